@@ -1,0 +1,2 @@
+//! twind
+fn main() {}

@@ -1,0 +1,2 @@
+//! twinhub
+fn main() {}
