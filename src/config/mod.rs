@@ -1,0 +1,1 @@
+//! The configuration file: read, checked whole, and turned into each room's own settings.
