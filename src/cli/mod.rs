@@ -1,0 +1,5 @@
+//! The commands, one file each. `main` parses; these do and say.
+
+pub mod check;
+pub mod safe;
+pub mod twin;
