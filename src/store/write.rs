@@ -59,6 +59,8 @@ fn create(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{record, sequence};
+    use super::super::{format, read};
     use super::*;
 
     const STEPS: [Step; 5] = [Step::Create, Step::Write, Step::SyncFile, Step::Rename, Step::SyncDirectory];
@@ -94,6 +96,21 @@ mod tests {
             if last == Step::Rename {
                 assert_eq!(fs::read(Generation::A.temporary(dir.path())).unwrap(), b"new");
             }
+        }
+    }
+
+    #[test]
+    fn whichever_step_the_power_cuts_the_newest_whole_record_is_loaded() {
+        for last in STEPS {
+            let dir = tempfile::tempdir().unwrap();
+            let sealed = |number| format::seal(number, &record(number).encode()).unwrap();
+            replace(dir.path(), Generation::A, &sealed(1)).unwrap();
+            replace(dir.path(), Generation::B, &sealed(2)).unwrap();
+            let power = |step| if step == last { Err(io::Error::other("power cut")) } else { Ok(()) };
+            assert!(take_steps(dir.path(), Generation::A, &sealed(3), power).is_err());
+            let loaded = read(dir.path()).unwrap();
+            let expected = if last == Step::SyncDirectory { 3 } else { 2 };
+            assert_eq!((sequence(&loaded), loaded.notes), (Some(expected), vec![]), "cut before {last:?}");
         }
     }
 
