@@ -5,12 +5,13 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!   topic  codec  token  dial  failure      pure: no I/O, no clock
+//!   topic  codec  token  dial  failure    pure: no I/O, no clock
 //!      ▲     ▲      ▲      ▲      ▲
-//!      │     │      │      │   tls, wire, hop    what carries the bytes
-//!      └─────┴──────┴──────┴──────┴── session    one session; the only module that names the MQTT crate
-//!                                        ▲
-//!                                      link      one session after another, until closed
+//!      │     │      │      │   tls  wire  hop    what carries the bytes
+//!      │     │      │      │      ▲     ▲    ▲
+//!      └─────┴──────┼──────┼── session ──────┘   one session; the only module that names the MQTT library
+//!                   │      │      ▲
+//!                   └──────┴── link              one session after another, until closed
 //! ```
 //!
 //! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
@@ -27,9 +28,14 @@ pub mod token;
 pub mod topic;
 
 mod failure;
+mod hop;
+mod link;
+mod session;
 mod tls;
+mod wire;
 
 pub use failure::{Cause, Failure, Peer, Stage};
+pub use link::{Link, LinkEvent, LinkState};
 pub use tls::{SetupFault, TlsFault};
 
 /// Where the link's time comes from; `service::clock` reads the real one.

@@ -230,10 +230,19 @@ fn file_fault(path: &Path, error: &pem::Error, wanted: &str) -> SetupFault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rustls::InvalidMessage;
     use rustls::pki_types::ServerName;
+
+    /// A configuration whose handshakes never succeed.
+    pub(in super::super) fn trusting_nobody() -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth()
+    }
 
     fn kind(error: Error) -> TlsFault {
         TlsFault::in_io(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap()
