@@ -5,13 +5,13 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!   topic  codec  token  dial  failure    pure: no I/O, no clock
-//!      ▲     ▲      ▲      ▲      ▲
-//!      │     │      │      │   tls  wire  hop    what carries the bytes
-//!      │     │      │      │      ▲     ▲    ▲
-//!      └─────┴──────┼──────┼── session ──────┘   one session; the only module that names the MQTT library
-//!                   │      │      ▲
-//!                   └──────┴── link              one session after another, until closed
+//!   topic, codec ◄── exchange   token   dial   failure    pure: no I/O, no clock
+//!                        ▲        ▲      ▲
+//!   tls, wire, hop       │        │      │                what carries the bytes
+//!         ▲              │        │      │
+//!         └────────── session     │      │                one session; alone names the MQTT library
+//!                        ▲        │      │
+//!                        └────── link ───┘                one session after another, until closed
 //! ```
 //!
 //! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
@@ -27,6 +27,7 @@ pub mod dial;
 pub mod token;
 pub mod topic;
 
+mod exchange;
 mod failure;
 mod hop;
 mod link;

@@ -7,11 +7,11 @@
 //! The options that hold the token are never printed.
 //! Deliberately absent: dialling (`wire`), and what happens after the end (`link`).
 
+use super::exchange::{Asked, Exchange, Message};
 use super::failure::{Cause, Stage};
 use super::hop::Hop;
 use super::token::{self, Token};
-use super::topic::{self, Incoming};
-use super::{Clock, HubSettings, codec, wire};
+use super::{Clock, HubSettings, codec, topic, wire};
 use crate::twin::{HubEvent, HubRequest};
 use core::time::Duration;
 use rumqttc::mqttbytes::Error as PacketError;
@@ -36,8 +36,6 @@ const QUEUE: usize = 2;
 const LINGER: Duration = Duration::from_secs(2);
 /// The library's own time-out covers writing too; ours and the kernel's strike first.
 const LIBRARY_TIMEOUT_SECS: u64 = 120;
-/// Requests whose answers are awaited at most; older ones are given up.
-const ASKED_MAX: usize = 8;
 /// What the library can put into CONNECT, and what the hub honours (1177 s).
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1177));
 const FILTERS: [&str; 2] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER];
@@ -52,26 +50,12 @@ enum Fact {
     Ended(Cause),
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Asked {
-    Twin,
-    Report,
-}
-
-/// A request as it goes out.
-struct Message {
-    rid: u64,
-    asked: Asked,
-    topic: String,
-    payload: Vec<u8>,
-}
-
 /// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
 pub(super) struct Session {
     client: AsyncClient,
     facts: mpsc::Receiver<Fact>,
     task: Task,
-    asked: Vec<(u64, Asked)>,
+    exchange: Exchange,
     outbox: Option<Message>,
 }
 
@@ -104,7 +88,7 @@ impl Session {
         // Small, so that a reader who does not keep up is felt by the hub and not by our memory.
         let (to_us, facts) = mpsc::channel(4);
         let task = Task(tokio::spawn(converse(event_loop, hop, wire, to_us, clock)));
-        let mut session = Self { client, facts, task, asked: Vec::new(), outbox: None };
+        let mut session = Self { client, facts, task, exchange: Exchange::default(), outbox: None };
 
         session.answer(Stage::Connect, |fact| matches!(fact, Fact::Accepted).then_some(Ok(()))).await?;
         // What a former session left subscribed is not relied upon.
@@ -149,7 +133,7 @@ impl Session {
         loop {
             match self.facts.recv().await {
                 Some(Fact::Published(publish)) => {
-                    if let Some(event) = self.read(&publish) {
+                    if let Some(event) = self.exchange.read(&publish.topic, &publish.payload) {
                         return Ok(event);
                     }
                 }
@@ -168,78 +152,22 @@ impl Session {
     /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
     /// asked.
     pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
-        let message = match request {
-            HubRequest::GetTwin { rid } => {
-                Message { rid: *rid, asked: Asked::Twin, topic: topic::get_twin(*rid), payload: Vec::new() }
+        match self.exchange.ask(request) {
+            Asked::Send(message) => {
+                self.publish(message);
+                None
             }
-            HubRequest::PatchReported { rid, patch } => match codec::write_patch(patch) {
-                Ok(payload) => {
-                    Message { rid: *rid, asked: Asked::Report, topic: topic::patch_reported(*rid), payload }
-                }
-                Err(fault) => {
-                    return Some(HubEvent::Rejected { rid: *rid, status: 413, message: fault.to_string() });
-                }
-            },
-            // The link's to do.
-            HubRequest::Reconnect { .. } => return None,
-        };
-        self.publish(message);
-        None
+            Asked::Answered(answer) => Some(answer),
+            Asked::Nothing => None,
+        }
     }
 
     fn publish(&mut self, message: Message) {
-        let Message { rid, asked, topic, payload } = &message;
-        if self.client.try_publish(topic, QoS::AtMostOnce, false, payload.as_slice()).is_err() {
-            // Newer requests supersede older ones; who asked for the older will miss its answer and ask again.
-            if self.outbox.replace(message).is_some() {
-                tracing::debug!("a request was superseded before it could be sent");
-            }
-            return;
-        }
-        if self.asked.len() == ASKED_MAX {
-            self.asked.remove(0);
-        }
-        self.asked.push((*rid, *asked));
-    }
-
-    fn read(&mut self, publish: &Publish) -> Option<HubEvent> {
-        let garbled = |reason: String| Some(HubEvent::Garbled { reason });
-        match topic::parse(&publish.topic) {
-            Incoming::Response { status, rid, .. } => {
-                let Some(position) = self.asked.iter().position(|(asked, _)| *asked == rid) else {
-                    tracing::debug!(rid, status, "an answer that nobody waits for");
-                    return None;
-                };
-                let (_, asked) = self.asked.remove(position);
-                match (status, asked) {
-                    (200..=299, Asked::Report) => Some(HubEvent::ReportedAck { rid }),
-                    (200..=299, Asked::Twin) => match codec::read_twin(&publish.payload) {
-                        Ok(codec::Twin { desired, desired_version, reported }) => {
-                            Some(HubEvent::Twin { rid, desired, desired_version, reported })
-                        }
-                        Err(fault) => garbled(format!("the hub's answer: {fault}")),
-                    },
-                    (400.., _) => {
-                        let message = codec::read_refusal(&publish.payload);
-                        Some(HubEvent::Rejected { rid, status, message })
-                    }
-                    _ => {
-                        garbled(format!("the hub's answer has the status {status}, which means nothing here"))
-                    }
-                }
-            }
-            Incoming::Desired { version } => match codec::read_desired(&publish.payload, version) {
-                Ok((version, patch)) => Some(HubEvent::DesiredDelta { version, patch }),
-                Err(fault) => garbled(format!("the hub's notification: {fault}")),
-            },
-            Incoming::Unreadable => garbled(format!("the hub's topic {}", codec::shorten(&publish.topic))),
-            Incoming::Foreign => {
-                tracing::debug!(
-                    topic = codec::shorten(&publish.topic),
-                    "a message that is not about the twin"
-                );
-                None
-            }
+        let Message { topic, payload } = &message;
+        let published = self.client.try_publish(topic, QoS::AtMostOnce, false, payload.as_slice());
+        // Newer requests supersede older ones; who asked for the older will miss its answer and ask again.
+        if published.is_err() && self.outbox.replace(message).is_some() {
+            tracing::debug!("a request was superseded before it could be sent");
         }
     }
 
