@@ -1,5 +1,6 @@
 //! twind
 pub mod board;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod engine;
