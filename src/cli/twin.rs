@@ -4,6 +4,7 @@ use crate::store::{self, StoreFault};
 use crate::twin::{Section, TwinRecord, Version};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
+use std::io;
 use std::path::Path;
 
 /// One half of the twin.
@@ -24,12 +25,24 @@ pub struct Copy {
     pub notes: Vec<String>,
 }
 
+/// Why the copy cannot be shown.
+#[derive(Debug)]
+pub enum Fault {
+    /// This user may not look into the state directory.
+    Denied,
+    /// It cannot be read.
+    Store(StoreFault),
+}
+
 /// Reads the local copy.
 ///
 /// # Errors
 /// When the state directory cannot be read.
-pub fn read(state_dir: &Path, half: Option<Half>) -> Result<Copy, StoreFault> {
-    let loaded = store::read(state_dir)?;
+pub fn read(state_dir: &Path, half: Option<Half>) -> Result<Copy, Fault> {
+    if std::fs::read_dir(state_dir).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return Err(Fault::Denied);
+    }
+    let loaded = store::read(state_dir).map_err(Fault::Store)?;
     let value = loaded.record.map_or_else(|| json!({}), |record| show(&record, half));
     let json = serde_json::to_string_pretty(&value).unwrap_or_else(|_| value.to_string());
     Ok(Copy { json, notes: loaded.notes.iter().map(ToString::to_string).collect() })

@@ -11,7 +11,7 @@ mod pump;
 mod signals;
 
 pub use clock::SystemClock;
-pub use log::start as start_log;
+pub use log::{fatal as log_fatal, start as start_log};
 pub use pump::{Outbox, pump};
 
 use crate::board::{self, Pins};
@@ -76,7 +76,8 @@ impl std::error::Error for Fatal {}
 /// Why it could not start. Once it controls, nothing but a signal ends it.
 pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
     let settings = config::load(path, environment).map_err(Fatal::Config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;
     let outcome = runtime.block_on(async {
         let mut asks = Asks::listen().map_err(Fatal::System)?;
         let mut daemon = Daemon::start(path, environment, settings)?;
@@ -117,8 +118,8 @@ impl Daemon {
         let clock = SystemClock;
         let saved = Arc::new(tokio::sync::Notify::new());
         let waker = Arc::clone(&saved);
-        let (mut store, loaded) =
-            FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one())).map_err(Fatal::Store)?;
+        let (mut store, loaded) = FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one()))
+            .map_err(Fatal::Store)?;
         let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
         let now = clock.boot();
         let record = loaded.record;
@@ -127,7 +128,7 @@ impl Daemon {
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
-        let (pollers, readings) = start_pollers(&settings.sensors, clock);
+        let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
         for note in &loaded.notes {
             warn!("{note}");
@@ -222,7 +223,9 @@ impl Daemon {
             Err(faults) => return error!("the new configuration is wrong; the running one stays\n{faults}"),
         };
         if fresh.state_dir != self.settings.state_dir {
-            return error!("the state directory cannot change while twind runs; restart it. The running configuration stays");
+            return error!(
+                "the state directory cannot change while twind runs; restart it. The running configuration stays"
+            );
         }
         let board = if fresh.board == self.settings.board {
             None
@@ -230,8 +233,17 @@ impl Daemon {
             match board::open(&fresh.board) {
                 Ok(board) => Some(board),
                 Err(fault) => {
-                    return error!("the new board cannot be opened: {}; the running configuration stays", fault.reason);
+                    return error!(
+                        "the new board cannot be opened: {}; the running configuration stays",
+                        fault.reason
+                    );
                 }
+            }
+        };
+        let (pollers, readings) = match start_pollers(&fresh.sensors, self.clock) {
+            Ok(started) => started,
+            Err(error) => {
+                return error!("no threads for the sensors: {error}; the running configuration stays");
             }
         };
         let now = self.clock.boot();
@@ -246,8 +258,8 @@ impl Daemon {
         }
         self.engine.handle_timeout(now);
         self.pump();
-        self.pollers.stop(SENSOR_END);
-        (self.pollers, self.readings) = start_pollers(&fresh.sensors, self.clock);
+        core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
+        self.readings = readings;
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
             core::mem::replace(&mut self.link, link).close(FAREWELL).await;
@@ -289,14 +301,17 @@ impl Outbox for Unconnected {
     fn push(&mut self, _request: HubRequest) {}
 }
 
-fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> (Pollers, mpsc::Receiver<Reading>) {
+fn start_pollers(
+    settings: &[SensorSettings],
+    clock: SystemClock,
+) -> io::Result<(Pollers, mpsc::Receiver<Reading>)> {
     let (sender, readings) = mpsc::channel(READINGS_WAITING_MAX);
     let deliver = move |reading| match sender.try_send(reading) {
         Ok(()) => Delivery::Taken,
         Err(mpsc::error::TrySendError::Full(_)) => Delivery::Full,
         Err(mpsc::error::TrySendError::Closed(_)) => Delivery::Closed,
     };
-    (Pollers::start(settings, move || clock.boot(), deliver), readings)
+    Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
 }
 
 /// A third of the watchdog's patience, so that one late step does not end the daemon.
@@ -314,5 +329,10 @@ fn seed() -> u64 {
 fn status(engine: &Engine, link: &LinkState) -> String {
     let version = engine.sync().desired_version();
     let climate = engine.climate().map_or("none", |climate| climate.regime().name());
-    format!("hub: {link}; desired version {version}; climate: {climate}")
+    let hub = match link {
+        LinkState::Connecting => "connecting",
+        LinkState::Connected => "connected",
+        LinkState::Waiting { failure, .. } => failure,
+    };
+    format!("hub: {hub}; desired version {version}; climate: {climate}")
 }

@@ -25,7 +25,11 @@ fn a_wrong_key_in_the_file_is_named_with_line_column_and_the_nearest_key() {
 fn every_fault_of_the_file_is_told_at_once() {
     let rig = Rig::new();
     let text = format!("{}{FAN}{SENSOR}{CLIMATE}", rig.base()).replace("min-duty = 20", "min-duty = 200");
-    rig.write_config(&text.replace("100ms", "soon").replace("[climate]\nsensor = \"cabinet\"", "[climate]\nsensor = \"cabnet\""));
+    rig.write_config(
+        &text
+            .replace("100ms", "soon")
+            .replace("[climate]\nsensor = \"cabinet\"", "[climate]\nsensor = \"cabnet\""),
+    );
     let said = say(&mut rig.command(&["check"]));
     let all = said.out + &said.err;
     for word in ["min-duty", "period", "cabnet"] {
@@ -69,7 +73,8 @@ fn a_certificate_for_another_name_is_called_that_and_the_right_one_mends_it() {
 #[test]
 fn a_refused_token_names_key_device_and_clock() {
     let rig = Rig::new();
-    let wrong = "HostName=localhost;DeviceId=MyTwinDevice;SharedAccessKey=d3Jvbmcga2V5IHdyb25nIGtleSB3cm9uZyBrZXk=";
+    let wrong =
+        "HostName=localhost;DeviceId=MyTwinDevice;SharedAccessKey=d3Jvbmcga2V5IHdyb25nIGtleSB3cm9uZyBrZXk=";
     rig.write_secret("connection-string", wrong);
     let daemon = rig.start();
     rig.wait_event(0, |event| matches!(event, Event::Refused { code: 5, .. }));
@@ -90,7 +95,8 @@ fn garbage_and_oversized_payloads_lose_nothing() {
     rig.desire(json!({"fanOn": true}));
     rig.wait_drive("fan", |now| now == 200);
     let topic = "$iothub/twin/PATCH/properties/desired/?$version=99";
-    let garbage: [&[u8]; 5] = [b"{", b"[]", b"\xff\xfe", b"{\"a\":[null],\"$version\":99}", b"{\"a b\":1,\"$version\":99}"];
+    let garbage: [&[u8]; 5] =
+        [b"{", b"[]", b"\xff\xfe", b"{\"a\":[null],\"$version\":99}", b"{\"a b\":1,\"$version\":99}"];
     for payload in garbage {
         let after = rig.hub.hub().last_sequence();
         assert!(rig.hub.hub().publish_raw(DEVICE, topic, payload));

@@ -115,7 +115,11 @@ fn a_second_daemon_on_the_same_state_is_refused() {
     let daemon = rig.start();
     let said = say(&mut rig.command(&["run"]));
     assert_eq!(said.code, 70);
-    assert!(said.err.contains("another twind") && said.err.contains(&daemon.id().to_string()), "{}", said.err);
+    assert!(
+        said.err.contains("another twind") && said.err.contains(&daemon.id().to_string()),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

@@ -19,7 +19,11 @@ fn with_no_hub_the_pin_follows_the_stored_twin_and_the_climate_runs() {
     let before = rig.trace().len();
     let daemon = rig.start();
     let first = &rig.trace()[before];
-    assert_eq!((&first["output"], &first["permille"]), (&json!("fan"), &json!(200)), "READY came before the pin");
+    assert_eq!(
+        (&first["output"], &first["permille"]),
+        (&json!("fan"), &json!(200)),
+        "READY came before the pin"
+    );
     rig.set_temperature("24.0");
     rig.wait_drive("fan", |now| now == 500);
 

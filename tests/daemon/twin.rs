@@ -75,7 +75,9 @@ fn the_range_drives_the_fan_in_proportion_and_a_lone_maximum_uses_the_stored_min
     rig.wait_drive("fan", |now| now == 250);
     let told = rig.wait_reported("the new maximum", |r| r["maxTemperature"] == "104");
     assert_eq!(told["minTemperature"], "68");
-    rig.wait_reported("the temperature in the desired unit", |r| r["components"]["climate"]["temperature"] == 77);
+    rig.wait_reported("the temperature in the desired unit", |r| {
+        r["components"]["climate"]["temperature"] == 77
+    });
 }
 
 #[test]

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 use twinhub::Running;
 
 /// The device of the tutorial.
-pub const DEVICE: &str = "MyTwinDevice";
+pub(crate) const DEVICE: &str = "MyTwinDevice";
 
 /// A running `twind run`; killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     folder: PathBuf,
 }
 
 impl Daemon {
     /// Writes the daemon's files and starts it.
-    pub fn start(folder: &Path, hub: &Running) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start(folder: &Path, hub: &Running) -> Result<Self, Box<dyn Error>> {
         let secret = folder.join("connection-string");
         fs::write(&secret, hub.device_connection_string(DEVICE)?)?;
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
@@ -38,29 +38,29 @@ impl Daemon {
     }
 
     /// A file in the daemon's folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The lines of the board's trace.
-    pub fn trace(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn trace(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.path("board/trace.jsonl")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The fan's drive in per cent.
-    pub fn fan_percent(&self) -> Option<f64> {
+    pub(crate) fn fan_percent(&self) -> Option<f64> {
         let text = fs::read_to_string(self.path("board/fan")).ok()?;
         text.trim().parse::<f64>().ok().map(|permille| permille / 10.0)
     }
 
     /// What the daemon logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     /// Ends the daemon in order.
-    pub fn stop(mut self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn stop(mut self) -> Result<(), Box<dyn Error>> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         let end = Instant::now() + Duration::from_secs(15);
         while Instant::now() < end {

@@ -21,7 +21,7 @@ const SPEED: f64 = 60.0;
 const STEP: Duration = Duration::from_millis(50);
 
 /// The running model; ends when dropped.
-pub struct Plant {
+pub(crate) struct Plant {
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,7 +34,7 @@ struct State {
 
 impl Plant {
     /// Starts the model on a folder: `board/fan` is read, `temperature` is written.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let state = Arc::new(State {
             end: AtomicBool::new(false),
             temperature_bits: AtomicU64::new(START_C.to_bits()),
@@ -47,12 +47,12 @@ impl Plant {
     }
 
     /// Degrees Celsius now.
-    pub fn temperature(&self) -> f64 {
+    pub(crate) fn temperature(&self) -> f64 {
         f64::from_bits(self.state.temperature_bits.load(Ordering::Relaxed))
     }
 
     /// The warmest since the last call.
-    pub fn take_hottest(&self) -> f64 {
+    pub(crate) fn take_hottest(&self) -> f64 {
         let mut hottest = self.state.hottest.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *hottest, self.temperature())
     }

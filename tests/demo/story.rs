@@ -23,7 +23,7 @@ struct Scene {
 }
 
 /// The play, and what went wrong in it.
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     hub: &'a Running,
     plant: &'a Plant,
     daemon: &'a Daemon,
@@ -33,12 +33,12 @@ pub struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// Nothing played yet.
-    pub fn new(hub: &'a Running, plant: &'a Plant, daemon: &'a Daemon) -> Self {
+    pub(crate) fn new(hub: &'a Running, plant: &'a Plant, daemon: &'a Daemon) -> Self {
         Self { hub, plant, daemon, shown_changes: 0, checks: Vec::new() }
     }
 
     /// Plays everything.
-    pub fn play(&mut self) {
+    pub(crate) fn play(&mut self) {
         for (number, scene) in scenes().iter().enumerate() {
             self.play_scene(number, scene);
         }
@@ -132,7 +132,7 @@ impl<'a> Story<'a> {
     }
 
     /// Says what was checked; returns how much of it failed.
-    pub fn summary(&mut self) -> usize {
+    pub(crate) fn summary(&mut self) -> usize {
         let errors = self.daemon.log().lines().filter(|line| line.contains("ERROR")).count();
         self.check("twind logged no error", errors == 0);
         println!("\nSummary");
@@ -152,34 +152,71 @@ impl<'a> Story<'a> {
 fn scenes() -> Vec<Scene> {
     let scene = |title, desired, stays_s, expected, fan| Scene { title, desired, stays_s, expected, fan };
     vec![
-        scene("Reset: everything desired is deleted, the site's own range is held", Value::Null, 6,
-            |r| r.get("fanOn").is_none() && r["maxTemperature"] == 28, |fan| fan > 0.0),
-        scene("Init: the fan is off, a range in Fahrenheit is set",
+        scene(
+            "Reset: everything desired is deleted, the site's own range is held",
+            Value::Null,
+            6,
+            |r| r.get("fanOn").is_none() && r["maxTemperature"] == 28,
+            |fan| fan > 0.0,
+        ),
+        scene(
+            "Init: the fan is off, a range in Fahrenheit is set",
             json!({"patchId": "Init", "fanOn": "false", "components": {
                 "system": {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"},
-                "climate": {"minTemperature": "68", "maxTemperature": "76"}}}), 2,
-            |r| r["fanOn"] == "false" && r["maxTemperature"] == "76", |fan| fan == 0.0),
-        scene("Switch fan on (the tutorial's own patch says \"false\": the fan stays off)",
-            json!({"patchId": "Switch fan on", "fanOn": "false"}), 2,
-            |r| r["lastPatchReceivedId"] == "Switch fan on", |fan| fan == 0.0),
-        scene("Set maximum temperature: the minimum stays as it is",
-            json!({"patchId": "Set maximum temperature", "components": {"climate": {"maxTemperature": "92"}}}), 2,
-            |r| r["minTemperature"] == "68" && r["maxTemperature"] == "92", |fan| fan == 0.0),
-        scene("Add WiFi component: twind has no use for it, keeps it and says so",
-            json!({"patchId": "Add WiFi component", "components": {"wifi": {"channel": "6", "ssid": "my_network"}}}), 1,
-            |r| r["components"]["wifi"]["status"] == "not mapped", |fan| fan == 0.0),
-        scene("Update WiFi component",
-            json!({"patchId": "Update WiFi component", "components": {"wifi": {"channel": "13", "ssid": "my_other_network"}}}), 1,
-            |r| r["lastPatchReceivedId"] == "Update WiFi component", |fan| fan == 0.0),
-        scene("Delete WiFi component",
-            json!({"patchId": "Delete WiFi component", "components": {"wifi": null}}), 1,
-            |r| r["lastPatchReceivedId"] == "Delete WiFi component" && r["components"].get("wifi").is_none(), |fan| fan == 0.0),
-        scene("Not in the tutorial: the fan really on, at least at its least duty",
-            json!({"patchId": "Fan on", "fanOn": true}), 2,
-            |r| r["fanOn"] == true && r["components"]["fan"]["on"] == true, |fan| fan >= 20.0),
-        scene("Not in the tutorial: back to automatic",
-            json!({"patchId": "Automatic", "fanOn": null}), 4,
-            |r| r.get("fanOn").is_none() && r["components"]["fan"]["cause"] == "climate", |_| true),
+                "climate": {"minTemperature": "68", "maxTemperature": "76"}}}),
+            2,
+            |r| r["fanOn"] == "false" && r["maxTemperature"] == "76",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Switch fan on (the tutorial's own patch says \"false\": the fan stays off)",
+            json!({"patchId": "Switch fan on", "fanOn": "false"}),
+            2,
+            |r| r["lastPatchReceivedId"] == "Switch fan on",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Set maximum temperature: the minimum stays as it is",
+            json!({"patchId": "Set maximum temperature", "components": {"climate": {"maxTemperature": "92"}}}),
+            2,
+            |r| r["minTemperature"] == "68" && r["maxTemperature"] == "92",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Add WiFi component: twind has no use for it, keeps it and says so",
+            json!({"patchId": "Add WiFi component", "components": {"wifi": {"channel": "6", "ssid": "my_network"}}}),
+            1,
+            |r| r["components"]["wifi"]["status"] == "not mapped",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Update WiFi component",
+            json!({"patchId": "Update WiFi component", "components": {"wifi": {"channel": "13", "ssid": "my_other_network"}}}),
+            1,
+            |r| r["lastPatchReceivedId"] == "Update WiFi component",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Delete WiFi component",
+            json!({"patchId": "Delete WiFi component", "components": {"wifi": null}}),
+            1,
+            |r| r["lastPatchReceivedId"] == "Delete WiFi component" && r["components"].get("wifi").is_none(),
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Not in the tutorial: the fan really on, at least at its least duty",
+            json!({"patchId": "Fan on", "fanOn": true}),
+            2,
+            |r| r["fanOn"] == true && r["components"]["fan"]["on"] == true,
+            |fan| fan >= 20.0,
+        ),
+        scene(
+            "Not in the tutorial: back to automatic",
+            json!({"patchId": "Automatic", "fanOn": null}),
+            4,
+            |r| r.get("fanOn").is_none() && r["components"]["fan"]["cause"] == "climate",
+            |_| true,
+        ),
     ]
 }
 
