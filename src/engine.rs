@@ -56,6 +56,14 @@ pub struct Carry {
     outputs: Vec<(String, OutputState)>,
     sensors: Vec<(String, SensorState)>,
     last_rid: u64,
+    unsaved: bool,
+}
+
+impl Carry {
+    /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
+    pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
+        self.outputs.retain(|(name, _)| keep(name));
+    }
 }
 
 /// See the module.
@@ -122,11 +130,12 @@ impl Engine {
             climate,
             outputs,
             understanding,
-            told,
-            untold: None,
+            // What is not durable yet is not told yet either.
+            untold: carry.unsaved.then(|| (u64::MAX, told.clone())),
+            told: if carry.unsaved { Acknowledgement::default() } else { told },
             reporter,
             sequence,
-            save: Save::Clean,
+            save: if carry.unsaved { Save::Now } else { Save::Clean },
             silent_since: Some(now),
             stepped_at: None,
             steps: 0,
@@ -307,6 +316,7 @@ impl Engine {
             outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
+            unsaved: self.save != Save::Clean || self.untold.is_some(),
         }
     }
 

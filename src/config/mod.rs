@@ -1,1 +1,281 @@
 //! The configuration file: read, checked whole, and turned into each room's own settings.
+//!
+//! Every fault of a file is told at once, with its place ([`ConfigFaults`]). A *table reader* (`reader`) declares
+//! each key by reading it; one module per table knows what its keys mean; [`Settings`] is what the daemon gets.
+//! Some commands must work with less than a whole file: [`load_outputs`] for `twind safe`, [`load_local`] for those
+//! that look at the daemon or its record. Deliberately absent: writing, warnings, and any use of the settings.
+
+mod board;
+mod climate;
+pub mod connection_string;
+mod faults;
+mod files;
+mod hub;
+mod outputs;
+mod reader;
+mod sensors;
+mod twin;
+mod unsupported;
+mod values;
+mod when;
+
+pub use faults::{ConfigFault, ConfigFaults};
+pub use twin::default_socket;
+
+use crate::board::BoardSettings;
+use crate::control::{ClimateSpec, OutputId, OutputSpec, SensorSpec};
+use crate::engine::EngineSpec;
+use crate::hub::HubSettings;
+use crate::sensors::SensorSettings;
+use crate::twin::SyncPolicy;
+use core::time::Duration;
+use faults::{Findings, Span};
+use files::Places;
+use outputs::Output;
+use reader::Reader;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use toml::de::DeTable;
+
+/// How patient the daemon is with the hub. Nobody has had a reason to change it, so there is no key.
+const SYNC: SyncPolicy = SyncPolicy {
+    request_timeout: Duration::from_secs(30),
+    refresh_interval: Duration::from_secs(12 * 60 * 60),
+};
+
+/// Everything the daemon needs, room by room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// For the core.
+    pub engine: EngineSpec,
+    /// For the session.
+    pub hub: HubSettings,
+    /// For the board.
+    pub board: BoardSettings,
+    /// For the pollers, in the order of [`crate::control::SensorId`].
+    pub sensors: Vec<SensorSettings>,
+    /// Where the record is kept.
+    pub state_dir: PathBuf,
+    /// Where `status`, `watch` and `override` meet the daemon. A file always leads to one; `None` is for those who
+    /// make their settings themselves and want none.
+    pub socket: Option<PathBuf>,
+}
+
+/// What of the outputs can be known without the hub, the sensors and the climate: enough to leave them safe.
+///
+/// The rows `sensor-fault` and `overheat` are as written, without the defaults that follow from the climate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSettings {
+    /// The outputs.
+    pub outputs: Vec<OutputSpec>,
+    /// The board, with one pin for each.
+    pub board: BoardSettings,
+}
+
+/// What a command needs to find the daemon, or its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalSettings {
+    /// Where the record is kept.
+    pub state_dir: PathBuf,
+    /// Where the daemon listens.
+    pub socket: PathBuf,
+    /// Whose record it must be (`host/device`); `None` if `[hub]` cannot be read by whoever asks.
+    pub identity: Option<String>,
+}
+
+/// What the service manager tells through the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Environment {
+    /// Where systemd puts the credentials.
+    pub credentials_directory: Option<PathBuf>,
+    /// Where sockets belong.
+    pub runtime_directory: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's environment; nothing else in twind reads these variables.
+    pub fn from_process() -> Self {
+        Self::from_variables(|name| std::env::var_os(name))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        // systemd joins several directories with colons; the first is the unit's own.
+        let first =
+            |name| std::env::split_paths(&variable(name)?).next().filter(|p| !p.as_os_str().is_empty());
+        Self {
+            credentials_directory: first("CREDENTIALS_DIRECTORY"),
+            runtime_directory: first("RUNTIME_DIRECTORY"),
+        }
+    }
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// Every fault in it, or that it cannot be read.
+pub fn load(path: &Path, environment: &Environment) -> Result<Settings, ConfigFaults> {
+    parse(&files::config_text(path)?, path, environment)
+}
+
+/// Reads a configuration from a text; `file` is where it came from, and where its relative paths start.
+///
+/// # Errors
+/// Every fault in it.
+pub fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Settings, ConfigFaults> {
+    let places = Places::new(file, environment.credentials_directory.as_deref());
+    read_with(text, file, &Sections::All, |root| settings(root, &places, environment))
+}
+
+/// Reads only what `twind safe` needs: `[board]` and `[outputs]` must be right, whatever else the file says.
+///
+/// # Errors
+/// Every fault in those tables, or that the file cannot be read.
+pub fn load_outputs(path: &Path, environment: &Environment) -> Result<OutputSettings, ConfigFaults> {
+    let text = files::config_text(path)?;
+    let places = Places::new(path, environment.credentials_directory.as_deref());
+    read_with(&text, path, &Sections::Only(&["board", "outputs"]), |mut root| {
+        let board = board::read(root.table("board"), &places);
+        let outputs = outputs::read(&mut root, &board);
+        let (outputs, pins) = outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
+        Some(OutputSettings { outputs, board: BoardSettings { driver: board.driver?, outputs: pins } })
+    })
+}
+
+/// Reads only what it takes to find the daemon or its record: `[twin] state-dir` must be right. A wrong or missing
+/// socket is the default one, and an identity that cannot be read (its secret is not everybody's) is none.
+///
+/// # Errors
+/// That `state-dir` is wrong, or the file cannot be read.
+pub fn load_local(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
+    let text = files::config_text(path)?;
+    let places = Places::new(path, environment.credentials_directory.as_deref());
+    read_with(&text, path, &Sections::Only(&["twin"]), |mut root| {
+        let state_dir = twin::state_dir(&mut root.table("twin"), &places);
+        let elsewhere = Findings::default();
+        let mut root = root.again(&elsewhere);
+        let socket = twin::socket(root.table("local"), &places, environment);
+        let hub = hub::read(root.table("hub"), &places);
+        Some(LocalSettings { state_dir, socket, identity: hub.map(|hub| identity(&hub)) })
+    })
+}
+
+/// Every key that a file may hold, as `table.key`, with `*` for names that a person chooses.
+pub fn known_keys() -> BTreeSet<String> {
+    // Named tables tell their keys only where there is one.
+    const NAMED: &str = "[outputs.x]\n[sensors.x]\n";
+    let (table, _) = DeTable::parse_recoverable(NAMED);
+    let findings = Findings::default();
+    let places = Places::new(Path::new(""), None);
+    let _ = settings(Reader::root(table.get_ref(), &findings), &places, &Environment::default());
+    findings.into_keys()
+}
+
+/// Which parts of a file must be free of faults of the syntax.
+enum Sections {
+    All,
+    Only(&'static [&'static str]),
+}
+
+/// Parses a text and has its tables read.
+fn read_with<T>(
+    text: &str,
+    file: &Path,
+    sections: &Sections,
+    read: impl FnOnce(Reader<'_>) -> Option<T>,
+) -> Result<T, ConfigFaults> {
+    let (table, syntax) = DeTable::parse_recoverable(text);
+    let findings = Findings::default();
+    for fault in syntax {
+        let at = fault.span().map_or(Span::FILE, Span::from);
+        if sections.concern(text, at) {
+            findings.syntax(at, fault.message());
+        }
+    }
+    let outcome = read(Reader::root(table.get_ref(), &findings));
+    match (outcome, findings.into_faults(text, file)) {
+        (Some(outcome), None) => Ok(outcome),
+        (_, Some(faults)) => Err(faults),
+        // A reader that gives up tells why, so this is for the day when one forgets.
+        (None, None) => Err(ConfigFaults::unreadable(file, "a value is missing")),
+    }
+}
+
+impl Sections {
+    /// Does a fault at this place concern one of the sections? The header above it says in whose lines it lies; what
+    /// lies under none, or under one that is not known, concerns everybody.
+    fn concern(&self, text: &str, at: Span) -> bool {
+        const OTHERS: [&str; 8] =
+            ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
+        let Self::Only(names) = self else {
+            return true;
+        };
+        let upto = text.get(..at.start).unwrap_or(text);
+        let header = upto.lines().rev().find_map(|line| line.trim_start().strip_prefix('['));
+        let name = header.map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+            &rest[..end]
+        });
+        name.is_none_or(|name| names.contains(&name) || !OTHERS.contains(&name))
+    }
+}
+
+fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) -> Option<Settings> {
+    let hub = hub::read(root.table("hub"), places);
+    let mut twin = root.table("twin");
+    let state_dir = twin::state_dir(&mut twin, places);
+    let properties = twin::properties(twin);
+    let report = twin::report(root.table("report"));
+    let board = board::read(root.table("board"), places);
+    let mut outputs = outputs::read(&mut root, &board);
+    let sensors = sensors::read(&mut root, places);
+    let climate_table = root.table("climate");
+    let has_climate = climate_table.present();
+    let climate = climate::read(climate_table, &sensors, &mut outputs);
+    if climate.is_some() || !has_climate {
+        check_autos(&root, &outputs, climate.as_ref());
+    }
+    let socket = twin::socket(root.table("local"), places, environment);
+    root.finish();
+
+    let hub = hub?;
+    let (specs, pins): (Vec<OutputSpec>, Vec<_>) =
+        outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
+    let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
+        sensors.into_iter().map(|sensor| (sensor.spec, sensor.settings)).unzip();
+    Some(Settings {
+        engine: EngineSpec {
+            outputs: specs,
+            sensors: sensor_specs,
+            climate,
+            properties: properties?,
+            report,
+            sync: SYNC,
+            identity: identity(&hub),
+        },
+        hub,
+        board: BoardSettings { driver: board.driver?, outputs: pins },
+        sensors: sensors.into_iter().collect::<Option<Vec<_>>>()?,
+        state_dir,
+        socket: Some(socket),
+    })
+}
+
+/// `"auto"` means what the climate would do, so it needs a climate that drives the output.
+fn check_autos(root: &Reader<'_>, outputs: &[Output], climate: Option<&ClimateSpec>) {
+    for (id, output) in outputs.iter().enumerate() {
+        let id = OutputId(id);
+        if climate.is_some_and(|climate| climate.cooling.contains(&id) || climate.heating.contains(&id)) {
+            continue;
+        }
+        for (row, at) in &output.autos {
+            let name = &output.spec.name;
+            let say = format!("`{row}` cannot be \"auto\": the climate does not drive [outputs.{name}]");
+            root.findings().wrong(*at, say);
+        }
+    }
+}
+
+fn identity(hub: &HubSettings) -> String {
+    format!("{}/{}", hub.host, hub.device_id)
+}

@@ -1,6 +1,7 @@
 //! Where the log goes: the journal with structured fields when the journal is there, else standard error.
 //! `RUST_LOG` filters both. And at which level each of the engine's notices speaks.
 
+use super::Fatal;
 use crate::control::climate::Regime;
 use crate::engine::Notice;
 use crate::twin::SyncNotice;
@@ -41,13 +42,20 @@ pub fn start() {
     }
 }
 
+/// Writes why the daemon cannot start. Standard error has no fields, and a terminal wants the text as it is.
+pub fn fatal(fatal: &Fatal) {
+    for line in fatal.to_string().lines() {
+        error!("{line}");
+    }
+}
+
 fn default_filter() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
 
 /// Writes one of the engine's notices at the level it deserves: ERROR when a person must act, WARN when something
 /// is degraded and handled, INFO when a state changed.
-pub fn notice(notice: &Notice) {
+pub(super) fn notice(notice: &Notice) {
     let text = notice.to_string();
     match notice {
         Notice::PinFault { output, .. } => error!(output = output.as_str(), "{text}"),

@@ -7,29 +7,29 @@ use sd_notify::NotifyState;
 
 /// The way to the service manager.
 #[derive(Debug, Default)]
-pub struct Notify {
+pub(super) struct Notify {
     status: String,
     fed_steps: u64,
 }
 
 impl Notify {
     /// The longest pause between two feedings that the watchdog bears, if there is one.
-    pub fn watchdog_interval() -> Option<Duration> {
+    pub(super) fn watchdog_interval() -> Option<Duration> {
         sd_notify::watchdog_enabled()
     }
 
     /// The outputs are in a known state and the climate runs.
-    pub fn ready(&self) {
+    pub(super) fn ready(&self) {
         send(&[NotifyState::Ready]);
     }
 
     /// The daemon ends in order.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         send(&[NotifyState::Stopping, NotifyState::Status("stopping: outputs go to their stop rows")]);
     }
 
     /// One line for `systemctl status`; sent when it changed.
-    pub fn status(&mut self, status: String) {
+    pub(super) fn status(&mut self, status: String) {
         if self.status != status {
             send(&[NotifyState::Status(&status)]);
             self.status = status;
@@ -37,7 +37,7 @@ impl Notify {
     }
 
     /// Feeds the watchdog if there was a control step since it was last fed.
-    pub fn feed(&mut self, steps: u64) {
+    pub(super) fn feed(&mut self, steps: u64) {
         if steps != self.fed_steps && Self::watchdog_interval().is_some() {
             self.fed_steps = steps;
             send(&[NotifyState::Watchdog]);

@@ -7,7 +7,7 @@ use tokio_stream::StreamExt;
 
 /// What a person or the service manager asks by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub(super) enum Ask {
     /// SIGTERM, SIGINT: end in order.
     Stop,
     /// SIGHUP: read the configuration again.
@@ -15,20 +15,19 @@ pub enum Ask {
 }
 
 /// The signals that twind listens to.
-#[derive(Debug)]
-pub struct Asks(SignalsInfo);
+pub(super) struct Asks(SignalsInfo);
 
 impl Asks {
     /// Listens from now on. Needs a running tokio runtime.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map(Self)
     }
 
     /// The next one.
-    pub async fn next(&mut self) -> Ask {
+    pub(super) async fn next(&mut self) -> Ask {
         match self.0.next().await {
             Some(SIGHUP) => Ask::Reload,
             // A stream that ended means that no signal would ever be heard again: better to end in order now.

@@ -1,0 +1,134 @@
+//! `twind check`: reads the configuration as the daemon would, and tells every fault or what it amounts to.
+//!
+//! Deliberately absent: opening pins and sensors.
+
+use crate::config::{self, Environment, Settings};
+use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
+use crate::hub::Identity;
+use core::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How the check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// The file is right.
+    Right,
+    /// The file has faults, and they are told.
+    Wrong,
+}
+
+/// Checks a configuration file: a summary goes to `out`, or every fault to `err`.
+pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match config::load(path, environment) {
+        Ok(settings) => {
+            // A reader that went away (`twind check | head -1`) does not change the verdict.
+            let _ = summary(path, &settings, out);
+            Outcome::Right
+        }
+        Err(faults) => {
+            let _ = writeln!(err, "{faults}");
+            Outcome::Wrong
+        }
+    }
+}
+
+fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let Settings { engine, hub, .. } = settings;
+    let identity = match &hub.identity {
+        Identity::Key(_) => "a device key",
+        Identity::Certificate { .. } => "a certificate",
+    };
+    writeln!(out, "{} is right", path.display())?;
+    writeln!(out, "hub      {}, port {}", hub.host, hub.port)?;
+    if let Some(gateway) = &hub.gateway {
+        writeln!(out, "         by the gateway {gateway}")?;
+    }
+    writeln!(out, "device   {}, with {identity}", hub.device_id)?;
+    for (id, output) in engine.outputs.iter().enumerate() {
+        let kind = match output.kind {
+            OutputKind::OnOff => "on/off",
+            OutputKind::Pwm => "PWM",
+        };
+        let driven = driven_by(OutputId(id), output, engine.climate.as_ref());
+        writeln!(out, "output   {}, {kind}, {driven}", output.name)?;
+        writeln!(out, "         {}", Rows(output))?;
+    }
+    for (sensor, settings) in engine.sensors.iter().zip(&settings.sensors) {
+        let (period, stale) = (settings.period, sensor.stale_after);
+        writeln!(
+            out,
+            "sensor   {}, {}, every {period:?}, stale after {stale:?}",
+            sensor.name, sensor.measures
+        )?;
+    }
+    match &engine.climate {
+        None => writeln!(out, "climate  none"),
+        Some(climate) => {
+            let unit = climate.unit;
+            let (min, max) = (unit.from_celsius(climate.range.min()), unit.from_celsius(climate.range.max()));
+            let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
+            let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
+            let combine = match (sensors.len(), climate.combine) {
+                (0 | 1, _) => "",
+                (_, Combine::Max) => "the warmest of ",
+                (_, Combine::Mean) => "the mean of ",
+                (_, Combine::FirstGood) => "the first good of ",
+            };
+            writeln!(out, "climate  {min} to {max} {}, by {combine}{}", unit.name(), sensors.join(", "))
+        }
+    }
+}
+
+/// What moves an output, in the words of the file.
+fn driven_by(id: OutputId, output: &OutputSpec, climate: Option<&ClimateSpec>) -> String {
+    let mut by = Vec::new();
+    if let Some(property) = &output.property {
+        by.push(format!("follows {property}"));
+    }
+    if climate.is_some_and(|climate| climate.cooling.contains(&id)) {
+        by.push("cools".to_owned());
+    }
+    if climate.is_some_and(|climate| climate.heating.contains(&id)) {
+        by.push("heats".to_owned());
+    }
+    if by.is_empty() {
+        "driven by `twind override` alone: it has no `property` and the climate does not name it".to_owned()
+    } else {
+        by.join(", ")
+    }
+}
+
+/// The fail-safe table in one line.
+struct Rows<'a>(&'a OutputSpec);
+
+impl fmt::Display for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = &self.0.when;
+        write!(f, "start {}, stop {}, crash {}", Row(when.start), Row(when.stop), Row(when.crash))?;
+        for (name, row) in [("sensor-fault", when.sensor_fault), ("overheat", when.overheat)] {
+            if let Some(row) = row {
+                write!(f, ", {name} {}", Row(row))?;
+            }
+        }
+        if let Some((after, row)) = when.hub_silent {
+            write!(f, ", hub silent for {} {}", humantime::format_duration(after), Row(row))?;
+        }
+        Ok(())
+    }
+}
+
+struct Row(RowDrive);
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            RowDrive::Keep => f.write_str("keep"),
+            RowDrive::Auto => f.write_str("auto"),
+            RowDrive::Fixed(share) if share.is_zero() => f.write_str("off"),
+            RowDrive::Fixed(share) if share.get() == 1000 => f.write_str("on"),
+            RowDrive::Fixed(share) => write!(f, "{}%", share.percent()),
+        }
+    }
+}

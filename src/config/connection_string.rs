@@ -1,0 +1,210 @@
+//! A device's connection string: `HostName=…;DeviceId=…;SharedAccessKey=…[;GatewayHostName=…]`.
+//!
+//! Parts that have no meaning here are passed over; a value may hold `=`. Deliberately absent: the strings of
+//! services and modules, which are refused by name. A message never repeats a value.
+
+use super::files::decode_key;
+use crate::hub::Secret;
+
+const WHERE: &str = "copy the device's \"primary connection string\" from the hub's page (Devices, then the \
+                     device), or run `az iot hub device-identity connection-string show`";
+
+/// What a device's connection string says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionString {
+    /// The hub's name.
+    pub host: String,
+    /// The device's id.
+    pub device_id: String,
+    /// The device's key; `None` if it says `x509=true`.
+    pub key: Option<Secret>,
+    /// Connect to this name instead.
+    pub gateway: Option<String>,
+}
+
+impl ConnectionString {
+    /// Reads a connection string.
+    ///
+    /// # Errors
+    /// What is wrong with it and where to get a right one, without any of its values.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        // Copied out of JSON or a shell script, it comes with its quotes.
+        let text = ["\"", "'"]
+            .iter()
+            .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+            .unwrap_or(text);
+        if text.is_empty() {
+            return Err(format!("is empty; {WHERE}"));
+        }
+        if text.lines().count() > 1 {
+            return Err("has more than one line; it must be the connection string alone".to_owned());
+        }
+        let parts = Parts::split(text)?;
+        if parts.get("SharedAccessKeyName").is_some() {
+            return Err(format!("is a service's connection string (it has SharedAccessKeyName); {WHERE}"));
+        }
+        if parts.get("ModuleId").is_some() {
+            return Err(format!("is a module's connection string (it has ModuleId); {WHERE}"));
+        }
+        let host = parts.required("HostName")?;
+        let device_id = parts.required("DeviceId")?;
+        let with_certificate = parts.get("x509").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let key = match parts.get("SharedAccessKey") {
+            Some(_) if with_certificate => {
+                return Err("has both SharedAccessKey and x509=true; it must have one".to_owned());
+            }
+            Some(key) => {
+                Some(decode_key(key).map_err(|reason| format!("has a SharedAccessKey that {reason}"))?)
+            }
+            None if with_certificate => None,
+            None => return Err(format!("has no SharedAccessKey; {WHERE}")),
+        };
+        Ok(Self {
+            host: check_host(host).map_err(|reason| format!("has a HostName that {reason}"))?,
+            device_id: check_device_id(device_id)
+                .map_err(|reason| format!("has a DeviceId that {reason}"))?,
+            key,
+            gateway: parts
+                .get("GatewayHostName")
+                .map(|gateway| {
+                    check_host(gateway).map_err(|reason| format!("has a GatewayHostName that {reason}"))
+                })
+                .transpose()?,
+        })
+    }
+}
+
+struct Parts<'t>(Vec<(&'t str, &'t str)>);
+
+impl<'t> Parts<'t> {
+    fn split(text: &'t str) -> Result<Self, String> {
+        let mut parts: Vec<(&str, &str)> = Vec::new();
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            let Some((name, value)) = part.split_once('=') else {
+                return Err(format!("has a part without \"=\"; {WHERE}"));
+            };
+            let (name, value) = (name.trim(), value.trim());
+            if parts.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err("has one of its parts twice".to_owned());
+            }
+            parts.push((name, value));
+        }
+        Ok(Self(parts))
+    }
+
+    fn get(&self, name: &str) -> Option<&'t str> {
+        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    fn required(&self, name: &str) -> Result<&'t str, String> {
+        match self.get(name) {
+            None => Err(format!("has no {name}; {WHERE}")),
+            Some("") => Err(format!("has an empty {name}; {WHERE}")),
+            Some(value) => Ok(value),
+        }
+    }
+}
+
+/// A host's name without scheme, port and path.
+pub(super) fn check_host(host: &str) -> Result<String, String> {
+    if let Some((name, port)) = host.rsplit_once(':')
+        && !name.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Err("must be a name without a port: write the port as `port = …` in [hub]".to_owned());
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if host.is_empty() || host.len() > 253 || host.starts_with(['.', '-']) || !host.chars().all(legal) {
+        return Err("must be a host's name, such as \"contoso.azure-devices.net\"".to_owned());
+    }
+    Ok(host.to_owned())
+}
+
+/// A device's id by the hub's rules.
+pub(super) fn check_device_id(id: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$'".contains(c);
+    if id.is_empty() || id.len() > 128 || !id.chars().all(legal) {
+        return Err(
+            "must be 1 to 128 characters: letters, digits and - . + % _ # * ? ! ( ) , : = @ $ '".to_owned()
+        );
+    }
+    Ok(id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "c2VjcmV0LXNlY3JldA==";
+
+    fn reason(text: &str) -> String {
+        ConnectionString::parse(text).unwrap_err()
+    }
+
+    #[test]
+    fn a_string_as_the_hub_shows_it_is_read_whole() {
+        let text = format!(
+            "HostName=contoso.azure-devices.net;DeviceId=a=b;SharedAccessKey={KEY};GatewayHostName=edge.local\n"
+        );
+        let read = ConnectionString::parse(&text).unwrap();
+        assert_eq!(read.host, "contoso.azure-devices.net");
+        assert_eq!(read.device_id, "a=b");
+        assert_eq!(read.key.unwrap().expose(), b"secret-secret");
+        assert_eq!(read.gateway.as_deref(), Some("edge.local"));
+    }
+
+    #[test]
+    fn unknown_parts_and_quotes_around_it_do_no_harm() {
+        let text = format!("\"Flavour=x;hostname=h;DeviceId=d;SharedAccessKey={KEY};Other=;\"");
+        let read = ConnectionString::parse(&text).unwrap();
+        assert_eq!((read.host.as_str(), read.device_id.as_str(), read.gateway), ("h", "d", None));
+    }
+
+    #[test]
+    fn a_string_for_a_certificate_has_no_key() {
+        let read = ConnectionString::parse("HostName=h;DeviceId=d;x509=true").unwrap();
+        assert_eq!(read.key, None);
+        assert!(reason(&format!("HostName=h;DeviceId=d;x509=true;SharedAccessKey={KEY}")).contains("both"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert!(reason(" \n").contains("is empty"));
+        assert!(reason(&format!("DeviceId=d;SharedAccessKey={KEY}")).contains("no HostName"));
+        assert!(reason(&format!("HostName=h;SharedAccessKey={KEY}")).contains("no DeviceId"));
+        assert!(reason("HostName=h;DeviceId=d").contains("no SharedAccessKey"));
+        assert!(reason("HostName=h;DeviceId=d;SharedAccessKey=").contains("SharedAccessKey that is empty"));
+        assert!(reason("HostName=;DeviceId=d;SharedAccessKey=").contains("empty HostName"));
+    }
+
+    #[test]
+    fn strings_that_are_not_a_devices_are_refused_by_name() {
+        let service = format!("HostName=h;SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}");
+        assert!(reason(&service).contains("service's"));
+        let module = format!("HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey={KEY}");
+        assert!(reason(&module).contains("module's"));
+    }
+
+    #[test]
+    fn a_port_in_the_host_is_shown_its_key() {
+        let text = format!("HostName=localhost:8443;DeviceId=d;SharedAccessKey={KEY}");
+        assert!(reason(&text).contains("`port = …`"));
+    }
+
+    #[test]
+    fn a_damaged_key_is_told_and_not_repeated() {
+        let told = reason("HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0!LXNl");
+        assert!(told.contains("not base64") && !told.contains("c2Vj"), "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_repeat_a_value(tail in "[ -~]{0,40}") {
+            if let Err(told) = ConnectionString::parse(&format!("HostName=h;SharedAccessKey=TOPSECRET{tail}")) {
+                prop_assert!(!told.contains("TOPSECRET"));
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What is wrong with a configuration file, told so that a person can mend it in one go.
+//!
+//! A *fault* has a place and says what was found and what is allowed; a *gap* is something that a person must still
+//! fill in, and all gaps together make one fault. Deliberately absent: warnings. A file is right, or it is not used.
+
+use core::cell::RefCell;
+use core::fmt;
+use core::fmt::Write as _;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A stretch of the file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Span {
+    /// The start of the file: the place of what has no place.
+    pub(super) const FILE: Self = Self { start: 0, end: 0 };
+}
+
+impl From<core::ops::Range<usize>> for Span {
+    fn from(range: core::ops::Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// What kind of fault it is decides whether it is worth telling beside a fault of the syntax.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The file is not TOML here.
+    Syntax,
+    /// A value or key is wrong.
+    Wrong,
+    /// Something required is not there.
+    Missing,
+}
+
+struct Finding {
+    at: Span,
+    kind: Kind,
+    message: String,
+}
+
+/// Collects the faults while the file is read, and the keys that were asked for.
+#[derive(Default)]
+pub(super) struct Findings {
+    found: RefCell<Vec<Finding>>,
+    gaps: RefCell<Vec<(Span, String)>>,
+    keys: RefCell<BTreeSet<String>>,
+}
+
+impl Findings {
+    pub(super) fn syntax(&self, at: Span, message: &str) {
+        self.push(at, Kind::Syntax, format!("not valid TOML: {message}"));
+    }
+
+    pub(super) fn wrong(&self, at: Span, message: impl Into<String>) {
+        self.push(at, Kind::Wrong, message.into());
+    }
+
+    pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
+        self.push(at, Kind::Missing, message.into());
+    }
+
+    /// Something that a person must fill in before the daemon can do anything.
+    pub(super) fn gap(&self, at: Span, what: impl Into<String>) {
+        self.gaps.borrow_mut().push((at, what.into()));
+    }
+
+    pub(super) fn know(&self, key: String) {
+        self.keys.borrow_mut().insert(key);
+    }
+
+    fn push(&self, at: Span, kind: Kind, message: String) {
+        self.found.borrow_mut().push(Finding { at, kind, message });
+    }
+
+    pub(super) fn into_keys(self) -> BTreeSet<String> {
+        self.keys.into_inner()
+    }
+
+    /// Everything found, in file order; `None` if nothing was.
+    pub(super) fn into_faults(self, text: &str, file: &Path) -> Option<ConfigFaults> {
+        let mut found = self.found.into_inner();
+        let gaps = self.gaps.into_inner();
+        let syntax_lines: Vec<usize> =
+            found.iter().filter(|f| f.kind == Kind::Syntax).map(|f| Place::of(text, f.at).line).collect();
+        if syntax_lines.is_empty() {
+            found.extend(gap_finding(&gaps));
+        } else {
+            // Behind a syntax fault the rest was guessed: what is "missing" then, or wrong on that very line, may
+            // well be there.
+            found.retain(|f| match f.kind {
+                Kind::Syntax => true,
+                Kind::Wrong => !syntax_lines.contains(&Place::of(text, f.at).line),
+                Kind::Missing => false,
+            });
+        }
+        found.sort_by_key(|f| f.at);
+        let faults: Vec<ConfigFault> =
+            found.into_iter().map(|f| ConfigFault::new(text, f.at, f.message)).collect();
+        (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults })
+    }
+}
+
+fn gap_finding(gaps: &[(Span, String)]) -> Option<Finding> {
+    let at =
+        gaps.iter().map(|(at, _)| *at).find(|at| *at != Span::FILE).or(gaps.first().map(|_| Span::FILE))?;
+    let list: Vec<&str> = gaps.iter().map(|(_, what)| what.as_str()).collect();
+    let message = format!("twind cannot start before this is filled in: {}", list.join("; "));
+    Some(Finding { at, kind: Kind::Missing, message })
+}
+
+/// Every fault of one configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFaults {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it, in file order; never empty.
+    pub faults: Vec<ConfigFault>,
+}
+
+impl ConfigFaults {
+    /// The file as a whole is at fault: it cannot be read.
+    pub(super) fn unreadable(file: &Path, reason: &str) -> Self {
+        let message = format!("this configuration file cannot be read: {reason}");
+        let fault = ConfigFault { line: 1, column: 1, message, excerpt: None };
+        Self { file: file.to_owned(), faults: vec![fault] }
+    }
+
+    /// The file is text up to this byte only.
+    pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
+        let at = Span { start: byte, end: byte + 1 };
+        let message = "not valid TOML: the file is not UTF-8 text from here".to_owned();
+        Self { file: file.to_owned(), faults: vec![ConfigFault::new(lossy, at, message)] }
+    }
+}
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_char('\n')?;
+            }
+            write!(f, "{}:{fault}", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+/// One thing that is wrong with the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The character within the line, counted from 1.
+    pub column: usize,
+    /// What was found, and what is allowed.
+    pub message: String,
+    /// The line itself and a caret line under it. A value that may be a secret is left out.
+    excerpt: Option<(String, String)>,
+}
+
+impl ConfigFault {
+    fn new(text: &str, at: Span, message: String) -> Self {
+        let Place { line, column, shown, width } = Place::of(text, at);
+        let excerpt = (!shown.trim().is_empty()).then(|| {
+            let shown = printable(&without_secret(shown));
+            let length = shown.chars().count();
+            let width = width.min((length + 1).saturating_sub(column)).max(1);
+            let caret = format!("{}{}", " ".repeat((column - 1).min(length)), "^".repeat(width));
+            (shown, caret)
+        });
+        Self { line, column, message, excerpt }
+    }
+}
+
+impl fmt::Display for ConfigFault {
+    /// `LINE:COL: message`, then the source line with its caret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
+        if let Some((source, caret)) = &self.excerpt {
+            write!(f, "\n{:>5} | {source}\n      | {caret}", self.line)?;
+        }
+        Ok(())
+    }
+}
+
+/// A span as a person finds it.
+struct Place<'t> {
+    line: usize,
+    column: usize,
+    shown: &'t str,
+    width: usize,
+}
+
+impl<'t> Place<'t> {
+    fn of(text: &'t str, at: Span) -> Self {
+        let start = floor(text, at.start);
+        let end = floor(text, at.end).max(start);
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = text[line_start..].find('\n').map_or(text.len(), |length| line_start + length);
+        Self {
+            line: text[..start].matches('\n').count() + 1,
+            column: text[line_start..start].chars().count() + 1,
+            shown: text[line_start..line_end].trim_end_matches('\r'),
+            width: text[start..end.min(line_end).max(start)].chars().count(),
+        }
+    }
+}
+
+/// The nearest character boundary at or before a byte.
+fn floor(text: &str, byte: usize) -> usize {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    byte
+}
+
+/// Takes the value out of a line that may hold a secret which somebody wrote into the file by mistake.
+fn without_secret(line: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    let Some((key, _)) = line.split_once('=') else {
+        return line.to_owned();
+    };
+    let key_lower = key.to_ascii_lowercase();
+    let names_a_secret =
+        ["key", "secret", "password", "connection"].iter().any(|word| key_lower.contains(word));
+    let holds_a_secret = lower.contains("sharedaccess") || super::files::looks_like_key(line);
+    if holds_a_secret || (names_a_secret && !key_lower.contains("file")) {
+        format!("{key}= …")
+    } else {
+        line.to_owned()
+    }
+}
+
+/// Control characters would move the caret, or worse, speak to the terminal.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str, at: Span) -> String {
+        let findings = Findings::default();
+        findings.wrong(at, "wrong");
+        findings.into_faults(text, Path::new("f.toml")).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_fault_shows_its_line_with_a_caret_under_it() {
+        let text = "[a]\nä = 12 # x\n";
+        let start = text.find("12").unwrap();
+        assert_eq!(
+            told(text, Span { start, end: start + 2 }),
+            "f.toml:2:5: wrong\n    2 | ä = 12 # x\n      |     ^^"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_not_shown() {
+        for line in [
+            "connection-string = \"HostName=h;SharedAccessKey=c2VjcmV0\"",
+            "key = \"c2VjcmV0\"",
+            "key-file = \"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=\"",
+        ] {
+            assert!(!told(line, Span { start: 0, end: 3 }).contains("c2Vj"), "{line}");
+        }
+        assert!(told("key-file = \"/etc/key\"", Span::FILE).contains("/etc/key"));
+    }
+
+    #[test]
+    fn gaps_are_told_together_in_one_fault() {
+        let findings = Findings::default();
+        findings.gap(Span::FILE, "one");
+        findings.gap(Span::FILE, "two");
+        let faults = findings.into_faults("", Path::new("f.toml")).unwrap();
+        assert_eq!(faults.faults.len(), 1);
+        assert!(faults.to_string().ends_with("one; two"));
+    }
+}

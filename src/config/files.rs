@@ -1,0 +1,178 @@
+//! Files that the configuration names: where a relative name leads, who else can read a secret, what PEM must hold.
+//!
+//! A *secret* is looked up among systemd's credentials first. Every other relative path starts at the folder of the
+//! configuration file. Deliberately absent: writing, and telling what a secret says.
+
+use super::faults::ConfigFaults;
+use crate::hub::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use core::fmt::Display;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Larger than any key or chain of certificates; keeps a mistaken `/dev/zero` from filling the memory.
+const SIZE_MAX: u64 = 1024 * 1024;
+/// Any access of those who are neither the owner nor in the group, short of running it.
+const OTHERS_READ_OR_WRITE: u32 = 0o006;
+
+/// Where names lead.
+pub(super) struct Places {
+    folder: PathBuf,
+    credentials: Option<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn new(config_file: &Path, credentials: Option<&Path>) -> Self {
+        let folder = config_file.parent().map(Path::to_owned).unwrap_or_default();
+        Self { folder, credentials: credentials.map(Path::to_owned) }
+    }
+
+    /// A path as written, relative to the configuration file's folder.
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// A secret's path: a relative name is a credential if there is one of that name.
+    pub(super) fn secret_path(&self, written: &str) -> PathBuf {
+        // An absolute name replaces the folder it is joined to, so it must not get that far.
+        let credential = match &self.credentials {
+            Some(folder) if Path::new(written).is_relative() => folder.join(written),
+            _ => return self.path(written),
+        };
+        if credential.exists() { credential } else { self.path(written) }
+    }
+
+    /// Reads a secret that nobody else can read.
+    pub(super) fn secret(&self, written: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), String> {
+        if holds_secret(written) {
+            return Err(
+                "must be the name of a file; it looks like the secret itself, which does not belong \
+                        in the configuration: write it to a file that only twind can read"
+                    .to_owned(),
+            );
+        }
+        let path = self.secret_path(written);
+        let (bytes, mode) = read(&path)?;
+        if mode & OTHERS_READ_OR_WRITE != 0 {
+            return Err(format!(
+                "names a secret that others can read: {path} has mode {:04o}; run `chmod o-rwx {path}`",
+                mode & 0o7777,
+                path = path.display()
+            ));
+        }
+        Ok((path, bytes))
+    }
+
+    /// Reads a secret text.
+    pub(super) fn secret_text(&self, written: &str) -> Result<(PathBuf, Zeroizing<String>), String> {
+        let (path, bytes) = self.secret(written)?;
+        match core::str::from_utf8(&bytes) {
+            Ok(text) => {
+                let text = Zeroizing::new(text.trim().to_owned());
+                Ok((path, text))
+            }
+            Err(_) => Err(format!("names a file that is not text: {}", path.display())),
+        }
+    }
+
+    /// The private key of a certificate.
+    pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, String> {
+        let (path, bytes) = self.secret(written)?;
+        match PrivateKeyDer::from_pem_slice(&bytes) {
+            Ok(_) => Ok(path),
+            Err(_) => Err(format!(
+                "names {}, which holds no private key in PEM (\"-----BEGIN PRIVATE KEY-----\")",
+                path.display()
+            )),
+        }
+    }
+
+    /// A certificate of one's own: it may lie among the credentials beside its key.
+    pub(super) fn certificate(&self, written: &str) -> Result<PathBuf, String> {
+        certificates(self.secret_path(written))
+    }
+
+    /// Certificates to trust.
+    pub(super) fn trusted(&self, written: &str) -> Result<PathBuf, String> {
+        certificates(self.path(written))
+    }
+}
+
+fn certificates(path: PathBuf) -> Result<PathBuf, String> {
+    let (bytes, _) = read(&path)?;
+    let mut count = 0_usize;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        certificate.map_err(|_| format!("names {}, whose PEM is damaged", path.display()))?;
+        count += 1;
+    }
+    if count == 0 {
+        let path = path.display();
+        return Err(format!(
+            "names {path}, which holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")"
+        ));
+    }
+    Ok(path)
+}
+
+/// A file's bytes and mode.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
+    let no = |reason: io::Error| format!("names {}, which cannot be read: {reason}", path.display());
+    // A look before it is opened: opening a pipe would wait for its other end.
+    if !std::fs::metadata(path).map_err(no)?.is_file() {
+        return Err(format!("names {}, which is not a file", path.display()));
+    }
+    let file = File::open(path).map_err(no)?;
+    let mode = file.metadata().map_err(no)?.permissions().mode();
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(no)?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(format!("names {}, which is larger than 1 MiB", path.display()));
+    }
+    Ok((bytes, mode))
+}
+
+/// The text of the configuration file itself, which may also be a pipe.
+pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
+    let unreadable = |reason: &dyn Display| ConfigFaults::unreadable(path, &reason.to_string());
+    let file = File::open(path).map_err(|reason| unreadable(&reason))?;
+    let mut bytes = Vec::new();
+    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(|reason| unreadable(&reason))?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(unreadable(&"it is larger than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|fault| {
+        let good = fault.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(fault.as_bytes()).into_owned();
+        ConfigFaults::not_text(&text, path, good)
+    })
+}
+
+/// A key as the hub's pages show it: base64.
+pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
+    if base64.is_empty() {
+        return Err("is empty");
+    }
+    match BASE64.decode(base64) {
+        Ok(bytes) => Ok(Secret::new(bytes)),
+        Err(_) => Err("is not base64; copy the device's primary key again, whole"),
+    }
+}
+
+fn holds_secret(written: &str) -> bool {
+    written.to_ascii_lowercase().contains("sharedaccess") || looks_like_key(written)
+}
+
+/// Does a word in this text look like a device key, 32 bytes or more in padded base64? No path ends in `=`.
+pub(super) fn looks_like_key(text: &str) -> bool {
+    text.split(['"', '\'', ' ', '\t']).any(|word| {
+        word.len() >= 40
+            && word.ends_with('=')
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+    })
+}

@@ -1,0 +1,218 @@
+//! `[hub]`: where the twin lives, how to get there, and as whom.
+//!
+//! The name of the hub and the device come from a connection string or from `host` and `device-id`; the identity is
+//! a key or a certificate, one of them. Deliberately absent: connecting.
+
+use super::connection_string::{ConnectionString, check_device_id, check_host};
+use super::files::{Places, decode_key};
+use super::reader::{At, Reader};
+use super::unsupported::unsupported;
+use super::values;
+use crate::hub::{HubSettings, Identity, Secret};
+use core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
+/// One and a half times this is what the hub waits at most (IoT Hub developer guide, MQTT).
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1177);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(10);
+const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const PORT: u16 = 8883;
+
+const GAP: &str = "[hub] with connection-string-file = \"/etc/twind/connection-string\", a file that holds the \
+                   device's connection string (or host, device-id and key-file)";
+
+/// What the hub's table names, each part as far as it is right.
+#[derive(Default)]
+struct Named {
+    host: Option<String>,
+    device_id: Option<String>,
+    gateway: Option<String>,
+    key: Option<Secret>,
+}
+
+/// Reads the table; `None` if a fault was found.
+pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> {
+    hub.answer(
+        &["connection-string", "shared-access-key", "key", "primary-key", "private-key", "password"],
+        "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
+         read and name that in `connection-string-file` (or `key-file`)",
+    );
+    let string = hub.string("connection-string-file");
+    let host = hub.read("host", |value| host_name(values::text(value)?));
+    let device_id = hub.read("device-id", |value| check_device_id(values::text(value)?));
+    let gateway = hub.read("gateway", |value| host_name(values::text(value)?));
+    let port = hub.integer("port", 1..=65535).and_then(|port| u16::try_from(port.value).ok()).unwrap_or(PORT);
+    transport(&mut hub);
+    let ca_file = hub.read("ca-file", |value| places.trusted(values::text(value)?));
+    let keep_alive = hub.duration("keep-alive", SECOND..=KEEP_ALIVE_MAX).map_or(KEEP_ALIVE, |at| at.value);
+    let model_id = hub.read("model-id", model_id);
+    let token_lifetime = hub
+        .duration("token-lifetime", TOKEN_LIFETIME_MIN..=TOKEN_LIFETIME_MAX)
+        .map_or(TOKEN_LIFETIME, |at| at.value);
+    let key = hub.read("key-file", |value| key_file(values::text(value)?, places));
+    let certificate_file = hub.read("certificate-file", |value| places.certificate(values::text(value)?));
+    let private_key_file = hub.read("private-key-file", |value| places.private_key(values::text(value)?));
+    let provisioned = provisioning(hub.table("provisioning"));
+
+    let with_certificate = hub.has("certificate-file") || hub.has("private-key-file");
+    let named = if hub.has("connection-string-file") {
+        for (key, instead) in [
+            ("host", "HostName"),
+            ("device-id", "DeviceId"),
+            ("gateway", "GatewayHostName"),
+            ("key-file", "SharedAccessKey"),
+        ] {
+            if hub.has(key) {
+                let say = format!(
+                    "cannot stand beside `connection-string-file`, whose {instead} says it: remove one"
+                );
+                hub.wrong(key, say);
+            }
+        }
+        string.and_then(|string| from_string(&hub, &string, places, with_certificate))
+    } else if provisioned {
+        None
+    } else if ["host", "device-id", "key-file", "certificate-file", "private-key-file"]
+        .iter()
+        .any(|k| hub.has(k))
+    {
+        hub.require("host", "the hub's name, such as \"contoso.azure-devices.net\"");
+        hub.require("device-id", "the device's id at the hub");
+        if !hub.has("key-file") && !with_certificate {
+            hub.require(
+                "key-file",
+                "or `certificate-file` with `private-key-file`; the device proves by it who it is",
+            );
+        }
+        if hub.has("key-file") && with_certificate {
+            hub.wrong("key-file", "cannot stand beside a certificate: a device has one identity, remove one");
+        }
+        Some(Named {
+            host: host.map(|at| at.value),
+            device_id: device_id.map(|at| at.value),
+            gateway: gateway.map(|at| at.value),
+            key: key.map(|at| at.value),
+        })
+    } else {
+        hub.findings().gap(hub.header(), GAP);
+        None
+    };
+    if with_certificate {
+        hub.require("certificate-file", "the certificate that `private-key-file` belongs to");
+        hub.require("private-key-file", "the private key that `certificate-file` belongs to");
+    }
+    hub.finish();
+
+    let named = named?;
+    let identity = if with_certificate {
+        Identity::Certificate {
+            certificate_file: certificate_file?.value,
+            private_key_file: private_key_file?.value,
+        }
+    } else {
+        Identity::Key(named.key?)
+    };
+    Some(HubSettings {
+        host: named.host?,
+        device_id: named.device_id?,
+        gateway: named.gateway,
+        port,
+        identity,
+        ca_file: ca_file.map(|at| at.value),
+        keep_alive,
+        token_lifetime,
+        model_id: model_id.map(|at| at.value),
+    })
+}
+
+fn host_name(written: &str) -> Result<String, String> {
+    check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
+}
+
+fn key_file(written: &str, places: &Places) -> Result<Secret, String> {
+    let (path, text) = places.secret_text(written)?;
+    decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
+}
+
+fn from_string(
+    hub: &Reader<'_>,
+    file: &At<String>,
+    places: &Places,
+    with_certificate: bool,
+) -> Option<Named> {
+    let read = places.secret_text(&file.value).and_then(|(path, text)| {
+        ConnectionString::parse(&text)
+            .map_err(|reason| format!("names {}, whose connection string {reason}", path.display()))
+    });
+    let string = match read {
+        Ok(string) => string,
+        Err(reason) => {
+            hub.findings().wrong(file.at, format!("`connection-string-file` {reason}"));
+            return None;
+        }
+    };
+    match (&string.key, with_certificate) {
+        (Some(_), true) => hub.findings().wrong(
+            file.at,
+            "`connection-string-file` names a connection string with a key, and there is a certificate too: a \
+             device has one identity, remove one",
+        ),
+        (None, false) => hub.findings().wrong(
+            file.at,
+            "`connection-string-file` names a connection string that says x509=true: add `certificate-file` and \
+             `private-key-file`",
+        ),
+        _ => {}
+    }
+    Some(Named {
+        host: Some(string.host),
+        device_id: Some(string.device_id),
+        gateway: string.gateway,
+        key: string.key,
+    })
+}
+
+fn model_id(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, String> {
+    let id = values::text(value)?;
+    if id.starts_with("dtmi:") && id.len() <= 2048 && id.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(id.to_owned())
+    } else {
+        Err(format!(
+            "must be a model's id, such as \"dtmi:com:example:Cabinet;1\", found \"{}\"",
+            values::shorten(id)
+        ))
+    }
+}
+
+fn transport(hub: &mut Reader<'_>) {
+    let websocket = hub.word("transport", &[("mqtt", false), ("websocket", true)]);
+    if websocket.is_some_and(|at| at.value) {
+        hub.wrong("transport", unsupported("= \"websocket\""));
+    }
+    if hub.string("proxy").is_some() {
+        hub.wrong("proxy", unsupported("(for the websocket only)"));
+    }
+}
+
+/// Checks `[hub.provisioning]`; is it there?
+fn provisioning(mut table: Reader<'_>) -> bool {
+    let present = table.present();
+    for key in [
+        "endpoint",
+        "id-scope",
+        "registration-id",
+        "key-file",
+        "group-key-file",
+        "certificate-file",
+        "private-key-file",
+    ] {
+        table.string(key);
+    }
+    if present {
+        table.findings().wrong(table.header(), unsupported("[hub.provisioning]"));
+    }
+    table.finish();
+    present
+}

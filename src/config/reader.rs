@@ -1,0 +1,268 @@
+//! A typed reader over one table of the file. Whoever reads a key declares it known by that; what is left over at
+//! the end is unknown, and is told with the nearest known key.
+//!
+//! A reader also stands for a table that is not in the file: every key is then absent, so the defaults have one
+//! place. A value that is wrong is reported here and looks absent to the caller, which goes on with its default.
+//! Deliberately absent: what a key means.
+
+use super::faults::{Findings, Span};
+use super::values;
+use crate::units::{Celsius, TemperatureUnit};
+use core::fmt::Display;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) at: Span,
+}
+
+/// One table.
+pub(super) struct Reader<'t> {
+    findings: &'t Findings,
+    table: Option<&'t DeTable<'t>>,
+    /// Its path; empty for the file itself.
+    path: String,
+    /// The same with `*` for names that a person chose.
+    pattern: String,
+    /// Its header, where faults about missing keys point.
+    header: Span,
+    known: Vec<&'static str>,
+    /// Keys that are answered with their own message and not offered to anyone.
+    answered: Vec<&'static str>,
+}
+
+impl<'t> Reader<'t> {
+    /// The file itself.
+    pub(super) fn root(table: &'t DeTable<'t>, findings: &'t Findings) -> Self {
+        Self::new(findings, Some(table), String::new(), String::new(), Span::FILE)
+    }
+
+    /// The same table for a look whose faults are another's.
+    pub(super) fn again<'f>(&self, findings: &'f Findings) -> Reader<'f>
+    where
+        't: 'f,
+    {
+        Reader::new(findings, self.table, self.path.clone(), self.pattern.clone(), self.header)
+    }
+
+    fn new(
+        findings: &'t Findings,
+        table: Option<&'t DeTable<'t>>,
+        path: String,
+        pattern: String,
+        header: Span,
+    ) -> Self {
+        Self { findings, table, path, pattern, header, known: Vec::new(), answered: Vec::new() }
+    }
+
+    /// Does the table stand in the file?
+    pub(super) fn present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Where the table begins.
+    pub(super) fn header(&self) -> Span {
+        self.header
+    }
+
+    pub(super) fn findings(&self) -> &'t Findings {
+        self.findings
+    }
+
+    /// Does the key stand in the table, whatever its value?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Where a key stands; the table's header if it does not.
+    pub(super) fn place(&self, key: &str) -> Span {
+        self.table.and_then(|t| t.get_key_value(key)).map_or(self.header, |(key, _)| key.span().into())
+    }
+
+    /// Reports a key's value, or that it is there at all.
+    pub(super) fn wrong(&self, key: &str, message: impl Display) {
+        self.findings.wrong(self.place(key), format!("`{key}` {message}"));
+    }
+
+    /// Reports that a key is not there, unless it is.
+    pub(super) fn require(&self, key: &str, why: &str) {
+        if self.present() && !self.has(key) {
+            self.findings.missing(self.header, format!("`{key}` is missing in {}: {why}", self.name()));
+        }
+    }
+
+    /// The table as messages name it.
+    pub(super) fn name(&self) -> String {
+        if self.path.is_empty() { "the file".to_owned() } else { format!("[{}]", self.path) }
+    }
+
+    fn know(&mut self, key: &'static str) {
+        self.known.push(key);
+        self.findings.know(join(&self.pattern, key));
+    }
+
+    /// Reads a key by a function of its own; the reason it gives follows the key's name.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&'t Spanned<DeValue<'t>>) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        self.know(key);
+        let value = self.table?.get(key)?;
+        let at = value.span().into();
+        match parse(value) {
+            Ok(value) => Some(At { value, at }),
+            Err(reason) => {
+                self.findings.wrong(at, format!("`{key}` {reason}"));
+                None
+            }
+        }
+    }
+
+    /// A text that is not empty.
+    pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
+        self.read(key, |value| values::text(value).map(str::to_owned))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn bool(&mut self, key: &'static str) -> Option<At<bool>> {
+        self.read(key, values::boolean)
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<At<u32>> {
+        self.read(key, |value| values::integer(value, &range))
+    }
+
+    /// A finite number.
+    pub(super) fn number(&mut self, key: &'static str) -> Option<At<f64>> {
+        self.read(key, values::number)
+    }
+
+    /// A finite number within a range that `what` names.
+    pub(super) fn number_if(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        allowed: impl FnOnce(f64) -> bool,
+    ) -> Option<At<f64>> {
+        self.read(key, |value| {
+            let number = values::number(value)?;
+            if allowed(number) { Ok(number) } else { Err(format!("must be {what}, found {number}")) }
+        })
+    }
+
+    /// A span of time within a range.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<At<Duration>> {
+        self.read(key, |value| values::duration(value, &range))
+    }
+
+    /// A temperature in a unit.
+    pub(super) fn temperature(&mut self, key: &'static str, unit: TemperatureUnit) -> Option<At<Celsius>> {
+        self.read(key, |value| values::temperature(value, unit))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Option<At<T>> {
+        self.read(key, |value| values::word(value, words))
+    }
+
+    /// A list of texts, or one text alone.
+    pub(super) fn strings(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
+        self.read(key, values::texts)
+    }
+
+    /// A sub-table, in the file or not.
+    pub(super) fn table(&mut self, key: &'static str) -> Self {
+        self.know(key);
+        let (path, pattern) = (join(&self.path, key), join(&self.pattern, key));
+        let Some(value) = self.table.and_then(|table| table.get(key)) else {
+            return Self::new(self.findings, None, path, pattern, self.header);
+        };
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            let found = values::found(value.get_ref());
+            self.wrong(key, format_args!("must be a table, found {found}"));
+        }
+        // The span of a table that only its sub-tables name is its name in the first of them: good enough.
+        Self::new(self.findings, table, path, pattern, value.span().into())
+    }
+
+    /// The named tables below a key, in file order.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(At<String>, Self)> {
+        let mut outer = self.table(key);
+        let mut named: Vec<_> = outer.entries();
+        named.retain(|(name, value)| {
+            let is_table = value.get_ref().is_table();
+            if !is_table {
+                let found = values::found(value.get_ref());
+                let say = format!("[{key}] holds named tables, such as [{key}.NAME]; found {found} here");
+                self.findings.wrong(name.at, say);
+            }
+            is_table
+        });
+        let pattern = join(&outer.pattern, "*");
+        named
+            .into_iter()
+            .map(|(name, value)| {
+                let path = join(&outer.path, &name.value);
+                let table = value.get_ref().as_table();
+                let reader = Self::new(self.findings, table, path, pattern.clone(), value.span().into());
+                (name, reader)
+            })
+            .collect()
+    }
+
+    /// Every entry of a table whose keys a person chose, in file order.
+    pub(super) fn entries(&mut self) -> Vec<(At<String>, &'t Spanned<DeValue<'t>>)> {
+        let Some(table) = self.table else {
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table
+            .iter()
+            .map(|(name, value)| (At { value: name.get_ref().to_string(), at: name.span().into() }, value))
+            .collect();
+        entries.sort_by_key(|(name, _)| name.at);
+        entries
+    }
+
+    /// Answers keys that people try, and that do not exist, with a message of their own.
+    pub(super) fn answer(&mut self, keys: &[&'static str], message: &str) {
+        for key in keys.iter().filter(|key| self.has(key)) {
+            self.wrong(key, message);
+        }
+        self.answered.extend(keys);
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn finish(mut self) {
+        for (key, _) in self.entries() {
+            let name = key.value.as_str();
+            if self.known.contains(&name) || self.answered.contains(&name) {
+                continue;
+            }
+            let shown = values::shorten(name);
+            let message = match values::nearest(name, self.known.iter().copied()) {
+                Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),
+                None => {
+                    let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
+                    format!("unknown key `{shown}` in {}; allowed are {}", self.name(), known.join(", "))
+                }
+            };
+            self.findings.wrong(key.at, message);
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

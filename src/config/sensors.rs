@@ -1,0 +1,187 @@
+//! `[sensors.NAME]`: where readings come from and which are believed.
+//!
+//! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
+
+use super::files::Places;
+use super::outputs::check_name;
+use super::reader::{At, Reader};
+use super::unsupported::unsupported;
+use super::values;
+use crate::control::{SensorId, SensorSpec};
+use crate::sensors::{Locator, Plausibility, SensorSettings, Source};
+use crate::twin::PropertyPath;
+use crate::units::{Celsius, TemperatureUnit};
+use core::time::Duration;
+
+pub(super) const TEMPERATURE: &str = "temperature";
+const HUMIDITY: &str = "humidity";
+
+const PERIOD: Duration = Duration::from_secs(5);
+/// A conversion takes most of a second, and every one warms the sensor.
+const PERIOD_W1: Duration = Duration::from_secs(10);
+const PERIOD_MIN: Duration = Duration::from_millis(10);
+const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const STALE_AFTER_PERIODS: u32 = 6;
+const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// What the sensors of a cabinet can measure, in degrees Celsius.
+const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
+const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
+/// What a DS18B20 holds before its first conversion, in degrees Celsius.
+const POWER_ON_W1_CELSIUS: f64 = 85.0;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    W1,
+    Hwmon,
+    ThermalZone,
+    Iio,
+    File,
+}
+
+const DRIVERS: [(&str, Driver); 5] = [
+    ("w1", Driver::W1),
+    ("hwmon", Driver::Hwmon),
+    ("thermal-zone", Driver::ThermalZone),
+    ("iio", Driver::Iio),
+    ("file", Driver::File),
+];
+
+/// One sensor, and where it stands.
+pub(super) struct Sensor {
+    pub(super) spec: SensorSpec,
+    /// `None` if a fault was found.
+    pub(super) settings: Option<SensorSettings>,
+}
+
+/// Reads every sensor, in file order.
+pub(super) fn read(file: &mut Reader<'_>, places: &Places) -> Vec<Sensor> {
+    let tables = file.tables("sensors");
+    tables
+        .into_iter()
+        .enumerate()
+        .map(|(index, (name, table))| sensor(SensorId(index), &name, table, places))
+        .collect()
+}
+
+fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Places) -> Sensor {
+    if let Err(reason) = check_name(&name.value, "a sensor") {
+        table.findings().wrong(name.at, reason);
+    }
+    let driver = table.word("driver", &DRIVERS);
+    table.require("driver", "one of \"w1\", \"hwmon\", \"thermal-zone\", \"iio\", \"file\"");
+    let driver = driver.map(|at| at.value);
+    let source = source(&mut table, driver, places);
+    let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
+    let unit = unit(&mut table, &measures);
+    let scale = table.number_if("scale", "a number other than 0", |number| number != 0.0);
+    let offset = table.number("offset");
+    let (period, stale_after) = times(&mut table, driver);
+    let plausible = plausible(&mut table, driver, &measures, unit);
+    table.finish();
+    let settings = source.map(|source| SensorSettings {
+        id,
+        name: name.value.clone(),
+        source,
+        scale: scale.map_or(1.0, |at| at.value),
+        offset: offset.map_or(0.0, |at| at.value),
+        period,
+        plausible,
+    });
+    Sensor { spec: SensorSpec { name: name.value.clone(), measures, unit, stale_after }, settings }
+}
+
+/// `id` or `path`, as the driver needs.
+fn source(table: &mut Reader<'_>, driver: Option<Driver>, places: &Places) -> Option<Source> {
+    let id = table.string("id").map(|at| Locator::Id(at.value));
+    let path = table.string("path").map(|at| Locator::Path(places.path(&at.value)));
+    let driver = driver?;
+    let (has_id, has_path) = (table.has("id"), table.has("path"));
+    if driver == Driver::File {
+        if has_id {
+            table.wrong("id", "is not for driver = \"file\", which reads the file that `path` names");
+        }
+        table.require("path", "the file that holds the number");
+    } else if has_id && has_path {
+        table.wrong("path", "cannot stand beside `id`: a sensor is found by one of them, remove one");
+    } else if !has_path {
+        table.require("id", id_means(driver));
+    }
+    match (driver, id.or(path)) {
+        (Driver::W1, _) => refused(table, "= \"w1\""),
+        (Driver::Iio, _) => refused(table, "= \"iio\""),
+        (Driver::Hwmon, at) => at.map(|at| Source::Hwmon { at }),
+        (Driver::ThermalZone, at) => at.map(|at| Source::ThermalZone { at }),
+        (Driver::File, Some(Locator::Path(path))) => Some(Source::File { path }),
+        (Driver::File, _) => None,
+    }
+}
+
+fn id_means(driver: Driver) -> &'static str {
+    match driver {
+        Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
+        Driver::Hwmon => "DEVICE/ATTRIBUTE, such as \"cpu_thermal/temp1_input\" (or `path`)",
+        Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
+        Driver::Iio => "the device's name (or `path`)",
+        Driver::File => "nothing",
+    }
+}
+
+fn refused(table: &Reader<'_>, driver: &str) -> Option<Source> {
+    table.wrong("driver", unsupported(driver));
+    None
+}
+
+/// It becomes a key of the twin.
+fn measures(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, String> {
+    let name = values::text(value)?;
+    if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
+        Ok(name.to_owned())
+    } else {
+        let shown = values::shorten(name);
+        Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
+    }
+}
+
+fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
+    let unit = table.read("unit", values::unit);
+    if unit.is_some() && measures != TEMPERATURE {
+        table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));
+    }
+    unit.map(|at| at.value).unwrap_or_default()
+}
+
+fn times(table: &mut Reader<'_>, driver: Option<Driver>) -> (Duration, Duration) {
+    let default = if driver == Some(Driver::W1) { PERIOD_W1 } else { PERIOD };
+    let period = table.duration("period", PERIOD_MIN..=PERIOD_MAX).map_or(default, |at| at.value);
+    let six_periods = period.saturating_mul(STALE_AFTER_PERIODS);
+    let stale_after =
+        table.duration("stale-after", PERIOD_MIN..=STALE_MAX).map_or(six_periods, |at| at.value);
+    if stale_after < period {
+        let say = format!("must be at least `period`, which is {}", values::time_name(period));
+        table.wrong("stale-after", say);
+    }
+    (period, stale_after)
+}
+
+fn plausible(
+    table: &mut Reader<'_>,
+    driver: Option<Driver>,
+    measures: &str,
+    unit: TemperatureUnit,
+) -> Plausibility {
+    let in_unit = |celsius: f64| Celsius::new(celsius).map_or(celsius, |celsius| unit.from_celsius(celsius));
+    let default = match measures {
+        TEMPERATURE => (in_unit(VALID_CELSIUS.0), in_unit(VALID_CELSIUS.1)),
+        HUMIDITY => VALID_HUMIDITY,
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    let valid = table.read("valid", values::interval).map_or(default, |at| at.value);
+    let max_step = table.number_if("max-step", "more than 0", |number| number > 0.0).map(|at| at.value);
+    let power_on = if driver == Some(Driver::W1) && measures == TEMPERATURE {
+        vec![in_unit(POWER_ON_W1_CELSIUS)]
+    } else {
+        Vec::new()
+    };
+    let reject = table.read("reject", values::numbers).map_or(power_on, |at| at.value);
+    Plausibility { valid, max_step, reject }
+}

@@ -1,0 +1,120 @@
+//! The small tables about the twin's meaning and reports: `[twin]`, `[report]`, `[local]`.
+
+use super::Environment;
+use super::files::Places;
+use super::reader::{At, Reader};
+use super::unsupported::unsupported;
+use super::values;
+use crate::control::PropertyMap;
+use crate::report::{ReportSpec, ReportStyle};
+use crate::twin::PropertyPath;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+const STATE_DIR: &str = "/var/lib/twind";
+const RUNTIME_DIR: &str = "/run/twind";
+const SOCKET: &str = "twind.sock";
+const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
+const HEARTBEAT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+const DEADBAND: [(&str, f64); 2] = [("temperature", 0.5), ("humidity", 2.0)];
+/// The hub takes no longer text.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// `[twin] state-dir`.
+pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
+    let written = twin.string("state-dir");
+    written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value))
+}
+
+/// `[local] socket`.
+pub(super) fn socket(mut local: Reader<'_>, places: &Places, environment: &Environment) -> PathBuf {
+    let written = local.string("socket");
+    local.finish();
+    written.map_or_else(|| default_socket(environment), |at| places.path(&at.value))
+}
+
+/// Where the daemon listens if the configuration names no socket.
+pub fn default_socket(environment: &Environment) -> PathBuf {
+    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR)).join(SOCKET)
+}
+
+/// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.
+pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
+    let mut taken: Vec<(&'static str, PropertyPath)> = Vec::new();
+    let mut property = |key: &'static str, default: &str| {
+        let written = twin.read(key, values::property);
+        let wrong = written.is_none() && twin.has(key);
+        let path = written.map(|at: At<PropertyPath>| at.value).or_else(|| PropertyPath::parse(default));
+        let path = path.filter(|_| !wrong)?;
+        if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
+            let key_or_other = if twin.has(key) { key } else { other };
+            twin.wrong(key_or_other, format!("is the same property for `{other}` and `{key}`: \"{path}\""));
+        }
+        taken.push((key, path.clone()));
+        Some(path)
+    };
+    let fan_on = property("fan-on", "fanOn");
+    let climate = property("climate", "components.climate");
+    let units = property("units", "components.system.units");
+    let patch_id = property("patch-id", "patchId");
+    twin.finish();
+    Some(PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? })
+}
+
+/// `[report]`.
+pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
+    let second = Duration::from_secs(1);
+    let heartbeat = report.duration("heartbeat", second..=HEARTBEAT_MAX).map_or(HEARTBEAT, |at| at.value);
+    let min_interval = report.duration("min-interval", Duration::ZERO..=HEARTBEAT_MAX);
+    // Left out, it must not stand in the way of a quick heartbeat.
+    let min_interval = min_interval.map_or(MIN_INTERVAL.min(heartbeat), |at| at.value);
+    if min_interval > heartbeat {
+        let say = format!("must be at most `heartbeat`, which is {}", values::time_name(heartbeat));
+        report.wrong("min-interval", say);
+    }
+    let deadband = deadband(report.table("deadband"));
+    let pnp = report.word("style", &[("plain", false), ("pnp", true)]);
+    if pnp.is_some_and(|at| at.value) {
+        report.wrong("style", unsupported("= \"pnp\""));
+    }
+    let firmware_version = report.read("firmware-version", |value| {
+        let text = values::text(value)?;
+        let fits = text.len() <= TEXT_BYTES_MAX;
+        if fits { Ok(text.to_owned()) } else { Err(format!("must be at most {TEXT_BYTES_MAX} bytes long")) }
+    });
+    report.finish();
+    ReportSpec {
+        heartbeat,
+        min_interval,
+        deadband,
+        style: ReportStyle::Plain,
+        firmware_version: firmware_version
+            .map_or_else(|| env!("CARGO_PKG_VERSION").to_owned(), |at| at.value),
+    }
+}
+
+/// What is written joins the defaults.
+fn deadband(mut table: Reader<'_>) -> BTreeMap<String, f64> {
+    let mut deadband: BTreeMap<String, f64> = DEADBAND.map(|(name, value)| (name.to_owned(), value)).into();
+    for (name, value) in table.entries() {
+        match values::number(value) {
+            Ok(number) if number >= 0.0 => {
+                deadband.insert(name.value, number);
+            }
+            Ok(number) => {
+                let say = format!(
+                    "the deadband of `{}` must be 0 or more, found {number}",
+                    values::shorten(&name.value)
+                );
+                table.findings().wrong(name.at, say);
+            }
+            Err(reason) => {
+                let say = format!("the deadband of `{}` {reason}", values::shorten(&name.value));
+                table.findings().wrong(name.at, say);
+            }
+        }
+    }
+    deadband
+}
