@@ -52,7 +52,7 @@ const WITHOUT_JSON: &[&str] = &["control/climate.rs", "control/outputs.rs"];
 
 /// What is wrong with one source file; `path` is relative to `src`, with `/`.
 fn faults(path: &str, text: &str) -> Vec<String> {
-    let code = without_comments(text);
+    let code = shipped(text);
     let mut faults = Vec::new();
     if let Some(room) = room_of(path) {
         match MAY_IMPORT.iter().find(|(name, _)| *name == room) {
@@ -159,9 +159,16 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Line comments go: what a comment links to is not known by the code.
-fn without_comments(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+/// Line comments go: what a comment links to is not known by the code. So does the test module, which may need
+/// more to make its samples; clippy's `items_after_test_module` sees to it that nothing follows one.
+fn shipped(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let opens_tests = |at: usize| {
+        let mut after = lines[at..].iter().skip_while(|line| line.starts_with("#["));
+        lines[at] == "#[cfg(test)]" && after.next().is_some_and(|line| line.starts_with("mod "))
+    };
+    let end = (0..lines.len()).find(|at| opens_tests(*at)).unwrap_or(lines.len());
+    lines[..end].iter().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 fn sources(folder: &Path, below: &str, found: &mut Vec<(String, String)>) {
@@ -195,7 +202,7 @@ fn a_planted_import_is_found_however_it_is_written() {
         "use crate::{\n    units::{BootTime, Celsius},\n    hub,\n};",
         "fn f(s: &crate::hub::HubSettings) {}",
         "use super::super::hub::Identity;",
-        "mod tests {\n    use crate::hub;\n}",
+        "mod inner {\n    use crate::hub;\n}",
     ] {
         let text = format!("{head}{planted}\n");
         assert_eq!(faults("twin/sync.rs", &text), ["twin/sync.rs: twin must not know hub"], "{planted}");
@@ -213,6 +220,10 @@ fn what_the_table_allows_is_no_fault() {
     );
     assert_eq!(faults("control/outputs.rs", &text), Vec::<String>::new());
     assert_eq!(faults("main.rs", "use crate::cli;"), Vec::<String>::new());
+    let tested = "use crate::units::Permille;\n#[cfg(test)]\nmod tests {\n    use crate::twin::Version;\n}\n";
+    assert_eq!(faults("board/simulated.rs", tested), Vec::<String>::new());
+    let helper = "#[cfg(test)]\nfn helper() {}\nuse crate::twin::Version;\n";
+    assert_eq!(faults("board/simulated.rs", helper).len(), 1);
 }
 
 #[test]
