@@ -6,31 +6,11 @@ use super::{
     ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
     SensorSpec, When,
 };
-use crate::twin::{Patch, PropertyPath, Section};
-use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};
-use core::time::Duration;
-use serde_json::{Map, Value};
+pub(crate) use crate::twin::fixtures::{at, at_ms, ms, patch, path, secs, section};
+use crate::units::{Celsius, Permille, TemperatureUnit};
 
 pub(crate) const ON: RowDrive = RowDrive::Fixed(Permille::FULL);
 pub(crate) const OFF: RowDrive = RowDrive::Fixed(Permille::ZERO);
-
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-pub(crate) fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// So many milliseconds after boot.
-pub(crate) fn at_ms(millis: u64) -> BootTime {
-    BootTime::from_boot(ms(millis))
-}
-
-/// So many seconds after boot.
-pub(crate) fn at(seconds: u64) -> BootTime {
-    BootTime::from_boot(secs(seconds))
-}
 
 pub(crate) fn celsius(degrees: f64) -> Celsius {
     Celsius::new(degrees).unwrap()
@@ -42,25 +22,6 @@ pub(crate) fn range(min: f64, max: f64) -> ClimateRange {
 
 pub(crate) fn permille(permille: u16) -> Permille {
     Permille::new(permille).unwrap()
-}
-
-pub(crate) fn path(text: &str) -> PropertyPath {
-    PropertyPath::parse(text).unwrap()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        other => panic!("not an object: {other}"),
-    }
-}
-
-pub(crate) fn section(value: Value) -> Section {
-    Section::from_object(object(value)).unwrap()
-}
-
-pub(crate) fn patch(value: Value) -> Patch {
-    Patch::from_object(object(value)).unwrap()
 }
 
 /// An output that bears everything and has no table.
