@@ -128,7 +128,7 @@ fn faults_of_whole_tables_are_told_too() {
         (format!("{SITE}[report]\nstyle = \"pnp\""), "\"pnp\" is not supported by this version"),
         (format!("{SITE}[report]\nmin-interval = \"6m\""), "at most `heartbeat`, which is 5m"),
         (format!("{SITE}[report.deadband]\nspeed = -1"), "the deadband of `speed` must be 0 or more"),
-        (format!("{SITE}[twin]\nfan-on = \"patchId\""), "is the same property"),
+        (format!("{SITE}[twin]\nfan-on = \"patchId\""), "`fan-on` and `patch-id` are both"),
         (
             format!("{SITE}[outputs.lamp]\nwhen = {{ start = \"auto\" }}"),
             "the climate does not drive [outputs.lamp]",

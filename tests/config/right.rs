@@ -81,7 +81,7 @@ driver = "simulated"
 folder = "board"
 [outputs.pump]
 pwm = { pin = 18, frequency-hz = 50, inverted = true }
-min-duty = 20
+min-duty = 2_0
 kick = "500ms"
 slew = 2.5
 min-on = "1m 30s"
