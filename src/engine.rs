@@ -1,7 +1,22 @@
-//! The core, composed.
-use crate::control::{ClimateSpec, OutputSpec, PropertyMap, SensorSpec};
-use crate::report::ReportSpec;
-use crate::twin::SyncPolicy;
+//! The core, composed: facts in (`handle_…`), effects out (`poll_…`). The only type that the shell drives, and the
+//! same one in production and in simulation.
+//!
+//! What it holds together is the order of a desired change: the pin first, the disk second, the hub third. A change
+//! moves the outputs in the same step; its acknowledgement goes out when the record that holds it is durable.
+//! Deliberately absent: clocks, chance, I/O, logs (notices are data; the service logs them).
+
+use crate::control::climate::{Climate, Regime, SensorState, Sensors};
+use crate::control::intent::{Meaning, Understanding};
+use crate::control::outputs::{OutputState, Outputs, Situation};
+use crate::control::{
+    Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
+};
+use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncNotice, SyncPolicy, TwinRecord};
+use crate::units::BootTime;
+use core::fmt;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Everything the core must know of its site.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,4 +35,507 @@ pub struct EngineSpec {
     pub sync: SyncPolicy,
     /// Whose twin this is (`host/device`): a record of another is not used.
     pub identity: String,
+}
+
+/// A control step happens at least this often, so that a watchdog that it feeds means something.
+const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
+/// What only the reported section changed is kept after this; the hub has it anyway.
+const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
+/// A record that could not be kept is offered again after this.
+const SAVE_RETRY: Duration = Duration::from_secs(30);
+
+/// Something an operator may want to know of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// About the twin.
+    Sync(SyncNotice),
+    /// The desired section changed.
+    Desired(DesiredChange),
+    /// A desired value was refused.
+    Refused {
+        /// The property.
+        property: String,
+        /// Why.
+        reason: String,
+    },
+    /// An output could not be driven.
+    PinFault {
+        /// The output.
+        output: String,
+        /// Why.
+        reason: String,
+    },
+    /// An output that could not be driven can be again.
+    PinMended {
+        /// The output.
+        output: String,
+    },
+    /// The record could not be kept.
+    StoreFault {
+        /// Why.
+        reason: String,
+    },
+    /// The record can be kept again.
+    StoreMended,
+    /// An output changed.
+    Driven {
+        /// The output.
+        output: String,
+        /// Its drive in permille.
+        permille: u16,
+        /// What decided it.
+        cause: String,
+        /// It went from rest to running or back, or something else decides now; not just another share.
+        turned: bool,
+    },
+    /// The climate is about something else now.
+    Regime {
+        /// What it was about before.
+        before: Regime,
+        /// What it is about now.
+        regime: Regime,
+        /// The fault, if no sensor is valid.
+        fault: Option<&'static str>,
+    },
+    /// A part of the report had to be left out.
+    ReportCut(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sync(notice) => notice.fmt(f),
+            Self::Desired(DesiredChange { from, to, recreated: false }) => {
+                write!(f, "desired section changed, version {from} to {to}")
+            }
+            Self::Desired(DesiredChange { from, to, recreated: true }) => {
+                write!(
+                    f,
+                    "the hub's desired version {to} is lower than our {from}: the device's identity was made anew, its twin is taken over whole"
+                )
+            }
+            Self::Refused { property, reason } => {
+                write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
+            }
+            Self::PinFault { output, reason } => {
+                write!(
+                    f,
+                    "output {output} cannot be driven: {reason}; it is tried again at every control step"
+                )
+            }
+            Self::PinMended { output } => write!(f, "output {output} can be driven again"),
+            Self::StoreFault { reason } => {
+                write!(
+                    f,
+                    "the twin's copy cannot be kept: {reason}; control goes on, nothing new is acknowledged to the hub until it can"
+                )
+            }
+            Self::StoreMended => f.write_str("the twin's copy can be kept again"),
+            Self::Driven { output, permille, cause, .. } => {
+                write!(f, "output {output} driven to {permille} permille by {cause}")
+            }
+            Self::Regime { regime, fault: None, .. } => write!(f, "climate: {}", regime.name()),
+            Self::Regime { regime, fault: Some(fault), .. } => {
+                write!(f, "climate: {} ({fault})", regime.name())
+            }
+            Self::ReportCut(fault) => {
+                write!(f, "left out of the report, since the hub would refuse it: {fault}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SyncNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Synced { version } => write!(f, "twin fetched, desired version {version}"),
+            Self::Gap { at, came } => {
+                write!(
+                    f,
+                    "a notification was lost (at version {at}, version {came} came); the twin is fetched again"
+                )
+            }
+            Self::Garbled(reason) => {
+                write!(f, "the hub sent what cannot be read: {reason}; the twin is fetched again")
+            }
+            Self::FetchRefused { status, message, retry_after } => {
+                write!(
+                    f,
+                    "the hub did not hand out the twin: status {status} {message}; asked again in {retry_after:?}"
+                )
+            }
+            Self::ReportDeferred { status, message, retry_after } => {
+                write!(
+                    f,
+                    "the hub put the report off: status {status} {message}; sent again in {retry_after:?}"
+                )
+            }
+            Self::ReportRefused { status, message } => {
+                write!(
+                    f,
+                    "the hub refused the report: status {status} {message}; it is set aside until there is something else to tell"
+                )
+            }
+            Self::Unanswered(what) => {
+                write!(f, "no answer while waiting for {what}; the connection is made anew")
+            }
+        }
+    }
+}
+
+/// What is carried over when the configuration was read again, by name: outputs stay as they are driven, and
+/// sensors keep their last values.
+#[derive(Clone, Debug, Default)]
+pub struct Carry {
+    outputs: Vec<(String, OutputState)>,
+    sensors: Vec<(String, SensorState)>,
+    last_rid: u64,
+    unsaved: bool,
+}
+
+impl Carry {
+    /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
+    pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
+        self.outputs.retain(|(name, _)| keep(name));
+    }
+}
+
+/// See the module.
+pub struct Engine {
+    spec: EngineSpec,
+    sync: Sync,
+    sensors: Sensors,
+    climate: Option<Climate>,
+    outputs: Outputs,
+    understanding: Understanding,
+    /// What may be told to the hub, and what waits for the disk to be told.
+    told: Acknowledgement,
+    untold: Option<(u64, Acknowledgement)>,
+    reporter: Reporter,
+    sequence: u64,
+    save: Save,
+    silent_since: Option<BootTime>,
+    stepped_at: Option<BootTime>,
+    steps: u64,
+    actuations: VecDeque<Actuation>,
+    pin_faults: BTreeMap<usize, String>,
+    told_drives: BTreeMap<OutputId, (bool, Cause)>,
+    step_interval_max: Duration,
+    store_fault: Option<String>,
+    notices: VecDeque<Notice>,
+}
+
+/// When the record is to be offered next.
+#[derive(Clone, Copy, PartialEq)]
+enum Save {
+    Clean,
+    Now,
+    At(BootTime),
+}
+
+impl Engine {
+    /// Starts from what was kept. A record of another identity is not used.
+    pub fn new(now: BootTime, spec: EngineSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
+        let sequence = record.as_ref().map_or(0, |record| record.sequence);
+        let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
+        let meaning =
+            Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
+        let before = meaning.recall(&record.accepted, record.desired_version);
+        let understanding = meaning.read(&record.desired, record.desired_version, &before);
+        let reporter = Reporter::new(spec.report.clone(), spec.properties.clone(), meaning.mapped());
+        let told = Acknowledgement {
+            version: record.desired_version,
+            desired: record.desired.clone(),
+            understanding: understanding.clone(),
+        };
+        let mut sensors = Sensors::new(now, spec.sensors.clone());
+        let mut outputs = Outputs::new(spec.outputs.clone());
+        carry.sensors.into_iter().for_each(|(name, state)| sensors.adopt(&name, state));
+        carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
+        let mut climate = spec.climate.clone().map(Climate::new);
+        if let Some(climate) = &mut climate {
+            let drives = outputs.iter().enumerate();
+            drives.for_each(|(index, (_, state))| climate.adopt(OutputId(index), state.drive));
+        }
+        let sync = Sync::new(record.desired, record.desired_version, record.reported, spec.sync);
+        Self {
+            sync: sync.after_rid(carry.last_rid),
+            sensors,
+            climate,
+            outputs,
+            understanding,
+            // What is not durable yet is not told yet either.
+            untold: carry.unsaved.then(|| (u64::MAX, told.clone())),
+            told: if carry.unsaved { Acknowledgement::default() } else { told },
+            reporter,
+            sequence,
+            save: if carry.unsaved { Save::Now } else { Save::Clean },
+            silent_since: Some(now),
+            stepped_at: None,
+            steps: 0,
+            actuations: VecDeque::new(),
+            pin_faults: BTreeMap::new(),
+            told_drives: BTreeMap::new(),
+            step_interval_max: STEP_INTERVAL_MAX,
+            store_fault: None,
+            notices: VecDeque::new(),
+            spec,
+        }
+    }
+
+    /// Takes a fact from the hub's session.
+    pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
+        self.silent_since = match event {
+            // Silence begins when the connection ends, not at the last word.
+            HubEvent::Down => Some(self.silent_since.unwrap_or(now)),
+            _ => None,
+        };
+        self.sync.handle_hub(now, event);
+        self.absorb(now);
+    }
+
+    /// Takes a reading.
+    pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
+        self.sensors.observe(reading);
+        self.step(now);
+        self.absorb(now);
+    }
+
+    /// Takes the outcome of an actuation.
+    pub fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
+        let output = self.spec.outputs[actuation.output.0].name.clone();
+        match outcome {
+            Ok(()) => {
+                if self.pin_faults.remove(&actuation.output.0).is_some() {
+                    self.notices.push_back(Notice::PinMended { output: output.clone() });
+                }
+                let now_told = (!actuation.drive.is_zero(), actuation.cause);
+                let turned = self.told_drives.insert(actuation.output, now_told) != Some(now_told);
+                let (permille, cause) = (actuation.drive.get(), actuation.cause.to_string());
+                self.notices.push_back(Notice::Driven { output, permille, cause, turned });
+            }
+            Err(PinFault { reason }) => {
+                self.outputs.forget(actuation.output);
+                if self.pin_faults.insert(actuation.output.0, reason.clone()).as_ref() != Some(&reason) {
+                    self.notices.push_back(Notice::PinFault { output, reason });
+                }
+            }
+        }
+    }
+
+    /// Takes the outcome of keeping a record: the sequence number that is durable now, or why it is not.
+    pub fn handle_saved(&mut self, now: BootTime, outcome: Result<u64, String>) {
+        match outcome {
+            Ok(sequence) => {
+                if self.store_fault.take().is_some() {
+                    self.notices.push_back(Notice::StoreMended);
+                }
+                if let Some((_, told)) = self.untold.take_if(|(waiting, _)| *waiting <= sequence) {
+                    self.told = told;
+                }
+            }
+            Err(reason) => {
+                if self.store_fault.replace(reason.clone()).is_none() {
+                    self.notices.push_back(Notice::StoreFault { reason });
+                }
+                self.save = Save::At(now + SAVE_RETRY);
+            }
+        }
+        self.absorb(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: BootTime) {
+        self.sync.handle_timeout(now);
+        if self.step_due(now).0 <= now {
+            self.step(now);
+        }
+        if matches!(self.save, Save::At(at) if at <= now) {
+            self.save = Save::Now;
+        }
+        self.absorb(now);
+    }
+
+    /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
+    pub fn handle_stop(&mut self, now: BootTime) {
+        self.outputs.stop();
+        if self.save != Save::Clean {
+            self.save = Save::Now;
+        }
+        self.step(now);
+        self.absorb(now);
+    }
+
+    /// The next record to keep.
+    pub fn poll_record(&mut self) -> Option<TwinRecord> {
+        if self.save != Save::Now {
+            return None;
+        }
+        self.save = Save::Clean;
+        self.sequence += 1;
+        if let Some((sequence, _)) = &mut self.untold {
+            *sequence = self.sequence;
+        }
+        Some(self.record())
+    }
+
+    /// The next order to the board.
+    pub fn poll_actuation(&mut self) -> Option<Actuation> {
+        self.actuations.pop_front()
+    }
+
+    /// The next request for the hub.
+    pub fn poll_request(&mut self) -> Option<HubRequest> {
+        self.sync.poll_request()
+    }
+
+    /// The next thing an operator may want to know of.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] has something to do next, and what. There is always a next control step.
+    pub fn poll_timeout(&self, now: BootTime) -> (BootTime, &'static str) {
+        let save = match self.save {
+            Save::At(at) => Some((at, "keeping the twin's copy")),
+            Save::Clean | Save::Now => None,
+        };
+        let report = (self.reporter.poll_timeout(), "report");
+        // A report that waits for the hub has its own deadline with the sync.
+        let report = Some(report).filter(|(at, _)| *at > now && self.sync.is_synced());
+        let others = [self.sync.poll_timeout(), save, report].into_iter().flatten();
+        others.fold(self.step_due(now), Ord::min)
+    }
+
+    /// Has control steps happen at least this often, for a watchdog that is fed by them.
+    pub fn set_step_interval_max(&mut self, interval: Duration) {
+        self.step_interval_max = interval.min(STEP_INTERVAL_MAX);
+    }
+
+    /// How many control steps there were: what feeds the watchdog.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The twin's state machine.
+    pub fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// The outputs.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// The climate, if the site has one.
+    pub fn climate(&self) -> Option<&Climate> {
+        self.climate.as_ref()
+    }
+
+    /// The record as it would be kept now.
+    pub fn record(&self) -> TwinRecord {
+        TwinRecord {
+            sequence: self.sequence,
+            identity: self.spec.identity.clone(),
+            desired: self.sync.desired().clone(),
+            desired_version: self.sync.desired_version(),
+            accepted: self.understanding.accepted.clone(),
+            reported: self.sync.acknowledged().clone(),
+        }
+    }
+
+    /// What the next engine takes over when the configuration was read again.
+    pub fn carry(&self) -> Carry {
+        Carry {
+            outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            sensors: self.sensors.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            last_rid: self.sync.last_rid(),
+            unsaved: self.save != Save::Clean || self.untold.is_some(),
+        }
+    }
+
+    fn meaning(&self) -> Meaning<'_> {
+        Meaning {
+            properties: &self.spec.properties,
+            outputs: &self.spec.outputs,
+            climate: self.spec.climate.as_ref(),
+        }
+    }
+
+    fn step_due(&self, now: BootTime) -> (BootTime, &'static str) {
+        let Some(stepped_at) = self.stepped_at else { return (now, "first control step") };
+        let regular = stepped_at + self.step_interval_max;
+        let earlier = [
+            self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
+            self.outputs.poll_timeout(stepped_at, self.silent_since).map(|at| (at, "an output moves on")),
+        ];
+        earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
+    }
+
+    fn step(&mut self, now: BootTime) {
+        self.stepped_at = Some(now);
+        self.steps += 1;
+        let fans = self.meaning().fans();
+        if let Some(climate) = &mut self.climate {
+            let before = climate.regime();
+            let range = self.understanding.intent.range.map(|range| range.value);
+            climate.step(now, &self.sensors, self.outputs.specs(), range);
+            if climate.regime() != before {
+                let fault = climate.fault(now, &self.sensors).map(|fault| fault.name());
+                self.notices.push_back(Notice::Regime { before, regime: climate.regime(), fault });
+            }
+        }
+        let situation = Situation {
+            intent: &self.understanding.intent,
+            fans: &fans,
+            climate: self.climate.as_ref(),
+            silent_since: self.silent_since,
+        };
+        self.actuations.extend(self.outputs.step(now, situation));
+    }
+
+    /// Draws the consequences of whatever was handled.
+    fn absorb(&mut self, now: BootTime) {
+        if let Some(change) = self.sync.poll_desired_change() {
+            self.notices.push_back(Notice::Desired(change));
+            self.understand(now);
+        }
+        if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
+            self.save = Save::At(now + LAZY_SAVE);
+        }
+        self.sync.set_hold(now, self.untold.is_some() && self.store_fault.is_none());
+        let facts = Facts {
+            sensors: &self.sensors,
+            outputs: &self.outputs,
+            pin_faults: &self.pin_faults,
+            climate: self.climate.as_ref(),
+            store_fault: self.store_fault.as_deref(),
+        };
+        let wanted = self.reporter.compose(now, &self.told, facts);
+        self.notices.extend(wanted.left_out.map(Notice::ReportCut));
+        if !wanted.again.is_empty() {
+            self.sync.touch(wanted.again);
+        }
+        self.sync.set_reported(now, wanted.section);
+        while let Some(notice) = self.sync.poll_notice() {
+            self.notices.push_back(Notice::Sync(notice));
+        }
+    }
+
+    /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
+    fn understand(&mut self, now: BootTime) {
+        let (desired, version) = (self.sync.desired().clone(), self.sync.desired_version());
+        let understanding = self.meaning().read(&desired, version, &self.understanding);
+        for refusal in understanding.refusals.iter().filter(|new| !self.understanding.refusals.contains(new))
+        {
+            let (property, reason) = (refusal.property.to_string(), refusal.reason.clone());
+            self.notices.push_back(Notice::Refused { property, reason });
+        }
+        self.understanding = understanding.clone();
+        self.save = Save::Now;
+        let told = Acknowledgement { version, desired, understanding };
+        // Its sequence number is given when the record is drawn.
+        self.untold = Some((u64::MAX, told));
+        self.step(now);
+    }
 }

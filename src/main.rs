@@ -1,2 +1,172 @@
-//! twind
-fn main() {}
+//! The program: parse, log, run; each failure has its exit status.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what commands say is their purpose")]
+
+use clap::{Parser, Subcommand};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use twind::cli::{check, hardware, safe, twin};
+use twind::config::{self, ConfigFaults, Environment};
+use twind::service::{self, Fatal, SystemClock};
+use twind::store;
+
+/// Wrong usage (sysexits' EX_USAGE).
+const USAGE: u8 = 64;
+/// An internal fault, or one of the system (EX_SOFTWARE).
+const INTERNAL: u8 = 70;
+/// Not permitted (EX_NOPERM).
+const NOT_PERMITTED: u8 = 77;
+/// The configuration is wrong (EX_CONFIG).
+const CONFIG: u8 = 78;
+
+/// Keeps an Azure IoT Hub device twin on this machine and drives its fan and climate by it.
+#[derive(Parser)]
+#[command(
+    version,
+    disable_help_subcommand = false,
+    after_help = "Exit status: 0 done, 64 wrong usage, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+)]
+struct Words {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Args)]
+struct Config {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/twind.toml")]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The daemon, in the foreground
+    ///
+    /// SIGTERM and SIGINT stop it in order; SIGHUP reads the configuration again.
+    Run(Config),
+    /// Reads the configuration as the daemon would and tells every fault with its place
+    Check {
+        #[command(flatten)]
+        config: Config,
+        /// Also open the board and read each sensor once
+        #[arg(long)]
+        hardware: bool,
+    },
+    /// The local copy of the twin
+    Twin {
+        /// Only this half
+        half: Option<twin::Half>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// With no daemon running: every output to its stop row, or its crash row
+    ///
+    /// The crash row is taken when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
+    Safe(Config),
+}
+
+fn main() -> ExitCode {
+    let words = match Words::try_parse() {
+        Ok(words) => words,
+        Err(error) => {
+            // Help and version are errors to the parser, but not to who asked.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let environment = Environment::from_process();
+    ExitCode::from(match words.command {
+        Command::Run(Config { config }) => run(&config, &environment),
+        Command::Check { config, hardware } => check(&config.config, &environment, hardware),
+        Command::Twin { half, config } => twin(&config.config, &environment, half),
+        Command::Safe(Config { config }) => safe(&config, &environment),
+    })
+}
+
+fn run(path: &std::path::Path, environment: &Environment) -> u8 {
+    service::start_log();
+    match service::run(path, environment) {
+        Ok(()) => 0,
+        Err(fatal) => {
+            service::log_fatal(&fatal);
+            match fatal {
+                Fatal::Config(_) => CONFIG,
+                Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
+            }
+        }
+    }
+}
+
+fn check(path: &std::path::Path, environment: &Environment, hardware: bool) -> u8 {
+    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let outcome = match check::check(path, environment, out, err) {
+        check::Outcome::Right if hardware => hardware::check(path, environment, out),
+        outcome => outcome,
+    };
+    if outcome == check::Outcome::Right { 0 } else { CONFIG }
+}
+
+fn twin(path: &std::path::Path, environment: &Environment, half: Option<twin::Half>) -> u8 {
+    let local = match config::load_local(path, environment) {
+        Ok(local) => local,
+        Err(faults) => return wrong(&faults),
+    };
+    match twin::read(&local.state_dir, half) {
+        Ok(copy) => {
+            copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
+            // A reader that went away, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", copy.json);
+            0
+        }
+        Err(twin::Fault::Denied) => {
+            let dir = local.state_dir.display();
+            eprintln!("twind: you may not read {dir}; ask as root or as a member of the group twind");
+            NOT_PERMITTED
+        }
+        Err(twin::Fault::Store(fault)) => {
+            eprintln!("twind: the local copy cannot be read: {fault}");
+            INTERNAL
+        }
+    }
+}
+
+fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
+    let outputs = match config::load_outputs(path, environment) {
+        Ok(outputs) => outputs,
+        Err(faults) => return wrong(&faults),
+    };
+    if let Ok(local) = config::load_local(path, environment)
+        && matches!(store::is_locked(&local.state_dir), Ok(true))
+    {
+        eprintln!(
+            "twind: the daemon is running and drives the outputs itself; stop it first (systemctl stop twind)"
+        );
+        return NOT_PERMITTED;
+    }
+    let crashed = std::env::var("SERVICE_RESULT").is_ok_and(|result| result != "success");
+    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock.boot()) {
+        Err(fault) => {
+            eprintln!("twind: the board cannot be opened: {}", fault.reason);
+            INTERNAL
+        }
+        Ok(outcomes) => {
+            let mut code = 0;
+            for outcome in outcomes {
+                match outcome.result {
+                    Ok(line) => println!("{line}"),
+                    Err(fault) => {
+                        eprintln!("twind: output {} cannot be driven: {}", outcome.output, fault.reason);
+                        code = INTERNAL;
+                    }
+                }
+            }
+            code
+        }
+    }
+}
+
+fn wrong(faults: &ConfigFaults) -> u8 {
+    eprintln!("{faults}");
+    CONFIG
+}

@@ -109,6 +109,11 @@ impl Permille {
         Self(permille.round().clamp(0.0, 1000.0) as u16)
     }
 
+    /// A share known when the program is built; held to 1000.
+    pub const fn saturating_const(permille: u16) -> Self {
+        Self(if permille > 1000 { 1000 } else { permille })
+    }
+
     /// Thousandths of full drive.
     pub fn get(self) -> u16 {
         self.0

@@ -1,4 +1,11 @@
 //! Boards: what carries a drive to a pin.
+//!
+//! Terms: a *drive* is an output's share of full as the core decides it; *polarity* (`active_low`, `inverted`) is
+//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to. Deliberately
+//! absent: deciding, limits in time, and retries, which are the core's.
+
+mod simulated;
+
 use crate::control::{Actuation, PinFault};
 use std::path::PathBuf;
 
@@ -9,6 +16,16 @@ pub trait Pins {
     /// # Errors
     /// What the board could not do; the output's state is then unknown.
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
+}
+
+/// Opens the board, without driving anything.
+///
+/// # Errors
+/// What is missing or not permitted.
+pub fn open(settings: &BoardSettings) -> Result<Box<dyn Pins>, PinFault> {
+    match &settings.driver {
+        Driver::Simulated { folder } => Ok(Box::new(simulated::Simulated::open(folder, &settings.outputs)?)),
+    }
 }
 
 /// Which board.

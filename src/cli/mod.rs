@@ -1,3 +1,6 @@
-//! The commands, one module each.
+//! The commands, one file each. `main` parses; these do and say.
 
 pub mod check;
+pub mod hardware;
+pub mod safe;
+pub mod twin;

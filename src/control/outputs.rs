@@ -1,1 +1,308 @@
-//! outputs
+//! The rank table: what decides each output, and how its drive gets there.
+//!
+//! ```text
+//!   critical > fail-safe (sensor-fault > hub-silent) > override > desired (fanOn, property) > climate > start
+//! ```
+//!
+//! [`Outputs::step`] asks the ranks from the top and takes the first that has something to say. The drive is then
+//! shaped to what the output bears: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. Rows of the fail-safe table
+//! for heat and silent sensors act at once, past slew and minimum times. Deliberately absent: JSON, pins.
+
+use super::climate::{Climate, Regime};
+use super::intent::Intent;
+use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};
+use crate::units::{BootTime, Permille};
+use core::time::Duration;
+
+/// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
+const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
+/// The grain of a slewing output.
+const SLEW_TICK: Duration = Duration::from_millis(100);
+
+/// What the ranks look at.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the back end wants.
+    pub intent: &'a Intent,
+    /// The outputs that `fanOn` drives.
+    pub fans: &'a [OutputId],
+    /// The climate, if the site has one.
+    pub climate: Option<&'a Climate>,
+    /// Since when the hub is silent; `None` while connected.
+    pub silent_since: Option<BootTime>,
+}
+
+/// One output as it is now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutputState {
+    /// What it was last driven to; `None` while unknown.
+    pub drive: Option<Permille>,
+    /// What decided the present drive.
+    pub cause: Cause,
+    /// When it last went from rest to running or back.
+    pub turned_at: Option<BootTime>,
+    /// A technician's hand, and until when.
+    pub hand: Option<(Permille, BootTime)>,
+    /// Full drive until then, to get started.
+    kick_until: Option<BootTime>,
+    /// Where the slewed drive is, in permille, and since when. Finer than a permille, so that a slow slew moves.
+    level: Option<(f64, BootTime)>,
+    /// When the shape lets the drive move on.
+    next_at: Option<BootTime>,
+}
+
+impl OutputState {
+    const UNKNOWN: Self = Self {
+        drive: None,
+        cause: Cause::Start,
+        turned_at: None,
+        hand: None,
+        kick_until: None,
+        level: None,
+        next_at: None,
+    };
+}
+
+/// What a rank asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Order {
+    row: RowDrive,
+    cause: Cause,
+    /// Past slew and minimum times.
+    at_once: bool,
+}
+
+/// All outputs. See the module.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    specs: Vec<OutputSpec>,
+    states: Vec<OutputState>,
+    stopping: bool,
+}
+
+impl Outputs {
+    /// Nothing driven yet.
+    pub fn new(specs: Vec<OutputSpec>) -> Self {
+        let states = vec![OutputState::UNKNOWN; specs.len()];
+        Self { specs, states, stopping: false }
+    }
+
+    /// The outputs in the order of [`OutputId`].
+    pub fn iter(&self) -> impl Iterator<Item = (&OutputSpec, &OutputState)> {
+        self.specs.iter().zip(&self.states)
+    }
+
+    /// As set up.
+    pub fn specs(&self) -> &[OutputSpec] {
+        &self.specs
+    }
+
+    /// Carries over an output's state from before the configuration was read again: it is driven as it is.
+    pub fn adopt(&mut self, name: &str, state: OutputState) {
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+            self.states[index] = state;
+        }
+    }
+
+    /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
+    pub fn forget(&mut self, output: OutputId) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            state.drive = None;
+        }
+    }
+
+    /// One control step: what must change.
+    pub fn step(&mut self, now: BootTime, situation: Situation<'_>) -> Vec<Actuation> {
+        let mut changes = Vec::new();
+        for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
+            let output = OutputId(index);
+            if state.hand.is_some_and(|(_, until)| until <= now) {
+                state.hand = None;
+            }
+            let order =
+                if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
+            let auto = || situation.climate.and_then(|climate| climate.demand(output));
+            state.cause = order.cause;
+            let Some(target) = resolve(order.row, state.drive, auto) else { continue };
+            let drive = state.shape(now, spec, target, order.at_once);
+            if state.drive != Some(drive) {
+                state.settle(now, drive);
+                changes.push(Actuation { output, drive, cause: order.cause, at: now });
+            }
+        }
+        changes
+    }
+
+    /// From now on every output follows its `stop` row.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// When a step would change something though nothing happened.
+    pub fn poll_timeout(&self, now: BootTime, silent_since: Option<BootTime>) -> Option<BootTime> {
+        let shapes = self.states.iter().filter_map(|state| state.next_at);
+        let hands = self.states.iter().filter_map(|state| state.hand.map(|(_, until)| until));
+        let silence = self.specs.iter().filter_map(|spec| Some(silent_since? + spec.when.hub_silent?.0));
+        shapes.chain(hands).chain(silence).filter(|at| *at > now).min()
+    }
+}
+
+fn stop_order(spec: &OutputSpec) -> Order {
+    Order { row: spec.when.stop, cause: Cause::Stop, at_once: true }
+}
+
+/// The table: the first rank that has something to say.
+fn decide(
+    now: BootTime,
+    output: OutputId,
+    spec: &OutputSpec,
+    state: &OutputState,
+    situation: Situation<'_>,
+) -> Order {
+    let regime = situation.climate.map(Climate::regime);
+    let row = |row, cause, at_once| Order { row, cause, at_once };
+    if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat) {
+        return row(drive, Cause::Overheat, true);
+    }
+    if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {
+        return row(drive, Cause::SensorFault, true);
+    }
+    if let (Some(since), Some((after, drive))) = (situation.silent_since, spec.when.hub_silent)
+        && now.since(since) >= after
+    {
+        return row(drive, Cause::HubSilent, false);
+    }
+    if let Some((drive, _)) = state.hand {
+        return row(RowDrive::Fixed(drive), Cause::Override, false);
+    }
+    let demand = situation.climate.and_then(|climate| climate.demand(output));
+    if let Some(drive) = situation.intent.drives.get(&output) {
+        return row(RowDrive::Fixed(drive.value), Cause::Desired(drive.version), false);
+    }
+    if let Some(fan_on) = situation.intent.fan_on.filter(|_| situation.fans.contains(&output)) {
+        let least = match spec.kind {
+            OutputKind::OnOff => Permille::FULL,
+            OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
+        };
+        let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
+        return row(RowDrive::Fixed(drive), Cause::Desired(fan_on.version), false);
+    }
+    match demand {
+        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, false),
+        None => row(spec.when.start, Cause::Start, false),
+    }
+}
+
+/// The share that a row means; `None` leaves the output alone.
+fn resolve(
+    row: RowDrive,
+    present: Option<Permille>,
+    auto: impl FnOnce() -> Option<Permille>,
+) -> Option<Permille> {
+    match row {
+        RowDrive::Fixed(drive) => Some(drive),
+        RowDrive::Keep => present,
+        // Without a climate it stays as it is; what was never driven rests.
+        RowDrive::Auto => auto().or(present).or(Some(Permille::ZERO)),
+    }
+}
+
+impl OutputState {
+    /// Bends a target to what the output bears, and notes when it may move on.
+    fn shape(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, at_once: bool) -> Permille {
+        self.next_at = None;
+        let target = match (spec.kind, spec.min_duty) {
+            _ if target.is_zero() => target,
+            (OutputKind::OnOff, _) => Permille::FULL,
+            (OutputKind::Pwm, least) => target.max(least.unwrap_or_default()),
+        };
+        if !at_once && let Some(held) = self.hold(now, spec, target) {
+            return held;
+        }
+        if spec.kind == OutputKind::OnOff {
+            return target;
+        }
+        if self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
+            self.kick_until = spec.kick.map(|kick| now + kick);
+            self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), now));
+        }
+        let level = self.slew(now, spec, target, at_once);
+        match self.kick_until {
+            Some(until) if until > now && !target.is_zero() => {
+                self.wake_at(until);
+                Permille::FULL
+            }
+            _ => {
+                self.kick_until = None;
+                level
+            }
+        }
+    }
+
+    /// The present drive, while a minimum time keeps it from turning.
+    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Permille> {
+        let (present, turned_at) = (self.drive?, self.turned_at?);
+        let least = match (present.is_zero(), target.is_zero()) {
+            (false, true) => spec.min_on?,
+            (true, false) => spec.min_off?,
+            _ => return None,
+        };
+        let until = turned_at + least;
+        (until > now).then(|| {
+            self.wake_at(until);
+            present
+        })
+    }
+
+    fn slew(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, at_once: bool) -> Permille {
+        let goal = f64::from(target.get());
+        let next = match (spec.slew_permille_per_s, self.level) {
+            (Some(rate), Some((level, at))) if !at_once => {
+                let reach = rate * now.since(at).as_secs_f64();
+                if goal > level { (level + reach).min(goal) } else { (level - reach).max(goal) }
+            }
+            _ => goal,
+        };
+        let least = spec.min_duty.unwrap_or_default();
+        let drive = match Permille::saturating(next) {
+            // Between rest and the least duty there is nothing but a stall.
+            stalled if stalled < least => {
+                if target.is_zero() {
+                    Permille::ZERO
+                } else {
+                    least
+                }
+            }
+            drive => drive,
+        };
+        self.level = Some((if drive.is_zero() { 0.0 } else { next }, now));
+        if drive != target {
+            self.wake_at(now + SLEW_TICK);
+        }
+        drive
+    }
+
+    fn wake_at(&mut self, at: BootTime) {
+        self.next_at = Some(self.next_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn settle(&mut self, now: BootTime, drive: Permille) {
+        if self.drive.map(Permille::is_zero) != Some(drive.is_zero()) {
+            self.turned_at = Some(now);
+        }
+        self.drive = Some(drive);
+    }
+}
+
+/// What `twind safe` does with an output, with no daemon running: its `stop` row, or its `crash` row.
+pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
+    let (row, cause) = if crashed { (spec.when.crash, Cause::Crash) } else { (spec.when.stop, Cause::Stop) };
+    match row {
+        RowDrive::Fixed(drive) => {
+            let mut state = OutputState::UNKNOWN;
+            Some((state.shape(BootTime::ZERO, spec, drive, true), cause))
+        }
+        // Without a daemon there is nothing to follow: the output stays as it is.
+        RowDrive::Keep | RowDrive::Auto => None,
+    }
+}

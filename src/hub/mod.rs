@@ -1,7 +1,51 @@
-//! The hub.
+//! The hub's room: one MQTT session to one hub, kept up for as long as the [`Link`] lives.
+//!
+//! A *session* is one connection from dial to loss. A *request id* (`$rid`) pairs an answer with its question within
+//! one session. The room turns bytes into [`HubEvent`](crate::twin::HubEvent)s and
+//! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
+//!
+//! ```text
+//!   topic, codec ◄── exchange   token   dial   failure    pure: no I/O, no clock
+//!                        ▲        ▲      ▲
+//!   tls, wire, hop       │        │      │                what carries the bytes
+//!         ▲              │        │      │
+//!         └────────── session     │      │                one session; alone names the MQTT library
+//!                        ▲        │      │
+//!                        └────── link ───┘                one session after another, until closed
+//! ```
+//!
+//! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
+//! comes in through [`Clock`].
+
+use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
+
+pub mod codec;
+pub mod dial;
+pub mod token;
+pub mod topic;
+
+mod exchange;
+mod failure;
+mod hop;
+mod link;
+mod session;
+mod tls;
+mod wire;
+
+pub use failure::{Cause, Failure, Peer, Stage};
+pub use link::{Link, LinkEvent, LinkState};
+pub use tls::{SetupFault, TlsFault};
+
+/// Where the link's time comes from; `service::clock` reads the real one.
+pub trait Clock: Send + Sync {
+    /// The time since boot, for every deadline.
+    fn boot(&self) -> BootTime;
+    /// The wall clock, for the expiry of tokens and certificates.
+    fn unix(&self) -> UnixSeconds;
+}
 
 /// A secret: never printed, wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,7 +1,64 @@
-//! Sensors: values from files.
-use crate::control::SensorId;
+//! Sensors: numbers that the system shows in files, judged and handed over one sample at a time.
+//!
+//! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
+//! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
+//! sensor is a file here (`hwmon`, `thermal_zone`, …) and a line in [`open`]. Deliberately absent: clocks (the time
+//! is given to the poller), and the age of a value, which the core judges.
+
+mod file;
+mod hwmon;
+mod plausible;
+mod poller;
+mod sysfs;
+#[cfg(test)]
+mod tests;
+mod thermal_zone;
+
+pub use plausible::Plausible;
+pub use poller::{Delivery, Pollers};
+
+use crate::control::{Fault, SensorId};
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use sysfs::{Attribute, Kind};
+
+/// Where the system shows its devices.
+const SYSFS: &str = "/sys";
+
+/// Whatever can be sampled.
+pub trait Sensor {
+    /// Reads the value now, in the sensor's unit. May take as long as the device takes.
+    ///
+    /// # Errors
+    /// Why there is no value. It may be there the next time.
+    fn sample(&mut self) -> Result<f64, Fault>;
+}
+
+/// Makes ready to sample a sensor. Nothing is read, and the sensor need not be there yet.
+pub fn open(settings: &SensorSettings) -> Box<dyn Sensor + Send> {
+    Box::new(attribute(Path::new(SYSFS), settings))
+}
+
+/// Samples a sensor once and judges the value alone: for somebody who checks an installation. The second part says
+/// where the value was looked for.
+pub fn sample_once(settings: &SensorSettings) -> (Result<f64, Fault>, String) {
+    sample_once_under(Path::new(SYSFS), settings)
+}
+
+fn sample_once_under(root: &Path, settings: &SensorSettings) -> (Result<f64, Fault>, String) {
+    let mut sensor = attribute(root, settings);
+    let sample = sensor.sample();
+    (Plausible::new(settings.plausible.clone()).judge(sample), sensor.whereabouts())
+}
+
+fn attribute(root: &Path, settings: &SensorSettings) -> Attribute {
+    let kind: Box<dyn Kind> = match &settings.source {
+        Source::File { path } => Box::new(file::File::new(path)),
+        Source::Hwmon { at } => Box::new(hwmon::Hwmon::new(root, at)),
+        Source::ThermalZone { at } => Box::new(thermal_zone::ThermalZone::new(root, at)),
+    };
+    Attribute::new(kind, settings.scale, settings.offset)
+}
 
 /// Where a sensor's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +69,9 @@ pub enum Source {
         path: PathBuf,
     },
     /// A hwmon input: `path` names the attribute, or `id` is `DEVICE/ATTRIBUTE` or `DEVICE/LABEL` with the
-    /// device's stable name (`/sys/class/hwmon/hwmon*/name`). Raw values are thousandths.
+    /// device's stable name (`/sys/class/hwmon/hwmon*/name`); `DEVICE` alone is its first temperature. Raw values
+    /// are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of
+    /// watts and joules, and plain turns per minute.
     Hwmon {
         /// Stable name, or the attribute's path.
         at: Locator,

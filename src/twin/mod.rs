@@ -7,6 +7,6 @@ mod document;
 mod record;
 mod sync;
 
-pub use document::{LimitFault, Patch, PropertyPath, Section, Version};
+pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
 pub use record::{RecordFault, TwinRecord};
-pub use sync::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy};
+pub use sync::{DesiredChange, HubEvent, HubRequest, Sync, SyncNotice, SyncPolicy};

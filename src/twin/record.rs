@@ -1,28 +1,37 @@
-//! What survives a restart.
-/// placeholder
+//! What survives a restart: the local copy of the twin, and which of its values are in force. Bytes and format
+//! only; files are the store's.
+//!
+//! Deliberately absent: anything that the hub or the configuration will tell again.
+
+use super::{Section, Version};
+use core::fmt;
+use serde_json::{Map, Value, json};
+
+/// The format that this version writes. A later one may add fields; it counts up when old readers would be wrong.
+const FORMAT: u64 = 1;
+
+/// The local copy of one device's twin.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TwinRecord {
-    /// Counts the records of this state directory; each is one higher than the last.
+    /// Counts the records of a state directory: each is one higher than the last.
     pub sequence: u64,
+    /// Whose twin this is: `host/device`.
+    pub identity: String,
+    /// The desired section as last heard.
+    pub desired: Section,
+    /// Its version; 0 when no twin was ever fetched.
+    pub desired_version: Version,
+    /// The desired values that are in force, in the places where they were desired. They differ from `desired`
+    /// where a value was refused and the last good one stays.
+    pub accepted: Section,
+    /// The reported section as the hub last had it.
+    pub reported: Section,
 }
-impl TwinRecord {
-    /// The record's bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        self.sequence.to_string().into_bytes()
-    }
-    /// A record from its bytes.
-    ///
-    /// # Errors
-    /// When the bytes are not one.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
-        let text = core::str::from_utf8(bytes).map_err(|_| RecordFault::Malformed(String::new()))?;
-        Ok(Self { sequence: text.parse().map_err(|_| RecordFault::Malformed(String::new()))? })
-    }
-}
+
 /// Why bytes are no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordFault {
-    /// Not what `encode` writes.
+    /// Not what [`TwinRecord::encode`] writes.
     Malformed(String),
     /// Written by a later twind.
     Newer {
@@ -30,9 +39,108 @@ pub enum RecordFault {
         format: u64,
     },
 }
-impl core::fmt::Display for RecordFault {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{self:?}")
+
+impl fmt::Display for RecordFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "not a twin record: {what}"),
+            Self::Newer { format } => {
+                write!(f, "written by a later twind (format {format}, this one reads up to {FORMAT})")
+            }
+        }
     }
 }
+
 impl std::error::Error for RecordFault {}
+
+impl TwinRecord {
+    /// The record as bytes (JSON, so that a person can read it).
+    pub fn encode(&self) -> Vec<u8> {
+        json!({
+            "format": FORMAT,
+            "sequence": self.sequence,
+            "identity": self.identity,
+            "desiredVersion": self.desired_version.0,
+            "desired": self.desired.as_object(),
+            "accepted": self.accepted.as_object(),
+            "reported": self.reported.as_object(),
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    /// A record from its bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no record, or one that only a later version can read.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
+        let malformed = |what: &str| RecordFault::Malformed(what.to_owned());
+        let mut fields: Map<String, Value> =
+            serde_json::from_slice(bytes).map_err(|error| RecordFault::Malformed(error.to_string()))?;
+        let number = |name: &str| fields.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(name));
+        let format = number("format")?;
+        if format > FORMAT {
+            return Err(RecordFault::Newer { format });
+        }
+        let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
+        let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
+        let identity = identity.to_owned();
+        let mut section = |name: &str| match fields.shift_remove(name) {
+            Some(Value::Object(object)) => Section::from_object(object)
+                .map_err(|fault| RecordFault::Malformed(format!("{name}: {fault}"))),
+            _ => Err(malformed(name)),
+        };
+        Ok(Self {
+            sequence,
+            identity,
+            desired_version,
+            desired: section("desired")?,
+            accepted: section("accepted")?,
+            reported: section("reported")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> TwinRecord {
+        let section = |value: Value| Section::from_object(value.as_object().unwrap().clone()).unwrap();
+        TwinRecord {
+            sequence: 7,
+            identity: "contoso.azure-devices.net/pi".into(),
+            desired: section(json!({"fanOn": false, "components": {"climate": {"maxTemperature": "92"}}})),
+            desired_version: Version(41),
+            accepted: section(json!({"fanOn": false})),
+            reported: section(json!({"firmwareVersion": "1.2.1"})),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_from_its_bytes() {
+        assert_eq!(TwinRecord::decode(&record().encode()), Ok(record()));
+    }
+
+    #[test]
+    fn a_record_cut_short_anywhere_is_no_record() {
+        let bytes = record().encode();
+        for length in 0..bytes.len() {
+            assert!(TwinRecord::decode(&bytes[..length]).is_err(), "at {length}");
+        }
+    }
+
+    #[test]
+    fn a_later_format_is_left_alone() {
+        let bytes = String::from_utf8(record().encode()).unwrap().replace("\"format\":1", "\"format\":2");
+        assert_eq!(TwinRecord::decode(bytes.as_bytes()), Err(RecordFault::Newer { format: 2 }));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(TwinRecord::decode(&bytes).is_err());
+        }
+    }
+}

@@ -1,6 +1,24 @@
-//! The state machine that keeps both ends equal.
-use super::{Patch, Section, Version};
+//! The state machine that keeps both ends of a twin equal, whatever the connection does.
+//!
+//! ```text
+//!                 Up                        Twin
+//!    OFFLINE ───────────► FETCHING ───────────────────────► SYNCED
+//!       ▲                  │  ▲ ▲                            │ │
+//!       │       Down       │  │ └── gap · garbled · refresh ──┘ │
+//!       ├──────────────────┤  └ retry                           │
+//!       ├─────────────── RESTING ◄── refused (429, 5xx)         │
+//!       └───────────────────────────── Down ────────────────────┘
+//! ```
+//!
+//! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one and
+//! the difference is sent, one patch in flight, so an outage of any length costs nothing. While a fetch is under
+//! way, notifications are held (bounded); on the answer those at or below the fetched version are dropped, the next
+//! ones applied, and a gap fetches again. Deliberately absent: queues of patches, chance, clocks.
+
+use super::{Patch, PropertyPath, Section, Version};
+use crate::units::BootTime;
 use core::time::Duration;
+use std::collections::VecDeque;
 
 /// What the hub's session tells: facts only.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,13 +91,448 @@ pub enum HubRequest {
 /// How patient [`Sync`] is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SyncPolicy {
-    /// A request not answered within this is asked again.
+    /// A request not answered within this counts as lost, and the connection with it.
     pub request_timeout: Duration,
-    /// The whole twin is fetched at least this often.
+    /// The whole twin is fetched at least this often: a notification lost on a live connection heals by it.
     pub refresh_interval: Duration,
 }
-/// placeholder
-#[derive(Clone, Debug, PartialEq)]
-pub struct DesiredChange {}
-/// placeholder
-pub struct Sync {}
+
+/// The desired section is another now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DesiredChange {
+    /// The version before.
+    pub from: Version,
+    /// The version now.
+    pub to: Version,
+    /// The hub's version is lower than ours was: the identity was deleted and made again.
+    pub recreated: bool,
+}
+
+/// Something an operator may want to know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyncNotice {
+    /// Both ends are equal again after a connection came up.
+    Synced {
+        /// The desired version.
+        version: Version,
+    },
+    /// A notification was lost.
+    Gap {
+        /// The version we are at.
+        at: Version,
+        /// The version that came.
+        came: Version,
+    },
+    /// What the hub sent could not be read; the twin is fetched again.
+    Garbled(String),
+    /// The hub refused to hand out the twin for now.
+    FetchRefused {
+        /// Its status.
+        status: u16,
+        /// Its words.
+        message: String,
+        /// It will be asked again after this.
+        retry_after: Duration,
+    },
+    /// The hub put a report off.
+    ReportDeferred {
+        /// Its status.
+        status: u16,
+        /// Its words.
+        message: String,
+        /// It will be sent again after this.
+        retry_after: Duration,
+    },
+    /// The hub will never take this report; it is set aside until what is to be told changes.
+    ReportRefused {
+        /// Its status.
+        status: u16,
+        /// Its words.
+        message: String,
+    },
+    /// A request was not answered in time.
+    Unanswered(&'static str),
+}
+
+/// Notifications held during a fetch, at most. More are dropped, and the twin is fetched once again.
+const HELD_MAX: usize = 64;
+/// The pause after the first refusal; it doubles with each further one.
+const REST_MIN: Duration = Duration::from_secs(2);
+/// The longest pause between two tries that were refused.
+const REST_MAX: Duration = Duration::from_secs(300);
+
+enum Phase {
+    Offline,
+    Fetching {
+        rid: u64,
+        deadline: BootTime,
+        held: Vec<(Version, Patch)>,
+        overflow: bool,
+    },
+    /// The last fetch was refused or unreadable; the next is due at this time.
+    Resting {
+        until: BootTime,
+    },
+    Synced,
+}
+
+struct InFlight {
+    rid: u64,
+    patch: Patch,
+    deadline: BootTime,
+}
+
+/// See the module.
+pub struct Sync {
+    policy: SyncPolicy,
+    phase: Phase,
+    desired: Section,
+    desired_version: Version,
+    /// The reported section as the hub has it.
+    acknowledged: Section,
+    wanted: Option<Section>,
+    /// Values to send with the next report though they did not change.
+    touched: Vec<PropertyPath>,
+    hold: bool,
+    in_flight: Option<InFlight>,
+    /// The wanted section that the hub refused for good.
+    refused: Option<Section>,
+    report_not_before: BootTime,
+    refusals: u32,
+    refresh_at: BootTime,
+    last_rid: u64,
+    requests: VecDeque<HubRequest>,
+    change: Option<DesiredChange>,
+    acknowledged_changed: bool,
+    notices: VecDeque<SyncNotice>,
+}
+
+impl Sync {
+    /// Starts from what was kept: offline, at this desired section and version.
+    pub fn new(
+        desired: Section,
+        desired_version: Version,
+        acknowledged: Section,
+        policy: SyncPolicy,
+    ) -> Self {
+        Self {
+            policy,
+            phase: Phase::Offline,
+            desired,
+            desired_version,
+            acknowledged,
+            wanted: None,
+            touched: Vec::new(),
+            hold: false,
+            in_flight: None,
+            refused: None,
+            report_not_before: BootTime::ZERO,
+            refusals: 0,
+            refresh_at: BootTime::ZERO,
+            last_rid: 0,
+            requests: VecDeque::new(),
+            change: None,
+            acknowledged_changed: false,
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// Counts requests on from here: on a connection that another `Sync` used before, no id may come twice.
+    #[must_use]
+    pub fn after_rid(mut self, last_rid: u64) -> Self {
+        self.last_rid = last_rid;
+        self
+    }
+
+    /// The id of the last request.
+    pub fn last_rid(&self) -> u64 {
+        self.last_rid
+    }
+
+    /// The desired section as last heard.
+    pub fn desired(&self) -> &Section {
+        &self.desired
+    }
+
+    /// Its version; 0 before the first fetch ever.
+    pub fn desired_version(&self) -> Version {
+        self.desired_version
+    }
+
+    /// The reported section as the hub has it.
+    pub fn acknowledged(&self) -> &Section {
+        &self.acknowledged
+    }
+
+    /// Connected, and the twin fetched since?
+    pub fn is_synced(&self) -> bool {
+        matches!(self.phase, Phase::Synced)
+    }
+
+    /// Is there a connection?
+    pub fn is_online(&self) -> bool {
+        !matches!(self.phase, Phase::Offline)
+    }
+
+    /// Nothing to fetch, nothing in flight, nothing to tell?
+    pub fn is_settled(&self) -> bool {
+        self.is_synced() && self.in_flight.is_none() && self.pending_patch().is_none()
+    }
+
+    /// Takes one fact from the session.
+    pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
+        match event {
+            HubEvent::Up => {
+                self.drop_connection();
+                self.fetch(now);
+            }
+            HubEvent::Down => self.drop_connection(),
+            HubEvent::Twin { rid, desired, desired_version, reported } => {
+                self.handle_twin(now, rid, desired, desired_version, reported);
+            }
+            HubEvent::DesiredDelta { version, patch } => self.handle_delta(now, version, patch),
+            HubEvent::ReportedAck { rid } => self.handle_ack(now, rid),
+            HubEvent::Rejected { rid, status, message } => self.handle_rejected(now, rid, status, message),
+            HubEvent::Garbled { reason } => self.handle_garbled(now, reason),
+        }
+    }
+
+    /// Says what the reported section should be. Replaces what was wanted before; never queues.
+    pub fn set_reported(&mut self, now: BootTime, wanted: Section) {
+        if self.wanted.as_ref() != Some(&wanted) {
+            self.refused = None;
+            self.wanted = Some(wanted);
+        }
+        self.report(now);
+    }
+
+    /// Has these values sent with the next report even if the hub has them already.
+    pub fn touch(&mut self, paths: Vec<PropertyPath>) {
+        self.touched = paths;
+    }
+
+    /// While held, no report goes out: what it would acknowledge is not durable yet.
+    pub fn set_hold(&mut self, now: BootTime, hold: bool) {
+        self.hold = hold;
+        self.report(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: BootTime) {
+        match &self.phase {
+            Phase::Fetching { deadline, .. } if *deadline <= now => return self.give_up("the twin"),
+            Phase::Resting { until } if *until <= now => self.fetch(now),
+            Phase::Synced if self.refresh_at <= now && self.in_flight.is_none() => self.fetch(now),
+            _ => {}
+        }
+        if self.in_flight.as_ref().is_some_and(|flight| flight.deadline <= now) {
+            return self.give_up("the answer to a report");
+        }
+        self.report(now);
+    }
+
+    /// When [`Self::handle_timeout`] has something to do next, and what.
+    pub fn poll_timeout(&self) -> Option<(BootTime, &'static str)> {
+        let phase = match &self.phase {
+            Phase::Offline => return None,
+            Phase::Fetching { deadline, .. } => Some((*deadline, "answer to the twin's fetch")),
+            Phase::Resting { until } => Some((*until, "fetching the twin again")),
+            Phase::Synced if self.in_flight.is_none() => Some((self.refresh_at, "refreshing the twin")),
+            Phase::Synced => None,
+        };
+        let report = match &self.in_flight {
+            Some(flight) => Some((flight.deadline, "answer to a report")),
+            None if self.is_synced() && !self.hold && self.pending_patch().is_some() => {
+                Some((self.report_not_before, "sending a report again"))
+            }
+            None => None,
+        };
+        [phase, report].into_iter().flatten().min()
+    }
+
+    /// The next request for the session.
+    pub fn poll_request(&mut self) -> Option<HubRequest> {
+        self.requests.pop_front()
+    }
+
+    /// The desired section changed since the last call.
+    pub fn poll_desired_change(&mut self) -> Option<DesiredChange> {
+        self.change.take()
+    }
+
+    /// Did the acknowledged reported section change since the last call?
+    pub fn poll_acknowledged_change(&mut self) -> bool {
+        core::mem::take(&mut self.acknowledged_changed)
+    }
+
+    /// The next thing an operator may want to know of.
+    pub fn poll_notice(&mut self) -> Option<SyncNotice> {
+        self.notices.pop_front()
+    }
+
+    fn drop_connection(&mut self) {
+        self.phase = Phase::Offline;
+        self.in_flight = None;
+        self.requests.clear();
+        self.refusals = 0;
+        self.report_not_before = BootTime::ZERO;
+    }
+
+    fn next_rid(&mut self) -> u64 {
+        self.last_rid += 1;
+        self.last_rid
+    }
+
+    fn fetch(&mut self, now: BootTime) {
+        let rid = self.next_rid();
+        let deadline = now + self.policy.request_timeout;
+        self.phase = Phase::Fetching { rid, deadline, held: Vec::new(), overflow: false };
+        self.requests.push_back(HubRequest::GetTwin { rid });
+    }
+
+    /// An answer that never came leaves open what the hub did; only a new connection makes sure that nothing of
+    /// the old one takes effect later.
+    fn give_up(&mut self, waited_for: &'static str) {
+        self.notices.push_back(SyncNotice::Unanswered(waited_for));
+        self.drop_connection();
+        self.requests.push_back(HubRequest::Reconnect { reason: waited_for });
+    }
+
+    fn rest(&mut self, now: BootTime) -> Duration {
+        let pause = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
+        self.refusals += 1;
+        self.phase = Phase::Resting { until: now + pause };
+        pause
+    }
+
+    fn handle_twin(
+        &mut self,
+        now: BootTime,
+        rid: u64,
+        desired: Section,
+        version: Version,
+        reported: Section,
+    ) {
+        let Phase::Fetching { rid: asked, held, overflow, .. } = &mut self.phase else { return };
+        if *asked != rid {
+            return;
+        }
+        let (held, overflow) = (core::mem::take(held), *overflow);
+        self.phase = Phase::Synced;
+        self.refusals = 0;
+        self.refresh_at = now + self.policy.refresh_interval;
+        self.acknowledged_changed |= self.acknowledged != reported;
+        self.acknowledged = reported;
+        self.adopt(desired, version);
+        self.notices.push_back(SyncNotice::Synced { version });
+        for (version, patch) in held {
+            self.handle_delta(now, version, patch);
+        }
+        if overflow && self.is_synced() {
+            self.fetch(now);
+        }
+        self.report(now);
+    }
+
+    fn adopt(&mut self, desired: Section, version: Version) {
+        if desired == self.desired && version == self.desired_version {
+            return;
+        }
+        let from = self.change.map_or(self.desired_version, |earlier| earlier.from);
+        let recreated =
+            version < self.desired_version || self.change.is_some_and(|earlier| earlier.recreated);
+        self.desired = desired;
+        self.desired_version = version;
+        self.change = Some(DesiredChange { from, to: version, recreated });
+    }
+
+    fn handle_delta(&mut self, now: BootTime, version: Version, patch: Patch) {
+        match &mut self.phase {
+            // Whatever it says, the fetch that comes will say it too.
+            Phase::Offline | Phase::Resting { .. } => {}
+            Phase::Fetching { held, overflow, .. } => {
+                if held.len() < HELD_MAX {
+                    held.push((version, patch));
+                } else {
+                    *overflow = true;
+                }
+            }
+            Phase::Synced => {
+                if version <= self.desired_version {
+                    return;
+                }
+                if version != self.desired_version.next() {
+                    self.notices.push_back(SyncNotice::Gap { at: self.desired_version, came: version });
+                    return self.fetch(now);
+                }
+                let mut desired = self.desired.clone();
+                desired.apply(&patch);
+                // The hub holds the merged document to its limits too, so this one is as it should be; a document
+                // that grew too large through a fault would be refused by our own disk format later.
+                match Section::from_object(desired.as_object().clone()) {
+                    Ok(desired) => self.adopt(desired, version),
+                    Err(fault) => self.handle_garbled(now, fault.to_string()),
+                }
+            }
+        }
+    }
+
+    fn handle_ack(&mut self, now: BootTime, rid: u64) {
+        if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
+            self.acknowledged.apply(&flight.patch);
+            self.acknowledged_changed = true;
+            self.refusals = 0;
+            self.report(now);
+        }
+    }
+
+    fn handle_rejected(&mut self, now: BootTime, rid: u64, status: u16, message: String) {
+        if matches!(self.phase, Phase::Fetching { rid: asked, .. } if asked == rid) {
+            let retry_after = self.rest(now);
+            return self.notices.push_back(SyncNotice::FetchRefused { status, message, retry_after });
+        }
+        if self.in_flight.take_if(|flight| flight.rid == rid).is_none() {
+            return;
+        }
+        if status < 500 && !matches!(status, 408 | 412 | 429) {
+            self.refused = self.wanted.clone();
+            self.touched.clear();
+            return self.notices.push_back(SyncNotice::ReportRefused { status, message });
+        }
+        let retry_after = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
+        self.refusals += 1;
+        self.report_not_before = now + retry_after;
+        self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after });
+    }
+
+    fn handle_garbled(&mut self, now: BootTime, reason: String) {
+        match self.phase {
+            Phase::Offline => return,
+            Phase::Synced => self.fetch(now),
+            Phase::Fetching { .. } | Phase::Resting { .. } => {
+                self.rest(now);
+            }
+        }
+        self.notices.push_back(SyncNotice::Garbled(reason));
+    }
+
+    /// What a report would say now.
+    fn pending_patch(&self) -> Option<Patch> {
+        let wanted = self.wanted.as_ref().filter(|wanted| self.refused.as_ref() != Some(wanted))?;
+        let mut patch = self.acknowledged.diff_to(wanted);
+        patch.touch(wanted, &self.touched);
+        (!patch.is_empty()).then_some(patch)
+    }
+
+    fn report(&mut self, now: BootTime) {
+        if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
+            return;
+        }
+        let Some(patch) = self.pending_patch() else { return };
+        let rid = self.next_rid();
+        self.touched.clear();
+        let deadline = now + self.policy.request_timeout;
+        self.in_flight = Some(InFlight { rid, patch: patch.clone(), deadline });
+        self.requests.push_back(HubRequest::PatchReported { rid, patch });
+    }
+}

@@ -1,0 +1,313 @@
+//! Payloads: bytes to twin documents and back.
+//!
+//! A *refusal* is the body that comes with a status of 400 and above. `$version` and `$metadata` stand at a section's
+//! top and are the protocol's, so they are taken out here and nowhere else; what remains passes through the hub's
+//! limits in [`Section`] and [`Patch`]. Bytes are bounded before they are parsed, nesting by the parser itself, and
+//! JSON knows no number that is not finite.
+//! Deliberately absent: topics (`topic`), and any opinion on what a property means.
+
+use crate::twin::{LimitFault, Patch, Section, Version};
+use core::fmt;
+use serde_json::{Map, Value};
+
+/// A payload's bytes at most: two full sections of 32 KiB by the hub's measure, which counts an escaped character
+/// once and no punctuation, fit with a wide margin; it is also the largest message of the service.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// Characters of a hub's message that are kept.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// The answer to a request for the whole twin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Twin {
+    /// The desired section.
+    pub desired: Section,
+    /// Its version.
+    pub desired_version: Version,
+    /// The reported section as the hub has it.
+    pub reported: Section,
+}
+
+/// Why a payload cannot be read or written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodecFault {
+    /// Larger than [`PAYLOAD_BYTES_MAX`].
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// No JSON, or no JSON object; what the parser says.
+    Json(String),
+    /// The answer lacks a section.
+    MissingSection(&'static str),
+    /// Neither payload nor topic says a version.
+    MissingVersion,
+    /// A section or patch breaks a limit of the hub's.
+    Limit(&'static str, LimitFault),
+}
+
+impl fmt::Display for CodecFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => {
+                write!(f, "a payload of {bytes} bytes, more than the {PAYLOAD_BYTES_MAX} that are read")
+            }
+            Self::Json(reason) => write!(f, "no JSON object: {reason}"),
+            Self::MissingSection(name) => write!(f, "a twin without its {name} section"),
+            Self::MissingVersion => f.write_str("a desired section without $version"),
+            Self::Limit(name, fault) => write!(f, "the {name} section: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for CodecFault {}
+
+/// Reads the answer to a request for the whole twin: `{"desired":{…,"$version":n},"reported":{…,"$version":m}}`.
+///
+/// A missing reported section is taken as empty, for then everything is reported anew; a missing desired one is a
+/// fault, for an empty one would undo every setting.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_twin(payload: &[u8]) -> Result<Twin, CodecFault> {
+    let mut body = read_object(payload)?;
+    let (desired, version) =
+        take_section(&mut body, "desired")?.ok_or(CodecFault::MissingSection("desired"))?;
+    let desired_version = version.ok_or(CodecFault::MissingVersion)?;
+    let reported = take_section(&mut body, "reported")?.map(|(section, _)| section).unwrap_or_default();
+    let limit = |name| move |fault| CodecFault::Limit(name, fault);
+    Ok(Twin {
+        desired: Section::from_object(desired).map_err(limit("desired"))?,
+        desired_version,
+        reported: Section::from_object(reported).map_err(limit("reported"))?,
+    })
+}
+
+/// Reads a change of the desired section: the patch as the back end sent it, plus `$version`. Where the payload says
+/// none, the topic's version counts.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_desired(payload: &[u8], topic_version: Option<Version>) -> Result<(Version, Patch), CodecFault> {
+    let mut body = read_object(payload)?;
+    let version = take_protocol_keys(&mut body).or(topic_version).ok_or(CodecFault::MissingVersion)?;
+    let patch = Patch::from_object(body).map_err(|fault| CodecFault::Limit("desired", fault))?;
+    Ok((version, patch))
+}
+
+/// The hub's own words on a refused request, `{"errorCode":…,"message":…}`, made fit for a log line; empty if it said
+/// nothing. A body that is no JSON is quoted as it is.
+pub fn read_refusal(payload: &[u8]) -> String {
+    let payload = payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload);
+    let text = match serde_json::from_slice::<Map<String, Value>>(payload) {
+        Ok(body) => {
+            let code = match body.get("errorCode") {
+                Some(Value::Number(number)) => number.to_string(),
+                Some(Value::String(text)) => text.clone(),
+                _ => String::new(),
+            };
+            let message = body.get("message").or_else(|| body.get("Message")).and_then(Value::as_str);
+            match (code.as_str(), message.unwrap_or_default()) {
+                (code, "") => code.to_owned(),
+                ("", message) => message.to_owned(),
+                (code, message) => format!("{code}: {message}"),
+            }
+        }
+        Err(_) => String::from_utf8_lossy(payload).into_owned(),
+    };
+    shorten(&text)
+}
+
+/// Foreign text as it may stand in a log: control characters become spaces, runs of space one, the rest is cut.
+pub fn shorten(text: &str) -> String {
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short = String::new();
+    let mut count = 0;
+    for c in spaced.skip_while(|c| c.is_whitespace()) {
+        if c.is_whitespace() && short.ends_with(' ') {
+            continue;
+        }
+        if count == MESSAGE_CHARS_MAX {
+            short.push('…');
+            break;
+        }
+        short.push(if c.is_whitespace() { ' ' } else { c });
+        count += 1;
+    }
+    short.truncate(short.trim_end().len());
+    short
+}
+
+/// Writes a change of the reported section.
+///
+/// # Errors
+/// If it is larger than the hub takes in one message.
+pub fn write_patch(patch: &Patch) -> Result<Vec<u8>, CodecFault> {
+    let bytes = serde_json::to_vec(patch.as_object()).map_err(|error| CodecFault::Json(error.to_string()))?;
+    check_size(&bytes)?;
+    Ok(bytes)
+}
+
+fn check_size(payload: &[u8]) -> Result<(), CodecFault> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(CodecFault::TooLarge { bytes: payload.len() });
+    }
+    Ok(())
+}
+
+fn read_object(payload: &[u8]) -> Result<Map<String, Value>, CodecFault> {
+    check_size(payload)?;
+    serde_json::from_slice(payload).map_err(|error| CodecFault::Json(shorten(&error.to_string())))
+}
+
+type SectionParts = (Map<String, Value>, Option<Version>);
+
+fn take_section(
+    body: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<SectionParts>, CodecFault> {
+    match body.remove(name) {
+        Some(Value::Object(mut section)) => {
+            let version = take_protocol_keys(&mut section);
+            Ok(Some((section, version)))
+        }
+        Some(_) => Err(CodecFault::MissingSection(name)),
+        None => Ok(None),
+    }
+}
+
+/// Removes what is the protocol's from a section's top, and returns its version if it says one.
+fn take_protocol_keys(section: &mut Map<String, Value>) -> Option<Version> {
+    // Not `remove`, which would reorder what follows.
+    section.shift_remove("$metadata");
+    section.shift_remove("$version").as_ref().and_then(Value::as_u64).map(Version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(object: &Map<String, Value>) -> Vec<&str> {
+        object.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_twin_is_read_without_what_is_the_protocols_and_in_the_order_sent() {
+        let body = br#"{"desired":{"z":1,"$metadata":{"$lastUpdated":"x"},"a":{"m":2},"$version":15,"k":3},
+                        "reported":{"temperature":32,"$version":2}}"#;
+        let twin = read_twin(body).unwrap();
+        assert_eq!(twin.desired_version, Version(15));
+        assert_eq!(keys(twin.desired.as_object()), ["z", "a", "k"]);
+        assert_eq!(keys(twin.reported.as_object()), ["temperature"]);
+    }
+
+    #[test]
+    fn a_new_devices_twin_is_empty_at_version_one() {
+        let twin = read_twin(br#"{"desired":{"$version":1},"reported":{"$version":1}}"#).unwrap();
+        assert_eq!((twin.desired.is_empty(), twin.desired_version), (true, Version(1)));
+        assert!(twin.reported.is_empty());
+    }
+
+    #[test]
+    fn a_twin_without_its_desired_half_is_refused_but_a_missing_reported_one_is_empty() {
+        assert_eq!(read_twin(br#"{"reported":{}}"#), Err(CodecFault::MissingSection("desired")));
+        assert_eq!(read_twin(br#"{"desired":null}"#), Err(CodecFault::MissingSection("desired")));
+        assert_eq!(read_twin(br#"{"desired":{"a":1}}"#), Err(CodecFault::MissingVersion));
+        assert_eq!(read_twin(br#"{"desired":{"$version":"3"}}"#), Err(CodecFault::MissingVersion));
+        assert!(read_twin(br#"{"desired":{"$version":3}}"#).unwrap().reported.is_empty());
+    }
+
+    #[test]
+    fn a_null_in_a_whole_section_breaks_a_limit() {
+        let fault = read_twin(br#"{"desired":{"a":{"b":null},"$version":3},"reported":{}}"#).unwrap_err();
+        assert!(
+            matches!(&fault, CodecFault::Limit("desired", limit) if limit.property == "a.b"),
+            "{fault:?}"
+        );
+    }
+
+    #[test]
+    fn a_protocol_key_further_down_breaks_a_limit() {
+        let fault = read_desired(br#"{"a":{"$version":3},"$version":4}"#, None).unwrap_err();
+        assert!(matches!(fault, CodecFault::Limit("desired", _)), "{fault:?}");
+    }
+
+    #[test]
+    fn a_change_keeps_its_nulls_and_takes_the_payloads_version() {
+        let (version, patch) =
+            read_desired(br#"{"route":null,"interval":5,"$version":8}"#, Some(Version(7))).unwrap();
+        assert_eq!(version, Version(8));
+        assert_eq!(patch.as_object().get("route"), Some(&Value::Null));
+        assert_eq!(keys(patch.as_object()), ["route", "interval"]);
+    }
+
+    #[test]
+    fn a_change_without_a_version_takes_the_topics_and_else_is_refused() {
+        assert_eq!(read_desired(br#"{"a":1}"#, Some(Version(7))).unwrap().0, Version(7));
+        assert_eq!(read_desired(br#"{"a":1,"$version":null}"#, Some(Version(7))).unwrap().0, Version(7));
+        assert_eq!(read_desired(br#"{"a":1}"#, None), Err(CodecFault::MissingVersion));
+    }
+
+    #[test]
+    fn a_change_may_hold_nothing_but_its_version() {
+        assert!(read_desired(br#"{"$version":9}"#, None).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_finite_json_object_is_refused() {
+        for body in
+            [&b""[..], b" ", b"null", b"[]", b"{", b"{\"a\":1e999}", b"{\"a\":NaN}", b"\xff\xfe", b"{}x"]
+        {
+            let read = read_desired(body, Some(Version(1)));
+            assert!(
+                matches!(read, Err(CodecFault::Json(_))),
+                "{:?} gave {read:?}",
+                String::from_utf8_lossy(body)
+            );
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_before_the_stack_is() {
+        let body = format!("{{\"a\":{}", "[".repeat(100_000));
+        assert!(matches!(read_desired(body.as_bytes(), Some(Version(1))), Err(CodecFault::Json(_))));
+    }
+
+    #[test]
+    fn a_payload_beyond_the_bound_is_not_even_parsed() {
+        let body = vec![b' '; PAYLOAD_BYTES_MAX + 1];
+        assert_eq!(read_twin(&body), Err(CodecFault::TooLarge { bytes: PAYLOAD_BYTES_MAX + 1 }));
+    }
+
+    #[test]
+    fn a_refusal_says_its_code_and_message_on_one_short_line() {
+        let body = br#"{"errorCode":400004,"trackingId":"t","message":"Value cannot\nbe null.\u0007"}"#;
+        assert_eq!(read_refusal(body), "400004: Value cannot be null.");
+        assert_eq!(read_refusal(br#"{"errorCode":429001}"#), "429001");
+        assert_eq!(read_refusal(b""), "");
+        assert_eq!(read_refusal(b"<html>no</html>"), "<html>no</html>");
+    }
+
+    #[test]
+    fn a_patch_is_written_as_it_will_be_read() {
+        let (_, patch) = read_desired(br#"{"z":null,"a":{"b":[1,"x"]},"$version":1}"#, None).unwrap();
+        assert_eq!(write_patch(&patch).unwrap(), br#"{"z":null,"a":{"b":[1,"x"]}}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_twin(&bytes);
+            let _ = read_desired(&bytes, None);
+            read_refusal(&bytes);
+        }
+
+        #[test]
+        fn foreign_words_stay_short_and_free_of_control_characters(text in ".{0,600}") {
+            let short = read_refusal(text.as_bytes());
+            prop_assert!(short.chars().count() <= MESSAGE_CHARS_MAX + 1);
+            prop_assert!(!short.chars().any(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Why there is no session, by name: each [`Cause`] says what happened and what to do, [`Failure`] also where.
+//!
+//! Several faults of a hub's client look alike from afar (a blocked port, a wrong clock and a disabled device have all
+//! been reported as "not authorized"), so every stage fails under its own name.
+//! Deliberately absent: when to try again, which is `dial`'s.
+
+use super::tls::{SetupFault, TlsFault};
+use crate::units::UnixSeconds;
+use core::fmt;
+use core::time::Duration;
+use std::time::UNIX_EPOCH;
+use tracing::Level;
+
+/// What is dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Host name or address: the gateway's where there is one, else the hub's.
+    pub name: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
+    }
+}
+
+/// A step towards a session that takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Finding the address.
+    Dns,
+    /// Reaching it.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// The answer to CONNECT.
+    Connect,
+    /// The answer to SUBSCRIBE.
+    Subscribe,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "the name server did not answer in time",
+            Self::Tcp => "no answer at all; a firewall that drops this port looks like this",
+            Self::Tls => "it accepted the connection, but not the TLS handshake in time",
+            Self::Connect => "it did not answer the MQTT CONNECT in time",
+            Self::Subscribe => "it did not answer the MQTT SUBSCRIBE in time",
+        })
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The name has no address.
+    Dns(String),
+    /// No address of the name takes a connection.
+    Tcp(String),
+    /// A step took too long.
+    Timeout(Stage),
+    /// This machine lacks what a connection needs.
+    Setup(SetupFault),
+    /// The TLS handshake failed.
+    Tls(TlsFault),
+    /// The wall clock is before any date that can be true, so a token would be worthless.
+    Clock(UnixSeconds),
+    /// The hub refused the CONNECT.
+    Refused {
+        /// The CONNACK's return code.
+        code: u8,
+        /// This machine's wall clock when it did.
+        at: UnixSeconds,
+    },
+    /// The hub refused a subscription.
+    Subscription(&'static str),
+    /// A packet larger than we read.
+    Oversized {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The other end broke the rules of MQTT.
+    Protocol(String),
+    /// The connection ended.
+    Cut(String),
+    /// A ping was not answered within the keep-alive.
+    Silent,
+    /// Whoever uses the link asked for a new connection.
+    Asked(&'static str),
+}
+
+/// How soon to try again; see `dial`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The way there is broken, and may be whole again at any moment.
+    Cut,
+    /// A person must act, or a quota must be renewed.
+    Refused,
+    /// Something on this machine is awaited; to look costs nothing.
+    Local,
+}
+
+impl Cause {
+    pub(super) fn pace(&self) -> Pace {
+        match self {
+            Self::Clock(_) => Pace::Local,
+            Self::Setup(_) | Self::Tls(_) | Self::Subscription(_) | Self::Oversized { .. } => Pace::Refused,
+            // 3 is also said by a hub that is merely busy, and is worth an early second try.
+            Self::Refused { code, .. } if *code != 3 => Pace::Refused,
+            _ => Pace::Cut,
+        }
+    }
+
+    /// How loud to be: an error needs a person, a warning says that something is less than it should be, and being
+    /// offline is neither.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Setup(_) | Self::Refused { .. } | Self::Subscription(_) => Level::ERROR,
+            Self::Tls(TlsFault::Alert(_) | TlsFault::Other(_)) => Level::WARN,
+            Self::Tls(_) => Level::ERROR,
+            Self::Clock(_) | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
+            Self::Dns(_) | Self::Tcp(_) | Self::Timeout(_) | Self::Cut(_) | Self::Silent => Level::INFO,
+        }
+    }
+
+    /// The same trouble again? Times and the operating system's words may differ.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Refused { code: a, .. }, Self::Refused { code: b, .. }) => a == b,
+            (Self::Tls(a), Self::Tls(b)) => a == b,
+            (Self::Setup(a), Self::Setup(b)) => a == b,
+            (Self::Timeout(a), Self::Timeout(b)) => a == b,
+            _ => core::mem::discriminant(self) == core::mem::discriminant(other),
+        }
+    }
+}
+
+/// A cause, and where it struck.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What was dialled.
+    pub peer: Peer,
+    /// What went wrong.
+    pub cause: Cause,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, cause } = self;
+        match cause {
+            Cause::Dns(reason) => {
+                write!(
+                    f,
+                    "cannot find {}: {reason}; check the network, the name server and the name",
+                    peer.name
+                )
+            }
+            Cause::Tcp(reason) => write!(f, "cannot connect to {peer}: {reason}; check network and firewall"),
+            Cause::Timeout(stage) => write!(f, "cannot connect to {peer}: {stage}"),
+            Cause::Setup(fault) => write!(f, "cannot connect to {peer}: {fault}"),
+            Cause::Tls(fault) => write!(f, "no TLS with {peer}: {fault}"),
+            Cause::Clock(at) => write!(
+                f,
+                "not connecting to {peer} yet: the clock says {}, which cannot be; waiting for it to be set",
+                WallTime(*at)
+            ),
+            Cause::Refused { code, at } => refused(f, peer, *code, *at),
+            Cause::Subscription(filter) => write!(
+                f,
+                "{peer} refused the subscription to {filter}: is it an IoT Hub of a tier with device twins?"
+            ),
+            Cause::Oversized { bytes } => write!(
+                f,
+                "{peer} sent a packet of {bytes} bytes, more than any twin can have; a smaller one must replace it"
+            ),
+            Cause::Protocol(reason) => write!(f, "{peer} does not keep to MQTT 3.1.1: {reason}"),
+            Cause::Cut(reason) => write!(f, "the connection to {peer} ended: {reason}"),
+            Cause::Silent => write!(f, "{peer} stopped answering"),
+            Cause::Asked(reason) => write!(f, "left {peer} to connect anew: {reason}"),
+        }
+    }
+}
+
+/// The return codes of MQTT 3.1.1, section 3.2.2.3, with what IoT Hub is known to mean by them: 5 for a wrong key, an
+/// expired token and an unknown device, 3 for a disabled device and for its own trouble.
+fn refused(f: &mut fmt::Formatter<'_>, peer: &Peer, code: u8, at: UnixSeconds) -> fmt::Result {
+    match code {
+        1 => write!(f, "{peer} does not speak MQTT 3.1.1: check host and port"),
+        2 => write!(f, "{peer} refused the device id"),
+        3 => write!(
+            f,
+            "{peer} does not serve this device: it is disabled, or the hub is busy or over its quota"
+        ),
+        4 | 5 => write!(
+            f,
+            "{peer} refused the credentials: wrong key or certificate, unknown device, or a clock that is off by more \
+             than 5 minutes (this machine says {})",
+            WallTime(at)
+        ),
+        other => write!(f, "{peer} refused the connection with the unknown code {other}"),
+    }
+}
+
+/// Wall-clock time as a person reads it.
+struct WallTime(UnixSeconds);
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The formatter fails beyond the year 9999, which a broken clock reaches.
+        const END: u64 = 253_402_300_800;
+        let seconds = self.0.0;
+        if seconds < END {
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).fmt(f)
+        } else {
+            write!(f, "{seconds} s after 1970")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: UnixSeconds = UnixSeconds(1_767_268_800);
+
+    fn say(cause: Cause) -> String {
+        Failure { peer: Peer { name: "hub.example".into(), port: 8883 }, cause }.to_string()
+    }
+
+    #[test]
+    fn refused_credentials_name_the_clock_and_what_it_says() {
+        let text = say(Cause::Refused { code: 5, at: NOON });
+        assert!(text.contains("clock") && text.contains("2026-01-01T12:00:00Z"), "{text}");
+    }
+
+    #[test]
+    fn a_disabled_device_is_told_from_refused_credentials() {
+        let text = say(Cause::Refused { code: 3, at: NOON });
+        assert!(text.contains("disabled") && !text.contains("credentials"), "{text}");
+    }
+
+    #[test]
+    fn every_cause_names_the_peer() {
+        for cause in [
+            Cause::Dns("x".into()),
+            Cause::Tcp("x".into()),
+            Cause::Timeout(Stage::Tls),
+            Cause::Setup(SetupFault::NoRoots),
+            Cause::Tls(TlsFault::NotTls),
+            Cause::Clock(NOON),
+            Cause::Refused { code: 77, at: NOON },
+            Cause::Subscription("f"),
+            Cause::Oversized { bytes: 1 },
+            Cause::Protocol("x".into()),
+            Cause::Cut("x".into()),
+            Cause::Silent,
+            Cause::Asked("x"),
+        ] {
+            let text = say(cause);
+            assert!(text.contains("hub.example"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_version_six_is_bracketed() {
+        assert_eq!(Peer { name: "::1".into(), port: 8883 }.to_string(), "[::1]:8883");
+    }
+
+    #[test]
+    fn a_clock_gone_mad_is_still_printed() {
+        assert_eq!(WallTime(UnixSeconds(u64::MAX)).to_string(), format!("{} s after 1970", u64::MAX));
+        assert_eq!(WallTime(UnixSeconds(253_402_300_799)).to_string(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn the_same_refusal_at_another_time_is_the_same_trouble() {
+        let five = Cause::Refused { code: 5, at: NOON };
+        assert!(five.is_like(&Cause::Refused { code: 5, at: UnixSeconds(0) }));
+        assert!(!five.is_like(&Cause::Refused { code: 3, at: NOON }));
+        assert!(Cause::Cut("a".into()).is_like(&Cause::Cut("b".into())));
+        assert!(!Cause::Tls(TlsFault::Expired).is_like(&Cause::Tls(TlsFault::UnknownIssuer)));
+    }
+
+    #[test]
+    fn only_what_a_person_must_mend_is_an_error() {
+        assert_eq!(Cause::Refused { code: 5, at: NOON }.level(), Level::ERROR);
+        assert_eq!(Cause::Tls(TlsFault::UnknownIssuer).level(), Level::ERROR);
+        assert_eq!(Cause::Cut("x".into()).level(), Level::INFO);
+        assert_eq!(Cause::Tcp("x".into()).level(), Level::INFO);
+    }
+}

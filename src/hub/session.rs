@@ -1,0 +1,334 @@
+//! One MQTT session over one established wire. The only module that names the MQTT library.
+//!
+//! The library is given a fresh event loop for every connection, because an old one drops, repeats or delays what it
+//! held; a task that does nothing but poll it, because a poll that is cancelled may lose what it had read; packets of
+//! QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated; and a queue of two, with one
+//! more request held here. Its errors become [`Cause`]s; an end that it can only call broken is explained by the wire.
+//! The options that hold the token are never printed.
+//! Deliberately absent: dialling (`wire`), and what happens after the end (`link`).
+
+use super::exchange::{Asked, Exchange, Message};
+use super::failure::{Cause, Stage};
+use super::hop::Hop;
+use super::token::{self, Token};
+use super::{Clock, HubSettings, codec, topic, wire};
+use crate::twin::{HubEvent, HubRequest};
+use core::time::Duration;
+use rumqttc::mqttbytes::Error as PacketError;
+use rumqttc::{
+    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet, Publish,
+    QoS, StateError, SubAck, SubscribeFilter, SubscribeReasonCode, Transport,
+};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// The stock C client waits as long for its CONNACK.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A payload and its topic.
+const PACKET_BYTES_MAX: usize = codec::PAYLOAD_BYTES_MAX + 1024;
+/// One request and one DISCONNECT.
+const QUEUE: usize = 2;
+/// How long the other end may take to close after we did.
+const LINGER: Duration = Duration::from_secs(2);
+/// The library's own time-out covers writing too; ours and the kernel's strike first.
+const LIBRARY_TIMEOUT_SECS: u64 = 120;
+/// What the library can put into CONNECT, and what the hub honours (1177 s).
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1177));
+const FILTERS: [&str; 2] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER];
+
+/// What the polling task tells.
+enum Fact {
+    Accepted,
+    Subscribed(SubAck),
+    Published(Publish),
+    /// A request left the library's queue.
+    Sent,
+    Ended(Cause),
+}
+
+/// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
+pub(super) struct Session {
+    client: AsyncClient,
+    facts: mpsc::Receiver<Fact>,
+    task: Task,
+    exchange: Exchange,
+    outbox: Option<Message>,
+}
+
+/// A task that does not outlive its owner.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Session {
+    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted.
+    pub(super) async fn open<W>(
+        settings: &HubSettings,
+        token: Option<&Token>,
+        wire: W,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Cause>
+    where
+        W: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let hop =
+            Hop::bind().map_err(|error| Cause::Cut(format!("no socket within this machine: {error}")))?;
+        let (client, mut event_loop) = AsyncClient::new(options(settings, token, hop.address())?, QUEUE);
+        let mut network = NetworkOptions::new();
+        network.set_connection_timeout(LIBRARY_TIMEOUT_SECS);
+        event_loop.set_network_options(network);
+        // Small, so that a reader who does not keep up is felt by the hub and not by our memory.
+        let (to_us, facts) = mpsc::channel(4);
+        let task = Task(tokio::spawn(converse(event_loop, hop, wire, to_us, clock)));
+        let mut session = Self { client, facts, task, exchange: Exchange::default(), outbox: None };
+
+        session.answer(Stage::Connect, |fact| matches!(fact, Fact::Accepted).then_some(Ok(()))).await?;
+        // What a former session left subscribed is not relied upon.
+        let filters = FILTERS.map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce));
+        session
+            .client
+            .try_subscribe_many(filters)
+            .map_err(|_| Cause::Protocol("the library took no subscription".to_owned()))?;
+        session
+            .answer(Stage::Subscribe, |fact| match fact {
+                Fact::Subscribed(answer) => Some(granted(&answer.return_codes)),
+                // Notifications for a former session's subscription: the twin is fetched next, and says it all.
+                _ => None,
+            })
+            .await?;
+        Ok(session)
+    }
+
+    async fn answer(
+        &mut self,
+        stage: Stage,
+        expected: impl Fn(&Fact) -> Option<Result<(), Cause>>,
+    ) -> Result<(), Cause> {
+        let wait = async {
+            loop {
+                match self.facts.recv().await {
+                    Some(Fact::Ended(cause)) => return Err(cause),
+                    Some(fact) => {
+                        if let Some(result) = expected(&fact) {
+                            return result;
+                        }
+                    }
+                    None => return Err(gone()),
+                }
+            }
+        };
+        timeout(ANSWER_TIMEOUT, wait).await.unwrap_or(Err(Cause::Timeout(stage)))
+    }
+
+    /// The next event, or why the session ended. May be cancelled at any time.
+    pub(super) async fn next(&mut self) -> Result<HubEvent, Cause> {
+        loop {
+            match self.facts.recv().await {
+                Some(Fact::Published(publish)) => {
+                    if let Some(event) = self.exchange.read(&publish.topic, &publish.payload) {
+                        return Ok(event);
+                    }
+                }
+                Some(Fact::Sent) => {
+                    if let Some(message) = self.outbox.take() {
+                        self.publish(message);
+                    }
+                }
+                Some(Fact::Ended(cause)) => return Err(cause),
+                Some(Fact::Accepted | Fact::Subscribed(_)) => {}
+                None => return Err(gone()),
+            }
+        }
+    }
+
+    /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
+    /// asked.
+    pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
+        match self.exchange.ask(request) {
+            Asked::Send(message) => {
+                self.publish(message);
+                None
+            }
+            Asked::Answered(answer) => Some(answer),
+            Asked::Nothing => None,
+        }
+    }
+
+    fn publish(&mut self, message: Message) {
+        let Message { topic, payload } = &message;
+        let published = self.client.try_publish(topic, QoS::AtMostOnce, false, payload.as_slice());
+        // Newer requests supersede older ones; who asked for the older will miss its answer and ask again.
+        if published.is_err() && self.outbox.replace(message).is_some() {
+            tracing::debug!("a request was superseded before it could be sent");
+        }
+    }
+
+    /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.
+    pub(super) async fn close(self, grace: Duration) {
+        let Self { client, facts, mut task, .. } = self;
+        // Nobody reads any more, so the task must not wait for a reader.
+        drop(facts);
+        if client.try_disconnect().is_ok() {
+            let _ = timeout(grace, &mut task.0).await;
+        }
+    }
+}
+
+fn gone() -> Cause {
+    Cause::Cut("the session's task is gone".to_owned())
+}
+
+fn granted(codes: &[SubscribeReasonCode]) -> Result<(), Cause> {
+    if codes.len() != FILTERS.len() {
+        return Err(Cause::Protocol(format!("SUBACK answers {} of {} filters", codes.len(), FILTERS.len())));
+    }
+    let refused = codes.iter().position(|code| *code == SubscribeReasonCode::Failure);
+    refused.and_then(|i| FILTERS.get(i)).map_or(Ok(()), |filter| Err(Cause::Subscription(filter)))
+}
+
+fn options(settings: &HubSettings, token: Option<&Token>, address: &str) -> Result<MqttOptions, Cause> {
+    if settings.device_id.is_empty() {
+        // The library panics on it.
+        return Err(Cause::Protocol("a device without an id cannot connect".to_owned()));
+    }
+    let mut options = MqttOptions::new(&settings.device_id, address, 0);
+    options
+        .set_transport(Transport::unix())
+        // Without a password the library sends a user name alone, which is what a certificate's owner must send.
+        .set_credentials(token::user_name(settings), token.map_or("", Token::expose))
+        .set_keep_alive(settings.keep_alive.clamp(KEEP_ALIVE.0, KEEP_ALIVE.1))
+        .set_clean_session(false)
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
+        .set_inflight(8);
+    Ok(options)
+}
+
+/// Polls the library and carries its bytes until the session has ended, then tells why.
+async fn converse<W>(
+    event_loop: EventLoop,
+    hop: Hop,
+    wire: W,
+    facts: mpsc::Sender<Fact>,
+    clock: Arc<dyn Clock>,
+) where
+    W: AsyncRead + AsyncWrite + Unpin,
+{
+    let carry = hop.carry(wire);
+    let talk = talk(event_loop, &facts, &*clock);
+    tokio::pin!(carry, talk);
+    let mut carried = None;
+    let end = loop {
+        tokio::select! {
+            end = &mut talk => break end,
+            result = &mut carry, if carried.is_none() => carried = Some(result),
+        }
+    };
+    // The event loop went with `talk`, so the hop has ended on its side, and the wire is being closed.
+    if carried.is_none() {
+        carried = timeout(LINGER, carry).await.ok();
+    }
+    let cause = match end {
+        End::Disconnected => return,
+        End::Named(cause) => cause,
+        End::Broken { accepted } => broken(carried, accepted),
+    };
+    // Fails if nobody wants to know.
+    let _ = facts.send(Fact::Ended(cause)).await;
+}
+
+/// Explains a broken hop by what happened to the wire.
+fn broken(carried: Option<io::Result<()>>, accepted: bool) -> Cause {
+    let closed = if accepted {
+        "the other end closed it without a word, as a hub does when the device connects elsewhere, the token has \
+         expired, a quota is used up, or it restarts"
+    } else {
+        "the other end closed it instead of answering CONNECT"
+    };
+    match carried {
+        Some(Err(error)) => wire::cause_of(&error, closed),
+        _ => Cause::Cut(closed.to_owned()),
+    }
+}
+
+/// How polling ended.
+enum End {
+    /// We said DISCONNECT.
+    Disconnected,
+    Named(Cause),
+    /// The library lost its bytes and cannot say why.
+    Broken {
+        accepted: bool,
+    },
+}
+
+async fn talk(mut event_loop: EventLoop, facts: &mpsc::Sender<Fact>, clock: &dyn Clock) -> End {
+    let mut accepted = false;
+    // While the session is being closed nobody reads, and polling goes on until DISCONNECT is out.
+    let tell = async |fact| {
+        if let Some(fact) = fact {
+            let _ = facts.send(fact).await;
+        }
+    };
+    loop {
+        match event_loop.poll().await {
+            // One more poll would connect again.
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Disconnected,
+            Ok(event) => {
+                accepted |= matches!(event, Event::Incoming(Packet::ConnAck(_)));
+                tell(fact_of(event)).await;
+            }
+            Err(error) => {
+                // The library says first that the connection broke, and would say what came before on a next one.
+                for event in core::mem::take(&mut event_loop.state.events) {
+                    tell(fact_of(event)).await;
+                }
+                return end_of(&error, accepted, clock);
+            }
+        }
+    }
+}
+
+fn fact_of(event: Event) -> Option<Fact> {
+    match event {
+        Event::Incoming(Packet::ConnAck(_)) => Some(Fact::Accepted),
+        Event::Incoming(Packet::SubAck(answer)) => Some(Fact::Subscribed(answer)),
+        Event::Incoming(Packet::Publish(publish)) => Some(Fact::Published(publish)),
+        Event::Outgoing(Outgoing::Publish(_)) => Some(Fact::Sent),
+        _ => None,
+    }
+}
+
+fn end_of(error: &ConnectionError, accepted: bool, clock: &dyn Clock) -> End {
+    let refused = |code| Cause::Refused { code, at: clock.unix() };
+    End::Named(match error {
+        ConnectionError::ConnectionRefused(code) => refused(*code as u8),
+        ConnectionError::MqttState(StateError::Deserialization(error)) => match error {
+            PacketError::InvalidConnectReturnCode(code) => refused(*code),
+            PacketError::PayloadSizeLimitExceeded(bytes) => Cause::Oversized { bytes: *bytes },
+            PacketError::Io(_) => return End::Broken { accepted },
+            other => Cause::Protocol(codec::shorten(&other.to_string())),
+        },
+        ConnectionError::MqttState(StateError::ConnectionAborted | StateError::Io(_))
+        | ConnectionError::Io(_) => {
+            return End::Broken { accepted };
+        }
+        ConnectionError::MqttState(StateError::AwaitPingResp) => Cause::Silent,
+        ConnectionError::MqttState(other) => Cause::Protocol(codec::shorten(&other.to_string())),
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
+            Cause::Cut("the other end takes nothing any more".to_owned())
+        }
+        // Not printed: a packet that we did not ask for may hold anything.
+        ConnectionError::NotConnAck(_) => {
+            Cause::Protocol("it answered CONNECT with another packet".to_owned())
+        }
+        ConnectionError::RequestsDone => gone(),
+    })
+}

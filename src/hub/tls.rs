@@ -1,0 +1,313 @@
+//! TLS to the hub: what we trust, what we show, and what a failed handshake means.
+//!
+//! A *root* is a certificate that is trusted by itself: the system's, and those of `ca-file`. A configuration lives
+//! for one connection, so a renewed certificate is picked up by the next. The cryptography provider is named, never
+//! taken from the process, and the time at which certificates are judged comes from [`Clock`].
+//! Deliberately absent: pinning (the hub's chain changes), revocation lists, ALPN (the hub offers none on 8883).
+
+use super::{Clock, HubSettings, Identity};
+use core::fmt;
+use core::time::Duration;
+use rustls::client::Resumption;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why no connection can even be tried: something on this machine is missing or broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetupFault {
+    /// A file cannot be used.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Neither the system nor `ca-file` has a root.
+    NoRoots,
+    /// Certificate and private key do not fit each other, or are of a kind that TLS cannot use.
+    Certificate(String),
+    /// The name to connect to is neither a host name nor an address.
+    ServerName(String),
+    /// The library refuses its own defaults.
+    Library(String),
+}
+
+impl fmt::Display for SetupFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::NoRoots => f.write_str(
+                "no root certificate to trust: install the system's (ca-certificates) or name one with ca-file",
+            ),
+            Self::Certificate(reason) => {
+                write!(f, "certificate-file and private-key-file cannot be used together: {reason}")
+            }
+            Self::ServerName(name) => write!(f, "{name:?} is neither a host name nor an address"),
+            Self::Library(reason) => write!(f, "the TLS library cannot be set up: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for SetupFault {}
+
+/// How a handshake failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// The hub's certificate is for other names.
+    WrongName {
+        /// The name that was asked for.
+        asked: String,
+        /// The names that it is for.
+        presented: String,
+    },
+    /// No root vouches for the hub's certificate.
+    UnknownIssuer,
+    /// The hub's certificate is no longer valid by this machine's clock.
+    Expired,
+    /// The hub's certificate is not valid yet by this machine's clock.
+    NotValidYet,
+    /// The other end refused our certificate.
+    ClientCertificate(String),
+    /// The other end broke off and said why.
+    Alert(String),
+    /// What answers does not speak TLS.
+    NotTls,
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongName { asked, presented } => write!(
+                f,
+                "its certificate is not for the name {asked} but for {presented}: connect by a name that it is for, \
+                 or have one issued for {asked}"
+            ),
+            Self::UnknownIssuer => f.write_str(
+                "its certificate comes from an issuer that this machine does not know: name the issuer's \
+                 certificate with ca-file, or suspect that someone stands in between",
+            ),
+            Self::Expired => {
+                f.write_str("its certificate has expired by this machine's clock: check the clock first")
+            }
+            Self::NotValidYet => {
+                f.write_str("its certificate is not valid yet by this machine's clock: check the clock first")
+            }
+            Self::ClientCertificate(alert) => write!(
+                f,
+                "it refused our certificate ({alert}): check certificate-file and what is registered for the device"
+            ),
+            Self::Alert(alert) => write!(f, "it broke off the handshake ({alert})"),
+            Self::NotTls => f.write_str("what answers there does not speak TLS: check host and port"),
+            Self::Other(reason) => write!(f, "the handshake failed: {reason}"),
+        }
+    }
+}
+
+impl TlsFault {
+    /// Finds the fault in what a TLS stream returned; `None` if the bytes below failed, not TLS.
+    pub(super) fn in_io(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref::<Error>().map(Self::of)
+    }
+
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::InvalidCertificate(certificate) => Self::of_certificate(certificate),
+            Error::AlertReceived(alert) => Self::of_alert(*alert),
+            Error::InvalidMessage(_) => Self::NotTls,
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::NotValidForNameContext { expected, presented } => Self::WrongName {
+                asked: expected.to_str().into_owned(),
+                // The names are foreign text, and there may be hundreds.
+                presented: super::codec::shorten(&presented.join(", ")),
+            },
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    fn of_alert(alert: AlertDescription) -> Self {
+        use AlertDescription as A;
+        let name = format!("{alert:?}");
+        match alert {
+            A::NoCertificate
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            | A::CertificateRequired => Self::ClientCertificate(name),
+            _ => Self::Alert(name),
+        }
+    }
+}
+
+/// Certificates are judged by the same clock that dates tokens.
+struct CertificateTime(Arc<dyn Clock>);
+
+impl fmt::Debug for CertificateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CertificateTime")
+    }
+}
+
+impl TimeProvider for CertificateTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0.unix().0)))
+    }
+}
+
+/// Makes the configuration of one connection.
+///
+/// # Errors
+/// What is missing or broken on this machine.
+pub(super) fn configure(settings: &HubSettings, clock: Arc<dyn Clock>) -> Result<ClientConfig, SetupFault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(CertificateTime(clock)))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SetupFault::Library(error.to_string()))?
+        .with_root_certificates(roots(settings.ca_file.as_deref())?);
+    let mut config = match &settings.identity {
+        Identity::Key(_) => builder.with_no_client_auth(),
+        Identity::Certificate { certificate_file, private_key_file } => {
+            let chain = certificates(certificate_file)?;
+            let key = PrivateKeyDer::from_pem_file(private_key_file)
+                .map_err(|error| file_fault(private_key_file, &error, "a private key"))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| SetupFault::Certificate(error.to_string()))?
+        }
+    };
+    // The configuration goes with the connection, so a ticket could never be used.
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupFault> {
+    let mut roots = RootCertStore::empty();
+    // System stores in the field hold certificates that do not parse; one of those must not take the rest with it.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        let (added, _) = roots.add_parsable_certificates(certificates(path)?);
+        if added == 0 {
+            let reason = "holds no certificate that can be a root".to_owned();
+            return Err(SetupFault::File { path: path.to_owned(), reason });
+        }
+    }
+    if roots.is_empty() { Err(SetupFault::NoRoots) } else { Ok(roots) }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupFault> {
+    let fault = |error| file_fault(path, &error, "a certificate");
+    let found: Vec<_> =
+        CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?;
+    if found.is_empty() { Err(fault(pem::Error::NoItemsFound)) } else { Ok(found) }
+}
+
+/// Never quotes the file: what is not a certificate may be a key.
+fn file_fault(path: &Path, error: &pem::Error, wanted: &str) -> SetupFault {
+    let reason = match error {
+        pem::Error::Io(error) => format!("cannot be read: {error}"),
+        pem::Error::NoItemsFound => format!("holds no PEM section with {wanted}"),
+        _ => format!("is no well-formed PEM file with {wanted}"),
+    };
+    SetupFault::File { path: path.to_owned(), reason }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use rustls::InvalidMessage;
+    use rustls::pki_types::ServerName;
+
+    /// A configuration whose handshakes never succeed.
+    pub(in super::super) fn trusting_nobody() -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth()
+    }
+
+    fn kind(error: Error) -> TlsFault {
+        TlsFault::in_io(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_for_another_name_is_said_with_both_names() {
+        let fault = kind(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("hub.example").unwrap(),
+            presented: vec!["other.example".into(), "third.example".into()],
+        }));
+        let text = fault.to_string();
+        assert!(text.contains("hub.example") && text.contains("other.example, third.example"), "{text}");
+    }
+
+    #[test]
+    fn each_certificate_fault_has_its_own_advice() {
+        let advice = |error| kind(Error::InvalidCertificate(error)).to_string();
+        assert!(advice(CertificateError::UnknownIssuer).contains("ca-file"));
+        assert!(advice(CertificateError::Expired).contains("clock"));
+        assert!(advice(CertificateError::NotValidYet).contains("clock"));
+    }
+
+    #[test]
+    fn alerts_about_our_certificate_differ_from_others() {
+        let alert = |alert| kind(Error::AlertReceived(alert));
+        assert!(matches!(alert(AlertDescription::CertificateRequired), TlsFault::ClientCertificate(_)));
+        assert!(matches!(alert(AlertDescription::HandshakeFailure), TlsFault::Alert(_)));
+    }
+
+    #[test]
+    fn an_answer_in_clear_text_is_said_to_be_no_tls() {
+        assert_eq!(kind(Error::InvalidMessage(InvalidMessage::InvalidContentType)), TlsFault::NotTls);
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_fault_of_tls() {
+        assert_eq!(TlsFault::in_io(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
+        assert_eq!(TlsFault::in_io(&io::Error::other("words")), None);
+    }
+
+    #[test]
+    fn a_ca_file_that_is_missing_or_holds_no_certificate_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let missing = roots(Some(&path)).unwrap_err().to_string();
+        assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
+
+        std::fs::write(&path, "no certificate here").unwrap();
+        let empty = roots(Some(&path)).unwrap_err().to_string();
+        assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
+
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        let useless = roots(Some(&path)).unwrap_err().to_string();
+        assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
+    }
+
+    #[test]
+    fn a_broken_key_file_is_named_and_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\nverysecret!!\n-----END PRIVATE KEY-----\n")
+            .unwrap();
+        let error = PrivateKeyDer::from_pem_file(&path).unwrap_err();
+        let text = file_fault(&path, &error, "a private key").to_string();
+        assert!(text.contains("key.pem") && !text.contains("verysecret"), "{text}");
+    }
+}

@@ -1,0 +1,195 @@
+//! The hub's twin topics: how requests are addressed and what an incoming topic says.
+//!
+//! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub", device twins). No topic carries a device id: the
+//! hub takes it from the session. `$rid` always stands first in a query, because a parser in the field needs it there.
+//! Deliberately absent: payloads (`codec`), and topics of direct methods and messages, which twind does not use.
+
+use crate::twin::Version;
+
+/// The filter for answers to requests.
+pub const RESPONSES_FILTER: &str = "$iothub/twin/res/#";
+/// The filter for changes of the desired section.
+pub const DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
+
+const TWIN: &str = "$iothub/twin/";
+const RESPONSES: &str = "$iothub/twin/res/";
+const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/";
+
+/// Where the whole twin is asked for.
+pub fn get_twin(rid: u64) -> String {
+    format!("{TWIN}GET/?$rid={rid}")
+}
+
+/// Where a change of the reported section goes.
+pub fn patch_reported(rid: u64) -> String {
+    format!("{TWIN}PATCH/properties/reported/?$rid={rid}")
+}
+
+/// What an incoming topic says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// The answer to a request.
+    Response {
+        /// An HTTP-like status of three digits.
+        status: u16,
+        /// The request's id.
+        rid: u64,
+        /// The section's new version; the hub sends it with a 204.
+        version: Option<Version>,
+    },
+    /// A change of the desired section.
+    Desired {
+        /// The version after it. The payload says it too.
+        version: Option<Version>,
+    },
+    /// A topic below the twin's that cannot be read.
+    Unreadable,
+    /// No topic of the twin. A hub that remembers the subscriptions of another client of this device may send such.
+    Foreign,
+}
+
+/// Reads a topic.
+///
+/// The path is compared byte by byte; `?` must start the last segment; of a repeated parameter the first counts;
+/// unknown parameters are ignored; a version that is no number is ignored, a request id that is none is unreadable,
+/// because ours are numbers.
+pub fn parse(topic: &str) -> Incoming {
+    if let Some(rest) = topic.strip_prefix(RESPONSES) {
+        return parse_response(rest).unwrap_or(Incoming::Unreadable);
+    }
+    if let Some(rest) = topic.strip_prefix(DESIRED) {
+        return match query(rest) {
+            Some(query) => Incoming::Desired { version: version(query) },
+            None => Incoming::Unreadable,
+        };
+    }
+    if topic.starts_with(TWIN) { Incoming::Unreadable } else { Incoming::Foreign }
+}
+
+fn parse_response(rest: &str) -> Option<Incoming> {
+    let (status, rest) = rest.split_once('/')?;
+    if status.len() != 3 {
+        return None;
+    }
+    let status = number(status)?.try_into().ok()?;
+    let query = query(rest)?;
+    let rid = number(parameter(query, "$rid")?)?;
+    Some(Incoming::Response { status, rid, version: version(query) })
+}
+
+/// The query of a last segment; an absent one is empty, a further path segment is a fault.
+fn query(segment: &str) -> Option<&str> {
+    if segment.is_empty() {
+        return Some("");
+    }
+    segment.strip_prefix('?').filter(|query| !query.contains('/'))
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+fn version(query: &str) -> Option<Version> {
+    parameter(query, "$version").and_then(number).map(Version)
+}
+
+/// Decimal digits and nothing else: the standard parser would take a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn requests_are_addressed_with_the_request_id_first() {
+        assert_eq!(get_twin(7), "$iothub/twin/GET/?$rid=7");
+        assert_eq!(
+            patch_reported(u64::MAX),
+            format!("$iothub/twin/PATCH/properties/reported/?$rid={}", u64::MAX)
+        );
+    }
+
+    #[test]
+    fn an_answer_carries_status_request_id_and_sometimes_a_version() {
+        assert_eq!(
+            parse("$iothub/twin/res/200/?$rid=12"),
+            Incoming::Response { status: 200, rid: 12, version: None }
+        );
+        let acknowledged = Incoming::Response { status: 204, rid: 12, version: Some(Version(88)) };
+        assert_eq!(parse("$iothub/twin/res/204/?$rid=12&$version=88"), acknowledged);
+        assert_eq!(parse("$iothub/twin/res/204/?$version=88&x&$rid=12&$rid=13"), acknowledged);
+    }
+
+    #[test]
+    fn a_version_that_is_no_number_is_ignored() {
+        for topic in ["$iothub/twin/res/204/?$rid=1&$version=", "$iothub/twin/res/204/?$rid=1&$version=+3"] {
+            assert_eq!(parse(topic), Incoming::Response { status: 204, rid: 1, version: None }, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_change_carries_its_version() {
+        assert_eq!(
+            parse("$iothub/twin/PATCH/properties/desired/?$version=15"),
+            Incoming::Desired { version: Some(Version(15)) }
+        );
+        for topic in
+            ["$iothub/twin/PATCH/properties/desired/", "$iothub/twin/PATCH/properties/desired/?$version=x"]
+        {
+            assert_eq!(parse(topic), Incoming::Desired { version: None }, "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_grammar_is_unreadable() {
+        for topic in [
+            "$iothub/twin/",
+            "$iothub/twin/res/",
+            "$iothub/twin/res/200",
+            "$iothub/twin/res/200/",
+            "$iothub/twin/res/200/$rid=1",
+            "$iothub/twin/res/20/?$rid=1",
+            "$iothub/twin/res/+20/?$rid=1",
+            "$iothub/twin/res/200/more/?$rid=1",
+            "$iothub/twin/res/200/?$rid=1/more",
+            "$iothub/twin/res/200/?$rid=",
+            "$iothub/twin/res/200/?$rid=-1",
+            "$iothub/twin/res/200/?$rid=18446744073709551616",
+            "$iothub/twin/res/200/?$rid=3f2a",
+            "$iothub/twin/PATCH/properties/desired/fanOn/?$version=3",
+            "$iothub/twin/PATCH/properties/reported/?$rid=1",
+        ] {
+            assert_eq!(parse(topic), Incoming::Unreadable, "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_speak_of_the_twin_is_foreign() {
+        for topic in
+            ["", "devices/d/messages/devicebound/", "$IOTHUB/twin/res/200/?$rid=1", "$iothub/methods/POST/m/"]
+        {
+            assert_eq!(parse(topic), Incoming::Foreign, "{topic}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(prefix in "(\\$iothub/twin/(res/|PATCH/properties/desired/)?)?", rest in ".*") {
+            parse(&format!("{prefix}{rest}"));
+        }
+
+        #[test]
+        fn every_request_id_comes_back(status in 100u16..1000, rid: u64, version: Option<u64>) {
+            let tail = version.map(|v| format!("&$version={v}")).unwrap_or_default();
+            let topic = format!("$iothub/twin/res/{status}/?$rid={rid}{tail}");
+            prop_assert_eq!(parse(&topic), Incoming::Response { status, rid, version: version.map(Version) });
+        }
+    }
+}

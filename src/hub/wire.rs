@@ -1,0 +1,144 @@
+//! The way to the hub: name, address, TCP, TLS, each with its own time-out and its own name when it fails.
+//!
+//! Deliberately absent: MQTT, and trying again.
+
+use super::failure::{Cause, Peer, Stage};
+use super::tls::{SetupFault, TlsFault};
+use core::time::Duration;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+const DNS_TIMEOUT: Duration = Duration::from_secs(15);
+/// One silent address must not use up the time of the others.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
+const TCP_TIMEOUT: Duration = Duration::from_secs(30);
+const TLS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sent bytes that nobody acknowledges for so long end the connection. The kernel alone would try for a quarter of an
+/// hour, in which a dead link looks alive.
+const UNACKNOWLEDGED_MAX_MS: u32 = 30_000;
+
+/// Connects to a peer.
+pub(super) async fn dial(peer: &Peer, config: ClientConfig) -> Result<TlsStream<TcpStream>, Cause> {
+    let name = ServerName::try_from(peer.name.clone())
+        .map_err(|_| Cause::Setup(SetupFault::ServerName(peer.name.clone())))?;
+    let addresses = resolve(peer).await?;
+    let tcp =
+        timeout(TCP_TIMEOUT, connect_any(&addresses)).await.unwrap_or(Err(Cause::Timeout(Stage::Tcp)))?;
+    tune(&tcp);
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+    match timeout(TLS_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(cause_of(&error, "it closed the connection during the TLS handshake")),
+        Err(_) => Err(Cause::Timeout(Stage::Tls)),
+    }
+}
+
+/// What an error on an established TLS stream means. `closed` says what an end without a reason amounts to.
+pub(super) fn cause_of(error: &io::Error, closed: &str) -> Cause {
+    match TlsFault::in_io(error) {
+        Some(fault) => Cause::Tls(fault),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Cause::Cut(closed.to_owned()),
+        None => Cause::Cut(error.to_string()),
+    }
+}
+
+async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, Cause> {
+    let found = timeout(DNS_TIMEOUT, lookup_host((peer.name.as_str(), peer.port))).await;
+    let addresses: Vec<_> = match found {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(Cause::Dns(error.to_string())),
+        Err(_) => return Err(Cause::Timeout(Stage::Dns)),
+    };
+    if addresses.is_empty() { Err(Cause::Dns("it has no address".to_owned())) } else { Ok(addresses) }
+}
+
+async fn connect_any(addresses: &[SocketAddr]) -> Result<TcpStream, Cause> {
+    let mut last = Cause::Timeout(Stage::Tcp);
+    for address in addresses {
+        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = Cause::Tcp(format!("{error}, address {}", address.ip())),
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}
+
+/// Neither option is worth a connection, so a refusal is only noted.
+fn tune(tcp: &TcpStream) {
+    let tuned = tcp.set_nodelay(true).and_then(|()| {
+        rustix::net::sockopt::set_tcp_user_timeout(tcp, UNACKNOWLEDGED_MAX_MS).map_err(io::Error::from)
+    });
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "socket options not set");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tls::tests::trusting_nobody;
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    fn peer(name: &str, port: u16) -> Peer {
+        Peer { name: name.into(), port }
+    }
+
+    async fn refusal(peer: &Peer) -> Cause {
+        dial(peer, trusting_nobody()).await.map(|_| ()).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_fails_as_tcp_and_names_the_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let cause = refusal(&peer("127.0.0.1", port)).await;
+        assert!(matches!(&cause, Cause::Tcp(reason) if reason.contains("127.0.0.1")), "{cause:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_exist_fails_as_dns() {
+        // RFC 6761: nothing below `invalid` ever resolves.
+        let cause = refusal(&peer("nowhere.invalid", 8883)).await;
+        assert!(matches!(cause, Cause::Dns(_)), "{cause:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_name_fails_before_anything_is_sent() {
+        let cause = refusal(&peer("not a name", 8883)).await;
+        assert!(matches!(cause, Cause::Setup(SetupFault::ServerName(_))), "{cause:?}");
+    }
+
+    #[tokio::test]
+    async fn a_peer_in_clear_text_is_named_as_such() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            stream
+        };
+        let peer = peer("127.0.0.1", port);
+        let (cause, _stream) = tokio::join!(refusal(&peer), server);
+        assert_eq!(cause, Cause::Tls(TlsFault::NotTls));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_up_on_the_handshake_is_a_cut() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async { drop(listener.accept().await.unwrap()) };
+        let peer = peer("127.0.0.1", port);
+        let (cause, ()) = tokio::join!(refusal(&peer), server);
+        assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+    }
+}

@@ -1,0 +1,267 @@
+//! A thread for each sensor, because a read may take as long as the device likes: a 1-Wire conversion most of a second,
+//! a broken bus for ever. Each thread samples at once and then at every beat of its period, judges, and delivers.
+//!
+//! ```text
+//!   beat ──► sample ──► stop asked? ──► judge ──► deliver ──► sleep until the next beat that has not passed
+//!                           └──► end                 └ nobody takes it any more ──► end
+//! ```
+//!
+//! *Beats* are counted from the first sample, so they do not drift; those missed during a slow read are skipped.
+//! Deliberately absent: reading a clock (the time is given), and waiting for whoever takes the readings.
+
+use super::{Plausible, Sensor, SensorSettings};
+use crate::control::Reading;
+use crate::units::BootTime;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Reading a small file needs little.
+const STACK_BYTES: usize = 128 * 1024;
+/// How long a dropped [`Pollers`] waits for threads that are in the middle of a read.
+const PATIENCE_AT_DROP: Duration = Duration::from_millis(500);
+/// A period of nothing would be a busy loop.
+const PERIOD_MIN: Duration = Duration::from_millis(1);
+
+/// What became of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was taken.
+    Taken,
+    /// There was no room for it: the loop is late. It is dropped, a fresher one follows.
+    Full,
+    /// Nobody will take readings any more; the thread ends.
+    Closed,
+}
+
+/// The threads that sample. Dropping it ends them, and waits a moment for those that are in a read.
+pub struct Pollers {
+    shared: Arc<Shared>,
+}
+
+impl Pollers {
+    /// Starts a thread for each sensor. `now` tells the time, `deliver` takes a reading without waiting.
+    ///
+    /// # Errors
+    /// The system gave no thread; those already started end again.
+    pub fn start(
+        sensors: &[SensorSettings],
+        now: impl Fn() -> BootTime + Send + Sync + 'static,
+        deliver: impl Fn(Reading) -> Delivery + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start_with(
+            sensors.iter().map(|settings| (settings.clone(), super::open(settings))),
+            now,
+            deliver,
+        )
+    }
+
+    /// As [`Pollers::start`], with sensors of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Pollers::start`].
+    pub fn start_with(
+        sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
+        now: impl Fn() -> BootTime + Send + Sync + 'static,
+        deliver: impl Fn(Reading) -> Delivery + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let pollers = Self { shared: Arc::new(Shared::default()) };
+        let (now, deliver) = (Arc::new(now), Arc::new(deliver));
+        for (settings, sensor) in sensors {
+            let (now, deliver) = (Arc::clone(&now), Arc::clone(&deliver));
+            // A thread's name ends at a zero byte, so the system takes none with one inside.
+            let name = format!("sensor-{}", settings.name.replace('\0', "?"));
+            let presence = Presence::enter(&pollers.shared, &settings.name);
+            let poller = Poller { settings, sensor, presence };
+            let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES);
+            thread.spawn(move || poller.run(&*now, &*deliver))?;
+        }
+        Ok(pollers)
+    }
+
+    /// How many readings found no room so far.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Ends the threads: those that sleep at once, those in a read when it returns. Waits no longer than `patience`
+    /// and gives the names of the sensors that are still being read; their threads are left to themselves and will
+    /// deliver nothing more.
+    pub fn stop(self, patience: Duration) -> Vec<String> {
+        self.shared.stop(patience)
+    }
+}
+
+impl Drop for Pollers {
+    fn drop(&mut self) {
+        self.shared.stop(PATIENCE_AT_DROP);
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    /// The sensors whose threads have not ended.
+    present: Vec<String>,
+}
+
+impl Shared {
+    /// Every change of the state is a single step, so a poisoned one is still whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, patience: Duration) -> Vec<String> {
+        let mut state = self.state();
+        if state.stopping {
+            return state.present.clone();
+        }
+        state.stopping = true;
+        self.changed.notify_all();
+        let waited = self.changed.wait_timeout_while(state, patience, |state| !state.present.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.present.clone()
+    }
+
+    /// Sleeps, unless the threads are to end: then at once, and the answer is `false`.
+    fn sleep(&self, duration: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), duration, |state| !state.stopping);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.stopping
+    }
+}
+
+/// A thread's place in [`State::present`], given up however the thread ends.
+struct Presence {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl Presence {
+    fn enter(shared: &Arc<Shared>, name: &str) -> Self {
+        shared.state().present.push(name.to_owned());
+        Self { shared: Arc::clone(shared), name: name.to_owned() }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        if let Some(place) = state.present.iter().position(|name| *name == self.name) {
+            state.present.swap_remove(place);
+        }
+        self.shared.changed.notify_all();
+    }
+}
+
+struct Poller {
+    settings: SensorSettings,
+    sensor: Box<dyn Sensor + Send>,
+    presence: Presence,
+}
+
+impl Poller {
+    fn run(mut self, now: &dyn Fn() -> BootTime, deliver: &dyn Fn(Reading) -> Delivery) {
+        let shared = Arc::clone(&self.presence.shared);
+        let mut plausible = Plausible::new(self.settings.plausible.clone());
+        let mut beats = Beats::new(now(), self.settings.period);
+        loop {
+            let sample = self.sensor.sample();
+            let at = now();
+            if shared.state().stopping {
+                return;
+            }
+            let value = plausible.judge(sample);
+            match deliver(Reading { sensor: self.settings.id, at, value }) {
+                Delivery::Taken => {}
+                Delivery::Full => {
+                    shared.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+                Delivery::Closed => return,
+            }
+            if !shared.sleep(beats.next(at).since(at)) {
+                return;
+            }
+        }
+    }
+}
+
+/// The schedule of one sensor.
+struct Beats {
+    first: BootTime,
+    period: Duration,
+    /// The number of the last beat given; the first sample is beat 0.
+    last: u64,
+}
+
+impl Beats {
+    fn new(first: BootTime, period: Duration) -> Self {
+        Self { first, period: period.max(PERIOD_MIN), last: 0 }
+    }
+
+    /// The next beat, after `now` and never one that was given before: a sleep may end a little early.
+    fn next(&mut self, now: BootTime) -> BootTime {
+        let passed = now.since(self.first).as_nanos() / self.period.as_nanos();
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        self.last = passed.max(self.last).saturating_add(1);
+        let nanoseconds = self.period.as_nanos().saturating_mul(u128::from(self.last));
+        self.first + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ms(milliseconds: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn beats_do_not_drift_and_those_missed_are_skipped() {
+        let mut beats = Beats::new(ms(500), Duration::from_millis(100));
+        assert_eq!(beats.next(ms(507)), ms(600));
+        assert_eq!(beats.next(ms(608)), ms(700));
+        assert_eq!(beats.next(ms(950)), ms(1000), "800 and 900 were missed");
+        assert_eq!(beats.next(ms(1000)), ms(1100));
+    }
+
+    #[test]
+    fn a_sleep_that_ends_early_does_not_make_two_samples_of_one_beat() {
+        let mut beats = Beats::new(ms(0), Duration::from_millis(100));
+        assert_eq!(beats.next(ms(1)), ms(100));
+        assert_eq!(beats.next(ms(99)), ms(200));
+    }
+
+    #[test]
+    fn no_period_is_too_short_or_too_long() {
+        assert_eq!(Beats::new(ms(0), Duration::ZERO).next(ms(0)), ms(1));
+        assert!(Beats::new(ms(0), Duration::MAX).next(ms(0)) > ms(1_000_000_000));
+    }
+
+    proptest! {
+        #[test]
+        fn each_beat_is_later_than_the_last_and_on_the_schedule(
+            period in 1u64..10_000,
+            steps in prop::collection::vec(0u64..50_000, 1..40),
+        ) {
+            let mut beats = Beats::new(ms(77), Duration::from_millis(period));
+            let (mut now, mut last) = (77, ms(77));
+            for step in steps {
+                now += step;
+                let next = beats.next(ms(now));
+                prop_assert!(next > last && next > ms(now));
+                prop_assert_eq!((next.since(ms(77)).as_millis() as u64) % period, 0);
+                last = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The one reader of all sensors: a number in an attribute, which is a small file that the kernel (or anybody) fills.
+//!
+//! A [`Kind`] knows where its attribute is and what the raw number counts; everything else is the same for all.
+//! A device may come back under another number, so a place that was found is kept only while it still belongs to
+//! the device. Deliberately absent: belief (that is `plausible`'s) and threads.
+
+use super::Sensor;
+use crate::control::Fault;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// An attribute that holds a number is far shorter.
+const ATTRIBUTE_BYTES_MAX: usize = 256;
+
+/// What sets one kind of sensor apart.
+pub(super) trait Kind: Send {
+    /// Where the attribute is now; `None` if its device is not there.
+    fn find(&self) -> Option<PathBuf>;
+    /// Does a place that was found earlier still belong to the device?
+    fn still_at(&self, place: &Path) -> bool;
+    /// How many of what the attribute counts make one of the sensor's unit.
+    fn raw_per_unit(&self, place: &Path) -> f64;
+    /// What is looked for, for a person: `hwmon "cpu_thermal/temp1_input"`.
+    fn wanted(&self) -> String;
+    /// Where it was looked for in vain and what is there instead, for a person.
+    fn elsewhere(&self) -> String;
+}
+
+/// A sensor that is an attribute.
+pub(super) struct Attribute {
+    kind: Box<dyn Kind>,
+    place: Option<PathBuf>,
+    scale: f64,
+    offset: f64,
+}
+
+impl Attribute {
+    pub(super) fn new(kind: Box<dyn Kind>, scale: f64, offset: f64) -> Self {
+        Self { kind, place: None, scale, offset }
+    }
+
+    /// Where the last sample came from, or was looked for.
+    pub(super) fn whereabouts(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} at {}", self.kind.wanted(), place.display()),
+            None => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
+        }
+    }
+
+    fn value(&self, place: &Path, text: &str) -> Result<f64, Fault> {
+        let raw: f64 = text.trim().parse().map_err(|_| Fault::NotANumber)?;
+        let value = raw / self.kind.raw_per_unit(place) * self.scale + self.offset;
+        if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
+    }
+}
+
+impl Sensor for Attribute {
+    fn sample(&mut self) -> Result<f64, Fault> {
+        let known = self.place.take().filter(|place| self.kind.still_at(place));
+        let mut text = Err(Fault::Missing);
+        if let Some(place) = known {
+            text = read_text(&place);
+            self.place = Some(place);
+        }
+        if text == Err(Fault::Missing) {
+            self.place = self.kind.find();
+            if let Some(place) = &self.place {
+                text = read_text(place);
+            }
+        }
+        match &self.place {
+            Some(place) => self.value(place, &text?),
+            None => Err(Fault::Missing),
+        }
+    }
+}
+
+/// An attribute's text. Never waits for a writer, as a pipe would make it.
+pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
+    // Before opening: merely to open a device can have effects.
+    if !fs::metadata(path).map_err(|reason| fault(&reason))?.is_file() {
+        return Err(Fault::Unreadable);
+    }
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file =
+        OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|reason| fault(&reason))?;
+    let mut bytes = Vec::with_capacity(ATTRIBUTE_BYTES_MAX);
+    let read =
+        file.take(ATTRIBUTE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(|reason| fault(&reason))?;
+    // What fills the room may go on beyond it, and half a number is none.
+    if read == ATTRIBUTE_BYTES_MAX {
+        return Err(Fault::NotANumber);
+    }
+    String::from_utf8(bytes).map_err(|_| Fault::NotANumber)
+}
+
+/// Not there, or there and not to be read: the difference between a loose cable and a broken device.
+fn fault(reason: &io::Error) -> Fault {
+    match Errno::from_io_error(reason) {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Missing,
+        _ => Fault::Unreadable,
+    }
+}
+
+/// The devices of a class, `hwmon0`, `hwmon1`, …, in the order of their numbers.
+pub(super) fn devices(class: &Path, prefix: &str) -> Vec<PathBuf> {
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
+    let entries = fs::read_dir(class).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut devices: Vec<_> = entries.filter_map(|path| Some((number(&path)?, path))).collect();
+    devices.sort();
+    devices.into_iter().map(|(_, path)| path).collect()
+}
+
+/// Does a device's attribute say this?
+pub(super) fn says(attribute: &Path, text: &str) -> bool {
+    read_text(attribute).is_ok_and(|found| found.trim() == text)
+}
+
+/// "not found in CLASS, which has a, b", from what the devices there call themselves.
+pub(super) fn instead(class: &Path, prefix: &str, attribute: &str) -> String {
+    let named = devices(class, prefix).into_iter().flat_map(|device| read_text(&device.join(attribute)));
+    let mut names: Vec<_> = named.map(|name| name.trim().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    let there = if names.is_empty() { "nothing of the kind".to_owned() } else { names.join(", ") };
+    format!("not found in {}, which has {there}", class.display())
+}

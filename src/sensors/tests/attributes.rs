@@ -1,0 +1,231 @@
+use super::super::{Locator, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under};
+use super::settings;
+use crate::control::Fault;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// A made-up `/sys`.
+struct Sys(tempfile::TempDir);
+
+impl Sys {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A monitor with one temperature.
+    fn hwmon(&self, number: u32, name: &str, millidegrees: &str) {
+        self.write(&format!("class/hwmon/hwmon{number}/name"), format!("{name}\n"));
+        self.write(&format!("class/hwmon/hwmon{number}/temp1_input"), millidegrees);
+    }
+
+    fn sample(&self, source: Source) -> Result<f64, Fault> {
+        sample_once_under(self.root(), &settings(source)).0
+    }
+}
+
+fn hwmon(id: &str) -> Source {
+    Source::Hwmon { at: Locator::Id(id.to_owned()) }
+}
+
+fn zone(kind: &str) -> Source {
+    Source::ThermalZone { at: Locator::Id(kind.to_owned()) }
+}
+
+fn file(text: impl AsRef<[u8]>) -> Result<f64, Fault> {
+    let sys = Sys::new();
+    let path = sys.write("value", text);
+    sys.sample(Source::File { path })
+}
+
+#[test]
+fn a_number_in_a_file_is_its_value() {
+    assert_eq!(file("21.5\n"), Ok(21.5));
+    assert_eq!(file("  -3 "), Ok(-3.0));
+    assert_eq!(file("1e2"), Ok(100.0));
+}
+
+#[test]
+fn what_is_no_number_is_named_so() {
+    for text in ["", "\n", "warm", "21,5", "21.5 C", "NaN", "inf", "1e999"] {
+        assert_eq!(file(text), Err(Fault::NotANumber), "{text:?}");
+    }
+    assert_eq!(file([0xff, b'1']), Err(Fault::NotANumber));
+}
+
+#[test]
+fn a_file_that_goes_on_too_long_is_not_read_as_half_a_number() {
+    assert_eq!(file("1".repeat(300)), Err(Fault::NotANumber));
+    assert_eq!(file(format!("7{}", " ".repeat(300))), Err(Fault::NotANumber));
+    assert_eq!(file(format!("7{}", " ".repeat(200))), Ok(7.0));
+}
+
+#[test]
+fn scale_and_offset_are_applied_after_the_kinds_own_thousandths() {
+    let sys = Sys::new();
+    sys.hwmon(0, "probe", "41625\n");
+    let settings = SensorSettings { scale: 2.0, offset: -1.0, ..settings(hwmon("probe")) };
+    assert_eq!(sample_once_under(sys.root(), &settings).0, Ok(82.25));
+}
+
+#[test]
+fn a_missing_file_is_missing_and_a_directory_is_unreadable() {
+    let sys = Sys::new();
+    let path = sys.write("value", "1");
+    assert_eq!(sys.sample(Source::File { path: sys.path("absent") }), Err(Fault::Missing));
+    assert_eq!(sys.sample(Source::File { path: path.join("below") }), Err(Fault::Missing));
+    assert_eq!(sys.sample(Source::File { path: sys.root().to_owned() }), Err(Fault::Unreadable));
+}
+
+#[test]
+fn a_pipe_without_a_writer_is_unreadable_and_does_not_hold_the_thread() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let sys = Sys::new();
+    let path = sys.path("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert_eq!(sys.sample(Source::File { path }), Err(Fault::Unreadable));
+}
+
+#[test]
+fn a_monitor_is_found_by_its_name_whatever_its_number() {
+    let sys = Sys::new();
+    sys.hwmon(0, "rpi_volt", "1000");
+    sys.hwmon(12, "cpu_thermal", "41625\n");
+    assert_eq!(sys.sample(hwmon("cpu_thermal/temp1_input")), Ok(41.625));
+    assert_eq!(sys.sample(hwmon("cpu_thermal")), Ok(41.625));
+    assert_eq!(sys.sample(hwmon("cpu_thermal/temp2_input")), Err(Fault::Missing));
+    assert_eq!(sys.sample(hwmon("cpu/temp1_input")), Err(Fault::Missing));
+}
+
+#[test]
+fn an_input_is_found_by_its_label() {
+    let sys = Sys::new();
+    sys.hwmon(0, "nct6775", "20000");
+    for (input, label, millidegrees) in [("temp7", "AUX 1/2", "50000"), ("temp2", "CPU", "60000")] {
+        sys.write(&format!("class/hwmon/hwmon0/{input}_label"), format!("{label}\n"));
+        sys.write(&format!("class/hwmon/hwmon0/{input}_input"), millidegrees);
+    }
+    assert_eq!(sys.sample(hwmon("nct6775/CPU")), Ok(60.0));
+    assert_eq!(sys.sample(hwmon("nct6775/AUX 1/2")), Ok(50.0));
+    assert_eq!(sys.sample(hwmon("nct6775/cpu")), Err(Fault::Missing));
+}
+
+#[test]
+fn each_quantity_of_a_monitor_counts_as_the_kernel_says() {
+    let sys = Sys::new();
+    sys.hwmon(0, "board", "0");
+    let expected = [
+        ("temp2_input", 1.5),
+        ("humidity1_input", 1.5),
+        ("in0_input", 1.5),
+        ("curr1_input", 1.5),
+        ("power1_input", 0.0015),
+        ("fan1_input", 1500.0),
+        ("pwm1", 1500.0),
+    ];
+    for (attribute, value) in expected {
+        let path = sys.write(&format!("class/hwmon/hwmon0/{attribute}"), "1500\n");
+        assert_eq!(sys.sample(hwmon(&format!("board/{attribute}"))), Ok(value), "{attribute} by name");
+        assert_eq!(sys.sample(Source::Hwmon { at: Locator::Path(path) }), Ok(value), "{attribute} by path");
+    }
+}
+
+#[test]
+fn two_monitors_of_one_name_are_taken_by_where_they_are_attached() {
+    for (first, second) in [(0, 1), (1, 0)] {
+        let sys = Sys::new();
+        for (number, bus, millidegrees) in [(first, "1-0048", "48000"), (second, "1-0049", "49000")] {
+            sys.hwmon(number, "lm75", millidegrees);
+            fs::create_dir_all(sys.path("devices").join(bus)).unwrap();
+            let device = sys.path(&format!("class/hwmon/hwmon{number}/device"));
+            symlink(sys.path("devices").join(bus), device).unwrap();
+        }
+        assert_eq!(sys.sample(hwmon("lm75")), Ok(48.0), "numbered {first} and {second}");
+    }
+}
+
+#[test]
+fn a_thermal_zone_is_found_by_its_type() {
+    let sys = Sys::new();
+    for (number, kind, millidegrees) in [(0, "gpu-thermal", "1"), (1, "cpu-thermal", "52344\n")] {
+        sys.write(&format!("class/thermal/thermal_zone{number}/type"), format!("{kind}\n"));
+        sys.write(&format!("class/thermal/thermal_zone{number}/temp"), millidegrees);
+    }
+    assert_eq!(sys.sample(zone("cpu-thermal")), Ok(52.344));
+    assert_eq!(sys.sample(zone("cpu_thermal")), Err(Fault::Missing));
+    let temp = sys.path("class/thermal/thermal_zone1/temp");
+    assert_eq!(sys.sample(Source::ThermalZone { at: Locator::Path(temp) }), Ok(52.344));
+}
+
+#[test]
+fn a_device_that_comes_back_under_another_number_is_found_again() {
+    let sys = Sys::new();
+    let mut sensor = attribute(sys.root(), &settings(hwmon("probe")));
+    assert_eq!(sensor.sample(), Err(Fault::Missing), "not there at the start");
+    sys.hwmon(1, "probe", "20000");
+    assert_eq!(sensor.sample(), Ok(20.0));
+    fs::remove_dir_all(sys.path("class/hwmon/hwmon1")).unwrap();
+    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    sys.hwmon(4, "probe", "21000");
+    assert_eq!(sensor.sample(), Ok(21.0));
+}
+
+#[test]
+fn a_number_that_another_device_took_over_is_not_read() {
+    let sys = Sys::new();
+    sys.hwmon(1, "probe", "20000");
+    let mut sensor = attribute(sys.root(), &settings(hwmon("probe")));
+    assert_eq!(sensor.sample(), Ok(20.0));
+    sys.hwmon(1, "cpu_thermal", "70000");
+    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    sys.hwmon(2, "probe", "20500");
+    assert_eq!(sensor.sample(), Ok(20.5));
+}
+
+#[test]
+fn a_person_is_told_where_it_was_looked_for() {
+    let sys = Sys::new();
+    sys.hwmon(0, "rpi_volt", "0");
+    sys.hwmon(1, "cpu_thermal", "0");
+    let place = |source| sample_once_under(sys.root(), &settings(source)).1;
+    let root = sys.root().display();
+    assert_eq!(
+        place(hwmon("probe/temp1_input")),
+        format!(
+            "hwmon \"probe/temp1_input\", not found in {root}/class/hwmon, which has cpu_thermal, rpi_volt"
+        )
+    );
+    assert_eq!(
+        place(hwmon("rpi_volt")),
+        format!("hwmon \"rpi_volt\" at {root}/class/hwmon/hwmon0/temp1_input")
+    );
+    let missing = place(zone("cpu-thermal"));
+    assert!(missing.ends_with("class/thermal, which has nothing of the kind"), "{missing}");
+    let path = PathBuf::from("/nowhere/value");
+    let (sample, place) = sample_once(&settings(Source::File { path }));
+    assert_eq!((sample, &*place), (Err(Fault::Missing), "number at /nowhere/value"));
+}
+
+#[test]
+fn a_single_sample_is_judged() {
+    let sys = Sys::new();
+    sys.hwmon(0, "probe", "85000");
+    let mut settings = settings(hwmon("probe"));
+    settings.plausible.reject = vec![85.0];
+    assert_eq!(sample_once_under(sys.root(), &settings).0, Err(Fault::PowerOnValue));
+}

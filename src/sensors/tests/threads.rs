@@ -1,0 +1,163 @@
+use super::super::{Delivery, Pollers, Sensor, SensorSettings, Source};
+use super::settings;
+use crate::control::{Fault, Reading, SensorId};
+use crate::units::BootTime;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::{fs, thread};
+
+/// Only ever reached by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A sensor that does as the test says.
+struct Scripted<F>(F);
+
+impl<F: FnMut() -> Result<f64, Fault>> Sensor for Scripted<F> {
+    fn sample(&mut self) -> Result<f64, Fault> {
+        (self.0)()
+    }
+}
+
+type Job = (SensorSettings, Box<dyn Sensor + Send>);
+
+fn job(name: &str, period: Duration, script: impl FnMut() -> Result<f64, Fault> + Send + 'static) -> Job {
+    let source = Source::File { path: PathBuf::new() };
+    let settings = SensorSettings { name: name.to_owned(), period, ..settings(source) };
+    (settings, Box::new(Scripted(script)))
+}
+
+/// A clock of which each look is a millisecond later than the last.
+fn clock() -> impl Fn() -> BootTime {
+    let looks = AtomicU64::new(0);
+    move || BootTime::from_boot(Duration::from_millis(looks.fetch_add(1, Ordering::SeqCst)))
+}
+
+fn start(jobs: Vec<Job>) -> (Pollers, Receiver<Reading>) {
+    let (give, readings) = mpsc::channel();
+    let deliver = move |reading| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+    (Pollers::start_with(jobs, clock(), deliver).unwrap(), readings)
+}
+
+#[test]
+fn readings_come_in_order_with_sensor_time_and_value() {
+    let mut sample = 0.0;
+    let script = move || {
+        sample += 1.0;
+        if sample == 3.0 { Err(Fault::Unreadable) } else { Ok(sample) }
+    };
+    let (_pollers, readings) = start(vec![job("a", Duration::from_millis(1), script)]);
+    let readings: Vec<_> = (0..4).map(|_| readings.recv_timeout(PATIENCE).unwrap()).collect();
+    let values: Vec<_> = readings.iter().map(|reading| reading.value).collect();
+    assert_eq!(values, [Ok(1.0), Ok(2.0), Err(Fault::Unreadable), Ok(4.0)]);
+    assert!(readings.iter().all(|reading| reading.sensor == SensorId(3)));
+    assert!(readings.is_sorted_by(|a, b| a.at < b.at));
+}
+
+#[test]
+fn what_is_not_plausible_is_delivered_as_a_fault() {
+    let (_pollers, readings) = start(vec![job("a", HOUR, || Ok(f64::NAN))]);
+    assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Err(Fault::NotANumber));
+}
+
+#[test]
+fn a_sensor_that_is_missing_at_the_start_is_a_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("value");
+    let (give, readings) = mpsc::channel();
+    let deliver = move |reading| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+    let sensors = [settings(Source::File { path: path.clone() })];
+    let _pollers = Pollers::start(&sensors, clock(), deliver).unwrap();
+    assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Err(Fault::Missing));
+    fs::write(path.with_extension("new"), "19.5").unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    loop {
+        match readings.recv_timeout(PATIENCE).unwrap().value {
+            Ok(value) => break assert_eq!(value, 19.5),
+            Err(fault) => assert_eq!(fault, Fault::Missing),
+        }
+    }
+}
+
+#[test]
+fn sleeping_threads_end_at_once() {
+    let jobs = ["a", "b", "c"].map(|name| job(name, HOUR, || Ok(1.0)));
+    let (pollers, readings) = start(jobs.into());
+    for _ in 0..3 {
+        readings.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(pollers.stop(PATIENCE), Vec::<String>::new());
+    assert_eq!(readings.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn a_thread_stuck_in_a_read_is_named_left_and_delivers_nothing_more() {
+    let (release, gate) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let stuck = move || {
+        entered.send(()).unwrap();
+        gate.recv().unwrap_or_default();
+        Ok(1.0)
+    };
+    let (pollers, readings) = start(vec![job("stuck", HOUR, stuck)]);
+    inside.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(pollers.stop(Duration::ZERO), ["stuck"]);
+    drop(release);
+    assert_eq!(readings.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn dropping_the_pollers_ends_their_threads() {
+    let (pollers, readings) = start(vec![job("a", HOUR, || Ok(1.0))]);
+    readings.recv_timeout(PATIENCE).unwrap();
+    drop(pollers);
+    assert_eq!(readings.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn a_thread_ends_when_nobody_takes_its_readings() {
+    let (give, readings) = mpsc::channel();
+    let deliver = move |reading: Reading| {
+        give.send(reading).unwrap();
+        Delivery::Closed
+    };
+    let jobs = vec![job("a", Duration::from_millis(1), || Ok(1.0))];
+    let _pollers = Pollers::start_with(jobs, clock(), deliver).unwrap();
+    assert!(readings.recv_timeout(PATIENCE).is_ok());
+    assert_eq!(readings.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn readings_that_find_no_room_are_counted_and_sampling_goes_on() {
+    let (give, readings) = mpsc::channel();
+    let room_after = AtomicU64::new(3);
+    let deliver = move |reading: Reading| {
+        if room_after.load(Ordering::SeqCst) > 0 {
+            room_after.fetch_sub(1, Ordering::SeqCst);
+            return Delivery::Full;
+        }
+        if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed }
+    };
+    let jobs = vec![job("a", Duration::from_millis(1), || Ok(1.0))];
+    let pollers = Pollers::start_with(jobs, clock(), deliver).unwrap();
+    readings.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(pollers.dropped(), 3);
+}
+
+#[test]
+fn a_thread_bears_the_sensors_name_even_an_odd_one() {
+    let (give, names) = mpsc::channel();
+    let jobs = ["cabinet", "a\0b"].map(|name| {
+        let give = give.clone();
+        job(name, HOUR, move || {
+            give.send(thread::current().name().map(str::to_owned)).unwrap();
+            Ok(1.0)
+        })
+    });
+    let (_pollers, _readings) = start(jobs.into());
+    let mut names = [(); 2].map(|()| names.recv_timeout(PATIENCE).unwrap().unwrap());
+    names.sort();
+    assert_eq!(names, ["sensor-a?b", "sensor-cabinet"]);
+}

@@ -1,0 +1,47 @@
+//! The two clocks, and the only place that reads them.
+
+use crate::units::{BootTime, UnixSeconds};
+use core::time::Duration;
+use rustix::time::{ClockId, clock_gettime};
+
+/// The machine's own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl SystemClock {
+    /// Time since boot, suspended time included.
+    pub fn boot(self) -> BootTime {
+        let now = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+        let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
+        BootTime::from_boot(Duration::new(seconds, nanos))
+    }
+
+    /// What the wall clock says; it may be wrong.
+    pub fn unix(self) -> UnixSeconds {
+        let now = clock_gettime(ClockId::Realtime);
+        UnixSeconds(u64::try_from(now.tv_sec).unwrap_or_default())
+    }
+}
+
+impl crate::hub::Clock for SystemClock {
+    fn boot(&self) -> BootTime {
+        Self::boot(*self)
+    }
+
+    fn unix(&self) -> UnixSeconds {
+        Self::unix(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_time_goes_on_and_is_less_than_the_wall_clock() {
+        let first = SystemClock.boot();
+        assert!(SystemClock.boot() >= first);
+        assert!(first.since_boot().as_secs() < SystemClock.unix().0);
+    }
+}

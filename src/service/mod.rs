@@ -1,0 +1,338 @@
+//! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
+//!
+//! One thread owns the state. Slow things (sensors, fsync) have threads of their own and speak through bounded
+//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Deliberately
+//! absent: decisions (the engine's), formats, and any polling.
+
+mod clock;
+mod log;
+mod notify;
+mod pump;
+mod signals;
+
+pub use clock::SystemClock;
+pub use log::{fatal as log_fatal, start as start_log};
+pub use pump::{Outbox, pump};
+
+use crate::board::{self, Pins};
+use crate::config::{self, ConfigFaults, Environment, Settings};
+use crate::control::outputs::last_row;
+use crate::control::{Actuation, OutputId, PinFault, Reading};
+use crate::engine::{Carry, Engine};
+use crate::hub::{Link, LinkEvent, LinkState};
+use crate::sensors::{Delivery, Pollers, SensorSettings};
+use crate::store::{FileStore, OpenFault};
+use crate::twin::{HubEvent, HubRequest};
+use crate::units::BootTime;
+use core::fmt;
+use core::time::Duration;
+use notify::Notify;
+use ring::rand::SecureRandom as _;
+use signals::{Ask, Asks};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+/// Readings that wait for the loop, at most. A loop that is this late reads no faster by more of them.
+const READINGS_WAITING_MAX: usize = 64;
+/// How long the hub may take to hear our farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the last write may take at the end.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+/// How long a sensor stuck in a read is waited for.
+const SENSOR_END: Duration = Duration::from_millis(500);
+
+/// Why the daemon could not start.
+#[derive(Debug)]
+pub enum Fatal {
+    /// The configuration is wrong.
+    Config(ConfigFaults),
+    /// The state directory cannot be used, or another daemon uses it.
+    Store(OpenFault),
+    /// The board cannot be opened.
+    Board(PinFault),
+    /// The system refused something that the daemon cannot do without.
+    System(io::Error),
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(faults) => faults.fmt(f),
+            Self::Store(fault) => fault.fmt(f),
+            Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
+            Self::System(error) => write!(f, "the system refused to let twind start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// Runs the daemon until it is asked to stop.
+///
+/// # Errors
+/// Why it could not start. Once it controls, nothing but a signal ends it.
+pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
+    let settings = config::load(path, environment).map_err(Fatal::Config)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;
+    let outcome = runtime.block_on(async {
+        let mut asks = Asks::listen().map_err(Fatal::System)?;
+        let mut daemon = Daemon::start(path, environment, settings)?;
+        daemon.serve(&mut asks).await;
+        daemon.end().await;
+        Ok(())
+    });
+    // A name lookup that hangs in the C library would hold up the end for as long as it likes.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}
+
+struct Daemon {
+    path: PathBuf,
+    environment: Environment,
+    settings: Settings,
+    clock: SystemClock,
+    engine: Engine,
+    store: FileStore,
+    saved: Arc<tokio::sync::Notify>,
+    board: Box<dyn Pins>,
+    pollers: Pollers,
+    readings: mpsc::Receiver<Reading>,
+    link: Link,
+    link_state: LinkState,
+    notify: Notify,
+}
+
+impl Outbox for Link {
+    fn push(&mut self, request: HubRequest) {
+        Self::push(self, request);
+    }
+}
+
+impl Daemon {
+    /// Drives the outputs from the stored twin before anything that may take time, then builds the rest.
+    fn start(path: &Path, environment: &Environment, settings: Settings) -> Result<Self, Fatal> {
+        let clock = SystemClock;
+        let saved = Arc::new(tokio::sync::Notify::new());
+        let waker = Arc::clone(&saved);
+        let (mut store, loaded) = FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one()))
+            .map_err(Fatal::Store)?;
+        let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
+        let now = clock.boot();
+        let record = loaded.record;
+        let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
+        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::default());
+        engine.set_step_interval_max(step_interval_max());
+        engine.handle_timeout(now);
+        pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
+        let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
+        let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
+        for note in &loaded.notes {
+            warn!("{note}");
+        }
+        match kept {
+            Some((identity, version)) if identity == settings.engine.identity => {
+                info!(desired_version = version.0, "started from the stored twin, desired version {version}");
+            }
+            Some((identity, _)) => warn!(
+                "the stored twin is that of {identity}, not of {}: it is not used",
+                settings.engine.identity
+            ),
+            None => info!("started without a stored twin"),
+        }
+        let mut notify = Notify::default();
+        notify.ready();
+        notify.feed(engine.steps());
+        let (path, environment) = (path.to_owned(), environment.clone());
+        let link_state = LinkState::Connecting;
+        Ok(Self {
+            path,
+            environment,
+            settings,
+            clock,
+            engine,
+            store,
+            saved,
+            board,
+            pollers,
+            readings,
+            link,
+            link_state,
+            notify,
+        })
+    }
+
+    /// The loop: the next fact or the next deadline, one `handle_…`, one pump.
+    async fn serve(&mut self, asks: &mut Asks) {
+        loop {
+            self.pump();
+            let now = self.clock.boot();
+            let (deadline, _) = self.engine.poll_timeout(now);
+            tokio::select! {
+                ask = asks.next() => match ask {
+                    Ask::Stop => return,
+                    Ask::Reload => self.reload().await,
+                },
+                event = self.link.next() => self.handle_link(event),
+                Some(reading) = self.readings.recv() => self.engine.handle_reading(self.clock.boot(), reading),
+                () = self.saved.notified() => {}
+                () = tokio::time::sleep(deadline.since(now)) => self.engine.handle_timeout(self.clock.boot()),
+            }
+        }
+    }
+
+    fn handle_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Hub(event) => self.engine.handle_hub(self.clock.boot(), event),
+            LinkEvent::State(state) => self.link_state = state,
+        }
+    }
+
+    fn pump(&mut self) {
+        let now = self.clock.boot();
+        pump(&mut self.engine, now, &mut self.store, self.board.as_mut(), &mut self.link);
+        while let Some(notice) = self.engine.poll_notice() {
+            log::notice(&notice);
+        }
+        self.notify.feed(self.engine.steps());
+        self.notify.status(status(&self.engine, &self.link_state));
+    }
+
+    /// Outputs to their stop rows, a farewell to the hub, the last write.
+    async fn end(mut self) {
+        info!("asked to stop: outputs go to their stop rows");
+        self.notify.stopping();
+        self.engine.handle_stop(self.clock.boot());
+        self.pump();
+        self.pollers.stop(SENSOR_END);
+        self.link.close(FAREWELL).await;
+        if let Err(fault) = self.store.close(LAST_WRITE) {
+            warn!("the twin's copy could not be kept at the end: {fault}");
+        }
+        info!("stopped");
+    }
+
+    /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
+    /// they are driven until the new configuration decides otherwise.
+    async fn reload(&mut self) {
+        let fresh = match config::load(&self.path, &self.environment) {
+            Ok(fresh) => fresh,
+            Err(faults) => return error!("the new configuration is wrong; the running one stays\n{faults}"),
+        };
+        if fresh.state_dir != self.settings.state_dir {
+            return error!(
+                "the state directory cannot change while twind runs; restart it. The running configuration stays"
+            );
+        }
+        let board = if fresh.board == self.settings.board {
+            None
+        } else {
+            match board::open(&fresh.board) {
+                Ok(board) => Some(board),
+                Err(fault) => {
+                    return error!(
+                        "the new board cannot be opened: {}; the running configuration stays",
+                        fault.reason
+                    );
+                }
+            }
+        };
+        let (pollers, readings) = match start_pollers(&fresh.sensors, self.clock) {
+            Ok(started) => started,
+            Err(error) => {
+                return error!("no threads for the sensors: {error}; the running configuration stays");
+            }
+        };
+        let now = self.clock.boot();
+        self.release_outputs(now, &fresh);
+        let mut carry = self.engine.carry();
+        carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
+        let was_online = self.engine.sync().is_online();
+        self.engine = Engine::new(now, fresh.engine.clone(), Some(self.engine.record()), carry);
+        self.engine.set_step_interval_max(step_interval_max());
+        if let Some(board) = board {
+            self.board = board;
+        }
+        self.engine.handle_timeout(now);
+        self.pump();
+        core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
+        self.readings = readings;
+        if fresh.hub != self.settings.hub {
+            let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
+            core::mem::replace(&mut self.link, link).close(FAREWELL).await;
+            self.link_state = LinkState::Connecting;
+        } else if was_online {
+            // The connection goes on, but the new engine does not know of it yet.
+            self.engine.handle_hub(now, HubEvent::Up);
+        }
+        self.settings = fresh;
+        info!("the new configuration is in force");
+    }
+
+    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again.
+    fn release_outputs(&mut self, now: BootTime, fresh: &Settings) {
+        for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
+            if same_pin(&spec.name, &self.settings, fresh) {
+                continue;
+            }
+            if let Some((drive, cause)) = last_row(spec, false) {
+                let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
+                if let Err(fault) = self.board.drive(&actuation) {
+                    error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
+                }
+            }
+        }
+    }
+}
+
+/// Is the output on the same pin of the same board in both?
+fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
+    let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
+    old.board.driver == new.board.driver && pin(old).is_some() && pin(old) == pin(new)
+}
+
+/// Before the session exists there is nobody to ask.
+struct Unconnected;
+
+impl Outbox for Unconnected {
+    fn push(&mut self, _request: HubRequest) {}
+}
+
+fn start_pollers(
+    settings: &[SensorSettings],
+    clock: SystemClock,
+) -> io::Result<(Pollers, mpsc::Receiver<Reading>)> {
+    let (sender, readings) = mpsc::channel(READINGS_WAITING_MAX);
+    let deliver = move |reading| match sender.try_send(reading) {
+        Ok(()) => Delivery::Taken,
+        Err(mpsc::error::TrySendError::Full(_)) => Delivery::Full,
+        Err(mpsc::error::TrySendError::Closed(_)) => Delivery::Closed,
+    };
+    Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+}
+
+/// A third of the watchdog's patience, so that one late step does not end the daemon.
+fn step_interval_max() -> Duration {
+    Notify::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
+}
+
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    // Without the system's randomness jitter is the same on every start, and nothing else suffers.
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+fn status(engine: &Engine, link: &LinkState) -> String {
+    let version = engine.sync().desired_version();
+    let climate = engine.climate().map_or("none", |climate| climate.regime().name());
+    let hub = match link {
+        LinkState::Connecting => "connecting",
+        LinkState::Connected => "connected",
+        LinkState::Waiting { failure, .. } => failure,
+    };
+    format!("hub: {hub}; desired version {version}; climate: {climate}")
+}

@@ -1,0 +1,37 @@
+//! Signals as facts for the loop.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::{Signals, SignalsInfo};
+use std::io;
+use tokio_stream::StreamExt;
+
+/// What a person or the service manager asks by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// SIGTERM, SIGINT: end in order.
+    Stop,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The signals that twind listens to.
+pub(super) struct Asks(SignalsInfo);
+
+impl Asks {
+    /// Listens from now on. Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub(super) fn listen() -> io::Result<Self> {
+        Signals::new([SIGTERM, SIGINT, SIGHUP]).map(Self)
+    }
+
+    /// The next one.
+    pub(super) async fn next(&mut self) -> Ask {
+        match self.0.next().await {
+            Some(SIGHUP) => Ask::Reload,
+            // A stream that ended means that no signal would ever be heard again: better to end in order now.
+            _ => Ask::Stop,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Reading the state directory: which generation wins, what is wrong with the other, and the tidying that only the
+//! directory's owner may do.
+//!
+//! The newest generation that is intact wins. One that is not is kept aside under another name, at most one for each
+//! generation, so that the next write does not destroy what might explain the damage.
+
+use super::StoreFault;
+use super::format::{self, Damage};
+use crate::twin::{RecordFault, TwinRecord};
+use core::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// One of the two files that take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generation {
+    A,
+    B,
+}
+
+impl Generation {
+    pub(super) const BOTH: [Self; 2] = [Self::A, Self::B];
+
+    pub(super) fn path(self, dir: &Path) -> PathBuf {
+        dir.join(match self {
+            Self::A => "twin.a",
+            Self::B => "twin.b",
+        })
+    }
+
+    /// Where a write is prepared. One fixed name: the directory has one writer.
+    pub(super) fn temporary(self, dir: &Path) -> PathBuf {
+        extended(&self.path(dir), ".tmp")
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+fn extended(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+/// What the state directory held.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Loaded {
+    /// The newest record that is intact; `None` at the first run, and when nothing is.
+    pub record: Option<TwinRecord>,
+    /// What is wrong with what was found; empty when all is well. Worth a warning each.
+    pub notes: Vec<LoadNote>,
+}
+
+/// A generation that could not be used. Its `Display` is a sentence for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadNote {
+    /// Which file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub damage: Damage,
+    /// Where it is kept now; `None` if it was left in place.
+    pub kept_as: Option<PathBuf>,
+}
+
+impl fmt::Display for LoadNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored twin {} {}; not used", self.file.display(), self.damage)?;
+        match &self.kept_as {
+            Some(path) => write!(f, ", kept as {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a look at the directory found, and where the next write goes.
+pub(super) struct Survey {
+    pub(super) loaded: Loaded,
+    /// The number of the newest intact write; 0 if there is none.
+    pub(super) number: u64,
+    /// The generation that may be replaced: never the one that was loaded.
+    pub(super) next: Generation,
+}
+
+/// Looks at both generations and changes nothing.
+pub(super) fn survey(dir: &Path) -> Result<Survey, StoreFault> {
+    let mut notes = Vec::new();
+    let mut newest: Option<(u64, Generation, TwinRecord)> = None;
+    for generation in Generation::BOTH {
+        let file = generation.path(dir);
+        match load(&file)? {
+            None => {}
+            Some(Err(damage)) => notes.push(LoadNote { file, damage, kept_as: None }),
+            Some(Ok((number, _))) if newest.as_ref().is_some_and(|(best, ..)| number <= *best) => {}
+            Some(Ok((number, record))) => newest = Some((number, generation, record)),
+        }
+    }
+    Ok(match newest {
+        Some((number, generation, record)) => {
+            Survey { loaded: Loaded { record: Some(record), notes }, number, next: generation.other() }
+        }
+        None => Survey { loaded: Loaded { record: None, notes }, number: 0, next: Generation::A },
+    })
+}
+
+/// Reads the stored twin without owning the directory, for those who only want to look: nothing is locked, made or
+/// moved. Safe beside a running daemon, whose writes replace one file at a time and whole. A directory that does not
+/// exist holds nothing.
+///
+/// # Errors
+/// The directory may not be read by this user. (A file that is damaged is a note, not an error.)
+pub fn read(dir: &Path) -> Result<Loaded, StoreFault> {
+    Ok(survey(dir)?.loaded)
+}
+
+type Content = Result<(u64, TwinRecord), Damage>;
+
+/// `None`: no such file. A file that this user may not read is a fault rather than damage: it may well be intact,
+/// and starting without it would be wrong.
+fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
+    let bytes = match File::open(file).and_then(read_bounded) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            return match reason.kind() {
+                io::ErrorKind::NotFound => Ok(None),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+                    Err(StoreFault::new("read", file, &reason))
+                }
+                _ => Ok(Some(Err(Damage::Unreadable(reason.to_string())))),
+            };
+        }
+    };
+    Ok(Some(format::unseal(&bytes).and_then(|(number, record)| match TwinRecord::decode(record) {
+        Ok(record) => Ok((number, record)),
+        Err(RecordFault::Newer { format }) => Err(Damage::NewerFormat { format }),
+        Err(fault) => Err(Damage::Record(fault)),
+    })))
+}
+
+fn read_bounded(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than can be right, so that what is too long is seen to be.
+    file.take(format::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Renames what cannot be used out of the way of the next write. Where that fails the file stays, and is replaced
+/// by a later write: keeping the twin matters more than keeping the evidence.
+pub(super) fn set_aside(notes: &mut [LoadNote]) {
+    for note in notes {
+        let aside = match note.damage {
+            Damage::NewerFormat { .. } => extended(&note.file, ".newer"),
+            _ => extended(&note.file, ".corrupt"),
+        };
+        if fs::rename(&note.file, &aside).is_ok() {
+            note.kept_as = Some(aside);
+        }
+    }
+}
+
+/// Removes what an interrupted write left behind. A failure is not worth a word: the next write truncates it, or
+/// says what is in its way.
+pub(super) fn sweep(dir: &Path) {
+    for generation in Generation::BOTH {
+        drop(fs::remove_file(generation.temporary(dir)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{record, sequence};
+    use super::super::write::replace;
+    use super::*;
+
+    fn keep(dir: &Path, generation: Generation, number: u64, sequence: u64) {
+        let bytes = format::seal(number, &record(sequence).encode()).unwrap();
+        replace(dir, generation, &bytes).unwrap();
+    }
+
+    /// The older record in `twin.a`, the newer in `twin.b`.
+    fn two_generations() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        keep(dir.path(), Generation::A, 1, 11);
+        keep(dir.path(), Generation::B, 2, 12);
+        dir
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(dir.path()), Ok(Loaded::default()));
+        assert_eq!(read(&dir.path().join("absent")), Ok(Loaded::default()));
+    }
+
+    #[test]
+    fn the_newer_generation_wins_and_the_older_is_next() {
+        let dir = two_generations();
+        let survey = survey(dir.path()).unwrap();
+        assert_eq!(sequence(&survey.loaded), Some(12));
+        assert_eq!((survey.number, survey.next), (2, Generation::A));
+        assert_eq!(survey.loaded.notes, []);
+    }
+
+    #[test]
+    fn a_record_that_counts_anew_still_wins_by_its_write() {
+        let dir = two_generations();
+        keep(dir.path(), Generation::A, 3, 1);
+        assert_eq!(sequence(&read(dir.path()).unwrap()), Some(1));
+    }
+
+    #[test]
+    fn a_newest_generation_cut_at_any_byte_falls_back_to_the_other() {
+        let dir = two_generations();
+        let newest = Generation::B.path(dir.path());
+        let whole = fs::read(&newest).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&newest, &whole[..length]).unwrap();
+            let survey = survey(dir.path()).unwrap();
+            assert_eq!(sequence(&survey.loaded), Some(11), "cut to {length} bytes");
+            assert_eq!(survey.next, Generation::B, "cut to {length} bytes");
+            assert_eq!(survey.loaded.notes.len(), 1, "cut to {length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_newest_generation_with_any_bit_flipped_falls_back_to_the_other() {
+        let dir = two_generations();
+        let newest = Generation::B.path(dir.path());
+        let whole = fs::read(&newest).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&newest, &flipped).unwrap();
+            assert_eq!(sequence(&read(dir.path()).unwrap()), Some(11), "bit {bit} flipped");
+        }
+    }
+
+    #[test]
+    fn a_damaged_older_generation_harms_nothing() {
+        let dir = two_generations();
+        fs::write(Generation::A.path(dir.path()), b"").unwrap();
+        let survey = survey(dir.path()).unwrap();
+        assert_eq!((sequence(&survey.loaded), survey.next), (Some(12), Generation::A));
+    }
+
+    #[test]
+    fn two_damaged_generations_give_no_record_and_a_note_each() {
+        let dir = two_generations();
+        let sealed = format::seal(3, b"intact, but no record").unwrap();
+        fs::write(Generation::A.path(dir.path()), sealed).unwrap();
+        fs::remove_file(Generation::B.path(dir.path())).unwrap();
+        fs::create_dir(Generation::B.path(dir.path())).unwrap();
+        let loaded = read(dir.path()).unwrap();
+        assert_eq!(loaded.record, None);
+        assert!(matches!(loaded.notes[0].damage, Damage::Record(_)), "{}", loaded.notes[0]);
+        assert!(matches!(loaded.notes[1].damage, Damage::Unreadable(_)), "{}", loaded.notes[1]);
+    }
+
+    #[test]
+    fn what_is_set_aside_keeps_its_bytes_and_only_the_latest() {
+        let dir = two_generations();
+        let newest = Generation::B.path(dir.path());
+        for damage in ["first", "second"] {
+            fs::write(&newest, damage).unwrap();
+            let mut loaded = read(dir.path()).unwrap();
+            set_aside(&mut loaded.notes);
+            let kept = dir.path().join("twin.b.corrupt");
+            assert_eq!(fs::read_to_string(&kept).unwrap(), damage);
+            assert_eq!(loaded.notes[0].kept_as, Some(kept));
+            assert!(!newest.exists());
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "twin.a and one kept aside");
+    }
+
+    #[test]
+    fn a_later_twinds_record_is_set_aside_as_such() {
+        let dir = two_generations();
+        fs::write(Generation::B.path(dir.path()), "twind-record 2 whatever comes\n").unwrap();
+        let mut loaded = read(dir.path()).unwrap();
+        set_aside(&mut loaded.notes);
+        assert_eq!(loaded.notes[0].damage, Damage::NewerFormat { format: 2 });
+        assert!(dir.path().join("twin.b.newer").exists());
+        assert_eq!(sequence(&loaded), Some(11));
+    }
+
+    #[test]
+    fn a_path_that_is_no_directory_is_a_fault() {
+        let dir = two_generations();
+        let fault = read(&Generation::A.path(dir.path())).unwrap_err();
+        assert!(fault.reason.contains("twin.a/twin.a"), "{fault}");
+    }
+}

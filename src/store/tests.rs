@@ -1,0 +1,254 @@
+//! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
+
+use super::{Damage, FileStore, Loaded, OpenFault, Store, StoreFault, is_locked, read};
+use crate::twin::TwinRecord;
+use core::time::Duration;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+/// Only ever reached by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[allow(clippy::needless_update, reason = "whatever else a record has is none of the store's business")]
+pub(super) fn record(sequence: u64) -> TwinRecord {
+    TwinRecord { sequence, ..TwinRecord::default() }
+}
+
+pub(super) fn sequence(loaded: &Loaded) -> Option<u64> {
+    loaded.record.as_ref().map(|record| record.sequence)
+}
+
+/// A store whose outcomes can be waited for.
+struct Opened {
+    store: FileStore,
+    loaded: Loaded,
+    woken: Receiver<()>,
+}
+
+fn open(dir: &Path) -> Opened {
+    let (wake, woken) = mpsc::channel();
+    let (store, loaded) = FileStore::open(dir, Box::new(move || wake.send(()).unwrap_or_default())).unwrap();
+    Opened { store, loaded, woken }
+}
+
+impl Opened {
+    fn keep(&mut self, sequence: u64) -> Result<u64, StoreFault> {
+        self.store.offer(record(sequence));
+        self.woken.recv_timeout(PATIENCE).unwrap();
+        self.store.poll_saved().unwrap()
+    }
+}
+
+/// A store whose writer stands still after each outcome until it gets a go-ahead.
+fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
+    let (wake, woken) = mpsc::channel();
+    let (go_on, gate) = mpsc::channel();
+    let waker = move || {
+        wake.send(()).unwrap_or_default();
+        gate.recv().unwrap_or_default();
+    };
+    (FileStore::open(dir, Box::new(waker)).unwrap().0, woken, go_on)
+}
+
+#[test]
+fn the_first_run_finds_nothing_and_makes_a_private_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("lib/twind");
+    assert_eq!(open(&dir).loaded, Loaded::default());
+    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn what_was_saved_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    for sequence_now in 1..=5 {
+        let mut opened = open(dir.path());
+        assert_eq!(sequence(&opened.loaded), (sequence_now > 1).then(|| sequence_now - 1));
+        assert_eq!(opened.loaded.notes, []);
+        assert_eq!(opened.keep(sequence_now), Ok(sequence_now));
+        assert_eq!(sequence(&read(dir.path()).unwrap()), Some(sequence_now), "beside the running daemon");
+    }
+}
+
+#[test]
+fn the_generations_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    for sequence in 1..=4 {
+        opened.keep(sequence).unwrap();
+    }
+    let text = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(text("twin.a").starts_with("twind-record 1 3 "));
+    assert!(text("twin.b").starts_with("twind-record 1 4 "));
+}
+
+#[test]
+fn a_restart_never_writes_over_the_newest_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    for sequence in 1..=6 {
+        let newest = read(dir.path()).unwrap();
+        open(dir.path()).keep(sequence).unwrap();
+        // As if the power had gone during this write: what was newest before it is still there.
+        let written = if sequence % 2 == 1 { "twin.a" } else { "twin.b" };
+        let aside = dir.path().join("aside");
+        fs::rename(dir.path().join(written), &aside).unwrap();
+        assert_eq!(read(dir.path()).unwrap().record, newest.record);
+        fs::rename(&aside, dir.path().join(written)).unwrap();
+    }
+}
+
+#[test]
+fn only_the_latest_of_many_waiting_records_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, woken, go_on) = open_held(dir.path());
+    store.offer(record(1));
+    woken.recv_timeout(PATIENCE).unwrap();
+    for sequence in 2..=1000 {
+        store.offer(record(sequence));
+    }
+    go_on.send(()).unwrap();
+    woken.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(store.poll_saved(), Some(Ok(1)));
+    assert_eq!(store.poll_saved(), Some(Ok(1000)));
+    assert_eq!(store.poll_saved(), None);
+    drop(go_on);
+}
+
+#[test]
+fn outcomes_that_nobody_polls_stay_few_and_end_with_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    for sequence in 1..=100 {
+        opened.store.offer(record(sequence));
+        opened.woken.recv_timeout(PATIENCE).unwrap();
+    }
+    let outcomes: Vec<_> = core::iter::from_fn(|| opened.store.poll_saved()).collect();
+    assert!(outcomes.len() < 100, "{} outcomes were kept", outcomes.len());
+    assert_eq!(outcomes.last(), Some(&Ok(100)));
+    assert!(outcomes.is_sorted_by_key(|outcome| outcome.clone().unwrap()));
+}
+
+#[test]
+fn a_failing_directory_gives_faults_and_keeping_works_again_once_it_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    opened.keep(1).unwrap();
+    let obstacle = dir.path().join("twin.b.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    for sequence in 2..=4 {
+        let fault = opened.keep(sequence).unwrap_err();
+        assert!(fault.reason.contains("twin.b.tmp"), "{fault}");
+        assert_eq!(self::sequence(&read(dir.path()).unwrap()), Some(1), "the old record is untouched");
+    }
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(opened.keep(5), Ok(5));
+    assert_eq!(sequence(&read(dir.path()).unwrap()), Some(5));
+}
+
+#[test]
+fn a_removed_directory_gives_faults_until_it_is_back() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("state");
+    let mut opened = open(&dir);
+    opened.keep(1).unwrap();
+    fs::remove_dir_all(&dir).unwrap();
+    assert!(opened.keep(2).is_err());
+    fs::create_dir(&dir).unwrap();
+    assert_eq!(opened.keep(3), Ok(3));
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_told_who_is_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    assert!(is_locked(dir.path()).unwrap());
+    let Err(fault) = FileStore::open(dir.path(), Box::new(|| ())) else {
+        panic!("a second store was opened")
+    };
+    assert_eq!(fault, OpenFault::InUse { dir: dir.path().to_owned(), holder: Some(std::process::id()) });
+    assert!(fault.to_string().contains("set another state-dir"), "{fault}");
+    drop(first);
+    assert!(!is_locked(dir.path()).unwrap());
+    open(dir.path());
+}
+
+#[test]
+fn a_state_directory_that_is_a_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state");
+    fs::write(&file, "").unwrap();
+    let Err(OpenFault::Failed(fault)) = FileStore::open(&file, Box::new(|| ())) else {
+        panic!("opened a file")
+    };
+    assert!(fault.reason.contains("make the state directory"), "{fault}");
+}
+
+#[test]
+fn closing_writes_the_record_that_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    opened.store.offer(record(7));
+    assert_eq!(opened.store.close(PATIENCE), Ok(()));
+    assert_eq!(sequence(&read(dir.path()).unwrap()), Some(7));
+    assert!(!is_locked(dir.path()).unwrap());
+}
+
+#[test]
+fn closing_does_not_wait_longer_than_it_is_told_and_leaves_the_lock_with_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, woken, go_on) = open_held(dir.path());
+    store.offer(record(1));
+    woken.recv_timeout(PATIENCE).unwrap();
+    assert!(store.close(Duration::ZERO).is_err());
+    assert!(is_locked(dir.path()).unwrap());
+    drop(go_on);
+}
+
+#[test]
+fn closing_tells_that_the_last_record_was_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    fs::create_dir(dir.path().join("twin.a.tmp")).unwrap();
+    opened.store.offer(record(1));
+    let fault = opened.store.close(PATIENCE).unwrap_err();
+    assert!(fault.reason.contains("twin.a.tmp"), "{fault}");
+}
+
+#[test]
+fn opening_tidies_up_after_a_power_cut_and_says_what_was_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opened = open(dir.path());
+    opened.keep(1).unwrap();
+    opened.keep(2).unwrap();
+    drop(opened);
+    fs::write(dir.path().join("twin.b"), "twind-record 1 2 99 0\n").unwrap();
+    fs::write(dir.path().join("twin.a.tmp"), "half").unwrap();
+
+    let mut opened = open(dir.path());
+    assert_eq!(sequence(&opened.loaded), Some(1));
+    assert_eq!(opened.loaded.notes[0].damage, Damage::Length { expected: 99, found: 0 });
+    let sentence = opened.loaded.notes[0].to_string();
+    assert!(
+        sentence.contains("twin.b should hold 99 bytes") && sentence.contains("twin.b.corrupt"),
+        "{sentence}"
+    );
+    assert!(!dir.path().join("twin.a.tmp").exists());
+
+    assert_eq!(opened.keep(2), Ok(2));
+    drop(opened);
+    let again = open(dir.path()).loaded;
+    assert_eq!((sequence(&again), again.notes), (Some(2), vec![]));
+}
+
+#[test]
+fn two_damaged_generations_mean_a_fresh_start() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("twin.a"), "").unwrap();
+    fs::write(dir.path().join("twin.b"), "rubbish").unwrap();
+    let mut opened = open(dir.path());
+    assert_eq!((opened.loaded.record.clone(), opened.loaded.notes.len()), (None, 2));
+    assert_eq!(opened.keep(1), Ok(1));
+    assert_eq!(sequence(&read(dir.path()).unwrap()), Some(1));
+}

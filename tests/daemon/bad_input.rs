@@ -1,0 +1,161 @@
+//! Bad input of every kind: a clear word, and nothing lost.
+
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use twinhub::{Certificate, Event};
+
+#[test]
+fn a_wrong_key_in_the_file_is_named_with_line_column_and_the_nearest_key() {
+    let rig = Rig::new();
+    let text = format!("{}{FAN}{SENSOR}{CLIMATE}colling = \"fan\"\n", rig.base());
+    rig.write_config(&text);
+    let line = text.lines().position(|line| line.starts_with("colling")).unwrap() + 1;
+    for command in ["check", "run"] {
+        let said = say(&mut rig.command(&[command]));
+        assert_eq!(said.code, 78);
+        let all = said.out + &said.err;
+        assert!(all.contains(&format!("twind.toml:{line}:1:")), "{all}");
+        assert!(all.contains("`cooling`"), "{all}");
+    }
+}
+
+#[test]
+fn every_fault_of_the_file_is_told_at_once() {
+    let rig = Rig::new();
+    let text = format!("{}{FAN}{SENSOR}{CLIMATE}", rig.base()).replace("min-duty = 20", "min-duty = 200");
+    rig.write_config(
+        &text
+            .replace("100ms", "soon")
+            .replace("[climate]\nsensor = \"cabinet\"", "[climate]\nsensor = \"cabnet\""),
+    );
+    let said = say(&mut rig.command(&["check"]));
+    let all = said.out + &said.err;
+    for word in ["min-duty", "period", "cabnet"] {
+        assert!(all.contains(word), "{word} is missing in:\n{all}");
+    }
+    assert_eq!(said.code, 78);
+}
+
+#[test]
+fn a_connection_string_without_its_key_is_refused_without_showing_the_rest() {
+    let rig = Rig::new();
+    rig.write_secret("connection-string", "HostName=localhost;DeviceId=MyTwinDevice");
+    let said = say(&mut rig.command(&["run"]));
+    assert_eq!(said.code, 78);
+    assert!(said.err.contains("SharedAccessKey"), "{}", said.err);
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+    let rig = Rig::new();
+    let file = rig.path("connection-string");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = say(&mut rig.command(&["run"]));
+    assert_eq!(said.code, 78);
+    assert!(said.err.contains("chmod") && said.err.contains(file.to_str().unwrap()), "{}", said.err);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_called_that_and_the_right_one_mends_it() {
+    let rig = Rig::new();
+    rig.hub.present(&Certificate::ForName("another.example".into())).unwrap();
+    let daemon = rig.start();
+    daemon.wait_log("ERROR");
+    let log = daemon.log();
+    assert!(log.contains("certificate") && log.contains("localhost"), "{log}");
+    assert_eq!(rig.drive("fan"), Some(250), "control goes on: {log}");
+    rig.hub.present(&Certificate::Own).unwrap();
+    rig.wait_reported("contact", |r| r["firmwareVersion"].is_string());
+}
+
+#[test]
+fn a_refused_token_names_key_device_and_clock() {
+    let rig = Rig::new();
+    let wrong =
+        "HostName=localhost;DeviceId=MyTwinDevice;SharedAccessKey=d3Jvbmcga2V5IHdyb25nIGtleSB3cm9uZyBrZXk=";
+    rig.write_secret("connection-string", wrong);
+    let daemon = rig.start();
+    rig.wait_event(0, |event| matches!(event, Event::Refused { code: 5, .. }));
+    daemon.wait_log("ERROR");
+    let log = daemon.log();
+    for word in ["key", "device", "clock"] {
+        assert!(log.contains(word), "{word} is missing in:\n{log}");
+    }
+    rig.wait_event(rig.hub.hub().last_sequence(), |event| matches!(event, Event::Refused { .. }));
+    assert_eq!(daemon.log().matches("ERROR").count(), 1, "said once: {}", daemon.log());
+}
+
+#[test]
+fn garbage_and_oversized_payloads_lose_nothing() {
+    let rig = Rig::new();
+    rig.set_temperature("15.0");
+    let daemon = rig.start_synced();
+    rig.desire(json!({"fanOn": true}));
+    rig.wait_drive("fan", |now| now == 200);
+    let topic = "$iothub/twin/PATCH/properties/desired/?$version=99";
+    let garbage: [&[u8]; 5] =
+        [b"{", b"[]", b"\xff\xfe", b"{\"a\":[null],\"$version\":99}", b"{\"a b\":1,\"$version\":99}"];
+    for payload in garbage {
+        let after = rig.hub.hub().last_sequence();
+        assert!(rig.hub.hub().publish_raw(DEVICE, topic, payload));
+        rig.wait_event(after, |event| matches!(event, Event::TwinGet { status: Some(200), .. }));
+    }
+    assert_eq!(rig.drive("fan"), Some(200));
+    let after = rig.hub.hub().last_sequence();
+    rig.hub.hub().publish_raw(DEVICE, topic, vec![b'x'; 2 << 20]);
+    rig.wait_event(after, |event| matches!(event, Event::Connected { .. }));
+    let version = rig.desire(json!({"fanOn": false}));
+    rig.wait_drive("fan", |now| now == 0);
+    rig.wait_reported("both ends equal", |r| r["desiredVersion"] == version);
+    let log = daemon.log();
+    assert!(log.contains("WARN") && !log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn a_sensor_file_with_text_in_it_is_a_named_fault_and_the_fan_goes_to_its_row() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    rig.set_temperature("warm");
+    rig.wait_drive("fan", |now| now == 1000);
+    let told = rig.wait_reported("the fault", |r| r["components"]["climate"]["sensor"] == "not-a-number");
+    assert_eq!(told["components"]["climate"].get("temperature"), None);
+    assert_eq!(told["components"]["climate"]["regime"], "sensor-fault");
+    fs::remove_file(rig.path("temperature")).unwrap();
+    rig.wait_reported("the next fault", |r| r["components"]["climate"]["sensor"] == "missing");
+    rig.set_temperature("24.0");
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("mended", |r| r["components"]["climate"]["sensor"] == "ok");
+    assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
+}
+
+#[test]
+fn a_sensor_that_is_missing_at_the_start_is_a_state_and_not_a_failure() {
+    let rig = Rig::new();
+    fs::remove_file(rig.path("temperature")).unwrap();
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 1000);
+    rig.wait_reported("the fault", |r| r["components"]["climate"]["sensor"] == "missing");
+    rig.set_temperature("22.0");
+    rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn a_report_that_the_hub_refuses_for_good_is_set_aside_and_control_goes_on() {
+    let rig = Rig::new();
+    rig.hub.hub().faults().answer_reported(twinhub::Answer::Status(400), twinhub::Times::Next(1));
+    let daemon = rig.start();
+    daemon.wait_log("set aside");
+    rig.desire(json!({"fanOn": true}));
+    rig.wait_reported("the next report", |r| r["fanOn"] == true);
+}
+
+#[test]
+fn a_throttled_hub_is_asked_again_later() {
+    let rig = Rig::new();
+    rig.hub.hub().faults().answer_twin_get(twinhub::Answer::Status(429), twinhub::Times::Next(1));
+    let daemon = rig.start();
+    rig.wait_reported("contact", |r| r["firmwareVersion"].is_string());
+    assert!(daemon.log().contains("status 429"), "{}", daemon.log());
+}

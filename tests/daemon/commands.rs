@@ -1,0 +1,76 @@
+//! The commands that need no hub.
+
+use crate::rig::{Rig, say};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+
+fn twind(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twind"));
+    command.args(words).env_remove("JOURNAL_STREAM");
+    command
+}
+
+#[test]
+fn wrong_usage_ends_with_64_and_a_suggestion() {
+    let said = say(&mut twind(&["chekc"]));
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("check"), "{}", said.err);
+    assert_eq!(say(&mut twind(&[])).code, 64);
+    assert_eq!(say(&mut twind(&["run", "--confg", "x"])).code, 64);
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let said = say(&mut twind(&["--version"]));
+    assert_eq!((said.code, said.out.trim()), (0, concat!("twind ", env!("CARGO_PKG_VERSION"))));
+    let said = say(&mut twind(&["--help"]));
+    assert_eq!(said.code, 0);
+    for command in ["run", "check", "twin", "safe"] {
+        assert!(said.out.contains(command), "{}", said.out);
+        assert_eq!(say(&mut twind(&["help", command])).code, 0);
+    }
+}
+
+#[test]
+fn check_says_what_the_daemon_would_do() {
+    let rig = Rig::new();
+    let said = say(&mut rig.command(&["check"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    for word in ["MyTwinDevice", "fan", "cabinet", "20", "28"] {
+        assert!(said.out.contains(word), "{word} is missing in:\n{}", said.out);
+    }
+}
+
+#[test]
+fn the_shipped_configuration_names_in_one_message_what_is_to_be_filled_in() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/twind.toml");
+    for command in ["check", "run"] {
+        let said = say(twind(&[command, "--config"]).arg(&shipped));
+        assert_eq!(said.code, 78, "{}", said.err);
+        let all = said.out + &said.err;
+        for word in ["[hub]", "connection-string-file", "[outputs."] {
+            assert!(all.contains(word), "{word} is missing in:\n{all}");
+        }
+    }
+}
+
+#[test]
+fn twin_shows_the_copy_of_a_daemon_that_is_gone() {
+    let rig = Rig::new();
+    let said = say(&mut rig.command(&["twin"]));
+    assert_eq!((said.code, said.out.trim()), (0, "{}"), "{}", said.err);
+    let daemon = rig.start_synced();
+    let version = rig.desire(json!({"fanOn": false, "zebra": 1, "apple": 2}));
+    rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+    assert!(daemon.stop().success());
+    let said = say(&mut rig.command(&["twin", "desired"]));
+    let desired: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(desired, json!({"fanOn": false, "zebra": 1, "apple": 2, "$version": version}));
+    assert!(said.out.find("zebra") < said.out.find("apple"), "key order is kept: {}", said.out);
+    let both: Value = serde_json::from_str(&say(&mut rig.command(&["twin"])).out).unwrap();
+    assert_eq!(both["desired"], desired);
+    let reported: Value = serde_json::from_str(&say(&mut rig.command(&["twin", "reported"])).out).unwrap();
+    assert_eq!(reported, both["reported"]);
+    assert_eq!(reported["fanOn"], false);
+}

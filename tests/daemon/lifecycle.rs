@@ -1,0 +1,155 @@
+//! Start, reload and stop, as a service manager and an operator see them.
+
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
+use serde_json::json;
+use twinhub::{CloseReason, Event};
+
+#[test]
+fn sigterm_drives_the_stop_rows_says_farewell_and_ends_with_0() {
+    let rig = Rig::new();
+    rig.configure("[outputs.lamp]\npin = 22\nproperty = \"lamp\"\nwhen = { stop = \"keep\" }\n");
+    rig.set_temperature("30.0");
+    let mut daemon = rig.start_synced();
+    rig.desire(json!({"lamp": true}));
+    rig.wait_drive("lamp", |now| now == 1000);
+    rig.wait_drive("fan", |now| now == 1000);
+    let after = rig.hub.hub().last_sequence();
+    daemon.signal("TERM");
+    daemon.wait_notified("STOPPING=1");
+    assert_eq!(daemon.wait_end().code(), Some(0));
+    assert_eq!((rig.drive("fan"), rig.drive("lamp")), (Some(0), Some(1000)));
+    assert_eq!(rig.trace().last().unwrap()["cause"], "fail-safe stop");
+    rig.wait_event(after, |event| matches!(event, Event::Disconnected { reason: CloseReason::Disconnect }));
+}
+
+#[test]
+fn sigint_ends_in_order_too() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    daemon.signal("INT");
+    assert_eq!(daemon.wait_end().code(), Some(0));
+    assert_eq!(rig.drive("fan"), Some(0));
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_on_sighup_and_the_running_one_stays() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    let changes = rig.trace().len();
+    rig.write_config(&format!("{}{FAN}{SENSOR}{CLIMATE}hysteresys = 1.0\n", rig.base()));
+    daemon.signal("HUP");
+    daemon.wait_log("the running one stays");
+    assert!(daemon.log().contains("did you mean `hysteresis`"), "{}", daemon.log());
+    rig.set_temperature("26.0");
+    rig.wait_drive("fan", |now| now == 750);
+    assert_eq!(rig.trace().len(), changes + 1, "the refused reload moved a pin: {:?}", rig.trace());
+}
+
+#[test]
+fn a_new_configuration_is_taken_over_on_sighup_and_the_outputs_stay_steady() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    let changes = rig.trace().len();
+    let after = rig.hub.hub().last_sequence();
+    // The same outcome by another range: nothing may move, and the connection goes on.
+    let wider = CLIMATE.replace("20.0", "16.0").replace("28.0", "32.0");
+    rig.write_config(&format!("{}{FAN}{SENSOR}{wider}", rig.base()));
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    rig.wait_reported("the new range", |r| r["maxTemperature"] == 32);
+    rig.wait_event(after, |event| matches!(event, Event::TwinGet { .. }));
+    assert_eq!(rig.trace().len(), changes, "{:?}", rig.trace());
+    assert_eq!(rig.count_events(after, |event| matches!(event, Event::Disconnected { .. })), 0);
+    let version = rig.desire(json!({"fanOn": false}));
+    rig.wait_drive("fan", |now| now == 0);
+    rig.wait_reported("still in contact", |r| r["desiredVersion"] == version);
+}
+
+#[test]
+fn an_output_that_the_new_configuration_drops_goes_to_its_stop_row() {
+    let rig = Rig::new();
+    rig.configure("[outputs.lamp]\npin = 22\nproperty = \"lamp\"\n");
+    let daemon = rig.start_synced();
+    rig.desire(json!({"lamp": true}));
+    rig.wait_drive("lamp", |now| now == 1000);
+    rig.configure("");
+    daemon.signal("HUP");
+    rig.wait_drive("lamp", |now| now == 0);
+    rig.wait_reported("the lamp means nothing now", |r| r["notMapped"] == json!(["lamp"]));
+}
+
+#[test]
+fn the_service_manager_is_told_readiness_and_state() {
+    let rig = Rig::new();
+    let mut daemon = rig.start();
+    let status = daemon.wait_notified("hub: connected");
+    assert!(status.contains("STATUS="), "{status}");
+    daemon.wait_notified("climate: ");
+}
+
+#[test]
+fn the_watchdog_is_fed_by_control_steps() {
+    let rig = Rig::new();
+    rig.configure("");
+    let socket = rig.path("notify.sock");
+    let notify = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    let mut child =
+        rig.command(&["run"]).env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "600000").spawn().unwrap();
+    let mut fed = 0;
+    let mut buffer = [0; 1024];
+    while fed < 5 {
+        let length = notify.recv(&mut buffer).unwrap();
+        fed += usize::from(String::from_utf8_lossy(&buffer[..length]).contains("WATCHDOG=1"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state_is_refused() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    let said = say(&mut rig.command(&["run"]));
+    assert_eq!(said.code, 70);
+    assert!(
+        said.err.contains("another twind") && said.err.contains(&daemon.id().to_string()),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn safe_is_refused_while_the_daemon_runs_and_drives_the_crash_rows_after_a_kill() {
+    let rig = Rig::new();
+    let rows = "[outputs.fan.when]\nstop = \"off\"\ncrash = \"on\"\n";
+    rig.write_config(&format!("{}{FAN}{rows}{SENSOR}{CLIMATE}", rig.base()));
+    rig.set_temperature("24.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    let said = say(&mut rig.command(&["safe"]));
+    assert_eq!((said.code, rig.drive("fan")), (77, Some(500)), "{}", said.err);
+    daemon.kill();
+    assert_eq!(rig.drive("fan"), Some(500), "nobody is left to change it");
+    let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
+    assert_eq!((said.code, rig.drive("fan")), (0, Some(1000)), "{}{}", said.out, said.err);
+    assert_eq!(rig.trace().last().unwrap()["cause"], "fail-safe crash");
+    let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "success"));
+    assert_eq!((said.code, rig.drive("fan")), (0, Some(0)), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn no_log_line_and_no_answer_holds_the_key() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    rig.hub.hub().kick(DEVICE);
+    daemon.wait_log("connected");
+    let keys = rig.hub.hub().device_keys(DEVICE).unwrap().unwrap();
+    let check = say(&mut rig.command(&["check"]));
+    for text in [daemon.log(), check.out, check.err] {
+        assert!(!text.contains(&keys.primary) && !text.contains("SharedAccessSignature"), "{text}");
+    }
+}

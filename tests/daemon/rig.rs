@@ -1,0 +1,296 @@
+//! What every test here stands on: a hub, a folder, and a daemon that can be started, signalled and read.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use twinhub::{Entry, Event, Options, Running};
+
+pub(crate) const DEVICE: &str = "MyTwinDevice";
+/// Far more than anything here takes: reaching it means that it never comes.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A hub with one device, and a folder with the daemon's files.
+pub(crate) struct Rig {
+    pub(crate) hub: Running,
+    pub(crate) dir: TempDir,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        let hub =
+            Running::start_blocking(Options { devices: vec![DEVICE.into()], ..Options::default() }).unwrap();
+        let rig = Self { hub, dir: tempfile::tempdir().unwrap() };
+        rig.write_secret("connection-string", &rig.hub.hub().device_connection_string(DEVICE).unwrap());
+        fs::write(rig.path("ca.pem"), rig.hub.ca_pem()).unwrap();
+        rig.set_temperature("22.0");
+        rig.configure("");
+        rig
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write_secret(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Replaced whole, so that a reader never sees half a number.
+    pub(crate) fn set_temperature(&self, text: &str) {
+        fs::write(self.path("temperature.new"), text).unwrap();
+        fs::rename(self.path("temperature.new"), self.path("temperature")).unwrap();
+    }
+
+    /// The usual configuration and `more` below it.
+    pub(crate) fn configure(&self, more: &str) {
+        self.write_config(
+            &format!("{}{FAN}{SENSOR}{CLIMATE}{more}", self.base()).replace("DIR", &self.dir_text()),
+        );
+    }
+
+    pub(crate) fn base(&self) -> String {
+        BASE.replace("PORT", &self.hub.mqtt_port().to_string())
+    }
+
+    pub(crate) fn dir_text(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
+    pub(crate) fn write_config(&self, text: &str) {
+        fs::write(self.path("twind.toml"), text.replace("DIR", &self.dir_text())).unwrap();
+    }
+
+    /// Starts the daemon and waits until it says that it controls.
+    pub(crate) fn start(&self) -> Daemon {
+        let mut daemon = self.spawn();
+        daemon.wait_notified("READY=1");
+        daemon
+    }
+
+    /// Starts the daemon, waits until it controls and its first report is with the hub.
+    pub(crate) fn start_synced(&self) -> Daemon {
+        let after = self.hub.hub().last_sequence();
+        let daemon = self.start();
+        self.wait_event(after, |event| matches!(event, Event::Reported { version: Some(_), .. }));
+        daemon
+    }
+
+    pub(crate) fn spawn(&self) -> Daemon {
+        let socket = self.path("notify.sock");
+        let _ = fs::remove_file(&socket);
+        let notify = UnixDatagram::bind(&socket).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        let log = self.path("log");
+        let stderr = fs::File::options().create(true).append(true).open(&log).unwrap();
+        let child = self.command(&["run"]).env("NOTIFY_SOCKET", &socket).stderr(stderr).spawn().unwrap();
+        Daemon { child, notify, log }
+    }
+
+    /// A command of the binary on this rig's configuration.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_twind"));
+        command.args(words).arg("--config").arg(self.path("twind.toml"));
+        for name in [
+            "JOURNAL_STREAM",
+            "NOTIFY_SOCKET",
+            "CREDENTIALS_DIRECTORY",
+            "RUNTIME_DIRECTORY",
+            "SERVICE_RESULT",
+        ] {
+            command.env_remove(name);
+        }
+        command.env("RUST_LOG", "debug").stdin(Stdio::null());
+        command
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
+    pub(crate) fn desire(&self, patch: Value) -> u64 {
+        self.hub.hub().update_desired(DEVICE, &patch).unwrap()
+    }
+
+    pub(crate) fn reported(&self) -> Value {
+        self.hub.hub().reported(DEVICE).unwrap()
+    }
+
+    /// Waits until the hub's reported section satisfies `good`.
+    pub(crate) fn wait_reported(&self, what: &str, good: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, || Some(self.reported()).filter(&good), || format!("{:#}", self.reported()))
+    }
+
+    pub(crate) fn wait_event(&self, after: u64, good: impl Fn(&Event) -> bool) -> Entry {
+        let hub = self.hub.hub();
+        let find = || hub.events_after(after).into_iter().find(|entry| good(&entry.event));
+        eventually("an event at the hub", find, || format!("{:#?}", hub.events_after(after)))
+    }
+
+    pub(crate) fn count_events(&self, after: u64, good: impl Fn(&Event) -> bool) -> usize {
+        self.hub.hub().events_after(after).iter().filter(|entry| good(&entry.event)).count()
+    }
+
+    /// What the simulated board holds for an output.
+    pub(crate) fn drive(&self, output: &str) -> Option<u16> {
+        fs::read_to_string(self.path("board").join(output)).ok()?.trim().parse().ok()
+    }
+
+    pub(crate) fn wait_drive(&self, output: &str, good: impl Fn(u16) -> bool) -> u16 {
+        let find = || self.drive(output).filter(|drive| good(*drive));
+        eventually(&format!("a drive of {output}"), find, || format!("{:?}", self.trace()))
+    }
+
+    /// Every change that the board saw.
+    pub(crate) fn trace(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("board/trace.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    notify: UnixDatagram,
+    log: PathBuf,
+}
+
+impl Daemon {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on the service manager's socket.
+    pub(crate) fn wait_notified(&mut self, wanted: &str) -> String {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = self.notify.recv(&mut buffer).unwrap_or_else(|error| {
+                panic!(
+                    "{wanted} was never told ({error}); {:?}; the log:\n{}",
+                    self.child.try_wait(),
+                    self.log()
+                )
+            });
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.contains(wanted) {
+                return text;
+            }
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn wait_log(&self, wanted: &str) {
+        eventually(wanted, || self.log().contains(wanted).then_some(()), || self.log());
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap().success());
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit status.
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait_end()
+    }
+
+    pub(crate) fn wait_end(mut self) -> ExitStatus {
+        let log = self.log.clone();
+        let find = || self.child.try_wait().unwrap();
+        eventually("the daemon's end", find, || fs::read_to_string(&log).unwrap_or_default())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command printed, and its exit status.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+pub(crate) fn say(command: &mut Command) -> Said {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    Said { code: child.wait().unwrap().code().unwrap_or(-1), out, err }
+}
+
+/// Looks until there is something, or gives up and shows what was there instead.
+pub(crate) fn eventually<T>(
+    what: &str,
+    mut find: impl FnMut() -> Option<T>,
+    otherwise: impl Fn() -> String,
+) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
+        assert!(Instant::now() < end, "never came: {what}; instead:\n{}", otherwise());
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// The state files of a state directory.
+pub(crate) fn state_files(dir: &Path) -> Vec<PathBuf> {
+    let names = ["twin.a", "twin.b"];
+    names.iter().map(|name| dir.join(name)).filter(|path| path.exists()).collect()
+}
+
+const BASE: &str = r#"
+[hub]
+connection-string-file = "connection-string"
+port = PORT
+ca-file = "ca.pem"
+
+[twin]
+state-dir = "DIR/state"
+
+[report]
+min-interval = "1s"
+deadband = { temperature = 0.1 }
+
+[board]
+driver = "simulated"
+folder = "DIR/board"
+"#;
+
+pub(crate) const FAN: &str = r#"
+[outputs.fan]
+pwm = { channel = 0 }
+min-duty = 20
+"#;
+
+pub(crate) const SENSOR: &str = r#"
+[sensors.cabinet]
+driver = "file"
+path = "DIR/temperature"
+period = "100ms"
+stale-after = "1s"
+"#;
+
+pub(crate) const CLIMATE: &str = r#"
+[climate]
+sensor = "cabinet"
+cooling = "fan"
+range = { min = 20.0, max = 28.0 }
+"#;

@@ -1,0 +1,138 @@
+//! The tutorial and the meaning of the twin, at the pin and at the back end.
+
+use crate::rig::{DEVICE, Rig};
+use serde_json::{Value, json};
+
+/// The tutorial's patches (see the protocol's section 1.3), the reset first.
+fn tutorial() -> Vec<Value> {
+    vec![
+        Value::Null,
+        json!({"patchId": "Init", "fanOn": "false", "components": {
+            "system": {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"},
+            "climate": {"minTemperature": "68", "maxTemperature": "76"}}}),
+        json!({"patchId": "Switch fan on", "fanOn": "false"}),
+        json!({"patchId": "Set maximum temperature", "components": {"climate": {"maxTemperature": "92"}}}),
+        json!({"patchId": "Add WiFi component", "components": {"wifi": {"channel": "6", "ssid": "my_network"}}}),
+        json!({"patchId": "Update WiFi component", "components": {"wifi": {"channel": "13", "ssid": "my_other_network"}}}),
+        json!({"patchId": "Delete WiFi component", "components": {"wifi": null}}),
+    ]
+}
+
+#[test]
+fn the_tutorials_patches_end_in_the_right_reported_state() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    for patch in tutorial() {
+        rig.hub.hub().update_twin(DEVICE, &json!({"properties": {"desired": patch}})).unwrap();
+        if let Some(id) = patch.get("patchId") {
+            let told = rig.wait_reported("the patch's id", |r| r["lastPatchReceivedId"] == *id);
+            if id == "Update WiFi component" {
+                assert_eq!(told["components"]["wifi"]["status"], "not mapped");
+            }
+        }
+    }
+    let end = rig.reported();
+    assert_eq!(end["lastPatchReceivedId"], "Delete WiFi component");
+    assert_eq!(end["fanOn"], "false");
+    assert_eq!(end["minTemperature"], "68");
+    assert_eq!(end["maxTemperature"], "92");
+    assert_eq!(end["components"]["climate"]["unit"], "fahrenheit");
+    assert_eq!(end["components"].get("wifi"), None, "{end:#}");
+    assert_eq!(end["components"]["fan"]["on"], false);
+    assert_eq!(rig.drive("fan"), Some(0));
+}
+
+#[test]
+fn the_fan_follows_fan_on_as_a_boolean_and_as_a_string() {
+    let rig = Rig::new();
+    rig.set_temperature("15.0");
+    let _daemon = rig.start_synced();
+    for (value, drive) in [(json!(true), 200), (json!(false), 0), (json!("true"), 200), (json!("false"), 0)] {
+        let version = rig.desire(json!({"fanOn": value}));
+        rig.wait_drive("fan", |now| now == drive);
+        let told = rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+        assert_eq!(told["fanOn"], value);
+    }
+    let trace = rig.trace();
+    assert_eq!(trace.last().unwrap()["output"], "fan");
+    let cause = trace.last().unwrap()["cause"].as_str().unwrap();
+    assert!(cause.contains("desired") && cause.contains("version"), "{cause}");
+    rig.desire(json!({"fanOn": null}));
+    let told = rig.wait_reported("automatic", |r| r.get("fanOn").is_none());
+    assert_eq!(told["components"]["fan"]["cause"], "climate");
+}
+
+#[test]
+fn the_range_drives_the_fan_in_proportion_and_a_lone_maximum_uses_the_stored_minimum() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    // 68 °F is 20 °C, 86 °F is 30 °C: 25 °C lies half way.
+    rig.set_temperature("25.0");
+    rig.desire(json!({"components": {"system": {"units": "farenheit"}, "climate": {"minTemperature": "68", "maxTemperature": "86"}}}));
+    rig.wait_drive("fan", |now| now == 500);
+    // 104 °F is 40 °C: 25 °C is a quarter of the way from the stored 20.
+    rig.desire(json!({"components": {"climate": {"maxTemperature": "104"}}}));
+    rig.wait_drive("fan", |now| now == 250);
+    let told = rig.wait_reported("the new maximum", |r| r["maxTemperature"] == "104");
+    assert_eq!(told["minTemperature"], "68");
+    rig.wait_reported("the temperature in the desired unit", |r| {
+        r["components"]["climate"]["temperature"] == 77
+    });
+}
+
+#[test]
+fn a_range_that_cannot_be_applied_is_refused_whole_and_told() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    rig.set_temperature("24.0");
+    rig.desire(json!({"components": {"climate": {"minTemperature": 20, "maxTemperature": 28}}}));
+    rig.wait_drive("fan", |now| now == 500);
+    let version = rig.desire(json!({"components": {"climate": {"minTemperature": 40}}}));
+    let told = rig.wait_reported("the refusal", |r| !r["rejected"].is_null());
+    let refusal = &told["rejected"]["components"]["climate"];
+    assert_eq!(refusal["code"], 400);
+    assert_eq!(refusal["version"], version);
+    assert_eq!(refusal["value"], json!({"minTemperature": 40, "maxTemperature": 28}));
+    assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(20), &json!(28)));
+    assert_eq!(rig.drive("fan"), Some(500));
+    rig.desire(json!({"components": {"climate": {"maxTemperature": 48}}}));
+    let told = rig.wait_reported("mended", |r| r.get("rejected").is_none());
+    assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(40), &json!(48)));
+}
+
+#[test]
+fn nulls_delete_a_component_all_components_and_everything() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    rig.set_temperature("30.0");
+    rig.desire(json!({"fanOn": false, "components": {"wifi": {"channel": 6}, "door": {"open": true},
+        "climate": {"minTemperature": 30, "maxTemperature": 40}}}));
+    rig.wait_reported("both components", |r| r["components"]["door"]["status"] == "not mapped");
+    rig.desire(json!({"components": {"wifi": null}}));
+    let told = rig.wait_reported("one component less", |r| r["components"].get("wifi").is_none());
+    assert_eq!(told["components"]["door"]["status"], "not mapped");
+    rig.desire(json!({"components": null}));
+    let told = rig.wait_reported("the site's own range", |r| r["maxTemperature"] == 28);
+    assert_eq!(told["components"].get("door"), None);
+    assert_eq!(told["fanOn"], false);
+    let version = rig.hub.hub().update_twin(DEVICE, &json!({"properties": {"desired": null}})).unwrap();
+    let version = &version["properties"]["desired"]["$version"];
+    rig.wait_reported("nothing desired", |r| r["desiredVersion"] == *version && r.get("fanOn").is_none());
+    // 30 °C is above the site's range, and nothing says that the fan must be off.
+    rig.wait_drive("fan", |now| now == 1000);
+}
+
+#[test]
+fn an_output_of_its_own_property_follows_it() {
+    let rig = Rig::new();
+    rig.configure("[outputs.lamp]\npin = 22\nproperty = \"components.lamp.on\"\n");
+    let _daemon = rig.start_synced();
+    assert_eq!(rig.drive("lamp"), Some(0));
+    rig.desire(json!({"components": {"lamp": {"on": "true"}}}));
+    rig.wait_drive("lamp", |now| now == 1000);
+    let told = rig.wait_reported("the lamp", |r| r["components"]["lamp"]["on"] == true);
+    assert_eq!(told["components"]["lamp"]["status"], "applied");
+    rig.desire(json!({"components": {"lamp": {"on": "maybe"}}}));
+    rig.wait_reported("the refusal", |r| r["rejected"]["components"]["lamp"]["on"]["code"] == 400);
+    assert_eq!(rig.drive("lamp"), Some(1000));
+}

@@ -1,0 +1,247 @@
+//! What is played and what is shown: each patch, what the fan did and why, the temperature against its range, what
+//! came back, and at the end a summary of what was checked.
+
+use crate::daemon::{DEVICE, Daemon};
+use crate::plant::Plant;
+use serde_json::{Value, json};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use twinhub::Running;
+
+/// How long an answer may take before it counts as missing.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One thing that the back end does.
+struct Scene {
+    title: &'static str,
+    desired: Value,
+    stays_s: u64,
+    /// What the reported section must say in the end.
+    expected: fn(&Value) -> bool,
+    /// What the fan must do, in per cent.
+    fan: fn(f64) -> bool,
+}
+
+/// The play, and what went wrong in it.
+pub(crate) struct Story<'a> {
+    hub: &'a Running,
+    plant: &'a Plant,
+    daemon: &'a Daemon,
+    shown_changes: usize,
+    checks: Vec<(String, bool)>,
+}
+
+impl<'a> Story<'a> {
+    /// Nothing played yet.
+    pub(crate) fn new(hub: &'a Running, plant: &'a Plant, daemon: &'a Daemon) -> Self {
+        Self { hub, plant, daemon, shown_changes: 0, checks: Vec::new() }
+    }
+
+    /// Plays everything.
+    pub(crate) fn play(&mut self) {
+        for (number, scene) in scenes().iter().enumerate() {
+            self.play_scene(number, scene);
+        }
+        println!("── the range alone decides: 20 to 33.3 °C is held for two minutes of theirs");
+        self.plant.take_hottest();
+        let mut held = true;
+        for _ in 0..4 {
+            self.watch(2);
+            held &= (20.0..=33.4).contains(&self.plant.temperature());
+        }
+        held &= self.plant.take_hottest() <= 33.4;
+        self.check("the range is held by the fan", held);
+    }
+
+    fn play_scene(&mut self, number: usize, scene: &Scene) {
+        println!("── {number}. {}", scene.title);
+        println!("   back end   {}", json!({ "properties": { "desired": scene.desired } }));
+        let sent = self.hub.update_twin(DEVICE, &json!({ "properties": { "desired": scene.desired } }));
+        let Ok(twin) = sent else {
+            return self.check(scene.title, false);
+        };
+        let version = twin["properties"]["desired"]["$version"].clone();
+        let answered = self.wait(|story| story.reported()["desiredVersion"] == version);
+        self.watch(scene.stays_s);
+        let right = self.wait(|story| (scene.expected)(&story.reported()));
+        let moved = self.wait(|story| story.daemon.fan_percent().is_some_and(scene.fan));
+        self.show_reported();
+        self.check(scene.title, answered && right && moved);
+        println!();
+    }
+
+    /// Shows the enclosure once a second, and each change of the fan as it happens.
+    fn watch(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            sleep(Duration::from_secs(1));
+            self.show_changes();
+            let range = range_celsius(&self.reported());
+            println!("   enclosure  {}", gauge(self.plant.temperature(), range, self.daemon.fan_percent()));
+        }
+    }
+
+    /// The fan turned, or something else decides: not every per cent of a drive that follows the temperature.
+    fn show_changes(&mut self) {
+        let trace = self.daemon.trace();
+        let mut before = self.shown_changes.checked_sub(1).and_then(|last| trace.get(last)).cloned();
+        for change in &trace[self.shown_changes.min(trace.len())..] {
+            let turned = before.as_ref().is_none_or(|before| {
+                before["cause"] != change["cause"] || (before["permille"] == 0) != (change["permille"] == 0)
+            });
+            if turned {
+                let percent = change["permille"].as_f64().unwrap_or_default() / 10.0;
+                let cause = change["cause"].as_str().unwrap_or_default();
+                println!("   fan        {percent:.0} %, because of: {cause}");
+            }
+            before = Some(change.clone());
+        }
+        self.shown_changes = trace.len();
+    }
+
+    fn show_reported(&self) {
+        let reported = self.reported();
+        let of = |name: &str| reported.get(name).map_or("-".to_owned(), ToString::to_string);
+        println!(
+            "   came back  patch {}, fanOn {}, range {} to {}, version {}",
+            of("lastPatchReceivedId"),
+            of("fanOn"),
+            of("minTemperature"),
+            of("maxTemperature"),
+            of("desiredVersion")
+        );
+        println!("              components {}", reported["components"]);
+    }
+
+    fn reported(&self) -> Value {
+        self.hub.reported(DEVICE).unwrap_or_default()
+    }
+
+    fn wait(&self, good: impl Fn(&Self) -> bool) -> bool {
+        let end = Instant::now() + PATIENCE;
+        while !good(self) {
+            if Instant::now() > end {
+                return false;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
+    fn check(&mut self, what: &str, good: bool) {
+        self.checks.push((what.to_owned(), good));
+    }
+
+    /// Says what was checked; returns how much of it failed.
+    pub(crate) fn summary(&mut self) -> usize {
+        let errors = self.daemon.log().lines().filter(|line| line.contains("ERROR")).count();
+        self.check("twind logged no error", errors == 0);
+        println!("\nSummary");
+        for (what, good) in &self.checks {
+            println!("  {}  {what}", if *good { "ok    " } else { "FAILED" });
+        }
+        let failures = self.checks.iter().filter(|(_, good)| !good).count();
+        if failures > 0 {
+            println!("\nWhat twind logged:\n{}", self.daemon.log());
+            println!("What the hub has:\n{:#}", self.reported());
+        }
+        failures
+    }
+}
+
+/// The tutorial's patches in its order, and two more: its "Switch fan on" really sends "false".
+fn scenes() -> Vec<Scene> {
+    let scene = |title, desired, stays_s, expected, fan| Scene { title, desired, stays_s, expected, fan };
+    vec![
+        scene(
+            "Reset: everything desired is deleted, the site's own range is held",
+            Value::Null,
+            6,
+            |r| r.get("fanOn").is_none() && r["maxTemperature"] == 28,
+            |fan| fan > 0.0,
+        ),
+        scene(
+            "Init: the fan is off, a range in Fahrenheit is set",
+            json!({"patchId": "Init", "fanOn": "false", "components": {
+                "system": {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"},
+                "climate": {"minTemperature": "68", "maxTemperature": "76"}}}),
+            2,
+            |r| r["fanOn"] == "false" && r["maxTemperature"] == "76",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Switch fan on (the tutorial's own patch says \"false\": the fan stays off)",
+            json!({"patchId": "Switch fan on", "fanOn": "false"}),
+            2,
+            |r| r["lastPatchReceivedId"] == "Switch fan on",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Set maximum temperature: the minimum stays as it is",
+            json!({"patchId": "Set maximum temperature", "components": {"climate": {"maxTemperature": "92"}}}),
+            2,
+            |r| r["minTemperature"] == "68" && r["maxTemperature"] == "92",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Add WiFi component: twind has no use for it, keeps it and says so",
+            json!({"patchId": "Add WiFi component", "components": {"wifi": {"channel": "6", "ssid": "my_network"}}}),
+            1,
+            |r| r["components"]["wifi"]["status"] == "not mapped",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Update WiFi component",
+            json!({"patchId": "Update WiFi component", "components": {"wifi": {"channel": "13", "ssid": "my_other_network"}}}),
+            1,
+            |r| r["lastPatchReceivedId"] == "Update WiFi component",
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Delete WiFi component",
+            json!({"patchId": "Delete WiFi component", "components": {"wifi": null}}),
+            1,
+            |r| r["lastPatchReceivedId"] == "Delete WiFi component" && r["components"].get("wifi").is_none(),
+            |fan| fan == 0.0,
+        ),
+        scene(
+            "Not in the tutorial: the fan really on, at least at its least duty",
+            json!({"patchId": "Fan on", "fanOn": true}),
+            2,
+            |r| r["fanOn"] == true && r["components"]["fan"]["on"] == true,
+            |fan| fan >= 20.0,
+        ),
+        scene(
+            "Not in the tutorial: back to automatic",
+            json!({"patchId": "Automatic", "fanOn": null}),
+            4,
+            |r| r.get("fanOn").is_none() && r["components"]["fan"]["cause"] == "climate",
+            |_| true,
+        ),
+    ]
+}
+
+/// The range in force as it was reported, in degrees Celsius.
+fn range_celsius(reported: &Value) -> Option<(f64, f64)> {
+    let number = |name: &str| match &reported[name] {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_f64(),
+    };
+    let (min, max) = (number("minTemperature")?, number("maxTemperature")?);
+    let fahrenheit = reported["components"]["climate"]["unit"] == "fahrenheit";
+    let celsius = |value: f64| if fahrenheit { (value - 32.0) / 1.8 } else { value };
+    Some((celsius(min), celsius(max)))
+}
+
+/// Ten to fifty degrees as a line: the range as `[   ]`, the temperature as `●`.
+fn gauge(temperature: f64, range: Option<(f64, f64)>, fan_percent: Option<f64>) -> String {
+    let place = |t: f64| ((t - 10.0).clamp(0.0, 40.0)).round() as usize;
+    let mut line: Vec<char> = vec!['·'; 41];
+    if let Some((min, max)) = range {
+        line[place(min)] = '[';
+        line[place(max)] = ']';
+    }
+    line[place(temperature)] = '●';
+    let line: String = line.into_iter().collect();
+    let range = range.map_or(String::new(), |(min, max)| format!("range {min:.1} to {max:.1} °C, "));
+    format!("{line}  {temperature:4.1} °C, {range}fan {:.0} %", fan_percent.unwrap_or_default())
+}
