@@ -1,1 +1,56 @@
-//! twinhub
+//! A stand-in for Azure IoT Hub: device twins over MQTT and REST, for developers and tests.
+//!
+//! It speaks what stock clients speak: MQTT 3.1.1 over TLS to devices, HTTPS to back ends, shared access signatures
+//! on both sides. It means to be as strict as the real hub and never kinder; where the sources about the real hub are
+//! silent, [`Behaviour`] has a switch, and a test can make it misbehave through [`Faults`] while it runs.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use twinhub::{Hub, Options};
+//! let hub = Hub::start(Options { devices: vec!["MyTwinDevice".into()], ..Options::default() }).await?;
+//! let _connect_with = (hub.mqtt_port(), hub.device_connection_string("MyTwinDevice")?, hub.ca_pem());
+//! hub.update_desired("MyTwinDevice", &serde_json::json!({ "fanOn": "true" }))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rooms, from the pure to the wired:
+//!
+//! - [`twin`]: the rules of a twin; [`identity`], [`sas`] and [`username`]: who may do what; [`topic`]: what exists.
+//! - `state`: what the hub knows. `admission`, `device_side` and `service_side`: what may be done to it.
+//! - `mqtt` and `rest`: the two wires. `listen`, [`running`], [`pki`]: sockets, certificates, start and stop.
+//! - [`behaviour`], [`faults`], [`events`]: what a test turns, breaks and watches; [`hub`]: the handle to it all.
+
+mod admission;
+pub mod behaviour;
+pub mod clock;
+mod device_side;
+mod errors;
+pub mod events;
+pub mod faults;
+pub mod hub;
+pub mod identity;
+mod if_match;
+mod listen;
+mod mqtt;
+pub mod pki;
+mod query;
+mod rest;
+pub mod running;
+pub mod sas;
+mod service_side;
+mod state;
+mod store;
+mod tls;
+pub mod topic;
+pub mod twin;
+pub mod username;
+
+pub use behaviour::{Behaviour, TwinAnswers};
+pub use events::{CloseReason, Entry, Event, RefuseReason, WaitError};
+pub use faults::{Answer, Faults, Times};
+pub use hub::Hub;
+pub use identity::Keys;
+pub use running::{Certificate, Options, Running, StartError};
+pub use service_side::ServiceError;
+pub use state::MethodReply;

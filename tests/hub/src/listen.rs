@@ -1,0 +1,144 @@
+//! Listeners: accept, shake hands off to the side so that one slow client holds up nobody, hand over.
+
+use crate::{events::Event, mqtt, rest, state::Shared};
+use rustls::ServerConfig;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+
+const HANDSHAKE: Duration = Duration::from_secs(15);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// The TLS configuration that the next connection gets.
+pub(crate) type Presented = Arc<Mutex<Arc<ServerConfig>>>;
+
+/// The accepting tasks of one stretch of listening.
+pub(crate) struct Listeners {
+    tasks: Vec<JoinHandle<()>>,
+    /// Ends idle connections of the service side.
+    done: CancellationToken,
+}
+
+impl Listeners {
+    /// Starts accepting on both sockets. Must be called within a runtime.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        mqtt: std::net::TcpListener,
+        https: std::net::TcpListener,
+        presented: (Presented, Presented),
+    ) -> io::Result<Self> {
+        let done = CancellationToken::new();
+        let hub = shared.clone();
+        let devices =
+            accept(shared.clone(), to_tokio(mqtt)?, presented.0, move |stream: TlsStream<TcpStream>, _| {
+                let certificates = stream.get_ref().1.peer_certificates();
+                let certificate = certificates.and_then(<[_]>::first).map(|der| der.to_vec());
+                tokio::spawn(mqtt::serve(hub.clone(), stream, certificate));
+            });
+        let (sender, receiver) = mpsc::channel(16);
+        let https = to_tokio(https)?;
+        let address = https.local_addr()?;
+        let back_ends = accept(shared.clone(), https, presented.1, move |stream, peer| {
+            // A full queue means that nobody serves any more.
+            let _ = sender.try_send((stream, peer));
+        });
+        let service = axum::serve(Accepted { receiver, address }, rest::router(shared.clone()))
+            .with_graceful_shutdown(done.clone().cancelled_owned());
+        let serving = tokio::spawn(async move {
+            let _ = service.await;
+        });
+        Ok(Self { tasks: vec![devices, back_ends, serving], done })
+    }
+
+    /// Stops accepting; returns when the ports are free.
+    pub(crate) async fn stop(mut self) {
+        self.done.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+        for task in self.tasks.drain(..) {
+            // An aborted task ends in an error, which is what was asked for.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.done.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn to_tokio(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn accept(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    presented: Presented,
+    hand_over: impl Fn(TlsStream<TcpStream>, SocketAddr) + Clone + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, or a client that left at once: neither is helped by a hot loop.
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+                    continue;
+                }
+            };
+            let config = presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (shared, hand_over) = (shared.clone(), hand_over.clone());
+            tokio::spawn(async move {
+                let _ = stream.set_nodelay(true);
+                match timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
+                    Ok(Ok(stream)) => hand_over(stream, peer),
+                    Ok(Err(error)) => shared.log.push("", Event::TlsFailed { error: error.to_string() }),
+                    Err(_) => {
+                        shared.log.push("", Event::TlsFailed { error: "handshake too slow".to_owned() });
+                    }
+                }
+            });
+        }
+    })
+}
+
+/// Streams whose handshake is done, as the HTTP server takes them.
+struct Accepted {
+    receiver: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    address: SocketAddr,
+}
+
+impl axum::serve::Listener for Accepted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.receiver.recv().await {
+            Some(accepted) => accepted,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}

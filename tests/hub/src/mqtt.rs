@@ -1,0 +1,174 @@
+//! One device connection, over any stream of bytes: CONNECT, then packets both ways until something ends it.
+//!
+//! Packets are read and written by the MQTT client library's codec; what they mean is decided elsewhere. Packets of
+//! MQTT 5, and anything before CONNECT, end the connection.
+
+use crate::{
+    admission::Admitted,
+    events::{CloseReason, Event},
+    state::{Frame, Outgoing, Shared},
+};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use rumqttc::{Codec, Packet, mqttbytes};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::codec::Framed;
+
+/// Largest packet heard: the largest message and its topic.
+const MAX_INCOMING_BYTES: usize = (256 + 64) * 1024;
+/// Largest packet sent; above what clients take, so that a test can try them.
+const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Far enough for a timer that is not wanted.
+const NEVER: Duration = Duration::from_secs(86_400 * 365);
+
+/// Serves one connection to its end. `certificate` is the client's, if it showed one.
+pub(crate) async fn serve<S>(shared: Arc<Shared>, stream: S, certificate: Option<Vec<u8>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let codec = Codec { max_incoming_size: MAX_INCOMING_BYTES, max_outgoing_size: MAX_OUTGOING_BYTES };
+    let mut io = Framed::new(stream, codec);
+    let wait = shared.behaviour().connect_wait;
+    let first = timeout(wait, io.next()).await;
+    let connect = match first {
+        Ok(Some(Ok(Packet::Connect(connect)))) => connect,
+        Ok(Some(Err(mqttbytes::Error::InvalidProtocolLevel(_)))) => {
+            let code = shared.behaviour().bad_protocol_code;
+            shared.log.push("", Event::Refused { code, reason: crate::events::RefuseReason::BadProtocol });
+            return refuse(&mut io, code).await;
+        }
+        _ => return farewell(&mut io).await,
+    };
+    if shared.faults.muted() {
+        // A dead link: the client hears nothing, not even the end of the connection.
+        while !matches!(io.next().await, None | Some(Err(_))) {}
+        return;
+    }
+    match shared.admit(connect, certificate.as_deref()) {
+        Ok(mut admitted) => {
+            let reason = Connection { io: &mut io, shared: &shared, admitted: &mut admitted }.run().await;
+            let Admitted { device_id, link_id, will, .. } = admitted;
+            // First off the books, then off the wire: a client that sees the end finds itself gone.
+            shared.leave(&device_id, link_id, reason, will);
+            farewell(&mut io).await;
+        }
+        Err(refused) => refuse(&mut io, refused.code).await,
+    }
+}
+
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {
+    // The client may be gone; there is nobody to tell then.
+    let _ = timeout(FAREWELL, write_raw(io, &connack(code, false))).await;
+    farewell(io).await;
+}
+
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>) {
+    let _ = timeout(FAREWELL, io.get_mut().shutdown()).await;
+}
+
+/// CONNACK by hand, so that a test can send codes that do not exist.
+fn connack(code: u8, session_present: bool) -> [u8; 4] {
+    [0x20, 0x02, u8::from(session_present), code]
+}
+
+async fn write_raw<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Framed<S, Codec>,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let stream = io.get_mut();
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
+struct Connection<'a, S> {
+    io: &'a mut Framed<S, Codec>,
+    shared: &'a Shared,
+    admitted: &'a mut Admitted,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    async fn run(&mut self) -> CloseReason {
+        match self.exchange().await {
+            Ok(()) => CloseReason::ConnectionLost,
+            Err(reason) => reason,
+        }
+    }
+
+    async fn exchange(&mut self) -> Result<(), CloseReason> {
+        let hello = connack(0, self.admitted.session_present);
+        self.write(Frame::Raw(Bytes::copy_from_slice(&hello))).await?;
+        let mut heard = Instant::now();
+        let expiry = heard + self.admitted.token_life.unwrap_or(NEVER).min(NEVER);
+        let mut delayed: VecDeque<(Instant, Outgoing)> = VecDeque::new();
+        loop {
+            let due = delayed.front().map_or(heard + NEVER, |(due, _)| *due);
+            tokio::select! {
+                reason = &mut self.admitted.close => return Err(reason.unwrap_or(CloseReason::HubStopped)),
+                packet = self.io.next() => {
+                    heard = Instant::now();
+                    let packet = match packet {
+                        None => return Ok(()),
+                        Some(Err(mqttbytes::Error::Io(_))) => return Ok(()),
+                        Some(Err(error)) => return Err(CloseReason::Violation(error.to_string())),
+                        Some(Ok(packet)) => packet,
+                    };
+                    if !self.shared.faults.muted() {
+                        self.shared.on_packet(&self.admitted.device_id, self.admitted.link_id, packet)?;
+                    }
+                }
+                Some(out) = self.admitted.outbox.recv() => {
+                    if out.delay.is_zero() {
+                        self.write_out(out).await?;
+                    } else {
+                        delayed.push_back((Instant::now() + out.delay, out));
+                    }
+                }
+                () = sleep_until(due) => {
+                    if let Some((_, out)) = delayed.pop_front() {
+                        self.write_out(out).await?;
+                    }
+                }
+                () = sleep_until(heard + self.admitted.max_silence) => {
+                    if !self.shared.faults.muted() {
+                        return Err(CloseReason::KeepAliveLapsed);
+                    }
+                    heard = Instant::now();
+                }
+                () = sleep_until(expiry), if self.admitted.token_life.is_some() => {
+                    return Err(CloseReason::TokenExpired);
+                }
+            }
+        }
+    }
+
+    async fn write_out(&mut self, out: Outgoing) -> Result<(), CloseReason> {
+        if self.shared.faults.muted() {
+            return Ok(());
+        }
+        self.write(out.frame).await?;
+        if let Some(event) = out.event {
+            self.shared.log.push(&self.admitted.device_id, event);
+        }
+        Ok(())
+    }
+
+    /// Writes, unless the connection is told to end meanwhile: a device that does not read must not hold it up.
+    async fn write(&mut self, frame: Frame) -> Result<(), CloseReason> {
+        let io = &mut *self.io;
+        let writing = async move {
+            match frame {
+                Frame::Packet(packet) => io.send(packet).await.is_ok(),
+                Frame::Raw(bytes) => write_raw(io, &bytes).await.is_ok(),
+            }
+        };
+        tokio::select! {
+            written = writing => if written { Ok(()) } else { Err(CloseReason::ConnectionLost) },
+            reason = &mut self.admitted.close => Err(reason.unwrap_or(CloseReason::HubStopped)),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a restart of the program keeps: keys, devices, twins and subscriptions, as one JSON file.
+
+use crate::state::State;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+const FILE: &str = "state.json";
+
+/// Reads the state kept in `folder`, if there is one.
+pub(crate) fn load(folder: &Path) -> io::Result<Option<State>> {
+    match fs::read(folder.join(FILE)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the state in `folder`.
+pub(crate) fn save(folder: &Path, state_json: &[u8]) -> io::Result<()> {
+    write_atomically(&folder.join(FILE), state_json, 0o600)
+}
+
+/// Replaces a file as a whole: a reader, or a crash, meets the old content or the new.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = folder.join(name);
+    // A leftover may have other permissions, which opening would keep.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(folder)?.sync_all()
+}
