@@ -5,16 +5,21 @@
 //! moves the outputs in the same step; its acknowledgement goes out when the record that holds it is durable.
 //! Deliberately absent: clocks, chance, I/O, logs (notices are data; the service logs them).
 
-use crate::control::climate::{Climate, Regime, SensorState, Sensors};
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod notice;
+
+pub use notice::Notice;
+
+use crate::control::climate::{Climate, SensorState, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{OutputState, Outputs, Situation};
 use crate::control::{
     Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
 };
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
-use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncNotice, SyncPolicy, TwinRecord};
+use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
 use crate::units::BootTime;
-use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -43,145 +48,6 @@ const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 /// A record that could not be kept is offered again after this.
 const SAVE_RETRY: Duration = Duration::from_secs(30);
-
-/// Something an operator may want to know of.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// About the twin.
-    Sync(SyncNotice),
-    /// The desired section changed.
-    Desired(DesiredChange),
-    /// A desired value was refused.
-    Refused {
-        /// The property.
-        property: String,
-        /// Why.
-        reason: String,
-    },
-    /// An output could not be driven.
-    PinFault {
-        /// The output.
-        output: String,
-        /// Why.
-        reason: String,
-    },
-    /// An output that could not be driven can be again.
-    PinMended {
-        /// The output.
-        output: String,
-    },
-    /// The record could not be kept.
-    StoreFault {
-        /// Why.
-        reason: String,
-    },
-    /// The record can be kept again.
-    StoreMended,
-    /// An output changed.
-    Driven {
-        /// The output.
-        output: String,
-        /// Its drive in permille.
-        permille: u16,
-        /// What decided it.
-        cause: String,
-        /// It went from rest to running or back, or something else decides now; not just another share.
-        turned: bool,
-    },
-    /// The climate is about something else now.
-    Regime {
-        /// What it was about before.
-        before: Regime,
-        /// What it is about now.
-        regime: Regime,
-        /// The fault, if no sensor is valid.
-        fault: Option<&'static str>,
-    },
-    /// A part of the report had to be left out.
-    ReportCut(String),
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sync(notice) => notice.fmt(f),
-            Self::Desired(DesiredChange { from, to, recreated: false }) => {
-                write!(f, "desired section changed, version {from} to {to}")
-            }
-            Self::Desired(DesiredChange { from, to, recreated: true }) => {
-                write!(
-                    f,
-                    "the hub's desired version {to} is lower than our {from}: the device's identity was made anew, its twin is taken over whole"
-                )
-            }
-            Self::Refused { property, reason } => {
-                write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
-            }
-            Self::PinFault { output, reason } => {
-                write!(
-                    f,
-                    "output {output} cannot be driven: {reason}; it is tried again at every control step"
-                )
-            }
-            Self::PinMended { output } => write!(f, "output {output} can be driven again"),
-            Self::StoreFault { reason } => {
-                write!(
-                    f,
-                    "the twin's copy cannot be kept: {reason}; control goes on, nothing new is acknowledged to the hub until it can"
-                )
-            }
-            Self::StoreMended => f.write_str("the twin's copy can be kept again"),
-            Self::Driven { output, permille, cause, .. } => {
-                write!(f, "output {output} driven to {permille} permille by {cause}")
-            }
-            Self::Regime { regime, fault: None, .. } => write!(f, "climate: {}", regime.name()),
-            Self::Regime { regime, fault: Some(fault), .. } => {
-                write!(f, "climate: {} ({fault})", regime.name())
-            }
-            Self::ReportCut(fault) => {
-                write!(f, "left out of the report, since the hub would refuse it: {fault}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for SyncNotice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Synced { version } => write!(f, "twin fetched, desired version {version}"),
-            Self::Gap { at, came } => {
-                write!(
-                    f,
-                    "a notification was lost (at version {at}, version {came} came); the twin is fetched again"
-                )
-            }
-            Self::Garbled(reason) => {
-                write!(f, "the hub sent what cannot be read: {reason}; the twin is fetched again")
-            }
-            Self::FetchRefused { status, message, retry_after } => {
-                write!(
-                    f,
-                    "the hub did not hand out the twin: status {status} {message}; asked again in {retry_after:?}"
-                )
-            }
-            Self::ReportDeferred { status, message, retry_after } => {
-                write!(
-                    f,
-                    "the hub put the report off: status {status} {message}; sent again in {retry_after:?}"
-                )
-            }
-            Self::ReportRefused { status, message } => {
-                write!(
-                    f,
-                    "the hub refused the report: status {status} {message}; it is set aside until there is something else to tell"
-                )
-            }
-            Self::Unanswered(what) => {
-                write!(f, "no answer while waiting for {what}; the connection is made anew")
-            }
-        }
-    }
-}
 
 /// What is carried over when the configuration was read again, by name: outputs stay as they are driven, and
 /// sensors keep their last values.

@@ -7,6 +7,8 @@
 //! turned, at most once in `min-interval`, and along with whatever else goes out. Between two samples the last one
 //! stands, so the section does not change. Deliberately absent: sending (that is `twin::Sync`'s).
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::Outputs;

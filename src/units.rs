@@ -4,6 +4,8 @@
 //! so every deadline in twind is one. *Unix seconds* are wall-clock time and serve tokens only.
 //! Deliberately absent: reading a clock (`service::clock` alone does), and arithmetic that nobody needs.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use core::fmt;
 use core::time::Duration;
 

@@ -15,6 +15,8 @@
 //! on an old number: a value counts until `stale-after`, then its sensor is silent. Deliberately absent: JSON, the
 //! fail-safe table's rows (`outputs`), plausibility of values (the sensors').
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use super::{
     ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec, Reading, SensorSpec,
 };

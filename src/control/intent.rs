@@ -6,6 +6,8 @@
 //! types or strings of them (the tutorial's back end writes strings); both mean the same. Deliberately absent:
 //! temperatures measured, outputs driven.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use super::{ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
 use crate::twin::{Patch, PropertyPath, Section, Version};
 use crate::units::{Permille, TemperatureUnit};

@@ -5,6 +5,8 @@
 //! table says what an output does in one bad case. Deliberately absent: pins, files, clocks and JSON (only
 //! `intent` reads JSON).
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod climate;
 pub mod intent;
 pub mod outputs;

@@ -8,6 +8,8 @@
 //! shaped to what the output bears: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. Rows of the fail-safe table
 //! for heat and silent sensors act at once, past slew and minimum times. Deliberately absent: JSON, pins.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use super::climate::{Climate, Regime};
 use super::intent::Intent;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};

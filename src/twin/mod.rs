@@ -3,10 +3,14 @@
 //! The *desired* section is the back end's to write, the *reported* section is ours; each has one writer, so the two
 //! ends reconcile by difference and never merge histories. Deliberately absent: MQTT, files, clocks.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 mod document;
+mod events;
 mod record;
 mod sync;
 
 pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
+pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
 pub use record::{RecordFault, TwinRecord};
-pub use sync::{DesiredChange, HubEvent, HubRequest, Sync, SyncNotice, SyncPolicy};
+pub use sync::{Sync, SyncPolicy};

@@ -3,6 +3,8 @@
 //!
 //! Deliberately absent: anything that the hub or the configuration will tell again.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use super::{Section, Version};
 use core::fmt;
 use serde_json::{Map, Value, json};

@@ -1,0 +1,108 @@
+//! What the core has to say to an operator, and how it is said. Data until the service logs it.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use crate::control::climate::Regime;
+use crate::twin::{DesiredChange, SyncNotice};
+use core::fmt;
+
+/// Something an operator may want to know of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// About the twin.
+    Sync(SyncNotice),
+    /// The desired section changed.
+    Desired(DesiredChange),
+    /// A desired value was refused.
+    Refused {
+        /// The property.
+        property: String,
+        /// Why.
+        reason: String,
+    },
+    /// An output could not be driven.
+    PinFault {
+        /// The output.
+        output: String,
+        /// Why.
+        reason: String,
+    },
+    /// An output that could not be driven can be again.
+    PinMended {
+        /// The output.
+        output: String,
+    },
+    /// The record could not be kept.
+    StoreFault {
+        /// Why.
+        reason: String,
+    },
+    /// The record can be kept again.
+    StoreMended,
+    /// An output changed.
+    Driven {
+        /// The output.
+        output: String,
+        /// Its drive in permille.
+        permille: u16,
+        /// What decided it.
+        cause: String,
+        /// It went from rest to running or back, or something else decides now; not just another share.
+        turned: bool,
+    },
+    /// The climate is about something else now.
+    Regime {
+        /// What it was about before.
+        before: Regime,
+        /// What it is about now.
+        regime: Regime,
+        /// The fault, if no sensor is valid.
+        fault: Option<&'static str>,
+    },
+    /// A part of the report had to be left out.
+    ReportCut(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sync(notice) => notice.fmt(f),
+            Self::Desired(DesiredChange { from, to, recreated: false }) => {
+                write!(f, "desired section changed, version {from} to {to}")
+            }
+            Self::Desired(DesiredChange { from, to, recreated: true }) => {
+                write!(
+                    f,
+                    "the hub's desired version {to} is lower than our {from}: the device's identity was made anew, its twin is taken over whole"
+                )
+            }
+            Self::Refused { property, reason } => {
+                write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
+            }
+            Self::PinFault { output, reason } => {
+                write!(
+                    f,
+                    "output {output} cannot be driven: {reason}; it is tried again at every control step"
+                )
+            }
+            Self::PinMended { output } => write!(f, "output {output} can be driven again"),
+            Self::StoreFault { reason } => {
+                write!(
+                    f,
+                    "the twin's copy cannot be kept: {reason}; control goes on, nothing new is acknowledged to the hub until it can"
+                )
+            }
+            Self::StoreMended => f.write_str("the twin's copy can be kept again"),
+            Self::Driven { output, permille, cause, .. } => {
+                write!(f, "output {output} driven to {permille} permille by {cause}")
+            }
+            Self::Regime { regime, fault: None, .. } => write!(f, "climate: {}", regime.name()),
+            Self::Regime { regime, fault: Some(fault), .. } => {
+                write!(f, "climate: {} ({fault})", regime.name())
+            }
+            Self::ReportCut(fault) => {
+                write!(f, "left out of the report, since the hub would refuse it: {fault}")
+            }
+        }
+    }
+}

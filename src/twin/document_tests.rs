@@ -1,0 +1,141 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+fn section(value: Value) -> Section {
+    Section::from_object(object(value)).unwrap()
+}
+
+fn patch(value: Value) -> Patch {
+    Patch::from_object(object(value)).unwrap()
+}
+
+fn refusal(value: Value) -> (String, Limit) {
+    let fault = Section::from_object(object(value)).unwrap_err();
+    (fault.property, fault.limit)
+}
+
+#[test]
+fn a_patch_merges_objects_removes_by_null_and_replaces_the_rest() {
+    let mut twin =
+        section(json!({"fanOn": true, "components": {"wifi": {"channel": 6}, "climate": {"max": 1}}}));
+    twin.apply(&patch(json!({"fanOn": null, "components": {"wifi": null, "climate": {"min": [1, 2]}}})));
+    assert_eq!(twin, section(json!({"components": {"climate": {"max": 1, "min": [1, 2]}}})));
+}
+
+#[test]
+fn removing_keeps_the_order_of_the_other_keys() {
+    let mut twin = section(json!({"a": 1, "b": 2, "c": 3, "d": 4}));
+    twin.apply(&patch(json!({"b": null})));
+    assert_eq!(twin.as_object().keys().collect::<Vec<_>>(), ["a", "c", "d"]);
+}
+
+#[test]
+fn a_null_below_a_new_object_leaves_no_trace() {
+    let mut twin = Section::default();
+    twin.apply(&patch(json!({"a": {"b": null}})));
+    assert_eq!(twin, section(json!({"a": {}})));
+}
+
+#[test]
+fn a_value_is_found_by_its_path() {
+    let twin = section(json!({"components": {"climate": {"minTemperature": "68"}}}));
+    let path = PropertyPath::parse("components.climate").unwrap();
+    assert_eq!(twin.get(&path.child("minTemperature")), Some(&json!("68")));
+    assert_eq!(twin.get(&path.child("other")), None);
+    assert_eq!(twin.get(&PropertyPath::parse("components.climate.minTemperature.deeper").unwrap()), None);
+    assert_eq!(PropertyPath::parse("a..b"), None);
+    assert_eq!(PropertyPath::parse("a b"), None);
+}
+
+#[test]
+fn each_limit_of_the_hub_is_refused_with_the_property_named() {
+    let at = |name: &str, limit| (name.to_owned(), limit);
+    assert_eq!(refusal(json!({"a": {"b.c": 1}})), at("a.b.c", Limit::KeyCharacter));
+    for key in ["a b", "a$", "a#", "a\u{7}", "a\u{85}"] {
+        assert_eq!(refusal(json!({ key: 1 })), at(key, Limit::KeyCharacter));
+    }
+    assert_eq!(refusal(json!({"": 1})).1, Limit::KeyLength);
+    assert_eq!(refusal(json!({ "k".repeat(1025): 1 })).1, Limit::KeyLength);
+    assert_eq!(refusal(json!({"a": "x".repeat(4097)})), at("a", Limit::StringLength));
+    assert_eq!(refusal(json!({"a": 4_503_599_627_370_496_i64})), at("a", Limit::IntegerRange));
+    assert_eq!(refusal(json!({"a": -4_503_599_627_370_497_i64})), at("a", Limit::IntegerRange));
+    assert_eq!(refusal(json!({"a": [1, null]})), at("a", Limit::NullInArray));
+    assert_eq!(refusal(json!({"a": [{"b": null}]})), at("a.[].b", Limit::Null));
+    assert_eq!(refusal(json!({"a": null})), at("a", Limit::Null));
+}
+
+#[test]
+fn what_lies_just_within_the_limits_is_taken() {
+    section(
+        json!({"k".repeat(1024): "x".repeat(4096), "n": 4_503_599_627_370_495_i64, "m": -4_503_599_627_370_496_i64}),
+    );
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "k": inner }));
+    // The outermost object is the section itself; ten more may follow.
+    section(nested(11));
+    assert_eq!(refusal(nested(12)).1, Limit::Depth);
+}
+
+#[test]
+fn a_section_holds_at_most_32_kib_by_the_hubs_measure() {
+    let fields = |count: usize| -> Map<String, Value> {
+        (0..count).map(|n| (format!("k{n:03}"), json!("x".repeat(1020)))).collect()
+    };
+    assert_eq!(Section::from_object(fields(32)).unwrap().size(), 32 * 1024);
+    assert_eq!(Section::from_object(fields(33)).unwrap_err().limit, Limit::SectionSize);
+    assert_eq!(section(json!({"ab": {"c": true, "d": [1.5, "\u{1}xy"]}})).size(), 2 + 1 + 4 + 1 + 8 + 2);
+}
+
+#[test]
+fn touching_sends_a_value_again_and_leaves_what_the_patch_says() {
+    let twin = section(json!({"components": {"climate": {"temperature": 21.0, "unit": "celsius"}}}));
+    let path = PropertyPath::parse("components.climate.temperature").unwrap();
+    let mut change = patch(json!({"components": {"fan": {"on": true}}}));
+    change.touch(&twin, [&path]);
+    assert_eq!(change, patch(json!({"components": {"fan": {"on": true}, "climate": {"temperature": 21.0}}})));
+    let mut change = patch(json!({"components": {"climate": {"temperature": 5}}}));
+    change.touch(&twin, [&path]);
+    assert_eq!(change, patch(json!({"components": {"climate": {"temperature": 5}}})));
+}
+
+fn leaf() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        (-5i64..5).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from),
+        prop::collection::vec(0..3i64, 0..3).prop_map(Value::from),
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Map<String, Value>> {
+    let value = leaf().prop_recursive(4, 24, 4, |inner| {
+        prop::collection::vec(("[a-d]", inner), 0..4)
+            .prop_map(|fields| Value::Object(fields.into_iter().collect()))
+    });
+    prop::collection::vec(("[a-d]", value), 0..4).prop_map(|fields| fields.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn the_difference_leads_from_any_section_to_any_other(a in tree(), b in tree()) {
+        let (mut a, b) = (Section(a), Section(b));
+        let patch = a.diff_to(&b);
+        prop_assert_eq!(patch.is_empty(), a == b);
+        a.apply(&patch);
+        prop_assert_eq!(a, b);
+    }
+
+    #[test]
+    fn a_section_made_through_the_limits_stays_free_of_null(a in tree(), b in tree()) {
+        let mut a = Section(a);
+        a.apply(&Section::default().diff_to(&Section(b)));
+        prop_assert!(Section::from_object(a.0).is_ok());
+    }
+}
