@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use rumqttc::{Codec, Packet, mqttbytes};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::codec::Framed;
@@ -34,8 +34,7 @@ where
     let codec = Codec { max_incoming_size: MAX_INCOMING_BYTES, max_outgoing_size: MAX_OUTGOING_BYTES };
     let mut io = Framed::new(stream, codec);
     let wait = shared.behaviour().connect_wait;
-    let first = timeout(wait, io.next()).await;
-    let connect = match first {
+    let connect = match timeout(wait, first_packet(&mut io)).await {
         Ok(Some(Ok(Packet::Connect(connect)))) => connect,
         Ok(Some(Err(mqttbytes::Error::InvalidProtocolLevel(_)))) => {
             let code = shared.behaviour().bad_protocol_code;
@@ -59,6 +58,16 @@ where
         }
         Err(refused) => refuse(&mut io, refused.code).await,
     }
+}
+
+/// The first packet, given up on at its first byte if that is not CONNECT's: the rest may never come.
+async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Framed<S, Codec>,
+) -> Option<Result<Packet, mqttbytes::Error>> {
+    const CONNECT: u8 = 0x10;
+    let byte = io.get_mut().read_u8().await.ok().filter(|byte| *byte == CONNECT)?;
+    io.read_buffer_mut().extend_from_slice(&[byte]);
+    io.next().await
 }
 
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {

@@ -296,7 +296,7 @@ impl Running {
     }
 
     fn save(&self) -> io::Result<()> {
-        self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder))
+        self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder, false))
     }
 }
 
@@ -324,7 +324,8 @@ impl Drop for Running {
         if let Some(saver) = self.saver.take() {
             saver.abort();
         }
-        if let Err(error) = self.save() {
+        let last = self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder, true));
+        if let Err(error) = last {
             tracing::error!(%error, "the last state was not kept");
         }
         if let Some(runtime) = self.runtime.take() {
@@ -338,16 +339,21 @@ async fn keep_saving(shared: Arc<Shared>, folder: PathBuf) {
     let mut changes = shared.changed.subscribe();
     while changes.changed().await.is_ok() {
         let (shared, folder) = (shared.clone(), folder.clone());
-        let saved = tokio::task::spawn_blocking(move || save(&shared, &folder)).await;
+        let saved = tokio::task::spawn_blocking(move || save(&shared, &folder, false)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(%error, "the state was not kept");
         }
     }
 }
 
-fn save(shared: &Shared, folder: &Path) -> io::Result<()> {
+/// Writes the state to its file. After the `last` time nothing is written any more: the folder may be another hub's.
+fn save(shared: &Shared, folder: &Path, last: bool) -> io::Result<()> {
     // The state is read under this lock too, so that an older one never overwrites a newer.
-    let _saving = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut over = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
+    if *over {
+        return Ok(());
+    }
+    *over = last;
     let json = serde_json::to_vec_pretty(&*shared.state()).map_err(io::Error::other)?;
     store::save(folder, &json)
 }

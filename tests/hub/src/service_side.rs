@@ -117,7 +117,7 @@ impl Shared {
                 Write::Patch => device.twin.update(body, behaviour.twin, &now)?,
                 Write::Replace => device.twin.replace(body, behaviour.twin, &now)?,
             };
-            self.log.push(id, Event::TwinChanged { desired_version });
+            self.log.push(id, Event::TwinChanged { desired_version, body: body.clone() });
             if let Some(notification) = notification {
                 self.notify(device, &notification);
             }
