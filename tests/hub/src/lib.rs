@@ -45,6 +45,7 @@ mod tls;
 pub mod topic;
 pub mod twin;
 pub mod username;
+mod views;
 
 pub use behaviour::{Behaviour, TwinAnswers};
 pub use events::{CloseReason, Entry, Event, RefuseReason, WaitError};

@@ -9,9 +9,10 @@ use crate::{
     if_match,
     query::{self, Page},
     sas::{SasError, Token},
-    service_side::{ServiceError, Write, identity_view, twin_view},
+    service_side::{Precondition, ServiceError, Write},
     state::Shared,
     twin::TwinError,
+    views::{identity_view, twin_view},
 };
 use axum::{
     Router,
@@ -167,7 +168,7 @@ impl Call<'_> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    fn precondition(&self) -> crate::service_side::Precondition {
+    fn precondition(&self) -> Precondition {
         if_match::parse(self.header(header::IF_MATCH.as_str()))
     }
 
