@@ -1,6 +1,6 @@
 //! Listeners: accept, shake hands off to the side so that one slow client holds up nobody, hand over.
 
-use crate::{events::Event, mqtt, rest, state::Shared};
+use crate::{events::Event, mqtt, rest, state::Shared, upgrade::Devices};
 use rustls::ServerConfig;
 use std::{
     io,
@@ -43,6 +43,7 @@ impl Listeners {
         let done = CancellationToken::new();
         let (device_here, devices_gone) = mpsc::channel::<()>(1);
         let (hub, over) = (shared.clone(), done.clone());
+        let over_websocket = Devices { done: done.clone(), here: device_here.downgrade() };
         let serve_device = move |stream: TlsStream<TcpStream>, _| {
             let certificates = stream.get_ref().1.peer_certificates();
             let certificate = certificates.and_then(<[_]>::first).map(|der| der.to_vec());
@@ -60,8 +61,9 @@ impl Listeners {
             // A full queue means that nobody serves any more.
             let _ = sender.try_send((stream, peer));
         });
-        let service = axum::serve(Accepted { receiver, address }, rest::router(shared.clone()))
-            .with_graceful_shutdown(done.clone().cancelled_owned());
+        let service =
+            axum::serve(Accepted { receiver, address }, rest::router(shared.clone(), over_websocket))
+                .with_graceful_shutdown(done.clone().cancelled_owned());
         let serving = tokio::spawn(async move {
             let _ = service.await;
         });

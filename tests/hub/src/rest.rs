@@ -12,6 +12,7 @@ use crate::{
     service_side::{Precondition, ServiceError, Write},
     state::Shared,
     twin::TwinError,
+    upgrade::{self, Devices},
     views::{identity_view, twin_view},
 };
 use axum::{
@@ -19,6 +20,7 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
+    routing::any,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -32,8 +34,9 @@ const DEFAULT_METHOD_TIMEOUT_SECONDS: u64 = 30;
 const MAX_METHOD_BYTES: usize = 128 * 1024;
 
 /// The HTTP service of a hub.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().fallback(dispatch).with_state(shared)
+pub(crate) fn router(shared: Arc<Shared>, devices: Devices) -> Router {
+    let websocket = move |State(shared), request| async move { upgrade::to_mqtt(shared, &devices, request) };
+    Router::new().route("/$iothub/websocket", any(websocket)).fallback(dispatch).with_state(shared)
 }
 
 enum Refusal {

@@ -127,7 +127,11 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, mut 
 }
 
 /// Handles all whole frames received; false at the end of the connection.
-async fn take_all<S: AsyncWrite + Unpin>(received: &mut BytesMut, socket: &mut S, inner: &mut DuplexStream) -> bool {
+async fn take_all<S: AsyncWrite + Unpin>(
+    received: &mut BytesMut,
+    socket: &mut S,
+    inner: &mut DuplexStream,
+) -> bool {
     loop {
         let done = match take_frame(received) {
             Ok(None) => return true,
