@@ -180,10 +180,4 @@ impl Shared {
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
-
-    pub(crate) fn close_all(&self, reason: &CloseReason) {
-        for device in self.state().devices.values_mut() {
-            device.close(reason.clone());
-        }
-    }
 }

@@ -161,6 +161,28 @@ async fn a_muted_hub_neither_hears_nor_speaks_nor_gives_up() {
 }
 
 #[tokio::test]
+async fn a_session_lives_as_long_as_the_switch_says() {
+    let hub = start().await;
+    for (lifetime, kept) in [(Some(Duration::ZERO), false), (Some(PATIENCE), true), (None, true)] {
+        hub.set_behaviour(|behaviour| behaviour.session_lifetime = lifetime);
+        let before = hub.last_sequence();
+        drop(Device::ready(&hub, DEVICE).await);
+        let left = |entry: &twinhub::Entry| matches!(entry.event, Event::Disconnected { .. });
+        hub.wait_for_after(before, left, PATIENCE).await.unwrap();
+        assert_eq!(Device::connect(&hub, DEVICE).await.1, kept, "{lifetime:?}");
+    }
+}
+
+#[tokio::test]
+async fn new_keys_shut_out_the_old_ones() {
+    let hub = start().await;
+    let old = good_connect(&hub, DEVICE);
+    hub.renew_keys(DEVICE).unwrap();
+    assert_eq!(Device::dial(&hub).await.try_connect(old).await.0, Code::NotAuthorized);
+    Device::connect(&hub, DEVICE).await;
+}
+
+#[tokio::test]
 async fn answers_to_a_device_that_did_not_subscribe_follow_the_switch() {
     let hub = start().await;
     let (mut device, _) = Device::connect(&hub, DEVICE).await;
@@ -194,6 +216,7 @@ async fn a_hub_that_stops_listening_refuses_tcp_and_comes_back_on_the_same_ports
     let hub = start().await;
     let mut device = Device::ready(&hub, DEVICE).await;
     hub.stop_listening().await;
+    assert!(!hub.is_connected(DEVICE));
     device.expect_end().await;
     for port in [hub.mqtt_port(), hub.https_port()] {
         let error = dial(&hub, port).await.unwrap_err();
