@@ -59,6 +59,20 @@ async fn a_trouble_is_said_once_aloud_and_then_quietly() {
 }
 
 #[tokio::test]
+async fn each_end_of_a_session_is_news() {
+    let site = Site::start().await;
+    let mut link = site.link_up().await;
+    for _ in 0..2 {
+        assert!(site.hub.kick(DEVICE));
+        failure_after(&mut link, &[HubEvent::Down]).await;
+        assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+    }
+    let lines = logged();
+    let ends = lines.iter().filter(|l| l.contains("INFO") && l.contains("without a word")).count();
+    assert_eq!(ends, 2, "{lines:#?}");
+}
+
+#[tokio::test]
 async fn no_secret_is_ever_logged() {
     let site = Site::start().await;
     let mut link = site.link_up().await;
