@@ -369,7 +369,7 @@ impl Engine {
         if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
             self.save = Save::At(now + LAZY_SAVE);
         }
-        self.sync.set_hold(now, self.untold.is_some() && self.store_fault.is_none());
+        self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
         let facts = Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,

@@ -23,6 +23,9 @@ use super::{
 use crate::units::{BootTime, Celsius, Permille};
 use std::collections::BTreeMap;
 
+/// Kelvin. Far below what any sensor tells.
+const ROUNDING: f64 = 1e-9;
+
 /// What the climate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regime {
@@ -111,7 +114,7 @@ impl Sensors {
     /// # Errors
     /// Its fault; [`Fault::Stale`] also before its first sample is overdue.
     pub fn value(&self, now: BootTime, index: usize) -> Result<f64, Fault> {
-        let (spec, state) = (&self.specs[index], &self.states[index]);
+        let Some((spec, state)) = self.iter().nth(index) else { return Err(Fault::Missing) };
         match state.last_good {
             Some((value, at)) if now.since(at) < spec.stale_after => Ok(value),
             _ => Err(state.fault.unwrap_or(Fault::Stale)),
@@ -120,11 +123,13 @@ impl Sensors {
 
     /// Has the sensor neither spoken nor had the time to?
     fn is_starting(&self, now: BootTime, index: usize) -> bool {
-        !self.states[index].sampled && now.since(self.since) < self.specs[index].stale_after
+        let known = self.iter().nth(index);
+        known.is_some_and(|(spec, state)| !state.sampled && now.since(self.since) < spec.stale_after)
     }
 
     fn celsius(&self, now: BootTime, index: usize) -> Option<Celsius> {
-        self.value(now, index).ok().and_then(|value| self.specs[index].unit.to_celsius(value))
+        let value = self.value(now, index).ok()?;
+        self.specs.get(index)?.unit.to_celsius(value)
     }
 
     /// The next moment at which a sensor falls silent.
@@ -188,7 +193,8 @@ impl Climate {
     pub fn fault(&self, now: BootTime, sensors: &Sensors) -> Option<Fault> {
         let first = self.spec.sensors.first()?;
         match self.regime {
-            Regime::SensorFault => sensors.value(now, first.0).err(),
+            // A number that is no temperature of its unit is a value, but not a valid one.
+            Regime::SensorFault => Some(sensors.value(now, first.0).err().unwrap_or(Fault::OutOfRange)),
             _ => None,
         }
     }
@@ -266,11 +272,10 @@ impl Climate {
         // Wider than half the range, cooling and heating could both be on.
         let hysteresis = self.spec.hysteresis_kelvin.min(self.range.span_kelvin() / 2.0);
         let on_at = if cools { self.range.span_kelvin() } else { 0.0 };
-        let threshold = if was_on { on_at - hysteresis } else { on_at };
         // Arithmetic on converted units may miss an end by a rounding error; a person would call it reached.
-        let reached = excess_kelvin >= threshold - 1e-9;
-        let at_release = was_on && excess_kelvin <= threshold + 1e-9;
-        if reached && !at_release { Permille::FULL } else { Permille::ZERO }
+        let reached = excess_kelvin >= on_at - ROUNDING;
+        let stays = was_on && excess_kelvin > on_at - hysteresis + ROUNDING;
+        if reached || stays { Permille::FULL } else { Permille::ZERO }
     }
 }
 
@@ -283,3 +288,7 @@ fn combine(how: Combine, valid: &[Celsius]) -> Option<Celsius> {
         Combine::Mean => Celsius::new(degrees().sum::<f64>() / valid.len() as f64),
     }
 }
+
+#[cfg(test)]
+#[path = "climate_tests.rs"]
+mod tests;

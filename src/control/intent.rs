@@ -197,6 +197,7 @@ impl<'a> Reader<'a> {
         let (path, units) = (&self.meaning.properties.climate, &self.meaning.properties.units);
         let earlier = self.before.intent.range;
         let unit = self.desired.get(units);
+        let unknown_unit = || format!("unknown unit in {units}; {KNOWN_UNITS}");
         let outcome = match self.desired.get(path) {
             None => return self.read_lone_unit(units, unit),
             Some(Value::Object(fields)) => {
@@ -204,7 +205,8 @@ impl<'a> Reader<'a> {
                 if min.is_none() && max.is_none() {
                     return self.read_lone_unit(units, unit);
                 }
-                range(climate, unit, min, max)
+                let parsed = unit.map_or(Some(climate.unit), parse_unit);
+                parsed.ok_or_else(unknown_unit).and_then(|unit| range(climate, unit, min, max))
             }
             Some(_) => Err("not an object with minTemperature and maxTemperature".to_owned()),
         };
@@ -242,7 +244,10 @@ impl<'a> Reader<'a> {
         if let Some(raw) = unit {
             match parse_unit(raw) {
                 Some(_) => place(&mut self.accepted, path, raw.clone()),
-                None => self.refuse(path, raw, UNKNOWN_UNIT.to_owned()),
+                None => {
+                    self.refuse(path, raw, format!("unknown unit; {KNOWN_UNITS}"));
+                    self.keep(path);
+                }
             }
         }
         None
@@ -250,9 +255,14 @@ impl<'a> Reader<'a> {
 
     fn setpoint<T: PartialEq>(&self, value: T, earlier: Option<Setpoint<T>>) -> Setpoint<T> {
         match earlier {
-            Some(earlier) if earlier.value == value => earlier,
+            Some(earlier) if earlier.value == value && self.has_seen(earlier.version) => earlier,
             _ => Setpoint { value, version: self.version },
         }
+    }
+
+    /// A version above ours is one of an identity that was deleted and made anew; it says nothing any more.
+    fn has_seen(&self, version: Version) -> bool {
+        version <= self.version
     }
 
     fn keep(&mut self, path: &PropertyPath) {
@@ -266,24 +276,21 @@ impl<'a> Reader<'a> {
         let earlier = self.before.refusals.iter().find(|refusal| {
             refusal.property == *property && refusal.value == value && refusal.reason == reason
         });
-        let version = earlier.map_or(self.version, |earlier| earlier.version);
+        let earlier = earlier.map(|earlier| earlier.version).filter(|version| self.has_seen(*version));
+        let version = earlier.unwrap_or(self.version);
         self.refusals.push(Refusal { property: property.clone(), value, code: REFUSED, reason, version });
     }
 }
 
-const UNKNOWN_UNIT: &str = "unknown unit; \"celsius\", \"fahrenheit\" and \"kelvin\" are known";
+const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
 /// The whole range or the reason why not.
 fn range(
     climate: &ClimateSpec,
-    unit: Option<&Value>,
+    unit: TemperatureUnit,
     min: Option<&Value>,
     max: Option<&Value>,
 ) -> Result<ClimateRange, String> {
-    let unit = match unit {
-        None => climate.unit,
-        Some(raw) => parse_unit(raw).ok_or_else(|| UNKNOWN_UNIT.to_owned())?,
-    };
     let end = |name: &str, raw: Option<&Value>, otherwise| match raw {
         None => Ok(otherwise),
         Some(raw) => number(raw)
@@ -335,7 +342,10 @@ fn share(raw: &Value) -> Option<Permille> {
         return Some(if on { Permille::FULL } else { Permille::ZERO });
     }
     let percent = match raw {
-        Value::String(text) => number(&json!(text.trim().trim_end_matches('%'))),
+        Value::String(text) => {
+            let text = text.trim();
+            number(&json!(text.strip_suffix('%').unwrap_or(text)))
+        }
         other => number(other),
     };
     Permille::from_percent(percent?)

@@ -8,6 +8,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod climate;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod intent;
 pub mod outputs;
 

@@ -6,7 +6,8 @@
 //!
 //! [`Outputs::step`] asks the ranks from the top and takes the first that has something to say. The drive is then
 //! shaped to what the output bears: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. Rows of the fail-safe table
-//! for heat and silent sensors act at once, past slew and minimum times. Deliberately absent: JSON, pins.
+//! for heat and silent sensors act at once, past slew and minimum times; the last drive before the daemon goes does
+//! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -18,8 +19,10 @@ use core::time::Duration;
 
 /// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
-/// The grain of a slewing output.
+/// The grain of a slewing output, unless a permille takes it longer.
 const SLEW_TICK: Duration = Duration::from_millis(100);
+/// Running, if barely.
+const BARELY: Permille = Permille::saturating_const(1);
 
 /// What the ranks look at.
 #[derive(Clone, Copy)]
@@ -47,7 +50,8 @@ pub struct OutputState {
     pub hand: Option<(Permille, BootTime)>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
-    /// Where the slewed drive is, in permille, and since when. Finer than a permille, so that a slow slew moves.
+    /// Where the slewed drive is, in permille, and since when; `None` at rest. Finer than a permille, so that a slow
+    /// slew moves.
     level: Option<(f64, BootTime)>,
     /// When the shape lets the drive move on.
     next_at: Option<BootTime>,
@@ -70,8 +74,18 @@ impl OutputState {
 struct Order {
     row: RowDrive,
     cause: Cause,
-    /// Past slew and minimum times.
-    at_once: bool,
+    pace: Pace,
+}
+
+/// How a drive gets to where it is to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pace {
+    /// Within slew and minimum times.
+    Borne,
+    /// Past them.
+    AtOnce,
+    /// Past them, and nobody comes after to end a kick.
+    Last,
 }
 
 /// All outputs. See the module.
@@ -109,7 +123,7 @@ impl Outputs {
     /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
-            state.drive = None;
+            *state = OutputState { drive: None, level: None, kick_until: None, ..*state };
         }
     }
 
@@ -125,8 +139,8 @@ impl Outputs {
                 if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
             let auto = || situation.climate.and_then(|climate| climate.demand(output));
             state.cause = order.cause;
-            let Some(target) = resolve(order.row, state.drive, auto) else { continue };
-            let drive = state.shape(now, spec, target, order.at_once);
+            let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
+            let drive = state.shape(now, spec, target, order.pace);
             if state.drive != Some(drive) {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
@@ -150,7 +164,7 @@ impl Outputs {
 }
 
 fn stop_order(spec: &OutputSpec) -> Order {
-    Order { row: spec.when.stop, cause: Cause::Stop, at_once: true }
+    Order { row: spec.when.stop, cause: Cause::Stop, pace: Pace::Last }
 }
 
 /// The table: the first rank that has something to say.
@@ -162,24 +176,24 @@ fn decide(
     situation: Situation<'_>,
 ) -> Order {
     let regime = situation.climate.map(Climate::regime);
-    let row = |row, cause, at_once| Order { row, cause, at_once };
+    let row = |row, cause, pace| Order { row, cause, pace };
     if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat) {
-        return row(drive, Cause::Overheat, true);
+        return row(drive, Cause::Overheat, Pace::AtOnce);
     }
     if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {
-        return row(drive, Cause::SensorFault, true);
+        return row(drive, Cause::SensorFault, Pace::AtOnce);
     }
     if let (Some(since), Some((after, drive))) = (situation.silent_since, spec.when.hub_silent)
         && now.since(since) >= after
     {
-        return row(drive, Cause::HubSilent, false);
+        return row(drive, Cause::HubSilent, Pace::Borne);
     }
     if let Some((drive, _)) = state.hand {
-        return row(RowDrive::Fixed(drive), Cause::Override, false);
+        return row(RowDrive::Fixed(drive), Cause::Override, Pace::Borne);
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     if let Some(drive) = situation.intent.drives.get(&output) {
-        return row(RowDrive::Fixed(drive.value), Cause::Desired(drive.version), false);
+        return row(RowDrive::Fixed(drive.value), Cause::Desired(drive.version), Pace::Borne);
     }
     if let Some(fan_on) = situation.intent.fan_on.filter(|_| situation.fans.contains(&output)) {
         let least = match spec.kind {
@@ -187,11 +201,11 @@ fn decide(
             OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
         };
         let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
-        return row(RowDrive::Fixed(drive), Cause::Desired(fan_on.version), false);
+        return row(RowDrive::Fixed(drive), Cause::Desired(fan_on.version), Pace::Borne);
     }
     match demand {
-        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, false),
-        None => row(spec.when.start, Cause::Start, false),
+        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Borne),
+        None => row(spec.when.start, Cause::Start, Pace::Borne),
     }
 }
 
@@ -211,26 +225,24 @@ fn resolve(
 
 impl OutputState {
     /// Bends a target to what the output bears, and notes when it may move on.
-    fn shape(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, at_once: bool) -> Permille {
+    fn shape(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, pace: Pace) -> Permille {
         self.next_at = None;
         let target = match (spec.kind, spec.min_duty) {
             _ if target.is_zero() => target,
             (OutputKind::OnOff, _) => Permille::FULL,
             (OutputKind::Pwm, least) => target.max(least.unwrap_or_default()),
         };
-        if !at_once && let Some(held) = self.hold(now, spec, target) {
-            return held;
-        }
+        let target = if pace == Pace::Borne { self.hold(now, spec, target) } else { target };
         if spec.kind == OutputKind::OnOff {
             return target;
         }
-        if self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
+        if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
             self.kick_until = spec.kick.map(|kick| now + kick);
             self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), now));
         }
-        let level = self.slew(now, spec, target, at_once);
+        let level = self.slew(now, spec, target, pace);
         match self.kick_until {
-            Some(until) if until > now && !target.is_zero() => {
+            Some(until) if until > now && !target.is_zero() && pace != Pace::Last => {
                 self.wake_at(until);
                 Permille::FULL
             }
@@ -241,45 +253,57 @@ impl OutputState {
         }
     }
 
-    /// The present drive, while a minimum time keeps it from turning.
-    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Permille> {
-        let (present, turned_at) = (self.drive?, self.turned_at?);
-        let least = match (present.is_zero(), target.is_zero()) {
-            (false, true) => spec.min_on?,
-            (true, false) => spec.min_off?,
-            _ => return None,
+    /// What a minimum time lets through of a target: while it must run, it runs as it does.
+    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Permille {
+        let (Some(present), Some(turned_at)) = (self.drive, self.turned_at) else { return target };
+        let (least, held) = match (present.is_zero(), target.is_zero()) {
+            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present)),
+            (true, false) => (spec.min_off, Permille::ZERO),
+            _ => return target,
         };
-        let until = turned_at + least;
-        (until > now).then(|| {
-            self.wake_at(until);
-            present
-        })
+        match least.map(|least| turned_at + least) {
+            Some(until) if until > now => {
+                self.wake_at(until);
+                held
+            }
+            _ => target,
+        }
     }
 
-    fn slew(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, at_once: bool) -> Permille {
+    /// The present drive, or what it will be when its kick is over.
+    fn without_kick(&self) -> Option<Permille> {
+        match (self.kick_until, self.level) {
+            (Some(_), Some((level, _))) => Some(Permille::saturating(level).max(BARELY)),
+            _ => self.drive,
+        }
+    }
+
+    fn slew(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, pace: Pace) -> Permille {
         let goal = f64::from(target.get());
         let next = match (spec.slew_permille_per_s, self.level) {
-            (Some(rate), Some((level, at))) if !at_once => {
+            (Some(rate), Some((level, at))) if pace == Pace::Borne => {
                 let reach = rate * now.since(at).as_secs_f64();
                 if goal > level { (level + reach).min(goal) } else { (level - reach).max(goal) }
             }
             _ => goal,
         };
-        let least = spec.min_duty.unwrap_or_default();
         let drive = match Permille::saturating(next) {
             // Between rest and the least duty there is nothing but a stall.
-            stalled if stalled < least => {
+            stalled if stalled < spec.min_duty.unwrap_or_default() => {
                 if target.is_zero() {
                     Permille::ZERO
                 } else {
-                    least
+                    spec.min_duty.unwrap_or_default()
                 }
             }
             drive => drive,
         };
-        self.level = Some((if drive.is_zero() { 0.0 } else { next }, now));
+        let rests = drive.is_zero() && target.is_zero();
+        self.level = (!rests).then_some((next, now));
         if drive != target {
-            self.wake_at(now + SLEW_TICK);
+            let permille = spec.slew_permille_per_s.map(|rate| Duration::try_from_secs_f64(1.0 / rate));
+            let permille = permille.and_then(Result::ok).unwrap_or_default();
+            self.wake_at(now + permille.max(SLEW_TICK));
         }
         drive
     }
@@ -302,9 +326,13 @@ pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
     match row {
         RowDrive::Fixed(drive) => {
             let mut state = OutputState::UNKNOWN;
-            Some((state.shape(BootTime::ZERO, spec, drive, true), cause))
+            Some((state.shape(BootTime::ZERO, spec, drive, Pace::Last), cause))
         }
         // Without a daemon there is nothing to follow: the output stays as it is.
         RowDrive::Keep | RowDrive::Auto => None,
     }
 }
+
+#[cfg(test)]
+#[path = "outputs_tests.rs"]
+mod tests;

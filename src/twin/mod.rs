@@ -7,6 +7,8 @@
 
 mod document;
 mod events;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod record;
 mod sync;
 

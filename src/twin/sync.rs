@@ -13,7 +13,8 @@
 //! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one and
 //! the difference is sent, one patch in flight, so an outage of any length costs nothing. While a fetch is under
 //! way, notifications are held (bounded); on the answer those at or below the fetched version are dropped, the next
-//! ones applied, and a gap fetches again. Deliberately absent: queues of patches, chance, clocks.
+//! ones applied, and a gap fetches again, as does a notification that says nothing. Deliberately absent: queues of
+//! patches, chance, clocks.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -56,6 +57,10 @@ enum Phase {
 struct InFlight {
     rid: u64,
     patch: Patch,
+    /// Of the patch, what did not change: to be sent again if this one does not arrive.
+    touched: Vec<PropertyPath>,
+    /// Something else is wanted since.
+    outdated: bool,
     deadline: BootTime,
 }
 
@@ -179,6 +184,9 @@ impl Sync {
         if self.wanted.as_ref() != Some(&wanted) {
             self.refused = None;
             self.wanted = Some(wanted);
+            if let Some(flight) = &mut self.in_flight {
+                flight.outdated = true;
+            }
         }
         self.report(now);
     }
@@ -188,10 +196,10 @@ impl Sync {
         self.touched = paths;
     }
 
-    /// While held, no report goes out: what it would acknowledge is not durable yet.
-    pub fn set_hold(&mut self, now: BootTime, hold: bool) {
+    /// While held, no report goes out: what it would acknowledge is not durable yet. Released, what is wanted then
+    /// goes out with the next [`Self::set_reported`], so that one report says all of it.
+    pub fn set_hold(&mut self, hold: bool) {
         self.hold = hold;
-        self.report(now);
     }
 
     /// Does what is due.
@@ -249,10 +257,19 @@ impl Sync {
 
     fn drop_connection(&mut self) {
         self.phase = Phase::Offline;
-        self.in_flight = None;
+        if let Some(flight) = self.in_flight.take() {
+            self.touch_again(flight);
+        }
         self.requests.clear();
         self.refusals = 0;
         self.report_not_before = BootTime::ZERO;
+    }
+
+    /// What was to be sent again still is, unless there is newer to send.
+    fn touch_again(&mut self, flight: InFlight) {
+        if self.touched.is_empty() {
+            self.touched = flight.touched;
+        }
     }
 
     fn next_rid(&mut self) -> u64 {
@@ -342,6 +359,10 @@ impl Sync {
                     self.notices.push_back(SyncNotice::Gap { at: self.desired_version, came: version });
                     return self.fetch(now);
                 }
+                // A version alone: the hub may mean that nothing is left, or that nothing changed. It is asked.
+                if patch.is_empty() {
+                    return self.fetch(now);
+                }
                 let mut desired = self.desired.clone();
                 desired.apply(&patch);
                 // The hub holds the merged document to its limits too, so this one is as it should be; a document
@@ -356,8 +377,9 @@ impl Sync {
 
     fn handle_ack(&mut self, now: BootTime, rid: u64) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
+            let before = self.acknowledged.clone();
             self.acknowledged.apply(&flight.patch);
-            self.acknowledged_changed = true;
+            self.acknowledged_changed |= self.acknowledged != before;
             self.refusals = 0;
             self.report(now);
         }
@@ -368,14 +390,15 @@ impl Sync {
             let retry_after = self.rest(now);
             return self.notices.push_back(SyncNotice::FetchRefused { status, message, retry_after });
         }
-        if self.in_flight.take_if(|flight| flight.rid == rid).is_none() {
-            return;
-        }
+        let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
         if status < 500 && !matches!(status, 408 | 412 | 429) {
-            self.refused = self.wanted.clone();
-            self.touched.clear();
-            return self.notices.push_back(SyncNotice::ReportRefused { status, message });
+            self.notices.push_back(SyncNotice::ReportRefused { status, message });
+            if !flight.outdated {
+                self.refused = self.wanted.clone();
+            }
+            return self.report(now);
         }
+        self.touch_again(flight);
         let retry_after = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
         self.refusals += 1;
         self.report_not_before = now + retry_after;
@@ -386,9 +409,12 @@ impl Sync {
         match self.phase {
             Phase::Offline => return,
             Phase::Synced => self.fetch(now),
-            Phase::Fetching { .. } | Phase::Resting { .. } => {
+            // It may be the answer itself that cannot be read.
+            Phase::Fetching { .. } => {
                 self.rest(now);
             }
+            // The fetch that is due says it all; more of the same does not put it off.
+            Phase::Resting { .. } => {}
         }
         self.notices.push_back(SyncNotice::Garbled(reason));
     }
@@ -407,9 +433,13 @@ impl Sync {
         }
         let Some(patch) = self.pending_patch() else { return };
         let rid = self.next_rid();
-        self.touched.clear();
+        let touched = core::mem::take(&mut self.touched);
         let deadline = now + self.policy.request_timeout;
-        self.in_flight = Some(InFlight { rid, patch: patch.clone(), deadline });
+        self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, outdated: false, deadline });
         self.requests.push_back(HubRequest::PatchReported { rid, patch });
     }
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

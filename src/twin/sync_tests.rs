@@ -1,0 +1,495 @@
+use super::*;
+use crate::twin::fixtures::{at, patch, path, secs, section};
+use serde_json::{Value, json};
+
+#[path = "sync_model_tests.rs"]
+mod model;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const REFRESH: Duration = Duration::from_secs(3600);
+const POLICY: SyncPolicy = SyncPolicy { request_timeout: TIMEOUT, refresh_interval: REFRESH };
+
+/// A state machine, and the time.
+struct Rig {
+    sync: Sync,
+    now: BootTime,
+}
+
+impl Rig {
+    fn offline() -> Self {
+        let sync = Sync::new(section(json!({"a": 1})), Version(5), Section::default(), POLICY);
+        Self { sync, now: at(100) }
+    }
+
+    /// Connected at version 5, desired `{"a": 1}`, nothing reported.
+    fn synced() -> Self {
+        let mut rig = Self::offline();
+        rig.hub(HubEvent::Up);
+        rig.twin(5, json!({"a": 1}), json!({}));
+        rig.notices();
+        rig
+    }
+
+    fn hub(&mut self, event: HubEvent) {
+        self.sync.handle_hub(self.now, event);
+    }
+
+    /// Answers the fetch under way.
+    fn twin(&mut self, version: u64, desired: Value, reported: Value) {
+        let Some(HubRequest::GetTwin { rid }) = self.sync.poll_request() else { panic!("no fetch") };
+        self.hub(HubEvent::Twin {
+            rid,
+            desired: section(desired),
+            desired_version: Version(version),
+            reported: section(reported),
+        });
+    }
+
+    fn delta(&mut self, version: u64, change: Value) {
+        self.hub(HubEvent::DesiredDelta { version: Version(version), patch: patch(change) });
+    }
+
+    fn want(&mut self, wanted: Value) {
+        self.sync.set_reported(self.now, section(wanted));
+    }
+
+    /// The report that was just sent.
+    fn report(&mut self) -> (u64, Patch) {
+        match self.sync.poll_request() {
+            Some(HubRequest::PatchReported { rid, patch }) => (rid, patch),
+            other => panic!("no report but {other:?}"),
+        }
+    }
+
+    fn reject(&mut self, rid: u64, status: u16) {
+        self.hub(HubEvent::Rejected { rid, status, message: "no".into() });
+    }
+
+    fn ack(&mut self, rid: u64) {
+        self.hub(HubEvent::ReportedAck { rid });
+    }
+
+    /// Goes to the next deadline and does what is due.
+    fn wait(&mut self) -> &'static str {
+        let (due, what) = self.sync.poll_timeout().expect("no deadline");
+        assert!(due >= self.now, "{what} lies in the past");
+        self.now = due;
+        self.sync.handle_timeout(due);
+        what
+    }
+
+    fn fetches(&mut self) -> bool {
+        matches!(self.sync.poll_request(), Some(HubRequest::GetTwin { .. }))
+    }
+
+    fn notices(&mut self) -> Vec<SyncNotice> {
+        core::iter::from_fn(|| self.sync.poll_notice()).collect()
+    }
+
+    fn state(&self) -> (u64, Value) {
+        (self.sync.desired_version().0, Value::Object(self.sync.desired().as_object().clone()))
+    }
+}
+
+#[test]
+fn offline_there_is_nothing_to_do_and_nothing_is_taken() {
+    let mut rig = Rig::offline();
+    rig.delta(6, json!({"a": 2}));
+    rig.hub(HubEvent::Garbled { reason: "?".into() });
+    rig.want(json!({"x": 1}));
+    assert_eq!((rig.state(), rig.sync.poll_timeout()), ((5, json!({"a": 1})), None));
+    assert_eq!((rig.sync.poll_request(), rig.notices()), (None, Vec::new()));
+}
+
+#[test]
+fn a_connection_that_comes_up_fetches_and_the_answer_is_taken_over() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    assert!(rig.sync.is_online() && !rig.sync.is_synced());
+    rig.twin(7, json!({"a": 3}), json!({"x": 1}));
+    assert_eq!(rig.state(), (7, json!({"a": 3})));
+    let change = DesiredChange { from: Version(5), to: Version(7), recreated: false };
+    assert_eq!(rig.sync.poll_desired_change(), Some(change));
+    assert_eq!(rig.sync.poll_desired_change(), None);
+    assert!(rig.sync.poll_acknowledged_change() && !rig.sync.poll_acknowledged_change());
+    assert_eq!(rig.sync.acknowledged(), &section(json!({"x": 1})));
+    assert_eq!(rig.notices(), [SyncNotice::Synced { version: Version(7) }]);
+    assert!(rig.sync.is_settled());
+}
+
+#[test]
+fn an_answer_that_says_nothing_new_changes_nothing() {
+    let mut rig = Rig::synced();
+    assert_eq!(rig.sync.poll_desired_change(), None);
+    assert!(!rig.sync.poll_acknowledged_change());
+}
+
+#[test]
+fn the_next_version_is_applied_and_a_repeated_or_older_one_dropped() {
+    let mut rig = Rig::synced();
+    rig.delta(6, json!({"b": 2}));
+    assert_eq!(rig.state(), (6, json!({"a": 1, "b": 2})));
+    rig.delta(6, json!({"b": 9}));
+    rig.delta(4, json!({"b": null}));
+    assert_eq!(rig.state(), (6, json!({"a": 1, "b": 2})));
+    assert_eq!(rig.sync.poll_request(), None);
+}
+
+#[test]
+fn a_gap_fetches_the_twin() {
+    let mut rig = Rig::synced();
+    rig.delta(8, json!({"b": 2}));
+    assert_eq!(rig.state(), (5, json!({"a": 1})));
+    assert_eq!(rig.notices(), [SyncNotice::Gap { at: Version(5), came: Version(8) }]);
+    rig.twin(8, json!({"b": 2}), json!({}));
+    assert_eq!(rig.state(), (8, json!({"b": 2})));
+}
+
+#[test]
+fn a_notification_that_says_nothing_fetches_the_twin() {
+    // A hub may tell of `desired: null` by a version alone.
+    let mut rig = Rig::synced();
+    rig.delta(6, json!({}));
+    rig.twin(6, json!({}), json!({}));
+    assert_eq!(rig.state(), (6, json!({})));
+}
+
+#[test]
+fn a_lower_version_from_a_fetch_is_an_identity_made_anew_and_is_taken_over() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.twin(1, json!({}), json!({}));
+    assert_eq!(rig.state(), (1, json!({})));
+    let change = rig.sync.poll_desired_change().unwrap();
+    assert_eq!(change, DesiredChange { from: Version(5), to: Version(1), recreated: true });
+}
+
+#[test]
+fn changes_not_yet_looked_at_are_told_as_one() {
+    let mut rig = Rig::synced();
+    rig.delta(6, json!({"b": 1}));
+    rig.delta(7, json!({"b": 2}));
+    let change = rig.sync.poll_desired_change().unwrap();
+    assert_eq!(change, DesiredChange { from: Version(5), to: Version(7), recreated: false });
+}
+
+#[test]
+fn notifications_during_a_fetch_are_held_then_dropped_or_applied() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.delta(6, json!({"b": 6}));
+    rig.delta(7, json!({"b": 7}));
+    rig.delta(8, json!({"b": 8}));
+    assert_eq!(rig.state(), (5, json!({"a": 1})));
+    rig.twin(7, json!({"a": 1, "b": 7}), json!({}));
+    assert_eq!(rig.state(), (8, json!({"a": 1, "b": 8})));
+    assert!(rig.sync.is_synced());
+}
+
+#[test]
+fn a_gap_among_held_notifications_fetches_again_and_holds_the_rest() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.delta(9, json!({"b": 9}));
+    rig.delta(10, json!({"c": 10}));
+    rig.twin(7, json!({}), json!({}));
+    assert!(!rig.sync.is_synced());
+    rig.twin(9, json!({"b": 9}), json!({}));
+    assert_eq!(rig.state(), (10, json!({"b": 9, "c": 10})));
+}
+
+#[test]
+fn more_notifications_than_are_held_cost_another_fetch() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    let count = HELD_MAX as u64 + 1;
+    for n in 1..=count {
+        rig.delta(5 + n, json!({ "b": n }));
+    }
+    rig.twin(5, json!({"a": 1}), json!({}));
+    assert_eq!(rig.sync.desired_version(), Version(4 + count));
+    rig.twin(5 + count, json!({"a": 1, "b": count}), json!({}));
+    assert_eq!(rig.sync.desired_version(), Version(5 + count));
+    assert!(rig.sync.is_synced());
+}
+
+#[test]
+fn the_connection_may_end_in_every_phase() {
+    let synced = || Rig::synced();
+    let fetching = || {
+        let mut rig = Rig::offline();
+        rig.hub(HubEvent::Up);
+        rig
+    };
+    let resting = || {
+        let mut rig = fetching();
+        rig.sync.poll_request();
+        rig.reject(1, 503);
+        rig
+    };
+    let in_flight = || {
+        let mut rig = Rig::synced();
+        rig.want(json!({"x": 1}));
+        rig
+    };
+    let phases: [&dyn Fn() -> Rig; 5] = [&Rig::offline, &fetching, &resting, &synced, &in_flight];
+    for phase in phases {
+        let mut rig = phase();
+        rig.hub(HubEvent::Down);
+        assert!(!rig.sync.is_online());
+        assert_eq!((rig.sync.poll_timeout(), rig.sync.poll_request()), (None, None));
+        rig.hub(HubEvent::Up);
+        rig.twin(6, json!({"a": 2}), json!({}));
+        assert_eq!(rig.state(), (6, json!({"a": 2})));
+    }
+}
+
+#[test]
+fn reports_are_differences_and_one_is_under_way_at_a_time() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1, "y": {"z": 1}}));
+    let (first, change) = rig.report();
+    assert_eq!(change, patch(json!({"x": 1, "y": {"z": 1}})));
+    rig.want(json!({"x": 2}));
+    rig.want(json!({"x": 3}));
+    assert_eq!(rig.sync.poll_request(), None);
+    rig.ack(first);
+    assert!(rig.sync.poll_acknowledged_change());
+    let (second, change) = rig.report();
+    assert_eq!(change, patch(json!({"y": null, "x": 3})));
+    rig.ack(second);
+    assert!(rig.sync.is_settled());
+    rig.want(json!({"x": 3}));
+    assert_eq!(rig.sync.poll_request(), None);
+}
+
+#[test]
+fn answers_to_requests_that_are_over_are_ignored() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1}));
+    let (old, _) = rig.report();
+    rig.hub(HubEvent::Down);
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"a": 1}), json!({}));
+    let (new, _) = rig.report();
+    assert_ne!(old, new);
+    rig.ack(old);
+    rig.reject(old, 400);
+    rig.hub(HubEvent::Twin {
+        rid: old,
+        desired: section(json!({})),
+        desired_version: Version(99),
+        reported: section(json!({})),
+    });
+    assert!(!rig.sync.is_settled());
+    assert_eq!(rig.state(), (5, json!({"a": 1})));
+    rig.ack(new);
+    assert!(rig.sync.is_settled());
+}
+
+#[test]
+fn a_fetch_that_is_not_answered_makes_the_connection_anew() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.sync.poll_request();
+    assert_eq!(rig.wait(), "answer to the twin's fetch");
+    assert_eq!(rig.now, at(130));
+    assert_eq!(rig.sync.poll_request(), Some(HubRequest::Reconnect { reason: "the twin" }));
+    assert_eq!((rig.sync.is_online(), rig.sync.poll_timeout()), (false, None));
+    assert_eq!(rig.notices(), [SyncNotice::Unanswered("the twin")]);
+}
+
+#[test]
+fn a_report_that_is_not_answered_makes_the_connection_anew() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1}));
+    rig.report();
+    assert_eq!(rig.wait(), "answer to a report");
+    assert!(matches!(rig.sync.poll_request(), Some(HubRequest::Reconnect { .. })));
+    rig.hub(HubEvent::Down);
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"a": 1}), json!({}));
+    assert_eq!(rig.report().1, patch(json!({"x": 1})));
+}
+
+#[test]
+fn a_report_put_off_is_sent_again_after_pauses_that_grow_to_a_bound() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1}));
+    let mut pauses = Vec::new();
+    for status in [429, 503, 500, 408, 412, 429, 429, 429, 429, 429, 429, 429] {
+        let (rid, change) = rig.report();
+        assert_eq!(change, patch(json!({"x": 1})));
+        rig.reject(rid, status);
+        assert_eq!(rig.sync.poll_request(), None, "{status}");
+        let from = rig.now;
+        rig.wait();
+        pauses.push(rig.now.since(from).as_secs());
+    }
+    assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]);
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    rig.want(json!({"x": 2}));
+    let (rid, _) = rig.report();
+    rig.reject(rid, 429);
+    let from = rig.now;
+    rig.wait();
+    assert_eq!(rig.now.since(from), secs(2), "what was taken ends the row of refusals");
+}
+
+#[test]
+fn a_fetch_that_is_refused_is_tried_again_after_pauses_that_grow_to_a_bound() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    let mut pauses = Vec::new();
+    for _ in 0..11 {
+        let Some(HubRequest::GetTwin { rid }) = rig.sync.poll_request() else { panic!() };
+        rig.reject(rid, 503);
+        let from = rig.now;
+        assert_eq!(rig.wait(), "fetching the twin again");
+        pauses.push(rig.now.since(from).as_secs());
+    }
+    assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+}
+
+#[test]
+fn a_report_refused_for_good_is_set_aside_until_another_is_wanted() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": "bad"}));
+    let (rid, _) = rig.report();
+    rig.reject(rid, 400);
+    let refused = SyncNotice::ReportRefused { status: 400, message: "no".into() };
+    assert_eq!(rig.notices(), [refused]);
+    rig.want(json!({"x": "bad"}));
+    assert_eq!((rig.sync.poll_request(), rig.sync.is_settled()), (None, true));
+    assert_eq!(rig.sync.poll_timeout().unwrap().1, "refreshing the twin");
+    rig.want(json!({"x": "good"}));
+    assert_eq!(rig.report().1, patch(json!({"x": "good"})));
+}
+
+#[test]
+fn a_refusal_sets_aside_what_was_sent_and_not_what_is_wanted_since() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": "bad"}));
+    let (rid, _) = rig.report();
+    rig.want(json!({"x": "good"}));
+    rig.reject(rid, 400);
+    assert_eq!(rig.report().1, patch(json!({"x": "good"})));
+}
+
+#[test]
+fn what_cannot_be_read_fetches_the_twin() {
+    let mut rig = Rig::synced();
+    rig.hub(HubEvent::Garbled { reason: "not JSON".into() });
+    assert_eq!(rig.notices(), [SyncNotice::Garbled("not JSON".into())]);
+    assert!(rig.fetches());
+    // The answer itself may be what cannot be read; then a pause.
+    rig.hub(HubEvent::Garbled { reason: "not JSON".into() });
+    assert_eq!(rig.sync.poll_request(), None);
+    rig.wait();
+    rig.twin(6, json!({}), json!({}));
+    assert_eq!(rig.state(), (6, json!({})));
+}
+
+#[test]
+fn what_cannot_be_read_again_and_again_does_not_put_off_the_next_fetch() {
+    let mut rig = Rig::synced();
+    rig.hub(HubEvent::Garbled { reason: "?".into() });
+    rig.sync.poll_request();
+    rig.hub(HubEvent::Garbled { reason: "?".into() });
+    let due = rig.sync.poll_timeout().unwrap().0;
+    for _ in 0..100 {
+        rig.hub(HubEvent::Garbled { reason: "?".into() });
+    }
+    assert_eq!(rig.sync.poll_timeout().unwrap().0, due);
+}
+
+#[test]
+fn the_twin_is_fetched_again_now_and_then_but_not_across_a_report() {
+    let mut rig = Rig::synced();
+    assert_eq!(rig.wait(), "refreshing the twin");
+    assert_eq!(rig.now, at(100) + REFRESH);
+    rig.twin(5, json!({"a": 1}), json!({}));
+    rig.now = rig.now + (REFRESH - TIMEOUT / 2);
+    rig.want(json!({"x": 1}));
+    let (rid, _) = rig.report();
+    rig.now = rig.now + TIMEOUT / 2;
+    rig.sync.handle_timeout(rig.now);
+    assert!(!rig.fetches());
+    rig.ack(rid);
+    assert_eq!(rig.wait(), "refreshing the twin");
+    assert!(rig.fetches());
+    rig.want(json!({"x": 2}));
+    assert_eq!(rig.sync.poll_request(), None);
+}
+
+#[test]
+fn values_to_send_again_go_with_the_next_report() {
+    let mut rig = Rig::synced();
+    let number = path("x.n");
+    rig.want(json!({"x": {"n": 1, "m": 1}}));
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    rig.sync.touch(vec![number.clone(), path("gone")]);
+    rig.want(json!({"x": {"n": 1, "m": 2}}));
+    let (rid, change) = rig.report();
+    assert_eq!(change, patch(json!({"x": {"m": 2, "n": 1}})));
+    rig.ack(rid);
+    assert!(rig.sync.is_settled());
+    rig.sync.touch(vec![number]);
+    rig.want(json!({"x": {"n": 1, "m": 2}}));
+    assert_eq!(rig.report().1, patch(json!({"x": {"n": 1}})));
+}
+
+#[test]
+fn values_to_send_again_survive_a_refusal_for_now_and_a_lost_connection() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"n": 1}));
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    rig.sync.touch(vec![path("n")]);
+    rig.want(json!({"n": 1}));
+    let (rid, _) = rig.report();
+    rig.reject(rid, 429);
+    rig.wait();
+    assert_eq!(rig.report().1, patch(json!({"n": 1})));
+    rig.hub(HubEvent::Down);
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"a": 1}), json!({"n": 1}));
+    assert_eq!(rig.report().1, patch(json!({"n": 1})));
+}
+
+#[test]
+fn an_equal_value_sent_again_changes_nothing_that_is_worth_keeping() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"n": 1}));
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    assert!(rig.sync.poll_acknowledged_change());
+    rig.sync.touch(vec![path("n")]);
+    rig.want(json!({"n": 1}));
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    assert!(!rig.sync.poll_acknowledged_change());
+}
+
+#[test]
+fn while_held_no_report_goes_out_and_then_one_with_all_of_it() {
+    let mut rig = Rig::synced();
+    rig.sync.set_hold(true);
+    rig.want(json!({"x": 1}));
+    assert_eq!(rig.sync.poll_request(), None);
+    assert_eq!(rig.sync.poll_timeout().unwrap().1, "refreshing the twin");
+    rig.sync.set_hold(false);
+    rig.want(json!({"x": 1, "y": 2}));
+    assert_eq!(rig.report().1, patch(json!({"x": 1, "y": 2})));
+}
+
+#[test]
+fn request_ids_go_on_from_those_of_another() {
+    let mut rig = Rig::offline();
+    rig.sync = Sync::new(Section::default(), Version(0), Section::default(), POLICY).after_rid(41);
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.sync.poll_request(), Some(HubRequest::GetTwin { rid: 42 }));
+    assert_eq!(rig.sync.last_rid(), 42);
+}
