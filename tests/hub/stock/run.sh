@@ -50,6 +50,20 @@ eventually "Python device: desired change reported" reported py '"applied":{"col
 hub method py echo --payload '"x"' | tr -d ' \n' | grep -qF '"payload":{"echo":"x"}' || fail "Python device: method"
 echo "ok: Python device answers a method"
 
+# --- both through WebSockets ----------------------------------------------------------------------------------------
+
+node "$here/device.js" "$(hub connection-string node-ws)" MqttWs >"$work/node-ws.log" 2>&1 &
+clients="$clients $!"
+"$cache/python/bin/python" "$here/device.py" "$(hub connection-string py-ws)" "$work/hub/ca.pem" websockets \
+    >"$work/python-ws.log" 2>&1 &
+clients="$clients $!"
+eventually "Node device over WebSocket: first report" reported node-ws '"firmwareVersion":"1.2.1"'
+eventually "Python device over WebSocket: first report" reported py-ws '"started":true'
+hub twin update py-ws --desired '{"colour":"red"}' >/dev/null
+hub twin update node-ws --desired '{"components":{"climate":{"minTemperature":"50"}}}' >/dev/null
+eventually "Python device over WebSocket: desired change reported" reported py-ws '"applied":{"colour":"red"}'
+eventually "Node device over WebSocket: desired change reported" reported node-ws '"minTemperature":"50"'
+
 # --- both, over a restart of the hub: neither subscribes again ---------------------------------------------------------
 
 kill "$hub_process"
