@@ -130,7 +130,6 @@ mod tests {
     use super::*;
     use crate::board::{BoardSettings, Driver};
     use crate::control::{Cause, OutputId};
-    use crate::twin::Version;
     use crate::units::BootTime;
     use core::time::Duration;
     use serde_json::Value;
@@ -188,10 +187,10 @@ mod tests {
     #[test]
     fn the_trace_has_the_line_of_the_contract() {
         let dir = tempfile::tempdir().unwrap();
-        board(dir.path()).drive(&order(0, 1000, Cause::Desired(Version(7)))).unwrap();
+        board(dir.path()).drive(&order(0, 1000, Cause::Desired(Default::default()))).unwrap();
         assert_eq!(
             trace(dir.path()),
-            "{\"boottime_ns\":12000000345,\"output\":\"fan\",\"permille\":1000,\"cause\":\"desired version 7\"}\n"
+            "{\"boottime_ns\":12000000345,\"output\":\"fan\",\"permille\":1000,\"cause\":\"desired version 0\"}\n"
         );
     }
 

@@ -6,6 +6,7 @@ use crate::config::{self, Environment, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
 use crate::hub::Identity;
 use core::fmt;
+use humantime::format_duration;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -56,18 +57,16 @@ fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<
         writeln!(out, "         {}", Rows(output))?;
     }
     for (sensor, settings) in engine.sensors.iter().zip(&settings.sensors) {
-        let (period, stale) = (settings.period, sensor.stale_after);
-        writeln!(
-            out,
-            "sensor   {}, {}, every {period:?}, stale after {stale:?}",
-            sensor.name, sensor.measures
-        )?;
+        let (period, stale) = (format_duration(settings.period), format_duration(sensor.stale_after));
+        writeln!(out, "sensor   {}, {}, every {period}, stale after {stale}", sensor.name, sensor.measures)?;
     }
     match &engine.climate {
         None => writeln!(out, "climate  none"),
         Some(climate) => {
             let unit = climate.unit;
-            let (min, max) = (unit.from_celsius(climate.range.min()), unit.from_celsius(climate.range.max()));
+            // The way through Celsius leaves crumbs that nobody wrote.
+            let shown = |temperature| (unit.from_celsius(temperature) * 1000.0).round() / 1000.0;
+            let (min, max) = (shown(climate.range.min()), shown(climate.range.max()));
             let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
             let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
             let combine = match (sensors.len(), climate.combine) {
@@ -113,7 +112,7 @@ impl fmt::Display for Rows<'_> {
             }
         }
         if let Some((after, row)) = when.hub_silent {
-            write!(f, ", hub silent for {} {}", humantime::format_duration(after), Row(row))?;
+            write!(f, ", hub silent for {} {}", format_duration(after), Row(row))?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Out
                 format!("{}: {}", fault.name(), advice(fault))
             }
         };
-        say(format!("  sensor     {}: {verdict}, at {whereabouts}", sensor.name));
+        say(format!("  sensor     {}: {verdict}; {whereabouts}", sensor.name));
     }
     outcome
 }

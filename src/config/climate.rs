@@ -47,7 +47,7 @@ fn climate(mut table: Reader<'_>, sensors: &[Sensor], outputs: &[Output]) -> Opt
     if let (Some(critical), Some(range)) = (&critical, range)
         && critical.value <= range.max()
     {
-        let max = unit.from_celsius(range.max());
+        let max = values::degrees(unit, range.max());
         table.findings().wrong(critical.at, format!("`critical` must lie above the range's max, {max}"));
     }
     let hysteresis = table.number_if("hysteresis", "0 or more", |number| number >= 0.0);
@@ -101,7 +101,7 @@ fn range_within(
     if let Some(inner) = inner
         && !limits.contains(inner)
     {
-        let (min, max) = (unit.from_celsius(inner.min()), unit.from_celsius(inner.max()));
+        let (min, max) = (values::degrees(unit, inner.min()), values::degrees(unit, inner.max()));
         table.wrong("limits", format!("must contain the range, which is {min} to {max}"));
     }
     Some(limits)

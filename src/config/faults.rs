@@ -9,6 +9,9 @@ use core::fmt::Write as _;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// A longer line would bury the message.
+const EXCERPT_BYTES_MAX: usize = 300;
+
 /// A stretch of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
@@ -100,6 +103,8 @@ impl Findings {
             });
         }
         found.sort_by_key(|f| f.at);
+        // A parser that recovers may stumble at one place for each level it was in.
+        found.dedup_by(|a, b| a.at == b.at && a.message == b.message);
         let faults: Vec<ConfigFault> =
             found.into_iter().map(|f| ConfigFault::new(text, f.at, f.message)).collect();
         (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults })
@@ -169,7 +174,8 @@ pub struct ConfigFault {
 impl ConfigFault {
     fn new(text: &str, at: Span, message: String) -> Self {
         let Place { line, column, shown, width } = Place::of(text, at);
-        let excerpt = (!shown.trim().is_empty()).then(|| {
+        let worth_showing = at != Span::FILE && !shown.trim().is_empty() && shown.len() <= EXCERPT_BYTES_MAX;
+        let excerpt = worth_showing.then(|| {
             let shown = printable(&without_secret(shown));
             let length = shown.chars().count();
             let width = width.min((length + 1).saturating_sub(column)).max(1);
@@ -274,7 +280,7 @@ mod tests {
         ] {
             assert!(!told(line, Span { start: 0, end: 3 }).contains("c2Vj"), "{line}");
         }
-        assert!(told("key-file = \"/etc/key\"", Span::FILE).contains("/etc/key"));
+        assert!(told("key-file = \"/etc/key\"", Span { start: 0, end: 8 }).contains("/etc/key"));
     }
 
     #[test]

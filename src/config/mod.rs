@@ -100,12 +100,11 @@ impl Environment {
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        // systemd joins several directories with colons; the first is the unit's own.
-        let first =
-            |name| std::env::split_paths(&variable(name)?).next().filter(|p| !p.as_os_str().is_empty());
+        let set = |name| variable(name).filter(|value| !value.is_empty());
         Self {
-            credentials_directory: first("CREDENTIALS_DIRECTORY"),
-            runtime_directory: first("RUNTIME_DIRECTORY"),
+            credentials_directory: set("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            // systemd joins several directories with colons; the first is the unit's own.
+            runtime_directory: set("RUNTIME_DIRECTORY").and_then(|list| std::env::split_paths(&list).next()),
         }
     }
 }
@@ -278,4 +277,19 @@ fn check_autos(root: &Reader<'_>, outputs: &[Output], climate: Option<&ClimateSp
 
 fn identity(hub: &HubSettings) -> String {
     format!("{}/{}", hub.host, hub.device_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_runtime_directory_counts_and_an_empty_variable_does_not() {
+        let environment = Environment::from_variables(|name| match name {
+            "RUNTIME_DIRECTORY" => Some("/run/twind:/run/other".into()),
+            _ => Some(OsString::new()),
+        });
+        assert_eq!(environment.runtime_directory, Some(PathBuf::from("/run/twind")));
+        assert_eq!(environment.credentials_directory, None);
+    }
 }

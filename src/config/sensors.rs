@@ -119,7 +119,7 @@ fn source(table: &mut Reader<'_>, driver: Option<Driver>, places: &Places) -> Op
 fn id_means(driver: Driver) -> &'static str {
     match driver {
         Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
-        Driver::Hwmon => "DEVICE/ATTRIBUTE, such as \"cpu_thermal/temp1_input\" (or `path`)",
+        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1_input\" (or `path`)",
         Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
         Driver::Iio => "the device's name (or `path`)",
         Driver::File => "nothing",

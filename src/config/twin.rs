@@ -49,8 +49,9 @@ pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
         let path = written.map(|at: At<PropertyPath>| at.value).or_else(|| PropertyPath::parse(default));
         let path = path.filter(|_| !wrong)?;
         if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
-            let key_or_other = if twin.has(key) { key } else { other };
-            twin.wrong(key_or_other, format!("is the same property for `{other}` and `{key}`: \"{path}\""));
+            let place = twin.place(if twin.has(key) { key } else { other });
+            let say = format!("`{other}` and `{key}` are both \"{path}\": each needs a property of its own");
+            twin.findings().wrong(place, say);
         }
         taken.push((key, path.clone()));
         Some(path)

@@ -47,11 +47,20 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
     if name.len() > 64 {
         return None;
     }
+    // The first measure likes a common start (`host-nam` for `host-name`), the second sees one slip in a short word.
+    let near = |score: f64, candidate: &str| {
+        score >= 0.8 || (candidate.len() >= 3 && strsim::osa_distance(name, candidate) == 1)
+    };
     candidates
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(score, _)| *score >= 0.8)
+        .filter(|(score, candidate)| near(*score, candidate))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// A temperature as a message writes it: the way through Celsius leaves crumbs.
+pub(super) fn degrees(unit: TemperatureUnit, temperature: Celsius) -> f64 {
+    (unit.from_celsius(temperature) * 1000.0).round() / 1000.0
 }
 
 /// What to say of a word that is none of those allowed.

@@ -118,6 +118,16 @@ impl Cause {
         }
     }
 
+    /// Might a wrong wall clock be behind it? Then a clock that is set is a reason to try at once.
+    pub(super) fn may_be_the_clock(&self) -> bool {
+        matches!(
+            self,
+            Self::Clock(_)
+                | Self::Refused { code: 4 | 5, .. }
+                | Self::Tls(TlsFault::Expired | TlsFault::NotValidYet)
+        )
+    }
+
     /// How loud to be: an error needs a person, a warning says that something is less than it should be, and being
     /// offline is neither.
     pub(super) fn level(&self) -> Level {

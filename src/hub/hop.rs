@@ -88,6 +88,40 @@ mod tests {
         carried.await.unwrap().unwrap();
     }
 
+    const STRANGER_NAME: &str = "TWIND_TEST_HOP";
+
+    #[test]
+    #[ignore = "the other process of the test below, which starts it"]
+    fn stranger() {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::net::{SocketAddr, UnixStream};
+        let name = std::env::var(STRANGER_NAME).unwrap();
+        let mut stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
+        // Turned away is an end or a reset, and no byte before it.
+        let heard = io::Read::read(&mut stream, &mut [0; 1]).unwrap_or(0);
+        assert_eq!(heard, 0);
+    }
+
+    #[tokio::test]
+    async fn another_process_is_turned_away_and_the_own_still_served() {
+        let hop = Hop::bind().unwrap();
+        let address = hop.address().to_owned();
+        let (wire, mut far) = duplex(64);
+        // Whoever is served hears this.
+        far.write_all(b"x").await.unwrap();
+        let carried = tokio::spawn(hop.carry(wire));
+        let mut stranger = std::process::Command::new(std::env::current_exe().unwrap());
+        stranger.args(["hub::hop::tests::stranger", "--exact", "--ignored"]);
+        stranger.env(STRANGER_NAME, address.trim_start_matches('\0'));
+        let output = tokio::task::spawn_blocking(move || stranger.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+
+        let mut near = UnixStream::connect(&address).await.unwrap();
+        assert_eq!(near.read_u8().await.unwrap(), b'x');
+        carried.abort();
+    }
+
     #[tokio::test]
     async fn the_name_is_given_up_after_one_connection_and_never_repeats() {
         let (one, two) = (Hop::bind().unwrap(), Hop::bind().unwrap());

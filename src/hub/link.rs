@@ -8,6 +8,7 @@
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
 use super::session::Session;
+use super::tls::SetupFault;
 use super::token::{self, Token};
 use super::{Clock, HubSettings, Identity, tls, wire};
 use crate::twin::{HubEvent, HubRequest};
@@ -15,7 +16,7 @@ use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::Level;
 
@@ -23,6 +24,10 @@ use tracing::Level;
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
 /// How long it may take when the link is closed; whoever closes it has a limit of their own.
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// A clock that is set by less than this was not what the hub refused: it forgives five minutes.
+const CLOCK_STEP_SECS: u64 = 60;
+/// How often to look whether it was set, while that matters.
+const CLOCK_LOOK: Duration = Duration::from_secs(5);
 /// 2025-01-01: no clock that is right says less. A Pi without a clock of its own starts in 1970 or at its last
 /// shutdown, and a token dated so would be refused as if the key were wrong.
 const EARLIEST: UnixSeconds = UnixSeconds(1_735_689_600);
@@ -169,10 +174,12 @@ impl Driver {
         self.events.send(event).await.map_err(|_| Closed)
     }
 
-    /// Waits until the next attempt is due.
+    /// Waits until the next attempt is due, or the clock that may have foiled the last one has been set.
     async fn wait(&self) -> Result<(), Closed> {
+        let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
         tokio::select! {
             () = until(&*self.clock, self.dialer.next_attempt()) => Ok(()),
+            () = until_set(&*self.clock), if may_be_the_clock => Ok(()),
             () = self.events.closed() => Err(Closed),
         }
     }
@@ -180,7 +187,12 @@ impl Driver {
     /// Dials and opens a session. The moment is when its token must be replaced.
     async fn connect(&self) -> Result<(Session, Option<BootTime>), Cause> {
         let (token, renew_at) = self.token()?.unzip();
-        let config = tls::configure(&self.settings, Arc::clone(&self.clock)).map_err(Cause::Setup)?;
+        let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
+        // Some hundred small files on a slow disk: not on the thread that everything else runs on.
+        let config = spawn_blocking(move || tls::configure(&settings, clock))
+            .await
+            .map_err(|error| Cause::Setup(SetupFault::Library(error.to_string())))?
+            .map_err(Cause::Setup)?;
         let wire = wire::dial(&self.peer, config).await?;
         let session = Session::open(&self.settings, token.as_ref(), wire, Arc::clone(&self.clock)).await?;
         Ok((session, renew_at))
@@ -298,6 +310,18 @@ async fn until(clock: &dyn Clock, moment: BootTime) {
             return;
         }
         sleep(left).await;
+    }
+}
+
+/// Waits until the wall clock has been set: it moved by more than time did.
+async fn until_set(clock: &dyn Clock) {
+    let lead = || {
+        let boot_s = i64::try_from(clock.boot().since_boot().as_secs()).unwrap_or(i64::MAX);
+        i64::try_from(clock.unix().0).unwrap_or(i64::MAX).saturating_sub(boot_s)
+    };
+    let before = lead();
+    while lead().abs_diff(before) < CLOCK_STEP_SECS {
+        sleep(CLOCK_LOOK).await;
     }
 }
 

@@ -90,8 +90,8 @@ impl fmt::Display for TlsFault {
                  or have one issued for {asked}"
             ),
             Self::UnknownIssuer => f.write_str(
-                "its certificate comes from an issuer that this machine does not know: name the issuer's \
-                 certificate with ca-file, or suspect that someone stands in between",
+                "its certificate comes from an issuer that this machine does not know, or knows by another key: name \
+                 the issuer's present certificate with ca-file, or suspect that someone stands in between",
             ),
             Self::Expired => {
                 f.write_str("its certificate has expired by this machine's clock: check the clock first")
@@ -132,7 +132,8 @@ impl TlsFault {
                 // The names are foreign text, and there may be hundreds.
                 presented: super::codec::shorten(&presented.join(", ")),
             },
-            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            // A bad signature is what an authority made anew under its old name looks like.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
             other => Self::Other(other.to_string()),
@@ -262,6 +263,7 @@ pub(super) mod tests {
     fn each_certificate_fault_has_its_own_advice() {
         let advice = |error| kind(Error::InvalidCertificate(error)).to_string();
         assert!(advice(CertificateError::UnknownIssuer).contains("ca-file"));
+        assert!(advice(CertificateError::BadSignature).contains("another key"));
         assert!(advice(CertificateError::Expired).contains("clock"));
         assert!(advice(CertificateError::NotValidYet).contains("clock"));
     }

@@ -70,7 +70,8 @@ pub enum Source {
     },
     /// A hwmon input: `path` names the attribute, or `id` is `DEVICE/ATTRIBUTE` or `DEVICE/LABEL` with the
     /// device's stable name (`/sys/class/hwmon/hwmon*/name`); `DEVICE` alone is its first temperature. Raw values
-    /// are the kernel's: thousandths of degrees, per cent, volts and amperes, and plain turns per minute.
+    /// are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of
+    /// watts and joules, and plain turns per minute.
     Hwmon {
         /// Stable name, or the attribute's path.
         at: Locator,

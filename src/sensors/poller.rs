@@ -36,7 +36,7 @@ pub enum Delivery {
     Closed,
 }
 
-/// The threads that sample. Dropping it ends them.
+/// The threads that sample. Dropping it ends them, and waits a moment for those that are in a read.
 pub struct Pollers {
     shared: Arc<Shared>,
 }

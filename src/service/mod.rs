@@ -174,7 +174,7 @@ impl Daemon {
             tokio::select! {
                 ask = asks.next() => match ask {
                     Ask::Stop => return,
-                    Ask::Reload => self.reload().await,
+                    Ask::Reload => self.reload(),
                 },
                 event = self.link.next() => self.handle_link(event),
                 Some(reading) = self.readings.recv() => self.engine.handle_reading(self.clock.boot(), reading),
@@ -217,7 +217,7 @@ impl Daemon {
 
     /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
     /// they are driven until the new configuration decides otherwise.
-    async fn reload(&mut self) {
+    fn reload(&mut self) {
         let fresh = match config::load(&self.path, &self.environment) {
             Ok(fresh) => fresh,
             Err(faults) => return error!("the new configuration is wrong; the running one stays\n{faults}"),
@@ -262,7 +262,8 @@ impl Daemon {
         self.readings = readings;
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
-            core::mem::replace(&mut self.link, link).close(FAREWELL).await;
+            // Beside the loop: the outputs do not wait for a farewell.
+            tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));
             self.link_state = LinkState::Connecting;
         } else if was_online {
             // The connection goes on, but the new engine does not know of it yet.

@@ -1,6 +1,8 @@
 //! The real binary against the stand-in hub on loopback, with a simulated board in a temporary folder: what only
 //! processes, sockets, signals and files can show.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod bad_input;
 mod commands;
 mod lifecycle;

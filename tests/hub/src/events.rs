@@ -121,6 +121,8 @@ pub enum Event {
     TwinChanged {
         /// The desired version after it.
         desired_version: u64,
+        /// What it wrote, as it wrote it.
+        body: Value,
     },
     /// A desired notification was written to the device's connection.
     DesiredSent {

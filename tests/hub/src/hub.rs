@@ -5,8 +5,9 @@ use crate::{
     events::{CloseReason, Entry, WaitError},
     faults::Faults,
     identity::{Authentication, Keys},
-    service_side::{Precondition, ServiceError, Write, twin_view},
+    service_side::{Precondition, ServiceError, Write},
     state::{Frame, MethodReply, Outgoing, Session, Shared},
+    views::twin_view,
 };
 use bytes::Bytes;
 use rumqttc::{Packet, Publish, QoS};
@@ -46,6 +47,15 @@ impl Hub {
         let body =
             json!({ "deviceId": id, "authentication": { "type": "selfSigned", "x509Thumbprint": x509 } });
         self.shared.put_device(id, &body, &Precondition::None).map(drop)
+    }
+
+    /// Gives a device fresh keys. A connection made with the old ones goes on.
+    pub fn renew_keys(&self, id: &str) -> Result<Keys, ServiceError> {
+        let keys = Keys::random();
+        let symmetric = json!({ "primaryKey": keys.primary, "secondaryKey": keys.secondary });
+        let body = json!({ "authentication": { "type": "sas", "symmetricKey": symmetric } });
+        self.shared.put_device(id, &body, &Precondition::Any)?;
+        Ok(keys)
     }
 
     /// Deletes a device and closes its connection.
@@ -163,7 +173,7 @@ impl Hub {
         self.shared.touch();
     }
 
-    /// Closes a device's connection without a word. False if there is none.
+    /// Closes a device's connection without a word; the log says when it is done. False if there is none.
     pub fn kick(&self, id: &str) -> bool {
         self.shared.state().devices.get_mut(id).is_some_and(|device| device.close(CloseReason::Kicked))
     }

@@ -18,7 +18,7 @@
 //!
 //! - [`twin`]: the rules of a twin; [`identity`], [`sas`] and [`username`]: who may do what; [`topic`]: what exists.
 //! - `state`: what the hub knows. `admission`, `device_side` and `service_side`: what may be done to it.
-//! - `mqtt` and `rest`: the two wires. `listen`, [`running`], [`pki`]: sockets, certificates, start and stop.
+//! - `mqtt` (bare or in a `websocket`) and `rest`: the wires. `listen`, [`running`], [`pki`]: sockets, certificates, start and stop.
 //! - [`behaviour`], [`faults`], [`events`]: what a test turns, breaks and watches; [`hub`]: the handle to it all.
 
 mod admission;
@@ -44,7 +44,10 @@ mod store;
 mod tls;
 pub mod topic;
 pub mod twin;
+mod upgrade;
 pub mod username;
+mod views;
+mod websocket;
 
 pub use behaviour::{Behaviour, TwinAnswers};
 pub use events::{CloseReason, Entry, Event, RefuseReason, WaitError};

@@ -1,6 +1,6 @@
 //! Listeners: accept, shake hands off to the side so that one slow client holds up nobody, hand over.
 
-use crate::{events::Event, mqtt, rest, state::Shared};
+use crate::{events::Event, mqtt, rest, state::Shared, upgrade::Devices};
 use rustls::ServerConfig;
 use std::{
     io,
@@ -26,8 +26,10 @@ pub(crate) type Presented = Arc<Mutex<Arc<ServerConfig>>>;
 /// The accepting tasks of one stretch of listening.
 pub(crate) struct Listeners {
     tasks: Vec<JoinHandle<()>>,
-    /// Ends idle connections of the service side.
+    /// Ends handshakes, connections of devices and idle ones of back ends.
     done: CancellationToken,
+    /// Ends when the last connection of a device has ended: each holds a sender of it.
+    devices_gone: mpsc::Receiver<()>,
 }
 
 impl Listeners {
@@ -39,29 +41,36 @@ impl Listeners {
         presented: (Presented, Presented),
     ) -> io::Result<Self> {
         let done = CancellationToken::new();
-        let hub = shared.clone();
-        let devices =
-            accept(shared.clone(), to_tokio(mqtt)?, presented.0, move |stream: TlsStream<TcpStream>, _| {
-                let certificates = stream.get_ref().1.peer_certificates();
-                let certificate = certificates.and_then(<[_]>::first).map(|der| der.to_vec());
-                tokio::spawn(mqtt::serve(hub.clone(), stream, certificate));
+        let (device_here, devices_gone) = mpsc::channel::<()>(1);
+        let (hub, over) = (shared.clone(), done.clone());
+        let over_websocket = Devices { done: done.clone(), here: device_here.downgrade() };
+        let serve_device = move |stream: TlsStream<TcpStream>, _| {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate = certificates.and_then(<[_]>::first).map(|der| der.to_vec());
+            let (hub, over, here) = (hub.clone(), over.clone(), device_here.clone());
+            tokio::spawn(async move {
+                mqtt::serve(hub, stream, certificate, over).await;
+                drop(here);
             });
+        };
+        let devices = accept(shared.clone(), to_tokio(mqtt)?, presented.0, done.clone(), serve_device);
         let (sender, receiver) = mpsc::channel(16);
         let https = to_tokio(https)?;
         let address = https.local_addr()?;
-        let back_ends = accept(shared.clone(), https, presented.1, move |stream, peer| {
+        let back_ends = accept(shared.clone(), https, presented.1, done.clone(), move |stream, peer| {
             // A full queue means that nobody serves any more.
             let _ = sender.try_send((stream, peer));
         });
-        let service = axum::serve(Accepted { receiver, address }, rest::router(shared.clone()))
-            .with_graceful_shutdown(done.clone().cancelled_owned());
+        let service =
+            axum::serve(Accepted { receiver, address }, rest::router(shared.clone(), over_websocket))
+                .with_graceful_shutdown(done.clone().cancelled_owned());
         let serving = tokio::spawn(async move {
             let _ = service.await;
         });
-        Ok(Self { tasks: vec![devices, back_ends, serving], done })
+        Ok(Self { tasks: vec![devices, back_ends, serving], done, devices_gone })
     }
 
-    /// Stops accepting; returns when the ports are free.
+    /// Stops accepting and ends the connections of devices; returns when the ports are free and the devices gone.
     pub(crate) async fn stop(mut self) {
         self.done.cancel();
         for task in &self.tasks {
@@ -71,6 +80,8 @@ impl Listeners {
             // An aborted task ends in an error, which is what was asked for.
             let _ = task.await;
         }
+        // Nothing is ever sent: this is the end of the last sender. Handshakes under way hold one as well.
+        let _ = self.devices_gone.recv().await;
     }
 }
 
@@ -92,6 +103,7 @@ fn accept(
     shared: Arc<Shared>,
     listener: TcpListener,
     presented: Presented,
+    done: CancellationToken,
     hand_over: impl Fn(TlsStream<TcpStream>, SocketAddr) + Clone + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
@@ -106,10 +118,13 @@ fn accept(
                 }
             };
             let config = presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let (shared, hand_over) = (shared.clone(), hand_over.clone());
+            let (shared, hand_over, done) = (shared.clone(), hand_over.clone(), done.clone());
             tokio::spawn(async move {
+                // Not vital: it only spares a client a wait.
                 let _ = stream.set_nodelay(true);
-                match timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
+                let handshake = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream));
+                let Some(shaken) = done.run_until_cancelled(handshake).await else { return };
+                match shaken {
                     Ok(Ok(stream)) => hand_over(stream, peer),
                     Ok(Err(error)) => shared.log.push("", Event::TlsFailed { error: error.to_string() }),
                     Err(_) => {

@@ -13,10 +13,10 @@ use futures_util::{SinkExt, StreamExt};
 use rumqttc::{Codec, Packet, mqttbytes};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_util::codec::Framed;
+use tokio_util::{codec::Framed, sync::CancellationToken};
 
 /// Largest packet heard: the largest message and its topic.
 const MAX_INCOMING_BYTES: usize = (256 + 64) * 1024;
@@ -26,18 +26,22 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Far enough for a timer that is not wanted.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
-/// Serves one connection to its end. `certificate` is the client's, if it showed one.
-pub(crate) async fn serve<S>(shared: Arc<Shared>, stream: S, certificate: Option<Vec<u8>>)
-where
+/// Serves one connection to its end, or until the hub is `done`. `certificate` is the client's, if it showed one.
+pub(crate) async fn serve<S>(
+    shared: Arc<Shared>,
+    stream: S,
+    certificate: Option<Vec<u8>>,
+    done: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let codec = Codec { max_incoming_size: MAX_INCOMING_BYTES, max_outgoing_size: MAX_OUTGOING_BYTES };
     let mut io = Framed::new(stream, codec);
     let wait = shared.behaviour().connect_wait;
-    let first = timeout(wait, io.next()).await;
+    let first = done.run_until_cancelled(timeout(wait, first_packet(&mut io))).await;
     let connect = match first {
-        Ok(Some(Ok(Packet::Connect(connect)))) => connect,
-        Ok(Some(Err(mqttbytes::Error::InvalidProtocolLevel(_)))) => {
+        Some(Ok(Some(Ok(Packet::Connect(connect))))) => connect,
+        Some(Ok(Some(Err(mqttbytes::Error::InvalidProtocolLevel(_))))) => {
             let code = shared.behaviour().bad_protocol_code;
             shared.log.push("", Event::Refused { code, reason: crate::events::RefuseReason::BadProtocol });
             return refuse(&mut io, code).await;
@@ -46,12 +50,14 @@ where
     };
     if shared.faults.muted() {
         // A dead link: the client hears nothing, not even the end of the connection.
-        while !matches!(io.next().await, None | Some(Err(_))) {}
+        let listen_on = async { while !matches!(io.next().await, None | Some(Err(_))) {} };
+        done.run_until_cancelled(listen_on).await;
         return;
     }
     match shared.admit(connect, certificate.as_deref()) {
         Ok(mut admitted) => {
-            let reason = Connection { io: &mut io, shared: &shared, admitted: &mut admitted }.run().await;
+            let reason =
+                Connection { io: &mut io, shared: &shared, admitted: &mut admitted, done: &done }.run().await;
             let Admitted { device_id, link_id, will, .. } = admitted;
             // First off the books, then off the wire: a client that sees the end finds itself gone.
             shared.leave(&device_id, link_id, reason, will);
@@ -59,6 +65,16 @@ where
         }
         Err(refused) => refuse(&mut io, refused.code).await,
     }
+}
+
+/// The first packet, given up on at its first byte if that is not CONNECT's: the rest may never come.
+async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Framed<S, Codec>,
+) -> Option<Result<Packet, mqttbytes::Error>> {
+    const CONNECT: u8 = 0x10;
+    let byte = io.get_mut().read_u8().await.ok().filter(|byte| *byte == CONNECT)?;
+    io.read_buffer_mut().extend_from_slice(&[byte]);
+    io.next().await
 }
 
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {
@@ -89,6 +105,7 @@ struct Connection<'a, S> {
     io: &'a mut Framed<S, Codec>,
     shared: &'a Shared,
     admitted: &'a mut Admitted,
+    done: &'a CancellationToken,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
@@ -109,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let due = delayed.front().map_or(heard + NEVER, |(due, _)| *due);
             tokio::select! {
                 reason = &mut self.admitted.close => return Err(reason.unwrap_or(CloseReason::HubStopped)),
+                () = self.done.cancelled() => return Err(CloseReason::HubStopped),
                 packet = self.io.next() => {
                     heard = Instant::now();
                     let packet = match packet {
@@ -169,6 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         tokio::select! {
             written = writing => if written { Ok(()) } else { Err(CloseReason::ConnectionLost) },
             reason = &mut self.admitted.close => Err(reason.unwrap_or(CloseReason::HubStopped)),
+            () = self.done.cancelled() => Err(CloseReason::HubStopped),
         }
     }
 }

@@ -103,8 +103,8 @@ impl Pki {
     /// A fresh authority, in memory alone.
     pub fn new() -> Result<Self, PkiError> {
         let key = KeyPair::generate()?;
-        let ca_pem = ca_params().self_signed(&key)?.pem();
-        Ok(Self { ca_pem, issuer: Issuer::new(ca_params(), key) })
+        let ca_pem = ca_params(&key).self_signed(&key)?.pem();
+        Ok(Self { ca_pem, issuer: Issuer::new(ca_params(&key), key) })
     }
 
     /// The authority kept in `folder`, made there if there is none.
@@ -119,7 +119,7 @@ impl Pki {
         let ca_pem = read(&ca_file)?;
         let key = KeyPair::from_pem(&read(&key_file)?)
             .map_err(|error| PkiError::Content(key_file.clone(), error.to_string()))?;
-        Ok(Self { ca_pem, issuer: Issuer::new(ca_params(), key) })
+        Ok(Self { ca_pem, issuer: Issuer::new(ca_params(&key), key) })
     }
 
     /// The authority's certificate, for clients to trust.
@@ -202,11 +202,14 @@ pub fn self_signed_client(common_name: &str) -> Result<Certified, PkiError> {
     Ok(Certified { certificate_pem: params.self_signed(&key)?.pem(), key_pem: key.serialize_pem() })
 }
 
-/// The same every time but for its end: an authority is known again by its name and its key.
-fn ca_params() -> CertificateParams {
+/// The same every time for the same key but for its end: an authority is known again by its name and its key. Two
+/// authorities of one name would make clients complain of a bad signature where they mean an unknown issuer.
+fn ca_params(key: &KeyPair) -> CertificateParams {
+    let digest = ring::digest::digest(&ring::digest::SHA256, key.public_key_raw());
+    let mark: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, CA_NAME);
+    params.distinguished_name.push(DnType::CommonName, format!("{CA_NAME} {mark}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let (year, _, _) = clock::civil_date(clock::unix_seconds());

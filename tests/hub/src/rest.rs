@@ -9,15 +9,18 @@ use crate::{
     if_match,
     query::{self, Page},
     sas::{SasError, Token},
-    service_side::{ServiceError, Write, identity_view, twin_view},
+    service_side::{Precondition, ServiceError, Write},
     state::Shared,
     twin::TwinError,
+    upgrade::{self, Devices},
+    views::{identity_view, twin_view},
 };
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
+    routing::any,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -31,8 +34,9 @@ const DEFAULT_METHOD_TIMEOUT_SECONDS: u64 = 30;
 const MAX_METHOD_BYTES: usize = 128 * 1024;
 
 /// The HTTP service of a hub.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().fallback(dispatch).with_state(shared)
+pub(crate) fn router(shared: Arc<Shared>, devices: Devices) -> Router {
+    let websocket = move |State(shared), request| async move { upgrade::to_mqtt(shared, &devices, request) };
+    Router::new().route("/$iothub/websocket", any(websocket)).fallback(dispatch).with_state(shared)
 }
 
 enum Refusal {
@@ -167,7 +171,7 @@ impl Call<'_> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    fn precondition(&self) -> crate::service_side::Precondition {
+    fn precondition(&self) -> Precondition {
         if_match::parse(self.header(header::IF_MATCH.as_str()))
     }
 

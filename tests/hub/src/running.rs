@@ -2,7 +2,6 @@
 
 use crate::{
     behaviour::Behaviour,
-    events::CloseReason,
     hub::Hub,
     identity::built_in_policies,
     listen::{Listeners, Presented},
@@ -149,10 +148,11 @@ impl Running {
 
     fn launch(options: Options, handle: Handle) -> Result<Self, StartError> {
         let Options { host, bind, mqtt_port, https_port, folder, devices, behaviour } = options;
-        let mut names = vec![host.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()];
-        names.dedup();
-        if !bind.is_unspecified() && !names.contains(&bind.to_string()) {
-            names.push(bind.to_string());
+        let mut names = vec![host.clone()];
+        for name in ["localhost".to_owned(), "127.0.0.1".to_owned(), bind.to_string()] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
         let fresh = || State { policies: built_in_policies(), devices: BTreeMap::new(), counter: 0 };
         let (pki, own, state) = match &folder {
@@ -166,7 +166,8 @@ impl Running {
                 fs::create_dir_all(folder).map_err(failed)?;
                 let pki = Pki::in_folder(folder)?;
                 let own = pki.server_in_folder(folder, &names)?;
-                let state = store::load(folder).map_err(failed)?.unwrap_or_else(fresh);
+                let unreadable = |error| StartError::Folder(folder.join(store::FILE), error);
+                let state = store::load(folder).map_err(unreadable)?.unwrap_or_else(fresh);
                 (pki, own, state)
             }
         };
@@ -245,13 +246,12 @@ impl Running {
         self.handle.block_on(future)
     }
 
-    /// Refuses new connections (the ports are closed when this returns) and closes those of devices.
+    /// Refuses new connections and closes those of devices; all of it is done when this returns.
     pub async fn stop_listening(&self) {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listeners) = listeners {
             listeners.stop().await;
         }
-        self.hub.shared.close_all(&CloseReason::HubStopped);
     }
 
     /// Listens again on the same ports. Does nothing if it listens already.
@@ -296,7 +296,7 @@ impl Running {
     }
 
     fn save(&self) -> io::Result<()> {
-        self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder))
+        self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder, false))
     }
 }
 
@@ -320,11 +320,11 @@ impl fmt::Debug for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.hub.shared.close_all(&CloseReason::HubStopped);
         if let Some(saver) = self.saver.take() {
             saver.abort();
         }
-        if let Err(error) = self.save() {
+        let last = self.folder.as_deref().map_or(Ok(()), |folder| save(&self.hub.shared, folder, true));
+        if let Err(error) = last {
             tracing::error!(%error, "the last state was not kept");
         }
         if let Some(runtime) = self.runtime.take() {
@@ -338,16 +338,21 @@ async fn keep_saving(shared: Arc<Shared>, folder: PathBuf) {
     let mut changes = shared.changed.subscribe();
     while changes.changed().await.is_ok() {
         let (shared, folder) = (shared.clone(), folder.clone());
-        let saved = tokio::task::spawn_blocking(move || save(&shared, &folder)).await;
+        let saved = tokio::task::spawn_blocking(move || save(&shared, &folder, false)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(%error, "the state was not kept");
         }
     }
 }
 
-fn save(shared: &Shared, folder: &Path) -> io::Result<()> {
+/// Writes the state to its file. After the `last` time nothing is written any more: the folder may be another hub's.
+fn save(shared: &Shared, folder: &Path, last: bool) -> io::Result<()> {
     // The state is read under this lock too, so that an older one never overwrites a newer.
-    let _saving = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut over = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
+    if *over {
+        return Ok(());
+    }
+    *over = last;
     let json = serde_json::to_vec_pretty(&*shared.state()).map_err(io::Error::other)?;
     store::save(folder, &json)
 }

@@ -145,8 +145,8 @@ pub(crate) struct Shared {
     pub(crate) log: EventLog,
     /// Moves whenever something worth keeping changed.
     pub(crate) changed: watch::Sender<u64>,
-    /// Held while the state is written to its file.
-    pub(crate) saving: Mutex<()>,
+    /// Held while the state is written to its file; true once nobody may write it any more.
+    pub(crate) saving: Mutex<bool>,
     state: Mutex<State>,
     behaviour: Mutex<Behaviour>,
 }
@@ -179,11 +179,5 @@ impl Shared {
     /// Notes that something worth keeping changed.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|count| *count += 1);
-    }
-
-    pub(crate) fn close_all(&self, reason: &CloseReason) {
-        for device in self.state().devices.values_mut() {
-            device.close(reason.clone());
-        }
     }
 }

@@ -8,7 +8,8 @@ use std::{
     path::Path,
 };
 
-const FILE: &str = "state.json";
+/// The file in the folder.
+pub(crate) const FILE: &str = "state.json";
 
 /// Reads the state kept in `folder`, if there is one.
 pub(crate) fn load(folder: &Path) -> io::Result<Option<State>> {

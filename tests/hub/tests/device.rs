@@ -1,5 +1,7 @@
 //! The device side over real TLS: connecting, subscribing, twins, and what ends a connection.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
+
 mod support;
 
 use rumqttc::{ConnectReturnCode as Code, Login, Packet, QoS, SubscribeReasonCode};

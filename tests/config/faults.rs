@@ -1,0 +1,200 @@
+//! What is told of a wrong file, and where.
+
+use super::{SITE, SMALL, Site, replaced, with};
+use std::fs;
+use twind::config;
+
+#[test]
+fn each_fault_is_told_with_its_place_and_what_is_allowed() {
+    let site = Site::new();
+    // Below which header, which lines, and what must be told.
+    let cases = [
+        (
+            "hub",
+            "conection-string = \"x\"",
+            "3:1: unknown key `conection-string` in [hub]; did you mean `connection-string-file`?",
+        ),
+        ("hub", "connection-string = \"x\"", "does not belong in the configuration"),
+        ("hub", "zzz = 1", "unknown key `zzz` in [hub]; allowed are `connection-string-file`, `host`"),
+        ("hub", "port = 70000", "3:8: `port` must be a whole number from 1 to 65535, found the number 70000"),
+        ("hub", "port = \"x\"", "found the text \"x\""),
+        ("hub", "host = \"h\"", "`host` cannot stand beside `connection-string-file`"),
+        ("hub", "keep-alive = 5", "must be a time with its unit, found the number 5: write \"5s\""),
+        ("hub", "keep-alive = \"5\"", "write \"5s\""),
+        ("hub", "keep-alive = \"20m\"", "must be a time from 1s to 19m 37s, found \"20m\""),
+        ("hub", "token-lifetime = \"9s\"", "must be a time from 10s to"),
+        (
+            "hub",
+            "transport = \"mqt\"",
+            "must be one of \"mqtt\", \"websocket\", found \"mqt\"; did you mean \"mqtt\"?",
+        ),
+        (
+            "hub",
+            "transport = \"websocket\"",
+            concat!("not supported by this version of twind (", env!("CARGO_PKG_VERSION"), ")"),
+        ),
+        ("hub", "proxy = \"http://p\"", "not supported by this version"),
+        ("hub", "provisioning = { id-scope = \"x\" }", "[hub.provisioning] is not supported by this version"),
+        ("hub", "model-id = \"x\"", "must be a model's id"),
+        ("hub", "ca-file = \"none.pem\"", "none.pem, which cannot be read: No such file"),
+        ("hub", "ca-file = \"cs\"", "which holds no certificate"),
+        ("board", "folder = 1", "`folder` must be a text in quotes, found the number 1"),
+        ("outputs.heater", "min-duty = 20", "`min-duty` is for an output with `pwm`"),
+        ("outputs.heater", "kick = \"1s\"", "`kick` is for an output with `pwm`"),
+        ("outputs.heater", "pwm = { pin = 4 }", "cannot stand beside `pin`"),
+        (
+            "outputs.heater",
+            "when = { start = \"40%\" }",
+            "must be \"on\" or \"off\" (0% or 100%) on an on/off output",
+        ),
+        ("outputs.heater", "when = { start = \"of\" }", "did you mean \"off\"?"),
+        ("outputs.heater", "when = { start = 40 }", "write \"40%\""),
+        ("outputs.heater", "when = { start = false }", "write \"off\""),
+        (
+            "outputs.heater",
+            "when = { hub-silent = { after = \"1h\" } }",
+            "`drive` is missing in [outputs.heater.when.hub-silent]",
+        ),
+        ("outputs.heater", "property = \"a..b\"", "keys joined by dots"),
+        ("outputs.heater", "active-low = \"no\"", "must be true or false"),
+        ("outputs.heater", "min-on = \"2d\"", "must be a time from 0s to 1day"),
+        ("outputs.fan", "min-duty = 101", "must be a percentage from 0 to 100, found 101"),
+        ("outputs.fan", "slew = 0", "must be more than 0"),
+        ("outputs.fan", "active-low = true", "inverted = true"),
+        ("outputs.fan", "when = { stop = \"auto\" }", "after the stop nobody follows"),
+        ("outputs.fan", "when = { crash = \"auto\" }", "after a crash nobody follows"),
+        ("outputs.fan", "when = { sensor-fault = \"auto\" }", "no climate to follow"),
+        ("outputs.fan", "when = { overheat = \"auto\" }", "stands above the climate"),
+        ("outputs.fan", "when = { start = \"101%\" }", "or a percentage such as"),
+        ("outputs.fan", "tach = { pin = 24 }", "`tach` is not supported by this version"),
+        ("sensors.cabinet", "id = \"x\"", "`id` is not for driver = \"file\""),
+        ("sensors.door", "path = \"x\"", "cannot stand beside `id`"),
+        ("sensors.door", "unit = \"kelvin\"", "is for temperatures"),
+        ("sensors.cabinet", "unit = \"kelvim\"", "did you mean \"kelvin\"?"),
+        ("sensors.cabinet", "stale-after = \"1s\"", "at least `period`, which is 5s"),
+        ("sensors.cabinet", "valid = [5, 1]", "must have its lower end first"),
+        ("sensors.cabinet", "valid = [5]", "must be two numbers"),
+        ("sensors.cabinet", "reject = 85.0", "must be a list of numbers"),
+        ("sensors.cabinet", "scale = 0", "must be a number other than 0"),
+        ("sensors.cabinet", "offset = nan", "must be a finite number"),
+        ("sensors.cabinet", "max-step = -1", "must be more than 0"),
+        ("sensors.cabinet", "measures = \"a b\"", "without white space"),
+        ("climate", "sensor = \"cabinett\"", "there is no [sensors.cabinett]; did you mean \"cabinet\"?"),
+        ("climate", "sensor = \"door\"", "[sensors.door] measures humidity"),
+        ("climate", "sensors = [\"cabinet\", \"cabinet\"]", "named twice"),
+        ("climate", "sensors = []", "must name at least one"),
+        ("climate", "sensor = \"cabinet\"\nsensors = [\"cabinet\"]", "cannot stand beside `sensor`"),
+        ("climate", "range = { min = 30, max = 20 }", "`min` must be below `max` in [climate.range]"),
+        ("climate", "range = { min = 10 }", "`max` is missing in [climate.range]"),
+        ("climate", "limits = { min = 21, max = 45 }", "must contain the range, which is 20 to 28"),
+        ("climate", "critical = 28", "must lie above the range's max, 28"),
+        ("climate", "critical = -300", "above absolute zero"),
+        ("climate", "hysteresis = 8", "less than the range's max minus its min"),
+        ("climate", "combine = \"min\"", "must be one of \"max\", \"mean\", \"first-good\""),
+    ];
+    for (header, lines, told) in cases {
+        let fault = site.fault(&with(SITE, header, lines));
+        assert!(fault.contains(told), "{lines}: told was {fault}");
+    }
+}
+
+#[test]
+fn faults_of_whole_tables_are_told_too() {
+    let site = Site::new();
+    let cases = [
+        (
+            replaced(SITE, "cooling = \"fan\"\nheating = \"heater\"", ""),
+            "`cooling` is missing in [climate]: which of \"fan\", \"heater\"",
+        ),
+        (
+            replaced(SITE, "heating = \"heater\"", "heating = [\"heater\", \"fan\"]"),
+            "cannot both cool and heat",
+        ),
+        (replaced(SITE, "pin = 17", "pwm = { channel = 0 }"), "PWM channel 0 drives [outputs.fan] already"),
+        (replaced(SITE, "{ channel = 0 }", "{ pin = 17 }"), "pin 17 drives [outputs.fan] already"),
+        (replaced(SITE, "{ channel = 0 }", "{ pin = 18, frequency-hz = 25000 }"), "at most 1000"),
+        (
+            replaced(SITE, "{ channel = 0 }", "{ inverted = true }"),
+            "`channel` is missing in [outputs.fan.pwm]",
+        ),
+        (replaced(SITE, "driver = \"file\"", "driver = \"w1\""), "\"w1\" is not supported by this version"),
+        (replaced(SITE, "driver = \"file\"", "driver = \"iio\""), "\"iio\" is not supported by this version"),
+        (replaced(SITE, "driver = \"file\"\n", ""), "`driver` is missing in [sensors.cabinet]"),
+        (replaced(SITE, "path = \"temperature\"", ""), "`path` is missing in [sensors.cabinet]"),
+        (replaced(SITE, "id = \"sht3x/humidity1_input\"", ""), "`id` is missing in [sensors.door]"),
+        (replaced(SITE, "\"simulated\"", "\"gpiochip\""), "\"gpiochip\" is not supported by this version"),
+        (replaced(SITE, "\"simulated\"", "\"rppal\""), "\"rppal\" is not supported by this version"),
+        (replaced(SITE, "driver = \"simulated\"", ""), "[board] with driver = \"simulated\""),
+        (format!("{SITE}[report]\nstyle = \"pnp\""), "\"pnp\" is not supported by this version"),
+        (format!("{SITE}[report]\nmin-interval = \"6m\""), "at most `heartbeat`, which is 5m"),
+        (format!("{SITE}[report.deadband]\nspeed = -1"), "the deadband of `speed` must be 0 or more"),
+        (format!("{SITE}[twin]\nfan-on = \"patchId\""), "`fan-on` and `patch-id` are both"),
+        (
+            format!("{SITE}[outputs.lamp]\nwhen = {{ start = \"auto\" }}"),
+            "the climate does not drive [outputs.lamp]",
+        ),
+        (format!("{SITE}[outputs.climate]\n"), "cannot be named \"climate\""),
+        (format!("{SITE}[outputs.\"a b\"]\n"), "the name of an output must be"),
+        (
+            format!("{SITE}[sensors.\"\"]\ndriver = \"file\"\npath = \"x\"\nmeasures = \"x\""),
+            "the name of a sensor must be",
+        ),
+        (format!("{SITE}[locall]\n"), "unknown key `locall` in the file; did you mean `local`?"),
+        (format!("local = 1\n{SITE}"), "1:1: `local` must be a table, found the number 1"),
+        (format!("outputs.x = 1\n{}", replaced(SITE, "[outputs.fan]", "[board.x]")), "found the number 1"),
+    ];
+    for (text, told) in cases {
+        let faults = site.parse(&text).unwrap_err().to_string();
+        assert!(faults.contains(told), "wanted {told}\n{faults}");
+    }
+}
+
+#[test]
+fn every_fault_is_told_at_once_and_in_file_order() {
+    let site = Site::new();
+    let text = "[hub]\nport = 0\nhosts = 1\n[board]\ndriver = \"simulated\"\n[outputs.fan]\npin = -1\n[climate]\nunit = \"x\"\n";
+    let faults = site.parse(text).unwrap_err();
+    let places: Vec<(usize, usize)> = faults.faults.iter().map(|fault| (fault.line, fault.column)).collect();
+    // The hub's identity, its port and the unknown key, the pin, the climate's sensor and unit.
+    assert_eq!(places, [(1, 1), (2, 8), (3, 1), (7, 7), (8, 1), (9, 8)], "{faults}");
+    let shown = faults.to_string();
+    let file = site.path("twind.toml");
+    let pin = format!(
+        "{}:7:7: `pin` must be a whole number from 0 to 1023, found the number -1\n    7 | pin = -1\n      |       ^^\n",
+        file.display()
+    );
+    assert!(shown.contains(&pin), "{shown}");
+}
+
+#[test]
+fn a_fault_of_the_syntax_does_not_drag_guesses_behind_it() {
+    let site = Site::new();
+    // The identity looks missing, and is not.
+    let fault = site.fault(&replaced(SMALL, "\"cs\"", "cs"));
+    assert!(fault.contains(":3:26: not valid TOML"), "{fault}");
+    let twice = site.fault(&format!("{SITE}[climate]\n"));
+    assert!(twice.contains("duplicate key"), "{twice}");
+}
+
+#[test]
+fn a_fault_of_the_syntax_does_not_hide_the_others() {
+    let site = Site::new();
+    let text = replaced(&with(SITE, "climate", "unit = \"x\""), "pin = 17", "pin =");
+    let faults = site.parse(&text).unwrap_err();
+    assert_eq!(faults.faults.len(), 2, "{faults}");
+    assert!(
+        faults.to_string().contains("not valid TOML") && faults.to_string().contains("`unit` must be one of")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let site = Site::new();
+    let missing = config::load(&site.path("none.toml"), &site.environment).unwrap_err();
+    assert!(
+        missing.to_string().contains("none.toml:1:1: this configuration file cannot be read: No such file")
+    );
+    fs::write(site.path("twind.toml"), b"[hub]\nhost = \"\xff\"\n").unwrap();
+    let bytes = config::load(&site.path("twind.toml"), &site.environment).unwrap_err();
+    assert_eq!((bytes.faults[0].line, bytes.faults[0].column), (2, 9), "{bytes}");
+}

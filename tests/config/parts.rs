@@ -1,0 +1,77 @@
+//! Commands that read the file for less than all of it, or to tell about it.
+
+use super::{OFF, SITE, Site};
+use std::path::Path;
+use twind::cli::check::{Outcome, check};
+use twind::config;
+
+#[test]
+fn outputs_can_be_read_though_the_rest_is_wrong() {
+    let site = Site::new();
+    let write = |text: &str| site.write("twind.toml", text, 0o644);
+    let load = || config::load_outputs(&site.path("twind.toml"), &site.environment);
+    let wrong_elsewhere =
+        SITE.replace("\"cs\"", "\"gone\"").replace("\"fan\"", "\"nobody\"") + "[nonsense]\nx = 1\n";
+    write(&wrong_elsewhere);
+    let outputs = load().unwrap();
+    assert_eq!(outputs.outputs.len(), 2);
+    assert_eq!(outputs.board.outputs.len(), 2);
+    assert_eq!(outputs.outputs[0].when.stop, OFF);
+
+    write(&SITE.replace("\"cs\"", "cs"));
+    assert_eq!(load().unwrap().outputs.len(), 2);
+    write(&SITE.replace("pin = 17", "pin ="));
+    assert!(load().unwrap_err().to_string().contains("not valid TOML"));
+    write(&SITE.replace("pin = 17", "pin = \"x\""));
+    assert!(load().unwrap_err().to_string().contains("`pin` must be"));
+    write("[hub]\n");
+    assert!(load().unwrap_err().to_string().contains("one [outputs.NAME]"));
+}
+
+#[test]
+fn the_local_ends_can_be_read_though_the_rest_is_wrong() {
+    let site = Site::new();
+    let load = |text: &str| {
+        site.write("twind.toml", text, 0o644);
+        config::load_local(&site.path("twind.toml"), &site.environment)
+    };
+    let whole = load(&format!("{SITE}[twin]\nstate-dir = \"/s\"\n[local]\nsocket = \"/x\"\n")).unwrap();
+    assert_eq!((whole.state_dir.as_path(), whole.socket.as_path()), (Path::new("/s"), Path::new("/x")));
+    assert_eq!(whole.identity.as_deref(), Some("hub.example.net/cabinet-7"));
+
+    let secret_gone =
+        load("[hub]\nconnection-string-file = \"gone\"\n[outputs]\nx = 1\n[local]\nsocket = 1\n").unwrap();
+    assert_eq!(secret_gone.identity, None);
+    assert_eq!(secret_gone.state_dir, Path::new("/var/lib/twind"));
+    assert_eq!(secret_gone.socket, config::default_socket(&site.environment));
+
+    let wrong = load("[twin]\nstate-dir = 1\n").unwrap_err();
+    assert!(wrong.to_string().contains("`state-dir` must be a text"));
+}
+
+#[test]
+fn check_sums_up_a_right_file_and_tells_the_faults_of_a_wrong_one() {
+    let site = Site::new();
+    let run = |text: &str| {
+        site.write("twind.toml", text, 0o644);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = check(&site.path("twind.toml"), &site.environment, &mut out, &mut err);
+        (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    };
+    let (outcome, out, err) = run(SITE);
+    assert_eq!((outcome, err.as_str()), (Outcome::Right, ""));
+    for told in [
+        "hub.example.net, port 8883",
+        "cabinet-7, with a device key",
+        "fan, PWM, cools",
+        "heater, on/off, heats",
+        "start off, stop off, crash off, sensor-fault on, overheat on",
+        "door, humidity, every 5s, stale after 30s",
+        "20 to 28 celsius, by cabinet",
+    ] {
+        assert!(out.contains(told), "wanted {told} in\n{out}");
+    }
+    let (outcome, out, err) = run("[hub]\nport = 0");
+    assert_eq!((outcome, out.as_str()), (Outcome::Wrong, ""));
+    assert!(err.contains(":2:8: `port`") && err.contains("one [outputs.NAME]"), "{err}");
+}

@@ -1,0 +1,227 @@
+//! What a right file becomes.
+
+use super::{OFF, ON, SMALL, Site, replaced, seconds, with};
+use std::path::Path;
+use std::time::Duration;
+use twind::board::{Driver, Line};
+use twind::control::{Combine, OutputId, OutputKind, RowDrive, SensorId};
+use twind::hub::Identity;
+use twind::sensors::{Locator, Source};
+use twind::units::{Permille, TemperatureUnit};
+
+#[test]
+fn a_small_file_does_and_takes_every_default() {
+    let site = Site::new();
+    let settings = site.right(SMALL);
+    assert_eq!(settings.engine.identity, "hub.example.net/cabinet-7");
+    assert_eq!(settings.hub.port, 8883);
+    assert_eq!(settings.hub.keep_alive, seconds(240));
+    assert_eq!(settings.hub.token_lifetime, seconds(3600));
+    let Identity::Key(key) = &settings.hub.identity else { panic!("{:?}", settings.hub.identity) };
+    assert_eq!(key.expose(), b"secret-secret");
+    assert_eq!(settings.board.driver, Driver::Simulated { folder: "/run/twind/board".into() });
+    assert_eq!(settings.state_dir, Path::new("/var/lib/twind"));
+    assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/twind/twind.sock")));
+
+    let fan = &settings.engine.outputs[0];
+    assert_eq!(
+        (fan.kind, fan.min_duty, fan.kick, fan.property.as_ref()),
+        (OutputKind::OnOff, None, None, None)
+    );
+    assert_eq!((fan.when.start, fan.when.stop, fan.when.crash), (OFF, OFF, OFF));
+    assert_eq!((fan.when.sensor_fault, fan.when.overheat, fan.when.hub_silent), (Some(ON), Some(ON), None));
+
+    let sensor = &settings.sensors[0];
+    assert_eq!(sensor.source, Source::File { path: "/run/t".into() });
+    assert_eq!((sensor.scale, sensor.offset, sensor.period), (1.0, 0.0, seconds(5)));
+    assert_eq!(sensor.plausible.valid, (-55.0, 125.0));
+    assert_eq!(settings.engine.sensors[0].stale_after, seconds(30));
+
+    let climate = settings.engine.climate.unwrap();
+    assert_eq!(
+        (climate.sensors, climate.cooling, climate.heating),
+        (vec![SensorId(0)], vec![OutputId(0)], vec![])
+    );
+    assert_eq!((climate.range.min().degrees(), climate.range.max().degrees()), (20.0, 28.0));
+    assert_eq!((climate.hysteresis_kelvin, climate.limits, climate.critical), (0.5, None, None));
+
+    let report = settings.engine.report;
+    assert_eq!((report.heartbeat, report.min_interval), (seconds(300), seconds(10)));
+    assert_eq!(
+        report.deadband.into_iter().collect::<Vec<_>>(),
+        [("humidity".into(), 2.0), ("temperature".into(), 0.5)]
+    );
+    assert_eq!(report.firmware_version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(settings.engine.properties.units.to_string(), "components.system.units");
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let site = Site::new();
+    let text = r#"
+[hub]
+host = "hub.example.net"
+device-id = "d"
+gateway = "edge.local"
+key-file = "key"
+port = 8884
+transport = "mqtt"
+ca-file = "cert.pem"
+keep-alive = "1177s"
+model-id = "dtmi:com:example:Cabinet;1"
+token-lifetime = "10s"
+[twin]
+state-dir = "state"
+fan-on = "a.b"
+[report]
+deadband = { pressure = 3, humidity = 1 }
+heartbeat = "5s"
+[board]
+driver = "simulated"
+folder = "board"
+[outputs.pump]
+pwm = { pin = 18, frequency-hz = 50, inverted = true }
+min-duty = 2_0
+kick = "500ms"
+slew = 2.5
+min-on = "1m 30s"
+min-off = "0s"
+property = "components.pump.on"
+[outputs.pump.when]
+start = "auto"
+stop = "keep"
+crash = "12.5%"
+sensor-fault = "on"
+hub-silent = { after = "24h", drive = "auto" }
+[outputs.heat]
+pin = 4
+chip = "gpiochip1"
+active-low = true
+[sensors.a]
+driver = "thermal-zone"
+id = "cpu-thermal"
+unit = "fahrenheit"
+stale-after = "1m"
+max-step = 3
+reject = [0, 185.0]
+[sensors.b]
+driver = "hwmon"
+path = "/sys/x"
+valid = [-1, 1_000.5]
+scale = 1e-3
+offset = -0.5
+period = "1s"
+[climate]
+sensors = ["b", "a"]
+combine = "first-good"
+cooling = ["pump"]
+heating = "heat"
+unit = "fahrenheit"
+range = { min = 50, max = 68 }
+limits = { min = 41, max = 95.0 }
+critical = 104
+hysteresis = 1.8
+[local]
+socket = "/tmp/s"
+"#;
+    let settings = site.right(text);
+    let hub = &settings.hub;
+    assert_eq!((hub.port, hub.keep_alive, hub.token_lifetime), (8884, seconds(1177), seconds(10)));
+    assert_eq!(
+        (hub.gateway.as_deref(), hub.model_id.as_deref()),
+        (Some("edge.local"), Some("dtmi:com:example:Cabinet;1"))
+    );
+    assert_eq!(hub.ca_file, Some(site.path("cert.pem")));
+    assert_eq!(settings.state_dir, site.path("state"));
+    assert_eq!(settings.board.driver, Driver::Simulated { folder: site.path("board") });
+    assert_eq!(settings.socket.as_deref(), Some(Path::new("/tmp/s")));
+    let report = &settings.engine.report;
+    assert_eq!(
+        (report.deadband["pressure"], report.deadband["humidity"], report.deadband["temperature"]),
+        (3.0, 1.0, 0.5)
+    );
+    assert_eq!((report.heartbeat, report.min_interval), (seconds(5), seconds(5)));
+
+    let [pump, heat] = settings.engine.outputs.as_slice() else { panic!("two outputs") };
+    assert_eq!(
+        (pump.name.as_str(), pump.kind, heat.name.as_str(), heat.kind),
+        ("pump", OutputKind::Pwm, "heat", OutputKind::OnOff)
+    );
+    assert_eq!(pump.min_duty, Permille::new(200));
+    assert_eq!((pump.kick, pump.slew_permille_per_s), (Some(Duration::from_millis(500)), Some(25.0)));
+    assert_eq!((pump.min_on, pump.min_off), (Some(seconds(90)), Some(Duration::ZERO)));
+    assert_eq!(pump.property.as_ref().unwrap().to_string(), "components.pump.on");
+    let share = RowDrive::Fixed(Permille::new(125).unwrap());
+    assert_eq!((pump.when.start, pump.when.stop, pump.when.crash), (RowDrive::Auto, RowDrive::Keep, share));
+    assert_eq!(pump.when.hub_silent, Some((seconds(86_400), RowDrive::Auto)));
+    assert_eq!(
+        (pump.when.overheat, heat.when.overheat, heat.when.sensor_fault),
+        (Some(ON), Some(OFF), Some(OFF))
+    );
+    assert_eq!(
+        settings.board.outputs[0].line,
+        Some(Line::SoftPwm { pin: 18, frequency_hz: 50, inverted: true })
+    );
+    assert_eq!(settings.board.outputs[1].line, Some(Line::Pin { pin: 4, chip: Some("gpiochip1".into()) }));
+    assert_eq!((settings.board.outputs[0].active_low, settings.board.outputs[1].active_low), (false, true));
+
+    let [a, b] = settings.sensors.as_slice() else { panic!("two sensors") };
+    assert_eq!(a.source, Source::ThermalZone { at: Locator::Id("cpu-thermal".into()) });
+    assert_eq!((a.plausible.valid, a.plausible.max_step), ((-67.0, 257.0), Some(3.0)));
+    assert_eq!(a.plausible.reject, [0.0, 185.0]);
+    assert_eq!(b.source, Source::Hwmon { at: Locator::Path("/sys/x".into()) });
+    assert_eq!((b.plausible.valid, b.scale, b.offset), ((-1.0, 1000.5), 0.001, -0.5));
+    let specs = &settings.engine.sensors;
+    assert_eq!((specs[0].unit, specs[0].stale_after), (TemperatureUnit::Fahrenheit, seconds(60)));
+    assert_eq!((specs[1].unit, specs[1].stale_after), (TemperatureUnit::Celsius, seconds(6)));
+
+    let climate = settings.engine.climate.as_ref().unwrap();
+    assert_eq!((climate.combine, climate.unit), (Combine::FirstGood, TemperatureUnit::Fahrenheit));
+    assert_eq!(climate.sensors, [SensorId(1), SensorId(0)]);
+    assert_eq!(
+        (climate.cooling.as_slice(), climate.heating.as_slice()),
+        ([OutputId(0)].as_slice(), [OutputId(1)].as_slice())
+    );
+    let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9, "{found} is not {wanted}");
+    close(climate.range.min().degrees(), 10.0);
+    close(climate.range.max().degrees(), 20.0);
+    close(climate.limits.unwrap().max().degrees(), 35.0);
+    close(climate.critical.unwrap().degrees(), 40.0);
+    close(climate.hysteresis_kelvin, 1.0);
+}
+
+#[test]
+fn a_certificate_may_be_the_identity_with_and_without_a_connection_string() {
+    let site = Site::new();
+    let files = "certificate-file = \"cert.pem\"\nprivate-key-file = \"cert.key\"\n";
+    for named in
+        ["connection-string-file = \"x509\"", "host = \"hub.example.net\"\ndevice-id = \"cabinet-7\""]
+    {
+        let text = replaced(SMALL, "connection-string-file = \"cs\"", &format!("{named}\n{files}"));
+        let settings = site.right(&text);
+        assert_eq!(settings.engine.identity, "hub.example.net/cabinet-7");
+        let (certificate_file, private_key_file) = (site.path("cert.pem"), site.path("cert.key"));
+        assert_eq!(settings.hub.identity, Identity::Certificate { certificate_file, private_key_file });
+    }
+    let alone = replaced(SMALL, "\"cs\"", "\"x509\"");
+    assert!(site.fault(&alone).contains("add `certificate-file`"));
+    let half = replaced(SMALL, "\"cs\"", "\"x509\"\ncertificate-file = \"cert.pem\"");
+    assert!(site.fault(&half).contains("`private-key-file` is missing in [hub]"));
+    let both = replaced(SMALL, "\"cs\"", &format!("\"cs\"\n{files}"));
+    assert!(site.fault(&both).contains("one identity"));
+}
+
+#[test]
+fn a_simulated_output_is_what_is_asked_of_it() {
+    let site = Site::new();
+    assert_eq!(site.right(SMALL).engine.outputs[0].kind, OutputKind::OnOff);
+    let shaped = with(SMALL, "outputs.fan", "min-duty = 20");
+    assert_eq!(site.right(&shaped).engine.outputs[0].kind, OutputKind::Pwm);
+}
+
+#[test]
+fn the_socket_stands_in_the_runtime_directory_unless_it_is_named() {
+    let mut site = Site::new();
+    site.environment.runtime_directory = Some("/run/other".into());
+    assert_eq!(site.right(SMALL).socket.as_deref(), Some(Path::new("/run/other/twind.sock")));
+}

@@ -1,0 +1,62 @@
+//! Secrets: where they are looked up, who may read them, and that they are never shown.
+
+use super::{KEY, SMALL, Site, replaced};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+    let site = Site::new();
+    site.write("cs", "HostName=h;DeviceId=d;SharedAccessKey=c2Vj", 0o644);
+    let fault = site.fault(SMALL);
+    let path = site.path("cs");
+    assert!(fault.contains(&format!("run `chmod o-rwx {}`", path.display())), "{fault}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    site.right(SMALL);
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_told_with_its_path_and_reason() {
+    let site = Site::new();
+    fs::remove_file(site.path("cs")).unwrap();
+    let fault = site.fault(SMALL);
+    assert!(
+        fault.contains(&format!("{}, which cannot be read: No such file", site.path("cs").display())),
+        "{fault}"
+    );
+    let folder = replaced(SMALL, "\"cs\"", "\"/\"");
+    assert!(site.fault(&folder).contains("which is not a file"));
+}
+
+#[test]
+fn a_relative_secret_is_looked_up_among_the_credentials_first() {
+    let mut site = Site::new();
+    let credentials = tempfile::tempdir().unwrap();
+    site.environment.credentials_directory = Some(credentials.path().to_owned());
+    site.right(SMALL);
+    let path = credentials.path().join("cs");
+    fs::write(&path, format!("HostName=h;DeviceId=credential;SharedAccessKey={KEY}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+    assert_eq!(site.right(SMALL).hub.device_id, "credential");
+    let absolute = replaced(SMALL, "\"cs\"", &format!("{:?}", site.path("cs")));
+    assert_eq!(site.right(&absolute).hub.device_id, "cabinet-7");
+}
+
+#[test]
+fn a_secret_shows_neither_in_faults_nor_in_debug() {
+    let site = Site::new();
+    assert!(!format!("{:?}", site.right(SMALL)).contains("secret-secret"));
+    let bytes = format!("{:?}", b"secret-secret".to_vec());
+    assert!(!format!("{:?}", site.right(SMALL)).contains(bytes.trim_matches(['[', ']'])));
+    for (line, secret) in [
+        ("connection-string = \"HostName=h;SharedAccessKey=c2VjcmV0\"", "c2VjcmV0"),
+        ("connection-string-file = \"HostName=h;SharedAccessKey=c2VjcmV0\"", "c2VjcmV0"),
+        ("key-file = \"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\"", "MDEyMzQ1"),
+        ("shared-access-key = \"c2VjcmV0\"", "c2VjcmV0"),
+    ] {
+        let text = replaced(SMALL, "connection-string-file = \"cs\"", line);
+        let faults = site.parse(&text).unwrap_err();
+        assert!(!faults.to_string().contains(secret), "{faults}");
+        assert!(!format!("{faults:?}").contains(secret), "{faults:?}");
+    }
+}

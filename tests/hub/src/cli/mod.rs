@@ -1,0 +1,150 @@
+//! The command line: what can be asked, and how each ending is told to the operator and to the shell.
+
+mod client;
+mod connection;
+mod device;
+mod event_line;
+mod input;
+mod method;
+mod serve;
+mod twin;
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use client::Client;
+use std::{
+    fmt,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// A stand-in for Azure IoT Hub, and a small back end for it and for the real one.
+#[derive(Parser)]
+#[command(name = "twinhub", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the stand-in hub until Ctrl-C or SIGTERM.
+    Serve(serve::Serve),
+    /// Creates, lists and deletes devices.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    /// Prints the connection string of a device.
+    ConnectionString(device::ConnectionString),
+    /// Shows and changes device twins.
+    #[command(subcommand)]
+    Twin(twin::TwinCommand),
+    /// Calls a direct method of a device and prints its answer.
+    Method(method::Method),
+}
+
+/// Which hub a back end speaks to, and as whom.
+#[derive(Args)]
+struct Login {
+    /// The hub's service connection string; otherwise TWINHUB_CONNECTION_STRING is read.
+    #[arg(long, value_name = "CONNSTR")]
+    login: Option<String>,
+    /// A PEM file of authorities to trust beside the system's.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+const LOGIN_VARIABLE: &str = "TWINHUB_CONNECTION_STRING";
+
+impl Login {
+    fn client(&self) -> Result<Client, Failure> {
+        let text = match &self.login {
+            Some(text) => text.clone(),
+            None => std::env::var(LOGIN_VARIABLE).map_err(|_| {
+                Failure::Usage(format!("no hub named: pass --login CONNSTR or set {LOGIN_VARIABLE}"))
+            })?,
+        };
+        Client::new(connection::ServiceConnection::parse(&text)?, self.ca.as_deref())
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+enum Failure {
+    /// The command makes no sense as given.
+    Usage(String),
+    /// The hub took the request and turned it down.
+    TurnedDown(String),
+    /// Nobody answers, or not in time.
+    Unreachable(String),
+    /// The hub does not take the credentials.
+    NotAuthorised(String),
+    /// Something in here went wrong.
+    Internal(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::TurnedDown(_) => 64,
+            Self::Unreachable(_) => 69,
+            Self::Internal(_) => 70,
+            Self::NotAuthorised(_) => 77,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text)
+        | Self::TurnedDown(text)
+        | Self::Unreachable(text)
+        | Self::NotAuthorised(text)
+        | Self::Internal(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// Parses the command line, does what it says, and reports.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail over.
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked_for { 0 } else { 64 });
+        }
+    };
+    match start(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "twinhub: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn start(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Internal(format!("cannot start threads: {error}")))?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Device(command) => command.run().await,
+            Command::ConnectionString(command) => command.run().await,
+            Command::Twin(command) => command.run().await,
+            Command::Method(method) => method.run().await,
+        }
+    });
+    // Whatever still runs has nothing left to say.
+    runtime.shutdown_background();
+    done
+}
+
+/// Prints a line; a reader that has gone away is not an error.
+fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

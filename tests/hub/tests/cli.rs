@@ -1,0 +1,203 @@
+//! The program: `serve` on free ports, and the back-end commands against it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test that is how to fail")]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Lines},
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+use support::DEVICE;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_twinhub");
+
+/// A running `serve`, ended when the test is over.
+struct Serve {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    device: String,
+    back_end: String,
+    mqtt_port: u16,
+}
+
+impl Serve {
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--mqtt-port", "0", "--https-port", "0", "--folder"])
+            .arg(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = |wanted: &str| loop {
+            let line = lines.next().expect("serve ended early").unwrap();
+            if line.contains(wanted) {
+                return line;
+            }
+        };
+        let mqtt_port = next("devices connect to").rsplit_once(':').unwrap().1.parse().unwrap();
+        let device = next("SharedAccessKey=").trim().to_owned();
+        let back_end = next("SharedAccessKeyName=iothubowner").trim().to_owned();
+        Self { child, lines, device, back_end, mqtt_port }
+    }
+
+    fn line_with(&mut self, wanted: &str) -> String {
+        loop {
+            let line = self.lines.next().expect("serve ended early").unwrap();
+            if line.contains(wanted) {
+                return line;
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(back_end: &str, folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .args(arguments)
+        .arg("--ca")
+        .arg(folder.join("ca.pem"))
+        .env("TWINHUB_CONNECTION_STRING", back_end)
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
+}
+
+fn failure(output: &Output) -> (i32, String) {
+    (output.status.code().unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn a_back_end_manages_devices_and_twins_of_a_served_hub_which_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut serve = Serve::start(folder);
+    let back_end = serve.back_end.clone();
+    let run = |arguments: &[&str]| command(&back_end, folder, arguments);
+
+    assert_eq!(text(&run(&["connection-string", DEVICE])), serve.device);
+    let made = text(&run(&["device", "create", "odd+id%1"]));
+    assert!(made.starts_with("HostName=localhost;DeviceId=odd+id%1;SharedAccessKey="), "{made}");
+    assert_eq!(text(&run(&["connection-string", "odd+id%1"])), made);
+    let list = text(&run(&["device", "list"]));
+    assert_eq!(list, "MyTwinDevice\tenabled\tDisconnected\nodd+id%1\tenabled\tDisconnected");
+    assert_eq!(text(&run(&["device", "delete", "odd+id%1"])), "deleted odd+id%1");
+
+    let file = folder.join("desired.json");
+    std::fs::write(&file, r#"{ "fanOn": "true", "components": { "wifi": { "channel": "6" } } }"#).unwrap();
+    let given = format!("@{}", file.display());
+    let twin: Value =
+        serde_json::from_str(&text(&run(&["twin", "update", DEVICE, "--desired", &given]))).unwrap();
+    assert_eq!(twin["properties"]["desired"]["fanOn"], "true");
+    let line = serve.line_with("back end wrote");
+    assert!(line.contains(DEVICE) && line.ends_with("desired version 2"), "{line}");
+    let twin: Value = serde_json::from_str(&text(&run(&[
+        "twin",
+        "replace",
+        DEVICE,
+        "--desired",
+        "{\"a\":1}",
+        "--tags",
+        "{\"t\":2}",
+    ])))
+    .unwrap();
+    assert_eq!((&twin["tags"], twin["properties"]["desired"].get("fanOn")), (&json!({ "t": 2 }), None));
+    serve.stop();
+
+    let serve = Serve::start(folder);
+    assert_eq!(text(&command(&serve.back_end, folder, &["connection-string", DEVICE])), serve.device);
+    let shown = text(&command(&serve.back_end, folder, &["twin", "show", DEVICE]));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["etag"], &shown["properties"]["desired"]["a"]), (&twin["etag"], &json!(1)));
+}
+
+#[test]
+fn each_failure_has_its_exit_code_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let serve = Serve::start(folder);
+    let run = |arguments: &[&str]| command(&serve.back_end, folder, arguments);
+    let wrong_key = serve.back_end.replace("SharedAccessKey=", "SharedAccessKey=AAAA");
+    for (output, code, words) in [
+        (run(&["twin", "shwo", DEVICE]), 64, "'show'"),
+        (run(&["twin", "update", DEVICE]), 64, "--desired"),
+        (run(&["twin", "update", DEVICE, "--desired", "{"]), 64, "--desired is no JSON"),
+        (run(&["twin", "update", DEVICE, "--desired", "{\"a.b\":1}"]), 64, "desired.a.b"),
+        (run(&["twin", "show", "nobody"]), 64, "nobody is not registered"),
+        (run(&["device", "create", DEVICE]), 64, "registered already"),
+        (run(&["method", DEVICE, "reboot"]), 69, "not connected"),
+        (run(&["method", DEVICE, "reboot", "--timeout", "4"]), 64, "5..=300"),
+        (command(&wrong_key, folder, &["device", "list"]), 77, "check the policy"),
+        (command(&serve.device, folder, &["device", "list"]), 64, "string of a device"),
+        (
+            command(
+                "HostName=localhost:1;SharedAccessKeyName=a;SharedAccessKey=YQ==",
+                folder,
+                &["device", "list"],
+            ),
+            69,
+            "is the hub running there?",
+        ),
+    ] {
+        let (found, message) = failure(&output);
+        assert_eq!(found, code, "{message}");
+        assert!(message.contains(words), "{message} lacks {words}");
+    }
+    let untrusting =
+        Command::new(PROGRAM).args(["device", "list", "--login", &serve.back_end]).output().unwrap();
+    let (code, message) = failure(&untrusting);
+    assert!(code == 69 && message.contains("pass --ca FILE"), "{message}");
+    let unnamed =
+        Command::new(PROGRAM).args(["device", "list"]).env_remove("TWINHUB_CONNECTION_STRING").output();
+    let (code, message) = failure(&unnamed.unwrap());
+    assert!(code == 64 && message.contains("--login"), "{message}");
+    let port = serve.mqtt_port.to_string();
+    let taken =
+        Command::new(PROGRAM).args(["serve", "--mqtt-port", &port, "--folder"]).arg(folder).output().unwrap();
+    let (code, message) = failure(&taken);
+    assert!(code == 69 && message.contains("another port"), "{message}");
+}
+
+#[test]
+fn watching_prints_what_a_device_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = twinhub::Options { devices: vec![DEVICE.to_owned()], ..twinhub::Options::default() };
+    let hub = twinhub::Running::start_blocking(options).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), hub.ca_pem()).unwrap();
+    let mut watch = Command::new(PROGRAM)
+        .args(["twin", "show", DEVICE, "--watch", "--ca"])
+        .arg(folder.path().join("ca.pem"))
+        .env("TWINHUB_CONNECTION_STRING", hub.service_connection_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    // The twin has been printed, so that what comes now is a change.
+    assert!(lines.any(|line| line.unwrap() == "}"));
+    hub.block_on(async {
+        let mut device = support::Device::ready(&hub, DEVICE).await;
+        device.report("1", &json!({ "fanOn": "true" })).await;
+    });
+    assert_eq!(lines.next().unwrap().unwrap(), r#"reported version 2: {"fanOn":"true"}"#);
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
