@@ -386,6 +386,9 @@ fn a_silent_hub_is_answered_by_its_row_and_the_row_ends_with_the_first_word() {
     let down_at = rig.now;
     rig.pass(secs(4000), |_| 24.0);
     assert_eq!(rig.drives.last().map(|a| a.at), Some(down_at + secs(3600)));
+    // This time the twin has nothing new that would call for a step.
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.drives.last().map(|a| (a.drive, a.at)), Some((Permille::ZERO, rig.now)));
 }
 
 #[test]
