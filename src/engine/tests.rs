@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 use crate::control::{Fault, OutputKind, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
 use crate::twin::{Section, Version};
-use crate::units::Permille;
+use crate::units::{Permille, TemperatureUnit};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -319,6 +319,20 @@ fn reading_the_configuration_again_keeps_the_outputs_steady() {
     assert_eq!(rig.drives, []);
     rig.sample(Ok(27.5));
     assert_eq!(rig.drive(), Some(0));
+}
+
+#[test]
+fn a_number_is_not_carried_into_another_unit() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(25.0));
+    let mut fahrenheit = spec();
+    fahrenheit.sensors[0].unit = TemperatureUnit::Fahrenheit;
+    rig.reload(fahrenheit);
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None);
+    rig.sample(Ok(77.0));
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
+    rig.reload(rig.engine.spec.clone());
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
 }
 
 #[test]
