@@ -261,6 +261,21 @@ fn a_desired_change_costs_one_report() {
 }
 
 #[test]
+fn a_connection_that_finds_the_twin_changed_costs_one_report() {
+    let mut rig = Rig::online();
+    rig.hub(HubEvent::Down);
+    rig.sample(Ok(24.0));
+    rig.pass(secs(20), |_| 24.0);
+    rig.hub_version += 1;
+    rig.desired.apply(&patch(json!({"fanOn": true})));
+    let before = rig.reports;
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    assert_eq!(rig.said("desiredVersion"), Some(&json!(2)));
+    assert_eq!(rig.reports, before + 1);
+}
+
+#[test]
 fn a_full_disk_withholds_the_acknowledgement_says_so_and_is_tried_again() {
     let mut rig = Rig::online();
     rig.disk = Disk::Full;
