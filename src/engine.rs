@@ -54,7 +54,7 @@ const SAVE_RETRY: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub struct Carry {
     outputs: Vec<(String, OutputState)>,
-    sensors: Vec<(String, SensorState)>,
+    sensors: Vec<(SensorSpec, SensorState)>,
     regime: Option<Regime>,
     silent_since: Option<BootTime>,
     last_rid: u64,
@@ -121,7 +121,7 @@ impl Engine {
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         let mut outputs = Outputs::new(spec.outputs.clone());
-        carry.sensors.into_iter().for_each(|(name, state)| sensors.adopt(&name, state));
+        carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
@@ -328,7 +328,7 @@ impl Engine {
     pub fn carry(&self) -> Carry {
         Carry {
             outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
-            sensors: self.sensors.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
             silent_since: self.silent_since,

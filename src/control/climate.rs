@@ -97,9 +97,13 @@ impl Sensors {
         }
     }
 
-    /// Carries over what was known of a sensor before the configuration was read again.
-    pub fn adopt(&mut self, name: &str, state: SensorState) {
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+    /// Carries over what was known of a sensor before the configuration was read again. A number that meant
+    /// something else then is not.
+    pub fn adopt(&mut self, before: &SensorSpec, state: SensorState) {
+        let same = |spec: &SensorSpec| {
+            (&spec.name, &spec.measures, spec.unit) == (&before.name, &before.measures, before.unit)
+        };
+        if let Some(index) = self.specs.iter().position(same) {
             self.states[index] = state;
         }
     }

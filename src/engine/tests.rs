@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 use crate::control::{Fault, OutputKind, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
 use crate::twin::{Section, Version};
-use crate::units::Permille;
+use crate::units::{Permille, TemperatureUnit};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -261,6 +261,21 @@ fn a_desired_change_costs_one_report() {
 }
 
 #[test]
+fn a_connection_that_finds_the_twin_changed_costs_one_report() {
+    let mut rig = Rig::online();
+    rig.hub(HubEvent::Down);
+    rig.sample(Ok(24.0));
+    rig.pass(secs(20), |_| 24.0);
+    rig.hub_version += 1;
+    rig.desired.apply(&patch(json!({"fanOn": true})));
+    let before = rig.reports;
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    assert_eq!(rig.said("desiredVersion"), Some(&json!(2)));
+    assert_eq!(rig.reports, before + 1);
+}
+
+#[test]
 fn a_full_disk_withholds_the_acknowledgement_says_so_and_is_tried_again() {
     let mut rig = Rig::online();
     rig.disk = Disk::Full;
@@ -319,6 +334,20 @@ fn reading_the_configuration_again_keeps_the_outputs_steady() {
     assert_eq!(rig.drives, []);
     rig.sample(Ok(27.5));
     assert_eq!(rig.drive(), Some(0));
+}
+
+#[test]
+fn a_number_is_not_carried_into_another_unit() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(25.0));
+    let mut fahrenheit = spec();
+    fahrenheit.sensors[0].unit = TemperatureUnit::Fahrenheit;
+    rig.reload(fahrenheit);
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None);
+    rig.sample(Ok(77.0));
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
+    rig.reload(rig.engine.spec.clone());
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
 }
 
 #[test]
@@ -386,6 +415,9 @@ fn a_silent_hub_is_answered_by_its_row_and_the_row_ends_with_the_first_word() {
     let down_at = rig.now;
     rig.pass(secs(4000), |_| 24.0);
     assert_eq!(rig.drives.last().map(|a| a.at), Some(down_at + secs(3600)));
+    // This time the twin has nothing new that would call for a step.
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.drives.last().map(|a| (a.drive, a.at)), Some((Permille::ZERO, rig.now)));
 }
 
 #[test]
