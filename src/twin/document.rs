@@ -203,6 +203,23 @@ impl Patch {
         &self.0
     }
 
+    /// Its smallest parts: each value or removal with its place. An empty object is a part too.
+    pub fn leaves(&self) -> Vec<(PropertyPath, Value)> {
+        let mut leaves = Vec::new();
+        collect_leaves(&self.0, &mut Vec::new(), &mut leaves);
+        leaves
+    }
+
+    /// A patch of such parts.
+    #[must_use]
+    pub fn from_leaves(leaves: impl IntoIterator<Item = (PropertyPath, Value)>) -> Self {
+        let mut patch = Map::new();
+        for (path, value) in leaves {
+            insert_absent(&mut patch, path.keys(), &value);
+        }
+        Self(patch)
+    }
+
     /// Adds to this patch the present value of each of `paths` that `section` has, so that it is sent again though
     /// it did not change. What the patch says already stays.
     pub fn touch<'a>(&mut self, section: &Section, paths: impl IntoIterator<Item = &'a PropertyPath>) {
@@ -211,6 +228,21 @@ impl Patch {
                 insert_absent(&mut self.0, path.keys(), value);
             }
         }
+    }
+}
+
+fn collect_leaves(
+    object: &Map<String, Value>,
+    keys: &mut Vec<String>,
+    leaves: &mut Vec<(PropertyPath, Value)>,
+) {
+    for (key, value) in object {
+        keys.push(key.clone());
+        match value {
+            Value::Object(inner) if !inner.is_empty() => collect_leaves(inner, keys, leaves),
+            leaf => leaves.push((PropertyPath(keys.clone()), leaf.clone())),
+        }
+        keys.pop();
     }
 }
 

@@ -121,8 +121,10 @@ pub enum SyncNotice {
         /// It will be sent again after this.
         retry_after: Duration,
     },
-    /// The hub will never take this report; it is set aside until what is to be told changes.
+    /// The hub will never take this value; it is set aside until another is to be told there.
     ReportRefused {
+        /// The reported property.
+        property: String,
         /// Its status.
         status: u16,
         /// Its words.
@@ -157,10 +159,10 @@ impl fmt::Display for SyncNotice {
                     "the hub put the report off: status {status} {message}; sent again in {retry_after:?}"
                 )
             }
-            Self::ReportRefused { status, message } => {
+            Self::ReportRefused { property, status, message } => {
                 write!(
                     f,
-                    "the hub refused the report: status {status} {message}; it is set aside until there is something else to tell"
+                    "the hub refuses reported {property}: status {status} {message}; its value is set aside until it changes, everything else gets through"
                 )
             }
             Self::Unanswered(what) => {
