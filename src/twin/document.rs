@@ -62,6 +62,13 @@ impl PropertyPath {
         Self(keys)
     }
 
+    /// The path without its last key; `None` at the top.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, above) = self.0.split_last()?;
+        (!above.is_empty()).then(|| Self(above.to_vec()))
+    }
+
     /// Does `self` lie at or below `other`?
     pub fn starts_with(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)

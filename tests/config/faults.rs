@@ -125,7 +125,6 @@ fn faults_of_whole_tables_are_told_too() {
         (replaced(SITE, "\"simulated\"", "\"gpiochip\""), "\"gpiochip\" is not supported by this version"),
         (replaced(SITE, "\"simulated\"", "\"rppal\""), "\"rppal\" is not supported by this version"),
         (replaced(SITE, "driver = \"simulated\"", ""), "[board] with driver = \"simulated\""),
-        (format!("{SITE}[report]\nstyle = \"pnp\""), "\"pnp\" is not supported by this version"),
         (format!("{SITE}[report]\nmin-interval = \"6m\""), "at most `heartbeat`, which is 5m"),
         (format!("{SITE}[report.deadband]\nspeed = -1"), "the deadband of `speed` must be 0 or more"),
         (format!("{SITE}[twin]\nfan-on = \"patchId\""), "`fan-on` and `patch-id` are both"),
