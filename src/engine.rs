@@ -17,10 +17,12 @@ use crate::control::outputs::{OutputState, Outputs, Situation};
 use crate::control::{
     Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
 };
+use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
 use crate::units::BootTime;
 use core::time::Duration;
+use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Everything the core must know of its site.
@@ -94,6 +96,7 @@ pub struct Engine {
     /// What the last report had to leave out.
     left_out: Option<String>,
     notices: VecDeque<Notice>,
+    answers: VecDeque<HubRequest>,
 }
 
 /// When the record is to be offered next.
@@ -152,6 +155,7 @@ impl Engine {
             store_fault: None,
             left_out: None,
             notices: VecDeque::new(),
+            answers: VecDeque::new(),
             spec,
         }
     }
@@ -165,11 +169,37 @@ impl Engine {
             _ => self.silent_since,
         };
         let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
-        self.sync.handle_hub(now, event);
+        match event {
+            HubEvent::Method { rid, name } => self.call(now, rid, &name),
+            event => self.sync.handle_hub(now, event),
+        }
         if turned {
             self.step(now);
         }
         self.absorb(now);
+    }
+
+    /// Answers a direct method, at once and in a few hundred bytes.
+    fn call(&mut self, now: BootTime, rid: String, name: &str) {
+        let (status, payload) = match name {
+            "resync" => {
+                self.sync.handle_resync(now);
+                (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
+            }
+            "status" => (200, status(now, &self.sync, self.facts())),
+            _ => (404, json!({ "error": "no such method", "methods": ["resync", "status"] })),
+        };
+        self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            sensors: &self.sensors,
+            outputs: &self.outputs,
+            pin_faults: &self.pin_faults,
+            climate: self.climate.as_ref(),
+            store_fault: self.store_fault.as_deref(),
+        }
     }
 
     /// Takes a reading.
@@ -267,7 +297,7 @@ impl Engine {
 
     /// The next request for the hub.
     pub fn poll_request(&mut self) -> Option<HubRequest> {
-        self.sync.poll_request()
+        self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
 
     /// The next thing an operator may want to know of.

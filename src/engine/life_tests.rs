@@ -202,3 +202,21 @@ proptest! {
         prop_assert_eq!(&rig.engine.record().reported, &rig.reported);
     }
 }
+
+#[test]
+fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
+    let mut rig = Rig::new();
+    let mut call = |name: &str| {
+        rig.engine.handle_hub(at(1), HubEvent::Method { rid: "7".into(), name: name.into() });
+        match rig.engine.poll_request() {
+            Some(HubRequest::AnswerMethod { rid, status, payload }) if rid == "7" => (status, payload),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(call("reboot").0, 404);
+    assert_eq!(call("resync"), (200, json!({"desiredVersion": 0})));
+    let (status, payload) = call("status");
+    assert_eq!((status, &payload["hub"]["online"]), (200, &json!(false)));
+    assert_eq!(payload["outputs"]["fan"]["cause"], "fail-safe start");
+    assert!(payload.to_string().len() < 4096);
+}

@@ -13,6 +13,7 @@
 mod plain;
 mod pnp;
 mod state;
+pub mod status;
 mod write;
 
 use crate::control::climate::{Climate, Sensors};

@@ -6,6 +6,7 @@
 use super::{Patch, Section, Version};
 use core::fmt;
 use core::time::Duration;
+use serde_json::Value;
 
 /// What the hub's session tells: facts only.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,13 @@ pub enum HubEvent {
         /// The hub's own words, shortened; may be empty.
         message: String,
     },
+    /// The back end calls a direct method.
+    Method {
+        /// The call's id, as the hub wrote it.
+        rid: String,
+        /// Which method.
+        name: String,
+    },
     /// A notification or answer that could not be read. What it said is unknown, so the twin must be fetched.
     Garbled {
         /// What was wrong, for the log.
@@ -67,6 +75,15 @@ pub enum HubRequest {
         rid: u64,
         /// The change.
         patch: Patch,
+    },
+    /// Answer a direct method.
+    AnswerMethod {
+        /// The call's id.
+        rid: String,
+        /// As the caller understands it; like an HTTP status.
+        status: u16,
+        /// What to answer.
+        payload: Value,
     },
     /// Answers do not come: close the connection and dial again.
     Reconnect {

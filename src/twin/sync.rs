@@ -175,6 +175,8 @@ impl Sync {
             HubEvent::ReportedAck { rid } => self.handle_ack(now, rid),
             HubEvent::Rejected { rid, status, message } => self.handle_rejected(now, rid, status, message),
             HubEvent::Garbled { reason } => self.handle_garbled(now, reason),
+            // Not about the twin.
+            HubEvent::Method { .. } => {}
         }
     }
 
@@ -196,6 +198,13 @@ impl Sync {
     /// goes out with the next [`Self::set_reported`], so that one report says all of it.
     pub fn set_hold(&mut self, hold: bool) {
         self.hold = hold;
+    }
+
+    /// A person wants the twin fetched now. Without a connection, and during a fetch, there is nothing to do.
+    pub fn handle_resync(&mut self, now: BootTime) {
+        if matches!(self.phase, Phase::Synced | Phase::Resting { .. }) {
+            self.fetch(now);
+        }
     }
 
     /// Does what is due.
