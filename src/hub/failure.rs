@@ -71,7 +71,12 @@ pub enum Cause {
     /// The TLS handshake failed.
     Tls(TlsFault),
     /// The wall clock is before any date that can be true, so a token would be worthless.
-    Clock(UnixSeconds),
+    Clock {
+        /// What it says.
+        at: UnixSeconds,
+        /// What it cannot be before.
+        floor: UnixSeconds,
+    },
     /// The hub refused the CONNECT.
     Refused {
         /// The CONNACK's return code.
@@ -88,7 +93,9 @@ pub enum Cause {
     },
     /// The other end broke the rules of MQTT.
     Protocol(String),
-    /// The connection ended.
+    /// The other end closed the connection.
+    Closed(String),
+    /// The connection broke on its way.
     Cut(String),
     /// A ping was not answered within the keep-alive.
     Silent,
@@ -101,6 +108,8 @@ pub enum Cause {
 pub(super) enum Pace {
     /// The way there is broken, and may be whole again at any moment.
     Cut,
+    /// The hub serves, but not us, and not now.
+    Busy,
     /// A person must act, or a quota must be renewed.
     Refused,
     /// Something on this machine is awaited; to look costs nothing.
@@ -110,19 +119,35 @@ pub(super) enum Pace {
 impl Cause {
     pub(super) fn pace(&self) -> Pace {
         match self {
-            Self::Clock(_) => Pace::Local,
+            Self::Clock { .. } => Pace::Local,
             Self::Setup(_) | Self::Tls(_) | Self::Subscription(_) | Self::Oversized { .. } => Pace::Refused,
-            // 3 is also said by a hub that is merely busy, and is worth an early second try.
-            Self::Refused { code, .. } if *code != 3 => Pace::Refused,
+            // 3 is said to a disabled device, and by a hub that is merely busy.
+            Self::Refused { code: 3, .. } => Pace::Busy,
+            Self::Refused { .. } => Pace::Refused,
             _ => Pace::Cut,
         }
+    }
+
+    /// Did the hub end the connection and not say why? A reset is what is seen of it while something is being sent.
+    pub(super) fn without_a_word(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
+    /// Did the hub end it, or stop being there? Then it probably did so to others as well.
+    pub(super) fn by_the_hub(&self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Silent)
+    }
+
+    /// How long the other end asks not to be tried again.
+    pub(super) fn asks_to_wait(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Might a wrong wall clock be behind it? Then a clock that is set is a reason to try at once.
     pub(super) fn may_be_the_clock(&self) -> bool {
         matches!(
             self,
-            Self::Clock(_)
+            Self::Clock { .. }
                 | Self::Refused { code: 4 | 5, .. }
                 | Self::Tls(TlsFault::Expired | TlsFault::NotValidYet)
         )
@@ -135,8 +160,13 @@ impl Cause {
             Self::Setup(_) | Self::Refused { .. } | Self::Subscription(_) => Level::ERROR,
             Self::Tls(TlsFault::Alert(_) | TlsFault::Other(_)) => Level::WARN,
             Self::Tls(_) => Level::ERROR,
-            Self::Clock(_) | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
-            Self::Dns(_) | Self::Tcp(_) | Self::Timeout(_) | Self::Cut(_) | Self::Silent => Level::INFO,
+            Self::Clock { .. } | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
+            Self::Dns(_)
+            | Self::Tcp(_)
+            | Self::Timeout(_)
+            | Self::Closed(_)
+            | Self::Cut(_)
+            | Self::Silent => Level::INFO,
         }
     }
 
@@ -176,10 +206,11 @@ impl fmt::Display for Failure {
             Cause::Timeout(stage) => write!(f, "cannot connect to {peer}: {stage}"),
             Cause::Setup(fault) => write!(f, "cannot connect to {peer}: {fault}"),
             Cause::Tls(fault) => write!(f, "no TLS with {peer}: {fault}"),
-            Cause::Clock(at) => write!(
+            Cause::Clock { at, floor } => write!(
                 f,
-                "not connecting to {peer} yet: the clock says {}, which cannot be; waiting for it to be set",
-                WallTime(*at)
+                "not connecting to {peer} yet: the clock says {}, but it is after {}; waiting for it to be set",
+                WallTime(*at),
+                WallTime(*floor)
             ),
             Cause::Refused { code, at } => refused(f, peer, *code, *at),
             Cause::Subscription(filter) => write!(
@@ -191,7 +222,9 @@ impl fmt::Display for Failure {
                 "{peer} sent a packet of {bytes} bytes, more than any twin can have; a smaller one must replace it"
             ),
             Cause::Protocol(reason) => write!(f, "{peer} does not keep to MQTT 3.1.1: {reason}"),
-            Cause::Cut(reason) => write!(f, "the connection to {peer} ended: {reason}"),
+            Cause::Closed(reason) | Cause::Cut(reason) => {
+                write!(f, "the connection to {peer} ended: {reason}")
+            }
             Cause::Silent => write!(f, "{peer} stopped answering"),
             Cause::Asked(reason) => write!(f, "left {peer} to connect anew: {reason}"),
         }
@@ -264,11 +297,12 @@ mod tests {
             Cause::Timeout(Stage::Tls),
             Cause::Setup(SetupFault::NoRoots),
             Cause::Tls(TlsFault::NotTls),
-            Cause::Clock(NOON),
+            Cause::Clock { at: NOON, floor: NOON },
             Cause::Refused { code: 77, at: NOON },
             Cause::Subscription("f"),
             Cause::Oversized { bytes: 1 },
             Cause::Protocol("x".into()),
+            Cause::Closed("x".into()),
             Cause::Cut("x".into()),
             Cause::Silent,
             Cause::Asked("x"),

@@ -27,19 +27,25 @@ pub mod dial;
 pub mod token;
 pub mod topic;
 
+mod driver;
 mod exchange;
 mod failure;
 mod hop;
 mod link;
+mod lives;
+mod moments;
 mod session;
 #[cfg(test)]
 mod session_tests;
 mod tls;
+mod wall;
 mod wire;
 
 pub use failure::{Cause, Failure, Peer, Stage};
-pub use link::{Link, LinkEvent, LinkState};
+pub use link::{Link, LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
+pub use lives::{Advice, Pattern, SHORT};
 pub use tls::{SetupFault, TlsFault};
+pub use wall::BUILT;
 
 /// Where the link's time comes from; `service::clock` reads the real one.
 pub trait Clock: Send + Sync {
@@ -47,6 +53,11 @@ pub trait Clock: Send + Sync {
     fn boot(&self) -> BootTime;
     /// The wall clock, for the expiry of tokens and certificates.
     fn unix(&self) -> UnixSeconds;
+    /// The latest wall time that is known to have been: a clock that says less has not been set yet. Whoever keeps
+    /// such a time should only keep it while a session is up, which shows that the clock was right.
+    fn not_before(&self) -> UnixSeconds {
+        UnixSeconds(0)
+    }
 }
 
 /// A secret: never printed, wiped when dropped.

@@ -252,7 +252,7 @@ fn broken(carried: Option<io::Result<()>>, accepted: bool) -> Cause {
     };
     match carried {
         Some(Err(error)) => wire::cause_of(&error, closed),
-        _ => Cause::Cut(closed.to_owned()),
+        _ => Cause::Closed(closed.to_owned()),
     }
 }
 

@@ -94,7 +94,7 @@ async fn changes_count_from_the_moment_the_subscriptions_are_granted() {
         })
         .collect();
     assert_eq!(versions, [Version(4)]);
-    assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn each_wrong_answer_to_connect_is_named() {
     assert!(matches!(&cause, Cause::Protocol(_)), "{cause:?}");
     let (_, cause) = outcome(&[]).await;
     assert!(
-        matches!(&cause, Cause::Cut(reason) if reason.contains("instead of answering CONNECT")),
+        matches!(&cause, Cause::Closed(reason) if reason.contains("instead of answering CONNECT")),
         "{cause:?}"
     );
 }

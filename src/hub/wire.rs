@@ -44,8 +44,14 @@ pub(super) async fn dial(peer: &Peer, config: ClientConfig) -> Result<TlsStream<
 pub(super) fn cause_of(error: &io::Error, closed: &str) -> Cause {
     match TlsFault::in_io(error) {
         Some(fault) => Cause::Tls(fault),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => Cause::Cut(closed.to_owned()),
-        None => Cause::Cut(error.to_string()),
+        None => match error.kind() {
+            io::ErrorKind::UnexpectedEof => Cause::Closed(closed.to_owned()),
+            // What an end looks like to whoever was about to say something.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Cause::Closed(format!("{closed} ({error})"))
+            }
+            _ => Cause::Cut(error.to_string()),
+        },
     }
 }
 
@@ -139,6 +145,6 @@ mod tests {
         let server = async { drop(listener.accept().await.unwrap()) };
         let peer = peer("127.0.0.1", port);
         let (cause, ()) = tokio::join!(refusal(&peer), server);
-        assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+        assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
     }
 }

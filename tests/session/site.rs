@@ -19,6 +19,7 @@ pub(crate) struct TestClock {
     /// Added at every look, so that no wait is ever long.
     leap_ms: AtomicU64,
     leapt_ms: AtomicU64,
+    not_before: AtomicU64,
 }
 
 impl TestClock {
@@ -27,12 +28,25 @@ impl TestClock {
     }
 
     pub(crate) fn leaping(leap_ms: u64) -> Arc<Self> {
-        let (unix_override, leapt_ms) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Arc::new(Self { start: Instant::now(), unix_override, leap_ms: AtomicU64::new(leap_ms), leapt_ms })
+        Arc::new(Self {
+            start: Instant::now(),
+            unix_override: AtomicU64::new(u64::MAX),
+            leap_ms: AtomicU64::new(leap_ms),
+            leapt_ms: AtomicU64::new(0),
+            not_before: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn stop_leaping(&self) {
         self.leap_ms.store(0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn jump(&self, seconds: u64) {
+        self.leapt_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_not_before(&self, seconds: u64) {
+        self.not_before.store(seconds, Ordering::SeqCst);
     }
 
     pub(crate) fn set_unix(&self, seconds: Option<u64>) {
@@ -48,9 +62,17 @@ impl Clock for TestClock {
 
     fn unix(&self) -> UnixSeconds {
         match self.unix_override.load(Ordering::SeqCst) {
-            u64::MAX => UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()),
+            // A clock that leaps leaps on the wall too: otherwise it would look as if somebody had set it.
+            u64::MAX => UnixSeconds(
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+                    + self.leapt_ms.load(Ordering::SeqCst) / 1000,
+            ),
             wrong => UnixSeconds(wrong),
         }
+    }
+
+    fn not_before(&self) -> UnixSeconds {
+        UnixSeconds(self.not_before.load(Ordering::SeqCst))
     }
 }
 
