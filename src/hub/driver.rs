@@ -3,16 +3,18 @@
 //! A session is *told* by its `Up`, which may come later than the session itself: see `dial` on spreading.
 //! Deliberately absent: when (`dial`), how (`wire`, `session`), and what it means (`twin`).
 
+use super::account::Accounts;
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
 use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
 use super::lives::Pattern;
 use super::moments::{Lead, until, until_set, until_some};
-use super::session::Session;
 use super::tls::SetupFault;
 use super::token::{self, Token};
+use super::twin_session::TwinSession;
 use super::wall::Wall;
-use super::{Clock, HubSettings, Identity, tls, wire};
+use super::wire::{self, Carrier, Route};
+use super::{Account, Clock, HubSettings, Identity, Secret, provisioning, tls};
 use crate::twin::{HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -42,7 +44,7 @@ enum Over {
 
 pub(super) struct Driver {
     settings: HubSettings,
-    peer: Peer,
+    accounts: Accounts,
     clock: Arc<dyn Clock>,
     wall: Wall,
     dialer: Dialer,
@@ -65,11 +67,10 @@ impl Driver {
         (events, requests): (mpsc::Sender<LinkEvent>, mpsc::Receiver<(u64, HubRequest)>),
         status: watch::Sender<LinkStatus>,
     ) -> Self {
-        let peer =
-            Peer { name: settings.gateway.as_ref().unwrap_or(&settings.host).clone(), port: settings.port };
+        let accounts = Accounts::new(&settings.source);
         Self {
             settings,
-            peer,
+            accounts,
             clock,
             wall: Wall::default(),
             dialer: Dialer::new(seed),
@@ -83,6 +84,7 @@ impl Driver {
     }
 
     pub(super) async fn run(mut self) -> Result<core::convert::Infallible, Closed> {
+        self.accounts.recall().await;
         loop {
             self.wait().await?;
             self.emit(LinkEvent::State(LinkState::Connecting)).await?;
@@ -93,7 +95,7 @@ impl Driver {
             };
             match connected {
                 Ok((session, token)) => self.serve(session, token).await?,
-                Err(cause) => self.fail(cause).await?,
+                Err(failure) => self.fail(failure).await?,
             }
         }
     }
@@ -113,33 +115,91 @@ impl Driver {
         }
     }
 
-    /// Dials and opens a session.
-    async fn connect(&mut self) -> Result<(Session, Option<TokenTimes>), Cause> {
-        let (token, times) = self.token()?.unzip();
-        let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
-        // Some hundred small files on a slow disk: not on the thread that everything else runs on.
-        let config = spawn_blocking(move || tls::configure(&settings, clock))
-            .await
-            .map_err(|error| Cause::Setup(SetupFault::Library(error.to_string())))?
-            .map_err(Cause::Setup)?;
-        let wire = wire::dial(&self.peer, config).await?;
-        let session = Session::open(&self.settings, token.as_ref(), wire, Arc::clone(&self.clock)).await?;
+    /// Finds out where to, dials, and opens a session.
+    async fn connect(&mut self) -> Result<(TwinSession, Option<TokenTimes>), Failure> {
+        if self.accounts.must_ask() {
+            self.provision().await?;
+        }
+        let Some(account) = self.accounts.current().cloned() else {
+            return Err(self.failure(Cause::Asked("the hub is not known yet")));
+        };
+        let opened = self.log_in(&account).await;
+        opened.map_err(|cause| Failure { peer: self.settings.peer_of(&account), cause })
+    }
+
+    async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
+        let token = |key: &_, expires| token::mint(&account.host, &account.device_id, key, expires);
+        let (token, times) = self.token(&account.identity, token)?.unzip();
+        let wire = self.dial(&self.settings.peer_of(account), &account.identity).await?;
+        let clock = Arc::clone(&self.clock);
+        let session = TwinSession::open(&self.settings, account, token.as_ref(), wire, clock).await?;
         Ok((session, times))
     }
 
-    fn token(&mut self) -> Result<Option<(Token, TokenTimes)>, Cause> {
-        let Identity::Key(key) = &self.settings.identity else { return Ok(None) };
+    /// Asks the provisioning service, if there is one.
+    async fn provision(&mut self) -> Result<(), Failure> {
+        let Some(by) = self.accounts.provisioning().cloned() else { return Ok(()) };
+        let peer = Peer { name: by.endpoint.clone(), port: self.settings.port };
+        let asked = async {
+            let token =
+                |key: &_, expires| token::mint_registration(&by.id_scope, &by.registration_id, key, expires);
+            let token = self.token(&by.identity, token)?.map(|(token, _)| token);
+            let wire = self.dial(&peer, &by.identity).await?;
+            let manner = (self.settings.keep_alive, self.settings.model_id.as_deref());
+            provisioning::ask(&by, token.as_ref(), manner, wire, Arc::clone(&self.clock)).await
+        };
+        match asked.await {
+            Ok(assignment) => {
+                self.accounts.handle_assigned(assignment).await;
+                Ok(())
+            }
+            Err(cause) => {
+                self.accounts.handle_not_assigned();
+                Err(Failure { peer, cause })
+            }
+        }
+    }
+
+    async fn dial(&self, peer: &Peer, identity: &Identity) -> Result<Box<dyn Carrier>, Cause> {
+        let HubSettings { transport, proxy, ca_file, .. } = &self.settings;
+        let (own, ca_file, clock) = (identity.clone(), ca_file.clone(), Arc::clone(&self.clock));
+        // Some hundred small files on a slow disk: not on the thread that everything else runs on.
+        let config = spawn_blocking(move || tls::configure(&own, ca_file.as_deref(), clock))
+            .await
+            .map_err(|error| Cause::Setup(SetupFault::Library(error.to_string())))?
+            .map_err(Cause::Setup)?;
+        let with_certificate = matches!(identity, Identity::Certificate { .. });
+        let route = Route { peer, transport: *transport, proxy: proxy.as_ref(), with_certificate };
+        wire::dial(route, config).await
+    }
+
+    /// Makes a token, if one is needed and the clock can be believed.
+    fn token(
+        &mut self,
+        identity: &Identity,
+        mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
+    ) -> Result<Option<(Token, TokenTimes)>, Cause> {
+        let Identity::Key(key) = identity else { return Ok(None) };
         let (now, unix) = (self.clock.boot(), self.clock.unix());
         self.wall.judge(now, unix, self.clock.not_before())?;
         let lifetime = self.settings.token_lifetime;
         // The hub counts whole seconds; a fraction must not cost the token its last one.
         let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
-        let token = token::mint(&self.settings.host, &self.settings.device_id, key, expires);
-        Ok(Some((token, TokenTimes { expires, renews: dial::renewal(now, lifetime) })))
+        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime) };
+        Ok(Some((mint(key, expires), times)))
+    }
+
+    /// A failure of the present account's hub, or of the service that would name it.
+    fn failure(&self, cause: Cause) -> Failure {
+        let name = match (self.accounts.current(), self.accounts.provisioning()) {
+            (Some(account), _) => return Failure { peer: self.settings.peer_of(account), cause },
+            (None, by) => by.map(|by| by.endpoint.clone()).unwrap_or_default(),
+        };
+        Failure { peer: Peer { name, port: self.settings.port }, cause }
     }
 
     /// Runs a session to its end, from its `Up` to its `Down` if it gets that far.
-    async fn serve(&mut self, mut session: Session, token: Option<TokenTimes>) -> Result<(), Closed> {
+    async fn serve(&mut self, mut session: TwinSession, token: Option<TokenTimes>) -> Result<(), Closed> {
         self.last = None;
         self.told = false;
         let now = self.clock.boot();
@@ -149,14 +209,16 @@ impl Driver {
             status.token = token;
             status.next_attempt = None;
         });
-        let (host, device) = (&self.settings.host, &self.settings.device_id);
+        self.accounts.handle_connected();
+        let (host, device) = self.accounts.names();
+        let peer = self.failure(Cause::Silent).peer;
         let pause = tell_at.since(now);
         if pause.is_zero() {
-            tracing::info!(%host, %device, peer = %self.peer, "connected");
+            tracing::info!(%host, %device, %peer, "connected");
         } else {
             let pause = pause.as_secs_f32();
             tracing::info!(
-                %host, %device, peer = %self.peer,
+                %host, %device, %peer,
                 "connected; in use in {pause:.1} s, so that devices cut off together do not ask together"
             );
         }
@@ -183,7 +245,7 @@ impl Driver {
             }
             Over::Renewal(reason) => {
                 session.close(RECONNECT_GRACE).await;
-                let (host, device) = (&self.settings.host, &self.settings.device_id);
+                let (host, device) = self.accounts.names();
                 tracing::info!(%host, %device, "disconnected to renew the token: {reason}");
                 self.dialer.handle_planned(self.clock.boot());
                 None
@@ -193,14 +255,14 @@ impl Driver {
             self.emit(LinkEvent::Hub(HubEvent::Down)).await?;
         }
         match cause {
-            Some(cause) => self.fail(cause).await,
+            Some(cause) => self.fail(self.failure(cause)).await,
             None => Ok(()),
         }
     }
 
     async fn serve_until_over(
         &mut self,
-        session: &mut Session,
+        session: &mut TwinSession,
         tell_at: BootTime,
         token: Option<TokenTimes>,
     ) -> Result<Over, Closed> {
@@ -254,15 +316,15 @@ impl Driver {
         }
     }
 
-    async fn fail(&mut self, cause: Cause) -> Result<(), Closed> {
+    async fn fail(&mut self, failure: Failure) -> Result<(), Closed> {
         let now = self.clock.boot();
-        let pattern = self.dialer.handle_failed(now, &cause);
+        let pattern = self.dialer.handle_failed(now, &failure.cause);
+        self.accounts.handle_failed(&failure.cause);
         let retry_at = self.dialer.next_attempt();
-        let failure = Failure { peer: self.peer.clone(), cause };
         self.log(&failure, pattern, retry_at.since(now));
         let text = match self.dialer.pattern() {
             Some(pattern) if failure.cause.without_a_word() => {
-                pattern.advice(&self.settings.device_id).to_string()
+                pattern.advice(self.accounts.names().1).to_string()
             }
             _ => failure.to_string(),
         };
@@ -276,7 +338,7 @@ impl Driver {
 
     /// Says a trouble once, as loud as it deserves, and its repetitions quietly.
     fn log(&self, failure: &Failure, pattern: Option<Pattern>, wait: Duration) {
-        let (host, device) = (&self.settings.host, &self.settings.device_id);
+        let (host, device) = self.accounts.names();
         let wait = wait.as_secs_f32();
         let repeated = self.last.as_ref().is_some_and(|last| last.is_like(&failure.cause));
         match failure.cause.level() {

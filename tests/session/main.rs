@@ -9,5 +9,6 @@ mod end;
 mod exchange;
 mod log;
 mod pattern;
+mod round;
 mod site;
 mod start;

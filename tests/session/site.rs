@@ -4,7 +4,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use twind::hub::{Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Secret};
+use twind::hub::{
+    Account, Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Secret, Source, Transport,
+};
 use twind::twin::{HubEvent, Patch};
 use twind::units::{BootTime, UnixSeconds};
 use twinhub::{CloseReason, Event, Hub, Options, Running};
@@ -102,11 +104,15 @@ impl Site {
 
     pub(crate) fn settings_as(&self, identity: Identity) -> HubSettings {
         HubSettings {
-            host: self.hub.host().into(),
-            device_id: DEVICE.into(),
-            gateway: None,
+            source: Source::Assigned(Account {
+                host: self.hub.host().into(),
+                device_id: DEVICE.into(),
+                gateway: None,
+                identity,
+            }),
             port: self.hub.mqtt_port(),
-            identity,
+            transport: Transport::Mqtt,
+            proxy: None,
             ca_file: Some(self.folder.path().join("ca.pem")),
             keep_alive: Duration::from_secs(240),
             token_lifetime: Duration::from_secs(3600),
