@@ -1,9 +1,9 @@
 //! The session against a hub that is nothing but bytes, over a wire that is nothing but memory.
 
 use super::failure::Cause;
-use super::session::Session;
 use super::token;
-use super::{Clock, HubSettings, Identity, Secret};
+use super::twin_session::TwinSession as Session;
+use super::{Account, Clock, HubSettings, Identity, Secret, Source, Transport};
 use crate::twin::{HubEvent, Version};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -28,13 +28,17 @@ impl Clock for Stopped {
     }
 }
 
+fn account() -> Account {
+    let identity = Identity::Key(Secret::new(b"k".to_vec()));
+    Account { host: "h".into(), device_id: "d".into(), gateway: None, identity }
+}
+
 fn settings() -> HubSettings {
     HubSettings {
-        host: "h".into(),
-        device_id: "d".into(),
-        gateway: None,
+        source: Source::Assigned(account()),
         port: 8883,
-        identity: Identity::Key(Secret::new(b"k".to_vec())),
+        transport: Transport::Mqtt,
+        proxy: None,
         ca_file: None,
         keep_alive: Duration::from_secs(240),
         token_lifetime: Duration::from_secs(3600),
@@ -54,7 +58,9 @@ async fn open(said: &[u8]) -> Result<Session, Cause> {
     });
     let settings = settings();
     let token = token::mint("h", "d", &Secret::new(b"k".to_vec()), UnixSeconds(1_800_003_600));
-    timeout(LIMIT, Session::open(&settings, Some(&token), wire, Arc::new(Stopped))).await.expect("it hangs")
+    timeout(LIMIT, Session::open(&settings, &account(), Some(&token), wire, Arc::new(Stopped)))
+        .await
+        .expect("it hangs")
 }
 
 /// All that comes of what the hub says.
@@ -94,7 +100,7 @@ async fn changes_count_from_the_moment_the_subscriptions_are_granted() {
         })
         .collect();
     assert_eq!(versions, [Version(4)]);
-    assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
 }
 
 #[tokio::test]
@@ -126,7 +132,7 @@ async fn each_wrong_answer_to_connect_is_named() {
     assert!(matches!(&cause, Cause::Protocol(_)), "{cause:?}");
     let (_, cause) = outcome(&[]).await;
     assert!(
-        matches!(&cause, Cause::Cut(reason) if reason.contains("instead of answering CONNECT")),
+        matches!(&cause, Cause::Closed(reason) if reason.contains("instead of answering CONNECT")),
         "{cause:?}"
     );
 }

@@ -36,7 +36,7 @@ pub(crate) fn record_log() {
 }
 
 /// What the link logged in this test, line by line.
-fn logged() -> Vec<String> {
+pub(crate) fn logged() -> Vec<String> {
     let text = LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).unwrap());
     text.lines().filter(|line| line.contains("twind::")).map(str::to_owned).collect()
 }

@@ -4,8 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod clock;
 mod end;
 mod exchange;
 mod log;
+mod pattern;
+mod round;
 mod site;
 mod start;
