@@ -20,7 +20,7 @@ use crate::control::{
 use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
-use crate::units::BootTime;
+use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
@@ -84,6 +84,7 @@ pub struct Engine {
     untold: Option<(u64, Acknowledgement)>,
     reporter: Reporter,
     sequence: u64,
+    known_time: UnixSeconds,
     save: Save,
     silent_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
@@ -111,6 +112,7 @@ impl Engine {
     /// Starts from what was kept. A record of another identity is not used.
     pub fn new(now: BootTime, spec: EngineSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
+        let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
@@ -145,6 +147,7 @@ impl Engine {
             told: carry.told.unwrap_or(told),
             reporter,
             sequence,
+            known_time,
             silent_since: Some(carry.silent_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
@@ -200,6 +203,11 @@ impl Engine {
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
         }
+    }
+
+    /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
+    pub fn handle_contact(&mut self, wall: UnixSeconds) {
+        self.known_time = self.known_time.max(wall);
     }
 
     /// Takes a reading.
@@ -351,6 +359,7 @@ impl Engine {
             desired_version: self.sync.desired_version(),
             accepted: self.understanding.accepted.clone(),
             reported: self.sync.acknowledged().clone(),
+            known_time: self.known_time,
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
-const SUBACK: &[u8] = &[0x90, 4, 0, 1, 0, 0];
+const SUBACK: &[u8] = &[0x90, 5, 0, 1, 0, 0, 0];
 const LIMIT: Duration = Duration::from_secs(60);
 
 struct Stopped;
@@ -112,14 +112,14 @@ async fn what_was_said_before_the_end_is_heard_before_it() {
 
 #[tokio::test]
 async fn a_refused_subscription_is_named_even_if_the_end_follows_at_once() {
-    let (_, cause) = outcome(&[CONNACK, &[0x90, 4, 0, 1, 0, 0x80]].concat()).await;
+    let (_, cause) = outcome(&[CONNACK, &[0x90, 5, 0, 1, 0, 0x80, 0]].concat()).await;
     assert_eq!(cause, Cause::Subscription("$iothub/twin/PATCH/properties/desired/#"));
 }
 
 #[tokio::test]
 async fn an_answer_to_half_of_the_subscriptions_is_none() {
     let (_, cause) = outcome(&[CONNACK, &[0x90, 3, 0, 1, 0]].concat()).await;
-    assert!(matches!(&cause, Cause::Protocol(reason) if reason.contains("1 of 2")), "{cause:?}");
+    assert!(matches!(&cause, Cause::Protocol(reason) if reason.contains("1 of 3")), "{cause:?}");
 }
 
 #[tokio::test]

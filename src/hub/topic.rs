@@ -150,7 +150,9 @@ mod tests {
         let call = "$iothub/methods/POST/status/?$rid=a1b2";
         assert_eq!(parse(call), Incoming::Method { name: "status", rid: "a1b2" });
         assert_eq!(answer_method("a1b2", 404), "$iothub/methods/res/404/?$rid=a1b2");
-        for odd in ["$iothub/methods/POST/status/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST/x/?$rid="] {
+        for odd in
+            ["$iothub/methods/POST/status/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST/x/?$rid="]
+        {
             assert_eq!(parse(odd), Incoming::Foreign, "{odd}");
         }
     }

@@ -1,8 +1,8 @@
-//! A session that speaks of the twin: the hub's two subscriptions, requests out, events in.
+//! A session that speaks of the twin: the hub's subscriptions, requests out, events in.
 //!
-//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. One request waits
-//! here while the session is busy; a newer one supersedes it, because who asked for the older will miss its answer and
-//! ask again. Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
+//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. A few messages wait
+//! here while the session is busy; beyond that the oldest is dropped, because who sent it will miss the answer and ask
+//! again. Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
 
 use super::exchange::{Asked, Exchange, Message};
 use super::failure::Cause;
@@ -11,20 +11,23 @@ use super::token::{self, Token};
 use super::{Account, Clock, HubSettings, topic};
 use crate::twin::{HubEvent, HubRequest};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-const FILTERS: [&str; 2] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER];
+const FILTERS: [&str; 3] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER, topic::METHODS_FILTER];
+/// Messages that wait for the session to take them, at most: one request, and answers to calls that came at once.
+const WAITING_MAX: usize = 8;
 
 /// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
 pub(super) struct TwinSession {
     session: Session,
     exchange: Exchange,
-    outbox: Option<Message>,
+    outbox: VecDeque<Message>,
 }
 
 impl TwinSession {
-    /// Signs in as the device; returns once both subscriptions are granted.
+    /// Signs in as the device; returns once every subscription is granted.
     pub(super) async fn open<W>(
         settings: &HubSettings,
         account: &Account,
@@ -43,7 +46,7 @@ impl TwinSession {
             clean: false,
         };
         let session = Session::open(&login, &FILTERS, wire, clock).await?;
-        Ok(Self { session, exchange: Exchange::default(), outbox: None })
+        Ok(Self { session, exchange: Exchange::default(), outbox: VecDeque::new() })
     }
 
     /// The next event, or why the session ended. May be cancelled at any time.
@@ -56,8 +59,10 @@ impl TwinSession {
                     }
                 }
                 Heard::Sent => {
-                    if let Some(message) = self.outbox.take() {
-                        self.publish(message);
+                    if let Some(message) = self.outbox.pop_front()
+                        && !self.session.publish(&message, Delivery::Once)
+                    {
+                        self.outbox.push_front(message);
                     }
                 }
             }
@@ -78,9 +83,15 @@ impl TwinSession {
     }
 
     fn publish(&mut self, message: Message) {
-        if !self.session.publish(&message, Delivery::Once) && self.outbox.replace(message).is_some() {
-            tracing::debug!("a request was superseded before it could be sent");
+        // In order: nothing overtakes what waits.
+        if self.outbox.is_empty() && self.session.publish(&message, Delivery::Once) {
+            return;
         }
+        if self.outbox.len() == WAITING_MAX {
+            self.outbox.pop_front();
+            tracing::debug!("a message was dropped before it could be sent");
+        }
+        self.outbox.push_back(message);
     }
 
     /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.

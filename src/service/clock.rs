@@ -4,11 +4,22 @@ use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
+/// So long after boot a wall clock that is behind the last contact with the hub may still be waiting for the network's
+/// time. Later it is taken as it is: the time kept may itself have come from a clock that ran ahead.
+const SETTLING: Duration = Duration::from_secs(10 * 60);
+
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+pub struct SystemClock {
+    known_time: UnixSeconds,
+}
 
 impl SystemClock {
+    /// The same clocks, with a wall time that has been.
+    pub fn after(known_time: UnixSeconds) -> Self {
+        Self { known_time }
+    }
+
     /// Time since boot, suspended time included.
     pub fn boot(self) -> BootTime {
         let now = clock_gettime(ClockId::Boottime);
@@ -32,6 +43,10 @@ impl crate::hub::Clock for SystemClock {
     fn unix(&self) -> UnixSeconds {
         Self::unix(*self)
     }
+
+    fn not_before(&self) -> UnixSeconds {
+        if self.boot().since_boot() < SETTLING { self.known_time } else { UnixSeconds(0) }
+    }
 }
 
 #[cfg(test)]
@@ -40,8 +55,8 @@ mod tests {
 
     #[test]
     fn boot_time_goes_on_and_is_less_than_the_wall_clock() {
-        let first = SystemClock.boot();
-        assert!(SystemClock.boot() >= first);
-        assert!(first.since_boot().as_secs() < SystemClock.unix().0);
+        let first = SystemClock::default().boot();
+        assert!(SystemClock::default().boot() >= first);
+        assert!(first.since_boot().as_secs() < SystemClock::default().unix().0);
     }
 }

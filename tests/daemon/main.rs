@@ -6,6 +6,7 @@
 mod bad_input;
 mod commands;
 mod lifecycle;
+mod methods;
 mod outage;
 mod rig;
 mod twin;
