@@ -157,6 +157,13 @@ pub enum Event {
         /// It is the will of a device that went without DISCONNECT.
         will: bool,
     },
+    /// The provisioning service was asked.
+    Registration {
+        /// The status of the answer, if there was one.
+        status: Option<u16>,
+        /// How the registration stands.
+        state: String,
+    },
     /// A device was registered.
     DeviceCreated,
     /// A device was deleted from the registry.
