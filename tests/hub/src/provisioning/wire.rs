@@ -200,7 +200,7 @@ impl Registration<'_> {
                 if body["registrationId"].as_str() != Some(self.id) {
                     return refused(400);
                 }
-                if !enrolment.enabled {
+                if self.shared.registry().is_disabled(self.id) {
                     let state = json!({ "registrationId": self.id, "status": "disabled" });
                     let body = json!({ "status": "disabled", "registrationState": state });
                     return (200, String::new(), body);
