@@ -129,7 +129,10 @@ impl Dialer {
             (_, Pace::Local) => (LOCAL, 0),
         };
         let wait = self.random.between(&schedule.range(streak));
-        self.next = now + wait.max(cause.asks_to_wait());
+        // Whoever asks for a pause has asked many; they must not come back together.
+        let asked = cause.asks_to_wait();
+        let asked = self.random.between(&Range { from: asked, to: asked + asked / 4 });
+        self.next = now + wait.max(asked);
         self.lives.pattern().filter(|pattern| before.is_none_or(|before| before < *pattern))
     }
 

@@ -228,3 +228,12 @@ fn an_end_that_is_ours_alone_is_not_spread() {
         assert_eq!(dialer.handle_connected(at(300)), at(300), "{cause:?}");
     }
 }
+
+#[test]
+fn a_pause_that_is_asked_for_is_kept_and_spread() {
+    use crate::hub::ProvisioningFault;
+    let cause = Cause::Provisioning(ProvisioningFault::Throttled(secs(300)));
+    let waits: Vec<_> = (0..100).map(|seed| waits(seed, &cause, 1)[0]).collect();
+    assert!(waits.iter().all(|wait| *wait >= secs(300) && *wait <= secs(375)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > secs(330)) && waits.iter().any(|wait| *wait < secs(330)));
+}

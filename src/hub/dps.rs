@@ -175,7 +175,8 @@ pub(super) fn read(answer: Answer, payload: &[u8]) -> Result<Progress, Provision
     let body: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
     let text = |value: &Value| super::codec::shorten(value.as_str().unwrap_or_default());
     match answer.status {
-        200..=299 => {}
+        200..=299 if body.is_object() => {}
+        200..=299 => return Err(ProvisioningFault::Garbled("its body is no JSON object".to_owned())),
         401 => return Err(ProvisioningFault::Denied),
         404 => return Err(ProvisioningFault::Unknown),
         429 => return Err(ProvisioningFault::Throttled(answer.retry)),

@@ -7,7 +7,6 @@ use super::account::Accounts;
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
 use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
-use super::lives::Pattern;
 use super::moments::{Lead, until, until_set, until_some};
 use super::tls::SetupFault;
 use super::token::{self, Token};
@@ -21,7 +20,6 @@ use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tracing::Level;
 
 /// How long a polite end may take where another connection waits for it.
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
@@ -321,11 +319,14 @@ impl Driver {
         let pattern = self.dialer.handle_failed(now, &failure.cause);
         self.accounts.handle_failed(&failure.cause);
         let retry_at = self.dialer.next_attempt();
-        self.log(&failure, pattern, retry_at.since(now));
+        let (host, device) = self.accounts.names();
+        let repeated = self.last.as_ref().is_some_and(|last| last.is_like(&failure.cause));
+        failure.log(host, device, repeated, retry_at.since(now));
+        if let Some(pattern) = pattern {
+            tracing::warn!(%host, %device, "{}", pattern.advice(device));
+        }
         let text = match self.dialer.pattern() {
-            Some(pattern) if failure.cause.without_a_word() => {
-                pattern.advice(self.accounts.names().1).to_string()
-            }
+            Some(pattern) if failure.cause.without_a_word() => pattern.advice(device).to_string(),
             _ => failure.to_string(),
         };
         self.status.send_modify(|status| {
@@ -334,21 +335,5 @@ impl Driver {
         });
         self.last = Some(failure.cause);
         self.emit(LinkEvent::State(LinkState::Waiting { failure: text, retry_at })).await
-    }
-
-    /// Says a trouble once, as loud as it deserves, and its repetitions quietly.
-    fn log(&self, failure: &Failure, pattern: Option<Pattern>, wait: Duration) {
-        let (host, device) = self.accounts.names();
-        let wait = wait.as_secs_f32();
-        let repeated = self.last.as_ref().is_some_and(|last| last.is_like(&failure.cause));
-        match failure.cause.level() {
-            _ if repeated => tracing::debug!(%host, %device, "still: {failure}; next attempt in {wait:.1} s"),
-            Level::ERROR => tracing::error!(%host, %device, "{failure}; next attempt in {wait:.1} s"),
-            Level::WARN => tracing::warn!(%host, %device, "{failure}; next attempt in {wait:.1} s"),
-            _ => tracing::info!(%host, %device, "{failure}; next attempt in {wait:.1} s"),
-        }
-        if let Some(pattern) = pattern {
-            tracing::warn!(%host, %device, "{}", pattern.advice(device));
-        }
     }
 }

@@ -239,6 +239,19 @@ pub struct Failure {
     pub cause: Cause,
 }
 
+impl Failure {
+    /// Says it as loud as it deserves, and a repetition quietly.
+    pub(super) fn log(&self, host: &str, device: &str, repeated: bool, wait: Duration) {
+        let wait = wait.as_secs_f32();
+        match self.cause.level() {
+            _ if repeated => tracing::debug!(%host, %device, "still: {self}; next attempt in {wait:.1} s"),
+            Level::ERROR => tracing::error!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+            Level::WARN => tracing::warn!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+            _ => tracing::info!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { peer, cause } = self;

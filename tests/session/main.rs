@@ -9,6 +9,8 @@ mod end;
 mod exchange;
 mod log;
 mod pattern;
+mod provision;
 mod round;
+mod secrets;
 mod site;
 mod start;

@@ -44,7 +44,7 @@ async fn a_port_that_speaks_no_websocket_is_named_as_such() {
 }
 
 /// A proxy on loopback that wants these credentials, if any, and otherwise does as it is asked.
-async fn proxy(wants: Option<&'static str>) -> SocketAddr {
+pub(crate) async fn proxy(wants: Option<&'static str>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
