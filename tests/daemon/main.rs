@@ -7,5 +7,6 @@ mod bad_input;
 mod commands;
 mod lifecycle;
 mod outage;
+mod provisioned;
 mod rig;
 mod twin;
