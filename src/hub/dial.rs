@@ -66,6 +66,8 @@ pub struct Dialer {
     busy_streak: u32,
     refused_streak: u32,
     lives: Lives,
+    /// What was told of them; forgotten with them.
+    told: Option<Pattern>,
     /// The next session follows one that the hub ended for many.
     spread: bool,
 }
@@ -89,6 +91,7 @@ impl Dialer {
             busy_streak: 0,
             refused_streak: 0,
             lives: Lives::default(),
+            told: None,
             spread: false,
         }
     }
@@ -110,9 +113,9 @@ impl Dialer {
         }
     }
 
-    /// A session, or an attempt at one, failed. Returns the pattern that this completes, the first time it does.
+    /// A session, or an attempt at one, failed. Returns the pattern that this completes, once, and once more if it
+    /// becomes surer.
     pub fn handle_failed(&mut self, now: BootTime, cause: &Cause) -> Option<Pattern> {
-        let before = self.lives.pattern();
         match self.settle(now) {
             None => self.lives.handle_attempt_failed(),
             Some((lasted, served)) => {
@@ -133,7 +136,10 @@ impl Dialer {
         let asked = cause.asks_to_wait();
         let asked = self.random.between(&Range { from: asked, to: asked + asked / 4 });
         self.next = now + wait.max(asked);
-        self.lives.pattern().filter(|pattern| before.is_none_or(|before| before < *pattern))
+        let pattern = self.lives.pattern();
+        let news = pattern.filter(|pattern| self.told < Some(*pattern));
+        self.told = pattern.and(self.told.max(pattern));
+        news
     }
 
     /// We ended a session ourselves and want the next one at once.

@@ -184,6 +184,15 @@ fn connections_that_die_unserved_are_a_quota_and_backed_off_from() {
 }
 
 #[test]
+fn a_rival_is_not_told_anew_because_the_network_failed_meanwhile() {
+    let mut dialer = Dialer::new(5);
+    assert_eq!(lives(&mut dialer, at(0), 3, secs(1), true)[2], Some(Pattern::Rival));
+    assert_eq!(dialer.handle_failed(at(1000), &cut()), None);
+    assert_eq!(lives(&mut dialer, at(2000), 4, secs(1), true), [None; 4]);
+    assert_eq!(dialer.pattern(), Some(Pattern::Rival));
+}
+
+#[test]
 fn a_stable_connection_ends_a_pattern_and_the_next_one_is_told_again() {
     let mut dialer = Dialer::new(5);
     lives(&mut dialer, at(0), 5, secs(1), true);

@@ -94,6 +94,18 @@ pub(super) async fn connect<S>(stream: &mut S, proxy: &Proxy, peer: &Peer) -> Re
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    connect_within(ANSWER_TIMEOUT, stream, proxy, peer).await
+}
+
+async fn connect_within<S>(
+    limit: Duration,
+    stream: &mut S,
+    proxy: &Proxy,
+    peer: &Peer,
+) -> Result<(), ProxyFault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let exchange = async {
         let broken = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
@@ -112,7 +124,7 @@ where
         }
         Ok(answer)
     };
-    let answer = timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or(Err(ProxyFault::Timeout(Stage::Proxy)))?;
+    let answer = timeout(limit, exchange).await.unwrap_or(Err(ProxyFault::Timeout(Stage::Proxy)))?;
     match status(&answer) {
         Some(200..=299) => Ok(()),
         Some(407) if proxy.credentials.is_some() => Err(ProxyFault::WrongCredentials),
@@ -204,6 +216,14 @@ mod tests {
         }
         let endless = "x".repeat(2 * ANSWER_BYTES_MAX);
         assert!(matches!(of(&plain, &endless).await, ProxyFault::Garbled(_)));
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_says_nothing_is_given_up_on() {
+        let (mut near, _far) = duplex(1024);
+        let outcome = connect_within(Duration::from_millis(1), &mut near, &proxy(None), &hub()).await;
+        assert_eq!(outcome, Err(ProxyFault::Timeout(Stage::Proxy)));
+        assert!(ProxyFault::Timeout(Stage::Proxy).to_string().contains("did not answer CONNECT in time"));
     }
 
     #[test]

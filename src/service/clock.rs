@@ -4,10 +4,6 @@ use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
-/// So long after boot a wall clock that is behind the last contact with the hub may still be waiting for the network's
-/// time. Later it is taken as it is: the time kept may itself have come from a clock that ran ahead.
-const SETTLING: Duration = Duration::from_secs(10 * 60);
-
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock {
@@ -45,7 +41,7 @@ impl crate::hub::Clock for SystemClock {
     }
 
     fn not_before(&self) -> UnixSeconds {
-        if self.boot().since_boot() < SETTLING { self.known_time } else { UnixSeconds(0) }
+        self.known_time
     }
 }
 

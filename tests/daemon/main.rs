@@ -8,5 +8,6 @@ mod commands;
 mod lifecycle;
 mod methods;
 mod outage;
+mod provisioned;
 mod rig;
 mod twin;
