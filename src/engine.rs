@@ -11,7 +11,7 @@ mod notice;
 
 pub use notice::Notice;
 
-use crate::control::climate::{Climate, SensorState, Sensors};
+use crate::control::climate::{Climate, Regime, SensorState, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{OutputState, Outputs, Situation};
 use crate::control::{
@@ -49,14 +49,17 @@ const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 /// A record that could not be kept is offered again after this.
 const SAVE_RETRY: Duration = Duration::from_secs(30);
 
-/// What is carried over when the configuration was read again, by name: outputs stay as they are driven, and
-/// sensors keep their last values.
+/// What is carried over when the configuration was read again, by name: outputs stay as they are driven, sensors keep
+/// their last values, and what began before goes on (hysteresis, an overheat, the hub's silence, a wait for the disk).
 #[derive(Clone, Debug, Default)]
 pub struct Carry {
     outputs: Vec<(String, OutputState)>,
-    sensors: Vec<(String, SensorState)>,
+    sensors: Vec<(SensorSpec, SensorState)>,
+    regime: Option<Regime>,
+    silent_since: Option<BootTime>,
     last_rid: u64,
-    unsaved: bool,
+    /// If the record is not durable as it is: what the hub may know until it is.
+    told: Option<Acknowledgement>,
 }
 
 impl Carry {
@@ -88,6 +91,8 @@ pub struct Engine {
     told_drives: BTreeMap<OutputId, (bool, Cause)>,
     step_interval_max: Duration,
     store_fault: Option<String>,
+    /// What the last report had to leave out.
+    left_out: Option<String>,
     notices: VecDeque<Notice>,
 }
 
@@ -116,12 +121,13 @@ impl Engine {
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         let mut outputs = Outputs::new(spec.outputs.clone());
-        carry.sensors.into_iter().for_each(|(name, state)| sensors.adopt(&name, state));
+        carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
             let drives = outputs.iter().enumerate();
             drives.for_each(|(index, (_, state))| climate.adopt(OutputId(index), state.drive));
+            carry.regime.into_iter().for_each(|regime| climate.adopt_regime(regime));
         }
         let sync = Sync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
@@ -131,12 +137,12 @@ impl Engine {
             outputs,
             understanding,
             // What is not durable yet is not told yet either.
-            untold: carry.unsaved.then(|| (u64::MAX, told.clone())),
-            told: if carry.unsaved { Acknowledgement::default() } else { told },
+            untold: carry.told.is_some().then(|| (u64::MAX, told.clone())),
+            save: if carry.told.is_some() { Save::Now } else { Save::Clean },
+            told: carry.told.unwrap_or(told),
             reporter,
             sequence,
-            save: if carry.unsaved { Save::Now } else { Save::Clean },
-            silent_since: Some(now),
+            silent_since: Some(carry.silent_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
@@ -144,6 +150,7 @@ impl Engine {
             told_drives: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
             store_fault: None,
+            left_out: None,
             notices: VecDeque::new(),
             spec,
         }
@@ -151,12 +158,17 @@ impl Engine {
 
     /// Takes a fact from the hub's session.
     pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
-        self.silent_since = match event {
+        let silent_since = match event {
+            HubEvent::Up => None,
             // Silence begins when the connection ends, not at the last word.
             HubEvent::Down => Some(self.silent_since.unwrap_or(now)),
-            _ => None,
+            _ => self.silent_since,
         };
+        let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
         self.sync.handle_hub(now, event);
+        if turned {
+            self.step(now);
+        }
         self.absorb(now);
     }
 
@@ -169,7 +181,8 @@ impl Engine {
 
     /// Takes the outcome of an actuation.
     pub fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
-        let output = self.spec.outputs[actuation.output.0].name.clone();
+        let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
+        let output = spec.name.clone();
         match outcome {
             Ok(()) => {
                 if self.pin_faults.remove(&actuation.output.0).is_some() {
@@ -204,7 +217,9 @@ impl Engine {
                 if self.store_fault.replace(reason.clone()).is_none() {
                     self.notices.push_back(Notice::StoreFault { reason });
                 }
-                self.save = Save::At(now + SAVE_RETRY);
+                if self.save != Save::Now {
+                    self.save = Save::At(now + SAVE_RETRY);
+                }
             }
         }
         self.absorb(now);
@@ -266,9 +281,8 @@ impl Engine {
             Save::At(at) => Some((at, "keeping the twin's copy")),
             Save::Clean | Save::Now => None,
         };
-        let report = (self.reporter.poll_timeout(), "report");
-        // A report that waits for the hub has its own deadline with the sync.
-        let report = Some(report).filter(|(at, _)| *at > now && self.sync.is_synced());
+        // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
+        let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
         let others = [self.sync.poll_timeout(), save, report].into_iter().flatten();
         others.fold(self.step_due(now), Ord::min)
     }
@@ -314,9 +328,11 @@ impl Engine {
     pub fn carry(&self) -> Carry {
         Carry {
             outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
-            sensors: self.sensors.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
-            unsaved: self.save != Save::Clean || self.untold.is_some(),
+            regime: self.climate.as_ref().map(Climate::regime),
+            silent_since: self.silent_since,
+            told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
         }
     }
 
@@ -378,7 +394,10 @@ impl Engine {
             store_fault: self.store_fault.as_deref(),
         };
         let wanted = self.reporter.compose(now, &self.told, facts);
-        self.notices.extend(wanted.left_out.map(Notice::ReportCut));
+        if self.left_out != wanted.left_out {
+            self.notices.extend(wanted.left_out.clone().map(Notice::ReportCut));
+            self.left_out = wanted.left_out;
+        }
         if !wanted.again.is_empty() {
             self.sync.touch(wanted.again);
         }
@@ -405,3 +424,6 @@ impl Engine {
         self.step(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,10 @@
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
-use crate::control::outputs::Outputs;
-use crate::control::{Fault, OutputKind, PropertyMap};
+use crate::control::outputs::{OutputState, Outputs};
+use crate::control::{Fault, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version};
-use crate::units::{BootTime, TemperatureUnit};
+use crate::units::{BootTime, Celsius, TemperatureUnit};
 use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +23,11 @@ use std::collections::{BTreeMap, BTreeSet};
 const COMPONENTS: &str = "components";
 /// The climate's own entry among the reported components.
 const CLIMATE: &str = "climate";
-/// Properties reported as not mapped, at most; their number is foreign.
-const UNMAPPED_MAX: usize = 64;
+/// Room for the names of components and of properties that mean nothing here. Their number and length are foreign,
+/// and a section that is too large would keep the rest from being told.
+const FOREIGN_BYTES_MAX: usize = 8 * 1024;
+/// What the entry of a name takes besides the name, at most.
+const ENTRY_BYTES: usize = 16;
 /// A duty that moved less than this many per cent is not worth a message of its own.
 const DUTY_DEADBAND_PERCENT: f64 = 5.0;
 
@@ -101,7 +104,7 @@ struct Sample {
 #[derive(Clone, Debug, PartialEq)]
 struct OutputSample {
     on: bool,
-    duty_percent: Option<f64>,
+    duty_percent: f64,
     cause: String,
     fault: Option<String>,
 }
@@ -109,8 +112,7 @@ struct OutputSample {
 /// One sample of the numbers. `None` where there is no valid reading.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Values {
-    /// In the unit of the range in force.
-    temperature: Option<f64>,
+    temperature: Option<Celsius>,
     sensors: Vec<Option<f64>>,
 }
 
@@ -123,7 +125,8 @@ pub struct Reporter {
     told: Acknowledgement,
     state: Option<(Sample, BootTime)>,
     values: Option<(Values, BootTime)>,
-    next_at: BootTime,
+    values_due: BootTime,
+    state_due: Option<BootTime>,
 }
 
 impl Reporter {
@@ -136,13 +139,14 @@ impl Reporter {
             told: Acknowledgement::default(),
             state: None,
             values: None,
-            next_at: BootTime::ZERO,
+            values_due: BootTime::ZERO,
+            state_due: None,
         }
     }
 
     /// When the next report may be due though nothing happens.
     pub fn poll_timeout(&self) -> BootTime {
-        self.next_at
+        self.state_due.map_or(self.values_due, |due| due.min(self.values_due))
     }
 
     /// The section that should be reported now.
@@ -152,14 +156,15 @@ impl Reporter {
             self.told = told.clone();
         }
         let unit = self.unit(facts.climate);
-        let heartbeat = self.sample_values(now, unit, facts);
-        self.sample_state(now, acknowledges || heartbeat.is_some(), facts);
+        let due = self.sample_values(now, facts);
+        self.sample_state(now, acknowledges || due.is_some(), facts);
         let mut root = Map::new();
-        self.write_acknowledgement(&mut root, unit, facts.climate);
+        let all_named = self.write_acknowledgement(&mut root, unit, facts.climate);
         let again = self.write_state(&mut root, unit, facts);
-        let (section, left_out) = into_section(root);
-        let due_again = heartbeat == Some(Due::Heartbeat);
-        Wanted { section, again: if due_again { again } else { Vec::new() }, left_out }
+        let (section, refused) = into_section(root);
+        let left_out =
+            refused.or_else(|| (!all_named).then(|| "some names of desired properties".to_owned()));
+        Wanted { section, again: if due == Some(Due::Heartbeat) { again } else { Vec::new() }, left_out }
     }
 
     /// Temperatures are told in the unit in which the range was desired, else in the site's own.
@@ -168,73 +173,69 @@ impl Reporter {
         desired.unwrap_or_else(|| climate.map_or(TemperatureUnit::Celsius, |climate| climate.spec().unit))
     }
 
-    fn sample_values(&mut self, now: BootTime, unit: TemperatureUnit, facts: Facts<'_>) -> Option<Due> {
+    fn sample_values(&mut self, now: BootTime, facts: Facts<'_>) -> Option<Due> {
         let count = facts.sensors.iter().count();
         let fresh = Values {
-            temperature: facts
-                .climate
-                .and_then(Climate::temperature)
-                .map(|t| round_to(unit.from_celsius(t), 2)),
+            temperature: facts.climate.and_then(Climate::temperature),
             sensors: (0..count).map(|i| facts.sensors.value(now, i).ok().map(|v| round_to(v, 3))).collect(),
         };
         let due = match &self.values {
             None => Some(Due::Change),
             Some((_, at)) if now >= *at + self.spec.heartbeat => Some(Due::Heartbeat),
-            Some((held, at))
-                if now >= *at + self.spec.min_interval && self.moved(held, &fresh, unit, facts) =>
-            {
-                Some(Due::Change)
-            }
             // A number without a valid reading must not stand, whatever the interval.
             Some((held, _)) if lost(held, &fresh) => Some(Due::Change),
-            Some(_) => None,
+            Some((held, at)) if self.moved(held, &fresh, facts) => {
+                self.values_due = *at + self.spec.min_interval;
+                (now >= self.values_due).then_some(Due::Change)
+            }
+            Some((_, at)) => {
+                self.values_due = *at + self.spec.heartbeat;
+                None
+            }
         };
         if due.is_some() {
             self.values = Some((fresh, now));
+            self.values_due = now + self.spec.heartbeat;
         }
         due
     }
 
-    fn moved(&self, held: &Values, fresh: &Values, unit: TemperatureUnit, facts: Facts<'_>) -> bool {
-        let band = |measures: &str| self.spec.deadband.get(measures).copied().unwrap_or(0.0);
-        // The dead-band of a temperature is written in kelvin.
-        let scale = if unit == TemperatureUnit::Fahrenheit { 1.8 } else { 1.0 };
-        let differs = |a: Option<f64>, b: Option<f64>, band: f64| match (a, b) {
-            (Some(a), Some(b)) => (a - b).abs() > 0.0 && (a - b).abs() >= band,
+    fn moved(&self, held: &Values, fresh: &Values, facts: Facts<'_>) -> bool {
+        let differs = |a: Option<f64>, b: Option<f64>, measures: &str| match (a, b) {
+            (Some(a), Some(b)) => {
+                a != b && (a - b).abs() >= self.spec.deadband.get(measures).map_or(0.0, |d| *d)
+            }
             (a, b) => a.is_some() != b.is_some(),
         };
+        let degrees = |values: &Values| values.temperature.map(Celsius::degrees);
         let climate = facts.climate.map(|climate| &climate.spec().sensors);
-        differs(held.temperature, fresh.temperature, band("temperature") * scale)
+        differs(degrees(held), degrees(fresh), "temperature")
             || facts.sensors.iter().enumerate().any(|(index, (spec, _))| {
                 let of_climate = climate.is_some_and(|sensors| sensors.iter().any(|id| id.0 == index));
                 let value = |values: &Values| values.sensors.get(index).copied().flatten();
-                !of_climate && differs(value(held), value(fresh), band(&spec.measures))
+                !of_climate && differs(value(held), value(fresh), &spec.measures)
             })
     }
 
     fn sample_state(&mut self, now: BootTime, along: bool, facts: Facts<'_>) {
         let fresh = sample(now, facts);
-        let due = match &self.state {
-            None => true,
-            Some((held, at)) => along || (now >= *at + self.spec.min_interval && turned(held, &fresh)),
+        self.state_due = match &self.state {
+            Some((held, at)) if !along => turned(held, &fresh).then(|| *at + self.spec.min_interval),
+            _ => Some(now),
         };
-        let values_due = self.values.as_ref().map_or(now, |(_, at)| *at + self.spec.heartbeat);
-        if due {
+        if self.state_due.is_some_and(|due| due <= now) {
             self.state = Some((fresh, now));
-            self.next_at = values_due;
-        } else {
-            let waiting = self.state.as_ref().filter(|(held, _)| turned(held, &fresh));
-            let state_due = waiting.map(|(_, at)| *at + self.spec.min_interval);
-            self.next_at = state_due.map_or(values_due, |due| due.min(values_due));
+            self.state_due = None;
         }
     }
 
+    /// Returns whether there was room for each foreign name.
     fn write_acknowledgement(
         &self,
         root: &mut Map<String, Value>,
         unit: TemperatureUnit,
         climate: Option<&Climate>,
-    ) {
+    ) -> bool {
         let Understanding { accepted, refusals, .. } = &self.told.understanding;
         root.insert("firmwareVersion".into(), json!(self.spec.firmware_version));
         if self.told.version > Version(0) {
@@ -249,7 +250,7 @@ impl Reporter {
         if let Some(climate) = climate {
             self.write_range(root, unit, climate);
         }
-        self.write_unmapped(root);
+        let all_named = self.write_unmapped(root);
         for refusal in refusals {
             let mut entry = Map::new();
             if let Some(value) = &refusal.value {
@@ -261,6 +262,7 @@ impl Reporter {
             let keys = refusal.property.keys().iter().map(String::as_str);
             place(root, ["rejected"].into_iter().chain(keys), Value::Object(entry));
         }
+        all_named
     }
 
     /// The range in force. An end that was desired goes back as it came; one that the site supplies takes the JSON
@@ -279,40 +281,56 @@ impl Reporter {
         root.insert(MAX_TEMPERATURE.into(), max.cloned().unwrap_or_else(|| supplied(site.max())));
     }
 
-    /// Says which desired properties mean nothing here: each component by an entry of its own, the rest by name.
-    fn write_unmapped(&self, root: &mut Map<String, Value>) {
+    /// Says what becomes of each desired component, by an entry of its own, and which other properties mean nothing
+    /// here, by name. Returns whether there was room for all.
+    fn write_unmapped(&self, root: &mut Map<String, Value>) -> bool {
+        let mut room = Some(FOREIGN_BYTES_MAX);
+        let mut take = |name: &str| {
+            room = room.and_then(|room| room.checked_sub(name.len() + ENTRY_BYTES));
+            room.is_some()
+        };
         let mut others = BTreeSet::new();
         for (key, value) in self.told.desired.as_object() {
+            let Some(path) = PropertyPath::parse(key) else { continue };
             match value {
                 Value::Object(components) if key == COMPONENTS => {
-                    for (name, component) in components.iter().take(UNMAPPED_MAX) {
-                        let Some(path) = PropertyPath::parse(key).map(|path| path.child(name)) else {
-                            continue;
-                        };
-                        // The climate has its own entry; `__t` is the marker of Plug and Play, not a component.
-                        if path == self.properties.climate || !component.is_object() && name.starts_with("__")
-                        {
-                            continue;
+                    // `__t` is the marker of Plug and Play, not a component.
+                    let named = components.iter().filter(|(name, _)| !name.starts_with("__"));
+                    for (name, component) in named {
+                        let status = self.status(&path.child(name), component);
+                        if let Some(status) = status.filter(|_| take(name)) {
+                            place(root, [COMPONENTS, name, "status"].into_iter(), json!(status));
                         }
-                        let status = if self.is_mapped(&path) { "applied" } else { "not mapped" };
-                        place(root, [COMPONENTS, name, "status"].into_iter(), json!(status));
                     }
                 }
-                _ => {
-                    let known = PropertyPath::parse(key).is_some_and(|path| self.is_mapped(&path));
-                    if !known && others.len() < UNMAPPED_MAX {
-                        others.insert(key.as_str());
-                    }
+                _ if !self.is_mapped(&path, value) && take(key) => {
+                    others.insert(key.as_str());
                 }
+                _ => {}
             }
         }
         if !others.is_empty() {
             root.insert("notMapped".into(), json!(others));
         }
+        room.is_some()
     }
 
-    fn is_mapped(&self, path: &PropertyPath) -> bool {
-        self.mapped.iter().any(|mapped| mapped.starts_with(path) || path.starts_with(mapped))
+    /// What became of a desired component; `None` if it is the climate, which has an entry that says more.
+    fn status(&self, path: &PropertyPath, component: &Value) -> Option<&'static str> {
+        let mapped = self.is_mapped(path, component);
+        let refused = || self.told.understanding.refusals.iter().any(|r| r.property.starts_with(path));
+        match (mapped, *path == self.properties.climate) {
+            (true, true) => None,
+            (true, false) if refused() => Some("rejected"),
+            (true, false) => Some("applied"),
+            (false, _) => Some("not mapped"),
+        }
+    }
+
+    /// Does something at or below this property mean something here?
+    fn is_mapped(&self, path: &PropertyPath, value: &Value) -> bool {
+        let holds = |mapped: &PropertyPath| value.is_object() && mapped.starts_with(path);
+        self.mapped.iter().any(|mapped| path.starts_with(mapped) || holds(mapped))
     }
 
     /// Writes the last samples; returns the places of the numbers, for the heartbeat.
@@ -331,6 +349,7 @@ impl Reporter {
         };
         if facts.climate.is_some() {
             if let Some(temperature) = values.temperature {
+                let temperature = round_to(unit.from_celsius(temperature), 2);
                 put(&[COMPONENTS, CLIMATE, "temperature"], tidy(temperature));
                 numbers.extend(path(&[COMPONENTS, CLIMATE, "temperature"]));
             }
@@ -341,9 +360,7 @@ impl Reporter {
         for ((spec, _), output) in facts.outputs.iter().zip(&state.outputs) {
             let name = spec.name.as_str();
             put(&[COMPONENTS, name, "on"], json!(output.on));
-            if let Some(duty_percent) = output.duty_percent {
-                put(&[COMPONENTS, name, "dutyPercent"], tidy(duty_percent));
-            }
+            put(&[COMPONENTS, name, "dutyPercent"], tidy(output.duty_percent));
             put(&[COMPONENTS, name, "cause"], json!(output.cause));
             if let Some(fault) = &output.fault {
                 put(&[COMPONENTS, name, "fault"], json!(fault));
@@ -374,21 +391,18 @@ enum Due {
 }
 
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
-    let output = |(index, (spec, state)): (
-        usize,
-        (&crate::control::OutputSpec, &crate::control::outputs::OutputState),
-    )| {
+    let output = |(index, state): (usize, &OutputState)| {
         let drive = state.drive.unwrap_or_default();
         OutputSample {
             on: !drive.is_zero(),
-            duty_percent: (spec.kind == OutputKind::Pwm).then(|| drive.percent()),
+            duty_percent: drive.percent(),
             cause: state.cause.to_string(),
             fault: facts.pin_faults.get(&index).map(|fault| fault.chars().take(200).collect()),
         }
     };
     let count = facts.sensors.iter().count();
     Sample {
-        outputs: facts.outputs.iter().enumerate().map(output).collect(),
+        outputs: facts.outputs.iter().map(|(_, state)| state).enumerate().map(output).collect(),
         regime: facts.climate.map(|climate| climate.regime().name()),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
         climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),
@@ -398,10 +412,9 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
 
 /// Is the fresh sample worth a message of its own?
 fn turned(held: &Sample, fresh: &Sample) -> bool {
-    let moved =
-        |a: Option<f64>, b: Option<f64>| (a.unwrap_or(0.0) - b.unwrap_or(0.0)).abs() >= DUTY_DEADBAND_PERCENT;
     let same_output = |(a, b): (&OutputSample, &OutputSample)| {
-        a.on == b.on && a.cause == b.cause && a.fault == b.fault && !moved(a.duty_percent, b.duty_percent)
+        let same_duty = (a.duty_percent - b.duty_percent).abs() < DUTY_DEADBAND_PERCENT;
+        (a.on, &a.cause, &a.fault) == (b.on, &b.cause, &b.fault) && same_duty
     };
     held.outputs.len() != fresh.outputs.len()
         || !held.outputs.iter().zip(&fresh.outputs).all(same_output)
@@ -448,24 +461,35 @@ fn place<'a>(root: &mut Map<String, Value>, keys: impl Iterator<Item = &'a str>,
     }
 }
 
-/// Makes a section; what the hub would refuse is left out, whole top-level properties at a time.
+/// Makes a section; what the hub would refuse is left out, the least that mends it.
 fn into_section(mut root: Map<String, Value>) -> (Section, Option<String>) {
     let mut left_out = None;
     loop {
         match Section::from_object(root.clone()) {
             Ok(section) => return (section, left_out),
             Err(fault) => {
-                let top = fault.property.split('.').next().unwrap_or_default().to_owned();
-                // A section that is too large as a whole names no property: the foreign echoes go first.
-                let victim = if root.contains_key(&top) { Some(top) } else { largest(&root) };
-                let Some(victim) = victim else { return (Section::default(), left_out) };
-                root.shift_remove(&victim);
+                // A section that is too large as a whole names no property.
+                if !remove(&mut root, &fault.property) {
+                    let Some(victim) = largest(&root) else { return (Section::default(), left_out) };
+                    root.shift_remove(&victim);
+                }
                 left_out.get_or_insert(fault.to_string());
             }
         }
     }
 }
 
+/// Removes the deepest object's property on the way to the one named.
+fn remove(object: &mut Map<String, Value>, property: &str) -> bool {
+    let (key, rest) = property.split_once('.').unwrap_or((property, ""));
+    let removed = object.get_mut(key).and_then(Value::as_object_mut).is_some_and(|inner| remove(inner, rest));
+    removed || object.shift_remove(key).is_some()
+}
+
 fn largest(root: &Map<String, Value>) -> Option<String> {
     root.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone())
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

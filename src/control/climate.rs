@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  STARTING ──first sample of every sensor, or stale-after──► one of:
-//!     IN-RANGE / COOLING / HEATING ◄── a valid reading ── SENSOR-FAULT (silence counts as a fault)
+//!     IN-RANGE / TOO-WARM / TOO-COLD ◄── a valid reading ── SENSOR-FAULT (silence counts as a fault)
 //!         │            ▲
 //!   above critical     │ below critical − hysteresis
 //!         ▼            │
@@ -33,10 +33,10 @@ pub enum Regime {
     Starting,
     /// Neither too warm nor too cold.
     InRange,
-    /// An output cools.
-    Cooling,
-    /// An output heats.
-    Heating,
+    /// Above the range.
+    TooWarm,
+    /// Below the range.
+    TooCold,
     /// No sensor has a valid reading.
     SensorFault,
     /// Above `critical`.
@@ -49,8 +49,8 @@ impl Regime {
         match self {
             Self::Starting => "starting",
             Self::InRange => "in-range",
-            Self::Cooling => "cooling",
-            Self::Heating => "heating",
+            Self::TooWarm => "too-warm",
+            Self::TooCold => "too-cold",
             Self::SensorFault => "sensor-fault",
             Self::Overheat => "overheat",
         }
@@ -97,9 +97,13 @@ impl Sensors {
         }
     }
 
-    /// Carries over what was known of a sensor before the configuration was read again.
-    pub fn adopt(&mut self, name: &str, state: SensorState) {
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+    /// Carries over what was known of a sensor before the configuration was read again. A number that meant
+    /// something else then is not.
+    pub fn adopt(&mut self, before: &SensorSpec, state: SensorState) {
+        let same = |spec: &SensorSpec| {
+            (&spec.name, &spec.measures, spec.unit) == (&before.name, &before.measures, before.unit)
+        };
+        if let Some(index) = self.specs.iter().position(same) {
             self.states[index] = state;
         }
     }
@@ -164,6 +168,11 @@ impl Climate {
         self.demands.extend(drive.map(|drive| (output, drive)));
     }
 
+    /// Takes the regime from before the configuration was read again, so that an overheat ends where it would have.
+    pub fn adopt_regime(&mut self, regime: Regime) {
+        self.regime = regime;
+    }
+
     /// As set up.
     pub fn spec(&self) -> &ClimateSpec {
         &self.spec
@@ -220,17 +229,13 @@ impl Climate {
         self.demands = self.law(temperature, outputs);
         self.regime = if self.is_overheated(&valid) {
             Regime::Overheat
-        } else if self.wants(&self.spec.cooling) {
-            Regime::Cooling
-        } else if self.wants(&self.spec.heating) {
-            Regime::Heating
+        } else if temperature.degrees() > self.range.max().degrees() + ROUNDING {
+            Regime::TooWarm
+        } else if temperature.degrees() < self.range.min().degrees() - ROUNDING {
+            Regime::TooCold
         } else {
             Regime::InRange
         };
-    }
-
-    fn wants(&self, outputs: &[OutputId]) -> bool {
-        outputs.iter().any(|output| self.demand(*output).is_some_and(|demand| !demand.is_zero()))
     }
 
     /// The warmest valid sensor counts, however they are combined.

@@ -134,11 +134,12 @@ fn switched_heating_goes_on_at_min_and_off_the_hysteresis_above() {
         (rig.drive(HEATER).unwrap(), regime)
     };
     assert_eq!(heats(20.001), (0, Regime::InRange));
-    assert_eq!(heats(20.0), (1000, Regime::Heating));
-    assert_eq!(heats(20.499), (1000, Regime::Heating));
+    assert_eq!(heats(20.0), (1000, Regime::InRange));
+    assert_eq!(heats(19.9), (1000, Regime::TooCold));
+    assert_eq!(heats(20.499), (1000, Regime::InRange));
     assert_eq!(heats(20.5), (0, Regime::InRange));
     assert_eq!(heats(20.1), (0, Regime::InRange));
-    assert_eq!(heats(28.0), (0, Regime::Cooling));
+    assert_eq!(heats(28.1), (0, Regime::TooWarm));
 }
 
 #[test]
@@ -303,15 +304,16 @@ fn overheat_begins_above_critical_and_ends_the_hysteresis_below() {
     let spec = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
     let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
     let regimes = [60.0, 60.01, 59.6, 59.5, 60.0, 61.0].map(|degrees| rig.at_degrees(degrees));
-    use Regime::{Cooling, Overheat};
-    assert_eq!(regimes, [Cooling, Overheat, Overheat, Cooling, Cooling, Overheat]);
+    use Regime::{Overheat, TooWarm};
+    assert_eq!(regimes, [TooWarm, Overheat, Overheat, TooWarm, TooWarm, Overheat]);
 }
 
 #[test]
-fn the_regime_says_what_the_climate_does() {
+fn the_regime_says_where_the_temperature_stands_whatever_the_outputs_do() {
     let mut rig = Rig::both(OutputKind::OnOff);
-    let regimes = [24.0, 28.0, 24.0, 20.0].map(|degrees| rig.at_degrees(degrees));
-    assert_eq!(regimes, [Regime::InRange, Regime::Cooling, Regime::InRange, Regime::Heating]);
+    let regimes = [24.0, 28.0, 28.1, 27.9, 19.9].map(|degrees| rig.at_degrees(degrees));
+    use Regime::{InRange, TooCold, TooWarm};
+    assert_eq!(regimes, [InRange, InRange, TooWarm, InRange, TooCold]);
 }
 
 #[test]

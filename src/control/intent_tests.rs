@@ -56,8 +56,10 @@ impl Site {
     }
 }
 
-fn climate(min: Value, max: Value) -> Value {
-    json!({"components": {"climate": {"minTemperature": min, "maxTemperature": max}}})
+fn climate(min: impl Into<Value>, max: impl Into<Value>) -> Value {
+    let ends = [(MIN_TEMPERATURE, min.into()), (MAX_TEMPERATURE, max.into())];
+    let ends: BTreeMap<&str, Value> = ends.into_iter().collect();
+    json!({"components": {"climate": ends}})
 }
 
 fn range_in(read: &Understanding) -> Option<(f64, f64)> {

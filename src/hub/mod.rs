@@ -32,6 +32,8 @@ mod failure;
 mod hop;
 mod link;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod tls;
 mod wire;
 

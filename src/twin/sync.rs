@@ -325,7 +325,7 @@ impl Sync {
         if overflow && self.is_synced() {
             self.fetch(now);
         }
-        self.report(now);
+        // No report yet: what is wanted was wanted before this answer. The next `set_reported` or timeout sends it.
     }
 
     fn adopt(&mut self, desired: Section, version: Version) {

@@ -34,7 +34,7 @@ impl Rig {
         self.sync.handle_hub(self.now, event);
     }
 
-    /// Answers the fetch under way.
+    /// Answers the fetch under way, and lets what is wanted go out.
     fn twin(&mut self, version: u64, desired: Value, reported: Value) {
         let Some(HubRequest::GetTwin { rid }) = self.sync.poll_request() else { panic!("no fetch") };
         self.hub(HubEvent::Twin {
@@ -43,6 +43,7 @@ impl Rig {
             desired_version: Version(version),
             reported: section(reported),
         });
+        self.sync.handle_timeout(self.now);
     }
 
     fn delta(&mut self, version: u64, change: Value) {

@@ -111,7 +111,6 @@ impl Rig {
         command
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
     pub(crate) fn desire(&self, patch: Value) -> u64 {
         self.hub.hub().update_desired(DEVICE, &patch).unwrap()
     }

@@ -23,6 +23,9 @@ pub enum TwinAnswers {
 pub struct Behaviour {
     /// Notifications, versions and etags of twins.
     pub twin: Rules,
+    /// Whether twins and notifications reach devices with their keys in alphabetical order, rather than in that in
+    /// which they were written. Default: no.
+    pub sorted_keys: bool,
     /// Whether an oversized reported section is answered with 413 rather than 400. Default: 400.
     pub oversize_is_413: bool,
     /// The status of a reported patch whose base version is not current. Default: 412.
@@ -61,6 +64,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             twin: Rules::default(),
+            sorted_keys: false,
             oversize_is_413: false,
             version_mismatch_status: 412,
             bad_username_code: 5,

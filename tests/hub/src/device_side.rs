@@ -27,7 +27,7 @@ fn violation(text: impl Into<String>) -> CloseReason {
 }
 
 impl Shared {
-    /// Handles one packet; an error ends the connection.
+    /// Handles one packet; an error ends the connection. Where that has been told to end already, that reason stands.
     pub(crate) fn on_packet(&self, device_id: &str, link_id: u64, packet: Packet) -> Outcome {
         let behaviour = self.behaviour();
         let mut state = self.state();
@@ -35,7 +35,7 @@ impl Shared {
             .devices
             .get_mut(device_id)
             .filter(|device| device.link.as_ref().is_some_and(|link| link.id == link_id))
-            .ok_or(CloseReason::TakenOver)?;
+            .ok_or(CloseReason::ConnectionLost)?;
         match packet {
             Packet::PingReq => send(device, Packet::PingResp),
             Packet::Disconnect => Err(CloseReason::Disconnect),
@@ -140,7 +140,7 @@ impl Shared {
         let (status, body) = match &fault {
             Some(Answer::Status(status)) => (*status, refusal(*status)),
             Some(Answer::Raw(status, body)) => (*status, body.clone()),
-            _ => (200, device.twin.device_view().to_string().into_bytes()),
+            _ => (200, text_for_device(device.twin.device_view(), behaviour).into_bytes()),
         };
         let lost = match fault {
             Some(Answer::Close) => return Err(CloseReason::Kicked),
@@ -233,8 +233,8 @@ impl Shared {
     /// Tells a device of a desired change, if it is there to hear it.
     pub(crate) fn notify(&self, device: &mut Device, notification: &Notification) {
         let id = device.identity.device_id.clone();
-        let Notification { version, body } = notification;
-        let version = *version;
+        let version = notification.version;
+        let body = text_for_device(notification.body.clone(), &self.behaviour());
         let fault = self.faults.take_notice();
         let subscribed = device.is_subscribed(topic::DESIRED);
         let link = device.link.as_mut().filter(|_| subscribed && fault != Some(NoticeFault::Dropped));
@@ -244,11 +244,19 @@ impl Shared {
         };
         for _ in 0..if fault == Some(NoticeFault::Duplicated) { 2 } else { 1 } {
             let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
-            let publish = Publish::new(topic, QoS::AtMostOnce, body.to_string());
+            let publish = Publish::new(topic, QoS::AtMostOnce, body.as_str());
             let event = Some(Event::DesiredSent { version });
             link.send(Outgoing { event, delay: Duration::ZERO, ..Packet::Publish(publish).into() });
         }
     }
+}
+
+/// A document as devices get it.
+fn text_for_device(mut document: Value, behaviour: &Behaviour) -> String {
+    if behaviour.sorted_keys {
+        document.sort_all_objects();
+    }
+    document.to_string()
 }
 
 fn send(device: &mut Device, out: impl Into<Outgoing>) -> Outcome {

@@ -157,6 +157,8 @@ pub enum Event {
         /// It is the will of a device that went without DISCONNECT.
         will: bool,
     },
+    /// A packet of a connected device came while the hub was muted, and was lost.
+    Unheard,
     /// A device was registered.
     DeviceCreated,
     /// A device was deleted from the registry.

@@ -205,7 +205,7 @@ impl Hub {
         self.shared.behaviour()
     }
 
-    /// Changes that, from now on.
+    /// Changes that, from now on. The closure must not call the hub.
     pub fn set_behaviour(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.shared.behaviour_mut());
     }

@@ -135,15 +135,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                         Some(Err(error)) => return Err(CloseReason::Violation(error.to_string())),
                         Some(Ok(packet)) => packet,
                     };
-                    if !self.shared.faults.muted() {
-                        self.shared.on_packet(&self.admitted.device_id, self.admitted.link_id, packet)?;
+                    let device = &self.admitted.device_id;
+                    if self.shared.faults.muted() {
+                        self.shared.log.push(device, Event::Unheard);
+                    } else {
+                        let handled = self.shared.on_packet(device, self.admitted.link_id, packet);
+                        handled.map_err(|reason| self.admitted.close.try_recv().unwrap_or(reason))?;
                     }
                 }
                 Some(out) = self.admitted.outbox.recv() => {
                     if out.delay.is_zero() {
                         self.write_out(out).await?;
                     } else {
-                        delayed.push_back((Instant::now() + out.delay, out));
+                        let due = Instant::now() + out.delay;
+                        let place = delayed.partition_point(|(other, _)| *other <= due);
+                        delayed.insert(place, (due, out));
                     }
                 }
                 () = sleep_until(due) => {
@@ -166,6 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn write_out(&mut self, out: Outgoing) -> Result<(), CloseReason> {
         if self.shared.faults.muted() {
+            if let Some(Event::DesiredSent { version }) = out.event {
+                self.shared.log.push(&self.admitted.device_id, Event::DesiredNotSent { version });
+            }
             return Ok(());
         }
         self.write(out.frame).await?;

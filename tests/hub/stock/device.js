@@ -1,11 +1,11 @@
 // A device on the stock device SDK: follows its desired properties, reports the climate it was given, answers the
 // method "echo" and sends one message. Runs until it is ended.
 //
-//   node device.js DEVICE_CONNECTION_STRING
+//   node device.js DEVICE_CONNECTION_STRING [Mqtt|MqttWs]
 'use strict';
 
 const { Client, Message } = require('azure-iot-device');
-const { Mqtt } = require('azure-iot-device-mqtt');
+const transports = require('azure-iot-device-mqtt');
 
 const state = { firmwareVersion: '1.2.1', lastPatchReceivedId: '', fanOn: '', minTemperature: '', maxTemperature: '' };
 
@@ -46,7 +46,7 @@ function follow(twin) {
   });
 }
 
-const client = Client.fromConnectionString(process.argv[2], Mqtt);
+const client = Client.fromConnectionString(process.argv[2], transports[process.argv[3] || 'Mqtt']);
 client.on('error', fail);
 client.open((error) => {
   if (error) fail(error);

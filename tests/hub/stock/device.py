@@ -1,6 +1,6 @@
 """A device on the stock Python SDK: gets its twin, reports whatever it is told to want, answers the method "echo".
 
-    python3 device.py DEVICE_CONNECTION_STRING CA_FILE
+    python3 device.py DEVICE_CONNECTION_STRING CA_FILE [websockets]
 
 Runs until it is ended. Exit code 1 if anything fails.
 """
@@ -14,7 +14,9 @@ from azure.iot.device import IoTHubDeviceClient, MethodResponse
 def main():
     with open(sys.argv[2], encoding="utf-8") as ca_file:
         authority = ca_file.read()
-    client = IoTHubDeviceClient.create_from_connection_string(sys.argv[1], server_verification_cert=authority)
+    client = IoTHubDeviceClient.create_from_connection_string(
+        sys.argv[1], server_verification_cert=authority, websockets="websockets" in sys.argv[3:]
+    )
     work = threading.Condition()
     wanted = []
 

@@ -201,3 +201,30 @@ fn watching_prints_what_a_device_reports() {
     watch.kill().unwrap();
     watch.wait().unwrap();
 }
+
+#[test]
+fn a_method_is_called_and_its_answer_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = twinhub::Options { devices: vec![DEVICE.to_owned()], ..twinhub::Options::default() };
+    let hub = twinhub::Running::start_blocking(options).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), hub.ca_pem()).unwrap();
+    let mut device = hub.block_on(async {
+        let (mut device, _) = support::Device::connect(&hub, DEVICE).await;
+        device.subscribe(&["$iothub/methods/POST/#"]).await;
+        device
+    });
+    let back_end = hub.service_connection_string();
+    let call = ["method", DEVICE, "set speed", "--payload", "{\"percent\":40}", "--timeout", "60"];
+    let output = std::thread::scope(|scope| {
+        let calling = scope.spawn(|| command(&back_end, folder.path(), &call));
+        hub.block_on(async {
+            let (topic, body) = device.next_message().await;
+            assert_eq!(body, json!({ "percent": 40 }));
+            let rid = topic.strip_prefix("$iothub/methods/POST/set speed/?$rid=").unwrap().to_owned();
+            device.publish(&format!("$iothub/methods/res/202/?$rid={rid}"), "\"soon\"").await;
+        });
+        calling.join().unwrap()
+    });
+    let answer: Value = serde_json::from_str(&text(&output)).unwrap();
+    assert_eq!(answer, json!({ "status": 202, "payload": "soon" }));
+}

@@ -15,7 +15,6 @@ use twinhub::{
 };
 
 const ANSWERS: &str = "$iothub/twin/res/#";
-const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
 
 #[tokio::test]
 async fn connects_are_refused_as_often_as_asked() {
@@ -67,13 +66,17 @@ async fn a_report_can_be_refused_ignored_or_its_answer_lost() {
 }
 
 #[tokio::test]
-async fn a_delayed_answer_comes_after_what_was_asked_for_later() {
+async fn answers_are_delayed_by_as_much_as_asked_and_hold_up_nothing_else() {
     let hub = start().await;
     let mut device = Device::ready(&hub, DEVICE).await;
-    hub.faults().delay_answers(Duration::from_millis(50));
-    device.publish("$iothub/twin/GET/?$rid=slow", "").await;
+    hub.faults().delay_answers(Duration::from_secs(86_400));
+    device.publish("$iothub/twin/GET/?$rid=tomorrow", "").await;
     device.expect_nothing_before_ping().await;
-    assert_eq!(device.next_message().await.0, "$iothub/twin/res/200/?$rid=slow");
+    let delay = Duration::from_millis(50);
+    hub.faults().delay_answers(delay);
+    let asked = std::time::Instant::now();
+    assert_eq!(device.get("soon").await.0, "$iothub/twin/res/200/?$rid=soon");
+    assert!(asked.elapsed() >= delay);
 }
 
 #[tokio::test]
@@ -143,21 +146,46 @@ async fn a_device_can_be_kicked_and_subscriptions_pubacks_and_telemetry_refused(
 }
 
 #[tokio::test]
-async fn a_muted_hub_neither_hears_nor_speaks_nor_gives_up() {
+async fn a_muted_hub_neither_hears_nor_speaks() {
+    let hub = start().await;
+    let mut device = Device::ready(&hub, DEVICE).await;
+    hub.faults().mute(true);
+    device.publish("$iothub/twin/GET/?$rid=lost", "").await;
+    saw(&hub, |event| *event == Event::Unheard).await;
+    hub.update_desired(DEVICE, &json!({ "lost": 1 })).unwrap();
+    saw(&hub, |event| *event == Event::DesiredNotSent { version: 2 }).await;
+    hub.faults().mute(false);
+    assert_eq!(device.get("heard").await.0, "$iothub/twin/res/200/?$rid=heard");
+}
+
+#[tokio::test]
+async fn a_muted_hub_waits_out_a_silence_for_which_it_would_hang_up() {
     let hub = start().await;
     let mut connect = good_connect(&hub, DEVICE);
     connect.keep_alive = 1;
     let mut device = Device::dial(&hub).await;
     device.try_connect(connect).await;
-    device.subscribe(&[ANSWERS, DESIRED]).await;
     hub.faults().mute(true);
-    device.publish("$iothub/twin/GET/?$rid=lost", "").await;
-    hub.update_desired(DEVICE, &json!({ "lost": 1 })).unwrap();
-    // More than the keep-alive and a half; a hub that was not mute would have hung up.
+    // More than the keep-alive and a half.
     tokio::time::sleep(Duration::from_millis(1800)).await;
     assert!(hub.is_connected(DEVICE));
     hub.faults().mute(false);
-    assert_eq!(device.get("heard").await.0, "$iothub/twin/res/200/?$rid=heard");
+    device.expect_end().await;
+    saw(&hub, |event| *event == Event::Disconnected { reason: CloseReason::KeepAliveLapsed }).await;
+}
+
+#[tokio::test]
+async fn keys_reach_the_device_as_written_or_sorted_by_the_switch() {
+    let hub = start().await;
+    let mut device = Device::ready(&hub, DEVICE).await;
+    let patch = json!({ "z": 1, "a": { "y": 1, "b": 2 } });
+    hub.update_desired(DEVICE, &patch).unwrap();
+    assert_eq!(device.next_publish().await.payload, r#"{"z":1,"a":{"y":1,"b":2},"$version":2}"#);
+    hub.set_behaviour(|behaviour| behaviour.sorted_keys = true);
+    hub.update_desired(DEVICE, &patch).unwrap();
+    assert_eq!(device.next_publish().await.payload, r#"{"$version":3,"a":{"b":2,"y":1},"z":1}"#);
+    let sorted = r#"{"desired":{"$version":3,"a":{"b":2,"y":1},"z":1},"reported":{"$version":1}}"#;
+    assert_eq!(device.get("1").await.1.to_string(), sorted);
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ pub(crate) fn line(entry: &Entry) -> String {
             let kind = if *will { "will" } else { "telemetry" };
             format!("{kind} {} {bag}", String::from_utf8_lossy(payload))
         }
+        Event::Unheard => "was not heard".to_owned(),
         Event::DeviceCreated => "registered".to_owned(),
         Event::DeviceDeleted => "deleted".to_owned(),
     };

@@ -106,6 +106,7 @@ fn introduce(running: &Running, folder: &Path, devices: &[String]) {
         "back end (set TWINHUB_CONNECTION_STRING to it):\n  {}",
         running.service_connection_string()
     ));
+    say("");
     say(format_args!(
         "in /etc/twind.toml, with the device's line in that file:\n  [hub]\n  \
          connection-string-file = \"/etc/twind/connection-string\"\n  port = {}\n  ca-file = \"{ca}\"",

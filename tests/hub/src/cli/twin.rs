@@ -20,7 +20,7 @@ pub(crate) enum TwinCommand {
     Show(Show),
     /// Merges into desired properties and tags; null deletes.
     Update(Write),
-    /// Replaces desired properties and tags.
+    /// Replaces desired properties and tags; what is not given becomes empty.
     Replace(Write),
 }
 

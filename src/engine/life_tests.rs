@@ -1,0 +1,204 @@
+//! Longer stories: the tutorial, a quiet day, and chance.
+
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn the_tutorials_back_end_ends_with_what_it_wants_to_print() {
+    // A twin from an earlier run, which the back end clears first.
+    let kept = record(json!({"fanOn": "true", "old": 1, "components": {"wifi": {"channel": "6"}}}), 9);
+    let mut rig = Rig::from(spec(), Some(kept));
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.desire(json!({"fanOn": null, "old": null, "components": null}));
+    assert!(rig.engine.sync().desired().is_empty());
+    assert_eq!((rig.said("fanOn"), rig.said("lastPatchReceivedId")), (None, None));
+    let patches = [
+        json!({"patchId": "Init", "fanOn": "false", "components": {
+            "system": {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"},
+            "climate": {"minTemperature": "68", "maxTemperature": "76"},
+        }}),
+        json!({"patchId": "Switch fan on", "fanOn": "false"}),
+        json!({"patchId": "Set maximum temperature", "components": {"climate": {"maxTemperature": "92"}}}),
+        json!({"patchId": "Add WiFi component", "components": {"wifi": {"channel": "6", "ssid": "my_network"}}}),
+        json!({"patchId": "Update WiFi component", "components": {"wifi": {"channel": "13", "ssid": "my_other_network"}}}),
+        json!({"patchId": "Delete WiFi component", "components": {"wifi": null}}),
+    ];
+    for patch in patches {
+        rig.now = rig.now + secs(5);
+        let id = patch["patchId"].clone();
+        rig.desire(patch);
+        rig.sample(Ok(24.0));
+        assert_eq!(rig.said("lastPatchReceivedId"), Some(&id));
+        let wifi = rig.desired.get(&path("components.wifi")).map(|_| json!("not mapped"));
+        assert_eq!(rig.said("components.wifi.status").cloned(), wifi);
+    }
+    for (place, wanted) in [
+        ("lastPatchReceivedId", "Delete WiFi component"),
+        ("firmwareVersion", "1.2.1"),
+        ("fanOn", "false"),
+        ("minTemperature", "68"),
+        ("maxTemperature", "92"),
+    ] {
+        assert_eq!(rig.said(place), Some(&json!(wanted)), "{place}");
+    }
+    assert_eq!(rig.said("desiredVersion"), Some(&json!(16)));
+    assert_eq!(rig.drive(), Some(0));
+}
+
+#[test]
+fn clearing_the_desired_section_makes_the_site_its_own_again() {
+    let mut rig = Rig::online();
+    rig.desire(
+        json!({"fanOn": true, "components": {"climate": {"minTemperature": 10, "maxTemperature": 12}}}),
+    );
+    rig.sample(Ok(24.0));
+    assert_eq!(rig.drive(), Some(1000));
+    rig.desire(json!({"fanOn": null, "components": null}));
+    assert_eq!(rig.drive(), Some(0));
+    assert_eq!(rig.engine.record().accepted, Section::default());
+    assert_eq!(
+        (rig.said("minTemperature"), rig.said("maxTemperature")),
+        (Some(&json!(20)), Some(&json!(28)))
+    );
+}
+
+/// Between 23.8 and 24.2 degrees, without a pattern.
+fn quiet(second: u64) -> f64 {
+    24.0 + f64::from(u32::try_from(second * 7919 % 401).unwrap()) / 1000.0 - 0.2
+}
+
+#[test]
+fn a_quiet_day_fits_the_budgets_of_messages_and_of_the_disk() {
+    let mut rig = Rig::online();
+    rig.pass(secs(60), quiet);
+    let (requests, written) = (rig.requests, rig.written.len());
+    rig.pass(secs(86_400), quiet);
+    assert!((288..=300).contains(&(rig.requests - requests)), "{}", rig.requests - requests);
+    let records = &rig.written[written..];
+    let bytes: usize = records.iter().map(|record| record.encode().len()).sum();
+    assert!(bytes <= 256 * 1024, "{bytes}");
+}
+
+#[test]
+fn what_only_the_report_changed_is_kept_later_and_once() {
+    let mut rig = Rig::online();
+    rig.pass(secs(60), |_| 24.0);
+    let before = rig.written.len();
+    let synced_at = rig.now;
+    rig.pass(secs(899), |now| 20.0 + (now % 60) as f64 / 10.0);
+    assert!(rig.written.len() <= before + 1);
+    rig.pass(secs(60), |_| 24.0);
+    assert_eq!(rig.written.len(), before + 1);
+    assert!(rig.now.since(synced_at) < 2 * LAZY_SAVE);
+    assert_eq!(rig.written.last().unwrap().desired_version, Version(1));
+}
+
+#[test]
+fn a_report_that_waits_goes_out_at_its_time_and_not_at_the_next_step() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(24.0));
+    rig.now = rig.now + secs(10);
+    rig.sample(Ok(24.0));
+    let told_at = rig.now;
+    rig.now = rig.now + secs(7);
+    rig.sample(Ok(26.0));
+    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    // The next step would be at 12 seconds.
+    let (due, what) = rig.engine.poll_timeout(rig.now);
+    assert_eq!((due, what), (told_at + secs(10), "report"));
+    rig.now = due;
+    assert!(rig.engine.poll_timeout(rig.now).0 <= rig.now, "what is due must not be forgotten");
+    rig.tick();
+    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(26)));
+}
+
+/// What may happen to an engine.
+#[derive(Clone, Debug)]
+enum Event {
+    Up,
+    Down,
+    Desire(Value),
+    Sample(Result<f64, Fault>),
+    Disk(bool),
+    Board(bool),
+    Reload,
+    Garbled,
+}
+
+fn events() -> impl Strategy<Value = Vec<(Event, u64)>> {
+    let change = prop_oneof![
+        any::<bool>().prop_map(|on| json!({ "fanOn": on })),
+        Just(json!({"fanOn": null, "components": null})),
+        (0.0f64..50.0, 0.0f64..50.0).prop_map(
+            |(a, b)| json!({"components": {"climate": {"minTemperature": a, "maxTemperature": b.to_string()}}})
+        ),
+        Just(json!({"components": {"system": {"units": "kelvin"}, "x": [1, {"y": 2}]}})),
+    ];
+    let event = prop_oneof![
+        Just(Event::Up),
+        Just(Event::Down),
+        change.prop_map(Event::Desire),
+        (10.0f64..70.0).prop_map(|degrees| Event::Sample(Ok(degrees))),
+        Just(Event::Sample(Err(Fault::Unreadable))),
+        any::<bool>().prop_map(Event::Disk),
+        any::<bool>().prop_map(Event::Board),
+        Just(Event::Reload),
+        Just(Event::Garbled),
+    ];
+    prop::collection::vec((event, 0u64..40_000), 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever happens, there is always a next deadline, it lies ahead after its work was done, and control steps go
+    /// on; and once the disk works and the hub is there, the hub knows the desired version.
+    #[test]
+    fn there_is_always_a_next_deadline_and_work_gets_done(events in events(), kind in any::<bool>()) {
+        let mut spec = spec();
+        spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
+        spec.outputs[0] = OutputSpec {
+            slew_permille_per_s: Some(100.0),
+            min_on: Some(secs(7)),
+            kick: Some(secs(1)),
+            ..fan(if kind { OutputKind::Pwm } else { OutputKind::OnOff })
+        };
+        spec.outputs[0].when.hub_silent = Some((secs(120), RowDrive::Auto));
+        let mut rig = Rig::from(spec.clone(), None);
+        rig.tick();
+        for (event, pause) in events {
+            match event {
+                Event::Up => rig.hub(HubEvent::Up),
+                Event::Down => rig.hub(HubEvent::Down),
+                Event::Garbled => rig.hub(HubEvent::Garbled { reason: "?".into() }),
+                Event::Desire(change) => rig.desire(change),
+                Event::Sample(value) => rig.sample(value),
+                Event::Disk(works) => rig.disk = if works { Disk::Quick } else { Disk::Full },
+                Event::Board(works) => rig.board_fails = !works,
+                Event::Reload => rig.reload(spec.clone()),
+            }
+            let end = rig.now + Duration::from_millis(pause);
+            let steps = rig.engine.steps();
+            let began = rig.now;
+            loop {
+                let (due, what) = rig.engine.poll_timeout(rig.now);
+                prop_assert!(due > rig.now, "{what} lies in the past");
+                if due > end {
+                    break;
+                }
+                rig.now = due;
+                rig.tick();
+            }
+            prop_assert!(rig.engine.steps() - steps >= rig.now.since(began).as_secs() / 5);
+            rig.now = end;
+            rig.tick();
+        }
+        rig.disk = Disk::Quick;
+        rig.hub(HubEvent::Up);
+        rig.pass(secs(60), |_| 24.0);
+        prop_assert_eq!(rig.said("desiredVersion"), Some(&json!(rig.hub_version)));
+        prop_assert!(rig.engine.sync().is_settled());
+        prop_assert_eq!(&rig.engine.record().reported, &rig.reported);
+    }
+}

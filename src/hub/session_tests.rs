@@ -1,0 +1,157 @@
+//! The session against a hub that is nothing but bytes, over a wire that is nothing but memory.
+
+use super::failure::Cause;
+use super::session::Session;
+use super::token;
+use super::{Clock, HubSettings, Identity, Secret};
+use crate::twin::{HubEvent, Version};
+use crate::units::{BootTime, UnixSeconds};
+use core::time::Duration;
+use proptest::prelude::*;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
+
+const CONNACK: &[u8] = &[0x20, 2, 0, 0];
+const SUBACK: &[u8] = &[0x90, 4, 0, 1, 0, 0];
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Stopped;
+
+impl Clock for Stopped {
+    fn boot(&self) -> BootTime {
+        BootTime::ZERO
+    }
+
+    fn unix(&self) -> UnixSeconds {
+        UnixSeconds(1_800_000_000)
+    }
+}
+
+fn settings() -> HubSettings {
+    HubSettings {
+        host: "h".into(),
+        device_id: "d".into(),
+        gateway: None,
+        port: 8883,
+        identity: Identity::Key(Secret::new(b"k".to_vec())),
+        ca_file: None,
+        keep_alive: Duration::from_secs(240),
+        token_lifetime: Duration::from_secs(3600),
+        model_id: None,
+    }
+}
+
+/// Opens a session with a hub that says just this, whatever it hears, and then closes its half.
+async fn open(said: &[u8]) -> Result<Session, Cause> {
+    let (wire, mut hub) = duplex(4096);
+    let said = said.to_vec();
+    tokio::spawn(async move {
+        // The session may have ended before all is said or heard.
+        let _ = hub.write_all(&said).await;
+        let _ = hub.shutdown().await;
+        let _ = hub.read_to_end(&mut Vec::new()).await;
+    });
+    let settings = settings();
+    let token = token::mint("h", "d", &Secret::new(b"k".to_vec()), UnixSeconds(1_800_003_600));
+    timeout(LIMIT, Session::open(&settings, Some(&token), wire, Arc::new(Stopped))).await.expect("it hangs")
+}
+
+/// All that comes of what the hub says.
+async fn outcome(said: &[u8]) -> (Vec<HubEvent>, Cause) {
+    let mut session = match open(said).await {
+        Ok(session) => session,
+        Err(cause) => return (Vec::new(), cause),
+    };
+    let mut events = Vec::new();
+    loop {
+        match timeout(LIMIT, session.next()).await.expect("it hangs") {
+            Ok(event) => events.push(event),
+            Err(cause) => return (events, cause),
+        }
+    }
+}
+
+/// A PUBLISH of QoS 0.
+fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(2 + topic.len() + payload.len()).unwrap();
+    assert!(length < 128);
+    [&[0x30, length, 0, u8::try_from(topic.len()).unwrap()], topic.as_bytes(), payload].concat()
+}
+
+fn change(version: u64) -> Vec<u8> {
+    publish(&format!("$iothub/twin/PATCH/properties/desired/?$version={version}"), b"{}")
+}
+
+#[tokio::test]
+async fn changes_count_from_the_moment_the_subscriptions_are_granted() {
+    let (events, cause) = outcome(&[CONNACK, &change(3), SUBACK, &change(4)].concat()).await;
+    let versions: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            HubEvent::DesiredDelta { version, .. } => *version,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(versions, [Version(4)]);
+    assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_before_the_end_is_heard_before_it() {
+    let many: Vec<u8> = (1..=25).flat_map(change).collect();
+    let (events, _) = outcome(&[CONNACK, SUBACK, &many].concat()).await;
+    assert_eq!(events.len(), 25);
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_named_even_if_the_end_follows_at_once() {
+    let (_, cause) = outcome(&[CONNACK, &[0x90, 4, 0, 1, 0, 0x80]].concat()).await;
+    assert_eq!(cause, Cause::Subscription("$iothub/twin/PATCH/properties/desired/#"));
+}
+
+#[tokio::test]
+async fn an_answer_to_half_of_the_subscriptions_is_none() {
+    let (_, cause) = outcome(&[CONNACK, &[0x90, 3, 0, 1, 0]].concat()).await;
+    assert!(matches!(&cause, Cause::Protocol(reason) if reason.contains("1 of 2")), "{cause:?}");
+}
+
+#[tokio::test]
+async fn each_wrong_answer_to_connect_is_named() {
+    let (_, cause) = outcome(&[0x20, 2, 0, 5]).await;
+    assert_eq!(cause, Cause::Refused { code: 5, at: Stopped.unix() });
+    let (_, cause) = outcome(&[0x20, 2, 0, 99]).await;
+    assert_eq!(cause, Cause::Refused { code: 99, at: Stopped.unix() });
+    let (_, cause) = outcome(&[0xd0, 0]).await;
+    assert!(matches!(&cause, Cause::Protocol(_)), "{cause:?}");
+    let (_, cause) = outcome(&[]).await;
+    assert!(
+        matches!(&cause, Cause::Cut(reason) if reason.contains("instead of answering CONNECT")),
+        "{cause:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_nothing_ends_the_session_by_name() {
+    for packet in [0x40, 0x50, 0x62, 0x70] {
+        let (_, cause) = outcome(&[CONNACK, SUBACK, &[packet, 2, 0, 7]].concat()).await;
+        assert!(matches!(cause, Cause::Protocol(_)), "{packet:#x}: {cause:?}");
+    }
+}
+
+fn packets() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::collection::vec(any::<u8>(), 0..40);
+    // Half of them have a length that fits, so that the parsers behind it are reached.
+    let framed = (any::<u8>(), body.clone())
+        .prop_map(|(kind, body)| [&[kind, u8::try_from(body.len()).unwrap()], body.as_slice()].concat());
+    prop::collection::vec(prop_oneof![framed, body], 0..4).prop_map(|packets| packets.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_end_in_a_cause(said in packets(), start in 0usize..3) {
+        let hello = [&[][..], CONNACK, &[CONNACK, SUBACK].concat()][start].to_vec();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(outcome(&[hello, said].concat()));
+    }
+}
