@@ -50,9 +50,9 @@ pub struct OutputState {
     pub hand: Option<(Permille, BootTime)>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
-    /// Where the slewed drive is, in permille, and since when; `None` at rest. Finer than a permille, so that a slow
-    /// slew moves.
-    level: Option<(f64, BootTime)>,
+    /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
+    /// that a slow slew moves.
+    level: Option<(f64, Option<BootTime>)>,
     /// When the shape lets the drive move on.
     next_at: Option<BootTime>,
 }
@@ -238,7 +238,7 @@ impl OutputState {
         }
         if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
             self.kick_until = spec.kick.map(|kick| now + kick);
-            self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), now));
+            self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), None));
         }
         let level = self.slew(now, spec, target, pace);
         match self.kick_until {
@@ -282,7 +282,8 @@ impl OutputState {
         let goal = f64::from(target.get());
         let next = match (spec.slew_permille_per_s, self.level) {
             (Some(rate), Some((level, at))) if pace == Pace::Borne => {
-                let reach = rate * now.since(at).as_secs_f64();
+                // Time that it stood at its goal does not count: all of it at once would be a jump.
+                let reach = rate * now.since(at.unwrap_or(now)).as_secs_f64();
                 if goal > level { (level + reach).min(goal) } else { (level - reach).max(goal) }
             }
             _ => goal,
@@ -299,7 +300,7 @@ impl OutputState {
             drive => drive,
         };
         let rests = drive.is_zero() && target.is_zero();
-        self.level = (!rests).then_some((next, now));
+        self.level = (!rests).then_some((next, (next != goal).then_some(now)));
         if drive != target {
             let permille = spec.slew_permille_per_s.map(|rate| Duration::try_from_secs_f64(1.0 / rate));
             let permille = permille.and_then(Result::ok).unwrap_or_default();

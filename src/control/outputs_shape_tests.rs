@@ -63,6 +63,19 @@ fn a_slewing_output_moves_no_faster_than_it_may_up_and_down() {
 }
 
 #[test]
+fn the_time_that_an_output_stood_still_is_not_made_up_for_at_once() {
+    let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(100.0), ..pwm() });
+    rig.wants(400);
+    rig.step(at(0));
+    assert_eq!(rig.driven(at(4)), 400);
+    // The next step comes seconds later and wants more.
+    rig.wants(900);
+    assert_eq!(rig.driven(at(9)), 400);
+    assert_eq!(rig.wakes(at(9)), Some(at_ms(9_100)));
+    assert_eq!(rig.driven(at_ms(9_100)), 410);
+}
+
+#[test]
 fn a_very_slow_slew_moves_too() {
     // 0.1 % a second: less than half a permille from one step to the next.
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(1.0), ..pwm() });

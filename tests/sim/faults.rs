@@ -1,0 +1,227 @@
+//! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
+//! sensors, the pins, the disk.
+//!
+//! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
+//! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
+
+use crate::plant::Mood;
+use crate::presets::{ms, secs};
+use crate::world::{Event, World};
+use core::time::Duration;
+use twind::control::outputs::last_row;
+use twind::engine::Engine;
+use twind::twin::HubEvent;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    PowerCut,
+    Kill,
+    Restart,
+    Reload,
+    HubRestart,
+    Recreation,
+    Throttling,
+    Refusal,
+    Sensor,
+    Pin,
+    Disk,
+}
+
+/// Each kind and its mean time between two.
+const KINDS: &[(Kind, Duration)] = &[
+    (Kind::PowerCut, secs(1500)),
+    (Kind::Kill, secs(1300)),
+    (Kind::Restart, secs(2400)),
+    (Kind::Reload, secs(1500)),
+    (Kind::HubRestart, secs(2400)),
+    (Kind::Recreation, secs(2700)),
+    (Kind::Throttling, secs(2400)),
+    (Kind::Refusal, secs(2400)),
+    (Kind::Sensor, secs(500)),
+    (Kind::Pin, secs(1800)),
+    (Kind::Disk, secs(0)),
+];
+
+impl World {
+    pub(crate) fn plan_faults(&mut self, disk_spells: Duration) {
+        for (fault, (kind, every)) in KINDS.iter().enumerate() {
+            let every = if *kind == Kind::Disk { disk_spells } else { *every };
+            // A third of the kinds is left out, a third is at its usual rate, a third comes often.
+            let rate = match self.chance.below(3) {
+                _ if every.is_zero() => None,
+                0 if *kind != Kind::Disk => None,
+                1 => Some(every),
+                _ => Some(every / 3),
+            };
+            self.rates.push(rate);
+            self.plan_fault(fault);
+        }
+    }
+
+    fn plan_fault(&mut self, fault: usize) {
+        if let Some(every) = self.rates[fault] {
+            let wait = self.chance.wait(every);
+            self.plan(self.now + wait, Event::Fault(fault));
+        }
+    }
+
+    pub(crate) fn fail(&mut self, fault: usize) -> Result<(), String> {
+        if self.calm {
+            return Ok(());
+        }
+        self.plan_fault(fault);
+        let kind = KINDS[fault].0;
+        let lasts = self.chance.between((secs(5), secs(400)));
+        match kind {
+            Kind::PowerCut => return self.cut_power(),
+            Kind::Kill => return self.kill(),
+            Kind::Restart => return self.restart(),
+            Kind::Reload => return self.reload(),
+            Kind::HubRestart => {
+                self.say(|| "the hub restarts".into());
+                self.hub.closed_until = self.now + self.chance.between((ms(300), secs(60)));
+                return self.disconnect();
+            }
+            Kind::Recreation => {
+                self.disconnect()?;
+                self.hub.recreate();
+                self.hub.closed_until = self.now + self.chance.between((ms(300), secs(30)));
+                self.say(|| "the identity is deleted and made again".into());
+                self.oracle.handle_edit(self.now);
+            }
+            Kind::Throttling => self.hub.throttling = true,
+            Kind::Refusal => {
+                let key = *self.chance.pick(&["components", "desiredVersion", "rejected", "minTemperature"]);
+                self.hub.refuses = Some(key.to_owned());
+            }
+            Kind::Sensor => self.upset_sensor(),
+            Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
+            Kind::Disk => self.disk.full = true,
+        }
+        if kind != Kind::Recreation {
+            self.say(|| format!("fault: {kind:?} for {lasts:?}"));
+            self.plan(self.now + lasts, Event::Mend(fault));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mend(&mut self, fault: usize) -> Result<(), String> {
+        let kind = KINDS[fault].0;
+        match kind {
+            Kind::Throttling => self.hub.throttling = false,
+            Kind::Refusal => self.hub.refuses = None,
+            Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
+            Kind::Pin => self.plant.broken = None,
+            Kind::Disk => self.disk.full = false,
+            _ => {}
+        }
+        self.say(|| format!("mended: {kind:?}"));
+        Ok(())
+    }
+
+    /// Faults stop: what follows must come to rest.
+    pub(crate) fn calm_down(&mut self) -> Result<(), String> {
+        self.calm = true;
+        self.net.calm = true;
+        self.hub.calm = true;
+        self.disk.calm = true;
+        (0..KINDS.len()).try_for_each(|fault| self.mend(fault))?;
+        self.say(|| "calm from here on".into());
+        if self.net.half_open {
+            self.disconnect()?;
+        }
+        let edit = self.back_end.last();
+        self.write_desired(&edit.body, edit.whole);
+        Ok(())
+    }
+
+    fn upset_sensor(&mut self) {
+        let sensor = self.chance.below(self.sensors.len() as u64) as usize;
+        let lie = -20.0 + self.chance.below(120) as f64;
+        let moods = [
+            Mood::Stuck,
+            Mood::PowerOn,
+            Mood::Lies(lie),
+            Mood::Lies(70.0),
+            Mood::Words,
+            Mood::Missing,
+            Mood::Hangs,
+            Mood::Missing,
+        ];
+        let mood = *self.chance.pick(&moods);
+        self.sensors[sensor].mood = mood;
+        if self.chance.chance(400) {
+            self.sensors.iter_mut().for_each(|sensor| sensor.mood = mood);
+        }
+        self.say(|| format!("sensor {sensor}: {mood:?}"));
+    }
+
+    fn cut_power(&mut self) -> Result<(), String> {
+        if self.engine.take().is_none() {
+            return Ok(());
+        }
+        self.plant.advance(self.now);
+        let disk = self.disk.crash();
+        self.say(|| format!("power cut: {disk}"));
+        self.plant.lose_power();
+        self.disconnect()?;
+        let back = self.now + self.chance.between((secs(3), secs(120)));
+        self.booted = back;
+        self.plan(back, Event::Start);
+        Ok(())
+    }
+
+    /// The process dies; the service manager has `twind safe` drive the `crash` rows and starts it again.
+    fn kill(&mut self) -> Result<(), String> {
+        if self.engine.take().is_none() {
+            return Ok(());
+        }
+        self.plant.advance(self.now);
+        let disk = self.disk.crash();
+        self.say(|| format!("killed: {disk}"));
+        for (output, spec) in self.site.spec.outputs.iter().enumerate() {
+            if let Some((drive, _)) = last_row(spec, true) {
+                self.plant.drives[output] = drive.get();
+            }
+        }
+        self.disconnect()?;
+        let back = self.now + self.chance.between((ms(100), secs(5)));
+        self.plan(back, Event::Start);
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        self.say(|| "asked to stop".into());
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_stop(now))?;
+        self.engine = None;
+        self.oracle.check_stopped(self.now, &mut self.plant)?;
+        self.disk.flush();
+        self.disconnect()?;
+        let back = self.now + self.chance.between((ms(100), secs(10)));
+        self.plan(back, Event::Start);
+        Ok(())
+    }
+
+    /// As `service::Daemon::reload` does it, with a configuration that differs in what is free to differ.
+    fn reload(&mut self) -> Result<(), String> {
+        let now = self.boot();
+        let Some(engine) = &self.engine else { return Ok(()) };
+        let carry = engine.carry();
+        let (was_online, record) = (engine.sync().is_online(), engine.record());
+        let report = &mut self.site.spec.report;
+        report.min_interval = secs(*self.chance.pick(&[5, 10, 10, 20]));
+        self.oracle.handle_reload(self.now, now, &self.site.spec, self.net.up && was_online);
+        self.say(|| "the configuration is read again".into());
+        self.engine = Some(Engine::new(now, self.site.spec.clone(), Some(record), carry));
+        self.with_engine(|engine, _| engine.handle_timeout(now))?;
+        self.sensors.iter_mut().for_each(crate::plant::Thermometer::restart);
+        if was_online {
+            self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Up))?;
+        }
+        Ok(())
+    }
+}

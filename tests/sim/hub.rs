@@ -1,0 +1,315 @@
+//! The hub's side of the world: the stand-in's own twin, everything it ever was, and what it answers.
+//!
+//! A *generation* is one life of the identity: deleted and made again, its versions restart. The hub keeps each
+//! desired version of each generation, so that any copy can be held against it. Deliberately absent: the wire.
+
+use crate::rng::Rng;
+use core::time::Duration;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use twind::hub::codec;
+use twind::twin::{HubEvent, HubRequest};
+use twinhub::twin::{Notification, ResetNotice, Rules, Twin};
+
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// What the hub does to requests, in thousandths of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Temper {
+    /// Refuses with 429, always.
+    pub(crate) throttle_permille: u32,
+    /// Refuses with 500 or 503.
+    pub(crate) error_permille: u32,
+}
+
+pub(crate) struct Hub {
+    pub(crate) twin: Twin,
+    /// The desired section at each version, by generation.
+    pub(crate) history: Vec<BTreeMap<u64, Map<String, Value>>>,
+    pub(crate) rules: Rules,
+    temper: Temper,
+    rng: Rng,
+    /// While throttling, most requests are refused.
+    pub(crate) throttling: bool,
+    /// Refused with 400 for now: any report that holds this top-level key.
+    pub(crate) refuses: Option<String>,
+    /// Connections are refused until then.
+    pub(crate) closed_until: Duration,
+    pub(crate) calm: bool,
+    pub(crate) gets: u64,
+    pub(crate) reports: u64,
+}
+
+/// The hub's answer to a request.
+pub(crate) struct Answer {
+    pub(crate) event: HubEvent,
+    /// Its status, as the wire would show it.
+    pub(crate) status: u16,
+}
+
+impl Hub {
+    pub(crate) fn new(temper: Temper, mut rng: Rng) -> Self {
+        let reset_notice = *rng.pick(&[
+            ResetNotice::NullsForKeys,
+            ResetNotice::NullsForKeys,
+            ResetNotice::VersionOnly,
+            ResetNotice::Silent,
+        ]);
+        let rules = Rules { reset_notice, tags_notify: rng.chance(500), ..Rules::default() };
+        let mut hub = Self {
+            twin: Twin::new(NEVER),
+            history: Vec::new(),
+            rules,
+            temper,
+            rng,
+            throttling: false,
+            refuses: None,
+            closed_until: Duration::ZERO,
+            calm: false,
+            gets: 0,
+            reports: 0,
+        };
+        hub.recreate();
+        hub
+    }
+
+    /// The identity is deleted and made again.
+    pub(crate) fn recreate(&mut self) {
+        self.twin = Twin::new(NEVER);
+        self.history.push(BTreeMap::new());
+        self.remember();
+    }
+
+    pub(crate) fn generation(&self) -> usize {
+        self.history.len() - 1
+    }
+
+    fn remember(&mut self) {
+        let (version, values) = (self.twin.desired().version(), self.twin.desired().values().clone());
+        if let Some(history) = self.history.last_mut() {
+            history.entry(version).or_insert(values);
+        }
+    }
+
+    /// A write by the back end: the notification, and whether there should have been one.
+    pub(crate) fn update(&mut self, body: &Value, whole: bool) -> (Option<Notification>, bool) {
+        let before = self.twin.desired().version();
+        let change = if whole {
+            self.twin.replace(body, self.rules, NEVER)
+        } else {
+            self.twin.update(body, self.rules, NEVER)
+        };
+        self.remember();
+        let notification = change.ok().and_then(|change| change.notification);
+        let unsaid = notification.is_none() && self.twin.desired().version() != before;
+        (notification, unsaid)
+    }
+
+    pub(crate) fn answer(&mut self, request: &HubRequest) -> Option<Answer> {
+        let rid = match request {
+            HubRequest::GetTwin { rid } | HubRequest::PatchReported { rid, .. } => *rid,
+            HubRequest::Reconnect { .. } => return None,
+        };
+        if let Some(status) = self.refusal(request) {
+            let message = "the simulated hub says no".to_owned();
+            return Some(Answer { event: HubEvent::Rejected { rid, status, message }, status });
+        }
+        match request {
+            HubRequest::GetTwin { .. } => {
+                self.gets += 1;
+                Some(Answer { event: read_twin(rid, &self.twin.device_view()), status: 200 })
+            }
+            HubRequest::PatchReported { patch, .. } => {
+                self.reports += 1;
+                let patch = Value::Object(patch.as_object().clone());
+                match self.twin.report(&patch, None, self.rules, NEVER) {
+                    Ok(_) => Some(Answer { event: HubEvent::ReportedAck { rid }, status: 204 }),
+                    Err(error) => {
+                        let message = error.to_string();
+                        Some(Answer { event: HubEvent::Rejected { rid, status: 400, message }, status: 400 })
+                    }
+                }
+            }
+            HubRequest::Reconnect { .. } => None,
+        }
+    }
+
+    fn refusal(&mut self, request: &HubRequest) -> Option<u16> {
+        // Drawn whether used or not, so that calm does not reshuffle.
+        let (throttled, error) =
+            (self.rng.chance(if self.throttling { 900 } else { self.temper.throttle_permille }), self.rng.below(1000));
+        if self.calm {
+            return None;
+        }
+        if throttled {
+            return Some(429);
+        }
+        if error < u64::from(self.temper.error_permille) {
+            return Some(if error.is_multiple_of(2) { 500 } else { 503 });
+        }
+        match (request, &self.refuses) {
+            (HubRequest::PatchReported { patch, .. }, Some(key)) if patch.as_object().contains_key(key) => {
+                Some(400)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn reported(&self) -> &Map<String, Value> {
+        self.twin.reported().values()
+    }
+
+    /// The desired version that the device says it has.
+    pub(crate) fn acknowledged_version(&self) -> Option<u64> {
+        self.reported().get("desiredVersion").and_then(Value::as_u64)
+    }
+}
+
+/// As the session would hand it over, through the codec's own reading of the bytes.
+fn read_twin(rid: u64, view: &Value) -> HubEvent {
+    match codec::read_twin(view.to_string().as_bytes()) {
+        Ok(twin) => HubEvent::Twin {
+            rid,
+            desired: twin.desired,
+            desired_version: twin.desired_version,
+            reported: twin.reported,
+        },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
+
+/// As the session would hand it over.
+pub(crate) fn read_notification(notification: &Notification) -> HubEvent {
+    match codec::read_desired(notification.body.to_string().as_bytes(), None) {
+        Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
+
+/// The back end: somebody who edits the desired section, well or badly.
+pub(crate) struct BackEnd {
+    rng: Rng,
+    weights: [u32; 12],
+    counter: u64,
+}
+
+/// One write.
+pub(crate) struct Edit {
+    pub(crate) body: Value,
+    /// PUT, not PATCH.
+    pub(crate) whole: bool,
+}
+
+impl BackEnd {
+    /// A back end with habits of its own: what it likes to do differs by seed.
+    pub(crate) fn new(mut rng: Rng) -> Self {
+        let weights = core::array::from_fn(|_| 1 + (rng.below(4) * rng.below(4)) as u32);
+        Self { rng, weights, counter: 0 }
+    }
+
+    /// The next writes, one after the other.
+    pub(crate) fn edits(&mut self) -> Vec<Edit> {
+        if self.rng.chance(25) {
+            let count = 66 + self.rng.below(40);
+            return (0..count).map(|_| self.edit(2)).collect();
+        }
+        let total: u64 = self.weights.iter().map(|weight| u64::from(*weight)).sum();
+        let mut drawn = self.rng.below(total);
+        let mut kind = 0;
+        while drawn >= u64::from(self.weights[kind]) {
+            drawn -= u64::from(self.weights[kind]);
+            kind += 1;
+        }
+        vec![self.edit(kind)]
+    }
+
+    fn edit(&mut self, kind: usize) -> Edit {
+        self.counter += 1;
+        let desired = match kind {
+            0 => json!({ "fanOn": self.boolean() }),
+            1 | 2 => json!({ "components": { "climate": self.range() }, "patchId": self.counter }),
+            3 => json!({ "components": { "system": { "units": self.unit() } } }),
+            4 => json!({ "patchId": format!("p{}", self.counter), "fanOn": self.boolean() }),
+            5 => json!({ "components": { (self.name()): { "k": self.counter, "list": [1, { "a": true }] } } }),
+            6 => json!({ "components": { (self.name()): null } }),
+            7 => json!({ "components": { "lamp": { "on": self.share() } } }),
+            8 => match self.rng.below(4) {
+                0 => Value::Null,
+                1 => json!({ "components": null }),
+                2 => json!({ "components": { "climate": null } }),
+                _ => json!({ "components": 7 }),
+            },
+            9 => return Edit { body: json!({ "tags": { "place": self.counter } }), whole: false },
+            10 => {
+                let body = json!({ "properties": { "desired": {
+                    "fanOn": self.boolean(),
+                    "components": { "climate": self.range(), (self.name()): { "k": 1 } },
+                    "note": "x".repeat(self.rng.below(600) as usize),
+                } } });
+                return Edit { body, whole: true };
+            }
+            _ => json!({ (self.name()): self.counter, "note": "y".repeat(self.rng.below(3000) as usize) }),
+        };
+        Edit { body: json!({ "properties": { "desired": desired } }), whole: false }
+    }
+
+    /// The last edit of a run: something plain, so that it is seen to arrive.
+    pub(crate) fn last(&mut self) -> Edit {
+        let desired = json!({
+            "fanOn": true, "patchId": "last",
+            "components": { "climate": { "minTemperature": 21, "maxTemperature": 27 }, "system": { "units": "celsius" } },
+        });
+        Edit { body: json!({ "properties": { "desired": desired } }), whole: false }
+    }
+
+    fn name(&mut self) -> &'static str {
+        *self.rng.pick::<&'static str>(&["wifi", "camera", "door", "fan", "heater"])
+    }
+
+    fn boolean(&mut self) -> Value {
+        match self.rng.below(9) {
+            0 | 1 => json!(true),
+            2 | 3 => json!(false),
+            4 => json!("true"),
+            5 => json!(" False"),
+            6 => Value::Null,
+            7 => json!("perhaps"),
+            _ => json!(1),
+        }
+    }
+
+    fn share(&mut self) -> Value {
+        match self.rng.below(7) {
+            0 => json!(true),
+            1 => json!("40%"),
+            2 => json!(self.rng.below(101)),
+            3 => json!(250),
+            4 => Value::Null,
+            5 => json!([1]),
+            _ => json!(false),
+        }
+    }
+
+    fn unit(&mut self) -> Value {
+        match self.rng.below(6) {
+            0 | 1 => json!("farenheit"),
+            2 | 3 => json!("celsius"),
+            4 => json!("rankine"),
+            _ => Value::Null,
+        }
+    }
+
+    fn range(&mut self) -> Value {
+        let min = 10.0 + self.rng.below(25) as f64;
+        let max = min + self.rng.below(20) as f64 - 3.0;
+        let max = if self.rng.chance(40) { 400.0 } else { max };
+        match self.rng.below(6) {
+            0 => json!({ "minTemperature": min }),
+            1 => json!({ "maxTemperature": max }),
+            2 => json!({ "minTemperature": min.to_string(), "maxTemperature": max.to_string() }),
+            3 => json!({ "minTemperature": "warm", "maxTemperature": max }),
+            4 => json!({ "minTemperature": null, "maxTemperature": max }),
+            _ => json!({ "minTemperature": min, "maxTemperature": max }),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The wire: one connection at a time, a queue in each direction that keeps order, latency, loss and lies.
+//!
+//! What is lost is lost for good, as with MQTT at quality of service 0; what is late holds up what follows, as on
+//! any TCP connection. A *half-open* connection swallows everything until somebody notices. Deliberately absent:
+//! deciding when to connect (the world's), and what is said (the hub's).
+
+use crate::presets::{NetPreset, ms, secs};
+use crate::rng::Rng;
+use core::time::Duration;
+
+/// The fate of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fate {
+    Arrives(Duration),
+    Late(Duration),
+    Lost,
+}
+
+pub(crate) struct Net {
+    pub(crate) preset: NetPreset,
+    rng: Rng,
+    /// Counts connections; messages of another one than this are dropped.
+    pub(crate) connection: u64,
+    pub(crate) up: bool,
+    pub(crate) half_open: bool,
+    /// We hung up and wait for the `Down`.
+    pub(crate) closing: bool,
+    up_free_at: Duration,
+    down_free_at: Duration,
+    /// Messages on the wire, up and down.
+    pub(crate) under_way: (usize, usize),
+    pub(crate) calm: bool,
+    failures: u32,
+}
+
+impl Net {
+    pub(crate) fn new(preset: NetPreset, rng: Rng) -> Self {
+        Self {
+            preset,
+            rng,
+            connection: 0,
+            up: false,
+            half_open: false,
+            closing: false,
+            up_free_at: Duration::ZERO,
+            down_free_at: Duration::ZERO,
+            under_way: (0, 0),
+            calm: false,
+            failures: 0,
+        }
+    }
+
+    pub(crate) fn connect(&mut self) {
+        self.connection += 1;
+        self.up = true;
+        self.half_open = false;
+        self.closing = false;
+        self.under_way = (0, 0);
+        self.up_free_at = Duration::ZERO;
+        self.down_free_at = Duration::ZERO;
+        self.failures = 0;
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.up = false;
+        self.half_open = false;
+        self.closing = false;
+        self.under_way = (0, 0);
+    }
+
+    /// A request sets out.
+    pub(crate) fn send_up(&mut self, now: Duration) -> Fate {
+        let (lost, latency) = (self.rng.chance(self.preset.lose_request), self.latency());
+        if self.half_open || lost && !self.calm {
+            return Fate::Lost;
+        }
+        self.up_free_at = self.up_free_at.max(now + latency);
+        self.under_way.0 += 1;
+        Fate::Arrives(self.up_free_at)
+    }
+
+    /// An answer sets out.
+    pub(crate) fn answer(&mut self, now: Duration) -> Fate {
+        let (lost, late) = (self.rng.chance(self.preset.lose_answer), self.rng.chance(self.preset.late_answer));
+        let (latency, extra) = (self.latency(), self.rng.share());
+        if self.half_open || lost && !self.calm {
+            return Fate::Lost;
+        }
+        self.under_way.1 += 1;
+        if late && !self.calm {
+            // From just within the time-out to far beyond it.
+            let extra = self.preset.policy.request_timeout.mul_f64(0.7 + 1.5 * extra);
+            self.down_free_at = self.down_free_at.max(now + latency + extra);
+            return Fate::Late(self.down_free_at);
+        }
+        self.down_free_at = self.down_free_at.max(now + latency);
+        Fate::Arrives(self.down_free_at)
+    }
+
+    /// A notification sets out: its fate, and that of a second copy.
+    pub(crate) fn notify(&mut self, now: Duration) -> (Fate, Option<Duration>) {
+        let (lost, twice) =
+            (self.rng.chance(self.preset.lose_notification), self.rng.chance(self.preset.duplicate));
+        let (latency, again) = (self.latency(), self.latency());
+        if self.half_open || lost && !self.calm {
+            return (Fate::Lost, None);
+        }
+        self.down_free_at = self.down_free_at.max(now + latency);
+        let first = self.down_free_at;
+        self.under_way.1 += 1;
+        let second = (twice && !self.calm).then(|| {
+            self.under_way.1 += 1;
+            self.down_free_at = self.down_free_at.max(first + again);
+            self.down_free_at
+        });
+        (Fate::Arrives(first), second)
+    }
+
+    /// How long until the next attempt to connect.
+    pub(crate) fn next_dial(&mut self, failed: bool) -> Duration {
+        if failed {
+            self.failures += 1;
+        }
+        let ceiling = secs(1 << self.failures.min(6));
+        self.rng.between((ms(50), ceiling)).min(if self.calm { secs(5) } else { secs(60) })
+    }
+
+    pub(crate) fn until_cut(&mut self) -> Duration {
+        self.rng.wait(self.preset.cut_every)
+    }
+
+    pub(crate) fn outage(&mut self) -> Duration {
+        self.rng.between(self.preset.outage)
+    }
+
+    pub(crate) fn is_noticed_late(&mut self) -> bool {
+        self.rng.chance(self.preset.half_open)
+    }
+
+    /// Of the requests under way at a cut, how many still take effect.
+    pub(crate) fn survivors(&mut self) -> usize {
+        self.rng.below(self.under_way.0 as u64 + 1) as usize
+    }
+
+    fn latency(&mut self) -> Duration {
+        self.rng.between(self.preset.latency)
+    }
+
+    /// There and back, at worst, on a good day.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.preset.latency.1 * 2
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether both ends have the same: the device's desired section is the hub's own at that version, what the hub
+//! was told is durable and true, and a version goes back only with the identity.
+//!
+//! Deliberately absent: when they must be the same by (`traffic`).
+
+use super::meaning::Meaning;
+use crate::disk::Disk;
+use crate::hub::Hub;
+use crate::net::Net;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use twind::engine::{Engine, EngineSpec};
+use twind::twin::{Section, TwinRecord, Version};
+
+pub(crate) struct Copies {
+    spec: EngineSpec,
+    desired: Section,
+    version: Version,
+    /// The connection on which the version was last seen.
+    connection: u64,
+    /// The generation of the hub's twin that the connection speaks with.
+    generation: usize,
+    pub(crate) meaning: Meaning,
+    /// What each version meant when the device took it, by generation and version; more than one after a restart.
+    meanings: BTreeMap<(usize, u64), Vec<Meaning>>,
+    /// What the records meant, by their sequence.
+    kept: BTreeMap<u64, Meaning>,
+}
+
+impl Copies {
+    pub(crate) fn new(spec: &EngineSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            desired: Section::default(),
+            version: Version(0),
+            connection: 0,
+            generation: 0,
+            meaning: Meaning::default(),
+            meanings: BTreeMap::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn handle_up(&mut self, generation: usize) {
+        self.generation = generation;
+    }
+
+    /// A start from a record: never from something older than what the hub was told.
+    pub(crate) fn handle_start(&mut self, record: Option<&TwinRecord>, hub: &Hub) -> Result<(), String> {
+        check_durable(record, hub)?;
+        let empty = TwinRecord::default();
+        let record = record.unwrap_or(&empty);
+        self.desired = record.desired.clone();
+        self.version = record.desired_version;
+        self.meaning = self.kept.get(&record.sequence).cloned().unwrap_or_default();
+        // Records of a life that is over and are newer than this one were lost with it.
+        self.kept.retain(|sequence, _| *sequence <= record.sequence);
+        let known = |history: &BTreeMap<u64, Map<String, Value>>| {
+            history.get(&self.version.0).is_some_and(|desired| desired == self.desired.as_object())
+        };
+        if self.version.0 > 0 && !hub.history.iter().any(known) {
+            return Err(format!("started with a version {} that the hub never had", self.version));
+        }
+        Ok(())
+    }
+
+    /// Both after every event.
+    pub(crate) fn look(&mut self, engine: &Engine, hub: &Hub, net: &Net) -> Result<(), String> {
+        let sync = engine.sync();
+        let version = sync.desired_version();
+        if version != self.version || *sync.desired() != self.desired {
+            self.take(engine, hub)?;
+            if version < self.version && self.connection == net.connection {
+                return Err(format!("version went back from {} to {version} within a session", self.version));
+            }
+            self.connection = net.connection;
+            self.version = version;
+            self.desired = sync.desired().clone();
+        }
+        // The sequence of the record that holds the present meaning: the engine's last.
+        self.kept.insert(engine.record().sequence, self.meaning.clone());
+        let empty = net.up && !net.closing && net.under_way == (0, 0) && !net.half_open;
+        if sync.is_settled() && empty && sync.acknowledged().as_object() != hub.reported() {
+            let (ours, theirs) = (Value::Object(sync.acknowledged().as_object().clone()), hub.reported());
+            return Err(format!("settled, but acknowledged is {ours} and the hub has {}", Value::Object(theirs.clone())));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, engine: &Engine, hub: &Hub) -> Result<(), String> {
+        let (version, desired) = (engine.sync().desired_version(), engine.sync().desired());
+        let own = hub.history[self.generation].get(&version.0);
+        if own != Some(desired.as_object()) {
+            let shown = |section: &Map<String, Value>| Value::Object(section.clone()).to_string();
+            return Err(format!(
+                "the device's desired section at version {version} is {}, the hub's is {}",
+                shown(desired.as_object()),
+                own.map_or("never made".into(), shown)
+            ));
+        }
+        self.meaning = Meaning::read(&self.spec, desired.as_object(), &self.meaning);
+        let meanings = self.meanings.entry((self.generation, version.0)).or_default();
+        if !meanings.contains(&self.meaning) {
+            meanings.push(self.meaning.clone());
+        }
+        Ok(())
+    }
+
+    /// The hub took a report: what it says is durable, and true of the version that it names.
+    pub(crate) fn check_told(&self, hub: &Hub, disk: &Disk) -> Result<(), String> {
+        let Some(told) = hub.acknowledged_version() else { return Ok(()) };
+        let durable = disk.durable();
+        check_durable(durable.as_ref(), hub)?;
+        let Some(meanings) = self.meanings.get(&(hub.generation(), told)) else { return Ok(()) };
+        let mut faults = meanings.iter().map(|meaning| meaning.is_told_by(hub.reported()));
+        if faults.clone().any(|fault| fault.is_ok()) {
+            return Ok(());
+        }
+        faults.next().unwrap_or(Ok(())).map_err(|fault| format!("told desired version {told}, but {fault}"))
+    }
+}
+
+/// Would a start from this record know all that the hub was told?
+pub(crate) fn check_durable(durable: Option<&TwinRecord>, hub: &Hub) -> Result<(), String> {
+    let Some(told) = hub.acknowledged_version() else { return Ok(()) };
+    let kept = durable.map_or(0, |record| record.desired_version.0);
+    let history = &hub.history[hub.generation()];
+    if told > hub.twin.desired().version() {
+        return Err(format!("the hub was told desired version {told}, which this identity never had"));
+    }
+    // A record of the identity's life before this one knows nothing of this one.
+    let of_this_life = durable.is_some_and(|record| history.get(&kept) == Some(record.desired.as_object()));
+    if !of_this_life || kept < told {
+        return Err(format!("the hub was told desired version {told}, durable is {kept} (its own: {of_this_life})"));
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! The oracle: what must hold after every single event, whatever happened.
+//!
+//! 1. No deadline lies in the past once the engine was pumped, and it does not wake for nothing.
+//! 2. The device's desired section at a version is the hub's own at that version.
+//! 3. Settled and the wire empty, both ends have the same reported section.
+//! 4. What the hub was told is durable and true; a start never knows less.
+//! 5. A version does not go back within a session.
+//! 6. Every output is where an independent rank table allows it to be, for that table's reason.
+//! 7. One report in flight, each request for a reason, none too often.
+//! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
+//! 9. Nothing is logged at ERROR that the world did not cause.
+//!
+//! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
+//! none, so what it looks at does not change what happens.
+
+mod copies;
+mod meaning;
+mod rank;
+mod shape;
+mod traffic;
+
+use crate::disk::Disk;
+use crate::hub::Hub;
+use crate::net::Net;
+use crate::plant::Plant;
+use crate::presets::secs;
+use copies::Copies;
+use core::time::Duration;
+use rank::{Judge, Rank, Target};
+use shape::Shapes;
+use traffic::Traffic;
+use twind::control::{Reading, RowDrive};
+use twind::engine::{Engine, EngineSpec, Notice};
+use twind::twin::{HubEvent, HubRequest, TwinRecord};
+use twind::units::BootTime;
+
+/// A control step comes at least this often; only then an output follows what came without one.
+const STEP: Duration = secs(5);
+
+pub(crate) struct Oracle {
+    spec: EngineSpec,
+    copies: Copies,
+    judge: Judge,
+    shapes: Shapes,
+    traffic: Traffic,
+    /// Word came from the hub, or it fell silent: outputs may lag by a step.
+    lenient_until: Duration,
+    mismatch: Option<String>,
+}
+
+impl Oracle {
+    pub(crate) fn new(spec: &EngineSpec) -> Self {
+        Self {
+            copies: Copies::new(spec),
+            judge: Judge::new(spec),
+            shapes: Shapes::new(&spec.outputs),
+            traffic: Traffic::new(spec),
+            lenient_until: Duration::ZERO,
+            mismatch: None,
+            spec: spec.clone(),
+        }
+    }
+
+    pub(crate) fn handle_start(&mut self, now: BootTime, at: Duration, record: Option<&TwinRecord>, hub: &Hub, drives: &[u16]) -> Result<(), String> {
+        self.copies.handle_start(record, hub)?;
+        self.judge.restart(at, now);
+        self.shapes.restart(at, drives);
+        self.traffic.handle_start(at);
+        Ok(())
+    }
+
+    pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {
+        self.spec = spec.clone();
+        self.judge.reload(now, spec, &self.shapes.pins());
+        self.traffic.handle_reload(at, spec, online);
+        self.lenient_until = at + STEP;
+    }
+
+    pub(crate) fn handle_wake(&mut self, now: Duration, why: &str) -> Result<(), String> {
+        self.traffic.handle_wake(now, why)
+    }
+
+    pub(crate) fn handle_up(&mut self, now: Duration, generation: usize) {
+        self.copies.handle_up(generation);
+        self.traffic.handle_up(now);
+        self.judge.silent_since = None;
+        self.lenient_until = now + STEP;
+    }
+
+    pub(crate) fn handle_down(&mut self, now: Duration) {
+        self.traffic.handle_down(now);
+        self.judge.silent_since = Some(now);
+    }
+
+    pub(crate) fn handle_edit(&mut self, now: Duration) {
+        self.traffic.handle_edit(now);
+    }
+
+    pub(crate) fn handle_reading(&mut self, reading: Reading) {
+        self.judge.hear(reading);
+    }
+
+    pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
+        self.traffic.handle_delivery(now, event, engine);
+    }
+
+    pub(crate) fn handle_lost_exchange(&mut self, now: Duration, net: &Net) {
+        self.traffic.handle_lost_exchange(now, net);
+    }
+
+    pub(crate) fn handle_lost_notification(&mut self, now: Duration, net: &Net) {
+        self.traffic.handle_lost_notification(now, net);
+    }
+
+    pub(crate) fn handle_request(&mut self, now: Duration, request: &HubRequest, net: &Net, disk: &Disk) -> Result<(), String> {
+        self.traffic.handle_request(now, request, net, disk)
+    }
+
+    /// The hub took a request, or refused it.
+    pub(crate) fn handle_answered(&mut self, now: Duration, request: &HubRequest, status: u16, hub: &Hub, disk: &Disk) -> Result<(), String> {
+        self.traffic.handle_answered(now, status, request);
+        match request {
+            HubRequest::PatchReported { .. } if status < 400 => self.copies.check_told(hub, disk),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn handle_notice(&mut self, now: Duration, notice: &Notice, disk: &Disk, plant: &Plant) -> Result<(), String> {
+        let caused = match notice {
+            Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
+            Notice::PinFault { .. } => plant.broken.is_some(),
+            Notice::ReportCut(_) => false,
+            _ => true,
+        };
+        if caused { Ok(()) } else { Err(format!("complains without cause: {notice}")) }
+    }
+
+    /// After an orderly stop every output is where its `stop` row wants it.
+    pub(crate) fn check_stopped(&mut self, now: Duration, plant: &mut Plant) -> Result<(), String> {
+        self.shapes.take(now, plant)?;
+        for (output, spec) in self.spec.outputs.iter().enumerate() {
+            let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
+            let drive = plant.drives[output];
+            if drive != wanted.get() && plant.broken != Some(output) && !self.shapes.is_excused(now, output) {
+                return Err(format!("{} is at {drive} after the stop, its row says {wanted:?}", spec.name));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settled_looks(&self) -> u64 {
+        self.traffic.settled_looks
+    }
+
+    /// All of it, after an event at `at` (`now` by the machine's own clock).
+    pub(crate) fn look(
+        &mut self,
+        at: Duration,
+        now: BootTime,
+        engine: &Engine,
+        hub: &Hub,
+        net: &Net,
+        disk: &Disk,
+        plant: &mut Plant,
+    ) -> Result<(), String> {
+        let (deadline, why) = engine.poll_timeout(now);
+        if deadline <= now {
+            return Err(format!("a deadline in the past: {why} at {deadline}, now is {now}"));
+        }
+        if deadline.since(now) > STEP {
+            return Err(format!("the next control step is {:?} away", deadline.since(now)));
+        }
+        self.copies.look(engine, hub, net)?;
+        self.shapes.take(at, plant)?;
+        let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
+        let lenient = at <= self.lenient_until;
+        self.shapes.check(at, &verdicts, lenient)?;
+        self.check_causes(at, engine, &verdicts, lenient)?;
+        let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
+        self.traffic.look(at, engine, hub, net, disk, has_temperature)
+    }
+
+    fn check_causes(&mut self, at: Duration, engine: &Engine, verdicts: &[(Rank, Target)], lenient: bool) -> Result<(), String> {
+        for (output, ((spec, state), (rank, target))) in engine.outputs().iter().zip(verdicts).enumerate() {
+            if state.drive.is_some_and(|drive| drive.get() != self.shapes.pins()[output]) {
+                return Err(format!("{} is not driven as the engine believes", spec.name));
+            }
+            if !rank.is(state.cause) && !(lenient && !rank.is_at_once()) && !self.shapes.is_excused(at, output) {
+                let cause = state.cause;
+                return Err(format!("{} is driven by {cause}, it should be by {rank:?} to {target:?}", spec.name));
+            }
+        }
+        Ok(())
+    }
+}

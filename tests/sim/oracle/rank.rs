@@ -1,0 +1,226 @@
+//! A second opinion on the rank table and the climate's law: what each output should be driven to now, and why.
+//!
+//! Written from the contract (chapters 2 and 3), without looking at `src/control`. It judges what should be at a
+//! moment; whether a drive may still be on its way there is `shape`'s question. Deliberately absent: overrides,
+//! for which the engine has no entrance yet.
+
+use super::meaning::{Meaning, fans};
+use core::time::Duration;
+use twind::control::{Cause, Combine, OutputKind, Reading, RowDrive};
+use twind::engine::EngineSpec;
+use twind::units::{BootTime, TemperatureUnit};
+
+/// What decides, without the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    Overheat,
+    SensorFault,
+    HubSilent,
+    Desired,
+    Climate,
+    Start,
+}
+
+impl Rank {
+    /// Rows for heat and silence act past slew and minimum times.
+    pub(crate) fn is_at_once(self) -> bool {
+        matches!(self, Self::Overheat | Self::SensorFault)
+    }
+
+    pub(crate) fn is(self, cause: Cause) -> bool {
+        match cause {
+            Cause::Overheat => self == Self::Overheat,
+            Cause::SensorFault => self == Self::SensorFault,
+            Cause::HubSilent => self == Self::HubSilent,
+            Cause::Desired(_) => self == Self::Desired,
+            Cause::Climate => self == Self::Climate,
+            Cause::Start => self == Self::Start,
+            Cause::Override | Cause::Stop | Cause::Crash => false,
+        }
+    }
+}
+
+/// What an output should come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    Permille(u16),
+    /// As it is.
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    good: Option<(f64, BootTime)>,
+    sampled: bool,
+}
+
+/// What is known of the site, from its readings alone.
+pub(crate) struct Judge {
+    spec: EngineSpec,
+    fans: Vec<usize>,
+    heard: Vec<Heard>,
+    since: BootTime,
+    /// Was the climate's demand on an output above zero?
+    demanded: Vec<bool>,
+    overheated: bool,
+    pub(crate) silent_since: Option<Duration>,
+}
+
+impl Judge {
+    pub(crate) fn new(spec: &EngineSpec) -> Self {
+        Self {
+            fans: fans(spec),
+            heard: vec![Heard::default(); spec.sensors.len()],
+            since: BootTime::ZERO,
+            demanded: vec![false; spec.outputs.len()],
+            overheated: false,
+            silent_since: Some(Duration::ZERO),
+            spec: spec.clone(),
+        }
+    }
+
+    /// A new process knows nothing.
+    pub(crate) fn restart(&mut self, now: Duration, boot: BootTime) {
+        let spec = self.spec.clone();
+        *self = Self { since: boot, silent_since: Some(now), ..Self::new(&spec) };
+    }
+
+    /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
+    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, drives: &[u16]) {
+        self.spec = spec.clone();
+        self.since = boot;
+        self.demanded = drives.iter().map(|drive| *drive > 0).collect();
+    }
+
+    pub(crate) fn hear(&mut self, reading: Reading) {
+        let heard = &mut self.heard[reading.sensor.0];
+        heard.sampled = true;
+        if let Ok(value) = reading.value {
+            heard.good = Some((value, reading.at));
+        }
+    }
+
+    /// Degrees Celsius of the climate's sensors that are valid now.
+    fn valid(&self, now: BootTime) -> Vec<f64> {
+        let Some(climate) = &self.spec.climate else { return Vec::new() };
+        let mut valid = Vec::new();
+        for sensor in &climate.sensors {
+            let spec = &self.spec.sensors[sensor.0];
+            if let Some((value, at)) = self.heard[sensor.0].good
+                && now.since(at) < spec.stale_after
+            {
+                valid.push(match spec.unit {
+                    TemperatureUnit::Celsius => value,
+                    TemperatureUnit::Fahrenheit => (value - 32.0) / 1.8,
+                    TemperatureUnit::Kelvin => value - 273.15,
+                });
+            }
+        }
+        valid
+    }
+
+    pub(crate) fn has_temperature(&self, now: BootTime) -> bool {
+        !self.valid(now).is_empty()
+    }
+
+    /// Does a sensor still have the time to speak for the first time?
+    fn starts(&self, now: BootTime) -> bool {
+        self.spec.climate.iter().flat_map(|climate| &climate.sensors).any(|sensor| {
+            !self.heard[sensor.0].sampled && now.since(self.since) < self.spec.sensors[sensor.0].stale_after
+        })
+    }
+
+    /// Every output's rank and target.
+    pub(crate) fn verdicts(&mut self, now: Duration, boot: BootTime, meaning: &Meaning) -> Vec<(Rank, Target)> {
+        let valid = self.valid(boot);
+        let fault = valid.is_empty() && !self.starts(boot);
+        let demands = self.demands(&valid, meaning);
+        let silence = self.silent_since.map(|since| now.saturating_sub(since));
+        let verdict = |(index, demand): (usize, &Option<u16>)| {
+            let when = &self.spec.outputs[index].when;
+            let row = |rank, row| {
+                let target = match row {
+                    RowDrive::Fixed(drive) => Target::Permille(drive.get()),
+                    RowDrive::Keep => Target::Keep,
+                    RowDrive::Auto => demand.map_or(Target::Keep, Target::Permille),
+                };
+                Some((rank, target))
+            };
+            let overheat = when.overheat.filter(|_| self.overheated);
+            let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
+            let silent = when.hub_silent.filter(|(after, _)| silence.is_some_and(|silence| silence >= *after));
+            overheat
+                .and_then(|drive| row(Rank::Overheat, drive))
+                .or_else(|| row(Rank::SensorFault, sensor_fault?))
+                .or_else(|| row(Rank::HubSilent, silent?.1))
+                .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, *demand, meaning)?))))
+                .or_else(|| Some((Rank::Climate, Target::Permille((*demand)?))))
+                .or_else(|| row(Rank::Start, when.start))
+                .unwrap_or((Rank::Start, Target::Keep))
+        };
+        demands.iter().enumerate().map(verdict).collect()
+    }
+
+    fn desired(&self, index: usize, demand: Option<u16>, meaning: &Meaning) -> Option<u16> {
+        if let Some(drive) = meaning.drives.get(&index) {
+            return Some(*drive);
+        }
+        let output = &self.spec.outputs[index];
+        let runs = meaning.fan.filter(|_| self.fans.contains(&index))?;
+        if !runs {
+            return Some(0);
+        }
+        let least = match output.kind {
+            OutputKind::OnOff => 1000,
+            OutputKind::Pwm => output.min_duty.map_or(300, |least| least.get()),
+        };
+        Some(least.max(demand.unwrap_or(0)))
+    }
+
+    fn demands(&mut self, valid: &[f64], meaning: &Meaning) -> Vec<Option<u16>> {
+        let mut demands = vec![None; self.spec.outputs.len()];
+        let Some(climate) = &self.spec.climate else { return demands };
+        let temperature = match climate.combine {
+            Combine::Max => valid.iter().copied().reduce(f64::max),
+            Combine::Mean => (!valid.is_empty()).then(|| valid.iter().sum::<f64>() / valid.len() as f64),
+            Combine::FirstGood => valid.first().copied(),
+        };
+        let Some(temperature) = temperature else {
+            self.overheated = false;
+            self.demanded.fill(false);
+            return demands;
+        };
+        let critical = climate.critical.map(|critical| critical.degrees());
+        let band = if self.overheated { climate.hysteresis_kelvin } else { 0.0 };
+        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band));
+        let site = (climate.range.min().degrees(), climate.range.max().degrees());
+        let (min, max) = meaning.range.unwrap_or(site);
+        let band = climate.hysteresis_kelvin.min((max - min) / 2.0);
+        for (outputs, cools) in [(&climate.cooling, true), (&climate.heating, false)] {
+            for id in outputs {
+                let output = &self.spec.outputs[id.0];
+                let was = self.demanded[id.0];
+                let demand = match output.kind {
+                    OutputKind::Pwm => {
+                        let share = if cools { temperature - min } else { min - temperature } / (max - min);
+                        let share = (share * 1000.0).round().clamp(0.0, 1000.0) as u16;
+                        let least = output.min_duty.map_or(0, |least| least.get());
+                        if share == 0 || share < least && !was { 0 } else { share.max(least) }
+                    }
+                    OutputKind::OnOff => {
+                        // A hair's breadth counts as reached: units are converted back and forth.
+                        let (on, stays) = if cools {
+                            (temperature > max - 1e-9, temperature > max - band + 1e-9)
+                        } else {
+                            (temperature < min + 1e-9, temperature < min + band - 1e-9)
+                        };
+                        if on || was && stays { 1000 } else { 0 }
+                    }
+                };
+                demands[id.0] = Some(demand);
+                self.demanded[id.0] = demand > 0;
+            }
+        }
+        demands
+    }
+}

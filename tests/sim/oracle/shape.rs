@@ -1,0 +1,171 @@
+//! Whether a drive may be what it is: at its target, or on its way there within what the output bears.
+//!
+//! A slewed, held or kicked output lies between the least and the most that was asked of it in the time that it may
+//! take to get there; one without any shaping is at its target at once, and so is every output under a row for heat
+//! or silence. Deliberately absent: deciding targets (`rank`).
+
+use super::rank::{Rank, Target};
+use crate::plant::{Driven, Plant};
+use core::time::Duration;
+use std::collections::VecDeque;
+use twind::control::{OutputKind, OutputSpec};
+
+/// One output.
+struct Follower {
+    spec: OutputSpec,
+    /// Targets asked and since when, over the time that it may take to follow.
+    asked: VecDeque<(Duration, u16)>,
+    pin: u16,
+    /// When it last went from rest to running or back in this life of the process, and what decided then.
+    turned_at: Option<Duration>,
+    kicked_at: Option<Duration>,
+    rank: Option<Rank>,
+    /// Nothing is held against it until then: it could not be driven.
+    excused_until: Duration,
+}
+
+pub(crate) struct Shapes(Vec<Follower>);
+
+impl Shapes {
+    pub(crate) fn new(outputs: &[OutputSpec]) -> Self {
+        let follower = |spec: &OutputSpec| Follower {
+            spec: spec.clone(),
+            asked: VecDeque::from([(Duration::ZERO, 0)]),
+            pin: 0,
+            turned_at: None,
+            kicked_at: None,
+            rank: None,
+            excused_until: Duration::ZERO,
+        };
+        Self(outputs.iter().map(follower).collect())
+    }
+
+    /// A new process finds the pins as they are.
+    pub(crate) fn restart(&mut self, now: Duration, drives: &[u16]) {
+        for (follower, drive) in self.0.iter_mut().zip(drives) {
+            follower.asked = VecDeque::from([(now, 0), (now, *drive)]);
+            follower.pin = *drive;
+            follower.turned_at = None;
+            follower.kicked_at = None;
+            follower.rank = None;
+        }
+    }
+
+    pub(crate) fn pins(&self) -> Vec<u16> {
+        self.0.iter().map(|follower| follower.pin).collect()
+    }
+
+    /// When the output last turned on or off.
+    pub(crate) fn turned_at(&self, output: usize) -> Option<Duration> {
+        self.0[output].turned_at
+    }
+
+    pub(crate) fn is_excused(&self, now: Duration, output: usize) -> bool {
+        now <= self.0[output].excused_until
+    }
+
+    /// What reached the pins since the last look.
+    pub(crate) fn take(&mut self, now: Duration, plant: &mut Plant) -> Result<(), String> {
+        for output in plant.refused.drain(..) {
+            let follower = &mut self.0[output];
+            // It is tried again at the next control step, and starts from rest then.
+            follower.excused_until = now + Duration::from_secs(6);
+            follower.asked.extend([(now, 0)]);
+            follower.turned_at = None;
+        }
+        for driven in core::mem::take(&mut plant.driven) {
+            self.0[driven.output].follow(now, driven)?;
+        }
+        Ok(())
+    }
+
+    /// Holds each output against its target.
+    pub(crate) fn check(&mut self, now: Duration, verdicts: &[(Rank, Target)], lenient: bool) -> Result<(), String> {
+        for (follower, (rank, target)) in self.0.iter_mut().zip(verdicts) {
+            follower.check(now, *rank, *target, lenient)?;
+        }
+        Ok(())
+    }
+}
+
+impl Follower {
+    fn follow(&mut self, now: Duration, Driven { permille, cause, .. }: Driven) -> Result<(), String> {
+        let name = &self.spec.name;
+        let least = self.spec.min_duty.map_or(0, |least| least.get());
+        if permille != 0 && permille < least || self.spec.kind == OutputKind::OnOff && permille % 1000 != 0 {
+            return Err(format!("{name} is driven to {permille} permille, which it does not bear"));
+        }
+        let borne = !matches!(
+            cause,
+            twind::control::Cause::Overheat | twind::control::Cause::SensorFault | twind::control::Cause::Stop
+        );
+        let turns = (self.pin == 0) != (permille == 0);
+        let minimum = if permille == 0 { self.spec.min_on } else { self.spec.min_off };
+        if let (true, true, Some(turned), Some(minimum)) = (turns, borne, self.turned_at, minimum)
+            && now < turned + minimum
+        {
+            return Err(format!("{name} turns {:?} after its last turn, minimum {minimum:?}", now - turned));
+        }
+        let kicks = self.spec.kick.zip(self.kicked_at).is_some_and(|(kick, at)| now <= at + kick);
+        let excused = now <= self.excused_until || kicks || self.turned_at.is_none();
+        if let (Some(rate), true, false, false) = (self.spec.slew_permille_per_s, borne, turns, excused) {
+            let jump = f64::from(self.pin.abs_diff(permille));
+            if jump > (rate * 0.1).max(1.0) + 1.5 {
+                return Err(format!("{name} jumps by {jump} permille at once, slew is {rate} in a second"));
+            }
+        }
+        if turns || self.turned_at.is_none() {
+            self.turned_at = Some(now);
+            self.kicked_at = (permille != 0).then_some(now);
+        }
+        self.pin = permille;
+        Ok(())
+    }
+
+    /// The time that it may take to follow.
+    fn way(&self) -> Duration {
+        let slew = self.spec.slew_permille_per_s.map_or(0.0, |rate| 1000.0 / rate + 0.2);
+        let hold = self.spec.min_on.max(self.spec.min_off).unwrap_or_default();
+        Duration::from_secs_f64(slew) + hold + self.spec.kick.unwrap_or_default()
+    }
+
+    fn check(&mut self, now: Duration, rank: Rank, target: Target, lenient: bool) -> Result<(), String> {
+        let least = self.spec.min_duty.map_or(0, |least| least.get());
+        let bent = match (target, self.spec.kind) {
+            (Target::Permille(0), _) => 0,
+            (Target::Permille(_), OutputKind::OnOff) => 1000,
+            (Target::Permille(drive), OutputKind::Pwm) => drive.max(least),
+            (Target::Keep, _) => self.asked.back().map_or(self.pin, |(_, target)| *target),
+        };
+        if self.asked.back().map(|(_, target)| *target) != Some(bent) {
+            self.asked.push_back((now, bent));
+        }
+        // What was asked for before the last one that is older than the way is over.
+        let way = self.way();
+        while self.asked.len() > 1 && self.asked[1].0 + way < now {
+            self.asked.pop_front();
+        }
+        if self.rank.is_some_and(Rank::is_at_once) && !rank.is_at_once() {
+            // Coming from a row that acts at once, it starts from there.
+            self.asked.push_back((now, bent));
+        }
+        self.rank = Some(rank);
+        if now <= self.excused_until || lenient && !rank.is_at_once() {
+            return Ok(());
+        }
+        let kicks = self.spec.kick.zip(self.kicked_at).is_some_and(|(kick, at)| now < at + kick);
+        if kicks && self.pin == 1000 || target == Target::Keep {
+            return Ok(());
+        }
+        let shaped = way > Duration::ZERO && !rank.is_at_once();
+        let window = self.asked.iter().map(|(_, target)| *target);
+        let (low, high) =
+            if shaped { (window.clone().min(), window.max()) } else { (Some(bent), Some(bent)) };
+        let range = low.unwrap_or(bent)..=high.unwrap_or(bent);
+        if range.contains(&self.pin) {
+            return Ok(());
+        }
+        let name = &self.spec.name;
+        Err(format!("{name} is at {} permille, {rank:?} allows {range:?} (target {target:?})", self.pin))
+    }
+}

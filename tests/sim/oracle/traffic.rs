@@ -1,0 +1,312 @@
+//! What goes over the wire and when: nothing needless, nothing too often, and on a healthy link nothing late.
+//!
+//! *Excused until* is when the last fault that delays must have been overcome: a lost notification by the next
+//! refresh, a lost request by its time-out, a refusal by the pause that follows it. Deliberately absent: contents
+//! (`copies`).
+
+use crate::disk::Disk;
+use crate::hub::Hub;
+use crate::net::Net;
+use crate::presets::{ms, secs};
+use core::time::Duration;
+use serde_json::Value;
+use std::collections::VecDeque;
+use twind::engine::{Engine, EngineSpec};
+use twind::twin::{HubEvent, HubRequest, Patch};
+
+/// Notifications that a fetch may hold; more cost one fetch more.
+const HELD_MAX: usize = 64;
+/// More wake-ups in a second than slewing outputs take is a busy loop.
+const WAKES_PER_SECOND: usize = 45;
+/// The device tries again to keep a record that could not be kept after this.
+const SAVE_RETRY: Duration = secs(31);
+
+pub(crate) struct Traffic {
+    spec: EngineSpec,
+    wakes: VecDeque<Duration>,
+    /// Fetches that have a reason and were not made yet.
+    fetches_due: u32,
+    reconnects_due: bool,
+    fetching: Option<u64>,
+    held: usize,
+    fetched_at: Option<Duration>,
+    in_flight: Option<u64>,
+    last_rid: u64,
+    refusals: u32,
+    reports: VecDeque<Duration>,
+    /// The last temperature told: when, and if nothing delayed it.
+    temperature: Option<(Duration, f64)>,
+    undisturbed_since: Duration,
+    up_since: Option<Duration>,
+    edited_at: Duration,
+    fetch_excused_until: Duration,
+    report_excused_until: Duration,
+    /// The hub refused a report for good, and took none since.
+    set_aside: bool,
+    pub(crate) settled_looks: u64,
+}
+
+impl Traffic {
+    pub(crate) fn new(spec: &EngineSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            wakes: VecDeque::new(),
+            fetches_due: 0,
+            reconnects_due: false,
+            fetching: None,
+            held: 0,
+            fetched_at: None,
+            in_flight: None,
+            last_rid: 0,
+            refusals: 0,
+            reports: VecDeque::new(),
+            temperature: None,
+            undisturbed_since: Duration::ZERO,
+            up_since: None,
+            edited_at: Duration::ZERO,
+            fetch_excused_until: Duration::ZERO,
+            report_excused_until: Duration::ZERO,
+            set_aside: false,
+            settled_looks: 0,
+        }
+    }
+
+    pub(crate) fn handle_wake(&mut self, now: Duration, why: &str) -> Result<(), String> {
+        self.wakes.push_back(now);
+        if self.wakes.len() > WAKES_PER_SECOND {
+            self.wakes.pop_front();
+        }
+        match self.wakes.front() {
+            Some(first) if self.wakes.len() == WAKES_PER_SECOND && now - *first < secs(1) => {
+                Err(format!("{WAKES_PER_SECOND} wake-ups in {:?}, the last for: {why}", now - *first))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn handle_start(&mut self, now: Duration) {
+        self.last_rid = 0;
+        self.temperature = None;
+        self.handle_reload(now, &self.spec.clone(), false);
+    }
+
+    pub(crate) fn handle_reload(&mut self, now: Duration, spec: &EngineSpec, online: bool) {
+        self.spec = spec.clone();
+        self.temperature = None;
+        self.in_flight = None;
+        self.fetching = None;
+        self.undisturbed_since = now;
+        self.edited_at = now;
+        self.set_aside = false;
+        self.refusals = 0;
+        if online {
+            self.fetches_due = 1;
+            self.up_since = Some(now);
+        }
+    }
+
+    pub(crate) fn handle_up(&mut self, now: Duration) {
+        self.up_since = Some(now);
+        self.fetches_due = 1;
+        self.reconnects_due = false;
+        self.in_flight = None;
+        self.fetching = None;
+        self.refusals = 0;
+        self.fetch_excused_until = now;
+        self.report_excused_until = now;
+        self.undisturbed_since = now;
+    }
+
+    pub(crate) fn handle_down(&mut self, now: Duration) {
+        self.up_since = None;
+        self.in_flight = None;
+        self.fetching = None;
+        self.undisturbed_since = now;
+    }
+
+    pub(crate) fn handle_edit(&mut self, now: Duration) {
+        self.edited_at = now;
+    }
+
+    /// A request or its answer is lost or late: the device gives up when its patience ends.
+    pub(crate) fn handle_lost_exchange(&mut self, now: Duration, net: &Net) {
+        self.reconnects_due = true;
+        let patience = self.spec.sync.request_timeout + net.round_trip() * 2 + secs(1);
+        self.fetch_excused_until = self.fetch_excused_until.max(now + patience * 3);
+        self.report_excused_until = self.fetch_excused_until;
+        self.undisturbed_since = now + patience * 3;
+    }
+
+    /// The refresh heals it; and the next notification shows a gap.
+    pub(crate) fn handle_lost_notification(&mut self, now: Duration, net: &Net) {
+        self.fetches_due += 1;
+        let refresh = self.fetched_at.unwrap_or(now) + self.spec.sync.refresh_interval;
+        // A report that is in flight is waited for.
+        let heals = refresh.max(now) + net.round_trip() * 4 + self.spec.sync.request_timeout;
+        self.fetch_excused_until = self.fetch_excused_until.max(heals);
+    }
+
+    /// The hub's answer to a request sets out.
+    pub(crate) fn handle_answered(&mut self, now: Duration, status: u16, request: &HubRequest) {
+        if status < 400 {
+            if matches!(request, HubRequest::PatchReported { .. }) {
+                self.set_aside = false;
+            }
+            return;
+        }
+        let pause = secs(2 << self.refusals.min(8)).min(secs(300));
+        self.refusals += 1;
+        self.undisturbed_since = now + pause + secs(20);
+        self.report_excused_until = self.report_excused_until.max(now + pause);
+        match request {
+            HubRequest::GetTwin { .. } => {
+                self.fetches_due += 1;
+                self.fetch_excused_until = self.fetch_excused_until.max(now + pause);
+            }
+            HubRequest::PatchReported { .. } if status == 400 => self.set_aside = true,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
+        match event {
+            HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
+                self.fetching = None;
+                self.fetched_at = Some(now);
+                self.refusals = 0;
+                if self.held > HELD_MAX {
+                    self.fetches_due += 1;
+                }
+                self.held = 0;
+            }
+            HubEvent::ReportedAck { rid } | HubEvent::Rejected { rid, .. } if self.in_flight == Some(*rid) => {
+                self.in_flight = None;
+                if matches!(event, HubEvent::ReportedAck { .. }) {
+                    self.refusals = 0;
+                }
+            }
+            HubEvent::Rejected { rid, .. } if self.fetching == Some(*rid) => self.fetching = None,
+            HubEvent::DesiredDelta { version, patch } => {
+                self.held += usize::from(self.fetching.is_some());
+                if patch.is_empty() && *version > engine.sync().desired_version() {
+                    self.fetches_due += 1;
+                }
+            }
+            HubEvent::Garbled { .. } => self.fetches_due += 1,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn handle_request(&mut self, now: Duration, request: &HubRequest, net: &Net, disk: &Disk) -> Result<(), String> {
+        match request {
+            HubRequest::GetTwin { rid } => {
+                self.check_rid(*rid)?;
+                self.fetching = Some(*rid);
+                self.held = 0;
+                let refreshes = self.fetched_at.is_some_and(|at| now >= at + self.spec.sync.refresh_interval);
+                if self.fetches_due == 0 && !refreshes {
+                    return Err("the twin is fetched for no reason".into());
+                }
+                if !refreshes {
+                    self.fetches_due -= 1;
+                }
+                Ok(())
+            }
+            HubRequest::PatchReported { rid, patch } => {
+                self.check_rid(*rid)?;
+                if let Some(other) = self.in_flight.replace(*rid) {
+                    return Err(format!("report {rid} is sent while {other} is in flight"));
+                }
+                self.check_pace(now, patch, net, disk)
+            }
+            HubRequest::Reconnect { reason } => {
+                let owed = core::mem::take(&mut self.reconnects_due);
+                if owed || net.half_open { Ok(()) } else { Err(format!("reconnects for no reason, waiting for {reason}")) }
+            }
+        }
+    }
+
+    fn check_rid(&mut self, rid: u64) -> Result<(), String> {
+        if rid <= self.last_rid {
+            return Err(format!("request id {rid} after {}", self.last_rid));
+        }
+        self.last_rid = rid;
+        Ok(())
+    }
+
+    fn check_pace(&mut self, now: Duration, patch: &Patch, net: &Net, disk: &Disk) -> Result<(), String> {
+        let interval = self.spec.report.min_interval;
+        let patch = patch.as_object();
+        let acknowledges = patch.keys().any(|key| key != "components");
+        if !acknowledges && now >= self.undisturbed_since {
+            self.reports.push_back(now);
+            while self.reports.front().is_some_and(|first| *first + interval * 10 <= now) {
+                self.reports.pop_front();
+            }
+            if self.reports.len() > 33 {
+                return Err(format!("{} reports in {:?}", self.reports.len(), interval * 10));
+            }
+        }
+        let told = patch.get("components").and_then(|components| components.get("climate"));
+        let told = told.and_then(|climate| climate.get("temperature")).and_then(Value::as_f64);
+        let Some(value) = told else { return Ok(()) };
+        let before = self.temperature.replace((now, value));
+        // How much later than another a report may be on its way for reasons of its own.
+        let slack = net.round_trip() + disk.patience() + ms(50);
+        let (Some((at, held)), true) = (before, now >= self.undisturbed_since + slack && !acknowledges) else {
+            return Ok(());
+        };
+        let calm = at >= self.undisturbed_since;
+        if calm && now - at + slack < interval {
+            return Err(format!("temperatures are told {:?} apart, at least {interval:?}", now - at));
+        }
+        let alone = self.spec.sensors.iter().all(|sensor| sensor.measures == "temperature");
+        let band = self.spec.report.deadband.get("temperature").copied().unwrap_or(0.0);
+        if calm && alone && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
+            return Err(format!("{value} is told {:?} after {held}, within the dead-band", now - at));
+        }
+        Ok(())
+    }
+
+    /// On a healthy link the device has what the hub has, and the hub knows it.
+    pub(crate) fn look(
+        &mut self,
+        now: Duration,
+        engine: &Engine,
+        hub: &Hub,
+        net: &Net,
+        disk: &Disk,
+        has_temperature: bool,
+    ) -> Result<(), String> {
+        let (Some(up), false) = (self.up_since, net.half_open || net.closing || hub.throttling && !hub.calm) else {
+            self.undisturbed_since = self.undisturbed_since.max(now);
+            return Ok(());
+        };
+        self.settled_looks += u64::from(engine.sync().is_settled());
+        let healthy = up.max(self.edited_at).max(self.fetch_excused_until);
+        let bound = net.round_trip() * 4 + secs(1);
+        let version = hub.twin.desired().version();
+        if now > healthy + bound && engine.sync().desired_version().0 != version {
+            let ours = engine.sync().desired_version();
+            return Err(format!("healthy since {healthy:?}, the hub is at version {version}, the device at {ours}"));
+        }
+        let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
+        let healthy = healthy.max(self.report_excused_until).max(failed);
+        let bound = bound * 2 + disk.patience() * 2;
+        if disk.full || self.set_aside || hub.refuses.is_some() {
+            self.undisturbed_since = self.undisturbed_since.max(now);
+            self.edited_at = now;
+            return Ok(());
+        }
+        if now > healthy + bound && hub.acknowledged_version() != Some(version) {
+            let told = hub.acknowledged_version();
+            return Err(format!("healthy since {healthy:?}, version {version} is not acknowledged but {told:?}"));
+        }
+        let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
+        let since = self.temperature.map_or(self.undisturbed_since, |(at, _)| at).max(self.undisturbed_since);
+        if has_temperature && now > since.max(healthy) + heartbeat {
+            return Err(format!("no temperature was told since {since:?}"));
+        }
+        Ok(())
+    }
+}

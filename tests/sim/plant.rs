@@ -1,0 +1,174 @@
+//! The enclosure and its board: first-order heat with a fan and a heater, outputs that remember how they are driven,
+//! and sensors with noise that stick, lie, fall silent and vanish.
+//!
+//! The heat: electronics give watts, the walls and the fan carry them off, a heater adds. Deliberately absent:
+//! deciding anything, and the judgement of samples, which is the product's own `sensors::Plausible`.
+
+use crate::rng::Rng;
+use core::time::Duration;
+use twind::board::Pins;
+use twind::control::{Actuation, Cause, Fault, PinFault};
+use twind::sensors::{Plausibility, Plausible};
+
+/// The room and what is in it. Numbers of one small steel cabinet; only their order of magnitude matters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Watts of the electronics: the mean, and how far it swings in a day.
+    pub(crate) load_watts: (f64, f64),
+    /// Outside, degrees Celsius: the mean, and how far it swings in a day.
+    pub(crate) outside: (f64, f64),
+    /// Joules for one kelvin.
+    pub(crate) capacity: f64,
+    /// Watts for one kelvin through the walls, and by the fan at full.
+    pub(crate) walls: f64,
+    pub(crate) fan: f64,
+    /// Watts of the heater.
+    pub(crate) heater: f64,
+}
+
+/// One order that reached a pin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Driven {
+    pub(crate) output: usize,
+    pub(crate) permille: u16,
+    pub(crate) cause: Cause,
+}
+
+/// Board and room.
+pub(crate) struct Plant {
+    room: Room,
+    cooling: Vec<usize>,
+    heating: Vec<usize>,
+    /// How each output is driven.
+    pub(crate) drives: Vec<u16>,
+    pub(crate) driven: Vec<Driven>,
+    pub(crate) refused: Vec<usize>,
+    /// The output that cannot be driven for now.
+    pub(crate) broken: Option<usize>,
+    temperature: f64,
+    at: Duration,
+    pub(crate) seen: (f64, f64),
+}
+
+impl Plant {
+    pub(crate) fn new(room: Room, outputs: usize, cooling: Vec<usize>, heating: Vec<usize>) -> Self {
+        let temperature = room.outside.0 + 3.0;
+        Self {
+            room,
+            cooling,
+            heating,
+            drives: vec![0; outputs],
+            driven: Vec::new(),
+            refused: Vec::new(),
+            broken: None,
+            temperature,
+            at: Duration::ZERO,
+            seen: (temperature, temperature),
+        }
+    }
+
+    /// Lets the room go on until `now`, in steps short against its time constant.
+    pub(crate) fn advance(&mut self, now: Duration) -> f64 {
+        while self.at < now {
+            let step = (now - self.at).min(Duration::from_secs(2));
+            self.at += step;
+            let phase = self.at.as_secs_f64() / 86_400.0 * core::f64::consts::TAU;
+            let load = self.room.load_watts.0 + self.room.load_watts.1 * (phase * 7.0).sin();
+            let outside = self.room.outside.0 - self.room.outside.1 * phase.cos();
+            let share = |outputs: &[usize]| {
+                outputs.iter().map(|output| f64::from(self.drives[*output]) / 1000.0).fold(0.0, f64::max)
+            };
+            let carried =
+                (self.room.walls + self.room.fan * share(&self.cooling)) * (self.temperature - outside);
+            let watts = load + self.room.heater * share(&self.heating) - carried;
+            self.temperature += watts / self.room.capacity * step.as_secs_f64();
+        }
+        self.seen = (self.seen.0.min(self.temperature), self.seen.1.max(self.temperature));
+        self.temperature
+    }
+
+    /// The power is gone, so is every drive.
+    pub(crate) fn lose_power(&mut self) {
+        self.drives.fill(0);
+    }
+}
+
+impl Pins for Plant {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        let output = actuation.output.0;
+        if self.broken == Some(output) {
+            self.refused.push(output);
+            return Err(PinFault { reason: "gpiochip0: input/output error".into() });
+        }
+        self.drives[output] = actuation.drive.get();
+        self.driven.push(Driven { output, permille: actuation.drive.get(), cause: actuation.cause });
+        Ok(())
+    }
+}
+
+/// How one sensor is built in.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub(crate) period: Duration,
+    pub(crate) noise: f64,
+    /// Degrees that it shows too much for its place.
+    pub(crate) offset: f64,
+    pub(crate) plausible: Plausibility,
+}
+
+/// What a sensor does for now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mood {
+    Well,
+    /// The same number for ever.
+    Stuck,
+    /// The power-on value of a 1-Wire sensor.
+    PowerOn,
+    /// A value far off that repeats, so that it is believed.
+    Lies(f64),
+    /// Words where a number should be.
+    Words,
+    Missing,
+    /// Its thread hangs: nothing is delivered.
+    Hangs,
+}
+
+/// One sensor and its judge.
+pub(crate) struct Thermometer {
+    pub(crate) probe: Probe,
+    pub(crate) mood: Mood,
+    judge: Plausible,
+    last: f64,
+}
+
+impl Thermometer {
+    pub(crate) fn new(probe: Probe) -> Self {
+        let judge = Plausible::new(probe.plausible.clone());
+        Self { probe, mood: Mood::Well, judge, last: 20.0 }
+    }
+
+    /// A new process has a new judge.
+    pub(crate) fn restart(&mut self) {
+        self.judge = Plausible::new(self.probe.plausible.clone());
+    }
+
+    /// What the poller would deliver; `None` while it hangs.
+    pub(crate) fn sample(&mut self, temperature: f64, rng: &mut Rng) -> Option<Result<f64, Fault>> {
+        let true_value = temperature + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
+        // A sixteenth of a degree, as such sensors count.
+        let shown = (true_value * 16.0).round() / 16.0;
+        let raw = match self.mood {
+            Mood::Hangs => return None,
+            Mood::Well => Ok(shown),
+            Mood::Stuck => Ok(self.last),
+            Mood::PowerOn => Ok(85.0),
+            Mood::Lies(value) => Ok(value),
+            Mood::Words => Err(Fault::NotANumber),
+            Mood::Missing => Err(Fault::Missing),
+        };
+        if let (Mood::Well, Ok(value)) = (self.mood, raw) {
+            self.last = value;
+        }
+        Some(self.judge.judge(raw))
+    }
+}

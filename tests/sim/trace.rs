@@ -1,0 +1,40 @@
+//! What happened, for a person and for a comparison: the last lines in full, all of them as one hash.
+//!
+//! Deliberately absent: any influence on what happens.
+
+use crate::rng::Hash;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+const LINES_KEPT: usize = 250;
+
+#[derive(Default)]
+pub(crate) struct Trace {
+    lines: VecDeque<(Duration, String)>,
+    hash: Hash,
+}
+
+impl Trace {
+    pub(crate) fn say(&mut self, now: Duration, line: String) {
+        self.hash.take(&(now.as_nanos() as u64).to_le_bytes());
+        self.hash.take(line.as_bytes());
+        if self.lines.len() == LINES_KEPT {
+            self.lines.pop_front();
+        }
+        self.lines.push_back((now, line));
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash.value()
+    }
+
+    /// The last `count` lines.
+    pub(crate) fn tail(&self, count: usize) -> String {
+        let skipped = self.lines.len().saturating_sub(count);
+        let line = |(at, line): &(Duration, String)| {
+            let shown: String = line.chars().take(400).collect();
+            format!("{:>12.3} s  {shown}\n", at.as_secs_f64())
+        };
+        self.lines.iter().skip(skipped).map(line).collect()
+    }
+}
