@@ -418,6 +418,10 @@ impl Engine {
     /// Draws the consequences of whatever was handled.
     fn absorb(&mut self, now: BootTime) {
         if let Some(change) = self.sync.poll_desired_change() {
+            if change.recreated {
+                // What was told to an identity that is gone says nothing to this one, whatever the disk does.
+                self.told = Acknowledgement::default();
+            }
             self.notices.push_back(Notice::Desired(change));
             self.understand(now);
         }

@@ -220,3 +220,18 @@ fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
     assert_eq!(payload["outputs"]["fan"]["cause"], "fail-safe start");
     assert!(payload.to_string().len() < 4096);
 }
+
+#[test]
+fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
+    let mut rig = Rig::online();
+    for _ in 0..3 {
+        rig.desire(json!({"fanOn": true}));
+    }
+    assert_eq!(rig.reported.as_object()["desiredVersion"], json!(rig.hub_version));
+    rig.disk = Disk::Full;
+    rig.hub(HubEvent::Down);
+    (rig.hub_version, rig.desired, rig.reported) = (1, Section::default(), Section::default());
+    rig.hub(HubEvent::Up);
+    let told = rig.reported.as_object();
+    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+}

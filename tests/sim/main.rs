@@ -49,15 +49,23 @@ fn main() -> ExitCode {
     };
     std::panic::set_hook(Box::new(|_| {}));
     let failures = match wish {
-        Wish { runs: None, hours: None, minutes_real: None, seed: None, .. } if wish.preset.is_empty() => suite(),
+        Wish { runs: None, hours: None, minutes_real: None, seed: None, .. } if wish.preset.is_empty() => {
+            suite()
+        }
         _ => long(&wish),
     };
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
-    let mut wish =
-        Wish { seed: None, preset: String::new(), runs: None, hours: None, minutes_real: None, verbose: false };
+    let mut wish = Wish {
+        seed: None,
+        preset: String::new(),
+        runs: None,
+        hours: None,
+        minutes_real: None,
+        verbose: false,
+    };
     let mut words = words.filter(|word| word != "--");
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -102,7 +110,8 @@ fn replays() -> bool {
 
 fn long(wish: &Wish) -> u64 {
     let (begun, mut total, mut told) = (Instant::now(), Summary::default(), Instant::now());
-    let single = wish.seed.is_some() && wish.runs.is_none() && wish.hours.is_none() && wish.minutes_real.is_none();
+    let single =
+        wish.seed.is_some() && wish.runs.is_none() && wish.hours.is_none() && wish.minutes_real.is_none();
     let mut seed = wish.seed.unwrap_or_else(fresh_seed);
     let length = Length::SHORT;
     loop {
