@@ -80,7 +80,7 @@ pub(crate) fn of_round(seed: u64, round: u64) -> [Spell; 2] {
     [round * 2, round * 2 + 1].map(|number| {
         let length = ALL.len() as u64;
         let mut deck = ALL;
-        Random::new(seed ^ (number / length).wrapping_mul(0x9E6C_63D0_876A_1)).shuffle(&mut deck);
+        Random::new(seed ^ (number / length).wrapping_mul(0x9E6C_63D0_876A_3F4B)).shuffle(&mut deck);
         deck[usize::try_from(number % length).unwrap()]
     })
 }
@@ -110,7 +110,10 @@ impl Spell {
                 hub.kick(DEVICE);
             }
             Rival => world.send_rival(random),
-            LostNotices => hub.faults().drop_desired(some),
+            LostNotices => {
+                world.notices_lost = true;
+                hub.faults().drop_desired(some);
+            }
             DoubledNotices => hub.faults().duplicate_desired(some),
             SlowAnswers => hub.faults().delay_answers(random.millis(100, 2000)),
             TwinRefused => {

@@ -39,6 +39,8 @@ pub(crate) struct World {
     rival: Option<JoinHandle<()>>,
     patches: u64,
     keep_alive_s: u64,
+    /// Since the last calm.
+    pub(crate) notices_lost: bool,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
             rival: None,
             patches: 0,
             keep_alive_s: 5,
+            notices_lost: false,
         };
         world.write_config();
         world.start_life();
@@ -180,6 +183,11 @@ impl World {
         if !matches!(self.warmth, Warmth::Celsius(_)) || random.one_in(3) {
             let reading = backend::reading(random);
             self.set_sensor(reading);
+        }
+        // A notification that is lost on a connection that lives shows by the next one (or by the twin's refresh, hours
+        // later), so there must be a next one.
+        if core::mem::take(&mut self.notices_lost) {
+            self.patch(random);
         }
     }
 
