@@ -4,7 +4,7 @@
 //! A *streak* is a row of failures of one pace without a stable connection in between; the wait grows with it and is
 //! drawn at random between a floor and a ceiling (exponential back-off with full jitter), so that a fleet that lost its
 //! hub at one moment does not return at one moment. A connection is *stable* once it has lasted [`STABLE`]; one that is
-//! dropped sooner does not shorten the wait, and a row of those has its own reading, see [`lives`](super::lives).
+//! dropped sooner does not shorten the wait, and a row of those has its own reading, see `lives`.
 //! Deliberately absent: randomness of its own; the caller seeds it.
 
 use super::failure::{Cause, Pace};
