@@ -77,14 +77,18 @@ impl Copies {
             self.version = version;
             self.desired = sync.desired().clone();
         }
-        // The sequence of the record that holds the present meaning: the engine's last.
-        self.kept.insert(engine.record().sequence, self.meaning.clone());
+        self.keep(engine);
         let empty = net.up && !net.closing && net.under_way == (0, 0) && !net.half_open;
         if sync.is_settled() && empty && sync.acknowledged().as_object() != hub.reported() {
             let (ours, theirs) = (Value::Object(sync.acknowledged().as_object().clone()), hub.reported());
             return Err(format!("settled, but acknowledged is {ours} and the hub has {}", Value::Object(theirs.clone())));
         }
         Ok(())
+    }
+
+    /// The engine's last record holds the present meaning.
+    pub(crate) fn keep(&mut self, engine: &Engine) {
+        self.kept.insert(engine.record().sequence, self.meaning.clone());
     }
 
     fn take(&mut self, engine: &Engine, hub: &Hub) -> Result<(), String> {

@@ -178,6 +178,7 @@ impl Traffic {
                     self.fetches_due += 1;
                 }
                 self.held = 0;
+                self.disturb(now);
             }
             HubEvent::ReportedAck { rid } | HubEvent::Rejected { rid, .. } if self.in_flight == Some(*rid) => {
                 self.in_flight = None;
@@ -188,6 +189,7 @@ impl Traffic {
             HubEvent::Rejected { rid, .. } if self.fetching == Some(*rid) => self.fetching = None,
             HubEvent::DesiredDelta { version, patch } => {
                 self.held += usize::from(self.fetching.is_some());
+                self.disturb(now);
                 if patch.is_empty() && *version > engine.sync().desired_version() {
                     self.fetches_due += 1;
                 }
@@ -226,6 +228,11 @@ impl Traffic {
         }
     }
 
+    /// Reports wait for the disk, or say at once what was kept back.
+    fn disturb(&mut self, now: Duration) {
+        self.undisturbed_since = self.undisturbed_since.max(now + secs(30));
+    }
+
     fn check_rid(&mut self, rid: u64) -> Result<(), String> {
         if rid <= self.last_rid {
             return Err(format!("request id {rid} after {}", self.last_rid));
@@ -248,11 +255,15 @@ impl Traffic {
             }
         }
         let told = patch.get("components").and_then(|components| components.get("climate"));
-        let told = told.and_then(|climate| climate.get("temperature")).and_then(Value::as_f64);
-        let Some(value) = told else { return Ok(()) };
+        let told = told.and_then(|climate| climate.get("temperature"));
+        if told.is_some_and(Value::is_null) {
+            // The number is gone at once, and comes back when it may.
+            self.temperature = None;
+        }
+        let Some(value) = told.and_then(Value::as_f64) else { return Ok(()) };
         let before = self.temperature.replace((now, value));
         // How much later than another a report may be on its way for reasons of its own.
-        let slack = net.round_trip() + disk.patience() + ms(50);
+        let slack = net.round_trip() * 2 + disk.patience() + ms(100);
         let (Some((at, held)), true) = (before, now >= self.undisturbed_since + slack && !acknowledges) else {
             return Ok(());
         };
@@ -260,7 +271,8 @@ impl Traffic {
         if calm && now - at + slack < interval {
             return Err(format!("temperatures are told {:?} apart, at least {interval:?}", now - at));
         }
-        let alone = self.spec.sensors.iter().all(|sensor| sensor.measures == "temperature");
+        // Other sensors have values of their own, and one of several that is lost is told along with the rest.
+        let alone = self.spec.sensors.len() == 1;
         let band = self.spec.report.deadband.get("temperature").copied().unwrap_or(0.0);
         if calm && alone && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
             return Err(format!("{value} is told {:?} after {held}, within the dead-band", now - at));
