@@ -17,10 +17,12 @@ use crate::control::outputs::{OutputState, Outputs, Situation};
 use crate::control::{
     Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
 };
+use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
-use crate::units::BootTime;
+use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
+use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Everything the core must know of its site.
@@ -82,6 +84,7 @@ pub struct Engine {
     untold: Option<(u64, Acknowledgement)>,
     reporter: Reporter,
     sequence: u64,
+    known_time: UnixSeconds,
     save: Save,
     silent_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
@@ -94,6 +97,7 @@ pub struct Engine {
     /// What the last report had to leave out.
     left_out: Option<String>,
     notices: VecDeque<Notice>,
+    answers: VecDeque<HubRequest>,
 }
 
 /// When the record is to be offered next.
@@ -108,6 +112,7 @@ impl Engine {
     /// Starts from what was kept. A record of another identity is not used.
     pub fn new(now: BootTime, spec: EngineSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
+        let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
@@ -142,6 +147,7 @@ impl Engine {
             told: carry.told.unwrap_or(told),
             reporter,
             sequence,
+            known_time,
             silent_since: Some(carry.silent_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
@@ -152,6 +158,7 @@ impl Engine {
             store_fault: None,
             left_out: None,
             notices: VecDeque::new(),
+            answers: VecDeque::new(),
             spec,
         }
     }
@@ -165,11 +172,42 @@ impl Engine {
             _ => self.silent_since,
         };
         let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
-        self.sync.handle_hub(now, event);
+        match event {
+            HubEvent::Method { rid, name } => self.call(now, rid, &name),
+            event => self.sync.handle_hub(now, event),
+        }
         if turned {
             self.step(now);
         }
         self.absorb(now);
+    }
+
+    /// Answers a direct method, at once and in a few hundred bytes.
+    fn call(&mut self, now: BootTime, rid: String, name: &str) {
+        let (status, payload) = match name {
+            "resync" => {
+                self.sync.handle_resync(now);
+                (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
+            }
+            "status" => (200, status(now, &self.sync, self.facts())),
+            _ => (404, json!({ "error": "no such method", "methods": ["resync", "status"] })),
+        };
+        self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            sensors: &self.sensors,
+            outputs: &self.outputs,
+            pin_faults: &self.pin_faults,
+            climate: self.climate.as_ref(),
+            store_fault: self.store_fault.as_deref(),
+        }
+    }
+
+    /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
+    pub fn handle_contact(&mut self, wall: UnixSeconds) {
+        self.known_time = self.known_time.max(wall);
     }
 
     /// Takes a reading.
@@ -267,7 +305,7 @@ impl Engine {
 
     /// The next request for the hub.
     pub fn poll_request(&mut self) -> Option<HubRequest> {
-        self.sync.poll_request()
+        self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
 
     /// The next thing an operator may want to know of.
@@ -321,6 +359,7 @@ impl Engine {
             desired_version: self.sync.desired_version(),
             accepted: self.understanding.accepted.clone(),
             reported: self.sync.acknowledged().clone(),
+            known_time: self.known_time,
         }
     }
 
@@ -379,6 +418,10 @@ impl Engine {
     /// Draws the consequences of whatever was handled.
     fn absorb(&mut self, now: BootTime) {
         if let Some(change) = self.sync.poll_desired_change() {
+            if change.recreated {
+                // What was told to an identity that is gone says nothing to this one, whatever the disk does.
+                self.told = Acknowledgement::default();
+            }
             self.notices.push_back(Notice::Desired(change));
             self.understand(now);
         }

@@ -145,7 +145,7 @@ fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
         return NOT_PERMITTED;
     }
     let crashed = std::env::var("SERVICE_RESULT").is_ok_and(|result| result != "success");
-    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock.boot()) {
+    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
         Err(fault) => {
             eprintln!("twind: the board cannot be opened: {}", fault.reason);
             INTERNAL

@@ -45,6 +45,7 @@ struct Reserved {
 
 const RESERVED: &[Reserved] = &[
     Reserved { name: "rumqttc", only: &["hub/session.rs"] },
+    Reserved { name: "tokio_tungstenite", only: &["hub/websocket.rs"] },
     Reserved { name: "clock_gettime", only: &["service/clock.rs"] },
 ];
 

@@ -4,7 +4,7 @@
 
 use crate::config::{self, Environment, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
-use crate::hub::Identity;
+use crate::hub::{HubSettings, Identity, Source, Transport};
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -37,16 +37,8 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write, err: &
 
 fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let Settings { engine, hub, .. } = settings;
-    let identity = match &hub.identity {
-        Identity::Key(_) => "a device key",
-        Identity::Certificate { .. } => "a certificate",
-    };
     writeln!(out, "{} is right", path.display())?;
-    writeln!(out, "hub      {}, port {}", hub.host, hub.port)?;
-    if let Some(gateway) = &hub.gateway {
-        writeln!(out, "         by the gateway {gateway}")?;
-    }
-    writeln!(out, "device   {}, with {identity}", hub.device_id)?;
+    where_to(hub, out)?;
     for (id, output) in engine.outputs.iter().enumerate() {
         let kind = match output.kind {
             OutputKind::OnOff => "on/off",
@@ -76,6 +68,41 @@ fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<
                 (_, Combine::FirstGood) => "the first good of ",
             };
             writeln!(out, "climate  {min} to {max} {}, by {combine}{}", unit.name(), sensors.join(", "))
+        }
+    }
+}
+
+/// The hub, the device, and the way there.
+fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
+    let proof = |identity: &Identity| match identity {
+        Identity::Key(_) => "a device key",
+        Identity::Certificate { .. } => "a certificate",
+    };
+    let websocket = match hub.transport {
+        Transport::Mqtt => "",
+        Transport::WebSocket => " by WebSocket",
+    };
+    match &hub.source {
+        Source::Assigned(account) => {
+            writeln!(out, "hub      {}, port {}{websocket}", account.host, hub.port)?;
+            if let Some(gateway) = &account.gateway {
+                writeln!(out, "         by the gateway {gateway}")?;
+            }
+        }
+        Source::Provisioned(by) => {
+            writeln!(out, "hub      named by {}, port {}{websocket}", by.endpoint, hub.port)?;
+        }
+    }
+    if let Some(proxy) = &hub.proxy {
+        writeln!(out, "         through the proxy {proxy}")?;
+    }
+    match &hub.source {
+        Source::Assigned(account) => {
+            writeln!(out, "device   {}, with {}", account.device_id, proof(&account.identity))
+        }
+        Source::Provisioned(by) => {
+            let (id, scope) = (&by.registration_id, &by.id_scope);
+            writeln!(out, "device   registered as {id} in scope {scope}, with {}", proof(&by.identity))
         }
     }
 }

@@ -238,7 +238,10 @@ fn without_secret(line: &str) -> String {
     let key_lower = key.to_ascii_lowercase();
     let names_a_secret =
         ["key", "secret", "password", "connection"].iter().any(|word| key_lower.contains(word));
-    let holds_a_secret = lower.contains("sharedaccess") || super::files::looks_like_key(line);
+    // An address with a user in it has a password in it.
+    let signed_address = line.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    let holds_a_secret =
+        signed_address || lower.contains("sharedaccess") || super::files::looks_like_key(line);
     if holds_a_secret || (names_a_secret && !key_lower.contains("file")) {
         format!("{key}= …")
     } else {
@@ -276,6 +279,7 @@ mod tests {
         for line in [
             "connection-string = \"HostName=h;SharedAccessKey=c2VjcmV0\"",
             "key = \"c2VjcmV0\"",
+            "proxy = \"http://me:c2VjcmV0@proxy.local:3128\"",
             "key-file = \"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=\"",
         ] {
             assert!(!told(line, Span { start: 0, end: 3 }).contains("c2Vj"), "{line}");

@@ -1,14 +1,13 @@
 //! `[hub]`: where the twin lives, how to get there, and as whom.
 //!
-//! The name of the hub and the device come from a connection string or from `host` and `device-id`; the identity is
-//! a key or a certificate, one of them. Deliberately absent: connecting.
+//! The name of the hub and the device come from a connection string, from `host` and `device-id`, or from the
+//! provisioning service; the identity is a key or a certificate, one of them. Deliberately absent: connecting.
 
 use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::files::{Places, decode_key};
 use super::reader::{At, Reader};
-use super::unsupported::unsupported;
-use super::values;
-use crate::hub::{HubSettings, Identity, Secret};
+use super::{provisioning, proxy, values};
+use crate::hub::{Account, HubSettings, Identity, Secret, Source, Transport};
 use core::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,10 +17,21 @@ const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1177);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(10);
 const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-const PORT: u16 = 8883;
 
 const GAP: &str = "[hub] with connection-string-file = \"/etc/twind/connection-string\", a file that holds the \
-                   device's connection string (or host, device-id and key-file)";
+                   device's connection string (or host, device-id and key-file, or a table \
+                   [hub.provisioning])";
+
+/// The keys that say which device of which hub this is, and as whom; they do not go with a provisioning service.
+const IDENTITY_KEYS: [&str; 7] = [
+    "connection-string-file",
+    "host",
+    "device-id",
+    "gateway",
+    "key-file",
+    "certificate-file",
+    "private-key-file",
+];
 
 /// What the hub's table names, each part as far as it is right.
 #[derive(Default)]
@@ -43,8 +53,14 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     let host = hub.read("host", |value| host_name(values::text(value)?));
     let device_id = hub.read("device-id", |value| check_device_id(values::text(value)?));
     let gateway = hub.read("gateway", |value| host_name(values::text(value)?));
-    let port = hub.integer("port", 1..=65535).and_then(|port| u16::try_from(port.value).ok()).unwrap_or(PORT);
-    transport(&mut hub);
+    let port = hub.integer("port", 1..=65535).and_then(|port| u16::try_from(port.value).ok());
+    let transport = hub
+        .word("transport", &[("mqtt", Transport::Mqtt), ("websocket", Transport::WebSocket)])
+        .map_or_else(Transport::default, |at| at.value);
+    let proxy = hub.read("proxy", |value| proxy::parse(values::text(value)?));
+    if hub.has("proxy") && transport == Transport::Mqtt {
+        hub.wrong("proxy", "is for transport = \"websocket\" only: proxies let nothing but port 443 through");
+    }
     let ca_file = hub.read("ca-file", |value| places.trusted(values::text(value)?));
     let keep_alive = hub.duration("keep-alive", SECOND..=KEEP_ALIVE_MAX).map_or(KEEP_ALIVE, |at| at.value);
     let model_id = hub.read("model-id", model_id);
@@ -54,10 +70,19 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     let key = hub.read("key-file", |value| key_file(values::text(value)?, places));
     let certificate_file = hub.read("certificate-file", |value| places.certificate(values::text(value)?));
     let private_key_file = hub.read("private-key-file", |value| places.private_key(values::text(value)?));
-    let provisioned = provisioning(hub.table("provisioning"));
+    let provisioning = hub.table("provisioning");
+    let provisioned = provisioning.present();
+    let provisioning = provisioning::read(provisioning, places);
 
     let with_certificate = hub.has("certificate-file") || hub.has("private-key-file");
-    let named = if hub.has("connection-string-file") {
+    if provisioned {
+        for key in IDENTITY_KEYS.into_iter().filter(|key| hub.has(key)) {
+            hub.wrong(key, "cannot stand beside [hub.provisioning], which names hub and device: remove one");
+        }
+    }
+    let named = if provisioned {
+        None
+    } else if hub.has("connection-string-file") {
         for (key, instead) in [
             ("host", "HostName"),
             ("device-id", "DeviceId"),
@@ -72,8 +97,6 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
             }
         }
         string.and_then(|string| from_string(&hub, &string, places, with_certificate))
-    } else if provisioned {
-        None
     } else if ["host", "device-id", "key-file", "certificate-file", "private-key-file"]
         .iter()
         .any(|k| hub.has(k))
@@ -99,27 +122,36 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         hub.findings().gap(hub.header(), GAP);
         None
     };
-    if with_certificate {
+    if with_certificate && !provisioned {
         hub.require("certificate-file", "the certificate that `private-key-file` belongs to");
         hub.require("private-key-file", "the private key that `certificate-file` belongs to");
     }
     hub.finish();
 
-    let named = named?;
-    let identity = if with_certificate {
-        Identity::Certificate {
-            certificate_file: certificate_file?.value,
-            private_key_file: private_key_file?.value,
-        }
+    let source = if provisioned {
+        Source::Provisioned(provisioning?)
     } else {
-        Identity::Key(named.key?)
+        let named = named?;
+        let identity = if with_certificate {
+            Identity::Certificate {
+                certificate_file: certificate_file?.value,
+                private_key_file: private_key_file?.value,
+            }
+        } else {
+            Identity::Key(named.key?)
+        };
+        Source::Assigned(Account {
+            host: named.host?,
+            device_id: named.device_id?,
+            gateway: named.gateway,
+            identity,
+        })
     };
     Some(HubSettings {
-        host: named.host?,
-        device_id: named.device_id?,
-        gateway: named.gateway,
-        port,
-        identity,
+        source,
+        port: port.unwrap_or_else(|| transport.default_port()),
+        transport,
+        proxy: proxy.map(|at| at.value),
         ca_file: ca_file.map(|at| at.value),
         keep_alive,
         token_lifetime,
@@ -184,35 +216,4 @@ fn model_id(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, Stri
             values::shorten(id)
         ))
     }
-}
-
-fn transport(hub: &mut Reader<'_>) {
-    let websocket = hub.word("transport", &[("mqtt", false), ("websocket", true)]);
-    if websocket.is_some_and(|at| at.value) {
-        hub.wrong("transport", unsupported("= \"websocket\""));
-    }
-    if hub.string("proxy").is_some() {
-        hub.wrong("proxy", unsupported("(for the websocket only)"));
-    }
-}
-
-/// Checks `[hub.provisioning]`; is it there?
-fn provisioning(mut table: Reader<'_>) -> bool {
-    let present = table.present();
-    for key in [
-        "endpoint",
-        "id-scope",
-        "registration-id",
-        "key-file",
-        "group-key-file",
-        "certificate-file",
-        "private-key-file",
-    ] {
-        table.string(key);
-    }
-    if present {
-        table.findings().wrong(table.header(), unsupported("[hub.provisioning]"));
-    }
-    table.finish();
-    present
 }

@@ -12,6 +12,8 @@ mod faults;
 mod files;
 mod hub;
 mod outputs;
+mod provisioning;
+mod proxy;
 mod reader;
 mod sensors;
 mod twin;
@@ -25,7 +27,7 @@ pub use twin::default_socket;
 use crate::board::BoardSettings;
 use crate::control::{ClimateSpec, OutputId, OutputSpec, SensorSpec};
 use crate::engine::EngineSpec;
-use crate::hub::HubSettings;
+use crate::hub::{HubSettings, Source};
 use crate::sensors::SensorSettings;
 use crate::twin::SyncPolicy;
 use core::time::Duration;
@@ -43,6 +45,9 @@ const SYNC: SyncPolicy = SyncPolicy {
     request_timeout: Duration::from_secs(30),
     refresh_interval: Duration::from_secs(12 * 60 * 60),
 };
+
+/// Where the provisioning service's last answer is kept, in the state directory.
+const ASSIGNMENT: &str = "assignment";
 
 /// Everything the daemon needs, room by room.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +85,7 @@ pub struct LocalSettings {
     pub state_dir: PathBuf,
     /// Where the daemon listens.
     pub socket: PathBuf,
-    /// Whose record it must be (`host/device`); `None` if `[hub]` cannot be read by whoever asks.
+    /// Whose record it must be ([`HubSettings::identity`]); `None` if `[hub]` cannot be read by whoever asks.
     pub identity: Option<String>,
 }
 
@@ -155,7 +160,7 @@ pub fn load_local(path: &Path, environment: &Environment) -> Result<LocalSetting
         let mut root = root.again(&elsewhere);
         let socket = twin::socket(root.table("local"), &places, environment);
         let hub = hub::read(root.table("hub"), &places);
-        Some(LocalSettings { state_dir, socket, identity: hub.map(|hub| identity(&hub)) })
+        Some(LocalSettings { state_dir, socket, identity: hub.map(|hub| hub.identity()) })
     })
 }
 
@@ -237,7 +242,10 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let socket = twin::socket(root.table("local"), places, environment);
     root.finish();
 
-    let hub = hub?;
+    let mut hub = hub?;
+    if let Source::Provisioned(by) = &mut hub.source {
+        by.assignment_file = Some(state_dir.join(ASSIGNMENT));
+    }
     let (specs, pins): (Vec<OutputSpec>, Vec<_>) =
         outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
     let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
@@ -250,7 +258,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             properties: properties?,
             report,
             sync: SYNC,
-            identity: identity(&hub),
+            identity: hub.identity(),
         },
         hub,
         board: BoardSettings { driver: board.driver?, outputs: pins },
@@ -273,10 +281,6 @@ fn check_autos(root: &Reader<'_>, outputs: &[Output], climate: Option<&ClimateSp
             root.findings().wrong(*at, say);
         }
     }
-}
-
-fn identity(hub: &HubSettings) -> String {
-    format!("{}/{}", hub.host, hub.device_id)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::Environment;
 use super::files::Places;
 use super::reader::{At, Reader};
-use super::unsupported::unsupported;
 use super::values;
 use crate::control::PropertyMap;
 use crate::report::{ReportSpec, ReportStyle};
@@ -76,10 +75,8 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
         report.wrong("min-interval", say);
     }
     let deadband = deadband(report.table("deadband"));
-    let pnp = report.word("style", &[("plain", false), ("pnp", true)]);
-    if pnp.is_some_and(|at| at.value) {
-        report.wrong("style", unsupported("= \"pnp\""));
-    }
+    let styles = [("plain", ReportStyle::Plain), ("pnp", ReportStyle::PlugAndPlay)];
+    let style = report.word("style", &styles).map(|at| at.value).unwrap_or_default();
     let firmware_version = report.read("firmware-version", |value| {
         let text = values::text(value)?;
         let fits = text.len() <= TEXT_BYTES_MAX;
@@ -90,7 +87,7 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
         heartbeat,
         min_interval,
         deadband,
-        style: ReportStyle::Plain,
+        style,
         firmware_version: firmware_version
             .map_or_else(|| env!("CARGO_PKG_VERSION").to_owned(), |at| at.value),
     }

@@ -202,3 +202,36 @@ proptest! {
         prop_assert_eq!(&rig.engine.record().reported, &rig.reported);
     }
 }
+
+#[test]
+fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
+    let mut rig = Rig::new();
+    let mut call = |name: &str| {
+        rig.engine.handle_hub(at(1), HubEvent::Method { rid: "7".into(), name: name.into() });
+        match rig.engine.poll_request() {
+            Some(HubRequest::AnswerMethod { rid, status, payload }) if rid == "7" => (status, payload),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(call("reboot").0, 404);
+    assert_eq!(call("resync"), (200, json!({"desiredVersion": 0})));
+    let (status, payload) = call("status");
+    assert_eq!((status, &payload["hub"]["online"]), (200, &json!(false)));
+    assert_eq!(payload["outputs"]["fan"]["cause"], "fail-safe start");
+    assert!(payload.to_string().len() < 4096);
+}
+
+#[test]
+fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
+    let mut rig = Rig::online();
+    for _ in 0..3 {
+        rig.desire(json!({"fanOn": true}));
+    }
+    assert_eq!(rig.reported.as_object()["desiredVersion"], json!(rig.hub_version));
+    rig.disk = Disk::Full;
+    rig.hub(HubEvent::Down);
+    (rig.hub_version, rig.desired, rig.reported) = (1, Section::default(), Section::default());
+    rig.hub(HubEvent::Up);
+    let told = rig.reported.as_object();
+    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+}

@@ -145,7 +145,7 @@ impl Rig {
                 self.reported.apply(&patch);
                 HubEvent::ReportedAck { rid }
             }
-            HubRequest::Reconnect { reason } => panic!("reconnects for {reason}"),
+            other => panic!("not expected: {other:?}"),
         };
         self.engine.handle_hub(self.now, answer);
     }

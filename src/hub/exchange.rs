@@ -60,6 +60,10 @@ impl Exchange {
                     });
                 }
             },
+            HubRequest::AnswerMethod { rid, status, payload } => {
+                let topic = topic::answer_method(rid, *status);
+                return Asked::Send(Message { topic, payload: payload.to_string().into_bytes() });
+            }
             HubRequest::Reconnect { .. } => return Asked::Nothing,
         };
         if self.asked.len() == ASKED_MAX {
@@ -84,6 +88,10 @@ impl Exchange {
                 Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
                 Err(fault) => garbled(format!("the hub's notification: {fault}")),
             }),
+            // No method of ours takes anything, so what was sent along is not looked at.
+            Incoming::Method { name, rid } => {
+                Some(HubEvent::Method { rid: rid.to_owned(), name: name.to_owned() })
+            }
             Incoming::Unreadable => Some(garbled(format!("the hub's topic {}", codec::shorten(topic)))),
             Incoming::Foreign => {
                 tracing::debug!(topic = codec::shorten(topic), "a message that is not about the twin");

@@ -4,7 +4,10 @@
 //! been reported as "not authorized"), so every stage fails under its own name.
 //! Deliberately absent: when to try again, which is `dial`'s.
 
+use super::dps::ProvisioningFault;
+use super::proxy::ProxyFault;
 use super::tls::{SetupFault, TlsFault};
+use super::websocket::WebSocketFault;
 use crate::units::UnixSeconds;
 use core::fmt;
 use core::time::Duration;
@@ -20,13 +23,16 @@ pub struct Peer {
     pub port: u16,
 }
 
+impl Peer {
+    /// The name as it stands before a port.
+    pub(super) fn bare(&self) -> String {
+        if self.name.contains(':') { format!("[{}]", self.name) } else { self.name.clone() }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.contains(':') {
-            write!(f, "[{}]:{}", self.name, self.port)
-        } else {
-            write!(f, "{}:{}", self.name, self.port)
-        }
+        write!(f, "{}:{}", self.bare(), self.port)
     }
 }
 
@@ -39,10 +45,16 @@ pub enum Stage {
     Tcp,
     /// The TLS handshake.
     Tls,
+    /// A proxy's answer.
+    Proxy,
+    /// The opening of a WebSocket.
+    WebSocket,
     /// The answer to CONNECT.
     Connect,
     /// The answer to SUBSCRIBE.
     Subscribe,
+    /// The answer of the provisioning service.
+    Register,
 }
 
 impl fmt::Display for Stage {
@@ -51,8 +63,11 @@ impl fmt::Display for Stage {
             Self::Dns => "the name server did not answer in time",
             Self::Tcp => "no answer at all; a firewall that drops this port looks like this",
             Self::Tls => "it accepted the connection, but not the TLS handshake in time",
+            Self::Proxy => "its proxy did not answer in time",
+            Self::WebSocket => "it accepted TLS, but did not open a WebSocket in time",
             Self::Connect => "it did not answer the MQTT CONNECT in time",
             Self::Subscribe => "it did not answer the MQTT SUBSCRIBE in time",
+            Self::Register => "it did not answer the registration in time",
         })
     }
 }
@@ -68,10 +83,26 @@ pub enum Cause {
     Timeout(Stage),
     /// This machine lacks what a connection needs.
     Setup(SetupFault),
+    /// The proxy does not lead there.
+    Proxy {
+        /// The proxy.
+        proxy: Peer,
+        /// What went wrong with it.
+        fault: ProxyFault,
+    },
     /// The TLS handshake failed.
     Tls(TlsFault),
+    /// The WebSocket did not open, or broke its rules.
+    WebSocket(WebSocketFault),
+    /// The provisioning service does not name a hub.
+    Provisioning(ProvisioningFault),
     /// The wall clock is before any date that can be true, so a token would be worthless.
-    Clock(UnixSeconds),
+    Clock {
+        /// What it says.
+        at: UnixSeconds,
+        /// What it cannot be before.
+        floor: UnixSeconds,
+    },
     /// The hub refused the CONNECT.
     Refused {
         /// The CONNACK's return code.
@@ -88,7 +119,9 @@ pub enum Cause {
     },
     /// The other end broke the rules of MQTT.
     Protocol(String),
-    /// The connection ended.
+    /// The other end closed the connection.
+    Closed(String),
+    /// The connection broke on its way.
     Cut(String),
     /// A ping was not answered within the keep-alive.
     Silent,
@@ -101,6 +134,8 @@ pub enum Cause {
 pub(super) enum Pace {
     /// The way there is broken, and may be whole again at any moment.
     Cut,
+    /// The hub serves, but not us, and not now.
+    Busy,
     /// A person must act, or a quota must be renewed.
     Refused,
     /// Something on this machine is awaited; to look costs nothing.
@@ -110,19 +145,46 @@ pub(super) enum Pace {
 impl Cause {
     pub(super) fn pace(&self) -> Pace {
         match self {
-            Self::Clock(_) => Pace::Local,
+            Self::Clock { .. } => Pace::Local,
             Self::Setup(_) | Self::Tls(_) | Self::Subscription(_) | Self::Oversized { .. } => Pace::Refused,
-            // 3 is also said by a hub that is merely busy, and is worth an early second try.
-            Self::Refused { code, .. } if *code != 3 => Pace::Refused,
+            Self::WebSocket(WebSocketFault::Status(500..)) => Pace::Busy,
+            Self::WebSocket(_) => Pace::Refused,
+            Self::Proxy { fault, .. } if fault.is_lasting() => Pace::Refused,
+            Self::Provisioning(fault) if fault.is_lasting() => Pace::Refused,
+            Self::Provisioning(_) => Pace::Busy,
+            // 3 is said to a disabled device, and by a hub that is merely busy.
+            Self::Refused { code: 3, .. } => Pace::Busy,
+            Self::Refused { .. } => Pace::Refused,
             _ => Pace::Cut,
+        }
+    }
+
+    /// Did the hub end the connection and not say why? A reset is what is seen of it while something is being sent.
+    pub(super) fn without_a_word(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
+    /// Did the hub end it, or stop being there? Then it probably did so to others as well.
+    pub(super) fn by_the_hub(&self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Silent)
+    }
+
+    /// How long the other end asks not to be tried again.
+    pub(super) fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Provisioning(fault) => fault.asks_to_wait(),
+            _ => Duration::ZERO,
         }
     }
 
     /// Might a wrong wall clock be behind it? Then a clock that is set is a reason to try at once.
     pub(super) fn may_be_the_clock(&self) -> bool {
+        if let Self::Provisioning(fault) = self {
+            return fault.is_denial();
+        }
         matches!(
             self,
-            Self::Clock(_)
+            Self::Clock { .. }
                 | Self::Refused { code: 4 | 5, .. }
                 | Self::Tls(TlsFault::Expired | TlsFault::NotValidYet)
         )
@@ -133,10 +195,19 @@ impl Cause {
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Setup(_) | Self::Refused { .. } | Self::Subscription(_) => Level::ERROR,
+            Self::Proxy { fault, .. } if fault.is_lasting() => Level::ERROR,
+            Self::Provisioning(fault) if fault.is_lasting() => Level::ERROR,
+            Self::WebSocket(_) | Self::Provisioning(_) => Level::WARN,
             Self::Tls(TlsFault::Alert(_) | TlsFault::Other(_)) => Level::WARN,
             Self::Tls(_) => Level::ERROR,
-            Self::Clock(_) | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
-            Self::Dns(_) | Self::Tcp(_) | Self::Timeout(_) | Self::Cut(_) | Self::Silent => Level::INFO,
+            Self::Clock { .. } | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
+            Self::Dns(_)
+            | Self::Tcp(_)
+            | Self::Timeout(_)
+            | Self::Proxy { .. }
+            | Self::Closed(_)
+            | Self::Cut(_)
+            | Self::Silent => Level::INFO,
         }
     }
 
@@ -147,6 +218,13 @@ impl Cause {
             (Self::Tls(a), Self::Tls(b)) => a == b,
             (Self::Setup(a), Self::Setup(b)) => a == b,
             (Self::Timeout(a), Self::Timeout(b)) => a == b,
+            (Self::WebSocket(a), Self::WebSocket(b)) => a == b,
+            (Self::Proxy { fault: a, .. }, Self::Proxy { fault: b, .. }) => {
+                core::mem::discriminant(a) == core::mem::discriminant(b)
+            }
+            (Self::Provisioning(a), Self::Provisioning(b)) => {
+                core::mem::discriminant(a) == core::mem::discriminant(b)
+            }
             _ => core::mem::discriminant(self) == core::mem::discriminant(other),
         }
     }
@@ -159,6 +237,19 @@ pub struct Failure {
     pub peer: Peer,
     /// What went wrong.
     pub cause: Cause,
+}
+
+impl Failure {
+    /// Says it as loud as it deserves, and a repetition quietly.
+    pub(super) fn log(&self, host: &str, device: &str, repeated: bool, wait: Duration) {
+        let wait = wait.as_secs_f32();
+        match self.cause.level() {
+            _ if repeated => tracing::debug!(%host, %device, "still: {self}; next attempt in {wait:.1} s"),
+            Level::ERROR => tracing::error!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+            Level::WARN => tracing::warn!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+            _ => tracing::info!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -175,11 +266,17 @@ impl fmt::Display for Failure {
             Cause::Tcp(reason) => write!(f, "cannot connect to {peer}: {reason}; check network and firewall"),
             Cause::Timeout(stage) => write!(f, "cannot connect to {peer}: {stage}"),
             Cause::Setup(fault) => write!(f, "cannot connect to {peer}: {fault}"),
+            Cause::Proxy { proxy, fault } => {
+                write!(f, "cannot connect to {peer} through the proxy {proxy}: {fault}")
+            }
             Cause::Tls(fault) => write!(f, "no TLS with {peer}: {fault}"),
-            Cause::Clock(at) => write!(
+            Cause::WebSocket(fault) => write!(f, "no WebSocket with {peer}: {fault}"),
+            Cause::Provisioning(fault) => write!(f, "the provisioning service {peer} names no hub: {fault}"),
+            Cause::Clock { at, floor } => write!(
                 f,
-                "not connecting to {peer} yet: the clock says {}, which cannot be; waiting for it to be set",
-                WallTime(*at)
+                "not connecting to {peer} yet: the clock says {}, but it is after {}; waiting for it to be set",
+                WallTime(*at),
+                WallTime(*floor)
             ),
             Cause::Refused { code, at } => refused(f, peer, *code, *at),
             Cause::Subscription(filter) => write!(
@@ -191,7 +288,9 @@ impl fmt::Display for Failure {
                 "{peer} sent a packet of {bytes} bytes, more than any twin can have; a smaller one must replace it"
             ),
             Cause::Protocol(reason) => write!(f, "{peer} does not keep to MQTT 3.1.1: {reason}"),
-            Cause::Cut(reason) => write!(f, "the connection to {peer} ended: {reason}"),
+            Cause::Closed(reason) | Cause::Cut(reason) => {
+                write!(f, "the connection to {peer} ended: {reason}")
+            }
             Cause::Silent => write!(f, "{peer} stopped answering"),
             Cause::Asked(reason) => write!(f, "left {peer} to connect anew: {reason}"),
         }
@@ -235,74 +334,5 @@ impl fmt::Display for WallTime {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOON: UnixSeconds = UnixSeconds(1_767_268_800);
-
-    fn say(cause: Cause) -> String {
-        Failure { peer: Peer { name: "hub.example".into(), port: 8883 }, cause }.to_string()
-    }
-
-    #[test]
-    fn refused_credentials_name_the_clock_and_what_it_says() {
-        let text = say(Cause::Refused { code: 5, at: NOON });
-        assert!(text.contains("clock") && text.contains("2026-01-01T12:00:00Z"), "{text}");
-    }
-
-    #[test]
-    fn a_disabled_device_is_told_from_refused_credentials() {
-        let text = say(Cause::Refused { code: 3, at: NOON });
-        assert!(text.contains("disabled") && !text.contains("credentials"), "{text}");
-    }
-
-    #[test]
-    fn every_cause_names_the_peer() {
-        for cause in [
-            Cause::Dns("x".into()),
-            Cause::Tcp("x".into()),
-            Cause::Timeout(Stage::Tls),
-            Cause::Setup(SetupFault::NoRoots),
-            Cause::Tls(TlsFault::NotTls),
-            Cause::Clock(NOON),
-            Cause::Refused { code: 77, at: NOON },
-            Cause::Subscription("f"),
-            Cause::Oversized { bytes: 1 },
-            Cause::Protocol("x".into()),
-            Cause::Cut("x".into()),
-            Cause::Silent,
-            Cause::Asked("x"),
-        ] {
-            let text = say(cause);
-            assert!(text.contains("hub.example"), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_of_version_six_is_bracketed() {
-        assert_eq!(Peer { name: "::1".into(), port: 8883 }.to_string(), "[::1]:8883");
-    }
-
-    #[test]
-    fn a_clock_gone_mad_is_still_printed() {
-        assert_eq!(WallTime(UnixSeconds(u64::MAX)).to_string(), format!("{} s after 1970", u64::MAX));
-        assert_eq!(WallTime(UnixSeconds(253_402_300_799)).to_string(), "9999-12-31T23:59:59Z");
-    }
-
-    #[test]
-    fn the_same_refusal_at_another_time_is_the_same_trouble() {
-        let five = Cause::Refused { code: 5, at: NOON };
-        assert!(five.is_like(&Cause::Refused { code: 5, at: UnixSeconds(0) }));
-        assert!(!five.is_like(&Cause::Refused { code: 3, at: NOON }));
-        assert!(Cause::Cut("a".into()).is_like(&Cause::Cut("b".into())));
-        assert!(!Cause::Tls(TlsFault::Expired).is_like(&Cause::Tls(TlsFault::UnknownIssuer)));
-    }
-
-    #[test]
-    fn only_what_a_person_must_mend_is_an_error() {
-        assert_eq!(Cause::Refused { code: 5, at: NOON }.level(), Level::ERROR);
-        assert_eq!(Cause::Tls(TlsFault::UnknownIssuer).level(), Level::ERROR);
-        assert_eq!(Cause::Cut("x".into()).level(), Level::INFO);
-        assert_eq!(Cause::Tcp("x".into()).level(), Level::INFO);
-    }
-}
+#[path = "failure_tests.rs"]
+mod tests;

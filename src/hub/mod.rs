@@ -5,20 +5,23 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!   topic, codec ◄── exchange   token   dial   failure    pure: no I/O, no clock
-//!                        ▲        ▲      ▲
-//!   tls, wire, hop       │        │      │                what carries the bytes
-//!         ▲              │        │      │
-//!         └────────── session     │      │                one session; alone names the MQTT library
-//!                        ▲        │      │
-//!                        └────── link ───┘                one session after another, until closed
+//!   topic, codec ◄── exchange    dps    token, wall    dial ─► lives    failure     pure: no I/O, no clock
+//!                        ▲        ▲          ▲          ▲
+//!   tls, proxy, websocket│        │          │          │
+//!      ▲ wire ▲  hop     │        │          │          │                          what carries the bytes
+//!      │       session   │        │          │          │                          alone names the MQTT library
+//!      │          ▲      │        │          │          │
+//!      │   twin_session ─┘ provisioning ─► assignment   │                          what is said; what is kept of it
+//!      │          ▲               ▲                     │
+//!      └───────── driver ─────► account ────────────────┘                          one session after another
+//!                   ▲
+//!                  link                                                            the handle to it
 //! ```
 //!
 //! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
 //! comes in through [`Clock`].
 
 use crate::units::{BootTime, UnixSeconds};
-use core::time::Duration;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -27,19 +30,38 @@ pub mod dial;
 pub mod token;
 pub mod topic;
 
+mod account;
+mod assignment;
+mod dps;
+mod driver;
 mod exchange;
 mod failure;
 mod hop;
 mod link;
+mod lives;
+mod moments;
+mod provisioning;
+mod proxy;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod settings;
 mod tls;
+mod twin_session;
+mod wall;
+mod websocket;
 mod wire;
 
+pub use dps::{Assignment, ProvisioningFault};
 pub use failure::{Cause, Failure, Peer, Stage};
-pub use link::{Link, LinkEvent, LinkState};
+pub use link::{Link, LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
+pub use lives::{Advice, Pattern, SHORT};
+pub use proxy::ProxyFault;
+pub use settings::{Account, HubSettings, Provisioning, Proxy, Source, Transport};
 pub use tls::{SetupFault, TlsFault};
+pub use token::derive_key;
+pub use wall::BUILT;
+pub use websocket::WebSocketFault;
 
 /// Where the link's time comes from; `service::clock` reads the real one.
 pub trait Clock: Send + Sync {
@@ -47,6 +69,11 @@ pub trait Clock: Send + Sync {
     fn boot(&self) -> BootTime;
     /// The wall clock, for the expiry of tokens and certificates.
     fn unix(&self) -> UnixSeconds;
+    /// The latest wall time that is known to have been: a clock that says less has not been set yet. Whoever keeps
+    /// such a time should only keep it while a session is up, which shows that the clock was right.
+    fn not_before(&self) -> UnixSeconds {
+        UnixSeconds(0)
+    }
 }
 
 /// A secret: never printed, wiped when dropped.
@@ -81,27 +108,4 @@ pub enum Identity {
         /// PEM.
         private_key_file: PathBuf,
     },
-}
-
-/// Where the twin lives and how to get there.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HubSettings {
-    /// The hub's own name, which tokens and the user name carry.
-    pub host: String,
-    /// The device's id.
-    pub device_id: String,
-    /// Connect to this name instead.
-    pub gateway: Option<String>,
-    /// The TCP port.
-    pub port: u16,
-    /// Who we are.
-    pub identity: Identity,
-    /// Trusted besides the system's roots.
-    pub ca_file: Option<PathBuf>,
-    /// MQTT keep-alive, 1 s to 1177 s.
-    pub keep_alive: Duration,
-    /// How long a token lives, at least 10 s.
-    pub token_lifetime: Duration,
-    /// Announced at connect.
-    pub model_id: Option<String>,
 }

@@ -1,18 +1,17 @@
 //! One MQTT session over one established wire. The only module that names the MQTT library.
 //!
 //! The library is given a fresh event loop for every connection, because an old one drops, repeats or delays what it
-//! held; a task that does nothing but poll it, because a poll that is cancelled may lose what it had read; packets of
-//! QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated; and a queue of two, with one
-//! more request held here. Its errors become [`Cause`]s; an end that it can only call broken is explained by the wire.
-//! The options that hold the token are never printed.
-//! Deliberately absent: dialling (`wire`), and what happens after the end (`link`).
+//! held; a task that does nothing but poll it, because a poll that is cancelled may lose what it had read; and a queue
+//! of two. Its errors become [`Cause`]s; an end that it can only call broken is explained by the wire. The options that
+//! hold the token are never printed.
+//! Deliberately absent: dialling (`wire`), what is said (`twin_session`, `provisioning`), and what happens after the
+//! end (`driver`).
 
-use super::exchange::{Asked, Exchange, Message};
+use super::exchange::Message;
 use super::failure::{Cause, Stage};
 use super::hop::Hop;
-use super::token::{self, Token};
-use super::{Clock, HubSettings, codec, topic, wire};
-use crate::twin::{HubEvent, HubRequest};
+use super::token::Token;
+use super::{Clock, codec, wire};
 use core::time::Duration;
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
@@ -38,7 +37,6 @@ const LINGER: Duration = Duration::from_secs(2);
 const LIBRARY_TIMEOUT_SECS: u64 = 120;
 /// What the library can put into CONNECT, and what the hub honours (1177 s).
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1177));
-const FILTERS: [&str; 2] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER];
 
 /// What the polling task tells.
 enum Fact {
@@ -50,13 +48,40 @@ enum Fact {
     Ended(Cause),
 }
 
+/// What is said at CONNECT.
+pub(super) struct Login<'a> {
+    /// The library panics on an empty one, so that is refused here.
+    pub(super) client_id: &'a str,
+    pub(super) user_name: String,
+    /// `None`: a certificate speaks for us.
+    pub(super) password: Option<&'a Token>,
+    pub(super) keep_alive: Duration,
+    /// Nothing of a former session is wanted.
+    pub(super) clean: bool,
+}
+
+/// What a session hears.
+pub(super) enum Heard {
+    /// A message.
+    Published { topic: String, payload: Vec<u8> },
+    /// There is room for another message of ours.
+    Sent,
+}
+
+/// How hard to try to deliver a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// QoS 0: never repeated.
+    Once,
+    /// QoS 1.
+    Acknowledged,
+}
+
 /// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
 pub(super) struct Session {
     client: AsyncClient,
     facts: mpsc::Receiver<Fact>,
     task: Task,
-    exchange: Exchange,
-    outbox: Option<Message>,
 }
 
 /// A task that does not outlive its owner.
@@ -71,8 +96,8 @@ impl Drop for Task {
 impl Session {
     /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted.
     pub(super) async fn open<W>(
-        settings: &HubSettings,
-        token: Option<&Token>,
+        login: &Login<'_>,
+        filters: &[&'static str],
         wire: W,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Cause>
@@ -81,23 +106,23 @@ impl Session {
     {
         let hop =
             Hop::bind().map_err(|error| Cause::Cut(format!("no socket within this machine: {error}")))?;
-        let (client, mut event_loop) = AsyncClient::new(options(settings, token, hop.address())?, QUEUE);
+        let (client, mut event_loop) = AsyncClient::new(options(login, hop.address())?, QUEUE);
         let mut network = NetworkOptions::new();
         network.set_connection_timeout(LIBRARY_TIMEOUT_SECS);
         event_loop.set_network_options(network);
         // Small, so that a reader who does not keep up is felt by the hub and not by our memory.
         let (to_us, facts) = mpsc::channel(4);
         let task = Task(tokio::spawn(converse(event_loop, hop, wire, to_us, clock)));
-        let mut session = Self { client, facts, task, exchange: Exchange::default(), outbox: None };
+        let mut session = Self { client, facts, task };
 
         session.answer(Stage::Connect, |fact| matches!(fact, Fact::Accepted).then_some(Ok(()))).await?;
         // What a former session left subscribed is not relied upon.
-        let filters = FILTERS.map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce));
+        let wanted = filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtMostOnce));
         // Fails if the session has ended meanwhile, which the wait for the answer explains.
-        let _ = session.client.try_subscribe_many(filters);
+        let _ = session.client.try_subscribe_many(wanted);
         session
             .answer(Stage::Subscribe, |fact| match fact {
-                Fact::Subscribed(answer) => Some(granted(&answer.return_codes)),
+                Fact::Subscribed(answer) => Some(granted(filters, &answer.return_codes)),
                 // Notifications for a former session's subscription: the twin is fetched next, and says it all.
                 _ => None,
             })
@@ -126,20 +151,14 @@ impl Session {
         timeout(ANSWER_TIMEOUT, wait).await.unwrap_or(Err(Cause::Timeout(stage)))
     }
 
-    /// The next event, or why the session ended. May be cancelled at any time.
-    pub(super) async fn next(&mut self) -> Result<HubEvent, Cause> {
+    /// What is heard next, or why the session ended. May be cancelled at any time.
+    pub(super) async fn next(&mut self) -> Result<Heard, Cause> {
         loop {
             match self.facts.recv().await {
-                Some(Fact::Published(publish)) => {
-                    if let Some(event) = self.exchange.read(&publish.topic, &publish.payload) {
-                        return Ok(event);
-                    }
+                Some(Fact::Published(Publish { topic, payload, .. })) => {
+                    return Ok(Heard::Published { topic, payload: payload.to_vec() });
                 }
-                Some(Fact::Sent) => {
-                    if let Some(message) = self.outbox.take() {
-                        self.publish(message);
-                    }
-                }
+                Some(Fact::Sent) => return Ok(Heard::Sent),
                 Some(Fact::Ended(cause)) => return Err(cause),
                 Some(Fact::Accepted | Fact::Subscribed(_)) => {}
                 None => return Err(gone()),
@@ -147,31 +166,18 @@ impl Session {
         }
     }
 
-    /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
-    /// asked.
-    pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
-        match self.exchange.ask(request) {
-            Asked::Send(message) => {
-                self.publish(message);
-                None
-            }
-            Asked::Answered(answer) => Some(answer),
-            Asked::Nothing => None,
-        }
-    }
-
-    fn publish(&mut self, message: Message) {
-        let Message { topic, payload } = &message;
-        let published = self.client.try_publish(topic, QoS::AtMostOnce, false, payload.as_slice());
-        // Newer requests supersede older ones; who asked for the older will miss its answer and ask again.
-        if published.is_err() && self.outbox.replace(message).is_some() {
-            tracing::debug!("a request was superseded before it could be sent");
-        }
+    /// Hands a message over; `false` if there is no room until [`Heard::Sent`].
+    pub(super) fn publish(&self, message: &Message, delivery: Delivery) -> bool {
+        let quality = match delivery {
+            Delivery::Once => QoS::AtMostOnce,
+            Delivery::Acknowledged => QoS::AtLeastOnce,
+        };
+        self.client.try_publish(&message.topic, quality, false, message.payload.as_slice()).is_ok()
     }
 
     /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.
     pub(super) async fn close(self, grace: Duration) {
-        let Self { client, facts, mut task, .. } = self;
+        let Self { client, facts, mut task } = self;
         // Nobody reads any more, so the task must not wait for a reader.
         drop(facts);
         if client.try_disconnect().is_ok() {
@@ -184,26 +190,25 @@ fn gone() -> Cause {
     Cause::Cut("the session's task is gone".to_owned())
 }
 
-fn granted(codes: &[SubscribeReasonCode]) -> Result<(), Cause> {
-    if codes.len() != FILTERS.len() {
-        return Err(Cause::Protocol(format!("SUBACK answers {} of {} filters", codes.len(), FILTERS.len())));
+fn granted(filters: &[&'static str], codes: &[SubscribeReasonCode]) -> Result<(), Cause> {
+    if codes.len() != filters.len() {
+        return Err(Cause::Protocol(format!("SUBACK answers {} of {} filters", codes.len(), filters.len())));
     }
     let refused = codes.iter().position(|code| *code == SubscribeReasonCode::Failure);
-    refused.and_then(|i| FILTERS.get(i)).map_or(Ok(()), |filter| Err(Cause::Subscription(filter)))
+    refused.and_then(|i| filters.get(i)).map_or(Ok(()), |filter| Err(Cause::Subscription(filter)))
 }
 
-fn options(settings: &HubSettings, token: Option<&Token>, address: &str) -> Result<MqttOptions, Cause> {
-    if settings.device_id.is_empty() {
-        // The library panics on it.
+fn options(login: &Login<'_>, address: &str) -> Result<MqttOptions, Cause> {
+    if login.client_id.is_empty() {
         return Err(Cause::Protocol("a device without an id cannot connect".to_owned()));
     }
-    let mut options = MqttOptions::new(&settings.device_id, address, 0);
+    let mut options = MqttOptions::new(login.client_id, address, 0);
     options
         .set_transport(Transport::unix())
         // Without a password the library sends a user name alone, which is what a certificate's owner must send.
-        .set_credentials(token::user_name(settings), token.map_or("", Token::expose))
-        .set_keep_alive(settings.keep_alive.clamp(KEEP_ALIVE.0, KEEP_ALIVE.1))
-        .set_clean_session(false)
+        .set_credentials(&login.user_name, login.password.map_or("", Token::expose))
+        .set_keep_alive(login.keep_alive.clamp(KEEP_ALIVE.0, KEEP_ALIVE.1))
+        .set_clean_session(login.clean)
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
         .set_inflight(8);
     Ok(options)
@@ -252,7 +257,7 @@ fn broken(carried: Option<io::Result<()>>, accepted: bool) -> Cause {
     };
     match carried {
         Some(Err(error)) => wire::cause_of(&error, closed),
-        _ => Cause::Cut(closed.to_owned()),
+        _ => Cause::Closed(closed.to_owned()),
     }
 }
 

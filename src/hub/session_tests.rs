@@ -1,9 +1,9 @@
 //! The session against a hub that is nothing but bytes, over a wire that is nothing but memory.
 
 use super::failure::Cause;
-use super::session::Session;
 use super::token;
-use super::{Clock, HubSettings, Identity, Secret};
+use super::twin_session::TwinSession as Session;
+use super::{Account, Clock, HubSettings, Identity, Secret, Source, Transport};
 use crate::twin::{HubEvent, Version};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
-const SUBACK: &[u8] = &[0x90, 4, 0, 1, 0, 0];
+const SUBACK: &[u8] = &[0x90, 5, 0, 1, 0, 0, 0];
 const LIMIT: Duration = Duration::from_secs(60);
 
 struct Stopped;
@@ -28,13 +28,17 @@ impl Clock for Stopped {
     }
 }
 
+fn account() -> Account {
+    let identity = Identity::Key(Secret::new(b"k".to_vec()));
+    Account { host: "h".into(), device_id: "d".into(), gateway: None, identity }
+}
+
 fn settings() -> HubSettings {
     HubSettings {
-        host: "h".into(),
-        device_id: "d".into(),
-        gateway: None,
+        source: Source::Assigned(account()),
         port: 8883,
-        identity: Identity::Key(Secret::new(b"k".to_vec())),
+        transport: Transport::Mqtt,
+        proxy: None,
         ca_file: None,
         keep_alive: Duration::from_secs(240),
         token_lifetime: Duration::from_secs(3600),
@@ -54,7 +58,9 @@ async fn open(said: &[u8]) -> Result<Session, Cause> {
     });
     let settings = settings();
     let token = token::mint("h", "d", &Secret::new(b"k".to_vec()), UnixSeconds(1_800_003_600));
-    timeout(LIMIT, Session::open(&settings, Some(&token), wire, Arc::new(Stopped))).await.expect("it hangs")
+    timeout(LIMIT, Session::open(&settings, &account(), Some(&token), wire, Arc::new(Stopped)))
+        .await
+        .expect("it hangs")
 }
 
 /// All that comes of what the hub says.
@@ -94,7 +100,7 @@ async fn changes_count_from_the_moment_the_subscriptions_are_granted() {
         })
         .collect();
     assert_eq!(versions, [Version(4)]);
-    assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
 }
 
 #[tokio::test]
@@ -106,14 +112,14 @@ async fn what_was_said_before_the_end_is_heard_before_it() {
 
 #[tokio::test]
 async fn a_refused_subscription_is_named_even_if_the_end_follows_at_once() {
-    let (_, cause) = outcome(&[CONNACK, &[0x90, 4, 0, 1, 0, 0x80]].concat()).await;
+    let (_, cause) = outcome(&[CONNACK, &[0x90, 5, 0, 1, 0, 0x80, 0]].concat()).await;
     assert_eq!(cause, Cause::Subscription("$iothub/twin/PATCH/properties/desired/#"));
 }
 
 #[tokio::test]
 async fn an_answer_to_half_of_the_subscriptions_is_none() {
     let (_, cause) = outcome(&[CONNACK, &[0x90, 3, 0, 1, 0]].concat()).await;
-    assert!(matches!(&cause, Cause::Protocol(reason) if reason.contains("1 of 2")), "{cause:?}");
+    assert!(matches!(&cause, Cause::Protocol(reason) if reason.contains("1 of 3")), "{cause:?}");
 }
 
 #[tokio::test]
@@ -126,7 +132,7 @@ async fn each_wrong_answer_to_connect_is_named() {
     assert!(matches!(&cause, Cause::Protocol(_)), "{cause:?}");
     let (_, cause) = outcome(&[]).await;
     assert!(
-        matches!(&cause, Cause::Cut(reason) if reason.contains("instead of answering CONNECT")),
+        matches!(&cause, Cause::Closed(reason) if reason.contains("instead of answering CONNECT")),
         "{cause:?}"
     );
 }

@@ -5,7 +5,7 @@
 //! taken from the process, and the time at which certificates are judged comes from [`Clock`].
 //! Deliberately absent: pinning (the hub's chain changes), revocation lists, ALPN (the hub offers none on 8883).
 
-use super::{Clock, HubSettings, Identity};
+use super::{Clock, Identity};
 use core::fmt;
 use core::time::Duration;
 use rustls::client::Resumption;
@@ -177,13 +177,17 @@ impl TimeProvider for CertificateTime {
 ///
 /// # Errors
 /// What is missing or broken on this machine.
-pub(super) fn configure(settings: &HubSettings, clock: Arc<dyn Clock>) -> Result<ClientConfig, SetupFault> {
+pub(super) fn configure(
+    identity: &Identity,
+    ca_file: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, SetupFault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(provider, Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupFault::Library(error.to_string()))?
-        .with_root_certificates(roots(settings.ca_file.as_deref())?);
-    let mut config = match &settings.identity {
+        .with_root_certificates(roots(ca_file)?);
+    let mut config = match identity {
         Identity::Key(_) => builder.with_no_client_auth(),
         Identity::Certificate { certificate_file, private_key_file } => {
             let chain = certificates(certificate_file)?;

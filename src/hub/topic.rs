@@ -2,7 +2,8 @@
 //!
 //! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub", device twins). No topic carries a device id: the
 //! hub takes it from the session. `$rid` always stands first in a query, because a parser in the field needs it there.
-//! Deliberately absent: payloads (`codec`), and topics of direct methods and messages, which twind does not use.
+//! Direct methods are called and answered on topics of the same kind. Deliberately absent: payloads (`codec`), and
+//! topics of messages, which twind does not use.
 
 use crate::twin::Version;
 
@@ -11,6 +12,12 @@ pub const RESPONSES_FILTER: &str = "$iothub/twin/res/#";
 /// The filter for changes of the desired section.
 pub const DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
 
+/// The filter for calls of direct methods.
+pub const METHODS_FILTER: &str = "$iothub/methods/POST/#";
+
+const METHODS: &str = "$iothub/methods/POST/";
+/// A call with a longer name or id is not answered: twind's own methods are short, and ids are the hub's.
+const METHOD_BYTES_MAX: usize = 256;
 const TWIN: &str = "$iothub/twin/";
 const RESPONSES: &str = "$iothub/twin/res/";
 const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/";
@@ -25,9 +32,14 @@ pub fn patch_reported(rid: u64) -> String {
     format!("{TWIN}PATCH/properties/reported/?$rid={rid}")
 }
 
+/// Where a direct method's answer goes.
+pub fn answer_method(rid: &str, status: u16) -> String {
+    format!("$iothub/methods/res/{status}/?$rid={rid}")
+}
+
 /// What an incoming topic says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Incoming {
+pub enum Incoming<'a> {
     /// The answer to a request.
     Response {
         /// An HTTP-like status of three digits.
@@ -42,6 +54,13 @@ pub enum Incoming {
         /// The version after it. The payload says it too.
         version: Option<Version>,
     },
+    /// The back end calls a direct method.
+    Method {
+        /// The method.
+        name: &'a str,
+        /// The call's id, which the answer must carry.
+        rid: &'a str,
+    },
     /// A topic below the twin's that cannot be read.
     Unreadable,
     /// No topic of the twin. A hub that remembers the subscriptions of another client of this device may send such.
@@ -53,7 +72,7 @@ pub enum Incoming {
 /// The path is compared byte by byte; `?` must start the last segment; of a repeated parameter the first counts;
 /// unknown parameters are ignored; a version that is no number is ignored, a request id that is none is unreadable,
 /// because ours are numbers.
-pub fn parse(topic: &str) -> Incoming {
+pub fn parse(topic: &str) -> Incoming<'_> {
     if let Some(rest) = topic.strip_prefix(RESPONSES) {
         return parse_response(rest).unwrap_or(Incoming::Unreadable);
     }
@@ -63,10 +82,20 @@ pub fn parse(topic: &str) -> Incoming {
             None => Incoming::Unreadable,
         };
     }
+    if let Some(rest) = topic.strip_prefix(METHODS) {
+        return parse_method(rest).unwrap_or(Incoming::Foreign);
+    }
     if topic.starts_with(TWIN) { Incoming::Unreadable } else { Incoming::Foreign }
 }
 
-fn parse_response(rest: &str) -> Option<Incoming> {
+fn parse_method(rest: &str) -> Option<Incoming<'_>> {
+    let (name, rest) = rest.split_once('/')?;
+    let rid = parameter(query(rest)?, "$rid")?;
+    let fits = !name.is_empty() && !rid.is_empty() && name.len().max(rid.len()) <= METHOD_BYTES_MAX;
+    fits.then_some(Incoming::Method { name, rid })
+}
+
+fn parse_response(rest: &str) -> Option<Incoming<'_>> {
     let (status, rest) = rest.split_once('/')?;
     if status.len() != 3 {
         return None;
@@ -114,6 +143,18 @@ mod tests {
             patch_reported(u64::MAX),
             format!("$iothub/twin/PATCH/properties/reported/?$rid={}", u64::MAX)
         );
+    }
+
+    #[test]
+    fn a_method_is_called_by_name_and_answered_by_the_id_of_the_call() {
+        let call = "$iothub/methods/POST/status/?$rid=a1b2";
+        assert_eq!(parse(call), Incoming::Method { name: "status", rid: "a1b2" });
+        assert_eq!(answer_method("a1b2", 404), "$iothub/methods/res/404/?$rid=a1b2");
+        for odd in
+            ["$iothub/methods/POST/status/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST/x/?$rid="]
+        {
+            assert_eq!(parse(odd), Incoming::Foreign, "{odd}");
+        }
     }
 
     #[test]

@@ -1,51 +1,109 @@
-//! The way to the hub: name, address, TCP, TLS, each with its own time-out and its own name when it fails.
+//! The way to the hub: name, address, TCP or proxy, TLS, WebSocket, each with its own time-out and its own name when it
+//! fails.
 //!
 //! Deliberately absent: MQTT, and trying again.
 
 use super::failure::{Cause, Peer, Stage};
+use super::proxy::{self, ProxyFault};
+use super::settings::{Proxy, Transport};
 use super::tls::{SetupFault, TlsFault};
+use super::websocket::{self, WebSocketFault};
 use core::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 const DNS_TIMEOUT: Duration = Duration::from_secs(15);
 /// One silent address must not use up the time of the others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 const TLS_TIMEOUT: Duration = Duration::from_secs(30);
+const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sent bytes that nobody acknowledges for so long end the connection. The kernel alone would try for a quarter of an
 /// hour, in which a dead link looks alive.
 const UNACKNOWLEDGED_MAX_MS: u32 = 30_000;
 
+/// A connection that carries MQTT.
+pub(super) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
+
+/// What is dialled, and by which way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route<'a> {
+    pub(super) peer: &'a Peer,
+    pub(super) transport: Transport,
+    pub(super) proxy: Option<&'a Proxy>,
+    /// We show a certificate.
+    pub(super) with_certificate: bool,
+}
+
 /// Connects to a peer.
-pub(super) async fn dial(peer: &Peer, config: ClientConfig) -> Result<TlsStream<TcpStream>, Cause> {
+pub(super) async fn dial(route: Route<'_>, config: ClientConfig) -> Result<Box<dyn Carrier>, Cause> {
+    let Route { peer, transport, proxy, with_certificate } = route;
     let name = ServerName::try_from(peer.name.clone())
         .map_err(|_| Cause::Setup(SetupFault::ServerName(peer.name.clone())))?;
+    let tcp = match proxy {
+        None => reach(peer).await?,
+        Some(proxy) => through(proxy, peer).await?,
+    };
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+    let tls = match timeout(TLS_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(cause_of(&error, "it closed the connection during the TLS handshake")),
+        Err(_) => return Err(Cause::Timeout(Stage::Tls)),
+    };
+    if transport == Transport::Mqtt {
+        return Ok(Box::new(tls));
+    }
+    match timeout(WEBSOCKET_TIMEOUT, websocket::open(tls, peer, with_certificate)).await {
+        Ok(Ok(socket)) => Ok(Box::new(socket)),
+        Ok(Err(error)) => Err(cause_of(&error, "it closed the connection instead of opening a WebSocket")),
+        Err(_) => Err(Cause::Timeout(Stage::WebSocket)),
+    }
+}
+
+/// A TCP connection of our own.
+async fn reach(peer: &Peer) -> Result<TcpStream, Cause> {
     let addresses = resolve(peer).await?;
     let tcp =
         timeout(TCP_TIMEOUT, connect_any(&addresses)).await.unwrap_or(Err(Cause::Timeout(Stage::Tcp)))?;
     tune(&tcp);
-    let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
-    match timeout(TLS_TIMEOUT, handshake).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(cause_of(&error, "it closed the connection during the TLS handshake")),
-        Err(_) => Err(Cause::Timeout(Stage::Tls)),
-    }
+    Ok(tcp)
 }
 
-/// What an error on an established TLS stream means. `closed` says what an end without a reason amounts to.
+/// A TCP connection that a proxy makes for us.
+async fn through(proxy: &Proxy, peer: &Peer) -> Result<TcpStream, Cause> {
+    let at = Peer { name: proxy.host.clone(), port: proxy.port };
+    let reached = reach(&at).await.map_err(ProxyFault::of_the_way);
+    let connected = match reached {
+        Ok(mut tcp) => proxy::connect(&mut tcp, proxy, peer).await.map(|()| tcp),
+        Err(fault) => Err(fault),
+    };
+    connected.map_err(|fault| Cause::Proxy { proxy: at, fault })
+}
+
+/// What an error on an established connection means. `closed` says what an end without a reason amounts to.
 pub(super) fn cause_of(error: &io::Error, closed: &str) -> Cause {
+    if let Some(fault) = WebSocketFault::in_io(error) {
+        return Cause::WebSocket(fault.clone());
+    }
     match TlsFault::in_io(error) {
         Some(fault) => Cause::Tls(fault),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => Cause::Cut(closed.to_owned()),
-        None => Cause::Cut(error.to_string()),
+        None => match error.kind() {
+            io::ErrorKind::UnexpectedEof => Cause::Closed(closed.to_owned()),
+            // What an end looks like to whoever was about to say something.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Cause::Closed(format!("{closed} ({error})"))
+            }
+            _ => Cause::Cut(error.to_string()),
+        },
     }
 }
 
@@ -93,7 +151,8 @@ mod tests {
     }
 
     async fn refusal(peer: &Peer) -> Cause {
-        dial(peer, trusting_nobody()).await.map(|_| ()).unwrap_err()
+        let route = Route { peer, transport: Transport::Mqtt, proxy: None, with_certificate: false };
+        dial(route, trusting_nobody()).await.map(|_| ()).unwrap_err()
     }
 
     #[tokio::test]
@@ -139,6 +198,6 @@ mod tests {
         let server = async { drop(listener.accept().await.unwrap()) };
         let peer = peer("127.0.0.1", port);
         let (cause, ()) = tokio::join!(refusal(&peer), server);
-        assert!(matches!(cause, Cause::Cut(_)), "{cause:?}");
+        assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
     }
 }

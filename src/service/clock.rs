@@ -6,9 +6,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+pub struct SystemClock {
+    known_time: UnixSeconds,
+}
 
 impl SystemClock {
+    /// The same clocks, with a wall time that has been.
+    pub fn after(known_time: UnixSeconds) -> Self {
+        Self { known_time }
+    }
+
     /// Time since boot, suspended time included.
     pub fn boot(self) -> BootTime {
         let now = clock_gettime(ClockId::Boottime);
@@ -32,6 +39,10 @@ impl crate::hub::Clock for SystemClock {
     fn unix(&self) -> UnixSeconds {
         Self::unix(*self)
     }
+
+    fn not_before(&self) -> UnixSeconds {
+        self.known_time
+    }
 }
 
 #[cfg(test)]
@@ -40,8 +51,8 @@ mod tests {
 
     #[test]
     fn boot_time_goes_on_and_is_less_than_the_wall_clock() {
-        let first = SystemClock.boot();
-        assert!(SystemClock.boot() >= first);
-        assert!(first.since_boot().as_secs() < SystemClock.unix().0);
+        let first = SystemClock::default().boot();
+        assert!(SystemClock::default().boot() >= first);
+        assert!(first.since_boot().as_secs() < SystemClock::default().unix().0);
     }
 }

@@ -23,7 +23,7 @@ use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Delivery, Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubEvent, HubRequest};
-use crate::units::BootTime;
+use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
 use core::time::Duration;
 use notify::Notify;
@@ -115,14 +115,14 @@ impl Outbox for Link {
 impl Daemon {
     /// Drives the outputs from the stored twin before anything that may take time, then builds the rest.
     fn start(path: &Path, environment: &Environment, settings: Settings) -> Result<Self, Fatal> {
-        let clock = SystemClock;
         let saved = Arc::new(tokio::sync::Notify::new());
         let waker = Arc::clone(&saved);
         let (mut store, loaded) = FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one()))
             .map_err(Fatal::Store)?;
         let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
-        let now = clock.boot();
         let record = loaded.record;
+        let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
+        let now = clock.boot();
         let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
         let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::default());
         engine.set_step_interval_max(step_interval_max());
@@ -186,7 +186,12 @@ impl Daemon {
 
     fn handle_link(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Hub(event) => self.engine.handle_hub(self.clock.boot(), event),
+            LinkEvent::Hub(event) => {
+                if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
+                    self.engine.handle_contact(self.clock.unix());
+                }
+                self.engine.handle_hub(self.clock.boot(), event);
+            }
             LinkEvent::State(state) => self.link_state = state,
         }
     }

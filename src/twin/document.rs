@@ -62,6 +62,13 @@ impl PropertyPath {
         Self(keys)
     }
 
+    /// The path without its last key; `None` at the top.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, above) = self.0.split_last()?;
+        (!above.is_empty()).then(|| Self(above.to_vec()))
+    }
+
     /// Does `self` lie at or below `other`?
     pub fn starts_with(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
@@ -203,6 +210,23 @@ impl Patch {
         &self.0
     }
 
+    /// Its smallest parts: each value or removal with its place. An empty object is a part too.
+    pub fn leaves(&self) -> Vec<(PropertyPath, Value)> {
+        let mut leaves = Vec::new();
+        collect_leaves(&self.0, &mut Vec::new(), &mut leaves);
+        leaves
+    }
+
+    /// A patch of such parts.
+    #[must_use]
+    pub fn from_leaves(leaves: impl IntoIterator<Item = (PropertyPath, Value)>) -> Self {
+        let mut patch = Map::new();
+        for (path, value) in leaves {
+            insert_absent(&mut patch, path.keys(), &value);
+        }
+        Self(patch)
+    }
+
     /// Adds to this patch the present value of each of `paths` that `section` has, so that it is sent again though
     /// it did not change. What the patch says already stays.
     pub fn touch<'a>(&mut self, section: &Section, paths: impl IntoIterator<Item = &'a PropertyPath>) {
@@ -211,6 +235,21 @@ impl Patch {
                 insert_absent(&mut self.0, path.keys(), value);
             }
         }
+    }
+}
+
+fn collect_leaves(
+    object: &Map<String, Value>,
+    keys: &mut Vec<String>,
+    leaves: &mut Vec<(PropertyPath, Value)>,
+) {
+    for (key, value) in object {
+        keys.push(key.clone());
+        match value {
+            Value::Object(inner) if !inner.is_empty() => collect_leaves(inner, keys, leaves),
+            leaf => leaves.push((PropertyPath(keys.clone()), leaf.clone())),
+        }
+        keys.pop();
     }
 }
 

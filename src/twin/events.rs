@@ -6,6 +6,7 @@
 use super::{Patch, Section, Version};
 use core::fmt;
 use core::time::Duration;
+use serde_json::Value;
 
 /// What the hub's session tells: facts only.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,13 @@ pub enum HubEvent {
         /// The hub's own words, shortened; may be empty.
         message: String,
     },
+    /// The back end calls a direct method.
+    Method {
+        /// The call's id, as the hub wrote it.
+        rid: String,
+        /// Which method.
+        name: String,
+    },
     /// A notification or answer that could not be read. What it said is unknown, so the twin must be fetched.
     Garbled {
         /// What was wrong, for the log.
@@ -67,6 +75,15 @@ pub enum HubRequest {
         rid: u64,
         /// The change.
         patch: Patch,
+    },
+    /// Answer a direct method.
+    AnswerMethod {
+        /// The call's id.
+        rid: String,
+        /// As the caller understands it; like an HTTP status.
+        status: u16,
+        /// What to answer.
+        payload: Value,
     },
     /// Answers do not come: close the connection and dial again.
     Reconnect {
@@ -121,8 +138,10 @@ pub enum SyncNotice {
         /// It will be sent again after this.
         retry_after: Duration,
     },
-    /// The hub will never take this report; it is set aside until what is to be told changes.
+    /// The hub will never take this value; it is set aside until another is to be told there.
     ReportRefused {
+        /// The reported property.
+        property: String,
         /// Its status.
         status: u16,
         /// Its words.
@@ -157,10 +176,10 @@ impl fmt::Display for SyncNotice {
                     "the hub put the report off: status {status} {message}; sent again in {retry_after:?}"
                 )
             }
-            Self::ReportRefused { status, message } => {
+            Self::ReportRefused { property, status, message } => {
                 write!(
                     f,
-                    "the hub refused the report: status {status} {message}; it is set aside until there is something else to tell"
+                    "the hub refuses reported {property}: status {status} {message}; its value is set aside until it changes, everything else gets through"
                 )
             }
             Self::Unanswered(what) => {

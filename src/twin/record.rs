@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::{Section, Version};
+use crate::units::UnixSeconds;
 use core::fmt;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +29,9 @@ pub struct TwinRecord {
     pub accepted: Section,
     /// The reported section as the hub last had it.
     pub reported: Section,
+    /// The wall clock at the last contact with the hub, which only a right clock makes possible: a clock that says
+    /// less has not been set yet. 0 before the first.
+    pub known_time: UnixSeconds,
 }
 
 /// Why bytes are no record.
@@ -66,6 +70,7 @@ impl TwinRecord {
             "desired": self.desired.as_object(),
             "accepted": self.accepted.as_object(),
             "reported": self.reported.as_object(),
+            "knownTime": self.known_time.0,
         })
         .to_string()
         .into_bytes()
@@ -84,6 +89,7 @@ impl TwinRecord {
         if format > FORMAT {
             return Err(RecordFault::Newer { format });
         }
+        let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
         let identity = identity.to_owned();
@@ -99,6 +105,7 @@ impl TwinRecord {
             desired: section("desired")?,
             accepted: section("accepted")?,
             reported: section("reported")?,
+            known_time,
         })
     }
 }
@@ -117,6 +124,7 @@ mod tests {
             desired_version: Version(41),
             accepted: section(json!({"fanOn": false})),
             reported: section(json!({"firmwareVersion": "1.2.1"})),
+            known_time: UnixSeconds(1_800_000_000),
         }
     }
 

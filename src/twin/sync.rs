@@ -18,6 +18,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use super::quarantine::Quarantine;
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -59,8 +60,6 @@ struct InFlight {
     patch: Patch,
     /// Of the patch, what did not change: to be sent again if this one does not arrive.
     touched: Vec<PropertyPath>,
-    /// Something else is wanted since.
-    outdated: bool,
     deadline: BootTime,
 }
 
@@ -77,8 +76,8 @@ pub struct Sync {
     touched: Vec<PropertyPath>,
     hold: bool,
     in_flight: Option<InFlight>,
-    /// The wanted section that the hub refused for good.
-    refused: Option<Section>,
+    /// What the hub refuses for good.
+    quarantine: Quarantine,
     report_not_before: BootTime,
     refusals: u32,
     refresh_at: BootTime,
@@ -107,7 +106,7 @@ impl Sync {
             touched: Vec::new(),
             hold: false,
             in_flight: None,
-            refused: None,
+            quarantine: Quarantine::default(),
             report_not_before: BootTime::ZERO,
             refusals: 0,
             refresh_at: BootTime::ZERO,
@@ -176,17 +175,16 @@ impl Sync {
             HubEvent::ReportedAck { rid } => self.handle_ack(now, rid),
             HubEvent::Rejected { rid, status, message } => self.handle_rejected(now, rid, status, message),
             HubEvent::Garbled { reason } => self.handle_garbled(now, reason),
+            // Not about the twin.
+            HubEvent::Method { .. } => {}
         }
     }
 
     /// Says what the reported section should be. Replaces what was wanted before; never queues.
     pub fn set_reported(&mut self, now: BootTime, wanted: Section) {
         if self.wanted.as_ref() != Some(&wanted) {
-            self.refused = None;
+            self.quarantine.handle_wanted(&wanted);
             self.wanted = Some(wanted);
-            if let Some(flight) = &mut self.in_flight {
-                flight.outdated = true;
-            }
         }
         self.report(now);
     }
@@ -200,6 +198,13 @@ impl Sync {
     /// goes out with the next [`Self::set_reported`], so that one report says all of it.
     pub fn set_hold(&mut self, hold: bool) {
         self.hold = hold;
+    }
+
+    /// A person wants the twin fetched now. Without a connection, and during a fetch, there is nothing to do.
+    pub fn handle_resync(&mut self, now: BootTime) {
+        if matches!(self.phase, Phase::Synced | Phase::Resting { .. }) {
+            self.fetch(now);
+        }
     }
 
     /// Does what is due.
@@ -378,6 +383,7 @@ impl Sync {
     fn handle_ack(&mut self, now: BootTime, rid: u64) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
             let before = self.acknowledged.clone();
+            self.quarantine.handle_taken(&flight.patch);
             self.acknowledged.apply(&flight.patch);
             self.acknowledged_changed |= self.acknowledged != before;
             self.refusals = 0;
@@ -392,9 +398,11 @@ impl Sync {
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
         if status < 500 && !matches!(status, 408 | 412 | 429) {
-            self.notices.push_back(SyncNotice::ReportRefused { status, message });
-            if !flight.outdated {
-                self.refused = self.wanted.clone();
+            if let Some(property) = self.quarantine.handle_refused(&flight.patch) {
+                let property = property.to_string();
+                self.notices.push_back(SyncNotice::ReportRefused { property, status, message });
+            } else {
+                self.touch_again(flight);
             }
             return self.report(now);
         }
@@ -421,10 +429,10 @@ impl Sync {
 
     /// What a report would say now.
     fn pending_patch(&self) -> Option<Patch> {
-        let wanted = self.wanted.as_ref().filter(|wanted| self.refused.as_ref() != Some(wanted))?;
+        let wanted = self.wanted.as_ref()?;
         let mut patch = self.acknowledged.diff_to(wanted);
         patch.touch(wanted, &self.touched);
-        (!patch.is_empty()).then_some(patch)
+        Some(self.quarantine.sift(&patch)).filter(|patch| !patch.is_empty())
     }
 
     fn report(&mut self, now: BootTime) {
@@ -433,9 +441,12 @@ impl Sync {
         }
         let Some(patch) = self.pending_patch() else { return };
         let rid = self.next_rid();
-        let touched = core::mem::take(&mut self.touched);
+        // During a search a part of them may have to wait.
+        let sent = |path: &PropertyPath| patch.leaves().iter().any(|(leaf, _)| leaf == path);
+        let (touched, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
+        self.touched = waiting;
         let deadline = now + self.policy.request_timeout;
-        self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, outdated: false, deadline });
+        self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, deadline });
         self.requests.push_back(HubRequest::PatchReported { rid, patch });
     }
 }

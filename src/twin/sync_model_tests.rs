@@ -85,7 +85,7 @@ impl Hub {
                 self.reported = merged(&self.reported, &Value::Object(patch.as_object().clone()));
                 HubEvent::ReportedAck { rid }
             }
-            HubRequest::Reconnect { .. } => return,
+            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => return,
         };
         if !dice.hits(trouble) {
             self.send(now, dice, answer);

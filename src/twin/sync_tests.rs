@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 #[path = "sync_model_tests.rs"]
 mod model;
+#[path = "sync_refusal_tests.rs"]
+mod refusals;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_secs(3600);
@@ -336,46 +338,6 @@ fn a_report_put_off_is_sent_again_after_pauses_that_grow_to_a_bound() {
     let from = rig.now;
     rig.wait();
     assert_eq!(rig.now.since(from), secs(2), "what was taken ends the row of refusals");
-}
-
-#[test]
-fn a_fetch_that_is_refused_is_tried_again_after_pauses_that_grow_to_a_bound() {
-    let mut rig = Rig::offline();
-    rig.hub(HubEvent::Up);
-    let mut pauses = Vec::new();
-    for _ in 0..11 {
-        let Some(HubRequest::GetTwin { rid }) = rig.sync.poll_request() else { panic!() };
-        rig.reject(rid, 503);
-        let from = rig.now;
-        assert_eq!(rig.wait(), "fetching the twin again");
-        pauses.push(rig.now.since(from).as_secs());
-    }
-    assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-}
-
-#[test]
-fn a_report_refused_for_good_is_set_aside_until_another_is_wanted() {
-    let mut rig = Rig::synced();
-    rig.want(json!({"x": "bad"}));
-    let (rid, _) = rig.report();
-    rig.reject(rid, 400);
-    let refused = SyncNotice::ReportRefused { status: 400, message: "no".into() };
-    assert_eq!(rig.notices(), [refused]);
-    rig.want(json!({"x": "bad"}));
-    assert_eq!((rig.sync.poll_request(), rig.sync.is_settled()), (None, true));
-    assert_eq!(rig.sync.poll_timeout().unwrap().1, "refreshing the twin");
-    rig.want(json!({"x": "good"}));
-    assert_eq!(rig.report().1, patch(json!({"x": "good"})));
-}
-
-#[test]
-fn a_refusal_sets_aside_what_was_sent_and_not_what_is_wanted_since() {
-    let mut rig = Rig::synced();
-    rig.want(json!({"x": "bad"}));
-    let (rid, _) = rig.report();
-    rig.want(json!({"x": "good"}));
-    rig.reject(rid, 400);
-    assert_eq!(rig.report().1, patch(json!({"x": "good"})));
 }
 
 #[test]

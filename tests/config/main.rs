@@ -6,6 +6,7 @@ mod faults;
 mod installed;
 mod mutations;
 mod parts;
+mod provisioning;
 mod right;
 mod secrets;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use twind::config::{self, ConfigFaults, Environment, Settings};
 use twind::control::RowDrive;
+use twind::hub::{Account, Source};
 use twind::units::Permille;
 
 pub(crate) const KEY: &str = "c2VjcmV0LXNlY3JldA==";
@@ -121,6 +123,14 @@ pub(crate) fn with(text: &str, header: &str, lines: &str) -> String {
 pub(crate) fn replaced(text: &str, line: &str, by: &str) -> String {
     assert!(text.contains(line), "{line}");
     text.replacen(line, by, 1)
+}
+
+/// The account of a configuration that names one.
+pub(crate) fn account(settings: &Settings) -> &Account {
+    match &settings.hub.source {
+        Source::Assigned(account) => account,
+        Source::Provisioned(by) => panic!("{by:?}"),
+    }
 }
 
 pub(crate) fn seconds(count: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! What a right file becomes.
 
-use super::{OFF, ON, SMALL, Site, replaced, seconds, with};
+use super::{OFF, ON, SMALL, Site, account, replaced, seconds, with};
 use std::path::Path;
 use std::time::Duration;
 use twind::board::{Driver, Line};
@@ -17,7 +17,7 @@ fn a_small_file_does_and_takes_every_default() {
     assert_eq!(settings.hub.port, 8883);
     assert_eq!(settings.hub.keep_alive, seconds(240));
     assert_eq!(settings.hub.token_lifetime, seconds(3600));
-    let Identity::Key(key) = &settings.hub.identity else { panic!("{:?}", settings.hub.identity) };
+    let Identity::Key(key) = &account(&settings).identity else { panic!("{:?}", settings.hub) };
     assert_eq!(key.expose(), b"secret-secret");
     assert_eq!(settings.board.driver, Driver::Simulated { folder: "/run/twind/board".into() });
     assert_eq!(settings.state_dir, Path::new("/var/lib/twind"));
@@ -128,7 +128,7 @@ socket = "/tmp/s"
     let hub = &settings.hub;
     assert_eq!((hub.port, hub.keep_alive, hub.token_lifetime), (8884, seconds(1177), seconds(10)));
     assert_eq!(
-        (hub.gateway.as_deref(), hub.model_id.as_deref()),
+        (account(&settings).gateway.as_deref(), hub.model_id.as_deref()),
         (Some("edge.local"), Some("dtmi:com:example:Cabinet;1"))
     );
     assert_eq!(hub.ca_file, Some(site.path("cert.pem")));
@@ -201,7 +201,7 @@ fn a_certificate_may_be_the_identity_with_and_without_a_connection_string() {
         let settings = site.right(&text);
         assert_eq!(settings.engine.identity, "hub.example.net/cabinet-7");
         let (certificate_file, private_key_file) = (site.path("cert.pem"), site.path("cert.key"));
-        assert_eq!(settings.hub.identity, Identity::Certificate { certificate_file, private_key_file });
+        assert_eq!(account(&settings).identity, Identity::Certificate { certificate_file, private_key_file });
     }
     let alone = replaced(SMALL, "\"cs\"", "\"x509\"");
     assert!(site.fault(&alone).contains("add `certificate-file`"));

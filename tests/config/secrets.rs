@@ -1,6 +1,6 @@
 //! Secrets: where they are looked up, who may read them, and that they are never shown.
 
-use super::{KEY, SMALL, Site, replaced};
+use super::{KEY, SMALL, Site, account, replaced};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -37,9 +37,9 @@ fn a_relative_secret_is_looked_up_among_the_credentials_first() {
     let path = credentials.path().join("cs");
     fs::write(&path, format!("HostName=h;DeviceId=credential;SharedAccessKey={KEY}")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
-    assert_eq!(site.right(SMALL).hub.device_id, "credential");
+    assert_eq!(account(&site.right(SMALL)).device_id, "credential");
     let absolute = replaced(SMALL, "\"cs\"", &format!("{:?}", site.path("cs")));
-    assert_eq!(site.right(&absolute).hub.device_id, "cabinet-7");
+    assert_eq!(account(&site.right(&absolute)).device_id, "cabinet-7");
 }
 
 #[test]
@@ -53,6 +53,8 @@ fn a_secret_shows_neither_in_faults_nor_in_debug() {
         ("connection-string-file = \"HostName=h;SharedAccessKey=c2VjcmV0\"", "c2VjcmV0"),
         ("key-file = \"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\"", "MDEyMzQ1"),
         ("shared-access-key = \"c2VjcmV0\"", "c2VjcmV0"),
+        ("proxy = \"http://me:c2VjcmV0@proxy.local\"", "c2VjcmV0"),
+        ("proxy = \"http://me:c2VjcmV0@proxy.local:3128\"", "c2VjcmV0"),
     ] {
         let text = replaced(SMALL, "connection-string-file = \"cs\"", line);
         let faults = site.parse(&text).unwrap_err();

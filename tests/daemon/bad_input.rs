@@ -142,13 +142,21 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state_and_not_a_failure() {
 }
 
 #[test]
-fn a_report_that_the_hub_refuses_for_good_is_set_aside_and_control_goes_on() {
+fn a_report_that_the_hub_refuses_is_halved_and_what_is_refused_for_good_blocks_nothing() {
     let rig = Rig::new();
-    rig.hub.hub().faults().answer_reported(twinhub::Answer::Status(400), twinhub::Times::Next(1));
+    let refuse = |times| rig.hub.hub().faults().answer_reported(twinhub::Answer::Status(400), times);
+    refuse(twinhub::Times::Next(1));
     let daemon = rig.start();
-    daemon.wait_log("set aside");
+    let told = rig.wait_reported("everything, by halves", |r| {
+        r["firmwareVersion"].is_string() && r["components"]["climate"]["sensor"] == "ok"
+    });
+    assert_eq!(told["maxTemperature"], 28);
+    refuse(twinhub::Times::UntilCleared);
     rig.desire(json!({"fanOn": true}));
-    rig.wait_reported("the next report", |r| r["fanOn"] == true);
+    daemon.wait_log("reported fanOn: status 400");
+    rig.hub.hub().faults().clear();
+    rig.desire(json!({"fanOn": false}));
+    rig.wait_reported("the next value", |r| r["fanOn"] == false);
 }
 
 #[test]

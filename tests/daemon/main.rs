@@ -6,6 +6,8 @@
 mod bad_input;
 mod commands;
 mod lifecycle;
+mod methods;
 mod outage;
+mod provisioned;
 mod rig;
 mod twin;

@@ -64,8 +64,10 @@ impl Rig {
         self.dir.path().display().to_string()
     }
 
+    /// Replaced whole: a SIGHUP of before may have it read just now.
     pub(crate) fn write_config(&self, text: &str) {
-        fs::write(self.path("twind.toml"), text.replace("DIR", &self.dir_text())).unwrap();
+        fs::write(self.path("twind.toml.new"), text.replace("DIR", &self.dir_text())).unwrap();
+        fs::rename(self.path("twind.toml.new"), self.path("twind.toml")).unwrap();
     }
 
     /// Starts the daemon and waits until it says that it controls.

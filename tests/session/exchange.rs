@@ -12,7 +12,10 @@ async fn a_session_is_subscribed_when_it_is_up_and_then_fetches_and_reports() {
     let mut link = site.link_up().await;
     let mut filters = site.hub.subscriptions(DEVICE);
     filters.sort();
-    assert_eq!(filters, ["$iothub/twin/PATCH/properties/desired/#", "$iothub/twin/res/#"]);
+    assert_eq!(
+        filters,
+        ["$iothub/methods/POST/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/twin/res/#"]
+    );
 
     link.push(HubRequest::GetTwin { rid: 1 });
     let HubEvent::Twin { rid: 1, desired, desired_version, reported } = hub_event(&mut link).await else {

@@ -4,8 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+mod clock;
 mod end;
 mod exchange;
 mod log;
+mod pattern;
+mod provision;
+mod round;
+mod secrets;
 mod site;
 mod start;

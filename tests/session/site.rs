@@ -4,7 +4,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use twind::hub::{Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Secret};
+use twind::hub::{
+    Account, Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Secret, Source, Transport,
+};
 use twind::twin::{HubEvent, Patch};
 use twind::units::{BootTime, UnixSeconds};
 use twinhub::{CloseReason, Event, Hub, Options, Running};
@@ -19,6 +21,7 @@ pub(crate) struct TestClock {
     /// Added at every look, so that no wait is ever long.
     leap_ms: AtomicU64,
     leapt_ms: AtomicU64,
+    not_before: AtomicU64,
 }
 
 impl TestClock {
@@ -27,12 +30,25 @@ impl TestClock {
     }
 
     pub(crate) fn leaping(leap_ms: u64) -> Arc<Self> {
-        let (unix_override, leapt_ms) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Arc::new(Self { start: Instant::now(), unix_override, leap_ms: AtomicU64::new(leap_ms), leapt_ms })
+        Arc::new(Self {
+            start: Instant::now(),
+            unix_override: AtomicU64::new(u64::MAX),
+            leap_ms: AtomicU64::new(leap_ms),
+            leapt_ms: AtomicU64::new(0),
+            not_before: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn stop_leaping(&self) {
         self.leap_ms.store(0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn jump(&self, seconds: u64) {
+        self.leapt_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_not_before(&self, seconds: u64) {
+        self.not_before.store(seconds, Ordering::SeqCst);
     }
 
     pub(crate) fn set_unix(&self, seconds: Option<u64>) {
@@ -48,9 +64,17 @@ impl Clock for TestClock {
 
     fn unix(&self) -> UnixSeconds {
         match self.unix_override.load(Ordering::SeqCst) {
-            u64::MAX => UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()),
+            // A clock that leaps leaps on the wall too: otherwise it would look as if somebody had set it.
+            u64::MAX => UnixSeconds(
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+                    + self.leapt_ms.load(Ordering::SeqCst) / 1000,
+            ),
             wrong => UnixSeconds(wrong),
         }
+    }
+
+    fn not_before(&self) -> UnixSeconds {
+        UnixSeconds(self.not_before.load(Ordering::SeqCst))
     }
 }
 
@@ -80,11 +104,15 @@ impl Site {
 
     pub(crate) fn settings_as(&self, identity: Identity) -> HubSettings {
         HubSettings {
-            host: self.hub.host().into(),
-            device_id: DEVICE.into(),
-            gateway: None,
+            source: Source::Assigned(Account {
+                host: self.hub.host().into(),
+                device_id: DEVICE.into(),
+                gateway: None,
+                identity,
+            }),
             port: self.hub.mqtt_port(),
-            identity,
+            transport: Transport::Mqtt,
+            proxy: None,
             ca_file: Some(self.folder.path().join("ca.pem")),
             keep_alive: Duration::from_secs(240),
             token_lifetime: Duration::from_secs(3600),

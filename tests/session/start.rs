@@ -1,7 +1,7 @@
 //! How a session comes up, and each reason why it does not.
 
 use crate::site::{DEVICE, LIMIT, Site, TestClock, failure_after, hub_event, within};
-use twind::hub::{Clock, HubSettings, Identity, LinkEvent, LinkState, Secret};
+use twind::hub::{Clock, Identity, LinkEvent, LinkState, Secret, Source};
 use twind::twin::HubEvent;
 use twinhub::{Certificate, Event, Options, Times};
 
@@ -19,7 +19,10 @@ async fn tls_of_either_version_will_do() {
 async fn a_gateway_is_dialled_but_the_hub_is_named() {
     let host = "contoso.azure-devices.net".to_owned();
     let site = Site::start_with(Options { host, ..Options::default() }).await;
-    let mut link = site.link_with(HubSettings { gateway: Some("localhost".into()), ..site.settings() });
+    let mut settings = site.settings();
+    let Source::Assigned(account) = &mut settings.source else { panic!("not assigned") };
+    account.gateway = Some("localhost".into());
+    let mut link = site.link_with(settings);
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
 }
 

@@ -108,7 +108,7 @@ impl Hub {
     pub(crate) fn answer(&mut self, request: &HubRequest) -> Option<Answer> {
         let rid = match request {
             HubRequest::GetTwin { rid } | HubRequest::PatchReported { rid, .. } => *rid,
-            HubRequest::Reconnect { .. } => return None,
+            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => return None,
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
@@ -130,14 +130,16 @@ impl Hub {
                     }
                 }
             }
-            HubRequest::Reconnect { .. } => None,
+            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => None,
         }
     }
 
     fn refusal(&mut self, request: &HubRequest) -> Option<u16> {
         // Drawn whether used or not, so that calm does not reshuffle.
-        let (throttled, error) =
-            (self.rng.chance(if self.throttling { 900 } else { self.temper.throttle_permille }), self.rng.below(1000));
+        let (throttled, error) = (
+            self.rng.chance(if self.throttling { 900 } else { self.temper.throttle_permille }),
+            self.rng.below(1000),
+        );
         if self.calm {
             return None;
         }
@@ -230,7 +232,9 @@ impl BackEnd {
             1 | 2 => json!({ "components": { "climate": self.range() }, "patchId": self.counter }),
             3 => json!({ "components": { "system": { "units": self.unit() } } }),
             4 => json!({ "patchId": format!("p{}", self.counter), "fanOn": self.boolean() }),
-            5 => json!({ "components": { (self.name()): { "k": self.counter, "list": [1, { "a": true }] } } }),
+            5 => {
+                json!({ "components": { (self.name()): { "k": self.counter, "list": [1, { "a": true }] } } })
+            }
             6 => json!({ "components": { (self.name()): null } }),
             7 => json!({ "components": { "lamp": { "on": self.share() } } }),
             8 => match self.rng.below(4) {

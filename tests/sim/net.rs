@@ -81,7 +81,8 @@ impl Net {
 
     /// An answer sets out.
     pub(crate) fn answer(&mut self, now: Duration) -> Fate {
-        let (lost, late) = (self.rng.chance(self.preset.lose_answer), self.rng.chance(self.preset.late_answer));
+        let (lost, late) =
+            (self.rng.chance(self.preset.lose_answer), self.rng.chance(self.preset.late_answer));
         let (latency, extra) = (self.latency(), self.rng.share());
         if self.half_open || lost && !self.calm {
             return Fate::Lost;

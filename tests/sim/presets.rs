@@ -169,7 +169,8 @@ pub(crate) struct Site {
     pub(crate) room: Room,
 }
 
-pub(crate) const SITES: &[&str] = &["pwm_cabinet", "relay_pair", "two_sensors", "property_outputs", "critical_set"];
+pub(crate) const SITES: &[&str] =
+    &["pwm_cabinet", "relay_pair", "two_sensors", "property_outputs", "critical_set"];
 
 /// A steel cabinet: tens of watts, minutes of time constant.
 const CABINET: Room = Room {

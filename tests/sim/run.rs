@@ -53,13 +53,24 @@ impl Summary {
         let speed = if real.is_zero() {
             String::new()
         } else {
-            format!(" in {:.1} s ({:.1} device-hours per second)", real.as_secs_f64(), hours / real.as_secs_f64())
+            format!(
+                " in {:.1} s ({:.1} device-hours per second)",
+                real.as_secs_f64(),
+                hours / real.as_secs_f64()
+            )
         };
         format!(
             "{} runs, {hours:.1} device-hours{speed}: {} events, {} connections, {} starts, {} fetches, {} reports, \
              {} writes, {} desired versions; {} violations",
-            self.runs, self.events, self.connections, self.lives, self.fetches, self.reports, self.writes,
-            self.versions, self.failures
+            self.runs,
+            self.events,
+            self.connections,
+            self.lives,
+            self.fetches,
+            self.reports,
+            self.writes,
+            self.versions,
+            self.failures
         )
     }
 }

@@ -234,10 +234,7 @@ impl World {
     }
 
     /// Has the engine do something, and drains it.
-    pub(crate) fn with_engine(
-        &mut self,
-        act: impl FnOnce(&mut Engine, &mut Oracle),
-    ) -> Result<(), String> {
+    pub(crate) fn with_engine(&mut self, act: impl FnOnce(&mut Engine, &mut Oracle)) -> Result<(), String> {
         let now = self.boot();
         self.plant.advance(self.now);
         let Some(engine) = &mut self.engine else { return Ok(()) };
@@ -376,7 +373,9 @@ impl World {
         for key in keys.into_iter().take(survivors) {
             if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
                 let status = self.hub.answer(&request).map(|answer| answer.status);
-                self.say(|| format!("hub takes a last request ({status:?}), and nobody hears it: {request:?}"));
+                self.say(|| {
+                    format!("hub takes a last request ({status:?}), and nobody hears it: {request:?}")
+                });
                 let status = status.unwrap_or_default();
                 self.oracle.handle_answered(self.now, &request, status, &self.hub, &self.disk)?;
             }

@@ -159,6 +159,13 @@ pub enum Event {
     },
     /// A packet of a connected device came while the hub was muted, and was lost.
     Unheard,
+    /// The provisioning service was asked.
+    Registration {
+        /// The status of the answer, if there was one.
+        status: Option<u16>,
+        /// How the registration stands.
+        state: String,
+    },
     /// A device was registered.
     DeviceCreated,
     /// A device was deleted from the registry.

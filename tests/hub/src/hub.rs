@@ -52,10 +52,14 @@ impl Hub {
     /// Gives a device fresh keys. A connection made with the old ones goes on.
     pub fn renew_keys(&self, id: &str) -> Result<Keys, ServiceError> {
         let keys = Keys::random();
+        self.set_device_keys(id, &keys)?;
+        Ok(keys)
+    }
+
+    pub(crate) fn set_device_keys(&self, id: &str, keys: &Keys) -> Result<(), ServiceError> {
         let symmetric = json!({ "primaryKey": keys.primary, "secondaryKey": keys.secondary });
         let body = json!({ "authentication": { "type": "sas", "symmetricKey": symmetric } });
-        self.shared.put_device(id, &body, &Precondition::Any)?;
-        Ok(keys)
+        self.shared.put_device(id, &body, &Precondition::Any).map(drop)
     }
 
     /// Deletes a device and closes its connection.

@@ -19,6 +19,7 @@
 //! - [`twin`]: the rules of a twin; [`identity`], [`sas`] and [`username`]: who may do what; [`topic`]: what exists.
 //! - `state`: what the hub knows. `admission`, `device_side` and `service_side`: what may be done to it.
 //! - `mqtt` (bare or in a `websocket`) and `rest`: the wires. `listen`, [`running`], [`pki`]: sockets, certificates, start and stop.
+//! - [`provisioning`]: the service that assigns devices to the hub, on the same port; a user name tells it.
 //! - [`behaviour`], [`faults`], [`events`]: what a test turns, breaks and watches; [`hub`]: the handle to it all.
 
 mod admission;
@@ -34,6 +35,7 @@ mod if_match;
 mod listen;
 mod mqtt;
 pub mod pki;
+pub mod provisioning;
 mod query;
 mod rest;
 pub mod running;
@@ -54,6 +56,7 @@ pub use events::{CloseReason, Entry, Event, RefuseReason, WaitError};
 pub use faults::{Answer, Faults, Times};
 pub use hub::Hub;
 pub use identity::Keys;
+pub use provisioning::RegistrationAnswer;
 pub use running::{Certificate, Options, Running, StartError};
 pub use service_side::ServiceError;
 pub use state::MethodReply;

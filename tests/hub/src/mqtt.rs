@@ -6,6 +6,7 @@
 use crate::{
     admission::Admitted,
     events::{CloseReason, Event},
+    provisioning,
     state::{Frame, Outgoing, Shared},
 };
 use bytes::Bytes;
@@ -54,6 +55,9 @@ pub(crate) async fn serve<S>(
         done.run_until_cancelled(listen_on).await;
         return;
     }
+    if let Some(who) = provisioning::Registrant::of(&connect) {
+        return provisioning::serve(shared, &mut io, who, certificate.as_deref(), &done).await;
+    }
     match shared.admit(connect, certificate.as_deref()) {
         Ok(mut admitted) => {
             let reason =
@@ -77,22 +81,22 @@ async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(
     io.next().await
 }
 
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {
+pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {
     // The client may be gone; there is nobody to tell then.
     let _ = timeout(FAREWELL, write_raw(io, &connack(code, false))).await;
     farewell(io).await;
 }
 
-async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>) {
+pub(crate) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>) {
     let _ = timeout(FAREWELL, io.get_mut().shutdown()).await;
 }
 
 /// CONNACK by hand, so that a test can send codes that do not exist.
-fn connack(code: u8, session_present: bool) -> [u8; 4] {
+pub(crate) fn connack(code: u8, session_present: bool) -> [u8; 4] {
     [0x20, 0x02, u8::from(session_present), code]
 }
 
-async fn write_raw<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn write_raw<S: AsyncRead + AsyncWrite + Unpin>(
     io: &mut Framed<S, Codec>,
     bytes: &[u8],
 ) -> std::io::Result<()> {

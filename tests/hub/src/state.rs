@@ -7,6 +7,7 @@ use crate::{
     events::{CloseReason, Event, EventLog},
     faults::Faults,
     identity::{Identity, Policy},
+    provisioning::Registry,
     twin::Twin,
 };
 use bytes::Bytes;
@@ -149,6 +150,7 @@ pub(crate) struct Shared {
     pub(crate) saving: Mutex<bool>,
     state: Mutex<State>,
     behaviour: Mutex<Behaviour>,
+    registry: Mutex<Registry>,
 }
 
 impl Shared {
@@ -161,11 +163,17 @@ impl Shared {
             saving: Mutex::default(),
             state: Mutex::new(state),
             behaviour: Mutex::new(behaviour),
+            registry: Mutex::default(),
         }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held together with the state.
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn behaviour(&self) -> Behaviour {

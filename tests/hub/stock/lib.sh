@@ -86,7 +86,7 @@ eventually() {
 start_hub() {
     : >"$work/hub.log"
     "$twinhub" serve --folder "$work/hub" --host "$host" --bind "$host" --mqtt-port 8883 --https-port 443 \
-        --device MyTwinDevice --device py --device node-ws --device py-ws >"$work/hub.log" 2>&1 &
+        --device MyTwinDevice --device py --device node-ws --device py-ws --enrol py-dps >"$work/hub.log" 2>&1 &
     hub_process=$!
     tries=0
     until grep -q '^in /etc/twind.toml' "$work/hub.log"; do

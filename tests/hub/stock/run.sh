@@ -64,6 +64,18 @@ hub twin update node-ws --desired '{"components":{"climate":{"minTemperature":"5
 eventually "Python device over WebSocket: desired change reported" reported py-ws '"applied":{"colour":"red"}'
 eventually "Node device over WebSocket: desired change reported" reported node-ws '"minTemperature":"50"'
 
+# --- a hub named by the provisioning service ----------------------------------------------------------------------------
+
+scope=$(sed -n 's/^registration py-dps in scope \(.*\):$/\1/p' "$work/hub.log")
+key=$(sed -n '/^registration py-dps /{n;s/^ *//p;}' "$work/hub.log")
+for manner in mqtt websockets; do
+    "$cache/python/bin/python" "$here/provision.py" "$host" "$scope" py-dps "$key" "$work/hub/ca.pem" $manner \
+        >"$work/python-dps.log" 2>&1 || fail "Python device: provisioning by $manner"
+    grep -qxF "assigned: $host py-dps" "$work/python-dps.log" || fail "Python device: what it was assigned"
+    echo "ok: Python device provisioned by $manner"
+done
+reported py-dps '"provisioned":true' || fail "Python device: report after provisioning"
+
 # --- both, over a restart of the hub: neither subscribes again ---------------------------------------------------------
 
 kill "$hub_process"

@@ -81,7 +81,10 @@ impl Copies {
         let empty = net.up && !net.closing && net.under_way == (0, 0) && !net.half_open;
         if sync.is_settled() && empty && sync.acknowledged().as_object() != hub.reported() {
             let (ours, theirs) = (Value::Object(sync.acknowledged().as_object().clone()), hub.reported());
-            return Err(format!("settled, but acknowledged is {ours} and the hub has {}", Value::Object(theirs.clone())));
+            return Err(format!(
+                "settled, but acknowledged is {ours} and the hub has {}",
+                Value::Object(theirs.clone())
+            ));
         }
         Ok(())
     }
@@ -135,7 +138,9 @@ pub(crate) fn check_durable(durable: Option<&TwinRecord>, hub: &Hub) -> Result<(
     // A record of the identity's life before this one knows nothing of this one.
     let of_this_life = durable.is_some_and(|record| history.get(&kept) == Some(record.desired.as_object()));
     if !of_this_life || kept < told {
-        return Err(format!("the hub was told desired version {told}, durable is {kept} (its own: {of_this_life})"));
+        return Err(format!(
+            "the hub was told desired version {told}, durable is {kept} (its own: {of_this_life})"
+        ));
     }
     Ok(())
 }

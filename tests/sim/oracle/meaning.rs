@@ -24,7 +24,8 @@ pub(crate) struct Meaning {
 
 /// The outputs that `fanOn` drives.
 pub(crate) fn fans(spec: &EngineSpec) -> Vec<usize> {
-    let bound = |output: &twind::control::OutputSpec| output.property.as_ref() == Some(&spec.properties.fan_on);
+    let bound =
+        |output: &twind::control::OutputSpec| output.property.as_ref() == Some(&spec.properties.fan_on);
     let own: Vec<usize> = (0..spec.outputs.len()).filter(|i| bound(&spec.outputs[*i])).collect();
     if own.is_empty() {
         spec.climate.iter().flat_map(|climate| climate.cooling.iter().map(|id| id.0)).collect()
@@ -98,9 +99,8 @@ impl Meaning {
             None
         };
         let limits = climate.limits.map(|limits| (limits.min().degrees(), limits.max().degrees()));
-        let good = found.filter(|(min, max)| {
-            min < max && limits.is_none_or(|(low, high)| low <= *min && *max <= high)
-        });
+        let good = found
+            .filter(|(min, max)| min < max && limits.is_none_or(|(low, high)| low <= *min && *max <= high));
         if let Some(range) = good {
             self.range = Some(range);
             for (name, raw) in [("min", min), ("max", max), ("units", units)] {

@@ -61,7 +61,14 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn handle_start(&mut self, now: BootTime, at: Duration, record: Option<&TwinRecord>, hub: &Hub, drives: &[u16]) -> Result<(), String> {
+    pub(crate) fn handle_start(
+        &mut self,
+        now: BootTime,
+        at: Duration,
+        record: Option<&TwinRecord>,
+        hub: &Hub,
+        drives: &[u16],
+    ) -> Result<(), String> {
         self.copies.handle_start(record, hub)?;
         self.judge.restart(at, now);
         self.shapes.restart(at, drives);
@@ -112,12 +119,25 @@ impl Oracle {
         self.traffic.handle_lost_notification(now, net);
     }
 
-    pub(crate) fn handle_request(&mut self, now: Duration, request: &HubRequest, net: &Net, disk: &Disk) -> Result<(), String> {
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Duration,
+        request: &HubRequest,
+        net: &Net,
+        disk: &Disk,
+    ) -> Result<(), String> {
         self.traffic.handle_request(now, request, net, disk)
     }
 
     /// The hub took a request, or refused it.
-    pub(crate) fn handle_answered(&mut self, now: Duration, request: &HubRequest, status: u16, hub: &Hub, disk: &Disk) -> Result<(), String> {
+    pub(crate) fn handle_answered(
+        &mut self,
+        now: Duration,
+        request: &HubRequest,
+        status: u16,
+        hub: &Hub,
+        disk: &Disk,
+    ) -> Result<(), String> {
         self.traffic.handle_answered(now, status, request);
         match request {
             HubRequest::PatchReported { .. } if status < 400 => self.copies.check_told(hub, disk),
@@ -125,7 +145,13 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn handle_notice(&mut self, now: Duration, notice: &Notice, disk: &Disk, plant: &Plant) -> Result<(), String> {
+    pub(crate) fn handle_notice(
+        &mut self,
+        now: Duration,
+        notice: &Notice,
+        disk: &Disk,
+        plant: &Plant,
+    ) -> Result<(), String> {
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),
@@ -184,14 +210,26 @@ impl Oracle {
         self.traffic.look(at, engine, hub, net, disk, has_temperature)
     }
 
-    fn check_causes(&mut self, at: Duration, engine: &Engine, verdicts: &[(Rank, Target)], lenient: bool) -> Result<(), String> {
+    fn check_causes(
+        &mut self,
+        at: Duration,
+        engine: &Engine,
+        verdicts: &[(Rank, Target)],
+        lenient: bool,
+    ) -> Result<(), String> {
         for (output, ((spec, state), (rank, target))) in engine.outputs().iter().zip(verdicts).enumerate() {
             if state.drive.is_some_and(|drive| drive.get() != self.shapes.pins()[output]) {
                 return Err(format!("{} is not driven as the engine believes", spec.name));
             }
-            if !rank.is(state.cause) && !(lenient && !rank.is_at_once()) && !self.shapes.is_excused(at, output) {
+            if !rank.is(state.cause)
+                && !(lenient && !rank.is_at_once())
+                && !self.shapes.is_excused(at, output)
+            {
                 let cause = state.cause;
-                return Err(format!("{} is driven by {cause}, it should be by {rank:?} to {target:?}", spec.name));
+                return Err(format!(
+                    "{} is driven by {cause}, it should be by {rank:?} to {target:?}",
+                    spec.name
+                ));
             }
         }
         Ok(())

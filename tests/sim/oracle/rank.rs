@@ -131,7 +131,12 @@ impl Judge {
     }
 
     /// Every output's rank and target.
-    pub(crate) fn verdicts(&mut self, now: Duration, boot: BootTime, meaning: &Meaning) -> Vec<(Rank, Target)> {
+    pub(crate) fn verdicts(
+        &mut self,
+        now: Duration,
+        boot: BootTime,
+        meaning: &Meaning,
+    ) -> Vec<(Rank, Target)> {
         let valid = self.valid(boot);
         let fault = valid.is_empty() && !self.starts(boot);
         let demands = self.demands(&valid, meaning);
@@ -148,7 +153,8 @@ impl Judge {
             };
             let overheat = when.overheat.filter(|_| self.overheated);
             let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
-            let silent = when.hub_silent.filter(|(after, _)| silence.is_some_and(|silence| silence >= *after));
+            let silent =
+                when.hub_silent.filter(|(after, _)| silence.is_some_and(|silence| silence >= *after));
             overheat
                 .and_then(|drive| row(Rank::Overheat, drive))
                 .or_else(|| row(Rank::SensorFault, sensor_fault?))

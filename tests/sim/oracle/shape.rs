@@ -80,7 +80,12 @@ impl Shapes {
     }
 
     /// Holds each output against its target.
-    pub(crate) fn check(&mut self, now: Duration, verdicts: &[(Rank, Target)], lenient: bool) -> Result<(), String> {
+    pub(crate) fn check(
+        &mut self,
+        now: Duration,
+        verdicts: &[(Rank, Target)],
+        lenient: bool,
+    ) -> Result<(), String> {
         for (follower, (rank, target)) in self.0.iter_mut().zip(verdicts) {
             follower.check(now, *rank, *target, lenient)?;
         }
@@ -97,7 +102,9 @@ impl Follower {
         }
         let borne = !matches!(
             cause,
-            twind::control::Cause::Overheat | twind::control::Cause::SensorFault | twind::control::Cause::Stop
+            twind::control::Cause::Overheat
+                | twind::control::Cause::SensorFault
+                | twind::control::Cause::Stop
         );
         let turns = (self.pin == 0) != (permille == 0);
         let minimum = if permille == 0 { self.spec.min_on } else { self.spec.min_off };

@@ -36,6 +36,7 @@ pub(crate) fn line(entry: &Entry) -> String {
             format!("{kind} {} {bag}", String::from_utf8_lossy(payload))
         }
         Event::Unheard => "was not heard".to_owned(),
+        Event::Registration { status, state } => format!("asked for a hub: {} {state}", answered(*status)),
         Event::DeviceCreated => "registered".to_owned(),
         Event::DeviceDeleted => "deleted".to_owned(),
     };

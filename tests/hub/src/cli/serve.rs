@@ -34,6 +34,10 @@ pub(crate) struct Serve {
     /// A device to register unless it is there; may be repeated.
     #[arg(long, value_name = "ID", default_value = "MyTwinDevice")]
     device: Vec<String>,
+    /// A registration to enrol at the provisioning service, with a fresh key at each start; may be repeated. It is
+    /// assigned to this hub as the device of the same id.
+    #[arg(long, value_name = "ID")]
+    enrol: Vec<String>,
 }
 
 impl Serve {
@@ -58,6 +62,10 @@ impl Serve {
         };
         let running = Hub::start(options).await.map_err(|error| start_failure(&error))?;
         introduce(&running, &folder, &self.device);
+        for id in &self.enrol {
+            let key = running.enrol(id, id).primary;
+            say(format_args!("registration {id} in scope {}:\n  {key}", running.id_scope()));
+        }
         let printing = print_events(running.hub());
         tokio::select! {
             () = printing => {}

@@ -1,4 +1,9 @@
 use super::*;
+use serde_json::Map;
+
+#[path = "pnp_tests.rs"]
+mod pnp_style;
+
 use crate::control::climate::Regime;
 use crate::control::fixtures::{
     at, at_ms, celsius, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
@@ -27,6 +32,7 @@ struct Rig {
     outputs_spec: Vec<OutputSpec>,
     climate: Option<Climate>,
     climate_spec: Option<ClimateSpec>,
+    properties: PropertyMap,
     told: Acknowledgement,
     pin_faults: BTreeMap<usize, String>,
     store_fault: Option<String>,
@@ -42,7 +48,8 @@ impl Rig {
         let meaning = Meaning { properties: &properties, outputs: &outputs, climate: climate.as_ref() };
         let mapped = meaning.mapped();
         Self {
-            reporter: Reporter::new(report_spec(), properties, mapped),
+            reporter: Reporter::new(report_spec(), properties.clone(), mapped),
+            properties,
             sensors: Sensors::new(at(0), sensors),
             outputs: Outputs::new(outputs.clone()),
             outputs_spec: outputs,
@@ -54,15 +61,24 @@ impl Rig {
         }
     }
 
+    /// A new reporter of this style, by the properties as they are.
+    fn restyle(&mut self, style: ReportStyle) {
+        let spec = ReportSpec { style, ..report_spec() };
+        self.reporter = Reporter::new(spec, self.properties.clone(), self.meaning().mapped());
+    }
+
+    fn meaning(&self) -> Meaning<'_> {
+        Meaning {
+            properties: &self.properties,
+            outputs: &self.outputs_spec,
+            climate: self.climate_spec.as_ref(),
+        }
+    }
+
     /// The back end desires this whole section, and it is durable.
     fn desire(&mut self, desired: Value) {
         let (desired, version) = (section(desired), self.told.version.next());
-        let properties = properties();
-        let meaning = Meaning {
-            properties: &properties,
-            outputs: &self.outputs_spec,
-            climate: self.climate_spec.as_ref(),
-        };
+        let meaning = self.meaning();
         let understanding = meaning.read(&desired, version, &self.told.understanding);
         self.told = Acknowledgement { version, desired, understanding };
     }

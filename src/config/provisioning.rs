@@ -1,0 +1,103 @@
+//! `[hub.provisioning]`: the service that names hub and device, and how the device proves who it is to it.
+//!
+//! The key of an enrolment group is only needed to make the device's own, and goes no further than this file.
+//! Deliberately absent: asking.
+
+use super::connection_string::check_host;
+use super::files::{Places, decode_key};
+use super::reader::Reader;
+use super::values;
+use crate::hub::{Identity, Provisioning, Secret, derive_key};
+
+const ENDPOINT: &str = "global.azure-devices-provisioning.net";
+const IDENTITIES: &str = "the device proves by it who it is; or `group-key-file`, or `certificate-file` with \
+                          `private-key-file`";
+
+/// Reads the table; `None` if it is not there or a fault was found. Where the assignment is kept is not known here.
+pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisioning> {
+    let endpoint = table.read("endpoint", |value| {
+        let written = values::text(value)?;
+        check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
+    });
+    let id_scope = table.read("id-scope", |value| id_scope(values::text(value)?));
+    let registration_id = table.read("registration-id", |value| registration_id(values::text(value)?));
+    let key = table.read("key-file", |value| key_file(values::text(value)?, places));
+    let group_key = table.read("group-key-file", |value| key_file(values::text(value)?, places));
+    let certificate_file = table.read("certificate-file", |value| places.certificate(values::text(value)?));
+    let private_key_file = table.read("private-key-file", |value| places.private_key(values::text(value)?));
+
+    table.require(
+        "id-scope",
+        "it stands on the overview of the provisioning service, such as \"0ne00000000\"",
+    );
+    table.require("registration-id", "the device's name in the enrolment");
+    let with_certificate = table.has("certificate-file") || table.has("private-key-file");
+    let (with_key, with_group_key) = (table.has("key-file"), table.has("group-key-file"));
+    if !with_key && !with_group_key && !with_certificate {
+        table.require("key-file", IDENTITIES);
+    }
+    if with_key && with_group_key {
+        table
+            .wrong("key-file", "cannot stand beside `group-key-file`: a device has one identity, remove one");
+    }
+    if with_certificate {
+        for other in ["key-file", "group-key-file"].into_iter().filter(|key| table.has(key)) {
+            table.wrong(other, "cannot stand beside a certificate: a device has one identity, remove one");
+        }
+        table.require("certificate-file", "the certificate that `private-key-file` belongs to");
+        table.require("private-key-file", "the private key that `certificate-file` belongs to");
+    }
+    let present = table.present();
+    table.finish();
+
+    if !present {
+        return None;
+    }
+    let registration_id = registration_id?.value;
+    let identity = if with_certificate {
+        Identity::Certificate {
+            certificate_file: certificate_file?.value,
+            private_key_file: private_key_file?.value,
+        }
+    } else if with_group_key {
+        Identity::Key(derive_key(&group_key?.value, &registration_id))
+    } else {
+        Identity::Key(key?.value)
+    };
+    Some(Provisioning {
+        endpoint: endpoint.map_or_else(|| ENDPOINT.to_owned(), |at| at.value),
+        id_scope: id_scope?.value,
+        registration_id,
+        identity,
+        assignment_file: None,
+    })
+}
+
+fn key_file(written: &str, places: &Places) -> Result<Secret, String> {
+    let (path, text) = places.secret_text(written)?;
+    decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
+}
+
+fn id_scope(written: &str) -> Result<String, String> {
+    if written.len() <= 64 && written.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(written.to_owned())
+    } else {
+        Err(format!(
+            "must be letters and digits, such as \"0ne00000000\", found \"{}\"",
+            values::shorten(written)
+        ))
+    }
+}
+
+/// By the rules of the service: up to 128 letters, digits and `- . _ :`, a letter, digit or `-` last.
+fn registration_id(written: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    if written.len() <= 128 && written.chars().all(legal) && !written.ends_with(['.', '_', ':']) {
+        Ok(written.to_owned())
+    } else {
+        Err(format!(
+            "must be 1 to 128 letters, digits and - . _ : with a letter, a digit or - last, found \"{}\"",
+            values::shorten(written)
+        ))
+    }
+}

@@ -1,0 +1,198 @@
+//! Which device of which hub this is, and when the provisioning service is to be asked.
+//!
+//! With an account in the configuration there is nothing to ask. Otherwise the kept assignment counts until the hub
+//! refuses the credentials, or cannot be had [`FAILURES_MAX`] times in a row: then the device may have been assigned to
+//! another hub ("Manage device reconnections": ask again after 401, 403 or 404 and after ten failures). A service that
+//! does not answer does not take the old assignment away.
+//! Deliberately absent: asking (`provisioning`).
+
+use super::dps::Assignment;
+use super::failure::Cause;
+use super::{Account, Provisioning, Source, assignment};
+use tokio::task::spawn_blocking;
+
+/// So many failures in a row are a reason to ask again.
+const FAILURES_MAX: u32 = 10;
+
+pub(super) struct Accounts {
+    by: Option<Provisioning>,
+    current: Option<Account>,
+    /// Failures since the last session.
+    failures: u32,
+    /// The assignment is in doubt.
+    doubted: bool,
+}
+
+impl Accounts {
+    pub(super) fn new(source: &Source) -> Self {
+        let (by, current) = match source {
+            Source::Assigned(account) => (None, Some(account.clone())),
+            Source::Provisioned(by) => (Some(by.clone()), None),
+        };
+        Self { by, current, failures: 0, doubted: false }
+    }
+
+    /// Takes up the assignment that was kept.
+    pub(super) async fn recall(&mut self) {
+        let Some(by) = self.by.clone() else { return };
+        let kept = spawn_blocking(move || assignment::load(&by)).await.ok().flatten();
+        if let Some(Assignment { host, device_id }) = &kept {
+            tracing::info!(%host, device = %device_id, "assigned by the provisioning service, at some earlier time");
+        }
+        self.current = kept.and_then(|kept| self.account(kept));
+    }
+
+    fn account(&self, assignment: Assignment) -> Option<Account> {
+        let identity = self.by.as_ref()?.identity.clone();
+        let Assignment { host, device_id } = assignment;
+        Some(Account { host, device_id, gateway: None, identity })
+    }
+
+    pub(super) fn current(&self) -> Option<&Account> {
+        self.current.as_ref()
+    }
+
+    pub(super) fn provisioning(&self) -> Option<&Provisioning> {
+        self.by.as_ref()
+    }
+
+    /// Must the service be asked before anything else?
+    pub(super) fn must_ask(&self) -> bool {
+        self.by.is_some() && (self.current.is_none() || self.doubted)
+    }
+
+    /// Hub and device for the log; scope and registration as long as those are not known.
+    pub(super) fn names(&self) -> (&str, &str) {
+        match (&self.current, &self.by) {
+            (Some(account), _) => (&account.host, &account.device_id),
+            (None, Some(by)) => (&by.id_scope, &by.registration_id),
+            (None, None) => ("", ""),
+        }
+    }
+
+    /// The service answered.
+    pub(super) async fn handle_assigned(&mut self, assignment: Assignment) {
+        self.doubted = false;
+        self.failures = 0;
+        let Assignment { host, device_id } = &assignment;
+        let known = self.current.as_ref();
+        if known.is_some_and(|known| known.host == *host && known.device_id == *device_id) {
+            tracing::debug!(%host, device = %device_id, "still assigned to the same hub");
+            return;
+        }
+        tracing::info!(%host, device = %device_id, "assigned by the provisioning service");
+        if let Some(by) = self.by.clone() {
+            let kept = assignment.clone();
+            let saved = spawn_blocking(move || assignment::save(&by, &kept)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the assignment could not be kept; the next start must ask for it again");
+            }
+        }
+        self.current = self.account(assignment);
+    }
+
+    /// The service did not answer, or named no hub: the old assignment is the best there is.
+    pub(super) fn handle_not_assigned(&mut self) {
+        self.doubted = false;
+        self.failures = 0;
+    }
+
+    /// A session is up.
+    pub(super) fn handle_connected(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A session or an attempt at one failed.
+    pub(super) fn handle_failed(&mut self, cause: &Cause) {
+        match cause {
+            Cause::Refused { code: 2 | 4 | 5, .. } => self.doubted = true,
+            // These say nothing of the hub.
+            Cause::Provisioning(_) | Cause::Clock { .. } | Cause::Setup(_) | Cause::Asked(_) => {}
+            _ => {
+                self.failures = self.failures.saturating_add(1);
+                self.doubted |= self.failures >= FAILURES_MAX;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Identity, Secret};
+    use super::*;
+    use crate::units::UnixSeconds;
+
+    fn identity() -> Identity {
+        Identity::Key(Secret::new(b"k".to_vec()))
+    }
+
+    fn provisioned() -> Accounts {
+        Accounts::new(&Source::Provisioned(Provisioning {
+            endpoint: "dps.example".into(),
+            id_scope: "0ne1".into(),
+            registration_id: "r".into(),
+            identity: identity(),
+            assignment_file: None,
+        }))
+    }
+
+    async fn assigned() -> Accounts {
+        let mut accounts = provisioned();
+        accounts.handle_assigned(Assignment::new("h", "d").unwrap()).await;
+        accounts
+    }
+
+    fn cut() -> Cause {
+        Cause::Cut("x".into())
+    }
+
+    #[test]
+    fn an_account_of_the_configuration_is_never_asked_for() {
+        let account =
+            Account { host: "h".into(), device_id: "d".into(), gateway: None, identity: identity() };
+        let mut accounts = Accounts::new(&Source::Assigned(account));
+        for _ in 0..50 {
+            accounts.handle_failed(&Cause::Refused { code: 5, at: UnixSeconds(0) });
+        }
+        assert!(!accounts.must_ask());
+        assert_eq!(accounts.names(), ("h", "d"));
+    }
+
+    #[tokio::test]
+    async fn an_assignment_is_asked_for_once() {
+        assert!(provisioned().must_ask());
+        assert_eq!(provisioned().names(), ("0ne1", "r"));
+        let accounts = assigned().await;
+        assert!(!accounts.must_ask());
+        assert_eq!(accounts.names(), ("h", "d"));
+    }
+
+    #[tokio::test]
+    async fn refused_credentials_and_ten_failures_in_a_row_cast_doubt_on_it() {
+        let mut accounts = assigned().await;
+        accounts.handle_failed(&Cause::Refused { code: 3, at: UnixSeconds(0) });
+        assert!(!accounts.must_ask());
+        accounts.handle_failed(&Cause::Refused { code: 5, at: UnixSeconds(0) });
+        assert!(accounts.must_ask());
+
+        let mut accounts = assigned().await;
+        (0..9).for_each(|_| accounts.handle_failed(&cut()));
+        accounts.handle_connected();
+        (0..9).for_each(|_| accounts.handle_failed(&cut()));
+        assert!(!accounts.must_ask());
+        accounts.handle_failed(&cut());
+        assert!(accounts.must_ask());
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_leaves_the_old_assignment_in_force() {
+        let mut accounts = assigned().await;
+        accounts.handle_failed(&Cause::Refused { code: 5, at: UnixSeconds(0) });
+        accounts.handle_not_assigned();
+        assert!(!accounts.must_ask() && accounts.current().is_some());
+
+        let mut never = provisioned();
+        never.handle_not_assigned();
+        assert!(never.must_ask());
+    }
+}

@@ -1,0 +1,128 @@
+//! The last assignment, on disk: a device that was assigned once connects without the provisioning service.
+//!
+//! A small JSON file beside the twin. It is replaced whole (written aside, synced, renamed, the folder synced), and only
+//! believed if it answers the question that would be asked now. It holds no secret.
+//! Deliberately absent: the threads for it; both functions block.
+
+use super::Provisioning;
+use super::dps::Assignment;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// The assignment that was kept for this registration. A file that is missing is none; any other trouble is told and
+/// none as well, because the service can be asked.
+pub(super) fn load(by: &Provisioning) -> Option<Assignment> {
+    let path = by.assignment_file.as_deref()?;
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(%error, "the kept assignment {} cannot be read; asking for it anew", path.display());
+            return None;
+        }
+    }
+    let kept: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    let assignment = kept["assignedHub"]
+        .as_str()
+        .zip(kept["deviceId"].as_str())
+        .and_then(|(host, device)| Assignment::new(host, device));
+    if assignment.is_none() {
+        tracing::warn!("the kept assignment {} is damaged; asking for it anew", path.display());
+    }
+    assignment
+        .filter(|_| question(by).as_object().is_some_and(|asked| asked.iter().all(|(k, v)| kept[k] == *v)))
+}
+
+/// What the assignment answers.
+fn question(by: &Provisioning) -> Value {
+    json!({ "endpoint": by.endpoint, "idScope": by.id_scope, "registrationId": by.registration_id })
+}
+
+/// Keeps an assignment.
+pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()> {
+    let Some(path) = by.assignment_file.as_deref() else { return Ok(()) };
+    let mut kept = question(by);
+    kept["assignedHub"] = json!(assignment.host);
+    kept["deviceId"] = json!(assignment.device_id);
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".tmp");
+    let aside = Path::new(&aside);
+    let mut file = File::create(aside)?;
+    file.write_all(format!("{kept}\n").as_bytes())?;
+    file.sync_all()?;
+    fs::rename(aside, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Identity, Secret};
+    use super::*;
+
+    fn by(folder: &Path) -> Provisioning {
+        Provisioning {
+            endpoint: "dps.example".into(),
+            id_scope: "0ne1".into(),
+            registration_id: "r".into(),
+            identity: Identity::Key(Secret::new(b"very-secret".to_vec())),
+            assignment_file: Some(folder.join("assignment")),
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_found_again_and_holds_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let by = by(folder.path());
+        assert_eq!(load(&by), None);
+        for host in ["one.example", "two.example"] {
+            let assignment = Assignment::new(host, "d").unwrap();
+            save(&by, &assignment).unwrap();
+            assert_eq!(load(&by), Some(assignment));
+        }
+        let text = fs::read_to_string(folder.path().join("assignment")).unwrap();
+        assert!(!text.contains("very-secret") && text.contains("two.example"), "{text}");
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["assignment"]);
+    }
+
+    #[test]
+    fn the_answer_to_another_question_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let by = by(folder.path());
+        save(&by, &Assignment::new("h", "d").unwrap()).unwrap();
+        for other in [
+            Provisioning { endpoint: "other.example".into(), ..by.clone() },
+            Provisioning { id_scope: "0ne2".into(), ..by.clone() },
+            Provisioning { registration_id: "s".into(), ..by },
+        ] {
+            assert_eq!(load(&other), None);
+        }
+    }
+
+    #[test]
+    fn damage_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let by = by(folder.path());
+        let path = folder.path().join("assignment");
+        save(&by, &Assignment::new("h", "d").unwrap()).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for cut in 0..whole.len() - 2 {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(load(&by), None, "{cut}");
+        }
+        fs::write(&path, String::from_utf8(whole).unwrap().replace("\"h\"", "\"h/evil\"")).unwrap();
+        assert_eq!(load(&by), None);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(load(&by), None);
+        assert!(save(&by, &Assignment::new("h", "d").unwrap()).is_err());
+    }
+}

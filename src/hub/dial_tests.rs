@@ -1,0 +1,248 @@
+//! The waits, over many seeds.
+
+use super::*;
+use crate::units::UnixSeconds;
+use proptest::prelude::*;
+
+const DENIED: Cause = Cause::Refused { code: 5, at: UnixSeconds(0) };
+const BUSY_HUB: Cause = Cause::Refused { code: 3, at: UnixSeconds(0) };
+
+fn cut() -> Cause {
+    Cause::Cut("x".into())
+}
+
+fn closed() -> Cause {
+    Cause::Closed("x".into())
+}
+
+fn at(seconds: u64) -> BootTime {
+    BootTime::from_boot(secs(seconds))
+}
+
+/// The waits of a row of equal failures.
+fn waits(seed: u64, cause: &Cause, count: usize) -> Vec<Duration> {
+    let mut dialer = Dialer::new(seed);
+    let mut now = at(1000);
+    (0..count)
+        .map(|_| {
+            dialer.handle_failed(now, cause);
+            let wait = dialer.next_attempt().since(now);
+            now = dialer.next_attempt();
+            wait
+        })
+        .collect()
+}
+
+#[test]
+fn the_first_attempt_is_due_at_once() {
+    assert_eq!(Dialer::new(1).next_attempt(), BootTime::ZERO);
+}
+
+#[test]
+fn a_token_is_renewed_after_four_fifths_of_its_life() {
+    assert_eq!(renewal(at(100), secs(3600)), at(100 + 2880));
+}
+
+#[test]
+fn a_planned_end_is_followed_at_once() {
+    let mut dialer = Dialer::new(1);
+    dialer.handle_connected(at(10));
+    dialer.handle_planned(at(20));
+    assert_eq!(dialer.next_attempt(), at(20));
+}
+
+#[test]
+fn a_stable_connection_ends_the_streak_and_a_short_one_does_not() {
+    for seed in 0..50 {
+        let mut dialer = Dialer::new(seed);
+        for _ in 0..8 {
+            dialer.handle_failed(at(0), &cut());
+        }
+        dialer.handle_connected(at(1000));
+        let mut flapping = dialer.clone();
+        flapping.handle_failed(at(1005), &cut());
+        assert!(flapping.next_attempt() >= at(1005) + CUT.floor, "seed {seed}");
+
+        let stable = at(1000) + STABLE;
+        dialer.handle_failed(stable, &cut());
+        assert!(dialer.next_attempt() <= stable + CUT.first.to, "seed {seed}");
+    }
+}
+
+#[test]
+fn one_short_connection_counts_once() {
+    let mut dialer = Dialer::new(3);
+    for _ in 0..8 {
+        dialer.handle_failed(at(0), &cut());
+    }
+    dialer.handle_connected(at(0));
+    dialer.handle_failed(at(1), &cut());
+    // Had the connection not been forgotten, it would look stable by now.
+    dialer.handle_failed(at(1000), &cut());
+    assert!(dialer.next_attempt() >= at(1000) + CUT.floor);
+}
+
+#[test]
+fn a_refusal_waits_longer_than_a_cut_and_neither_hurries_the_other() {
+    let mut dialer = Dialer::new(9);
+    for _ in 0..6 {
+        dialer.handle_failed(at(0), &DENIED);
+    }
+    dialer.handle_failed(at(100), &cut());
+    assert!(dialer.next_attempt() <= at(101));
+    dialer.handle_failed(at(200), &DENIED);
+    assert!(dialer.next_attempt() >= at(205));
+    assert_eq!(dialer.refused_streak, 7);
+}
+
+proptest! {
+    #[test]
+    fn every_wait_lies_between_floor_and_cap(seed: u64) {
+        for (cause, schedule) in
+            [(cut(), CUT), (BUSY_HUB, BUSY), (DENIED, REFUSED), (Cause::Clock { at: UnixSeconds(0), floor: UnixSeconds(0) }, LOCAL)]
+        {
+            let waits = waits(seed, &cause, 80);
+            prop_assert!(waits[0] >= schedule.first.from && waits[0] <= schedule.first.to);
+            for wait in &waits[1..] {
+                prop_assert!(*wait >= schedule.floor && *wait <= schedule.cap, "{wait:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_never_due_in_the_past(seed: u64, steps in prop::collection::vec((0u64..400, 0u8..7), 1..60)) {
+        let mut dialer = Dialer::new(seed);
+        let mut now = BootTime::ZERO;
+        for (later, what) in steps {
+            now = now + secs(later);
+            match what {
+                0 => prop_assert!(dialer.handle_connected(now) >= now),
+                1 => dialer.handle_planned(now),
+                2 => drop(dialer.handle_failed(now, &DENIED)),
+                3 => drop(dialer.handle_failed(now, &closed())),
+                4 => drop(dialer.handle_failed(now, &BUSY_HUB)),
+                _ => drop(dialer.handle_failed(now, &cut())),
+            }
+            prop_assert!(what == 0 || dialer.next_attempt() >= now);
+        }
+    }
+}
+
+#[test]
+fn waits_grow_with_the_streak_and_differ_between_seeds() {
+    let mean = |n: usize| (0..200).map(|seed| waits(seed, &cut(), 12)[n].as_secs_f64()).sum::<f64>() / 200.0;
+    assert!(mean(0) < mean(1) && mean(1) < mean(3) && mean(3) < mean(6));
+    let tenth: Vec<_> = (0..200).map(|seed| waits(seed, &cut(), 10)[9]).collect();
+    let early = tenth.iter().filter(|wait| **wait < CUT.cap / 2).count();
+    assert!((50..150).contains(&early), "{early} of 200 in the first half");
+}
+
+/// Sessions that the hub ends `after` so long, each dialled as soon as it may be; the patterns as they are told, and
+/// the moment at which the next attempt is due.
+fn lives(
+    dialer: &mut Dialer,
+    from: BootTime,
+    count: usize,
+    after: Duration,
+    served: bool,
+) -> Vec<Option<Pattern>> {
+    let mut now = from;
+    (0..count)
+        .map(|_| {
+            dialer.handle_connected(now);
+            if served {
+                dialer.handle_served();
+            }
+            now = now + after;
+            let told = dialer.handle_failed(now, &closed());
+            now = dialer.next_attempt();
+            told
+        })
+        .collect()
+}
+
+#[test]
+fn a_rival_is_told_once_and_backed_off_from() {
+    for seed in 0..50 {
+        let mut dialer = Dialer::new(seed);
+        let told = lives(&mut dialer, at(1000), 6, secs(4), true);
+        assert_eq!(told, [None, None, Some(Pattern::Rival), None, None, None], "seed {seed}");
+        dialer.handle_connected(at(100_000));
+        dialer.handle_failed(at(100_004), &closed());
+        assert!(dialer.next_attempt() >= at(100_004) + SLOW.floor, "seed {seed}");
+    }
+}
+
+#[test]
+fn connections_that_die_unserved_are_a_quota_and_backed_off_from() {
+    let mut dialer = Dialer::new(5);
+    let told = lives(&mut dialer, at(0), 4, secs(1), false);
+    assert_eq!(told, [None, None, Some(Pattern::Throttled), None]);
+    // The guess becomes surer, and that is worth a second word.
+    let told = lives(&mut dialer, at(10_000), 4, secs(1), true);
+    assert_eq!(told, [None, None, Some(Pattern::Rival), None]);
+}
+
+#[test]
+fn a_rival_is_not_told_anew_because_the_network_failed_meanwhile() {
+    let mut dialer = Dialer::new(5);
+    assert_eq!(lives(&mut dialer, at(0), 3, secs(1), true)[2], Some(Pattern::Rival));
+    assert_eq!(dialer.handle_failed(at(1000), &cut()), None);
+    assert_eq!(lives(&mut dialer, at(2000), 4, secs(1), true), [None; 4]);
+    assert_eq!(dialer.pattern(), Some(Pattern::Rival));
+}
+
+#[test]
+fn a_stable_connection_ends_a_pattern_and_the_next_one_is_told_again() {
+    let mut dialer = Dialer::new(5);
+    lives(&mut dialer, at(0), 5, secs(1), true);
+    dialer.handle_connected(at(5000));
+    let stable = at(5000) + STABLE;
+    assert_eq!(dialer.handle_failed(stable, &closed()), None);
+    assert_eq!(dialer.pattern(), None);
+    assert!(dialer.next_attempt() <= stable + CUT.first.to);
+    assert_eq!(lives(&mut dialer, at(9000), 3, secs(1), true)[2], Some(Pattern::Rival));
+}
+
+#[test]
+fn a_disabled_device_waits_longer_than_a_cut_and_less_than_a_wrong_key() {
+    let mean =
+        |cause: &Cause| (0..200).map(|seed| waits(seed, cause, 12)[11].as_secs_f64()).sum::<f64>() / 200.0;
+    assert!(mean(&cut()) < mean(&BUSY_HUB) && mean(&BUSY_HUB) < mean(&DENIED));
+}
+
+#[test]
+fn after_a_hub_restart_a_fleet_does_not_speak_at_one_moment() {
+    let moments: Vec<Duration> = (0..200)
+        .map(|seed| {
+            let mut dialer = Dialer::new(seed);
+            assert_eq!(dialer.handle_connected(at(10)), at(10), "nothing holds up the first session");
+            dialer.handle_failed(at(10) + SHORT, &closed());
+            let speaks = dialer.handle_connected(at(100)).since(at(100));
+            assert_eq!(dialer.handle_connected(at(200)), at(200), "once is enough");
+            speaks
+        })
+        .collect();
+    assert!(moments.iter().all(|moment| *moment < SPREAD));
+    let early = moments.iter().filter(|moment| **moment < SPREAD / 2).count();
+    assert!((60..140).contains(&early), "{early} of 200 in the first half");
+}
+
+#[test]
+fn an_end_that_is_ours_alone_is_not_spread() {
+    for (lasted, cause) in [(SHORT, cut()), (secs(1), closed())] {
+        let mut dialer = Dialer::new(7);
+        dialer.handle_connected(at(0));
+        dialer.handle_failed(at(0) + lasted, &cause);
+        assert_eq!(dialer.handle_connected(at(300)), at(300), "{cause:?}");
+    }
+}
+
+#[test]
+fn a_pause_that_is_asked_for_is_kept_and_spread() {
+    use crate::hub::ProvisioningFault;
+    let cause = Cause::Provisioning(ProvisioningFault::Throttled(secs(300)));
+    let waits: Vec<_> = (0..100).map(|seed| waits(seed, &cause, 1)[0]).collect();
+    assert!(waits.iter().all(|wait| *wait >= secs(300) && *wait <= secs(375)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > secs(330)) && waits.iter().any(|wait| *wait < secs(330)));
+}

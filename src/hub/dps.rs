@@ -1,0 +1,224 @@
+//! The provisioning service's topics and bodies ("Communicate with your DPS using MQTT"), and what its answers mean.
+//!
+//! An *operation* is a registration under way: the service names it, and is asked for its state until it is done.
+//! Numbers, names and statuses are those of the service's REST reference; `disabled` and `unassigned` are statuses of
+//! its registry that a device may meet. Deliberately absent: I/O, and waiting.
+
+use super::exchange::Message;
+use core::fmt;
+use core::time::Duration;
+use serde_json::{Value, json};
+
+/// Every answer comes below this.
+pub(super) const FILTER: &str = "$dps/registrations/res/#";
+/// How long to wait where the service does not say (the stock clients' two seconds), and the bounds of what it says.
+const RETRY: (Duration, Duration, Duration) =
+    (Duration::from_secs(2), Duration::from_secs(1), Duration::from_secs(600));
+const HOST_BYTES_MAX: usize = 253;
+const DEVICE_ID_CHARS_MAX: usize = 128;
+const OPERATION_BYTES_MAX: usize = 256;
+
+/// Where the service sends a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The hub's name.
+    pub host: String,
+    /// The device's id there.
+    pub device_id: String,
+}
+
+impl Assignment {
+    /// Takes what was named, if it can be a hub and a device. The texts are foreign: they end in topics, tokens and
+    /// the log.
+    pub(super) fn new(host: &str, device_id: &str) -> Option<Self> {
+        let host_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        let host_fits = !host.is_empty()
+            && host.len() <= HOST_BYTES_MAX
+            && host.chars().all(host_char)
+            && !host.starts_with(['.', '-']);
+        // The hub's own alphabet for device ids.
+        let id_char = |c: char| c.is_ascii_alphanumeric() || "-:.+%_#*?!(),=@;$'".contains(c);
+        let id_fits =
+            !device_id.is_empty() && device_id.len() <= DEVICE_ID_CHARS_MAX && device_id.chars().all(id_char);
+        (host_fits && id_fits).then(|| Self { host: host.to_owned(), device_id: device_id.to_owned() })
+    }
+}
+
+/// Why the service names no hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProvisioningFault {
+    /// It refused the MQTT CONNECT with this return code.
+    Connect(u8),
+    /// It does not believe us (401).
+    Denied,
+    /// It does not know the scope or the registration (404).
+    Unknown,
+    /// The registration failed, for its reason.
+    Failed(String),
+    /// The enrolment is disabled.
+    Disabled,
+    /// The enrolment names no hub.
+    Unassigned,
+    /// Too many ask (429); it wants to be asked again after so long.
+    Throttled(Duration),
+    /// Its own trouble, with its status, and when to ask again.
+    Trouble(u16, Duration),
+    /// Another refusal, with its status and words.
+    Refused(u16, String),
+    /// It was still assigning when we gave up.
+    Endless,
+    /// Its answer cannot be understood.
+    Garbled(String),
+}
+
+impl fmt::Display for ProvisioningFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(code) => write!(
+                f,
+                "it refused the connection (code {code}): check id-scope, registration-id and the key or certificate, \
+                 and this machine's clock"
+            ),
+            Self::Denied => f.write_str(
+                "it refused the credentials (401): check that the key or certificate is the enrolment's, that a \
+                 group's key stands in group-key-file and a device's own in key-file, and this machine's clock",
+            ),
+            Self::Unknown => f.write_str(
+                "it knows no such registration (404): check id-scope and registration-id, and that there is an \
+                 enrolment for it",
+            ),
+            Self::Failed(reason) => write!(f, "the registration failed: {reason}; look at the enrolment"),
+            Self::Disabled => f.write_str("the enrolment is disabled: enable it, or a person meant it"),
+            Self::Unassigned => f.write_str(
+                "the registration is assigned to no hub: link a hub to the service and name it in the enrolment",
+            ),
+            Self::Throttled(_) => f.write_str("it is asked by too many at once (429)"),
+            Self::Trouble(status, _) => write!(f, "it is in trouble itself (status {status})"),
+            Self::Refused(status, words) if words.is_empty() => write!(f, "it refused with status {status}"),
+            Self::Refused(status, words) => write!(f, "it refused with status {status}: {words}"),
+            Self::Endless => f.write_str("it is still assigning one, and was given up on for now"),
+            Self::Garbled(reason) => write!(f, "its answer cannot be understood: {reason}"),
+        }
+    }
+}
+
+impl ProvisioningFault {
+    /// Must a person act?
+    pub(super) fn is_lasting(&self) -> bool {
+        // A CONNECT refused with 3 is the service's own trouble.
+        !matches!(self, Self::Throttled(_) | Self::Trouble(..) | Self::Endless | Self::Connect(3))
+    }
+
+    /// Is it about who we are? Then a wrong clock may be behind it.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(self, Self::Denied | Self::Connect(4 | 5))
+    }
+
+    /// How long it asks not to be asked again.
+    pub(super) fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Throttled(wait) | Self::Trouble(_, wait) => *wait,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Asks to be registered. The model is announced as Plug and Play devices do.
+pub(super) fn register(rid: u64, registration_id: &str, model_id: Option<&str>) -> Message {
+    let mut body = json!({ "registrationId": registration_id });
+    if let Some(model) = model_id {
+        body["payload"] = json!({ "modelId": model });
+    }
+    let topic = format!("$dps/registrations/PUT/iotdps-register/?$rid={rid}");
+    Message { topic, payload: body.to_string().into_bytes() }
+}
+
+/// Asks how an operation is getting on. The stock clients send one space.
+pub(super) fn ask_state(rid: u64, operation: &str) -> Message {
+    let topic =
+        format!("$dps/registrations/GET/iotdps-get-operationstatus/?$rid={rid}&operationId={operation}");
+    Message { topic, payload: b" ".to_vec() }
+}
+
+/// An answer's topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) rid: u64,
+    /// When to ask again, within bounds.
+    pub(super) retry: Duration,
+}
+
+/// Reads `$dps/registrations/res/{status}/?$rid={rid}[&retry-after={s}]`; `None` for any other topic.
+pub(super) fn parse(topic: &str) -> Option<Answer> {
+    let (status, query) = topic.strip_prefix("$dps/registrations/res/")?.split_once("/?")?;
+    let parameter =
+        |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name);
+    let (usual, least, most) = RETRY;
+    let retry = parameter("retry-after")
+        .and_then(|(_, text)| text.parse().ok())
+        .map_or(usual, |seconds| Duration::from_secs(seconds).clamp(least, most));
+    Some(Answer { status: status.parse().ok()?, rid: parameter("$rid")?.1.parse().ok()?, retry })
+}
+
+/// How a registration stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Ask for this operation's state after so long.
+    Assigning { operation: String, retry: Duration },
+    /// It is done.
+    Assigned(Assignment),
+}
+
+/// Reads an answer's body by its status.
+pub(super) fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFault> {
+    let body: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    let text = |value: &Value| super::codec::shorten(value.as_str().unwrap_or_default());
+    match answer.status {
+        200..=299 if body.is_object() => {}
+        200..=299 => return Err(ProvisioningFault::Garbled("its body is no JSON object".to_owned())),
+        401 => return Err(ProvisioningFault::Denied),
+        404 => return Err(ProvisioningFault::Unknown),
+        429 => return Err(ProvisioningFault::Throttled(answer.retry)),
+        status @ 500.. => return Err(ProvisioningFault::Trouble(status, answer.retry)),
+        status => return Err(ProvisioningFault::Refused(status, text(&body["message"]))),
+    }
+    let state = &body["registrationState"];
+    // While it is under way there is only the operation's status; afterwards the registration's own says more.
+    let status = state["status"].as_str().or(body["status"].as_str()).unwrap_or_default();
+    match status.to_ascii_lowercase().as_str() {
+        "assigned" => {
+            let (host, device) = (state["assignedHub"].as_str(), state["deviceId"].as_str());
+            host.zip(device)
+                .and_then(|(host, device)| Assignment::new(host, device))
+                .map(Progress::Assigned)
+                .ok_or_else(|| {
+                    ProvisioningFault::Garbled("it names no hub or device that can be one".to_owned())
+                })
+        }
+        "failed" => Err(ProvisioningFault::Failed(match (&state["errorCode"], &state["errorMessage"]) {
+            (Value::Number(code), words) => format!("{code} {}", text(words)).trim_end().to_owned(),
+            (_, words) => text(words),
+        })),
+        "disabled" => Err(ProvisioningFault::Disabled),
+        "assigning" | "unassigned" => match body["operationId"].as_str().filter(|id| is_operation(id)) {
+            Some(operation) => {
+                Ok(Progress::Assigning { operation: operation.to_owned(), retry: answer.retry })
+            }
+            None if status.eq_ignore_ascii_case("unassigned") => Err(ProvisioningFault::Unassigned),
+            None => Err(ProvisioningFault::Garbled("it names no operation to ask for".to_owned())),
+        },
+        other => Err(ProvisioningFault::Garbled(format!("the status {:?}", super::codec::shorten(other)))),
+    }
+}
+
+/// It goes into a topic, so it must not change that topic's meaning.
+fn is_operation(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= OPERATION_BYTES_MAX
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+#[cfg(test)]
+#[path = "dps_tests.rs"]
+mod tests;

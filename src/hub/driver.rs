@@ -1,0 +1,339 @@
+//! The driver: dials, serves and waits, in turn, until the link's handle is gone.
+//!
+//! A session is *told* by its `Up`, which may come later than the session itself: see `dial` on spreading.
+//! Deliberately absent: when (`dial`), how (`wire`, `session`), and what it means (`twin`).
+
+use super::account::Accounts;
+use super::dial::{self, Dialer};
+use super::failure::{Cause, Failure, Peer};
+use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
+use super::moments::{Lead, until, until_set, until_some};
+use super::tls::SetupFault;
+use super::token::{self, Token};
+use super::twin_session::TwinSession;
+use super::wall::Wall;
+use super::wire::{self, Carrier, Route};
+use super::{Account, Clock, HubSettings, Identity, Secret, provisioning, tls};
+use crate::twin::{HubEvent, HubRequest};
+use crate::units::{BootTime, UnixSeconds};
+use core::time::Duration;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+
+/// How long a polite end may take where another connection waits for it.
+const RECONNECT_GRACE: Duration = Duration::from_secs(2);
+/// How long it may take when the link is closed; whoever closes it has a limit of their own.
+const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// How often to look whether the clock was set, where that matters.
+const CLOCK_LOOK: Duration = Duration::from_secs(5);
+
+/// The handle is gone.
+pub(super) struct Closed;
+
+/// Why a session is over.
+enum Over {
+    Failed(Cause),
+    /// Whoever holds the link wants another.
+    Asked(&'static str),
+    /// The token is to be replaced, for this reason.
+    Renewal(&'static str),
+}
+
+pub(super) struct Driver {
+    settings: HubSettings,
+    accounts: Accounts,
+    clock: Arc<dyn Clock>,
+    wall: Wall,
+    dialer: Dialer,
+    events: mpsc::Sender<LinkEvent>,
+    requests: mpsc::Receiver<(u64, HubRequest)>,
+    status: watch::Sender<LinkStatus>,
+    /// The number of `Up`s emitted.
+    session: u64,
+    /// The present session has been told.
+    told: bool,
+    /// The failure that was logged last, since the last session.
+    last: Option<Cause>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        (events, requests): (mpsc::Sender<LinkEvent>, mpsc::Receiver<(u64, HubRequest)>),
+        status: watch::Sender<LinkStatus>,
+    ) -> Self {
+        let accounts = Accounts::new(&settings.source);
+        Self {
+            settings,
+            accounts,
+            clock,
+            wall: Wall::default(),
+            dialer: Dialer::new(seed),
+            events,
+            requests,
+            status,
+            session: 0,
+            told: false,
+            last: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<core::convert::Infallible, Closed> {
+        self.accounts.recall().await;
+        loop {
+            self.wait().await?;
+            self.emit(LinkEvent::State(LinkState::Connecting)).await?;
+            let events = self.events.clone();
+            let connected = tokio::select! {
+                connected = self.connect() => connected,
+                () = events.closed() => return Err(Closed),
+            };
+            match connected {
+                Ok((session, token)) => self.serve(session, token).await?,
+                Err(failure) => self.fail(failure).await?,
+            }
+        }
+    }
+
+    async fn emit(&self, event: LinkEvent) -> Result<(), Closed> {
+        self.events.send(event).await.map_err(|_| Closed)
+    }
+
+    /// Waits until the next attempt is due, or the clock that may have foiled the last one has been set.
+    async fn wait(&self) -> Result<(), Closed> {
+        let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
+        let lead = Lead::of(&*self.clock);
+        tokio::select! {
+            () = until(&*self.clock, self.dialer.next_attempt()) => Ok(()),
+            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => Ok(()),
+            () = self.events.closed() => Err(Closed),
+        }
+    }
+
+    /// Finds out where to, dials, and opens a session.
+    async fn connect(&mut self) -> Result<(TwinSession, Option<TokenTimes>), Failure> {
+        if self.accounts.must_ask() {
+            self.provision().await?;
+        }
+        let Some(account) = self.accounts.current().cloned() else {
+            return Err(self.failure(Cause::Asked("the hub is not known yet")));
+        };
+        let opened = self.log_in(&account).await;
+        opened.map_err(|cause| Failure { peer: self.settings.peer_of(&account), cause })
+    }
+
+    async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
+        let token = |key: &_, expires| token::mint(&account.host, &account.device_id, key, expires);
+        let (token, times) = self.token(&account.identity, token)?.unzip();
+        let wire = self.dial(&self.settings.peer_of(account), &account.identity).await?;
+        let clock = Arc::clone(&self.clock);
+        let session = TwinSession::open(&self.settings, account, token.as_ref(), wire, clock).await?;
+        Ok((session, times))
+    }
+
+    /// Asks the provisioning service, if there is one.
+    async fn provision(&mut self) -> Result<(), Failure> {
+        let Some(by) = self.accounts.provisioning().cloned() else { return Ok(()) };
+        let peer = Peer { name: by.endpoint.clone(), port: self.settings.port };
+        let asked = async {
+            let token =
+                |key: &_, expires| token::mint_registration(&by.id_scope, &by.registration_id, key, expires);
+            let token = self.token(&by.identity, token)?.map(|(token, _)| token);
+            let wire = self.dial(&peer, &by.identity).await?;
+            let manner = (self.settings.keep_alive, self.settings.model_id.as_deref());
+            provisioning::ask(&by, token.as_ref(), manner, wire, Arc::clone(&self.clock)).await
+        };
+        match asked.await {
+            Ok(assignment) => {
+                self.accounts.handle_assigned(assignment).await;
+                Ok(())
+            }
+            Err(cause) => {
+                self.accounts.handle_not_assigned();
+                Err(Failure { peer, cause })
+            }
+        }
+    }
+
+    async fn dial(&self, peer: &Peer, identity: &Identity) -> Result<Box<dyn Carrier>, Cause> {
+        let HubSettings { transport, proxy, ca_file, .. } = &self.settings;
+        let (own, ca_file, clock) = (identity.clone(), ca_file.clone(), Arc::clone(&self.clock));
+        // Some hundred small files on a slow disk: not on the thread that everything else runs on.
+        let config = spawn_blocking(move || tls::configure(&own, ca_file.as_deref(), clock))
+            .await
+            .map_err(|error| Cause::Setup(SetupFault::Library(error.to_string())))?
+            .map_err(Cause::Setup)?;
+        let with_certificate = matches!(identity, Identity::Certificate { .. });
+        let route = Route { peer, transport: *transport, proxy: proxy.as_ref(), with_certificate };
+        wire::dial(route, config).await
+    }
+
+    /// Makes a token, if one is needed and the clock can be believed.
+    fn token(
+        &mut self,
+        identity: &Identity,
+        mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
+    ) -> Result<Option<(Token, TokenTimes)>, Cause> {
+        let Identity::Key(key) = identity else { return Ok(None) };
+        let (now, unix) = (self.clock.boot(), self.clock.unix());
+        self.wall.judge(now, unix, self.clock.not_before())?;
+        let lifetime = self.settings.token_lifetime;
+        // The hub counts whole seconds; a fraction must not cost the token its last one.
+        let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
+        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime) };
+        Ok(Some((mint(key, expires), times)))
+    }
+
+    /// A failure of the present account's hub, or of the service that would name it.
+    fn failure(&self, cause: Cause) -> Failure {
+        let name = match (self.accounts.current(), self.accounts.provisioning()) {
+            (Some(account), _) => return Failure { peer: self.settings.peer_of(account), cause },
+            (None, by) => by.map(|by| by.endpoint.clone()).unwrap_or_default(),
+        };
+        Failure { peer: Peer { name, port: self.settings.port }, cause }
+    }
+
+    /// Runs a session to its end, from its `Up` to its `Down` if it gets that far.
+    async fn serve(&mut self, mut session: TwinSession, token: Option<TokenTimes>) -> Result<(), Closed> {
+        self.last = None;
+        self.told = false;
+        let now = self.clock.boot();
+        let tell_at = self.dialer.handle_connected(now);
+        self.status.send_modify(|status| {
+            status.connected_since = Some(now);
+            status.token = token;
+            status.next_attempt = None;
+        });
+        self.accounts.handle_connected();
+        let (host, device) = self.accounts.names();
+        let peer = self.failure(Cause::Silent).peer;
+        let pause = tell_at.since(now);
+        if pause.is_zero() {
+            tracing::info!(%host, %device, %peer, "connected");
+        } else {
+            let pause = pause.as_secs_f32();
+            tracing::info!(
+                %host, %device, %peer,
+                "connected; in use in {pause:.1} s, so that devices cut off together do not ask together"
+            );
+        }
+
+        let over = match self.serve_until_over(&mut session, tell_at, token).await {
+            Ok(over) => over,
+            Err(Closed) => {
+                session.close(CLOSE_GRACE).await;
+                return Err(Closed);
+            }
+        };
+        self.status.send_modify(|status| {
+            status.connected_since = None;
+            status.token = None;
+        });
+        let cause = match over {
+            Over::Failed(cause) => {
+                drop(session);
+                Some(cause)
+            }
+            Over::Asked(reason) => {
+                session.close(RECONNECT_GRACE).await;
+                Some(Cause::Asked(reason))
+            }
+            Over::Renewal(reason) => {
+                session.close(RECONNECT_GRACE).await;
+                let (host, device) = self.accounts.names();
+                tracing::info!(%host, %device, "disconnected to renew the token: {reason}");
+                self.dialer.handle_planned(self.clock.boot());
+                None
+            }
+        };
+        if self.told {
+            self.emit(LinkEvent::Hub(HubEvent::Down)).await?;
+        }
+        match cause {
+            Some(cause) => self.fail(self.failure(cause)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn serve_until_over(
+        &mut self,
+        session: &mut TwinSession,
+        tell_at: BootTime,
+        token: Option<TokenTimes>,
+    ) -> Result<Over, Closed> {
+        let clock = Arc::clone(&self.clock);
+        let lead = Lead::of(&*clock);
+        let told = until(&*clock, tell_at);
+        tokio::pin!(told);
+        while !self.told {
+            tokio::select! {
+                () = self.events.closed() => return Err(Closed),
+                // What is notified now is in the twin that is fetched then.
+                event = session.next() => if let Err(cause) = event {
+                    return Ok(Over::Failed(cause));
+                },
+                () = &mut told => self.told = true,
+            }
+        }
+        self.session += 1;
+        self.emit(LinkEvent::State(LinkState::Connected)).await?;
+        self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
+        let renewal = until_some(&*clock, token.map(|token| token.renews));
+        // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
+        let set = until_set(&*clock, lead, CLOCK_LOOK);
+        tokio::pin!(renewal, set);
+        loop {
+            tokio::select! {
+                () = self.events.closed() => return Err(Closed),
+                event = session.next() => match event {
+                    Ok(event) => {
+                        if !matches!(event, HubEvent::Rejected { .. } | HubEvent::Garbled { .. }) {
+                            self.dialer.handle_served();
+                        }
+                        self.emit(LinkEvent::Hub(event)).await?;
+                    }
+                    Err(cause) => return Ok(Over::Failed(cause)),
+                },
+                Some((meant_for, request)) = self.requests.recv() => {
+                    if meant_for != self.session {
+                        continue;
+                    }
+                    if let HubRequest::Reconnect { reason } = request {
+                        return Ok(Over::Asked(reason));
+                    }
+                    if let Some(answer) = session.send(&request) {
+                        self.emit(LinkEvent::Hub(answer)).await?;
+                    }
+                }
+                () = &mut renewal => return Ok(Over::Renewal("it is about to expire")),
+                () = &mut set, if token.is_some() => return Ok(Over::Renewal("the clock was set")),
+            }
+        }
+    }
+
+    async fn fail(&mut self, failure: Failure) -> Result<(), Closed> {
+        let now = self.clock.boot();
+        let pattern = self.dialer.handle_failed(now, &failure.cause);
+        self.accounts.handle_failed(&failure.cause);
+        let retry_at = self.dialer.next_attempt();
+        let (host, device) = self.accounts.names();
+        let repeated = self.last.as_ref().is_some_and(|last| last.is_like(&failure.cause));
+        failure.log(host, device, repeated, retry_at.since(now));
+        if let Some(pattern) = pattern {
+            tracing::warn!(%host, %device, "{}", pattern.advice(device));
+        }
+        let text = match self.dialer.pattern() {
+            Some(pattern) if failure.cause.without_a_word() => pattern.advice(device).to_string(),
+            _ => failure.to_string(),
+        };
+        self.status.send_modify(|status| {
+            status.last_failure = Some(PastFailure { text: text.clone(), at: now });
+            status.next_attempt = Some(retry_at);
+        });
+        self.last = Some(failure.cause);
+        self.emit(LinkEvent::State(LinkState::Waiting { failure: text, retry_at })).await
+    }
+}

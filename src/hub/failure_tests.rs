@@ -1,0 +1,75 @@
+//! What is said of each failure, and how loudly.
+
+use super::*;
+
+const NOON: UnixSeconds = UnixSeconds(1_767_268_800);
+
+fn say(cause: Cause) -> String {
+    Failure { peer: Peer { name: "hub.example".into(), port: 8883 }, cause }.to_string()
+}
+
+#[test]
+fn refused_credentials_name_the_clock_and_what_it_says() {
+    let text = say(Cause::Refused { code: 5, at: NOON });
+    assert!(text.contains("clock") && text.contains("2026-01-01T12:00:00Z"), "{text}");
+}
+
+#[test]
+fn a_disabled_device_is_told_from_refused_credentials() {
+    let text = say(Cause::Refused { code: 3, at: NOON });
+    assert!(text.contains("disabled") && !text.contains("credentials"), "{text}");
+}
+
+#[test]
+fn every_cause_names_the_peer() {
+    for cause in [
+        Cause::Dns("x".into()),
+        Cause::Tcp("x".into()),
+        Cause::Timeout(Stage::Tls),
+        Cause::Setup(SetupFault::NoRoots),
+        Cause::Tls(TlsFault::NotTls),
+        Cause::WebSocket(WebSocketFault::Text),
+        Cause::Proxy { proxy: Peer { name: "p".into(), port: 1 }, fault: ProxyFault::Closed },
+        Cause::Provisioning(ProvisioningFault::Disabled),
+        Cause::Clock { at: NOON, floor: NOON },
+        Cause::Refused { code: 77, at: NOON },
+        Cause::Subscription("f"),
+        Cause::Oversized { bytes: 1 },
+        Cause::Protocol("x".into()),
+        Cause::Closed("x".into()),
+        Cause::Cut("x".into()),
+        Cause::Silent,
+        Cause::Asked("x"),
+    ] {
+        let text = say(cause);
+        assert!(text.contains("hub.example"), "{text}");
+    }
+}
+
+#[test]
+fn an_address_of_version_six_is_bracketed() {
+    assert_eq!(Peer { name: "::1".into(), port: 8883 }.to_string(), "[::1]:8883");
+}
+
+#[test]
+fn a_clock_gone_mad_is_still_printed() {
+    assert_eq!(WallTime(UnixSeconds(u64::MAX)).to_string(), format!("{} s after 1970", u64::MAX));
+    assert_eq!(WallTime(UnixSeconds(253_402_300_799)).to_string(), "9999-12-31T23:59:59Z");
+}
+
+#[test]
+fn the_same_refusal_at_another_time_is_the_same_trouble() {
+    let five = Cause::Refused { code: 5, at: NOON };
+    assert!(five.is_like(&Cause::Refused { code: 5, at: UnixSeconds(0) }));
+    assert!(!five.is_like(&Cause::Refused { code: 3, at: NOON }));
+    assert!(Cause::Cut("a".into()).is_like(&Cause::Cut("b".into())));
+    assert!(!Cause::Tls(TlsFault::Expired).is_like(&Cause::Tls(TlsFault::UnknownIssuer)));
+}
+
+#[test]
+fn only_what_a_person_must_mend_is_an_error() {
+    assert_eq!(Cause::Refused { code: 5, at: NOON }.level(), Level::ERROR);
+    assert_eq!(Cause::Tls(TlsFault::UnknownIssuer).level(), Level::ERROR);
+    assert_eq!(Cause::Cut("x".into()).level(), Level::INFO);
+    assert_eq!(Cause::Tcp("x".into()).level(), Level::INFO);
+}

@@ -1,0 +1,63 @@
+//! What twind is doing now, for a person: the answer to the direct method `status`.
+//!
+//! Temperatures are degrees Celsius and ages whole seconds, whatever the twin's unit: this is not a report.
+//! Deliberately absent: dead-bands and samples; everything is as it is at this moment.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::Facts;
+use super::write::{round_to, tidy};
+use crate::control::Fault;
+use crate::twin::Sync;
+use crate::units::BootTime;
+use serde_json::{Map, Value, json};
+
+/// Everything there is to say, as one object. Bounded by what the configuration names.
+pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
+    json!({
+        "hub": {
+            "online": sync.is_online(),
+            "synced": sync.is_synced(),
+            "desiredVersion": sync.desired_version().0,
+            "reportPending": !sync.is_settled(),
+        },
+        "climate": facts.climate.map(|climate| json!({
+            "regime": climate.regime().name(),
+            "temperature": climate.temperature().map(|t| tidy(round_to(t.degrees(), 2))),
+            "min": tidy(round_to(climate.range().min().degrees(), 2)),
+            "max": tidy(round_to(climate.range().max().degrees(), 2)),
+        })),
+        "sensors": sensors(now, facts),
+        "outputs": outputs(facts),
+        "storeFault": facts.store_fault,
+    })
+}
+
+fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
+    let one = |(index, (spec, state)): (usize, (&crate::control::SensorSpec, _))| {
+        let state: &crate::control::climate::SensorState = state;
+        let value = facts.sensors.value(now, index);
+        let entry = json!({
+            "measures": spec.measures,
+            "value": value.ok().map(|value| tidy(round_to(value, 3))),
+            "state": value.err().map_or("ok", Fault::name),
+            "lastSample": state.fault.map_or("ok", Fault::name),
+            "ageSeconds": state.last_good.map(|(_, at)| now.since(at).as_secs()),
+        });
+        (spec.name.clone(), entry)
+    };
+    facts.sensors.iter().enumerate().map(one).collect()
+}
+
+fn outputs(facts: Facts<'_>) -> Map<String, Value> {
+    let mut outputs = Map::new();
+    for (index, (spec, state)) in facts.outputs.iter().enumerate() {
+        let entry = json!({
+            "permille": state.drive.map(|drive| drive.get()),
+            "cause": state.cause.to_string(),
+            "fault": facts.pin_faults.get(&index),
+        });
+        outputs.insert(spec.name.clone(), entry);
+    }
+    outputs
+}

@@ -1,0 +1,49 @@
+//! Direct methods, as a back end calls them.
+
+use crate::rig::{DEVICE, Rig};
+use serde_json::{Value, json};
+use std::time::Duration;
+use twinhub::{Event, MethodReply};
+
+fn call(rig: &Rig, name: &str, payload: Value) -> MethodReply {
+    let hub = rig.hub.hub();
+    rig.hub.block_on(hub.call_method(DEVICE, name, &payload, Duration::from_secs(30))).unwrap()
+}
+
+#[test]
+fn status_tells_what_the_daemon_does_now() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    let reply = call(&rig, "status", Value::Null);
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.payload["hub"]["synced"], true);
+    assert_eq!(reply.payload["outputs"]["fan"]["permille"], 500);
+    assert_eq!(reply.payload["sensors"]["cabinet"]["value"], 24);
+    assert_eq!(reply.payload["climate"]["regime"], "in-range");
+}
+
+#[test]
+fn resync_fetches_the_twin_at_once() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    rig.hub.hub().faults().drop_desired(twinhub::Times::Next(1));
+    let version = rig.desire(json!({"fanOn": true}));
+    let after = rig.hub.hub().last_sequence();
+    assert_eq!(call(&rig, "resync", json!({})).status, 200);
+    rig.wait_event(after, |event| matches!(event, Event::TwinGet { status: Some(200), .. }));
+    rig.wait_reported("what was missed", |r| r["desiredVersion"] == version);
+}
+
+#[test]
+fn another_method_or_a_large_payload_is_answered_and_harms_nothing() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let reply = call(&rig, "reboot", json!("x".repeat(100_000)));
+    assert_eq!((reply.status, &reply.payload["methods"]), (404, &json!(["resync", "status"])));
+    for _ in 0..20 {
+        assert_eq!(call(&rig, "status", Value::Null).status, 200);
+    }
+    assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
+}

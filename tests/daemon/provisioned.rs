@@ -1,0 +1,52 @@
+//! A daemon that is told by the provisioning service where its twin is.
+
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, state_files};
+use serde_json::json;
+use twinhub::{Event, RegistrationAnswer};
+
+/// The usual site, enrolled in a group, by WebSocket.
+fn provisioned() -> Rig {
+    let rig = Rig::new();
+    let hub = rig.hub.hub();
+    rig.write_secret("group-key", &hub.enrol_group().primary);
+    let table = format!(
+        "transport = \"websocket\"\n[hub.provisioning]\nendpoint = \"localhost\"\nid-scope = \"{}\"\n\
+         registration-id = \"{DEVICE}\"\ngroup-key-file = \"group-key\"\n",
+        hub.id_scope()
+    );
+    let base = rig
+        .base()
+        .replace("connection-string-file = \"connection-string\"\n", "")
+        .replace(&format!("port = {}", rig.hub.mqtt_port()), &format!("port = {}", rig.hub.https_port()))
+        .replace("ca-file = \"ca.pem\"\n", &format!("ca-file = \"ca.pem\"\n{table}"));
+    rig.write_config(&format!("{base}{FAN}{SENSOR}{CLIMATE}"));
+    rig
+}
+
+#[test]
+fn its_stored_twin_drives_the_pin_before_any_network_and_its_assignment_needs_no_service() {
+    let rig = provisioned();
+    rig.set_temperature("15.0");
+    let daemon = rig.start_synced();
+    let version = rig.desire(json!({"fanOn": true}));
+    rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+    assert!(daemon.stop().success());
+    assert_eq!((state_files(&rig.path("state")).len(), rig.path("state/assignment").exists()), (2, true));
+
+    rig.hub.block_on(rig.hub.stop_listening());
+    let before = rig.trace().len();
+    let daemon = rig.start();
+    assert_eq!(rig.trace()[before]["permille"], 200, "READY came before the pin");
+
+    // The service is out of order; the hub is back.
+    let hub = rig.hub.hub();
+    hub.script_registrations(vec![RegistrationAnswer::Status(500, None); 20]);
+    let after = hub.last_sequence();
+    let version = rig.desire(json!({"fanOn": false}));
+    rig.hub.resume_listening().unwrap();
+    rig.wait_drive("fan", |now| now == 0);
+    rig.wait_reported("the change made during the outage", |r| r["desiredVersion"] == version);
+    assert_eq!(rig.count_events(after, |event| matches!(event, Event::Registration { .. })), 0);
+    let key = std::fs::read_to_string(rig.path("group-key")).unwrap();
+    assert!(!daemon.log().contains("ERROR") && !daemon.log().contains(&key), "{}", daemon.log());
+}

@@ -1,0 +1,57 @@
+//! What hangs on the wall clock, and what the link says of its times.
+
+use crate::site::{DEVICE, Site, failure_after, hub_event, is_disconnect, within};
+use std::time::Duration;
+use twind::hub::{Clock, LinkEvent, LinkState};
+use twind::twin::HubEvent;
+
+#[tokio::test]
+async fn a_clock_behind_the_last_known_time_dates_no_token() {
+    let site = Site::start().await;
+    site.clock.set_not_before(site.clock.unix().0 + 86_400);
+    let mut link = site.link();
+    let failure = failure_after(&mut link, &[]).await;
+    assert!(failure.contains("not connecting") && failure.contains("waiting for it to be set"), "{failure}");
+    site.clock.set_not_before(0);
+    assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_while_connected_renews_the_token() {
+    let site = Site::start().await;
+    // Two minutes behind, which the hub forgives: the token ends two minutes before its time.
+    site.clock.set_unix(Some(site.clock.unix().0 - 120));
+    let mut link = site.link_up().await;
+    let early = link.status().token.unwrap().expires;
+    site.clock.set_unix(None);
+    let mut seen = Vec::new();
+    while seen.last() != Some(&LinkEvent::Hub(HubEvent::Up)) {
+        seen.push(within(link.next()).await);
+    }
+    let failed = seen.iter().any(|event| matches!(event, LinkEvent::State(LinkState::Waiting { .. })));
+    assert!(!failed && seen[0] == LinkEvent::Hub(HubEvent::Down), "{seen:?}");
+    assert!(link.status().token.unwrap().expires.0 >= early.0 + 120);
+    site.see(is_disconnect).await;
+}
+
+#[tokio::test]
+async fn the_status_tells_since_when_and_until_when_and_what_went_wrong_last() {
+    let site = Site::start().await;
+    let (before, unix) = (site.clock.boot(), site.clock.unix());
+    let mut link = site.link_up().await;
+    let status = link.status();
+    assert!(status.connected_since.unwrap() >= before && status.next_attempt.is_none());
+    let token = status.token.unwrap();
+    assert!(token.expires.0 >= unix.0 + 3600);
+    assert!(token.renews.since(before) >= Duration::from_secs(2880));
+    assert_eq!(status.last_failure, None);
+
+    site.hub.stop_listening().await;
+    let failure = failure_after(&mut link, &[HubEvent::Down]).await;
+    let status = link.status();
+    assert_eq!((status.connected_since, status.token), (None, None));
+    let last = status.last_failure.unwrap();
+    assert!(last.text == failure || last.text.contains("cannot connect"), "{last:?}");
+    assert!(status.next_attempt.unwrap() >= last.at && last.at >= before);
+    assert!(!site.hub.is_connected(DEVICE));
+}
