@@ -300,7 +300,7 @@ impl OutputState {
             drive => drive,
         };
         let rests = drive.is_zero() && target.is_zero();
-        self.level = (!rests).then_some((next, (next != goal).then_some(now)));
+        self.level = (!rests).then_some((next, (drive != target).then_some(now)));
         if drive != target {
             let permille = spec.slew_permille_per_s.map(|rate| Duration::try_from_secs_f64(1.0 / rate));
             let permille = permille.and_then(Result::ok).unwrap_or_default();

@@ -76,6 +76,16 @@ fn the_time_that_an_output_stood_still_is_not_made_up_for_at_once() {
 }
 
 #[test]
+fn an_output_within_half_a_permille_of_its_goal_stands_too() {
+    let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(100.0), ..pwm() });
+    rig.wants(400);
+    rig.step(at(0));
+    assert_eq!(rig.driven(at_ms(3_997)), 400);
+    rig.wants(900);
+    assert_eq!(rig.driven(at(9)), 400);
+}
+
+#[test]
 fn a_very_slow_slew_moves_too() {
     // 0.1 % a second: less than half a permille from one step to the next.
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(1.0), ..pwm() });

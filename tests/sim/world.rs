@@ -191,6 +191,7 @@ impl World {
         let Some(next) = next.filter(|next| *next <= until) else { return Ok(false) };
         self.steps += 1;
         self.now = self.now.max(next);
+        let mut woken = false;
         match (planned, deadline) {
             // What was planned for the same moment comes first, as a fact that arrived while the loop slept.
             (Some(key), deadline) if deadline.is_none_or(|(at, _)| key.0 <= at) => {
@@ -199,13 +200,14 @@ impl World {
                 }
             }
             (_, Some((_, why))) => {
+                woken = true;
                 self.oracle.handle_wake(self.now, why)?;
                 let now = self.boot();
                 self.with_engine(|engine, _| engine.handle_timeout(now))?;
             }
             _ => {}
         }
-        self.look()?;
+        self.look(woken)?;
         Ok(true)
     }
 
@@ -484,9 +486,9 @@ impl World {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<(), String> {
+    fn look(&mut self, woken: bool) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
-        self.oracle.look(self.now, now, engine, &self.hub, &self.net, &self.disk, &mut self.plant)
+        self.oracle.look(self.now, now, woken, engine, &self.hub, &self.net, &self.disk, &mut self.plant)
     }
 }

@@ -77,8 +77,7 @@ impl Copies {
             self.version = version;
             self.desired = sync.desired().clone();
         }
-        // The sequence of the record that holds the present meaning: the engine's last.
-        self.kept.insert(engine.record().sequence, self.meaning.clone());
+        self.keep(engine);
         let empty = net.up && !net.closing && net.under_way == (0, 0) && !net.half_open;
         if sync.is_settled() && empty && sync.acknowledged().as_object() != hub.reported() {
             let (ours, theirs) = (Value::Object(sync.acknowledged().as_object().clone()), hub.reported());
@@ -88,6 +87,11 @@ impl Copies {
             ));
         }
         Ok(())
+    }
+
+    /// The engine's last record holds the present meaning.
+    pub(crate) fn keep(&mut self, engine: &Engine) {
+        self.kept.insert(engine.record().sequence, self.meaning.clone());
     }
 
     fn take(&mut self, engine: &Engine, hub: &Hub) -> Result<(), String> {

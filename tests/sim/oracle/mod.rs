@@ -162,7 +162,8 @@ impl Oracle {
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.
-    pub(crate) fn check_stopped(&mut self, now: Duration, plant: &mut Plant) -> Result<(), String> {
+    pub(crate) fn check_stopped(&mut self, now: Duration, engine: &Engine, plant: &mut Plant) -> Result<(), String> {
+        self.copies.keep(engine);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
             let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
@@ -183,6 +184,7 @@ impl Oracle {
         &mut self,
         at: Duration,
         now: BootTime,
+        woken: bool,
         engine: &Engine,
         hub: &Hub,
         net: &Net,
@@ -191,7 +193,9 @@ impl Oracle {
     ) -> Result<(), String> {
         let (deadline, why) = engine.poll_timeout(now);
         if deadline <= now {
-            return Err(format!("a deadline in the past: {why} at {deadline}, now is {now}"));
+            // Something was due at this very moment and is done next; after a wake-up nothing may be left.
+            let left = woken.then(|| format!("a deadline in the past: {why} at {deadline}, now is {now}"));
+            return left.map_or(Ok(()), Err);
         }
         if deadline.since(now) > STEP {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
