@@ -162,7 +162,12 @@ impl Oracle {
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.
-    pub(crate) fn check_stopped(&mut self, now: Duration, engine: &Engine, plant: &mut Plant) -> Result<(), String> {
+    pub(crate) fn check_stopped(
+        &mut self,
+        now: Duration,
+        engine: &Engine,
+        plant: &mut Plant,
+    ) -> Result<(), String> {
         self.copies.keep(engine);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
