@@ -45,7 +45,6 @@ pub(crate) struct Oracle {
     traffic: Traffic,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
     lenient_until: Duration,
-    mismatch: Option<String>,
 }
 
 impl Oracle {
@@ -56,7 +55,6 @@ impl Oracle {
             shapes: Shapes::new(&spec.outputs),
             traffic: Traffic::new(spec),
             lenient_until: Duration::ZERO,
-            mismatch: None,
             spec: spec.clone(),
         }
     }
@@ -140,7 +138,9 @@ impl Oracle {
     ) -> Result<(), String> {
         self.traffic.handle_answered(now, status, request);
         match request {
-            HubRequest::PatchReported { .. } if status < 400 => self.copies.check_told(hub, disk),
+            HubRequest::PatchReported { .. } if status < 400 && !self.traffic.set_aside => {
+                self.copies.check_told(hub, disk)
+            }
             _ => Ok(()),
         }
     }
@@ -162,7 +162,12 @@ impl Oracle {
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.
-    pub(crate) fn check_stopped(&mut self, now: Duration, engine: &Engine, plant: &mut Plant) -> Result<(), String> {
+    pub(crate) fn check_stopped(
+        &mut self,
+        now: Duration,
+        engine: &Engine,
+        plant: &mut Plant,
+    ) -> Result<(), String> {
         self.copies.keep(engine);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
@@ -173,6 +178,11 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Was a part of a report refused for good since the engine was made?
+    pub(crate) fn is_part_refused(&self) -> bool {
+        self.traffic.set_aside
     }
 
     pub(crate) fn settled_looks(&self) -> u64 {

@@ -41,8 +41,8 @@ pub(crate) struct Traffic {
     edited_at: Duration,
     fetch_excused_until: Duration,
     report_excused_until: Duration,
-    /// The hub refused a report for good, and took none since.
-    set_aside: bool,
+    /// The hub refused a report for good: in this life of the engine parts of it may stay away.
+    pub(crate) set_aside: bool,
     pub(crate) settled_looks: u64,
 }
 
@@ -149,9 +149,6 @@ impl Traffic {
     /// The hub's answer to a request sets out.
     pub(crate) fn handle_answered(&mut self, now: Duration, status: u16, request: &HubRequest) {
         if status < 400 {
-            if matches!(request, HubRequest::PatchReported { .. }) {
-                self.set_aside = false;
-            }
             return;
         }
         let pause = secs(2 << self.refusals.min(8)).min(secs(300));
@@ -180,7 +177,9 @@ impl Traffic {
                 self.held = 0;
                 self.disturb(now);
             }
-            HubEvent::ReportedAck { rid } | HubEvent::Rejected { rid, .. } if self.in_flight == Some(*rid) => {
+            HubEvent::ReportedAck { rid } | HubEvent::Rejected { rid, .. }
+                if self.in_flight == Some(*rid) =>
+            {
                 self.in_flight = None;
                 if matches!(event, HubEvent::ReportedAck { .. }) {
                     self.refusals = 0;
@@ -199,7 +198,13 @@ impl Traffic {
         }
     }
 
-    pub(crate) fn handle_request(&mut self, now: Duration, request: &HubRequest, net: &Net, disk: &Disk) -> Result<(), String> {
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Duration,
+        request: &HubRequest,
+        net: &Net,
+        disk: &Disk,
+    ) -> Result<(), String> {
         match request {
             HubRequest::GetTwin { rid } => {
                 self.check_rid(*rid)?;
@@ -221,9 +226,14 @@ impl Traffic {
                 }
                 self.check_pace(now, patch, net, disk)
             }
+            HubRequest::AnswerMethod { .. } => Err("nobody called a method".into()),
             HubRequest::Reconnect { reason } => {
                 let owed = core::mem::take(&mut self.reconnects_due);
-                if owed || net.half_open { Ok(()) } else { Err(format!("reconnects for no reason, waiting for {reason}")) }
+                if owed || net.half_open {
+                    Ok(())
+                } else {
+                    Err(format!("reconnects for no reason, waiting for {reason}"))
+                }
             }
         }
     }
@@ -264,17 +274,17 @@ impl Traffic {
         let before = self.temperature.replace((now, value));
         // How much later than another a report may be on its way for reasons of its own.
         let slack = net.round_trip() * 2 + disk.patience() + ms(100);
-        let (Some((at, held)), true) = (before, now >= self.undisturbed_since + slack && !acknowledges) else {
+        let (Some((at, held)), true) = (before, now >= self.undisturbed_since + slack && !acknowledges)
+        else {
             return Ok(());
         };
-        let calm = at >= self.undisturbed_since;
+        // Other sensors have values of their own, and one of several that is lost is told at once.
+        let calm = at >= self.undisturbed_since && self.spec.sensors.len() == 1;
         if calm && now - at + slack < interval {
             return Err(format!("temperatures are told {:?} apart, at least {interval:?}", now - at));
         }
-        // Other sensors have values of their own, and one of several that is lost is told along with the rest.
-        let alone = self.spec.sensors.len() == 1;
         let band = self.spec.report.deadband.get("temperature").copied().unwrap_or(0.0);
-        if calm && alone && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
+        if calm && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
             return Err(format!("{value} is told {:?} after {held}, within the dead-band", now - at));
         }
         Ok(())
@@ -290,7 +300,8 @@ impl Traffic {
         disk: &Disk,
         has_temperature: bool,
     ) -> Result<(), String> {
-        let (Some(up), false) = (self.up_since, net.half_open || net.closing || hub.throttling && !hub.calm) else {
+        let (Some(up), false) = (self.up_since, net.half_open || net.closing || hub.throttling && !hub.calm)
+        else {
             self.undisturbed_since = self.undisturbed_since.max(now);
             return Ok(());
         };
@@ -300,7 +311,9 @@ impl Traffic {
         let version = hub.twin.desired().version();
         if now > healthy + bound && engine.sync().desired_version().0 != version {
             let ours = engine.sync().desired_version();
-            return Err(format!("healthy since {healthy:?}, the hub is at version {version}, the device at {ours}"));
+            return Err(format!(
+                "healthy since {healthy:?}, the hub is at version {version}, the device at {ours}"
+            ));
         }
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
         let healthy = healthy.max(self.report_excused_until).max(failed);
@@ -312,7 +325,9 @@ impl Traffic {
         }
         if now > healthy + bound && hub.acknowledged_version() != Some(version) {
             let told = hub.acknowledged_version();
-            return Err(format!("healthy since {healthy:?}, version {version} is not acknowledged but {told:?}"));
+            return Err(format!(
+                "healthy since {healthy:?}, version {version} is not acknowledged but {told:?}"
+            ));
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
         let since = self.temperature.map_or(self.undisturbed_since, |(at, _)| at).max(self.undisturbed_since);
