@@ -165,10 +165,10 @@ impl Oracle {
     pub(crate) fn check_stopped(
         &mut self,
         now: Duration,
-        engine: &Engine,
+        disk: &Disk,
         plant: &mut Plant,
     ) -> Result<(), String> {
-        self.copies.keep(engine);
+        self.copies.keep(disk);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
             let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
@@ -210,7 +210,7 @@ impl Oracle {
         if deadline.since(now) > STEP {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
-        self.copies.look(engine, hub, net)?;
+        self.copies.look(engine, hub, net, disk)?;
         self.shapes.take(at, plant)?;
         let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
         let lenient = at <= self.lenient_until;

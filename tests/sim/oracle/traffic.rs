@@ -37,6 +37,8 @@ pub(crate) struct Traffic {
     /// The last temperature told: when, and if nothing delayed it.
     temperature: Option<(Duration, f64)>,
     undisturbed_since: Duration,
+    /// When there was no temperature to tell, last.
+    blind_at: Duration,
     up_since: Option<Duration>,
     edited_at: Duration,
     fetch_excused_until: Duration,
@@ -62,6 +64,7 @@ impl Traffic {
             reports: VecDeque::new(),
             temperature: None,
             undisturbed_since: Duration::ZERO,
+            blind_at: Duration::ZERO,
             up_since: None,
             edited_at: Duration::ZERO,
             fetch_excused_until: Duration::ZERO,
@@ -330,8 +333,12 @@ impl Traffic {
             ));
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
-        let since = self.temperature.map_or(self.undisturbed_since, |(at, _)| at).max(self.undisturbed_since);
-        if has_temperature && now > since.max(healthy) + heartbeat {
+        if !has_temperature {
+            self.blind_at = now;
+        }
+        let since = self.temperature.map_or(Duration::ZERO, |(at, _)| at);
+        let since = since.max(self.undisturbed_since).max(self.blind_at);
+        if self.spec.sensors.len() == 1 && now > since.max(healthy) + heartbeat {
             return Err(format!("no temperature was told since {since:?}"));
         }
         Ok(())
