@@ -73,7 +73,7 @@ impl fmt::Display for Notice {
             Self::Desired(DesiredChange { from, to, recreated: true }) => {
                 write!(
                     f,
-                    "the hub's desired version {to} is lower than our {from}: the device's identity was made anew, its twin is taken over whole"
+                    "the hub's desired version {to} is not above our {from}: the device's identity was made anew, its twin is taken over whole"
                 )
             }
             Self::Refused { property, reason } => {

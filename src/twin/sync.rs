@@ -338,8 +338,9 @@ impl Sync {
             return;
         }
         let from = self.change.map_or(self.desired_version, |earlier| earlier.from);
+        // The same version with another document is that of another identity, too.
         let recreated =
-            version < self.desired_version || self.change.is_some_and(|earlier| earlier.recreated);
+            version <= self.desired_version || self.change.is_some_and(|earlier| earlier.recreated);
         self.desired = desired;
         self.desired_version = version;
         self.change = Some(DesiredChange { from, to: version, recreated });

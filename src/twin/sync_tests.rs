@@ -168,6 +168,16 @@ fn a_lower_version_from_a_fetch_is_an_identity_made_anew_and_is_taken_over() {
 }
 
 #[test]
+fn another_document_at_our_version_is_that_of_an_identity_made_anew() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"another": true}), json!({}));
+    assert_eq!(rig.state(), (5, json!({"another": true})));
+    let change = rig.sync.poll_desired_change().unwrap();
+    assert_eq!(change, DesiredChange { from: Version(5), to: Version(5), recreated: true });
+}
+
+#[test]
 fn changes_not_yet_looked_at_are_told_as_one() {
     let mut rig = Rig::synced();
     rig.delta(6, json!({"b": 1}));

@@ -18,16 +18,14 @@ pub(crate) struct DiskPreset {
     pub(crate) latency: (Duration, Duration),
     /// So many writes in a thousand fail.
     pub(crate) fail_permille: u32,
-    /// Between two spells in which every write fails, and how long one lasts; zero for none.
+    /// Mean time between two spells in which every write fails; zero for none.
     pub(crate) spell_every: Duration,
-    pub(crate) spell: (Duration, Duration),
 }
 
 /// A write that is under way.
 struct Writing {
     id: u64,
     record: TwinRecord,
-    ends: Duration,
 }
 
 pub(crate) struct Disk {
@@ -44,6 +42,8 @@ pub(crate) struct Disk {
     /// When the last write failed, and how many were made.
     pub(crate) failed_at: Option<Duration>,
     pub(crate) written: u64,
+    /// The sequence number of the record that was offered last in this life of the process.
+    pub(crate) offered: u64,
 }
 
 impl Disk {
@@ -61,6 +61,7 @@ impl Disk {
             calm: false,
             failed_at: None,
             written: 0,
+            offered: 0,
         }
     }
 
@@ -72,7 +73,7 @@ impl Disk {
         let record = self.waiting.take()?;
         self.writes += 1;
         let ends = now + self.rng.between(self.preset.latency);
-        self.writing = Some(Writing { id: self.writes, record, ends });
+        self.writing = Some(Writing { id: self.writes, record });
         Some((self.writes, ends))
     }
 
@@ -100,6 +101,7 @@ impl Disk {
     pub(crate) fn crash(&mut self) -> &'static str {
         self.waiting = None;
         self.outcomes.clear();
+        self.offered = 0;
         let Some(writing) = self.writing.take() else { return "nothing under way" };
         if self.full {
             return "the write was failing";
@@ -126,6 +128,7 @@ impl Disk {
             last.iter().flatten().for_each(|record| self.keep(record));
         }
         self.outcomes.clear();
+        self.offered = 0;
     }
 
     /// What a start would read now.
@@ -139,14 +142,11 @@ impl Disk {
     pub(crate) fn patience(&self) -> Duration {
         self.preset.latency.1 * 2
     }
-
-    pub(crate) fn is_busy(&self) -> bool {
-        self.writing.as_ref().is_some_and(|writing| writing.ends > Duration::ZERO) || self.waiting.is_some()
-    }
 }
 
 impl Store for Disk {
     fn offer(&mut self, record: TwinRecord) {
+        self.offered = record.sequence;
         self.waiting = Some(record);
     }
 

@@ -197,9 +197,8 @@ impl World {
         self.say(|| "asked to stop".into());
         let now = self.boot();
         self.with_engine(|engine, _| engine.handle_stop(now))?;
-        if let Some(engine) = self.engine.take() {
-            self.oracle.check_stopped(self.now, &engine, &mut self.plant)?;
-        }
+        self.engine = None;
+        self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
         self.disk.flush();
         self.disconnect()?;
         let back = self.now + self.chance.between((ms(100), secs(10)));

@@ -4,10 +4,6 @@
 //! `cargo sim` runs a fixed set of seeds and some that were never run before, or for as long as it is told to. A seed
 //! that failed is run again with the command that is printed with it. Deliberately absent: real time, threads, files,
 //! sockets.
-//!
-//! In the making: some of the oracle's alarms are its own mistakes (what it expects right after a start, numbers that
-//! differ only in how they are written, dead-bands around faults), so it does not guard `cargo test` yet.
-#![expect(dead_code, reason = "the oracle is in the making")]
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

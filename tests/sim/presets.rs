@@ -136,20 +136,13 @@ pub(crate) const NETS: &[NetPreset] = &[
 
 pub(crate) const DISKS: &[DiskPreset] = &[
     // Flash in its best years.
-    DiskPreset {
-        name: "good_disk",
-        latency: (ms(2), ms(40)),
-        fail_permille: 0,
-        spell_every: Duration::ZERO,
-        spell: (Duration::ZERO, Duration::ZERO),
-    },
+    DiskPreset { name: "good_disk", latency: (ms(2), ms(40)), fail_permille: 0, spell_every: Duration::ZERO },
     // A card that erases for seconds while the writer waits, and fails a write now and then.
     DiskPreset {
         name: "sd_card_worn",
         latency: (ms(20), ms(9_000)),
         fail_permille: 15,
         spell_every: Duration::ZERO,
-        spell: (Duration::ZERO, Duration::ZERO),
     },
     // Something else fills the disk, and somebody clears it again after minutes.
     DiskPreset {
@@ -157,7 +150,6 @@ pub(crate) const DISKS: &[DiskPreset] = &[
         latency: (ms(5), ms(400)),
         fail_permille: 0,
         spell_every: mins(25),
-        spell: (secs(20), mins(12)),
     },
 ];
 

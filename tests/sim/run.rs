@@ -133,6 +133,9 @@ fn play(world: &mut World, length: Length) -> Result<(), String> {
     if world.oracle.settled_looks() == settled {
         return Err("in the end it does not settle".into());
     }
+    if world.oracle.is_part_refused() {
+        return Ok(());
+    }
     let climate = world.hub.reported().get("components").and_then(|components| components.get("climate"));
     if climate.and_then(|climate| climate.get("sensor")).is_none_or(|sensor| sensor != "ok") {
         return Err(format!("in the end the sensors are well, told is {climate:?}"));

@@ -65,7 +65,7 @@ impl Copies {
     }
 
     /// Both after every event.
-    pub(crate) fn look(&mut self, engine: &Engine, hub: &Hub, net: &Net) -> Result<(), String> {
+    pub(crate) fn look(&mut self, engine: &Engine, hub: &Hub, net: &Net, disk: &Disk) -> Result<(), String> {
         let sync = engine.sync();
         let version = sync.desired_version();
         if version != self.version || *sync.desired() != self.desired {
@@ -77,7 +77,7 @@ impl Copies {
             self.version = version;
             self.desired = sync.desired().clone();
         }
-        self.keep(engine);
+        self.keep(disk);
         let empty = net.up && !net.closing && net.under_way == (0, 0) && !net.half_open;
         if sync.is_settled() && empty && sync.acknowledged().as_object() != hub.reported() {
             let (ours, theirs) = (Value::Object(sync.acknowledged().as_object().clone()), hub.reported());
@@ -89,9 +89,11 @@ impl Copies {
         Ok(())
     }
 
-    /// The engine's last record holds the present meaning.
-    pub(crate) fn keep(&mut self, engine: &Engine) {
-        self.kept.insert(engine.record().sequence, self.meaning.clone());
+    /// The last record that was offered holds the present meaning.
+    pub(crate) fn keep(&mut self, disk: &Disk) {
+        if self.kept.keys().next_back() != Some(&disk.offered) {
+            self.kept.insert(disk.offered, self.meaning.clone());
+        }
     }
 
     fn take(&mut self, engine: &Engine, hub: &Hub) -> Result<(), String> {

@@ -45,7 +45,6 @@ pub(crate) struct Oracle {
     traffic: Traffic,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
     lenient_until: Duration,
-    mismatch: Option<String>,
 }
 
 impl Oracle {
@@ -56,7 +55,6 @@ impl Oracle {
             shapes: Shapes::new(&spec.outputs),
             traffic: Traffic::new(spec),
             lenient_until: Duration::ZERO,
-            mismatch: None,
             spec: spec.clone(),
         }
     }
@@ -140,7 +138,9 @@ impl Oracle {
     ) -> Result<(), String> {
         self.traffic.handle_answered(now, status, request);
         match request {
-            HubRequest::PatchReported { .. } if status < 400 => self.copies.check_told(hub, disk),
+            HubRequest::PatchReported { .. } if status < 400 && !self.traffic.set_aside => {
+                self.copies.check_told(hub, disk)
+            }
             _ => Ok(()),
         }
     }
@@ -165,10 +165,10 @@ impl Oracle {
     pub(crate) fn check_stopped(
         &mut self,
         now: Duration,
-        engine: &Engine,
+        disk: &Disk,
         plant: &mut Plant,
     ) -> Result<(), String> {
-        self.copies.keep(engine);
+        self.copies.keep(disk);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
             let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
@@ -178,6 +178,11 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Was a part of a report refused for good since the engine was made?
+    pub(crate) fn is_part_refused(&self) -> bool {
+        self.traffic.set_aside
     }
 
     pub(crate) fn settled_looks(&self) -> u64 {
@@ -205,7 +210,7 @@ impl Oracle {
         if deadline.since(now) > STEP {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
-        self.copies.look(engine, hub, net)?;
+        self.copies.look(engine, hub, net, disk)?;
         self.shapes.take(at, plant)?;
         let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
         let lenient = at <= self.lenient_until;

@@ -55,11 +55,6 @@ impl Shapes {
         self.0.iter().map(|follower| follower.pin).collect()
     }
 
-    /// When the output last turned on or off.
-    pub(crate) fn turned_at(&self, output: usize) -> Option<Duration> {
-        self.0[output].turned_at
-    }
-
     pub(crate) fn is_excused(&self, now: Duration, output: usize) -> bool {
         now <= self.0[output].excused_until
     }

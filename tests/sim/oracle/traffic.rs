@@ -37,12 +37,14 @@ pub(crate) struct Traffic {
     /// The last temperature told: when, and if nothing delayed it.
     temperature: Option<(Duration, f64)>,
     undisturbed_since: Duration,
+    /// When there was no temperature to tell, last.
+    blind_at: Duration,
     up_since: Option<Duration>,
     edited_at: Duration,
     fetch_excused_until: Duration,
     report_excused_until: Duration,
-    /// The hub refused a report for good, and took none since.
-    set_aside: bool,
+    /// The hub refused a report for good: in this life of the engine parts of it may stay away.
+    pub(crate) set_aside: bool,
     pub(crate) settled_looks: u64,
 }
 
@@ -62,6 +64,7 @@ impl Traffic {
             reports: VecDeque::new(),
             temperature: None,
             undisturbed_since: Duration::ZERO,
+            blind_at: Duration::ZERO,
             up_since: None,
             edited_at: Duration::ZERO,
             fetch_excused_until: Duration::ZERO,
@@ -149,9 +152,6 @@ impl Traffic {
     /// The hub's answer to a request sets out.
     pub(crate) fn handle_answered(&mut self, now: Duration, status: u16, request: &HubRequest) {
         if status < 400 {
-            if matches!(request, HubRequest::PatchReported { .. }) {
-                self.set_aside = false;
-            }
             return;
         }
         let pause = secs(2 << self.refusals.min(8)).min(secs(300));
@@ -281,18 +281,13 @@ impl Traffic {
         else {
             return Ok(());
         };
-        let calm = at >= self.undisturbed_since;
+        // Other sensors have values of their own, and one of several that is lost is told at once.
+        let calm = at >= self.undisturbed_since && self.spec.sensors.len() == 1;
         if calm && now - at + slack < interval {
             return Err(format!("temperatures are told {:?} apart, at least {interval:?}", now - at));
         }
-        // Other sensors have values of their own, and one of several that is lost is told along with the rest.
-        let alone = self.spec.sensors.len() == 1;
         let band = self.spec.report.deadband.get("temperature").copied().unwrap_or(0.0);
-        if calm
-            && alone
-            && (held - value).abs() + 1e-9 < band
-            && now - at + slack < self.spec.report.heartbeat
-        {
+        if calm && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
             return Err(format!("{value} is told {:?} after {held}, within the dead-band", now - at));
         }
         Ok(())
@@ -338,8 +333,12 @@ impl Traffic {
             ));
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
-        let since = self.temperature.map_or(self.undisturbed_since, |(at, _)| at).max(self.undisturbed_since);
-        if has_temperature && now > since.max(healthy) + heartbeat {
+        if !has_temperature {
+            self.blind_at = now;
+        }
+        let since = self.temperature.map_or(Duration::ZERO, |(at, _)| at);
+        let since = since.max(self.undisturbed_since).max(self.blind_at);
+        if self.spec.sensors.len() == 1 && now > since.max(healthy) + heartbeat {
             return Err(format!("no temperature was told since {since:?}"));
         }
         Ok(())
