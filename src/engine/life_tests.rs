@@ -235,3 +235,15 @@ fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
     let told = rig.reported.as_object();
     assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
 }
+
+#[test]
+fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either() {
+    let mut rig = Rig::online();
+    rig.desire(json!({"fanOn": true}));
+    rig.disk = Disk::Full;
+    rig.hub(HubEvent::Down);
+    (rig.hub_version, rig.desired, rig.reported) = (40, Section::default(), Section::default());
+    rig.hub(HubEvent::Up);
+    let told = rig.reported.as_object();
+    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+}

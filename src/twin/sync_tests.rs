@@ -53,7 +53,8 @@ impl Rig {
     }
 
     fn want(&mut self, wanted: Value) {
-        self.sync.set_reported(self.now, section(wanted));
+        self.sync.set_reported(section(wanted));
+        self.sync.report(self.now);
     }
 
     /// The report that was just sent.
@@ -175,6 +176,15 @@ fn another_document_at_our_version_is_that_of_an_identity_made_anew() {
     assert_eq!(rig.state(), (5, json!({"another": true})));
     let change = rig.sync.poll_desired_change().unwrap();
     assert_eq!(change, DesiredChange { from: Version(5), to: Version(5), recreated: true });
+}
+
+#[test]
+fn a_hub_that_has_no_report_of_ours_has_an_identity_made_anew_whatever_its_version() {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    rig.twin(9, json!({}), json!({}));
+    let change = rig.sync.poll_desired_change().unwrap();
+    assert_eq!(change, DesiredChange { from: Version(5), to: Version(9), recreated: true });
 }
 
 #[test]
