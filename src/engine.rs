@@ -19,7 +19,7 @@ use crate::control::{
 };
 use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
-use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::json;
@@ -173,9 +173,13 @@ impl Engine {
             _ => self.silent_since,
         };
         let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
+        let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
             HubEvent::Method { rid, name } => self.call(now, rid, &name),
             event => self.sync.handle_hub(now, event),
+        }
+        if let Some(change) = self.sync.poll_desired_change() {
+            self.take(now, change, fetched);
         }
         if turned {
             self.step(now);
@@ -418,14 +422,6 @@ impl Engine {
 
     /// Draws the consequences of whatever was handled.
     fn absorb(&mut self, now: BootTime) {
-        if let Some(change) = self.sync.poll_desired_change() {
-            if change.recreated {
-                // What was told to an identity that is gone says nothing to this one, whatever the disk does.
-                self.told = Rc::default();
-            }
-            self.notices.push_back(Notice::Desired(change));
-            self.understand(now);
-        }
         if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
             self.save = Save::At(now + LAZY_SAVE);
         }
@@ -454,6 +450,18 @@ impl Engine {
     }
 
     /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
+    fn take(&mut self, now: BootTime, change: DesiredChange, fetched: bool) {
+        // A fetched twin that acknowledges another version than we told is perhaps that of an identity made anew, which
+        // overtook the old one's version. What was told to one that is gone says nothing to this one, whatever the disk
+        // does; if only our last word was lost, the next one comes when the disk has this change.
+        let acknowledged = Acknowledgement::version_in(self.sync.acknowledged());
+        if change.recreated || fetched && acknowledged != self.told.version {
+            self.told = Rc::default();
+        }
+        self.notices.push_back(Notice::Desired(change));
+        self.understand(now);
+    }
+
     fn understand(&mut self, now: BootTime) {
         let (desired, version) = (self.sync.desired().clone(), self.sync.desired_version());
         let understanding = self.meaning().read(&desired, version, &self.understanding);

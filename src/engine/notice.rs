@@ -70,13 +70,7 @@ impl fmt::Display for Notice {
             Self::Desired(DesiredChange { from, to, recreated: false }) => {
                 write!(f, "desired section changed, version {from} to {to}")
             }
-            Self::Desired(DesiredChange { from, to, recreated: true }) if to > from => {
-                write!(
-                    f,
-                    "the hub is at desired version {to} (ours was {from}) and has no report of ours: the device's identity was made anew, or it never reported; its twin is taken over whole"
-                )
-            }
-            Self::Desired(DesiredChange { from, to, .. }) => {
+            Self::Desired(DesiredChange { from, to, recreated: true }) => {
                 write!(
                     f,
                     "the hub's desired version {to} is not above our {from}: the device's identity was made anew, its twin is taken over whole"

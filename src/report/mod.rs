@@ -69,6 +69,13 @@ pub struct Acknowledgement {
     pub understanding: Understanding,
 }
 
+impl Acknowledgement {
+    /// The version that a reported section acknowledges, in either style; 0 if it acknowledges none.
+    pub fn version_in(reported: &Section) -> Version {
+        Version(reported.as_object().get(plain::DESIRED_VERSION).and_then(Value::as_u64).unwrap_or_default())
+    }
+}
+
 /// The live facts that a report may draw on.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {

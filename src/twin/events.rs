@@ -99,8 +99,8 @@ pub struct DesiredChange {
     pub from: Version,
     /// The version now.
     pub to: Version,
-    /// The hub's version is lower than ours was, or ours with another document, or the hub has nothing of what we ever
-    /// reported: the identity was deleted and made again.
+    /// The hub's version is lower than ours was, or ours with another document: the identity was deleted and made
+    /// again.
     pub recreated: bool,
 }
 

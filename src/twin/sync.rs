@@ -301,9 +301,8 @@ impl Sync {
         self.phase = Phase::Synced;
         self.refusals = 0;
         self.refresh_at = now + self.policy.refresh_interval;
-        let is_stranger = reported.is_empty() && self.desired_version > Version(0);
         self.acknowledged_changed |= self.outgoing.handle_reported(reported);
-        self.adopt(desired, version, is_stranger);
+        self.adopt(desired, version);
         self.notices.push_back(SyncNotice::Synced { version });
         for (version, patch) in held {
             self.handle_delta(now, version, patch);
@@ -314,16 +313,14 @@ impl Sync {
         // No report yet: what is wanted was wanted before this answer. The next `report` or timeout sends it.
     }
 
-    /// Takes over a desired section. A hub that is a *stranger* has nothing of what this device ever reported.
-    fn adopt(&mut self, desired: Section, version: Version, is_stranger: bool) {
+    fn adopt(&mut self, desired: Section, version: Version) {
         if desired == self.desired && version == self.desired_version {
             return;
         }
         let from = self.change.map_or(self.desired_version, |earlier| earlier.from);
         // The same version with another document is that of another identity, too.
-        let recreated = is_stranger
-            || version <= self.desired_version
-            || self.change.is_some_and(|earlier| earlier.recreated);
+        let recreated =
+            version <= self.desired_version || self.change.is_some_and(|earlier| earlier.recreated);
         self.desired = desired;
         self.desired_version = version;
         self.change = Some(DesiredChange { from, to: version, recreated });
@@ -357,7 +354,7 @@ impl Sync {
                 // The hub holds the merged document to its limits too, so this one is as it should be; a document
                 // that grew too large through a fault would be refused by our own disk format later.
                 match Section::from_object(desired.as_object().clone()) {
-                    Ok(desired) => self.adopt(desired, version, false),
+                    Ok(desired) => self.adopt(desired, version),
                     Err(fault) => self.handle_garbled(now, fault.to_string()),
                 }
             }

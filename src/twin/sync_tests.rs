@@ -179,15 +179,6 @@ fn another_document_at_our_version_is_that_of_an_identity_made_anew() {
 }
 
 #[test]
-fn a_hub_that_has_no_report_of_ours_has_an_identity_made_anew_whatever_its_version() {
-    let mut rig = Rig::offline();
-    rig.hub(HubEvent::Up);
-    rig.twin(9, json!({}), json!({}));
-    let change = rig.sync.poll_desired_change().unwrap();
-    assert_eq!(change, DesiredChange { from: Version(5), to: Version(9), recreated: true });
-}
-
-#[test]
 fn changes_not_yet_looked_at_are_told_as_one() {
     let mut rig = Rig::synced();
     rig.delta(6, json!({"b": 1}));
