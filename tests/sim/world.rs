@@ -300,7 +300,12 @@ impl World {
         self.say(|| format!("hub answers {}", answer.status));
         self.oracle.handle_answered(self.now, request, answer.status, &self.hub, &self.disk)?;
         match self.net.answer(self.now) {
-            Fate::Arrives(at) => self.plan(at, Event::ToDevice(connection, answer.event)),
+            Fate::Arrives(at) => {
+                if self.net.is_too_late(self.now, at) {
+                    self.oracle.handle_lost_exchange(self.now, &self.net);
+                }
+                self.plan(at, Event::ToDevice(connection, answer.event));
+            }
             Fate::Late(at) => {
                 self.oracle.handle_lost_exchange(self.now, &self.net);
                 self.plan(at, Event::ToDevice(connection, answer.event));

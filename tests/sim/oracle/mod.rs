@@ -87,7 +87,7 @@ impl Oracle {
 
     pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {
         self.spec = spec.clone();
-        self.judge.reload(now, spec, &self.shapes.pins());
+        self.judge.reload(now, spec, self.shapes.running());
         self.traffic.handle_reload(at, spec, online);
         self.lenient_until = at + STEP;
     }

@@ -86,10 +86,10 @@ impl Judge {
     }
 
     /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
-    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, drives: &[u16]) {
+    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, running: Vec<bool>) {
         self.spec = spec.clone();
         self.since = boot;
-        self.demanded = drives.iter().map(|drive| *drive > 0).collect();
+        self.demanded = running;
     }
 
     pub(crate) fn hear(&mut self, reading: Reading) {
