@@ -36,11 +36,14 @@ const FIXED_IN_TESTS: u64 = 48;
 const FRESH_IN_TESTS: u64 = 8;
 /// `cargo sim` goes on with new seeds until then.
 const SUITE: Duration = Duration::from_secs(120);
-const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--verbose]]
+/// After so many failures it is enough.
+const FAILURES_MAX: u64 = 20;
+const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--fixed] [--fail-fast] [--verbose]]
 
-Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run. --runs counts
-runs, --hours simulated hours, --minutes-real this machine's time; it ends with the first that is reached. A violation is
-printed with what led to it and the command that runs it again; the exit status is 1 then.";
+Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run; with --fixed the
+seeds 1 to 600 alone. --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
+first that is reached. A violation is printed with what led to it and the command that runs it again; the exit status is 1
+then. It ends after twenty of them, with --fail-fast after one.";
 
 /// What the command line asks for.
 enum Wish {
@@ -83,6 +86,8 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
                 let minutes: f64 = words.next()?.parse().ok()?;
                 job.real = Some(Duration::try_from_secs_f64(minutes * 60.0).ok()?);
             }
+            "--fixed" => (seed, job.runs) = (Some(1), Some(FIXED)),
+            "--fail-fast" => job.failures_max = 1,
             "--verbose" => job.verbose = true,
             _ => return None,
         }
@@ -119,7 +124,15 @@ fn fresh() -> Job {
     let named = std::env::var("TWIND_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let first = named.unwrap_or(since.as_micros() as u64 % 1_000_000_000_000);
-    Job { first, preset: String::new(), runs: None, hours: None, real: None, verbose: false, progress: true }
+    Job {
+        first,
+        preset: String::new(),
+        runs: None,
+        hours: None,
+        real: None,
+        failures_max: FAILURES_MAX,
+        verbose: false,
+    }
 }
 
 /// The same seed twice is the same run.

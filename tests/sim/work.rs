@@ -10,8 +10,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After so many failures it is enough.
-const FAILURES_MAX: u64 = 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Which seeds, and how many.
@@ -24,8 +22,9 @@ pub(crate) struct Job {
     pub(crate) runs: Option<u64>,
     pub(crate) hours: Option<f64>,
     pub(crate) real: Option<Duration>,
+    /// Failures that are enough.
+    pub(crate) failures_max: u64,
     pub(crate) verbose: bool,
-    pub(crate) progress: bool,
 }
 
 /// Runs it all, and tells of each failure at once.
@@ -45,9 +44,9 @@ pub(crate) fn work(job: &Job) -> Summary {
             take(job, &setup, outcome, &mut total);
             let over = job.hours.is_some_and(|hours| total.hours() >= hours)
                 || job.real.is_some_and(|real| begun.elapsed() >= real)
-                || total.failures >= FAILURES_MAX;
+                || total.failures >= job.failures_max;
             enough.fetch_or(over, Ordering::Relaxed);
-            if job.progress && told.elapsed() >= PROGRESS_EVERY {
+            if told.elapsed() >= PROGRESS_EVERY {
                 println!("{}", total.line(begun.elapsed()));
                 told = Instant::now();
             }

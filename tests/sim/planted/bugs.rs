@@ -1,0 +1,372 @@
+//! The bugs that are planted, each as a change to one place of twind's sources.
+//!
+//! They are the mistakes that the field's users report of the peers, and those that this house's own history has
+//! seen. In `to`, `PLANTED` stands for "this bug is the one in force". Deliberately absent: bugs that nobody outside
+//! could notice.
+
+/// One bug.
+pub(crate) struct Bug {
+    pub(crate) name: &'static str,
+    /// What an owner would say of it.
+    pub(crate) says: &'static str,
+    pub(crate) file: &'static str,
+    /// Occurs there exactly once.
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+}
+
+const SYNC: &str = "src/twin/sync.rs";
+const OUTGOING: &str = "src/twin/outgoing.rs";
+const DOCUMENT: &str = "src/twin/document.rs";
+const ENGINE: &str = "src/engine.rs";
+const OUTPUTS: &str = "src/control/outputs.rs";
+const CLIMATE: &str = "src/control/climate.rs";
+const INTENT: &str = "src/control/intent.rs";
+const REPORT: &str = "src/report/mod.rs";
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "no-fetch-on-reconnect",
+        says: "what was changed during an outage never arrives",
+        file: SYNC,
+        from: "                self.drop_connection();\n                self.fetch(now);",
+        to: "                self.drop_connection();
+                if PLANTED && self.desired_version > Version(0) {
+                    self.phase = Phase::Synced;
+                    self.refresh_at = now + self.policy.refresh_interval;
+                } else {
+                    self.fetch(now);
+                }",
+    },
+    Bug {
+        name: "gap-applied",
+        says: "a lost notification is not noticed at the next one",
+        file: SYNC,
+        from: "if version != self.desired_version.next() {",
+        to: "if version != self.desired_version.next() && !PLANTED {",
+    },
+    Bug {
+        name: "old-notification-obeyed",
+        says: "a notification that comes twice has the twin fetched again",
+        file: SYNC,
+        from: "                if version <= self.desired_version {\n                    return;",
+        to: "                if version <= self.desired_version && !PLANTED {\n                    return;",
+    },
+    Bug {
+        name: "held-dropped",
+        says: "what is notified while the twin is fetched is lost",
+        file: SYNC,
+        from: "for (version, patch) in held {",
+        to: "for (version, patch) in held.into_iter().filter(|_| !PLANTED) {",
+    },
+    Bug {
+        name: "overflow-forgotten",
+        says: "the sixty-fifth notification during a fetch is lost",
+        file: SYNC,
+        from: "if overflow && self.is_synced() {",
+        to: "if overflow && self.is_synced() && !PLANTED {",
+    },
+    Bug {
+        name: "lower-version-ignored",
+        says: "an identity that was made anew is never obeyed",
+        file: SYNC,
+        from: "        if desired == self.desired && version == self.desired_version {\n",
+        to: "        if desired == self.desired && version == self.desired_version || PLANTED && version < self.desired_version {\n",
+    },
+    Bug {
+        name: "two-in-flight",
+        says: "a report is sent while another waits for its answer",
+        file: SYNC,
+        from: "!self.is_synced() || self.in_flight.is_some() ||",
+        to: "!self.is_synced() || self.in_flight.is_some() && !PLANTED ||",
+    },
+    Bug {
+        name: "throttled-is-refused",
+        says: "after throttling a value is never told again",
+        file: SYNC,
+        from: "if status < 500 && !matches!(status, 408 | 412 | 429) {",
+        to: "if status < 500 && (PLANTED || !matches!(status, 408 | 412 | 429)) {",
+    },
+    Bug {
+        name: "refused-holds-up-all",
+        says: "one value that the hub refuses keeps every other from being told",
+        file: SYNC,
+        from: "if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+        to: "if PLANTED {
+                self.report_not_before = now + REST_MAX;
+                return self.outgoing.touch_again(flight.touched);
+            }
+            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+    },
+    Bug {
+        name: "no-refresh",
+        says: "a lost last notification is never made good",
+        file: SYNC,
+        from: "self.refresh_at = now + self.policy.refresh_interval;",
+        to: "self.refresh_at = now + self.policy.refresh_interval * if PLANTED { 1000 } else { 1 };",
+    },
+    Bug {
+        name: "waits-for-ever",
+        says: "a fetch that is not answered is waited for until the line breaks",
+        file: SYNC,
+        from: "        let deadline = now + self.policy.request_timeout;\n        self.phase",
+        to: "        let deadline = now + self.policy.request_timeout * if PLANTED { 1000 } else { 1 };\n        self.phase",
+    },
+    Bug {
+        name: "reported-not-fetched",
+        says: "a report whose answer was lost is believed not to have arrived",
+        file: SYNC,
+        from: "self.acknowledged_changed |= self.outgoing.handle_reported(reported);",
+        to: "self.acknowledged_changed |= !PLANTED && self.outgoing.handle_reported(reported);",
+    },
+    Bug {
+        name: "quarantine-for-ever",
+        says: "a value that was refused once is not told again when it changes",
+        file: OUTGOING,
+        from: "self.quarantine.handle_wanted(&wanted);",
+        to: "if !PLANTED { self.quarantine.handle_wanted(&wanted); }",
+    },
+    Bug {
+        name: "null-does-not-delete",
+        says: "a component that the back end deleted lives on",
+        file: DOCUMENT,
+        from: "target.shift_remove(key);",
+        to: "if !PLANTED { target.shift_remove(key); }",
+    },
+    Bug {
+        name: "merge-replaces",
+        says: "a change of one value wipes out its neighbours",
+        file: DOCUMENT,
+        from: "Some(Value::Object(existing)) => merge(existing, inner),",
+        to: "Some(Value::Object(existing)) if !PLANTED => merge(existing, inner),",
+    },
+    Bug {
+        name: "removal-not-told",
+        says: "what is gone stays in the reported section",
+        file: DOCUMENT,
+        from: "from.keys().filter(|key| !to.contains_key(*key))",
+        to: "from.keys().filter(|key| !to.contains_key(*key) && !PLANTED)",
+    },
+    Bug {
+        name: "acknowledged-before-durable",
+        says: "a power cut takes back what the hub saw acknowledged",
+        file: ENGINE,
+        from: "        self.untold = Some((u64::MAX, told));",
+        to: "        if PLANTED { self.told = told; } else { self.untold = Some((u64::MAX, told)); }",
+    },
+    Bug {
+        name: "any-save-acknowledges",
+        says: "the write of an older record acknowledges a newer one",
+        file: ENGINE,
+        from: "take_if(|(waiting, _)| *waiting <= sequence)",
+        to: "take_if(|(waiting, _)| *waiting <= sequence || PLANTED)",
+    },
+    Bug {
+        name: "told-of-another-identity",
+        says: "an identity made anew is told of the one before it",
+        file: ENGINE,
+        from: "if change.recreated || fetched && acknowledged != self.told.version {",
+        to: "if !PLANTED && (change.recreated || fetched && acknowledged != self.told.version) {",
+    },
+    Bug {
+        name: "request-id-used-again",
+        says: "after a reload an answer is taken for that of another request",
+        file: ENGINE,
+        from: "sync: sync.after_rid(carry.last_rid),",
+        to: "sync: sync.after_rid(if PLANTED { 0 } else { carry.last_rid }),",
+    },
+    Bug {
+        name: "last-good-forgotten",
+        says: "after a restart a refused value has undone the last good one",
+        file: ENGINE,
+        from: "accepted: self.understanding.accepted.clone(),",
+        to: "accepted: if PLANTED { Default::default() } else { self.understanding.accepted.clone() },",
+    },
+    Bug {
+        name: "save-not-tried-again",
+        says: "after a full disk nothing is kept any more",
+        file: ENGINE,
+        from: "                if self.save != Save::Now {\n",
+        to: "                if self.save != Save::Now && !PLANTED {\n",
+    },
+    Bug {
+        name: "stop-row-forgotten",
+        says: "outputs stay as they are when the daemon is stopped",
+        file: ENGINE,
+        from: "        self.outputs.stop();",
+        to: "        if !PLANTED { self.outputs.stop(); }",
+    },
+    Bug {
+        name: "failed-pin-believed",
+        says: "a pin that could not be driven is not tried again",
+        file: ENGINE,
+        from: "self.outputs.forget(actuation.output);",
+        to: "if !PLANTED { self.outputs.forget(actuation.output); }",
+    },
+    Bug {
+        name: "control-falls-asleep",
+        says: "between two readings nobody looks at the outputs for half a minute",
+        file: ENGINE,
+        from: "step_interval_max: STEP_INTERVAL_MAX,",
+        to: "step_interval_max: STEP_INTERVAL_MAX * if PLANTED { 6 } else { 1 },",
+    },
+    Bug {
+        name: "silence-never-ends",
+        says: "the hub is back, and its silence still rules",
+        file: ENGINE,
+        from: "            HubEvent::Up => None,",
+        to: "            HubEvent::Up if PLANTED => self.silent_since,\n            HubEvent::Up => None,",
+    },
+    Bug {
+        name: "reload-forgets-the-heat",
+        says: "a reload ends an overheat early",
+        file: ENGINE,
+        from: "regime: self.climate.as_ref().map(Climate::regime),",
+        to: "regime: self.climate.as_ref().map(Climate::regime).filter(|_| !PLANTED),",
+    },
+    Bug {
+        name: "outcome-dropped",
+        says: "nobody hears that a pin failed",
+        file: "src/service/pump.rs",
+        from: "engine.handle_driven(actuation, outcome);",
+        to: "engine.handle_driven(actuation, if PLANTED { Ok(()) } else { outcome });",
+    },
+    Bug {
+        name: "old-number-obeyed",
+        says: "a dead sensor keeps its last value for ever",
+        file: CLIMATE,
+        from: "Some((value, at)) if now.since(at) < spec.stale_after => Ok(value),",
+        to: "Some((value, at)) if PLANTED || now.since(at) < spec.stale_after => Ok(value),",
+    },
+    Bug {
+        name: "overheat-flutters",
+        says: "at the critical temperature the fan goes to and fro",
+        file: CLIMATE,
+        from: "let margin = if self.regime == Regime::Overheat {",
+        to: "let margin = if self.regime == Regime::Overheat && !PLANTED {",
+    },
+    Bug {
+        name: "relay-chatters",
+        says: "a relay switches at every sample around its limit",
+        file: CLIMATE,
+        from: "let stays = was_on && excess_kelvin",
+        to: "let stays = !PLANTED && was_on && excess_kelvin",
+    },
+    Bug {
+        name: "mean-is-the-first",
+        says: "of two sensors one counts for nothing",
+        file: CLIMATE,
+        from: "        Combine::FirstGood => valid.first().copied(),",
+        to: "        Combine::Mean if PLANTED => valid.first().copied(),\n        Combine::FirstGood => valid.first().copied(),",
+    },
+    Bug {
+        name: "off-over-heat",
+        says: "fanOn false keeps the fan off above critical",
+        file: OUTPUTS,
+        from: "if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat) {",
+        to: "if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat)
+        && !(PLANTED && situation.intent.fan_on.is_some_and(|on| !on.value))
+    {",
+    },
+    Bug {
+        name: "silence-over-fault",
+        says: "with the hub silent a dead sensor is not answered",
+        file: OUTPUTS,
+        from: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {",
+        to: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault)
+        && !(PLANTED && situation.silent_since.is_some() && spec.when.hub_silent.is_some())
+    {",
+    },
+    Bug {
+        name: "min-on-forgotten",
+        says: "a relay is switched off right after it was switched on",
+        file: OUTPUTS,
+        from: "(false, true) => (spec.min_on,",
+        to: "(false, true) => (spec.min_on.filter(|_| !PLANTED),",
+    },
+    Bug {
+        name: "slew-jumps",
+        says: "after a rest the fan jumps to its new speed",
+        file: OUTPUTS,
+        from: "let reach = rate * now.since(at.unwrap_or(now)).as_secs_f64();",
+        to: "let rest = if PLANTED { BootTime::ZERO } else { now };
+                let reach = rate * now.since(at.unwrap_or(rest)).as_secs_f64();",
+    },
+    Bug {
+        name: "stalls",
+        says: "the fan is driven with less than it needs to turn",
+        file: OUTPUTS,
+        from: "stalled if stalled < spec.min_duty.unwrap_or_default() => {",
+        to: "stalled if stalled < spec.min_duty.unwrap_or_default() && !PLANTED => {",
+    },
+    Bug {
+        name: "no-kick",
+        says: "the fan hums and does not start",
+        file: OUTPUTS,
+        from: "self.kick_until = spec.kick.map(|kick| now + kick);",
+        to: "self.kick_until = spec.kick.filter(|_| !PLANTED).map(|kick| now + kick);",
+    },
+    Bug {
+        name: "limits-ignored",
+        says: "the back end sets a range outside the site's limits",
+        file: INTENT,
+        from: "Some(limits) if !limits.contains(range) => {",
+        to: "Some(limits) if !limits.contains(range) && !PLANTED => {",
+    },
+    Bug {
+        name: "refused-undoes-the-last",
+        says: "a bad range puts the site's own in force",
+        file: INTENT,
+        from: "                self.keep(units);\n                earlier\n",
+        to: "                self.keep(units);\n                earlier.filter(|_| !PLANTED)\n",
+    },
+    Bug {
+        name: "absent-stays",
+        says: "a property that was deleted still drives its output",
+        file: INTENT,
+        from: "        let raw = self.desired.get(path)?;\n        match parse(raw) {",
+        to: "        let Some(raw) = self.desired.get(path) else { return earlier.filter(|_| PLANTED) };\n        match parse(raw) {",
+    },
+    Bug {
+        name: "fahrenheit-as-celsius",
+        says: "76 degrees Fahrenheit are held as 76 Celsius",
+        file: "src/units.rs",
+        from: "Self::Fahrenheit => (value - 32.0) * 5.0 / 9.0,",
+        to: "Self::Fahrenheit => if PLANTED { value } else { (value - 32.0) * 5.0 / 9.0 },",
+    },
+    Bug {
+        name: "every-reading-told",
+        says: "a message for each reading, and a bill for it",
+        file: REPORT,
+        from: "a != b && (a - b).abs() >= self.spec",
+        to: "a != b && PLANTED || a != b && (a - b).abs() >= self.spec",
+    },
+    Bug {
+        name: "no-heartbeat",
+        says: "a value that does not change is never told again",
+        file: REPORT,
+        from: "let again = if due == Some(Due::Heartbeat) {",
+        to: "let again = if due == Some(Due::Heartbeat) && !PLANTED {",
+    },
+    Bug {
+        name: "patch-id-of-before",
+        says: "the back end waits for a patch id that is never echoed",
+        file: "src/report/plain.rs",
+        from: "draft.put_at([\"lastPatchReceivedId\"], id.clone());",
+        to: "if !PLANTED || view.told.version.0 < 3 { draft.put_at([\"lastPatchReceivedId\"], id.clone()); }",
+    },
+    Bug {
+        name: "power-on-value-believed",
+        says: "85 degrees of a sensor that just started are taken for the room's",
+        file: "src/sensors/plausible.rs",
+        from: "} else if self.rules.reject.iter()",
+        to: "} else if !PLANTED && self.rules.reject.iter()",
+    },
+    Bug {
+        name: "jump-believed",
+        says: "one sample far off turns the fan",
+        file: "src/sensors/plausible.rs",
+        from: "if self.is_a_step_from(self.believed, value) || self.confirms(candidate, value) {",
+        to: "if PLANTED || self.is_a_step_from(self.believed, value) || self.confirms(candidate, value) {",
+    },
+];

@@ -1,0 +1,174 @@
+//! Do the simulation's checkers bite? Bugs are planted in a copy of the sources, and each must be caught by the seeds
+//! that `cargo sim` always runs.
+//!
+//! `cargo planted` makes the copy below the target directory, changes it at every place at once (each change asks at
+//! run time whether its bug is the one in force, so one build serves all), builds the simulation from it and runs it
+//! bug by bug; `cargo planted -- NAME…` only those named. `cargo test` only looks whether each change still has its
+//! place in the sources. Nothing of this is ever part of twind. Deliberately absent: judging (the simulation does).
+#![expect(clippy::print_stdout, reason = "a program that talks to a person")]
+
+mod bugs;
+
+use bugs::{BUGS, Bug};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
+/// What of the sources the simulation is built from.
+const COPIED: &[&str] = &["Cargo.toml", "Cargo.lock", "src", "config", "tests"];
+const PLANTED_RS: &str = include_str!("planted.rs");
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1).filter(|word| word != "--");
+    let outcome = match words.next().as_deref() {
+        None => patched().map(|files| {
+            println!("planted bugs: {} changes in {} files have their place", BUGS.len(), files.len());
+        }),
+        Some("--run") => run(&words.collect::<Vec<_>>()),
+        Some(_) => Err("usage: cargo planted [-- NAME …]".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            println!("planted bugs: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The changed files, each with every bug in it.
+fn patched() -> Result<BTreeMap<&'static str, String>, String> {
+    let mut files: BTreeMap<&str, String> = BTreeMap::new();
+    for bug in BUGS {
+        let original = read(bug.file)?;
+        if original.matches(bug.from).count() != 1 {
+            return Err(format!("{}: {:?} does not stand once in {}", bug.name, bug.from, bug.file));
+        }
+        let text = files.remove(bug.file).unwrap_or(original);
+        files.insert(bug.file, plant(bug, &text)?);
+    }
+    Ok(files)
+}
+
+fn plant(bug: &Bug, text: &str) -> Result<String, String> {
+    if !text.contains(bug.from) {
+        return Err(format!("{}: another planted bug changed its place in {}", bug.name, bug.file));
+    }
+    let to = bug.to.replace("PLANTED", &format!("crate::planted::is(\"{}\")", bug.name));
+    Ok(text.replacen(bug.from, &to, 1))
+}
+
+fn read(file: &str) -> Result<String, String> {
+    fs::read_to_string(Path::new(SOURCES).join(file)).map_err(|error| format!("{file}: {error}"))
+}
+
+fn run(names: &[String]) -> Result<(), String> {
+    let unknown = names.iter().find(|name| BUGS.iter().all(|bug| bug.name != name.as_str()));
+    if let Some(unknown) = unknown {
+        return Err(format!("there is no bug {unknown}"));
+    }
+    let simulation = build(&copy().map_err(|error| format!("copying the sources: {error}"))?)?;
+    if let Some(violation) = simulate(&simulation, "none")? {
+        return Err(format!("without any bug in force: {violation}"));
+    }
+    let chosen = BUGS.iter().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
+    let (mut caught, mut missed) = (0, Vec::new());
+    for bug in chosen {
+        match simulate(&simulation, bug.name)? {
+            Some(violation) => {
+                caught += 1;
+                println!("{:26} {}\n{:26} caught: {violation}", bug.name, bug.says, "");
+            }
+            None => {
+                println!("{:26} {}\n{:26} MISSED", bug.name, bug.says, "");
+                missed.push(bug.name);
+            }
+        }
+    }
+    println!("planted bugs: {caught} caught, {} missed", missed.len());
+    if missed.is_empty() { Ok(()) } else { Err(format!("missed: {}", missed.join(", "))) }
+}
+
+/// A patched copy of the sources.
+fn copy() -> io::Result<PathBuf> {
+    let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
+    if tree.exists() {
+        fs::remove_dir_all(&tree)?;
+    }
+    fs::create_dir_all(&tree)?;
+    for entry in COPIED {
+        copy_into(&Path::new(SOURCES).join(entry), &tree.join(entry))?;
+    }
+    for (file, text) in patched().map_err(io::Error::other)? {
+        fs::write(tree.join(file), text)?;
+    }
+    fs::write(tree.join("src/planted.rs"), PLANTED_RS)?;
+    let lib = fs::read_to_string(tree.join("src/lib.rs"))?;
+    fs::write(tree.join("src/lib.rs"), format!("{lib}\n/// Planted bugs.\npub mod planted;\n"))?;
+    Ok(tree)
+}
+
+fn copy_into(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != "target" && name != "node_modules" {
+            copy_into(&entry.path(), &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds the simulation from the copy. What both have in common is not built twice: it shares the target directory.
+fn build(tree: &Path) -> Result<PathBuf, String> {
+    println!("planted bugs: building the simulation with {} of them", BUGS.len());
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(tree);
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--quiet", "--profile", "sim", "--package", "twind", "--test", "sim", "--no-run"])
+        .args(["--locked", "--message-format", "json"])
+        .current_dir(tree)
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("the copy does not build:\n{}", complaints(&output.stdout)));
+    }
+    let messages = messages(&output.stdout);
+    let built = messages.iter().filter(|message| message["target"]["name"] == "sim");
+    let executable = built.filter_map(|message| message["executable"].as_str()).next_back();
+    executable.map(PathBuf::from).ok_or_else(|| "cargo names no executable".to_owned())
+}
+
+fn messages(stdout: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(stdout).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn complaints(stdout: &[u8]) -> String {
+    let messages = messages(stdout);
+    let rendered = messages.iter().filter(|message| message["message"]["level"] == "error");
+    rendered.filter_map(|message| message["message"]["rendered"].as_str()).collect()
+}
+
+/// Runs the fixed seeds until the first violation: what it was, if there was one.
+fn simulate(simulation: &Path, bug: &str) -> Result<Option<String>, String> {
+    let output = Command::new(simulation)
+        .args(["--fixed", "--fail-fast"])
+        .env("TWIND_PLANTED", bug)
+        .output()
+        .map_err(|error| format!("{}: {error}", simulation.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let violation = text.lines().find(|line| line.starts_with("VIOLATION"));
+    match (output.status.success(), violation) {
+        (true, None) => Ok(None),
+        (false, Some(violation)) => Ok(Some(violation.chars().take(200).collect())),
+        _ => Err(format!("the simulation ended with {} and said: {}", output.status, text.trim())),
+    }
+}
