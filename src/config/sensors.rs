@@ -25,6 +25,9 @@ const STALE_AFTER_PERIODS: u32 = 6;
 const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What the sensors of a cabinet can measure, in degrees Celsius.
 const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
+/// No dead-band, hysteresis or range of a site is as fine as this, in any unit of temperature.
+const SMALL_CHANGE_DEGREES: f64 = 0.05;
+const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 /// What a DS18B20 holds before its first conversion, in degrees Celsius.
 const POWER_ON_W1_CELSIUS: f64 = 85.0;
@@ -77,6 +80,11 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let offset = table.number("offset");
     let (period, stale_after) = times(&mut table, driver);
     let plausible = plausible(&mut table, driver, &measures, unit);
+    let small_change = match measures.as_str() {
+        TEMPERATURE => SMALL_CHANGE_DEGREES,
+        HUMIDITY => SMALL_CHANGE_HUMIDITY,
+        _ => 0.0,
+    };
     table.finish();
     let settings = source.map(|source| SensorSettings {
         id,
@@ -85,6 +93,7 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
         scale: scale.map_or(1.0, |at| at.value),
         offset: offset.map_or(0.0, |at| at.value),
         period,
+        small_change,
         plausible,
     });
     Sensor { spec: SensorSpec { name: name.value.clone(), measures, unit, stale_after }, settings }

@@ -25,8 +25,10 @@ use tokio::task::spawn_blocking;
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
 /// How long it may take when the link is closed; whoever closes it has a limit of their own.
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
-/// How often to look whether the clock was set, where that matters.
+/// How often to look whether the clock was set, where a connection waits for it …
 const CLOCK_LOOK: Duration = Duration::from_secs(5);
+/// … and where only a token's end depends on it: the hub is patient for minutes, and each look wakes the machine.
+const CLOCK_LOOK_CONNECTED: Duration = Duration::from_secs(30);
 
 /// The handle is gone.
 pub(super) struct Closed;
@@ -283,7 +285,7 @@ impl Driver {
         self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
         let renewal = until_some(&*clock, token.map(|token| token.renews));
         // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
-        let set = until_set(&*clock, lead, CLOCK_LOOK);
+        let set = until_set(&*clock, lead, CLOCK_LOOK_CONNECTED);
         tokio::pin!(renewal, set);
         loop {
             tokio::select! {

@@ -7,6 +7,7 @@
 use super::codec::{self, Twin};
 use super::topic::{self, Incoming};
 use crate::twin::{HubEvent, HubRequest};
+use core::time::Duration;
 
 /// Requests whose answers are awaited at most; older ones are given up.
 const ASKED_MAX: usize = 8;
@@ -57,6 +58,7 @@ impl Exchange {
                         rid: *rid,
                         status: 413,
                         message: fault.to_string(),
+                        retry_after: None,
                     });
                 }
             },
@@ -76,13 +78,13 @@ impl Exchange {
     /// Reads what the hub published; `None` for what is not about the twin or not waited for.
     pub(super) fn read(&mut self, topic: &str, payload: &[u8]) -> Option<HubEvent> {
         match topic::parse(topic) {
-            Incoming::Response { status, rid, .. } => {
+            Incoming::Response { status, rid, retry_after, .. } => {
                 let Some(position) = self.asked.iter().position(|(asked, _)| *asked == rid) else {
                     tracing::debug!(rid, status, "an answer that nobody waits for");
                     return None;
                 };
                 let (_, question) = self.asked.remove(position);
-                Some(answer(rid, question, status, payload))
+                Some(answer(rid, question, status, retry_after, payload))
             }
             Incoming::Desired { version } => Some(match codec::read_desired(payload, version) {
                 Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
@@ -102,7 +104,13 @@ impl Exchange {
 }
 
 /// Any status below 300 is success, as the stock clients take it; a report's is 204, and was 200 once.
-fn answer(rid: u64, question: Question, status: u16, payload: &[u8]) -> HubEvent {
+fn answer(
+    rid: u64,
+    question: Question,
+    status: u16,
+    retry_after: Option<Duration>,
+    payload: &[u8],
+) -> HubEvent {
     match (status, question) {
         (200..=299, Question::Report) => HubEvent::ReportedAck { rid },
         (200..=299, Question::Twin) => match codec::read_twin(payload) {
@@ -111,7 +119,7 @@ fn answer(rid: u64, question: Question, status: u16, payload: &[u8]) -> HubEvent
             }
             Err(fault) => garbled(format!("the hub's answer: {fault}")),
         },
-        (400.., _) => HubEvent::Rejected { rid, status, message: codec::read_refusal(payload) },
+        (400.., _) => HubEvent::Rejected { rid, status, message: codec::read_refusal(payload), retry_after },
         _ => garbled(format!("the hub's answer has the status {status}, which means nothing here")),
     }
 }
@@ -169,11 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_carries_status_and_words() {
-        let mut exchange = asking(&[HubRequest::GetTwin { rid: 1 }]);
-        let refused =
-            exchange.read("$iothub/twin/res/429/?$rid=1", br#"{"errorCode":429001,"message":"slow"}"#);
-        assert_eq!(refused, Some(HubEvent::Rejected { rid: 1, status: 429, message: "429001: slow".into() }));
+    fn a_refusal_carries_status_words_and_the_time_that_it_names() {
+        let body = br#"{"errorCode":429001,"message":"slow"}"#;
+        for (tail, retry_after) in [("", None), ("&retry-after=7", Some(Duration::from_secs(7)))] {
+            let mut exchange = asking(&[HubRequest::GetTwin { rid: 1 }]);
+            let refused = exchange.read(&format!("$iothub/twin/res/429/?$rid=1{tail}"), body);
+            let message = "429001: slow".to_owned();
+            assert_eq!(refused, Some(HubEvent::Rejected { rid: 1, status: 429, message, retry_after }));
+        }
     }
 
     #[test]

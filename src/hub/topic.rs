@@ -6,6 +6,7 @@
 //! topics of messages, which twind does not use.
 
 use crate::twin::Version;
+use core::time::Duration;
 
 /// The filter for answers to requests.
 pub const RESPONSES_FILTER: &str = "$iothub/twin/res/#";
@@ -48,6 +49,9 @@ pub enum Incoming<'a> {
         rid: u64,
         /// The section's new version; the hub sends it with a 204.
         version: Option<Version>,
+        /// How long to wait before the next request. No document says where a hub puts it; this is where the
+        /// provisioning service does.
+        retry_after: Option<Duration>,
     },
     /// A change of the desired section.
     Desired {
@@ -70,7 +74,7 @@ pub enum Incoming<'a> {
 /// Reads a topic.
 ///
 /// The path is compared byte by byte; `?` must start the last segment; of a repeated parameter the first counts;
-/// unknown parameters are ignored; a version that is no number is ignored, a request id that is none is unreadable,
+/// unknown parameters are ignored; a version or time that is no number is ignored, a request id that is none is unreadable,
 /// because ours are numbers.
 pub fn parse(topic: &str) -> Incoming<'_> {
     if let Some(rest) = topic.strip_prefix(RESPONSES) {
@@ -103,7 +107,8 @@ fn parse_response(rest: &str) -> Option<Incoming<'_>> {
     let status = number(status)?.try_into().ok()?;
     let query = query(rest)?;
     let rid = number(parameter(query, "$rid")?)?;
-    Some(Incoming::Response { status, rid, version: version(query) })
+    let retry_after = parameter(query, "retry-after").and_then(number).map(Duration::from_secs);
+    Some(Incoming::Response { status, rid, version: version(query), retry_after })
 }
 
 /// The query of a last segment; an absent one is empty, a further path segment is a fault.
@@ -161,9 +166,10 @@ mod tests {
     fn an_answer_carries_status_request_id_and_sometimes_a_version() {
         assert_eq!(
             parse("$iothub/twin/res/200/?$rid=12"),
-            Incoming::Response { status: 200, rid: 12, version: None }
+            Incoming::Response { status: 200, rid: 12, version: None, retry_after: None }
         );
-        let acknowledged = Incoming::Response { status: 204, rid: 12, version: Some(Version(88)) };
+        let acknowledged =
+            Incoming::Response { status: 204, rid: 12, version: Some(Version(88)), retry_after: None };
         assert_eq!(parse("$iothub/twin/res/204/?$rid=12&$version=88"), acknowledged);
         assert_eq!(parse("$iothub/twin/res/204/?$version=88&x&$rid=12&$rid=13"), acknowledged);
     }
@@ -171,7 +177,23 @@ mod tests {
     #[test]
     fn a_version_that_is_no_number_is_ignored() {
         for topic in ["$iothub/twin/res/204/?$rid=1&$version=", "$iothub/twin/res/204/?$rid=1&$version=+3"] {
-            assert_eq!(parse(topic), Incoming::Response { status: 204, rid: 1, version: None }, "{topic}");
+            let read = Incoming::Response { status: 204, rid: 1, version: None, retry_after: None };
+            assert_eq!(parse(topic), read, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_name_a_time_in_whole_seconds() {
+        let named = |text: &str| match parse(&format!("$iothub/twin/res/429/?$rid=1&retry-after={text}")) {
+            Incoming::Response { status: 429, rid: 1, retry_after, .. } => retry_after.map(|t| t.as_secs()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [named("0"), named("30"), named("18446744073709551615")],
+            [Some(0), Some(30), Some(u64::MAX)]
+        );
+        for odd in ["", "soon", "-1", "1.5", "+3", "18446744073709551616", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(named(odd), None, "{odd}");
         }
     }
 
@@ -227,10 +249,14 @@ mod tests {
         }
 
         #[test]
-        fn every_request_id_comes_back(status in 100u16..1000, rid: u64, version: Option<u64>) {
+        fn every_request_id_comes_back(
+            status in 100u16..1000, rid: u64, version: Option<u64>, seconds: Option<u64>,
+        ) {
             let tail = version.map(|v| format!("&$version={v}")).unwrap_or_default();
-            let topic = format!("$iothub/twin/res/{status}/?$rid={rid}{tail}");
-            prop_assert_eq!(parse(&topic), Incoming::Response { status, rid, version: version.map(Version) });
+            let wait = seconds.map(|s| format!("&retry-after={s}")).unwrap_or_default();
+            let topic = format!("$iothub/twin/res/{status}/?$rid={rid}{tail}{wait}");
+            let (version, retry_after) = (version.map(Version), seconds.map(Duration::from_secs));
+            prop_assert_eq!(parse(&topic), Incoming::Response { status, rid, version, retry_after });
         }
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 mod thermal_zone;
 
 pub use plausible::Plausible;
-pub use poller::{Delivery, Pollers};
+pub use poller::{Delivery, Pollers, Urgency};
 
 use crate::control::{Fault, SensorId};
 use core::time::Duration;
@@ -118,6 +118,8 @@ pub struct SensorSettings {
     pub offset: f64,
     /// Between two samples.
     pub period: Duration,
+    /// Less than this from the last news need not be told within the second; 0 if every change must.
+    pub small_change: f64,
     /// Which values are believed.
     pub plausible: Plausibility,
 }

@@ -6,13 +6,13 @@
 //!                           └──► end                 └ nobody takes it any more ──► end
 //! ```
 //!
-//! *Beats* are counted from the first sample, so they do not drift; those missed during a slow read are skipped.
+//! *Beats* are counted from the first sample, so they do not drift; those missed during a slow read are skipped. A
+//! reading is *news* if it says something else than the last news; who takes it is not woken for the rest.
 //! Deliberately absent: reading a clock (the time is given), and waiting for whoever takes the readings.
 
 use super::{Plausible, Sensor, SensorSettings};
-use crate::control::Reading;
+use crate::control::{Fault, Reading};
 use crate::units::BootTime;
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,16 +24,25 @@ const STACK_BYTES: usize = 128 * 1024;
 const PATIENCE_AT_DROP: Duration = Duration::from_millis(500);
 /// A period of nothing would be a busy loop.
 const PERIOD_MIN: Duration = Duration::from_millis(1);
+/// A small change that comes sooner after the last news is none yet: at one sample a second every other one may be.
+const SMALL_CHANGE_WAIT: Duration = Duration::from_millis(1500);
 
 /// What became of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It was taken.
     Taken,
-    /// There was no room for it: the loop is late. It is dropped, a fresher one follows.
-    Full,
     /// Nobody will take readings any more; the thread ends.
     Closed,
+}
+
+/// Whether a reading is worth waking somebody for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It says something new.
+    News,
+    /// It is much the same as the last news, only fresher.
+    Same,
 }
 
 /// The threads that sample. Dropping it ends them, and waits a moment for those that are in a read.
@@ -49,7 +58,7 @@ impl Pollers {
     pub fn start(
         sensors: &[SensorSettings],
         now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading) -> Delivery + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start_with(
             sensors.iter().map(|settings| (settings.clone(), super::open(settings))),
@@ -65,7 +74,7 @@ impl Pollers {
     pub fn start_with(
         sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
         now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading) -> Delivery + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let pollers = Self { shared: Arc::new(Shared::default()) };
         let (now, deliver) = (Arc::new(now), Arc::new(deliver));
@@ -79,11 +88,6 @@ impl Pollers {
             thread.spawn(move || poller.run(&*now, &*deliver))?;
         }
         Ok(pollers)
-    }
-
-    /// How many readings found no room so far.
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// Ends the threads: those that sleep at once, those in a read when it returns. Waits no longer than `patience`
@@ -104,7 +108,6 @@ impl Drop for Pollers {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    dropped: AtomicU64,
 }
 
 #[derive(Default)]
@@ -168,10 +171,11 @@ struct Poller {
 }
 
 impl Poller {
-    fn run(mut self, now: &dyn Fn() -> BootTime, deliver: &dyn Fn(Reading) -> Delivery) {
+    fn run(mut self, now: &dyn Fn() -> BootTime, deliver: &dyn Fn(Reading, Urgency) -> Delivery) {
         let shared = Arc::clone(&self.presence.shared);
         let mut plausible = Plausible::new(self.settings.plausible.clone());
         let mut beats = Beats::new(now(), self.settings.period);
+        let mut news = News::new(self.settings.small_change);
         loop {
             let sample = self.sensor.sample();
             let at = now();
@@ -179,17 +183,43 @@ impl Poller {
                 return;
             }
             let value = plausible.judge(sample);
-            match deliver(Reading { sensor: self.settings.id, at, value }) {
-                Delivery::Taken => {}
-                Delivery::Full => {
-                    shared.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-                Delivery::Closed => return,
+            let reading = Reading { sensor: self.settings.id, at, value };
+            if deliver(reading, news.judge(&reading)) == Delivery::Closed {
+                return;
             }
             if !shared.sleep(beats.next(at).since(at)) {
                 return;
             }
         }
+    }
+}
+
+/// Judges what is news from one sensor.
+struct News {
+    small_change: f64,
+    last: Option<(BootTime, Result<f64, Fault>)>,
+}
+
+impl News {
+    fn new(small_change: f64) -> Self {
+        Self { small_change, last: None }
+    }
+
+    /// Small changes add up: a reading is compared with the last news, not with the reading before it.
+    fn judge(&mut self, reading: &Reading) -> Urgency {
+        let is_news = match (self.last, reading.value) {
+            (Some((at, Ok(last))), Ok(value))
+                if last != value && (value - last).abs() < self.small_change =>
+            {
+                reading.at.since(at) >= SMALL_CHANGE_WAIT
+            }
+            (last, value) => last.map(|(_, value)| value) != Some(value),
+        };
+        if is_news {
+            self.last = Some((reading.at, reading.value));
+            return Urgency::News;
+        }
+        Urgency::Same
     }
 }
 
@@ -219,6 +249,7 @@ impl Beats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::SensorId;
     use proptest::prelude::*;
 
     fn ms(milliseconds: u64) -> BootTime {
@@ -245,6 +276,40 @@ mod tests {
     fn no_period_is_too_short_or_too_long() {
         assert_eq!(Beats::new(ms(0), Duration::ZERO).next(ms(0)), ms(1));
         assert!(Beats::new(ms(0), Duration::MAX).next(ms(0)) > ms(1_000_000_000));
+    }
+
+    /// Which of these readings are news, each with its time in milliseconds.
+    fn news(readings: &[(u64, Result<f64, Fault>)]) -> Vec<u64> {
+        let mut news = News::new(0.05);
+        let reading = |(at, value): &(u64, _)| Reading { sensor: SensorId(0), at: ms(*at), value: *value };
+        let fresh = readings.iter().filter(|told| news.judge(&reading(told)) == Urgency::News);
+        fresh.map(|(at, _)| *at).collect()
+    }
+
+    #[test]
+    fn what_is_said_again_is_no_news_be_it_value_or_fault() {
+        let (gone, broken) = (Err(Fault::Missing), Err(Fault::Unreadable));
+        let told =
+            [(0, Ok(20.0)), (1, Ok(20.0)), (9_000, Ok(20.0)), (9_001, gone), (9_002, gone), (9_003, broken)];
+        assert_eq!(news(&told), [0, 9_001, 9_003]);
+        assert_eq!(news(&[(0, gone), (1, Ok(20.0)), (2, gone), (3, Ok(20.0))]), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_small_change_waits_a_moment_and_a_large_one_does_not() {
+        let told =
+            [(0, Ok(20.0)), (1_000, Ok(20.01)), (2_000, Ok(20.02)), (3_000, Ok(20.1)), (3_001, Ok(19.0))];
+        assert_eq!(news(&told), [0, 2_000, 3_000, 3_001]);
+    }
+
+    #[test]
+    fn small_changes_add_up_to_a_large_one() {
+        assert_eq!(news(&[(0, Ok(20.0)), (10, Ok(20.03)), (20, Ok(20.06)), (30, Ok(20.08))]), [0, 20]);
+    }
+
+    #[test]
+    fn a_change_that_goes_back_before_it_was_news_was_none() {
+        assert_eq!(news(&[(0, Ok(20.0)), (1_000, Ok(20.01)), (2_000, Ok(20.0))]), [0]);
     }
 
     proptest! {

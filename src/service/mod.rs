@@ -4,10 +4,12 @@
 //! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Deliberately
 //! absent: decisions (the engine's), formats, and any polling.
 
+mod alarm;
 mod clock;
 mod log;
 mod notify;
 mod pump;
+mod readings;
 mod signals;
 
 pub use clock::SystemClock;
@@ -17,26 +19,25 @@ pub use pump::{Outbox, pump};
 use crate::board::{self, Pins};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, PinFault, Reading};
+use crate::control::{Actuation, OutputId, PinFault};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
-use crate::sensors::{Delivery, Pollers, SensorSettings};
+use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
+use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
 use notify::Notify;
+use readings::{Readings, readings};
 use ring::rand::SecureRandom as _;
 use signals::{Ask, Asks};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-/// Readings that wait for the loop, at most. A loop that is this late reads no faster by more of them.
-const READINGS_WAITING_MAX: usize = 64;
 /// How long the hub may take to hear our farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
@@ -90,6 +91,16 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
     outcome
 }
 
+/// What the loop waits for.
+enum Fact {
+    Ask(Ask),
+    Link(LinkEvent),
+    Reading,
+    /// The disk has an outcome, which the pump draws.
+    Saved,
+    Due,
+}
+
 struct Daemon {
     path: PathBuf,
     environment: Environment,
@@ -100,7 +111,8 @@ struct Daemon {
     saved: Arc<tokio::sync::Notify>,
     board: Box<dyn Pins>,
     pollers: Pollers,
-    readings: mpsc::Receiver<Reading>,
+    readings: Readings,
+    alarm: Alarm,
     link: Link,
     link_state: LinkState,
     notify: Notify,
@@ -129,6 +141,7 @@ impl Daemon {
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
+        let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
         for note in &loaded.notes {
             warn!("{note}");
@@ -159,6 +172,7 @@ impl Daemon {
             board,
             pollers,
             readings,
+            alarm,
             link,
             link_state,
             notify,
@@ -171,16 +185,28 @@ impl Daemon {
             self.pump();
             let now = self.clock.boot();
             let (deadline, _) = self.engine.poll_timeout(now);
-            tokio::select! {
-                ask = asks.next() => match ask {
-                    Ask::Stop => return,
-                    Ask::Reload => self.reload(),
-                },
-                event = self.link.next() => self.handle_link(event),
-                Some(reading) = self.readings.recv() => self.engine.handle_reading(self.clock.boot(), reading),
-                () = self.saved.notified() => {}
-                () = tokio::time::sleep(deadline.since(now)) => self.engine.handle_timeout(self.clock.boot()),
+            let fact = tokio::select! {
+                ask = asks.next() => Fact::Ask(ask),
+                event = self.link.next() => Fact::Link(event),
+                Some(()) = self.readings.news() => Fact::Reading,
+                () = self.saved.notified() => Fact::Saved,
+                () = self.alarm.until(deadline, deadline.since(now)) => Fact::Due,
+            };
+            // First of all, because nothing may be decided by an older reading than lies ready.
+            self.take_readings();
+            match fact {
+                Fact::Ask(Ask::Stop) => return,
+                Fact::Ask(Ask::Reload) => self.reload(),
+                Fact::Link(event) => self.handle_link(event),
+                Fact::Due => self.engine.handle_timeout(self.clock.boot()),
+                Fact::Reading | Fact::Saved => {}
             }
+        }
+    }
+
+    fn take_readings(&mut self) {
+        for reading in self.readings.take() {
+            self.engine.handle_reading(self.clock.boot(), reading);
         }
     }
 
@@ -307,16 +333,8 @@ impl Outbox for Unconnected {
     fn push(&mut self, _request: HubRequest) {}
 }
 
-fn start_pollers(
-    settings: &[SensorSettings],
-    clock: SystemClock,
-) -> io::Result<(Pollers, mpsc::Receiver<Reading>)> {
-    let (sender, readings) = mpsc::channel(READINGS_WAITING_MAX);
-    let deliver = move |reading| match sender.try_send(reading) {
-        Ok(()) => Delivery::Taken,
-        Err(mpsc::error::TrySendError::Full(_)) => Delivery::Full,
-        Err(mpsc::error::TrySendError::Closed(_)) => Delivery::Closed,
-    };
+fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
+    let (deliver, readings) = readings();
     Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
 }
 

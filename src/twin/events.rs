@@ -46,6 +46,8 @@ pub enum HubEvent {
         status: u16,
         /// The hub's own words, shortened; may be empty.
         message: String,
+        /// How long the hub wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
     },
     /// The back end calls a direct method.
     Method {
@@ -127,8 +129,10 @@ pub enum SyncNotice {
         status: u16,
         /// Its words.
         message: String,
-        /// It will be asked again after this.
+        /// It will be asked again after this …
         retry_after: Duration,
+        /// … because the hub named this time.
+        by_the_hub: bool,
     },
     /// The hub put a report off.
     ReportDeferred {
@@ -136,8 +140,10 @@ pub enum SyncNotice {
         status: u16,
         /// Its words.
         message: String,
-        /// It will be sent again after this.
+        /// It will be sent again after this …
         retry_after: Duration,
+        /// … because the hub named this time.
+        by_the_hub: bool,
     },
     /// The hub will never take this value; it is set aside until another is to be told there.
     ReportRefused {
@@ -165,16 +171,18 @@ impl fmt::Display for SyncNotice {
             Self::Garbled(reason) => {
                 write!(f, "the hub sent what cannot be read: {reason}; the twin is fetched again")
             }
-            Self::FetchRefused { status, message, retry_after } => {
+            Self::FetchRefused { status, message, retry_after, by_the_hub } => {
+                let who = if *by_the_hub { ", as the hub wants" } else { "" };
                 write!(
                     f,
-                    "the hub did not hand out the twin: status {status} {message}; asked again in {retry_after:?}"
+                    "the hub did not hand out the twin: status {status} {message}; asked again in {retry_after:?}{who}"
                 )
             }
-            Self::ReportDeferred { status, message, retry_after } => {
+            Self::ReportDeferred { status, message, retry_after, by_the_hub } => {
+                let who = if *by_the_hub { ", as the hub wants" } else { "" };
                 write!(
                     f,
-                    "the hub put the report off: status {status} {message}; sent again in {retry_after:?}"
+                    "the hub put the report off: status {status} {message}; sent again in {retry_after:?}{who}"
                 )
             }
             Self::ReportRefused { property, status, message } => {

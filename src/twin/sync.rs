@@ -37,8 +37,10 @@ pub struct SyncPolicy {
 const HELD_MAX: usize = 64;
 /// The pause after the first refusal; it doubles with each further one.
 const REST_MIN: Duration = Duration::from_secs(2);
-/// The longest pause between two tries that were refused.
+/// The longest pause between two tries that were refused, unless the hub wants a longer one …
 const REST_MAX: Duration = Duration::from_secs(300);
+/// … which may last so long.
+const REST_MAX_BY_THE_HUB: Duration = Duration::from_secs(60 * 60);
 
 enum Phase {
     Offline,
@@ -164,7 +166,9 @@ impl Sync {
             }
             HubEvent::DesiredDelta { version, patch } => self.handle_delta(now, version, patch),
             HubEvent::ReportedAck { rid } => self.handle_ack(now, rid),
-            HubEvent::Rejected { rid, status, message } => self.handle_rejected(now, rid, status, message),
+            HubEvent::Rejected { rid, status, message, retry_after } => {
+                self.handle_rejected(now, rid, status, message, retry_after);
+            }
             HubEvent::Garbled { reason } => self.handle_garbled(now, reason),
             // Not about the twin.
             HubEvent::Method { .. } => {}
@@ -278,11 +282,21 @@ impl Sync {
         self.requests.push_back(HubRequest::Reconnect { reason: waited_for });
     }
 
-    fn rest(&mut self, now: BootTime) -> Duration {
-        let pause = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
+    /// The pause after one more refusal, and whether it is the hub's: it may ask for a longer one than ours, and a
+    /// shorter one is no leave to ask without end.
+    fn pause(&mut self, asked: Option<Duration>) -> (Duration, bool) {
+        let own = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
         self.refusals += 1;
+        match asked.map(|asked| asked.min(REST_MAX_BY_THE_HUB)) {
+            Some(asked) if asked >= own => (asked, true),
+            _ => (own, false),
+        }
+    }
+
+    fn rest(&mut self, now: BootTime, asked: Option<Duration>) -> (Duration, bool) {
+        let (pause, by_the_hub) = self.pause(asked);
         self.phase = Phase::Resting { until: now + pause };
-        pause
+        (pause, by_the_hub)
     }
 
     fn handle_twin(
@@ -369,10 +383,18 @@ impl Sync {
         }
     }
 
-    fn handle_rejected(&mut self, now: BootTime, rid: u64, status: u16, message: String) {
+    fn handle_rejected(
+        &mut self,
+        now: BootTime,
+        rid: u64,
+        status: u16,
+        message: String,
+        asked: Option<Duration>,
+    ) {
         if matches!(self.phase, Phase::Fetching { rid: asked, .. } if asked == rid) {
-            let retry_after = self.rest(now);
-            return self.notices.push_back(SyncNotice::FetchRefused { status, message, retry_after });
+            let (retry_after, by_the_hub) = self.rest(now, asked);
+            let refused = SyncNotice::FetchRefused { status, message, retry_after, by_the_hub };
+            return self.notices.push_back(refused);
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
         if status < 500 && !matches!(status, 408 | 412 | 429) {
@@ -385,10 +407,9 @@ impl Sync {
             return self.report(now);
         }
         self.outgoing.touch_again(flight.touched);
-        let retry_after = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
-        self.refusals += 1;
+        let (retry_after, by_the_hub) = self.pause(asked);
         self.report_not_before = now + retry_after;
-        self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after });
+        self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
     }
 
     fn handle_garbled(&mut self, now: BootTime, reason: String) {
@@ -397,7 +418,7 @@ impl Sync {
             Phase::Synced => self.fetch(now),
             // It may be the answer itself that cannot be read.
             Phase::Fetching { .. } => {
-                self.rest(now);
+                self.rest(now, None);
             }
             // The fetch that is due says it all; more of the same does not put it off.
             Phase::Resting { .. } => {}

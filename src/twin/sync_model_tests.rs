@@ -71,7 +71,8 @@ impl Hub {
     }
 
     fn serve(&mut self, now: BootTime, dice: &mut Dice, request: HubRequest, trouble: u64) {
-        let refused = |rid, status| HubEvent::Rejected { rid, status, message: String::new() };
+        let refused =
+            |rid, status| HubEvent::Rejected { rid, status, message: String::new(), retry_after: None };
         let answer = match request {
             HubRequest::GetTwin { rid } if dice.hits(trouble) => refused(rid, 503),
             HubRequest::PatchReported { rid, .. } if dice.hits(trouble) => refused(rid, 429),

@@ -17,6 +17,62 @@ fn a_fetch_that_is_refused_is_tried_again_after_pauses_that_grow_to_a_bound() {
     assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
 }
 
+/// After a refusal that asks for `asked` seconds: the pause, and what is told of it.
+fn pause_after(earlier: u32, asked: Option<u64>) -> (u64, String) {
+    let mut rig = Rig::offline();
+    rig.hub(HubEvent::Up);
+    for turn in 0..=earlier {
+        let Some(HubRequest::GetTwin { rid }) = rig.sync.poll_request() else { panic!() };
+        rig.reject_for(rid, 429, asked.filter(|_| turn == earlier));
+        if turn < earlier {
+            rig.wait();
+        }
+    }
+    let from = rig.now;
+    rig.wait();
+    assert!(rig.fetches());
+    (rig.now.since(from).as_secs(), rig.notices().pop().unwrap().to_string())
+}
+
+#[test]
+fn the_hub_may_name_the_time_of_the_next_fetch() {
+    let (pause, told) = pause_after(0, Some(30));
+    assert_eq!(pause, 30);
+    assert!(told.ends_with("asked again in 30s, as the hub wants"), "{told}");
+    let (pause, told) = pause_after(0, None);
+    assert_eq!(pause, 2);
+    assert!(told.ends_with("asked again in 2s"), "{told}");
+}
+
+#[test]
+fn a_time_that_the_hub_names_is_neither_a_hot_loop_nor_an_end() {
+    assert_eq!(pause_after(0, Some(0)).0, 2);
+    assert_eq!(pause_after(5, Some(10)).0, 64, "not sooner than without it");
+    assert_eq!(pause_after(20, Some(900)).0, 900, "longer than any pause of ours");
+    assert_eq!(pause_after(0, Some(u64::MAX)).0, 3600);
+}
+
+#[test]
+fn the_hub_may_name_the_time_of_the_next_report() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1}));
+    let (rid, _) = rig.report();
+    rig.reject_for(rid, 429, Some(45));
+    let from = rig.now;
+    rig.want(json!({"x": 2}));
+    assert_eq!(rig.sync.poll_request(), None);
+    assert_eq!(rig.wait(), "sending a report again");
+    assert_eq!(rig.now.since(from).as_secs(), 45);
+    assert_eq!(rig.report().1, patch(json!({"x": 2})));
+    let deferred = SyncNotice::ReportDeferred {
+        status: 429,
+        message: "no".into(),
+        retry_after: Duration::from_secs(45),
+        by_the_hub: true,
+    };
+    assert_eq!(rig.notices(), [deferred]);
+}
+
 #[test]
 fn a_report_refused_for_good_is_set_aside_until_another_is_wanted() {
     let mut rig = Rig::synced();

@@ -66,7 +66,12 @@ impl Rig {
     }
 
     fn reject(&mut self, rid: u64, status: u16) {
-        self.hub(HubEvent::Rejected { rid, status, message: "no".into() });
+        self.reject_for(rid, status, None);
+    }
+
+    fn reject_for(&mut self, rid: u64, status: u16, retry_after_s: Option<u64>) {
+        let retry_after = retry_after_s.map(Duration::from_secs);
+        self.hub(HubEvent::Rejected { rid, status, message: "no".into(), retry_after });
     }
 
     fn ack(&mut self, rid: u64) {

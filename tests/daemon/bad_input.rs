@@ -167,3 +167,24 @@ fn a_throttled_hub_is_asked_again_later() {
     rig.wait_reported("contact", |r| r["firmwareVersion"].is_string());
     assert!(daemon.log().contains("status 429"), "{}", daemon.log());
 }
+
+#[test]
+fn a_hub_that_names_a_time_is_left_alone_until_then() {
+    let rig = Rig::new();
+    let throttled = twinhub::Answer::RetryAfter(429, 4);
+    rig.hub.hub().faults().answer_twin_get(throttled.clone(), twinhub::Times::Next(1));
+    rig.hub.hub().faults().answer_reported(throttled, twinhub::Times::Next(1));
+    let daemon = rig.start();
+    let pause_ms = |is_refusal: fn(&Event) -> bool, is_next: fn(&Event) -> bool| {
+        let refused = rig.wait_event(0, is_refusal);
+        rig.wait_event(refused.sequence, is_next).at_ms - refused.at_ms
+    };
+    let refused = |event: &Event| matches!(event, Event::TwinGet { status: Some(429), .. });
+    assert!(pause_ms(refused, |event| matches!(event, Event::TwinGet { .. })) >= 3990);
+    let refused = |event: &Event| matches!(event, Event::Reported { status: Some(429), .. });
+    assert!(pause_ms(refused, |event| matches!(event, Event::Reported { .. })) >= 3990);
+    rig.wait_reported("contact", |r| r["firmwareVersion"].is_string());
+    for words in ["asked again in 4s, as the hub wants", "sent again in 4s, as the hub wants"] {
+        assert!(daemon.log().contains(words), "{}", daemon.log());
+    }
+}

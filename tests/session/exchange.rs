@@ -2,6 +2,7 @@
 
 use crate::site::{DEVICE, LIMIT, Site, hub_event, is_get, patch};
 use serde_json::json;
+use std::time::Duration;
 use twind::twin::{HubEvent, HubRequest, Version};
 use twinhub::{Answer, Event, Times};
 
@@ -57,16 +58,24 @@ async fn nothing_is_lost_or_reordered_when_the_holder_is_slow() {
 }
 
 #[tokio::test]
-async fn a_refused_request_comes_back_with_status_and_words() {
+async fn a_refused_request_comes_back_with_status_words_and_the_time_that_the_hub_named() {
     let site = Site::start().await;
     let mut link = site.link_up().await;
-    site.hub.faults().answer_twin_get(Answer::Status(429), Times::Next(1));
-    link.push(HubRequest::GetTwin { rid: 1 });
-    let event = hub_event(&mut link).await;
-    assert!(
-        matches!(&event, HubEvent::Rejected { rid: 1, status: 429, message } if message.starts_with("429")),
-        "{event:?}"
-    );
+    for (answer, named) in [(Answer::Status(429), None), (Answer::RetryAfter(429, 17), Some(17))] {
+        site.hub.faults().answer_twin_get(answer.clone(), Times::Next(1));
+        site.hub.faults().answer_reported(answer, Times::Next(1));
+        let patch = patch(&json!({"n": 1}));
+        for request in [HubRequest::GetTwin { rid: 1 }, HubRequest::PatchReported { rid: 1, patch }] {
+            link.push(request);
+            match hub_event(&mut link).await {
+                HubEvent::Rejected { rid: 1, status: 429, message, retry_after } => {
+                    assert!(message.starts_with("429"), "{message}");
+                    assert_eq!(retry_after, named.map(Duration::from_secs));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,11 @@ use twind::hub::{HubSettings, Proxy, Secret, Transport};
 use twind::twin::{HubEvent, HubRequest};
 
 fn by_websocket(site: &Site) -> HubSettings {
-    HubSettings { transport: Transport::WebSocket, port: site.hub.https_port(), ..site.settings() }
+    to_websocket(site, site.settings())
+}
+
+fn to_websocket(site: &Site, settings: HubSettings) -> HubSettings {
+    HubSettings { transport: Transport::WebSocket, port: site.hub.https_port(), ..settings }
 }
 
 #[tokio::test]
@@ -97,6 +101,33 @@ async fn a_proxy_leads_to_a_hub_whose_name_only_it_can_find() {
     assert!(matches!(hub_event(&mut link).await, HubEvent::Twin { rid: 1, .. }));
     let text = logged().join("\n");
     assert!(text.contains("connected") && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in_by_websocket_and_through_a_proxy() {
+    let site = Site::start().await;
+    let direct = to_websocket(&site, site.settings_as(site.register_certificate()));
+    let proxied = through(direct.clone(), proxy(Some("me:hunter2")).await, Some("me:hunter2"));
+    for settings in [direct, proxied] {
+        let mut link = site.link_with(settings);
+        assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+        link.push(HubRequest::GetTwin { rid: 1 });
+        assert!(matches!(hub_event(&mut link).await, HubEvent::Twin { rid: 1, .. }));
+        assert_eq!(link.status().token, None);
+        within(link.close(crate::site::LIMIT)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_the_hub_does_not_know_is_refused_by_websocket_too() {
+    let site = Site::start().await;
+    let settings = to_websocket(&site, site.settings_as(site.register_certificate()));
+    // Another certificate is the device's from now on; the files hold the old one.
+    let other = twinhub::pki::self_signed_client("other").unwrap();
+    site.hub.delete_device(DEVICE).unwrap();
+    site.hub.create_x509_device(DEVICE, &other.thumbprint().unwrap()).unwrap();
+    let failure = failure_after(&mut site.link_with(settings), &[]).await;
+    assert!(failure.contains("certificate"), "{failure}");
 }
 
 #[tokio::test]

@@ -126,6 +126,18 @@ impl Site {
         base64::engine::general_purpose::STANDARD.decode(keys.primary).unwrap()
     }
 
+    /// Makes the device anew, as one that signs in by a certificate.
+    pub(crate) fn register_certificate(&self) -> Identity {
+        let client = twinhub::pki::self_signed_client("device").unwrap();
+        self.hub.delete_device(DEVICE).unwrap();
+        self.hub.create_x509_device(DEVICE, &client.thumbprint().unwrap()).unwrap();
+        let [certificate_file, private_key_file] =
+            ["device.pem", "device-key.pem"].map(|f| self.folder.path().join(f));
+        std::fs::write(&certificate_file, &client.certificate_pem).unwrap();
+        std::fs::write(&private_key_file, &client.key_pem).unwrap();
+        Identity::Certificate { certificate_file, private_key_file }
+    }
+
     pub(crate) fn link(&self) -> Link {
         self.link_with(self.settings())
     }

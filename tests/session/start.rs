@@ -29,15 +29,7 @@ async fn a_gateway_is_dialled_but_the_hub_is_named() {
 #[tokio::test]
 async fn a_certificate_signs_in_without_a_password() {
     let site = Site::start().await;
-    let client = twinhub::pki::self_signed_client("device").unwrap();
-    site.hub.delete_device(DEVICE).unwrap();
-    site.hub.create_x509_device(DEVICE, &client.thumbprint().unwrap()).unwrap();
-    let [certificate_file, private_key_file] =
-        ["device.pem", "device-key.pem"].map(|f| site.folder.path().join(f));
-    std::fs::write(&certificate_file, &client.certificate_pem).unwrap();
-    std::fs::write(&private_key_file, &client.key_pem).unwrap();
-    let identity = Identity::Certificate { certificate_file, private_key_file };
-    let mut link = site.link_with(site.settings_as(identity));
+    let mut link = site.link_with(site.settings_as(site.register_certificate()));
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
 }
 

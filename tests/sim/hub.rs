@@ -112,7 +112,10 @@ impl Hub {
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
-            return Some(Answer { event: HubEvent::Rejected { rid, status, message }, status });
+            return Some(Answer {
+                event: HubEvent::Rejected { rid, status, message, retry_after: None },
+                status,
+            });
         }
         match request {
             HubRequest::GetTwin { .. } => {
@@ -126,7 +129,10 @@ impl Hub {
                     Ok(_) => Some(Answer { event: HubEvent::ReportedAck { rid }, status: 204 }),
                     Err(error) => {
                         let message = error.to_string();
-                        Some(Answer { event: HubEvent::Rejected { rid, status: 400, message }, status: 400 })
+                        Some(Answer {
+                            event: HubEvent::Rejected { rid, status: 400, message, retry_after: None },
+                            status: 400,
+                        })
                     }
                 }
             }

@@ -16,6 +16,7 @@ fn settings(source: Source) -> SensorSettings {
         scale: 1.0,
         offset: 0.0,
         period: Duration::from_millis(1),
+        small_change: 0.0,
         plausible: Plausibility { valid: (f64::MIN, f64::MAX), max_step: None, reject: vec![] },
     }
 }

@@ -1,4 +1,4 @@
-use super::super::{Delivery, Pollers, Sensor, SensorSettings, Source};
+use super::super::{Delivery, Pollers, Sensor, SensorSettings, Source, Urgency};
 use super::settings;
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
@@ -37,7 +37,8 @@ fn clock() -> impl Fn() -> BootTime {
 
 fn start(jobs: Vec<Job>) -> (Pollers, Receiver<Reading>) {
     let (give, readings) = mpsc::channel();
-    let deliver = move |reading| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+    let deliver =
+        move |reading, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
     (Pollers::start_with(jobs, clock(), deliver).unwrap(), readings)
 }
 
@@ -67,7 +68,8 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("value");
     let (give, readings) = mpsc::channel();
-    let deliver = move |reading| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+    let deliver =
+        move |reading, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
     let sensors = [settings(Source::File { path: path.clone() })];
     let _pollers = Pollers::start(&sensors, clock(), deliver).unwrap();
     assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Err(Fault::Missing));
@@ -119,7 +121,7 @@ fn dropping_the_pollers_ends_their_threads() {
 #[test]
 fn a_thread_ends_when_nobody_takes_its_readings() {
     let (give, readings) = mpsc::channel();
-    let deliver = move |reading: Reading| {
+    let deliver = move |reading: Reading, _| {
         give.send(reading).unwrap();
         Delivery::Closed
     };
@@ -130,20 +132,17 @@ fn a_thread_ends_when_nobody_takes_its_readings() {
 }
 
 #[test]
-fn readings_that_find_no_room_are_counted_and_sampling_goes_on() {
+fn every_sample_is_delivered_and_news_is_marked() {
     let (give, readings) = mpsc::channel();
-    let room_after = AtomicU64::new(3);
-    let deliver = move |reading: Reading| {
-        if room_after.load(Ordering::SeqCst) > 0 {
-            room_after.fetch_sub(1, Ordering::SeqCst);
-            return Delivery::Full;
-        }
-        if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed }
+    let deliver = move |reading: Reading, urgency| {
+        if give.send((reading.value, urgency)).is_ok() { Delivery::Taken } else { Delivery::Closed }
     };
-    let jobs = vec![job("a", Duration::from_millis(1), || Ok(1.0))];
-    let pollers = Pollers::start_with(jobs, clock(), deliver).unwrap();
-    readings.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(pollers.dropped(), 3);
+    let mut values = [Ok(1.0), Ok(1.0), Err(Fault::Missing), Err(Fault::Missing), Ok(1.0)].into_iter();
+    let jobs = vec![job("a", Duration::from_millis(1), move || values.next().unwrap_or(Ok(1.0)))];
+    let _pollers = Pollers::start_with(jobs, clock(), deliver).unwrap();
+    let told: Vec<_> = (0..6).map(|_| readings.recv_timeout(PATIENCE).unwrap()).collect();
+    let news: Vec<_> = told.iter().map(|(_, urgency)| *urgency == Urgency::News).collect();
+    assert_eq!(news, [true, false, true, false, true, false], "{told:?}");
 }
 
 #[test]

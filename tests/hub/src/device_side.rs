@@ -138,7 +138,7 @@ impl Shared {
         let id = device.identity.device_id.clone();
         let fault = self.faults.take_twin_get();
         let (status, body) = match &fault {
-            Some(Answer::Status(status)) => (*status, refusal(*status)),
+            Some(Answer::Status(status) | Answer::RetryAfter(status, _)) => (*status, refusal(*status)),
             Some(Answer::Raw(status, body)) => (*status, body.clone()),
             _ => (200, text_for_device(device.twin.device_view(), behaviour).into_bytes()),
         };
@@ -151,7 +151,11 @@ impl Shared {
         if fault == Some(Answer::ServeThenClose) {
             return Err(CloseReason::Kicked);
         }
-        if lost { Ok(()) } else { self.answer(device, &format!("{status}/?$rid={rid}"), body, behaviour) }
+        if lost {
+            return Ok(());
+        }
+        let wait = retry_after(fault.as_ref());
+        self.answer(device, &format!("{status}/?$rid={rid}{wait}"), body, behaviour)
     }
 
     fn on_reported(
@@ -171,7 +175,7 @@ impl Shared {
                 self.log.push(&id, Event::Reported { patch, status: None, version: None });
                 return Ok(());
             }
-            Some(Answer::Status(status)) => (*status, refusal(*status), None),
+            Some(Answer::Status(status) | Answer::RetryAfter(status, _)) => (*status, refusal(*status), None),
             Some(Answer::Raw(status, body)) => (*status, body.clone(), None),
             None | Some(Answer::Lost | Answer::ServeThenClose) => {
                 match device.twin.report(&patch, base, behaviour.twin, &clock::now_utc()) {
@@ -194,7 +198,8 @@ impl Shared {
         match rid {
             Some(rid) if !lost => {
                 let version = version.map_or_else(String::new, |version| format!("&$version={version}"));
-                self.answer(device, &format!("{status}/?$rid={rid}{version}"), body, behaviour)
+                let wait = retry_after(fault.as_ref());
+                self.answer(device, &format!("{status}/?$rid={rid}{version}{wait}"), body, behaviour)
             }
             _ => Ok(()),
         }
@@ -269,6 +274,14 @@ fn device_status(error: &TwinError, behaviour: &Behaviour) -> (u16, u32) {
         TwinError::SectionTooLarge { .. } if behaviour.oversize_is_413 => (413, 413_001),
         TwinError::VersionMismatch { .. } => (behaviour.version_mismatch_status, 412_001),
         _ => (400, 400_004),
+    }
+}
+
+/// The end of a topic that asks for patience, as the provisioning service's has it.
+fn retry_after(fault: Option<&Answer>) -> String {
+    match fault {
+        Some(Answer::RetryAfter(_, seconds)) => format!("&retry-after={seconds}"),
+        _ => String::new(),
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Times {
 pub enum Answer {
     /// A status and a body with the matching `errorCode`. Nothing is applied.
     Status(u16),
+    /// As [`Answer::Status`], and the topic asks to wait so many seconds before the next request.
+    RetryAfter(u16, u32),
     /// A status and exactly this body. Nothing is applied.
     Raw(u16, Vec<u8>),
     /// Nothing is applied and nothing answered.

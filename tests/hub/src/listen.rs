@@ -1,6 +1,12 @@
 //! Listeners: accept, shake hands off to the side so that one slow client holds up nobody, hand over.
 
-use crate::{events::Event, mqtt, rest, state::Shared, upgrade::Devices};
+use crate::{
+    events::Event,
+    mqtt, rest,
+    state::Shared,
+    upgrade::{Client, Devices},
+};
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use rustls::ServerConfig;
 use std::{
     io,
@@ -38,32 +44,35 @@ impl Listeners {
         shared: &Arc<Shared>,
         mqtt: std::net::TcpListener,
         https: std::net::TcpListener,
-        presented: (Presented, Presented),
+        presented: &Presented,
     ) -> io::Result<Self> {
         let done = CancellationToken::new();
         let (device_here, devices_gone) = mpsc::channel::<()>(1);
         let (hub, over) = (shared.clone(), done.clone());
         let over_websocket = Devices { done: done.clone(), here: device_here.downgrade() };
         let serve_device = move |stream: TlsStream<TcpStream>, _| {
-            let certificates = stream.get_ref().1.peer_certificates();
-            let certificate = certificates.and_then(<[_]>::first).map(|der| der.to_vec());
+            let certificate = certificate_of(&stream);
             let (hub, over, here) = (hub.clone(), over.clone(), device_here.clone());
             tokio::spawn(async move {
                 mqtt::serve(hub, stream, certificate, over).await;
                 drop(here);
             });
         };
-        let devices = accept(shared.clone(), to_tokio(mqtt)?, presented.0, done.clone(), serve_device);
+        let devices = accept(shared.clone(), to_tokio(mqtt)?, presented.clone(), done.clone(), serve_device);
         let (sender, receiver) = mpsc::channel(16);
         let https = to_tokio(https)?;
         let address = https.local_addr()?;
-        let back_ends = accept(shared.clone(), https, presented.1, done.clone(), move |stream, peer| {
-            // A full queue means that nobody serves any more.
-            let _ = sender.try_send((stream, peer));
-        });
-        let service =
-            axum::serve(Accepted { receiver, address }, rest::router(shared.clone(), over_websocket))
-                .with_graceful_shutdown(done.clone().cancelled_owned());
+        let back_ends =
+            accept(shared.clone(), https, presented.clone(), done.clone(), move |stream, peer| {
+                // A full queue means that nobody serves any more.
+                let _ = sender.try_send((stream, peer));
+            });
+        let router = rest::router(shared.clone(), over_websocket);
+        let service = axum::serve(
+            Accepted { receiver, address },
+            router.into_make_service_with_connect_info::<Client>(),
+        )
+        .with_graceful_shutdown(done.clone().cancelled_owned());
         let serving = tokio::spawn(async move {
             let _ = service.await;
         });
@@ -91,6 +100,17 @@ impl Drop for Listeners {
         for task in &self.tasks {
             task.abort();
         }
+    }
+}
+
+/// The certificate that the client showed, if it did.
+fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
+    stream.get_ref().1.peer_certificates()?.first().map(|der| der.to_vec())
+}
+
+impl Connected<IncomingStream<'_, Accepted>> for Client {
+    fn connect_info(stream: IncomingStream<'_, Accepted>) -> Self {
+        Self { certificate: certificate_of(stream.io()) }
     }
 }
 

@@ -12,13 +12,13 @@ use crate::{
     service_side::{Precondition, ServiceError, Write},
     state::Shared,
     twin::TwinError,
-    upgrade::{self, Devices},
+    upgrade::{self, Client, Devices},
     views::{identity_view, twin_view},
 };
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
     routing::any,
 };
@@ -35,7 +35,9 @@ const MAX_METHOD_BYTES: usize = 128 * 1024;
 
 /// The HTTP service of a hub.
 pub(crate) fn router(shared: Arc<Shared>, devices: Devices) -> Router {
-    let websocket = move |State(shared), request| async move { upgrade::to_mqtt(shared, &devices, request) };
+    let websocket = move |State(shared), ConnectInfo(client): ConnectInfo<Client>, request| async move {
+        upgrade::to_mqtt(shared, &devices, client, request)
+    };
     Router::new().route("/$iothub/websocket", any(websocket)).fallback(dispatch).with_state(shared)
 }
 

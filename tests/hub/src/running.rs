@@ -114,7 +114,7 @@ pub struct Running {
     own: Certified,
     names: Vec<String>,
     shown: Mutex<Certified>,
-    presented: (Presented, Presented),
+    presented: Presented,
     addresses: (SocketAddr, SocketAddr),
     folder: Option<PathBuf>,
     listeners: Mutex<Option<Listeners>>,
@@ -183,12 +183,11 @@ impl Running {
             bound.map_err(|error| StartError::Listen(address, error))
         };
         let (mqtt, https) = (listen(mqtt_port)?, listen(https_port)?);
-        let (mqtt_tls, https_tls) = tls::configurations(&own, tls13).map_err(StartError::Tls)?;
-        let presented: (Presented, Presented) =
-            (Arc::new(Mutex::new(Arc::new(mqtt_tls))), Arc::new(Mutex::new(Arc::new(https_tls))));
+        let configuration = tls::configuration(&own, tls13).map_err(StartError::Tls)?;
+        let presented: Presented = Arc::new(Mutex::new(Arc::new(configuration)));
         let addresses = (mqtt.0, https.0);
         let entered = handle.enter();
-        let listeners = Listeners::start(&hub.shared, mqtt.1, https.1, presented.clone())
+        let listeners = Listeners::start(&hub.shared, mqtt.1, https.1, &presented)
             .map_err(|error| StartError::Listen(addresses.0, error))?;
         let saver = folder.clone().map(|folder| tokio::spawn(keep_saving(hub.shared.clone(), folder)));
         drop(entered);
@@ -262,7 +261,7 @@ impl Running {
                 |address| TcpListener::bind(address).map_err(|error| StartError::Listen(address, error));
             let _entered = self.handle.enter();
             let (mqtt, https) = (listen(self.addresses.0)?, listen(self.addresses.1)?);
-            let started = Listeners::start(&self.hub.shared, mqtt, https, self.presented.clone());
+            let started = Listeners::start(&self.hub.shared, mqtt, https, &self.presented);
             *listeners = Some(started.map_err(|error| StartError::Listen(self.addresses.0, error))?);
         }
         Ok(())
@@ -288,10 +287,8 @@ impl Running {
 
     fn refresh_tls(&self) -> Result<(), StartError> {
         let certified = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mqtt, https) =
-            tls::configurations(&certified, self.behaviour().tls13).map_err(StartError::Tls)?;
-        *self.presented.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(mqtt);
-        *self.presented.1.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(https);
+        let fresh = tls::configuration(&certified, self.behaviour().tls13).map_err(StartError::Tls)?;
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(())
     }
 

@@ -13,26 +13,16 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// Both sides' configuration for one certificate.
-pub(crate) fn configurations(
-    certified: &Certified,
-    tls13: bool,
-) -> Result<(ServerConfig, ServerConfig), Error> {
+/// The configuration of both ports, which are both open to devices, for one certificate.
+pub(crate) fn configuration(certified: &Certified, tls13: bool) -> Result<ServerConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = if tls13 { [&TLS12, &TLS13].to_vec() } else { vec![&TLS12] };
     let no_pem = || Error::General("the server certificate is no PEM".to_owned());
     let certificate = certified.certificate().ok_or_else(no_pem)?;
-    let build = |verifier: Option<Arc<dyn ClientCertVerifier>>| {
-        let builder =
-            ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions)?;
-        let builder = match verifier {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
-        };
-        builder.with_single_cert(vec![certificate.clone()], certified.key().ok_or_else(no_pem)?)
-    };
-    let mqtt = build(Some(Arc::new(AnyCertificate(provider.clone()))))?;
-    Ok((mqtt, build(None)?))
+    ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&versions)?
+        .with_client_cert_verifier(Arc::new(AnyCertificate(provider)))
+        .with_single_cert(vec![certificate], certified.key().ok_or_else(no_pem)?)
 }
 
 /// Takes any certificate whose key the client proves to hold.

@@ -14,6 +14,16 @@ use tokio_util::sync::CancellationToken;
 /// What may be under way between a WebSocket and the MQTT side.
 const PIPE_BYTES: usize = 64 * 1024;
 
+/// Who asks.
+#[derive(Clone)]
+pub(crate) struct Client {
+    /// The certificate that it showed, if it did.
+    pub(crate) certificate: Option<Vec<u8>>,
+}
+
+/// What a device adds to its request so as not to be asked for a certificate.
+const NO_CERTIFICATE: &str = "iothub-no-client-cert=true";
+
 /// How the connections of devices are ended, and waited for.
 #[derive(Clone)]
 pub(crate) struct Devices {
@@ -23,7 +33,12 @@ pub(crate) struct Devices {
 }
 
 /// Turns a request of a device into an MQTT connection.
-pub(crate) fn to_mqtt(shared: Arc<Shared>, devices: &Devices, mut request: Request) -> Response<Body> {
+pub(crate) fn to_mqtt(
+    shared: Arc<Shared>,
+    devices: &Devices,
+    client: Client,
+    mut request: Request,
+) -> Response<Body> {
     let refused = |status, text: &str| {
         let mut response = Response::new(Body::from(service_error_body("ArgumentInvalid", text)));
         *response.status_mut() = status;
@@ -50,12 +65,14 @@ pub(crate) fn to_mqtt(shared: Arc<Shared>, devices: &Devices, mut request: Reque
     let Some(here) = devices.here.upgrade() else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping");
     };
+    let declined = request.uri().query().is_some_and(|query| query.split('&').any(|p| p == NO_CERTIFICATE));
+    let certificate = client.certificate.filter(|_| !declined);
     let (upgraded, done) = (hyper::upgrade::on(&mut request), devices.done.clone());
     tokio::spawn(async move {
         if let Some(Ok(upgraded)) = done.run_until_cancelled(upgraded).await {
             let (inner, outer) = tokio::io::duplex(PIPE_BYTES);
             let carrying = websocket::carry(TokioIo::new(upgraded), outer);
-            tokio::join!(mqtt::serve(shared, inner, None, done), carrying);
+            tokio::join!(mqtt::serve(shared, inner, certificate, done), carrying);
         }
         drop(here);
     });

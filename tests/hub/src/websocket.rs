@@ -1,7 +1,7 @@
 //! MQTT over WebSocket, the way round a closed port 8883: `wss://{host}/$iothub/websocket`, subprotocol `mqtt`.
 //!
 //! The server half of RFC 6455 as far as devices need it: binary messages both ways, in any fragments, ping and close.
-//! Text messages, extensions and client certificates (over this transport) are deliberately absent.
+//! Text messages and extensions are deliberately absent.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, BufMut, BytesMut};

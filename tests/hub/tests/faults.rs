@@ -36,6 +36,10 @@ async fn a_twin_request_can_be_answered_with_any_status_and_body() {
     hub.faults().answer_twin_get(Answer::Status(429), Times::Next(1));
     let (topic, body) = device.get("1").await;
     assert_eq!((topic.as_str(), &body["errorCode"]), ("$iothub/twin/res/429/?$rid=1", &json!(429_001)));
+    hub.faults().answer_twin_get(Answer::RetryAfter(429, 30), Times::Next(1));
+    let (topic, body) = device.get("1").await;
+    let asks = "$iothub/twin/res/429/?$rid=1&retry-after=30";
+    assert_eq!((topic.as_str(), &body["errorCode"]), (asks, &json!(429_001)));
     hub.faults().answer_twin_get(Answer::Raw(500, Vec::new()), Times::Next(1));
     assert_eq!(device.get("2").await, ("$iothub/twin/res/500/?$rid=2".to_owned(), Value::Null));
     hub.faults().answer_twin_get(Answer::Raw(200, b"[]".to_vec()), Times::Next(1));
@@ -51,6 +55,8 @@ async fn a_report_can_be_refused_ignored_or_its_answer_lost() {
     hub.faults().answer_reported(Answer::Status(500), Times::Next(1));
     let (topic, body) = device.report("1", &json!({ "a": 1 })).await;
     assert_eq!((topic.as_str(), &body["errorCode"]), ("$iothub/twin/res/500/?$rid=1", &json!(500_001)));
+    hub.faults().answer_reported(Answer::RetryAfter(429, 5), Times::Next(1));
+    assert_eq!(device.report("2", &json!({ "a": 1 })).await.0, "$iothub/twin/res/429/?$rid=2&retry-after=5");
     hub.faults().answer_reported(Answer::Ignored, Times::Next(1));
     device.publish(report, "{\"a\":1}").await;
     device.expect_nothing_before_ping().await;

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{DEVICE, PATIENCE, dial, far_expiry, saw, start, token};
+use support::{DEVICE, PATIENCE, dial, dial_as, far_expiry, saw, start, token};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -34,17 +34,29 @@ fn string(text: &str) -> Vec<u8> {
 
 /// CONNECT with a remaining length of two bytes.
 fn connect(hub: &Running) -> Vec<u8> {
-    let name = format!("localhost/{DEVICE}/?api-version=2021-04-12");
-    let payload = [string(DEVICE), string(&name), string(&token(hub, DEVICE, far_expiry()))].concat();
-    let rest = [b"\x00\x04MQTT\x04\xc0\x00\x3c".to_vec(), payload].concat();
+    packet(0xc0, &string(&token(hub, DEVICE, far_expiry())))
+}
+
+fn packet(flags: u8, password: &[u8]) -> Vec<u8> {
+    // A longer name than need be, so that the length takes two bytes without a password, too.
+    let name = format!("localhost/{DEVICE}/?api-version=2021-04-12&DeviceClientType={}", "x".repeat(60));
+    let payload = [string(DEVICE), string(&name), password.to_vec()].concat();
+    let rest = [b"\x00\x04MQTT\x04".to_vec(), vec![flags, 0, 60], payload].concat();
     let (low, high) = (rest.len() % 128, rest.len() / 128);
     let head = vec![0x10, u8::try_from(low).unwrap() | 0x80, u8::try_from(high).unwrap()];
     [head, rest].concat()
 }
 
 async fn ask(hub: &Running, headers: &str) -> (String, TlsStream<TcpStream>) {
-    let mut stream = dial(hub, hub.https_port()).await.unwrap();
-    let request = format!("GET /$iothub/websocket HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+    ask_on(dial(hub, hub.https_port()).await.unwrap(), "", headers).await
+}
+
+async fn ask_on(
+    mut stream: TlsStream<TcpStream>,
+    query: &str,
+    headers: &str,
+) -> (String, TlsStream<TcpStream>) {
+    let request = format!("GET /$iothub/websocket{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -95,6 +107,26 @@ async fn a_device_connects_pings_and_is_ended_over_a_websocket() {
     expect(&mut stream, &[0x82, 0x02, 0xd0, 0x00]).await;
     assert!(hub.kick(DEVICE));
     expect(&mut stream, &[0x88, 0x02, 0x03, 0xe8]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in_over_a_websocket_unless_the_query_declines_to_show_one() {
+    let hub = start().await;
+    let client = twinhub::pki::self_signed_client("device").unwrap();
+    hub.delete_device(DEVICE).unwrap();
+    hub.create_x509_device(DEVICE, &client.thumbprint().unwrap()).unwrap();
+    for (identity, query, code) in [
+        (Some(&client), "", 0),
+        (Some(&client), "?iothub-no-client-cert=true", 5),
+        (None, "", 5),
+        (Some(&twinhub::pki::self_signed_client("device").unwrap()), "", 5),
+    ] {
+        let stream = dial_as(&hub, hub.https_port(), identity).await.unwrap();
+        let (head, mut stream) = ask_on(stream, query, GOOD).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        stream.write_all(&masked(0x82, &packet(0x80, &[]))).await.unwrap();
+        expect(&mut stream, &[0x82, 0x04, 0x20, 0x02, 0x00, code]).await;
+    }
 }
 
 #[tokio::test]

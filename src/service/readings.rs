@@ -1,0 +1,101 @@
+//! The last reading of each sensor, on its way from the sensors' threads to the loop.
+//!
+//! Latest wins: a loop that is late sees the freshest, and a thread never waits for it. Only news wakes the loop;
+//! what is much the same lies ready for when it wakes anyway, so that its age is known then.
+//! Deliberately absent: what is news, which the sensors' room decides.
+
+use crate::control::{Reading, SensorId};
+use crate::sensors::{Delivery, Urgency};
+use crate::units::BootTime;
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+type Latest = BTreeMap<SensorId, Reading>;
+
+/// The loop's end.
+pub(super) struct Readings {
+    latest: watch::Receiver<Latest>,
+    taken: BTreeMap<SensorId, BootTime>,
+}
+
+/// The two ends: what the threads deliver to, and what the loop takes from.
+pub(super) fn readings() -> (impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static, Readings) {
+    let (sender, latest) = watch::channel(Latest::new());
+    let deliver = move |reading: Reading, urgency| {
+        sender.send_if_modified(|latest| {
+            latest.insert(reading.sensor, reading);
+            urgency == Urgency::News
+        });
+        if sender.is_closed() { Delivery::Closed } else { Delivery::Taken }
+    };
+    (deliver, Readings { latest, taken: BTreeMap::new() })
+}
+
+impl Readings {
+    /// Waits for news; `None` when there will be none any more. May be cancelled at any time.
+    pub(super) async fn news(&mut self) -> Option<()> {
+        self.latest.changed().await.ok()
+    }
+
+    /// What was not taken before, oldest first.
+    pub(super) fn take(&mut self) -> Vec<Reading> {
+        let latest = self.latest.borrow_and_update();
+        let fresh = |reading: &&Reading| self.taken.get(&reading.sensor) < Some(&reading.at);
+        let mut readings: Vec<Reading> = latest.values().filter(fresh).copied().collect();
+        self.taken.extend(readings.iter().map(|reading| (reading.sensor, reading.at)));
+        readings.sort_by_key(|reading| reading.at);
+        readings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    fn reading(sensor: usize, at_ms: u64, value: f64) -> Reading {
+        let at = BootTime::from_boot(Duration::from_millis(at_ms));
+        Reading { sensor: SensorId(sensor), at, value: Ok(value) }
+    }
+
+    async fn is_woken(readings: &mut Readings) -> bool {
+        tokio::time::timeout(Duration::ZERO, readings.news()).await.is_ok_and(|news| news.is_some())
+    }
+
+    #[tokio::test]
+    async fn news_wakes_and_what_is_the_same_lies_ready() {
+        let (deliver, mut readings) = readings();
+        assert_eq!(deliver(reading(0, 1, 20.0), Urgency::News), Delivery::Taken);
+        assert!(is_woken(&mut readings).await);
+        assert_eq!(readings.take(), [reading(0, 1, 20.0)]);
+
+        deliver(reading(0, 2, 20.0), Urgency::Same);
+        deliver(reading(0, 3, 20.0), Urgency::Same);
+        assert!(!is_woken(&mut readings).await);
+        assert_eq!(readings.take(), [reading(0, 3, 20.0)], "the freshest of them");
+        assert_eq!(readings.take(), []);
+    }
+
+    #[tokio::test]
+    async fn all_that_is_fresh_is_taken_oldest_first_and_wakes_nobody_again() {
+        let (deliver, mut readings) = readings();
+        deliver(reading(1, 7, 1.0), Urgency::News);
+        deliver(reading(0, 9, 2.0), Urgency::News);
+        deliver(reading(2, 5, 3.0), Urgency::Same);
+        assert_eq!(readings.take(), [reading(2, 5, 3.0), reading(1, 7, 1.0), reading(0, 9, 2.0)]);
+        assert!(!is_woken(&mut readings).await);
+    }
+
+    #[tokio::test]
+    async fn each_end_learns_that_the_other_is_gone() {
+        let (deliver, loop_end) = readings();
+        drop(loop_end);
+        assert_eq!(deliver(reading(0, 1, 20.0), Urgency::News), Delivery::Closed);
+
+        let (deliver, mut loop_end) = readings();
+        deliver(reading(0, 1, 20.0), Urgency::Same);
+        drop(deliver);
+        assert_eq!(loop_end.news().await, None);
+        assert_eq!(loop_end.take(), [reading(0, 1, 20.0)]);
+    }
+}

@@ -1,0 +1,233 @@
+//! What a quiet day costs at the hub: the engine and the dialer with the defaults of the configuration, a day of
+//! virtual time, and every message counted that IoT Hub counts. `cargo test --test quiet_day -- --nocapture` prints
+//! the table that the README shows.
+//!
+//! A *message* is a request for the twin or a report; the answers to both, and all that makes and keeps a connection,
+//! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Deliberately absent: sockets.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+use twind::board::Pins;
+use twind::config::{self, Environment, Settings};
+use twind::control::{Actuation, PinFault, Reading, SensorId};
+use twind::engine::{Carry, Engine};
+use twind::hub::dial::{Dialer, renewal};
+use twind::service::{Outbox, pump};
+use twind::store::{Store, StoreFault};
+use twind::twin::{HubEvent, HubRequest, Section, TwinRecord, Version};
+use twind::units::BootTime;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// When counting begins: by then all is reported that a start reports.
+const SETTLED: Duration = Duration::from_secs(60 * 60);
+const LATENCY: Duration = Duration::from_millis(50);
+/// DNS, TCP, TLS and MQTT.
+const CONNECTING: Duration = Duration::from_millis(600);
+const PIECE_BYTES: usize = 512;
+/// What a quiet day may cost.
+const BUDGET: u32 = 300;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    fetches: u32,
+    reports: u32,
+    pieces: usize,
+}
+
+impl Cost {
+    fn messages(self) -> u32 {
+        self.fetches + self.reports
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.pieces += bytes.div_ceil(PIECE_BYTES).max(1);
+    }
+}
+
+/// A disk that is done at once.
+#[derive(Default)]
+struct Disk {
+    saved: Option<u64>,
+}
+
+impl Store for Disk {
+    fn offer(&mut self, record: TwinRecord) {
+        self.saved = Some(record.sequence);
+    }
+
+    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>> {
+        self.saved.take().map(Ok)
+    }
+}
+
+struct Board;
+
+impl Pins for Board {
+    fn drive(&mut self, _: &Actuation) -> Result<(), PinFault> {
+        Ok(())
+    }
+}
+
+struct Line(Vec<HubRequest>);
+
+impl Outbox for Line {
+    fn push(&mut self, request: HubRequest) {
+        self.0.push(request);
+    }
+}
+
+/// The hub's twin, and what it has counted.
+struct Hub {
+    desired: Section,
+    reported: Section,
+    cost: Cost,
+}
+
+impl Hub {
+    fn new() -> Self {
+        let desired = serde_json::json!({
+            "fanOn": true,
+            "components": { "climate": { "minTemperature": 20, "maxTemperature": 28 } },
+            "patchId": "Set the range",
+        });
+        let Value::Object(desired) = desired else { panic!("no object") };
+        Self {
+            desired: Section::from_object(desired).unwrap(),
+            reported: Section::default(),
+            cost: Cost::default(),
+        }
+    }
+
+    fn answer(&mut self, request: HubRequest) -> HubEvent {
+        let bytes = |object| serde_json::to_vec(object).unwrap().len();
+        match request {
+            HubRequest::GetTwin { rid } => {
+                self.cost.fetches += 1;
+                self.cost.count(bytes(self.desired.as_object()) + bytes(self.reported.as_object()));
+                let (desired, reported) = (self.desired.clone(), self.reported.clone());
+                HubEvent::Twin { rid, desired, desired_version: Version(7), reported }
+            }
+            HubRequest::PatchReported { rid, patch } => {
+                self.cost.reports += 1;
+                self.cost.count(bytes(patch.as_object()));
+                self.reported.apply(&patch);
+                HubEvent::ReportedAck { rid }
+            }
+            other => panic!("on a quiet day: {other:?}"),
+        }
+    }
+}
+
+/// A site with nothing but what must be said.
+fn defaults() -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    let string = folder.path().join("cs");
+    fs::write(&string, "HostName=h.example.net;DeviceId=d;SharedAccessKey=c2VjcmV0").unwrap();
+    fs::set_permissions(&string, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = r#"
+[hub]
+connection-string-file = "cs"
+[board]
+driver = "simulated"
+[outputs.fan]
+pwm = { channel = 0 }
+[sensors.cabinet]
+driver = "file"
+path = "temperature"
+[climate]
+sensor = "cabinet"
+cooling = "fan"
+"#;
+    config::parse(text, &folder.path().join("twind.toml"), &Environment::default()).unwrap()
+}
+
+/// A day after the first hour; the session is renewed for each token, if there are tokens.
+fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
+    let start = BootTime::from_boot(Duration::from_secs(100));
+    let mut now = start;
+    let mut engine = Engine::new(now, settings.engine.clone(), None, Carry::default());
+    let (mut disk, mut hub, mut dialer) = (Disk::default(), Hub::new(), Dialer::new(1));
+    let mut answers: VecDeque<(BootTime, HubEvent)> = VecDeque::new();
+    let period = settings.sensors[0].period;
+    let (mut next_reading, mut readings) = (now, 0u32);
+    let (mut up_at, mut renew_at) = (Some(now + CONNECTING), None);
+    let mut before = None;
+    loop {
+        let mut due = vec![engine.poll_timeout(now).0, next_reading];
+        due.extend(answers.front().map(|(at, _)| *at));
+        due.extend(up_at);
+        due.extend(renew_at);
+        now = now.max(due.into_iter().min().unwrap());
+        if before.is_none() && now.since(start) >= SETTLED {
+            before = Some(hub.cost);
+        }
+        if now.since(start) >= SETTLED + DAY {
+            let before = before.unwrap();
+            return Cost {
+                fetches: hub.cost.fetches - before.fetches,
+                reports: hub.cost.reports - before.reports,
+                pieces: hub.cost.pieces - before.pieces,
+            };
+        }
+        if up_at.is_some_and(|at| at <= now) {
+            // A planned session is told at once: nothing was spread before it.
+            assert_eq!(dialer.handle_connected(now), now);
+            up_at = None;
+            renew_at = token_lifetime.map(|lifetime| renewal(now, lifetime));
+            engine.handle_hub(now, HubEvent::Up);
+        } else if renew_at.is_some_and(|at| at <= now) {
+            renew_at = None;
+            answers.clear();
+            engine.handle_hub(now, HubEvent::Down);
+            dialer.handle_planned(now);
+            up_at = Some(dialer.next_attempt() + CONNECTING);
+        } else if answers.front().is_some_and(|(at, _)| *at <= now) {
+            let (_, answer) = answers.pop_front().unwrap();
+            engine.handle_hub(now, answer);
+        } else if next_reading <= now {
+            // A little noise, within every dead-band.
+            let noise = f64::from(readings * 7 % 5) * 0.05;
+            let value = Ok(23.0 + noise);
+            engine.handle_reading(now, Reading { sensor: SensorId(0), at: now, value });
+            readings += 1;
+            next_reading = next_reading + period;
+        } else {
+            engine.handle_timeout(now);
+        }
+        let mut line = Line(Vec::new());
+        pump(&mut engine, now, &mut disk, &mut Board, &mut line);
+        answers.extend(line.0.into_iter().map(|request| (now + LATENCY, hub.answer(request))));
+    }
+}
+
+#[test]
+fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
+    let settings = defaults();
+    let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+    assert_eq!(settings.hub.token_lifetime, hours(1));
+    let certificate = day(&settings, None);
+    println!("| a quiet day, heartbeat 5 min | messages | of them fetches | pieces of 0.5 KB |");
+    println!("| --- | --- | --- | --- |");
+    let row = |what: &str, cost: Cost| {
+        println!("| {what} | {} | {} | {} |", cost.messages(), cost.fetches, cost.pieces);
+    };
+    row("certificate", certificate);
+    let heartbeats = u32::try_from(DAY.as_secs() / settings.engine.report.heartbeat.as_secs()).unwrap();
+    assert!((heartbeats - 1..=heartbeats).contains(&certificate.reports), "{certificate:?}");
+    assert!(certificate.messages() <= BUDGET, "{certificate:?}");
+    for lifetime in [24, 4, 1] {
+        let cost = day(&settings, Some(hours(lifetime)));
+        row(&format!("token of {lifetime} h"), cost);
+        assert_eq!(cost.reports, certificate.reports, "a renewal costs no report");
+        // At four fifths of its life; the slow timer of the fetch starts anew with each.
+        let renewals = DAY.as_secs_f64() / hours(lifetime).mul_f64(0.8).as_secs_f64();
+        let most = (renewals.ceil() as u32).max(1) + certificate.fetches * u32::from(lifetime > 12);
+        assert!(cost.fetches <= most, "{lifetime} h: {cost:?}");
+        // With the default of an hour it cannot hold: 288 heartbeats and 24 renewals at the very least.
+        assert!(lifetime == 1 || cost.messages() <= BUDGET, "{lifetime} h: {cost:?}");
+    }
+}
