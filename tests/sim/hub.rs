@@ -20,6 +20,8 @@ pub(crate) struct Temper {
     pub(crate) throttle_permille: u32,
     /// Refuses with 500 or 503.
     pub(crate) error_permille: u32,
+    /// Takes up to three seconds to answer.
+    pub(crate) slow_permille: u32,
 }
 
 pub(crate) struct Hub {
@@ -161,6 +163,17 @@ impl Hub {
             }
             _ => None,
         }
+    }
+
+    /// Is so much refused for good that a search for it takes longer than it lasts?
+    pub(crate) fn refuses_much(&self) -> bool {
+        self.refuses.as_deref() == Some("components")
+    }
+
+    /// Computing an answer takes this long; what is notified meanwhile overtakes it.
+    pub(crate) fn time_to_answer(&mut self) -> Duration {
+        let (slow, time) = (self.rng.chance(self.temper.slow_permille), self.rng.below(3_000));
+        if slow && !self.calm { Duration::from_millis(time) } else { Duration::ZERO }
     }
 
     pub(crate) fn reported(&self) -> &Map<String, Value> {

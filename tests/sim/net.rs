@@ -149,11 +149,12 @@ impl Net {
 
     /// May an answer that arrives then miss its time-out, because of all that is on the wire before it?
     pub(crate) fn is_too_late(&self, now: Duration, arrives: Duration) -> bool {
-        arrives + self.preset.latency.1 > now + self.preset.policy.request_timeout
+        arrives + self.round_trip() > now + self.preset.policy.request_timeout
     }
 
-    /// There and back, at worst, on a good day.
+    /// There and back, at worst, on a good day of the wire and a slow one of the hub.
     pub(crate) fn round_trip(&self) -> Duration {
-        self.preset.latency.1 * 2
+        let slow = if self.preset.temper.slow_permille > 0 { secs(3) } else { Duration::ZERO };
+        self.preset.latency.1 * 2 + slow
     }
 }

@@ -139,26 +139,37 @@ pub(crate) struct Thermometer {
     pub(crate) mood: Mood,
     judge: Plausible,
     last: f64,
+    /// In this life of the process: what was believed last, and the sample before.
+    believed: Option<f64>,
+    before: Option<f64>,
 }
 
 impl Thermometer {
     pub(crate) fn new(probe: Probe) -> Self {
         let judge = Plausible::new(probe.plausible.clone());
-        Self { probe, mood: Mood::Well, judge, last: 20.0 }
+        Self { probe, mood: Mood::Well, judge, last: 20.0, believed: None, before: None }
     }
 
     /// A new process has a new judge.
     pub(crate) fn restart(&mut self) {
         self.judge = Plausible::new(self.probe.plausible.clone());
+        (self.believed, self.before) = (None, None);
     }
 
     /// What the poller would deliver; `None` while it hangs.
-    pub(crate) fn sample(&mut self, temperature: f64, rng: &mut Rng) -> Option<Result<f64, Fault>> {
+    ///
+    /// # Errors
+    /// When the product's judge believes what it should not, or does not believe what it should.
+    pub(crate) fn sample(
+        &mut self,
+        temperature: f64,
+        rng: &mut Rng,
+    ) -> Result<Option<Result<f64, Fault>>, String> {
         let true_value = temperature + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
         // A sixteenth of a degree, as such sensors count.
         let shown = (true_value * 16.0).round() / 16.0;
         let raw = match self.mood {
-            Mood::Hangs => return None,
+            Mood::Hangs => return Ok(None),
             Mood::Well => Ok(shown),
             Mood::Stuck => Ok(self.last),
             Mood::PowerOn => Ok(85.0),
@@ -169,6 +180,27 @@ impl Thermometer {
         if let (Mood::Well, Ok(value)) = (self.mood, raw) {
             self.last = value;
         }
-        Some(self.judge.judge(raw))
+        let verdict = self.judge.judge(raw);
+        self.check(raw, verdict)?;
+        Ok(Some(verdict))
+    }
+
+    /// A second opinion: a number is believed if it is no power-on value, within range, and near the last that was
+    /// believed or near the sample before it.
+    fn check(&mut self, raw: Result<f64, Fault>, verdict: Result<f64, Fault>) -> Result<(), String> {
+        let Plausibility { valid, max_step, reject } = &self.probe.plausible;
+        let before = self.before.take();
+        let possible = raw.ok().filter(|n| valid.0 <= *n && *n <= valid.1 && !reject.contains(n));
+        let is_near = |n: f64, other: f64| max_step.is_none_or(|step| (n - other).abs() <= step);
+        let near = |n: f64| {
+            self.believed.is_none_or(|believed| is_near(n, believed)) || before.is_some_and(|b| is_near(n, b))
+        };
+        let expected = possible.filter(|n| near(*n));
+        if verdict.ok() != expected {
+            return Err(format!("the sensor showed {raw:?} and was taken for {verdict:?}"));
+        }
+        self.before = possible;
+        self.believed = expected.or(self.believed);
+        Ok(())
     }
 }

@@ -113,7 +113,7 @@ fn run_quietly(setup: &Setup, traced: bool) -> Result<Summary, Failure> {
             versions: world.hub.history.iter().map(|history| history.len() as u64).sum(),
             hash: world.trace.hash(),
         }),
-        Err(violation) => Err(Failure { at: world.now, violation, trace: world.trace.tail(60) }),
+        Err(violation) => Err(Failure { at: world.now, violation, trace: world.trace.tail(100) }),
     }
 }
 

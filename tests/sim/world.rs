@@ -67,6 +67,8 @@ impl Setup {
 pub(crate) enum Event {
     /// A request reaches the hub.
     ToHub(u64, HubRequest),
+    /// The hub has an answer ready.
+    Answer(u64, HubEvent),
     /// A message reaches the device.
     ToDevice(u64, HubEvent),
     /// We try to connect.
@@ -132,6 +134,8 @@ impl World {
         let rarer = setup.pace.rarer;
         let mut net = NETS.iter().find(|net| net.name == setup.net).copied().unwrap_or(NETS[0]);
         net.cut_every *= rarer;
+        // Edits are rarer, but it is the lost ones that matter.
+        net.lose_notification = (net.lose_notification * rarer).min(300);
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
         let outputs = |ids: &[twind::control::OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
@@ -223,6 +227,7 @@ impl World {
     fn happen(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::ToHub(connection, request) => return self.reach_hub(connection, &request),
+            Event::Answer(connection, event) => self.answer(connection, event),
             Event::ToDevice(connection, event) => return self.reach_device(connection, event),
             Event::Dial => return self.dial(),
             Event::Cut(connection) => return self.cut(connection),
@@ -299,23 +304,34 @@ impl World {
         let Some(answer) = self.hub.answer(request) else { return Ok(()) };
         self.say(|| format!("hub answers {}", answer.status));
         self.oracle.handle_answered(self.now, request, answer.status, &self.hub, &self.disk)?;
+        // What the hub is about to say is under way already.
+        self.net.under_way.1 += 1;
+        let ready = self.now + self.hub.time_to_answer();
+        self.plan(ready, Event::Answer(connection, answer.event));
+        Ok(())
+    }
+
+    fn answer(&mut self, connection: u64, event: HubEvent) {
+        if connection != self.net.connection || !self.net.up {
+            return;
+        }
+        self.net.under_way.1 -= 1;
         match self.net.answer(self.now) {
             Fate::Arrives(at) => {
                 if self.net.is_too_late(self.now, at) {
                     self.oracle.handle_lost_exchange(self.now, &self.net);
                 }
-                self.plan(at, Event::ToDevice(connection, answer.event));
+                self.plan(at, Event::ToDevice(connection, event));
             }
             Fate::Late(at) => {
                 self.oracle.handle_lost_exchange(self.now, &self.net);
-                self.plan(at, Event::ToDevice(connection, answer.event));
+                self.plan(at, Event::ToDevice(connection, event));
             }
             Fate::Lost => {
                 self.say(|| "wire: the answer is lost".into());
                 self.oracle.handle_lost_exchange(self.now, &self.net);
             }
         }
-        Ok(())
     }
 
     fn reach_device(&mut self, connection: u64, event: HubEvent) -> Result<(), String> {
@@ -423,7 +439,7 @@ impl World {
         let latest = if self.sampling.chance(20) { secs(4) } else { ms(30) };
         let late = self.sampling.between((Duration::ZERO, latest));
         self.plan(self.now + period + late, Event::Sample(sensor, life));
-        let value = self.sensors[sensor].sample(temperature, &mut self.sampling);
+        let value = self.sensors[sensor].sample(temperature, &mut self.sampling)?;
         let Some(value) = value else { return Ok(()) };
         let now = self.boot();
         let reading = Reading { sensor: SensorId(sensor), at: now, value };

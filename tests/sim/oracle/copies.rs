@@ -132,6 +132,13 @@ impl Copies {
         let Some(told) = hub.acknowledged_version() else { return Ok(()) };
         let durable = disk.durable();
         check_durable(durable, hub)?;
+        let desired = hub.history[hub.generation()].get(&told);
+        let id =
+            desired.and_then(|desired| desired.get("patchId")).filter(|id| !id.is_object() && !id.is_array());
+        if hub.reported().get("lastPatchReceivedId") != id {
+            let said = hub.reported().get("lastPatchReceivedId");
+            return Err(format!("told desired version {told}, its patch id is {id:?}, told is {said:?}"));
+        }
         let Some(meanings) = self.meanings.get(&(hub.generation(), told)) else { return Ok(()) };
         let mut faults = meanings.iter().map(|meaning| meaning.is_told_by(hub.reported()));
         if faults.clone().any(|fault| fault.is_ok()) {

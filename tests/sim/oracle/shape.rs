@@ -118,6 +118,9 @@ impl Follower {
         {
             return Err(format!("{name} turns {:?} after its last turn, minimum {minimum:?}", now - turned));
         }
+        if turns && permille != 0 && permille != 1000 && self.spec.kick.is_some() {
+            return Err(format!("{name} starts from rest with {permille} permille and no kick"));
+        }
         let kicks = self.spec.kick.zip(self.kicked_at).is_some_and(|(kick, at)| now <= at + kick);
         let excused = now <= self.excused_until || kicks || self.turned_at.is_none();
         if let (Some(rate), true, false, false) = (self.spec.slew_permille_per_s, borne, turns, excused) {

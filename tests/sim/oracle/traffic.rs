@@ -21,6 +21,9 @@ const WAKES_PER_SECOND: usize = 45;
 /// The device tries again to keep a record that could not be kept after this.
 const SAVE_RETRY: Duration = secs(31);
 
+/// Messages that the search for a refused value takes at most.
+const SEARCH_EXCHANGES: u32 = 80;
+
 pub(crate) struct Traffic {
     spec: EngineSpec,
     wakes: VecDeque<Duration>,
@@ -45,6 +48,8 @@ pub(crate) struct Traffic {
     report_excused_until: Duration,
     /// The hub refused a report for good: in this life of the engine parts of it may stay away.
     pub(crate) set_aside: bool,
+    /// The last version that was in a report that was refused so.
+    refused: Option<u64>,
     /// And this is another engine than it was then, which has not fetched yet.
     reloaded: bool,
     pub(crate) settled_looks: u64,
@@ -72,6 +77,7 @@ impl Traffic {
             fetch_excused_until: Duration::ZERO,
             report_excused_until: Duration::ZERO,
             set_aside: false,
+            refused: None,
             reloaded: false,
             settled_looks: 0,
         }
@@ -161,8 +167,8 @@ impl Traffic {
         if status < 400 {
             return;
         }
-        let pause = secs(2 << self.refusals.min(8)).min(secs(300));
         self.refusals += 1;
+        let pause = self.pause();
         self.undisturbed_since = now + pause + secs(20);
         self.report_excused_until = self.report_excused_until.max(now + pause);
         match request {
@@ -170,12 +176,27 @@ impl Traffic {
                 self.fetches_due += 1;
                 self.fetch_excused_until = self.fetch_excused_until.max(now + pause);
             }
-            HubRequest::PatchReported { .. } if status == 400 => self.set_aside = true,
+            HubRequest::PatchReported { patch, .. } if status == 400 => {
+                self.set_aside = true;
+                self.refused =
+                    patch.as_object().get("desiredVersion").and_then(Value::as_u64).or(self.refused);
+            }
             _ => {}
         }
     }
 
+    /// The device's pause after the last refusal.
+    fn pause(&self) -> Duration {
+        secs(2 << self.refusals.saturating_sub(1).min(8)).min(secs(300))
+    }
+
     pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
+        if matches!(event, HubEvent::Rejected { .. }) {
+            // It may have been long under way.
+            let until = now + self.pause();
+            self.undisturbed_since = self.undisturbed_since.max(until + secs(20));
+            self.report_excused_until = self.report_excused_until.max(until);
+        }
         match event {
             HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
                 self.fetching = None;
@@ -334,16 +355,27 @@ impl Traffic {
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
         let healthy = healthy.max(self.report_excused_until).max(failed);
         let bound = bound * 2 + disk.patience() * 2;
-        if disk.full || self.set_aside || hub.refuses.is_some() {
+        let searches = self.set_aside || hub.refuses.is_some();
+        if searches {
+            self.undisturbed_since = self.undisturbed_since.max(now);
+        }
+        if disk.full || hub.refuses_much() {
             self.undisturbed_since = self.undisturbed_since.max(now);
             self.edited_at = now;
             return Ok(());
         }
-        if now > healthy + bound && hub.acknowledged_version() != Some(version) {
+        // One value that is refused keeps the others back no longer than it takes to find it.
+        let bound = if searches { bound + net.round_trip() * SEARCH_EXCHANGES } else { bound };
+        // A version that was refused itself is told again only when it is another.
+        let is_refused = searches && self.refused == Some(version);
+        if now > healthy + bound && !is_refused && hub.acknowledged_version() != Some(version) {
             let told = hub.acknowledged_version();
             return Err(format!(
                 "healthy since {healthy:?}, version {version} is not acknowledged but {told:?}"
             ));
+        }
+        if searches {
+            return Ok(());
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
         if !has_temperature {
