@@ -2,13 +2,15 @@
 
 use crate::process;
 use crate::rig::{Answer, Rig, days, secs};
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::fs;
 use std::rc::Rc;
 use twind::engine::Notice;
+use twind::hub::codec;
 use twind::twin::HubRequest;
-use twinhub::twin::{MAX_PROPERTIES_SIZE, section_size};
+use twinhub::twin::{MAX_PROPERTIES_SIZE, Rules, Twin, section_size};
 use twinhub::{Answer as HubAnswer, Event, Times};
 
 #[test]
@@ -52,7 +54,7 @@ fn wide() -> Value {
 
 #[test]
 fn c13_whatever_desired_value_the_hub_holds_blocks_no_later_update() {
-    for odd in [deep(), wide(), json!({ "k".repeat(1024): [[], {}, [{}]], "n": -4_503_599_627_370_496_i64 })] {
+    for odd in [deep(), wide(), json!({ "": 1, "k".repeat(1024): [[], {}, [{}]], "n": -4_503_599_627_370_496_i64 })] {
         for by_notification in [true, false] {
             let mut rig = Rig::online();
             if by_notification {
@@ -74,6 +76,43 @@ fn c13_whatever_desired_value_the_hub_holds_blocks_no_later_update() {
             assert_eq!(rig.drive(), Some(200), "it is kept on the disk, too");
             rig.come_back();
             rig.assert_equal();
+        }
+    }
+}
+
+/// Whatever JSON can say, with a liking for what limits speak of.
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof!["[a-zé\u{1}.$# ]{0,6}", (4000..4100_usize).prop_map(|length| "é".repeat(length / 2))];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-(1_i64 << 52) - 2..=-(1_i64 << 52) + 2).prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e20..1e20).prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(14, 40, 3, |inner| {
+        let object = prop::collection::vec(("[a-cé$]{0,2}", inner.clone()), 0..3);
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(Value::from),
+            object.prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Two readings of the hub's limits, written apart: ours must not be the narrower one.
+    #[test]
+    fn c13_no_change_that_the_hub_takes_is_refused_by_us(value in any_value(), key in "[a-z.é]{0,3}") {
+        let mut twin = Twin::new("2024-01-01T00:00:00Z");
+        let body = json!({ "properties": { "desired": { (key): value } } });
+        if let Ok(change) = twin.update(&body, Rules::default(), "2024-01-01T00:00:00Z") {
+            let told = change.notification.unwrap().body.to_string();
+            prop_assert!(codec::read_desired(told.as_bytes(), None).is_ok(), "{told}");
+            let whole = twin.device_view().to_string();
+            prop_assert!(codec::read_twin(whole.as_bytes()).is_ok(), "{whole}");
         }
     }
 }
