@@ -5,5 +5,6 @@ mod desired;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod process;
+mod offline;
 mod reports;
 mod rig;
