@@ -81,7 +81,10 @@ fn what_lies_just_within_the_limits_is_taken() {
     section(nested(11));
     assert_eq!(refusal(nested(12)).1, Limit::Depth);
     section(json!({ "": (0..20).fold(json!(1), |inner, _| json!([inner])) }));
-    assert_eq!(refusal(json!({ "a": [{ "b": nested(10) }] })), ("a.[].b.k.k.k.k.k.k.k.k.k".to_owned(), Limit::Depth));
+    assert_eq!(
+        refusal(json!({ "a": [{ "b": nested(10) }] })),
+        ("a.[].b.k.k.k.k.k.k.k.k.k".to_owned(), Limit::Depth)
+    );
 }
 
 #[test]

@@ -73,7 +73,10 @@ fn c21_the_copy_outlives_sixty_days_offline_and_power_cuts_on_the_way() {
             rig.power_cut();
         }
         let kept = rig.kept().unwrap();
-        assert_eq!((rig.copy(), Value::Object(kept.desired.as_object().clone())), (whole.clone(), whole.clone()));
+        assert_eq!(
+            (rig.copy(), Value::Object(kept.desired.as_object().clone())),
+            (whole.clone(), whole.clone())
+        );
         assert_eq!(rig.drive(), Some(200), "day {day}");
     }
     rig.come_back();
@@ -123,7 +126,11 @@ fn c22_an_identity_made_again_during_the_outage_is_taken_over_and_filled_with_wh
         rig.pass(secs(60));
         rig.assert_equal();
         let desired = if writes == 0 { json!({}) } else { json!({ "new": writes - 1 }) };
-        assert_eq!(Value::Object(rig.twin.desired().values().clone()), desired, "the device deletes nothing there");
+        assert_eq!(
+            Value::Object(rig.twin.desired().values().clone()),
+            desired,
+            "the device deletes nothing there"
+        );
         assert_eq!((rig.copy(), rig.drive()), (desired, Some(0)));
         assert_eq!(rig.reported("firmwareVersion"), Some(&json!("1.2.1")));
         assert_eq!((rig.reported("fanOn"), rig.reported("lastPatchReceivedId")), (None, None));
@@ -161,7 +168,10 @@ fn c24_a_month_offline_keeps_no_backlog_and_one_report_tells_what_is_so_now() {
     rig.notices.clear();
     rig.pass_in_strides(days(29));
     let (carry, record) = size(&rig);
-    assert!(carry <= after_a_day.0 + 64 && record == after_a_day.1, "{carry}, {record} after {after_a_day:?}");
+    assert!(
+        carry <= after_a_day.0 + 64 && record == after_a_day.1,
+        "{carry}, {record} after {after_a_day:?}"
+    );
     assert_eq!(rig.disk_writes(), writes, "nothing happened that is worth the flash");
     let reports = rig.reports.len();
     rig.pass(secs(60));
@@ -182,7 +192,10 @@ fn c24_a_power_cut_offline_leaves_what_was_known_and_the_report_is_made_good() {
         rig.pass(secs(120));
         rig.power_cut();
         assert!(rig.now < BootTime::from_boot(secs(60)), "the machine's clock begins anew");
-        assert_eq!((rig.drive(), rig.copy()["patchId"].clone()), (Some(if on { 200 } else { 0 }), json!(round)));
+        assert_eq!(
+            (rig.drive(), rig.copy()["patchId"].clone()),
+            (Some(if on { 200 } else { 0 }), json!(round))
+        );
         rig.pass(secs(120));
         rig.come_back();
         rig.assert_equal();

@@ -54,7 +54,9 @@ fn wide() -> Value {
 
 #[test]
 fn c13_whatever_desired_value_the_hub_holds_blocks_no_later_update() {
-    for odd in [deep(), wide(), json!({ "": 1, "k".repeat(1024): [[], {}, [{}]], "n": -4_503_599_627_370_496_i64 })] {
+    for odd in
+        [deep(), wide(), json!({ "": 1, "k".repeat(1024): [[], {}, [{}]], "n": -4_503_599_627_370_496_i64 })]
+    {
         for by_notification in [true, false] {
             let mut rig = Rig::online();
             if by_notification {
@@ -82,7 +84,8 @@ fn c13_whatever_desired_value_the_hub_holds_blocks_no_later_update() {
 
 /// Whatever JSON can say, with a liking for what limits speak of.
 fn any_value() -> impl Strategy<Value = Value> {
-    let text = prop_oneof!["[a-zé\u{1}.$# ]{0,6}", (4000..4100_usize).prop_map(|length| "é".repeat(length / 2))];
+    let text =
+        prop_oneof!["[a-zé\u{1}.$# ]{0,6}", (4000..4100_usize).prop_map(|length| "é".repeat(length / 2))];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -226,7 +229,9 @@ fn c17_ten_thousand_reports_leave_the_engine_as_small_as_a_hundred_did() {
     let before = rig.reports.len();
     for round in 0..10_000 {
         let (new, old) = (format!("n{:05}", round), format!("n{:05}", round.max(1) - 1));
-        rig.desire(json!({ "patchId": format!("{round:05}"), "fanOn": round % 3 == 0, (old): null, (new): 1 }));
+        rig.desire(
+            json!({ "patchId": format!("{round:05}"), "fanOn": round % 3 == 0, (old): null, (new): 1 }),
+        );
         if round % 97 == 0 {
             rig.cut();
             rig.come_back();
@@ -279,7 +284,10 @@ fn c18_a_throttled_report_is_put_off_and_the_connection_kept() {
     hub.faults().answer_reported(HubAnswer::Status(429), Times::Next(2));
     let version = rig.desire(json!({ "fanOn": true }));
     rig.wait_reported("the report that was put off", |r| r["desiredVersion"] == version);
-    assert_eq!(rig.count_events(after, |event| matches!(event, Event::Reported { status: Some(429), .. })), 2);
+    assert_eq!(
+        rig.count_events(after, |event| matches!(event, Event::Reported { status: Some(429), .. })),
+        2
+    );
     assert_eq!(rig.count_events(after, |event| matches!(event, Event::Disconnected { .. })), 0);
     assert!(daemon.log().contains("put the report off: status 429"), "{}", daemon.log());
 }
