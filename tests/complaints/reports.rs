@@ -134,6 +134,7 @@ fn c14_after_a_day_of_throttling_reports_go_out_again_by_themselves() {
     let version = rig.desire(json!({ "patchId": "throttled" }));
     // A few at first, then one in five minutes: whoever throttles is not to be pressed.
     assert!((200..=310).contains(&asked.get()), "{}", asked.get());
+    assert_eq!(rig.reconnects, 0, "a connection made anew would press it more");
     rig.hub_does(|_| Answer::Serve);
     rig.pass(secs(301));
     assert_eq!(rig.reported("desiredVersion"), Some(&json!(version)));
@@ -228,7 +229,7 @@ fn c17_ten_thousand_reports_leave_the_engine_as_small_as_a_hundred_did() {
     let mut after_a_hundred = (0, 0);
     let before = rig.reports.len();
     for round in 0..10_000 {
-        let (new, old) = (format!("n{:05}", round), format!("n{:05}", round.max(1) - 1));
+        let (new, old) = (format!("n{round:05}"), format!("n{:05}", round.max(1) - 1));
         rig.desire(
             json!({ "patchId": format!("{round:05}"), "fanOn": round % 3 == 0, (old): null, (new): 1 }),
         );

@@ -32,7 +32,7 @@ fn rows() -> Vec<Row<'static>> {
         let test = line.strip_prefix("- `").and_then(|line| line.strip_suffix('`'));
         match (numbered, test, rows.last_mut()) {
             (Some((number, words)), _, _) => {
-                rows.push(Row { number, words: words.into(), tests: Vec::new() })
+                rows.push(Row { number, words: words.into(), tests: Vec::new() });
             }
             (_, Some(test), Some(row)) => row.tests.push(test),
             _ => {}
