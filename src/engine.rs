@@ -19,11 +19,12 @@ use crate::control::{
 };
 use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
-use crate::twin::{HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 /// Everything the core must know of its site.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +62,7 @@ pub struct Carry {
     silent_since: Option<BootTime>,
     last_rid: u64,
     /// If the record is not durable as it is: what the hub may know until it is.
-    told: Option<Acknowledgement>,
+    told: Option<Rc<Acknowledgement>>,
 }
 
 impl Carry {
@@ -80,8 +81,8 @@ pub struct Engine {
     outputs: Outputs,
     understanding: Understanding,
     /// What may be told to the hub, and what waits for the disk to be told.
-    told: Acknowledgement,
-    untold: Option<(u64, Acknowledgement)>,
+    told: Rc<Acknowledgement>,
+    untold: Option<(u64, Rc<Acknowledgement>)>,
     reporter: Reporter,
     sequence: u64,
     known_time: UnixSeconds,
@@ -119,11 +120,11 @@ impl Engine {
         let before = meaning.recall(&record.accepted, record.desired_version);
         let understanding = meaning.read(&record.desired, record.desired_version, &before);
         let reporter = Reporter::new(spec.report.clone(), spec.properties.clone(), meaning.mapped());
-        let told = Acknowledgement {
+        let told = Rc::new(Acknowledgement {
             version: record.desired_version,
             desired: record.desired.clone(),
             understanding: understanding.clone(),
-        };
+        });
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         let mut outputs = Outputs::new(spec.outputs.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
@@ -172,9 +173,13 @@ impl Engine {
             _ => self.silent_since,
         };
         let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
+        let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
             HubEvent::Method { rid, name } => self.call(now, rid, &name),
             event => self.sync.handle_hub(now, event),
+        }
+        if let Some(change) = self.sync.poll_desired_change() {
+            self.take(now, change, fetched);
         }
         if turned {
             self.step(now);
@@ -417,14 +422,6 @@ impl Engine {
 
     /// Draws the consequences of whatever was handled.
     fn absorb(&mut self, now: BootTime) {
-        if let Some(change) = self.sync.poll_desired_change() {
-            if change.recreated {
-                // What was told to an identity that is gone says nothing to this one, whatever the disk does.
-                self.told = Acknowledgement::default();
-            }
-            self.notices.push_back(Notice::Desired(change));
-            self.understand(now);
-        }
         if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
             self.save = Save::At(now + LAZY_SAVE);
         }
@@ -436,21 +433,35 @@ impl Engine {
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
         };
-        let wanted = self.reporter.compose(now, &self.told, facts);
-        if self.left_out != wanted.left_out {
-            self.notices.extend(wanted.left_out.clone().map(Notice::ReportCut));
-            self.left_out = wanted.left_out;
+        if let Some(wanted) = self.reporter.compose(now, &self.told, facts) {
+            if self.left_out != wanted.left_out {
+                self.notices.extend(wanted.left_out.clone().map(Notice::ReportCut));
+                self.left_out = wanted.left_out;
+            }
+            if !wanted.again.is_empty() {
+                self.sync.touch(wanted.again);
+            }
+            self.sync.set_reported(wanted.section);
         }
-        if !wanted.again.is_empty() {
-            self.sync.touch(wanted.again);
-        }
-        self.sync.set_reported(now, wanted.section);
+        self.sync.report(now);
         while let Some(notice) = self.sync.poll_notice() {
             self.notices.push_back(Notice::Sync(notice));
         }
     }
 
     /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
+    fn take(&mut self, now: BootTime, change: DesiredChange, fetched: bool) {
+        // A fetched twin that acknowledges another version than we told is perhaps that of an identity made anew, which
+        // overtook the old one's version. What was told to one that is gone says nothing to this one, whatever the disk
+        // does; if only our last word was lost, the next one comes when the disk has this change.
+        let acknowledged = Acknowledgement::version_in(self.sync.acknowledged());
+        if change.recreated || fetched && acknowledged != self.told.version {
+            self.told = Rc::default();
+        }
+        self.notices.push_back(Notice::Desired(change));
+        self.understand(now);
+    }
+
     fn understand(&mut self, now: BootTime) {
         let (desired, version) = (self.sync.desired().clone(), self.sync.desired_version());
         let understanding = self.meaning().read(&desired, version, &self.understanding);
@@ -461,7 +472,7 @@ impl Engine {
         }
         self.understanding = understanding.clone();
         self.save = Save::Now;
-        let told = Acknowledgement { version, desired, understanding };
+        let told = Rc::new(Acknowledgement { version, desired, understanding });
         // Its sequence number is given when the record is drawn.
         self.untold = Some((u64::MAX, told));
         self.step(now);

@@ -235,3 +235,34 @@ fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
     let told = rig.reported.as_object();
     assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
 }
+
+#[test]
+fn a_lost_acknowledgement_is_said_again_though_the_hub_names_an_older_version() {
+    let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": true}), 6)));
+    rig.reported = section(json!({"desiredVersion": 5}));
+    rig.hub(HubEvent::Up);
+    assert_eq!(rig.said("desiredVersion"), Some(&json!(6)));
+}
+
+#[test]
+fn an_identity_made_anew_of_which_only_the_hub_knows_is_not_told_of_the_old_one() {
+    // It had a report of ours already; the disk was full then, and the power was cut.
+    let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": true}), 6)));
+    rig.disk = Disk::Full;
+    (rig.hub_version, rig.desired) = (8, Section::default());
+    rig.reported = section(json!({"firmwareVersion": "1.2.1", "components": {"fan": {"on": true}}}));
+    rig.hub(HubEvent::Up);
+    assert_eq!((rig.said("desiredVersion"), rig.said("fanOn")), (None, None));
+}
+
+#[test]
+fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either() {
+    let mut rig = Rig::online();
+    rig.desire(json!({"fanOn": true}));
+    rig.disk = Disk::Full;
+    rig.hub(HubEvent::Down);
+    (rig.hub_version, rig.desired, rig.reported) = (40, Section::default(), Section::default());
+    rig.hub(HubEvent::Up);
+    let told = rig.reported.as_object();
+    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+}

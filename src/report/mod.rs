@@ -19,12 +19,13 @@ mod write;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
-use crate::control::{Fault, PropertyMap};
+use crate::control::{Cause, Fault, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use write::{round_to, tidy};
 
 /// The key under which desired and reported components stand.
@@ -68,6 +69,13 @@ pub struct Acknowledgement {
     pub understanding: Understanding,
 }
 
+impl Acknowledgement {
+    /// The version that a reported section acknowledges, in either style; 0 if it acknowledges none.
+    pub fn version_in(reported: &Section) -> Version {
+        Version(reported.as_object().get(plain::DESIRED_VERSION).and_then(Value::as_u64).unwrap_or_default())
+    }
+}
+
 /// The live facts that a report may draw on.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -108,7 +116,7 @@ struct Sample {
 struct OutputSample {
     on: bool,
     duty_percent: f64,
-    cause: String,
+    cause: Cause,
     fault: Option<String>,
 }
 
@@ -125,7 +133,7 @@ pub struct Reporter {
     spec: ReportSpec,
     properties: PropertyMap,
     mapped: Vec<PropertyPath>,
-    told: Acknowledgement,
+    told: Rc<Acknowledgement>,
     state: Option<(Sample, BootTime)>,
     values: Option<(Values, BootTime)>,
     values_due: BootTime,
@@ -139,7 +147,7 @@ impl Reporter {
             spec,
             properties,
             mapped,
-            told: Acknowledgement::default(),
+            told: Rc::default(),
             state: None,
             values: None,
             values_due: BootTime::ZERO,
@@ -152,14 +160,16 @@ impl Reporter {
         self.state_due.map_or(self.values_due, |due| due.min(self.values_due))
     }
 
-    /// The section that should be reported now.
-    pub fn compose(&mut self, now: BootTime, told: &Acknowledgement, facts: Facts<'_>) -> Wanted {
-        let acknowledges = self.told != *told;
+    /// The section that should be reported now; `None` if nothing in it was sampled or told anew since the last call.
+    pub fn compose(&mut self, now: BootTime, told: &Rc<Acknowledgement>, facts: Facts<'_>) -> Option<Wanted> {
+        let acknowledges = !Rc::ptr_eq(&self.told, told);
         if acknowledges {
-            self.told = told.clone();
+            self.told = Rc::clone(told);
         }
         let due = self.sample_values(now, facts);
-        self.sample_state(now, acknowledges || due.is_some(), facts);
+        if !self.sample_state(now, acknowledges || due.is_some(), facts) {
+            return None;
+        }
         let view = View {
             spec: &self.spec,
             properties: &self.properties,
@@ -177,7 +187,8 @@ impl Reporter {
         let (section, refused) = draft.into_section();
         let left_out =
             refused.or_else(|| (!all_named).then(|| "some names of desired properties".to_owned()));
-        Wanted { section, again: if due == Some(Due::Heartbeat) { numbers } else { Vec::new() }, left_out }
+        let again = if due == Some(Due::Heartbeat) { numbers } else { Vec::new() };
+        Some(Wanted { section, again, left_out })
     }
 
     /// Temperatures are told in the unit in which the range was desired, else in the site's own.
@@ -230,16 +241,19 @@ impl Reporter {
             })
     }
 
-    fn sample_state(&mut self, now: BootTime, along: bool, facts: Facts<'_>) {
+    /// Samples the state if it is due, which it is along with anything else. Was it?
+    fn sample_state(&mut self, now: BootTime, along: bool, facts: Facts<'_>) -> bool {
         let fresh = sample(now, facts);
         self.state_due = match &self.state {
             Some((held, at)) if !along => turned(held, &fresh).then(|| *at + self.spec.min_interval),
             _ => Some(now),
         };
-        if self.state_due.is_some_and(|due| due <= now) {
+        let is_due = self.state_due.is_some_and(|due| due <= now);
+        if is_due {
             self.state = Some((fresh, now));
             self.state_due = None;
         }
+        is_due
     }
 }
 
@@ -314,7 +328,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
         OutputSample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
-            cause: state.cause.to_string(),
+            cause: state.cause,
             fault: facts.pin_faults.get(&index).map(|fault| fault.chars().take(200).collect()),
         }
     };

@@ -10,6 +10,7 @@ use crate::twin::{PropertyPath, Version};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
+pub(super) const DESIRED_VERSION: &str = "desiredVersion";
 /// The climate's own entry among the reported components.
 const CLIMATE: &str = "climate";
 /// Room for the names of components and of properties that mean nothing here. Their number and length are foreign,
@@ -57,7 +58,7 @@ pub(super) fn write_versions(draft: &mut Draft, view: &View<'_>) {
         if let Some(id) = view.told.desired.get(&view.properties.patch_id).filter(|id| is_scalar(id)) {
             draft.put_at(["lastPatchReceivedId"], id.clone());
         }
-        draft.put_at(["desiredVersion"], json!(view.told.version.0));
+        draft.put_at([DESIRED_VERSION], json!(view.told.version.0));
     }
 }
 

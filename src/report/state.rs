@@ -55,7 +55,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         mark(draft, &entry);
         draft.put(&entry.child("on"), json!(output.on));
         draft.put(&entry.child("dutyPercent"), tidy(output.duty_percent));
-        draft.put(&entry.child("cause"), json!(output.cause));
+        draft.put(&entry.child("cause"), json!(output.cause.to_string()));
         if let Some(fault) = &output.fault {
             draft.put(&entry.child("fault"), json!(fault));
         }

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::Map;
+use std::rc::Rc;
 
 #[path = "pnp_tests.rs"]
 mod pnp_style;
@@ -33,9 +34,11 @@ struct Rig {
     climate: Option<Climate>,
     climate_spec: Option<ClimateSpec>,
     properties: PropertyMap,
-    told: Acknowledgement,
+    told: Rc<Acknowledgement>,
     pin_faults: BTreeMap<usize, String>,
     store_fault: Option<String>,
+    /// What stands until something is told anew.
+    standing: Option<Wanted>,
 }
 
 impl Rig {
@@ -55,9 +58,10 @@ impl Rig {
             outputs_spec: outputs,
             climate: climate.clone().map(Climate::new),
             climate_spec: climate,
-            told: Acknowledgement::default(),
+            told: Rc::default(),
             pin_faults: BTreeMap::new(),
             store_fault: None,
+            standing: None,
         }
     }
 
@@ -80,7 +84,7 @@ impl Rig {
         let (desired, version) = (section(desired), self.told.version.next());
         let meaning = self.meaning();
         let understanding = meaning.read(&desired, version, &self.told.understanding);
-        self.told = Acknowledgement { version, desired, understanding };
+        self.told = Rc::new(Acknowledgement { version, desired, understanding });
     }
 
     fn sample(&mut self, now: BootTime, sensor: usize, value: Result<f64, Fault>) {
@@ -102,7 +106,10 @@ impl Rig {
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
         };
-        self.reporter.compose(now, &self.told, facts)
+        let fresh = self.reporter.compose(now, &self.told, facts);
+        let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
+        self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });
+        wanted
     }
 
     /// What stands at a path of the section now.

@@ -9,6 +9,7 @@ mod document;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod outgoing;
 mod quarantine;
 mod record;
 mod sync;

@@ -18,7 +18,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::quarantine::Quarantine;
+use super::outgoing::Outgoing;
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -69,15 +69,9 @@ pub struct Sync {
     phase: Phase,
     desired: Section,
     desired_version: Version,
-    /// The reported section as the hub has it.
-    acknowledged: Section,
-    wanted: Option<Section>,
-    /// Values to send with the next report though they did not change.
-    touched: Vec<PropertyPath>,
+    outgoing: Outgoing,
     hold: bool,
     in_flight: Option<InFlight>,
-    /// What the hub refuses for good.
-    quarantine: Quarantine,
     report_not_before: BootTime,
     refusals: u32,
     refresh_at: BootTime,
@@ -101,12 +95,9 @@ impl Sync {
             phase: Phase::Offline,
             desired,
             desired_version,
-            acknowledged,
-            wanted: None,
-            touched: Vec::new(),
+            outgoing: Outgoing::new(acknowledged),
             hold: false,
             in_flight: None,
-            quarantine: Quarantine::default(),
             report_not_before: BootTime::ZERO,
             refusals: 0,
             refresh_at: BootTime::ZERO,
@@ -142,7 +133,7 @@ impl Sync {
 
     /// The reported section as the hub has it.
     pub fn acknowledged(&self) -> &Section {
-        &self.acknowledged
+        self.outgoing.acknowledged()
     }
 
     /// Connected, and the twin fetched since?
@@ -157,7 +148,7 @@ impl Sync {
 
     /// Nothing to fetch, nothing in flight, nothing to tell?
     pub fn is_settled(&self) -> bool {
-        self.is_synced() && self.in_flight.is_none() && self.pending_patch().is_none()
+        self.is_synced() && self.in_flight.is_none() && self.outgoing.pending().is_none()
     }
 
     /// Takes one fact from the session.
@@ -180,22 +171,19 @@ impl Sync {
         }
     }
 
-    /// Says what the reported section should be. Replaces what was wanted before; never queues.
-    pub fn set_reported(&mut self, now: BootTime, wanted: Section) {
-        if self.wanted.as_ref() != Some(&wanted) {
-            self.quarantine.handle_wanted(&wanted);
-            self.wanted = Some(wanted);
-        }
-        self.report(now);
+    /// Says what the reported section should be. Replaces what was wanted before; never queues. [`Self::report`]
+    /// sends it.
+    pub fn set_reported(&mut self, wanted: Section) {
+        self.outgoing.want(wanted);
     }
 
     /// Has these values sent with the next report even if the hub has them already.
     pub fn touch(&mut self, paths: Vec<PropertyPath>) {
-        self.touched = paths;
+        self.outgoing.touch(paths);
     }
 
     /// While held, no report goes out: what it would acknowledge is not durable yet. Released, what is wanted then
-    /// goes out with the next [`Self::set_reported`], so that one report says all of it.
+    /// goes out with the next [`Self::report`], so that one report says all of it.
     pub fn set_hold(&mut self, hold: bool) {
         self.hold = hold;
     }
@@ -232,7 +220,7 @@ impl Sync {
         };
         let report = match &self.in_flight {
             Some(flight) => Some((flight.deadline, "answer to a report")),
-            None if self.is_synced() && !self.hold && self.pending_patch().is_some() => {
+            None if self.is_synced() && !self.hold && self.outgoing.pending().is_some() => {
                 Some((self.report_not_before, "sending a report again"))
             }
             None => None,
@@ -263,18 +251,11 @@ impl Sync {
     fn drop_connection(&mut self) {
         self.phase = Phase::Offline;
         if let Some(flight) = self.in_flight.take() {
-            self.touch_again(flight);
+            self.outgoing.touch_again(flight.touched);
         }
         self.requests.clear();
         self.refusals = 0;
         self.report_not_before = BootTime::ZERO;
-    }
-
-    /// What was to be sent again still is, unless there is newer to send.
-    fn touch_again(&mut self, flight: InFlight) {
-        if self.touched.is_empty() {
-            self.touched = flight.touched;
-        }
     }
 
     fn next_rid(&mut self) -> u64 {
@@ -320,8 +301,7 @@ impl Sync {
         self.phase = Phase::Synced;
         self.refusals = 0;
         self.refresh_at = now + self.policy.refresh_interval;
-        self.acknowledged_changed |= self.acknowledged != reported;
-        self.acknowledged = reported;
+        self.acknowledged_changed |= self.outgoing.handle_reported(reported);
         self.adopt(desired, version);
         self.notices.push_back(SyncNotice::Synced { version });
         for (version, patch) in held {
@@ -330,7 +310,7 @@ impl Sync {
         if overflow && self.is_synced() {
             self.fetch(now);
         }
-        // No report yet: what is wanted was wanted before this answer. The next `set_reported` or timeout sends it.
+        // No report yet: what is wanted was wanted before this answer. The next `report` or timeout sends it.
     }
 
     fn adopt(&mut self, desired: Section, version: Version) {
@@ -383,10 +363,7 @@ impl Sync {
 
     fn handle_ack(&mut self, now: BootTime, rid: u64) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
-            let before = self.acknowledged.clone();
-            self.quarantine.handle_taken(&flight.patch);
-            self.acknowledged.apply(&flight.patch);
-            self.acknowledged_changed |= self.acknowledged != before;
+            self.acknowledged_changed |= self.outgoing.handle_taken(&flight.patch);
             self.refusals = 0;
             self.report(now);
         }
@@ -399,15 +376,15 @@ impl Sync {
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
         if status < 500 && !matches!(status, 408 | 412 | 429) {
-            if let Some(property) = self.quarantine.handle_refused(&flight.patch) {
+            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {
                 let property = property.to_string();
                 self.notices.push_back(SyncNotice::ReportRefused { property, status, message });
             } else {
-                self.touch_again(flight);
+                self.outgoing.touch_again(flight.touched);
             }
             return self.report(now);
         }
-        self.touch_again(flight);
+        self.outgoing.touch_again(flight.touched);
         let retry_after = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
         self.refusals += 1;
         self.report_not_before = now + retry_after;
@@ -428,24 +405,13 @@ impl Sync {
         self.notices.push_back(SyncNotice::Garbled(reason));
     }
 
-    /// What a report would say now.
-    fn pending_patch(&self) -> Option<Patch> {
-        let wanted = self.wanted.as_ref()?;
-        let mut patch = self.acknowledged.diff_to(wanted);
-        patch.touch(wanted, &self.touched);
-        Some(self.quarantine.sift(&patch)).filter(|patch| !patch.is_empty())
-    }
-
-    fn report(&mut self, now: BootTime) {
+    /// Sends what is wanted, if there is something to tell and nothing stands against it.
+    pub fn report(&mut self, now: BootTime) {
         if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
             return;
         }
-        let Some(patch) = self.pending_patch() else { return };
+        let Some((patch, touched)) = self.outgoing.take() else { return };
         let rid = self.next_rid();
-        // During a search a part of them may have to wait.
-        let sent = |path: &PropertyPath| patch.leaves().iter().any(|(leaf, _)| leaf == path);
-        let (touched, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
-        self.touched = waiting;
         let deadline = now + self.policy.request_timeout;
         self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, deadline });
         self.requests.push_back(HubRequest::PatchReported { rid, patch });

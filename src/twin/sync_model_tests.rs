@@ -150,7 +150,8 @@ fn live(seed: u64) {
             wanted = json!({"n": dice.below(5), "o": {"p": dice.below(3)}});
         }
         sync.set_hold(trouble > 0 && dice.hits(20));
-        sync.set_reported(now, section(wanted.clone()));
+        sync.set_reported(section(wanted.clone()));
+        sync.report(now);
         if sync.poll_timeout().is_some_and(|(due, _)| due <= now) {
             sync.handle_timeout(now);
         }

@@ -53,7 +53,8 @@ impl Rig {
     }
 
     fn want(&mut self, wanted: Value) {
-        self.sync.set_reported(self.now, section(wanted));
+        self.sync.set_reported(section(wanted));
+        self.sync.report(self.now);
     }
 
     /// The report that was just sent.

@@ -32,6 +32,8 @@ pub(crate) struct Disk {
     preset: DiskPreset,
     rng: Rng,
     generations: [Option<(u64, Vec<u8>)>; 2],
+    /// What a start would read now; read again when a generation changed.
+    durable: Option<TwinRecord>,
     number: u64,
     waiting: Option<TwinRecord>,
     writing: Option<Writing>,
@@ -52,6 +54,7 @@ impl Disk {
             preset,
             rng,
             generations: [None, None],
+            durable: None,
             number: 0,
             waiting: None,
             writing: None,
@@ -95,6 +98,7 @@ impl Disk {
         self.number += 1;
         self.written += 1;
         self.generations[(self.number % 2) as usize] = Some((self.number, record.encode()));
+        self.durable = self.read();
     }
 
     /// The process is gone at this moment, with the power or alone. Nothing that was not durable is sure.
@@ -116,6 +120,7 @@ impl Disk {
                 // Only the generation that was being written is torn; the newer one is never touched.
                 let slot = &mut self.generations[((self.number + 1) % 2) as usize];
                 *slot = slot.take().map(|(number, bytes)| (number, bytes[..bytes.len() / 2].to_vec()));
+                self.durable = self.read();
                 "the write is torn"
             }
         }
@@ -132,7 +137,11 @@ impl Disk {
     }
 
     /// What a start would read now.
-    pub(crate) fn durable(&self) -> Option<TwinRecord> {
+    pub(crate) fn durable(&self) -> Option<&TwinRecord> {
+        self.durable.as_ref()
+    }
+
+    fn read(&self) -> Option<TwinRecord> {
         let readable = |(number, bytes): &(u64, Vec<u8>)| Some((*number, TwinRecord::decode(bytes).ok()?));
         let records = self.generations.iter().flatten().filter_map(readable);
         records.max_by_key(|(number, _)| *number).map(|(_, record)| record)

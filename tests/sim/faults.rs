@@ -43,9 +43,9 @@ const KINDS: &[(Kind, Duration)] = &[
 ];
 
 impl World {
-    pub(crate) fn plan_faults(&mut self, disk_spells: Duration) {
+    pub(crate) fn plan_faults(&mut self, disk_spells: Duration, rarer: u32) {
         for (fault, (kind, every)) in KINDS.iter().enumerate() {
-            let every = if *kind == Kind::Disk { disk_spells } else { *every };
+            let every = rarer * if *kind == Kind::Disk { disk_spells } else { *every };
             // A third of the kinds is left out, a third is at its usual rate, a third comes often.
             let rate = match self.chance.below(3) {
                 _ if every.is_zero() => None,

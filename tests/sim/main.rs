@@ -1,9 +1,9 @@
 //! The deterministic simulation: the real core and the real pump in a world of virtual time, where everything that can
 //! fail does, and an oracle looks after every single event.
 //!
-//! `cargo sim` runs a fixed set of seeds and some that were never run before, or for as long as it is told to. A seed
-//! that failed is run again with the command that is printed with it. Deliberately absent: real time, threads, files,
-//! sockets.
+//! `cargo sim` runs a fixed set of seeds and then new ones for two minutes, or what it is told to (`--help`); `cargo
+//! test` runs a part of the fixed set. A seed that failed is run again with the command that is printed with it.
+//! Deliberately absent: real time, files, sockets; threads but for one a run.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -20,26 +20,35 @@ mod presets;
 mod rng;
 mod run;
 mod trace;
+mod work;
 mod world;
 
-use run::{Failure, Length, Summary};
+use run::Summary;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
+use work::{Job, work};
 use world::Setup;
 
-/// Seeds that `cargo test` always runs.
-const FIXED: u64 = 48;
-/// Seeds that it draws anew.
-const FRESH: u64 = 8;
-const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE] [--runs N | --hours H | --minutes-real M] [--verbose]]";
+/// Seeds that are always run: by `cargo sim`, and of them by `cargo test`, which is not optimised.
+const FIXED: u64 = 600;
+const FIXED_IN_TESTS: u64 = 48;
+/// Seeds that `cargo test` draws anew.
+const FRESH_IN_TESTS: u64 = 8;
+/// `cargo sim` goes on with new seeds until then.
+const SUITE: Duration = Duration::from_secs(120);
+const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--verbose]]
 
-struct Wish {
-    seed: Option<u64>,
-    preset: String,
-    runs: Option<u64>,
-    hours: Option<f64>,
-    minutes_real: Option<f64>,
-    verbose: bool,
+Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run. --runs counts
+runs, --hours simulated hours, --minutes-real this machine's time; it ends with the first that is reached. A violation is
+printed with what led to it and the command that runs it again; the exit status is 1 then.";
+
+/// What the command line asks for.
+enum Wish {
+    /// What `cargo test` runs.
+    Short,
+    /// What `cargo sim` runs.
+    Suite,
+    Job(Job),
 }
 
 fn main() -> ExitCode {
@@ -48,114 +57,77 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     std::panic::set_hook(Box::new(|_| {}));
-    let failures = match wish {
-        Wish { runs: None, hours: None, minutes_real: None, seed: None, .. } if wish.preset.is_empty() => {
-            suite()
-        }
-        _ => long(&wish),
+    let begun = Instant::now();
+    let total = match wish {
+        Wish::Short => suite(FIXED_IN_TESTS, Some(FRESH_IN_TESTS), Duration::ZERO),
+        Wish::Suite => suite(FIXED, None, SUITE),
+        Wish::Job(job) => work(&job),
     };
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{}", total.line(begun.elapsed()));
+    if total.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
-    let mut wish = Wish {
-        seed: None,
-        preset: String::new(),
-        runs: None,
-        hours: None,
-        minutes_real: None,
-        verbose: false,
-    };
+    let (mut job, mut seed, mut suite, mut bare) = (fresh(), None, false, true);
     let mut words = words.filter(|word| word != "--");
     while let Some(word) = words.next() {
+        bare &= word == "--suite";
         match word.as_str() {
-            "--seed" => wish.seed = Some(words.next()?.parse().ok()?),
-            "--preset" => wish.preset = words.next()?,
-            "--runs" => wish.runs = Some(words.next()?.parse().ok()?),
-            "--hours" => wish.hours = Some(words.next()?.parse().ok()?),
-            "--minutes-real" => wish.minutes_real = Some(words.next()?.parse().ok()?),
-            "--verbose" => wish.verbose = true,
-            // What the test runner passes to every test target.
-            _ => {}
+            // Given by the alias `cargo sim`.
+            "--suite" => suite = true,
+            "--seed" => seed = Some(words.next()?.parse().ok()?),
+            "--preset" => job.preset = words.next()?,
+            "--runs" => job.runs = Some(words.next()?.parse().ok()?),
+            "--hours" => job.hours = Some(words.next()?.parse().ok()?),
+            "--minutes-real" => {
+                let minutes: f64 = words.next()?.parse().ok()?;
+                job.real = Some(Duration::try_from_secs_f64(minutes * 60.0).ok()?);
+            }
+            "--verbose" => job.verbose = true,
+            _ => return None,
         }
     }
-    Setup::of(0, &wish.preset).ok()?;
-    Some(wish)
+    Setup::of(0, &job.preset).ok()?;
+    if bare {
+        return Some(if suite { Wish::Suite } else { Wish::Short });
+    }
+    if job.runs.is_none() && job.hours.is_none() && job.real.is_none() {
+        job.runs = Some(1);
+    }
+    job.first = seed.unwrap_or(job.first);
+    Some(Wish::Job(job))
 }
 
-/// What `cargo test` runs.
-fn suite() -> u64 {
-    let (begun, mut total) = (Instant::now(), Summary::default());
-    let first_fresh = fresh_seed();
-    println!("simulation: seeds 1 to {FIXED}, and {FRESH} fresh ones from {first_fresh}");
-    for seed in (1..=FIXED).chain((0..FRESH).map(|i| first_fresh.wrapping_add(i))) {
-        run_one(seed, "", Length::SHORT, &mut total, false);
-    }
+/// The fixed seeds, then fresh ones: so many, or until so much time has passed.
+fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
+    let begun = Instant::now();
+    let mut total = work(&Job { first: 1, runs: Some(fixed), ..fresh() });
     if total.failures == 0 && !replays() {
         total.failures += 1;
     }
-    println!("{}", total.line(begun.elapsed()));
-    total.failures
+    let rest = least.saturating_sub(begun.elapsed());
+    if fresh_runs.is_some() || !rest.is_zero() {
+        let job = Job { runs: fresh_runs, real: fresh_runs.is_none().then_some(rest), ..fresh() };
+        println!("simulation: seeds 1 to {fixed} are done, now fresh ones from {}", job.first);
+        total.add(&work(&job));
+    }
+    total
+}
+
+/// A job with nothing asked but fresh seeds: from `TWIND_SIM_SEED`, else by the clock.
+fn fresh() -> Job {
+    let named = std::env::var("TWIND_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let first = named.unwrap_or(since.as_micros() as u64 % 1_000_000_000_000);
+    Job { first, preset: String::new(), runs: None, hours: None, real: None, verbose: false, progress: true }
 }
 
 /// The same seed twice is the same run.
 fn replays() -> bool {
-    let traced = |seed| run::run(&Setup::of(seed, "").ok()?, Length::SHORT).ok().map(|summary| summary.hash);
+    let traced = |seed| run::trace_hash(&Setup::of(seed, "").ok()?);
     let same = [3, 14].into_iter().all(|seed| traced(seed).is_some() && traced(seed) == traced(seed));
     if !same {
         println!("VIOLATION: the same seed gives two traces");
     }
     same
-}
-
-fn long(wish: &Wish) -> u64 {
-    let (begun, mut total, mut told) = (Instant::now(), Summary::default(), Instant::now());
-    let single =
-        wish.seed.is_some() && wish.runs.is_none() && wish.hours.is_none() && wish.minutes_real.is_none();
-    let mut seed = wish.seed.unwrap_or_else(fresh_seed);
-    let length = Length::SHORT;
-    loop {
-        run_one(seed, &wish.preset, length, &mut total, wish.verbose);
-        seed = seed.wrapping_add(1);
-        let hours = total.simulated.as_secs_f64() / 3600.0;
-        let real = begun.elapsed();
-        let over = single
-            || wish.runs.is_some_and(|runs| total.runs >= runs)
-            || wish.hours.is_some_and(|wanted| hours >= wanted)
-            || wish.minutes_real.is_some_and(|wanted| real.as_secs_f64() >= wanted * 60.0)
-            || wish.runs.is_none() && wish.hours.is_none() && wish.minutes_real.is_none();
-        if over || told.elapsed() > Duration::from_secs(10) {
-            println!("{}", total.line(real));
-            told = Instant::now();
-        }
-        if over || total.failures >= 20 {
-            return total.failures;
-        }
-    }
-}
-
-fn run_one(seed: u64, preset: &str, length: Length, total: &mut Summary, verbose: bool) {
-    let Ok(setup) = Setup::of(seed, preset) else { return };
-    match run::run(&setup, length) {
-        Ok(summary) => {
-            if verbose {
-                println!("seed {seed} {}: {}", setup.presets(), summary.line(Duration::ZERO));
-            }
-            total.add(&summary);
-        }
-        Err(Failure { at, violation, trace }) => {
-            total.failures += 1;
-            total.runs += 1;
-            println!("\n{trace}");
-            println!("VIOLATION at {:.3} s, seed {seed}, {}: {violation}", at.as_secs_f64(), setup.presets());
-            println!("again: cargo sim -- --seed {seed} --preset {}\n", setup.presets());
-        }
-    }
-}
-
-/// `TWIND_SIM_SEED`, else by the clock.
-fn fresh_seed() -> u64 {
-    let named = std::env::var("TWIND_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    named.unwrap_or(since.as_micros() as u64 % 1_000_000_000_000)
 }

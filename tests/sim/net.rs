@@ -147,6 +147,11 @@ impl Net {
         self.rng.between(self.preset.latency)
     }
 
+    /// May an answer that arrives then miss its time-out, because of all that is on the wire before it?
+    pub(crate) fn is_too_late(&self, now: Duration, arrives: Duration) -> bool {
+        arrives + self.preset.latency.1 > now + self.preset.policy.request_timeout
+    }
+
     /// There and back, at worst, on a good day.
     pub(crate) fn round_trip(&self) -> Duration {
         self.preset.latency.1 * 2

@@ -1,4 +1,4 @@
-//! The world's settings by name, each with the reason for its numbers: networks, disks, sites.
+//! The world's settings by name, each with the reason for its numbers: networks, disks, sites, paces.
 //!
 //! A run is one of each. Deliberately absent: what may happen at all (the world's), and what must hold (the
 //! oracle's).
@@ -151,6 +151,24 @@ pub(crate) const DISKS: &[DiskPreset] = &[
         fail_permille: 0,
         spell_every: mins(25),
     },
+];
+
+/// How fast things happen, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) name: &'static str,
+    pub(crate) trouble: Duration,
+    /// Longer than any pause that trouble can leave behind (five minutes after refusals).
+    pub(crate) calm: Duration,
+    /// Cuts, faults and edits are so many times rarer.
+    pub(crate) rarer: u32,
+}
+
+pub(crate) const PACES: &[Pace] = &[
+    // An hour in which everything that can happen does.
+    Pace { name: "busy_hour", trouble: mins(60), calm: mins(11), rarer: 1 },
+    // Most of a day, so that what comes once in twelve hours comes, and what builds up has the time to.
+    Pace { name: "long_day", trouble: mins(14 * 60), calm: mins(11), rarer: 14 },
 ];
 
 /// What is built where.

@@ -2,22 +2,10 @@
 //!
 //! A panic counts as a violation. Deliberately absent: choosing seeds.
 
-use crate::presets::secs;
+use crate::presets::{Pace, secs};
 use crate::world::{Setup, World};
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// How long a run lasts.
-#[derive(Clone, Copy)]
-pub(crate) struct Length {
-    pub(crate) trouble: Duration,
-    pub(crate) calm: Duration,
-}
-
-impl Length {
-    /// The calm is longer than any pause that trouble can leave behind (five minutes after refusals).
-    pub(crate) const SHORT: Self = Self { trouble: secs(60 * 60), calm: secs(11 * 60) };
-}
 
 /// What came of runs.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +20,7 @@ pub(crate) struct Summary {
     reports: u64,
     writes: u64,
     versions: u64,
-    pub(crate) hash: u64,
+    hash: u64,
 }
 
 impl Summary {
@@ -48,8 +36,12 @@ impl Summary {
         self.versions += other.versions;
     }
 
+    pub(crate) fn hours(&self) -> f64 {
+        self.simulated.as_secs_f64() / 3600.0
+    }
+
     pub(crate) fn line(&self, real: Duration) -> String {
-        let hours = self.simulated.as_secs_f64() / 3600.0;
+        let hours = self.hours();
         let speed = if real.is_zero() {
             String::new()
         } else {
@@ -82,10 +74,26 @@ pub(crate) struct Failure {
     pub(crate) trace: String,
 }
 
-pub(crate) fn run(setup: &Setup, length: Length) -> Result<Summary, Failure> {
-    let mut world = World::new(setup);
+/// One run. One that fails is played again for its lines.
+pub(crate) fn run(setup: &Setup) -> Result<Summary, Failure> {
+    run_quietly(setup, false).or_else(|first| match run_quietly(setup, true) {
+        Err(again) if (again.at, &again.violation) == (first.at, &first.violation) => Err(again),
+        _ => Err(Failure {
+            violation: format!("{} (and played again it is another run)", first.violation),
+            ..first
+        }),
+    })
+}
+
+/// The hash of all that was said in a run.
+pub(crate) fn trace_hash(setup: &Setup) -> Option<u64> {
+    run_quietly(setup, true).ok().map(|summary| summary.hash)
+}
+
+fn run_quietly(setup: &Setup, traced: bool) -> Result<Summary, Failure> {
+    let mut world = World::new(setup, traced);
     // The world is not used after a panic but for its trace.
-    let outcome = catch_unwind(AssertUnwindSafe(|| play(&mut world, length)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| play(&mut world, setup.pace)));
     let outcome = outcome.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
         let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -109,11 +117,11 @@ pub(crate) fn run(setup: &Setup, length: Length) -> Result<Summary, Failure> {
     }
 }
 
-fn play(world: &mut World, length: Length) -> Result<(), String> {
-    while world.step(length.trouble)? {}
-    world.now = length.trouble;
+fn play(world: &mut World, pace: Pace) -> Result<(), String> {
+    while world.step(pace.trouble)? {}
+    world.now = pace.trouble;
     world.calm_down()?;
-    let end = length.trouble + length.calm;
+    let end = pace.trouble + pace.calm;
     let mut settled = 0;
     while world.step(end)? {
         if world.now < end - secs(60) {

@@ -1,6 +1,7 @@
 //! What happened, for a person and for a comparison: the last lines in full, all of them as one hash.
 //!
-//! Deliberately absent: any influence on what happens.
+//! Most runs go well and nobody reads them, so nothing is written unless it is asked for: a run that failed is played
+//! once more for its lines. Deliberately absent: any influence on what happens.
 
 use crate::rng::Hash;
 use core::time::Duration;
@@ -8,14 +9,22 @@ use std::collections::VecDeque;
 
 const LINES_KEPT: usize = 250;
 
-#[derive(Default)]
 pub(crate) struct Trace {
+    is_kept: bool,
     lines: VecDeque<(Duration, String)>,
     hash: Hash,
 }
 
 impl Trace {
-    pub(crate) fn say(&mut self, now: Duration, line: String) {
+    pub(crate) fn new(is_kept: bool) -> Self {
+        Self { is_kept, lines: VecDeque::new(), hash: Hash::default() }
+    }
+
+    pub(crate) fn say(&mut self, now: Duration, line: impl FnOnce() -> String) {
+        if !self.is_kept {
+            return;
+        }
+        let line = line();
         self.hash.take(&(now.as_nanos() as u64).to_le_bytes());
         self.hash.take(line.as_bytes());
         if self.lines.len() == LINES_KEPT {

@@ -7,9 +7,9 @@
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub, read_notification};
 use crate::net::{Fate, Net};
-use crate::oracle::Oracle;
+use crate::oracle::{Kind, Oracle};
 use crate::plant::{Plant, Thermometer};
-use crate::presets::{DISKS, NETS, SITES, Site, ms, secs, site};
+use crate::presets::{DISKS, NETS, PACES, Pace, SITES, Site, ms, secs, site};
 use crate::rng::Rng;
 use crate::trace::Trace;
 use core::time::Duration;
@@ -27,10 +27,11 @@ pub(crate) struct Setup {
     pub(crate) net: &'static str,
     pub(crate) disk: &'static str,
     pub(crate) site: &'static str,
+    pub(crate) pace: Pace,
 }
 
 impl Setup {
-    /// The presets that a seed draws, but for those that are named (`NET`, `DISK` or `SITE`, joined with `+`).
+    /// The presets that a seed draws, but for those that are named (`NET`, `DISK`, `SITE` or `PACE`, joined with `+`).
     pub(crate) fn of(seed: u64, named: &str) -> Result<Self, String> {
         let mut rng = Rng::of(seed, "presets");
         let mut setup = Self {
@@ -38,15 +39,18 @@ impl Setup {
             net: rng.pick(NETS).name,
             disk: rng.pick(DISKS).name,
             site: *rng.pick::<&'static str>(SITES),
+            pace: if rng.chance(250) { PACES[1] } else { PACES[0] },
         };
         for name in named.split('+').filter(|name| !name.is_empty()) {
             let net = NETS.iter().find(|net| net.name == name);
             let disk = DISKS.iter().find(|disk| disk.name == name);
             let site = SITES.iter().find(|site| **site == name);
-            match (net, disk, site) {
-                (Some(net), _, _) => setup.net = net.name,
-                (_, Some(disk), _) => setup.disk = disk.name,
-                (_, _, Some(site)) => setup.site = site,
+            let pace = PACES.iter().find(|pace| pace.name == name);
+            match (net, disk, site, pace) {
+                (Some(net), _, _, _) => setup.net = net.name,
+                (_, Some(disk), _, _) => setup.disk = disk.name,
+                (_, _, Some(site), _) => setup.site = site,
+                (_, _, _, Some(pace)) => setup.pace = *pace,
                 _ => return Err(format!("there is no preset {name}")),
             }
         }
@@ -54,7 +58,7 @@ impl Setup {
     }
 
     pub(crate) fn presets(&self) -> String {
-        format!("{}+{}+{}", self.net, self.disk, self.site)
+        format!("{}+{}+{}+{}", self.net, self.disk, self.site, self.pace.name)
     }
 }
 
@@ -123,9 +127,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(setup: &Setup) -> Self {
+    pub(crate) fn new(setup: &Setup, traced: bool) -> Self {
         let seed = setup.seed;
-        let net = NETS.iter().find(|net| net.name == setup.net).copied().unwrap_or(NETS[0]);
+        let rarer = setup.pace.rarer;
+        let mut net = NETS.iter().find(|net| net.name == setup.net).copied().unwrap_or(NETS[0]);
+        net.cut_every *= rarer;
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
         let outputs = |ids: &[twind::control::OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
@@ -134,7 +140,7 @@ impl World {
             .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
         let hub = Hub::new(net.temper, Rng::of(seed, "hub"));
         let mut chance = Rng::of(seed, "faults");
-        let edit_every = secs(*chance.pick(&[40, 200, 900]));
+        let edit_every = rarer * secs(*chance.pick(&[40, 200, 900]));
         let mut world = Self {
             now: Duration::ZERO,
             booted: Duration::ZERO,
@@ -149,7 +155,7 @@ impl World {
             hub,
             back_end: BackEnd::new(Rng::of(seed, "back end")),
             oracle: Oracle::new(&site.spec),
-            trace: Trace::default(),
+            trace: Trace::new(traced),
             sampling: Rng::of(seed, "samples"),
             rates: Vec::new(),
             edit_every,
@@ -162,7 +168,7 @@ impl World {
         world.plan(Duration::ZERO, Event::Start);
         let first_edit = world.chance.wait(edit_every);
         world.plan(first_edit, Event::Edit);
-        world.plan_faults(disk.spell_every);
+        world.plan_faults(disk.spell_every, rarer);
         world
     }
 
@@ -172,7 +178,7 @@ impl World {
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
-        self.trace.say(self.now, line());
+        self.trace.say(self.now, line);
     }
 
     pub(crate) fn plan(&mut self, at: Duration, event: Event) {
@@ -191,23 +197,26 @@ impl World {
         let Some(next) = next.filter(|next| *next <= until) else { return Ok(false) };
         self.steps += 1;
         self.now = self.now.max(next);
-        let mut woken = false;
+        let mut kind = Kind::Fact;
         match (planned, deadline) {
             // What was planned for the same moment comes first, as a fact that arrived while the loop slept.
             (Some(key), deadline) if deadline.is_none_or(|(at, _)| key.0 <= at) => {
                 if let Some(event) = self.planned.remove(&key) {
+                    if matches!(event, Event::Sample(..)) {
+                        kind = Kind::Sample;
+                    }
                     self.happen(event)?;
                 }
             }
             (_, Some((_, why))) => {
-                woken = true;
+                kind = Kind::Wake;
                 self.oracle.handle_wake(self.now, why)?;
                 let now = self.boot();
                 self.with_engine(|engine, _| engine.handle_timeout(now))?;
             }
             _ => {}
         }
-        self.look(woken)?;
+        self.look(kind)?;
         Ok(true)
     }
 
@@ -242,7 +251,7 @@ impl World {
         pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests);
         while let Some(notice) = engine.poll_notice() {
             let errs = matches!(notice, Notice::StoreFault { .. } | Notice::PinFault { .. });
-            self.trace.say(self.now, format!("{} {notice}", if errs { "ERROR" } else { "notice" }));
+            self.trace.say(self.now, || format!("{} {notice}", if errs { "ERROR" } else { "notice" }));
             self.oracle.handle_notice(self.now, &notice, &self.disk, &self.plant)?;
         }
         if let Some((id, ends)) = self.disk.begin(self.now) {
@@ -291,7 +300,12 @@ impl World {
         self.say(|| format!("hub answers {}", answer.status));
         self.oracle.handle_answered(self.now, request, answer.status, &self.hub, &self.disk)?;
         match self.net.answer(self.now) {
-            Fate::Arrives(at) => self.plan(at, Event::ToDevice(connection, answer.event)),
+            Fate::Arrives(at) => {
+                if self.net.is_too_late(self.now, at) {
+                    self.oracle.handle_lost_exchange(self.now, &self.net);
+                }
+                self.plan(at, Event::ToDevice(connection, answer.event));
+            }
             Fate::Late(at) => {
                 self.oracle.handle_lost_exchange(self.now, &self.net);
                 self.plan(at, Event::ToDevice(connection, answer.event));
@@ -469,7 +483,7 @@ impl World {
             return Ok(());
         }
         self.life += 1;
-        let record = self.disk.durable();
+        let record = self.disk.durable().cloned();
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));
         let now = self.boot();
@@ -486,9 +500,9 @@ impl World {
         Ok(())
     }
 
-    fn look(&mut self, woken: bool) -> Result<(), String> {
+    fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
-        self.oracle.look(self.now, now, woken, engine, &self.hub, &self.net, &self.disk, &mut self.plant)
+        self.oracle.look(self.now, now, kind, engine, &self.hub, &self.net, &self.disk, &mut self.plant)
     }
 }

@@ -37,6 +37,17 @@ use twind::units::BootTime;
 /// A control step comes at least this often; only then an output follows what came without one.
 const STEP: Duration = secs(5);
 
+/// What happened before a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A deadline of the engine.
+    Wake,
+    /// A sensor's sample.
+    Sample,
+    /// Anything else.
+    Fact,
+}
+
 pub(crate) struct Oracle {
     spec: EngineSpec,
     copies: Copies,
@@ -76,7 +87,7 @@ impl Oracle {
 
     pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {
         self.spec = spec.clone();
-        self.judge.reload(now, spec, &self.shapes.pins());
+        self.judge.reload(now, spec, self.shapes.running());
         self.traffic.handle_reload(at, spec, online);
         self.lenient_until = at + STEP;
     }
@@ -194,7 +205,7 @@ impl Oracle {
         &mut self,
         at: Duration,
         now: BootTime,
-        woken: bool,
+        kind: Kind,
         engine: &Engine,
         hub: &Hub,
         net: &Net,
@@ -204,13 +215,14 @@ impl Oracle {
         let (deadline, why) = engine.poll_timeout(now);
         if deadline <= now {
             // Something was due at this very moment and is done next; after a wake-up nothing may be left.
-            let left = woken.then(|| format!("a deadline in the past: {why} at {deadline}, now is {now}"));
+            let left = (kind == Kind::Wake)
+                .then(|| format!("a deadline in the past: {why} at {deadline}, now is {now}"));
             return left.map_or(Ok(()), Err);
         }
         if deadline.since(now) > STEP {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
-        self.copies.look(engine, hub, net, disk)?;
+        self.copies.look(kind != Kind::Fact, engine, hub, net, disk)?;
         self.shapes.take(at, plant)?;
         let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
         let lenient = at <= self.lenient_until;

@@ -86,10 +86,10 @@ impl Judge {
     }
 
     /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
-    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, drives: &[u16]) {
+    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, running: Vec<bool>) {
         self.spec = spec.clone();
         self.since = boot;
-        self.demanded = drives.iter().map(|drive| *drive > 0).collect();
+        self.demanded = running;
     }
 
     pub(crate) fn hear(&mut self, reading: Reading) {
@@ -208,8 +208,9 @@ impl Judge {
                 let was = self.demanded[id.0];
                 let demand = match output.kind {
                     OutputKind::Pwm => {
-                        let share = if cools { temperature - min } else { min - temperature } / (max - min);
-                        let share = (share * 1000.0).round().clamp(0.0, 1000.0) as u16;
+                        let excess = if cools { temperature - min } else { min - temperature };
+                        // In this order: another one may round a tie the other way.
+                        let share = (1000.0 * excess / (max - min)).round().clamp(0.0, 1000.0) as u16;
                         let least = output.min_duty.map_or(0, |least| least.get());
                         if share == 0 || share < least && !was { 0 } else { share.max(least) }
                     }

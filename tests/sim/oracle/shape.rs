@@ -16,6 +16,8 @@ struct Follower {
     /// Targets asked and since when, over the time that it may take to follow.
     asked: VecDeque<(Duration, u16)>,
     pin: u16,
+    /// It could not be driven, so nobody knows.
+    unknown: bool,
     /// When it last went from rest to running or back in this life of the process, and what decided then.
     turned_at: Option<Duration>,
     kicked_at: Option<Duration>,
@@ -32,6 +34,7 @@ impl Shapes {
             spec: spec.clone(),
             asked: VecDeque::from([(Duration::ZERO, 0)]),
             pin: 0,
+            unknown: false,
             turned_at: None,
             kicked_at: None,
             rank: None,
@@ -45,6 +48,7 @@ impl Shapes {
         for (follower, drive) in self.0.iter_mut().zip(drives) {
             follower.asked = VecDeque::from([(now, 0), (now, *drive)]);
             follower.pin = *drive;
+            follower.unknown = false;
             follower.turned_at = None;
             follower.kicked_at = None;
             follower.rank = None;
@@ -53,6 +57,11 @@ impl Shapes {
 
     pub(crate) fn pins(&self) -> Vec<u16> {
         self.0.iter().map(|follower| follower.pin).collect()
+    }
+
+    /// The outputs that run, as far as the device can know.
+    pub(crate) fn running(&self) -> Vec<bool> {
+        self.0.iter().map(|follower| follower.pin > 0 && !follower.unknown).collect()
     }
 
     pub(crate) fn is_excused(&self, now: Duration, output: usize) -> bool {
@@ -66,6 +75,7 @@ impl Shapes {
             // It is tried again at the next control step, and starts from rest then.
             follower.excused_until = now + Duration::from_secs(6);
             follower.asked.extend([(now, 0)]);
+            follower.unknown = true;
             follower.turned_at = None;
         }
         for driven in core::mem::take(&mut plant.driven) {
@@ -121,6 +131,7 @@ impl Follower {
             self.kicked_at = (permille != 0).then_some(now);
         }
         self.pin = permille;
+        self.unknown = false;
         Ok(())
     }
 

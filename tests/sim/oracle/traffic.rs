@@ -45,6 +45,8 @@ pub(crate) struct Traffic {
     report_excused_until: Duration,
     /// The hub refused a report for good: in this life of the engine parts of it may stay away.
     pub(crate) set_aside: bool,
+    /// And this is another engine than it was then, which has not fetched yet.
+    reloaded: bool,
     pub(crate) settled_looks: u64,
 }
 
@@ -70,6 +72,7 @@ impl Traffic {
             fetch_excused_until: Duration::ZERO,
             report_excused_until: Duration::ZERO,
             set_aside: false,
+            reloaded: false,
             settled_looks: 0,
         }
     }
@@ -100,8 +103,10 @@ impl Traffic {
         self.fetching = None;
         self.undisturbed_since = now;
         self.edited_at = now;
-        self.set_aside = false;
         self.refusals = 0;
+        // A part of a report that is still under way counts until the fetch that follows is answered.
+        self.set_aside &= online;
+        self.reloaded = online;
         if online {
             self.fetches_due = 1;
             self.up_since = Some(now);
@@ -143,7 +148,9 @@ impl Traffic {
     /// The refresh heals it; and the next notification shows a gap.
     pub(crate) fn handle_lost_notification(&mut self, now: Duration, net: &Net) {
         self.fetches_due += 1;
-        let refresh = self.fetched_at.unwrap_or(now) + self.spec.sync.refresh_interval;
+        // A fetch that is under way may be too early for it.
+        let fetched = self.fetched_at.filter(|_| self.fetching.is_none()).unwrap_or(now + net.round_trip());
+        let refresh = fetched + self.spec.sync.refresh_interval;
         // A report that is in flight is waited for.
         let heals = refresh.max(now) + net.round_trip() * 4 + self.spec.sync.request_timeout;
         self.fetch_excused_until = self.fetch_excused_until.max(heals);
@@ -172,6 +179,7 @@ impl Traffic {
         match event {
             HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
                 self.fetching = None;
+                self.set_aside &= !core::mem::take(&mut self.reloaded);
                 self.fetched_at = Some(now);
                 self.refusals = 0;
                 if self.held > HELD_MAX {
@@ -268,6 +276,11 @@ impl Traffic {
             }
         }
         let told = patch.get("components").and_then(|components| components.get("climate"));
+        if told.is_some_and(|climate| climate.get("unit").is_some()) {
+            // The number that was told is said again in another unit.
+            self.temperature = None;
+            return Ok(());
+        }
         let told = told.and_then(|climate| climate.get("temperature"));
         if told.is_some_and(Value::is_null) {
             // The number is gone at once, and comes back when it may.

@@ -1,0 +1,104 @@
+//! What a report would say: the difference between the reported section that is *wanted* and the one that the hub has
+//! *acknowledged*, less what it refuses for good, plus what is *touched* (to be sent again though it did not change).
+//!
+//! The difference is asked for several times between two changes, so it is made once and kept. Deliberately absent:
+//! when a report goes out (`sync`).
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::quarantine::Quarantine;
+use super::{Patch, PropertyPath, Section};
+use core::cell::OnceCell;
+
+/// See the module.
+pub(super) struct Outgoing {
+    acknowledged: Section,
+    wanted: Option<Section>,
+    touched: Vec<PropertyPath>,
+    quarantine: Quarantine,
+    /// Made on demand. Whatever changes one of the four above empties it.
+    pending: OnceCell<Patch>,
+}
+
+impl Outgoing {
+    /// The hub has this; nothing is wanted yet.
+    pub(super) fn new(acknowledged: Section) -> Self {
+        Self {
+            acknowledged,
+            wanted: None,
+            touched: Vec::new(),
+            quarantine: Quarantine::default(),
+            pending: OnceCell::new(),
+        }
+    }
+
+    /// The reported section as the hub has it.
+    pub(super) fn acknowledged(&self) -> &Section {
+        &self.acknowledged
+    }
+
+    /// What a report would say now; `None` if nothing.
+    pub(super) fn pending(&self) -> Option<&Patch> {
+        let wanted = self.wanted.as_ref()?;
+        let make = || {
+            let mut patch = self.acknowledged.diff_to(wanted);
+            patch.touch(wanted, &self.touched);
+            self.quarantine.sift(&patch)
+        };
+        Some(self.pending.get_or_init(make)).filter(|patch| !patch.is_empty())
+    }
+
+    /// Replaces what is wanted.
+    pub(super) fn want(&mut self, wanted: Section) {
+        if self.wanted.as_ref() != Some(&wanted) {
+            self.quarantine.handle_wanted(&wanted);
+            self.wanted = Some(wanted);
+            self.pending.take();
+        }
+    }
+
+    /// Replaces what is to be sent again.
+    pub(super) fn touch(&mut self, paths: Vec<PropertyPath>) {
+        self.touched = paths;
+        self.pending.take();
+    }
+
+    /// What was to be sent again still is, unless there is newer to send.
+    pub(super) fn touch_again(&mut self, paths: Vec<PropertyPath>) {
+        if self.touched.is_empty() {
+            self.touch(paths);
+        }
+    }
+
+    /// Draws what is pending to send it, with what of it was only touched.
+    pub(super) fn take(&mut self) -> Option<(Patch, Vec<PropertyPath>)> {
+        let patch = self.pending()?.clone();
+        // During a search a part of what is touched may have to wait.
+        let sent = |path: &PropertyPath| patch.leaves().iter().any(|(leaf, _)| leaf == path);
+        let (sent, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
+        self.touch(waiting);
+        Some((patch, sent))
+    }
+
+    /// The hub told what it has. Is that news?
+    pub(super) fn handle_reported(&mut self, reported: Section) -> bool {
+        let is_news = self.acknowledged != reported;
+        self.acknowledged = reported;
+        self.pending.take();
+        is_news
+    }
+
+    /// The hub took a patch. Did that change what it has?
+    pub(super) fn handle_taken(&mut self, patch: &Patch) -> bool {
+        self.quarantine.handle_taken(patch);
+        let mut reported = self.acknowledged.clone();
+        reported.apply(patch);
+        self.handle_reported(reported)
+    }
+
+    /// The hub refused a patch for good. Returns the property once the search for it has ended.
+    pub(super) fn handle_refused(&mut self, patch: &Patch) -> Option<PropertyPath> {
+        self.pending.take();
+        self.quarantine.handle_refused(patch)
+    }
+}

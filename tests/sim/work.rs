@@ -1,0 +1,95 @@
+//! Many runs on all cores, and what is said of them.
+//!
+//! Seeds are taken in order, each by the next thread that is free; a run knows nothing of the others, so the order in
+//! which they end does not matter. Deliberately absent: what a run is (`run`).
+
+use crate::run::{self, Failure, Summary};
+use crate::world::Setup;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After so many failures it is enough.
+const FAILURES_MAX: u64 = 20;
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// Which seeds, and how many.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) first: u64,
+    /// Presets that are named, as `Setup::of` has them.
+    pub(crate) preset: String,
+    /// It ends with the first of these that is reached.
+    pub(crate) runs: Option<u64>,
+    pub(crate) hours: Option<f64>,
+    pub(crate) real: Option<Duration>,
+    pub(crate) verbose: bool,
+    pub(crate) progress: bool,
+}
+
+/// Runs it all, and tells of each failure at once.
+pub(crate) fn work(job: &Job) -> Summary {
+    let begun = Instant::now();
+    let (mut total, mut told) = (Summary::default(), begun);
+    let (next, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let (outcomes, heard) = channel();
+        for _ in 0..threads {
+            let outcomes = outcomes.clone();
+            scope.spawn(|| runs(job, &next, &enough, outcomes));
+        }
+        drop(outcomes);
+        for (setup, outcome) in heard {
+            take(job, &setup, outcome, &mut total);
+            let over = job.hours.is_some_and(|hours| total.hours() >= hours)
+                || job.real.is_some_and(|real| begun.elapsed() >= real)
+                || total.failures >= FAILURES_MAX;
+            enough.fetch_or(over, Ordering::Relaxed);
+            if job.progress && told.elapsed() >= PROGRESS_EVERY {
+                println!("{}", total.line(begun.elapsed()));
+                told = Instant::now();
+            }
+        }
+    });
+    total
+}
+
+fn runs(
+    job: &Job,
+    next: &AtomicU64,
+    enough: &AtomicBool,
+    outcomes: Sender<(Setup, Result<Summary, Failure>)>,
+) {
+    while !enough.load(Ordering::Relaxed) {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if job.runs.is_some_and(|runs| index >= runs) {
+            return;
+        }
+        let Ok(setup) = Setup::of(job.first.wrapping_add(index), &job.preset) else { return };
+        let outcome = run::run(&setup);
+        if outcomes.send((setup, outcome)).is_err() {
+            return;
+        }
+    }
+}
+
+fn take(job: &Job, setup: &Setup, outcome: Result<Summary, Failure>, total: &mut Summary) {
+    let (seed, presets) = (setup.seed, setup.presets());
+    match outcome {
+        Ok(summary) => {
+            if job.verbose {
+                println!("seed {seed} {presets}: {}", summary.line(Duration::ZERO));
+            }
+            total.add(&summary);
+        }
+        Err(Failure { at, violation, trace }) => {
+            total.failures += 1;
+            total.runs += 1;
+            println!("\n{trace}");
+            println!("VIOLATION at {:.3} s, seed {seed}, {presets}: {violation}", at.as_secs_f64());
+            println!("again: cargo sim -- --seed {seed} --preset {presets}\n");
+        }
+    }
+}
