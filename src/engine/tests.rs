@@ -451,7 +451,7 @@ fn a_failing_output_is_tried_again_at_every_step_and_told_once() {
 #[test]
 fn what_is_left_out_of_the_report_is_noticed_once() {
     let mut rig = Rig::online();
-    let nested = (0..10).fold(json!(1), |inner, _| json!([inner]));
+    let nested = (0..10).fold(json!(1), |inner, _| json!({ "o": inner }));
     rig.desire(json!({ "fanOn": nested }));
     rig.pass(secs(60), |_| 24.0);
     let cuts = rig.notices.iter().filter(|notice| matches!(notice, Notice::ReportCut(_)));

@@ -394,7 +394,7 @@ fn faults_of_outputs_and_of_the_disk_are_told() {
 #[test]
 fn an_echo_too_deep_for_the_hub_is_left_out_and_the_refusal_still_told() {
     let mut rig = Rig::new();
-    let nested = (0..8).fold(json!(1), |inner, _| json!([inner]));
+    let nested = (0..8).fold(json!(1), |inner, _| json!({ "o": inner }));
     rig.desire(json!({ "components": { "climate": { "minTemperature": nested } } }));
     let told = rig.compose(at(0));
     let refusal = told.section.get(&path("rejected.components.climate")).unwrap();

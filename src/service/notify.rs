@@ -1,13 +1,17 @@
 //! What the service manager is told: readiness, a line of status, the watchdog's food, the end.
 //!
-//! Ready means controlling, not connected. Without a service manager all of it does nothing.
+//! Ready means controlling, not connected. Without a service manager all of it does nothing. One that does not listen
+//! holds up nothing: what it could not take is offered again at the next turn of the loop.
 
 use core::time::Duration;
 use sd_notify::NotifyState;
+use std::io;
+use std::os::unix::net::UnixDatagram;
 
 /// The way to the service manager.
 #[derive(Debug, Default)]
 pub(super) struct Notify {
+    ready_is_owed: bool,
     status: String,
     fed_steps: u64,
 }
@@ -19,8 +23,8 @@ impl Notify {
     }
 
     /// The outputs are in a known state and the climate runs.
-    pub(super) fn ready(&self) {
-        send(&[NotifyState::Ready]);
+    pub(super) fn ready(&mut self) {
+        self.ready_is_owed = !send(&[NotifyState::Ready]);
     }
 
     /// The daemon ends in order.
@@ -30,23 +34,40 @@ impl Notify {
 
     /// One line for `systemctl status`; sent when it changed.
     pub(super) fn status(&mut self, status: String) {
-        if self.status != status {
-            send(&[NotifyState::Status(&status)]);
+        if self.ready_is_owed {
+            self.ready();
+        }
+        if self.status != status && send(&[NotifyState::Status(&status)]) {
             self.status = status;
         }
     }
 
     /// Feeds the watchdog if there was a control step since it was last fed.
     pub(super) fn feed(&mut self, steps: u64) {
-        if steps != self.fed_steps && Self::watchdog_interval().is_some() {
+        let hungry = steps != self.fed_steps && Self::watchdog_interval().is_some();
+        if hungry && send(&[NotifyState::Watchdog]) {
             self.fed_steps = steps;
-            send(&[NotifyState::Watchdog]);
         }
     }
 }
 
-fn send(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager could not be told");
+/// False if it is to be said again: the service manager has too much to read.
+fn send(states: &[NotifyState<'_>]) -> bool {
+    match try_send(states) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        Err(error) => {
+            tracing::debug!(%error, "the service manager could not be told");
+            true
+        }
     }
+}
+
+/// The library's own way waits for room in the manager's queue, and the outputs with it.
+fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to(message.as_bytes(), path).map(|_| ())
 }

@@ -1,7 +1,9 @@
 //! The two halves of a twin as values: a [`Section`] is a document without nulls, a [`Patch`] changes one and says
 //! `null` for what goes. The law that the rest stands on: `a.apply(&a.diff_to(&b))` makes `a` equal to `b`.
 //!
-//! Both are made through the hub's own limits, so whatever exists can be sent. Key order is kept as received.
+//! Both are made through the hub's own limits, so whatever exists can be sent. Where those are not documented to the
+//! letter the wider reading counts: a value that the hub holds and we refuse would block every later change. Key order
+//! is kept as received.
 //! Deliberately absent: `$version` and `$metadata`, which are the codec's to take out.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -9,13 +11,13 @@
 use core::fmt;
 use serde_json::{Map, Value};
 
-/// A section's size in bytes at most, by the hub's own measure (IoT Hub developer guide, device twins).
+/// A section's size at most, by the hub's own measure (IoT Hub developer guide, device twins).
 const SECTION_SIZE_MAX: usize = 32 * 1024;
 /// A string's UTF-8 bytes at most.
 const STRING_BYTES_MAX: usize = 4096;
 /// A key's UTF-8 bytes at most.
 const KEY_BYTES_MAX: usize = 1024;
-/// Objects nested below the section at most; the deepest may hold a leaf.
+/// Objects nested below the section at most; the deepest may hold a leaf. Arrays do not count.
 const DEPTH_MAX: usize = 10;
 /// Integers lie between −2^52 and 2^52 − 1.
 const INTEGER_MIN: i64 = -(1 << 52);
@@ -93,7 +95,7 @@ pub struct LimitFault {
 /// A limit of the hub's twin documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// A key is empty or longer than 1024 bytes.
+    /// A key is longer than 1024 bytes.
     KeyLength,
     /// A key holds white space, a control character, `.`, `$` or `#`.
     KeyCharacter,
@@ -114,7 +116,7 @@ pub enum Limit {
 impl fmt::Display for LimitFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.limit {
-            Limit::KeyLength => "its key must have 1 to 1024 bytes",
+            Limit::KeyLength => "its key is longer than 1024 bytes",
             Limit::KeyCharacter => "its key holds white space, a control character, '.', '$' or '#'",
             Limit::Depth => "it is nested deeper than ten objects",
             Limit::StringLength => "its text is longer than 4096 bytes",
@@ -145,7 +147,7 @@ impl Section {
     /// # Errors
     /// The first property that breaks a limit; a null counts as one.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, LimitFault> {
-        check_object(&object, &mut Vec::new(), Nulls::Refused)?;
+        check_object(&object, &mut Vec::new(), 0, Nulls::Refused)?;
         if size(&object) > SECTION_SIZE_MAX {
             return Err(LimitFault { property: String::new(), limit: Limit::SectionSize });
         }
@@ -196,7 +198,7 @@ impl Patch {
     /// # Errors
     /// The first property that breaks a limit. Nulls are allowed but in arrays.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, LimitFault> {
-        check_object(&object, &mut Vec::new(), Nulls::Remove)?;
+        check_object(&object, &mut Vec::new(), 0, Nulls::Remove)?;
         Ok(Self(object))
     }
 
@@ -315,51 +317,48 @@ enum Nulls {
     Remove,
 }
 
+/// `depth` counts the objects around this one, the section itself not counted.
 fn check_object<'a>(
     object: &'a Map<String, Value>,
     path: &mut Vec<&'a str>,
+    depth: usize,
     nulls: Nulls,
 ) -> Result<(), LimitFault> {
     for (key, value) in object {
         path.push(key);
-        check_key(key).and_then(|()| check_leaf(value, nulls)).map_err(|limit| fault(path, limit))?;
-        match value {
-            Value::Object(inner) => {
-                // `path` holds the keys above and this one: the inner object is the path.len()-th below the section.
-                if path.len() > DEPTH_MAX {
-                    return Err(fault(path, Limit::Depth));
-                }
-                check_object(inner, path, nulls)?;
-            }
-            Value::Array(items) => check_array(items, path)?,
-            _ => {}
-        }
+        check_key(key).map_err(|limit| fault(path, limit))?;
+        check_value(value, path, depth, nulls)?;
         path.pop();
     }
     Ok(())
 }
 
-fn check_array<'a>(items: &'a [Value], path: &mut Vec<&'a str>) -> Result<(), LimitFault> {
+fn check_value<'a>(
+    value: &'a Value,
+    path: &mut Vec<&'a str>,
+    depth: usize,
+    nulls: Nulls,
+) -> Result<(), LimitFault> {
+    match value {
+        Value::Object(_) if depth == DEPTH_MAX => Err(fault(path, Limit::Depth)),
+        Value::Object(inner) => check_object(inner, path, depth + 1, nulls),
+        Value::Array(items) => check_array(items, path, depth),
+        leaf => check_leaf(leaf, nulls).map_err(|limit| fault(path, limit)),
+    }
+}
+
+fn check_array<'a>(items: &'a [Value], path: &mut Vec<&'a str>, depth: usize) -> Result<(), LimitFault> {
     for item in items {
-        match item {
-            Value::Null => return Err(fault(path, Limit::NullInArray)),
-            Value::Object(inner) => {
-                path.push("[]");
-                if path.len() > DEPTH_MAX {
-                    return Err(fault(path, Limit::Depth));
-                }
-                check_object(inner, path, Nulls::Refused)?;
-                path.pop();
-            }
-            Value::Array(inner) => {
-                path.push("[]");
-                if path.len() > DEPTH_MAX {
-                    return Err(fault(path, Limit::Depth));
-                }
-                check_array(inner, path)?;
-                path.pop();
-            }
-            leaf => check_leaf(leaf, Nulls::Refused).map_err(|limit| fault(path, limit))?,
+        if item.is_null() {
+            return Err(fault(path, Limit::NullInArray));
+        }
+        let holds_more = item.is_object() || item.is_array();
+        if holds_more {
+            path.push("[]");
+        }
+        check_value(item, path, depth, Nulls::Refused)?;
+        if holds_more {
+            path.pop();
         }
     }
     Ok(())
@@ -370,7 +369,7 @@ fn fault(path: &[&str], limit: Limit) -> LimitFault {
 }
 
 fn check_key(key: &str) -> Result<(), Limit> {
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+    if key.len() > KEY_BYTES_MAX {
         return Err(Limit::KeyLength);
     }
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '.' | '$' | '#');
@@ -405,7 +404,7 @@ fn value_size(value: &Value) -> usize {
 }
 
 fn text_size(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_control()).map(char::len_utf8).sum()
+    text.chars().filter(|c| !c.is_control()).count()
 }
 
 #[cfg(test)]

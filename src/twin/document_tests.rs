@@ -62,7 +62,6 @@ fn each_limit_of_the_hub_is_refused_with_the_property_named() {
     for key in ["a b", "a$", "a#", "a\u{7}", "a\u{85}"] {
         assert_eq!(refusal(json!({ key: 1 })), at(key, Limit::KeyCharacter));
     }
-    assert_eq!(refusal(json!({"": 1})).1, Limit::KeyLength);
     assert_eq!(refusal(json!({ "k".repeat(1025): 1 })).1, Limit::KeyLength);
     assert_eq!(refusal(json!({"a": "x".repeat(4097)})), at("a", Limit::StringLength));
     assert_eq!(refusal(json!({"a": 4_503_599_627_370_496_i64})), at("a", Limit::IntegerRange));
@@ -81,6 +80,11 @@ fn what_lies_just_within_the_limits_is_taken() {
     // The outermost object is the section itself; ten more may follow.
     section(nested(11));
     assert_eq!(refusal(nested(12)).1, Limit::Depth);
+    section(json!({ "": (0..20).fold(json!(1), |inner, _| json!([inner])) }));
+    assert_eq!(
+        refusal(json!({ "a": [{ "b": nested(10) }] })),
+        ("a.[].b.k.k.k.k.k.k.k.k.k".to_owned(), Limit::Depth)
+    );
 }
 
 #[test]
@@ -90,6 +94,8 @@ fn a_section_holds_at_most_32_kib_by_the_hubs_measure() {
     };
     assert_eq!(Section::from_object(fields(32)).unwrap().size(), 32 * 1024);
     assert_eq!(Section::from_object(fields(33)).unwrap_err().limit, Limit::SectionSize);
+    let of_two_bytes: Map<_, _> = (0..32).map(|n| (format!("k{n:03}"), json!("é".repeat(1020)))).collect();
+    assert_eq!(Section::from_object(of_two_bytes).unwrap().size(), 32 * 1024);
     assert_eq!(section(json!({"ab": {"c": true, "d": [1.5, "\u{1}xy"]}})).size(), 2 + 1 + 4 + 1 + 8 + 2);
 }
 

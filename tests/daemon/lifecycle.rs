@@ -92,6 +92,22 @@ fn the_service_manager_is_told_readiness_and_state() {
 }
 
 #[test]
+fn a_service_manager_that_does_not_listen_holds_up_nothing() {
+    let rig = Rig::new();
+    rig.set_temperature("15.0");
+    let mut daemon = rig.start_synced();
+    // Each is a new status, and the socket takes a dozen before somebody must read it.
+    let mut version = 0;
+    for round in 0..60 {
+        version = rig.desire(json!({"fanOn": round % 2 == 0}));
+        rig.wait_drive("fan", |now| now == if round % 2 == 0 { 200 } else { 0 });
+        rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+    }
+    // Whoever listens again hears the latest.
+    daemon.wait_notified(&format!("desired version {version};"));
+}
+
+#[test]
 fn the_watchdog_is_fed_by_control_steps() {
     let rig = Rig::new();
     rig.configure("");

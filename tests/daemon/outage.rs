@@ -6,7 +6,7 @@ use std::fs;
 use twinhub::Event;
 
 #[test]
-fn with_no_hub_the_pin_follows_the_stored_twin_and_the_climate_runs() {
+fn c20_started_with_no_hub_the_pin_follows_the_stored_twin_and_the_climate_runs() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     let daemon = rig.start_synced();
@@ -37,7 +37,7 @@ fn with_no_hub_the_pin_follows_the_stored_twin_and_the_climate_runs() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_kill_9() {
+fn c23_what_was_acknowledged_survives_kill_9() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     for round in 0..6 {
@@ -58,7 +58,7 @@ fn what_was_acknowledged_survives_kill_9() {
 }
 
 #[test]
-fn a_kill_at_any_time_leaves_a_twin_that_was_true_once_and_heals() {
+fn c24_a_kill_at_any_time_leaves_a_twin_that_was_true_once_and_heals() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     let mut killed = rig.start_synced();
@@ -100,7 +100,7 @@ fn a_lost_notification_is_noticed_by_the_next_one() {
 }
 
 #[test]
-fn a_state_file_cut_short_falls_back_to_the_other_and_two_are_fetched_again() {
+fn c24_a_state_file_cut_short_falls_back_to_the_other_and_two_are_fetched_again() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     let daemon = rig.start_synced();
@@ -131,7 +131,7 @@ fn cut(path: &std::path::Path) {
 }
 
 #[test]
-fn a_device_made_anew_with_a_lower_version_is_taken_over() {
+fn c22_a_device_made_anew_with_a_lower_version_is_taken_over() {
     let rig = Rig::new();
     let daemon = rig.start_synced();
     for round in 0..3 {

@@ -6,7 +6,7 @@ use twind::hub::{Clock, LinkEvent, LinkState};
 use twind::twin::HubEvent;
 
 #[tokio::test]
-async fn a_clock_behind_the_last_known_time_dates_no_token() {
+async fn c25_a_clock_behind_the_last_known_time_dates_no_token() {
     let site = Site::start().await;
     site.clock.set_not_before(site.clock.unix().0 + 86_400);
     let mut link = site.link();

@@ -57,7 +57,7 @@ async fn a_hub_gone_mute_is_noticed_by_its_missing_pings() {
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_by_a_polite_new_session_without_a_wait() {
+async fn c27_a_token_is_renewed_by_a_polite_new_session_without_a_wait() {
     let site = Site::start().await;
     let mut link = site.link_with(HubSettings { token_lifetime: Duration::from_secs(2), ..site.settings() });
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);

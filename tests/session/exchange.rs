@@ -7,7 +7,7 @@ use twind::twin::{HubEvent, HubRequest, Version};
 use twinhub::{Answer, Event, Times};
 
 #[tokio::test]
-async fn a_session_is_subscribed_when_it_is_up_and_then_fetches_and_reports() {
+async fn c29_a_session_is_subscribed_when_it_is_up_and_then_fetches_and_reports() {
     let site = Site::start().await;
     site.hub.update_desired(DEVICE, &json!({"fanOn": "true"})).unwrap();
     let mut link = site.link_up().await;

@@ -79,7 +79,7 @@ async fn certificates_are_judged_by_the_clock_that_was_handed_in() {
 }
 
 #[tokio::test]
-async fn nothing_is_dialled_by_an_impossible_clock_until_it_is_set() {
+async fn c25_nothing_is_dialled_by_an_impossible_clock_until_it_is_set() {
     let site = Site::start().await;
     site.clock.set_unix(Some(12));
     let mut link = site.link();
@@ -99,7 +99,7 @@ async fn a_refused_subscription_is_named_and_no_session() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_is_worth_an_attempt_before_its_time() {
+async fn c25_a_clock_that_is_set_is_worth_an_attempt_before_its_time() {
     let mut site = Site::start().await;
     site.clock = TestClock::leaping(900_000);
     // 2025-06-01: plausible, but every token has long expired.

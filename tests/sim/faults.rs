@@ -71,7 +71,7 @@ impl World {
         }
         self.plan_fault(fault);
         let kind = KINDS[fault].0;
-        let lasts = self.chance.between((secs(5), secs(400)));
+        let mut lasts = self.chance.between((secs(5), secs(400)));
         match kind {
             Kind::PowerCut => return self.cut_power(),
             Kind::Kill => return self.kill(),
@@ -93,6 +93,8 @@ impl World {
             Kind::Refusal => {
                 let key = *self.chance.pick(&["components", "desiredVersion", "rejected", "minTemperature"]);
                 self.hub.refuses = Some(key.to_owned());
+                // Long enough that whoever waits for its end is seen to wait.
+                lasts *= 4;
             }
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),

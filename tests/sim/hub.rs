@@ -231,8 +231,7 @@ impl BackEnd {
     /// The next writes, one after the other.
     pub(crate) fn edits(&mut self) -> Vec<Edit> {
         if self.rng.chance(25) {
-            let count = 66 + self.rng.below(40);
-            return (0..count).map(|_| self.edit(2)).collect();
+            return self.burst();
         }
         let total: u64 = self.weights.iter().map(|weight| u64::from(*weight)).sum();
         let mut drawn = self.rng.below(total);
@@ -242,6 +241,17 @@ impl BackEnd {
             kind += 1;
         }
         vec![self.edit(kind)]
+    }
+
+    /// More than a fetch can hold.
+    pub(crate) fn burst(&mut self) -> Vec<Edit> {
+        let count = 66 + self.rng.below(40);
+        (0..count).map(|_| self.edit(2)).collect()
+    }
+
+    /// Does it burst at the worst of times, while an answer is being made?
+    pub(crate) fn is_in_a_hurry(&mut self) -> bool {
+        self.rng.chance(10)
     }
 
     fn edit(&mut self, kind: usize) -> Edit {
@@ -286,7 +296,7 @@ impl BackEnd {
     }
 
     fn name(&mut self) -> &'static str {
-        *self.rng.pick::<&'static str>(&["wifi", "camera", "door", "fan", "heater"])
+        self.rng.pick::<&'static str>(&["wifi", "camera", "door", "fan", "heater"])
     }
 
     fn boolean(&mut self) -> Value {

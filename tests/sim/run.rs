@@ -76,12 +76,12 @@ pub(crate) struct Failure {
 
 /// One run. One that fails is played again for its lines.
 pub(crate) fn run(setup: &Setup) -> Result<Summary, Failure> {
-    run_quietly(setup, false).or_else(|first| match run_quietly(setup, true) {
-        Err(again) if (again.at, &again.violation) == (first.at, &first.violation) => Err(again),
-        _ => Err(Failure {
+    run_quietly(setup, false).map_err(|first| match run_quietly(setup, true) {
+        Err(again) if (again.at, &again.violation) == (first.at, &first.violation) => again,
+        _ => Failure {
             violation: format!("{} (and played again it is another run)", first.violation),
             ..first
-        }),
+        },
     })
 }
 

@@ -7,7 +7,7 @@
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub, read_notification};
 use crate::net::{Fate, Net};
-use crate::oracle::{Kind, Oracle};
+use crate::oracle::{Kind, Oracle, Scene};
 use crate::plant::{Plant, Thermometer};
 use crate::presets::{DISKS, NETS, PACES, Pace, SITES, Site, ms, secs, site};
 use crate::rng::Rng;
@@ -83,6 +83,8 @@ pub(crate) enum Event {
     Sample(usize, u64),
     /// The back end writes.
     Edit,
+    /// It writes more often than a fetch can hold.
+    Burst,
     /// Something goes wrong.
     Fault(usize),
     /// Something is put right again.
@@ -240,6 +242,9 @@ impl World {
             }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
             Event::Edit => self.edit(),
+            Event::Burst => {
+                self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole))
+            }
             Event::Fault(fault) => return self.fail(fault),
             Event::Mend(fault) => return self.mend(fault),
             Event::Start => return self.start(),
@@ -307,6 +312,9 @@ impl World {
         // What the hub is about to say is under way already.
         self.net.under_way.1 += 1;
         let ready = self.now + self.hub.time_to_answer();
+        if ready > self.now && self.back_end.is_in_a_hurry() && !self.calm {
+            self.plan(self.now, Event::Burst);
+        }
         self.plan(ready, Event::Answer(connection, answer.event));
         Ok(())
     }
@@ -519,6 +527,8 @@ impl World {
     fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
-        self.oracle.look(self.now, now, kind, engine, &self.hub, &self.net, &self.disk, &mut self.plant)
+        let (hub, net, disk) = (&self.hub, &self.net, &self.disk);
+        let scene = Scene { at: self.now, now, kind, engine, hub, net, disk };
+        self.oracle.look(&scene, &mut self.plant)
     }
 }

@@ -4,9 +4,9 @@
 //! Deliberately absent: when they must be the same by (`traffic`).
 
 use super::meaning::Meaning;
+use super::{Kind, Scene};
 use crate::disk::Disk;
 use crate::hub::Hub;
-use crate::net::Net;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use twind::engine::{Engine, EngineSpec};
@@ -66,20 +66,14 @@ impl Copies {
         Ok(())
     }
 
-    /// Both after every event. After one that nobody could have told the twin of (`is_local`: a sample, a control
-    /// step) whole documents are compared only now and then, because it is most of what a look costs.
-    pub(crate) fn look(
-        &mut self,
-        is_local: bool,
-        engine: &Engine,
-        hub: &Hub,
-        net: &Net,
-        disk: &Disk,
-    ) -> Result<(), String> {
+    /// Both after every event. After one that nobody could have told the twin of (a sample, a control step) whole
+    /// documents are compared only now and then, because it is most of what a look costs.
+    pub(crate) fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let Scene { kind, engine, hub, net, disk, .. } = *scene;
         let sync = engine.sync();
         let version = sync.desired_version();
         self.looks += 1;
-        let compares = !is_local || self.looks.is_multiple_of(16);
+        let compares = kind == Kind::Fact || self.looks.is_multiple_of(16);
         if version != self.version || compares && *sync.desired() != self.desired {
             self.take(engine, hub)?;
             if version < self.version && self.connection == net.connection {

@@ -48,6 +48,19 @@ pub(crate) enum Kind {
     Fact,
 }
 
+/// All that a look takes in.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    /// The world's time, and the machine's own.
+    pub(crate) at: Duration,
+    pub(crate) now: BootTime,
+    pub(crate) kind: Kind,
+    pub(crate) engine: &'a Engine,
+    pub(crate) hub: &'a Hub,
+    pub(crate) net: &'a Net,
+    pub(crate) disk: &'a Disk,
+}
+
 pub(crate) struct Oracle {
     spec: EngineSpec,
     copies: Copies,
@@ -200,18 +213,9 @@ impl Oracle {
         self.traffic.settled_looks
     }
 
-    /// All of it, after an event at `at` (`now` by the machine's own clock).
-    pub(crate) fn look(
-        &mut self,
-        at: Duration,
-        now: BootTime,
-        kind: Kind,
-        engine: &Engine,
-        hub: &Hub,
-        net: &Net,
-        disk: &Disk,
-        plant: &mut Plant,
-    ) -> Result<(), String> {
+    /// All of it, after an event.
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, plant: &mut Plant) -> Result<(), String> {
+        let Scene { at, now, kind, engine, .. } = *scene;
         let (deadline, why) = engine.poll_timeout(now);
         if deadline <= now {
             // Something was due at this very moment and is done next; after a wake-up nothing may be left.
@@ -222,14 +226,14 @@ impl Oracle {
         if deadline.since(now) > STEP {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
-        self.copies.look(kind != Kind::Fact, engine, hub, net, disk)?;
+        self.copies.look(scene)?;
         self.shapes.take(at, plant)?;
         let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
-        self.traffic.look(at, engine, hub, net, disk, has_temperature)
+        self.traffic.look(scene, has_temperature)
     }
 
     fn check_causes(
@@ -243,10 +247,8 @@ impl Oracle {
             if state.drive.is_some_and(|drive| drive.get() != self.shapes.pins()[output]) {
                 return Err(format!("{} is not driven as the engine believes", spec.name));
             }
-            if !rank.is(state.cause)
-                && !(lenient && !rank.is_at_once())
-                && !self.shapes.is_excused(at, output)
-            {
+            let excused = lenient && !rank.is_at_once() || self.shapes.is_excused(at, output);
+            if !rank.is(state.cause) && !excused {
                 let cause = state.cause;
                 return Err(format!(
                     "{} is driven by {cause}, it should be by {rank:?} to {target:?}",

@@ -4,8 +4,8 @@
 //! refresh, a lost request by its time-out, a refusal by the pause that follows it. Deliberately absent: contents
 //! (`copies`).
 
+use super::Scene;
 use crate::disk::Disk;
-use crate::hub::Hub;
 use crate::net::Net;
 use crate::presets::{ms, secs};
 use core::time::Duration;
@@ -22,7 +22,7 @@ const WAKES_PER_SECOND: usize = 45;
 const SAVE_RETRY: Duration = secs(31);
 
 /// Messages that the search for a refused value takes at most.
-const SEARCH_EXCHANGES: u32 = 80;
+const SEARCH_EXCHANGES: u32 = 24;
 
 pub(crate) struct Traffic {
     spec: EngineSpec,
@@ -328,15 +328,8 @@ impl Traffic {
     }
 
     /// On a healthy link the device has what the hub has, and the hub knows it.
-    pub(crate) fn look(
-        &mut self,
-        now: Duration,
-        engine: &Engine,
-        hub: &Hub,
-        net: &Net,
-        disk: &Disk,
-        has_temperature: bool,
-    ) -> Result<(), String> {
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, has_temperature: bool) -> Result<(), String> {
+        let Scene { at: now, engine, hub, net, disk, .. } = *scene;
         let (Some(up), false) = (self.up_since, net.half_open || net.closing || hub.throttling && !hub.calm)
         else {
             self.undisturbed_since = self.undisturbed_since.max(now);

@@ -1,0 +1,482 @@
+//! A gateway, its hub and its disk in virtual time: the real `Engine` and the real pump, against the stand-in's own
+//! twin.
+//!
+//! Nothing here is drawn at random: a test says when the line is cut, what the hub makes of a request, and in which
+//! order messages arrive. Between two of its acts everything that follows is done at once ([`Rig::settle`]), unless
+//! the test takes the steps one by one. Deliberately absent: sockets (the daemon's tests), and schedules by a seed
+//! (the simulation's).
+
+use core::time::Duration;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use twind::board::Pins;
+use twind::control::{
+    Actuation, ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PinFault, PropertyMap,
+    Reading, SensorId, SensorSpec, When,
+};
+use twind::engine::{Carry, Engine, EngineSpec, Notice};
+use twind::hub::codec;
+use twind::report::{ReportSpec, ReportStyle};
+use twind::service::{Outbox, pump};
+use twind::store::{Store, StoreFault};
+use twind::twin::{HubEvent, HubRequest, PropertyPath, SyncPolicy, TwinRecord};
+use twind::units::{BootTime, Celsius, Permille, TemperatureUnit};
+use twinhub::twin::{Rules, Twin};
+
+const NEVER: &str = "0001-01-01T00:00:00Z";
+/// How often the sensor is read.
+const SAMPLES: Duration = secs(15);
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) const fn days(days: u64) -> Duration {
+    secs(days * 86_400)
+}
+
+/// What the hub makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It serves.
+    Serve,
+    /// It refuses with this status, and nothing is applied.
+    Refuse(u16),
+    /// The request is lost on the way.
+    Lost,
+    /// It serves, and the answer is lost on the way.
+    Unheard,
+    /// It answers with what cannot be read.
+    Garbled,
+}
+
+type Judge = Box<dyn FnMut(&HubRequest) -> Answer>;
+
+/// A disk on which a record is durable as soon as it is offered.
+#[derive(Default)]
+struct Disk {
+    bytes: Option<Vec<u8>>,
+    outcomes: VecDeque<Result<u64, StoreFault>>,
+    writes: usize,
+}
+
+impl Store for Disk {
+    fn offer(&mut self, record: TwinRecord) {
+        self.bytes = Some(record.encode());
+        self.writes += 1;
+        self.outcomes.push_back(Ok(record.sequence));
+    }
+
+    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>> {
+        self.outcomes.pop_front()
+    }
+}
+
+/// Every order that a pin was given.
+#[derive(Default)]
+struct Board(Vec<Actuation>);
+
+impl Pins for Board {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        self.0.push(*actuation);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Line(VecDeque<HubRequest>);
+
+impl Outbox for Line {
+    fn push(&mut self, request: HubRequest) {
+        self.0.push_back(request);
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) now: BootTime,
+    pub(crate) engine: Engine,
+    pub(crate) twin: Twin,
+    pub(crate) rules: Rules,
+    /// Whether the hub can be reached: if so, a connection given up is made again at once.
+    pub(crate) reachable: bool,
+    pub(crate) notices: Vec<Notice>,
+    /// The reported patches that reached the hub.
+    pub(crate) reports: Vec<Value>,
+    /// How often the twin was asked for.
+    pub(crate) fetches: usize,
+    /// How often the engine asked for a new connection.
+    pub(crate) reconnects: usize,
+    pub(crate) degrees: fn(u64) -> f64,
+    judge: Judge,
+    up: bool,
+    line: Line,
+    board: Board,
+    disk: Disk,
+}
+
+impl Rig {
+    /// Offline, with an empty disk.
+    pub(crate) fn new() -> Self {
+        let now = BootTime::from_boot(secs(20));
+        let mut rig = Self {
+            now,
+            engine: Engine::new(now, spec(), None, Carry::default()),
+            twin: Twin::new(NEVER),
+            rules: Rules::default(),
+            reachable: false,
+            notices: Vec::new(),
+            reports: Vec::new(),
+            fetches: 0,
+            reconnects: 0,
+            degrees: |_| 15.0,
+            judge: Box::new(|_| Answer::Serve),
+            up: false,
+            line: Line::default(),
+            board: Board::default(),
+            disk: Disk::default(),
+        };
+        rig.tick();
+        rig
+    }
+
+    /// Connected, and both ends equal.
+    pub(crate) fn online() -> Self {
+        let mut rig = Self::new();
+        rig.sample();
+        rig.come_back();
+        rig.pass(secs(60));
+        rig.assert_equal();
+        rig
+    }
+
+    /// From now on the hub makes this of each request.
+    pub(crate) fn hub_does(&mut self, judge: impl FnMut(&HubRequest) -> Answer + 'static) {
+        self.judge = Box::new(judge);
+    }
+
+    // The back end.
+
+    /// It patches the desired section; whoever is connected hears of it at once.
+    pub(crate) fn desire(&mut self, desired: Value) -> u64 {
+        if let Some(notification) = self.write(&desired) {
+            self.deliver(notification);
+        }
+        self.twin.desired().version()
+    }
+
+    /// It patches the desired section; the notification is the caller's to deliver.
+    pub(crate) fn write(&mut self, desired: &Value) -> Option<HubEvent> {
+        self.edit(&json!({ "properties": { "desired": desired } }), false)
+    }
+
+    /// It puts a whole new desired section.
+    pub(crate) fn put(&mut self, desired: &Value) -> Option<HubEvent> {
+        self.edit(&json!({ "properties": { "desired": desired } }), true)
+    }
+
+    fn edit(&mut self, body: &Value, whole: bool) -> Option<HubEvent> {
+        let change = if whole {
+            self.twin.replace(body, self.rules, NEVER)
+        } else {
+            self.twin.update(body, self.rules, NEVER)
+        };
+        change.unwrap().notification.map(|notification| read_notification(&notification.body))
+    }
+
+    // The line.
+
+    /// A message of the hub arrives, if there is a connection.
+    pub(crate) fn deliver(&mut self, event: HubEvent) {
+        self.hear(event);
+        self.settle();
+    }
+
+    /// A message of the hub arrives, and nothing else happens yet.
+    pub(crate) fn hear(&mut self, event: HubEvent) {
+        if self.up {
+            self.engine.handle_hub(self.now, event);
+            self.pump();
+        }
+    }
+
+    pub(crate) fn cut(&mut self) {
+        self.reachable = false;
+        self.end_connection();
+    }
+
+    fn end_connection(&mut self) {
+        if core::mem::take(&mut self.up) {
+            self.line.0.clear();
+            self.engine.handle_hub(self.now, HubEvent::Down);
+            self.pump();
+        }
+    }
+
+    pub(crate) fn come_back(&mut self) {
+        self.connect();
+        self.settle();
+    }
+
+    /// A connection comes up, and nothing is answered yet.
+    pub(crate) fn connect(&mut self) {
+        self.reachable = true;
+        self.up = true;
+        self.engine.handle_hub(self.now, HubEvent::Up);
+        self.pump();
+    }
+
+    /// Whether anything is under way to the hub.
+    pub(crate) fn is_sending(&self) -> bool {
+        !self.line.0.is_empty()
+    }
+
+    /// The hub takes the next request that is under way: the answer, if one will come.
+    pub(crate) fn serve_next(&mut self) -> Option<HubEvent> {
+        let request = self.line.0.pop_front()?;
+        let rid = match &request {
+            HubRequest::GetTwin { rid } | HubRequest::PatchReported { rid, .. } => *rid,
+            HubRequest::Reconnect { .. } => {
+                self.reconnects += 1;
+                self.end_connection();
+                if self.reachable {
+                    self.connect();
+                }
+                return None;
+            }
+            HubRequest::AnswerMethod { .. } => return None,
+        };
+        let answer = (self.judge)(&request);
+        self.fetches += usize::from(matches!(request, HubRequest::GetTwin { .. }));
+        match answer {
+            Answer::Serve => Some(self.serve(rid, request)),
+            Answer::Unheard => {
+                self.serve(rid, request);
+                None
+            }
+            Answer::Lost => None,
+            Answer::Refuse(status) => {
+                Some(HubEvent::Rejected { rid, status, message: "no".into(), retry_after: None })
+            }
+            Answer::Garbled => Some(HubEvent::Garbled { reason: "half a document".into() }),
+        }
+    }
+
+    fn serve(&mut self, rid: u64, request: HubRequest) -> HubEvent {
+        let HubRequest::PatchReported { patch, .. } = request else {
+            return read_twin(rid, &self.twin.device_view());
+        };
+        let patch = Value::Object(patch.as_object().clone());
+        match self.twin.report(&patch, None, self.rules, NEVER) {
+            Ok(_) => {
+                self.reports.push(patch);
+                HubEvent::ReportedAck { rid }
+            }
+            Err(error) => {
+                HubEvent::Rejected { rid, status: 400, message: error.to_string(), retry_after: None }
+            }
+        }
+    }
+
+    /// Everything that follows from what happened.
+    pub(crate) fn settle(&mut self) {
+        self.pump();
+        while !self.line.0.is_empty() {
+            if let Some(answer) = self.serve_next() {
+                self.hear(answer);
+            }
+        }
+    }
+
+    // Time.
+
+    fn tick(&mut self) {
+        self.engine.handle_timeout(self.now);
+        self.settle();
+    }
+
+    /// Lets time go by, from deadline to deadline, with a reading every fifteen seconds.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut sample_at = self.now + SAMPLES;
+        self.tick();
+        while self.now < end {
+            let (due, what) = self.engine.poll_timeout(self.now);
+            assert!(due > self.now, "{what} lies in the past");
+            self.now = due.min(sample_at).min(end);
+            self.tick();
+            if self.now == sample_at {
+                self.sample();
+                sample_at = self.now + SAMPLES;
+            }
+        }
+    }
+
+    /// Lets a long time go by in strides, as on a machine that sleeps in between: weeks cost a second.
+    pub(crate) fn pass_in_strides(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + secs(600)).min(end);
+            self.tick();
+            self.sample();
+        }
+    }
+
+    /// The sensor is read.
+    pub(crate) fn sample(&mut self) {
+        let value = Ok((self.degrees)(self.now.since_boot().as_secs()));
+        self.engine.handle_reading(self.now, Reading { sensor: SensorId(0), at: self.now, value });
+        self.settle();
+    }
+
+    fn pump(&mut self) {
+        pump(&mut self.engine, self.now, &mut self.disk, &mut self.board, &mut self.line);
+        while let Some(notice) = self.engine.poll_notice() {
+            self.notices.push(notice);
+        }
+    }
+
+    // The process.
+
+    /// The power goes, and comes again after a while: the process starts from what the disk has, offline, and the
+    /// clock of the machine begins anew.
+    pub(crate) fn power_cut(&mut self) {
+        self.up = false;
+        self.reachable = false;
+        self.line.0.clear();
+        self.disk.outcomes.clear();
+        self.board.0.clear();
+        self.now = BootTime::from_boot(secs(20));
+        self.engine = Engine::new(self.now, spec(), self.kept(), Carry::default());
+        self.tick();
+        self.sample();
+    }
+
+    /// The record that a start would read now.
+    pub(crate) fn kept(&self) -> Option<TwinRecord> {
+        self.disk.bytes.as_deref().map(|bytes| TwinRecord::decode(bytes).unwrap())
+    }
+
+    // What there is to see.
+
+    /// What the fan was last told, in permille.
+    pub(crate) fn drive(&self) -> Option<u16> {
+        self.drives().last().copied()
+    }
+
+    /// All that the fan was told.
+    pub(crate) fn drives(&self) -> Vec<u16> {
+        self.board.0.iter().map(|actuation| actuation.drive.get()).collect()
+    }
+
+    pub(crate) fn disk_writes(&self) -> usize {
+        self.disk.writes
+    }
+
+    /// A value of the hub's reported section.
+    pub(crate) fn reported(&self, path: &str) -> Option<&Value> {
+        let mut keys = path.split('.');
+        let first = self.twin.reported().values().get(keys.next()?)?;
+        keys.try_fold(first, |value, key| value.get(key))
+    }
+
+    /// The desired section as the device has it.
+    pub(crate) fn copy(&self) -> Value {
+        Value::Object(self.engine.sync().desired().as_object().clone())
+    }
+
+    /// How many changes of the desired section were told since, and which.
+    pub(crate) fn changes_after(&self, notices: usize) -> Vec<(u64, u64)> {
+        let change = |notice: &Notice| match notice {
+            Notice::Desired(change) => Some((change.from.0, change.to.0)),
+            _ => None,
+        };
+        self.notices[notices..].iter().filter_map(change).collect()
+    }
+
+    /// Hub, memory, disk and report say the same, and nothing is left to do.
+    pub(crate) fn assert_equal(&self) {
+        let (desired, version) = (self.twin.desired(), self.twin.desired().version());
+        let sync = self.engine.sync();
+        assert_eq!(self.copy(), Value::Object(desired.values().clone()), "the copy in memory");
+        assert_eq!(sync.desired_version().0, version);
+        let kept = self.kept().unwrap();
+        assert_eq!(
+            (kept.desired.as_object(), kept.desired_version.0),
+            (desired.values(), version),
+            "on disk"
+        );
+        assert_eq!(sync.acknowledged().as_object(), self.twin.reported().values(), "the report");
+        assert_eq!(self.reported("desiredVersion"), Some(&json!(version)), "what the hub was told");
+        assert!(sync.is_settled());
+    }
+}
+
+fn read_twin(rid: u64, view: &Value) -> HubEvent {
+    match codec::read_twin(view.to_string().as_bytes()) {
+        Ok(twin) => HubEvent::Twin {
+            rid,
+            desired: twin.desired,
+            desired_version: twin.desired_version,
+            reported: twin.reported,
+        },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
+
+fn read_notification(body: &Value) -> HubEvent {
+    match codec::read_desired(body.to_string().as_bytes(), None) {
+        Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
+
+/// A fan that follows the climate between 20 and 28 degrees, and one thermometer.
+fn spec() -> EngineSpec {
+    let celsius = |degrees| Celsius::new(degrees).unwrap();
+    let path = |text| PropertyPath::parse(text).unwrap();
+    EngineSpec {
+        outputs: vec![OutputSpec {
+            name: "fan".into(),
+            kind: OutputKind::Pwm,
+            min_duty: Permille::from_percent(20.0),
+            kick: None,
+            slew_permille_per_s: None,
+            min_on: None,
+            min_off: None,
+            property: None,
+            when: When::default(),
+        }],
+        sensors: vec![SensorSpec {
+            name: "cabinet".into(),
+            measures: "temperature".into(),
+            unit: TemperatureUnit::Celsius,
+            stale_after: secs(90),
+        }],
+        climate: Some(ClimateSpec {
+            sensors: vec![SensorId(0)],
+            combine: Combine::Max,
+            cooling: vec![OutputId(0)],
+            heating: Vec::new(),
+            range: ClimateRange::new(celsius(20.0), celsius(28.0)).unwrap(),
+            unit: TemperatureUnit::Celsius,
+            limits: None,
+            critical: None,
+            hysteresis_kelvin: 0.5,
+        }),
+        properties: PropertyMap {
+            fan_on: path("fanOn"),
+            climate: path("components.climate"),
+            units: path("components.system.units"),
+            patch_id: path("patchId"),
+        },
+        report: ReportSpec {
+            heartbeat: secs(300),
+            min_interval: secs(10),
+            deadband: [("temperature".to_owned(), 0.5)].into(),
+            style: ReportStyle::Plain,
+            firmware_version: "1.2.1".into(),
+        },
+        sync: SyncPolicy { request_timeout: secs(30), refresh_interval: secs(12 * 3600) },
+        identity: "contoso.azure-devices.net/MyTwinDevice".into(),
+    }
+}
