@@ -243,7 +243,7 @@ impl World {
             Event::Sample(sensor, life) => return self.sample(sensor, life),
             Event::Edit => self.edit(),
             Event::Burst => {
-                self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole))
+                self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
             }
             Event::Fault(fault) => return self.fail(fault),
             Event::Mend(fault) => return self.mend(fault),

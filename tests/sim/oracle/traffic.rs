@@ -221,7 +221,8 @@ impl Traffic {
             HubEvent::DesiredDelta { version, patch } => {
                 self.held += usize::from(self.fetching.is_some());
                 self.disturb(now);
-                if patch.is_empty() && *version > engine.sync().desired_version() {
+                if patch.is_empty() && (self.fetching.is_some() || *version > engine.sync().desired_version())
+                {
                     self.fetches_due += 1;
                 }
             }

@@ -16,7 +16,6 @@ pub(crate) struct Bug {
 }
 
 const SYNC: &str = "src/twin/sync.rs";
-const OUTGOING: &str = "src/twin/outgoing.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
@@ -33,7 +32,6 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "                self.drop_connection();
                 if PLANTED && self.desired_version > Version(0) {
                     self.phase = Phase::Synced;
-                    self.refresh_at = now + self.policy.refresh_interval;
                 } else {
                     self.fetch(now);
                 }",
@@ -118,13 +116,6 @@ pub(crate) const BUGS: &[Bug] = &[
         file: SYNC,
         from: "self.acknowledged_changed |= self.outgoing.handle_reported(reported);",
         to: "self.acknowledged_changed |= !PLANTED && self.outgoing.handle_reported(reported);",
-    },
-    Bug {
-        name: "quarantine-for-ever",
-        says: "a value that was refused once is not told again when it changes",
-        file: OUTGOING,
-        from: "self.quarantine.handle_wanted(&wanted);",
-        to: "if !PLANTED { self.quarantine.handle_wanted(&wanted); }",
     },
     Bug {
         name: "null-does-not-delete",

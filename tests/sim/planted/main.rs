@@ -55,7 +55,7 @@ fn patched() -> Result<BTreeMap<&'static str, String>, String> {
 }
 
 fn plant(bug: &Bug, text: &str) -> Result<String, String> {
-    if !text.contains(bug.from) {
+    if text.matches(bug.from).count() != 1 {
         return Err(format!("{}: another planted bug changed its place in {}", bug.name, bug.file));
     }
     let to = bug.to.replace("PLANTED", &format!("crate::planted::is(\"{}\")", bug.name));
