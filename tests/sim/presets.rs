@@ -169,6 +169,8 @@ pub(crate) const PACES: &[Pace] = &[
     Pace { name: "busy_hour", trouble: mins(60), calm: mins(11), rarer: 1 },
     // Most of a day, so that what comes once in twelve hours comes, and what builds up has the time to.
     Pace { name: "long_day", trouble: mins(14 * 60), calm: mins(11), rarer: 14 },
+    // A week as most weeks are: what matters is that nothing happens that should not.
+    Pace { name: "quiet_week", trouble: mins(7 * 24 * 60), calm: mins(11), rarer: 100 },
 ];
 
 /// What is built where.

@@ -39,7 +39,11 @@ impl Setup {
             net: rng.pick(NETS).name,
             disk: rng.pick(DISKS).name,
             site: *rng.pick::<&'static str>(SITES),
-            pace: if rng.chance(250) { PACES[1] } else { PACES[0] },
+            pace: match rng.below(16) {
+                0 => PACES[2],
+                1..=4 => PACES[1],
+                _ => PACES[0],
+            },
         };
         for name in named.split('+').filter(|name| !name.is_empty()) {
             let net = NETS.iter().find(|net| net.name == name);
