@@ -149,6 +149,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_number_comes_back_as_it_was(number in any::<f64>().prop_filter("JSON has no other", |n| n.is_finite())) {
+            let mut record = record();
+            record.reported = Section::from_object(json!({"n": number}).as_object().unwrap().clone()).unwrap();
+            prop_assert_eq!(TwinRecord::decode(&record.encode()), Ok(record));
+        }
+
+        #[test]
         fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(TwinRecord::decode(&bytes).is_err());
         }

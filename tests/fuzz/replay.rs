@@ -20,7 +20,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 /// Damaged copies of each file.
-const COPIES: u64 = 24;
+const COPIES: u64 = 100;
 /// Bytes that grammars turn on.
 const TELLING: &[u8] = b"\0\n \"'#$%&+,-./0123456789:;=?[]\\_aeinrtuxz{}~\x7f\x80\xc3\xff";
 
