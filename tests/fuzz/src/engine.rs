@@ -65,7 +65,7 @@ critical = 60.0
 "#;
 
 /// A script longer than this says nothing new.
-const LINES_MAX: usize = 200;
+const LINES_MAX: usize = 100;
 
 thread_local! {
     /// Read once per thread: the same for every script.

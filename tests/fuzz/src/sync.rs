@@ -15,7 +15,7 @@ const POLICY: SyncPolicy =
 /// Of notifications during a fetch, so many are held (the product's own number, which it does not tell).
 const HELD_MAX: usize = 64;
 /// A longer schedule says nothing new.
-const STEPS_MAX: usize = 400;
+const STEPS_MAX: usize = 150;
 
 type Object = Map<String, Value>;
 
@@ -339,7 +339,10 @@ impl World {
                 HubRequest::GetTwin { rid } => {
                     assert!(self.model.fetch != Fetch::No, "a fetch that nothing asked for");
                     self.assert_new(rid);
-                    self.model.expect_fetch();
+                    // What is held for a fetch that had to be stays.
+                    if self.model.fetch == Fetch::May {
+                        self.model.expect_fetch();
+                    }
                     (self.model.phase, self.model.fetch) = (Phase::Fetching(rid), Fetch::No);
                 }
                 HubRequest::PatchReported { rid, patch } => {
