@@ -50,7 +50,6 @@ impl Attribute {
             None => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
         }
     }
-
 }
 
 impl Sensor for Attribute {

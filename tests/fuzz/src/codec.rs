@@ -18,7 +18,11 @@ pub fn run(bytes: &[u8]) {
                 body.insert("$version".to_owned(), json!(version.0));
                 let body = Value::Object(body).to_string();
                 if body.len() <= PAYLOAD_BYTES_MAX {
-                    assert_eq!(codec::read_desired(body.as_bytes(), None), Ok((version, patch.clone())), "{body}");
+                    assert_eq!(
+                        codec::read_desired(body.as_bytes(), None),
+                        Ok((version, patch.clone())),
+                        "{body}"
+                    );
                 }
                 if let Ok(written) = codec::write_patch(&patch) {
                     let read = codec::read_desired(&written, Some(version));

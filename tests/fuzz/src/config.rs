@@ -18,13 +18,18 @@ pub fn run(bytes: &[u8]) {
     }
     let Ok(settings) = whole else { return };
     // `twind safe`, `status` and `twin` work wherever `run` does, and mean the same site.
-    let outputs = outputs.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for `safe`: {faults}"));
+    let outputs =
+        outputs.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for `safe`: {faults}"));
     assert_eq!(outputs.board, settings.board);
     let names = |outputs: &[twind::control::OutputSpec]| -> Vec<_> {
-        outputs.iter().map(|output| (output.name.clone(), output.kind, output.when.stop, output.when.crash)).collect()
+        outputs
+            .iter()
+            .map(|output| (output.name.clone(), output.kind, output.when.stop, output.when.crash))
+            .collect()
     };
     assert_eq!(names(&outputs.outputs), names(&settings.engine.outputs));
-    let local = local.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for others: {faults}"));
+    let local =
+        local.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for others: {faults}"));
     assert_eq!((&local.state_dir, Some(&local.socket)), (&settings.state_dir, settings.socket.as_ref()));
     assert_eq!(local.identity, Some(settings.hub.identity()));
     assert_starts(settings);

@@ -22,8 +22,12 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn assert_comes_again(read: &ConnectionString) {
-    let name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && !";/\\".contains(c));
-    assert!(name(&read.host) && name(&read.device_id) && read.gateway.as_deref().is_none_or(name), "{read:?}");
+    let name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && !";/\\".contains(c));
+    assert!(
+        name(&read.host) && name(&read.device_id) && read.gateway.as_deref().is_none_or(name),
+        "{read:?}"
+    );
     let mut text = format!("HostName={};DeviceId={}", read.host, read.device_id);
     match &read.key {
         Some(key) => {

@@ -198,12 +198,9 @@ impl World {
         let Some(rid) = self.fetch.take() else { return };
         let reported = Section::from_object(self.reported.clone());
         self.hub(match (codec::read_twin(body), reported) {
-            (Ok(twin), Ok(reported)) => HubEvent::Twin {
-                rid,
-                desired: twin.desired,
-                desired_version: twin.desired_version,
-                reported,
-            },
+            (Ok(twin), Ok(reported)) => {
+                HubEvent::Twin { rid, desired: twin.desired, desired_version: twin.desired_version, reported }
+            }
             (Err(fault), _) => HubEvent::Garbled { reason: fault.to_string() },
             (_, Err(fault)) => unreachable!("reported beyond the hub's limits: {fault}"),
         });
@@ -228,7 +225,10 @@ impl World {
             if let Some(actuation) = self.engine.poll_actuation() {
                 let spec = &self.spec.outputs[actuation.output.0];
                 let share = actuation.drive.get();
-                assert!(share <= 1000 && (spec.kind == OutputKind::Pwm || matches!(share, 0 | 1000)), "{actuation:?}");
+                assert!(
+                    share <= 1000 && (spec.kind == OutputKind::Pwm || matches!(share, 0 | 1000)),
+                    "{actuation:?}"
+                );
                 let fault = || PinFault { reason: "the pin is gone".into() };
                 self.engine.handle_driven(actuation, if self.pins_fail { Err(fault()) } else { Ok(()) });
             } else if let Some(record) = self.engine.poll_record() {

@@ -25,10 +25,15 @@ pub fn run(bytes: &[u8]) {
         match (sample, judge.judge(sample)) {
             (Ok(sample), Ok(believed)) => {
                 assert_eq!(sample.to_bits(), believed.to_bits(), "a value that was not sampled");
-                assert!((VALID.0..=VALID.1).contains(&believed) && (believed - 85.0).abs() > 1e-6, "{believed}");
+                assert!(
+                    (VALID.0..=VALID.1).contains(&believed) && (believed - 85.0).abs() > 1e-6,
+                    "{believed}"
+                );
             }
             (Err(fault), judged) => assert_eq!(judged, Err(fault)),
-            (Ok(_), Err(fault)) => assert!(!matches!(fault, Fault::Missing | Fault::Unreadable | Fault::Stale)),
+            (Ok(_), Err(fault)) => {
+                assert!(!matches!(fault, Fault::Missing | Fault::Unreadable | Fault::Stale))
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use super::{assert_fit_for_a_log, merge};
 use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
-use twind::twin::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, Sync, SyncPolicy, Version};
+use twind::twin::{
+    DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, Sync, SyncPolicy, Version,
+};
 use twind::units::BootTime;
 
 const POLICY: SyncPolicy =
@@ -248,7 +250,8 @@ impl World {
             11 => {
                 let keys = ["a", "b", "c", "a.inner"].into_iter().filter_map(PropertyPath::parse);
                 let mask = tape.next();
-                self.touched = (0..).zip(keys).filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, key)| key).collect();
+                self.touched =
+                    (0..).zip(keys).filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, key)| key).collect();
                 self.sync.touch(self.touched.clone());
             }
             12 => {

@@ -7,7 +7,8 @@ use twind::hub::topic::{self, Incoming};
 pub fn run(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
     let read = topic::parse(text);
-    let tail = |version: Option<twind::twin::Version>| version.map(|v| format!("$version={v}")).unwrap_or_default();
+    let tail =
+        |version: Option<twind::twin::Version>| version.map(|v| format!("$version={v}")).unwrap_or_default();
     match read {
         Incoming::Response { status, rid, version } => {
             assert!(status <= 999, "{status}");
