@@ -49,7 +49,8 @@ pub enum RecordFault {
 impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(what) => write!(f, "not a twin record: {what}"),
+            // The parser quotes what it found, and that may be long.
+            Self::Malformed(what) => write!(f, "not a twin record: {what:.200}"),
             Self::Newer { format } => {
                 write!(f, "written by a later twind (format {format}, this one reads up to {FORMAT})")
             }

@@ -43,8 +43,6 @@ fn assert_lie_within(faults: &ConfigFaults, text: &str) {
         let width = lines[fault.line - 1].chars().count();
         assert!((1..=width + 1).contains(&fault.column), "{fault}");
         assert!(!fault.message.is_empty());
-        let long = fault.message.chars().count();
-        assert!(long <= 4000, "a message of {long} characters: {fault}");
     }
     let places: Vec<_> = faults.faults.iter().map(|fault| (fault.line, fault.column)).collect();
     assert!(places.is_sorted(), "not in the order of the file: {places:?}");

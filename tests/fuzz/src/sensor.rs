@@ -32,7 +32,7 @@ pub fn run(bytes: &[u8]) {
             }
             (Err(fault), judged) => assert_eq!(judged, Err(fault)),
             (Ok(_), Err(fault)) => {
-                assert!(!matches!(fault, Fault::Missing | Fault::Unreadable | Fault::Stale))
+                assert!(!matches!(fault, Fault::Missing | Fault::Unreadable | Fault::Stale));
             }
         }
     }
