@@ -1,6 +1,6 @@
 //! The one reader of all sensors: a number in an attribute, which is a small file that the kernel (or anybody) fills.
 //!
-//! A [`Kind`] knows where its attribute is and what the raw number counts; everything else is the same for all.
+//! A `Kind` knows where its attribute is and what the raw number counts; everything else is the same for all.
 //! A device may come back under another number, so a place that was found is kept only while it still belongs to
 //! the device. Deliberately absent: belief (that is `plausible`'s) and threads.
 
