@@ -25,11 +25,13 @@ found=tests/fuzz/target/found
 export TMPDIR=$PWD/tests/fuzz/target/tmp
 mkdir -p "$TMPDIR"
 
-cargo fuzz build --fuzz-dir tests/fuzz
+# One unit per crate would be a little faster, and takes far longer to build.
+options=(--fuzz-dir tests/fuzz --codegen-units 16)
+cargo fuzz build "${options[@]}"
 for target in "${targets[@]}"; do
     mkdir -p "$found/$target" "tests/fuzz/artifacts/$target"
     log=$TMPDIR/$target.log
-    if cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found/$target" "tests/fuzz/corpus/$target" -- \
+    if cargo fuzz run "${options[@]}" "$target" "$found/$target" "tests/fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 >"$log" 2>&1
     then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
@@ -37,7 +39,7 @@ for target in "${targets[@]}"; do
         echo "$target: $runs runs, $reached"
     else
         tail -40 "$log"
-        crash=$(grep -o 'tests/fuzz/artifacts/[^ ]*' "$log" | tail -1)
+        crash=$(grep -o 'tests/fuzz/artifacts/[^ /]*/[^ ]\+' "$log" | tail -1 || true)
         [ -n "$crash" ] || exit 1
         printf '\n%s fails. Keep the bytes and run them again:\n    cp %s tests/fuzz/corpus/%s/ && cargo test --test corpus %s\n' \
             "$target" "$crash" "$target" "$target"
