@@ -182,7 +182,8 @@ impl ConfigFault {
             let caret = format!("{}{}", " ".repeat((column - 1).min(length)), "^".repeat(width));
             (shown, caret)
         });
-        Self { line, column, message, excerpt }
+        // It may name what a person wrote.
+        Self { line, column, message: printable(&message), excerpt }
     }
 }
 

@@ -136,9 +136,20 @@ pub fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Setti
 /// # Errors
 /// Every fault in those tables, or that the file cannot be read.
 pub fn load_outputs(path: &Path, environment: &Environment) -> Result<OutputSettings, ConfigFaults> {
-    let text = files::config_text(path)?;
-    let places = Places::new(path, environment.credentials_directory.as_deref());
-    read_with(&text, path, &Sections::Only(&["board", "outputs"]), |mut root| {
+    parse_outputs(&files::config_text(path)?, path, environment)
+}
+
+/// [`load_outputs`] from a text.
+///
+/// # Errors
+/// Every fault in those tables.
+pub fn parse_outputs(
+    text: &str,
+    file: &Path,
+    environment: &Environment,
+) -> Result<OutputSettings, ConfigFaults> {
+    let places = Places::new(file, environment.credentials_directory.as_deref());
+    read_with(text, file, &Sections::Only(&["board", "outputs"]), |mut root| {
         let board = board::read(root.table("board"), &places);
         let outputs = outputs::read(&mut root, &board);
         let (outputs, pins) = outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
@@ -152,9 +163,20 @@ pub fn load_outputs(path: &Path, environment: &Environment) -> Result<OutputSett
 /// # Errors
 /// That `state-dir` is wrong, or the file cannot be read.
 pub fn load_local(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
-    let text = files::config_text(path)?;
-    let places = Places::new(path, environment.credentials_directory.as_deref());
-    read_with(&text, path, &Sections::Only(&["twin"]), |mut root| {
+    parse_local(&files::config_text(path)?, path, environment)
+}
+
+/// [`load_local`] from a text.
+///
+/// # Errors
+/// That `state-dir` is wrong.
+pub fn parse_local(
+    text: &str,
+    file: &Path,
+    environment: &Environment,
+) -> Result<LocalSettings, ConfigFaults> {
+    let places = Places::new(file, environment.credentials_directory.as_deref());
+    read_with(text, file, &Sections::Only(&["twin"]), |mut root| {
         let state_dir = twin::state_dir(&mut root.table("twin"), &places);
         let elsewhere = Findings::default();
         let mut root = root.again(&elsewhere);

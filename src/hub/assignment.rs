@@ -2,7 +2,7 @@
 //!
 //! A small JSON file beside the twin. It is replaced whole (written aside, synced, renamed, the folder synced), and only
 //! believed if it answers the question that would be asked now. It holds no secret.
-//! Deliberately absent: the threads for it; both functions block.
+//! Deliberately absent: the threads for it; `load` and `save` block.
 
 use super::Provisioning;
 use super::dps::Assignment;
@@ -26,16 +26,41 @@ pub(super) fn load(by: &Provisioning) -> Option<Assignment> {
             return None;
         }
     }
-    let kept: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    match read(by, &bytes) {
+        Ok(assignment) => assignment,
+        Err(Damaged) => {
+            tracing::warn!("the kept assignment {} is damaged; asking for it anew", path.display());
+            None
+        }
+    }
+}
+
+/// What was kept names no hub and device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+/// Reads what was kept; `None` if it answers another question than this registration's.
+///
+/// # Errors
+/// If it is no assignment.
+pub fn read(by: &Provisioning, bytes: &[u8]) -> Result<Option<Assignment>, Damaged> {
+    let kept: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
     let assignment = kept["assignedHub"]
         .as_str()
         .zip(kept["deviceId"].as_str())
-        .and_then(|(host, device)| Assignment::new(host, device));
-    if assignment.is_none() {
-        tracing::warn!("the kept assignment {} is damaged; asking for it anew", path.display());
-    }
-    assignment
-        .filter(|_| question(by).as_object().is_some_and(|asked| asked.iter().all(|(k, v)| kept[k] == *v)))
+        .and_then(|(host, device)| Assignment::new(host, device))
+        .ok_or(Damaged)?;
+    let asked = question(by);
+    let same = asked.as_object().is_some_and(|asked| asked.iter().all(|(k, v)| kept[k] == *v));
+    Ok(same.then_some(assignment))
+}
+
+/// What is kept of an assignment, for [`read`].
+pub fn write(by: &Provisioning, assignment: &Assignment) -> Vec<u8> {
+    let mut kept = question(by);
+    kept["assignedHub"] = json!(assignment.host);
+    kept["deviceId"] = json!(assignment.device_id);
+    format!("{kept}\n").into_bytes()
 }
 
 /// What the assignment answers.
@@ -46,14 +71,11 @@ fn question(by: &Provisioning) -> Value {
 /// Keeps an assignment.
 pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()> {
     let Some(path) = by.assignment_file.as_deref() else { return Ok(()) };
-    let mut kept = question(by);
-    kept["assignedHub"] = json!(assignment.host);
-    kept["deviceId"] = json!(assignment.device_id);
     let mut aside = path.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = Path::new(&aside);
     let mut file = File::create(aside)?;
-    file.write_all(format!("{kept}\n").as_bytes())?;
+    file.write_all(&write(by, assignment))?;
     file.sync_all()?;
     fs::rename(aside, path)?;
     match path.parent() {

@@ -142,15 +142,17 @@ pub(super) fn ask_state(rid: u64, operation: &str) -> Message {
 
 /// An answer's topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) rid: u64,
+pub struct Answer {
+    /// Like HTTP's.
+    pub status: u16,
+    /// The request's id.
+    pub rid: u64,
     /// When to ask again, within bounds.
-    pub(super) retry: Duration,
+    pub retry: Duration,
 }
 
 /// Reads `$dps/registrations/res/{status}/?$rid={rid}[&retry-after={s}]`; `None` for any other topic.
-pub(super) fn parse(topic: &str) -> Option<Answer> {
+pub fn parse(topic: &str) -> Option<Answer> {
     let (status, query) = topic.strip_prefix("$dps/registrations/res/")?.split_once("/?")?;
     let parameter =
         |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name);
@@ -163,15 +165,23 @@ pub(super) fn parse(topic: &str) -> Option<Answer> {
 
 /// How a registration stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Ask for this operation's state after so long.
-    Assigning { operation: String, retry: Duration },
+pub enum Progress {
+    /// It is under way: ask for its state.
+    Assigning {
+        /// The operation's name.
+        operation: String,
+        /// Ask after so long.
+        retry: Duration,
+    },
     /// It is done.
     Assigned(Assignment),
 }
 
 /// Reads an answer's body by its status.
-pub(super) fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFault> {
+///
+/// # Errors
+/// Why the service names no hub.
+pub fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFault> {
     let body: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
     let text = |value: &Value| super::codec::shorten(value.as_str().unwrap_or_default());
     match answer.status {

@@ -25,14 +25,15 @@ use crate::units::{BootTime, UnixSeconds};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
+pub mod assignment;
 pub mod codec;
 pub mod dial;
+pub mod dps;
+pub mod proxy;
 pub mod token;
 pub mod topic;
 
 mod account;
-mod assignment;
-mod dps;
 mod driver;
 mod exchange;
 mod failure;
@@ -41,7 +42,6 @@ mod link;
 mod lives;
 mod moments;
 mod provisioning;
-mod proxy;
 mod session;
 #[cfg(test)]
 mod session_tests;

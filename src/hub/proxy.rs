@@ -125,9 +125,17 @@ where
         Ok(answer)
     };
     let answer = timeout(limit, exchange).await.unwrap_or(Err(ProxyFault::Timeout(Stage::Proxy)))?;
-    match status(&answer) {
+    judge(&answer, proxy.credentials.is_some())
+}
+
+/// What an answer to CONNECT means; `signed` if there were credentials in the question.
+///
+/// # Errors
+/// Why there is no connection.
+pub fn judge(answer: &[u8], signed: bool) -> Result<(), ProxyFault> {
+    match status(answer) {
         Some(200..=299) => Ok(()),
-        Some(407) if proxy.credentials.is_some() => Err(ProxyFault::WrongCredentials),
+        Some(407) if signed => Err(ProxyFault::WrongCredentials),
         Some(407) => Err(ProxyFault::WantsCredentials),
         Some(status) => Err(ProxyFault::Status(status)),
         None => {

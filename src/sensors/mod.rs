@@ -5,11 +5,12 @@
 //! sensor is a file here (`hwmon`, `thermal_zone`, …) and a line in [`open`]. Deliberately absent: clocks (the time
 //! is given to the poller), and the age of a value, which the core judges.
 
+pub mod sysfs;
+
 mod file;
 mod hwmon;
 mod plausible;
 mod poller;
-mod sysfs;
 #[cfg(test)]
 mod tests;
 mod thermal_zone;

@@ -1,6 +1,6 @@
 //! The one reader of all sensors: a number in an attribute, which is a small file that the kernel (or anybody) fills.
 //!
-//! A [`Kind`] knows where its attribute is and what the raw number counts; everything else is the same for all.
+//! A `Kind` knows where its attribute is and what the raw number counts; everything else is the same for all.
 //! A device may come back under another number, so a place that was found is kept only while it still belongs to
 //! the device. Deliberately absent: belief (that is `plausible`'s) and threads.
 
@@ -50,12 +50,6 @@ impl Attribute {
             None => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
         }
     }
-
-    fn value(&self, place: &Path, text: &str) -> Result<f64, Fault> {
-        let raw: f64 = text.trim().parse().map_err(|_| Fault::NotANumber)?;
-        let value = raw / self.kind.raw_per_unit(place) * self.scale + self.offset;
-        if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
-    }
 }
 
 impl Sensor for Attribute {
@@ -73,10 +67,20 @@ impl Sensor for Attribute {
             }
         }
         match &self.place {
-            Some(place) => self.value(place, &text?),
+            Some(place) => value(&text?, self.kind.raw_per_unit(place), self.scale, self.offset),
             None => Err(Fault::Missing),
         }
     }
+}
+
+/// The value that a text says, in the sensor's unit.
+///
+/// # Errors
+/// If it says no number, or none that is finite then.
+pub fn value(text: &str, raw_per_unit: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
+    let raw: f64 = text.trim().parse().map_err(|_| Fault::NotANumber)?;
+    let value = raw / raw_per_unit * scale + offset;
+    if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
 }
 
 /// An attribute's text. Never waits for a writer, as a pipe would make it.
@@ -89,10 +93,17 @@ pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
     let file =
         OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|reason| fault(&reason))?;
     let mut bytes = Vec::with_capacity(ATTRIBUTE_BYTES_MAX);
-    let read =
-        file.take(ATTRIBUTE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(|reason| fault(&reason))?;
+    file.take(ATTRIBUTE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(|reason| fault(&reason))?;
+    text(bytes)
+}
+
+/// An attribute's bytes as text.
+///
+/// # Errors
+/// If they are none, or so many that there may be more.
+pub fn text(bytes: Vec<u8>) -> Result<String, Fault> {
     // What fills the room may go on beyond it, and half a number is none.
-    if read == ATTRIBUTE_BYTES_MAX {
+    if bytes.len() >= ATTRIBUTE_BYTES_MAX {
         return Err(Fault::NotANumber);
     }
     String::from_utf8(bytes).map_err(|_| Fault::NotANumber)

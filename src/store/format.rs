@@ -65,7 +65,7 @@ impl fmt::Display for Damage {
 }
 
 /// A generation's bytes; `None` for a record that is too large to be read back.
-pub(super) fn seal(number: u64, record: &[u8]) -> Option<Vec<u8>> {
+pub fn seal(number: u64, record: &[u8]) -> Option<Vec<u8>> {
     if record.len() > RECORD_BYTES_MAX {
         return None;
     }
@@ -79,7 +79,10 @@ pub(super) fn seal(number: u64, record: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The write's number and the record's bytes.
-pub(super) fn unseal(bytes: &[u8]) -> Result<(u64, &[u8]), Damage> {
+///
+/// # Errors
+/// Why the bytes are no generation, or not the one that was written.
+pub fn unseal(bytes: &[u8]) -> Result<(u64, &[u8]), Damage> {
     let line_bytes = bytes.iter().take(HEADER_BYTES_MAX).position(|byte| *byte == b'\n');
     let (line, record) = bytes.split_at(line_bytes.ok_or(Damage::NotARecord)?);
     let record = record.get(1..).ok_or(Damage::NotARecord)?;

@@ -5,9 +5,10 @@
 //! not become durable; the store reports it and leaves it to the engine to offer again. Deliberately absent:
 //! retries, clocks, and any knowledge of what a record holds.
 
+pub mod format;
+
 mod directory;
 mod file;
-mod format;
 mod lock;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,10 @@ use serde_json::{Map, Value};
 
 /// A section's size at most, by the hub's own measure (IoT Hub developer guide, device twins).
 const SECTION_SIZE_MAX: usize = 32 * 1024;
+/// A section's bytes as JSON at most. The hub's measure counts no punctuation, no empty value and no control character,
+/// so it bounds neither memory nor disk; with this a record of three sections can always be kept. It is also what one
+/// message can bring.
+const SECTION_BYTES_MAX: usize = 256 * 1024;
 /// A string's UTF-8 bytes at most.
 const STRING_BYTES_MAX: usize = 4096;
 /// A key's UTF-8 bytes at most.
@@ -111,6 +115,8 @@ pub enum Limit {
     Null,
     /// The section as a whole is larger than 32 KiB.
     SectionSize,
+    /// The section takes more than 256 KiB as JSON, however little of it the hub counts. twind's own limit.
+    SectionBytes,
 }
 
 impl fmt::Display for LimitFault {
@@ -124,6 +130,7 @@ impl fmt::Display for LimitFault {
             Limit::NullInArray => "an array must not hold null",
             Limit::Null => "a value must not be null",
             Limit::SectionSize => "the section is larger than 32 KiB",
+            Limit::SectionBytes => "the section takes more than 256 KiB as JSON, which cannot be kept",
         };
         if self.property.is_empty() {
             f.write_str(what)
@@ -148,8 +155,12 @@ impl Section {
     /// The first property that breaks a limit; a null counts as one.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, LimitFault> {
         check_object(&object, &mut Vec::new(), 0, Nulls::Refused)?;
+        let whole = |limit| Err(LimitFault { property: String::new(), limit });
         if size(&object) > SECTION_SIZE_MAX {
-            return Err(LimitFault { property: String::new(), limit: Limit::SectionSize });
+            return whole(Limit::SectionSize);
+        }
+        if bytes(&object) > SECTION_BYTES_MAX {
+            return whole(Limit::SectionBytes);
         }
         Ok(Self(object))
     }
@@ -390,6 +401,10 @@ fn check_leaf(value: &Value, nulls: Nulls) -> Result<(), Limit> {
 
 fn size(object: &Map<String, Value>) -> usize {
     object.iter().map(|(key, value)| text_size(key) + value_size(value)).sum()
+}
+
+fn bytes(object: &Map<String, Value>) -> usize {
+    serde_json::to_string(object).map_or(usize::MAX, |text| text.len())
 }
 
 fn value_size(value: &Value) -> usize {

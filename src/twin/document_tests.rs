@@ -1,4 +1,5 @@
 use super::*;
+use crate::twin::TwinRecord;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -144,4 +145,17 @@ proptest! {
         a.apply(&Section::default().diff_to(&Section(b)));
         prop_assert!(Section::from_object(a.0).is_ok());
     }
+}
+
+#[test]
+fn a_section_has_a_bound_in_bytes_however_little_the_hub_counts() {
+    // Nothing in it counts but the key.
+    let empties = |count: usize| json!({ "a": vec![json!([]); count] }).as_object().unwrap().clone();
+    let full = Section::from_object(empties(80_000)).unwrap();
+    assert_eq!(full.size(), 1);
+    let refused = Section::from_object(empties(90_000)).err().map(|fault| fault.limit);
+    assert_eq!(refused, Some(Limit::SectionBytes));
+    let record =
+        TwinRecord { desired: full.clone(), accepted: full.clone(), reported: full, ..TwinRecord::default() };
+    assert!(record.encode().len() < 1024 * 1024, "more than can be kept");
 }

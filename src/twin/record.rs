@@ -49,7 +49,8 @@ pub enum RecordFault {
 impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(what) => write!(f, "not a twin record: {what}"),
+            // The parser quotes what it found, and that may be long.
+            Self::Malformed(what) => write!(f, "not a twin record: {what:.200}"),
             Self::Newer { format } => {
                 write!(f, "written by a later twind (format {format}, this one reads up to {FORMAT})")
             }
@@ -148,6 +149,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_comes_back_as_it_was(number in any::<f64>().prop_filter("JSON has no other", |n| n.is_finite())) {
+            let mut record = record();
+            record.reported = Section::from_object(json!({"n": number}).as_object().unwrap().clone()).unwrap();
+            prop_assert_eq!(TwinRecord::decode(&record.encode()), Ok(record));
+        }
+
         #[test]
         fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(TwinRecord::decode(&bytes).is_err());

@@ -1,0 +1,80 @@
+//! Twin documents: two sections and a patch, one JSON object a line.
+
+use super::{assert_fit_for_a_log, merge};
+use serde_json::{Map, Value};
+use twind::twin::{Limit, LimitFault, Patch, Section};
+
+/// See the module.
+pub fn run(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let mut object = || serde_json::from_slice::<Map<String, Value>>(lines.next().unwrap_or_default()).ok();
+    let (from, to, change) = (object(), object(), object());
+    let section = |object: Option<Map<String, Value>>| match object.map(Section::from_object) {
+        Some(Ok(section)) => {
+            assert!(section.size() <= 32 * 1024);
+            assert_eq!(Section::from_object(section.as_object().clone()).as_ref(), Ok(&section));
+            Some(section)
+        }
+        Some(Err(fault)) => assert_says_why(&fault),
+        None => None,
+    };
+    let (from, to) = (section(from).unwrap_or_default(), section(to).unwrap_or_default());
+    for (from, to) in [(&from, &to), (&to, &from), (&from, &from)] {
+        assert_leads_to(from, to);
+    }
+    match change.map(Patch::from_object) {
+        Some(Ok(patch)) => assert_applies(&from, &patch),
+        Some(Err(fault)) => {
+            assert_says_why::<()>(&fault);
+        }
+        None => {}
+    }
+}
+
+/// The law that reports stand on.
+fn assert_leads_to(from: &Section, to: &Section) {
+    let difference = from.diff_to(to);
+    let mut moved = from.clone();
+    moved.apply(&difference);
+    assert_eq!(moved, *to, "{difference:?} does not lead there");
+    assert_eq!(difference.is_empty(), from == to);
+    let sent = Patch::from_object(difference.as_object().clone());
+    assert_eq!(sent.as_ref(), Ok(&difference), "the hub would refuse it");
+    assert_eq!(Patch::from_leaves(difference.leaves()), difference, "its leaves are another patch");
+    // Sent in two parts, as a search for a refused property does, it leads to the same.
+    let mut leaves = difference.leaves();
+    let later = leaves.split_off(leaves.len() / 2);
+    let mut in_parts = from.clone();
+    for part in [leaves, later] {
+        in_parts.apply(&Patch::from_leaves(part));
+    }
+    assert_eq!(in_parts, *to, "{difference:?} in two parts does not lead there");
+    for (path, value) in difference.leaves() {
+        match to.get(&path) {
+            Some(present) => assert_eq!(*present, value, "{path}"),
+            None => assert!(value.is_null(), "{path}"),
+        }
+    }
+}
+
+fn assert_applies(from: &Section, patch: &Patch) {
+    let mut moved = from.clone();
+    moved.apply(patch);
+    assert_eq!(
+        *moved.as_object(),
+        merge::merged(from.as_object(), patch.as_object()),
+        "not as RFC 7396 has it"
+    );
+    let mut twice = moved.clone();
+    twice.apply(patch);
+    assert_eq!(twice, moved, "applied twice it is another");
+    match Section::from_object(moved.as_object().clone()) {
+        Ok(same) => assert_eq!(same, moved),
+        Err(fault) => assert!(matches!(fault.limit, Limit::SectionSize | Limit::SectionBytes), "{fault}"),
+    }
+}
+
+fn assert_says_why<T>(fault: &LimitFault) -> Option<T> {
+    assert_fit_for_a_log(&fault.to_string());
+    None
+}

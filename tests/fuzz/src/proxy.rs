@@ -1,0 +1,26 @@
+//! A proxy's answer to CONNECT.
+
+use super::assert_fit_for_a_log;
+use twind::hub::ProxyFault;
+use twind::hub::proxy::judge;
+
+/// See the module.
+pub fn run(bytes: &[u8]) {
+    let (plain, signed) = (judge(bytes, false), judge(bytes, true));
+    match (&plain, &signed) {
+        (Err(ProxyFault::WantsCredentials), Err(ProxyFault::WrongCredentials)) => {}
+        _ => assert_eq!(plain, signed),
+    }
+    for fault in [plain.clone().err(), signed.err()].into_iter().flatten() {
+        assert_fit_for_a_log(&fault.to_string());
+    }
+    let is_http = bytes.starts_with(b"HTTP/1.0 ") || bytes.starts_with(b"HTTP/1.1 ");
+    match plain {
+        Ok(()) => assert!(is_http && bytes[9] == b'2', "a connection by {bytes:?}"),
+        Err(ProxyFault::Status(status)) => {
+            assert!((100..=999).contains(&status) && !(200..=299).contains(&status), "{status}");
+            assert!(is_http);
+        }
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,33 @@
+//! A topic that the hub published to. The bytes are the topic.
+
+use super::assert_fit_for_a_topic;
+use twind::hub::topic::{self, Incoming};
+
+/// See the module.
+pub fn run(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    let read = topic::parse(text);
+    let tail =
+        |version: Option<twind::twin::Version>| version.map(|v| format!("$version={v}")).unwrap_or_default();
+    match read {
+        Incoming::Response { status, rid, version } => {
+            assert!(status <= 999, "{status}");
+            let again = format!("$iothub/twin/res/{status:03}/?$rid={rid}&{}", tail(version));
+            assert_eq!(topic::parse(&again), read, "{text:?} and {again:?}");
+        }
+        Incoming::Desired { version } => {
+            let again = format!("$iothub/twin/PATCH/properties/desired/?{}", tail(version));
+            assert_eq!(topic::parse(&again), read, "{text:?} and {again:?}");
+        }
+        Incoming::Method { name, rid } => {
+            assert!(!name.is_empty() && !name.contains('/'), "{name:?}");
+            assert!(text.contains(name) && text.contains(rid));
+            // Not for what no broker would have let through either.
+            if !text.contains(['+', '#', '\0']) {
+                assert_fit_for_a_topic(&topic::answer_method(rid, 200));
+            }
+        }
+        Incoming::Unreadable => assert!(text.starts_with("$iothub/twin/"), "{text:?} is not about the twin"),
+        Incoming::Foreign => assert!(!text.starts_with("$iothub/twin/"), "{text:?} is about the twin"),
+    }
+}
