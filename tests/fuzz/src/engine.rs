@@ -154,7 +154,9 @@ impl World {
                 let status = text.trim().parse().unwrap_or(400_u16).max(400);
                 let message = codec::read_refusal(told);
                 if let Some(rid) = self.report.take().map(|(rid, _)| rid).or(self.fetch.take()) {
-                    self.hub(HubEvent::Rejected { rid, status, message });
+                    let retry_after =
+                        status.is_multiple_of(2).then(|| Duration::from_secs(u64::from(status)));
+                    self.hub(HubEvent::Rejected { rid, status, message, retry_after });
                 }
             }
             b'M' => self.hub(HubEvent::Method { rid: "1".into(), name: text.trim().into() }),

@@ -239,12 +239,14 @@ impl World {
                 let what = tape.next();
                 let rid = self.rid(tape, what.is_multiple_of(2));
                 let status = [400, 408, 412, 413, 429, 500, 503, 599][usize::from(what / 2 % 8)];
-                self.hub(HubEvent::Rejected { rid, status, message: "no".into() });
+                let retry_after = (what >= 128).then(|| Duration::from_secs(u64::from(what)));
+                self.hub(HubEvent::Rejected { rid, status, message: "no".into(), retry_after });
             }
             9 => self.hub(HubEvent::Garbled { reason: "?".into() }),
             10 => {
                 let wanted = section(tape.document(false));
-                self.sync.set_reported(self.now, wanted.clone());
+                self.sync.set_reported(wanted.clone());
+                self.sync.report(self.now);
                 self.wanted = Some(wanted);
             }
             11 => {

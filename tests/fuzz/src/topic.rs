@@ -10,9 +10,11 @@ pub fn run(bytes: &[u8]) {
     let tail =
         |version: Option<twind::twin::Version>| version.map(|v| format!("$version={v}")).unwrap_or_default();
     match read {
-        Incoming::Response { status, rid, version } => {
+        Incoming::Response { status, rid, version, retry_after } => {
             assert!(status <= 999, "{status}");
-            let again = format!("$iothub/twin/res/{status:03}/?$rid={rid}&{}", tail(version));
+            let pause =
+                retry_after.map(|pause| format!("&retry-after={}", pause.as_secs())).unwrap_or_default();
+            let again = format!("$iothub/twin/res/{status:03}/?$rid={rid}&{}{pause}", tail(version));
             assert_eq!(topic::parse(&again), read, "{text:?} and {again:?}");
         }
         Incoming::Desired { version } => {
