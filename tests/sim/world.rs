@@ -18,7 +18,10 @@ use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
 use twind::twin::{HubEvent, HubRequest};
-use twind::units::BootTime;
+use twind::units::{BootTime, UnixSeconds};
+
+/// Mean time between two calls of direct methods.
+const CALL_EVERY: Duration = secs(700);
 
 /// What a run is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pub(crate) enum Event {
     Written(u64),
     /// This sensor is due; of this life of the process.
     Sample(usize, u64),
+    /// Somebody calls a direct method.
+    Call,
     /// The back end writes.
     Edit,
     /// It writes more often than a fetch can hold.
@@ -111,6 +116,8 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// When the machine last booted: its boot time is counted from there.
     pub(crate) booted: Duration,
+    /// By how much the wall clock is wrong.
+    pub(crate) wall_off_secs: i64,
     planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
@@ -129,6 +136,8 @@ pub(crate) struct World {
     sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
+    call_every: Duration,
+    calls: u64,
     pub(crate) calm: bool,
     requests: Requests,
     pub(crate) steps: u64,
@@ -154,6 +163,7 @@ impl World {
         let mut world = Self {
             now: Duration::ZERO,
             booted: Duration::ZERO,
+            wall_off_secs: 0,
             planned: BTreeMap::new(),
             sequence: 0,
             engine: None,
@@ -169,6 +179,8 @@ impl World {
             sampling: Rng::of(seed, "samples"),
             rates: Vec::new(),
             edit_every,
+            call_every: rarer * CALL_EVERY,
+            calls: 0,
             chance,
             calm: false,
             requests: Requests::default(),
@@ -178,6 +190,8 @@ impl World {
         world.plan(Duration::ZERO, Event::Start);
         let first_edit = world.chance.wait(edit_every);
         world.plan(first_edit, Event::Edit);
+        let first_call = world.sampling.wait(world.call_every);
+        world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
         world
     }
@@ -185,6 +199,11 @@ impl World {
     /// The machine's own clock.
     pub(crate) fn boot(&self) -> BootTime {
         BootTime::from_boot(self.now.saturating_sub(self.booted))
+    }
+
+    /// What the machine's wall clock shows, which is anything.
+    fn wall(&self) -> UnixSeconds {
+        UnixSeconds((self.now.as_secs() + 1_800_000_000).saturating_add_signed(self.wall_off_secs))
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
@@ -245,6 +264,7 @@ impl World {
                 }
             }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
+            Event::Call => return self.call(),
             Event::Edit => self.edit(),
             Event::Burst => {
                 self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
@@ -312,7 +332,7 @@ impl World {
         }
         let Some(answer) = self.hub.answer(request) else { return Ok(()) };
         self.say(|| format!("hub answers {}", answer.status));
-        self.oracle.handle_answered(self.now, request, answer.status, &self.hub, &self.disk)?;
+        self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
         // What the hub is about to say is under way already.
         self.net.under_way.1 += 1;
         let ready = self.now + self.hub.time_to_answer();
@@ -355,9 +375,12 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let now = self.boot();
-        let at = self.now;
+        let (now, at, wall) = (self.boot(), self.now, self.wall());
         self.with_engine(|engine, oracle| {
+            if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
+                oracle.handle_contact(wall);
+                engine.handle_contact(wall);
+            }
             oracle.handle_delivery(at, &event, engine);
             engine.handle_hub(now, event);
         })
@@ -414,12 +437,10 @@ impl World {
             self.planned.iter().filter(|(_, event)| of_this(event)).map(|(key, _)| *key).collect();
         for key in keys.into_iter().take(survivors) {
             if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
-                let status = self.hub.answer(&request).map(|answer| answer.status);
-                self.say(|| {
-                    format!("hub takes a last request ({status:?}), and nobody hears it: {request:?}")
-                });
-                let status = status.unwrap_or_default();
-                self.oracle.handle_answered(self.now, &request, status, &self.hub, &self.disk)?;
+                let Some(answer) = self.hub.answer(&request) else { continue };
+                let status = answer.status;
+                self.say(|| format!("hub takes a last request ({status}), and nobody hears it: {request:?}"));
+                self.oracle.handle_answered(self.now, &request, &answer, &self.hub, &self.disk)?;
             }
         }
         Ok(())
@@ -471,6 +492,23 @@ impl World {
         for edit in self.back_end.edits() {
             self.write_desired(&edit.body, edit.whole);
         }
+    }
+
+    /// A direct method reaches the device, if it is there.
+    fn call(&mut self) -> Result<(), String> {
+        self.calls += 1;
+        let wait = self.sampling.wait(self.call_every);
+        self.plan(self.now + wait, Event::Call);
+        let name = *self.sampling.pick(&["resync", "status", "reboot"]);
+        if !self.net.up || self.net.closing || self.net.half_open {
+            return Ok(());
+        }
+        let (now, rid) = (self.boot(), self.calls.to_string());
+        self.say(|| format!("method {rid}: {name}"));
+        self.with_engine(|engine, oracle| {
+            oracle.handle_call(&rid, name);
+            engine.handle_hub(now, HubEvent::Method { rid: rid.clone(), name: name.into() });
+        })
     }
 
     /// The back end writes, and the hub tells whoever is connected.
