@@ -4,6 +4,7 @@
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
 
+use crate::oracle::Kind as Look;
 use crate::plant::Mood;
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
@@ -141,7 +142,7 @@ impl World {
         }
         let edit = self.back_end.last();
         self.write_desired(&edit.body, edit.whole);
-        Ok(())
+        self.look(Look::Fact)
     }
 
     fn upset_sensor(&mut self) {

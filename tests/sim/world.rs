@@ -566,7 +566,8 @@ impl World {
         Ok(())
     }
 
-    fn look(&mut self, kind: Kind) -> Result<(), String> {
+    /// Has the oracle look.
+    pub(crate) fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
         let (hub, net, disk) = (&self.hub, &self.net, &self.disk);

@@ -172,8 +172,8 @@ impl Traffic {
         self.reconnects_due = true;
         let patience = self.spec.sync.request_timeout + net.round_trip() * 2 + secs(1);
         self.fetch_excused_until = self.fetch_excused_until.max(now + patience * 3);
-        self.report_excused_until = self.fetch_excused_until;
-        self.undisturbed_since = now + patience * 3;
+        self.report_excused_until = self.report_excused_until.max(self.fetch_excused_until);
+        self.undisturbed_since = self.undisturbed_since.max(now + patience * 3);
     }
 
     /// The refresh heals it; and the next notification shows a gap.
@@ -193,9 +193,8 @@ impl Traffic {
         if status < 400 {
             return;
         }
-        self.refusals += 1;
         let pause = self.pause(&answer.event);
-        self.undisturbed_since = now + pause + secs(20);
+        self.undisturbed_since = self.undisturbed_since.max(now + pause + secs(20));
         self.report_excused_until = self.report_excused_until.max(now + pause);
         match request {
             HubRequest::GetTwin { .. } => {
@@ -211,9 +210,9 @@ impl Traffic {
         }
     }
 
-    /// The device's pause after the last refusal: its own, or the hub's if that is longer.
+    /// The device's pause after one more refusal: its own, or the hub's if that is longer.
     fn pause(&self, refusal: &HubEvent) -> Duration {
-        let own = secs(2 << self.refusals.saturating_sub(1).min(8)).min(secs(300));
+        let own = secs(2 << self.refusals.min(8)).min(secs(300));
         own.max(asked(refusal))
     }
 
@@ -247,6 +246,7 @@ impl Traffic {
             }
             // It may have been long under way.
             let until = now + self.pause(event);
+            self.refusals += 1;
             self.undisturbed_since = self.undisturbed_since.max(until + secs(20));
             self.report_excused_until = self.report_excused_until.max(until);
         }
