@@ -249,6 +249,9 @@ impl Traffic {
             self.refusals += 1;
             self.undisturbed_since = self.undisturbed_since.max(until + secs(20));
             self.report_excused_until = self.report_excused_until.max(until);
+            if self.fetching == Some(*rid) {
+                self.fetch_excused_until = self.fetch_excused_until.max(until);
+            }
         }
         match event {
             HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
