@@ -207,7 +207,8 @@ proptest! {
 fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
     let mut rig = Rig::new();
     let mut call = |name: &str| {
-        rig.engine.handle_hub(at(1), HubEvent::Method { rid: "7".into(), name: name.into() });
+        let method = HubEvent::Method { rid: "7".into(), name: name.into(), argument: Value::Null };
+        rig.engine.handle_hub(at(1), method);
         match rig.engine.poll_request() {
             Some(HubRequest::AnswerMethod { rid, status, payload }) if rid == "7" => (status, payload),
             other => panic!("{other:?}"),

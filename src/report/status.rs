@@ -1,4 +1,5 @@
-//! What twind is doing now, for a person: the answer to the direct method `status`.
+//! What twind is doing now, for a person: the answer to the direct method `status`, and the core's part of what the
+//! command `twind status` shows.
 //!
 //! Temperatures are degrees Celsius and ages whole seconds, whatever the twin's unit: this is not a report.
 //! Deliberately absent: dead-bands and samples; everything is as it is at this moment.
@@ -28,7 +29,7 @@ pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
             "max": tidy(round_to(climate.range().max().degrees(), 2)),
         })),
         "sensors": sensors(now, facts),
-        "outputs": outputs(facts),
+        "outputs": outputs(now, facts),
         "storeFault": facts.store_fault,
     })
 }
@@ -49,12 +50,17 @@ fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     facts.sensors.iter().enumerate().map(one).collect()
 }
 
-fn outputs(facts: Facts<'_>) -> Map<String, Value> {
+fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     let mut outputs = Map::new();
     for (index, (spec, state)) in facts.outputs.iter().enumerate() {
         let entry = json!({
             "permille": state.drive.map(|drive| drive.get()),
             "cause": state.cause.to_string(),
+            "override": state.hand.map(|hand| json!({
+                "percent": tidy(hand.drive.percent()),
+                "secondsLeft": hand.until.since(now).as_secs(),
+                "by": hand.by.to_string(),
+            })),
             "fault": facts.pin_faults.get(&index),
         });
         outputs.insert(spec.name.clone(), entry);

@@ -136,7 +136,7 @@ impl Daemon {
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
         let now = clock.boot();
         let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
-        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::default());
+        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::at_start(clock.machine()));
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
@@ -214,7 +214,7 @@ impl Daemon {
         match event {
             LinkEvent::Hub(event) => {
                 if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                    self.engine.handle_contact(self.clock.unix());
+                    self.engine.handle_contact(self.clock.boot(), self.clock.unix());
                 }
                 self.engine.handle_hub(self.clock.boot(), event);
             }

@@ -159,7 +159,7 @@ impl World {
                     self.hub(HubEvent::Rejected { rid, status, message, retry_after });
                 }
             }
-            b'M' => self.hub(HubEvent::Method { rid: "1".into(), name: text.trim().into() }),
+            b'M' => self.hub({FIX}),
             b'S' => self.read_sensor(told),
             b'W' => self.wait(text.trim().parse().unwrap_or(1000_u64).min(1 << 32)),
             b'.' => {
