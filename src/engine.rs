@@ -27,9 +27,9 @@ use crate::control::{
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
+use carry::{is_start_news, outputs_at_start};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use carry::{is_start_news, outputs_at_start};
 use std::rc::Rc;
 use trail::Trail;
 
@@ -86,6 +86,8 @@ pub struct Engine {
     notices: VecDeque<Notice>,
     answers: VecDeque<HubRequest>,
     machine: Machine,
+    /// When the last record was made, in this boot.
+    recorded_at: BootTime,
     trail: Trail,
 }
 
@@ -103,6 +105,8 @@ impl Engine {
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
+        let of_this_boot = record.as_ref().filter(|record| carry.machine.is_of(&record.moment));
+        let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
         let is_news = is_start_news(&outputs, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let meaning =
@@ -149,6 +153,7 @@ impl Engine {
             notices: VecDeque::new(),
             answers: VecDeque::new(),
             machine: carry.machine,
+            recorded_at,
             trail: carry.trail,
             spec,
         }
@@ -279,6 +284,7 @@ impl Engine {
         if let Some((sequence, _)) = &mut self.untold {
             *sequence = self.sequence;
         }
+        self.recorded_at = self.stepped_at.unwrap_or(self.recorded_at);
         Some(self.record())
     }
 

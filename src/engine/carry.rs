@@ -9,7 +9,7 @@ use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::report::Acknowledgement;
-use crate::twin::{Machine, TwinRecord, Turn};
+use crate::twin::{Machine, Turn, TwinRecord};
 use crate::units::BootTime;
 use std::rc::Rc;
 

@@ -93,7 +93,8 @@ impl Engine {
     /// Plans the next record for the sake of overrides alone.
     pub(super) fn keep_overrides(&mut self, now: BootTime) {
         if self.save == Save::Clean && self.outputs.iter().any(|(_, state)| state.hand.is_some()) {
-            self.save = Save::At(now + KEPT_EVERY);
+            let due = self.recorded_at + KEPT_EVERY;
+            self.save = if due > now { Save::At(due) } else { Save::Now };
         }
     }
 
@@ -107,7 +108,7 @@ impl Engine {
         let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));
         let turns = || self.outputs.turns().map(|(name, turn)| (name.to_owned(), turn)).collect();
         TwinRecord {
-            moment: self.machine.moment(self.stepped_at.unwrap_or_default()),
+            moment: self.machine.moment(self.stepped_at.unwrap_or(self.recorded_at)),
             overrides: hands.collect(),
             turns: self.outputs.is_stopping().then(turns),
             ..record

@@ -163,3 +163,18 @@ fn an_override_is_the_machines_and_stays_when_the_identity_is_another() {
     assert_eq!(next.drive(), Some(1000));
     assert_eq!(next.engine.sync().desired_version(), Version(0));
 }
+
+#[test]
+fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
+    let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
+    let order = Some((Permille::FULL, secs(10 * 3600)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let mut kept = rig.kept();
+    for life in 1..4 {
+        let mut next = Rig::started(spec(), BOOT, at(life * 2400), kept.clone());
+        next.pass(secs(2300), |_| 24.0);
+        kept = next.written.last().cloned().unwrap_or(kept);
+    }
+    assert_eq!(kept.moment.at, at(7200));
+}

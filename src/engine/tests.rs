@@ -1,8 +1,8 @@
 use super::*;
+use crate::control::climate::Regime;
 use crate::control::fixtures::{
     ON, at, celsius, climate_spec, fan, patch, path, properties, secs, section, thermometer,
 };
-use crate::control::climate::Regime;
 use crate::control::{Fault, OutputKind, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
 use crate::twin::{Section, Version};

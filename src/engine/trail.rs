@@ -117,7 +117,7 @@ mod tests {
         }
         assert_eq!(trail.latest().count(), CHANGES_MAX);
         assert_eq!(trail.latest().next().map(|change| change.at), Some(at(2999)));
-        let names: Vec<_> = trail.latest().map(|change| Rc::as_ptr(&change.output)).collect();
-        assert!(names.windows(2).all(|pair| pair[0] == pair[1]));
+        let names: Vec<_> = trail.latest().map(|change| &change.output).collect();
+        assert!(names.windows(2).all(|pair| Rc::ptr_eq(pair[0], pair[1])));
     }
 }

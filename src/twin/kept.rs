@@ -119,19 +119,19 @@ pub(super) fn encode(
     if *moment != Moment::default() {
         let boot = moment.boot.map(|boot| boot.to_string());
         let wall = moment.wall.map(|wall| wall.0);
-        object.insert("moment".into(), json!({ "boot": boot, "atMs": millis(moment.at), "wall": wall }));
+        object.insert("moment".into(), json!({ "boot": boot, "atNs": nanos(moment.at), "wall": wall }));
     }
     if !overrides.is_empty() {
         let one = |(output, hand): &(String, Override)| {
-            let (permille, until) = (hand.drive.get(), millis(hand.until));
+            let (permille, until) = (hand.drive.get(), nanos(hand.until));
             let by = hand.by.to_string();
-            (output.clone(), json!({ "permille": permille, "untilMs": until, "by": by }))
+            (output.clone(), json!({ "permille": permille, "untilNs": until, "by": by }))
         };
         object.insert("overrides".into(), overrides.iter().map(one).collect::<Map<_, _>>().into());
     }
     if let Some(turns) = turns {
         let one = |(output, turn): &(String, Turn)| {
-            (output.clone(), json!({ "permille": turn.drive.get(), "atMs": millis(turn.at) }))
+            (output.clone(), json!({ "permille": turn.drive.get(), "atNs": nanos(turn.at) }))
         };
         object.insert("turns".into(), turns.iter().map(one).collect::<Map<_, _>>().into());
     }
@@ -143,14 +143,14 @@ pub(super) fn decode(
 ) -> (Moment, Vec<(String, Override)>, Option<Vec<(String, Turn)>>) {
     let moment = fields.get("moment").map_or_else(Moment::default, |moment| Moment {
         boot: moment["boot"].as_str().and_then(BootId::parse),
-        at: time(&moment["atMs"]).unwrap_or_default(),
+        at: time(&moment["atNs"]).unwrap_or_default(),
         wall: moment["wall"].as_u64().map(UnixSeconds),
     });
     let hand = |value: &Value| {
         let by = Author::parse(value["by"].as_str()?)?;
-        Some(Override { drive: share(value)?, until: time(&value["untilMs"])?, by })
+        Some(Override { drive: share(value)?, until: time(&value["untilNs"])?, by })
     };
-    let turn = |value: &Value| Some(Turn { drive: share(value)?, at: time(&value["atMs"])? });
+    let turn = |value: &Value| Some(Turn { drive: share(value)?, at: time(&value["atNs"])? });
     let overrides = fields.get("overrides").and_then(Value::as_object);
     let turns = fields.get("turns").and_then(Value::as_object);
     (
@@ -168,12 +168,12 @@ fn share(value: &Value) -> Option<Permille> {
     Permille::new(value["permille"].as_u64()?.try_into().ok()?)
 }
 
-fn millis(time: BootTime) -> u64 {
-    time.since_boot().as_millis().try_into().unwrap_or(u64::MAX)
+fn nanos(time: BootTime) -> u64 {
+    time.since_boot().as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
 fn time(value: &Value) -> Option<BootTime> {
-    value.as_u64().map(|millis| BootTime::from_boot(Duration::from_millis(millis)))
+    value.as_u64().map(|nanos| BootTime::from_boot(Duration::from_nanos(nanos)))
 }
 
 #[cfg(test)]

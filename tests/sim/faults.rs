@@ -163,12 +163,15 @@ impl World {
             return Ok(());
         }
         self.plant.advance(self.now);
+        self.oracle.handle_end(self.now, &self.disk, &[]);
         let disk = self.disk.crash();
         self.say(|| format!("power cut: {disk}"));
         self.plant.lose_power();
         self.disconnect()?;
         let back = self.now + self.chance.between((secs(3), secs(120)));
         self.booted = back;
+        self.boots += 1;
+        self.has_wall = self.boots.is_multiple_of(2);
         self.plan(back, Event::Start);
         Ok(())
     }
@@ -179,13 +182,14 @@ impl World {
             return Ok(());
         }
         self.plant.advance(self.now);
-        let disk = self.disk.crash();
-        self.say(|| format!("killed: {disk}"));
         for (output, spec) in self.site.spec.outputs.iter().enumerate() {
             if let Some((drive, _)) = last_row(spec, true) {
                 self.plant.drives[output] = drive.get();
             }
         }
+        self.oracle.handle_end(self.now, &self.disk, &self.plant.drives);
+        let disk = self.disk.crash();
+        self.say(|| format!("killed: {disk}"));
         self.disconnect()?;
         let back = self.now + self.chance.between((ms(100), secs(5)));
         self.plan(back, Event::Start);
