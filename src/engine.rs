@@ -267,7 +267,7 @@ impl Engine {
     /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
     pub fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
-        if self.save != Save::Clean || self.spec.outputs.iter().any(OutputSpec::has_minimum_time) {
+        if self.save != Save::Clean {
             self.save = Save::Now;
         }
         self.step(now);

@@ -14,7 +14,7 @@
 use super::climate::{Climate, Regime};
 use super::intent::Intent;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};
-use crate::twin::{Override, Turn};
+use crate::twin::Override;
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
 
@@ -124,20 +124,12 @@ impl Outputs {
         }
     }
 
-    /// A process before this one left an output so, in the same boot of the machine: it is driven anew all the same, but
-    /// not before its minimum time is over.
-    pub fn believe(&mut self, output: OutputId, turn: Turn) {
+    /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
+    /// when its minimum time is over.
+    pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
         if let Some(state) = self.states.get_mut(output.0) {
-            (state.believed, state.turned_at) = (Some(turn.drive), Some(turn.at));
+            (state.believed, state.turned_at) = (Some(drive), Some(now));
         }
-    }
-
-    /// The last turns of the outputs that have minimum times, by name, as far as they are known.
-    pub fn turns(&self) -> impl Iterator<Item = (&str, Turn)> {
-        let has_minimum = |(spec, _): &(&OutputSpec, _)| spec.has_minimum_time();
-        self.iter().filter(has_minimum).filter_map(|(spec, state)| {
-            Some((spec.name.as_str(), Turn { drive: state.drive?, at: state.turned_at? }))
-        })
     }
 
     /// Puts a technician's hand on an output, or takes it away.
@@ -179,11 +171,6 @@ impl Outputs {
     /// From now on every output follows its `stop` row.
     pub fn stop(&mut self) {
         self.stopping = true;
-    }
-
-    /// Do they follow their `stop` rows?
-    pub fn is_stopping(&self) -> bool {
-        self.stopping
     }
 
     /// When a step would change something though nothing happened.

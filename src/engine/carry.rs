@@ -9,7 +9,7 @@ use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::report::Acknowledgement;
-use crate::twin::{Machine, Turn, TwinRecord};
+use crate::twin::{Machine, TwinRecord};
 use crate::units::BootTime;
 use std::rc::Rc;
 
@@ -42,12 +42,13 @@ impl Carry {
     }
 }
 
-/// The outputs at a start, with what the record knows of them: overrides go on, and a process that was gone for a moment
-/// switches nothing before its minimum time is over.
+/// The outputs at a start, with what the record knows: overrides go on, and in the boot in which the record was made a
+/// process that was gone for a moment switches nothing before its minimum time is over.
 ///
-/// After an orderly end the record says when each output turned. After any other, `twind safe` drove the `crash` rows
-/// a moment ago, as far as anybody can know. After another boot nothing is held: the outputs were without power, or
-/// rested for as long as it took.
+/// Whatever ended the process before, its outputs went to their `stop` or `crash` rows then (`twind safe` sees to it).
+/// That was a moment ago, as far as anybody can know: to keep when outputs turn would be a write for each turn, and
+/// a record that could not be written would be believed. Where the two rows differ, or leave the output as it is,
+/// nothing is known. After another boot nothing is held either: the outputs were without power for as long as it took.
 pub(super) fn outputs_at_start(
     now: BootTime,
     specs: &[OutputSpec],
@@ -56,25 +57,15 @@ pub(super) fn outputs_at_start(
 ) -> Outputs {
     let mut outputs = Outputs::new(specs.to_vec());
     let Some(record) = record else { return outputs };
-    let find = |name: &str| specs.iter().position(|spec| spec.name == name).map(OutputId);
-    for (name, hand) in &record.overrides {
-        if let Some(output) = find(name) {
-            outputs.set_hand(output, hand.resume(now, &record.moment, &carry.machine));
-        }
-    }
-    if !carry.starts || !carry.machine.is_of(&record.moment) {
-        return outputs;
-    }
-    match &record.turns {
-        Some(turns) => turns.iter().for_each(|(name, turn)| {
-            find(name).into_iter().for_each(|output| outputs.believe(output, *turn));
-        }),
-        None => {
-            for (index, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.has_minimum_time()) {
-                if let Some((drive, _)) = last_row(spec, true) {
-                    outputs.believe(OutputId(index), Turn { drive, at: now });
-                }
-            }
+    let is_of_this_boot = carry.machine.is_of(&record.moment);
+    for (index, spec) in specs.iter().enumerate() {
+        let kept = record.overrides.iter().find(|(name, _)| *name == spec.name);
+        let hand = kept.and_then(|(_, hand)| hand.resume(now, &record.moment, &carry.machine));
+        outputs.set_hand(OutputId(index), hand);
+        if carry.starts && is_of_this_boot && spec.has_minimum_time() {
+            let [stop, crash] = [false, true].map(|crashed| last_row(spec, crashed).map(|(drive, _)| drive));
+            let left = stop.filter(|stop| Some(*stop) == crash);
+            left.into_iter().for_each(|left| outputs.believe(now, OutputId(index), left));
         }
     }
     outputs
@@ -84,6 +75,5 @@ pub(super) fn outputs_at_start(
 /// times need it, and once in a boot.
 pub(super) fn is_start_news(outputs: &Outputs, record: Option<&TwinRecord>, carry: &Carry) -> bool {
     let needs = outputs.iter().any(|(spec, state)| spec.has_minimum_time() || state.hand.is_some());
-    let known = record.is_some_and(|record| carry.machine.is_of(&record.moment) && record.turns.is_none());
-    carry.starts && needs && !known
+    carry.starts && needs && !record.is_some_and(|record| carry.machine.is_of(&record.moment))
 }

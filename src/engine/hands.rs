@@ -106,11 +106,9 @@ impl Engine {
     /// What the record keeps beside the twin.
     pub(super) fn keep_beside(&self, record: TwinRecord) -> TwinRecord {
         let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));
-        let turns = || self.outputs.turns().map(|(name, turn)| (name.to_owned(), turn)).collect();
         TwinRecord {
             moment: self.machine.moment(self.stepped_at.unwrap_or(self.recorded_at)),
             overrides: hands.collect(),
-            turns: self.outputs.is_stopping().then(turns),
             ..record
         }
     }

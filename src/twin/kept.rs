@@ -1,5 +1,5 @@
-//! What is kept beside the twin's copy so that a start goes on where the process ended: overrides, and when the outputs
-//! last turned.
+//! What is kept beside the twin's copy so that a start goes on where the process ended: overrides, and in which boot that
+//! was.
 //!
 //! An override's end is kept in boot time, which means something for as long as the machine runs. Which *boot* that was
 //! tells the record. After another boot its rest is what it was when the record was made, less what has surely passed
@@ -52,15 +52,6 @@ pub struct Override {
     pub by: Author,
 }
 
-/// An output's last turn, from rest to running or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// What it was driven to in the end.
-    pub drive: Permille,
-    /// When it turned.
-    pub at: BootTime,
-}
-
 /// The machine as it is now: which boot, and what the wall clock said at a time when it could be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
@@ -110,12 +101,7 @@ impl Override {
 }
 
 /// Writes all of it into a record's object; what there is none of leaves no trace.
-pub(super) fn encode(
-    object: &mut Map<String, Value>,
-    moment: &Moment,
-    overrides: &[(String, Override)],
-    turns: Option<&[(String, Turn)]>,
-) {
+pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides: &[(String, Override)]) {
     if *moment != Moment::default() {
         let boot = moment.boot.map(|boot| boot.to_string());
         let wall = moment.wall.map(|wall| wall.0);
@@ -129,39 +115,21 @@ pub(super) fn encode(
         };
         object.insert("overrides".into(), overrides.iter().map(one).collect::<Map<_, _>>().into());
     }
-    if let Some(turns) = turns {
-        let one = |(output, turn): &(String, Turn)| {
-            (output.clone(), json!({ "permille": turn.drive.get(), "atNs": nanos(turn.at) }))
-        };
-        object.insert("turns".into(), turns.iter().map(one).collect::<Map<_, _>>().into());
-    }
 }
 
 /// What a record's object holds of it. What cannot be read counts as not there: the twin's copy is worth more.
-pub(super) fn decode(
-    fields: &Map<String, Value>,
-) -> (Moment, Vec<(String, Override)>, Option<Vec<(String, Turn)>>) {
+pub(super) fn decode(fields: &Map<String, Value>) -> (Moment, Vec<(String, Override)>) {
     let moment = fields.get("moment").map_or_else(Moment::default, |moment| Moment {
         boot: moment["boot"].as_str().and_then(BootId::parse),
         at: time(&moment["atNs"]).unwrap_or_default(),
         wall: moment["wall"].as_u64().map(UnixSeconds),
     });
-    let hand = |value: &Value| {
+    let hand = |(output, value): (&String, &Value)| {
         let by = Author::parse(value["by"].as_str()?)?;
-        Some(Override { drive: share(value)?, until: time(&value["untilNs"])?, by })
+        Some((output.clone(), Override { drive: share(value)?, until: time(&value["untilNs"])?, by }))
     };
-    let turn = |value: &Value| Some(Turn { drive: share(value)?, at: time(&value["atNs"])? });
     let overrides = fields.get("overrides").and_then(Value::as_object);
-    let turns = fields.get("turns").and_then(Value::as_object);
-    (
-        moment,
-        overrides.map(|object| by_output(object, hand)).unwrap_or_default(),
-        turns.map(|object| by_output(object, turn)),
-    )
-}
-
-fn by_output<T>(object: &Map<String, Value>, read: impl Fn(&Value) -> Option<T>) -> Vec<(String, T)> {
-    object.iter().filter_map(|(output, value)| Some((output.clone(), read(value)?))).collect()
+    (moment, overrides.map(|object| object.iter().filter_map(hand).collect()).unwrap_or_default())
 }
 
 fn share(value: &Value) -> Option<Permille> {

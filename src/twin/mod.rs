@@ -17,6 +17,6 @@ mod sync;
 
 pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
 pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
-pub use kept::{Author, Machine, Moment, Override, Turn};
+pub use kept::{Author, Machine, Moment, Override};
 pub use record::{RecordFault, TwinRecord};
 pub use sync::{Sync, SyncPolicy};

@@ -5,7 +5,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::kept::{self, Moment, Override, Turn};
+use super::kept::{self, Moment, Override};
 use super::{Section, Version};
 use crate::units::UnixSeconds;
 use core::fmt;
@@ -37,8 +37,6 @@ pub struct TwinRecord {
     pub moment: Moment,
     /// The overrides in force, by output.
     pub overrides: Vec<(String, Override)>,
-    /// After an orderly end, and only then: the last turns of the outputs that have minimum times, by output.
-    pub turns: Option<Vec<(String, Turn)>>,
 }
 
 /// Why bytes are no record.
@@ -81,7 +79,7 @@ impl TwinRecord {
             "knownTime": self.known_time.0,
         });
         if let Some(fields) = fields.as_object_mut() {
-            kept::encode(fields, &self.moment, &self.overrides, self.turns.as_deref());
+            kept::encode(fields, &self.moment, &self.overrides);
         }
         fields.to_string().into_bytes()
     }
@@ -100,7 +98,7 @@ impl TwinRecord {
             return Err(RecordFault::Newer { format });
         }
         let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
-        let (moment, overrides, turns) = kept::decode(&fields);
+        let (moment, overrides) = kept::decode(&fields);
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
         let identity = identity.to_owned();
@@ -119,7 +117,6 @@ impl TwinRecord {
             known_time,
             moment,
             overrides,
-            turns,
         })
     }
 }
@@ -144,7 +141,6 @@ mod tests {
             known_time: UnixSeconds(1_800_000_000),
             moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
             overrides: vec![("fan".into(), hand(Author::User(1000))), ("lamp".into(), hand(Author::Hub))],
-            turns: Some(vec![("fan".into(), Turn { drive: Permille::ZERO, at: at(999) })]),
         }
     }
 
@@ -163,10 +159,10 @@ mod tests {
 
     #[test]
     fn a_record_of_before_overrides_were_kept_is_read_and_one_without_any_looks_like_it() {
-        let (moment, overrides, turns) = (Moment::default(), Vec::new(), None);
-        let old = TwinRecord { moment, overrides, turns, ..record() };
+        let (moment, overrides) = (Moment::default(), Vec::new());
+        let old = TwinRecord { moment, overrides, ..record() };
         let bytes = old.encode();
-        for key in ["moment", "overrides", "turns"] {
+        for key in ["moment", "overrides"] {
             assert!(!String::from_utf8_lossy(&bytes).contains(key), "{key}");
         }
         assert_eq!(TwinRecord::decode(&bytes), Ok(old));
@@ -175,7 +171,7 @@ mod tests {
     #[test]
     fn an_override_that_cannot_be_read_costs_nothing_else() {
         let text = String::from_utf8(record().encode()).unwrap();
-        let odd = text.replace("\"by\":\"hub\"", "\"by\":7").replace("\"turns\":{", "\"turns\":{\"x\":[],");
+        let odd = text.replace("\"by\":\"hub\"", "\"by\":7");
         let read = TwinRecord::decode(odd.as_bytes()).unwrap();
         assert_eq!(read.overrides, record().overrides[..1]);
         assert_eq!(TwinRecord { overrides: record().overrides, ..read }, record());

@@ -34,8 +34,6 @@ struct End {
     at: Duration,
     /// All that was given had the time to become durable.
     is_sure: bool,
-    /// The last record's sequence, if the end was orderly.
-    stopped_with: Option<u64>,
 }
 
 /// A start of the process.
@@ -82,17 +80,7 @@ impl Hands {
         self.at(at);
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
         let durable_by = self.changed_at.max(failed) + disk.patience() * 2 + secs(1);
-        self.end = Some(End {
-            at,
-            is_sure: !disk.full && (durable_by < at || is_orderly && failed < at),
-            stopped_with: is_orderly.then_some(disk.offered),
-        });
-    }
-
-    /// Does the record tell the process that starts when its outputs turned?
-    pub(crate) fn knows_turns(&self, start: &Start<'_>) -> bool {
-        let orderly = self.end.as_ref().and_then(|end| end.stopped_with);
-        start.is_same_boot && start.record.is_some_and(|r| r.turns.is_none() || Some(r.sequence) == orderly)
+        self.end = Some(End { at, is_sure: !disk.full && (durable_by < at || is_orderly && failed < at) });
     }
 
     /// What the process that started made of its record.

@@ -98,7 +98,7 @@ impl Oracle {
     ) -> Result<(), String> {
         self.copies.handle_start(start.record, hub)?;
         self.judge.restart(start.at, now);
-        self.shapes.restart(start.at, drives, self.hands.knows_turns(start));
+        self.shapes.restart(start.at, drives, start.is_same_boot);
         self.traffic.handle_start(start.at);
         Ok(())
     }
