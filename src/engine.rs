@@ -73,6 +73,8 @@ pub struct Engine {
     reporter: Reporter,
     sequence: u64,
     known_time: UnixSeconds,
+    /// When the hub last spoke of the twin.
+    contact_at: Option<BootTime>,
     save: Save,
     silent_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
@@ -142,6 +144,7 @@ impl Engine {
             reporter,
             sequence,
             known_time,
+            contact_at: carry.contact_at,
             silent_since: Some(carry.silent_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
@@ -196,6 +199,7 @@ impl Engine {
     pub fn handle_contact(&mut self, now: BootTime, wall: UnixSeconds) {
         self.known_time = self.known_time.max(wall);
         self.machine.wall = Some((wall, now));
+        self.contact_at = Some(now);
     }
 
     /// Takes a reading.
@@ -330,6 +334,11 @@ impl Engine {
         &self.sync
     }
 
+    /// Since when there is no connection to the hub; `None` while there is one.
+    pub fn silent_since(&self) -> Option<BootTime> {
+        self.silent_since
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
@@ -363,6 +372,7 @@ impl Engine {
             regime: self.climate.as_ref().map(Climate::regime),
             silent_since: self.silent_since,
             machine: self.machine,
+            contact_at: self.contact_at,
             starts: false,
             trail: self.trail.clone(),
             told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),

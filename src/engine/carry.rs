@@ -25,6 +25,7 @@ pub struct Carry {
     /// If the record is not durable as it is: what the hub may know until it is.
     pub(super) told: Option<Rc<Acknowledgement>>,
     pub(super) machine: Machine,
+    pub(super) contact_at: Option<BootTime>,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) trail: Trail,

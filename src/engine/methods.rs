@@ -5,7 +5,7 @@
 use super::{Engine, OverrideFault};
 use crate::report::status::status;
 use crate::twin::{Author, HubRequest};
-use crate::units::{BootTime, Permille};
+use crate::units::{BootTime, Permille, UnixSeconds};
 use core::time::Duration;
 use serde_json::{Value, json};
 
@@ -38,13 +38,25 @@ impl Engine {
                 "by": change.by.map(|by| by.to_string()),
             })
         });
-        let mut status = status(now, &self.sync, self.facts());
+        let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
         if let Some(fields) = status.as_object_mut()
             && changes > 0
         {
             fields.insert("changes".into(), trail.collect());
         }
         status
+    }
+
+    /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
+    fn copy_age(&self, now: BootTime) -> Option<Duration> {
+        match self.contact_at {
+            Some(at) => Some(now.since(at)),
+            None if self.known_time == UnixSeconds(0) => None,
+            None => {
+                let wall = self.machine.moment(now).wall?;
+                Some(Duration::from_secs(wall.0.saturating_sub(self.known_time.0)))
+            }
+        }
     }
 
     fn call_override(&mut self, now: BootTime, argument: &Value) -> (u16, Value) {

@@ -9,18 +9,21 @@
 use super::Facts;
 use super::write::{round_to, tidy};
 use crate::control::Fault;
-use crate::twin::Sync;
+use crate::twin::{Section, Sync, Version};
 use crate::units::BootTime;
+use core::time::Duration;
 use serde_json::{Map, Value, json};
 
-/// Everything there is to say, as one object. Bounded by what the configuration names.
-pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
+/// Everything there is to say, as one object. Bounded by what the configuration names. `copy_age` is the time since the
+/// hub last spoke of the twin, as far as anybody can know.
+pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Facts<'_>) -> Value {
     json!({
         "hub": {
             "online": sync.is_online(),
             "synced": sync.is_synced(),
             "desiredVersion": sync.desired_version().0,
             "reportPending": !sync.is_settled(),
+            "copyAgeSeconds": copy_age.map(|age| age.as_secs()),
         },
         "climate": facts.climate.map(|climate| json!({
             "regime": climate.regime().name(),
@@ -32,6 +35,16 @@ pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
         "outputs": outputs(now, facts),
         "storeFault": facts.store_fault,
     })
+}
+
+/// The local copy of the twin, as `twind twin` shows it; an empty object if no twin was ever fetched.
+pub fn twin(desired: &Section, version: Version, reported: &Section) -> Value {
+    if version == Version(0) && reported.as_object().is_empty() {
+        return json!({});
+    }
+    let mut versioned = desired.as_object().clone();
+    versioned.insert("$version".into(), json!(version.0));
+    json!({ "desired": versioned, "reported": reported.as_object() })
 }
 
 fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
