@@ -174,7 +174,7 @@ fn give(path: &std::path::Path, environment: &Environment, output: &str, order: 
 fn unanswered(fault: &Fault) -> u8 {
     eprintln!("twind: {fault}");
     match fault {
-        Fault::NoDaemon(_) | Fault::Silent(..) => NO_DAEMON,
+        Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
         Fault::Denied(_) => NOT_PERMITTED,
         Fault::Refused(_) => INTERNAL,
     }

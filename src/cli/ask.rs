@@ -21,6 +21,8 @@ pub enum Fault {
     NoDaemon(PathBuf),
     /// This user may not speak to the daemon, or not ask this of it.
     Denied(PathBuf),
+    /// The daemon has as many clients as it bears.
+    Busy,
     /// The daemon does not take it: its error, with what it tells.
     Refused(CallError),
     /// Somebody listens, but does not answer as a daemon should.
@@ -40,6 +42,7 @@ impl fmt::Display for Fault {
                 "you may not do this at {}; ask as root or as a member of the socket's group (twind)",
                 socket.display()
             ),
+            Self::Busy => f.write_str("the daemon has too many clients just now; try again"),
             Self::Refused(CallError { name, parameters }) => write!(f, "the daemon says {name} {parameters}"),
             Self::Silent(socket, reason) => write!(
                 f,
@@ -70,6 +73,7 @@ pub fn ask(socket: &Path, method: &str, parameters: &Value) -> Result<Value, Fau
         Err(error) if error.name == "org.varlink.service.PermissionDenied" => {
             Err(Fault::Denied(socket.to_owned()))
         }
+        Err(error) if error.name.ends_with(".TooManyClients") => Err(Fault::Busy),
         Err(error) => Err(Fault::Refused(error)),
     }
 }

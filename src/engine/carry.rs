@@ -73,8 +73,11 @@ pub(super) fn outputs_at_start(
 }
 
 /// Must a start be kept before anything else happens, so that the next one knows of it? Only where overrides or minimum
-/// times need it, and once in a boot.
+/// times need it, and once in a boot; and if an override ended meanwhile, which must not come back after another boot.
 pub(super) fn is_start_news(outputs: &Outputs, record: Option<&TwinRecord>, carry: &Carry) -> bool {
-    let needs = outputs.iter().any(|(spec, state)| spec.has_minimum_time() || state.hand.is_some());
-    carry.starts && needs && !record.is_some_and(|record| carry.machine.is_of(&record.moment))
+    let hands = outputs.iter().filter(|(_, state)| state.hand.is_some()).count();
+    let is_of_this_boot = record.is_some_and(|record| carry.machine.is_of(&record.moment));
+    let needs_this_boot = hands > 0 || outputs.specs().iter().any(OutputSpec::has_minimum_time);
+    let ended = record.is_some_and(|record| record.overrides.len() != hands);
+    carry.starts && (ended || needs_this_boot && !is_of_this_boot)
 }

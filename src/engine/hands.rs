@@ -62,8 +62,9 @@ impl Engine {
             let known = self.spec.outputs.iter().map(|spec| spec.name.clone()).collect();
             OverrideFault::UnknownOutput { known }
         })?;
-        let in_between =
-            |drive: Permille| drive.get() % 1000 != 0 && self.spec.outputs[index].kind == OutputKind::OnOff;
+        let in_between = |drive: Permille| {
+            !drive.get().is_multiple_of(1000) && self.spec.outputs[index].kind == OutputKind::OnOff
+        };
         match order {
             Some((drive, _)) if in_between(drive) => return Err(OverrideFault::OnOff),
             Some((_, lasts)) if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&lasts) => {

@@ -176,3 +176,15 @@ fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
     }
     assert_eq!(kept.moment.at, at(7200));
 }
+
+#[test]
+fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_another_boot() {
+    let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
+    let order = Some((Permille::FULL, secs(60)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let next = Rig::started(spec(), BOOT, at(170), rig.kept());
+    assert_eq!(next.drives_told(), [(170, 0)]);
+    let last = Rig::started(spec(), NEXT_BOOT, at(5), next.kept());
+    assert_eq!(last.drives_told(), [(5, 0)]);
+}

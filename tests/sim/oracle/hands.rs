@@ -88,10 +88,7 @@ impl Hands {
         let before = core::mem::take(&mut self.given);
         let (made_at, kept) = self.kept_in(start.record)?;
         if let Some(end) = self.end.as_ref().filter(|end| end.is_sure) {
-            let still = |given: &Given| -> Given {
-                given.iter().filter(|(_, (_, until))| *until > end.at).map(|(k, v)| (*k, *v)).collect()
-            };
-            if still(&kept) != still(&before) {
+            if kept != before {
                 return Err(format!("overrides {before:?} were in force, the record has {kept:?}"));
             }
             if !before.is_empty() && end.at > made_at + KEPT_EVERY + secs(60) {
