@@ -82,6 +82,9 @@ fn hub(page: &mut Page, status: &Value) {
             &format!("last failure {} ago: {}", seconds(&failure["secondsAgo"]), text(&failure["text"])),
         );
     }
+    if hub["desiredVersion"] == 0 {
+        return page.line("twin", "none was ever fetched");
+    }
     let age = match (hub["synced"].as_bool(), &hub["copyAgeSeconds"]) {
         (Some(true), _) => "as the hub has it".to_owned(),
         (_, Value::Null) => "age unknown".to_owned(),
@@ -223,6 +226,7 @@ mod tests {
 
     #[test]
     fn a_page_of_something_else_is_still_a_page() {
+        assert!(page(&json!({"hub": {"desiredVersion": 0}})).contains("none was ever fetched"));
         assert!(page(&json!({"sensors": {"x": 7}, "outputs": {"y": null}, "changes": [1]})).contains("x: "));
     }
 }

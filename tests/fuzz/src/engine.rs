@@ -6,7 +6,7 @@
 //! | `T`, then a body | the answer to the fetch under way |
 //! | `D`, then a body | a change of the desired section |
 //! | `A`, `R`, then a status | the request under way is taken, is refused |
-//! | `M`, then a name | a direct method is called |
+//! | `M`, then a name and perhaps an argument | a direct method is called |
 //! | `S`, then a sensor's digit and text | an attribute is read |
 //! | `W`, then milliseconds | time passes |
 //! | `.` | time passes up to the next deadline |
