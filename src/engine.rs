@@ -16,7 +16,7 @@ mod trail;
 pub use carry::Carry;
 pub use hands::{OVERRIDE_MAX, OVERRIDE_MIN, OverrideFault};
 pub use notice::Notice;
-pub use trail::{CHANGES_MAX, Change};
+pub use trail::CHANGES_MAX;
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};

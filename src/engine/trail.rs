@@ -9,6 +9,7 @@
 use crate::control::Cause;
 use crate::twin::Author;
 use crate::units::{BootTime, Permille};
+use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -20,22 +21,29 @@ const MOVES_FOR: Duration = Duration::from_secs(60);
 
 /// One change of one output.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub(super) struct Change {
     /// When it began.
-    pub at: BootTime,
+    pub(super) at: BootTime,
     /// The output's name.
-    pub output: Rc<str>,
+    pub(super) output: Rc<str>,
     /// What the output came to.
-    pub drive: Permille,
+    pub(super) drive: Permille,
     /// What decided.
-    pub cause: Cause,
+    pub(super) cause: Cause,
     /// Whose hand, if it was one.
-    pub by: Option<Author>,
+    pub(super) by: Option<Author>,
 }
 
 /// The last changes, oldest first.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Trail(VecDeque<Change>);
+
+/// A thousand changes would bury whatever else is shown.
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trail({} changes)", self.0.len())
+    }
+}
 
 impl Trail {
     /// Notes what an output was driven to. Returns whether that began a change: it turned, or something else decided.

@@ -1,8 +1,8 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
 //! One thread owns the state. Slow things (sensors, fsync) have threads of their own and speak through bounded
-//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Deliberately
-//! absent: decisions (the engine's), formats, and any polling.
+//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
+//! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
 mod alarm;
 mod answers;
