@@ -85,7 +85,11 @@ fn exchange(stream: &mut UnixStream, message: &[u8]) -> io::Result<Vec<u8>> {
     let written = stream.write_all(message);
     let (mut inbox, mut bytes) = (Inbox::default(), [0; 4096]);
     loop {
-        let length = match stream.read(&mut bytes)? {
+        let read = stream.read(&mut bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::other("nothing came within ten seconds"),
+            _ => error,
+        });
+        let length = match read? {
             0 => return Err(written.err().unwrap_or_else(|| io::Error::other("it hung up"))),
             length => length,
         };

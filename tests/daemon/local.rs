@@ -53,6 +53,7 @@ fn follows(rig: &Rig) {
 fn the_service_tells_of_itself_and_each_method_answers() {
     let rig = Rig::new();
     let _daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
     let mode = fs::metadata(rig.path("twind.sock")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o660);
     let client = &mut connect(&rig);
