@@ -197,6 +197,13 @@ pub struct OutputSpec {
     pub when: When,
 }
 
+impl OutputSpec {
+    /// Must it stay on or off for a time once it turned?
+    pub fn has_minimum_time(&self) -> bool {
+        self.min_on.is_some() || self.min_off.is_some()
+    }
+}
+
 /// One sensor as the core knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SensorSpec {

@@ -14,6 +14,7 @@
 use super::climate::{Climate, Regime};
 use super::intent::Intent;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};
+use crate::twin::Override;
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
 
@@ -46,8 +47,10 @@ pub struct OutputState {
     pub cause: Cause,
     /// When it last went from rest to running or back.
     pub turned_at: Option<BootTime>,
-    /// A technician's hand, and until when.
-    pub hand: Option<(Permille, BootTime)>,
+    /// A technician's hand.
+    pub hand: Option<Override>,
+    /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
+    believed: Option<Permille>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
@@ -63,6 +66,7 @@ impl OutputState {
         cause: Cause::Start,
         turned_at: None,
         hand: None,
+        believed: None,
         kick_until: None,
         level: None,
         next_at: None,
@@ -120,10 +124,25 @@ impl Outputs {
         }
     }
 
+    /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
+    /// when its minimum time is over.
+    pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            (state.believed, state.turned_at) = (Some(drive), Some(now));
+        }
+    }
+
+    /// Puts a technician's hand on an output, or takes it away.
+    pub fn set_hand(&mut self, output: OutputId, hand: Option<Override>) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            state.hand = hand;
+        }
+    }
+
     /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
-            *state = OutputState { drive: None, level: None, kick_until: None, ..*state };
+            *state = OutputState { drive: None, believed: None, level: None, kick_until: None, ..*state };
         }
     }
 
@@ -132,7 +151,7 @@ impl Outputs {
         let mut changes = Vec::new();
         for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
             let output = OutputId(index);
-            if state.hand.is_some_and(|(_, until)| until <= now) {
+            if state.hand.is_some_and(|hand| hand.until <= now) {
                 state.hand = None;
             }
             let order =
@@ -157,7 +176,7 @@ impl Outputs {
     /// When a step would change something though nothing happened.
     pub fn poll_timeout(&self, now: BootTime, silent_since: Option<BootTime>) -> Option<BootTime> {
         let shapes = self.states.iter().filter_map(|state| state.next_at);
-        let hands = self.states.iter().filter_map(|state| state.hand.map(|(_, until)| until));
+        let hands = self.states.iter().filter_map(|state| Some(state.hand?.until));
         let silence = self.specs.iter().filter_map(|spec| Some(silent_since? + spec.when.hub_silent?.0));
         shapes.chain(hands).chain(silence).filter(|at| *at > now).min()
     }
@@ -188,8 +207,8 @@ fn decide(
     {
         return row(drive, Cause::HubSilent, Pace::Borne);
     }
-    if let Some((drive, _)) = state.hand {
-        return row(RowDrive::Fixed(drive), Cause::Override, Pace::Borne);
+    if let Some(hand) = state.hand {
+        return row(RowDrive::Fixed(hand.drive), Cause::Override, Pace::Borne);
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     if let Some(drive) = situation.intent.drives.get(&output) {
@@ -255,7 +274,8 @@ impl OutputState {
 
     /// What a minimum time lets through of a target: while it must run, it runs as it does.
     fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Permille {
-        let (Some(present), Some(turned_at)) = (self.drive, self.turned_at) else { return target };
+        let present = self.drive.or(self.believed);
+        let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return target };
         let (least, held) = match (present.is_zero(), target.is_zero()) {
             (false, true) => (spec.min_on, self.without_kick().unwrap_or(present)),
             (true, false) => (spec.min_off, Permille::ZERO),
@@ -314,7 +334,7 @@ impl OutputState {
     }
 
     fn settle(&mut self, now: BootTime, drive: Permille) {
-        if self.drive.map(Permille::is_zero) != Some(drive.is_zero()) {
+        if self.drive.or(self.believed.take()).map(Permille::is_zero) != Some(drive.is_zero()) {
             self.turned_at = Some(now);
         }
         self.drive = Some(drive);

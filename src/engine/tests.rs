@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::climate::Regime;
 use crate::control::fixtures::{
     ON, at, celsius, climate_spec, fan, patch, path, properties, secs, section, thermometer,
 };
@@ -10,8 +11,12 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+#[path = "hands_tests.rs"]
+mod hands;
 #[path = "life_tests.rs"]
 mod life;
+#[path = "restart_tests.rs"]
+mod restart;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 

@@ -117,6 +117,7 @@ struct OutputSample {
     on: bool,
     duty_percent: f64,
     cause: Cause,
+    override_percent: Option<f64>,
     fault: Option<String>,
 }
 
@@ -329,6 +330,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
+            override_percent: state.hand.map(|hand| hand.drive.percent()),
             fault: facts.pin_faults.get(&index).map(|fault| fault.chars().take(200).collect()),
         }
     };
@@ -346,7 +348,8 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
 fn turned(held: &Sample, fresh: &Sample) -> bool {
     let same_output = |(a, b): (&OutputSample, &OutputSample)| {
         let same_duty = (a.duty_percent - b.duty_percent).abs() < DUTY_DEADBAND_PERCENT;
-        (a.on, &a.cause, &a.fault) == (b.on, &b.cause, &b.fault) && same_duty
+        let told = |sample: &OutputSample| (sample.on, sample.cause, sample.override_percent);
+        told(a) == told(b) && a.fault == b.fault && same_duty
     };
     held.outputs.len() != fresh.outputs.len()
         || !held.outputs.iter().zip(&fresh.outputs).all(same_output)

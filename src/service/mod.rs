@@ -1,11 +1,13 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
 //! One thread owns the state. Slow things (sensors, fsync) have threads of their own and speak through bounded
-//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Deliberately
-//! absent: decisions (the engine's), formats, and any polling.
+//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
+//! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
 mod alarm;
+mod answers;
 mod clock;
+mod local;
 mod log;
 mod notify;
 mod pump;
@@ -13,6 +15,7 @@ mod readings;
 mod signals;
 
 pub use clock::SystemClock;
+pub use local::{INTERFACE, varlink};
 pub use log::{fatal as log_fatal, start as start_log};
 pub use pump::{Outbox, pump};
 
@@ -24,11 +27,12 @@ use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{HubEvent, HubRequest, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
+use local::{Local, Query};
 use notify::Notify;
 use readings::{Readings, readings};
 use ring::rand::SecureRandom as _;
@@ -96,6 +100,8 @@ enum Fact {
     Ask(Ask),
     Link(LinkEvent),
     Reading,
+    /// Somebody asks at the local socket.
+    Local(Query),
     /// The disk has an outcome, which the pump draws.
     Saved,
     Due,
@@ -115,6 +121,7 @@ struct Daemon {
     alarm: Alarm,
     link: Link,
     link_state: LinkState,
+    local: Local,
     notify: Notify,
 }
 
@@ -135,14 +142,16 @@ impl Daemon {
         let record = loaded.record;
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
         let now = clock.boot();
-        let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
-        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::default());
+        let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));
+        let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
+        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::at_start(clock.machine()));
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
+        let local = Local::open(settings.socket.as_deref());
         for note in &loaded.notes {
             warn!("{note}");
         }
@@ -175,6 +184,7 @@ impl Daemon {
             alarm,
             link,
             link_state,
+            local,
             notify,
         })
     }
@@ -189,6 +199,7 @@ impl Daemon {
                 ask = asks.next() => Fact::Ask(ask),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Reading,
+                query = self.local.next() => Fact::Local(query),
                 () = self.saved.notified() => Fact::Saved,
                 () = self.alarm.until(deadline, deadline.since(now)) => Fact::Due,
             };
@@ -198,6 +209,7 @@ impl Daemon {
                 Fact::Ask(Ask::Stop) => return,
                 Fact::Ask(Ask::Reload) => self.reload(),
                 Fact::Link(event) => self.handle_link(event),
+                Fact::Local(query) => self.answer(query),
                 Fact::Due => self.engine.handle_timeout(self.clock.boot()),
                 Fact::Reading | Fact::Saved => {}
             }
@@ -214,7 +226,7 @@ impl Daemon {
         match event {
             LinkEvent::Hub(event) => {
                 if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                    self.engine.handle_contact(self.clock.unix());
+                    self.engine.handle_contact(self.clock.boot(), self.clock.unix());
                 }
                 self.engine.handle_hub(self.clock.boot(), event);
             }
@@ -302,6 +314,7 @@ impl Daemon {
             // The connection goes on, but the new engine does not know of it yet.
             self.engine.handle_hub(now, HubEvent::Up);
         }
+        self.local.reopen(fresh.socket.as_deref());
         self.settings = fresh;
         info!("the new configuration is in force");
     }
