@@ -112,8 +112,6 @@ fn faults_of_whole_tables_are_told_too() {
             replaced(SITE, "{ channel = 0 }", "{ inverted = true }"),
             "`channel` is missing in [outputs.fan.pwm]",
         ),
-        (replaced(SITE, "driver = \"file\"", "driver = \"w1\""), "\"w1\" is not supported by this version"),
-        (replaced(SITE, "driver = \"file\"", "driver = \"iio\""), "\"iio\" is not supported by this version"),
         (replaced(SITE, "driver = \"file\"\n", ""), "`driver` is missing in [sensors.cabinet]"),
         (replaced(SITE, "path = \"temperature\"", ""), "`path` is missing in [sensors.cabinet]"),
         (replaced(SITE, "id = \"sht3x/humidity1_input\"", ""), "`id` is missing in [sensors.door]"),
