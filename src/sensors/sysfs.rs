@@ -83,9 +83,9 @@ impl Sensor for Attribute {
 /// The number that a text says.
 ///
 /// # Errors
-/// If it says none.
+/// If it says none, or none that is finite.
 pub fn number(text: &str) -> Result<f64, Fault> {
-    text.trim().parse().map_err(|_| Fault::NotANumber)
+    finite(text.trim().parse().map_err(|_| Fault::NotANumber)?)
 }
 
 /// The value that a raw number means, in the sensor's unit.
@@ -93,8 +93,11 @@ pub fn number(text: &str) -> Result<f64, Fault> {
 /// # Errors
 /// If it is not finite.
 pub fn value(raw: f64, raw_per_unit: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
-    let value = raw / raw_per_unit * scale + offset;
-    if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
+    finite(raw / raw_per_unit * scale + offset)
+}
+
+fn finite(number: f64) -> Result<f64, Fault> {
+    if number.is_finite() { Ok(number) } else { Err(Fault::NotANumber) }
 }
 
 /// An attribute's text. Never waits for a writer, as a pipe would make it.

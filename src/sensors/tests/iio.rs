@@ -95,8 +95,10 @@ fn several_channels_of_a_quantity_share_what_is_said_of_all() {
 fn a_scale_that_is_no_number_makes_none_of_a_raw_count() {
     let sys = Sys::new();
     sys.iio(0, I2C_76, "hdc1008", &HDC1008);
-    sys.iio(0, I2C_76, "hdc1008", &[("in_temp_scale", "\n")]);
-    assert_eq!(sys.sample(temperature("hdc1008")), Err(Fault::NotANumber));
+    for scale in ["\n", "NaN\n", "1e308\n"] {
+        sys.iio(0, I2C_76, "hdc1008", &[("in_temp_scale", scale)]);
+        assert_eq!(sys.sample(temperature("hdc1008")), Err(Fault::NotANumber), "{scale:?}");
+    }
 }
 
 #[test]
