@@ -365,8 +365,11 @@ impl Engine {
 
     /// What the next engine takes over when the configuration was read again.
     pub fn carry(&self) -> Carry {
+        let mut outputs = self.outputs.clone();
+        // An order that nobody has drawn yet was not carried out.
+        self.actuations.iter().for_each(|order| outputs.forget(order.output));
         Carry {
-            outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            outputs: outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),

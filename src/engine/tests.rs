@@ -342,6 +342,17 @@ fn reading_the_configuration_again_keeps_the_outputs_steady() {
 }
 
 #[test]
+fn an_order_not_yet_given_when_the_configuration_is_read_again_is_given_then() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(24.0));
+    // What follows from this reading is still in the engine when it is replaced.
+    let hot = Reading { sensor: SensorId(0), at: rig.now, value: Ok(29.0) };
+    rig.engine.handle_reading(rig.now, hot);
+    rig.reload(spec());
+    assert_eq!(rig.drive(), Some(1000));
+}
+
+#[test]
 fn a_number_is_not_carried_into_another_unit() {
     let mut rig = Rig::online();
     rig.sample(Ok(25.0));

@@ -289,6 +289,8 @@ impl Daemon {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
             }
         };
+        // What the readings of just now asked for is done before the engine goes that asked for it.
+        self.pump();
         let now = self.clock.boot();
         self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();

@@ -5,8 +5,11 @@
 
 use core::time::Duration;
 use sd_notify::NotifyState;
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The way to the service manager.
 #[derive(Debug, Default)]
@@ -69,5 +72,25 @@ fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
     let message: String = states.iter().map(|state| format!("{state}\n")).collect();
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
-    socket.send_to(message.as_bytes(), path).map(|_| ())
+    socket.send_to_addr(message.as_bytes(), &address(path.as_bytes())?).map(|_| ())
+}
+
+/// A path, or with `@` the name of an abstract socket (sd_notify(3)).
+fn address(path: &[u8]) -> io::Result<SocketAddr> {
+    match path.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(OsStr::from_bytes(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_manager_is_found_by_path_or_by_abstract_name() {
+        let path = address(b"/run/systemd/notify").unwrap();
+        assert_eq!(path.as_pathname().and_then(|path| path.to_str()), Some("/run/systemd/notify"));
+        assert_eq!(address(b"@twind/notify").unwrap().as_abstract_name(), Some(&b"twind/notify"[..]));
+    }
 }

@@ -114,10 +114,10 @@ impl Hub {
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
-            return Some(Answer {
-                event: HubEvent::Rejected { rid, status, message, retry_after: None },
-                status,
-            });
+            // A hub that is asked too much may say when it may be asked again.
+            let retry_after =
+                (self.rng.chance(300) && status == 429).then(|| Duration::from_secs(self.rng.below(100)));
+            return Some(Answer { event: HubEvent::Rejected { rid, status, message, retry_after }, status });
         }
         match request {
             HubRequest::GetTwin { .. } => {

@@ -18,8 +18,11 @@ use std::collections::BTreeMap;
 use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
-use twind::twin::{Author, HubEvent, HubRequest, Machine};
-use twind::units::{BootId, BootTime, Permille, UnixSeconds};
+use twind::twin::{HubEvent, HubRequest};
+use twind::units::{BootTime, UnixSeconds};
+
+/// Mean time between two calls of direct methods.
+const CALL_EVERY: Duration = secs(700);
 
 /// What a run is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub(crate) enum Event {
     Written(u64),
     /// This sensor is due; of this life of the process.
     Sample(usize, u64),
+    /// Somebody calls a direct method.
+    Call,
     /// The back end writes.
     Edit,
     /// It writes more often than a fetch can hold.
@@ -118,6 +123,8 @@ pub(crate) struct World {
     pub(crate) boots: u128,
     /// The wall clock tells the time; a machine without a clock of its own does not until somebody sets it.
     pub(crate) has_wall: bool,
+    /// By how much the wall clock is wrong.
+    pub(crate) wall_off_secs: i64,
     planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
@@ -130,13 +137,15 @@ pub(crate) struct World {
     pub(crate) net: Net,
     pub(crate) hub: Hub,
     pub(crate) back_end: BackEnd,
-    technician: Option<Technician>,
+    pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) chance: Rng,
     sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
+    call_every: Duration,
+    calls: u64,
     pub(crate) calm: bool,
     requests: Requests,
     pub(crate) steps: u64,
@@ -164,6 +173,7 @@ impl World {
             booted: Duration::ZERO,
             boots: 1,
             has_wall: true,
+            wall_off_secs: 0,
             planned: BTreeMap::new(),
             sequence: 0,
             engine: None,
@@ -180,6 +190,8 @@ impl World {
             sampling: Rng::of(seed, "samples"),
             rates: Vec::new(),
             edit_every,
+            call_every: rarer * CALL_EVERY,
+            calls: 0,
             chance,
             calm: false,
             requests: Requests::default(),
@@ -189,6 +201,8 @@ impl World {
         world.plan(Duration::ZERO, Event::Start);
         let first_edit = world.chance.wait(edit_every);
         world.plan(first_edit, Event::Edit);
+        let first_call = world.sampling.wait(world.call_every);
+        world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
         world.plan_hand();
         world
@@ -199,39 +213,9 @@ impl World {
         BootTime::from_boot(self.now.saturating_sub(self.booted))
     }
 
-    /// What the process that starts knows of its machine.
-    fn machine(&self) -> Machine {
-        let wall = self.has_wall.then(|| (self.wall(), self.boot()));
-        Machine { boot: Some(BootId(self.boots)), wall }
-    }
-
-    fn wall(&self) -> UnixSeconds {
-        UnixSeconds(1_800_000_000 + self.now.as_secs())
-    }
-
-    fn plan_hand(&mut self) {
-        if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
-            self.plan(self.now + wait, Event::Hand);
-        }
-    }
-
-    fn hand(&mut self) -> Result<(), String> {
-        self.plan_hand();
-        let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
-        let (output, order) = technician.act(&self.site.spec.outputs);
-        if self.engine.is_none() {
-            return Ok(());
-        }
-        let name = self.site.spec.outputs[output].name.clone();
-        self.say(|| format!("technician: {name} {order:?}"));
-        let (now, at) = (self.boot(), self.now);
-        let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
-        let mut outcome = Ok(());
-        self.with_engine(|engine, oracle| {
-            oracle.handle_override(at, output, order);
-            outcome = engine.handle_override(now, &name, ordered, Author::User(1000));
-        })?;
-        outcome.map_err(|fault| format!("an override is refused: {fault}"))
+    /// What the machine's wall clock shows, which is anything.
+    pub(crate) fn wall(&self) -> UnixSeconds {
+        UnixSeconds((self.now.as_secs() + 1_800_000_000).saturating_add_signed(self.wall_off_secs))
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
@@ -292,6 +276,7 @@ impl World {
                 }
             }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
+            Event::Call => return self.call(),
             Event::Edit => self.edit(),
             Event::Burst => {
                 self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
@@ -360,7 +345,7 @@ impl World {
         }
         let Some(answer) = self.hub.answer(request) else { return Ok(()) };
         self.say(|| format!("hub answers {}", answer.status));
-        self.oracle.handle_answered(self.now, request, answer.status, &self.hub, &self.disk)?;
+        self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
         // What the hub is about to say is under way already.
         self.net.under_way.1 += 1;
         let ready = self.now + self.hub.time_to_answer();
@@ -403,14 +388,13 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let now = self.boot();
-        let (at, wall) = (self.now, self.wall());
+        let (now, at, wall) = (self.boot(), self.now, self.wall());
         self.with_engine(|engine, oracle| {
-            oracle.handle_delivery(at, &event, engine);
-            // As `service::Daemon::handle_link` does it: the hub shows that the clock is right.
             if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
+                oracle.handle_contact(wall);
                 engine.handle_contact(now, wall);
             }
+            oracle.handle_delivery(at, &event, engine);
             engine.handle_hub(now, event);
         })
     }
@@ -466,12 +450,10 @@ impl World {
             self.planned.iter().filter(|(_, event)| of_this(event)).map(|(key, _)| *key).collect();
         for key in keys.into_iter().take(survivors) {
             if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
-                let status = self.hub.answer(&request).map(|answer| answer.status);
-                self.say(|| {
-                    format!("hub takes a last request ({status:?}), and nobody hears it: {request:?}")
-                });
-                let status = status.unwrap_or_default();
-                self.oracle.handle_answered(self.now, &request, status, &self.hub, &self.disk)?;
+                let Some(answer) = self.hub.answer(&request) else { continue };
+                let status = answer.status;
+                self.say(|| format!("hub takes a last request ({status}), and nobody hears it: {request:?}"));
+                self.oracle.handle_answered(self.now, &request, &answer, &self.hub, &self.disk)?;
             }
         }
         Ok(())
@@ -525,6 +507,26 @@ impl World {
         }
     }
 
+    /// A direct method reaches the device, if it is there.
+    fn call(&mut self) -> Result<(), String> {
+        self.calls += 1;
+        let wait = self.sampling.wait(self.call_every);
+        self.plan(self.now + wait, Event::Call);
+        let name = *self.sampling.pick(&["resync", "status", "reboot"]);
+        if !self.net.up || self.net.closing || self.net.half_open {
+            return Ok(());
+        }
+        let (now, rid) = (self.boot(), self.calls.to_string());
+        self.say(|| format!("method {rid}: {name}"));
+        self.with_engine(|engine, oracle| {
+            oracle.handle_call(&rid, name);
+            engine.handle_hub(
+                now,
+                HubEvent::Method { rid: rid.clone(), name: name.into(), argument: serde_json::Value::Null },
+            );
+        })
+    }
+
     /// The back end writes, and the hub tells whoever is connected.
     pub(crate) fn write_desired(&mut self, body: &serde_json::Value, whole: bool) {
         let before = self.hub.twin.desired().version();
@@ -567,13 +569,13 @@ impl World {
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));
         let now = self.boot();
-        let machine = self.machine();
+        let machine = self.machine(record.as_ref());
         let start = Start {
             at: self.now,
             booted: self.booted,
             record: record.as_ref(),
             is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
-            has_wall: self.has_wall,
+            wall: machine.wall.map(|(wall, _)| wall),
         };
         self.oracle.handle_start(now, &start, &self.hub, &self.plant.drives)?;
         let engine = Engine::new(now, self.site.spec.clone(), record.clone(), Carry::at_start(machine));
@@ -590,7 +592,8 @@ impl World {
         Ok(())
     }
 
-    fn look(&mut self, kind: Kind) -> Result<(), String> {
+    /// Has the oracle look.
+    pub(crate) fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
         let (hub, net, disk) = (&self.hub, &self.net, &self.disk);

@@ -22,7 +22,7 @@ mod shape;
 mod traffic;
 
 use crate::disk::Disk;
-use crate::hub::Hub;
+use crate::hub::{Answer, Hub};
 use crate::net::Net;
 use crate::plant::Plant;
 use crate::presets::secs;
@@ -36,7 +36,7 @@ use traffic::Traffic;
 use twind::control::{Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
 use twind::twin::{HubEvent, HubRequest};
-use twind::units::BootTime;
+use twind::units::{BootTime, UnixSeconds};
 
 /// A control step comes at least this often; only then an output follows what came without one.
 const STEP: Duration = secs(5);
@@ -74,6 +74,8 @@ pub(crate) struct Oracle {
     traffic: Traffic,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
     lenient_until: Duration,
+    /// The latest time by the wall that the device was ever told.
+    latest_wall: UnixSeconds,
 }
 
 impl Oracle {
@@ -85,6 +87,7 @@ impl Oracle {
             shapes: Shapes::new(&spec.outputs),
             traffic: Traffic::new(spec),
             lenient_until: Duration::ZERO,
+            latest_wall: UnixSeconds(0),
             spec: spec.clone(),
         }
     }
@@ -96,6 +99,9 @@ impl Oracle {
         hub: &Hub,
         drives: &[u16],
     ) -> Result<(), String> {
+        if start.record.is_some_and(|record| record.known_time > self.latest_wall) {
+            return Err("started with a time that it never was".into());
+        }
         self.copies.handle_start(start.record, hub)?;
         self.judge.restart(start.at, now);
         self.shapes.restart(start.at, drives, start.is_same_boot);
@@ -149,6 +155,16 @@ impl Oracle {
         self.judge.hear(reading);
     }
 
+    /// Somebody calls a direct method.
+    pub(crate) fn handle_call(&mut self, rid: &str, name: &'static str) {
+        self.traffic.handle_call(rid, name);
+    }
+
+    /// The device learns the time by the wall at a contact with the hub.
+    pub(crate) fn handle_contact(&mut self, wall: UnixSeconds) {
+        self.latest_wall = self.latest_wall.max(wall);
+    }
+
     pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
         self.traffic.handle_delivery(now, event, engine);
     }
@@ -176,13 +192,13 @@ impl Oracle {
         &mut self,
         now: Duration,
         request: &HubRequest,
-        status: u16,
+        answer: &Answer,
         hub: &Hub,
         disk: &Disk,
     ) -> Result<(), String> {
-        self.traffic.handle_answered(now, status, request);
+        self.traffic.handle_answered(now, answer, request);
         match request {
-            HubRequest::PatchReported { .. } if status < 400 && !self.traffic.set_aside => {
+            HubRequest::PatchReported { .. } if answer.status < 400 && !self.traffic.set_aside => {
                 self.copies.check_told(hub, disk)
             }
             _ => Ok(()),

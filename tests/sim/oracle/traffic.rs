@@ -6,6 +6,7 @@
 
 use super::Scene;
 use crate::disk::Disk;
+use crate::hub::Answer;
 use crate::net::Net;
 use crate::presets::{ms, secs};
 use core::time::Duration;
@@ -23,6 +24,14 @@ const SAVE_RETRY: Duration = secs(31);
 
 /// Messages that the search for a refused value takes at most.
 const SEARCH_EXCHANGES: u32 = 24;
+
+/// The pause that a refusal asks for.
+fn asked(refusal: &HubEvent) -> Duration {
+    match refusal {
+        HubEvent::Rejected { retry_after: Some(asked), .. } => *asked,
+        _ => Duration::ZERO,
+    }
+}
 
 pub(crate) struct Traffic {
     spec: EngineSpec,
@@ -50,6 +59,11 @@ pub(crate) struct Traffic {
     pub(crate) set_aside: bool,
     /// The last version that was in a report that was refused so.
     refused: Option<u64>,
+    /// When the hub wants to be asked again.
+    fetch_not_before: Duration,
+    report_not_before: Duration,
+    /// Method calls that wait for an answer.
+    calls: VecDeque<(String, &'static str)>,
     /// And this is another engine than it was then, which has not fetched yet.
     reloaded: bool,
     pub(crate) settled_looks: u64,
@@ -78,6 +92,9 @@ impl Traffic {
             report_excused_until: Duration::ZERO,
             set_aside: false,
             refused: None,
+            fetch_not_before: Duration::ZERO,
+            report_not_before: Duration::ZERO,
+            calls: VecDeque::new(),
             reloaded: false,
             settled_looks: 0,
         }
@@ -110,6 +127,7 @@ impl Traffic {
         self.undisturbed_since = now;
         self.edited_at = now;
         self.refusals = 0;
+        self.ask_again();
         // A part of a report that is still under way counts until the fetch that follows is answered.
         self.set_aside &= online;
         self.reloaded = online;
@@ -126,6 +144,7 @@ impl Traffic {
         self.in_flight = None;
         self.fetching = None;
         self.refusals = 0;
+        self.ask_again();
         self.fetch_excused_until = now;
         self.report_excused_until = now;
         self.undisturbed_since = now;
@@ -138,6 +157,12 @@ impl Traffic {
         self.undisturbed_since = now;
     }
 
+    /// Another connection, or another engine, knows nothing of what the hub asked for.
+    fn ask_again(&mut self) {
+        (self.fetch_not_before, self.report_not_before) = (Duration::ZERO, Duration::ZERO);
+        self.calls.clear();
+    }
+
     pub(crate) fn handle_edit(&mut self, now: Duration) {
         self.edited_at = now;
     }
@@ -147,8 +172,8 @@ impl Traffic {
         self.reconnects_due = true;
         let patience = self.spec.sync.request_timeout + net.round_trip() * 2 + secs(1);
         self.fetch_excused_until = self.fetch_excused_until.max(now + patience * 3);
-        self.report_excused_until = self.fetch_excused_until;
-        self.undisturbed_since = now + patience * 3;
+        self.report_excused_until = self.report_excused_until.max(self.fetch_excused_until);
+        self.undisturbed_since = self.undisturbed_since.max(now + patience * 3);
     }
 
     /// The refresh heals it; and the next notification shows a gap.
@@ -163,13 +188,13 @@ impl Traffic {
     }
 
     /// The hub's answer to a request sets out.
-    pub(crate) fn handle_answered(&mut self, now: Duration, status: u16, request: &HubRequest) {
+    pub(crate) fn handle_answered(&mut self, now: Duration, answer: &Answer, request: &HubRequest) {
+        let status = answer.status;
         if status < 400 {
             return;
         }
-        self.refusals += 1;
-        let pause = self.pause();
-        self.undisturbed_since = now + pause + secs(20);
+        let pause = self.pause(&answer.event);
+        self.undisturbed_since = self.undisturbed_since.max(now + pause + secs(20));
         self.report_excused_until = self.report_excused_until.max(now + pause);
         match request {
             HubRequest::GetTwin { .. } => {
@@ -185,17 +210,48 @@ impl Traffic {
         }
     }
 
-    /// The device's pause after the last refusal.
-    fn pause(&self) -> Duration {
-        secs(2 << self.refusals.saturating_sub(1).min(8)).min(secs(300))
+    /// The device's pause after one more refusal: its own, or the hub's if that is longer.
+    fn pause(&self, refusal: &HubEvent) -> Duration {
+        let own = secs(2 << self.refusals.min(8)).min(secs(300));
+        own.max(asked(refusal))
+    }
+
+    pub(crate) fn handle_call(&mut self, rid: &str, name: &'static str) {
+        self.calls.push_back((rid.to_owned(), name));
+    }
+
+    /// Who calls is answered, in order, as the contract has it.
+    fn check_method(&mut self, rid: &str, status: u16, payload: &Value) -> Result<(), String> {
+        let called = self.calls.pop_front();
+        match called {
+            Some((asked, "resync")) if asked == rid && status == 200 => {
+                // Whoever asks for a fetch may have it at once.
+                self.fetches_due += u32::from(self.up_since.is_some() && self.fetching.is_none());
+                self.fetch_not_before = Duration::ZERO;
+                Ok(())
+            }
+            Some((asked, "status")) if asked == rid && status == 200 && payload.is_object() => Ok(()),
+            Some((asked, _)) if asked == rid && status == 404 => Ok(()),
+            called => Err(format!("method call {called:?} is answered as {rid} with {status} {payload}")),
+        }
     }
 
     pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
-        if matches!(event, HubEvent::Rejected { .. }) {
+        if let HubEvent::Rejected { rid, .. } = event {
+            let until = now + asked(event);
+            if self.in_flight == Some(*rid) {
+                self.report_not_before = until;
+            } else if self.fetching == Some(*rid) {
+                self.fetch_not_before = until;
+            }
             // It may have been long under way.
-            let until = now + self.pause();
+            let until = now + self.pause(event);
+            self.refusals += 1;
             self.undisturbed_since = self.undisturbed_since.max(until + secs(20));
             self.report_excused_until = self.report_excused_until.max(until);
+            if self.fetching == Some(*rid) {
+                self.fetch_excused_until = self.fetch_excused_until.max(until);
+            }
         }
         match event {
             HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
@@ -241,6 +297,9 @@ impl Traffic {
         match request {
             HubRequest::GetTwin { rid } => {
                 self.check_rid(*rid)?;
+                if now < self.fetch_not_before {
+                    return Err("the twin is fetched before the hub wants to be asked again".into());
+                }
                 self.fetching = Some(*rid);
                 self.held = 0;
                 let refreshes = self.fetched_at.is_some_and(|at| now >= at + self.spec.sync.refresh_interval);
@@ -254,12 +313,15 @@ impl Traffic {
             }
             HubRequest::PatchReported { rid, patch } => {
                 self.check_rid(*rid)?;
+                if now < self.report_not_before {
+                    return Err("a report is sent before the hub wants to be asked again".into());
+                }
                 if let Some(other) = self.in_flight.replace(*rid) {
                     return Err(format!("report {rid} is sent while {other} is in flight"));
                 }
                 self.check_pace(now, patch, net, disk)
             }
-            HubRequest::AnswerMethod { .. } => Err("nobody called a method".into()),
+            HubRequest::AnswerMethod { rid, status, payload } => self.check_method(rid, *status, payload),
             HubRequest::Reconnect { reason } => {
                 let owed = core::mem::take(&mut self.reconnects_due);
                 if owed || net.half_open {
