@@ -106,6 +106,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod desired;
+#[path = "../sim/message.rs"]
+mod message;
 mod offline;
 #[path = "../daemon/rig.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]

@@ -6,6 +6,7 @@
 //! the test takes the steps one by one. Deliberately absent: sockets (the daemon's tests), and schedules by a seed
 //! (the simulation's).
 
+use crate::message::{read_notification, read_twin};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -15,7 +16,6 @@ use twind::control::{
     Reading, SensorId, SensorSpec, When,
 };
 use twind::engine::{Carry, Engine, EngineSpec, Notice};
-use twind::hub::codec;
 use twind::report::{ReportSpec, ReportStyle};
 use twind::service::{Outbox, pump};
 use twind::store::{Store, StoreFault};
@@ -408,25 +408,6 @@ impl Rig {
         assert_eq!(sync.acknowledged().as_object(), self.twin.reported().values(), "the report");
         assert_eq!(self.reported("desiredVersion"), Some(&json!(version)), "what the hub was told");
         assert!(sync.is_settled());
-    }
-}
-
-fn read_twin(rid: u64, view: &Value) -> HubEvent {
-    match codec::read_twin(view.to_string().as_bytes()) {
-        Ok(twin) => HubEvent::Twin {
-            rid,
-            desired: twin.desired,
-            desired_version: twin.desired_version,
-            reported: twin.reported,
-        },
-        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
-    }
-}
-
-fn read_notification(body: &Value) -> HubEvent {
-    match codec::read_desired(body.to_string().as_bytes(), None) {
-        Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
-        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
     }
 }
 

@@ -3,11 +3,11 @@
 //! A *generation* is one life of the identity: deleted and made again, its versions restart. The hub keeps each
 //! desired version of each generation, so that any copy can be held against it. Deliberately absent: the wire.
 
+use crate::message::read_twin;
 use crate::rng::Rng;
 use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use twind::hub::codec;
 use twind::twin::{HubEvent, HubRequest};
 use twinhub::twin::{Notification, ResetNotice, Rules, Twin};
 
@@ -183,27 +183,6 @@ impl Hub {
     /// The desired version that the device says it has.
     pub(crate) fn acknowledged_version(&self) -> Option<u64> {
         self.reported().get("desiredVersion").and_then(Value::as_u64)
-    }
-}
-
-/// As the session would hand it over, through the codec's own reading of the bytes.
-fn read_twin(rid: u64, view: &Value) -> HubEvent {
-    match codec::read_twin(view.to_string().as_bytes()) {
-        Ok(twin) => HubEvent::Twin {
-            rid,
-            desired: twin.desired,
-            desired_version: twin.desired_version,
-            reported: twin.reported,
-        },
-        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
-    }
-}
-
-/// As the session would hand it over.
-pub(crate) fn read_notification(notification: &Notification) -> HubEvent {
-    match codec::read_desired(notification.body.to_string().as_bytes(), None) {
-        Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
-        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
     }
 }
 

@@ -5,7 +5,8 @@
 //! every one. Deliberately absent: what faults there are (`faults`), and real time.
 
 use crate::disk::Disk;
-use crate::hub::{BackEnd, Hub, read_notification};
+use crate::hub::{BackEnd, Hub};
+use crate::message::read_notification;
 use crate::net::{Fate, Net};
 use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
@@ -547,7 +548,7 @@ impl World {
         let connection = self.net.connection;
         match fate {
             Fate::Arrives(at) | Fate::Late(at) => {
-                self.plan(at, Event::ToDevice(connection, read_notification(&notification)));
+                self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
             }
             Fate::Lost => {
                 self.say(|| "wire: the notification is lost".into());
@@ -555,7 +556,7 @@ impl World {
             }
         }
         if let Some(at) = again {
-            self.plan(at, Event::ToDevice(connection, read_notification(&notification)));
+            self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
         }
     }
 

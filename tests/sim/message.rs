@@ -1,0 +1,28 @@
+//! What the stand-in's twin says, as the session would hand it over: through the codec's own reading of the bytes.
+//!
+//! Deliberately absent: the wire, and what the device makes of it.
+
+use serde_json::Value;
+use twind::hub::codec;
+use twind::twin::HubEvent;
+
+/// The answer to a fetch.
+pub(crate) fn read_twin(rid: u64, view: &Value) -> HubEvent {
+    match codec::read_twin(view.to_string().as_bytes()) {
+        Ok(twin) => HubEvent::Twin {
+            rid,
+            desired: twin.desired,
+            desired_version: twin.desired_version,
+            reported: twin.reported,
+        },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
+
+/// A notification.
+pub(crate) fn read_notification(body: &Value) -> HubEvent {
+    match codec::read_desired(body.to_string().as_bytes(), None) {
+        Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
+        Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
+    }
+}
