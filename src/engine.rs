@@ -20,7 +20,7 @@ use crate::control::{
 use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
-use crate::units::{BootTime, UnixSeconds};
+use crate::units::{BootTime, Permille, UnixSeconds};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
@@ -69,6 +69,11 @@ impl Carry {
     /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
     pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
         self.outputs.retain(|(name, _)| keep(name));
+    }
+
+    /// An output that stays as it is until something decides was found driven so.
+    pub fn find_output(&mut self, name: &str, drive: Permille) {
+        self.outputs.push((name.to_owned(), OutputState::found(drive)));
     }
 }
 

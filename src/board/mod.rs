@@ -1,13 +1,24 @@
 //! Boards: what carries a drive to a pin.
 //!
 //! Terms: a *drive* is an output's share of full as the core decides it; *polarity* (`active_low`, `inverted`) is
-//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to. Deliberately
-//! absent: deciding, limits in time, and retries, which are the core's.
+//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to; and an output that
+//! cannot be had is a fault of that output, at its drive, not of the board. A driver is a file here (`rppal`,
+//! `gpiochip`, `simulated`) and a line in [`open`]. Deliberately absent: deciding, limits in time, and retries, which are
+//! the core's.
 
+mod gpiochip;
+mod rppal;
 mod simulated;
+mod soft_pwm;
+mod sysfs_pwm;
+mod wires;
 
-use crate::control::{Actuation, PinFault};
-use std::path::PathBuf;
+use crate::control::{Actuation, OutputId, PinFault};
+use crate::units::Permille;
+use std::path::{Path, PathBuf};
+
+/// Where the kernel shows its devices.
+const SYSFS: &str = "/sys";
 
 /// Whatever can be driven.
 pub trait Pins {
@@ -16,6 +27,31 @@ pub trait Pins {
     /// # Errors
     /// What the board could not do; the output's state is then unknown.
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
+
+    /// Takes an output over as it is, without a change on its wire, and says which drive it has; `None` if nobody knows.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
+        let _ = output;
+        Ok(None)
+    }
+
+    /// Gives up what it holds, for the board that comes after it.
+    fn release(&mut self) -> Vec<Held> {
+        Vec::new()
+    }
+
+    /// Goes on with what the board before it held; what it has no output for is let go.
+    fn adopt(&mut self, held: Vec<Held>) {
+        drop(held);
+    }
+}
+
+/// An output's wire on its way from one board to the next.
+pub struct Held {
+    settings: PinSettings,
+    wire: wires::Wire,
 }
 
 /// Opens the board, without driving anything.
@@ -23,14 +59,38 @@ pub trait Pins {
 /// # Errors
 /// What is missing or not permitted.
 pub fn open(settings: &BoardSettings) -> Result<Box<dyn Pins>, PinFault> {
+    let (sys, outputs) = (Path::new(SYSFS), &settings.outputs);
     match &settings.driver {
-        Driver::Simulated { folder } => Ok(Box::new(simulated::Simulated::open(folder, &settings.outputs)?)),
+        Driver::Rppal => Ok(Box::new(rppal::open(sys, outputs)?)),
+        Driver::GpioChip => Ok(Box::new(gpiochip::open(sys, outputs))),
+        Driver::Simulated { folder } => Ok(Box::new(simulated::Simulated::open(folder, outputs)?)),
     }
+}
+
+/// Looks at each output, in order: what its wire is now, or what is missing and how to mend it. Drives nothing.
+///
+/// # Errors
+/// What is wrong with the board as a whole.
+pub fn look(settings: &BoardSettings) -> Result<Vec<Result<String, PinFault>>, PinFault> {
+    let sys = Path::new(SYSFS);
+    let bench: Box<dyn wires::Bench> = match &settings.driver {
+        Driver::Rppal => Box::new(rppal::bench(sys, &settings.outputs)?),
+        Driver::GpioChip => Box::new(gpiochip::GpioChip { sys: sys.to_owned() }),
+        Driver::Simulated { folder } => {
+            let file = |output: &PinSettings| Ok(format!("the file {}", folder.join(&output.name).display()));
+            return Ok(settings.outputs.iter().map(file).collect());
+        }
+    };
+    Ok(settings.outputs.iter().map(|output| wires::look(bench.as_ref(), output)).collect())
 }
 
 /// Which board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driver {
+    /// A Raspberry Pi, by its registers.
+    Rppal,
+    /// Any Linux board, by the kernel's character devices.
+    GpioChip,
     /// Files in a folder.
     Simulated {
         /// The folder; made if it is not there.
@@ -56,6 +116,26 @@ pub struct PinSettings {
     pub line: Option<Line>,
     /// Driven low for on.
     pub active_low: bool,
+    /// Where its speed is measured.
+    pub tach: Option<TachSettings>,
+}
+
+impl PinSettings {
+    /// Is it the same wire, in the same sense?
+    pub fn same_wire(&self, other: &Self) -> bool {
+        (&self.line, self.active_low) == (&other.line, other.active_low)
+    }
+}
+
+/// A line on which a fan tells its turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TachSettings {
+    /// Its chip, for the driver that needs it.
+    pub chip: Option<String>,
+    /// BCM number, or the line's offset.
+    pub pin: u32,
+    /// How often the fan pulls it low in one turn.
+    pub pulses_per_turn: u32,
 }
 
 /// A line of the board.
@@ -65,13 +145,15 @@ pub enum Line {
     Pin {
         /// BCM number, or the line's offset.
         pin: u32,
-        /// `gpiochip0`, for the driver that needs it.
+        /// The chip by name, path or label, for the driver that needs it.
         chip: Option<String>,
     },
     /// Hardware PWM.
     PwmChannel {
         /// The channel.
         channel: u32,
+        /// The PWM chip by name or device, where there are several.
+        chip: Option<String>,
         /// Hertz.
         frequency_hz: u32,
         /// Low for the duty part of the period.
@@ -81,6 +163,8 @@ pub enum Line {
     SoftPwm {
         /// BCM number, or the line's offset.
         pin: u32,
+        /// The chip by name, path or label, for the driver that needs it.
+        chip: Option<String>,
         /// Hertz.
         frequency_hz: u32,
         /// Low for the duty part of the period.

@@ -6,7 +6,7 @@
 //! folder stands for pins, which forget, too.
 
 use super::{PinSettings, Pins};
-use crate::control::{Actuation, PinFault};
+use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
 use serde_json::json;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -65,6 +65,13 @@ impl Pins for Simulated {
             output.last = Some(actuation.drive);
         }
         Ok(())
+    }
+
+    fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
+        let Some(output) = self.outputs.get_mut(output.0) else { return Ok(None) };
+        let text = fs::read_to_string(self.folder.join(&output.name)).unwrap_or_default();
+        output.last = text.trim().parse().ok().and_then(Permille::new);
+        Ok(output.last)
     }
 }
 
@@ -135,7 +142,7 @@ mod tests {
     use serde_json::Value;
 
     fn pin(name: &str) -> PinSettings {
-        PinSettings { name: name.to_owned(), line: None, active_low: true }
+        PinSettings { name: name.to_owned(), line: None, active_low: true, tach: None }
     }
 
     fn board(folder: &Path) -> Simulated {

@@ -2,7 +2,6 @@
 
 use super::files::Places;
 use super::reader::Reader;
-use super::unsupported::unsupported;
 use super::values;
 use crate::board::Driver;
 use std::path::PathBuf;
@@ -16,14 +15,25 @@ enum Name {
     Simulated,
 }
 
+/// Does a line say on which chip it is?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chips {
+    /// There is only one.
+    None,
+    /// It may, but nobody asks.
+    Optional,
+    /// Without it the line could be any.
+    Required,
+}
+
 /// A board as far as the outputs must know it.
 pub(super) struct Board {
     /// Its driver; `None` if a fault was found.
     pub(super) driver: Option<Driver>,
     /// Each output must say what it is wired to.
     pub(super) needs_lines: bool,
-    /// A pin may say on which chip it is.
-    pub(super) has_chips: bool,
+    /// May a line say on which chip it is, or must it?
+    pub(super) chips: Chips,
 }
 
 /// Reads the table.
@@ -35,11 +45,7 @@ pub(super) fn read(mut board: Reader<'_>, places: &Places) -> Board {
         (Some(name), _) => Some(name.value),
         // Told already; what depends on it is not judged.
         (None, true) => None,
-        (None, false) => {
-            let default = unsupported("the default, \"rppal\",");
-            board.findings().gap(board.header(), format!("[board] with driver = \"simulated\" ({default})"));
-            Some(Name::Rppal)
-        }
+        (None, false) => Some(Name::Rppal),
     };
     if board.has("folder") && name.is_some_and(|name| name != Name::Simulated) {
         board.wrong("folder", "is for driver = \"simulated\" only");
@@ -48,22 +54,15 @@ pub(super) fn read(mut board: Reader<'_>, places: &Places) -> Board {
         Some(Name::Simulated) => Some(Driver::Simulated {
             folder: folder.map_or_else(|| PathBuf::from(FOLDER), |folder| folder.value),
         }),
-        Some(Name::Rppal) => refused(&board, "= \"rppal\""),
-        Some(Name::GpioChip) => refused(&board, "= \"gpiochip\""),
+        Some(Name::Rppal) => Some(Driver::Rppal),
+        Some(Name::GpioChip) => Some(Driver::GpioChip),
         None => None,
     };
     board.finish();
-    Board {
-        driver,
-        needs_lines: name.is_some_and(|name| name != Name::Simulated),
-        has_chips: name != Some(Name::Rppal),
-    }
-}
-
-fn refused(board: &Reader<'_>, driver: &str) -> Option<Driver> {
-    // The default was told with its own words.
-    if board.has("driver") {
-        board.wrong("driver", unsupported(driver));
-    }
-    None
+    let chips = match name {
+        Some(Name::Rppal) => Chips::None,
+        Some(Name::GpioChip) => Chips::Required,
+        Some(Name::Simulated) | None => Chips::Optional,
+    };
+    Board { driver, needs_lines: name.is_some_and(|name| name != Name::Simulated), chips }
 }

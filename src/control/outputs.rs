@@ -69,6 +69,14 @@ impl OutputState {
     };
 }
 
+impl OutputState {
+    /// One that was found driven so, by whoever was here before.
+    pub fn found(drive: Permille) -> Self {
+        let level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        Self { drive: Some(drive), level, ..Self::UNKNOWN }
+    }
+}
+
 /// What a rank asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Order {

@@ -19,7 +19,7 @@ pub use pump::{Outbox, pump};
 use crate::board::{self, Pins};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, PinFault};
+use crate::control::{Actuation, OutputId, PinFault, RowDrive};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
@@ -136,7 +136,9 @@ impl Daemon {
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
         let now = clock.boot();
         let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
-        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::default());
+        let mut carry = Carry::default();
+        take_over(board.as_mut(), &settings, &mut carry, |_| true);
+        let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
@@ -281,12 +283,16 @@ impl Daemon {
         self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
         carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
+        if let Some(mut board) = board {
+            if fresh.board.driver == self.settings.board.driver {
+                board.adopt(self.board.release());
+            }
+            self.board = board;
+        }
+        take_over(self.board.as_mut(), &fresh, &mut carry, |name| !same_pin(name, &self.settings, &fresh));
         let was_online = self.engine.sync().is_online();
         self.engine = Engine::new(now, fresh.engine.clone(), Some(self.engine.record()), carry);
         self.engine.set_step_interval_max(step_interval_max());
-        if let Some(board) = board {
-            self.board = board;
-        }
         self.engine.handle_timeout(now);
         self.pump();
         core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
@@ -320,10 +326,25 @@ impl Daemon {
     }
 }
 
-/// Is the output on the same pin of the same board in both?
+/// Outputs that are to stay as they are until something decides are held, and known, as they are found.
+fn take_over(board: &mut dyn Pins, settings: &Settings, carry: &mut Carry, is_new: impl Fn(&str) -> bool) {
+    for (index, spec) in settings.engine.outputs.iter().enumerate() {
+        if spec.when.start != RowDrive::Keep || !is_new(&spec.name) {
+            continue;
+        }
+        match board.take_over(OutputId(index)) {
+            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
+            Ok(None) => {}
+            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
+        }
+    }
+}
+
+/// Is the output on the same wire of the same board in both?
 fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
     let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
-    old.board.driver == new.board.driver && pin(old).is_some() && pin(old) == pin(new)
+    let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
+    old.board.driver == new.board.driver && same_wire
 }
 
 /// Before the session exists there is nobody to ask.

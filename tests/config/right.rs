@@ -80,7 +80,7 @@ heartbeat = "5s"
 driver = "simulated"
 folder = "board"
 [outputs.pump]
-pwm = { pin = 18, frequency-hz = 50, inverted = true }
+pwm = { channel = 3, frequency-hz = 50, inverted = true }
 min-duty = 2_0
 kick = "500ms"
 slew = 2.5
@@ -160,7 +160,7 @@ socket = "/tmp/s"
     );
     assert_eq!(
         settings.board.outputs[0].line,
-        Some(Line::SoftPwm { pin: 18, frequency_hz: 50, inverted: true })
+        Some(Line::PwmChannel { channel: 3, chip: None, frequency_hz: 50, inverted: true })
     );
     assert_eq!(settings.board.outputs[1].line, Some(Line::Pin { pin: 4, chip: Some("gpiochip1".into()) }));
     assert_eq!((settings.board.outputs[0].active_low, settings.board.outputs[1].active_low), (false, true));
