@@ -7,24 +7,32 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod carry;
+mod hands;
+mod methods;
 mod notice;
+mod speeds;
+mod trail;
 
+pub use carry::Carry;
+pub use hands::{OVERRIDE_MAX, OVERRIDE_MIN, OverrideFault};
 pub use notice::Notice;
+pub use trail::CHANGES_MAX;
 
-use crate::control::climate::{Climate, Regime, SensorState, Sensors};
+use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
-use crate::control::outputs::{OutputState, Outputs, Situation};
+use crate::control::outputs::{Outputs, Situation};
 use crate::control::{
     Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
 };
-use crate::report::status::status;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
-use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
-use crate::units::{BootTime, Permille, UnixSeconds};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
+use crate::units::{BootTime, UnixSeconds};
+use carry::{is_start_news, outputs_at_start};
 use core::time::Duration;
-use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use trail::Trail;
 
 /// Everything the core must know of its site.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,31 +60,6 @@ const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 /// A record that could not be kept is offered again after this.
 const SAVE_RETRY: Duration = Duration::from_secs(30);
 
-/// What is carried over when the configuration was read again, by name: outputs stay as they are driven, sensors keep
-/// their last values, and what began before goes on (hysteresis, an overheat, the hub's silence, a wait for the disk).
-#[derive(Clone, Debug, Default)]
-pub struct Carry {
-    outputs: Vec<(String, OutputState)>,
-    sensors: Vec<(SensorSpec, SensorState)>,
-    regime: Option<Regime>,
-    silent_since: Option<BootTime>,
-    last_rid: u64,
-    /// If the record is not durable as it is: what the hub may know until it is.
-    told: Option<Rc<Acknowledgement>>,
-}
-
-impl Carry {
-    /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
-    pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
-        self.outputs.retain(|(name, _)| keep(name));
-    }
-
-    /// An output that stays as it is until something decides was found driven so.
-    pub fn find_output(&mut self, name: &str, drive: Permille) {
-        self.outputs.push((name.to_owned(), OutputState::found(drive)));
-    }
-}
-
 /// See the module.
 pub struct Engine {
     spec: EngineSpec,
@@ -91,19 +74,26 @@ pub struct Engine {
     reporter: Reporter,
     sequence: u64,
     known_time: UnixSeconds,
+    /// When the hub last spoke of the twin.
+    contact_at: Option<BootTime>,
     save: Save,
     silent_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
     steps: u64,
     actuations: VecDeque<Actuation>,
     pin_faults: BTreeMap<usize, String>,
-    told_drives: BTreeMap<OutputId, (bool, Cause)>,
+    /// What an operator heard of outputs that can be driven.
+    told_faults: BTreeMap<usize, String>,
     step_interval_max: Duration,
     store_fault: Option<String>,
     /// What the last report had to leave out.
     left_out: Option<String>,
     notices: VecDeque<Notice>,
     answers: VecDeque<HubRequest>,
+    machine: Machine,
+    /// When the last record was made, in this boot.
+    recorded_at: BootTime,
+    trail: Trail,
 }
 
 /// When the record is to be offered next.
@@ -119,6 +109,10 @@ impl Engine {
     pub fn new(now: BootTime, spec: EngineSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
+        let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
+        let of_this_boot = record.as_ref().filter(|record| carry.machine.is_of(&record.moment));
+        let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
+        let is_news = is_start_news(&outputs, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
@@ -131,9 +125,9 @@ impl Engine {
             understanding: understanding.clone(),
         });
         let mut sensors = Sensors::new(now, spec.sensors.clone());
-        let mut outputs = Outputs::new(spec.outputs.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
+        carry.found.iter().for_each(|(name, drive)| outputs.find(name, *drive));
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
             let drives = outputs.iter().enumerate();
@@ -149,22 +143,26 @@ impl Engine {
             understanding,
             // What is not durable yet is not told yet either.
             untold: carry.told.is_some().then(|| (u64::MAX, told.clone())),
-            save: if carry.told.is_some() { Save::Now } else { Save::Clean },
+            save: if carry.told.is_some() || is_news { Save::Now } else { Save::Clean },
             told: carry.told.unwrap_or(told),
             reporter,
             sequence,
             known_time,
+            contact_at: carry.contact_at,
             silent_since: Some(carry.silent_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
             pin_faults: BTreeMap::new(),
-            told_drives: BTreeMap::new(),
+            told_faults: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
             store_fault: None,
             left_out: None,
             notices: VecDeque::new(),
             answers: VecDeque::new(),
+            machine: carry.machine,
+            recorded_at,
+            trail: carry.trail,
             spec,
         }
     }
@@ -180,7 +178,7 @@ impl Engine {
         let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
         let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
-            HubEvent::Method { rid, name } => self.call(now, rid, &name),
+            HubEvent::Method { rid, name, argument } => self.call(now, rid, &name, &argument),
             event => self.sync.handle_hub(now, event),
         }
         if let Some(change) = self.sync.poll_desired_change() {
@@ -190,19 +188,6 @@ impl Engine {
             self.step(now);
         }
         self.absorb(now);
-    }
-
-    /// Answers a direct method, at once and in a few hundred bytes.
-    fn call(&mut self, now: BootTime, rid: String, name: &str) {
-        let (status, payload) = match name {
-            "resync" => {
-                self.sync.handle_resync(now);
-                (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
-            }
-            "status" => (200, status(now, &self.sync, self.facts())),
-            _ => (404, json!({ "error": "no such method", "methods": ["resync", "status"] })),
-        };
-        self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -216,8 +201,10 @@ impl Engine {
     }
 
     /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
-    pub fn handle_contact(&mut self, wall: UnixSeconds) {
+    pub fn handle_contact(&mut self, now: BootTime, wall: UnixSeconds) {
         self.known_time = self.known_time.max(wall);
+        self.machine.wall = Some((wall, now));
+        self.contact_at = Some(now);
     }
 
     /// Takes a reading.
@@ -236,10 +223,11 @@ impl Engine {
                 if self.pin_faults.remove(&actuation.output.0).is_some() {
                     self.notices.push_back(Notice::PinMended { output: output.clone() });
                 }
-                let now_told = (!actuation.drive.is_zero(), actuation.cause);
-                let turned = self.told_drives.insert(actuation.output, now_told) != Some(now_told);
-                let (permille, cause) = (actuation.drive.get(), actuation.cause.to_string());
-                self.notices.push_back(Notice::Driven { output, permille, cause, turned });
+                let Actuation { drive, cause, at, .. } = actuation;
+                let by = self.author(actuation.output).filter(|_| cause == Cause::Override);
+                let turned = self.trail.note(at, &output, drive, (cause, by));
+                let (permille, cause) = (drive.get(), cause.to_string());
+                self.notices.push_back(Notice::Driven { output, permille, cause, by, turned });
             }
             Err(PinFault { reason }) => {
                 self.outputs.forget(actuation.output);
@@ -305,6 +293,7 @@ impl Engine {
         if let Some((sequence, _)) = &mut self.untold {
             *sequence = self.sequence;
         }
+        self.recorded_at = self.stepped_at.unwrap_or(self.recorded_at);
         Some(self.record())
     }
 
@@ -350,6 +339,11 @@ impl Engine {
         &self.sync
     }
 
+    /// Since when there is no connection to the hub; `None` while there is one.
+    pub fn silent_since(&self) -> Option<BootTime> {
+        self.silent_since
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
@@ -362,7 +356,7 @@ impl Engine {
 
     /// The record as it would be kept now.
     pub fn record(&self) -> TwinRecord {
-        TwinRecord {
+        self.keep_beside(TwinRecord {
             sequence: self.sequence,
             identity: self.spec.identity.clone(),
             desired: self.sync.desired().clone(),
@@ -370,17 +364,26 @@ impl Engine {
             accepted: self.understanding.accepted.clone(),
             reported: self.sync.acknowledged().clone(),
             known_time: self.known_time,
-        }
+            ..TwinRecord::default()
+        })
     }
 
     /// What the next engine takes over when the configuration was read again.
     pub fn carry(&self) -> Carry {
+        let mut outputs = self.outputs.clone();
+        // An order that nobody has drawn yet was not carried out.
+        self.actuations.iter().for_each(|order| outputs.forget(order.output));
         Carry {
-            outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            outputs: outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
             silent_since: self.silent_since,
+            machine: self.machine,
+            contact_at: self.contact_at,
+            starts: false,
+            trail: self.trail.clone(),
+            found: Vec::new(),
             told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
         }
     }
@@ -406,6 +409,7 @@ impl Engine {
     fn step(&mut self, now: BootTime) {
         self.stepped_at = Some(now);
         self.steps += 1;
+        self.end_overrides(now);
         let fans = self.meaning().fans();
         if let Some(climate) = &mut self.climate {
             let before = climate.regime();
@@ -423,6 +427,7 @@ impl Engine {
             silent_since: self.silent_since,
         };
         self.actuations.extend(self.outputs.step(now, situation));
+        self.tell_speeds();
     }
 
     /// Draws the consequences of whatever was handled.
@@ -430,6 +435,7 @@ impl Engine {
         if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
             self.save = Save::At(now + LAZY_SAVE);
         }
+        self.keep_overrides(now);
         self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
         let facts = Facts {
             sensors: &self.sensors,

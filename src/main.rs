@@ -5,13 +5,16 @@ use clap::{Parser, Subcommand};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use twind::cli::{check, hardware, safe, twin};
+use twind::cli::ask::Fault;
+use twind::cli::{check, hand, hardware, safe, status, twin};
 use twind::config::{self, ConfigFaults, Environment};
 use twind::service::{self, Fatal, SystemClock};
 use twind::store;
 
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
+/// No daemon to talk to (EX_UNAVAILABLE).
+const NO_DAEMON: u8 = 69;
 /// An internal fault, or one of the system (EX_SOFTWARE).
 const INTERNAL: u8 = 70;
 /// Not permitted (EX_NOPERM).
@@ -24,7 +27,7 @@ const CONFIG: u8 = 78;
 #[command(
     version,
     disable_help_subcommand = false,
-    after_help = "Exit status: 0 done, 64 wrong usage, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+    after_help = "Exit status: 0 done, 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
 struct Words {
     #[command(subcommand)]
@@ -52,7 +55,32 @@ enum Command {
         #[arg(long)]
         hardware: bool,
     },
-    /// The local copy of the twin
+    /// What the running daemon is doing
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// So many of the last changes of outputs (5, with --json 20, at most 1000)
+        #[arg(long, value_name = "NUMBER")]
+        changes: Option<usize>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// A technician's hand on an output, for a time
+    ///
+    /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.
+    Override {
+        /// The output, by its name in the configuration
+        output: String,
+        /// `on`, `off`, a percentage such as `40%`, or `clear`
+        setting: String,
+        /// For how long, such as `30m` or `1h 30m`; at most 7 days
+        #[arg(long = "for", value_name = "DURATION")]
+        lasts: Option<String>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// The local copy of the twin, from the daemon if it runs
     Twin {
         /// Only this half
         half: Option<twin::Half>,
@@ -79,6 +107,13 @@ fn main() -> ExitCode {
     ExitCode::from(match words.command {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
+        Command::Status { json, changes, config } => status(&config.config, &environment, json, changes),
+        Command::Override { output, setting, lasts, config } => {
+            match hand::Order::parse(&setting, lasts.as_deref()) {
+                Ok(order) => give(&config.config, &environment, &output, order),
+                Err(fault) => wrong_usage(&fault),
+            }
+        }
         Command::Twin { half, config } => twin(&config.config, &environment, half),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
@@ -107,12 +142,55 @@ fn check(path: &std::path::Path, environment: &Environment, hardware: bool) -> u
     if outcome == check::Outcome::Right { 0 } else { CONFIG }
 }
 
+fn status(path: &std::path::Path, environment: &Environment, json: bool, changes: Option<usize>) -> u8 {
+    let local = match config::load_local(path, environment) {
+        Ok(local) => local,
+        Err(faults) => return wrong(&faults),
+    };
+    match status::status(&local.socket, json, changes) {
+        Ok(page) => {
+            // A reader that went away, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", page.trim_end());
+            0
+        }
+        Err(fault) => unanswered(&fault),
+    }
+}
+
+fn give(path: &std::path::Path, environment: &Environment, output: &str, order: hand::Order) -> u8 {
+    let local = match config::load_local(path, environment) {
+        Ok(local) => local,
+        Err(faults) => return wrong(&faults),
+    };
+    match hand::give(&local.socket, output, order) {
+        Ok(line) => {
+            let _ = writeln!(io::stdout(), "{line}");
+            0
+        }
+        Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
+    }
+}
+
+fn unanswered(fault: &Fault) -> u8 {
+    eprintln!("twind: {fault}");
+    match fault {
+        Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
+        Fault::Denied(_) => NOT_PERMITTED,
+        Fault::Refused(_) => INTERNAL,
+    }
+}
+
+fn wrong_usage(fault: &str) -> u8 {
+    eprintln!("twind: {fault}");
+    USAGE
+}
+
 fn twin(path: &std::path::Path, environment: &Environment, half: Option<twin::Half>) -> u8 {
     let local = match config::load_local(path, environment) {
         Ok(local) => local,
         Err(faults) => return wrong(&faults),
     };
-    match twin::read(&local.state_dir, half) {
+    match twin::read(&local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
             // A reader that went away, such as `head`, is no failure.

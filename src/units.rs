@@ -170,6 +170,26 @@ impl fmt::Display for BootTime {
     }
 }
 
+/// Which boot of the machine: boot times of two boots say nothing of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootId(pub u128);
+
+impl BootId {
+    /// Reads 32 hexadecimal digits, with or without the hyphens of a UUID.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.trim().chars().filter(|c| *c != '-').collect();
+        // The parser alone would take a sign, too.
+        let is_hex = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hex.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 /// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
@@ -207,6 +227,14 @@ mod tests {
         assert_eq!(Permille::from_percent(41.2).map(Permille::get), Some(412));
         assert_eq!(Permille::from_percent(100.1), None);
         assert_eq!(Permille::new(1001), None);
+    }
+
+    #[test]
+    fn a_boot_is_known_by_its_uuid() {
+        let boot = BootId::parse("0e5f3a52-7e10-4cbb-9e9c-1b6d3c1f0a77\n");
+        assert_eq!(boot.map(|boot| boot.to_string()).as_deref(), Some("0e5f3a527e104cbb9e9c1b6d3c1f0a77"));
+        assert_eq!(BootId::parse("+e5f3a527e104cbb9e9c1b6d3c1f0a77"), None);
+        assert_eq!(BootId::parse("0e5f"), None);
     }
 
     #[test]

@@ -91,12 +91,11 @@ pub(super) struct Edges {
 
 impl Edges {
     /// Takes a line as an input, pulled up: a tachometer only ever pulls it down.
-    pub(super) fn open(chip: Option<&str>, pin: u32) -> Result<Self, PinFault> {
-        let path = chip_path(chip)?;
+    pub(super) fn open(path: &Path, pin: u32) -> Result<Self, PinFault> {
         let request = |bias: Option<Bias>| {
             let mut builder = Request::builder();
             builder
-                .on_chip(&path)
+                .on_chip(path)
                 .with_consumer(CONSUMER)
                 .with_line(pin)
                 .as_input()
@@ -107,9 +106,9 @@ impl Edges {
         };
         // Hardware without such resistors refuses; the fan's cable may have one.
         let line = request(Some(Bias::PullUp)).or_else(|_| request(None));
-        let line = line.map_err(|error| taken(&path, pin, &error))?;
+        let line = line.map_err(|error| taken(path, pin, &error))?;
         let buffer = vec![0; line.edge_event_u64_size() * 64];
-        Ok(Self { line, path, pin, last: 0, buffer })
+        Ok(Self { line, path: path.to_owned(), pin, last: 0, buffer })
     }
 
     /// The edges since the last call.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::board::{BoardSettings, Driver, Line, Pins as _};
+use crate::board::{BoardSettings, Driver, Line};
 use crate::control::{Actuation, Cause, OutputId};
 use crate::units::{BootTime, Permille};
 
@@ -30,7 +30,7 @@ fn a_label_that_no_chip_has_and_a_file_that_is_no_chip_are_told() {
     let null = chip_path(Some("/dev/null")).unwrap();
     let fault = look(&null, 0).unwrap_err();
     assert!(fault.reason.contains("is not a GPIO character device"), "{}", fault.reason);
-    assert!(Edges::open(Some("/dev/null"), 0).is_err());
+    assert!(Edges::open(&null, 0).is_err());
 }
 
 #[test]

@@ -11,7 +11,10 @@ mod rppal;
 mod simulated;
 mod soft_pwm;
 mod sysfs_pwm;
+mod tach;
 mod wires;
+
+pub use tach::{Speed, Tachs};
 
 use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;

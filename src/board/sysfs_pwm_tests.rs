@@ -39,7 +39,8 @@ fn permille(permille: u16) -> Permille {
 }
 
 fn drive(channel: &mut Channel, share: u16) -> Result<(), PinFault> {
-    channel.drive(permille(share), &mut Duration::ZERO)
+    let mut patience = Duration::ZERO;
+    channel.drive(permille(share), &mut patience)
 }
 
 fn read(place: &Path) -> [String; 4] {

@@ -1,6 +1,9 @@
 //! The commands, one file each. `main` parses; these do and say.
 
+pub mod ask;
 pub mod check;
+pub mod hand;
 pub mod hardware;
 pub mod safe;
+pub mod status;
 pub mod twin;

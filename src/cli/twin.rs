@@ -1,9 +1,11 @@
-//! `twind twin`: the local copy, as it lies on the disk.
+//! `twind twin`: the local copy, from the daemon if it runs, else as it lies on the disk.
 
+use super::ask::{self, ask};
+use crate::config::LocalSettings;
+use crate::report::status::twin;
 use crate::store::{self, StoreFault};
-use crate::twin::{Section, TwinRecord, Version};
 use clap::ValueEnum;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
@@ -34,32 +36,42 @@ pub enum Fault {
     Store(StoreFault),
 }
 
-/// Reads the local copy.
+/// Reads the local copy: the daemon's own, which may be ahead of the disk, or without one what is kept.
 ///
 /// # Errors
 /// When the state directory cannot be read.
-pub fn read(state_dir: &Path, half: Option<Half>) -> Result<Copy, Fault> {
+pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
+    match ask(&local.socket, "GetTwin", &json!({})) {
+        Ok(mut answer) => Ok(Copy { json: show(answer["twin"].take(), half), notes: Vec::new() }),
+        Err(ask::Fault::NoDaemon(_)) => read_disk(&local.state_dir, half),
+        Err(fault) => {
+            // The disk knows it as well, but it should be said why the daemon does not tell.
+            let mut copy = read_disk(&local.state_dir, half)?;
+            copy.notes.push(fault.to_string());
+            Ok(copy)
+        }
+    }
+}
+
+fn read_disk(state_dir: &Path, half: Option<Half>) -> Result<Copy, Fault> {
     if std::fs::read_dir(state_dir).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
         return Err(Fault::Denied);
     }
     let loaded = store::read(state_dir).map_err(Fault::Store)?;
-    let value = loaded.record.map_or_else(|| json!({}), |record| show(&record, half));
-    let json = serde_json::to_string_pretty(&value).unwrap_or_else(|_| value.to_string());
-    Ok(Copy { json, notes: loaded.notes.iter().map(ToString::to_string).collect() })
+    let kept = loaded
+        .record
+        .map_or_else(|| json!({}), |record| twin(&record.desired, record.desired_version, &record.reported));
+    Ok(Copy { json: show(kept, half), notes: loaded.notes.iter().map(ToString::to_string).collect() })
 }
 
-fn show(record: &TwinRecord, half: Option<Half>) -> Value {
-    let desired = || versioned(&record.desired, record.desired_version);
-    let reported = || record.reported.as_object().clone();
-    match half {
-        None => json!({ "desired": desired(), "reported": reported() }),
-        Some(Half::Desired) => Value::Object(desired()),
-        Some(Half::Reported) => Value::Object(reported()),
-    }
-}
-
-fn versioned(section: &Section, version: Version) -> Map<String, Value> {
-    let mut object = section.as_object().clone();
-    object.insert("$version".into(), json!(version.0));
-    object
+fn show(mut twin: Value, half: Option<Half>) -> String {
+    let half = half.map(|half| match half {
+        Half::Desired => "desired",
+        Half::Reported => "reported",
+    });
+    let shown = match half.and_then(|half| twin.get_mut(half)) {
+        Some(half) => half.take(),
+        None => twin,
+    };
+    serde_json::to_string_pretty(&shown).unwrap_or_else(|_| shown.to_string())
 }

@@ -12,6 +12,7 @@ pub mod climate;
 pub(crate) mod fixtures;
 pub mod intent;
 pub mod outputs;
+pub mod tach;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};
@@ -195,6 +196,13 @@ pub struct OutputSpec {
     pub property: Option<PropertyPath>,
     /// Its fail-safe table.
     pub when: When,
+}
+
+impl OutputSpec {
+    /// Must it stay on or off for a time once it turned?
+    pub fn has_minimum_time(&self) -> bool {
+        self.min_on.is_some() || self.min_off.is_some()
+    }
 }
 
 /// One sensor as the core knows it.

@@ -13,9 +13,12 @@
 
 use super::climate::{Climate, Regime};
 use super::intent::Intent;
-use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};
+use super::tach::Tach;
+use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
+use crate::twin::Override;
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 /// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
@@ -46,13 +49,17 @@ pub struct OutputState {
     pub cause: Cause,
     /// When it last went from rest to running or back.
     pub turned_at: Option<BootTime>,
-    /// A technician's hand, and until when.
-    pub hand: Option<(Permille, BootTime)>,
+    /// A technician's hand.
+    pub hand: Option<Override>,
+    /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
+    believed: Option<Permille>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
     /// that a slow slew moves.
     level: Option<(f64, Option<BootTime>)>,
+    /// Its speed, if it tells it.
+    pub tach: Tach,
     /// When the shape lets the drive move on.
     next_at: Option<BootTime>,
 }
@@ -63,18 +70,12 @@ impl OutputState {
         cause: Cause::Start,
         turned_at: None,
         hand: None,
+        believed: None,
         kick_until: None,
         level: None,
+        tach: Tach::UNKNOWN,
         next_at: None,
     };
-}
-
-impl OutputState {
-    /// One that was found driven so, by whoever was here before.
-    pub fn found(drive: Permille) -> Self {
-        let level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
-        Self { drive: Some(drive), level, ..Self::UNKNOWN }
-    }
 }
 
 /// What a rank asks for.
@@ -101,6 +102,8 @@ enum Pace {
 pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,
+    /// Why a speed cannot be known, by the output's place.
+    tach_faults: BTreeMap<usize, String>,
     stopping: bool,
 }
 
@@ -108,7 +111,7 @@ impl Outputs {
     /// Nothing driven yet.
     pub fn new(specs: Vec<OutputSpec>) -> Self {
         let states = vec![OutputState::UNKNOWN; specs.len()];
-        Self { specs, states, stopping: false }
+        Self { specs, states, tach_faults: BTreeMap::new(), stopping: false }
     }
 
     /// The outputs in the order of [`OutputId`].
@@ -128,10 +131,52 @@ impl Outputs {
         }
     }
 
+    /// An output was found driven so, and is held so until something decides.
+    pub fn find(&mut self, name: &str, drive: Permille) {
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+            let state = &mut self.states[index];
+            state.drive = Some(drive);
+            state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        }
+    }
+
+    /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
+    /// when its minimum time is over.
+    pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            (state.believed, state.turned_at) = (Some(drive), Some(now));
+        }
+    }
+
+    /// Takes an output's speed in turns a minute, or why nobody knows it. Returns whether that means something new.
+    pub fn measure(&mut self, output: OutputId, rpm: Result<f64, PinFault>) -> bool {
+        let Some(state) = self.states.get_mut(output.0) else { return false };
+        let is_news = state.tach.measure(rpm.as_ref().ok().copied());
+        match rpm {
+            Ok(_) => self.tach_faults.remove(&output.0).is_some() || is_news,
+            Err(PinFault { reason }) => self.tach_faults.insert(output.0, reason.clone()) != Some(reason),
+        }
+    }
+
+    /// What is wrong with an output that can be driven.
+    pub fn fault(&self, output: OutputId) -> Option<String> {
+        if self.states.get(output.0).is_some_and(|state| state.tach.is_stalled()) {
+            return Some("stalled".to_owned());
+        }
+        self.tach_faults.get(&output.0).map(|reason| format!("its speed is not known: {reason}"))
+    }
+
+    /// Puts a technician's hand on an output, or takes it away.
+    pub fn set_hand(&mut self, output: OutputId, hand: Option<Override>) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            state.hand = hand;
+        }
+    }
+
     /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
-            *state = OutputState { drive: None, level: None, kick_until: None, ..*state };
+            *state = OutputState { drive: None, believed: None, level: None, kick_until: None, ..*state };
         }
     }
 
@@ -140,7 +185,7 @@ impl Outputs {
         let mut changes = Vec::new();
         for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
             let output = OutputId(index);
-            if state.hand.is_some_and(|(_, until)| until <= now) {
+            if state.hand.is_some_and(|hand| hand.until <= now) {
                 state.hand = None;
             }
             let order =
@@ -149,6 +194,7 @@ impl Outputs {
             state.cause = order.cause;
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
             let drive = state.shape(now, spec, target, order.pace);
+            let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
             if state.drive != Some(drive) {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
@@ -165,7 +211,7 @@ impl Outputs {
     /// When a step would change something though nothing happened.
     pub fn poll_timeout(&self, now: BootTime, silent_since: Option<BootTime>) -> Option<BootTime> {
         let shapes = self.states.iter().filter_map(|state| state.next_at);
-        let hands = self.states.iter().filter_map(|state| state.hand.map(|(_, until)| until));
+        let hands = self.states.iter().filter_map(|state| Some(state.hand?.until));
         let silence = self.specs.iter().filter_map(|spec| Some(silent_since? + spec.when.hub_silent?.0));
         shapes.chain(hands).chain(silence).filter(|at| *at > now).min()
     }
@@ -196,8 +242,8 @@ fn decide(
     {
         return row(drive, Cause::HubSilent, Pace::Borne);
     }
-    if let Some((drive, _)) = state.hand {
-        return row(RowDrive::Fixed(drive), Cause::Override, Pace::Borne);
+    if let Some(hand) = state.hand {
+        return row(RowDrive::Fixed(hand.drive), Cause::Override, Pace::Borne);
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     if let Some(drive) = situation.intent.drives.get(&output) {
@@ -263,7 +309,8 @@ impl OutputState {
 
     /// What a minimum time lets through of a target: while it must run, it runs as it does.
     fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Permille {
-        let (Some(present), Some(turned_at)) = (self.drive, self.turned_at) else { return target };
+        let present = self.drive.or(self.believed);
+        let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return target };
         let (least, held) = match (present.is_zero(), target.is_zero()) {
             (false, true) => (spec.min_on, self.without_kick().unwrap_or(present)),
             (true, false) => (spec.min_off, Permille::ZERO),
@@ -278,11 +325,20 @@ impl OutputState {
         }
     }
 
-    /// The present drive, or what it will be when its kick is over.
+    /// Instead of a drive at which it does not turn, though it should: one that may help.
+    fn help(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille) -> Permille {
+        let (drive, next_at) = self.tach.help(now, drive, spec.kick);
+        if let Some(at) = next_at {
+            self.wake_at(at);
+        }
+        drive
+    }
+
+    /// The present drive, or what it will be when its kick or its help is over.
     fn without_kick(&self) -> Option<Permille> {
         match (self.kick_until, self.level) {
             (Some(_), Some((level, _))) => Some(Permille::saturating(level).max(BARELY)),
-            _ => self.drive,
+            _ => self.tach.otherwise().or(self.drive),
         }
     }
 
@@ -322,7 +378,7 @@ impl OutputState {
     }
 
     fn settle(&mut self, now: BootTime, drive: Permille) {
-        if self.drive.map(Permille::is_zero) != Some(drive.is_zero()) {
+        if self.drive.or(self.believed.take()).map(Permille::is_zero) != Some(drive.is_zero()) {
             self.turned_at = Some(now);
         }
         self.drive = Some(drive);

@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 };
 use crate::control::intent::Setpoint;
 use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
-use crate::twin::Version;
+use crate::twin::{Author, Version};
 
 #[path = "outputs_shape_tests.rs"]
 mod shape;
@@ -62,7 +62,8 @@ impl Rig {
     }
 
     fn hand(&mut self, share: u16, until: BootTime) {
-        let state = OutputState { hand: Some((permille(share), until)), ..self.outputs.states[0] };
+        let hand = Override { drive: permille(share), until, by: Author::User(1000) };
+        let state = OutputState { hand: Some(hand), ..self.outputs.states[0] };
         self.outputs.adopt("fan", state);
     }
 

@@ -207,7 +207,8 @@ proptest! {
 fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
     let mut rig = Rig::new();
     let mut call = |name: &str| {
-        rig.engine.handle_hub(at(1), HubEvent::Method { rid: "7".into(), name: name.into() });
+        let method = HubEvent::Method { rid: "7".into(), name: name.into(), argument: Value::Null };
+        rig.engine.handle_hub(at(1), method);
         match rig.engine.poll_request() {
             Some(HubRequest::AnswerMethod { rid, status, payload }) if rid == "7" => (status, payload),
             other => panic!("{other:?}"),
@@ -265,4 +266,22 @@ fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either(
     rig.hub(HubEvent::Up);
     let told = rig.reported.as_object();
     assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+}
+
+#[test]
+fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wall_clock() {
+    let age = |engine: &Engine, now: u64| engine.status(at(now), 0)["hub"]["copyAgeSeconds"].clone();
+    let mut rig = Rig::online();
+    assert_eq!(age(&rig.engine, 100), Value::Null);
+    rig.engine.handle_contact(at(100), UnixSeconds(5000));
+    assert_eq!(age(&rig.engine, 130), 30);
+    rig.reload(spec());
+    assert_eq!(age(&rig.engine, 130), 30);
+    let kept = rig.engine.record();
+    let started = |wall: Option<u64>| {
+        let machine = Machine { boot: None, wall: wall.map(|wall| (UnixSeconds(wall), at(10))) };
+        Engine::new(at(10), spec(), Some(kept.clone()), Carry::at_start(machine))
+    };
+    assert_eq!(age(&started(Some(5600)), 15), 605);
+    assert_eq!(age(&started(None), 15), Value::Null);
 }

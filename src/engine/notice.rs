@@ -3,8 +3,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use crate::control::climate::Regime;
-use crate::twin::{DesiredChange, SyncNotice};
+use crate::twin::{Author, DesiredChange, SyncNotice};
+use crate::units::Permille;
 use core::fmt;
+use core::time::Duration;
 
 /// Something an operator may want to know of.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,18 @@ pub enum Notice {
         /// The output.
         output: String,
     },
+    /// An output can be driven, but does not turn, or nobody knows whether it does.
+    TachFault {
+        /// The output.
+        output: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// What was wrong with an output's speed is mended.
+    TachMended {
+        /// The output.
+        output: String,
+    },
     /// The record could not be kept.
     StoreFault {
         /// Why.
@@ -47,8 +61,24 @@ pub enum Notice {
         permille: u16,
         /// What decided it.
         cause: String,
+        /// Whose hand, if it was one.
+        by: Option<Author>,
         /// It went from rest to running or back, or something else decides now; not just another share.
         turned: bool,
+    },
+    /// A hand was put on an output, or taken away.
+    Overridden {
+        /// The output.
+        output: String,
+        /// What was asked for and for how long; `None` if it was taken away.
+        order: Option<(Permille, Duration)>,
+        /// By whom.
+        by: Author,
+    },
+    /// An override came to its end.
+    OverrideEnded {
+        /// The output.
+        output: String,
     },
     /// The climate is about something else now.
     Regime {
@@ -86,6 +116,10 @@ impl fmt::Display for Notice {
                 )
             }
             Self::PinMended { output } => write!(f, "output {output} can be driven again"),
+            Self::TachFault { output, fault } => {
+                write!(f, "output {output}: {fault}; it is driven all the same")
+            }
+            Self::TachMended { output } => write!(f, "output {output}: its speed is right again"),
             Self::StoreFault { reason } => {
                 write!(
                     f,
@@ -93,9 +127,19 @@ impl fmt::Display for Notice {
                 )
             }
             Self::StoreMended => f.write_str("the twin's copy can be kept again"),
-            Self::Driven { output, permille, cause, .. } => {
+            Self::Driven { output, permille, cause, by: None, .. } => {
                 write!(f, "output {output} driven to {permille} permille by {cause}")
             }
+            Self::Driven { output, permille, cause, by: Some(by), .. } => {
+                write!(f, "output {output} driven to {permille} permille by {cause} of {by}")
+            }
+            Self::Overridden { output, order: Some((drive, lasts)), by } => {
+                write!(f, "output {output} overridden by {by}: {} % for {lasts:?}", drive.percent())
+            }
+            Self::Overridden { output, order: None, by } => {
+                write!(f, "the override of output {output} is taken away by {by}")
+            }
+            Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
             Self::Regime { regime, fault: None, .. } => write!(f, "climate: {}", regime.name()),
             Self::Regime { regime, fault: Some(fault), .. } => {
                 write!(f, "climate: {} ({fault})", regime.name())

@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::climate::Regime;
 use crate::control::fixtures::{
     ON, at, celsius, climate_spec, fan, patch, path, properties, secs, section, thermometer,
 };
@@ -10,8 +11,12 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+#[path = "hands_tests.rs"]
+mod hands;
 #[path = "life_tests.rs"]
 mod life;
+#[path = "restart_tests.rs"]
+mod restart;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 
@@ -334,6 +339,17 @@ fn reading_the_configuration_again_keeps_the_outputs_steady() {
     assert_eq!(rig.drives, []);
     rig.sample(Ok(27.5));
     assert_eq!(rig.drive(), Some(0));
+}
+
+#[test]
+fn an_order_not_yet_given_when_the_configuration_is_read_again_is_given_then() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(24.0));
+    // What follows from this reading is still in the engine when it is replaced.
+    let hot = Reading { sensor: SensorId(0), at: rig.now, value: Ok(29.0) };
+    rig.engine.handle_reading(rig.now, hot);
+    rig.reload(spec());
+    assert_eq!(rig.drive(), Some(1000));
 }
 
 #[test]

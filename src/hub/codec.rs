@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 /// once and no punctuation, fit with a wide margin; it is also the largest message of the service.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
+/// What a direct method's argument may be long.
+const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
+
 /// Characters of a hub's message that are kept.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -93,6 +96,14 @@ pub fn read_desired(payload: &[u8], topic_version: Option<Version>) -> Result<(V
     let version = take_protocol_keys(&mut body).or(topic_version).ok_or(CodecFault::MissingVersion)?;
     let patch = Patch::from_object(body).map_err(|fault| CodecFault::Limit("desired", fault))?;
     Ok((version, patch))
+}
+
+/// What was sent along with a direct method: null if it is nothing, no JSON, or longer than any method of ours takes.
+pub fn read_argument(payload: &[u8]) -> Value {
+    if payload.len() > ARGUMENT_BYTES_MAX {
+        return Value::Null;
+    }
+    serde_json::from_slice(payload).unwrap_or_default()
 }
 
 /// The hub's own words on a refused request, `{"errorCode":…,"message":…}`, made fit for a log line; empty if it said

@@ -90,9 +90,9 @@ impl Exchange {
                 Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
                 Err(fault) => garbled(format!("the hub's notification: {fault}")),
             }),
-            // No method of ours takes anything, so what was sent along is not looked at.
             Incoming::Method { name, rid } => {
-                Some(HubEvent::Method { rid: rid.to_owned(), name: name.to_owned() })
+                let (rid, name) = (rid.to_owned(), name.to_owned());
+                Some(HubEvent::Method { rid, name, argument: codec::read_argument(payload) })
             }
             Incoming::Unreadable => Some(garbled(format!("the hub's topic {}", codec::shorten(topic)))),
             Incoming::Foreign => {

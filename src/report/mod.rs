@@ -19,7 +19,7 @@ mod write;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
-use crate::control::{Cause, Fault, PropertyMap};
+use crate::control::{Cause, Fault, OutputId, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -117,6 +117,8 @@ struct OutputSample {
     on: bool,
     duty_percent: f64,
     cause: Cause,
+    override_percent: Option<f64>,
+    rpm: Option<f64>,
     fault: Option<String>,
 }
 
@@ -325,11 +327,14 @@ enum Due {
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let output = |(index, state): (usize, &OutputState)| {
         let drive = state.drive.unwrap_or_default();
+        let fault = facts.pin_faults.get(&index).cloned().or_else(|| facts.outputs.fault(OutputId(index)));
         OutputSample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
-            fault: facts.pin_faults.get(&index).map(|fault| fault.chars().take(200).collect()),
+            override_percent: state.hand.map(|hand| hand.drive.percent()),
+            rpm: state.tach.rpm(),
+            fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
     };
     let count = facts.sensors.iter().count();
@@ -346,7 +351,8 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
 fn turned(held: &Sample, fresh: &Sample) -> bool {
     let same_output = |(a, b): (&OutputSample, &OutputSample)| {
         let same_duty = (a.duty_percent - b.duty_percent).abs() < DUTY_DEADBAND_PERCENT;
-        (a.on, &a.cause, &a.fault) == (b.on, &b.cause, &b.fault) && same_duty
+        let told = |sample: &OutputSample| (sample.on, sample.cause, sample.override_percent);
+        told(a) == told(b) && a.fault == b.fault && same_duty
     };
     held.outputs.len() != fresh.outputs.len()
         || !held.outputs.iter().zip(&fresh.outputs).all(same_output)

@@ -1,4 +1,5 @@
-//! What twind is doing now, for a person: the answer to the direct method `status`.
+//! What twind is doing now, for a person: the answer to the direct method `status`, and the core's part of what the
+//! command `twind status` shows.
 //!
 //! Temperatures are degrees Celsius and ages whole seconds, whatever the twin's unit: this is not a report.
 //! Deliberately absent: dead-bands and samples; everything is as it is at this moment.
@@ -7,19 +8,22 @@
 
 use super::Facts;
 use super::write::{round_to, tidy};
-use crate::control::Fault;
-use crate::twin::Sync;
+use crate::control::{Fault, OutputId};
+use crate::twin::{Section, Sync, Version};
 use crate::units::BootTime;
+use core::time::Duration;
 use serde_json::{Map, Value, json};
 
-/// Everything there is to say, as one object. Bounded by what the configuration names.
-pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
+/// Everything there is to say, as one object. Bounded by what the configuration names. `copy_age` is the time since the
+/// hub last spoke of the twin, as far as anybody can know.
+pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Facts<'_>) -> Value {
     json!({
         "hub": {
             "online": sync.is_online(),
             "synced": sync.is_synced(),
             "desiredVersion": sync.desired_version().0,
             "reportPending": !sync.is_settled(),
+            "copyAgeSeconds": copy_age.map(|age| age.as_secs()),
         },
         "climate": facts.climate.map(|climate| json!({
             "regime": climate.regime().name(),
@@ -28,9 +32,19 @@ pub fn status(now: BootTime, sync: &Sync, facts: Facts<'_>) -> Value {
             "max": tidy(round_to(climate.range().max().degrees(), 2)),
         })),
         "sensors": sensors(now, facts),
-        "outputs": outputs(facts),
+        "outputs": outputs(now, facts),
         "storeFault": facts.store_fault,
     })
+}
+
+/// The local copy of the twin, as `twind twin` shows it; an empty object if no twin was ever fetched.
+pub fn twin(desired: &Section, version: Version, reported: &Section) -> Value {
+    if version == Version(0) && reported.as_object().is_empty() {
+        return json!({});
+    }
+    let mut versioned = desired.as_object().clone();
+    versioned.insert("$version".into(), json!(version.0));
+    json!({ "desired": versioned, "reported": reported.as_object() })
 }
 
 fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
@@ -49,13 +63,20 @@ fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     facts.sensors.iter().enumerate().map(one).collect()
 }
 
-fn outputs(facts: Facts<'_>) -> Map<String, Value> {
+fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     let mut outputs = Map::new();
     for (index, (spec, state)) in facts.outputs.iter().enumerate() {
         let entry = json!({
             "permille": state.drive.map(|drive| drive.get()),
             "cause": state.cause.to_string(),
+            "override": state.hand.map(|hand| json!({
+                "percent": tidy(hand.drive.percent()),
+                "secondsLeft": hand.until.since(now).as_secs(),
+                "by": hand.by.to_string(),
+            })),
+            "rpm": state.tach.rpm().map(|rpm| tidy(round_to(rpm, 0))),
             "fault": facts.pin_faults.get(&index),
+            "speedFault": facts.outputs.fault(OutputId(index)),
         });
         outputs.insert(spec.name.clone(), entry);
     }

@@ -1,6 +1,8 @@
 //! The two clocks, and the only place that reads them.
 
-use crate::units::{BootTime, UnixSeconds};
+use crate::hub::BUILT;
+use crate::twin::Machine;
+use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -22,6 +24,16 @@ impl SystemClock {
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
         BootTime::from_boot(Duration::new(seconds, nanos))
+    }
+
+    /// This machine in this boot, with the wall clock if it says nothing that cannot be.
+    pub fn machine(self) -> Machine {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let wall = Some(self.unix()).filter(|wall| *wall >= BUILT && *wall >= self.known_time);
+        Machine {
+            boot: boot.and_then(|text| BootId::parse(&text)),
+            wall: wall.map(|wall| (wall, self.boot())),
+        }
     }
 
     /// What the wall clock says; it may be wrong.

@@ -59,6 +59,8 @@ pub(super) fn notice(notice: &Notice) {
     let text = notice.to_string();
     match notice {
         Notice::PinFault { output, .. } => error!(output = output.as_str(), "{text}"),
+        Notice::TachFault { output, .. } => error!(output = output.as_str(), "{text}"),
+        Notice::TachMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreFault { .. } => error!("{text}"),
         Notice::Refused { property, .. } => warn!(property = property.as_str(), "{text}"),
         Notice::ReportCut(_) => warn!("{text}"),
@@ -67,14 +69,20 @@ pub(super) fn notice(notice: &Notice) {
         Notice::Desired(change) => info!(desired_version = change.to.0, "{text}"),
         Notice::PinMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreMended => info!("{text}"),
-        Notice::Driven { output, permille, cause, turned } => {
-            let (output, cause) = (output.as_str(), cause.as_str());
+        Notice::Driven { output, permille, cause, by, turned } => {
+            let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *turned {
-                info!(output, permille, cause, "{text}");
+                info!(output, permille, cause, by, "{text}");
             } else {
-                debug!(output, permille, cause, "{text}");
+                debug!(output, permille, cause, by, "{text}");
             }
         }
+        Notice::Overridden { output, order, by } => {
+            let permille = order.map(|(drive, _)| drive.get());
+            let seconds = order.map(|(_, lasts)| lasts.as_secs());
+            info!(output = output.as_str(), permille, seconds, by = %by, "{text}");
+        }
+        Notice::OverrideEnded { output } => info!(output = output.as_str(), "{text}"),
         Notice::Regime { before, regime, .. } => match (before, regime) {
             (_, Regime::SensorFault | Regime::Overheat) => warn!("{text}"),
             (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => info!("{text}"),

@@ -1,22 +1,26 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
 //! One thread owns the state. Slow things (sensors, fsync) have threads of their own and speak through bounded
-//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Deliberately
-//! absent: decisions (the engine's), formats, and any polling.
+//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
+//! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
 mod alarm;
+mod answers;
 mod clock;
+mod local;
 mod log;
 mod notify;
 mod pump;
 mod readings;
 mod signals;
+mod speeds;
 
 pub use clock::SystemClock;
+pub use local::{INTERFACE, varlink};
 pub use log::{fatal as log_fatal, start as start_log};
 pub use pump::{Outbox, pump};
 
-use crate::board::{self, Pins};
+use crate::board::{self, BoardSettings, Pins, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::outputs::last_row;
 use crate::control::{Actuation, OutputId, PinFault, RowDrive};
@@ -24,15 +28,17 @@ use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{HubEvent, HubRequest, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
+use local::{Local, Query};
 use notify::Notify;
 use readings::{Readings, readings};
 use ring::rand::SecureRandom as _;
 use signals::{Ask, Asks};
+use speeds::{Speeds, speeds};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +102,8 @@ enum Fact {
     Ask(Ask),
     Link(LinkEvent),
     Reading,
+    /// Somebody asks at the local socket.
+    Local(Query),
     /// The disk has an outcome, which the pump draws.
     Saved,
     Due,
@@ -112,9 +120,13 @@ struct Daemon {
     board: Box<dyn Pins>,
     pollers: Pollers,
     readings: Readings,
+    /// Counts while it is there.
+    tachs: Option<Tachs>,
+    speeds: Speeds,
     alarm: Alarm,
     link: Link,
     link_state: LinkState,
+    local: Local,
     notify: Notify,
 }
 
@@ -135,16 +147,19 @@ impl Daemon {
         let record = loaded.record;
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
         let now = clock.boot();
-        let kept = record.as_ref().map(|record| (record.identity.clone(), record.desired_version));
-        let mut carry = Carry::default();
+        let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));
+        let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
+        let mut carry = Carry::at_start(clock.machine());
         take_over(board.as_mut(), &settings, &mut carry, |_| true);
         let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
+        let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
+        let local = Local::open(settings.socket.as_deref());
         for note in &loaded.notes {
             warn!("{note}");
         }
@@ -174,9 +189,12 @@ impl Daemon {
             board,
             pollers,
             readings,
+            tachs,
+            speeds,
             alarm,
             link,
             link_state,
+            local,
             notify,
         })
     }
@@ -191,6 +209,8 @@ impl Daemon {
                 ask = asks.next() => Fact::Ask(ask),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Reading,
+                Some(()) = self.speeds.news() => Fact::Reading,
+                query = self.local.next() => Fact::Local(query),
                 () = self.saved.notified() => Fact::Saved,
                 () = self.alarm.until(deadline, deadline.since(now)) => Fact::Due,
             };
@@ -200,6 +220,7 @@ impl Daemon {
                 Fact::Ask(Ask::Stop) => return,
                 Fact::Ask(Ask::Reload) => self.reload(),
                 Fact::Link(event) => self.handle_link(event),
+                Fact::Local(query) => self.answer(query),
                 Fact::Due => self.engine.handle_timeout(self.clock.boot()),
                 Fact::Reading | Fact::Saved => {}
             }
@@ -210,13 +231,16 @@ impl Daemon {
         for reading in self.readings.take() {
             self.engine.handle_reading(self.clock.boot(), reading);
         }
+        for speed in self.speeds.take() {
+            self.engine.handle_speed(self.clock.boot(), speed.output, speed.rpm);
+        }
     }
 
     fn handle_link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Hub(event) => {
                 if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                    self.engine.handle_contact(self.clock.unix());
+                    self.engine.handle_contact(self.clock.boot(), self.clock.unix());
                 }
                 self.engine.handle_hub(self.clock.boot(), event);
             }
@@ -279,6 +303,13 @@ impl Daemon {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
             }
         };
+        let board_is_new = board.is_some();
+        if board_is_new {
+            // A new output may be on a line that was a tach's.
+            self.tachs = None;
+        }
+        // What the readings of just now asked for is done before the engine goes that asked for it.
+        self.pump();
         let now = self.clock.boot();
         self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
@@ -297,6 +328,9 @@ impl Daemon {
         self.pump();
         core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
         self.readings = readings;
+        if board_is_new {
+            self.restart_tachs(&fresh.board);
+        }
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
             // Beside the loop: the outputs do not wait for a farewell.
@@ -306,8 +340,17 @@ impl Daemon {
             // The connection goes on, but the new engine does not know of it yet.
             self.engine.handle_hub(now, HubEvent::Up);
         }
+        self.local.reopen(fresh.socket.as_deref());
         self.settings = fresh;
         info!("the new configuration is in force");
+    }
+
+    /// Counts for the new outputs.
+    fn restart_tachs(&mut self, board: &BoardSettings) {
+        match start_tachs(board, self.clock) {
+            Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
+            Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
+        }
     }
 
     /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again.
@@ -357,6 +400,11 @@ impl Outbox for Unconnected {
 fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
     Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+}
+
+fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Option<Tachs>, Speeds)> {
+    let (deliver, speeds) = speeds();
+    Ok((Tachs::start(settings, move || clock.boot(), deliver)?, speeds))
 }
 
 /// A third of the watchdog's patience, so that one late step does not end the daemon.

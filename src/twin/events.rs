@@ -55,6 +55,8 @@ pub enum HubEvent {
         rid: String,
         /// Which method.
         name: String,
+        /// What was sent along; null if it is nothing, no JSON, or too long for any method of ours.
+        argument: Value,
     },
     /// A notification or answer that could not be read. What it said is unknown, so the twin must be fetched.
     Garbled {

@@ -9,6 +9,7 @@ mod document;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod kept;
 mod outgoing;
 mod quarantine;
 mod record;
@@ -16,5 +17,6 @@ mod sync;
 
 pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
 pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
+pub use kept::{Author, Machine, Moment, Override};
 pub use record::{RecordFault, TwinRecord};
 pub use sync::{Sync, SyncPolicy};

@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use super::kept::{self, Moment, Override};
 use super::{Section, Version};
 use crate::units::UnixSeconds;
 use core::fmt;
@@ -32,6 +33,10 @@ pub struct TwinRecord {
     /// The wall clock at the last contact with the hub, which only a right clock makes possible: a clock that says
     /// less has not been set yet. 0 before the first.
     pub known_time: UnixSeconds,
+    /// When the record was made.
+    pub moment: Moment,
+    /// The overrides in force, by output.
+    pub overrides: Vec<(String, Override)>,
 }
 
 /// Why bytes are no record.
@@ -63,7 +68,7 @@ impl std::error::Error for RecordFault {}
 impl TwinRecord {
     /// The record as bytes (JSON, so that a person can read it).
     pub fn encode(&self) -> Vec<u8> {
-        json!({
+        let mut fields = json!({
             "format": FORMAT,
             "sequence": self.sequence,
             "identity": self.identity,
@@ -72,9 +77,11 @@ impl TwinRecord {
             "accepted": self.accepted.as_object(),
             "reported": self.reported.as_object(),
             "knownTime": self.known_time.0,
-        })
-        .to_string()
-        .into_bytes()
+        });
+        if let Some(fields) = fields.as_object_mut() {
+            kept::encode(fields, &self.moment, &self.overrides);
+        }
+        fields.to_string().into_bytes()
     }
 
     /// A record from its bytes.
@@ -91,6 +98,7 @@ impl TwinRecord {
             return Err(RecordFault::Newer { format });
         }
         let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
+        let (moment, overrides) = kept::decode(&fields);
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
         let identity = identity.to_owned();
@@ -107,13 +115,18 @@ impl TwinRecord {
             accepted: section("accepted")?,
             reported: section("reported")?,
             known_time,
+            moment,
+            overrides,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::kept::Author;
     use super::*;
+    use crate::units::{BootId, BootTime, Permille};
+    use core::time::Duration;
     use proptest::prelude::*;
 
     fn record() -> TwinRecord {
@@ -126,12 +139,42 @@ mod tests {
             accepted: section(json!({"fanOn": false})),
             reported: section(json!({"firmwareVersion": "1.2.1"})),
             known_time: UnixSeconds(1_800_000_000),
+            moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
+            overrides: vec![("fan".into(), hand(Author::User(1000))), ("lamp".into(), hand(Author::Hub))],
         }
+    }
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_secs(seconds))
+    }
+
+    fn hand(by: Author) -> Override {
+        Override { drive: Permille::saturating_const(400), until: at(4600), by }
     }
 
     #[test]
     fn a_record_comes_back_from_its_bytes() {
         assert_eq!(TwinRecord::decode(&record().encode()), Ok(record()));
+    }
+
+    #[test]
+    fn a_record_of_before_overrides_were_kept_is_read_and_one_without_any_looks_like_it() {
+        let (moment, overrides) = (Moment::default(), Vec::new());
+        let old = TwinRecord { moment, overrides, ..record() };
+        let bytes = old.encode();
+        for key in ["moment", "overrides"] {
+            assert!(!String::from_utf8_lossy(&bytes).contains(key), "{key}");
+        }
+        assert_eq!(TwinRecord::decode(&bytes), Ok(old));
+    }
+
+    #[test]
+    fn an_override_that_cannot_be_read_costs_nothing_else() {
+        let text = String::from_utf8(record().encode()).unwrap();
+        let odd = text.replace("\"by\":\"hub\"", "\"by\":7");
+        let read = TwinRecord::decode(odd.as_bytes()).unwrap();
+        assert_eq!(read.overrides, record().overrides[..1]);
+        assert_eq!(TwinRecord { overrides: record().overrides, ..read }, record());
     }
 
     #[test]

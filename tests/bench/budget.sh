@@ -25,6 +25,8 @@ port = $port
 ca-file = "$folder/hub/ca.pem"
 [twin]
 state-dir = "$folder/state"
+[local]
+socket = "$folder/socket"
 [board]
 driver = "simulated"
 folder = "$folder/board"

@@ -168,8 +168,9 @@ fn c24_a_month_offline_keeps_no_backlog_and_one_report_tells_what_is_so_now() {
     rig.notices.clear();
     rig.pass_in_strides(days(29));
     let (carry, record) = size(&rig);
+    // The time at which a record is made has a few digits more.
     assert!(
-        carry <= after_a_day.0 + 64 && record == after_a_day.1,
+        carry <= after_a_day.0 + 64 && record <= after_a_day.1 + 4,
         "{carry}, {record} after {after_a_day:?}"
     );
     assert_eq!(rig.disk_writes(), writes, "nothing happened that is worth the flash");

@@ -6,7 +6,9 @@
 mod bad_input;
 mod certificate;
 mod commands;
+mod hands;
 mod lifecycle;
+mod local;
 mod methods;
 mod outage;
 mod provisioned;

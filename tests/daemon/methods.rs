@@ -41,9 +41,24 @@ fn another_method_or_a_large_payload_is_answered_and_harms_nothing() {
     let rig = Rig::new();
     let daemon = rig.start_synced();
     let reply = call(&rig, "reboot", json!("x".repeat(100_000)));
-    assert_eq!((reply.status, &reply.payload["methods"]), (404, &json!(["resync", "status"])));
+    assert_eq!((reply.status, &reply.payload["methods"]), (404, &json!(["override", "resync", "status"])));
     for _ in 0..20 {
         assert_eq!(call(&rig, "status", Value::Null).status, 200);
     }
     assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
+}
+
+#[test]
+fn an_override_by_the_back_end_drives_and_is_told() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    let reply = call(&rig, "override", json!({"output": "fan", "percent": 70, "seconds": 600}));
+    assert_eq!((reply.status, &reply.payload), (200, &json!({"output": "fan"})));
+    rig.wait_drive("fan", |now| now == 700);
+    rig.wait_reported("the override", |r| r["components"]["fan"]["override"] == 70);
+    assert_eq!(call(&rig, "override", json!({"output": "lamp", "clear": true})).status, 404);
+    assert_eq!(call(&rig, "override", json!({"output": "fan", "percent": 70})).status, 400);
+    assert_eq!(call(&rig, "override", json!({"output": "fan", "clear": true})).status, 200);
+    rig.wait_drive("fan", |now| now != 700);
+    rig.wait_reported("its end", |r| r["components"]["fan"].get("override").is_none());
 }

@@ -100,15 +100,11 @@ impl Rig {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_twind"));
         command.args(words).arg("--config").arg(self.path("twind.toml"));
-        for name in [
-            "JOURNAL_STREAM",
-            "NOTIFY_SOCKET",
-            "CREDENTIALS_DIRECTORY",
-            "RUNTIME_DIRECTORY",
-            "SERVICE_RESULT",
-        ] {
+        for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "SERVICE_RESULT"] {
             command.env_remove(name);
         }
+        // Where its socket is, unless the configuration names another.
+        command.env("RUNTIME_DIRECTORY", self.dir.path());
         command.env("RUST_LOG", "debug").stdin(Stdio::null());
         command
     }

@@ -28,6 +28,8 @@ connection-string-file = "connection-string"
 ca-file = "$work/hub/ca.pem"
 [twin]
 state-dir = "$work/twind/state"
+[local]
+socket = "$work/twind/socket"
 [board]
 driver = "simulated"
 folder = "$work/twind/board"

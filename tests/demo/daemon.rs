@@ -31,6 +31,7 @@ impl Daemon {
             .args(["run", "--config"])
             .arg(folder.join("twind.toml"))
             .env_remove("JOURNAL_STREAM")
+            .env("RUNTIME_DIRECTORY", folder)
             .stdin(Stdio::null())
             .stderr(fs::File::create(folder.join("log"))?)
             .spawn()?;

@@ -119,5 +119,5 @@ macro_rules! replayed {
 }
 
 replayed! {
-    assignment codec config connection_string document engine provisioning proxy record sensor sync topic
+    assignment codec config connection_string document engine provisioning proxy record sensor sync topic varlink
 }

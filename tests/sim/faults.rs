@@ -1,5 +1,5 @@
 //! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
-//! sensors, the pins, the disk, the wall clock.
+//! sensors, the pins, the disk.
 //!
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
@@ -26,7 +26,6 @@ enum Kind {
     Sensor,
     Pin,
     Disk,
-    Clock,
 }
 
 /// Each kind and its mean time between two.
@@ -42,7 +41,6 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Sensor, secs(500)),
     (Kind::Pin, secs(1800)),
     (Kind::Disk, secs(0)),
-    (Kind::Clock, secs(900)),
 ];
 
 impl World {
@@ -102,10 +100,6 @@ impl World {
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
             Kind::Disk => self.disk.full = true,
-            Kind::Clock => {
-                let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
-                self.wall_off_secs = if back { -days } else { days } * 86_400;
-            }
         }
         if kind != Kind::Recreation {
             self.say(|| format!("fault: {kind:?} for {lasts:?}"));
@@ -122,7 +116,6 @@ impl World {
             Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
             Kind::Pin => self.plant.broken = None,
             Kind::Disk => self.disk.full = false,
-            Kind::Clock => self.wall_off_secs = 0,
             _ => {}
         }
         self.say(|| format!("mended: {kind:?}"));
@@ -171,12 +164,15 @@ impl World {
             return Ok(());
         }
         self.plant.advance(self.now);
+        self.oracle.handle_end(self.now, &self.disk, &[]);
         let disk = self.disk.crash();
         self.say(|| format!("power cut: {disk}"));
         self.plant.lose_power();
         self.disconnect()?;
         let back = self.now + self.chance.between((secs(3), secs(120)));
         self.booted = back;
+        self.boots += 1;
+        self.has_wall = self.boots.is_multiple_of(2);
         self.plan(back, Event::Start);
         Ok(())
     }
@@ -187,13 +183,14 @@ impl World {
             return Ok(());
         }
         self.plant.advance(self.now);
-        let disk = self.disk.crash();
-        self.say(|| format!("killed: {disk}"));
         for (output, spec) in self.site.spec.outputs.iter().enumerate() {
             if let Some((drive, _)) = last_row(spec, true) {
                 self.plant.drives[output] = drive.get();
             }
         }
+        self.oracle.handle_end(self.now, &self.disk, &self.plant.drives);
+        let disk = self.disk.crash();
+        self.say(|| format!("killed: {disk}"));
         self.disconnect()?;
         let back = self.now + self.chance.between((ms(100), secs(5)));
         self.plan(back, Event::Start);

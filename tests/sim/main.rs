@@ -19,6 +19,7 @@ mod plant;
 mod presets;
 mod rng;
 mod run;
+mod technician;
 mod trace;
 mod work;
 mod world;

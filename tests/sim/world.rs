@@ -7,18 +7,19 @@
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub, read_notification};
 use crate::net::{Fate, Net};
-use crate::oracle::{Kind, Oracle, Scene};
+use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
 use crate::presets::{DISKS, NETS, PACES, Pace, SITES, Site, ms, secs, site};
 use crate::rng::Rng;
+use crate::technician::Technician;
 use crate::trace::Trace;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
-use twind::twin::{HubEvent, HubRequest};
-use twind::units::{BootTime, UnixSeconds};
+use twind::twin::{Author, HubEvent, HubRequest, Machine};
+use twind::units::{BootId, BootTime, Permille, UnixSeconds};
 
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
@@ -98,6 +99,8 @@ pub(crate) enum Event {
     Fault(usize),
     /// Something is put right again.
     Mend(usize),
+    /// The technician does something.
+    Hand,
     /// The process starts.
     Start,
 }
@@ -116,8 +119,10 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// When the machine last booted: its boot time is counted from there.
     pub(crate) booted: Duration,
-    /// By how much the wall clock is wrong.
-    pub(crate) wall_off_secs: i64,
+    /// Counts the boots.
+    pub(crate) boots: u128,
+    /// The wall clock tells the time; a machine without a clock of its own does not until somebody sets it.
+    pub(crate) has_wall: bool,
     planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
@@ -130,6 +135,7 @@ pub(crate) struct World {
     pub(crate) net: Net,
     pub(crate) hub: Hub,
     pub(crate) back_end: BackEnd,
+    technician: Option<Technician>,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) chance: Rng,
@@ -163,7 +169,8 @@ impl World {
         let mut world = Self {
             now: Duration::ZERO,
             booted: Duration::ZERO,
-            wall_off_secs: 0,
+            boots: 1,
+            has_wall: true,
             planned: BTreeMap::new(),
             sequence: 0,
             engine: None,
@@ -174,6 +181,7 @@ impl World {
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
             back_end: BackEnd::new(Rng::of(seed, "back end")),
+            technician: Technician::new(Rng::of(seed, "technician"), rarer),
             oracle: Oracle::new(&site.spec),
             trace: Trace::new(traced),
             sampling: Rng::of(seed, "samples"),
@@ -193,6 +201,7 @@ impl World {
         let first_call = world.sampling.wait(world.call_every);
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
+        world.plan_hand();
         world
     }
 
@@ -201,9 +210,39 @@ impl World {
         BootTime::from_boot(self.now.saturating_sub(self.booted))
     }
 
-    /// What the machine's wall clock shows, which is anything.
+    /// What the process that starts knows of its machine.
+    fn machine(&self) -> Machine {
+        let wall = self.has_wall.then(|| (self.wall(), self.boot()));
+        Machine { boot: Some(BootId(self.boots)), wall }
+    }
+
     fn wall(&self) -> UnixSeconds {
-        UnixSeconds((self.now.as_secs() + 1_800_000_000).saturating_add_signed(self.wall_off_secs))
+        UnixSeconds(1_800_000_000 + self.now.as_secs())
+    }
+
+    fn plan_hand(&mut self) {
+        if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
+            self.plan(self.now + wait, Event::Hand);
+        }
+    }
+
+    fn hand(&mut self) -> Result<(), String> {
+        self.plan_hand();
+        let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
+        let (output, order) = technician.act(&self.site.spec.outputs);
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        let name = self.site.spec.outputs[output].name.clone();
+        self.say(|| format!("technician: {name} {order:?}"));
+        let (now, at) = (self.boot(), self.now);
+        let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
+        let mut outcome = Ok(());
+        self.with_engine(|engine, oracle| {
+            oracle.handle_override(at, output, order);
+            outcome = engine.handle_override(now, &name, ordered, Author::User(1000));
+        })?;
+        outcome.map_err(|fault| format!("an override is refused: {fault}"))
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
@@ -271,6 +310,7 @@ impl World {
             }
             Event::Fault(fault) => return self.fail(fault),
             Event::Mend(fault) => return self.mend(fault),
+            Event::Hand => return self.hand(),
             Event::Start => return self.start(),
         }
         Ok(())
@@ -375,13 +415,15 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let (now, at, wall) = (self.boot(), self.now, self.wall());
+        let now = self.boot();
+        let (at, wall) = (self.now, self.wall());
         self.with_engine(|engine, oracle| {
+            oracle.handle_delivery(at, &event, engine);
+            // As `service::Daemon::handle_link` does it: the hub shows that the clock is right.
             if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
                 oracle.handle_contact(wall);
-                engine.handle_contact(wall);
+                engine.handle_contact(now, wall);
             }
-            oracle.handle_delivery(at, &event, engine);
             engine.handle_hub(now, event);
         })
     }
@@ -507,7 +549,10 @@ impl World {
         self.say(|| format!("method {rid}: {name}"));
         self.with_engine(|engine, oracle| {
             oracle.handle_call(&rid, name);
-            engine.handle_hub(now, HubEvent::Method { rid: rid.clone(), name: name.into() });
+            engine.handle_hub(
+                now,
+                HubEvent::Method { rid: rid.clone(), name: name.into(), argument: serde_json::Value::Null },
+            );
         })
     }
 
@@ -553,8 +598,18 @@ impl World {
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));
         let now = self.boot();
-        self.oracle.handle_start(now, self.now, record.as_ref(), &self.hub, &self.plant.drives)?;
-        self.engine = Some(Engine::new(now, self.site.spec.clone(), record, Carry::default()));
+        let machine = self.machine();
+        let start = Start {
+            at: self.now,
+            booted: self.booted,
+            record: record.as_ref(),
+            is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
+            has_wall: self.has_wall,
+        };
+        self.oracle.handle_start(now, &start, &self.hub, &self.plant.drives)?;
+        let engine = Engine::new(now, self.site.spec.clone(), record.clone(), Carry::at_start(machine));
+        self.oracle.check_start(&start, &engine)?;
+        self.engine = Some(engine);
         self.with_engine(|engine, _| engine.handle_timeout(now))?;
         for sensor in 0..self.sensors.len() {
             self.sensors[sensor].restart();

@@ -32,6 +32,8 @@ pub fn run(bytes: &[u8]) {
             Err(fault) => assert_says_why(&fault),
         }
     }
+    let argument = codec::read_argument(bytes);
+    assert!(argument.is_null() || bytes.len() <= 4096, "a long argument is read");
     let words = codec::read_refusal(bytes);
     assert_fit_for_a_log(&words);
     assert!(words.chars().count() <= 201, "{words:?}");

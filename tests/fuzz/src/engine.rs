@@ -6,7 +6,7 @@
 //! | `T`, then a body | the answer to the fetch under way |
 //! | `D`, then a body | a change of the desired section |
 //! | `A`, `R`, then a status | the request under way is taken, is refused |
-//! | `M`, then a name | a direct method is called |
+//! | `M`, then a name and perhaps an argument | a direct method is called |
 //! | `S`, then a sensor's digit and text | an attribute is read |
 //! | `W`, then milliseconds | time passes |
 //! | `.` | time passes up to the next deadline |
@@ -27,8 +27,8 @@ use twind::engine::{Carry, Engine, EngineSpec};
 use twind::hub::codec;
 use twind::report::ReportStyle;
 use twind::sensors::sysfs;
-use twind::twin::{HubEvent, HubRequest, Section, TwinRecord};
-use twind::units::BootTime;
+use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
+use twind::units::{BootId, BootTime};
 
 /// One of everything.
 const SITE: &str = r#"
@@ -159,7 +159,11 @@ impl World {
                     self.hub(HubEvent::Rejected { rid, status, message, retry_after });
                 }
             }
-            b'M' => self.hub(HubEvent::Method { rid: "1".into(), name: text.trim().into() }),
+            b'M' => {
+                let (name, argument) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+                let argument = codec::read_argument(argument.as_bytes());
+                self.hub(HubEvent::Method { rid: "1".into(), name: name.into(), argument });
+            }
             b'S' => self.read_sensor(told),
             b'W' => self.wait(text.trim().parse().unwrap_or(1000_u64).min(1 << 32)),
             b'.' => {
@@ -181,7 +185,9 @@ impl World {
                 self.hub(HubEvent::Up);
             }
             b'Z' => {
-                self.engine = Engine::new(self.now, self.spec.clone(), self.kept.clone(), Carry::default());
+                let machine = Machine { boot: Some(BootId(1)), wall: None };
+                let carry = Carry::at_start(machine);
+                self.engine = Engine::new(self.now, self.spec.clone(), self.kept.clone(), carry);
                 (self.fetch, self.report, self.last_rid) = (None, None, 0);
             }
             _ => {}
@@ -265,7 +271,7 @@ impl World {
                 self.report = Some((rid, patch));
             }
             HubRequest::AnswerMethod { status, payload, .. } => {
-                assert!(matches!(status, 200 | 404) && payload.is_object());
+                assert!(matches!(status, 200 | 400 | 404) && payload.is_object());
                 assert!(payload.to_string().len() < 8192, "a long answer: {payload}");
             }
             HubRequest::Reconnect { reason } => {

@@ -17,6 +17,7 @@ pub mod record;
 pub mod sensor;
 pub mod sync;
 pub mod topic;
+pub mod varlink;
 
 mod merge;
 mod site;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("sensor", sensor::run),
     ("sync", sync::run),
     ("topic", topic::run),
+    ("varlink", varlink::run),
 ];
 
 /// More would bury the rest of a log line's message.

@@ -5,7 +5,8 @@
 //! 3. Settled and the wire empty, both ends have the same reported section.
 //! 4. What the hub was told is durable and true; a start never knows less.
 //! 5. A version does not go back within a session.
-//! 6. Every output is where an independent rank table allows it to be, for that table's reason.
+//! 6. Every output is where an independent rank table allows it to be, for that table's reason; an override ends when
+//!    it should, whatever became of the process.
 //! 7. One report in flight, each request for a reason, none too often.
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
@@ -14,6 +15,7 @@
 //! none, so what it looks at does not change what happens.
 
 mod copies;
+mod hands;
 mod meaning;
 mod rank;
 mod shape;
@@ -26,12 +28,14 @@ use crate::plant::Plant;
 use crate::presets::secs;
 use copies::Copies;
 use core::time::Duration;
+use hands::Hands;
+pub(crate) use hands::Start;
 use rank::{Judge, Rank, Target};
 use shape::Shapes;
 use traffic::Traffic;
 use twind::control::{Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
-use twind::twin::{HubEvent, HubRequest, TwinRecord};
+use twind::twin::{HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
 /// A control step comes at least this often; only then an output follows what came without one.
@@ -65,6 +69,7 @@ pub(crate) struct Oracle {
     spec: EngineSpec,
     copies: Copies,
     judge: Judge,
+    hands: Hands,
     shapes: Shapes,
     traffic: Traffic,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
@@ -78,6 +83,7 @@ impl Oracle {
         Self {
             copies: Copies::new(spec),
             judge: Judge::new(spec),
+            hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs),
             traffic: Traffic::new(spec),
             lenient_until: Duration::ZERO,
@@ -89,19 +95,33 @@ impl Oracle {
     pub(crate) fn handle_start(
         &mut self,
         now: BootTime,
-        at: Duration,
-        record: Option<&TwinRecord>,
+        start: &Start<'_>,
         hub: &Hub,
         drives: &[u16],
     ) -> Result<(), String> {
-        if record.is_some_and(|record| record.known_time > self.latest_wall) {
+        if start.record.is_some_and(|record| record.known_time > self.latest_wall) {
             return Err("started with a time that it never was".into());
         }
-        self.copies.handle_start(record, hub)?;
-        self.judge.restart(at, now);
-        self.shapes.restart(at, drives);
-        self.traffic.handle_start(at);
+        self.copies.handle_start(start.record, hub)?;
+        self.judge.restart(start.at, now);
+        self.shapes.restart(start.at, drives, start.is_same_boot);
+        self.traffic.handle_start(start.at);
         Ok(())
+    }
+
+    /// The process was made from its record.
+    pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Engine) -> Result<(), String> {
+        self.hands.check_start(start, engine)
+    }
+
+    pub(crate) fn handle_override(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
+        self.hands.give(at, output, order);
+    }
+
+    /// The process is gone without a word. Whoever found it so drove the outputs to this, if there is power.
+    pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk, drives: &[u16]) {
+        self.hands.end(at, disk, false);
+        self.shapes.handle_crash_rows(at, drives);
     }
 
     pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {
@@ -209,6 +229,8 @@ impl Oracle {
         plant: &mut Plant,
     ) -> Result<(), String> {
         self.copies.keep(disk);
+        self.hands.keep(now, disk);
+        self.hands.end(now, disk, true);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
             let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
@@ -243,8 +265,9 @@ impl Oracle {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
         self.copies.look(scene)?;
+        self.hands.keep(at, scene.disk);
         self.shapes.take(at, plant)?;
-        let verdicts = self.judge.verdicts(at, now, &self.copies.meaning);
+        let verdicts = self.judge.verdicts(at, now, &self.copies.meaning, self.hands.at(at));
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;

@@ -1,11 +1,12 @@
 //! A second opinion on the rank table and the climate's law: what each output should be driven to now, and why.
 //!
 //! Written from the contract (chapters 2 and 3), without looking at `src/control`. It judges what should be at a
-//! moment; whether a drive may still be on its way there is `shape`'s question. Deliberately absent: overrides,
-//! for which the engine has no entrance yet.
+//! moment; whether a drive may still be on its way there is `shape`'s question. Deliberately absent: whose hand is on an
+//! output (`hands`).
 
 use super::meaning::{Meaning, fans};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use twind::control::{Cause, Combine, OutputKind, Reading, RowDrive};
 use twind::engine::EngineSpec;
 use twind::units::{BootTime, TemperatureUnit};
@@ -16,6 +17,7 @@ pub(crate) enum Rank {
     Overheat,
     SensorFault,
     HubSilent,
+    Override,
     Desired,
     Climate,
     Start,
@@ -35,7 +37,8 @@ impl Rank {
             Cause::Desired(_) => self == Self::Desired,
             Cause::Climate => self == Self::Climate,
             Cause::Start => self == Self::Start,
-            Cause::Override | Cause::Stop | Cause::Crash => false,
+            Cause::Override => self == Self::Override,
+            Cause::Stop | Cause::Crash => false,
         }
     }
 }
@@ -136,6 +139,7 @@ impl Judge {
         now: Duration,
         boot: BootTime,
         meaning: &Meaning,
+        hands: &BTreeMap<usize, (u16, Duration)>,
     ) -> Vec<(Rank, Target)> {
         let valid = self.valid(boot);
         let fault = valid.is_empty() && !self.starts(boot);
@@ -159,6 +163,7 @@ impl Judge {
                 .and_then(|drive| row(Rank::Overheat, drive))
                 .or_else(|| row(Rank::SensorFault, sensor_fault?))
                 .or_else(|| row(Rank::HubSilent, silent?.1))
+                .or_else(|| Some((Rank::Override, Target::Permille(hands.get(&index)?.0))))
                 .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, *demand, meaning)?))))
                 .or_else(|| Some((Rank::Climate, Target::Permille((*demand)?))))
                 .or_else(|| row(Rank::Start, when.start))

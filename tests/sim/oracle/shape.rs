@@ -18,7 +18,7 @@ struct Follower {
     pin: u16,
     /// It could not be driven, so nobody knows.
     unknown: bool,
-    /// When it last went from rest to running or back in this life of the process, and what decided then.
+    /// When it last went from rest to running or back, as far as the process can know, and what decided then.
     turned_at: Option<Duration>,
     kicked_at: Option<Duration>,
     rank: Option<Rank>,
@@ -43,13 +43,22 @@ impl Shapes {
         Self(outputs.iter().map(follower).collect())
     }
 
-    /// A new process finds the pins as they are.
-    pub(crate) fn restart(&mut self, now: Duration, drives: &[u16]) {
+    /// Whoever found the process gone drove the outputs to this.
+    pub(crate) fn handle_crash_rows(&mut self, now: Duration, drives: &[u16]) {
+        for (follower, drive) in self.0.iter_mut().zip(drives) {
+            if (follower.pin == 0) != (*drive == 0) {
+                follower.turned_at = Some(now);
+            }
+        }
+    }
+
+    /// A new process finds the pins as they are, and may know when they turned.
+    pub(crate) fn restart(&mut self, now: Duration, drives: &[u16], knows_turns: bool) {
         for (follower, drive) in self.0.iter_mut().zip(drives) {
             follower.asked = VecDeque::from([(now, 0), (now, *drive)]);
             follower.pin = *drive;
             follower.unknown = false;
-            follower.turned_at = None;
+            follower.turned_at = follower.turned_at.filter(|_| knows_turns);
             follower.kicked_at = None;
             follower.rank = None;
         }

@@ -1,0 +1,122 @@
+//! `twind override`: a technician's hand on an output, for a time.
+
+use super::ask::{Fault, ask};
+use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN};
+use crate::units::Permille;
+use core::time::Duration;
+use humantime::{format_duration, parse_duration};
+use serde_json::json;
+use std::path::Path;
+
+/// What is asked of an output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    /// This share, for this time.
+    Set(Permille, Duration),
+    /// No hand any more.
+    Clear,
+}
+
+impl Order {
+    /// Reads `on`, `off`, a percentage or `clear`, and the time that all but the last need.
+    ///
+    /// # Errors
+    /// What is wrong with the words.
+    pub fn parse(setting: &str, lasts: Option<&str>) -> Result<Self, String> {
+        let drive = match (setting, lasts) {
+            ("clear", None) => return Ok(Self::Clear),
+            ("clear", Some(_)) => return Err("`clear` ends an override now; it takes no --for".to_owned()),
+            ("on", _) => Permille::FULL,
+            ("off", _) => Permille::ZERO,
+            (other, _) => percentage(other).ok_or_else(|| {
+                format!("\"{other}\" is none of on, off, clear and a percentage such as 40%")
+            })?,
+        };
+        let lasts = lasts.ok_or("an override ends by itself: say when, such as --for 30m")?;
+        let time = parse_duration(lasts.trim())
+            .map_err(|_| format!("\"{lasts}\" is no time such as 90s, 5m or \"1h 30m\""))?;
+        if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&time) {
+            let (min, max) = (format_duration(OVERRIDE_MIN), format_duration(OVERRIDE_MAX));
+            return Err(format!("an override lasts from {min} to {max}, found \"{lasts}\""));
+        }
+        // The daemon counts in seconds.
+        Ok(Self::Set(drive, Duration::from_secs(time.as_secs())))
+    }
+}
+
+fn percentage(text: &str) -> Option<Permille> {
+    Permille::from_percent(text.strip_suffix('%')?.trim().parse().ok()?)
+}
+
+/// Gives the order to the daemon; the line to print.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> {
+    match order {
+        Order::Set(drive, lasts) => {
+            let (percent, seconds) = (drive.percent(), lasts.as_secs());
+            let parameters = json!({ "output": output, "percent": percent, "seconds": seconds });
+            ask(socket, "SetOverride", &parameters)?;
+            Ok(format!("{output}: {percent}% for {}", format_duration(lasts)))
+        }
+        Order::Clear => {
+            ask(socket, "ClearOverride", &json!({ "output": output }))?;
+            Ok(format!("{output}: no override"))
+        }
+    }
+}
+
+/// Was it the words that were wrong? Then what to say of them.
+pub fn usage(fault: &Fault) -> Option<String> {
+    let Fault::Refused(error) = fault else { return None };
+    match error.name.rsplit('.').next()? {
+        "UnknownOutput" => {
+            let known = error.parameters["known"].as_array()?;
+            let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
+            let output = error.parameters["output"].as_str()?;
+            Some(format!("there is no output {output}; there are: {}", known.join(", ")))
+        }
+        "InvalidOverride" => error.parameters["reason"].as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(permille: u16) -> Permille {
+        Permille::new(permille).unwrap()
+    }
+
+    #[test]
+    fn an_order_is_read_from_its_words() {
+        let half_an_hour = Duration::from_secs(1800);
+        for (setting, permille) in [("on", 1000), ("off", 0), ("40%", 400), ("12.5 %", 125), ("0%", 0)] {
+            let read = Order::parse(setting, Some("30m"));
+            assert_eq!(read, Ok(Order::Set(share(permille), half_an_hour)), "{setting}");
+        }
+        let read = Order::parse("on", Some("1h 30m"));
+        assert_eq!(read, Ok(Order::Set(Permille::FULL, Duration::from_secs(5400))));
+        assert_eq!(Order::parse("clear", None), Ok(Order::Clear));
+    }
+
+    #[test]
+    fn words_that_are_wrong_are_told_with_what_is_right() {
+        for (setting, lasts, says) in [
+            ("on", None, "--for 30m"),
+            ("clear", Some("5m"), "takes no --for"),
+            ("40", Some("5m"), "40%"),
+            ("101%", Some("5m"), "percentage"),
+            ("-1%", Some("5m"), "percentage"),
+            ("NaN%", Some("5m"), "percentage"),
+            ("on", Some("30"), "90s"),
+            ("on", Some("8d"), "7days"),
+            ("on", Some("500ms"), "1s"),
+        ] {
+            let fault = Order::parse(setting, lasts).unwrap_err();
+            assert!(fault.contains(says), "{setting} {lasts:?}: {fault}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
+
+use super::ask::{Fault, ask};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Changes that the page shows, unless more are asked for.
+const CHANGES_ON_PAGE: usize = 5;
+
+/// Asks the daemon: the page, or with `json` the object.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn status(socket: &Path, json: bool, changes: Option<usize>) -> Result<String, Fault> {
+    let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
+    let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
+    let status = ask(socket, "GetStatus", &parameters)?["status"].take();
+    Ok(if json {
+        serde_json::to_string_pretty(&status).unwrap_or_else(|_| status.to_string())
+    } else {
+        page(&status)
+    })
+}
+
+/// The object as lines for people.
+fn page(status: &Value) -> String {
+    let mut page = Page::default();
+    hub(&mut page, status);
+    climate(&mut page, &status["climate"]);
+    for (name, sensor) in entries(&status["sensors"]) {
+        page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
+    }
+    for (name, output) in entries(&status["outputs"]) {
+        outputs(&mut page, name, output);
+    }
+    if let Some(fault) = status["storeFault"].as_str() {
+        page.line("store", &format!("the twin's copy cannot be kept: {fault}"));
+    }
+    for change in status["changes"].as_array().into_iter().flatten() {
+        let what = format!(
+            "{} ago: {} to {} by {}",
+            seconds(&change["secondsAgo"]),
+            text(&change["output"]),
+            percent(&change["permille"]),
+            author(text(&change["cause"]), &change["by"])
+        );
+        page.line("change", &what);
+    }
+    page.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, kind: &str, what: &str) {
+        self.0.push_str(&format!("{kind:<9}{what}\n"));
+    }
+}
+
+fn hub(page: &mut Page, status: &Value) {
+    let (link, hub) = (&status["link"], &status["hub"]);
+    let since = match &link["sinceSeconds"] {
+        Value::Null => String::new(),
+        since => format!(" for {}", seconds(since)),
+    };
+    let state = match text(&link["state"]) {
+        "connected" => format!("connected{since}"),
+        "connecting" => format!("connecting, without a connection{since}"),
+        _ => format!("not connected{since}: {}", text(&link["reason"])),
+    };
+    page.line("hub", &format!("{}, {state}", text(&status["identity"])));
+    if !link["nextAttemptInSeconds"].is_null() {
+        page.line("", &format!("next attempt in {}", seconds(&link["nextAttemptInSeconds"])));
+    }
+    if !link["tokenRenewsInSeconds"].is_null() {
+        page.line("", &format!("token is renewed in {}", seconds(&link["tokenRenewsInSeconds"])));
+    }
+    if let (true, Some(failure)) = (text(&link["state"]) == "connected", link["lastFailure"].as_object()) {
+        page.line(
+            "",
+            &format!("last failure {} ago: {}", seconds(&failure["secondsAgo"]), text(&failure["text"])),
+        );
+    }
+    if hub["desiredVersion"] == 0 {
+        return page.line("twin", "none was ever fetched");
+    }
+    let age = match (hub["synced"].as_bool(), &hub["copyAgeSeconds"]) {
+        (Some(true), _) => "as the hub has it".to_owned(),
+        (_, Value::Null) => "age unknown".to_owned(),
+        (_, age) => format!("{} old", seconds(age)),
+    };
+    page.line("twin", &format!("desired version {}, {age}", hub["desiredVersion"]));
+    if hub["reportPending"] == true {
+        page.line("", "a report waits to be sent or taken");
+    }
+}
+
+fn climate(page: &mut Page, climate: &Value) {
+    if climate.is_null() {
+        return;
+    }
+    let temperature = match &climate["temperature"] {
+        Value::Null => "no temperature".to_owned(),
+        temperature => format!("{temperature} °C"),
+    };
+    let (min, max) = (&climate["min"], &climate["max"]);
+    page.line("climate", &format!("{temperature}, {}, to hold {min} to {max} °C", text(&climate["regime"])));
+}
+
+fn sensor(sensor: &Value) -> String {
+    let age = match &sensor["ageSeconds"] {
+        Value::Null => "never a valid value".to_owned(),
+        age => format!("{} ago", seconds(age)),
+    };
+    match &sensor["value"] {
+        Value::Null => format!("{}; the last valid value: {age}", text(&sensor["state"])),
+        value => {
+            let last = match text(&sensor["lastSample"]) {
+                "ok" => String::new(),
+                fault => format!("; since then {fault}"),
+            };
+            format!("{value}, {}, {age}{last}", text(&sensor["measures"]))
+        }
+    }
+}
+
+fn outputs(page: &mut Page, name: &str, output: &Value) {
+    let over = &output["override"];
+    let by = author(
+        text(&output["cause"]),
+        if output["cause"] == "override" { &over["by"] } else { &Value::Null },
+    );
+    let drive = match &output["permille"] {
+        Value::Null => "not driven".to_owned(),
+        permille => percent(permille),
+    };
+    let turns = output["rpm"].as_f64().map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
+    page.line("output", &format!("{name}: {drive} by {by}{turns}"));
+    if !over.is_null() {
+        let (by, left) = (text(&over["by"]), seconds(&over["secondsLeft"]));
+        page.line("", &format!("overridden to {}% by {by} for another {left}", over["percent"]));
+    }
+    if let Some(fault) = output["fault"].as_str() {
+        page.line("", &format!("cannot be driven: {fault}"));
+    }
+    if let Some(fault) = output["speedFault"].as_str() {
+        page.line("", fault);
+    }
+}
+
+fn author(cause: &str, by: &Value) -> String {
+    by.as_str().map_or_else(|| cause.to_owned(), |by| format!("{cause} of {by}"))
+}
+
+fn entries(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    object.as_object().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn percent(permille: &Value) -> String {
+    permille.as_f64().map_or_else(|| "?".to_owned(), |permille| format!("{}%", permille / 10.0))
+}
+
+/// A span of time in its two largest units.
+fn seconds(value: &Value) -> String {
+    let Some(mut rest) = value.as_u64() else { return "?".to_owned() };
+    let mut shown = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if rest >= length || (unit == "s" && shown.is_empty()) {
+            shown.push(format!("{}{unit}", rest / length));
+            rest %= length;
+        }
+        if shown.len() == 2 {
+            break;
+        }
+    }
+    shown.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_told_in_its_two_largest_units() {
+        for (time, told) in [(0, "0s"), (59, "59s"), (60, "1m"), (3_725, "1h 2m"), (90_061, "1d 1h")] {
+            assert_eq!(seconds(&json!(time)), told);
+        }
+    }
+
+    #[test]
+    fn the_page_tells_everything_that_is_not_well() {
+        let status = json!({
+            "identity": "hub/pi",
+            "link": {
+                "state": "waiting", "sinceSeconds": 300, "reason": "TLS: the certificate has expired",
+                "nextAttemptInSeconds": 12, "tokenRenewsInSeconds": null,
+            },
+            "hub": {"synced": false, "desiredVersion": 41, "reportPending": true, "copyAgeSeconds": 305},
+            "climate": {"regime": "sensor-fault", "temperature": null, "min": 20, "max": 28},
+            "sensors": {"cabinet": {"measures": "temperature", "value": null, "state": "stale", "ageSeconds": 45}},
+            "outputs": {"fan": {
+                "permille": 1000, "cause": "fail-safe sensor-fault", "fault": "no such line",
+                "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
+            }},
+            "storeFault": "the disk is full",
+            "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
+        });
+        let page = page(&status);
+        for line in [
+            "hub      hub/pi, not connected for 5m: TLS: the certificate has expired",
+            "         next attempt in 12s",
+            "twin     desired version 41, 5m 5s old",
+            "         a report waits to be sent or taken",
+            "climate  no temperature, sensor-fault, to hold 20 to 28 °C",
+            "sensor   cabinet: stale; the last valid value: 45s ago",
+            "output   fan: 100% by fail-safe sensor-fault",
+            "         overridden to 40% by uid 1000 for another 1h",
+            "         cannot be driven: no such line",
+            "store    the twin's copy cannot be kept: the disk is full",
+            "change   7s ago: fan to 100% by override of hub",
+        ] {
+            assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_something_else_is_still_a_page() {
+        assert!(page(&json!({"hub": {"desiredVersion": 0}})).contains("none was ever fetched"));
+        assert!(page(&json!({"sensors": {"x": 7}, "outputs": {"y": null}, "changes": [1]})).contains("x: "));
+    }
+}

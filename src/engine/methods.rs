@@ -1,0 +1,86 @@
+//! Direct methods: what the back end may ask of the device at once, and what it is answered.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::{Engine, OverrideFault};
+use crate::report::status::status;
+use crate::twin::{Author, HubRequest};
+use crate::units::{BootTime, Permille, UnixSeconds};
+use core::time::Duration;
+use serde_json::{Value, json};
+
+const METHODS: [&str; 3] = ["override", "resync", "status"];
+const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
+
+impl Engine {
+    /// Answers a direct method, at once and in a few hundred bytes.
+    pub(super) fn call(&mut self, now: BootTime, rid: String, name: &str, argument: &Value) {
+        let (status, payload) = match name {
+            "override" => self.call_override(now, argument),
+            "resync" => {
+                self.sync.handle_resync(now);
+                (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
+            }
+            "status" => (200, self.status(now, 0)),
+            _ => (404, json!({ "error": "no such method", "methods": METHODS })),
+        };
+        self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
+    }
+
+    /// What twind is doing now, with the last so many changes of outputs. See [`mod@crate::report::status`].
+    pub fn status(&self, now: BootTime, changes: usize) -> Value {
+        let trail = self.trail.latest().take(changes).map(|change| {
+            json!({
+                "secondsAgo": now.since(change.at).as_secs(),
+                "output": &*change.output,
+                "permille": change.drive.get(),
+                "cause": change.cause.to_string(),
+                "by": change.by.map(|by| by.to_string()),
+            })
+        });
+        let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
+        if let Some(fields) = status.as_object_mut()
+            && changes > 0
+        {
+            fields.insert("changes".into(), trail.collect());
+        }
+        status
+    }
+
+    /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
+    fn copy_age(&self, now: BootTime) -> Option<Duration> {
+        match self.contact_at {
+            Some(at) => Some(now.since(at)),
+            None if self.known_time == UnixSeconds(0) => None,
+            None => {
+                let wall = self.machine.moment(now).wall?;
+                Some(Duration::from_secs(wall.0.saturating_sub(self.known_time.0)))
+            }
+        }
+    }
+
+    fn call_override(&mut self, now: BootTime, argument: &Value) -> (u16, Value) {
+        let Some((output, order)) = read_override(argument) else {
+            return (400, json!({ "error": OVERRIDE_WANTED }));
+        };
+        match self.handle_override(now, output, order, Author::Hub) {
+            Ok(()) => (200, json!({ "output": output })),
+            Err(fault @ OverrideFault::UnknownOutput { .. }) => (404, json!({ "error": fault.to_string() })),
+            Err(fault) => (400, json!({ "error": fault.to_string() })),
+        }
+    }
+}
+
+fn read_override(argument: &Value) -> Option<(&str, Option<(Permille, Duration)>)> {
+    let output = argument.get("output")?.as_str()?;
+    if argument.get("clear") == Some(&Value::Bool(true)) {
+        return Some((output, None));
+    }
+    let drive = match argument.get("percent")? {
+        Value::String(word) if word == "on" => Permille::FULL,
+        Value::String(word) if word == "off" => Permille::ZERO,
+        number => Permille::from_percent(number.as_f64()?)?,
+    };
+    let lasts = Duration::try_from_secs_f64(argument.get("seconds")?.as_f64()?).ok()?;
+    Some((output, Some((drive, lasts))))
+}

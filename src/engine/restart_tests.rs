@@ -1,0 +1,190 @@
+//! What a process that starts knows of the one before it.
+
+use super::*;
+use crate::control::fixtures::{OFF, permille};
+use crate::twin::{Author, Machine};
+use crate::units::BootId;
+
+const BOOT: Machine = Machine { boot: Some(BootId(1)), wall: None };
+const NEXT_BOOT: Machine = Machine { boot: Some(BootId(2)), wall: None };
+
+/// A relay with minimum times that `fanOn` drives.
+fn relay() -> EngineSpec {
+    let fan = OutputSpec { min_on: Some(secs(20)), min_off: Some(secs(20)), ..fan(OutputKind::OnOff) };
+    EngineSpec { outputs: vec![fan], ..spec() }
+}
+
+impl Rig {
+    /// A process that starts on this machine, with the last record that the disk has.
+    fn started(spec: EngineSpec, machine: Machine, now: BootTime, record: TwinRecord) -> Self {
+        let mut rig = Self::from(spec.clone(), Some(record.clone()));
+        rig.now = now;
+        rig.engine = Engine::new(now, spec, Some(record), Carry::at_start(machine));
+        rig.tick();
+        rig
+    }
+
+    /// In the first boot, with `fanOn` true, running for a minute.
+    fn running(spec: EngineSpec) -> Self {
+        let mut rig = Self::started(spec, BOOT, at(100), record(json!({"fanOn": true}), 7));
+        rig.pass(secs(60), |_| 24.0);
+        rig
+    }
+
+    fn kept(&self) -> TwinRecord {
+        self.written.last().cloned().unwrap()
+    }
+
+    /// The order of the process's life: each drive and when, in seconds.
+    fn drives_told(&self) -> Vec<(u64, u16)> {
+        self.drives.iter().map(|a| (a.at.since_boot().as_secs(), a.drive.get())).collect()
+    }
+}
+
+#[test]
+fn after_an_orderly_end_a_relay_rests_for_its_minimum_time() {
+    let mut rig = Rig::running(relay());
+    rig.engine.handle_stop(rig.now);
+    rig.drain();
+    assert_eq!(rig.drives_told(), [(100, 1000), (160, 0)]);
+    let mut next = Rig::started(relay(), BOOT, at(161), rig.kept());
+    next.pass(secs(30), |_| 24.0);
+    assert_eq!(next.drives_told(), [(161, 0), (181, 1000)]);
+}
+
+#[test]
+fn after_a_crash_a_relay_rests_for_its_minimum_time_however_often_it_comes() {
+    let mut rig = Rig::running(relay());
+    for start in [161, 162, 170] {
+        let next = Rig::started(relay(), BOOT, at(start), rig.kept());
+        assert_eq!(next.drives_told(), [(start, 0)]);
+        assert!(next.written.is_empty(), "this boot has its record");
+    }
+    rig = Rig::started(relay(), BOOT, at(171), rig.kept());
+    rig.pass(secs(30), |_| 24.0);
+    assert_eq!(rig.drives_told(), [(171, 0), (191, 1000)]);
+}
+
+#[test]
+fn rows_that_run_are_kept_running_for_the_minimum_time() {
+    let when = When { stop: ON, crash: ON, start: OFF, ..When::default() };
+    let fan = OutputSpec { when, min_on: Some(secs(20)), ..fan(OutputKind::OnOff) };
+    let site = EngineSpec { outputs: vec![fan], climate: None, ..spec() };
+    let rig = Rig::started(site.clone(), BOOT, at(100), record(json!({}), 7));
+    assert_eq!(rig.drives_told(), [(100, 0)]);
+    let mut next = Rig::started(site, BOOT, at(130), rig.kept());
+    next.pass(secs(30), |_| 24.0);
+    assert_eq!(next.drives_told(), [(130, 1000), (150, 0)]);
+}
+
+#[test]
+fn where_nobody_can_know_how_an_output_was_left_it_is_driven_at_once() {
+    for (stop, crash) in [(OFF, ON), (RowDrive::Keep, OFF), (RowDrive::Keep, RowDrive::Keep)] {
+        let when = When { stop, crash, ..When::default() };
+        let fan = OutputSpec { when, min_off: Some(secs(20)), ..fan(OutputKind::OnOff) };
+        let site = EngineSpec { outputs: vec![fan], ..spec() };
+        let rig = Rig::running(site.clone());
+        assert_eq!(Rig::started(site, BOOT, at(161), rig.kept()).drives_told(), [(161, 1000)]);
+    }
+}
+
+#[test]
+fn after_another_boot_or_on_an_unknown_one_nothing_is_held() {
+    let kept = Rig::running(relay()).kept();
+    for machine in [NEXT_BOOT, Machine::default()] {
+        let next = Rig::started(relay(), machine, at(5), kept.clone());
+        assert_eq!(next.drives_told(), [(5, 1000)]);
+    }
+}
+
+#[test]
+fn heat_does_not_wait_for_a_minimum_time_after_a_crash() {
+    let kept = Rig::running(relay()).kept();
+    let mut next = Rig::started(relay(), BOOT, at(161), kept);
+    // No sensor has spoken for as long as one may take.
+    next.now = at(192);
+    next.tick();
+    assert_eq!(next.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::SensorFault)));
+}
+
+#[test]
+fn a_site_without_minimum_times_and_overrides_writes_nothing_at_a_start_and_holds_nothing() {
+    let mut rig = Rig::running(spec());
+    assert!(rig.written.is_empty());
+    rig.engine.handle_stop(rig.now);
+    rig.drain();
+    assert!(rig.written.is_empty());
+}
+
+#[test]
+fn an_override_ends_when_it_should_though_the_process_was_killed() {
+    let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
+    let order = Some((Permille::FULL, secs(600)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let mut next = Rig::started(spec(), BOOT, at(400), rig.kept());
+    assert_eq!(next.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::Override)));
+    next.pass(secs(300), |_| 24.0);
+    assert_eq!(next.drives_told(), [(400, 1000), (700, 0)]);
+    let late = Rig::started(spec(), BOOT, at(701), rig.kept());
+    assert_eq!(late.drives_told(), [(701, 0)]);
+}
+
+#[test]
+fn an_override_comes_to_its_end_though_the_power_is_cut_again_and_again() {
+    let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
+    let order = Some((permille(1000), 3 * Duration::from_secs(3600)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let (mut kept, mut powered) = (rig.kept(), 0);
+    for boot in 2.. {
+        let machine = Machine { boot: Some(BootId(boot)), wall: None };
+        let mut next = Rig::started(spec(), machine, at(20), kept.clone());
+        if next.engine.record().overrides.is_empty() {
+            break;
+        }
+        next.pass(secs(70 * 60), |_| 24.0);
+        (kept, powered) = (next.kept(), powered + 1);
+        assert!(powered < 4, "it does not end");
+    }
+    assert_eq!(powered, 3);
+}
+
+#[test]
+fn an_override_is_the_machines_and_stays_when_the_identity_is_another() {
+    let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({"fanOn": false}), 7));
+    let order = Some((Permille::FULL, secs(600)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let other = EngineSpec { identity: "hub/other".into(), ..spec() };
+    let next = Rig::started(other, BOOT, at(110), rig.kept());
+    assert_eq!(next.drive(), Some(1000));
+    assert_eq!(next.engine.sync().desired_version(), Version(0));
+}
+
+#[test]
+fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
+    let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
+    let order = Some((Permille::FULL, secs(10 * 3600)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let mut kept = rig.kept();
+    for life in 1..4 {
+        let mut next = Rig::started(spec(), BOOT, at(life * 2400), kept.clone());
+        next.pass(secs(2300), |_| 24.0);
+        kept = next.written.last().cloned().unwrap_or(kept);
+    }
+    assert_eq!(kept.moment.at, at(7200));
+}
+
+#[test]
+fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_another_boot() {
+    let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
+    let order = Some((Permille::FULL, secs(60)));
+    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.drain();
+    let next = Rig::started(spec(), BOOT, at(170), rig.kept());
+    assert_eq!(next.drives_told(), [(170, 0)]);
+    let last = Rig::started(spec(), NEXT_BOOT, at(5), next.kept());
+    assert_eq!(last.drives_told(), [(5, 0)]);
+}

@@ -1,0 +1,72 @@
+//! What the loop answers to the local socket's questions.
+
+use super::Daemon;
+use super::local::{Ask, Query, Section, refusal};
+use crate::engine::CHANGES_MAX;
+use crate::hub::{LinkState, LinkStatus};
+use crate::report::status::twin;
+use crate::twin::Author;
+use crate::units::BootTime;
+use serde_json::{Value, json};
+
+impl Daemon {
+    /// Answers one question, at once.
+    pub(super) fn answer(&mut self, query: Query) {
+        let now = self.clock.boot();
+        let reply = match query.ask {
+            Ask::Status { changes } => Ok(json!({ "status": self.whole_status(now, changes) })),
+            Ask::Twin { section } => {
+                let sync = self.engine.sync();
+                let mut twin = twin(sync.desired(), sync.desired_version(), sync.acknowledged());
+                let shown = match section {
+                    None => twin,
+                    Some(Section::Desired) => twin["desired"].take(),
+                    Some(Section::Reported) => twin["reported"].take(),
+                };
+                Ok(json!({ "twin": shown }))
+            }
+            Ask::Override { output, order } => {
+                let author = Author::User(query.uid);
+                let outcome = self.engine.handle_override(now, &output, order, author);
+                outcome.map(|()| json!({})).map_err(|fault| refusal(&output, &fault))
+            }
+        };
+        // A client that left needs no answer.
+        let _ = query.answer.send(reply);
+    }
+
+    /// The core's status and what only the shell knows.
+    fn whole_status(&self, now: BootTime, changes: usize) -> Value {
+        let mut status = self.engine.status(now, changes.min(CHANGES_MAX));
+        let link = link(now, &self.link_state, &self.link.status(), self.engine.silent_since());
+        if let Some(fields) = status.as_object_mut() {
+            fields.insert("identity".into(), json!(self.settings.engine.identity));
+            fields.insert("link".into(), link);
+            fields.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+            fields.insert("pid".into(), json!(std::process::id()));
+        }
+        status
+    }
+}
+
+fn link(now: BootTime, state: &LinkState, told: &LinkStatus, silent_since: Option<BootTime>) -> Value {
+    let since = told.connected_since.or(silent_since);
+    let ahead = |moment: BootTime| moment.since(now).as_secs();
+    let (state, reason) = match state {
+        LinkState::Connecting => ("connecting", None),
+        LinkState::Connected => ("connected", None),
+        LinkState::Waiting { failure, .. } => ("waiting", Some(failure.as_str())),
+    };
+    json!({
+        "state": state,
+        "sinceSeconds": since.map(|since| now.since(since).as_secs()),
+        "reason": reason,
+        "nextAttemptInSeconds": told.next_attempt.map(ahead),
+        "tokenRenewsInSeconds": told.token.map(|token| ahead(token.renews)),
+        "tokenExpires": told.token.map(|token| token.expires.0),
+        "lastFailure": told.last_failure.as_ref().map(|failure| json!({
+            "text": failure.text,
+            "secondsAgo": now.since(failure.at).as_secs(),
+        })),
+    })
+}

@@ -1,0 +1,171 @@
+//! A technician's hand, given on the command line.
+
+use crate::rig::{CLIMATE, Rig, SENSOR, eventually, say};
+use serde_json::{Value, json};
+
+fn status(rig: &Rig) -> Value {
+    let said = say(&mut rig.command(&["status", "--json"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    serde_json::from_str(&said.out).unwrap()
+}
+
+fn cause(rig: &Rig) -> Value {
+    rig.trace().last().unwrap()["cause"].clone()
+}
+
+#[test]
+fn an_override_turns_the_output_and_ends_by_itself() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    let said = say(&mut rig.command(&["override", "fan", "70%", "--for", "2s"]));
+    assert_eq!((said.code, said.out.trim()), (0, "fan: 70% for 2s"), "{}", said.err);
+    rig.wait_drive("fan", |now| now == 700);
+    assert_eq!(cause(&rig), "override");
+    rig.wait_drive("fan", |now| now == 250);
+    assert_eq!(cause(&rig), "climate");
+    let trace = rig.trace();
+    let at = |permille: u64| {
+        let change = trace.iter().rfind(|change| change["permille"] == permille).unwrap();
+        change["boottime_ns"].as_u64().unwrap()
+    };
+    assert!(at(250) - at(700) >= 2_000_000_000, "{trace:?}");
+    daemon.wait_log("overridden by uid");
+    daemon.wait_log("the override of output fan has ended");
+    // Who did it stands in the log with its own field, and in the trail.
+    assert!(daemon.log().contains("by=uid "), "{}", daemon.log());
+    let changes = status(&rig)["changes"].clone();
+    assert_eq!((&changes[0]["cause"], &changes[1]["cause"]), (&json!("climate"), &json!("override")));
+    assert!(changes[1]["by"].as_str().unwrap().starts_with("uid "), "{changes}");
+}
+
+#[test]
+fn an_override_survives_the_daemons_death_and_keeps_its_end() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    assert_eq!(say(&mut rig.command(&["override", "fan", "off", "--for", "1h"])).code, 0);
+    rig.wait_drive("fan", |now| now == 0);
+    // In force at once, kept a moment later.
+    let files = || {
+        let kept = crate::rig::state_files(&rig.path("state"));
+        let all: Vec<String> = kept
+            .iter()
+            .map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned())
+            .collect();
+        all.join("\n")
+    };
+    eventually("the record", || files().contains("\"overrides\"").then_some(()), files);
+    daemon.kill();
+    let changes = rig.trace().len();
+    let _daemon = rig.start();
+    let over = status(&rig)["outputs"]["fan"]["override"].clone();
+    assert_eq!(over["percent"], 0);
+    assert!((3000..=3600).contains(&over["secondsLeft"].as_u64().unwrap()), "{over}");
+    let since: Vec<Value> = rig.trace()[changes..].iter().map(|change| change["permille"].clone()).collect();
+    assert!(since.iter().all(|permille| permille == 0), "the fan ran meanwhile: {since:?}");
+    assert_eq!(say(&mut rig.command(&["override", "fan", "clear"])).code, 0);
+    rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn critical_heat_stands_above_an_override() {
+    let rig = Rig::new();
+    rig.configure("critical = 60.0\n");
+    let _daemon = rig.start();
+    assert_eq!(say(&mut rig.command(&["override", "fan", "off", "--for", "1h"])).code, 0);
+    rig.wait_drive("fan", |now| now == 0);
+    rig.set_temperature("75.0");
+    rig.wait_drive("fan", |now| now == 1000);
+    assert_eq!(cause(&rig), "fail-safe overheat");
+    let page = say(&mut rig.command(&["status"])).out;
+    assert!(page.contains("output   fan: 100% by fail-safe overheat"), "{page}");
+    assert!(page.contains("overridden to 0% by uid"), "{page}");
+    rig.set_temperature("40.0");
+    rig.wait_drive("fan", |now| now == 0);
+}
+
+#[test]
+fn a_relay_does_not_chatter_when_the_daemon_is_killed_and_comes_back() {
+    let rig = Rig::new();
+    // Without an own row for the start, the first one would rest for its hour.
+    let relay = "\n[outputs.fan]\npin = 17\nmin-off = \"1h\"\nwhen = { start = \"on\" }\n";
+    rig.write_config(&format!("{}{relay}{SENSOR}{CLIMATE}", rig.base()));
+    rig.set_temperature("40.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 1000);
+    daemon.kill();
+    // As the service manager has it done.
+    let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(rig.drive("fan"), Some(0));
+    let changes = rig.trace().len();
+    let daemon = rig.start_synced();
+    rig.wait_reported("it follows", |r| r["components"]["fan"]["cause"] == "climate");
+    assert!(daemon.stop().success());
+    let since: Vec<Value> = rig.trace()[changes..].iter().map(|change| change["permille"].clone()).collect();
+    assert!(since.iter().all(|permille| permille == 0), "{since:?}");
+}
+
+#[test]
+fn what_cannot_be_done_has_its_exit_status_and_says_what_can() {
+    let rig = Rig::new();
+    for words in [&["status"][..], &["override", "fan", "on", "--for", "5m"]] {
+        let said = say(&mut rig.command(words));
+        assert_eq!((said.code, said.out.as_str()), (69, ""));
+        assert!(said.err.contains("no daemon") && said.err.contains("systemctl start"), "{}", said.err);
+    }
+    let relay = "\n[outputs.lamp]\npin = 22\n";
+    rig.configure(relay);
+    let _daemon = rig.start();
+    for (words, says) in [
+        (&["override", "fna", "on", "--for", "5m"][..], "there are: fan, lamp"),
+        (&["override", "fna", "clear"], "there are: fan, lamp"),
+        (&["override", "lamp", "40%", "--for", "5m"], "on or off"),
+        (&["override", "fan", "40", "--for", "5m"], "40%"),
+        (&["override", "fan", "on"], "--for"),
+        (&["override", "fan", "on", "--for", "8d"], "7days"),
+        (&["override", "fan"], "SETTING"),
+    ] {
+        let said = say(&mut rig.command(words));
+        assert_eq!(said.code, 64, "{words:?}: {}", said.err);
+        assert!(said.err.contains(says), "{words:?}: {}", said.err);
+    }
+    assert_eq!(status(&rig)["outputs"]["fan"]["override"], Value::Null);
+}
+
+#[test]
+fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    let version = rig.desire(json!({"zebra": 1}));
+    rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+    let page = say(&mut rig.command(&["status"])).out;
+    for part in [
+        "MyTwinDevice, connected for ",
+        "token is renewed in ",
+        &format!("desired version {version}, as the hub has it"),
+        "climate  24 °C, in-range, to hold 20 to 28 °C",
+        "sensor   cabinet: 24, temperature, ",
+        "output   fan: 50% by climate",
+        "change   ",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing in:\n{page}");
+    }
+    let object = status(&rig);
+    assert_eq!((&object["link"]["state"], &object["hub"]["synced"]), (&json!("connected"), &json!(true)));
+    assert_eq!(object["pid"], daemon.id());
+    let changes = |words: &[&str]| {
+        let said = say(&mut rig.command(words));
+        let object: Value = serde_json::from_str(&said.out).unwrap();
+        object["changes"].as_array().map(Vec::len)
+    };
+    assert_eq!(changes(&["status", "--json", "--changes", "1"]), Some(1));
+    // The disk cannot be what answers.
+    let state = rig.path("state");
+    std::fs::rename(&state, rig.path("elsewhere")).unwrap();
+    let desired: Value = serde_json::from_str(&say(&mut rig.command(&["twin", "desired"])).out).unwrap();
+    assert_eq!(desired, json!({"zebra": 1, "$version": version}));
+    std::fs::rename(rig.path("elsewhere"), &state).unwrap();
+}

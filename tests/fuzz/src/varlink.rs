@@ -1,0 +1,40 @@
+//! What a client sends to the local socket, and a daemon back. The first byte says in which pieces it comes.
+
+use twind::service::varlink::{Call, Inbox, read_reply, write_reply};
+
+const MESSAGE_BYTES_MAX: usize = 512;
+
+/// See the module.
+pub fn run(bytes: &[u8]) {
+    let Some((size, rest)) = bytes.split_first() else { return };
+    let (whole, pieces) =
+        (messages(rest.chunks(usize::MAX)), messages(rest.chunks(usize::from(*size).max(1))));
+    // What is too long is noticed sooner in pieces, and then nothing more is read.
+    assert!(whole == pieces || pieces.is_none(), "in pieces of {size} other messages");
+    for message in pieces.into_iter().flatten() {
+        if let Some(call) = Call::read(&message) {
+            let parameters = serde_json::Value::Object(call.parameters.clone());
+            let again = Call::write(&call.method, &parameters);
+            let again = Call::read(again.strip_suffix(b"\0").unwrap_or_default());
+            assert_eq!(again, Some(Call { oneway: false, ..call }), "written and read again");
+        }
+        if let Some(reply) = read_reply(&message) {
+            let again = write_reply(&reply);
+            assert_eq!(again.iter().filter(|byte| **byte == 0).count(), 1, "one end");
+            assert_eq!(read_reply(again.strip_suffix(b"\0").unwrap_or_default()), Some(reply));
+        }
+    }
+}
+
+/// The whole messages; `None` if one was too long.
+fn messages<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Option<Vec<Vec<u8>>> {
+    let (mut inbox, mut found) = (Inbox::default(), Vec::new());
+    for piece in pieces {
+        inbox.push(piece);
+        while let Some(message) = inbox.next(MESSAGE_BYTES_MAX).ok()? {
+            assert!(message.len() <= MESSAGE_BYTES_MAX && !message.contains(&0));
+            found.push(message);
+        }
+    }
+    Some(found)
+}

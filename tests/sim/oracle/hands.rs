@@ -1,0 +1,145 @@
+//! A second opinion on overrides: whose hand is on which output until when, whatever became of the process.
+//!
+//! In the same boot an override ends when it was to end. After another boot its rest is what it was when the record was
+//! made, less what is known to have passed; records are made when overrides begin and end and every hour between.
+//! Deliberately absent: the rank of an override (`rank`).
+
+use super::STEP;
+use crate::disk::Disk;
+use crate::presets::secs;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use twind::engine::Engine;
+use twind::twin::TwinRecord;
+
+/// With an override in force the record is at most so old.
+const KEPT_EVERY: Duration = secs(3600);
+/// What failed is kept after this.
+const SAVE_RETRY: Duration = secs(31);
+
+/// Permille and the world's time at which it ends, by output.
+type Given = BTreeMap<usize, (u16, Duration)>;
+
+#[derive(Default)]
+pub(crate) struct Hands {
+    given: Given,
+    changed_at: Duration,
+    /// What was in force when the records were made, by their sequence.
+    kept: BTreeMap<u64, (Duration, Given)>,
+    /// How the process ended.
+    end: Option<End>,
+}
+
+struct End {
+    at: Duration,
+    /// All that was given had the time to become durable.
+    is_sure: bool,
+}
+
+/// A start of the process.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    pub(crate) at: Duration,
+    pub(crate) booted: Duration,
+    pub(crate) record: Option<&'a TwinRecord>,
+    /// Is the record of this boot?
+    pub(crate) is_same_boot: bool,
+    /// Does the wall clock tell the time?
+    pub(crate) has_wall: bool,
+}
+
+impl Hands {
+    pub(crate) fn give(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
+        self.changed_at = at;
+        match order {
+            Some((permille, lasts)) => drop(self.given.insert(output, (permille, at + lasts))),
+            None => drop(self.given.remove(&output)),
+        }
+    }
+
+    /// What is in force.
+    pub(crate) fn at(&mut self, at: Duration) -> &Given {
+        let ended = self.given.values().map(|(_, end)| *end).filter(|end| *end <= at).max();
+        if let Some(end) = ended {
+            self.changed_at = self.changed_at.max(end);
+            self.given.retain(|_, (_, end)| *end > at);
+        }
+        &self.given
+    }
+
+    /// The last record that was offered holds what is in force.
+    pub(crate) fn keep(&mut self, at: Duration, disk: &Disk) {
+        if disk.offered != 0 && self.kept.keys().next_back() != Some(&disk.offered) {
+            let given = self.at(at).clone();
+            self.kept.insert(disk.offered, (at, given));
+        }
+    }
+
+    /// The process ends; its disk is still as it is.
+    pub(crate) fn end(&mut self, at: Duration, disk: &Disk, is_orderly: bool) {
+        self.at(at);
+        let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
+        let durable_by = self.changed_at.max(failed) + disk.patience() * 2 + secs(1);
+        self.end = Some(End { at, is_sure: !disk.full && (durable_by < at || is_orderly && failed < at) });
+    }
+
+    /// What the process that started made of its record.
+    pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Engine) -> Result<(), String> {
+        let before = core::mem::take(&mut self.given);
+        let (made_at, kept) = self.kept_in(start.record)?;
+        if let Some(end) = self.end.as_ref().filter(|end| end.is_sure) {
+            if kept != before {
+                return Err(format!("overrides {before:?} were in force, the record has {kept:?}"));
+            }
+            if !before.is_empty() && end.at > made_at + KEPT_EVERY + secs(60) {
+                return Err(format!("with an override in force the last record is of {made_at:?}"));
+            }
+        }
+        for (output, (_, state)) in engine.outputs().iter().enumerate() {
+            let ours = state.hand.map(|hand| (hand.drive.get(), start.booted + hand.until.since_boot()));
+            let expected = kept.get(&output).map(|(permille, until)| {
+                let (end, slack) = expected_end(start, made_at, *until);
+                (*permille, end, slack)
+            });
+            let is_right = match (ours, expected) {
+                (None, None) => true,
+                (None, Some((_, end, (early, _)))) => end <= start.at + early,
+                (Some((drive, until)), Some((permille, end, (early, late)))) => {
+                    drive == permille && end <= until + early && until <= end + late && until > start.at
+                }
+                (Some(_), None) => false,
+            };
+            if !is_right {
+                return Err(format!("after the start output {output} has {ours:?}, not {expected:?}"));
+            }
+            self.given.extend(ours.map(|ours| (output, ours)));
+        }
+        self.changed_at = start.at;
+        Ok(())
+    }
+
+    fn kept_in(&mut self, record: Option<&TwinRecord>) -> Result<(Duration, Given), String> {
+        let sequence = record.map_or(0, |record| record.sequence);
+        // Records of a life that is over and are newer than this one were lost with it.
+        self.kept.retain(|kept, _| *kept <= sequence);
+        match record {
+            None => Ok((Duration::ZERO, Given::default())),
+            Some(_) => {
+                self.kept.get(&sequence).cloned().ok_or_else(|| format!("record {sequence} was never made"))
+            }
+        }
+    }
+}
+
+/// When an override that was kept ends in this life, and by how much earlier or later it may.
+fn expected_end(start: &Start<'_>, made_at: Duration, until: Duration) -> (Duration, (Duration, Duration)) {
+    if start.is_same_boot {
+        return (until, (Duration::ZERO, Duration::ZERO));
+    }
+    let had_wall = start.record.is_some_and(|record| record.moment.wall.is_some());
+    let by_wall = if had_wall && start.has_wall { start.at - made_at } else { Duration::ZERO };
+    let passed = by_wall.max(start.at - start.booted);
+    let rest = until.saturating_sub(made_at).saturating_sub(passed);
+    // The record is as of the last control step, and wall clocks count whole seconds.
+    (start.at + rest, (secs(2), STEP + secs(2)))
+}

@@ -1,0 +1,50 @@
+//! The technician: puts a hand on outputs now and then, for seconds or for days, and sometimes takes it away again.
+//!
+//! Deliberately absent: what must become of it (the oracle's).
+
+use crate::presets::secs;
+use crate::rng::Rng;
+use core::time::Duration;
+use twind::control::{OutputKind, OutputSpec};
+
+/// How long overrides last: a try, a repair, a night, and the longest that is taken.
+const LASTS: &[(Duration, Duration)] = &[
+    (secs(1), secs(30)),
+    (secs(60), secs(900)),
+    (secs(60), secs(900)),
+    (secs(3600), secs(4 * 3600)),
+    (secs(7 * 24 * 3600), secs(7 * 24 * 3600)),
+];
+
+pub(crate) struct Technician {
+    rng: Rng,
+    every: Duration,
+}
+
+/// An output, and for how long it gets which share; `None` takes the hand away.
+pub(crate) type Act = (usize, Option<(u16, Duration)>);
+
+impl Technician {
+    /// In half of the worlds nobody comes.
+    pub(crate) fn new(mut rng: Rng, rarer: u32) -> Option<Self> {
+        let every = rarer * *rng.pick(&[secs(300), secs(900), secs(2700)]);
+        rng.chance(500).then_some(Self { rng, every })
+    }
+
+    pub(crate) fn wait(&mut self) -> Duration {
+        self.rng.wait(self.every)
+    }
+
+    pub(crate) fn act(&mut self, outputs: &[OutputSpec]) -> Act {
+        let output = self.rng.below(outputs.len() as u64) as usize;
+        if self.rng.chance(200) {
+            return (output, None);
+        }
+        let share = match outputs[output].kind {
+            OutputKind::OnOff => *self.rng.pick(&[0, 1000]),
+            OutputKind::Pwm => *self.rng.pick(&[0, 0, 50, 400, 733, 1000]),
+        };
+        let lasts = *self.rng.pick(LASTS);
+        (output, Some((share, self.rng.between(lasts))))
+    }
+}
