@@ -127,6 +127,9 @@ fn by_climate(id: OutputId, climate: Option<&ClimateSpec>) -> String {
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
+        Fault::Ambiguous => {
+            "several devices bear this name and nothing says which is meant; name one by `path`"
+        }
         Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
         Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
         Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",

@@ -5,10 +5,9 @@
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::{At, Reader};
-use super::unsupported::unsupported;
 use super::values;
 use crate::control::{SensorId, SensorSpec};
-use crate::sensors::{Locator, Plausibility, SensorSettings, Source};
+use crate::sensors::{Channel, Locator, Plausibility, SensorSettings, Source, w1};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -29,8 +28,8 @@ const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
-/// What a DS18B20 holds before its first conversion, in degrees Celsius.
-const POWER_ON_W1_CELSIUS: f64 = 85.0;
+/// What a DS18B20 holds before its first conversion, before `scale` and `offset`.
+const POWER_ON_W1: f64 = 85.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Driver {
@@ -73,13 +72,16 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let driver = table.word("driver", &DRIVERS);
     table.require("driver", "one of \"w1\", \"hwmon\", \"thermal-zone\", \"iio\", \"file\"");
     let driver = driver.map(|at| at.value);
-    let source = source(&mut table, driver, places);
     let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
+    let source = source(&mut table, driver, &measures, places);
     let unit = unit(&mut table, &measures);
     let scale = table.number_if("scale", "a number other than 0", |number| number != 0.0);
-    let offset = table.number("offset");
+    let scale = scale.map_or(1.0, |at| at.value);
+    let offset = table.number("offset").map_or(0.0, |at| at.value);
     let (period, stale_after) = times(&mut table, driver);
-    let plausible = plausible(&mut table, driver, &measures, unit);
+    // What the sensor shows then is shown by the same scale and offset as its readings.
+    let power_on = (driver == Some(Driver::W1)).then_some(POWER_ON_W1 * scale + offset);
+    let plausible = plausible(&mut table, power_on, &measures, unit);
     let small_change = match measures.as_str() {
         TEMPERATURE => SMALL_CHANGE_DEGREES,
         HUMIDITY => SMALL_CHANGE_HUMIDITY,
@@ -90,8 +92,8 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
         id,
         name: name.value.clone(),
         source,
-        scale: scale.map_or(1.0, |at| at.value),
-        offset: offset.map_or(0.0, |at| at.value),
+        scale,
+        offset,
         period,
         small_change,
         plausible,
@@ -100,7 +102,7 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
 }
 
 /// `id` or `path`, as the driver needs.
-fn source(table: &mut Reader<'_>, driver: Option<Driver>, places: &Places) -> Option<Source> {
+fn source(table: &mut Reader<'_>, driver: Option<Driver>, measures: &str, places: &Places) -> Option<Source> {
     let id = table.string("id").map(|at| Locator::Id(at.value));
     let path = table.string("path").map(|at| Locator::Path(places.path(&at.value)));
     let driver = driver?;
@@ -115,9 +117,19 @@ fn source(table: &mut Reader<'_>, driver: Option<Driver>, places: &Places) -> Op
     } else if !has_path {
         table.require("id", id_means(driver));
     }
+    let channel = match measures {
+        TEMPERATURE => Some(Channel::Temperature),
+        HUMIDITY => Some(Channel::Humidity),
+        _ => None,
+    };
+    if let Some(Locator::Id(id)) = &id
+        && let Err(reason) = check_id(driver, id, channel)
+    {
+        table.wrong("id", reason);
+    }
     match (driver, id.or(path)) {
-        (Driver::W1, _) => refused(table, "= \"w1\""),
-        (Driver::Iio, _) => refused(table, "= \"iio\""),
+        (Driver::W1, at) => at.map(|at| Source::W1 { at }),
+        (Driver::Iio, at) => at.map(|at| Source::Iio { at, channel }),
         (Driver::Hwmon, at) => at.map(|at| Source::Hwmon { at }),
         (Driver::ThermalZone, at) => at.map(|at| Source::ThermalZone { at }),
         (Driver::File, Some(Locator::Path(path))) => Some(Source::File { path }),
@@ -130,14 +142,29 @@ fn id_means(driver: Driver) -> &'static str {
         Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
         Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1_input\" (or `path`)",
         Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
-        Driver::Iio => "the device's name (or `path`)",
+        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure_input\" (or `path`)",
         Driver::File => "nothing",
     }
 }
 
-fn refused(table: &Reader<'_>, driver: &str) -> Option<Source> {
-    table.wrong("driver", unsupported(driver));
-    None
+/// Can a device be called this?
+fn check_id(driver: Driver, id: &str, channel: Option<Channel>) -> Result<(), String> {
+    let shown = values::shorten(id);
+    match driver {
+        Driver::W1 if !w1::is_id(id) => Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
+        Driver::Iio if id.starts_with("iio:device") => Err(format!(
+            "is a number, which changes with the order in which devices are found: write what the `name` beside \
+             the attribute says, found \"{shown}\""
+        )),
+        Driver::Iio if id.contains('/') || id.rsplit(':').any(str::is_empty) => {
+            Err(format!("must be {}, found \"{shown}\"", id_means(driver)))
+        }
+        Driver::Iio if channel.is_none() && !id.contains(':') => Err(format!(
+            "must name the attribute, such as \"{shown}:in_pressure_input\": only temperature and humidity are \
+             found without"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// It becomes a key of the twin.
@@ -174,7 +201,7 @@ fn times(table: &mut Reader<'_>, driver: Option<Driver>) -> (Duration, Duration)
 
 fn plausible(
     table: &mut Reader<'_>,
-    driver: Option<Driver>,
+    power_on: Option<f64>,
     measures: &str,
     unit: TemperatureUnit,
 ) -> Plausibility {
@@ -186,11 +213,7 @@ fn plausible(
     };
     let valid = table.read("valid", values::interval).map_or(default, |at| at.value);
     let max_step = table.number_if("max-step", "more than 0", |number| number > 0.0).map(|at| at.value);
-    let power_on = if driver == Some(Driver::W1) && measures == TEMPERATURE {
-        vec![in_unit(POWER_ON_W1_CELSIUS)]
-    } else {
-        Vec::new()
-    };
-    let reject = table.read("reject", values::numbers).map_or(power_on, |at| at.value);
+    let reject = table.read("reject", values::numbers);
+    let reject = reject.map_or_else(|| power_on.into_iter().collect(), |at| at.value);
     Plausibility { valid, max_step, reject }
 }

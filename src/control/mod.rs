@@ -32,6 +32,8 @@ pub struct SensorId(pub usize);
 pub enum Fault {
     /// The device or file is not there.
     Missing,
+    /// Several devices bear its name, and nothing says which is meant.
+    Ambiguous,
     /// It is there but cannot be read (an I/O error, a failed checksum).
     Unreadable,
     /// What was read is not a number.
@@ -51,6 +53,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
             Self::Unreadable => "unreadable",
             Self::NotANumber => "not-a-number",
             Self::OutOfRange => "out-of-range",

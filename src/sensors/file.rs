@@ -1,6 +1,7 @@
 //! A number in any file: what another program measures, and what a test writes.
 
 use super::sysfs::Kind;
+use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
 pub(super) struct File {
@@ -14,8 +15,8 @@ impl File {
 }
 
 impl Kind for File {
-    fn find(&self) -> Option<PathBuf> {
-        Some(self.path.clone())
+    fn find(&self) -> Result<PathBuf, Fault> {
+        Ok(self.path.clone())
     }
 
     fn still_at(&self, _place: &Path) -> bool {

@@ -3,7 +3,8 @@
 //! driver shows, so they are taken in the order of where they are attached, which stays.
 
 use super::Locator;
-use super::sysfs::{Kind, devices, instead, read_text, says};
+use super::sysfs::{Kind, devices, instead, names, read_text, says};
+use crate::control::Fault;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,12 +52,13 @@ fn attribute(device: &Path, name: &str) -> Option<PathBuf> {
 }
 
 impl Kind for Hwmon {
-    fn find(&self) -> Option<PathBuf> {
+    fn find(&self) -> Result<PathBuf, Fault> {
         match &self.at {
-            Locator::Path(path) => Some(path.clone()),
+            Locator::Path(path) => Ok(path.clone()),
             Locator::Id(id) => {
                 let (name, what) = split(id);
-                self.named(name).iter().find_map(|device| attribute(device, what))
+                let mut named = self.named(name).into_iter();
+                named.find_map(|device| attribute(&device, what)).ok_or(Fault::Missing)
             }
         }
     }
@@ -87,6 +89,6 @@ impl Kind for Hwmon {
     }
 
     fn elsewhere(&self) -> String {
-        instead(&self.class, PREFIX, "name")
+        instead(&self.class, names(&self.class, PREFIX, "name"))
     }
 }

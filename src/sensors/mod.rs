@@ -6,15 +6,18 @@
 //! is given to the poller), and the age of a value, which the core judges.
 
 pub mod sysfs;
+pub mod w1;
 
 mod file;
 mod hwmon;
+mod iio;
 mod plausible;
 mod poller;
 #[cfg(test)]
 mod tests;
 mod thermal_zone;
 
+pub use iio::Channel;
 pub use plausible::Plausible;
 pub use poller::{Delivery, Pollers, Urgency};
 
@@ -57,6 +60,8 @@ fn attribute(root: &Path, settings: &SensorSettings) -> Attribute {
         Source::File { path } => Box::new(file::File::new(path)),
         Source::Hwmon { at } => Box::new(hwmon::Hwmon::new(root, at)),
         Source::ThermalZone { at } => Box::new(thermal_zone::ThermalZone::new(root, at)),
+        Source::W1 { at } => Box::new(w1::W1::new(root, at)),
+        Source::Iio { at, channel } => Box::new(iio::Iio::new(root, at, *channel)),
     };
     Attribute::new(kind, settings.scale, settings.offset)
 }
@@ -81,6 +86,22 @@ pub enum Source {
     ThermalZone {
         /// The zone's type, or the path.
         at: Locator,
+    },
+    /// A thermometer on the 1-Wire bus: by its number (`28-0316a2797c1f`), or the path of its `temperature` or
+    /// `w1_slave`. Raw values are thousandths.
+    W1 {
+        /// The number, or the path.
+        at: Locator,
+    },
+    /// An Industrial I/O attribute: `path` names it, or `id` is `DEVICE:ATTRIBUTE` with the device's stable name
+    /// (`/sys/bus/iio/devices/iio:device*/name`); `DEVICE` alone is its `channel`. Raw values are the kernel's:
+    /// thousandths of degrees and of per cent, kilopascals, millivolts; what the attribute's own `…_offset` and
+    /// `…_scale` say is applied to a `…_raw`.
+    Iio {
+        /// Stable name, or the attribute's path.
+        at: Locator,
+        /// What a device's name alone stands for.
+        channel: Option<Channel>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The one reader of all sensors: a number in an attribute, which is a small file that the kernel (or anybody) fills.
 //!
-//! A `Kind` knows where its attribute is and what the raw number counts; everything else is the same for all.
+//! A `Kind` knows where its attribute is, how its text says the number and what that counts; everything else is the
+//! same for all.
 //! A device may come back under another number, so a place that was found is kept only while it still belongs to
 //! the device. Deliberately absent: belief (that is `plausible`'s) and threads.
 
@@ -18,10 +19,20 @@ const ATTRIBUTE_BYTES_MAX: usize = 256;
 
 /// What sets one kind of sensor apart.
 pub(super) trait Kind: Send {
-    /// Where the attribute is now; `None` if its device is not there.
-    fn find(&self) -> Option<PathBuf>;
+    /// Where the attribute is now.
+    ///
+    /// # Errors
+    /// Its device is not there, or it cannot be told which of several is meant.
+    fn find(&self) -> Result<PathBuf, Fault>;
     /// Does a place that was found earlier still belong to the device?
     fn still_at(&self, place: &Path) -> bool;
+    /// What the attribute's text says.
+    ///
+    /// # Errors
+    /// If it says no number, or the device says that it has none.
+    fn raw(&self, _place: &Path, text: &str) -> Result<f64, Fault> {
+        number(text)
+    }
     /// How many of what the attribute counts make one of the sensor's unit.
     fn raw_per_unit(&self, place: &Path) -> f64;
     /// What is looked for, for a person: `hwmon "cpu_thermal/temp1_input"`.
@@ -55,32 +66,38 @@ impl Attribute {
 impl Sensor for Attribute {
     fn sample(&mut self) -> Result<f64, Fault> {
         let known = self.place.take().filter(|place| self.kind.still_at(place));
-        let mut text = Err(Fault::Missing);
-        if let Some(place) = known {
-            text = read_text(&place);
-            self.place = Some(place);
-        }
-        if text == Err(Fault::Missing) {
-            self.place = self.kind.find();
-            if let Some(place) = &self.place {
-                text = read_text(place);
+        let read = known.map(|place| (read_text(&place), place));
+        let (text, place) = match read {
+            Some((text, place)) if text != Err(Fault::Missing) => (text, place),
+            _ => {
+                let place = self.kind.find()?;
+                (read_text(&place), place)
             }
-        }
-        match &self.place {
-            Some(place) => value(&text?, self.kind.raw_per_unit(place), self.scale, self.offset),
-            None => Err(Fault::Missing),
-        }
+        };
+        let place = self.place.insert(place);
+        let raw = self.kind.raw(place, &text?)?;
+        value(raw, self.kind.raw_per_unit(place), self.scale, self.offset)
     }
 }
 
-/// The value that a text says, in the sensor's unit.
+/// The number that a text says.
 ///
 /// # Errors
-/// If it says no number, or none that is finite then.
-pub fn value(text: &str, raw_per_unit: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
-    let raw: f64 = text.trim().parse().map_err(|_| Fault::NotANumber)?;
-    let value = raw / raw_per_unit * scale + offset;
-    if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
+/// If it says none, or none that is finite.
+pub fn number(text: &str) -> Result<f64, Fault> {
+    finite(text.trim().parse().map_err(|_| Fault::NotANumber)?)
+}
+
+/// The value that a raw number means, in the sensor's unit.
+///
+/// # Errors
+/// If it is not finite.
+pub fn value(raw: f64, raw_per_unit: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
+    finite(raw / raw_per_unit * scale + offset)
+}
+
+fn finite(number: f64) -> Result<f64, Fault> {
+    if number.is_finite() { Ok(number) } else { Err(Fault::NotANumber) }
 }
 
 /// An attribute's text. Never waits for a writer, as a pipe would make it.
@@ -131,12 +148,22 @@ pub(super) fn says(attribute: &Path, text: &str) -> bool {
     read_text(attribute).is_ok_and(|found| found.trim() == text)
 }
 
-/// "not found in CLASS, which has a, b", from what the devices there call themselves.
-pub(super) fn instead(class: &Path, prefix: &str, attribute: &str) -> String {
+/// What the devices of a class call themselves.
+pub(super) fn names(class: &Path, prefix: &str, attribute: &str) -> Vec<String> {
     let named = devices(class, prefix).into_iter().flat_map(|device| read_text(&device.join(attribute)));
-    let mut names: Vec<_> = named.map(|name| name.trim().to_owned()).collect();
+    named.map(|name| name.trim().to_owned()).collect()
+}
+
+/// What the entries of a folder are called.
+pub(super) fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// "not found in FOLDER, which has a, b".
+pub(super) fn instead(folder: &Path, mut names: Vec<String>) -> String {
     names.sort();
     names.dedup();
     let there = if names.is_empty() { "nothing of the kind".to_owned() } else { names.join(", ") };
-    format!("not found in {}, which has {there}", class.display())
+    format!("not found in {}, which has {there}", folder.display())
 }

@@ -1,7 +1,8 @@
 //! Thermal zones: `/sys/class/thermal/thermal_zone*`, known by their `type`, in thousandths of a degree.
 
 use super::Locator;
-use super::sysfs::{Kind, devices, instead, says};
+use super::sysfs::{Kind, devices, instead, names, says};
+use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "thermal_zone";
@@ -18,13 +19,13 @@ impl ThermalZone {
 }
 
 impl Kind for ThermalZone {
-    fn find(&self) -> Option<PathBuf> {
+    fn find(&self) -> Result<PathBuf, Fault> {
         match &self.at {
-            Locator::Path(path) => Some(path.clone()),
+            Locator::Path(path) => Ok(path.clone()),
             Locator::Id(kind) => {
-                let zone =
-                    devices(&self.class, PREFIX).into_iter().find(|zone| says(&zone.join("type"), kind))?;
-                Some(zone.join("temp"))
+                let mut zones = devices(&self.class, PREFIX).into_iter();
+                let zone = zones.find(|zone| says(&zone.join("type"), kind));
+                zone.map(|zone| zone.join("temp")).ok_or(Fault::Missing)
             }
         }
     }
@@ -48,6 +49,6 @@ impl Kind for ThermalZone {
     }
 
     fn elsewhere(&self) -> String {
-        instead(&self.class, PREFIX, "type")
+        instead(&self.class, names(&self.class, PREFIX, "type"))
     }
 }

@@ -98,6 +98,28 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
 }
 
 #[test]
+fn a_device_that_cannot_be_called_so_is_refused() {
+    let site = Site::new();
+    let cases = [
+        ("w1", "temperature", "28-0316A2797C1F", "`id` must be the sensor's name below /sys/bus/w1/devices"),
+        ("w1", "temperature", "../28-0316a2797c1f", "found \"../28-0316a2797c1f\""),
+        ("w1", "temperature", "w1_bus_master1", "such as \"28-0316a2797c1f\""),
+        ("iio", "temperature", "iio:device0", "`id` is a number, which changes"),
+        ("iio", "temperature", "bme280:", "`id` must be the device's name, such as \"bme280\""),
+        ("iio", "temperature", ":in_temp_input", "`id` must be the device's name"),
+        ("iio", "temperature", "bme280:../name", "`id` must be the device's name"),
+        ("iio", "pressure", "bme280", "must name the attribute, such as \"bme280:in_pressure_input\""),
+    ];
+    for (driver, measures, id, told) in cases {
+        let sensor =
+            format!("[sensors.x]\ndriver = \"{driver}\"\nid = \"{id}\"\nmeasures = \"{measures}\"\n");
+        let climate = "[climate]\nsensor = \"cabinet\"";
+        let fault = site.fault(&format!("{}{sensor}", replaced(SITE, "[climate]", climate)));
+        assert!(fault.contains(told), "{driver}, {id}: told was {fault}");
+    }
+}
+
+#[test]
 fn faults_of_whole_tables_are_told_too() {
     let site = Site::new();
     let cases = [
@@ -116,9 +138,15 @@ fn faults_of_whole_tables_are_told_too() {
             replaced(SITE, "{ channel = 0 }", "{ inverted = true }"),
             "`channel` is missing in [outputs.fan.pwm]",
         ),
-        (replaced(SITE, "driver = \"file\"", "driver = \"w1\""), "\"w1\" is not supported by this version"),
-        (replaced(SITE, "driver = \"file\"", "driver = \"iio\""), "\"iio\" is not supported by this version"),
         (replaced(SITE, "driver = \"file\"\n", ""), "`driver` is missing in [sensors.cabinet]"),
+        (
+            replaced(SITE, "driver = \"file\"\npath = \"temperature\"", "driver = \"w1\""),
+            "`id` is missing in [sensors.cabinet]: the sensor's name below /sys/bus/w1/devices",
+        ),
+        (
+            replaced(SITE, "driver = \"file\"\npath = \"temperature\"", "driver = \"iio\""),
+            "`id` is missing in [sensors.cabinet]: the device's name",
+        ),
         (replaced(SITE, "path = \"temperature\"", ""), "`path` is missing in [sensors.cabinet]"),
         (replaced(SITE, "id = \"sht3x/humidity1_input\"", ""), "`id` is missing in [sensors.door]"),
         (

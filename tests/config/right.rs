@@ -1,12 +1,12 @@
 //! What a right file becomes.
 
-use super::{OFF, ON, SMALL, Site, account, replaced, seconds, with};
+use super::{OFF, ON, SITE, SMALL, Site, account, replaced, seconds, with};
 use std::path::Path;
 use std::time::Duration;
 use twind::board::Line;
 use twind::control::{Combine, OutputId, OutputKind, RowDrive, SensorId};
 use twind::hub::Identity;
-use twind::sensors::{Locator, Source};
+use twind::sensors::{Channel, Locator, Source};
 use twind::units::{Permille, TemperatureUnit};
 
 #[test]
@@ -230,4 +230,51 @@ fn the_socket_stands_in_the_runtime_directory_unless_it_is_named() {
     let mut site = Site::new();
     site.environment.runtime_directory = Some("/run/other".into());
     assert_eq!(site.right(SMALL).socket.as_deref(), Some(Path::new("/run/other/twind.sock")));
+}
+
+#[test]
+fn a_thermometer_on_the_1_wire_bus_is_slow_and_its_power_on_value_no_reading() {
+    let site = Site::new();
+    let id = "28-0316a2797c1f";
+    let w1 = |lines: &str| {
+        let sensor = format!("driver = \"w1\"\nid = \"{id}\"\n{lines}");
+        site.right(&replaced(SITE, "driver = \"file\"\npath = \"temperature\"", &sensor))
+    };
+    let settings = w1("");
+    let sensor = &settings.sensors[0];
+    assert_eq!(sensor.source, Source::W1 { at: Locator::Id(id.into()) });
+    assert_eq!((sensor.period, settings.engine.sensors[0].stale_after), (seconds(10), seconds(60)));
+    assert_eq!(
+        (sensor.plausible.valid, sensor.plausible.reject.as_slice()),
+        ((-55.0, 125.0), [85.0].as_slice())
+    );
+    let corrected =
+        w1("scale = 1.8\noffset = 31.0\nunit = \"fahrenheit\"").sensors[0].plausible.reject.clone();
+    assert_eq!(corrected, [184.0], "as a corrected sensor shows it");
+    assert_eq!(w1("reject = []").sensors[0].plausible.reject, Vec::<f64>::new());
+    let path = "/sys/bus/w1/devices/28-0316a2797c1f/w1_slave";
+    let by_path = replaced(
+        SITE,
+        "driver = \"file\"\npath = \"temperature\"",
+        &format!("driver = \"w1\"\npath = \"{path}\""),
+    );
+    assert_eq!(site.right(&by_path).sensors[0].source, Source::W1 { at: Locator::Path(path.into()) });
+}
+
+#[test]
+fn what_an_iio_sensor_measures_says_which_channel_it_is() {
+    let site = Site::new();
+    let climate = replaced(SITE, "[climate]", "[climate]\nsensor = \"cabinet\"");
+    let cases = [
+        ("temperature", "bme280", Some(Channel::Temperature)),
+        ("humidity", "bme280", Some(Channel::Humidity)),
+        ("humidity", "dht11@4", Some(Channel::Humidity)),
+        ("pressure", "bme280:in_pressure_input", None),
+    ];
+    for (measures, id, channel) in cases {
+        let sensor = format!("[sensors.x]\ndriver = \"iio\"\nid = \"{id}\"\nmeasures = \"{measures}\"\n");
+        let settings = site.right(&format!("{climate}{sensor}"));
+        assert_eq!(settings.sensors[2].source, Source::Iio { at: Locator::Id(id.into()), channel });
+        assert_eq!((settings.sensors[2].period, settings.sensors[2].plausible.reject.len()), (seconds(5), 0));
+    }
 }

@@ -1,5 +1,5 @@
 //! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
-//! sensors, the pins, the disk.
+//! sensors, the pins, the disk, the wall clock.
 //!
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
@@ -26,6 +26,7 @@ enum Kind {
     Sensor,
     Pin,
     Disk,
+    Clock,
 }
 
 /// Each kind and its mean time between two.
@@ -41,6 +42,7 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Sensor, secs(500)),
     (Kind::Pin, secs(1800)),
     (Kind::Disk, secs(0)),
+    (Kind::Clock, secs(900)),
 ];
 
 impl World {
@@ -100,6 +102,10 @@ impl World {
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
             Kind::Disk => self.disk.full = true,
+            Kind::Clock => {
+                let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
+                self.wall_off_secs = if back { -days } else { days } * 86_400;
+            }
         }
         if kind != Kind::Recreation {
             self.say(|| format!("fault: {kind:?} for {lasts:?}"));
@@ -116,6 +122,7 @@ impl World {
             Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
             Kind::Pin => self.plant.broken = None,
             Kind::Disk => self.disk.full = false,
+            Kind::Clock => self.wall_off_secs = 0,
             _ => {}
         }
         self.say(|| format!("mended: {kind:?}"));

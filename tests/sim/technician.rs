@@ -4,8 +4,11 @@
 
 use crate::presets::secs;
 use crate::rng::Rng;
+use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::{OutputKind, OutputSpec};
+use twind::twin::{Author, Machine, TwinRecord};
+use twind::units::{BootId, Permille};
 
 /// How long overrides last: a try, a repair, a night, and the longest that is taken.
 const LASTS: &[(Duration, Duration)] = &[
@@ -46,5 +49,39 @@ impl Technician {
         };
         let lasts = *self.rng.pick(LASTS);
         (output, Some((share, self.rng.between(lasts))))
+    }
+}
+
+impl World {
+    pub(crate) fn plan_hand(&mut self) {
+        if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
+            self.plan(self.now + wait, Event::Hand);
+        }
+    }
+
+    pub(crate) fn hand(&mut self) -> Result<(), String> {
+        self.plan_hand();
+        let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
+        let (output, order) = technician.act(&self.site.spec.outputs);
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        let name = self.site.spec.outputs[output].name.clone();
+        self.say(|| format!("technician: {name} {order:?}"));
+        let (now, at) = (self.boot(), self.now);
+        let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
+        let mut outcome = Ok(());
+        self.with_engine(|engine, oracle| {
+            oracle.handle_override(at, output, order);
+            outcome = engine.handle_override(now, &name, ordered, Author::User(1000));
+        })?;
+        outcome.map_err(|fault| format!("an override is refused: {fault}"))
+    }
+
+    /// What a process that starts knows of its machine, as `service::SystemClock` tells it.
+    pub(crate) fn machine(&self, record: Option<&TwinRecord>) -> Machine {
+        let known = record.map_or(0, |record| record.known_time.0);
+        let wall = Some(self.wall()).filter(|wall| self.has_wall && wall.0 >= known);
+        Machine { boot: Some(BootId(self.boots)), wall: wall.map(|wall| (wall, self.boot())) }
     }
 }

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
-use twind::twin::{Author, HubEvent, HubRequest, Machine};
-use twind::units::{BootId, BootTime, Permille, UnixSeconds};
+use twind::twin::{HubEvent, HubRequest};
+use twind::units::{BootTime, UnixSeconds};
 
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
@@ -123,6 +123,8 @@ pub(crate) struct World {
     pub(crate) boots: u128,
     /// The wall clock tells the time; a machine without a clock of its own does not until somebody sets it.
     pub(crate) has_wall: bool,
+    /// By how much the wall clock is wrong.
+    pub(crate) wall_off_secs: i64,
     planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
@@ -135,7 +137,7 @@ pub(crate) struct World {
     pub(crate) net: Net,
     pub(crate) hub: Hub,
     pub(crate) back_end: BackEnd,
-    technician: Option<Technician>,
+    pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) chance: Rng,
@@ -171,6 +173,7 @@ impl World {
             booted: Duration::ZERO,
             boots: 1,
             has_wall: true,
+            wall_off_secs: 0,
             planned: BTreeMap::new(),
             sequence: 0,
             engine: None,
@@ -210,39 +213,9 @@ impl World {
         BootTime::from_boot(self.now.saturating_sub(self.booted))
     }
 
-    /// What the process that starts knows of its machine.
-    fn machine(&self) -> Machine {
-        let wall = self.has_wall.then(|| (self.wall(), self.boot()));
-        Machine { boot: Some(BootId(self.boots)), wall }
-    }
-
-    fn wall(&self) -> UnixSeconds {
-        UnixSeconds(1_800_000_000 + self.now.as_secs())
-    }
-
-    fn plan_hand(&mut self) {
-        if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
-            self.plan(self.now + wait, Event::Hand);
-        }
-    }
-
-    fn hand(&mut self) -> Result<(), String> {
-        self.plan_hand();
-        let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
-        let (output, order) = technician.act(&self.site.spec.outputs);
-        if self.engine.is_none() {
-            return Ok(());
-        }
-        let name = self.site.spec.outputs[output].name.clone();
-        self.say(|| format!("technician: {name} {order:?}"));
-        let (now, at) = (self.boot(), self.now);
-        let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
-        let mut outcome = Ok(());
-        self.with_engine(|engine, oracle| {
-            oracle.handle_override(at, output, order);
-            outcome = engine.handle_override(now, &name, ordered, Author::User(1000));
-        })?;
-        outcome.map_err(|fault| format!("an override is refused: {fault}"))
+    /// What the machine's wall clock shows, which is anything.
+    pub(crate) fn wall(&self) -> UnixSeconds {
+        UnixSeconds((self.now.as_secs() + 1_800_000_000).saturating_add_signed(self.wall_off_secs))
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
@@ -415,15 +388,13 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let now = self.boot();
-        let (at, wall) = (self.now, self.wall());
+        let (now, at, wall) = (self.boot(), self.now, self.wall());
         self.with_engine(|engine, oracle| {
-            oracle.handle_delivery(at, &event, engine);
-            // As `service::Daemon::handle_link` does it: the hub shows that the clock is right.
             if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
                 oracle.handle_contact(wall);
                 engine.handle_contact(now, wall);
             }
+            oracle.handle_delivery(at, &event, engine);
             engine.handle_hub(now, event);
         })
     }
@@ -598,13 +569,13 @@ impl World {
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));
         let now = self.boot();
-        let machine = self.machine();
+        let machine = self.machine(record.as_ref());
         let start = Start {
             at: self.now,
             booted: self.booted,
             record: record.as_ref(),
             is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
-            has_wall: self.has_wall,
+            wall: machine.wall.map(|(wall, _)| wall),
         };
         self.oracle.handle_start(now, &start, &self.hub, &self.plant.drives)?;
         let engine = Engine::new(now, self.site.spec.clone(), record.clone(), Carry::at_start(machine));

@@ -1,43 +1,10 @@
 use super::super::{Locator, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under};
 use super::settings;
+use super::sys::Sys;
 use crate::control::Fault;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-
-/// A made-up `/sys`.
-struct Sys(tempfile::TempDir);
-
-impl Sys {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn root(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root().join(path)
-    }
-
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// A monitor with one temperature.
-    fn hwmon(&self, number: u32, name: &str, millidegrees: &str) {
-        self.write(&format!("class/hwmon/hwmon{number}/name"), format!("{name}\n"));
-        self.write(&format!("class/hwmon/hwmon{number}/temp1_input"), millidegrees);
-    }
-
-    fn sample(&self, source: Source) -> Result<f64, Fault> {
-        sample_once_under(self.root(), &settings(source)).0
-    }
-}
+use std::path::PathBuf;
 
 fn hwmon(id: &str) -> Source {
     Source::Hwmon { at: Locator::Id(id.to_owned()) }

@@ -1,7 +1,10 @@
 //! The sensors as the service meets them: attributes in a made-up sysfs, and threads that deliver.
 
 mod attributes;
+mod iio;
+mod sys;
 mod threads;
+mod w1;
 
 use super::{Plausibility, SensorSettings, Source};
 use crate::control::SensorId;

@@ -217,7 +217,9 @@ impl World {
     fn read_sensor(&mut self, told: &[u8]) {
         let Some((which, text)) = told.split_first() else { return };
         let sensor = SensorId(usize::from(*which) % self.spec.sensors.len());
-        let value = sysfs::text(text.to_vec()).and_then(|text| sysfs::value(&text, 1.0, 1.0, 0.0));
+        let value = sysfs::text(text.to_vec())
+            .and_then(|text| sysfs::number(&text))
+            .and_then(|raw| sysfs::value(raw, 1.0, 1.0, 0.0));
         self.engine.handle_reading(self.now, Reading { sensor, at: self.now, value });
     }
 

@@ -1,7 +1,8 @@
-//! What a sensor's attribute says: each line is one sample.
+//! What a sensor's attribute says: each line is one sample, and the whole is what a 1-Wire thermometer says.
 
 use twind::control::Fault;
-use twind::sensors::sysfs::{text, value};
+use twind::sensors::sysfs::{number, text, value};
+use twind::sensors::w1;
 use twind::sensors::{Plausibility, Plausible};
 
 const VALID: (f64, f64) = (-40.0, 125.0);
@@ -9,6 +10,16 @@ const MAX_STEP: f64 = 15.0;
 
 /// See the module.
 pub fn run(bytes: &[u8]) {
+    samples(bytes);
+    if let Ok(text) = text(bytes.to_vec())
+        && let Ok(value) = w1::thousandths(&text)
+    {
+        let checked = text.contains("YES") && text.contains("t=");
+        assert!(checked || number(&text) == Ok(value), "{value} from {text:?}");
+    }
+}
+
+fn samples(bytes: &[u8]) {
     let rules = Plausibility { valid: VALID, max_step: Some(MAX_STEP), reject: vec![85.0] };
     let mut judge = Plausible::new(rules);
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -16,12 +27,13 @@ pub fn run(bytes: &[u8]) {
         if let Ok(text) = &read {
             assert!(text.len() < 256, "half a number could be read");
             for (scale, offset) in [(1e-3, 0.0), (1e300, 0.0), (1.0, f64::MAX)] {
-                let finite = value(text, 1.0, scale, offset).map_or(true, f64::is_finite);
+                let finite =
+                    number(text).and_then(|raw| value(raw, 1.0, scale, offset)).map_or(true, f64::is_finite);
                 assert!(finite, "{text:?} times {scale} plus {offset}");
             }
-            assert!(value(text, 1.0, 1.0, 0.0).is_ok() || !is_plain_number(text), "{text:?} is a number");
+            assert!(number(text).is_ok() || !is_plain_number(text), "{text:?} is a number");
         }
-        let sample = read.and_then(|text| value(&text, 1000.0, 1.0, 0.0));
+        let sample = read.and_then(|text| number(&text)).and_then(|raw| value(raw, 1000.0, 1.0, 0.0));
         match (sample, judge.judge(sample)) {
             (Ok(sample), Ok(believed)) => {
                 assert_eq!(sample.to_bits(), believed.to_bits(), "a value that was not sampled");

@@ -11,6 +11,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use twind::engine::Engine;
 use twind::twin::TwinRecord;
+use twind::units::UnixSeconds;
 
 /// With an override in force the record is at most so old.
 const KEPT_EVERY: Duration = secs(3600);
@@ -44,8 +45,8 @@ pub(crate) struct Start<'a> {
     pub(crate) record: Option<&'a TwinRecord>,
     /// Is the record of this boot?
     pub(crate) is_same_boot: bool,
-    /// Does the wall clock tell the time?
-    pub(crate) has_wall: bool,
+    /// What the wall clock shows, right or wrong, if the process believes it.
+    pub(crate) wall: Option<UnixSeconds>,
 }
 
 impl Hands {
@@ -136,9 +137,10 @@ fn expected_end(start: &Start<'_>, made_at: Duration, until: Duration) -> (Durat
     if start.is_same_boot {
         return (until, (Duration::ZERO, Duration::ZERO));
     }
-    let had_wall = start.record.is_some_and(|record| record.moment.wall.is_some());
-    let by_wall = if had_wall && start.has_wall { start.at - made_at } else { Duration::ZERO };
-    let passed = by_wall.max(start.at - start.booted);
+    let walls = start.record.and_then(|record| record.moment.wall).zip(start.wall);
+    // A clock that is wrong may end it early, and no clock makes it longer.
+    let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
+    let passed = secs(by_wall).max(start.at - start.booted);
     let rest = until.saturating_sub(made_at).saturating_sub(passed);
     // The record is as of the last control step, and wall clocks count whole seconds.
     (start.at + rest, (secs(2), STEP + secs(2)))

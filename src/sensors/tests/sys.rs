@@ -1,0 +1,78 @@
+//! A made-up `/sys`, laid out as on a Raspberry Pi: devices where they are attached, and links to them from their bus.
+
+use super::super::{Source, sample_once_under};
+use super::settings;
+use crate::control::Fault;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Sys(tempfile::TempDir);
+
+impl Sys {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    pub(super) fn write(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A monitor with one temperature.
+    pub(super) fn hwmon(&self, number: u32, name: &str, millidegrees: &str) {
+        self.write(&format!("class/hwmon/hwmon{number}/name"), format!("{name}\n"));
+        self.write(&format!("class/hwmon/hwmon{number}/temp1_input"), millidegrees);
+    }
+
+    /// A thermometer on the 1-Wire bus, beside the bus's master.
+    pub(super) fn w1(&self, id: &str, attributes: &[(&str, &str)]) {
+        let master = "devices/w1_bus_master1";
+        self.attach("bus/w1/devices", "w1_bus_master1", master, &[("w1_master_slave_count", "1\n")]);
+        self.attach("bus/w1/devices", id, &format!("{master}/{id}"), attributes);
+    }
+
+    /// An Industrial I/O device under a number; `attached` is its parent, such as its place on the I²C bus.
+    pub(super) fn iio(&self, number: u32, attached: &str, name: &str, attributes: &[(&str, &str)]) {
+        let device = format!("devices/platform/soc/{attached}/iio:device{number}");
+        self.attach("bus/iio/devices", &format!("iio:device{number}"), &device, attributes);
+        self.write(&format!("{device}/name"), format!("{name}\n"));
+    }
+
+    /// All of the bus goes, as with its cable or at a reboot.
+    pub(super) fn unplug(&self, bus: &str) {
+        fs::remove_dir_all(self.path("devices")).unwrap();
+        fs::remove_dir_all(self.path(bus)).unwrap();
+    }
+
+    fn attach(&self, bus: &str, link: &str, device: &str, attributes: &[(&str, &str)]) {
+        fs::create_dir_all(self.path(bus)).unwrap();
+        for (attribute, text) in attributes {
+            self.write(&format!("{device}/{attribute}"), text);
+        }
+        let link = self.path(bus).join(link);
+        if !link.exists() {
+            symlink(self.path(device), link).unwrap();
+        }
+    }
+
+    pub(super) fn sample(&self, source: Source) -> Result<f64, Fault> {
+        self.look(source).0
+    }
+
+    /// A sample, and where it was looked for; made-up paths are told as if they were below `/sys`.
+    pub(super) fn look(&self, source: Source) -> (Result<f64, Fault>, String) {
+        let (sample, place) = sample_once_under(self.root(), &settings(source));
+        (sample, place.replace(self.root().to_str().unwrap(), "/sys"))
+    }
+}

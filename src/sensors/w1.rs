@@ -1,0 +1,100 @@
+//! Thermometers on the 1-Wire bus: `/sys/bus/w1/devices/28-0316a2797c1f`, known by the number that is burnt into each,
+//! in thousandths of a degree.
+//!
+//! The kernel tells the temperature in `temperature` or, before version 5.10, in `w1_slave` alone, with the nine bytes
+//! that it comes from and the verdict on their checksum. It says nothing at all, without an error, where it got no
+//! good answer: an empty text is a failed reading like a bad checksum.
+
+use super::Locator;
+use super::sysfs::{Kind, entries, instead, number};
+use crate::control::Fault;
+use std::path::{Path, PathBuf};
+
+const TEMPERATURE: &str = "temperature";
+const SLAVE: &str = "w1_slave";
+const FAMILY_DIGITS: usize = 2;
+const SERIAL_DIGITS: usize = 12;
+
+pub(super) struct W1 {
+    devices: PathBuf,
+    at: Locator,
+}
+
+impl W1 {
+    pub(super) fn new(root: &Path, at: &Locator) -> Self {
+        Self { devices: root.join("bus/w1/devices"), at: at.clone() }
+    }
+}
+
+/// Is this how the kernel names a device of the bus: its family and its serial number, in small hexadecimal digits?
+pub fn is_id(text: &str) -> bool {
+    let digits = |text: &str, count| {
+        text.len() == count && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    text.split_once('-')
+        .is_some_and(|(family, serial)| digits(family, FAMILY_DIGITS) && digits(serial, SERIAL_DIGITS))
+}
+
+/// The thousandths of a degree that `temperature` or `w1_slave` says.
+///
+/// # Errors
+/// The device gave no good answer, or the text says no number.
+pub fn thousandths(text: &str) -> Result<f64, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::Unreadable);
+    }
+    let mut lines = text.lines();
+    match lines.next().and_then(|line| line.split_once(": crc=")) {
+        Some((bytes, verdict)) => checked(bytes, verdict, lines.next()),
+        None => number(text),
+    }
+}
+
+/// What `w1_slave` says: `72 01 4b 46 7f ff 0e 10 57 : crc=57 YES`, and the same bytes with `t=23125` below.
+fn checked(bytes: &str, verdict: &str, below: Option<&str>) -> Result<f64, Fault> {
+    // A bus that is shorted to ground reads as zeros, whose checksum is right; no thermometer has all zeros.
+    let shorted = bytes.split_whitespace().all(|byte| byte == "00");
+    if verdict.split_whitespace().next_back() != Some("YES") || shorted {
+        return Err(Fault::Unreadable);
+    }
+    let (_, thousandths) = below.and_then(|line| line.rsplit_once("t=")).ok_or(Fault::NotANumber)?;
+    number(thousandths)
+}
+
+impl Kind for W1 {
+    fn find(&self) -> Result<PathBuf, Fault> {
+        match &self.at {
+            Locator::Path(path) => Ok(path.clone()),
+            Locator::Id(id) => {
+                let device = self.devices.join(id);
+                let attributes = [TEMPERATURE, SLAVE].map(|attribute| device.join(attribute));
+                attributes.into_iter().find(|attribute| attribute.is_file()).ok_or(Fault::Missing)
+            }
+        }
+    }
+
+    fn still_at(&self, _place: &Path) -> bool {
+        true
+    }
+
+    fn raw(&self, _place: &Path, text: &str) -> Result<f64, Fault> {
+        thousandths(text)
+    }
+
+    fn raw_per_unit(&self, _place: &Path) -> f64 {
+        1000.0
+    }
+
+    fn wanted(&self) -> String {
+        match &self.at {
+            Locator::Path(_) => "1-Wire thermometer".to_owned(),
+            Locator::Id(id) => format!("1-Wire thermometer {id:?}"),
+        }
+    }
+
+    fn elsewhere(&self) -> String {
+        let mut devices = entries(&self.devices);
+        devices.retain(|name| is_id(name));
+        instead(&self.devices, devices)
+    }
+}
