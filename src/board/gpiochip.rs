@@ -10,8 +10,9 @@
 //!
 //! Deliberately absent: PWM by the hardware (`sysfs_pwm`).
 
-use super::wires::{Bench, Level, Take};
-use super::{PinSettings, sysfs_pwm, wires};
+use super::tach::Pulses;
+use super::wires::{self, Bench, Level, Take, Wired};
+use super::{Driver, SYSFS, Wiring, sysfs_pwm};
 use crate::control::PinFault;
 use gpiocdev::line::{Bias, Direction, EdgeDetection, Value};
 use gpiocdev::{Chip, Error, Request};
@@ -23,9 +24,28 @@ const CONSUMER: &str = "twind";
 const EDGES_KEPT: u32 = 512;
 
 /// See the module.
-pub(super) struct GpioChip {
+pub(super) static DRIVER: Driver = Driver {
+    name: "gpiochip",
+    about: "any Linux board, by the kernel's character devices",
+    wiring: Wiring::Lines,
+    // Lines are taken when they are first driven, so there is nothing that could fail here.
+    open: |settings| Ok(Box::new(Wired::new(Box::new(GpioChip::new()), &settings.outputs))),
+    look: |settings| Ok(wires::look_at_all(&GpioChip::new(), &settings.outputs)),
+    turns: |_, _, tach| {
+        let (chip, pin) = (tach.chip.clone(), tach.pin);
+        Box::new(Pulses::new(tach, move || Edges::open(&chip_path(chip.as_deref())?, pin)))
+    },
+};
+
+struct GpioChip {
     /// `/sys`.
-    pub(super) sys: PathBuf,
+    sys: PathBuf,
+}
+
+impl GpioChip {
+    fn new() -> Self {
+        Self { sys: PathBuf::from(SYSFS) }
+    }
 }
 
 impl Bench for GpioChip {
@@ -52,11 +72,6 @@ impl Bench for GpioChip {
     fn look(&self, chip: Option<&str>, pin: u32) -> Result<String, PinFault> {
         look(&chip_path(chip)?, pin)
     }
-}
-
-/// Opens the board. Lines are taken when they are first driven.
-pub(super) fn open(sys: &Path, outputs: &[PinSettings]) -> wires::Wired {
-    wires::Wired::new(Box::new(GpioChip { sys: sys.to_owned() }), outputs)
 }
 
 struct HeldLine {

@@ -1,12 +1,12 @@
 use super::*;
-use crate::board::{BoardSettings, Driver, Line};
+use crate::board::{BoardSettings, Line, PinSettings};
 use crate::control::{Actuation, Cause, OutputId};
 use crate::units::{BootTime, Permille};
 
 fn settings(chip: &str) -> BoardSettings {
     let line = Some(Line::Pin { pin: 17, chip: Some(chip.to_owned()) });
     let fan = PinSettings { name: "fan".into(), line, active_low: false, tach: None };
-    BoardSettings { driver: Driver::GpioChip, outputs: vec![fan] }
+    BoardSettings { driver: &DRIVER, folder: PathBuf::new(), outputs: vec![fan] }
 }
 
 #[test]

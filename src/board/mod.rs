@@ -2,9 +2,9 @@
 //!
 //! Terms: a *drive* is an output's share of full as the core decides it; *polarity* (`active_low`, `inverted`) is
 //! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to; and an output that
-//! cannot be had is a fault of that output, at its drive, not of the board. A driver is a file here (`rppal`,
-//! `gpiochip`, `simulated`) and a line in [`open`]. Deliberately absent: deciding, limits in time, and retries, which are
-//! the core's.
+//! cannot be had is a fault of that output, at its drive, not of the board. A driver is a file here and a line in
+//! [`DRIVERS`]; the two for real pins share `wires`. Deliberately absent: deciding, limits in time, and retries, which
+//! are the core's.
 
 mod gpiochip;
 mod rppal;
@@ -18,7 +18,8 @@ pub use tach::{Speed, Tachs};
 
 use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use tach::Turns;
 
 /// Where the kernel shows its devices.
 const SYSFS: &str = "/sys";
@@ -57,55 +58,68 @@ pub struct Held {
     wire: wires::Wire,
 }
 
+/// A kind of board. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
+#[derive(Debug)]
+pub struct Driver {
+    /// As `[board] driver` names it.
+    pub name: &'static str,
+    /// What it is, for a person.
+    pub about: &'static str,
+    /// What its outputs are wired to.
+    pub wiring: Wiring,
+    open: fn(&BoardSettings) -> Result<Box<dyn Pins>, PinFault>,
+    look: fn(&BoardSettings) -> Result<Vec<Looked>, PinFault>,
+    turns: fn(&BoardSettings, &PinSettings, &TachSettings) -> Box<dyn Turns>,
+}
+
+/// What was seen of one output: what its wire is now, or what is missing and how to mend it.
+pub type Looked = Result<String, PinFault>;
+
+/// The drivers. A new one is a file beside this one and a line here. The first is the default.
+pub static DRIVERS: [&Driver; 3] = [&rppal::DRIVER, &gpiochip::DRIVER, &simulated::DRIVER];
+
+/// What the outputs of a board are wired to, and so what the configuration must say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// Files in a folder: nothing.
+    Files,
+    /// Pins, by their number alone.
+    Pins,
+    /// Lines of chips: number and chip.
+    Lines,
+}
+
+impl PartialEq for Driver {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Driver {}
+
 /// Opens the board, without driving anything.
 ///
 /// # Errors
 /// What is missing or not permitted.
 pub fn open(settings: &BoardSettings) -> Result<Box<dyn Pins>, PinFault> {
-    let (sys, outputs) = (Path::new(SYSFS), &settings.outputs);
-    match &settings.driver {
-        Driver::Rppal => Ok(Box::new(rppal::open(sys, outputs)?)),
-        Driver::GpioChip => Ok(Box::new(gpiochip::open(sys, outputs))),
-        Driver::Simulated { folder } => Ok(Box::new(simulated::Simulated::open(folder, outputs)?)),
-    }
+    (settings.driver.open)(settings)
 }
 
-/// Looks at each output, in order: what its wire is now, or what is missing and how to mend it. Drives nothing.
+/// Looks at each output, in order. Drives nothing.
 ///
 /// # Errors
 /// What is wrong with the board as a whole.
-pub fn look(settings: &BoardSettings) -> Result<Vec<Result<String, PinFault>>, PinFault> {
-    let sys = Path::new(SYSFS);
-    let bench: Box<dyn wires::Bench> = match &settings.driver {
-        Driver::Rppal => Box::new(rppal::bench(sys, &settings.outputs)?),
-        Driver::GpioChip => Box::new(gpiochip::GpioChip { sys: sys.to_owned() }),
-        Driver::Simulated { folder } => {
-            let file = |output: &PinSettings| Ok(format!("the file {}", folder.join(&output.name).display()));
-            return Ok(settings.outputs.iter().map(file).collect());
-        }
-    };
-    Ok(settings.outputs.iter().map(|output| wires::look(bench.as_ref(), output)).collect())
-}
-
-/// Which board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// A Raspberry Pi, by its registers.
-    Rppal,
-    /// Any Linux board, by the kernel's character devices.
-    GpioChip,
-    /// Files in a folder.
-    Simulated {
-        /// The folder; made if it is not there.
-        folder: PathBuf,
-    },
+pub fn look(settings: &BoardSettings) -> Result<Vec<Looked>, PinFault> {
+    (settings.driver.look)(settings)
 }
 
 /// The board and its outputs, in the order of [`crate::control::OutputId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardSettings {
-    /// Which board.
-    pub driver: Driver,
+    /// Which kind of board.
+    pub driver: &'static Driver,
+    /// Where the files are, on a board of files; made if it is not there.
+    pub folder: PathBuf,
     /// One for each output.
     pub outputs: Vec<PinSettings>,
 }

@@ -6,18 +6,33 @@
 //! does not take it back. A pin stays as it was driven when the daemon is gone, whatever ended it, so after a crash it
 //! is `twind safe` that must drive it.
 
-use super::wires::{Bench, Level, Take, Wired};
-use super::{Line, PinSettings, gpiochip, sysfs_pwm};
+use super::gpiochip::Edges;
+use super::tach::Pulses;
+use super::wires::{self, Bench, Level, Take, Wired};
+use super::{Driver, Line, PinSettings, SYSFS, Wiring, gpiochip, sysfs_pwm};
 use crate::control::PinFault;
 use rppal::gpio::{Error, Gpio, Level as PinLevel, Mode, OutputPin};
 use rppal::system::{DeviceInfo, Model, SoC};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What the kernel calls the chip of the header's pins, model by model.
 const CHIP_LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// See the module.
-pub(super) struct Rppal {
+pub(super) static DRIVER: Driver = Driver {
+    name: "rppal",
+    about: "a Raspberry Pi, by its registers",
+    wiring: Wiring::Pins,
+    open: |settings| Ok(Box::new(Wired::new(Box::new(Rppal::open(&settings.outputs)?), &settings.outputs))),
+    look: |settings| Ok(wires::look_at_all(&Rppal::open(&settings.outputs)?, &settings.outputs)),
+    turns: |_, _, tach| {
+        let pin = tach.pin;
+        let missing = || PinFault { reason: "the kernel shows no GPIO chip of the header's pins".to_owned() };
+        Box::new(Pulses::new(tach, move || Edges::open(&chip().ok_or_else(missing)?, pin)))
+    },
+};
+
+struct Rppal {
     sys: PathBuf,
     model: Model,
     soc: SoC,
@@ -25,26 +40,15 @@ pub(super) struct Rppal {
     gpio: Option<Gpio>,
 }
 
-/// Opens the board. Pins are taken when they are first driven.
-///
-/// # Errors
-/// This is no Raspberry Pi that rppal knows, or its registers are not for us.
-pub(super) fn open(sys: &Path, outputs: &[PinSettings]) -> Result<Wired, PinFault> {
-    Ok(Wired::new(Box::new(bench(sys, outputs)?), outputs))
-}
-
-/// The driver alone, for whoever only looks.
-///
-/// # Errors
-/// As [`open`].
-pub(super) fn bench(sys: &Path, outputs: &[PinSettings]) -> Result<Rppal, PinFault> {
-    let info = DeviceInfo::new().map_err(|_| opening(&Error::UnknownModel))?;
-    let has_pins = outputs.iter().any(|o| !matches!(o.line, Some(Line::PwmChannel { .. })));
-    let gpio = has_pins.then(Gpio::new).transpose().map_err(|error| opening(&error))?;
-    Ok(Rppal { sys: sys.to_owned(), model: info.model(), soc: info.soc(), gpio })
-}
-
 impl Rppal {
+    /// Pins are taken when they are first driven.
+    fn open(outputs: &[PinSettings]) -> Result<Self, PinFault> {
+        let info = DeviceInfo::new().map_err(|_| opening(&Error::UnknownModel))?;
+        let has_pins = outputs.iter().any(|o| !matches!(o.line, Some(Line::PwmChannel { .. })));
+        let gpio = has_pins.then(Gpio::new).transpose().map_err(|error| opening(&error))?;
+        Ok(Self { sys: PathBuf::from(SYSFS), model: info.model(), soc: info.soc(), gpio })
+    }
+
     fn pin(&self, pin: u32) -> Result<rppal::gpio::Pin, PinFault> {
         let unavailable = || PinFault {
             reason: format!(
@@ -113,7 +117,7 @@ impl Bench for Rppal {
 }
 
 /// The kernel's chip of the header's pins.
-pub(super) fn chip() -> Option<PathBuf> {
+fn chip() -> Option<PathBuf> {
     CHIP_LABELS.iter().find_map(|label| gpiochip::chip_path(Some(label)).ok())
 }
 
@@ -162,6 +166,7 @@ fn opening(error: &Error) -> PinFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn outputs(line: Line) -> Vec<PinSettings> {
         vec![PinSettings { name: "fan".into(), line: Some(line), active_low: false, tach: None }]
@@ -177,7 +182,7 @@ mod tests {
             Line::Pin { pin: 17, chip: None },
             Line::PwmChannel { channel: 0, chip: None, frequency_hz: 25_000, inverted: false },
         ] {
-            let fault = open(Path::new("/sys"), &outputs(line)).err().unwrap();
+            let fault = Rppal::open(&outputs(line)).err().unwrap();
             assert!(fault.reason.contains("driver = \"gpiochip\""), "{}", fault.reason);
         }
     }

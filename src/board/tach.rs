@@ -6,8 +6,8 @@
 //! does no more, or cannot be known. The rest lies ready for whoever wakes anyway. Deliberately absent: what to do about a
 //! fan that does not turn, which is the core's; and an end of trying, since a chip may come back.
 
-use super::gpiochip::{self, Edges};
-use super::{BoardSettings, Driver, TachSettings, rppal};
+use super::gpiochip::Edges;
+use super::{BoardSettings, TachSettings};
 use crate::control::{OutputId, PinFault};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -51,8 +51,8 @@ impl Tachs {
         deliver: impl Fn(Speed) + Send + 'static,
     ) -> io::Result<Option<Self>> {
         let of = |(index, output): (usize, &super::PinSettings)| {
-            let source = source(&settings.driver, &output.name, output.tach.as_ref()?);
-            Some(Counter { output: OutputId(index), source, told: None })
+            let turns = (settings.driver.turns)(settings, output, output.tach.as_ref()?);
+            Some(Counter { output: OutputId(index), turns, told: None })
         };
         let counters: Vec<Counter> = settings.outputs.iter().enumerate().filter_map(of).collect();
         if counters.is_empty() {
@@ -74,58 +74,53 @@ impl Drop for Tachs {
     }
 }
 
-/// Where a speed comes from.
-enum Source {
-    Edges { chip: Option<String>, pin: u32, pulses_per_turn: u32, held: Option<Edges> },
-    File(PathBuf),
+/// Tells how fast something turns.
+pub(super) trait Turns: Send {
+    /// Turns a minute since the last look, which is `elapsed` ago; none yet if this is the first.
+    ///
+    /// # Errors
+    /// Why nobody knows. It may be known the next time.
+    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault>;
 }
 
-fn source(driver: &Driver, name: &str, tach: &TachSettings) -> Source {
-    let chip = match driver {
-        Driver::Simulated { folder } => return Source::File(folder.join(format!("{name}.rpm"))),
-        Driver::GpioChip => tach.chip.clone(),
-        Driver::Rppal => None,
-    };
-    Source::Edges { chip, pin: tach.pin, pulses_per_turn: tach.pulses_per_turn, held: None }
-}
+/// A number in a file.
+pub(super) struct File(pub(super) PathBuf);
 
-impl Source {
-    /// The speed since the last look; none yet if this is the first.
-    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
-        match self {
-            Self::File(file) => {
-                let text = fs::read_to_string(&*file);
-                let number = text.map_err(|error| error.to_string()).and_then(|text| {
-                    let number = text.trim().parse().ok().filter(|rpm: &f64| rpm.is_finite() && *rpm >= 0.0);
-                    number.ok_or_else(|| "it holds no speed".to_owned())
-                });
-                number.map(Some).map_err(|why| PinFault { reason: format!("{}: {why}", file.display()) })
-            }
-            Self::Edges { chip, pin, pulses_per_turn, held } => {
-                let Some(edges) = held else {
-                    *held = Some(open(chip.as_deref(), *pin)?);
-                    return Ok(None);
-                };
-                match edges.drain() {
-                    Ok(count) => Ok(elapsed.map(|elapsed| turns_a_minute(count, elapsed, *pulses_per_turn))),
-                    Err(fault) => {
-                        *held = None;
-                        Err(fault)
-                    }
-                }
-            }
-        }
+impl Turns for File {
+    fn look(&mut self, _elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
+        let fault = |why: &str| PinFault { reason: format!("{}: {why}", self.0.display()) };
+        let text = fs::read_to_string(&self.0).map_err(|error| fault(&error.to_string()))?;
+        let number = text.trim().parse().ok().filter(|rpm: &f64| rpm.is_finite() && *rpm >= 0.0);
+        number.map(Some).ok_or_else(|| fault("it holds no speed"))
     }
 }
 
-/// A board by registers says no chip: the kernel's chip of the same pins is known by its label.
-fn open(chip: Option<&str>, pin: u32) -> Result<Edges, PinFault> {
-    match chip {
-        Some(chip) => Edges::open(&gpiochip::chip_path(Some(chip))?, pin),
-        None => {
-            let missing =
-                || PinFault { reason: "the kernel shows no GPIO chip of the header's pins".to_owned() };
-            Edges::open(&rppal::chip().ok_or_else(missing)?, pin)
+/// Edges on a line, of which a turn has a few.
+pub(super) struct Pulses<O> {
+    open: O,
+    pulses_per_turn: u32,
+    held: Option<Edges>,
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Pulses<O> {
+    /// `open` takes the line, now and whenever it was lost.
+    pub(super) fn new(tach: &TachSettings, open: O) -> Self {
+        Self { open, pulses_per_turn: tach.pulses_per_turn, held: None }
+    }
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Turns for Pulses<O> {
+    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
+        let Some(edges) = &mut self.held else {
+            self.held = Some((self.open)()?);
+            return Ok(None);
+        };
+        match edges.drain() {
+            Ok(count) => Ok(elapsed.map(|elapsed| turns_a_minute(count, elapsed, self.pulses_per_turn))),
+            Err(fault) => {
+                self.held = None;
+                Err(fault)
+            }
         }
     }
 }
@@ -137,7 +132,7 @@ fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
 
 struct Counter {
     output: OutputId,
-    source: Source,
+    turns: Box<dyn Turns>,
     /// What the last speed meant.
     told: Option<Meaning>,
 }
@@ -151,7 +146,7 @@ enum Meaning {
 
 impl Counter {
     fn look(&mut self, at: BootTime, elapsed: Option<Duration>) -> Option<Speed> {
-        let rpm = self.source.look(elapsed).transpose()?;
+        let rpm = self.turns.look(elapsed).transpose()?;
         let meaning = match &rpm {
             Ok(rpm) if *rpm > 0.0 => Meaning::Turns,
             Ok(_) => Meaning::Stands,
@@ -184,7 +179,7 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::PinSettings;
+    use crate::board::{PinSettings, gpiochip, simulated};
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -204,20 +199,20 @@ mod tests {
     fn simulated(folder: &Path) -> BoardSettings {
         let tach = TachSettings { chip: None, pin: 0, pulses_per_turn: 2 };
         let pin = |name: &str, tach| PinSettings { name: name.into(), line: None, active_low: false, tach };
-        let driver = Driver::Simulated { folder: folder.to_owned() };
-        BoardSettings { driver, outputs: vec![pin("lamp", None), pin("fan", Some(tach))] }
+        let outputs = vec![pin("lamp", None), pin("fan", Some(tach))];
+        BoardSettings { driver: &simulated::DRIVER, folder: folder.to_owned(), outputs }
     }
 
-    fn counter(folder: &Path) -> Counter {
-        let settings = simulated(folder);
-        let source = source(&settings.driver, "fan", settings.outputs[1].tach.as_ref().unwrap());
-        Counter { output: OutputId(1), source, told: None }
+    fn counter(settings: &BoardSettings, index: usize) -> Counter {
+        let output = &settings.outputs[index];
+        let turns = (settings.driver.turns)(settings, output, output.tach.as_ref().unwrap());
+        Counter { output: OutputId(index), turns, told: None }
     }
 
     #[test]
     fn a_simulated_fan_turns_as_its_file_says_and_only_another_meaning_is_news() {
         let folder = tempfile::tempdir().unwrap();
-        let mut counter = counter(folder.path());
+        let mut counter = counter(&simulated(folder.path()), 1);
         let file = folder.path().join("fan.rpm");
         let mut look = |text: &str| {
             fs::write(&file, text).unwrap();
@@ -239,10 +234,11 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_had_is_told_once_and_tried_again() {
-        let driver = Driver::GpioChip;
         let tach = TachSettings { chip: Some("gpiochip4711".into()), pin: 24, pulses_per_turn: 2 };
-        let source = source(&driver, "fan", &tach);
-        let mut counter = Counter { output: OutputId(0), source, told: None };
+        let mut settings = simulated(Path::new(""));
+        settings.driver = &gpiochip::DRIVER;
+        settings.outputs[1].tach = Some(tach);
+        let mut counter = counter(&settings, 1);
         for is_news in [true, false] {
             let speed = counter.look(at(1), Some(WINDOW)).unwrap();
             assert!(speed.rpm.unwrap_err().reason.contains("gpiochip4711"));

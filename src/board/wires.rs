@@ -9,7 +9,7 @@
 
 use super::soft_pwm::SoftPwm;
 use super::sysfs_pwm::{Channel, PATIENCE};
-use super::{Held, Line, PinSettings, Pins};
+use super::{Held, Line, Looked, PinSettings, Pins};
 use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
 use core::time::Duration;
@@ -100,13 +100,13 @@ impl Pins for Wired {
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
         let (bench, output) = self.output(actuation.output)?;
         let drive = actuation.drive;
+        let high = drive.is_zero() == low_is_on(&output.settings);
         if output.wire.is_none() {
-            let take = Take::High(!drive.is_zero() != low_is_on(&output.settings));
-            output.wire = Some(open(bench, &output.settings, take)?.0);
+            output.wire = Some(open(bench, &output.settings, Take::High(high))?.0);
         }
         let driven = match &mut output.wire {
             None => Ok(()),
-            Some(Wire::OnOff(level)) => level.set(!drive.is_zero() != low_is_on(&output.settings)),
+            Some(Wire::OnOff(level)) => level.set(high),
             Some(Wire::Soft(pwm)) => pwm.drive(drive),
             Some(Wire::Channel(channel)) => channel.drive(drive, &mut output.patience),
         };
@@ -140,8 +140,12 @@ impl Pins for Wired {
     }
 }
 
-/// What an output's wire is now, in words. Nothing is driven.
-pub(super) fn look(bench: &dyn Bench, settings: &PinSettings) -> Result<String, PinFault> {
+/// What each output's wire is now. Nothing is driven.
+pub(super) fn look_at_all(bench: &dyn Bench, outputs: &[PinSettings]) -> Vec<Looked> {
+    outputs.iter().map(|output| look(bench, output)).collect()
+}
+
+fn look(bench: &dyn Bench, settings: &PinSettings) -> Looked {
     match &settings.line {
         None => Err(not_wired()),
         Some(Line::Pin { pin, chip }) => bench.look(chip.as_deref(), *pin),

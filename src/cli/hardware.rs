@@ -3,7 +3,7 @@
 //! before the cabinet is closed.
 
 use super::check::{Outcome, Row};
-use crate::board::{self, BoardSettings, Driver};
+use crate::board::{self, BoardSettings};
 use crate::config::{self, Environment, Settings};
 use crate::control::intent::Meaning;
 use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
@@ -26,11 +26,7 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Out
 }
 
 fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
-    let name = match &board.driver {
-        Driver::Rppal => "rppal: a Raspberry Pi's registers".to_owned(),
-        Driver::GpioChip => "gpiochip: the kernel's character devices".to_owned(),
-        Driver::Simulated { folder } => format!("simulated: files in {}", folder.display()),
-    };
+    let name = format!("{}: {}", board.driver.name, board.driver.about);
     let found = match board::look(board) {
         Ok(found) => found,
         Err(fault) => {

@@ -2,12 +2,12 @@
 //!
 //! Deliberately absent: which output cools and which heats (that is `[climate]`'s).
 
-use super::board::{Board, Chips};
+use super::board::Board;
 use super::faults::Span;
 use super::reader::{At, Reader};
 use super::values;
 use super::when;
-use crate::board::{Line, PinSettings, TachSettings};
+use crate::board::{Line, PinSettings, TachSettings, Wiring};
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
 use crate::units::Permille;
@@ -126,7 +126,7 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
             None
         }
         (false, false) => {
-            if board.needs_lines {
+            if board.needs_lines() {
                 table.require(
                     "pin",
                     "the BCM number it is wired to (with driver = \"gpiochip\" the line's offset), such as pin = 17, \
@@ -165,14 +165,14 @@ fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
             Err(format!("must be a chip's name, path or label such as \"gpiochip0\", found \"{shown}\""))
         }
     });
-    if chip.is_some() && board.chips == Chips::None {
+    if chip.is_some() && board.wiring == Some(Wiring::Pins) {
         table.wrong("chip", "is for [board] driver = \"gpiochip\" only: remove it");
     }
     chip.map(|at| at.value)
 }
 
 fn require_chip(table: &Reader<'_>, board: &Board) {
-    if board.chips == Chips::Required {
+    if board.wiring == Some(Wiring::Lines) {
         let why = "the chip that the line is on, by name, path or label, such as chip = \"gpiochip0\" (gpiodetect \
                    shows them)";
         table.require("chip", why);
@@ -232,7 +232,7 @@ fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<Tac
         Some(Line::PwmChannel { .. }) | None => None,
     };
     let chip = chip(&mut table, board);
-    if board.needs_lines {
+    if board.needs_lines() {
         table.require("pin", "the pin that the fan's tachometer is wired to");
     }
     if own.is_none() {
@@ -256,7 +256,7 @@ fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
             Line::Pin { pin, chip } | Line::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
             Line::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
         });
-        let tach = output.pin.tach.as_ref().filter(|_| board.needs_lines);
+        let tach = output.pin.tach.as_ref().filter(|_| board.needs_lines());
         let tach = tach.map(|tach| format!("pin {}{}", tach.pin, on(&tach.chip)));
         let name = output.spec.name.as_str();
         for (wire, does) in [(wire, "drives"), (tach, "is the tach of")] {

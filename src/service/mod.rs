@@ -387,7 +387,7 @@ fn take_over(board: &mut dyn Pins, settings: &Settings, carry: &mut Carry, is_ne
 fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
     let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
     let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
-    old.board.driver == new.board.driver && same_wire
+    (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
 }
 
 /// Before the session exists there is nobody to ask.

@@ -1,7 +1,7 @@
 //! Outputs on the boards that have pins.
 
 use super::{Site, seconds};
-use twind::board::{Driver, Line, PinSettings, TachSettings};
+use twind::board::{DRIVERS, Line, PinSettings, TachSettings};
 
 const HUB: &str = "[hub]\nconnection-string-file = \"cs\"\n";
 
@@ -16,9 +16,16 @@ fn pins(text: &str) -> Vec<PinSettings> {
 #[test]
 fn a_raspberry_pi_is_the_board_that_needs_no_naming() {
     let settings = Site::new().right(&format!("{HUB}[outputs.fan]\npin = 17\n"));
-    assert_eq!(settings.board.driver, Driver::Rppal);
+    assert_eq!(settings.board.driver.name, "rppal");
     assert_eq!(settings.board.outputs[0].line, Some(Line::Pin { pin: 17, chip: None }));
     assert_eq!(settings.engine.climate, None);
+}
+
+#[test]
+fn every_driver_stands_in_the_installed_file() {
+    for driver in DRIVERS {
+        assert!(super::SHIPPED.contains(&format!("\"{}\"", driver.name)), "{}", driver.name);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{OFF, ON, SITE, SMALL, Site, account, replaced, seconds, with};
 use std::path::Path;
 use std::time::Duration;
-use twind::board::{Driver, Line};
+use twind::board::Line;
 use twind::control::{Combine, OutputId, OutputKind, RowDrive, SensorId};
 use twind::hub::Identity;
 use twind::sensors::{Channel, Locator, Source};
@@ -19,7 +19,10 @@ fn a_small_file_does_and_takes_every_default() {
     assert_eq!(settings.hub.token_lifetime, seconds(3600));
     let Identity::Key(key) = &account(&settings).identity else { panic!("{:?}", settings.hub) };
     assert_eq!(key.expose(), b"secret-secret");
-    assert_eq!(settings.board.driver, Driver::Simulated { folder: "/run/twind/board".into() });
+    assert_eq!(
+        (settings.board.driver.name, settings.board.folder.as_path()),
+        ("simulated", Path::new("/run/twind/board"))
+    );
     assert_eq!(settings.state_dir, Path::new("/var/lib/twind"));
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/twind/twind.sock")));
 
@@ -133,7 +136,10 @@ socket = "/tmp/s"
     );
     assert_eq!(hub.ca_file, Some(site.path("cert.pem")));
     assert_eq!(settings.state_dir, site.path("state"));
-    assert_eq!(settings.board.driver, Driver::Simulated { folder: site.path("board") });
+    assert_eq!(
+        (settings.board.driver.name, settings.board.folder.clone()),
+        ("simulated", site.path("board"))
+    );
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/tmp/s")));
     let report = &settings.engine.report;
     assert_eq!(
