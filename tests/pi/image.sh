@@ -5,7 +5,7 @@
 
 packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
 # What the root needs of the kernel's modules: network over USB, the I2C bus and its sensor, PWM.
-root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal w1-gpio w1_therm)
+root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal)
 # What it takes to mount the root.
 boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
 
@@ -62,7 +62,7 @@ copy_modules() {
     done | sort -u | while read -r file; do
         install -D -m 644 "$file" "$to/lib/modules/$kernel/${file#*"/$kernel/"}"
     done
-    cp "$work/kernel/lib/modules/$kernel/modules.builtin" "$work/kernel/lib/modules/$kernel/modules.order" "$to/lib/modules/$kernel/"
+    cp "$work/kernel/lib/modules/$kernel/"modules.{builtin,builtin.modinfo,order} "$to/lib/modules/$kernel/"
     depmod -b "$to" "$kernel"
 }
 mkdir -p "$root/lib/modules" "$work/initrd/"{bin,lib/modules,proc,sys,dev,new}
@@ -93,19 +93,25 @@ chmod +x "$work/initrd/init"
 say twind-pi >"$root/etc/hostname"
 : >"$root/etc/machine-id"
 sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
-mkdir -p "$root/etc/systemd/system/serial-getty@ttyS1.service.d" "$root/etc/systemd/network" "$root/etc/modules-load.d"
-cat >"$root/etc/systemd/system/serial-getty@ttyS1.service.d/login.conf" <<'UNIT'
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/etc/systemd/network" "$root/etc/modules-load.d"
+# The usual unit waits for udev to find the line.
+cat >"$root/etc/systemd/system/shell.service" <<'UNIT'
+[Unit]
+After=systemd-user-sessions.service systemd-modules-load.service systemd-networkd.service
 [Service]
-ExecStart=
-ExecStart=-/sbin/agetty -a root -L 115200 %I vt220
+ExecStart=-/sbin/agetty -a root -L 115200 ttyS1 dumb
+StandardInput=tty
+StandardOutput=tty
+TTYPath=/dev/ttyS1
 UNIT
+ln -s /etc/systemd/system/shell.service "$root/etc/systemd/system/multi-user.target.wants/"
 printf '[Match]\nName=en* eth* usb*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\n' >"$root/etc/systemd/network/usb.network"
-printf 'i2c-dev\nlm75\npwm-bcm2835\n' >"$root/etc/modules-load.d/twind.conf"
-mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+# By name, since going through all devices in search of drivers takes an emulated processor longest of all (see machine.py).
+printf '%s\n' "${root_modules[@]}" >"$root/etc/modules-load.d/twind.conf"
 ln -s /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
 for unit in systemd-networkd-wait-online.service systemd-random-seed.service systemd-update-utmp.service \
     systemd-update-utmp-runlevel.service sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount \
-    dev-mqueue.mount systemd-timesyncd.service getty@tty1.service apt-daily.timer apt-daily-upgrade.timer \
+    dev-mqueue.mount systemd-timesyncd.service getty@tty1.service serial-getty@ttyS1.service apt-daily.timer apt-daily-upgrade.timer \
     dpkg-db-backup.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-pstore.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
