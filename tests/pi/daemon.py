@@ -71,7 +71,7 @@ class Daemon:
     def start(self):
         self.machine.run(f"date -u +%FT%TZ\\ start >>{self.log}")
         _, said = self.machine.run(
-            f"RUST_LOG=debug setsid /root/twind run --config {self.config} </dev/null >>{self.log} 2>&1 & echo $!"
+            f"RUST_LOG=debug /root/twind run --config {self.config} </dev/null >>{self.log} 2>&1 & echo $!; disown"
         )
         self.pid = int(said.split()[-1])
         until(lambda: f"twind answers; its log: {self.said()}", lambda: self.status())

@@ -130,7 +130,7 @@ class Machine:
         """Waits for the guest's shell; returns how long it took."""
         begin = time.monotonic()
         until("a shell in the guest (see console.log)", lambda: re.search(r"root@[^\n]*# ?$", self.console.hear()), 1800)
-        self.console.say("bind 'set enable-bracketed-paste off'; stty -echo; PS1=; PS2=; dmesg -n 1\n")
+        self.console.say("bind 'set enable-bracketed-paste off'; stty -echo; PS1=; PS2=; set +m; dmesg -n 1\n")
         time.sleep(1)
         self.run("mkdir -p /run/twind; modprobe lm75; echo lm75 0x48 >/sys/bus/i2c/devices/i2c-1/new_device")
         until("the network of the guest", lambda: self.run("ip -4 route get 10.0.2.2 | grep src", check=False)[0] == 0)

@@ -32,13 +32,12 @@ def stored_twin(hub, twind, folder):
     """Has the arm64 binary fetch a twin here and keep it; returns the folder of the record."""
     hub.patch(CLOCK_DEVICE, CLOCK_DESIRED)
     os.mkdir(folder)
-    write(f"{folder}/secret", hub.connection_strings[CLOCK_DEVICE], 0o600)
+    write(f"{folder}/secret", f"{hub.connection_strings[CLOCK_DEVICE]};GatewayHostName=127.0.0.1", 0o600)
     write(f"{folder}/temperature", "25")
     write(
         f"{folder}/twind.toml",
         f"""[hub]
 connection-string-file = "secret"
-gateway = "127.0.0.1"
 port = {hub.port}
 ca-file = "{hub.ca}"
 [twin]
@@ -61,11 +60,18 @@ socket = "{folder}/socket"
     with open(f"{folder}/log", "w") as log:
         daemon = subprocess.Popen([*command, "run", "--config", f"{folder}/twind.toml"], stderr=log)
         try:
-            until(lambda: f"the twin is kept; log: {open(f'{folder}/log').read()}", lambda: "fanOn" in hub.reported(CLOCK_DEVICE))
+            until("twind here has a twin", lambda: alive(daemon, f"{folder}/log") and "fanOn" in hub.reported(CLOCK_DEVICE))
         finally:
             daemon.terminate()
             daemon.wait()
     return f"{folder}/state"
+
+
+def alive(process, log):
+    if process.poll() is not None:
+        with open(log) as text:
+            raise Failed(f"twind here ended with {process.returncode}: {text.read()}")
+    return True
 
 
 def write(path, text, mode=0o644):
