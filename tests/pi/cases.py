@@ -1,5 +1,6 @@
 """What is asked of twind on an emulated Raspberry Pi. A case returns what it measured, or raises `Failed`."""
 
+import json
 import re
 import time
 
@@ -85,7 +86,7 @@ class Cases:
         daemon.settle("the stored twin", {**AT_REST, "relay": 1000, "blower": 500})
         doubt = until(
             lambda: f"twind doubts the clock; log: {daemon.said()}",
-            lambda: re.search(r"[^\n]*clock[^\n]*", daemon.said()),
+            lambda: re.search(r"the clock says [^;\n]*", daemon.said()),
         ).group(0)
         heard = self.hub.said()[len(heard_before) :]
         if CLOCK_DEVICE in heard:
@@ -94,7 +95,7 @@ class Cases:
         until(lambda: f"twind connects; log: {daemon.said()}", lambda: daemon.status()["hub"]["synced"])
         daemon.settle("connected", {**AT_REST, "relay": 1000, "blower": 500})
         daemon.stop()
-        return f"{behind_days:.0f} days behind: relay on, blower 50.0 %, no token (\"{doubt.strip()[-90:]}\"); synced after date -s"
+        return f"{behind_days:.0f} days behind: relay on, blower 50 %, the hub not asked (\"{doubt}\"); synced after date -s"
 
     def set_clock(self):
         self.machine.run(f"date -s @{int(time.time())}")
@@ -107,6 +108,11 @@ class Cases:
         device = f"pi-{board}"
         daemon = self.daemons[board] = Daemon(self.machine, board, device)
         self.machine.set_temperature(22)
+        before = daemon.wires()
+        _, looked = self.machine.run(f"/root/twind check --hardware --config {daemon.config}")
+        expect("the wires, after `twind check --hardware`", daemon.wires(), before)
+        if daemon.has_pins and looked.count("free") < len(OUTPUTS):
+            raise Failed(f"twind check --hardware: {looked}")
         daemon.start()
         until(lambda: f"twind connects; log: {daemon.said()}", lambda: daemon.status()["hub"]["synced"])
         # Until the twin says otherwise the range is 20 to 28 °C.
@@ -122,13 +128,17 @@ class Cases:
             daemon.settle(name, {**AT_REST, **drives})
         until(
             lambda: f"the hub hears of the last patch: {self.hub.reported(device)}",
-            lambda: self.hub.reported(device).get("lastPatchReceivedId") == SCENE[-1][0]
-            and self.hub.reported(device)["components"]["blower"]["dutyPercent"] == 30,
+            lambda: self.reports(device, SCENE[-1][0], 30),
         )
         self.sequences[board] = daemon.changes()
         if not daemon.has_pins:
             return f"{len(SCENE)} steps, {len(self.sequences[board])} changes, by the daemon's own word"
         return f"{len(SCENE)} steps, relay, heater (active low), blower: GPFSEL, GPLEV and PWM registers follow; lamp {self.lamp()}"
+
+    def reports(self, device, patch, blower_percent):
+        reported = self.hub.reported(device)
+        blower = reported.get("components", {}).get("blower", {})
+        return (reported.get("lastPatchReceivedId"), blower.get("dutyPercent")) == (patch, blower_percent)
 
     def lamp(self):
         """PWM by software, seen from outside. A busy machine may delay an edge, so one good look of ten is enough."""
@@ -197,6 +207,7 @@ class Cases:
     def cost(self):
         """Memory is held to its budget; an emulated processor's time is only told."""
         daemon = self.daemon("simulated")
+        first_ms = self.first_pin_ms(daemon)
         until("twind is connected", lambda: daemon.status()["hub"]["synced"])
         before = self.cpu_ticks(daemon)
         self.machine.run("sleep 30")
@@ -205,7 +216,17 @@ class Cases:
         resident_kib = int(self.machine.run(f"awk '/^VmRSS/ {{ print $2 }}' /proc/{daemon.pid}/status")[1])
         if resident_kib > RESIDENT_KIB_MAX:
             raise Failed(f"{resident_kib} KiB resident, connected over TLS (budget {RESIDENT_KIB_MAX})")
-        return f"{resident_kib} KiB resident, connected over TLS; {ticks / seconds:.2f} % of an emulated core in {seconds:.0f} s"
+        return f"{resident_kib} KiB resident, connected over TLS; {ticks / seconds:.2f} % of an emulated core in {seconds:.0f} s; first output {first_ms:.0f} ms after the start"
+
+    def first_pin_ms(self, daemon):
+        """Starts it anew: how long until the stored twin moves an output."""
+        daemon.stop()
+        trace = f"/run/twind/{daemon.device}/trace.jsonl"
+        self.machine.run(f"rm -f {trace}; cut -d' ' -f1 /proc/uptime >/run/started")
+        daemon.start()
+        _, said = self.machine.run(f"cat /run/started; head -n 1 {trace}")
+        started, first = said.strip().splitlines()
+        return json.loads(first)["boottime_ns"] / 1e6 - 1000 * float(started)
 
     def cpu_ticks(self, daemon):
         """The guest's seconds, and the daemon's time in hundredths."""

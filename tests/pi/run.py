@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import traceback
 
 from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
 from daemon import configuration
@@ -123,6 +124,8 @@ def run(arguments, folder):
                 measured, passed = CASES[name](cases), True
             except Failed as failure:
                 measured, passed = str(failure), False
+            except Exception:  # What nobody thought of fails the case, not the others.
+                measured, passed = traceback.format_exc(), False
             results.append((name, passed, time.monotonic() - begin, measured))
             print(f"{'ok' if passed else 'FAILED'}: {name}: {measured}", flush=True)
             if name == "clock" and not passed:
@@ -152,6 +155,8 @@ def main():
     print()
     for name, passed, seconds, measured in results:
         print(f"{name:16} {'ok' if passed else 'FAILED':7} {seconds:5.0f} s  {measured.splitlines()[0][:150]}")
+    if not all(passed for _, passed, _, _ in results):
+        print(f"the console's and the hub's logs are in {folder}")
     return 0 if results and all(passed for _, passed, _, _ in results) else 1
 
 

@@ -11,13 +11,14 @@ command -v dpkg-query >/dev/null || cannot "this is no Debian"
 [ "${VERSION_CODENAME:-}" = "$codename" ] || cannot "this is ${PRETTY_NAME:-unknown}, its packages are chosen for Debian $codename"
 [ "$(dpkg --print-architecture)" = amd64 ] || cannot "this machine is no amd64"
 
+[ "$(id -u)" = 0 ] || cannot "only root can make its card (device nodes, owners)"
+
 missing=()
 for package in "${host_packages[@]}" "${backports_packages[@]}"; do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
     [ "${1:-}" = --install ] || cannot "missing packages: ${missing[*]} (tests/pi/tools.sh --install)"
-    [ "$(id -u)" = 0 ] || cannot "missing packages: ${missing[*]}, and only root can install them"
     refresh_lists || cannot "the lists of Debian's packages are not to be had (see above)"
     for package in "${missing[@]}"; do
         case " ${backports_packages[*]} " in
