@@ -17,7 +17,6 @@ mod proxy;
 mod reader;
 mod sensors;
 mod twin;
-mod unsupported;
 mod values;
 mod when;
 
