@@ -14,7 +14,7 @@ use super::tach::Pulses;
 use super::wires::{self, Bench, Level, Take, Wired};
 use super::{Driver, SYSFS, Wiring, sysfs_pwm};
 use crate::control::PinFault;
-use gpiocdev::line::{Bias, Direction, EdgeDetection, Value};
+use gpiocdev::line::{Bias, Direction, EdgeDetection, Info, Value};
 use gpiocdev::{Chip, Error, Request};
 use std::path::{Path, PathBuf};
 
@@ -186,28 +186,41 @@ fn all_chips() -> Vec<String> {
     named.map(|info| format!("\"{}\" (\"{}\")", info.name, info.label)).collect()
 }
 
-/// What a line is now, in words; a fault if it could not be taken.
+/// What a line is now, in words; a fault if somebody else has it. A daemon that runs is as good as a free line.
 pub(super) fn look(path: &Path, pin: u32) -> Result<String, PinFault> {
-    let chip = Chip::from_path(path).map_err(|error| fault(path, pin, &error))?;
-    let info = chip.info().map_err(|error| fault(path, pin, &error))?;
-    if pin >= info.num_lines {
-        return Err(out_of_range(path, pin, info.num_lines));
-    }
-    let line = chip.line_info(pin).map_err(|error| fault(path, pin, &error))?;
-    if line.used {
-        return Err(in_use(path, pin, &line.consumer));
-    }
+    let (label, line) = info(path, pin)?;
+    let state = match (line.used, line.consumer.as_str()) {
+        (false, _) => "free",
+        (true, CONSUMER) => "held by the twind that runs",
+        (true, consumer) => return Err(in_use(path, pin, consumer)),
+    };
     let direction = match line.direction {
         Direction::Input => "an input",
         Direction::Output => "an output",
     };
-    let name = if line.name.is_empty() { String::new() } else { format!(" \"{}\"", line.name) };
-    Ok(format!("{} ({}) line {pin}{name}: free, {direction} now", path.display(), info.label))
+    let name =
+        if line.name.is_empty() { String::new() } else { format!(" \"{}\"", line.name.escape_debug()) };
+    Ok(format!("{} ({label}) line {pin}{name}: {state}, {direction} now", path.display()))
+}
+
+/// The chip's label, and what it says of the line.
+fn info(path: &Path, pin: u32) -> Result<(String, Info), PinFault> {
+    let fault = |error: Error| fault(path, pin, &error);
+    let chip = Chip::from_path(path).map_err(fault)?;
+    let info = chip.info().map_err(fault)?;
+    if pin >= info.num_lines {
+        return Err(out_of_range(path, pin, info.num_lines));
+    }
+    Ok((info.label, chip.line_info(pin).map_err(fault)?))
 }
 
 /// Why a line could not be taken: what the chip says of it tells more than the refusal.
 fn taken(path: &Path, pin: u32, error: &Error) -> PinFault {
-    look(path, pin).err().unwrap_or_else(|| fault(path, pin, error))
+    match info(path, pin) {
+        Ok((_, line)) if line.used => in_use(path, pin, &line.consumer),
+        Ok(_) => fault(path, pin, error),
+        Err(fault) => fault,
+    }
 }
 
 fn in_use(path: &Path, pin: u32, consumer: &str) -> PinFault {

@@ -112,7 +112,7 @@ impl Bench for Rppal {
             Mode::Output => "an output",
             _ => "used by a device inside the processor",
         };
-        Ok(format!("{} GPIO {number}: free, {mode} now, {level}", self.model))
+        Ok(format!("{} GPIO {number}: {mode} now, {level}", self.model))
     }
 }
 

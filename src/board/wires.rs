@@ -140,9 +140,17 @@ impl Pins for Wired {
     }
 }
 
-/// What each output's wire is now. Nothing is driven.
+/// What each output's wire is now, and the line of its tach. Nothing is driven.
 pub(super) fn look_at_all(bench: &dyn Bench, outputs: &[PinSettings]) -> Vec<Looked> {
-    outputs.iter().map(|output| look(bench, output)).collect()
+    let look_at = |output: &PinSettings| {
+        let found = look(bench, output)?;
+        let Some(tach) = &output.tach else { return Ok(found) };
+        match bench.look(tach.chip.as_deref(), tach.pin) {
+            Ok(line) => Ok(format!("{found}; tach: {line}")),
+            Err(fault) => Err(PinFault { reason: format!("{found}; but its tach: {}", fault.reason) }),
+        }
+    };
+    outputs.iter().map(look_at).collect()
 }
 
 fn look(bench: &dyn Bench, settings: &PinSettings) -> Looked {

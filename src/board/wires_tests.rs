@@ -1,4 +1,5 @@
 use super::*;
+use crate::board::TachSettings;
 use crate::control::Cause;
 use crate::units::BootTime;
 use std::cell::RefCell;
@@ -57,7 +58,8 @@ impl Bench for Desk {
     }
 
     fn look(&self, _: Option<&str>, pin: u32) -> Result<String, PinFault> {
-        Ok(format!("line {pin}"))
+        let known = self.levels.borrow().contains_key(&pin);
+        if known { Ok(format!("line {pin}")) } else { Err(PinFault { reason: format!("no line {pin}") }) }
     }
 }
 
@@ -153,6 +155,35 @@ fn the_next_board_goes_on_with_the_wires_it_still_has_an_output_for() {
     assert_eq!(seen(&new_events), []);
     new.drive(&order(0, 0)).unwrap();
     assert_eq!(seen(&new_events), [Event::Taken(2, Take::High(true)), Event::Set(2, true)]);
+}
+
+#[test]
+fn looking_takes_nothing_and_says_of_tachs_too() {
+    let tach = |pin| Some(TachSettings { chip: None, pin, pulses_per_turn: 2 });
+    let soft = Line::SoftPwm { pin: 1, chip: None, frequency_hz: 100, inverted: false };
+    let outputs = [
+        PinSettings { tach: tach(2), ..on_off(1, false) },
+        PinSettings { tach: tach(9), ..on_off(1, false) },
+        PinSettings { line: Some(soft), ..on_off(0, false) },
+        on_off(8, false),
+    ];
+    let (events, seen_events) = channel();
+    let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
+    let looked = look_at_all(&Desk { levels, events, breaking: None }, &outputs);
+    let told: Vec<_> = looked
+        .into_iter()
+        .map(|found| found.unwrap_or_else(|fault| format!("FAULT {}", fault.reason)))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "line 1; tach: line 2",
+            "FAULT line 1; but its tach: no line 9",
+            "line 1; PWM by software at 100 Hz",
+            "FAULT no line 8",
+        ]
+    );
+    assert_eq!(seen(&seen_events), []);
 }
 
 #[test]

@@ -9,11 +9,10 @@ fn status(rig: &Rig) -> Value {
     serde_json::from_str(&said.out).unwrap()
 }
 
-/// The trace has its line a moment after the file has its drive.
-fn wait_cause(rig: &Rig, wanted: &str) {
-    let trace = || rig.trace();
-    let find = || trace().last().is_some_and(|change| change["cause"] == wanted).then_some(());
-    eventually(&format!("a change by {wanted}"), find, || format!("{:?}", trace()));
+/// The board writes the drive first and its cause a moment later.
+fn wait_cause(rig: &Rig, cause: &str) {
+    let last = || rig.trace().last().map(|line| line["cause"].clone());
+    eventually(cause, || last().filter(|last| last == cause), || format!("{:?}", last()));
 }
 
 #[test]
