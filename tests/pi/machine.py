@@ -5,10 +5,12 @@ see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It
 PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
 """
 
+import contextlib
 import os
 import re
 import socket
 import subprocess
+import threading
 import time
 
 GPIO = 0x3F200000
@@ -125,6 +127,7 @@ class Machine:
         self.console = Console(connect(console, self.process))
         self.monitor = connect(monitor, self.process)
         self.qtest = connect(qtest, self.process).makefile("rw", newline="\n")
+        self.qtest_lock = threading.Lock()
 
     def boot(self):
         """Waits for the guest's shell; returns how long it took."""
@@ -144,14 +147,15 @@ class Machine:
         return status, output
 
     def register(self, address):
-        self.qtest.write(f"readl 0x{address:x}\n")
-        self.qtest.flush()
-        while True:
-            words = self.qtest.readline().split()
-            if not words:
-                raise Failed("QEMU is gone")
-            if words[0] == "OK":
-                return int(words[1], 16)
+        with self.qtest_lock:
+            self.qtest.write(f"readl 0x{address:x}\n")
+            self.qtest.flush()
+            while True:
+                words = self.qtest.readline().split()
+                if not words:
+                    raise Failed("QEMU is gone")
+                if words[0] == "OK":
+                    return int(words[1], 16)
 
     def function(self, pin):
         """What a pin is: 0 an input, 1 an output."""
@@ -179,6 +183,23 @@ class Machine:
             time.sleep(0.001)
         high = sum(b[0] - a[0] for a, b in zip(edges, edges[1:]) if a[1])
         return high / (edges[-1][0] - edges[0][0])
+
+    @contextlib.contextmanager
+    def watch(self, pin):
+        """Looks at a pin all the while, about a thousand times a second; gives the set of levels that it had."""
+        levels, over = set(), threading.Event()
+
+        def look():
+            while not over.wait(0.001):
+                levels.add(self.level(pin))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield levels
+        finally:
+            over.set()
+            thread.join()
 
     def set_temperature(self, celsius):
         """Moves the sensor on the I2C bus."""
