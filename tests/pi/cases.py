@@ -103,7 +103,8 @@ class Cases:
     # --- the scene ----------------------------------------------------------------------------------------------------
 
     def scene(self, board):
-        """The tutorial's patches and a day's temperatures: daemon, registers and report follow."""
+        """The tutorial's patches and a day's temperatures: daemon, registers and report follow, and a stop leaves the
+        stop rows behind."""
         self.alone()
         device = f"pi-{board}"
         daemon = self.daemons[board] = Daemon(self.machine, board, device)
@@ -129,9 +130,11 @@ class Cases:
             lambda: self.reports(device, SCENE[-1][0], 30),
         )
         self.sequences[board] = daemon.changes()
+        lamp = self.lamp() if daemon.has_pins else None
+        daemon.stop()
         if not daemon.has_pins:
             return f"{len(SCENE)} steps, {len(self.sequences[board])} changes, by the daemon's own word"
-        return f"{len(SCENE)} steps, relay, heater (active low), blower: GPFSEL, GPLEV and PWM registers follow; lamp {self.lamp()}"
+        return f"{len(SCENE)} steps, relay, heater (active low), blower: GPFSEL, GPLEV and PWM registers follow; lamp {lamp}"
 
     def reports(self, device, patch, blower_percent):
         reported = self.hub.reported(device)
