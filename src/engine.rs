@@ -11,6 +11,7 @@ mod carry;
 mod hands;
 mod methods;
 mod notice;
+mod speeds;
 mod trail;
 
 pub use carry::Carry;
@@ -81,6 +82,8 @@ pub struct Engine {
     steps: u64,
     actuations: VecDeque<Actuation>,
     pin_faults: BTreeMap<usize, String>,
+    /// What an operator heard of outputs that can be driven.
+    told_faults: BTreeMap<usize, String>,
     step_interval_max: Duration,
     store_fault: Option<String>,
     /// What the last report had to leave out.
@@ -124,6 +127,7 @@ impl Engine {
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
+        carry.found.iter().for_each(|(name, drive)| outputs.find(name, *drive));
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
             let drives = outputs.iter().enumerate();
@@ -150,6 +154,7 @@ impl Engine {
             steps: 0,
             actuations: VecDeque::new(),
             pin_faults: BTreeMap::new(),
+            told_faults: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
             store_fault: None,
             left_out: None,
@@ -378,6 +383,7 @@ impl Engine {
             contact_at: self.contact_at,
             starts: false,
             trail: self.trail.clone(),
+            found: Vec::new(),
             told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
         }
     }
@@ -421,6 +427,7 @@ impl Engine {
             silent_since: self.silent_since,
         };
         self.actuations.extend(self.outputs.step(now, situation));
+        self.tell_speeds();
     }
 
     /// Draws the consequences of whatever was handled.

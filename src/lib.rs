@@ -25,7 +25,7 @@
 //!
 //! - The core (`units`, `twin`, `control`, `report`, `engine`) has no I/O, no clock, no chance, no threads and no logs.
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock.
-//! - Only `hub/session.rs` names the MQTT crate.
+//! - Only `hub/session.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
 //! - JSON stops at `control/intent.rs`: the climate and the rank table see typed values.
 //!
 //! Clippy's bans at the head of each core module and `tests/layering.rs` hold this.

@@ -46,6 +46,9 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved { name: "rumqttc", only: &["hub/session.rs"] },
     Reserved { name: "tokio_tungstenite", only: &["hub/websocket.rs"] },
+    Reserved { name: "rppal::gpio", only: &["board/rppal.rs"] },
+    Reserved { name: "rppal::system", only: &["board/rppal.rs"] },
+    Reserved { name: "gpiocdev", only: &["board/gpiochip.rs"] },
     Reserved { name: "clock_gettime", only: &["service/clock.rs"] },
 ];
 

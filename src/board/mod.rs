@@ -1,13 +1,28 @@
 //! Boards: what carries a drive to a pin.
 //!
 //! Terms: a *drive* is an output's share of full as the core decides it; *polarity* (`active_low`, `inverted`) is
-//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to. Deliberately
-//! absent: deciding, limits in time, and retries, which are the core's.
+//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to; and an output that
+//! cannot be had is a fault of that output, at its drive, not of the board. A driver is a file here and a line in
+//! [`DRIVERS`]; the two for real pins share `wires`. Deliberately absent: deciding, limits in time, and retries, which
+//! are the core's.
 
+mod gpiochip;
+mod rppal;
 mod simulated;
+mod soft_pwm;
+mod sysfs_pwm;
+mod tach;
+mod wires;
 
-use crate::control::{Actuation, PinFault};
+pub use tach::{Speed, Tachs};
+
+use crate::control::{Actuation, OutputId, PinFault};
+use crate::units::Permille;
 use std::path::PathBuf;
+use tach::Turns;
+
+/// Where the kernel shows its devices.
+const SYSFS: &str = "/sys";
 
 /// Whatever can be driven.
 pub trait Pins {
@@ -16,33 +31,95 @@ pub trait Pins {
     /// # Errors
     /// What the board could not do; the output's state is then unknown.
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
+
+    /// Takes an output over as it is, without a change on its wire, and says which drive it has; `None` if nobody knows.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
+        let _ = output;
+        Ok(None)
+    }
+
+    /// Gives up what it holds, for the board that comes after it.
+    fn release(&mut self) -> Vec<Held> {
+        Vec::new()
+    }
+
+    /// Goes on with what the board before it held; what it has no output for is let go.
+    fn adopt(&mut self, held: Vec<Held>) {
+        drop(held);
+    }
 }
+
+/// An output's wire on its way from one board to the next.
+pub struct Held {
+    settings: PinSettings,
+    wire: wires::Wire,
+}
+
+/// A kind of board. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
+#[derive(Debug)]
+pub struct Driver {
+    /// As `[board] driver` names it.
+    pub name: &'static str,
+    /// What it is, for a person.
+    pub about: &'static str,
+    /// What its outputs are wired to.
+    pub wiring: Wiring,
+    open: fn(&BoardSettings) -> Result<Box<dyn Pins>, PinFault>,
+    look: fn(&BoardSettings) -> Result<Vec<Looked>, PinFault>,
+    turns: fn(&BoardSettings, &PinSettings, &TachSettings) -> Box<dyn Turns>,
+}
+
+/// What was seen of one output: what its wire is now, or what is missing and how to mend it.
+pub type Looked = Result<String, PinFault>;
+
+/// The drivers. A new one is a file beside this one and a line here. The first is the default.
+pub static DRIVERS: [&Driver; 3] = [&rppal::DRIVER, &gpiochip::DRIVER, &simulated::DRIVER];
+
+/// What the outputs of a board are wired to, and so what the configuration must say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// Files in a folder: nothing.
+    Files,
+    /// Pins, by their number alone.
+    Pins,
+    /// Lines of chips: number and chip.
+    Lines,
+}
+
+impl PartialEq for Driver {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Driver {}
 
 /// Opens the board, without driving anything.
 ///
 /// # Errors
 /// What is missing or not permitted.
 pub fn open(settings: &BoardSettings) -> Result<Box<dyn Pins>, PinFault> {
-    match &settings.driver {
-        Driver::Simulated { folder } => Ok(Box::new(simulated::Simulated::open(folder, &settings.outputs)?)),
-    }
+    (settings.driver.open)(settings)
 }
 
-/// Which board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// Files in a folder.
-    Simulated {
-        /// The folder; made if it is not there.
-        folder: PathBuf,
-    },
+/// Looks at each output, in order. Drives nothing.
+///
+/// # Errors
+/// What is wrong with the board as a whole.
+pub fn look(settings: &BoardSettings) -> Result<Vec<Looked>, PinFault> {
+    (settings.driver.look)(settings)
 }
 
 /// The board and its outputs, in the order of [`crate::control::OutputId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardSettings {
-    /// Which board.
-    pub driver: Driver,
+    /// Which kind of board.
+    pub driver: &'static Driver,
+    /// Where the files are, on a board of files; made if it is not there.
+    pub folder: PathBuf,
     /// One for each output.
     pub outputs: Vec<PinSettings>,
 }
@@ -56,6 +133,26 @@ pub struct PinSettings {
     pub line: Option<Line>,
     /// Driven low for on.
     pub active_low: bool,
+    /// Where its speed is measured.
+    pub tach: Option<TachSettings>,
+}
+
+impl PinSettings {
+    /// Is it the same wire, in the same sense?
+    pub fn same_wire(&self, other: &Self) -> bool {
+        (&self.line, self.active_low) == (&other.line, other.active_low)
+    }
+}
+
+/// A line on which a fan tells its turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TachSettings {
+    /// Its chip, for the driver that needs it.
+    pub chip: Option<String>,
+    /// BCM number, or the line's offset.
+    pub pin: u32,
+    /// How often the fan pulls it low in one turn.
+    pub pulses_per_turn: u32,
 }
 
 /// A line of the board.
@@ -65,13 +162,15 @@ pub enum Line {
     Pin {
         /// BCM number, or the line's offset.
         pin: u32,
-        /// `gpiochip0`, for the driver that needs it.
+        /// The chip by name, path or label, for the driver that needs it.
         chip: Option<String>,
     },
     /// Hardware PWM.
     PwmChannel {
         /// The channel.
         channel: u32,
+        /// The PWM chip by name or device, where there are several.
+        chip: Option<String>,
         /// Hertz.
         frequency_hz: u32,
         /// Low for the duty part of the period.
@@ -81,6 +180,8 @@ pub enum Line {
     SoftPwm {
         /// BCM number, or the line's offset.
         pin: u32,
+        /// The chip by name, path or label, for the driver that needs it.
+        chip: Option<String>,
         /// Hertz.
         frequency_hz: u32,
         /// Low for the duty part of the period.

@@ -5,8 +5,8 @@
 //! is not known then. Files show the logical drive, so polarity does not matter here. Nothing is made durable: the
 //! folder stands for pins, which forget, too.
 
-use super::{PinSettings, Pins};
-use crate::control::{Actuation, PinFault};
+use super::{Driver, PinSettings, Pins, Wiring};
+use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
 use serde_json::json;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -18,6 +18,22 @@ const TRACE: &str = "trace.jsonl";
 const OLD_TRACE: &str = "trace.jsonl.1";
 /// A full trace makes room for a new one: 16 MiB are some 200,000 changes.
 const TRACE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// See the module.
+pub(super) static DRIVER: Driver = Driver {
+    name: "simulated",
+    about: "files in a folder",
+    wiring: Wiring::Files,
+    open: |settings| Ok(Box::new(Simulated::open(&settings.folder, &settings.outputs)?)),
+    look: |settings| {
+        let file =
+            |output: &PinSettings| Ok(format!("the file {}", settings.folder.join(&output.name).display()));
+        Ok(settings.outputs.iter().map(file).collect())
+    },
+    turns: |settings, output, _| {
+        Box::new(super::tach::File(settings.folder.join(format!("{}.rpm", output.name))))
+    },
+};
 
 /// The folder and what was last written to it.
 pub(super) struct Simulated {
@@ -65,6 +81,13 @@ impl Pins for Simulated {
             output.last = Some(actuation.drive);
         }
         Ok(())
+    }
+
+    fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
+        let Some(output) = self.outputs.get_mut(output.0) else { return Ok(None) };
+        let text = fs::read_to_string(self.folder.join(&output.name)).unwrap_or_default();
+        output.last = text.trim().parse().ok().and_then(Permille::new);
+        Ok(output.last)
     }
 }
 
@@ -128,14 +151,14 @@ fn fault(operation: &str, file: &Path, reason: &io::Error) -> PinFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{BoardSettings, Driver};
+    use crate::board::BoardSettings;
     use crate::control::{Cause, OutputId};
     use crate::units::BootTime;
     use core::time::Duration;
     use serde_json::Value;
 
     fn pin(name: &str) -> PinSettings {
-        PinSettings { name: name.to_owned(), line: None, active_low: true }
+        PinSettings { name: name.to_owned(), line: None, active_low: true, tach: None }
     }
 
     fn board(folder: &Path) -> Simulated {
@@ -167,8 +190,7 @@ mod tests {
     fn opening_makes_the_folder_and_drives_nothing() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("run/board");
-        let settings =
-            BoardSettings { driver: Driver::Simulated { folder: folder.clone() }, outputs: vec![pin("fan")] };
+        let settings = BoardSettings { driver: &DRIVER, folder: folder.clone(), outputs: vec![pin("fan")] };
         assert!(crate::board::open(&settings).is_ok());
         assert_eq!(names(&folder), Vec::<String>::new());
     }

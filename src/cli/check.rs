@@ -145,7 +145,8 @@ impl fmt::Display for Rows<'_> {
     }
 }
 
-struct Row(RowDrive);
+/// A row as the file writes it.
+pub(super) struct Row(pub(super) RowDrive);
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,35 +1,127 @@
-//! `twind check --hardware`: is what the configuration names really there? Sensors are read once; nothing is driven.
+//! `twind check --hardware`: is what the configuration names really there? Lines and channels are looked at, sensors
+//! are read once, nothing is driven; and what each output does when things go wrong stands below, for a last look
+//! before the cabinet is closed.
 
-use super::check::Outcome;
-use crate::board::Driver;
-use crate::config::{self, Environment};
-use crate::control::Fault;
+use super::check::{Outcome, Row};
+use crate::board::{self, BoardSettings};
+use crate::config::{self, Environment, Settings};
+use crate::control::intent::Meaning;
+use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
+use crate::engine::EngineSpec;
 use crate::sensors;
-use std::io::Write;
+use humantime::format_duration;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Looks at everything that a right configuration names, and says what is missing and how to mend it.
 pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Outcome {
     let Ok(settings) = config::load(path, environment) else { return Outcome::Wrong };
-    let mut outcome = Outcome::Right;
+    let mut faults = 0;
     // A reader that went away does not change the verdict.
-    let mut say = |line: String| drop(writeln!(out, "{line}"));
-    say("hardware".to_owned());
-    match &settings.board.driver {
-        Driver::Simulated { folder } => say(format!("  board      simulated: files in {}", folder.display())),
+    let _ = writeln!(out, "hardware");
+    let _ = board_and_outputs(&settings.board, &mut faults, out);
+    let _ = sensors_once(&settings, &mut faults, out);
+    let _ = failsafe_table(&settings, out);
+    if faults == 0 { Outcome::Right } else { Outcome::Wrong }
+}
+
+fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
+    let name = format!("{}: {}", board.driver.name, board.driver.about);
+    let found = match board::look(board) {
+        Ok(found) => found,
+        Err(fault) => {
+            *faults += 1;
+            return writeln!(out, "  board      {name}: {}", fault.reason);
+        }
+    };
+    writeln!(out, "  board      {name}")?;
+    for (output, found) in board.outputs.iter().zip(found) {
+        let found = found.unwrap_or_else(|fault| {
+            *faults += 1;
+            fault.reason
+        });
+        writeln!(out, "  output     {}: {found}", output.name)?;
     }
+    Ok(())
+}
+
+fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
     for (sensor, spec) in settings.sensors.iter().zip(&settings.engine.sensors) {
         let (value, whereabouts) = sensors::sample_once(sensor);
         let verdict = match value {
             Ok(value) => format!("reads {value} ({})", spec.measures),
             Err(fault) => {
-                outcome = Outcome::Wrong;
+                *faults += 1;
                 format!("{}: {}", fault.name(), advice(fault))
             }
         };
-        say(format!("  sensor     {}: {verdict}; {whereabouts}", sensor.name));
+        writeln!(out, "  sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
     }
-    outcome
+    Ok(())
+}
+
+/// What each output does, case by case, defaults included.
+fn failsafe_table(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "what each output does")?;
+    for (index, output) in settings.engine.outputs.iter().enumerate() {
+        writeln!(out, "  {}", output.name)?;
+        for (case, does) in cases(OutputId(index), output, settings) {
+            writeln!(out, "    {case:<34}{does}")?;
+        }
+    }
+    Ok(())
+}
+
+fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String, String)> {
+    let climate = settings.engine.climate.as_ref();
+    let when = &output.when;
+    let word = |row: RowDrive| match row {
+        RowDrive::Keep => "stays as it is".to_owned(),
+        RowDrive::Auto => "follows the climate range".to_owned(),
+        row => Row(row).to_string(),
+    };
+    let optional = |row: Option<RowDrive>| row.map_or_else(|| "no row: goes on as before".to_owned(), word);
+    let mut cases = vec![
+        ("start, until something decides".to_owned(), word(when.start)),
+        ("stop of the daemon".to_owned(), word(when.stop)),
+        ("crash of the daemon".to_owned(), word(when.crash)),
+        ("no valid sensor (sensor-fault)".to_owned(), optional(when.sensor_fault)),
+    ];
+    cases.push(match climate.and_then(|climate| climate.critical.map(|at| (climate.unit, at))) {
+        Some((unit, at)) => {
+            let degrees = (unit.from_celsius(at) * 1000.0).round() / 1000.0;
+            (format!("above {degrees} {} (overheat)", unit.name()), optional(when.overheat))
+        }
+        None => ("overheat".to_owned(), "never: [climate] sets no `critical`".to_owned()),
+    });
+    cases.push(match when.hub_silent {
+        Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
+        None => ("hub silent".to_owned(), "no row: goes on as before".to_owned()),
+    });
+    cases.push(("desired".to_owned(), desired(id, output, settings)));
+    cases.push(("climate".to_owned(), by_climate(id, climate)));
+    cases
+}
+
+/// What the back end can do with it.
+fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
+    let EngineSpec { outputs, properties, climate, .. } = &settings.engine;
+    let fan_on = &properties.fan_on;
+    if (Meaning { properties, outputs, climate: climate.as_ref() }).fans().contains(&id) {
+        return format!("{fan_on} true: runs; false: off; neither: the climate range alone");
+    }
+    match &output.property {
+        Some(property) => format!("{property} drives it"),
+        None => "nothing desired drives it".to_owned(),
+    }
+}
+
+fn by_climate(id: OutputId, climate: Option<&ClimateSpec>) -> String {
+    let role = climate.and_then(|climate| {
+        let cools = climate.cooling.contains(&id).then_some("cools");
+        cools.or(climate.heating.contains(&id).then_some("heats"))
+    });
+    role.unwrap_or("does not drive it").to_owned()
 }
 
 fn advice(fault: Fault) -> &'static str {

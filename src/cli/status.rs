@@ -135,13 +135,17 @@ fn outputs(page: &mut Page, name: &str, output: &Value) {
         Value::Null => "not driven".to_owned(),
         permille => percent(permille),
     };
-    page.line("output", &format!("{name}: {drive} by {by}"));
+    let turns = output["rpm"].as_f64().map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
+    page.line("output", &format!("{name}: {drive} by {by}{turns}"));
     if !over.is_null() {
         let (by, left) = (text(&over["by"]), seconds(&over["secondsLeft"]));
         page.line("", &format!("overridden to {}% by {by} for another {left}", over["percent"]));
     }
     if let Some(fault) = output["fault"].as_str() {
         page.line("", &format!("cannot be driven: {fault}"));
+    }
+    if let Some(fault) = output["speedFault"].as_str() {
+        page.line("", fault);
     }
 }
 

@@ -17,7 +17,6 @@ mod proxy;
 mod reader;
 mod sensors;
 mod twin;
-mod unsupported;
 mod values;
 mod when;
 
@@ -153,7 +152,7 @@ pub fn parse_outputs(
         let board = board::read(root.table("board"), &places);
         let outputs = outputs::read(&mut root, &board);
         let (outputs, pins) = outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
-        Some(OutputSettings { outputs, board: BoardSettings { driver: board.driver?, outputs: pins } })
+        Some(OutputSettings { outputs, board: board.with(pins)? })
     })
 }
 
@@ -283,7 +282,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             identity: hub.identity(),
         },
         hub,
-        board: BoardSettings { driver: board.driver?, outputs: pins },
+        board: board.with(pins)?,
         sensors: sensors.into_iter().collect::<Option<Vec<_>>>()?,
         state_dir,
         socket: Some(socket),

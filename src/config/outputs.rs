@@ -5,10 +5,9 @@
 use super::board::Board;
 use super::faults::Span;
 use super::reader::{At, Reader};
-use super::unsupported::unsupported;
 use super::values;
 use super::when;
-use crate::board::{Line, PinSettings};
+use crate::board::{Line, PinSettings, TachSettings, Wiring};
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
 use crate::units::Permille;
@@ -41,7 +40,7 @@ pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
         file.findings().gap(Span::FILE, GAP);
     }
     let outputs: Vec<Output> = tables.into_iter().map(|(name, table)| output(&name, table, board)).collect();
-    shared_lines(file, &outputs);
+    shared_lines(file, &outputs, board);
     outputs
 }
 
@@ -72,7 +71,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let slew = table.number_if("slew", "more than 0 percent per second", |n| n > 0.0);
     let min_on = table.duration("min-on", Duration::ZERO..=HOLD_MAX);
     let min_off = table.duration("min-off", Duration::ZERO..=HOLD_MAX);
-    tach(table.table("tach"));
+    let tach = tach(table.table("tach"), board, line.as_ref().map(|(line, _)| line));
     let property = table.read("property", values::property);
 
     let shaped: Vec<&str> = ["min-duty", "kick", "slew"].into_iter().filter(|key| table.has(key)).collect();
@@ -88,7 +87,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
             table.wrong(key, "is for an output with `pwm`; one with `pin` is on or off only");
         }
     }
-    let rows = when::read(table.table("when"), kind);
+    let rows = when::read(table.table("when"), kind, matches!(line, Some((Line::SoftPwm { .. }, _))));
     let active_low = active_low(&mut table);
     let header = table.header();
     table.finish();
@@ -104,7 +103,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         property: property.map(|at| at.value),
         when: rows.when,
     };
-    let pin = PinSettings { name: name.value.clone(), line, active_low };
+    let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
     Output { spec, pin, autos: rows.autos, line_at }
 }
 
@@ -120,17 +119,18 @@ fn active_low(table: &mut Reader<'_>) -> bool {
 fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     let pin = table.integer("pin", 0..=PIN_MAX);
     let chip = chip(table, board);
-    let pwm = pwm(table.table("pwm"));
+    let pwm = pwm(table.table("pwm"), board);
     match (table.has("pin"), table.has("pwm")) {
         (true, true) => {
             table.wrong("pwm", "cannot stand beside `pin`: an output is one or the other, remove one");
             None
         }
         (false, false) => {
-            if board.needs_lines {
+            if board.needs_lines() {
                 table.require(
                     "pin",
-                    "the BCM number it is wired to, such as pin = 17, or pwm = { channel = 0 }",
+                    "the BCM number it is wired to (with driver = \"gpiochip\" the line's offset), such as pin = 17, \
+                     or pwm = { channel = 0 }",
                 );
             }
             if table.has("chip") {
@@ -138,38 +138,54 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
             }
             None
         }
-        (true, false) => pin.map(|pin| (Line::Pin { pin: pin.value, chip }, pin.at)),
+        (true, false) => {
+            require_chip(table, board);
+            pin.map(|pin| (Line::Pin { pin: pin.value, chip }, pin.at))
+        }
         (false, true) => {
             if table.has("chip") {
-                table.wrong("chip", "goes with `pin`, not with `pwm`");
+                table.wrong("chip", "goes with `pin`; for `pwm` write it in its braces");
             }
             pwm
         }
     }
 }
 
+/// A chip's name, path or label: what it is for is another table's.
 fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
     let chip = table.read("chip", |value| {
         let name = values::text(value)?;
-        let number = name.strip_prefix("gpiochip").unwrap_or_default();
-        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+        // A label is the driver's, so it may be much; but not white space, and no path that depends on where we are.
+        let is_path = name.starts_with('/');
+        let legal = |c: char| c.is_ascii_graphic() && (is_path || c != '/');
+        if name.chars().all(legal) {
             Ok(name.to_owned())
         } else {
-            Err(format!("must be a chip's name such as \"gpiochip0\", found \"{}\"", values::shorten(name)))
+            let shown = values::shorten(name);
+            Err(format!("must be a chip's name, path or label such as \"gpiochip0\", found \"{shown}\""))
         }
     });
-    if chip.is_some() && !board.has_chips {
+    if chip.is_some() && board.wiring == Some(Wiring::Pins) {
         table.wrong("chip", "is for [board] driver = \"gpiochip\" only: remove it");
     }
     chip.map(|at| at.value)
 }
 
-fn pwm(mut table: Reader<'_>) -> Option<(Line, Span)> {
+fn require_chip(table: &Reader<'_>, board: &Board) {
+    if board.wiring == Some(Wiring::Lines) {
+        let why = "the chip that the line is on, by name, path or label, such as chip = \"gpiochip0\" (gpiodetect \
+                   shows them)";
+        table.require("chip", why);
+    }
+}
+
+fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     /// What a four-wire fan expects; a relay or a lamp on a pin wants far less.
     const CHANNEL_HZ: u32 = 25_000;
     const PIN_HZ: u32 = 100;
     const PIN_HZ_MAX: u32 = 1000;
     let channel = table.integer("channel", 0..=15);
+    let chip = chip(&mut table, board);
     let pin = table.integer("pin", 0..=PIN_MAX);
     let frequency = table.integer("frequency-hz", 1..=FREQUENCY_HZ_MAX);
     let inverted = table.bool("inverted").is_some_and(|at| at.value);
@@ -184,9 +200,10 @@ fn pwm(mut table: Reader<'_>) -> Option<(Line, Span)> {
         }
         (true, false) => channel.map(|channel| {
             let frequency_hz = frequency.map_or(CHANNEL_HZ, |at| at.value);
-            (Line::PwmChannel { channel: channel.value, frequency_hz, inverted }, channel.at)
+            (Line::PwmChannel { channel: channel.value, chip, frequency_hz, inverted }, channel.at)
         }),
         (false, true) => {
+            require_chip(&table, board);
             if frequency.as_ref().is_some_and(|at| at.value > PIN_HZ_MAX) {
                 table.wrong(
                     "frequency-hz",
@@ -195,7 +212,7 @@ fn pwm(mut table: Reader<'_>) -> Option<(Line, Span)> {
             }
             pin.map(|pin| {
                 let frequency_hz = frequency.map_or(PIN_HZ, |at| at.value);
-                (Line::SoftPwm { pin: pin.value, frequency_hz, inverted }, pin.at)
+                (Line::SoftPwm { pin: pin.value, chip, frequency_hz, inverted }, pin.at)
             })
         }
     };
@@ -203,31 +220,52 @@ fn pwm(mut table: Reader<'_>) -> Option<(Line, Span)> {
     line
 }
 
-fn tach(mut table: Reader<'_>) {
-    table.integer("pin", 0..=PIN_MAX);
-    table.integer("pulses-per-turn", 1..=64);
-    table.require("pin", "the pin that the fan's tachometer is wired to");
-    if table.present() {
-        table.findings().wrong(table.header(), unsupported("`tach`"));
+/// The tachometer's line; its chip is the output's own if it does not say.
+fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<TachSettings> {
+    /// What nearly every fan gives.
+    const PULSES_PER_TURN: u32 = 2;
+    let present = table.present();
+    let pin = table.integer("pin", 0..=PIN_MAX);
+    let pulses = table.integer("pulses-per-turn", 1..=64);
+    let own = match line {
+        Some(Line::Pin { chip, .. } | Line::SoftPwm { chip, .. }) => chip.clone(),
+        Some(Line::PwmChannel { .. }) | None => None,
+    };
+    let chip = chip(&mut table, board);
+    if board.needs_lines() {
+        table.require("pin", "the pin that the fan's tachometer is wired to");
+    }
+    if own.is_none() {
+        require_chip(&table, board);
     }
     table.finish();
+    present.then(|| TachSettings {
+        chip: chip.or(own),
+        // A simulated fan has none.
+        pin: pin.map_or(0, |at| at.value),
+        pulses_per_turn: pulses.map_or(PULSES_PER_TURN, |at| at.value),
+    })
 }
 
-/// One wire cannot obey two outputs.
-fn shared_lines(file: &Reader<'_>, outputs: &[Output]) {
-    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+/// One wire cannot obey two outputs, or obey one and tell of another.
+fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for output in outputs {
-        let wire = match &output.pin.line {
-            Some(Line::Pin { pin, chip: Some(chip) }) => format!("pin {pin} of {chip}"),
-            Some(Line::Pin { pin, chip: None } | Line::SoftPwm { pin, .. }) => format!("pin {pin}"),
-            Some(Line::PwmChannel { channel, .. }) => format!("PWM channel {channel}"),
-            None => continue,
-        };
+        let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
+        let wire = output.pin.line.as_ref().map(|line| match line {
+            Line::Pin { pin, chip } | Line::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
+            Line::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
+        });
+        let tach = output.pin.tach.as_ref().filter(|_| board.needs_lines());
+        let tach = tach.map(|tach| format!("pin {}{}", tach.pin, on(&tach.chip)));
         let name = output.spec.name.as_str();
-        if let Some(other) = taken.get(&wire) {
-            file.findings().wrong(output.line_at, format!("{wire} drives [outputs.{other}] already"));
-        } else {
-            taken.insert(wire, name);
+        for (wire, does) in [(wire, "drives"), (tach, "is the tach of")] {
+            let Some(wire) = wire else { continue };
+            if let Some(other) = taken.get(&wire) {
+                file.findings().wrong(output.line_at, format!("{wire} {other} already"));
+            } else {
+                taken.insert(wire, format!("{does} [outputs.{name}]"));
+            }
         }
     }
 }

@@ -21,8 +21,8 @@ pub(super) struct Rows {
     pub(super) autos: Vec<(&'static str, Span)>,
 }
 
-/// Reads the table of an output of this kind.
-pub(super) fn read(mut table: Reader<'_>, kind: OutputKind) -> Rows {
+/// Reads the table of an output of this kind; one that is pulsed by software cannot go on alone.
+pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, by_software: bool) -> Rows {
     let default = When::default();
     let mut autos = Vec::new();
     let start = table.read("start", |value| drive(value, kind));
@@ -31,6 +31,14 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind) -> Rows {
     let sensor_fault =
         fixed(&mut table, "sensor-fault", kind, "without a valid reading there is no climate to follow");
     let overheat = fixed(&mut table, "overheat", kind, "the row stands above the climate");
+    if by_software {
+        for (row, drive) in [("stop", stop), ("crash", crash)] {
+            if drive.is_some_and(|drive| !rests(drive)) {
+                let say = "must be \"on\" or \"off\" with PWM by software: nobody pulses the pin when the daemon is gone";
+                table.wrong(row, say);
+            }
+        }
+    }
     let hub_silent = hub_silent(table.table("hub-silent"), kind);
     for (row, drive) in [("start", &start), ("hub-silent", &hub_silent.1)] {
         if let Some(At { value: RowDrive::Auto, at }) = drive {
@@ -47,6 +55,10 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind) -> Rows {
         hub_silent: hub_silent.0.zip(hub_silent.1.map(|at| at.value)),
     };
     Rows { when, autos }
+}
+
+fn rests(drive: RowDrive) -> bool {
+    matches!(drive, RowDrive::Fixed(share) if share == Permille::ZERO || share == Permille::FULL)
 }
 
 /// A row that must not say `"auto"`, and why.

@@ -12,6 +12,7 @@ pub mod climate;
 pub(crate) mod fixtures;
 pub mod intent;
 pub mod outputs;
+pub mod tach;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};

@@ -13,10 +13,12 @@
 
 use super::climate::{Climate, Regime};
 use super::intent::Intent;
-use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, RowDrive};
+use super::tach::Tach;
+use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
 use crate::twin::Override;
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 /// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
@@ -56,6 +58,8 @@ pub struct OutputState {
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
     /// that a slow slew moves.
     level: Option<(f64, Option<BootTime>)>,
+    /// Its speed, if it tells it.
+    pub tach: Tach,
     /// When the shape lets the drive move on.
     next_at: Option<BootTime>,
 }
@@ -69,6 +73,7 @@ impl OutputState {
         believed: None,
         kick_until: None,
         level: None,
+        tach: Tach::UNKNOWN,
         next_at: None,
     };
 }
@@ -97,6 +102,8 @@ enum Pace {
 pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,
+    /// Why a speed cannot be known, by the output's place.
+    tach_faults: BTreeMap<usize, String>,
     stopping: bool,
 }
 
@@ -104,7 +111,7 @@ impl Outputs {
     /// Nothing driven yet.
     pub fn new(specs: Vec<OutputSpec>) -> Self {
         let states = vec![OutputState::UNKNOWN; specs.len()];
-        Self { specs, states, stopping: false }
+        Self { specs, states, tach_faults: BTreeMap::new(), stopping: false }
     }
 
     /// The outputs in the order of [`OutputId`].
@@ -124,12 +131,39 @@ impl Outputs {
         }
     }
 
+    /// An output was found driven so, and is held so until something decides.
+    pub fn find(&mut self, name: &str, drive: Permille) {
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+            let state = &mut self.states[index];
+            state.drive = Some(drive);
+            state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        }
+    }
+
     /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
     /// when its minimum time is over.
     pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
         if let Some(state) = self.states.get_mut(output.0) {
             (state.believed, state.turned_at) = (Some(drive), Some(now));
         }
+    }
+
+    /// Takes an output's speed in turns a minute, or why nobody knows it. Returns whether that means something new.
+    pub fn measure(&mut self, output: OutputId, rpm: Result<f64, PinFault>) -> bool {
+        let Some(state) = self.states.get_mut(output.0) else { return false };
+        let is_news = state.tach.measure(rpm.as_ref().ok().copied());
+        match rpm {
+            Ok(_) => self.tach_faults.remove(&output.0).is_some() || is_news,
+            Err(PinFault { reason }) => self.tach_faults.insert(output.0, reason.clone()) != Some(reason),
+        }
+    }
+
+    /// What is wrong with an output that can be driven.
+    pub fn fault(&self, output: OutputId) -> Option<String> {
+        if self.states.get(output.0).is_some_and(|state| state.tach.is_stalled()) {
+            return Some("stalled".to_owned());
+        }
+        self.tach_faults.get(&output.0).map(|reason| format!("its speed is not known: {reason}"))
     }
 
     /// Puts a technician's hand on an output, or takes it away.
@@ -160,6 +194,7 @@ impl Outputs {
             state.cause = order.cause;
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
             let drive = state.shape(now, spec, target, order.pace);
+            let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
             if state.drive != Some(drive) {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
@@ -290,11 +325,20 @@ impl OutputState {
         }
     }
 
-    /// The present drive, or what it will be when its kick is over.
+    /// Instead of a drive at which it does not turn, though it should: one that may help.
+    fn help(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille) -> Permille {
+        let (drive, next_at) = self.tach.help(now, drive, spec.kick);
+        if let Some(at) = next_at {
+            self.wake_at(at);
+        }
+        drive
+    }
+
+    /// The present drive, or what it will be when its kick or its help is over.
     fn without_kick(&self) -> Option<Permille> {
         match (self.kick_until, self.level) {
             (Some(_), Some((level, _))) => Some(Permille::saturating(level).max(BARELY)),
-            _ => self.drive,
+            _ => self.tach.otherwise().or(self.drive),
         }
     }
 

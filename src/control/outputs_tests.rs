@@ -9,6 +9,8 @@ use crate::twin::{Author, Version};
 
 #[path = "outputs_shape_tests.rs"]
 mod shape;
+#[path = "outputs_tach_tests.rs"]
+mod tach;
 
 const FAN: OutputId = OutputId(0);
 

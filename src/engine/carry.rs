@@ -10,7 +10,7 @@ use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::report::Acknowledgement;
 use crate::twin::{Machine, TwinRecord};
-use crate::units::BootTime;
+use crate::units::{BootTime, Permille};
 use std::rc::Rc;
 
 /// What is carried over when the configuration was read again, by name: outputs stay as they are driven, sensors keep
@@ -29,6 +29,8 @@ pub struct Carry {
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) trail: Trail,
+    /// What outputs that are to stay as they are were found doing.
+    pub(super) found: Vec<(String, Permille)>,
 }
 
 impl Carry {
@@ -40,6 +42,11 @@ impl Carry {
     /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
     pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
         self.outputs.retain(|(name, _)| keep(name));
+    }
+
+    /// An output that stays as it is until something decides was found driven so.
+    pub fn find_output(&mut self, name: &str, drive: Permille) {
+        self.found.push((name.to_owned(), drive));
     }
 }
 

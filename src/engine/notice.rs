@@ -34,6 +34,18 @@ pub enum Notice {
         /// The output.
         output: String,
     },
+    /// An output can be driven, but does not turn, or nobody knows whether it does.
+    TachFault {
+        /// The output.
+        output: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// What was wrong with an output's speed is mended.
+    TachMended {
+        /// The output.
+        output: String,
+    },
     /// The record could not be kept.
     StoreFault {
         /// Why.
@@ -104,6 +116,10 @@ impl fmt::Display for Notice {
                 )
             }
             Self::PinMended { output } => write!(f, "output {output} can be driven again"),
+            Self::TachFault { output, fault } => {
+                write!(f, "output {output}: {fault}; it is driven all the same")
+            }
+            Self::TachMended { output } => write!(f, "output {output}: its speed is right again"),
             Self::StoreFault { reason } => {
                 write!(
                     f,

@@ -17,6 +17,8 @@ mod hands;
 mod life;
 #[path = "restart_tests.rs"]
 mod restart;
+#[path = "speeds_tests.rs"]
+mod speeds;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 

@@ -19,7 +19,7 @@ mod write;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
-use crate::control::{Cause, Fault, PropertyMap};
+use crate::control::{Cause, Fault, OutputId, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -118,6 +118,7 @@ struct OutputSample {
     duty_percent: f64,
     cause: Cause,
     override_percent: Option<f64>,
+    rpm: Option<f64>,
     fault: Option<String>,
 }
 
@@ -326,12 +327,14 @@ enum Due {
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let output = |(index, state): (usize, &OutputState)| {
         let drive = state.drive.unwrap_or_default();
+        let fault = facts.pin_faults.get(&index).cloned().or_else(|| facts.outputs.fault(OutputId(index)));
         OutputSample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
             override_percent: state.hand.map(|hand| hand.drive.percent()),
-            fault: facts.pin_faults.get(&index).map(|fault| fault.chars().take(200).collect()),
+            rpm: state.tach.rpm(),
+            fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
     };
     let count = facts.sensors.iter().count();

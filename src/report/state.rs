@@ -59,6 +59,11 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         if let Some(percent) = output.override_percent {
             draft.put(&entry.child("override"), tidy(percent));
         }
+        if let Some(rpm) = output.rpm {
+            let place = entry.child("rpm");
+            draft.put(&place, tidy(round_to(rpm, 0)));
+            numbers.push(place);
+        }
         if let Some(fault) = &output.fault {
             draft.put(&entry.child("fault"), json!(fault));
         }

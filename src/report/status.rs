@@ -8,7 +8,7 @@
 
 use super::Facts;
 use super::write::{round_to, tidy};
-use crate::control::Fault;
+use crate::control::{Fault, OutputId};
 use crate::twin::{Section, Sync, Version};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -74,7 +74,9 @@ fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
                 "secondsLeft": hand.until.since(now).as_secs(),
                 "by": hand.by.to_string(),
             })),
+            "rpm": state.tach.rpm().map(|rpm| tidy(round_to(rpm, 0))),
             "fault": facts.pin_faults.get(&index),
+            "speedFault": facts.outputs.fault(OutputId(index)),
         });
         outputs.insert(spec.name.clone(), entry);
     }

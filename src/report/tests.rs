@@ -96,7 +96,7 @@ impl Rig {
         if let Some(climate) = &mut self.climate {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
-        let fans = [crate::control::OutputId(0)];
+        let fans = [OutputId(0)];
         let situation = Situation { intent, fans: &fans, climate: self.climate.as_ref(), silent_since: None };
         self.outputs.step(now, situation);
         let facts = Facts {

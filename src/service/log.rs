@@ -59,6 +59,8 @@ pub(super) fn notice(notice: &Notice) {
     let text = notice.to_string();
     match notice {
         Notice::PinFault { output, .. } => error!(output = output.as_str(), "{text}"),
+        Notice::TachFault { output, .. } => error!(output = output.as_str(), "{text}"),
+        Notice::TachMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreFault { .. } => error!("{text}"),
         Notice::Refused { property, .. } => warn!(property = property.as_str(), "{text}"),
         Notice::ReportCut(_) => warn!("{text}"),

@@ -13,16 +13,17 @@ mod notify;
 mod pump;
 mod readings;
 mod signals;
+mod speeds;
 
 pub use clock::SystemClock;
 pub use local::{INTERFACE, varlink};
 pub use log::{fatal as log_fatal, start as start_log};
 pub use pump::{Outbox, pump};
 
-use crate::board::{self, Pins};
+use crate::board::{self, BoardSettings, Pins, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, PinFault};
+use crate::control::{Actuation, OutputId, PinFault, RowDrive};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
@@ -37,6 +38,7 @@ use notify::Notify;
 use readings::{Readings, readings};
 use ring::rand::SecureRandom as _;
 use signals::{Ask, Asks};
+use speeds::{Speeds, speeds};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,6 +120,9 @@ struct Daemon {
     board: Box<dyn Pins>,
     pollers: Pollers,
     readings: Readings,
+    /// Counts while it is there.
+    tachs: Option<Tachs>,
+    speeds: Speeds,
     alarm: Alarm,
     link: Link,
     link_state: LinkState,
@@ -144,11 +149,14 @@ impl Daemon {
         let now = clock.boot();
         let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));
         let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
-        let mut engine = Engine::new(now, settings.engine.clone(), record, Carry::at_start(clock.machine()));
+        let mut carry = Carry::at_start(clock.machine());
+        take_over(board.as_mut(), &settings, &mut carry, |_| true);
+        let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
+        let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
         let local = Local::open(settings.socket.as_deref());
@@ -181,6 +189,8 @@ impl Daemon {
             board,
             pollers,
             readings,
+            tachs,
+            speeds,
             alarm,
             link,
             link_state,
@@ -199,6 +209,7 @@ impl Daemon {
                 ask = asks.next() => Fact::Ask(ask),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Reading,
+                Some(()) = self.speeds.news() => Fact::Reading,
                 query = self.local.next() => Fact::Local(query),
                 () = self.saved.notified() => Fact::Saved,
                 () = self.alarm.until(deadline, deadline.since(now)) => Fact::Due,
@@ -219,6 +230,9 @@ impl Daemon {
     fn take_readings(&mut self) {
         for reading in self.readings.take() {
             self.engine.handle_reading(self.clock.boot(), reading);
+        }
+        for speed in self.speeds.take() {
+            self.engine.handle_speed(self.clock.boot(), speed.output, speed.rpm);
         }
     }
 
@@ -289,22 +303,34 @@ impl Daemon {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
             }
         };
+        let board_is_new = board.is_some();
+        if board_is_new {
+            // A new output may be on a line that was a tach's.
+            self.tachs = None;
+        }
         // What the readings of just now asked for is done before the engine goes that asked for it.
         self.pump();
         let now = self.clock.boot();
         self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
         carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
+        if let Some(mut board) = board {
+            if fresh.board.driver == self.settings.board.driver {
+                board.adopt(self.board.release());
+            }
+            self.board = board;
+        }
+        take_over(self.board.as_mut(), &fresh, &mut carry, |name| !same_pin(name, &self.settings, &fresh));
         let was_online = self.engine.sync().is_online();
         self.engine = Engine::new(now, fresh.engine.clone(), Some(self.engine.record()), carry);
         self.engine.set_step_interval_max(step_interval_max());
-        if let Some(board) = board {
-            self.board = board;
-        }
         self.engine.handle_timeout(now);
         self.pump();
         core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
         self.readings = readings;
+        if board_is_new {
+            self.restart_tachs(&fresh.board);
+        }
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
             // Beside the loop: the outputs do not wait for a farewell.
@@ -317,6 +343,14 @@ impl Daemon {
         self.local.reopen(fresh.socket.as_deref());
         self.settings = fresh;
         info!("the new configuration is in force");
+    }
+
+    /// Counts for the new outputs.
+    fn restart_tachs(&mut self, board: &BoardSettings) {
+        match start_tachs(board, self.clock) {
+            Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
+            Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
+        }
     }
 
     /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again.
@@ -335,10 +369,25 @@ impl Daemon {
     }
 }
 
-/// Is the output on the same pin of the same board in both?
+/// Outputs that are to stay as they are until something decides are held, and known, as they are found.
+fn take_over(board: &mut dyn Pins, settings: &Settings, carry: &mut Carry, is_new: impl Fn(&str) -> bool) {
+    for (index, spec) in settings.engine.outputs.iter().enumerate() {
+        if spec.when.start != RowDrive::Keep || !is_new(&spec.name) {
+            continue;
+        }
+        match board.take_over(OutputId(index)) {
+            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
+            Ok(None) => {}
+            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
+        }
+    }
+}
+
+/// Is the output on the same wire of the same board in both?
 fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
     let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
-    old.board.driver == new.board.driver && pin(old).is_some() && pin(old) == pin(new)
+    let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
+    (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
 }
 
 /// Before the session exists there is nobody to ask.
@@ -351,6 +400,11 @@ impl Outbox for Unconnected {
 fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
     Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+}
+
+fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Option<Tachs>, Speeds)> {
+    let (deliver, speeds) = speeds();
+    Ok((Tachs::start(settings, move || clock.boot(), deliver)?, speeds))
 }
 
 /// A third of the watchdog's patience, so that one late step does not end the daemon.

@@ -2,6 +2,7 @@
 //! which is installed says the truth about every key.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod boards;
 mod faults;
 mod installed;
 mod mutations;

@@ -3,7 +3,7 @@
 use super::{OFF, ON, SITE, SMALL, Site, account, replaced, seconds, with};
 use std::path::Path;
 use std::time::Duration;
-use twind::board::{Driver, Line};
+use twind::board::Line;
 use twind::control::{Combine, OutputId, OutputKind, RowDrive, SensorId};
 use twind::hub::Identity;
 use twind::sensors::{Channel, Locator, Source};
@@ -19,7 +19,10 @@ fn a_small_file_does_and_takes_every_default() {
     assert_eq!(settings.hub.token_lifetime, seconds(3600));
     let Identity::Key(key) = &account(&settings).identity else { panic!("{:?}", settings.hub) };
     assert_eq!(key.expose(), b"secret-secret");
-    assert_eq!(settings.board.driver, Driver::Simulated { folder: "/run/twind/board".into() });
+    assert_eq!(
+        (settings.board.driver.name, settings.board.folder.as_path()),
+        ("simulated", Path::new("/run/twind/board"))
+    );
     assert_eq!(settings.state_dir, Path::new("/var/lib/twind"));
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/twind/twind.sock")));
 
@@ -80,7 +83,7 @@ heartbeat = "5s"
 driver = "simulated"
 folder = "board"
 [outputs.pump]
-pwm = { pin = 18, frequency-hz = 50, inverted = true }
+pwm = { channel = 3, frequency-hz = 50, inverted = true }
 min-duty = 2_0
 kick = "500ms"
 slew = 2.5
@@ -133,7 +136,10 @@ socket = "/tmp/s"
     );
     assert_eq!(hub.ca_file, Some(site.path("cert.pem")));
     assert_eq!(settings.state_dir, site.path("state"));
-    assert_eq!(settings.board.driver, Driver::Simulated { folder: site.path("board") });
+    assert_eq!(
+        (settings.board.driver.name, settings.board.folder.clone()),
+        ("simulated", site.path("board"))
+    );
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/tmp/s")));
     let report = &settings.engine.report;
     assert_eq!(
@@ -160,7 +166,7 @@ socket = "/tmp/s"
     );
     assert_eq!(
         settings.board.outputs[0].line,
-        Some(Line::SoftPwm { pin: 18, frequency_hz: 50, inverted: true })
+        Some(Line::PwmChannel { channel: 3, chip: None, frequency_hz: 50, inverted: true })
     );
     assert_eq!(settings.board.outputs[1].line, Some(Line::Pin { pin: 4, chip: Some("gpiochip1".into()) }));
     assert_eq!((settings.board.outputs[0].active_low, settings.board.outputs[1].active_low), (false, true));

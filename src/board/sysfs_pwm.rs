@@ -1,0 +1,274 @@
+//! PWM by the hardware, through the kernel's files (`/sys/class/pwm`). Both drivers of real pins use it.
+//!
+//! rppal has an interface of its own to the same files. It is not used: it names the wrong chip on a Raspberry Pi 5
+//! since kernel 6.12, disables the channel whenever it is opened and, unless told not to, when it is dropped (both stop
+//! a fan that should run), and lets whoever is not root wait for a mode of exactly 0770. Here a chip is found by the
+//! device it belongs to, since its number is the kernel's to change.
+//!
+//! A channel that is already as it should be only gets its duty: a restart does not show on the wire. Zero is a duty of
+//! zero and not a disabled channel, whose level nobody promises; and nothing is done when a channel is dropped: it
+//! goes on as it was driven. Deliberately absent: which chip a board has, which is its driver's to know.
+
+use crate::control::PinFault;
+use crate::units::Permille;
+use core::time::Duration;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// How long udev may take to hand a channel over after its export, in all and once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE_STEP: Duration = Duration::from_millis(10);
+const CLASS: &str = "class/pwm";
+/// The kernel's words for a polarity.
+const NORMAL: &str = "normal";
+const INVERSED: &str = "inversed";
+
+/// A PWM chip that the kernel shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chip {
+    /// Its directory.
+    pub(super) path: PathBuf,
+    /// `pwmchip0`; another one after the next update of the kernel, perhaps.
+    pub(super) name: String,
+    /// The device it belongs to, such as `fe20c000.pwm`: that stays.
+    pub(super) device: String,
+}
+
+/// Every chip that the kernel shows below `sys` (`/sys`), in the order of their names.
+pub(super) fn chips(sys: &Path) -> Vec<Chip> {
+    let Ok(entries) = fs::read_dir(sys.join(CLASS)) else { return Vec::new() };
+    let mut chips: Vec<Chip> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok().filter(|name| name.starts_with("pwmchip"))?;
+            let path = entry.path();
+            let device = fs::canonicalize(path.join("device")).ok();
+            let device = device.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+            Some(Chip { device: device.unwrap_or_default().to_owned(), name, path })
+        })
+        .collect();
+    chips.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
+    chips
+}
+
+/// The chip that the configuration names, by its name or its device; the only one if it names none.
+pub(super) fn chip_named(sys: &Path, wanted: Option<&str>) -> Result<PathBuf, PinFault> {
+    let chips = chips(sys);
+    let all = || {
+        let list: Vec<String> =
+            chips.iter().map(|chip| format!("\"{}\" ({})", chip.name, chip.device)).collect();
+        list.join(", ")
+    };
+    let reason = match (wanted, chips.as_slice()) {
+        (_, []) => "the kernel shows no PWM chip in /sys/class/pwm: enable it in the board's device tree \
+                    (an overlay), then restart the board"
+            .to_owned(),
+        (None, [chip]) => return Ok(chip.path.clone()),
+        (None, _) => {
+            format!("there are several PWM chips: add chip = to the output's `pwm`, one of {}", all())
+        }
+        (Some(wanted), _) => {
+            match chips.iter().find(|chip| [&chip.name, &chip.device].contains(&&wanted.to_owned())) {
+                Some(chip) => return Ok(chip.path.clone()),
+                None => format!("there is no PWM chip \"{wanted}\"; there are {}", all()),
+            }
+        }
+    };
+    Err(PinFault { reason })
+}
+
+/// What a channel is now, in words. Nothing is exported and nothing moves.
+pub(super) fn look(chip: &Path, number: u32) -> Result<String, PinFault> {
+    check_number(chip, number)?;
+    let place = chip.join(format!("pwm{number}"));
+    let what = if place.exists() {
+        // Whoever may not write it now may not drive it later.
+        OpenOptions::new()
+            .write(true)
+            .open(place.join("duty_cycle"))
+            .map_err(|error| fault("write", &place.join("duty_cycle"), &error))?;
+        let (duty_ns, period_ns) = (attribute(&place, "duty_cycle"), attribute(&place, "period"));
+        match attribute(&place, "enable") {
+            Some(1) => format!("on, {} of {} ns", duty_ns.unwrap_or(0), period_ns.unwrap_or(0)),
+            _ => "exported, not on".to_owned(),
+        }
+    } else {
+        OpenOptions::new()
+            .write(true)
+            .open(chip.join("export"))
+            .map_err(|error| fault("write", &chip.join("export"), &error))?;
+        "free".to_owned()
+    };
+    Ok(format!("{} channel {number}: {what}", chip.display()))
+}
+
+/// One channel of a chip.
+#[derive(Debug)]
+pub(super) struct Channel {
+    place: PathBuf,
+    period_ns: u64,
+    inverted: bool,
+    /// Everything but the duty is as it should be.
+    is_set_up: bool,
+}
+
+impl Channel {
+    /// Has the kernel show the channel, and changes nothing that it does.
+    pub(super) fn open(
+        chip: &Path,
+        number: u32,
+        frequency_hz: u32,
+        inverted: bool,
+    ) -> Result<Self, PinFault> {
+        check_number(chip, number)?;
+        let place = chip.join(format!("pwm{number}"));
+        if !place.exists() {
+            let export = chip.join("export");
+            match write(&export, &number.to_string()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                    let reason = format!(
+                        "channel {number} of {} is taken by a driver of the kernel, such as pwm-fan or, on a \
+                         Raspberry Pi, the headphone jack (dtparam=audio=off in /boot/firmware/config.txt frees it)",
+                        chip.display()
+                    );
+                    return Err(PinFault { reason });
+                }
+                Err(error) => return Err(fault("write", &export, &error)),
+            }
+        }
+        let period_ns = 1_000_000_000 / u64::from(frequency_hz.max(1));
+        Ok(Self { place, period_ns, inverted, is_set_up: false })
+    }
+
+    /// The drive that the channel has; `None` if it has none, or another polarity than ours.
+    pub(super) fn present(&self) -> Option<Permille> {
+        let number = |name| attribute(&self.place, name);
+        if number("enable")? == 0 || self.polarity().ok()? != self.wanted_polarity() {
+            return None;
+        }
+        let (duty_ns, period_ns) = (number("duty_cycle")?, number("period").filter(|period| *period > 0)?);
+        Some(Permille::saturating(duty_ns as f64 * 1000.0 / period_ns as f64))
+    }
+
+    /// Drives it. After an export it may be udev's turn first, which is waited for as long as `patience` lasts.
+    pub(super) fn drive(&mut self, drive: Permille, patience: &mut Duration) -> Result<(), PinFault> {
+        let duty_ns = self.period_ns * u64::from(drive.get()) / 1000;
+        loop {
+            let driven =
+                if self.is_set_up { self.write("duty_cycle", duty_ns) } else { self.set_up(duty_ns) };
+            match driven {
+                Ok(()) => return Ok(()),
+                Err((_, error)) if error.kind() == ErrorKind::PermissionDenied && !patience.is_zero() => {
+                    *patience = patience.saturating_sub(PATIENCE_STEP);
+                    thread::sleep(PATIENCE_STEP);
+                }
+                Err((name, error)) => {
+                    self.is_set_up = false;
+                    return Err(fault("write", &self.place.join(name), &error));
+                }
+            }
+        }
+    }
+
+    fn set_up(&mut self, duty_ns: u64) -> Result<(), (&'static str, io::Error)> {
+        let number = |name| attribute(&self.place, name).unwrap_or_default();
+        let present = State {
+            period_ns: number("period"),
+            duty_ns: number("duty_cycle"),
+            inverted: self.polarity().map_err(|error| ("polarity", error))? == INVERSED,
+            enabled: number("enable") == 1,
+        };
+        let wanted = State { period_ns: self.period_ns, duty_ns, inverted: self.inverted, enabled: true };
+        for (name, text) in present.steps_to(wanted) {
+            write(&self.place.join(name), &text).map_err(|error| (name, error))?;
+        }
+        self.is_set_up = true;
+        Ok(())
+    }
+
+    fn polarity(&self) -> io::Result<String> {
+        Ok(fs::read_to_string(self.place.join("polarity"))?.trim().to_owned())
+    }
+
+    fn wanted_polarity(&self) -> &'static str {
+        if self.inverted { INVERSED } else { NORMAL }
+    }
+
+    fn write(&self, name: &'static str, number: u64) -> Result<(), (&'static str, io::Error)> {
+        write(&self.place.join(name), &number.to_string()).map_err(|error| (name, error))
+    }
+}
+
+/// All that a channel does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    period_ns: u64,
+    duty_ns: u64,
+    inverted: bool,
+    enabled: bool,
+}
+
+impl State {
+    /// What to write, in order. The kernel wants a period before all else, at no moment a duty above it, and a polarity
+    /// only at rest; whoever watches the wire wants to see nothing but the new duty.
+    fn steps_to(self, wanted: Self) -> Vec<(&'static str, String)> {
+        let turns = self.inverted != wanted.inverted;
+        let mut steps = Vec::new();
+        let mut step = |name, is_needed: bool, text: String| {
+            if is_needed {
+                steps.push((name, text));
+            }
+        };
+        step("enable", turns && self.enabled, "0".to_owned());
+        step("duty_cycle", self.duty_ns > wanted.period_ns, wanted.duty_ns.to_string());
+        step("period", self.period_ns != wanted.period_ns, wanted.period_ns.to_string());
+        step("polarity", turns, (if wanted.inverted { INVERSED } else { NORMAL }).to_owned());
+        step("duty_cycle", true, wanted.duty_ns.to_string());
+        step("enable", turns || !self.enabled, "1".to_owned());
+        steps
+    }
+}
+
+fn check_number(chip: &Path, number: u32) -> Result<(), PinFault> {
+    let count = attribute(chip, "npwm").unwrap_or_default();
+    if u64::from(number) < count {
+        return Ok(());
+    }
+    let shown = chip.display();
+    let reason = match count {
+        0 => format!("{shown} is no PWM chip (it has no `npwm`)"),
+        _ => format!("{shown} has channels 0 to {}, not {number}: change `channel`", count - 1),
+    };
+    Err(PinFault { reason })
+}
+
+/// A number in a file of the kernel's.
+fn attribute(place: &Path, name: &str) -> Option<u64> {
+    fs::read_to_string(place.join(name)).ok()?.trim().parse().ok()
+}
+
+/// In one piece, as the kernel wants it, and only into a file that is there.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).truncate(true).open(file)?.write_all(text.as_bytes())
+}
+
+fn fault(operation: &str, file: &Path, error: &io::Error) -> PinFault {
+    let fix = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "; let the daemon's user into the group that udev gives PWM channels to: adduser twind gpio"
+        }
+        ErrorKind::ReadOnlyFilesystem => "; the service's sandbox must let it write below /sys/class/pwm",
+        ErrorKind::InvalidInput => {
+            "; the hardware cannot do this frequency or polarity: try another `frequency-hz`"
+        }
+        _ => "",
+    };
+    PinFault { reason: format!("cannot {operation} {}: {error}{fix}", file.display()) }
+}
+
+#[cfg(test)]
+#[path = "sysfs_pwm_tests.rs"]
+mod tests;

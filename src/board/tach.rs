@@ -1,0 +1,268 @@
+//! Tachometers: how fast fans turn. A fan pulls a line low a few times in each turn; the kernel counts the edges, and one
+//! thread for all fans looks once a second.
+//!
+//! Edges reach both drivers of real pins by the kernel's character devices; a simulated fan's speed is the number in the
+//! file `OUTPUT.rpm` of the board's folder. *News* is a speed that means something else than the last: it turns now, or
+//! does no more, or cannot be known. The rest lies ready for whoever wakes anyway. Deliberately absent: what to do about a
+//! fan that does not turn, which is the core's; and an end of trying, since a chip may come back.
+
+use super::gpiochip::Edges;
+use super::{BoardSettings, TachSettings};
+use crate::control::{OutputId, PinFault};
+use crate::units::BootTime;
+use core::time::Duration;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+/// Between two looks.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How fast an output turned within the last second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speed {
+    /// Whose.
+    pub output: OutputId,
+    /// When it was counted.
+    pub at: BootTime,
+    /// Turns a minute, or why nobody knows.
+    pub rpm: Result<f64, PinFault>,
+    /// It means something else than the last.
+    pub is_news: bool,
+}
+
+/// The thread that counts. Dropped, it ends at once.
+pub struct Tachs {
+    /// `None` only while dropping.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Tachs {
+    /// Counts for every output that has a tach; `None` if none has, and then there is no thread.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub fn start(
+        settings: &BoardSettings,
+        clock: impl Fn() -> BootTime + Send + 'static,
+        deliver: impl Fn(Speed) + Send + 'static,
+    ) -> io::Result<Option<Self>> {
+        let of = |(index, output): (usize, &super::PinSettings)| {
+            let turns = (settings.driver.turns)(settings, output, output.tach.as_ref()?);
+            Some(Counter { output: OutputId(index), turns, told: None })
+        };
+        let counters: Vec<Counter> = settings.outputs.iter().enumerate().filter_map(of).collect();
+        if counters.is_empty() {
+            return Ok(None);
+        }
+        let (stop, stopped) = channel();
+        let run = move || run(counters, &clock, &deliver, &stopped);
+        let thread = thread::Builder::new().name("tach".to_owned()).spawn(run)?;
+        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+    }
+}
+
+impl Drop for Tachs {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Tells how fast something turns.
+pub(super) trait Turns: Send {
+    /// Turns a minute since the last look, which is `elapsed` ago; none yet if this is the first.
+    ///
+    /// # Errors
+    /// Why nobody knows. It may be known the next time.
+    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault>;
+}
+
+/// A number in a file.
+pub(super) struct File(pub(super) PathBuf);
+
+impl Turns for File {
+    fn look(&mut self, _elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
+        let fault = |why: &str| PinFault { reason: format!("{}: {why}", self.0.display()) };
+        let text = fs::read_to_string(&self.0).map_err(|error| fault(&error.to_string()))?;
+        let number = text.trim().parse().ok().filter(|rpm: &f64| rpm.is_finite() && *rpm >= 0.0);
+        number.map(Some).ok_or_else(|| fault("it holds no speed"))
+    }
+}
+
+/// Edges on a line, of which a turn has a few.
+pub(super) struct Pulses<O> {
+    open: O,
+    pulses_per_turn: u32,
+    held: Option<Edges>,
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Pulses<O> {
+    /// `open` takes the line, now and whenever it was lost.
+    pub(super) fn new(tach: &TachSettings, open: O) -> Self {
+        Self { open, pulses_per_turn: tach.pulses_per_turn, held: None }
+    }
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Turns for Pulses<O> {
+    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
+        let Some(edges) = &mut self.held else {
+            self.held = Some((self.open)()?);
+            return Ok(None);
+        };
+        match edges.drain() {
+            Ok(count) => Ok(elapsed.map(|elapsed| turns_a_minute(count, elapsed, self.pulses_per_turn))),
+            Err(fault) => {
+                self.held = None;
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
+    let turns = f64::from(edges) / f64::from(pulses_per_turn.max(1));
+    turns * 60.0 / elapsed.max(Duration::from_millis(1)).as_secs_f64()
+}
+
+struct Counter {
+    output: OutputId,
+    turns: Box<dyn Turns>,
+    /// What the last speed meant.
+    told: Option<Meaning>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Meaning {
+    Turns,
+    Stands,
+    Unknown(String),
+}
+
+impl Counter {
+    fn look(&mut self, at: BootTime, elapsed: Option<Duration>) -> Option<Speed> {
+        let rpm = self.turns.look(elapsed).transpose()?;
+        let meaning = match &rpm {
+            Ok(rpm) if *rpm > 0.0 => Meaning::Turns,
+            Ok(_) => Meaning::Stands,
+            Err(fault) => Meaning::Unknown(fault.reason.clone()),
+        };
+        let is_news = self.told.as_ref() != Some(&meaning);
+        self.told = Some(meaning);
+        Some(Speed { output: self.output, at, rpm, is_news })
+    }
+}
+
+fn run(
+    mut counters: Vec<Counter>,
+    clock: &dyn Fn() -> BootTime,
+    deliver: &dyn Fn(Speed),
+    stopped: &Receiver<()>,
+) {
+    let mut last: Option<BootTime> = None;
+    loop {
+        let now = clock();
+        let elapsed = last.map(|last| now.since(last));
+        counters.iter_mut().filter_map(|counter| counter.look(now, elapsed)).for_each(deliver);
+        last = Some(now);
+        if stopped.recv_timeout(WINDOW) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{PinSettings, gpiochip, simulated};
+    use std::path::Path;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn edges_in_a_window_are_turns_a_minute() {
+        assert_eq!(turns_a_minute(100, WINDOW, 2), 3000.0);
+        assert_eq!(turns_a_minute(0, WINDOW, 2), 0.0);
+        assert_eq!(turns_a_minute(150, Duration::from_millis(1500), 1), 6000.0);
+        assert!(turns_a_minute(u32::MAX, Duration::ZERO, 0).is_finite());
+    }
+
+    fn simulated(folder: &Path) -> BoardSettings {
+        let tach = TachSettings { chip: None, pin: 0, pulses_per_turn: 2 };
+        let pin = |name: &str, tach| PinSettings { name: name.into(), line: None, active_low: false, tach };
+        let outputs = vec![pin("lamp", None), pin("fan", Some(tach))];
+        BoardSettings { driver: &simulated::DRIVER, folder: folder.to_owned(), outputs }
+    }
+
+    fn counter(settings: &BoardSettings, index: usize) -> Counter {
+        let output = &settings.outputs[index];
+        let turns = (settings.driver.turns)(settings, output, output.tach.as_ref().unwrap());
+        Counter { output: OutputId(index), turns, told: None }
+    }
+
+    #[test]
+    fn a_simulated_fan_turns_as_its_file_says_and_only_another_meaning_is_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut counter = counter(&simulated(folder.path()), 1);
+        let file = folder.path().join("fan.rpm");
+        let mut look = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let speed = counter.look(at(1), Some(WINDOW)).unwrap();
+            (speed.rpm.ok(), speed.is_news)
+        };
+        assert_eq!(look("1200\n"), (Some(1200.0), true));
+        assert_eq!(look("1300"), (Some(1300.0), false));
+        assert_eq!(look("0"), (Some(0.0), true));
+        assert_eq!(look("0"), (Some(0.0), false));
+        for nonsense in ["", "fast", "NaN", "-1", "inf"] {
+            assert_eq!(look(nonsense).0, None, "{nonsense:?}");
+        }
+        assert_eq!(look("1"), (Some(1.0), true));
+        fs::remove_file(&file).unwrap();
+        let speed = counter.look(at(1), Some(WINDOW)).unwrap();
+        assert!(speed.rpm.unwrap_err().reason.contains("fan.rpm: No such file"));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_had_is_told_once_and_tried_again() {
+        let tach = TachSettings { chip: Some("gpiochip4711".into()), pin: 24, pulses_per_turn: 2 };
+        let mut settings = simulated(Path::new(""));
+        settings.driver = &gpiochip::DRIVER;
+        settings.outputs[1].tach = Some(tach);
+        let mut counter = counter(&settings, 1);
+        for is_news in [true, false] {
+            let speed = counter.look(at(1), Some(WINDOW)).unwrap();
+            assert!(speed.rpm.unwrap_err().reason.contains("gpiochip4711"));
+            assert_eq!(speed.is_news, is_news);
+        }
+    }
+
+    #[test]
+    fn the_thread_delivers_for_those_that_have_a_tach_and_ends_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("fan.rpm"), "900").unwrap();
+        let (sender, speeds) = channel();
+        let deliver = move |speed| drop(sender.send(speed));
+        let tachs = Tachs::start(&simulated(folder.path()), || at(7), deliver).unwrap().unwrap();
+        let first: Speed = speeds.recv_timeout(LONG).unwrap();
+        assert_eq!(first, Speed { output: OutputId(1), at: at(7), rpm: Ok(900.0), is_news: true });
+        drop(tachs);
+        while speeds.recv_timeout(LONG).is_ok() {}
+    }
+
+    #[test]
+    fn a_board_without_tachs_has_no_thread() {
+        let mut settings = simulated(Path::new("/nowhere"));
+        settings.outputs.pop();
+        assert!(Tachs::start(&settings, || at(0), |_| {}).unwrap().is_none());
+    }
+}

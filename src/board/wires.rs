@@ -1,0 +1,207 @@
+//! A board of wires: what the drivers of real pins share. A driver says how a line or a PWM channel is reached
+//! ([`Bench`]); polarity, software PWM and the life of a wire are here, once.
+//!
+//! Terms: a *wire* is what an output is connected to, once it is held; a *level* is high or low on it, after polarity.
+//! A wire is taken at its first drive, at that drive's level at once, so that taking it moves nothing twice; with
+//! `start = "keep"` it is taken with the level that it has. A wire that fails is let go and taken anew with the next
+//! order. Nothing changes a level when a board is dropped: the `stop` row decided before. Only PWM by software cannot
+//! go on without the process, and ends low in its duty's sense unless it was full.
+
+use super::soft_pwm::SoftPwm;
+use super::sysfs_pwm::{Channel, PATIENCE};
+use super::{Held, Line, Looked, PinSettings, Pins};
+use crate::control::{Actuation, OutputId, PinFault};
+use crate::units::Permille;
+use core::time::Duration;
+
+/// Sets a line that is an output.
+pub(super) trait Level: Send {
+    /// High or low.
+    ///
+    /// # Errors
+    /// Why not.
+    fn set(&mut self, high: bool) -> Result<(), PinFault>;
+}
+
+/// How a line is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// As an output that is high (or not) at once.
+    High(bool),
+    /// As an output with the level that it has.
+    AsItIs,
+}
+
+/// A driver: how lines and channels are reached on one kind of board.
+pub(super) trait Bench {
+    /// Takes a line as an output; also says which level it has then.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn line(&self, chip: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault>;
+
+    /// The directory of the PWM chip that has the channel.
+    ///
+    /// # Errors
+    /// What is missing, and what to do.
+    fn pwm_chip(&self, chip: Option<&str>, channel: u32) -> Result<std::path::PathBuf, PinFault>;
+
+    /// What a line is now, in words. Nothing is taken and nothing moves.
+    ///
+    /// # Errors
+    /// Why it could not be taken, and what to do.
+    fn look(&self, chip: Option<&str>, pin: u32) -> Result<String, PinFault>;
+}
+
+/// What an output is connected to, once it is held.
+pub(super) enum Wire {
+    OnOff(Box<dyn Level>),
+    Soft(SoftPwm),
+    Channel(Channel),
+}
+
+/// See the module.
+pub(super) struct Wired {
+    bench: Box<dyn Bench>,
+    outputs: Vec<Output>,
+}
+
+struct Output {
+    settings: PinSettings,
+    wire: Option<Wire>,
+    /// How long it may still wait for udev to hand over its channel.
+    patience: Duration,
+}
+
+impl Wired {
+    /// Has the kernel show the PWM channels, so that udev can hand them over meanwhile; takes nothing else.
+    pub(super) fn new(bench: Box<dyn Bench>, outputs: &[PinSettings]) -> Self {
+        let outputs = outputs.iter().map(|settings| Output {
+            settings: settings.clone(),
+            // What is missing is told at the first drive, output by output: the others must work.
+            wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
+                .then(|| open(bench.as_ref(), settings, Take::AsItIs).ok())
+                .flatten()
+                .map(|(wire, _)| wire),
+            patience: PATIENCE,
+        });
+        let outputs = outputs.collect();
+        Self { bench, outputs }
+    }
+
+    fn output(&mut self, id: OutputId) -> Result<(&dyn Bench, &mut Output), PinFault> {
+        let bench = self.bench.as_ref();
+        let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
+        Ok((bench, self.outputs.get_mut(id.0).ok_or_else(no_such)?))
+    }
+}
+
+impl Pins for Wired {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        let (bench, output) = self.output(actuation.output)?;
+        let drive = actuation.drive;
+        let high = drive.is_zero() == low_is_on(&output.settings);
+        if output.wire.is_none() {
+            output.wire = Some(open(bench, &output.settings, Take::High(high))?.0);
+        }
+        let driven = match &mut output.wire {
+            None => Ok(()),
+            Some(Wire::OnOff(level)) => level.set(high),
+            Some(Wire::Soft(pwm)) => pwm.drive(drive),
+            Some(Wire::Channel(channel)) => channel.drive(drive, &mut output.patience),
+        };
+        if driven.is_err() {
+            output.wire = None;
+        }
+        driven
+    }
+
+    fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
+        let (bench, output) = self.output(output)?;
+        let (wire, present) = open(bench, &output.settings, Take::AsItIs)?;
+        output.wire = Some(wire);
+        Ok(present)
+    }
+
+    fn release(&mut self) -> Vec<Held> {
+        let held = self.outputs.drain(..).filter_map(|output| {
+            let Output { settings, wire, .. } = output;
+            wire.map(|wire| Held { settings, wire })
+        });
+        held.collect()
+    }
+
+    fn adopt(&mut self, held: Vec<Held>) {
+        for Held { settings, wire } in held {
+            if let Some(output) = self.outputs.iter_mut().find(|o| o.settings.same_wire(&settings)) {
+                output.wire = Some(wire);
+            }
+        }
+    }
+}
+
+/// What each output's wire is now, and the line of its tach. Nothing is driven.
+pub(super) fn look_at_all(bench: &dyn Bench, outputs: &[PinSettings]) -> Vec<Looked> {
+    let look_at = |output: &PinSettings| {
+        let found = look(bench, output)?;
+        let Some(tach) = &output.tach else { return Ok(found) };
+        match bench.look(tach.chip.as_deref(), tach.pin) {
+            Ok(line) => Ok(format!("{found}; tach: {line}")),
+            Err(fault) => Err(PinFault { reason: format!("{found}; but its tach: {}", fault.reason) }),
+        }
+    };
+    outputs.iter().map(look_at).collect()
+}
+
+fn look(bench: &dyn Bench, settings: &PinSettings) -> Looked {
+    match &settings.line {
+        None => Err(not_wired()),
+        Some(Line::Pin { pin, chip }) => bench.look(chip.as_deref(), *pin),
+        Some(Line::SoftPwm { pin, chip, frequency_hz, .. }) => {
+            let found = bench.look(chip.as_deref(), *pin)?;
+            Ok(format!("{found}; PWM by software at {frequency_hz} Hz"))
+        }
+        Some(Line::PwmChannel { channel, chip, frequency_hz, .. }) => {
+            let chip = bench.pwm_chip(chip.as_deref(), *channel)?;
+            super::sysfs_pwm::look(&chip, *channel).map(|found| format!("{found}; {frequency_hz} Hz wanted"))
+        }
+    }
+}
+
+/// Takes a wire; also tells the drive that it has, where that can be known.
+fn open(bench: &dyn Bench, settings: &PinSettings, take: Take) -> Result<(Wire, Option<Permille>), PinFault> {
+    let drive_of = |high: bool| {
+        if high != low_is_on(settings) { Permille::FULL } else { Permille::ZERO }
+    };
+    match &settings.line {
+        None => Err(not_wired()),
+        Some(Line::Pin { pin, chip }) => {
+            let (level, high) = bench.line(chip.as_deref(), *pin, take)?;
+            Ok((Wire::OnOff(level), Some(drive_of(high))))
+        }
+        Some(Line::SoftPwm { pin, chip, frequency_hz, inverted }) => {
+            let (level, high) = bench.line(chip.as_deref(), *pin, take)?;
+            let soft = SoftPwm::start(level, *frequency_hz, *inverted, drive_of(high))?;
+            Ok((Wire::Soft(soft), Some(drive_of(high))))
+        }
+        Some(Line::PwmChannel { channel, chip, frequency_hz, inverted }) => {
+            let chip = bench.pwm_chip(chip.as_deref(), *channel)?;
+            let channel = Channel::open(&chip, *channel, *frequency_hz, *inverted)?;
+            let present = channel.present();
+            Ok((Wire::Channel(channel), present))
+        }
+    }
+}
+
+/// Is the wire low when the output is on?
+fn low_is_on(settings: &PinSettings) -> bool {
+    settings.active_low || matches!(settings.line, Some(Line::SoftPwm { inverted: true, .. }))
+}
+
+fn not_wired() -> PinFault {
+    PinFault { reason: "it is not wired: give it `pin` or `pwm`".to_owned() }
+}
+
+#[cfg(test)]
+#[path = "wires_tests.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! Boards, as far as a machine without pins has them: what is found at a start, speeds, and what is told of hardware
+//! that is not there.
+
+use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn an_output_with_start_keep_does_not_blink_over_a_restart() {
+    let rig = Rig::new();
+    // Nothing decides before a sensor can be read.
+    fs::remove_file(rig.path("temperature")).unwrap();
+    let fan = format!(
+        "{FAN}kick = \"5s\"\nwhen = {{ start = \"keep\", stop = \"keep\", sensor-fault = \"keep\" }}\n"
+    );
+    rig.write_config(&format!("{}{fan}{SENSOR}{CLIMATE}", rig.base()));
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan"), "625\n").unwrap();
+    let daemon = rig.start_synced();
+    rig.wait_reported("what was found", |r| r["components"]["fan"]["dutyPercent"] == 62.5);
+    rig.set_temperature("25.0");
+    assert_eq!(rig.wait_drive("fan", |now| now == 625), 625);
+    rig.wait_reported("the climate decides", |r| r["components"]["fan"]["cause"] == "climate");
+    assert!(daemon.stop().success());
+    assert_eq!(rig.drive("fan"), Some(625));
+    assert_eq!(rig.trace().len(), 0, "nothing moved: {:?}", rig.trace());
+}
+
+#[test]
+fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan.rpm"), "1250\n").unwrap();
+    rig.set_temperature("24.0");
+    rig.write_config(&format!("{}{FAN}tach = {{}}\n{SENSOR}{CLIMATE}", rig.base()));
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("the speed", |r| r["components"]["fan"]["rpm"] == 1250);
+    fs::write(rig.path("board/fan.rpm"), "0\n").unwrap();
+    rig.wait_drive("fan", |now| now == 1000);
+    rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
+    daemon.wait_log("output fan: stalled");
+    let status = say(&mut rig.command(&["status"])).out;
+    assert!(status.contains("0 turns a minute") && status.contains("stalled"), "{status}");
+    fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("mended", |r| r["components"]["fan"].get("fault").is_none());
+}
+
+#[test]
+fn a_line_that_is_not_there_is_reported_and_the_daemon_goes_on() {
+    let rig = Rig::new();
+    let base = rig.base().replace("driver = \"simulated\"\nfolder = \"DIR/board\"", "driver = \"gpiochip\"");
+    let fan = "[outputs.fan]\npin = 17\nchip = \"gpiochip4711\"\n";
+    rig.write_config(&format!("{base}{fan}{SENSOR}{CLIMATE}"));
+    let daemon = rig.start_synced();
+    daemon.wait_log("output fan cannot be driven: there is no GPIO chip \"gpiochip4711\"");
+    rig.wait_reported("the fault", |r| {
+        r["components"]["fan"]["fault"].as_str().is_some_and(|fault| fault.contains("gpiochip4711"))
+    });
+    let version = rig.desire(json!({"fanOn": true}));
+    rig.wait_reported("still in contact", |r| r["desiredVersion"] == version);
+    assert!(daemon.stop().success());
+
+    let said = say(&mut rig.command(&["safe"]));
+    assert_eq!(said.code, 70, "{}", said.out);
+    assert!(said.err.contains("output fan cannot be driven"), "{}", said.err);
+}
+
+#[test]
+fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case() {
+    let rig = Rig::new();
+    let base = rig.base().replace("driver = \"simulated\"\nfolder = \"DIR/board\"", "driver = \"gpiochip\"");
+    let outputs = "[outputs.fan]\npin = 17\nchip = \"gpiochip4711\"\nwhen = { start = \"keep\", crash = \"on\" }\n\
+                   [outputs.lamp]\npwm = { channel = 0, chip = \"pwmchip4711\" }\nproperty = \"lamp.on\"\n\
+                   when = { hub-silent = { after = \"24h\", drive = \"40%\" } }\n";
+    rig.write_config(&format!("{base}{outputs}{SENSOR}{CLIMATE}critical = 60.0\n"));
+    let said = say(&mut rig.command(&["check", "--hardware"]));
+    assert_eq!(said.code, 78, "{}", said.out);
+    for told in [
+        "output     fan: there is no GPIO chip \"gpiochip4711\"",
+        "output     lamp: ",
+        "PWM chip",
+        "sensor     cabinet: reads 22 (temperature)",
+        "start, until something decides    stays as it is",
+        "crash of the daemon               on",
+        "stop of the daemon                off",
+        "no valid sensor (sensor-fault)    on",
+        "above 60 celsius (overheat)       on",
+        "hub silent for 1day               40%",
+        "hub silent                        no row",
+        "fanOn true: runs; false: off",
+        "lamp.on drives it",
+        "climate                           cools",
+        "climate                           does not drive it",
+    ] {
+        assert!(said.out.contains(told), "{told} is missing in:\n{}", said.out);
+    }
+}
+
+#[test]
+fn a_machine_that_is_no_raspberry_pi_is_told_which_driver_to_use() {
+    if fs::read_to_string("/proc/device-tree/model").is_ok_and(|model| model.contains("Raspberry Pi")) {
+        return;
+    }
+    let rig = Rig::new();
+    let base = rig.base().replace("driver = \"simulated\"\nfolder = \"DIR/board\"", "");
+    rig.write_config(&format!("{base}[outputs.fan]\npin = 17\n{SENSOR}{CLIMATE}"));
+    assert_eq!(say(&mut rig.command(&["check"])).code, 0, "the file is right");
+    for (words, code) in [(["check", "--hardware"].as_slice(), 78), (&["run"], 70), (&["safe"], 70)] {
+        let said = say(&mut rig.command(words));
+        assert_eq!(said.code, code, "{words:?}: {}", said.err);
+        let all = said.out + &said.err;
+        assert!(all.contains("driver = \"gpiochip\""), "{words:?}: {all}");
+    }
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Makes what an emulated Raspberry Pi 3B boots: kernel, device tree, initial RAM disk and SD card, Debian arm64 throughout.
+# Prints the folder last. It is made again when this script, or Debian's kernel, is another one.
+. "$(dirname "$0")/lib.sh"
+
+packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
+# What the root needs of the kernel's modules: network over USB, the I2C bus and its sensor, PWM.
+root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal)
+# What it takes to mount the root.
+boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
+
+kernel=$(pi_apt cache depends linux-image-arm64:arm64 | sed -n 's/.*Depends: linux-image-\(.*\):arm64/\1/p' | head -n 1)
+[ -n "$kernel" ] || fail "Debian's kernel for arm64 is not to be had"
+key=$( (cat "$0" "$pi/lib.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
+image=$cache/image-$key
+if [ -e "$image/complete" ]; then
+    say "$image"
+    exit 0
+fi
+rm -rf "$cache"/image-*
+mkdir -p "$image"
+work=$(mktemp -d -p "$cache")
+trap 'rm -rf "$work"' EXIT
+
+# --- the root ---------------------------------------------------------------------------------------------------------
+
+# The packages' own scripts are arm64 programs: the kernel must know who runs them.
+if [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
+    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+    [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
+fi
+root_tar=$cache/root-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
+if [ ! -e "$root_tar" ]; then
+    say "making the root: some minutes" >&2
+    rm -f "$cache"/root-*.tar
+    mapfile -t sources < <(sed "/-backports/d" "$cache/apt/sources.list")
+    mmdebstrap --quiet --arch=arm64 --variant=minbase --mode=root --include="$packages" \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
+        "$codename" "$work/root.tar" "${sources[@]}" >"$cache/mmdebstrap.log" 2>&1 ||
+        { tail -n 20 "$cache/mmdebstrap.log" >&2; fail "the root cannot be made"; }
+    mv "$work/root.tar" "$root_tar"
+fi
+root=$work/root
+mkdir "$root"
+tar -C "$root" -xpf "$root_tar"
+
+# --- the kernel and its modules ---------------------------------------------------------------------------------------
+
+fetch_package "linux-image-$kernel:arm64" "$work/kernel"
+cp "$work/kernel/boot/vmlinuz-$kernel" "$image/vmlinuz"
+cp "$work/kernel/usr/lib/linux-image-$kernel/broadcom/bcm2837-rpi-3-b.dtb" "$image/board.dtb"
+depmod -b "$work/kernel" "$kernel"
+
+# copy_modules FOLDER MODULE…: with what they depend on.
+copy_modules() {
+    local to=$1 module file
+    shift
+    for module in "$@"; do
+        modprobe -d "$work/kernel" -S "$kernel" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
+    done | sort -u | while read -r file; do
+        install -D -m 644 "$file" "$to/lib/modules/$kernel/${file#*"/$kernel/"}"
+    done
+    cp "$work/kernel/lib/modules/$kernel/"modules.{builtin,builtin.modinfo,order} "$to/lib/modules/$kernel/"
+    depmod -b "$to" "$kernel"
+}
+mkdir -p "$root/lib/modules" "$work/initrd/"{bin,lib/modules,proc,sys,dev,new}
+copy_modules "$root" "${root_modules[@]}"
+copy_modules "$work/initrd" "${boot_modules[@]}"
+
+cp "$root/usr/bin/busybox" "$work/initrd/bin/busybox" 2>/dev/null || cp "$root/bin/busybox" "$work/initrd/bin/busybox"
+cat >"$work/initrd/init" <<'INIT'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in crc32c_generic sdhci-iproc bcm2835 ext4; do modprobe $module; done
+tries=0
+while [ ! -b /dev/mmcblk0 ] && [ $tries -lt 240 ]; do sleep 0.5; tries=$((tries + 1)); done
+mount -t ext4 -o noatime,rw /dev/mmcblk0 /new
+umount /proc /sys
+mount --move /dev /new/dev
+exec switch_root /new /sbin/init
+INIT
+chmod +x "$work/initrd/init"
+(cd "$work/initrd" && find . | cpio -o -H newc --quiet | gzip -1) >"$image/initrd.gz"
+
+# --- the guest's own settings -----------------------------------------------------------------------------------------
+
+say twind-pi >"$root/etc/hostname"
+: >"$root/etc/machine-id"
+sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/etc/systemd/network" "$root/etc/modules-load.d"
+# The usual unit waits for udev to find the line.
+cat >"$root/etc/systemd/system/shell.service" <<'UNIT'
+[Unit]
+After=systemd-user-sessions.service systemd-modules-load.service systemd-networkd.service
+[Service]
+ExecStart=-/sbin/agetty -a root -L 115200 ttyS1 dumb
+StandardInput=tty
+StandardOutput=tty
+TTYPath=/dev/ttyS1
+UNIT
+ln -s /etc/systemd/system/shell.service "$root/etc/systemd/system/multi-user.target.wants/"
+printf '[Match]\nName=en* eth* usb*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\n' >"$root/etc/systemd/network/usb.network"
+# By name, since going through all devices in search of drivers takes an emulated processor longest of all (see machine.py).
+printf '%s\n' "${root_modules[@]}" >"$root/etc/modules-load.d/twind.conf"
+ln -s /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
+for unit in systemd-networkd-wait-online.service systemd-random-seed.service systemd-update-utmp.service \
+    systemd-update-utmp-runlevel.service sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount \
+    dev-mqueue.mount systemd-timesyncd.service getty@tty1.service serial-getty@ttyS1.service apt-daily.timer apt-daily-upgrade.timer \
+    dpkg-db-backup.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-pstore.service; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
+
+# QEMU wants a power of two.
+truncate -s 512M "$image/sd.img"
+mke2fs -q -t ext4 -d "$root" "$image/sd.img"
+touch "$image/complete"
+say "$image"

@@ -1,0 +1,210 @@
+"""An emulated Raspberry Pi 3B, seen and moved from outside: its console, its registers, its temperature sensor.
+
+Registers are read through QEMU's qtest socket while the guest runs, so what is read is what a probe on the board would
+see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges, no pull resistors and no
+PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+GPIO = 0x3F200000
+GPIO_LEVELS = GPIO + 0x34
+PWM = 0x3F20C000
+PWM_RANGE_1 = PWM + 0x10
+PWM_DATA_1 = PWM + 0x14
+OUTPUT = 1
+# Two processors, since more are slower where this machine has no more; registers open to root, as rppal needs them where
+# there is no /dev/gpiomem; and no search for devices, which takes longer than all the rest of the boot.
+KERNEL = (
+    "console=ttyS1,115200 root=/dev/mmcblk0 rootwait maxcpus=2 iomem=relaxed "
+    "systemd.mask=systemd-udev-trigger.service systemd.mask=systemd-logind.service"
+)
+
+# Seconds. A bound on what never takes so long, however busy the machine is; nothing is judged by it.
+LONG = 300
+
+
+class Failed(Exception):
+    """A case found something wrong."""
+
+
+def until(what, condition, seconds=LONG, pause=0.1):
+    """Waits for a condition and returns what made it true."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(pause)
+
+
+def connect(path, process):
+    """A client of one of QEMU's sockets, which is there soon after its start."""
+
+    def attempt():
+        if process.poll() is not None:
+            raise Failed(f"QEMU ended with {process.returncode}")
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(path)
+            return client
+        except OSError:
+            client.close()
+            return None
+
+    return until(f"QEMU's socket {path}", attempt)
+
+
+class Console:
+    """The guest's shell at its serial console."""
+
+    def __init__(self, client):
+        self.client = client
+        self.client.settimeout(0.2)
+        self.number = 0
+        self.heard = ""
+
+    def hear(self):
+        try:
+            self.heard += self.client.recv(65536).decode("utf-8", "replace").replace("\r", "")
+        except TimeoutError:
+            pass
+        return self.heard
+
+    def say(self, text):
+        # The UART has room for 16 bytes.
+        data = text.encode()
+        for start in range(0, len(data), 16):
+            self.client.sendall(data[start : start + 16])
+            time.sleep(0.01)
+
+    def run(self, command, seconds=LONG):
+        """Runs a command; returns its exit status and what it printed."""
+        self.number += 1
+        mark = f"END{os.getpid()}_{self.number}"
+        self.heard = ""
+        # The mark is written in two parts, so that an echo of the command is not taken for it.
+        self.say(f'{{ {command}\n}} 2>&1; echo "@@""{mark} $?"\n')
+        pattern = re.compile(rf"@@{mark} (\d+)\n")
+        found = until(
+            lambda: f"an end of {command!r}; heard: {self.heard[-400:]!r}",
+            lambda: pattern.search(self.hear()),
+            seconds,
+            pause=0,
+        )
+        return int(found.group(1)), self.heard[: found.start()]
+
+
+class Machine:
+    """See the module."""
+
+    def __init__(self, image, card, folder):
+        self.folder = folder
+        console, monitor, qtest = (os.path.join(folder, name) for name in ("console", "monitor", "qtest"))
+        self.log = os.path.join(folder, "console.log")
+        self.process = subprocess.Popen(
+            ["qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-no-reboot"]
+            + ["-kernel", f"{image}/vmlinuz", "-dtb", f"{image}/board.dtb", "-initrd", f"{image}/initrd.gz"]
+            + ["-append", KERNEL]
+            + ["-drive", f"file={card},if=sd,format=raw,snapshot=on"]
+            + ["-netdev", "user,id=n0", "-device", "usb-net,netdev=n0"]
+            + ["-device", "tmp105,bus=i2c-bus.1,address=0x48,id=sensor"]
+            + ["-serial", "null", "-serial", "chardev:console"]
+            + ["-chardev", f"socket,id=console,path={console},server=on,wait=off,logfile={self.log}"]
+            + ["-qtest", f"unix:{qtest},server=on,wait=off", "-qtest-log", "none"]
+            + ["-monitor", f"unix:{monitor},server=on,wait=off"],
+            stdin=subprocess.DEVNULL,
+            stderr=open(os.path.join(folder, "qemu.log"), "w"),
+        )
+        self.console = Console(connect(console, self.process))
+        self.monitor = connect(monitor, self.process)
+        self.qtest = connect(qtest, self.process).makefile("rw", newline="\n")
+        self.qtest_lock = threading.Lock()
+
+    def boot(self):
+        """Waits for the guest's shell; returns how long it took."""
+        begin = time.monotonic()
+        until("a shell in the guest (see console.log)", lambda: re.search(r"root@[^\n]*# ?$", self.console.hear()), 1800)
+        self.console.say("bind 'set enable-bracketed-paste off'; stty -echo; PS1=; PS2=; set +m; dmesg -n 1\n")
+        time.sleep(1)
+        self.run("mkdir -p /run/twind; modprobe lm75; echo lm75 0x48 >/sys/bus/i2c/devices/i2c-1/new_device")
+        until("the network of the guest", lambda: self.run("ip -4 route get 10.0.2.2 | grep src", check=False)[0] == 0)
+        return time.monotonic() - begin
+
+    def run(self, command, check=True, seconds=LONG):
+        """Runs a command in the guest; returns its status and what it printed."""
+        status, output = self.console.run(command, seconds)
+        if check and status != 0:
+            raise Failed(f"in the guest: {command}: exit status {status}: {output}")
+        return status, output
+
+    def register(self, address):
+        with self.qtest_lock:
+            self.qtest.write(f"readl 0x{address:x}\n")
+            self.qtest.flush()
+            while True:
+                words = self.qtest.readline().split()
+                if not words:
+                    raise Failed("QEMU is gone")
+                if words[0] == "OK":
+                    return int(words[1], 16)
+
+    def function(self, pin):
+        """What a pin is: 0 an input, 1 an output."""
+        return self.register(GPIO + 4 * (pin // 10)) >> 3 * (pin % 10) & 7
+
+    def level(self, pin):
+        return self.register(GPIO_LEVELS) >> pin & 1
+
+    def pwm(self):
+        """Channel 0 of the hardware's PWM: whether it is on, and its duty in permille."""
+        length = self.register(PWM_RANGE_1)
+        duty = 1000 * self.register(PWM_DATA_1) / length if length else 0
+        return self.register(PWM) & 1, round(duty)
+
+    def share_high(self, pin, periods, give_up=60):
+        """The share of time in which a pin is high, over whole periods; `None` if it does not move."""
+        edges, last, end = [], self.level(pin), time.monotonic() + give_up
+        while len(edges) < 2 * periods + 1:
+            level, now = self.level(pin), time.monotonic()
+            if level != last:
+                edges.append((now, level))
+                last = level
+            elif now > end:
+                return None
+            time.sleep(0.001)
+        high = sum(b[0] - a[0] for a, b in zip(edges, edges[1:]) if a[1])
+        return high / (edges[-1][0] - edges[0][0])
+
+    @contextlib.contextmanager
+    def watch(self, pin):
+        """Looks at a pin all the while, about a thousand times a second; gives the set of levels that it had."""
+        levels, over = set(), threading.Event()
+
+        def look():
+            while not over.wait(0.001):
+                levels.add(self.level(pin))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield levels
+        finally:
+            over.set()
+            thread.join()
+
+    def set_temperature(self, celsius):
+        """Moves the sensor on the I2C bus."""
+        self.monitor.sendall(f"qom-set /machine/peripheral/sensor temperature {round(1000 * celsius)}\n".encode())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()

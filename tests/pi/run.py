@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Boots an emulated Raspberry Pi 3B with twind on its card, and runs the cases.
+
+    run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [CASE…]
+
+Everything in the work folder may be thrown away, and is looked at when a case fails. Exit status 1 if one does.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import traceback
+
+from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
+from daemon import configuration
+from hub import Hub
+from machine import Failed, Machine, until
+
+CASES = {
+    "clock": lambda cases: cases.clock(),
+    **{board: lambda cases, board=board: cases.scene(board) for board in BOARDS},
+    "same": lambda cases: cases.same(),
+    **{f"crash-{board}": lambda cases, board=board: cases.crash(board) for board in BOARDS[1:]},
+    "cost": lambda cases: cases.cost(),
+}
+
+
+def stored_twin(hub, twind, folder):
+    """Has the arm64 binary fetch a twin here and keep it; returns the folder of the record."""
+    hub.patch(CLOCK_DEVICE, CLOCK_DESIRED)
+    os.mkdir(folder)
+    write(f"{folder}/secret", f"{hub.connection_strings[CLOCK_DEVICE]};GatewayHostName=127.0.0.1", 0o600)
+    write(f"{folder}/temperature", "25")
+    write(
+        f"{folder}/twind.toml",
+        f"""[hub]
+connection-string-file = "secret"
+port = {hub.port}
+ca-file = "{hub.ca}"
+[twin]
+state-dir = "{folder}/state"
+[board]
+driver = "simulated"
+folder = "{folder}/board"
+[outputs.fan]
+pwm = {{ channel = 0 }}
+[sensors.cabinet]
+driver = "file"
+path = "{folder}/temperature"
+[climate]
+sensor = "cabinet"
+[local]
+socket = "{folder}/socket"
+""",
+    )
+    command = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", twind]
+    with open(f"{folder}/log", "w") as log:
+        daemon = subprocess.Popen([*command, "run", "--config", f"{folder}/twind.toml"], stderr=log)
+        try:
+            until("twind here has a twin", lambda: alive(daemon, f"{folder}/log") and "fanOn" in hub.reported(CLOCK_DEVICE))
+        finally:
+            daemon.terminate()
+            daemon.wait()
+    return f"{folder}/state"
+
+
+def alive(process, log):
+    if process.poll() is not None:
+        with open(log) as text:
+            raise Failed(f"twind here ended with {process.returncode}: {text.read()}")
+    return True
+
+
+def write(path, text, mode=0o644):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        file.write(text)
+
+
+def card(image, twind, hub, folder):
+    """A card of its own, with one archive more than the image has."""
+    state = stored_twin(hub, twind, f"{folder}/stored")
+    payload = f"{folder}/payload"
+    os.mkdir(payload)
+    shutil.copy(twind, f"{payload}/twind")
+    shutil.copy(hub.ca, f"{payload}/ca.pem")
+    for device, board in [(f"pi-{board}", board) for board in BOARDS] + [(CLOCK_DEVICE, "gpiochip")]:
+        write(f"{payload}/{device}.toml", configuration(board, device, hub.port))
+        write(f"{payload}/{device}.secret", hub.connection_strings[device], 0o600)
+    archive = f"{folder}/payload.tar"
+
+    def of_root(entry):
+        entry.uid = entry.gid = 0
+        entry.uname = entry.gname = "root"
+        return entry
+
+    with tarfile.open(archive, "w") as tar:
+        tar.add(payload, "root", filter=of_root)
+        tar.add(state, f"var/lib/{CLOCK_DEVICE}", filter=of_root)
+    path = f"{folder}/sd.img"
+    subprocess.run(["cp", "--sparse=always", f"{image}/sd.img", path], check=True)
+    commands = f"cd root\nwrite {archive} payload.tar\n"
+    subprocess.run(["debugfs", "-w", "-f", "-", path], input=commands, text=True, check=True, capture_output=True)
+    return path
+
+
+def run(arguments, folder):
+    results = []
+    hub = Hub(arguments.twinhub, folder, DEVICES)
+    machine = None
+    try:
+        machine = Machine(arguments.image, card(arguments.image, arguments.twind, hub, folder), folder)
+        print(f"booted in {machine.boot():.0f} s", flush=True)
+        machine.run("tar -C / -xf /root/payload.tar && sync")
+        cases = Cases(machine, hub)
+        if "clock" not in arguments.cases:
+            cases.set_clock()
+        for name in arguments.cases:
+            begin = time.monotonic()
+            try:
+                measured, passed = CASES[name](cases), True
+            except Failed as failure:
+                measured, passed = str(failure), False
+            except Exception:  # What nobody thought of fails the case, not the others.
+                measured, passed = traceback.format_exc(), False
+            results.append((name, passed, time.monotonic() - begin, measured))
+            print(f"{'ok' if passed else 'FAILED'}: {name}: {measured}", flush=True)
+            if name == "clock" and not passed:
+                cases.set_clock()
+    finally:
+        if machine:
+            machine.end()
+        hub.end()
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("image", "twind", "twinhub", "work"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.cases if name not in CASES]
+    if unknown:
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    # In this order, whatever was asked for: the clock is only wrong once.
+    arguments.cases = [name for name in CASES if not arguments.cases or name in arguments.cases]
+    folder = os.path.abspath(arguments.work)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    results = run(arguments, folder)
+    print()
+    for name, passed, seconds, measured in results:
+        print(f"{name:16} {'ok' if passed else 'FAILED':7} {seconds:5.0f} s  {measured.splitlines()[0][:150]}")
+    if not all(passed for _, passed, _, _ in results):
+        print(f"the console's and the hub's logs are in {folder}")
+    return 0 if results and all(passed for _, passed, _, _ in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
