@@ -283,7 +283,7 @@ impl Daemon {
                 }
             }
         };
-        let (pollers, readings) = match start_pollers(&fresh.sensors, self.clock) {
+        let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock) {
             Ok(started) => started,
             Err(error) => {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
@@ -303,7 +303,8 @@ impl Daemon {
         }
         self.engine.handle_timeout(now);
         self.pump();
-        core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
+        // Who is in a read is waited for by its successor, not here.
+        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
@@ -351,6 +352,15 @@ impl Outbox for Unconnected {
 fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
     Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+}
+
+fn restart_pollers(
+    before: &Pollers,
+    settings: &[SensorSettings],
+    clock: SystemClock,
+) -> io::Result<(Pollers, Readings)> {
+    let (deliver, readings) = readings();
+    Ok((before.start_next(settings, move || clock.boot(), deliver)?, readings))
 }
 
 /// A third of the watchdog's patience, so that one late step does not end the daemon.
