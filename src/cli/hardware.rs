@@ -35,10 +35,9 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Out
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
-        Fault::Ambiguous => {
-            "several devices bear this name and nothing says which is meant; name one by `path`"
-        }
+        Fault::Ambiguous => "several devices bear this name; write which is meant, as NAME@PLACE",
         Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
+        Fault::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
         Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
         Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",

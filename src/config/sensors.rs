@@ -140,9 +140,9 @@ fn source(table: &mut Reader<'_>, driver: Option<Driver>, measures: &str, places
 fn id_means(driver: Driver) -> &'static str {
     match driver {
         Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
-        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1_input\" (or `path`)",
+        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1\" (or `path`)",
         Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
-        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure_input\" (or `path`)",
+        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure\" (or `path`)",
         Driver::File => "nothing",
     }
 }
@@ -150,21 +150,32 @@ fn id_means(driver: Driver) -> &'static str {
 /// Can a device be called this?
 fn check_id(driver: Driver, id: &str, channel: Option<Channel>) -> Result<(), String> {
     let shown = values::shorten(id);
-    match driver {
-        Driver::W1 if !w1::is_id(id) => Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
-        Driver::Iio if id.starts_with("iio:device") => Err(format!(
-            "is a number, which changes with the order in which devices are found: write what the `name` beside \
-             the attribute says, found \"{shown}\""
-        )),
-        Driver::Iio if id.contains('/') || id.rsplit(':').any(str::is_empty) => {
-            Err(format!("must be {}, found \"{shown}\"", id_means(driver)))
-        }
-        Driver::Iio if channel.is_none() && !id.contains(':') => Err(format!(
-            "must name the attribute, such as \"{shown}:in_pressure_input\": only temperature and humidity are \
-             found without"
-        )),
-        _ => Ok(()),
+    let (numbered, attribute) = match driver {
+        Driver::W1 if w1::is_id(id) => return Ok(()),
+        Driver::W1 => return Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
+        Driver::Hwmon => ("hwmon", '/'),
+        Driver::Iio => ("iio:device", ':'),
+        Driver::ThermalZone => ("thermal_zone", '@'),
+        Driver::File => return Ok(()),
+    };
+    let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    if id.strip_prefix(numbered).is_some_and(is_digit) {
+        return Err(format!(
+            "is a number, which changes with the order in which devices are found: write what the `name` or `type` \
+             beside the attribute says, found \"{shown}\""
+        ));
     }
+    let leads_away = id.split('/').any(|part| part == "..") || (driver != Driver::Hwmon && id.contains('/'));
+    if leads_away || id.split([attribute, '@']).any(str::is_empty) {
+        return Err(format!("must be {}, found \"{shown}\"", id_means(driver)));
+    }
+    if driver == Driver::Iio && channel.is_none() && !id.contains(':') {
+        return Err(format!(
+            "must name the channel, such as \"{shown}:in_pressure\": only temperature and humidity are \
+             found without"
+        ));
+    }
+    Ok(())
 }
 
 /// It becomes a key of the twin.

@@ -33,8 +33,10 @@ pub enum Fault {
     Missing,
     /// Several devices bear its name, and nothing says which is meant.
     Ambiguous,
-    /// It is there but cannot be read (an I/O error, a failed checksum).
+    /// It is there but cannot be read (an I/O error, no answer).
     Unreadable,
+    /// It answered, and the answer was damaged on the way.
+    BadChecksum,
     /// What was read is not a number.
     NotANumber,
     /// Outside what the sensor can measure.
@@ -56,6 +58,7 @@ impl Fault {
             Self::Unreadable => "unreadable",
             Self::NotANumber => "not-a-number",
             Self::OutOfRange => "out-of-range",
+            Self::BadChecksum => "bad-checksum",
             Self::PowerOnValue => "power-on-value",
             Self::Jump => "jump",
             Self::Stale => "stale",

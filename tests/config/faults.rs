@@ -104,7 +104,14 @@ fn a_device_that_cannot_be_called_so_is_refused() {
         ("iio", "temperature", "bme280:", "`id` must be the device's name, such as \"bme280\""),
         ("iio", "temperature", ":in_temp_input", "`id` must be the device's name"),
         ("iio", "temperature", "bme280:../name", "`id` must be the device's name"),
-        ("iio", "pressure", "bme280", "must name the attribute, such as \"bme280:in_pressure_input\""),
+        ("iio", "temperature", "bme280@", "`id` must be the device's name"),
+        ("iio", "temperature", "iio:device1@1-0076", "`id` is a number, which changes"),
+        ("hwmon", "temperature", "hwmon0/temp1_input", "`id` is a number, which changes"),
+        ("hwmon", "temperature", "lm75@/temp1", "`id` must be the device, such as \"cpu_thermal\""),
+        ("hwmon", "temperature", "lm75/../name", "found \"lm75/../name\""),
+        ("thermal-zone", "temperature", "thermal_zone0", "`id` is a number, which changes"),
+        ("thermal-zone", "temperature", "../cpu-thermal", "`id` must be the zone's type"),
+        ("iio", "pressure", "bme280", "must name the channel, such as \"bme280:in_pressure\""),
     ];
     for (driver, measures, id, told) in cases {
         let sensor =

@@ -272,3 +272,26 @@ fn what_an_iio_sensor_measures_says_which_channel_it_is() {
         assert_eq!((settings.sensors[2].period, settings.sensors[2].plausible.reject.len()), (seconds(5), 0));
     }
 }
+
+#[test]
+fn a_device_of_a_name_that_several_bear_is_named_with_its_place() {
+    let site = Site::new();
+    let climate = replaced(SITE, "[climate]", "[climate]\nsensor = \"cabinet\"");
+    let ids = [
+        ("hwmon", "lm75@1-0048"),
+        ("hwmon", "lm75@1-0048/temp1"),
+        ("hwmon", "nct6775/AUX 1/2"),
+        ("hwmon", "hwmonitor"),
+        ("iio", "bme280@1-0076"),
+        ("iio", "bme280@spi0.0:in_pressure"),
+        ("thermal-zone", "acpitz@LNXTHERM:00"),
+    ];
+    for (driver, id) in ids {
+        let sensor = format!("[sensors.x]\ndriver = \"{driver}\"\nid = \"{id}\"\n");
+        let source = site.right(&format!("{climate}{sensor}")).sensors[2].source.clone();
+        let (Source::Hwmon { at } | Source::Iio { at, .. } | Source::ThermalZone { at }) = source else {
+            panic!("{source:?}")
+        };
+        assert_eq!(at, Locator::Id(id.into()));
+    }
+}

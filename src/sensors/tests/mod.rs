@@ -4,6 +4,7 @@ mod attributes;
 mod iio;
 mod sys;
 mod threads;
+mod trees;
 mod w1;
 
 use super::{Plausibility, SensorSettings, Source};
