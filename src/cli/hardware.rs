@@ -41,6 +41,6 @@ fn advice(fault: Fault) -> &'static str {
         Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
         Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
-        Fault::Jump | Fault::Stale => "its value is not believed yet; look again",
+        Fault::Jump | Fault::Frozen | Fault::Stale => "its value is not believed yet; look again",
     }
 }

@@ -81,7 +81,10 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let (period, stale_after) = times(&mut table, driver);
     // What the sensor shows then is shown by the same scale and offset as its readings.
     let power_on = (driver == Some(Driver::W1)).then_some(POWER_ON_W1 * scale + offset);
-    let plausible = plausible(&mut table, power_on, &measures, unit);
+    let plausible = Plausibility {
+        frozen_repeats: frozen_repeats(&mut table, period),
+        ..plausible(&mut table, power_on, &measures, unit)
+    };
     let small_change = match measures.as_str() {
         TEMPERATURE => SMALL_CHANGE_DEGREES,
         HUMIDITY => SMALL_CHANGE_HUMIDITY,
@@ -226,5 +229,15 @@ fn plausible(
     let max_step = table.number_if("max-step", "more than 0", |number| number > 0.0).map(|at| at.value);
     let reject = table.read("reject", values::numbers);
     let reject = reject.map_or_else(|| power_on.into_iter().collect(), |at| at.value);
-    Plausibility { valid, max_step, reject }
+    Plausibility { valid, max_step, reject, frozen_repeats: None }
+}
+
+/// Counted in samples, so that a machine that slept has not seen a sensor freeze.
+fn frozen_repeats(table: &mut Reader<'_>, period: Duration) -> Option<u32> {
+    let after = table.duration("frozen-after", PERIOD_MIN..=STALE_MAX)?.value;
+    if after < period {
+        let say = format!("must be at least `period`, which is {}", values::time_name(period));
+        table.wrong("frozen-after", say);
+    }
+    Some(u32::try_from(after.as_nanos().div_ceil(period.as_nanos())).unwrap_or(u32::MAX))
 }

@@ -45,6 +45,8 @@ pub enum Fault {
     PowerOnValue,
     /// A jump too large to be believed until it repeats.
     Jump,
+    /// The very same number for longer than `frozen-after`.
+    Frozen,
     /// No valid value for longer than `stale-after`.
     Stale,
 }
@@ -56,11 +58,12 @@ impl Fault {
             Self::Missing => "missing",
             Self::Ambiguous => "ambiguous",
             Self::Unreadable => "unreadable",
+            Self::BadChecksum => "bad-checksum",
             Self::NotANumber => "not-a-number",
             Self::OutOfRange => "out-of-range",
-            Self::BadChecksum => "bad-checksum",
             Self::PowerOnValue => "power-on-value",
             Self::Jump => "jump",
+            Self::Frozen => "frozen",
             Self::Stale => "stale",
         }
     }

@@ -127,6 +127,8 @@ pub struct Plausibility {
     pub max_step: Option<f64>,
     /// Power-on values that are no reading.
     pub reject: Vec<f64>,
+    /// After so many repetitions of the very same number it is none either.
+    pub frozen_repeats: Option<u32>,
 }
 
 /// One sensor.

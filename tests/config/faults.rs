@@ -67,6 +67,8 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
         ("sensors.door", "unit = \"kelvin\"", "is for temperatures"),
         ("sensors.cabinet", "unit = \"kelvim\"", "did you mean \"kelvin\"?"),
         ("sensors.cabinet", "stale-after = \"1s\"", "at least `period`, which is 5s"),
+        ("sensors.cabinet", "frozen-after = \"1s\"", "`frozen-after` must be at least `period`, which is 5s"),
+        ("sensors.cabinet", "frozen-after = 60", "must be a time with its unit"),
         ("sensors.cabinet", "valid = [5, 1]", "must have its lower end first"),
         ("sensors.cabinet", "valid = [5]", "must be two numbers"),
         ("sensors.cabinet", "reject = 85.0", "must be a list of numbers"),

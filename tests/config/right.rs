@@ -34,7 +34,7 @@ fn a_small_file_does_and_takes_every_default() {
     let sensor = &settings.sensors[0];
     assert_eq!(sensor.source, Source::File { path: "/run/t".into() });
     assert_eq!((sensor.scale, sensor.offset, sensor.period), (1.0, 0.0, seconds(5)));
-    assert_eq!(sensor.plausible.valid, (-55.0, 125.0));
+    assert_eq!((sensor.plausible.valid, sensor.plausible.frozen_repeats), ((-55.0, 125.0), None));
     assert_eq!(settings.engine.sensors[0].stale_after, seconds(30));
 
     let climate = settings.engine.climate.unwrap();
@@ -104,6 +104,7 @@ unit = "fahrenheit"
 stale-after = "1m"
 max-step = 3
 reject = [0, 185.0]
+frozen-after = "61s"
 [sensors.b]
 driver = "hwmon"
 path = "/sys/x"
@@ -168,6 +169,7 @@ socket = "/tmp/s"
     let [a, b] = settings.sensors.as_slice() else { panic!("two sensors") };
     assert_eq!(a.source, Source::ThermalZone { at: Locator::Id("cpu-thermal".into()) });
     assert_eq!((a.plausible.valid, a.plausible.max_step), ((-67.0, 257.0), Some(3.0)));
+    assert_eq!((a.period, a.plausible.frozen_repeats), (seconds(5), Some(13)), "no sooner than after 61 s");
     assert_eq!(a.plausible.reject, [0.0, 185.0]);
     assert_eq!(b.source, Source::Hwmon { at: Locator::Path("/sys/x".into()) });
     assert_eq!((b.plausible.valid, b.scale, b.offset), ((-1.0, 1000.5), 0.001, -0.5));
