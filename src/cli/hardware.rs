@@ -127,13 +127,12 @@ fn by_climate(id: OutputId, climate: Option<&ClimateSpec>) -> String {
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
-        Fault::Ambiguous => {
-            "several devices bear this name and nothing says which is meant; name one by `path`"
-        }
+        Fault::Ambiguous => "several devices bear this name; write which is meant, as NAME@PLACE",
         Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
+        Fault::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
         Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
         Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
-        Fault::Jump | Fault::Stale => "its value is not believed yet; look again",
+        Fault::Jump | Fault::Frozen | Fault::Stale => "its value is not believed yet; look again",
     }
 }

@@ -87,7 +87,9 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
             table.wrong(key, "is for an output with `pwm`; one with `pin` is on or off only");
         }
     }
-    let rows = when::read(table.table("when"), kind, matches!(line, Some((Line::SoftPwm { .. }, _))));
+    // A simulated board's file stays as it was written.
+    let needs_us = board.needs_lines() && matches!(line, Some((Line::SoftPwm { .. }, _)));
+    let rows = when::read(table.table("when"), kind, needs_us);
     let active_low = active_low(&mut table);
     let header = table.header();
     table.finish();

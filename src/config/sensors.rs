@@ -81,7 +81,10 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let (period, stale_after) = times(&mut table, driver);
     // What the sensor shows then is shown by the same scale and offset as its readings.
     let power_on = (driver == Some(Driver::W1)).then_some(POWER_ON_W1 * scale + offset);
-    let plausible = plausible(&mut table, power_on, &measures, unit);
+    let plausible = Plausibility {
+        frozen_repeats: frozen_repeats(&mut table, period),
+        ..plausible(&mut table, power_on, &measures, unit)
+    };
     let small_change = match measures.as_str() {
         TEMPERATURE => SMALL_CHANGE_DEGREES,
         HUMIDITY => SMALL_CHANGE_HUMIDITY,
@@ -140,9 +143,9 @@ fn source(table: &mut Reader<'_>, driver: Option<Driver>, measures: &str, places
 fn id_means(driver: Driver) -> &'static str {
     match driver {
         Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
-        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1_input\" (or `path`)",
+        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1\" (or `path`)",
         Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
-        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure_input\" (or `path`)",
+        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure\" (or `path`)",
         Driver::File => "nothing",
     }
 }
@@ -150,21 +153,32 @@ fn id_means(driver: Driver) -> &'static str {
 /// Can a device be called this?
 fn check_id(driver: Driver, id: &str, channel: Option<Channel>) -> Result<(), String> {
     let shown = values::shorten(id);
-    match driver {
-        Driver::W1 if !w1::is_id(id) => Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
-        Driver::Iio if id.starts_with("iio:device") => Err(format!(
-            "is a number, which changes with the order in which devices are found: write what the `name` beside \
-             the attribute says, found \"{shown}\""
-        )),
-        Driver::Iio if id.contains('/') || id.rsplit(':').any(str::is_empty) => {
-            Err(format!("must be {}, found \"{shown}\"", id_means(driver)))
-        }
-        Driver::Iio if channel.is_none() && !id.contains(':') => Err(format!(
-            "must name the attribute, such as \"{shown}:in_pressure_input\": only temperature and humidity are \
-             found without"
-        )),
-        _ => Ok(()),
+    let (numbered, attribute) = match driver {
+        Driver::W1 if w1::is_id(id) => return Ok(()),
+        Driver::W1 => return Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
+        Driver::Hwmon => ("hwmon", '/'),
+        Driver::Iio => ("iio:device", ':'),
+        Driver::ThermalZone => ("thermal_zone", '@'),
+        Driver::File => return Ok(()),
+    };
+    let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    if id.strip_prefix(numbered).is_some_and(is_digit) {
+        return Err(format!(
+            "is a number, which changes with the order in which devices are found: write what the `name` or `type` \
+             beside the attribute says, found \"{shown}\""
+        ));
     }
+    let leads_away = id.split('/').any(|part| part == "..") || (driver != Driver::Hwmon && id.contains('/'));
+    if leads_away || id.split([attribute, '@']).any(str::is_empty) {
+        return Err(format!("must be {}, found \"{shown}\"", id_means(driver)));
+    }
+    if driver == Driver::Iio && channel.is_none() && !id.contains(':') {
+        return Err(format!(
+            "must name the channel, such as \"{shown}:in_pressure\": only temperature and humidity are \
+             found without"
+        ));
+    }
+    Ok(())
 }
 
 /// It becomes a key of the twin.
@@ -215,5 +229,15 @@ fn plausible(
     let max_step = table.number_if("max-step", "more than 0", |number| number > 0.0).map(|at| at.value);
     let reject = table.read("reject", values::numbers);
     let reject = reject.map_or_else(|| power_on.into_iter().collect(), |at| at.value);
-    Plausibility { valid, max_step, reject }
+    Plausibility { valid, max_step, reject, frozen_repeats: None }
+}
+
+/// Counted in samples, so that a machine that slept has not seen a sensor freeze.
+fn frozen_repeats(table: &mut Reader<'_>, period: Duration) -> Option<u32> {
+    let after = table.duration("frozen-after", PERIOD_MIN..=STALE_MAX)?.value;
+    if after < period {
+        let say = format!("must be at least `period`, which is {}", values::time_name(period));
+        table.wrong("frozen-after", say);
+    }
+    Some(u32::try_from(after.as_nanos().div_ceil(period.as_nanos())).unwrap_or(u32::MAX))
 }

@@ -21,8 +21,8 @@ pub(super) struct Rows {
     pub(super) autos: Vec<(&'static str, Span)>,
 }
 
-/// Reads the table of an output of this kind; one that is pulsed by software cannot go on alone.
-pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, by_software: bool) -> Rows {
+/// Reads the table of an output of this kind. `needs_us`: a share of full lasts only while the daemon pulses the pin.
+pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> Rows {
     let default = When::default();
     let mut autos = Vec::new();
     let start = table.read("start", |value| drive(value, kind));
@@ -31,7 +31,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, by_software: bool) -
     let sensor_fault =
         fixed(&mut table, "sensor-fault", kind, "without a valid reading there is no climate to follow");
     let overheat = fixed(&mut table, "overheat", kind, "the row stands above the climate");
-    if by_software {
+    if needs_us {
         for (row, drive) in [("stop", stop), ("crash", crash)] {
             if drive.is_some_and(|drive| !rests(drive)) {
                 let say = "must be \"on\" or \"off\" with PWM by software: nobody pulses the pin when the daemon is gone";

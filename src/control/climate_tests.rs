@@ -204,6 +204,29 @@ fn several_sensors_make_one_temperature() {
 }
 
 #[test]
+fn with_one_of_two_frozen_the_other_counts_and_with_both_lost_the_first_is_named() {
+    for (combine, both) in [(Combine::Max, 26.0), (Combine::Mean, 25.0), (Combine::FirstGood, 24.0)] {
+        let spec = ClimateSpec { combine, sensors: vec![SensorId(0), SensorId(1)], ..climate_spec() };
+        let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
+        rig.observe(0, Ok(24.0));
+        rig.observe(1, Ok(26.0));
+        rig.step_at(at(10));
+        rig.observe(0, Ok(24.0));
+        rig.observe(1, Err(Fault::Frozen));
+        assert_eq!((rig.step_at(at(29)), rig.climate.temperature()), (Regime::InRange, Some(celsius(both))));
+        rig.step_at(at(30));
+        assert_eq!(rig.climate.temperature(), Some(celsius(24.0)), "{combine:?}: what froze is old");
+        assert_eq!(rig.climate.fault(at(30), &rig.sensors), None);
+        rig.observe(0, Err(Fault::Missing));
+        assert_eq!(rig.step_at(at(40)), Regime::SensorFault);
+        assert_eq!(rig.climate.fault(at(40), &rig.sensors), Some(Fault::Missing), "{combine:?}");
+        rig.observe(1, Ok(27.0));
+        rig.step();
+        assert_eq!(rig.climate.temperature(), Some(celsius(27.0)), "{combine:?}: the other is back");
+    }
+}
+
+#[test]
 fn a_value_counts_until_exactly_stale_after() {
     let mut rig = Rig::switched();
     rig.at_degrees(25.0);

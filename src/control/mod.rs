@@ -34,8 +34,10 @@ pub enum Fault {
     Missing,
     /// Several devices bear its name, and nothing says which is meant.
     Ambiguous,
-    /// It is there but cannot be read (an I/O error, a failed checksum).
+    /// It is there but cannot be read (an I/O error, no answer).
     Unreadable,
+    /// It answered, and the answer was damaged on the way.
+    BadChecksum,
     /// What was read is not a number.
     NotANumber,
     /// Outside what the sensor can measure.
@@ -44,6 +46,8 @@ pub enum Fault {
     PowerOnValue,
     /// A jump too large to be believed until it repeats.
     Jump,
+    /// The very same number for longer than `frozen-after`.
+    Frozen,
     /// No valid value for longer than `stale-after`.
     Stale,
 }
@@ -55,10 +59,12 @@ impl Fault {
             Self::Missing => "missing",
             Self::Ambiguous => "ambiguous",
             Self::Unreadable => "unreadable",
+            Self::BadChecksum => "bad-checksum",
             Self::NotANumber => "not-a-number",
             Self::OutOfRange => "out-of-range",
             Self::PowerOnValue => "power-on-value",
             Self::Jump => "jump",
+            Self::Frozen => "frozen",
             Self::Stale => "stale",
         }
     }

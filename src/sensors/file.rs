@@ -19,10 +19,6 @@ impl Kind for File {
         Ok(self.path.clone())
     }
 
-    fn still_at(&self, _place: &Path) -> bool {
-        true
-    }
-
     fn raw_per_unit(&self, _place: &Path) -> f64 {
         1.0
     }

@@ -1,54 +1,43 @@
-//! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`. The numbers change with the order in which
-//! drivers load, the names do not. Several devices of one name (two chips of a kind) are told apart by nothing that a
-//! driver shows, so they are taken in the order of where they are attached, which stays.
+//! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`.
 
 use super::Locator;
-use super::sysfs::{Kind, devices, instead, names, read_text, says};
+use super::named::Class;
+use super::sysfs::{Kind, entries, read_text};
 use crate::control::Fault;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "hwmon";
+const INPUT: &str = "_input";
 /// What a device's name alone stands for.
-const FIRST_TEMPERATURE: &str = "temp1_input";
+const FIRST_TEMPERATURE: &str = "temp1";
 
 pub(super) struct Hwmon {
-    class: PathBuf,
+    class: Class,
     at: Locator,
 }
 
 impl Hwmon {
     pub(super) fn new(root: &Path, at: &Locator) -> Self {
-        Self { class: root.join("class/hwmon"), at: at.clone() }
-    }
-
-    fn named(&self, name: &str) -> Vec<PathBuf> {
-        let mut named = devices(&self.class, PREFIX);
-        named.retain(|device| says(&device.join("name"), name));
-        // Stable, so those without a place of attachment stay in the order of their numbers.
-        named.sort_by_cached_key(|device| fs::canonicalize(device.join("device")).ok());
-        named
+        Self { class: Class::new(root.join("class/hwmon"), "hwmon", "name"), at: at.clone() }
     }
 }
 
-/// The device's name, and the attribute or label that is meant.
+/// The device, and the attribute, channel or label that is meant.
 fn split(id: &str) -> (&str, &str) {
     id.split_once('/').unwrap_or((id, FIRST_TEMPERATURE))
 }
 
-/// The attribute of that name (`temp1_input`), or the input with that label (`CPU`).
+/// The attribute of that name (`temp1_input`), or the input of that channel (`temp1`) or with that label (`CPU`).
 fn attribute(device: &Path, name: &str) -> Option<PathBuf> {
-    let named = device.join(name);
-    if named.is_file() {
-        return Some(named);
-    }
-    let entries = fs::read_dir(device).ok()?.flatten();
-    let labelled = entries.filter_map(|entry| {
-        let file = entry.file_name().into_string().ok()?;
-        let input = device.join(format!("{}_input", file.strip_suffix("_label")?));
-        read_text(&entry.path()).is_ok_and(|label| label.trim() == name).then_some(input)
+    let named = [name.to_owned(), format!("{name}{INPUT}")].map(|name| device.join(name));
+    named.into_iter().find(|path| path.is_file()).or_else(|| labelled(device, name))
+}
+
+fn labelled(device: &Path, label: &str) -> Option<PathBuf> {
+    let inputs = entries(device).into_iter().filter_map(|file| {
+        let input = device.join(format!("{}{INPUT}", file.strip_suffix("_label")?));
+        read_text(&device.join(file)).is_ok_and(|text| text.trim() == label).then_some(input)
     });
-    labelled.min()
+    inputs.min()
 }
 
 impl Kind for Hwmon {
@@ -56,17 +45,9 @@ impl Kind for Hwmon {
         match &self.at {
             Locator::Path(path) => Ok(path.clone()),
             Locator::Id(id) => {
-                let (name, what) = split(id);
-                let mut named = self.named(name).into_iter();
-                named.find_map(|device| attribute(&device, what)).ok_or(Fault::Missing)
+                let (device, what) = split(id);
+                self.class.find(device, |device| attribute(device, what))
             }
-        }
-    }
-
-    fn still_at(&self, place: &Path) -> bool {
-        match &self.at {
-            Locator::Path(_) => true,
-            Locator::Id(id) => says(&place.with_file_name("name"), split(id).0),
         }
     }
 
@@ -89,6 +70,9 @@ impl Kind for Hwmon {
     }
 
     fn elsewhere(&self) -> String {
-        instead(&self.class, names(&self.class, PREFIX, "name"))
+        match &self.at {
+            Locator::Path(path) => format!("not at {}", path.display()),
+            Locator::Id(id) => self.class.elsewhere(split(id).0, |name| name.ends_with(INPUT)),
+        }
     }
 }

@@ -1,16 +1,15 @@
-//! Industrial I/O: `/sys/bus/iio/devices/iio:device*`, known by their `name`. The numbers change with the order in which
-//! devices are found, the names do not. Two devices of one name cannot be told apart: neither is read.
+//! Industrial I/O: `/sys/bus/iio/devices/iio:device*`, known by their `name`.
 //!
 //! Terms: a *channel* is one quantity of a device (`in_temp`), an *attribute* a file about it. Where the driver
 //! computes, the channel has an `…_input`; else a `…_raw`, of which (raw + offset) × scale is the same.
 //! Deliberately absent: buffers and triggers.
 
 use super::Locator;
-use super::sysfs::{Kind, devices, entries, instead, names, number, read_text, says};
+use super::named::Class;
+use super::sysfs::{Kind, number, read_text};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "iio:device";
 const INPUT: &str = "_input";
 const RAW: &str = "_raw";
 
@@ -33,34 +32,26 @@ impl Channel {
 }
 
 pub(super) struct Iio {
-    devices: PathBuf,
+    class: Class,
     at: Locator,
     channel: Option<Channel>,
 }
 
 impl Iio {
     pub(super) fn new(root: &Path, at: &Locator, channel: Option<Channel>) -> Self {
-        Self { devices: root.join("bus/iio/devices"), at: at.clone(), channel }
+        let class = Class::new(root.join("bus/iio/devices"), "iio:device", "name");
+        Self { class, at: at.clone(), channel }
     }
 
-    fn named(&self, name: &str) -> Vec<PathBuf> {
-        let mut named = devices(&self.devices, PREFIX);
-        named.retain(|device| says(&device.join("name"), name));
-        named
-    }
-
+    /// The attribute of that name, or the reading of that channel, or of the channel that need not be named.
     fn attribute(&self, device: &Path, named: Option<&str>) -> Option<PathBuf> {
-        let mut attributes = match (named, self.channel) {
-            (Some(attribute), _) => vec![attribute.to_owned()],
-            (None, Some(channel)) => [INPUT, RAW].map(|end| format!("{}{end}", channel.name())).into(),
-            (None, None) => vec![],
-        };
-        attributes.retain(|attribute| device.join(attribute).is_file());
-        attributes.first().map(|attribute| device.join(attribute))
+        let name = named.or_else(|| self.channel.map(Channel::name))?;
+        let attributes = ["", INPUT, RAW].map(|end| device.join(format!("{name}{end}")));
+        attributes.into_iter().find(|attribute| attribute.is_file())
     }
 }
 
-/// The device's name, and the attribute if one is meant. No attribute has a colon in its name.
+/// The device, and the attribute or channel if one is named. No attribute has a colon in its name.
 fn split(id: &str) -> (&str, Option<&str>) {
     id.rsplit_once(':').map_or((id, None), |(device, attribute)| (device, Some(attribute)))
 }
@@ -94,24 +85,9 @@ impl Kind for Iio {
         match &self.at {
             Locator::Path(path) => Ok(path.clone()),
             Locator::Id(id) => {
-                let (name, attribute) = split(id);
-                match &*self.named(name) {
-                    [] => Err(Fault::Missing),
-                    [device] => self.attribute(device, attribute).ok_or(Fault::Missing),
-                    _ => Err(Fault::Ambiguous),
-                }
+                let (device, named) = split(id);
+                self.class.find(device, |device| self.attribute(device, named))
             }
-        }
-    }
-
-    /// A second device of the name makes the first as doubtful as itself, whichever came first.
-    fn still_at(&self, place: &Path) -> bool {
-        match &self.at {
-            Locator::Path(_) => true,
-            Locator::Id(id) => match &*self.named(split(id).0) {
-                [device] => place.parent() == Some(device),
-                _ => false,
-            },
         }
     }
 
@@ -144,21 +120,10 @@ impl Kind for Iio {
     }
 
     fn elsewhere(&self) -> String {
-        let name = match &self.at {
-            Locator::Id(id) => split(id).0,
-            Locator::Path(_) => "",
-        };
-        match &*self.named(name) {
-            [] => instead(&self.devices, names(&self.devices, PREFIX, "name")),
-            [device] => {
-                let mut readings = entries(device);
-                readings.retain(|name| name.ends_with(INPUT) || name.ends_with(RAW));
-                instead(device, readings)
-            }
-            several => {
-                let places: Vec<_> = several.iter().map(|device| device.display().to_string()).collect();
-                format!("found at {}", places.join(" and at "))
-            }
+        let is_reading = |name: &str| name.ends_with(INPUT) || name.ends_with(RAW);
+        match &self.at {
+            Locator::Path(path) => format!("not at {}", path.display()),
+            Locator::Id(id) => self.class.elsewhere(split(id).0, is_reading),
         }
     }
 }

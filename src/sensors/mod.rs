@@ -11,6 +11,7 @@ pub mod w1;
 mod file;
 mod hwmon;
 mod iio;
+mod named;
 mod plausible;
 mod poller;
 #[cfg(test)]
@@ -74,15 +75,17 @@ pub enum Source {
         /// The file.
         path: PathBuf,
     },
-    /// A hwmon input: `path` names the attribute, or `id` is `DEVICE/ATTRIBUTE` or `DEVICE/LABEL` with the
-    /// device's stable name (`/sys/class/hwmon/hwmon*/name`); `DEVICE` alone is its first temperature. Raw values
+    /// A hwmon input: `path` names the attribute, or `id` is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL`
+    /// with the device's stable name (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several bear it;
+    /// `DEVICE` alone is its first temperature. Raw values
     /// are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of
     /// watts and joules, and plain turns per minute.
     Hwmon {
         /// Stable name, or the attribute's path.
         at: Locator,
     },
-    /// A thermal zone: by its `type` (`cpu-thermal`), or the path of its `temp`. Raw values are thousandths.
+    /// A thermal zone: by its `type` (`cpu-thermal`, or `TYPE@PLACE` where several bear it), or the path of its `temp`.
+    /// Raw values are thousandths.
     ThermalZone {
         /// The zone's type, or the path.
         at: Locator,
@@ -93,8 +96,9 @@ pub enum Source {
         /// The number, or the path.
         at: Locator,
     },
-    /// An Industrial I/O attribute: `path` names it, or `id` is `DEVICE:ATTRIBUTE` with the device's stable name
-    /// (`/sys/bus/iio/devices/iio:device*/name`); `DEVICE` alone is its `channel`. Raw values are the kernel's:
+    /// An Industrial I/O attribute: `path` names it, or `id` is `DEVICE:ATTRIBUTE` or `DEVICE:CHANNEL` with
+    /// the device's stable name (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several bear it;
+    /// `DEVICE` alone is its `channel`. Raw values are the kernel's:
     /// thousandths of degrees and of per cent, kilopascals, millivolts; what the attribute's own `…_offset` and
     /// `…_scale` say is applied to a `…_raw`.
     Iio {
@@ -123,6 +127,8 @@ pub struct Plausibility {
     pub max_step: Option<f64>,
     /// Power-on values that are no reading.
     pub reject: Vec<f64>,
+    /// After so many repetitions of the very same number it is none either.
+    pub frozen_repeats: Option<u32>,
 }
 
 /// One sensor.

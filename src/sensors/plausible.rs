@@ -1,11 +1,15 @@
 //! Which samples are believed. Pure: the same samples give the same verdicts, whenever they come.
 //!
 //! ```text
-//!   finite?  ──►  no power-on value?  ──►  in the valid range?  ──►  a step from the last belief?  ──►  believed
-//!      │                  │                        │                         │ no
-//!  NotANumber       PowerOnValue              OutOfRange            Jump; believed once the next sample
-//!                                                                   lies within a step of this one
+//!   finite?  ──►  no power-on value?  ──►  in the valid range?  ──►  still moving?  ──►  a step from the last
+//!      │                  │                        │                     │            belief?  ──►  believed
+//!  NotANumber       PowerOnValue              OutOfRange              Frozen             │ no
+//!                                                          Jump; believed once the next sample lies within a
+//!                                                          step of this one
 //! ```
+//!
+//! Frozen is a number that repeats to the last digit, sample after sample; faults in between do not thaw it. At rest a
+//! coarse sensor does the same, so the rule is for those who know that theirs has noise.
 //!
 //! The last believed value outlives faults: the first good sample after a gap is compared with it, so a sensor that
 //! comes back wrong is not believed at once. Deliberately absent: age. How old a value may be is the core's to judge.
@@ -24,12 +28,14 @@ pub struct Plausible {
     believed: Option<f64>,
     /// The last sample, if it was a jump that may yet repeat.
     candidate: Option<f64>,
+    /// The last number that was sampled, believed or not, and how often it was repeated since.
+    shown: Option<(f64, u32)>,
 }
 
 impl Plausible {
     /// A judge who has seen nothing yet.
     pub fn new(rules: Plausibility) -> Self {
-        Self { rules, believed: None, candidate: None }
+        Self { rules, believed: None, candidate: None, shown: None }
     }
 
     /// Judges the next sample. A fault of the sensor passes through.
@@ -38,7 +44,12 @@ impl Plausible {
     /// The sensor's own fault, or why its value is not believed.
     pub fn judge(&mut self, sample: Result<f64, Fault>) -> Result<f64, Fault> {
         let candidate = self.candidate.take();
-        let value = self.check(sample?)?;
+        let value = sample?;
+        let is_frozen = self.is_frozen(value);
+        self.check(value)?;
+        if is_frozen {
+            return Err(Fault::Frozen);
+        }
         if self.is_a_step_from(self.believed, value) || self.confirms(candidate, value) {
             self.believed = Some(value);
             return Ok(value);
@@ -47,8 +58,17 @@ impl Plausible {
         Err(Fault::Jump)
     }
 
+    fn is_frozen(&mut self, value: f64) -> bool {
+        let repeats = match self.shown {
+            Some((shown, repeats)) if shown == value => repeats.saturating_add(1),
+            _ => 0,
+        };
+        self.shown = Some((value, repeats));
+        self.rules.frozen_repeats.is_some_and(|most| repeats >= most)
+    }
+
     /// The rules that look at one sample alone.
-    fn check(&self, value: f64) -> Result<f64, Fault> {
+    fn check(&self, value: f64) -> Result<(), Fault> {
         let (lowest, highest) = self.rules.valid;
         if !value.is_finite() {
             Err(Fault::NotANumber)
@@ -57,7 +77,7 @@ impl Plausible {
         } else if !(lowest..=highest).contains(&value) {
             Err(Fault::OutOfRange)
         } else {
-            Ok(value)
+            Ok(())
         }
     }
 
@@ -80,11 +100,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn judge() -> Plausible {
-        Plausible::new(Plausibility { valid: (-40.0, 125.0), max_step: Some(15.0), reject: vec![85.0] })
+        Plausible::new(rules(None))
+    }
+
+    fn rules(frozen_repeats: Option<u32>) -> Plausibility {
+        Plausibility { valid: (-40.0, 125.0), max_step: Some(15.0), reject: vec![85.0], frozen_repeats }
     }
 
     fn verdicts(samples: &[Result<f64, Fault>]) -> Vec<Result<f64, Fault>> {
-        let mut judge = judge();
+        by(judge(), samples)
+    }
+
+    fn by(mut judge: Plausible, samples: &[Result<f64, Fault>]) -> Vec<Result<f64, Fault>> {
         samples.iter().map(|sample| judge.judge(*sample)).collect()
     }
 
@@ -143,6 +170,35 @@ mod tests {
         assert_eq!(verdicts(&[Err(Fault::Missing), Ok(120.0)]), [Err(Fault::Missing), Ok(120.0)]);
     }
 
+    #[test]
+    fn a_number_that_repeats_too_often_is_frozen_until_another_comes() {
+        let (frozen, same) = (Err(Fault::Frozen), Ok(20.0));
+        let samples = [same, same, same, same, Ok(20.0625), same, same, same];
+        let verdicts = by(Plausible::new(rules(Some(2))), &samples);
+        assert_eq!(verdicts, [same, same, frozen, frozen, Ok(20.0625), same, same, frozen]);
+        assert_eq!(by(judge(), &[same; 8]), [same; 8], "without the rule");
+    }
+
+    #[test]
+    fn faults_between_do_not_thaw_a_frozen_number() {
+        let (frozen, missing, same) = (Err(Fault::Frozen), Err(Fault::Missing), Ok(20.0));
+        let verdicts = by(Plausible::new(rules(Some(2))), &[same, missing, same, missing, same]);
+        assert_eq!(verdicts, [same, missing, same, missing, frozen]);
+    }
+
+    #[test]
+    fn another_fault_of_a_frozen_number_is_told_rather() {
+        let power_on = Err(Fault::PowerOnValue);
+        assert_eq!(by(Plausible::new(rules(Some(1))), &[Ok(85.0); 3]), [power_on; 3]);
+    }
+
+    #[test]
+    fn a_sensor_that_thaws_far_from_the_last_belief_has_jumped() {
+        let (frozen, jump) = (Err(Fault::Frozen), Err(Fault::Jump));
+        let verdicts = by(Plausible::new(rules(Some(1))), &[Ok(20.0), Ok(20.0), Ok(60.0), Ok(60.5)]);
+        assert_eq!(verdicts, [Ok(20.0), frozen, jump, Ok(60.5)]);
+    }
+
     /// Mostly values, near each other or not, and now and then what a sensor does in a bad hour.
     fn sample() -> impl Strategy<Value = Result<f64, Fault>> {
         prop_oneof![
@@ -192,8 +248,9 @@ mod tests {
 
         #[test]
         fn without_rules_every_finite_value_is_believed(values in prop::collection::vec(any::<f64>(), 0..20)) {
-            let mut judge = Plausible::new(
-                Plausibility { valid: (f64::NEG_INFINITY, f64::INFINITY), max_step: None, reject: vec![] });
+            let valid = (f64::NEG_INFINITY, f64::INFINITY);
+            let rules = Plausibility { valid, max_step: None, reject: vec![], frozen_repeats: None };
+            let mut judge = Plausible::new(rules);
             for value in values {
                 prop_assert_eq!(judge.judge(Ok(value)).is_ok(), value.is_finite());
             }

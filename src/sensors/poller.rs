@@ -6,14 +6,18 @@
 //!                           └──► end                 └ nobody takes it any more ──► end
 //! ```
 //!
+//! A read that never returns keeps its thread. Those who sample the same after it wait for it, so that it is one thread
+//! however often the configuration is read again; what is known of such a sensor grows old, and the core names that.
+//!
 //! *Beats* are counted from the first sample, so they do not drift; those missed during a slow read are skipped. A
 //! reading is *news* if it says something else than the last news; who takes it is not woken for the rest.
 //! Deliberately absent: reading a clock (the time is given), and waiting for whoever takes the readings.
 
-use super::{Plausible, Sensor, SensorSettings};
+use super::{Plausible, Sensor, SensorSettings, Source};
 use crate::control::{Fault, Reading};
 use crate::units::BootTime;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -48,6 +52,7 @@ pub enum Urgency {
 /// The threads that sample. Dropping it ends them, and waits a moment for those that are in a read.
 pub struct Pollers {
     shared: Arc<Shared>,
+    team: u64,
 }
 
 impl Pollers {
@@ -60,11 +65,7 @@ impl Pollers {
         now: impl Fn() -> BootTime + Send + Sync + 'static,
         deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        Self::start_with(
-            sensors.iter().map(|settings| (settings.clone(), super::open(settings))),
-            now,
-            deliver,
-        )
+        Self::start_with(opened(sensors), now, deliver)
     }
 
     /// As [`Pollers::start`], with sensors of the caller's choice.
@@ -76,13 +77,50 @@ impl Pollers {
         now: impl Fn() -> BootTime + Send + Sync + 'static,
         deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let pollers = Self { shared: Arc::new(Shared::default()) };
+        Self::start_team(Arc::default(), sensors, now, deliver)
+    }
+
+    /// As [`Pollers::start`], for those that take over from these. A sensor is sampled once the threads that sampled
+    /// the same before have ended, so these must be stopped soon.
+    ///
+    /// # Errors
+    /// As [`Pollers::start`]; these go on.
+    pub fn start_next(
+        &self,
+        sensors: &[SensorSettings],
+        now: impl Fn() -> BootTime + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        self.start_next_with(opened(sensors), now, deliver)
+    }
+
+    /// As [`Pollers::start_next`], with sensors of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Pollers::start_next`].
+    pub fn start_next_with(
+        &self,
+        sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
+        now: impl Fn() -> BootTime + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start_team(Arc::clone(&self.shared), sensors, now, deliver)
+    }
+
+    fn start_team(
+        shared: Arc<Shared>,
+        sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
+        now: impl Fn() -> BootTime + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let team = shared.new_team();
+        let pollers = Self { shared, team };
         let (now, deliver) = (Arc::new(now), Arc::new(deliver));
         for (settings, sensor) in sensors {
             let (now, deliver) = (Arc::clone(&now), Arc::clone(&deliver));
             // A thread's name ends at a zero byte, so the system takes none with one inside.
             let name = format!("sensor-{}", settings.name.replace('\0', "?"));
-            let presence = Presence::enter(&pollers.shared, &settings.name);
+            let presence = Presence::enter(&pollers.shared, team, &settings);
             let poller = Poller { settings, sensor, presence };
             let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES);
             thread.spawn(move || poller.run(&*now, &*deliver))?;
@@ -94,16 +132,21 @@ impl Pollers {
     /// and gives the names of the sensors that are still being read; their threads are left to themselves and will
     /// deliver nothing more.
     pub fn stop(self, patience: Duration) -> Vec<String> {
-        self.shared.stop(patience)
+        self.shared.stop(self.team, patience)
     }
 }
 
 impl Drop for Pollers {
     fn drop(&mut self) {
-        self.shared.stop(PATIENCE_AT_DROP);
+        self.shared.stop(self.team, PATIENCE_AT_DROP);
     }
 }
 
+fn opened(sensors: &[SensorSettings]) -> impl Iterator<Item = (SensorSettings, Box<dyn Sensor + Send>)> {
+    sensors.iter().map(|settings| (settings.clone(), super::open(settings)))
+}
+
+/// What all the teams know that followed one another.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -112,9 +155,33 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    teams: u64,
+    threads: u64,
+    /// The threads that have not ended.
+    present: BTreeMap<u64, Present>,
+}
+
+struct Present {
+    team: u64,
+    name: String,
+    source: Source,
     stopping: bool,
-    /// The sensors whose threads have not ended.
-    present: Vec<String>,
+}
+
+impl State {
+    fn is_stopping(&self, thread: u64) -> bool {
+        self.present.get(&thread).is_none_or(|present| present.stopping)
+    }
+
+    fn of_team(&mut self, team: u64) -> impl Iterator<Item = &mut Present> {
+        self.present.values_mut().filter(move |present| present.team == team)
+    }
+
+    /// Is a thread of an earlier team still at what this one samples?
+    fn is_taken(&self, thread: u64) -> bool {
+        let Some(own) = self.present.get(&thread) else { return false };
+        self.present.values().any(|other| other.team < own.team && other.source == own.source)
+    }
 }
 
 impl Shared {
@@ -123,43 +190,64 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stop(&self, patience: Duration) -> Vec<String> {
+    fn new_team(&self) -> u64 {
         let mut state = self.state();
-        if state.stopping {
-            return state.present.clone();
-        }
-        state.stopping = true;
-        self.changed.notify_all();
-        let waited = self.changed.wait_timeout_while(state, patience, |state| !state.present.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.present.clone()
+        state.teams += 1;
+        state.teams
     }
 
-    /// Sleeps, unless the threads are to end: then at once, and the answer is `false`.
-    fn sleep(&self, duration: Duration) -> bool {
-        let waited = self.changed.wait_timeout_while(self.state(), duration, |state| !state.stopping);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.stopping
+    fn stop(&self, team: u64, patience: Duration) -> Vec<String> {
+        let names = |state: &mut State| state.of_team(team).map(|present| present.name.clone()).collect();
+        let mut state = self.state();
+        if state.of_team(team).all(|present| present.stopping) {
+            return names(&mut state);
+        }
+        state.of_team(team).for_each(|present| present.stopping = true);
+        self.changed.notify_all();
+        let is_there = |state: &mut State| state.of_team(team).next().is_some();
+        let waited = self.changed.wait_timeout_while(state, patience, is_there);
+        names(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 }
 
 /// A thread's place in [`State::present`], given up however the thread ends.
 struct Presence {
     shared: Arc<Shared>,
-    name: String,
+    thread: u64,
 }
 
 impl Presence {
-    fn enter(shared: &Arc<Shared>, name: &str) -> Self {
-        shared.state().present.push(name.to_owned());
-        Self { shared: Arc::clone(shared), name: name.to_owned() }
+    fn enter(shared: &Arc<Shared>, team: u64, settings: &SensorSettings) -> Self {
+        let mut state = shared.state();
+        state.threads += 1;
+        let thread = state.threads;
+        let (name, source) = (settings.name.clone(), settings.source.clone());
+        state.present.insert(thread, Present { team, name, source, stopping: false });
+        Self { shared: Arc::clone(shared), thread }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.state().is_stopping(self.thread)
+    }
+
+    /// Waits for the threads that sampled the same before. `false`: the thread is to end.
+    fn take_over(&self) -> bool {
+        let waits = |state: &mut State| !state.is_stopping(self.thread) && state.is_taken(self.thread);
+        let waited = self.shared.changed.wait_while(self.shared.state(), waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).is_stopping(self.thread)
+    }
+
+    /// Sleeps, unless the thread is to end: then at once, and the answer is `false`.
+    fn sleep(&self, duration: Duration) -> bool {
+        let sleeps = |state: &mut State| !state.is_stopping(self.thread);
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), duration, sleeps);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.is_stopping(self.thread)
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        if let Some(place) = state.present.iter().position(|name| *name == self.name) {
-            state.present.swap_remove(place);
-        }
+        self.shared.state().present.remove(&self.thread);
         self.shared.changed.notify_all();
     }
 }
@@ -172,14 +260,16 @@ struct Poller {
 
 impl Poller {
     fn run(mut self, now: &dyn Fn() -> BootTime, deliver: &dyn Fn(Reading, Urgency) -> Delivery) {
-        let shared = Arc::clone(&self.presence.shared);
+        if !self.presence.take_over() {
+            return;
+        }
         let mut plausible = Plausible::new(self.settings.plausible.clone());
         let mut beats = Beats::new(now(), self.settings.period);
         let mut news = News::new(self.settings.small_change);
         loop {
             let sample = self.sensor.sample();
             let at = now();
-            if shared.state().stopping {
+            if self.presence.is_stopping() {
                 return;
             }
             let value = plausible.judge(sample);
@@ -187,7 +277,7 @@ impl Poller {
             if deliver(reading, news.judge(&reading)) == Delivery::Closed {
                 return;
             }
-            if !shared.sleep(beats.next(at).since(at)) {
+            if !self.presence.sleep(beats.next(at).since(at)) {
                 return;
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! A `Kind` knows where its attribute is, how its text says the number and what that counts; everything else is the
 //! same for all.
-//! A device may come back under another number, so a place that was found is kept only while it still belongs to
-//! the device. Deliberately absent: belief (that is `plausible`'s) and threads.
+//! A device may come back under another number, and a second one may come up that bears the same name, so each sample
+//! looks anew for its attribute. Deliberately absent: belief (that is `plausible`'s) and threads.
 
 use super::Sensor;
 use crate::control::Fault;
@@ -24,8 +24,6 @@ pub(super) trait Kind: Send {
     /// # Errors
     /// Its device is not there, or it cannot be told which of several is meant.
     fn find(&self) -> Result<PathBuf, Fault>;
-    /// Does a place that was found earlier still belong to the device?
-    fn still_at(&self, place: &Path) -> bool;
     /// What the attribute's text says.
     ///
     /// # Errors
@@ -44,39 +42,29 @@ pub(super) trait Kind: Send {
 /// A sensor that is an attribute.
 pub(super) struct Attribute {
     kind: Box<dyn Kind>,
-    place: Option<PathBuf>,
     scale: f64,
     offset: f64,
 }
 
 impl Attribute {
     pub(super) fn new(kind: Box<dyn Kind>, scale: f64, offset: f64) -> Self {
-        Self { kind, place: None, scale, offset }
+        Self { kind, scale, offset }
     }
 
-    /// Where the last sample came from, or was looked for.
+    /// Where samples come from, or were looked for.
     pub(super) fn whereabouts(&self) -> String {
-        match &self.place {
-            Some(place) => format!("{} at {}", self.kind.wanted(), place.display()),
-            None => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
+        match self.kind.find() {
+            Ok(place) => format!("{} at {}", self.kind.wanted(), place.display()),
+            Err(_) => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
         }
     }
 }
 
 impl Sensor for Attribute {
     fn sample(&mut self) -> Result<f64, Fault> {
-        let known = self.place.take().filter(|place| self.kind.still_at(place));
-        let read = known.map(|place| (read_text(&place), place));
-        let (text, place) = match read {
-            Some((text, place)) if text != Err(Fault::Missing) => (text, place),
-            _ => {
-                let place = self.kind.find()?;
-                (read_text(&place), place)
-            }
-        };
-        let place = self.place.insert(place);
-        let raw = self.kind.raw(place, &text?)?;
-        value(raw, self.kind.raw_per_unit(place), self.scale, self.offset)
+        let place = self.kind.find()?;
+        let raw = self.kind.raw(&place, &read_text(&place)?)?;
+        value(raw, self.kind.raw_per_unit(&place), self.scale, self.offset)
     }
 }
 
@@ -132,26 +120,6 @@ fn fault(reason: &io::Error) -> Fault {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Missing,
         _ => Fault::Unreadable,
     }
-}
-
-/// The devices of a class, `hwmon0`, `hwmon1`, …, in the order of their numbers.
-pub(super) fn devices(class: &Path, prefix: &str) -> Vec<PathBuf> {
-    let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
-    let entries = fs::read_dir(class).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut devices: Vec<_> = entries.filter_map(|path| Some((number(&path)?, path))).collect();
-    devices.sort();
-    devices.into_iter().map(|(_, path)| path).collect()
-}
-
-/// Does a device's attribute say this?
-pub(super) fn says(attribute: &Path, text: &str) -> bool {
-    read_text(attribute).is_ok_and(|found| found.trim() == text)
-}
-
-/// What the devices of a class call themselves.
-pub(super) fn names(class: &Path, prefix: &str, attribute: &str) -> Vec<String> {
-    let named = devices(class, prefix).into_iter().flat_map(|device| read_text(&device.join(attribute)));
-    named.map(|name| name.trim().to_owned()).collect()
 }
 
 /// What the entries of a folder are called.

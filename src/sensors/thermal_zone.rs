@@ -1,20 +1,21 @@
 //! Thermal zones: `/sys/class/thermal/thermal_zone*`, known by their `type`, in thousandths of a degree.
 
 use super::Locator;
-use super::sysfs::{Kind, devices, instead, names, says};
+use super::named::Class;
+use super::sysfs::Kind;
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "thermal_zone";
+const TEMPERATURE: &str = "temp";
 
 pub(super) struct ThermalZone {
-    class: PathBuf,
+    class: Class,
     at: Locator,
 }
 
 impl ThermalZone {
     pub(super) fn new(root: &Path, at: &Locator) -> Self {
-        Self { class: root.join("class/thermal"), at: at.clone() }
+        Self { class: Class::new(root.join("class/thermal"), "thermal_zone", "type"), at: at.clone() }
     }
 }
 
@@ -22,18 +23,7 @@ impl Kind for ThermalZone {
     fn find(&self) -> Result<PathBuf, Fault> {
         match &self.at {
             Locator::Path(path) => Ok(path.clone()),
-            Locator::Id(kind) => {
-                let mut zones = devices(&self.class, PREFIX).into_iter();
-                let zone = zones.find(|zone| says(&zone.join("type"), kind));
-                zone.map(|zone| zone.join("temp")).ok_or(Fault::Missing)
-            }
-        }
-    }
-
-    fn still_at(&self, place: &Path) -> bool {
-        match &self.at {
-            Locator::Path(_) => true,
-            Locator::Id(kind) => says(&place.with_file_name("type"), kind),
+            Locator::Id(id) => self.class.find(id, |zone| Some(zone.join(TEMPERATURE))),
         }
     }
 
@@ -44,11 +34,14 @@ impl Kind for ThermalZone {
     fn wanted(&self) -> String {
         match &self.at {
             Locator::Path(_) => "thermal zone".to_owned(),
-            Locator::Id(kind) => format!("thermal zone {kind:?}"),
+            Locator::Id(id) => format!("thermal zone {id:?}"),
         }
     }
 
     fn elsewhere(&self) -> String {
-        instead(&self.class, names(&self.class, PREFIX, "type"))
+        match &self.at {
+            Locator::Path(path) => format!("not at {}", path.display()),
+            Locator::Id(id) => self.class.elsewhere(id, |name| name == TEMPERATURE),
+        }
     }
 }

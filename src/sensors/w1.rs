@@ -3,7 +3,7 @@
 //!
 //! The kernel tells the temperature in `temperature` or, before version 5.10, in `w1_slave` alone, with the nine bytes
 //! that it comes from and the verdict on their checksum. It says nothing at all, without an error, where it got no
-//! good answer: an empty text is a failed reading like a bad checksum.
+//! good answer.
 
 use super::Locator;
 use super::sysfs::{Kind, entries, instead, number};
@@ -52,9 +52,11 @@ pub fn thousandths(text: &str) -> Result<f64, Fault> {
 
 /// What `w1_slave` says: `72 01 4b 46 7f ff 0e 10 57 : crc=57 YES`, and the same bytes with `t=23125` below.
 fn checked(bytes: &str, verdict: &str, below: Option<&str>) -> Result<f64, Fault> {
+    if verdict.split_whitespace().next_back() != Some("YES") {
+        return Err(Fault::BadChecksum);
+    }
     // A bus that is shorted to ground reads as zeros, whose checksum is right; no thermometer has all zeros.
-    let shorted = bytes.split_whitespace().all(|byte| byte == "00");
-    if verdict.split_whitespace().next_back() != Some("YES") || shorted {
+    if bytes.split_whitespace().all(|byte| byte == "00") {
         return Err(Fault::Unreadable);
     }
     let (_, thousandths) = below.and_then(|line| line.rsplit_once("t=")).ok_or(Fault::NotANumber)?;
@@ -71,10 +73,6 @@ impl Kind for W1 {
                 attributes.into_iter().find(|attribute| attribute.is_file()).ok_or(Fault::Missing)
             }
         }
-    }
-
-    fn still_at(&self, _place: &Path) -> bool {
-        true
     }
 
     fn raw(&self, _place: &Path, text: &str) -> Result<f64, Fault> {

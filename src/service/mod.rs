@@ -297,7 +297,7 @@ impl Daemon {
                 }
             }
         };
-        let (pollers, readings) = match start_pollers(&fresh.sensors, self.clock) {
+        let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock) {
             Ok(started) => started,
             Err(error) => {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
@@ -326,7 +326,8 @@ impl Daemon {
         self.engine.set_step_interval_max(step_interval_max());
         self.engine.handle_timeout(now);
         self.pump();
-        core::mem::replace(&mut self.pollers, pollers).stop(SENSOR_END);
+        // Who is in a read is waited for by its successor, not here.
+        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
         if board_is_new {
             self.restart_tachs(&fresh.board);
@@ -400,6 +401,15 @@ impl Outbox for Unconnected {
 fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
     Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+}
+
+fn restart_pollers(
+    before: &Pollers,
+    settings: &[SensorSettings],
+    clock: SystemClock,
+) -> io::Result<(Pollers, Readings)> {
+    let (deliver, readings) = readings();
+    Ok((before.start_next(settings, move || clock.boot(), deliver)?, readings))
 }
 
 fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Option<Tachs>, Speeds)> {

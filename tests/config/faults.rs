@@ -71,6 +71,8 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
         ("sensors.door", "unit = \"kelvin\"", "is for temperatures"),
         ("sensors.cabinet", "unit = \"kelvim\"", "did you mean \"kelvin\"?"),
         ("sensors.cabinet", "stale-after = \"1s\"", "at least `period`, which is 5s"),
+        ("sensors.cabinet", "frozen-after = \"1s\"", "`frozen-after` must be at least `period`, which is 5s"),
+        ("sensors.cabinet", "frozen-after = 60", "must be a time with its unit"),
         ("sensors.cabinet", "valid = [5, 1]", "must have its lower end first"),
         ("sensors.cabinet", "valid = [5]", "must be two numbers"),
         ("sensors.cabinet", "reject = 85.0", "must be a list of numbers"),
@@ -108,7 +110,14 @@ fn a_device_that_cannot_be_called_so_is_refused() {
         ("iio", "temperature", "bme280:", "`id` must be the device's name, such as \"bme280\""),
         ("iio", "temperature", ":in_temp_input", "`id` must be the device's name"),
         ("iio", "temperature", "bme280:../name", "`id` must be the device's name"),
-        ("iio", "pressure", "bme280", "must name the attribute, such as \"bme280:in_pressure_input\""),
+        ("iio", "temperature", "bme280@", "`id` must be the device's name"),
+        ("iio", "temperature", "iio:device1@1-0076", "`id` is a number, which changes"),
+        ("hwmon", "temperature", "hwmon0/temp1_input", "`id` is a number, which changes"),
+        ("hwmon", "temperature", "lm75@/temp1", "`id` must be the device, such as \"cpu_thermal\""),
+        ("hwmon", "temperature", "lm75/../name", "found \"lm75/../name\""),
+        ("thermal-zone", "temperature", "thermal_zone0", "`id` is a number, which changes"),
+        ("thermal-zone", "temperature", "../cpu-thermal", "`id` must be the zone's type"),
+        ("iio", "pressure", "bme280", "must name the channel, such as \"bme280:in_pressure\""),
     ];
     for (driver, measures, id, told) in cases {
         let sensor =

@@ -37,7 +37,7 @@ fn a_small_file_does_and_takes_every_default() {
     let sensor = &settings.sensors[0];
     assert_eq!(sensor.source, Source::File { path: "/run/t".into() });
     assert_eq!((sensor.scale, sensor.offset, sensor.period), (1.0, 0.0, seconds(5)));
-    assert_eq!(sensor.plausible.valid, (-55.0, 125.0));
+    assert_eq!((sensor.plausible.valid, sensor.plausible.frozen_repeats), ((-55.0, 125.0), None));
     assert_eq!(settings.engine.sensors[0].stale_after, seconds(30));
 
     let climate = settings.engine.climate.unwrap();
@@ -107,6 +107,7 @@ unit = "fahrenheit"
 stale-after = "1m"
 max-step = 3
 reject = [0, 185.0]
+frozen-after = "61s"
 [sensors.b]
 driver = "hwmon"
 path = "/sys/x"
@@ -174,6 +175,7 @@ socket = "/tmp/s"
     let [a, b] = settings.sensors.as_slice() else { panic!("two sensors") };
     assert_eq!(a.source, Source::ThermalZone { at: Locator::Id("cpu-thermal".into()) });
     assert_eq!((a.plausible.valid, a.plausible.max_step), ((-67.0, 257.0), Some(3.0)));
+    assert_eq!((a.period, a.plausible.frozen_repeats), (seconds(5), Some(13)), "no sooner than after 61 s");
     assert_eq!(a.plausible.reject, [0.0, 185.0]);
     assert_eq!(b.source, Source::Hwmon { at: Locator::Path("/sys/x".into()) });
     assert_eq!((b.plausible.valid, b.scale, b.offset), ((-1.0, 1000.5), 0.001, -0.5));
@@ -276,5 +278,28 @@ fn what_an_iio_sensor_measures_says_which_channel_it_is() {
         let settings = site.right(&format!("{climate}{sensor}"));
         assert_eq!(settings.sensors[2].source, Source::Iio { at: Locator::Id(id.into()), channel });
         assert_eq!((settings.sensors[2].period, settings.sensors[2].plausible.reject.len()), (seconds(5), 0));
+    }
+}
+
+#[test]
+fn a_device_of_a_name_that_several_bear_is_named_with_its_place() {
+    let site = Site::new();
+    let climate = replaced(SITE, "[climate]", "[climate]\nsensor = \"cabinet\"");
+    let ids = [
+        ("hwmon", "lm75@1-0048"),
+        ("hwmon", "lm75@1-0048/temp1"),
+        ("hwmon", "nct6775/AUX 1/2"),
+        ("hwmon", "hwmonitor"),
+        ("iio", "bme280@1-0076"),
+        ("iio", "bme280@spi0.0:in_pressure"),
+        ("thermal-zone", "acpitz@LNXTHERM:00"),
+    ];
+    for (driver, id) in ids {
+        let sensor = format!("[sensors.x]\ndriver = \"{driver}\"\nid = \"{id}\"\n");
+        let source = site.right(&format!("{climate}{sensor}")).sensors[2].source.clone();
+        let (Source::Hwmon { at } | Source::Iio { at, .. } | Source::ThermalZone { at }) = source else {
+            panic!("{source:?}")
+        };
+        assert_eq!(at, Locator::Id(id.into()));
     }
 }

@@ -1,6 +1,6 @@
 //! Bad input of every kind: a clear word, and nothing lost.
 
-use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, say};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -139,6 +139,35 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state_and_not_a_failure() {
     rig.wait_reported("the fault", |r| r["components"]["climate"]["sensor"] == "missing");
     rig.set_temperature("22.0");
     rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn a_frozen_sensor_leaves_the_climate_to_the_other_and_counts_again_when_it_moves() {
+    let rig = Rig::new();
+    let door =
+        SENSOR.replace("cabinet", "door").replace("temperature", "door") + "frozen-after = \"300ms\"\n";
+    let climate =
+        CLIMATE.replace("sensor = \"cabinet\"", "sensors = [\"door\", \"cabinet\"]\ncombine = \"max\"");
+    rig.write_config(&format!("{}{FAN}{SENSOR}{door}{climate}", rig.base()));
+    let show_at_the_door = |text: &str| {
+        fs::write(rig.path("door.new"), text).unwrap();
+        fs::rename(rig.path("door.new"), rig.path("door")).unwrap();
+    };
+    show_at_the_door("26.0");
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("one is enough", |r| r["components"]["climate"]["temperature"] == 24);
+    fs::remove_file(rig.path("temperature")).unwrap();
+    rig.wait_drive("fan", |now| now == 1000);
+    rig.wait_reported("the first one's fault", |r| r["components"]["climate"]["sensor"] == "frozen");
+    let mut count = 0;
+    let moves = || {
+        count += 1;
+        show_at_the_door(if count % 2 == 0 { "26.001" } else { "26.0" });
+        rig.drive("fan").filter(|drive| *drive == 750)
+    };
+    eventually("a door that moves", moves, || format!("{:?}", rig.trace()));
 }
 
 #[test]

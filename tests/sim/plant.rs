@@ -142,18 +142,21 @@ pub(crate) struct Thermometer {
     /// In this life of the process: what was believed last, and the sample before.
     believed: Option<f64>,
     before: Option<f64>,
+    /// The numbers that it showed since the last other one.
+    alike: Vec<f64>,
 }
 
 impl Thermometer {
     pub(crate) fn new(probe: Probe) -> Self {
         let judge = Plausible::new(probe.plausible.clone());
-        Self { probe, mood: Mood::Well, judge, last: 20.0, believed: None, before: None }
+        Self { probe, mood: Mood::Well, judge, last: 20.0, believed: None, before: None, alike: Vec::new() }
     }
 
     /// A new process has a new judge.
     pub(crate) fn restart(&mut self) {
         self.judge = Plausible::new(self.probe.plausible.clone());
         (self.believed, self.before) = (None, None);
+        self.alike.clear();
     }
 
     /// What the poller would deliver; `None` while it hangs.
@@ -185,12 +188,18 @@ impl Thermometer {
         Ok(Some(verdict))
     }
 
-    /// A second opinion: a number is believed if it is no power-on value, within range, and near the last that was
-    /// believed or near the sample before it.
+    /// A second opinion: a number is believed if it is no power-on value, within range, not the same for too long, and
+    /// near the last that was believed or near the sample before it.
     fn check(&mut self, raw: Result<f64, Fault>, verdict: Result<f64, Fault>) -> Result<(), String> {
-        let Plausibility { valid, max_step, reject } = &self.probe.plausible;
+        let Plausibility { valid, max_step, reject, frozen_repeats } = &self.probe.plausible;
         let before = self.before.take();
-        let possible = raw.ok().filter(|n| valid.0 <= *n && *n <= valid.1 && !reject.contains(n));
+        if let Ok(shown) = raw {
+            self.alike.retain(|alike| *alike == shown);
+            self.alike.push(shown);
+        }
+        let is_frozen = frozen_repeats.is_some_and(|most| self.alike.len() > most as usize);
+        let possible =
+            raw.ok().filter(|n| valid.0 <= *n && *n <= valid.1 && !reject.contains(n) && !is_frozen);
         let is_near = |n: f64, other: f64| max_step.is_none_or(|step| (n - other).abs() <= step);
         let near = |n: f64| {
             self.believed.is_none_or(|believed| is_near(n, believed)) || before.is_some_and(|b| is_near(n, b))

@@ -296,7 +296,10 @@ fn two_sensors(site: &mut Site) {
         climate.critical = None;
         climate.limits = None;
     }
-    site.probes = vec![one_wire(5), Probe { offset: -1.5, noise: 0.4, ..one_wire(15) }];
+    let mut door = Probe { offset: -1.5, noise: 0.4, ..one_wire(15) };
+    // Its noise is a dozen counts, so it shows one number six times running only if it no longer measures.
+    door.plausible.frozen_repeats = Some(5);
+    site.probes = vec![one_wire(5), door];
 }
 
 /// Outputs driven by properties of their own, beside a fan without a climate output's rows, and a humidity sensor.
@@ -358,7 +361,12 @@ fn thermometer(name: &str, stale_after_secs: u64) -> SensorSpec {
 }
 
 fn one_wire(period_secs: u64) -> Probe {
-    let plausible = Plausibility { valid: (-55.0, 125.0), max_step: Some(15.0), reject: vec![85.0] };
+    let plausible = Plausibility {
+        valid: (-55.0, 125.0),
+        max_step: Some(15.0),
+        reject: vec![85.0],
+        frozen_repeats: None,
+    };
     Probe { period: secs(period_secs), noise: 0.15, offset: 0.0, plausible }
 }
 

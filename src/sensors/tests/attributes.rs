@@ -3,7 +3,6 @@ use super::settings;
 use super::sys::Sys;
 use crate::control::Fault;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 fn hwmon(id: &str) -> Source {
@@ -90,6 +89,7 @@ fn an_input_is_found_by_its_label() {
     assert_eq!(sys.sample(hwmon("nct6775/CPU")), Ok(60.0));
     assert_eq!(sys.sample(hwmon("nct6775/AUX 1/2")), Ok(50.0));
     assert_eq!(sys.sample(hwmon("nct6775/cpu")), Err(Fault::Missing));
+    assert_eq!(sys.sample(hwmon("nct6775/temp7")), Ok(50.0), "by its channel");
 }
 
 #[test]
@@ -109,20 +109,6 @@ fn each_quantity_of_a_monitor_counts_as_the_kernel_says() {
         let path = sys.write(&format!("class/hwmon/hwmon0/{attribute}"), "1500\n");
         assert_eq!(sys.sample(hwmon(&format!("board/{attribute}"))), Ok(value), "{attribute} by name");
         assert_eq!(sys.sample(Source::Hwmon { at: Locator::Path(path) }), Ok(value), "{attribute} by path");
-    }
-}
-
-#[test]
-fn two_monitors_of_one_name_are_taken_by_where_they_are_attached() {
-    for (first, second) in [(0, 1), (1, 0)] {
-        let sys = Sys::new();
-        for (number, bus, millidegrees) in [(first, "1-0048", "48000"), (second, "1-0049", "49000")] {
-            sys.hwmon(number, "lm75", millidegrees);
-            fs::create_dir_all(sys.path("devices").join(bus)).unwrap();
-            let device = sys.path(&format!("class/hwmon/hwmon{number}/device"));
-            symlink(sys.path("devices").join(bus), device).unwrap();
-        }
-        assert_eq!(sys.sample(hwmon("lm75")), Ok(48.0), "numbered {first} and {second}");
     }
 }
 

@@ -140,8 +140,13 @@ fn of_two_devices_of_one_name_neither_is_read_whichever_came_first() {
     assert_eq!(sample, Err(Fault::Ambiguous));
     assert_eq!(
         place,
-        "iio \"bme280\", found at /sys/bus/iio/devices/iio:device0 and at /sys/bus/iio/devices/iio:device1"
+        "iio \"bme280\", found as \"bme280@1-0076\" at /sys/bus/iio/devices/iio:device0 \
+         and as \"bme280@1-0077\" at /sys/bus/iio/devices/iio:device1"
     );
+    assert_eq!(sys.sample(temperature("bme280@1-0076")), Ok(23.45));
+    assert_eq!(sys.sample(temperature("bme280@1-0077:in_temp")), Ok(21.0));
+    assert_eq!(sys.sample(temperature("bme280@1-0078")), Err(Fault::Missing));
+    assert_eq!(sys.sample(temperature("bme280@iio:device1")), Err(Fault::Missing), "a number is no place");
     let path = sys.path("devices/platform/soc").join(I2C_77).join("iio:device1/in_temp_input");
     assert_eq!(sys.sample(Source::Iio { at: Locator::Path(path), channel: None }), Ok(21.0));
 }

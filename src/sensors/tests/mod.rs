@@ -4,6 +4,7 @@ mod attributes;
 mod iio;
 mod sys;
 mod threads;
+mod trees;
 mod w1;
 
 use super::{Plausibility, SensorSettings, Source};
@@ -20,6 +21,11 @@ fn settings(source: Source) -> SensorSettings {
         offset: 0.0,
         period: Duration::from_millis(1),
         small_change: 0.0,
-        plausible: Plausibility { valid: (f64::MIN, f64::MAX), max_step: None, reject: vec![] },
+        plausible: Plausibility {
+            valid: (f64::MIN, f64::MAX),
+            max_step: None,
+            reject: vec![],
+            frozen_repeats: None,
+        },
     }
 }

@@ -35,6 +35,33 @@ impl Sys {
         self.write(&format!("class/hwmon/hwmon{number}/temp1_input"), millidegrees);
     }
 
+    /// A monitor under a number, as it is attached.
+    pub(super) fn monitor(&self, number: u32, attached: &str, name: &str, attributes: &[(&str, &str)]) {
+        let device = format!("devices/{attached}/hwmon/hwmon{number}");
+        self.attach("class/hwmon", &format!("hwmon{number}"), &device, attributes);
+        self.write(&format!("{device}/name"), format!("{name}\n"));
+        self.link(&format!("{device}/device"), &format!("devices/{attached}"));
+    }
+
+    /// A thermal zone, and the place that it belongs to if the driver tells it.
+    pub(super) fn zone(&self, number: u32, attached: Option<&str>, kind: &str, millidegrees: &str) {
+        let device = format!("devices/virtual/thermal/thermal_zone{number}");
+        let attributes = [("temp", millidegrees), ("mode", "enabled\n"), ("policy", "step_wise\n")];
+        self.attach("class/thermal", &format!("thermal_zone{number}"), &device, &attributes);
+        self.write(&format!("{device}/type"), format!("{kind}\n"));
+        if let Some(attached) = attached {
+            self.link(&format!("{device}/device"), &format!("devices/{attached}"));
+        }
+    }
+
+    fn link(&self, link: &str, to: &str) {
+        let (link, to) = (self.path(link), self.path(to));
+        fs::create_dir_all(&to).unwrap();
+        if !link.exists() {
+            symlink(to, link).unwrap();
+        }
+    }
+
     /// A thermometer on the 1-Wire bus, beside the bus's master.
     pub(super) fn w1(&self, id: &str, attributes: &[(&str, &str)]) {
         let master = "devices/w1_bus_master1";
@@ -49,6 +76,13 @@ impl Sys {
         self.write(&format!("{device}/name"), format!("{name}\n"));
     }
 
+    /// Everything goes, as at a reboot.
+    pub(super) fn clear(&self) {
+        for entry in fs::read_dir(self.root()).unwrap() {
+            fs::remove_dir_all(entry.unwrap().path()).unwrap();
+        }
+    }
+
     /// All of the bus goes, as with its cable or at a reboot.
     pub(super) fn unplug(&self, bus: &str) {
         fs::remove_dir_all(self.path("devices")).unwrap();
@@ -60,10 +94,7 @@ impl Sys {
         for (attribute, text) in attributes {
             self.write(&format!("{device}/{attribute}"), text);
         }
-        let link = self.path(bus).join(link);
-        if !link.exists() {
-            symlink(self.path(device), link).unwrap();
-        }
+        self.link(&format!("{bus}/{link}"), device);
     }
 
     pub(super) fn sample(&self, source: Source) -> Result<f64, Fault> {

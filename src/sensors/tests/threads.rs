@@ -96,18 +96,72 @@ fn sleeping_threads_end_at_once() {
 
 #[test]
 fn a_thread_stuck_in_a_read_is_named_left_and_delivers_nothing_more() {
-    let (release, gate) = mpsc::channel::<()>();
-    let (entered, inside) = mpsc::channel();
-    let stuck = move || {
-        entered.send(()).unwrap();
-        gate.recv().unwrap_or_default();
-        Ok(1.0)
-    };
-    let (pollers, readings) = start(vec![job("stuck", HOUR, stuck)]);
+    let (stuck, release, inside) = stuck("stuck");
+    let (pollers, readings) = start(vec![stuck]);
     inside.recv_timeout(PATIENCE).unwrap();
     assert_eq!(pollers.stop(Duration::ZERO), ["stuck"]);
     drop(release);
     assert_eq!(readings.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+}
+
+/// A sensor whose reads return when the test lets go of the gate, and the word that one has begun.
+fn stuck(name: &str) -> (Job, mpsc::Sender<()>, Receiver<()>) {
+    let (release, gate) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let script = move || {
+        let _ = entered.send(());
+        gate.recv().unwrap_or_default();
+        Ok(1.0)
+    };
+    (job(name, HOUR, script), release, inside)
+}
+
+#[test]
+fn a_sensor_stuck_in_a_read_holds_up_no_other() {
+    let (stuck, _release, inside) = stuck("stuck");
+    let (_pollers, readings) = start(vec![stuck, job("well", Duration::from_millis(1), || Ok(2.0))]);
+    inside.recv_timeout(PATIENCE).unwrap();
+    for _ in 0..20 {
+        assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Ok(2.0));
+    }
+}
+
+#[test]
+fn a_read_that_never_returns_holds_one_thread_however_often_others_take_over() {
+    let (stuck, release, inside) = stuck("stuck");
+    let (mut pollers, _) = start(vec![stuck]);
+    inside.recv_timeout(PATIENCE).unwrap();
+    let (give, readings) = mpsc::channel();
+    let (began, begun) = mpsc::channel();
+    for round in 1..=20 {
+        let (give, began) = (give.clone(), began.clone());
+        let script = move || {
+            began.send(round).unwrap();
+            Ok(f64::from(round))
+        };
+        let deliver = move |reading: Reading, _| {
+            give.send(reading.value).unwrap();
+            Delivery::Taken
+        };
+        let next = pollers.start_next_with(vec![job("stuck", HOUR, script)], clock(), deliver).unwrap();
+        let left =
+            core::mem::replace(&mut pollers, next).stop(if round == 1 { Duration::ZERO } else { PATIENCE });
+        let stays = if round == 1 { vec!["stuck".to_owned()] } else { vec![] };
+        assert_eq!(left, stays, "the one in the read stays, who waits for it ends");
+    }
+    assert!(begun.try_recv().is_err(), "a second read of what is stuck");
+    drop(release);
+    assert_eq!(readings.recv_timeout(PATIENCE), Ok(Ok(20.0)));
+    assert_eq!(begun.try_iter().collect::<Vec<_>>(), [20]);
+    assert_eq!(pollers.stop(PATIENCE), Vec::<String>::new());
+}
+
+#[test]
+fn two_sensors_of_one_source_do_not_wait_for_each_other() {
+    let (_pollers, readings) = start(vec![job("a", HOUR, || Ok(1.0)), job("b", HOUR, || Ok(2.0))]);
+    let mut values = [(); 2].map(|()| readings.recv_timeout(PATIENCE).unwrap().value.unwrap());
+    values.sort_by(f64::total_cmp);
+    assert_eq!(values, [1.0, 2.0]);
 }
 
 #[test]

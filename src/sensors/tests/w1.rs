@@ -34,11 +34,11 @@ fn an_older_kernel_tells_the_bytes_alone() {
 }
 
 #[test]
-fn a_bad_checksum_is_unreadable_whatever_temperature_stands_below() {
+fn a_bad_checksum_is_named_whatever_temperature_stands_below() {
     let sys = Sys::new();
     sys.w1(DOOR, &[("w1_slave", BAD_CHECKSUM)]);
     sys.w1(ROOF, &[("w1_slave", GOOD)]);
-    assert_eq!(sys.sample(w1(DOOR)), Err(Fault::Unreadable));
+    assert_eq!(sys.sample(w1(DOOR)), Err(Fault::BadChecksum));
     assert_eq!(sys.sample(w1(ROOF)), Ok(23.125), "the other one on the bus");
 }
 
@@ -84,7 +84,7 @@ fn bytes_without_a_whole_temperature_are_no_number() {
 fn a_verdict_that_is_not_whole_is_no_yes() {
     for verdict in ["57 YE", "57 NO", "57", "", "YES NO", "57 yes"] {
         let text = GOOD.replace("57 YES", verdict);
-        assert_eq!(w1::thousandths(&text), Err(Fault::Unreadable), "{text:?}");
+        assert_eq!(w1::thousandths(&text), Err(Fault::BadChecksum), "{text:?}");
     }
 }
 

@@ -20,7 +20,8 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn samples(bytes: &[u8]) {
-    let rules = Plausibility { valid: VALID, max_step: Some(MAX_STEP), reject: vec![85.0] };
+    let rules =
+        Plausibility { valid: VALID, max_step: Some(MAX_STEP), reject: vec![85.0], frozen_repeats: Some(3) };
     let mut judge = Plausible::new(rules);
     for line in bytes.split(|byte| *byte == b'\n') {
         let read = text(line.to_vec());
