@@ -177,6 +177,8 @@ impl Outputs {
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
             *state = OutputState { drive: None, believed: None, level: None, kick_until: None, ..*state };
+            // That it stands still says nothing of the fan.
+            state.tach.trust();
         }
     }
 

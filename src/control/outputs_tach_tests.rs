@@ -97,3 +97,16 @@ fn an_output_that_was_found_running_is_not_driven_before_something_decides_and_t
     rig.wants(800);
     assert_eq!(drives(&mut rig, &[1, 2, 3, 4]), [600, 700, 800, 800]);
 }
+
+#[test]
+fn an_output_that_cannot_be_driven_is_not_called_stalled_and_starts_anew_once_it_can() {
+    let mut rig = Rig::new(pwm());
+    turning(&mut rig, 0.0);
+    rig.wants(400);
+    for second in 0..60 {
+        assert_eq!(rig.driven(at(second)), 400, "second {second}");
+        rig.outputs.forget(FAN);
+    }
+    assert_eq!(rig.outputs.fault(FAN), None);
+    assert_eq!(drives(&mut rig, &[60, 65, 66, 67]), [400, 400, 1000, 400]);
+}

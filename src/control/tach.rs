@@ -68,6 +68,11 @@ impl Tach {
         (self.stands_still(), self.stalled) != before
     }
 
+    /// Ends the help.
+    pub(super) fn trust(&mut self) {
+        (self.stage, self.otherwise) = (Stage::Trusted, None);
+    }
+
     fn stands_still(&self) -> bool {
         self.rpm.is_some_and(|rpm| rpm <= 0.0)
     }
@@ -79,11 +84,11 @@ impl Tach {
         drive: Permille,
         kick: Option<Duration>,
     ) -> (Permille, Option<BootTime>) {
-        self.otherwise = None;
         if drive.is_zero() || !self.stands_still() {
-            self.stage = Stage::Trusted;
+            self.trust();
             return (drive, None);
         }
+        self.otherwise = None;
         self.go_on(now, kick.unwrap_or(KICK));
         let next = (!self.stalled || self.stage != Stage::Full).then_some(self.until);
         match self.stage {

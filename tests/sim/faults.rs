@@ -1,11 +1,11 @@
 //! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
-//! sensors, the pins, the disk, the wall clock.
+//! sensors, the pins, the fans, the disk, the wall clock.
 //!
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
 
 use crate::oracle::Kind as Look;
-use crate::plant::Mood;
+use crate::plant::{Ailment, Mood};
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
 use core::time::Duration;
@@ -25,6 +25,7 @@ enum Kind {
     Refusal,
     Sensor,
     Pin,
+    Fan,
     Disk,
     Clock,
 }
@@ -41,6 +42,7 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Refusal, secs(2400)),
     (Kind::Sensor, secs(500)),
     (Kind::Pin, secs(1800)),
+    (Kind::Fan, secs(1200)),
     (Kind::Disk, secs(0)),
     (Kind::Clock, secs(900)),
 ];
@@ -101,6 +103,7 @@ impl World {
             }
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
+            Kind::Fan => self.upset_fan(),
             Kind::Disk => self.disk.full = true,
             Kind::Clock => {
                 let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
@@ -121,6 +124,7 @@ impl World {
             Kind::Refusal => self.hub.refuses = None,
             Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
             Kind::Pin => self.plant.broken = None,
+            Kind::Fan => self.plant.ailments.clear(),
             Kind::Disk => self.disk.full = false,
             Kind::Clock => self.wall_off_secs = 0,
             _ => {}
@@ -164,6 +168,18 @@ impl World {
             self.sensors.iter_mut().for_each(|sensor| sensor.mood = mood);
         }
         self.say(|| format!("sensor {sensor}: {mood:?}"));
+    }
+
+    /// Of the fans that tell their turns; others would only be a room that does not cool.
+    fn upset_fan(&mut self) {
+        if self.site.tachs.is_empty() {
+            return;
+        }
+        let fan = *self.chance.pick(&self.site.tachs);
+        let ailment =
+            *self.chance.pick(&[Ailment::Sticks, Ailment::Blocked, Ailment::Blocked, Ailment::Mute]);
+        self.plant.ailments.insert(fan, ailment);
+        self.say(|| format!("fan {fan}: {ailment:?}"));
     }
 
     fn cut_power(&mut self) -> Result<(), String> {

@@ -20,11 +20,15 @@ mod plant;
 mod presets;
 mod rng;
 mod run;
+mod tachs;
 mod technician;
 mod trace;
+mod wire;
 mod work;
 mod world;
 
+use disk::DiskPreset;
+use presets::{DISKS, NETS, NetPreset, SITES};
 use run::Summary;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
@@ -40,10 +44,10 @@ const FRESH_IN_TESTS: u64 = 8;
 const SUITE: Duration = Duration::from_secs(120);
 /// After so many failures it is enough.
 const FAILURES_MAX: u64 = 20;
-const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--fixed] [--fail-fast] [--verbose]]
+const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--fixed] [--weeks] [--fail-fast] [--verbose]]
 
 Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run; with --fixed the
-seeds 1 to 600 alone. --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
+seeds 1 to 600 alone; with --weeks a quiet week of each network with each disk at each site. --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
 first that is reached. A violation is printed with what led to it and the command that runs it again; the exit status is 1
 then. It ends after twenty of them, with --fail-fast after one.";
 
@@ -81,7 +85,7 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
             // Given by the alias `cargo sim`.
             "--suite" => suite = true,
             "--seed" => seed = Some(words.next()?.parse().ok()?),
-            "--preset" => job.preset = words.next()?,
+            "--preset" => job.presets = vec![words.next()?],
             "--runs" => job.runs = Some(words.next()?.parse().ok()?),
             "--hours" => job.hours = Some(words.next()?.parse().ok()?),
             "--minutes-real" => {
@@ -89,12 +93,16 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
                 job.real = Some(Duration::try_from_secs_f64(minutes * 60.0).ok()?);
             }
             "--fixed" => (seed, job.runs) = (Some(1), Some(FIXED)),
+            "--weeks" => {
+                job.presets = weeks();
+                job.runs = Some(job.presets.len() as u64);
+            }
             "--fail-fast" => job.failures_max = 1,
             "--verbose" => job.verbose = true,
             _ => return None,
         }
     }
-    Setup::of(0, &job.preset).ok()?;
+    job.presets.iter().try_for_each(|preset| Setup::of(0, preset).map(drop)).ok()?;
     if bare {
         return Some(if suite { Wish::Suite } else { Wish::Short });
     }
@@ -121,6 +129,16 @@ fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
     total
 }
 
+/// A quiet week of each network with each disk at each site.
+fn weeks() -> Vec<String> {
+    let of_net = |net: &NetPreset| {
+        let of_disk =
+            |disk: &DiskPreset| SITES.map(|site| format!("{}+{}+{site}+quiet_week", net.name, disk.name));
+        DISKS.iter().flat_map(of_disk).collect::<Vec<_>>()
+    };
+    NETS.iter().flat_map(of_net).collect()
+}
+
 /// A job with nothing asked but fresh seeds: from `TWIND_SIM_SEED`, else by the clock.
 fn fresh() -> Job {
     let named = std::env::var("TWIND_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -128,7 +146,7 @@ fn fresh() -> Job {
     let first = named.unwrap_or(since.as_micros() as u64 % 1_000_000_000_000);
     Job {
         first,
-        preset: String::new(),
+        presets: Vec::new(),
         runs: None,
         hours: None,
         real: None,

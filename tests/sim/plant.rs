@@ -6,6 +6,7 @@
 
 use crate::rng::Rng;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use twind::board::Pins;
 use twind::control::{Actuation, Cause, Fault, PinFault};
 use twind::sensors::{Plausibility, Plausible};
@@ -24,6 +25,17 @@ pub(crate) struct Room {
     pub(crate) fan: f64,
     /// Watts of the heater.
     pub(crate) heater: f64,
+}
+
+/// What is wrong with a fan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ailment {
+    /// It stands still until it is driven to full.
+    Sticks,
+    /// It stands still whatever is done.
+    Blocked,
+    /// It turns, but nobody can count it.
+    Mute,
 }
 
 /// One order that reached a pin.
@@ -45,9 +57,10 @@ pub(crate) struct Plant {
     pub(crate) refused: Vec<usize>,
     /// The output that cannot be driven for now.
     pub(crate) broken: Option<usize>,
+    /// What is wrong with fans.
+    pub(crate) ailments: BTreeMap<usize, Ailment>,
     temperature: f64,
     at: Duration,
-    pub(crate) seen: (f64, f64),
 }
 
 impl Plant {
@@ -61,9 +74,9 @@ impl Plant {
             driven: Vec::new(),
             refused: Vec::new(),
             broken: None,
+            ailments: BTreeMap::new(),
             temperature,
             at: Duration::ZERO,
-            seen: (temperature, temperature),
         }
     }
 
@@ -72,19 +85,63 @@ impl Plant {
         while self.at < now {
             let step = (now - self.at).min(Duration::from_secs(2));
             self.at += step;
-            let phase = self.at.as_secs_f64() / 86_400.0 * core::f64::consts::TAU;
-            let load = self.room.load_watts.0 + self.room.load_watts.1 * (phase * 7.0).sin();
-            let outside = self.room.outside.0 - self.room.outside.1 * phase.cos();
-            let share = |outputs: &[usize]| {
-                outputs.iter().map(|output| f64::from(self.drives[*output]) / 1000.0).fold(0.0, f64::max)
-            };
+            let (load, outside) = self.weather();
+            let share =
+                |outputs: &[usize]| outputs.iter().map(|output| self.effect(*output)).fold(0.0, f64::max);
             let carried =
                 (self.room.walls + self.room.fan * share(&self.cooling)) * (self.temperature - outside);
             let watts = load + self.room.heater * share(&self.heating) - carried;
             self.temperature += watts / self.room.capacity * step.as_secs_f64();
         }
-        self.seen = (self.seen.0.min(self.temperature), self.seen.1.max(self.temperature));
         self.temperature
+    }
+
+    /// The load in watts, and degrees outside.
+    fn weather(&self) -> (f64, f64) {
+        let phase = self.at.as_secs_f64() / 86_400.0 * core::f64::consts::TAU;
+        let load = self.room.load_watts.0 + self.room.load_watts.1 * (phase * 7.0).sin();
+        (load, self.room.outside.0 - self.room.outside.1 * phase.cos())
+    }
+
+    /// What an output does, as a share of full.
+    fn effect(&self, output: usize) -> f64 {
+        match self.ailments.get(&output) {
+            Some(Ailment::Sticks | Ailment::Blocked) => 0.0,
+            _ => f64::from(self.drives[output]) / 1000.0,
+        }
+    }
+
+    /// Turns a minute, as they can be counted.
+    pub(crate) fn speed(&self, output: usize) -> Result<f64, PinFault> {
+        match self.ailments.get(&output) {
+            Some(Ailment::Mute) => Err(PinFault { reason: "gpiochip0: no such device".into() }),
+            _ => Ok((self.effect(output) * 1800.0).round()),
+        }
+    }
+
+    pub(crate) fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// Where the room would come to rest under the present load: with everything that cools, with everything that heats.
+    pub(crate) fn reach(&self) -> (f64, f64) {
+        let (load, outside) = self.weather();
+        let Room { walls, fan, heater, .. } = self.room;
+        let (fan, heater) = (
+            if self.cooling.is_empty() { 0.0 } else { fan },
+            if self.heating.is_empty() { 0.0 } else { heater },
+        );
+        (outside + load / (walls + fan), outside + (load + heater) / walls)
+    }
+
+    /// The outputs that cool or heat.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = usize> {
+        self.cooling.iter().chain(&self.heating).copied()
+    }
+
+    /// Do they all obey?
+    pub(crate) fn obeys(&self) -> bool {
+        self.outputs().all(|output| self.broken != Some(output) && !self.ailments.contains_key(&output))
     }
 
     /// The power is gone, so is every drive.
@@ -101,6 +158,9 @@ impl Pins for Plant {
             return Err(PinFault { reason: "gpiochip0: input/output error".into() });
         }
         self.drives[output] = actuation.drive.get();
+        if actuation.drive.get() == 1000 && self.ailments.get(&output) == Some(&Ailment::Sticks) {
+            self.ailments.remove(&output);
+        }
         self.driven.push(Driven { output, permille: actuation.drive.get(), cause: actuation.cause });
         Ok(())
     }
@@ -131,6 +191,13 @@ pub(crate) enum Mood {
     Missing,
     /// Its thread hangs: nothing is delivered.
     Hangs,
+}
+
+impl Mood {
+    /// Is a number believed that is not true?
+    pub(crate) fn deceives(self) -> bool {
+        matches!(self, Self::Stuck | Self::Lies(_))
+    }
 }
 
 /// One sensor and its judge.

@@ -178,11 +178,13 @@ pub(crate) struct Site {
     pub(crate) name: &'static str,
     pub(crate) spec: EngineSpec,
     pub(crate) probes: Vec<Probe>,
+    /// The outputs that tell their speed.
+    pub(crate) tachs: Vec<usize>,
     pub(crate) room: Room,
 }
 
-pub(crate) const SITES: &[&str] =
-    &["pwm_cabinet", "relay_pair", "two_sensors", "property_outputs", "critical_set"];
+pub(crate) const SITES: [&str; 6] =
+    ["pwm_cabinet", "relay_pair", "two_sensors", "property_outputs", "critical_set", "server_shelf"];
 
 /// A steel cabinet: tens of watts, minutes of time constant.
 const CABINET: Room = Room {
@@ -203,6 +205,7 @@ pub(crate) fn site(name: &str, policy: SyncPolicy) -> Site {
         "two_sensors" => two_sensors(&mut site),
         "property_outputs" => property_outputs(&mut site),
         "critical_set" => critical_set(&mut site),
+        "server_shelf" => server_shelf(&mut site),
         _ => {}
     }
     site
@@ -251,7 +254,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         sync: policy,
         identity: "contoso.azure-devices.net/MyTwinDevice".into(),
     };
-    Site { name: "pwm_cabinet", spec, probes: vec![one_wire(10)], room: CABINET }
+    Site { name: "pwm_cabinet", spec, probes: vec![one_wire(10)], tachs: Vec::new(), room: CABINET }
 }
 
 /// A relay fan and a relay heater in a hut in winter: both rows of the table, minimum times, hub-silent with `keep`.
@@ -335,6 +338,30 @@ fn critical_set(site: &mut Site) {
         fan.kick = None;
     }
     site.room = Room { load_watts: (100.0, 90.0), outside: (22.0, 5.0), ..CABINET };
+}
+
+/// A shelf of computers that is past `critical` within the hour without its fans and never with them. Both tell their
+/// turns: one that is shaped and one that is on or off; the second sensor stands in for the first.
+fn server_shelf(site: &mut Site) {
+    site.name = "server_shelf";
+    let blower = OutputSpec {
+        min_on: Some(secs(5)),
+        when: When { sensor_fault: Some(ON), overheat: Some(ON), ..When::default() },
+        ..output("blower", OutputKind::OnOff)
+    };
+    site.spec.outputs.push(blower);
+    site.spec.sensors = vec![thermometer("front", 40), thermometer("back", 40)];
+    if let Some(climate) = &mut site.spec.climate {
+        climate.sensors = vec![SensorId(0), SensorId(1)];
+        climate.combine = Combine::FirstGood;
+        climate.cooling = vec![OutputId(0), OutputId(1)];
+        climate.range = range(25.0, 36.0);
+        climate.limits = Some(range(20.0, 40.0));
+        climate.critical = Celsius::new(45.0);
+    }
+    site.probes = vec![one_wire(5), Probe { offset: 1.0, ..one_wire(6) }];
+    site.tachs = vec![0, 1];
+    site.room = Room { load_watts: (100.0, 15.0), outside: (20.0, 4.0), ..CABINET };
 }
 
 fn output(name: &str, kind: OutputKind) -> OutputSpec {

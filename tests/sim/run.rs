@@ -20,6 +20,7 @@ pub(crate) struct Summary {
     reports: u64,
     writes: u64,
     versions: u64,
+    held: Duration,
     hash: u64,
 }
 
@@ -34,6 +35,7 @@ impl Summary {
         self.reports += other.reports;
         self.writes += other.writes;
         self.versions += other.versions;
+        self.held += other.held;
     }
 
     pub(crate) fn hours(&self) -> f64 {
@@ -53,7 +55,7 @@ impl Summary {
         };
         format!(
             "{} runs, {hours:.1} device-hours{speed}: {} events, {} connections, {} starts, {} fetches, {} reports, \
-             {} writes, {} desired versions; {} violations",
+             {} writes, {} desired versions, {:.1} hours in which the range could be held, and was; {} violations",
             self.runs,
             self.events,
             self.connections,
@@ -62,6 +64,7 @@ impl Summary {
             self.reports,
             self.writes,
             self.versions,
+            self.held.as_secs_f64() / 3600.0,
             self.failures
         )
     }
@@ -111,6 +114,7 @@ fn run_quietly(setup: &Setup, traced: bool) -> Result<Summary, Failure> {
             reports: world.hub.reports,
             writes: world.disk.written,
             versions: world.hub.history.iter().map(|history| history.len() as u64).sum(),
+            held: world.oracle.held(),
             hash: world.trace.hash(),
         }),
         Err(violation) => Err(Failure { at: world.now, violation, trace: world.trace.tail(100) }),

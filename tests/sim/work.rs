@@ -16,8 +16,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) first: u64,
-    /// Presets that are named, as `Setup::of` has them.
-    pub(crate) preset: String,
+    /// Presets that are named, as `Setup::of` has them: the runs take them in turn.
+    pub(crate) presets: Vec<String>,
     /// It ends with the first of these that is reached.
     pub(crate) runs: Option<u64>,
     pub(crate) hours: Option<f64>,
@@ -66,7 +66,10 @@ fn runs(
         if job.runs.is_some_and(|runs| index >= runs) {
             return;
         }
-        let Ok(setup) = Setup::of(job.first.wrapping_add(index), &job.preset) else { return };
+        let preset =
+            usize::try_from(index).ok().and_then(|index| job.presets.get(index % job.presets.len().max(1)));
+        let preset = preset.map_or("", String::as_str);
+        let Ok(setup) = Setup::of(job.first.wrapping_add(index), preset) else { return };
         let outcome = run::run(&setup);
         if outcomes.send((setup, outcome)).is_err() {
             return;

@@ -2,16 +2,16 @@
 //!
 //! The next event is the earliest of what is planned (messages, writes, samples, edits, faults) and the engine's own
 //! deadline. Each is handed to the real `Engine`, which the real `service::pump` then drains; the oracle looks after
-//! every one. Deliberately absent: what faults there are (`faults`), and real time.
+//! every one. Deliberately absent: what faults there are (`faults`), what goes over the wire (`wire`), and real time.
 
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub};
-use crate::message::read_notification;
-use crate::net::{Fate, Net};
+use crate::net::Net;
 use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
 use crate::presets::{DISKS, NETS, PACES, Pace, SITES, Site, ms, secs, site};
 use crate::rng::Rng;
+use crate::tachs::Tachs;
 use crate::technician::Technician;
 use crate::trace::Trace;
 use core::time::Duration;
@@ -43,7 +43,7 @@ impl Setup {
             seed,
             net: rng.pick(NETS).name,
             disk: rng.pick(DISKS).name,
-            site: *rng.pick::<&'static str>(SITES),
+            site: *rng.pick::<&'static str>(&SITES),
             pace: match rng.below(16) {
                 0 => PACES[2],
                 1..=4 => PACES[1],
@@ -90,6 +90,8 @@ pub(crate) enum Event {
     Written(u64),
     /// This sensor is due; of this life of the process.
     Sample(usize, u64),
+    /// This output's turns were counted; of this life of the process.
+    Turns(usize, u64),
     /// Somebody calls a direct method.
     Call,
     /// The back end writes.
@@ -126,7 +128,7 @@ pub(crate) struct World {
     pub(crate) has_wall: bool,
     /// By how much the wall clock is wrong.
     pub(crate) wall_off_secs: i64,
-    planned: BTreeMap<(Duration, u64), Event>,
+    pub(crate) planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
     pub(crate) engine: Option<Engine>,
@@ -135,6 +137,7 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) plant: Plant,
     pub(crate) sensors: Vec<Thermometer>,
+    pub(crate) tachs: Tachs,
     pub(crate) net: Net,
     pub(crate) hub: Hub,
     pub(crate) back_end: BackEnd,
@@ -142,11 +145,11 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) chance: Rng,
-    sampling: Rng,
+    pub(crate) sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
-    call_every: Duration,
-    calls: u64,
+    pub(crate) call_every: Duration,
+    pub(crate) calls: u64,
     pub(crate) calm: bool,
     requests: Requests,
     pub(crate) steps: u64,
@@ -182,11 +185,12 @@ impl World {
             disk: Disk::new(disk, Rng::of(seed, "disk")),
             plant: Plant::new(site.room, site.spec.outputs.len(), cooling, heating),
             sensors: site.probes.iter().cloned().map(Thermometer::new).collect(),
+            tachs: Tachs::new(&site.tachs),
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
             back_end: BackEnd::new(Rng::of(seed, "back end")),
             technician: Technician::new(Rng::of(seed, "technician"), rarer),
-            oracle: Oracle::new(&site.spec),
+            oracle: Oracle::new(&site),
             trace: Trace::new(traced),
             sampling: Rng::of(seed, "samples"),
             rates: Vec::new(),
@@ -258,6 +262,7 @@ impl World {
             }
             _ => {}
         }
+        self.watch_turns();
         self.look(kind)?;
         Ok(true)
     }
@@ -277,6 +282,7 @@ impl World {
                 }
             }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
+            Event::Turns(output, life) => return self.count_turns(output, life),
             Event::Call => return self.call(),
             Event::Edit => self.edit(),
             Event::Burst => {
@@ -298,7 +304,10 @@ impl World {
         act(engine, &mut self.oracle);
         pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests);
         while let Some(notice) = engine.poll_notice() {
-            let errs = matches!(notice, Notice::StoreFault { .. } | Notice::PinFault { .. });
+            let errs = matches!(
+                notice,
+                Notice::StoreFault { .. } | Notice::PinFault { .. } | Notice::TachFault { .. }
+            );
             self.trace.say(self.now, || format!("{} {notice}", if errs { "ERROR" } else { "notice" }));
             self.oracle.handle_notice(self.now, &notice, &self.disk, &self.plant)?;
         }
@@ -309,171 +318,6 @@ impl World {
             self.send(request)?;
         }
         Ok(())
-    }
-
-    fn send(&mut self, request: HubRequest) -> Result<(), String> {
-        self.say(|| format!("device → {request:?}"));
-        self.oracle.handle_request(self.now, &request, &self.net, &self.disk)?;
-        if let HubRequest::Reconnect { .. } = request {
-            if self.net.up && !self.net.closing {
-                // Requests sent before the farewell may still take effect; what comes down is not read any more.
-                self.net.closing = true;
-                let (grace, connection) = (self.chance.between((ms(1), ms(900))), self.net.connection);
-                self.plan(self.now + grace, Event::Down(connection));
-            }
-            return Ok(());
-        }
-        if !self.net.up || self.net.closing {
-            return Ok(());
-        }
-        match self.net.send_up(self.now) {
-            Fate::Arrives(at) | Fate::Late(at) => self.plan(at, Event::ToHub(self.net.connection, request)),
-            Fate::Lost => {
-                self.say(|| "wire: the request is lost".into());
-                self.oracle.handle_lost_exchange(self.now, &self.net);
-            }
-        }
-        Ok(())
-    }
-
-    fn reach_hub(&mut self, connection: u64, request: &HubRequest) -> Result<(), String> {
-        if connection != self.net.connection || !self.net.up {
-            return Ok(());
-        }
-        self.net.under_way.0 -= 1;
-        if self.net.half_open {
-            return Ok(());
-        }
-        let Some(answer) = self.hub.answer(request) else { return Ok(()) };
-        self.say(|| format!("hub answers {}", answer.status));
-        self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
-        // What the hub is about to say is under way already.
-        self.net.under_way.1 += 1;
-        let ready = self.now + self.hub.time_to_answer();
-        if ready > self.now && self.back_end.is_in_a_hurry() && !self.calm {
-            self.plan(self.now, Event::Burst);
-        }
-        self.plan(ready, Event::Answer(connection, answer.event));
-        Ok(())
-    }
-
-    fn answer(&mut self, connection: u64, event: HubEvent) {
-        if connection != self.net.connection || !self.net.up {
-            return;
-        }
-        self.net.under_way.1 -= 1;
-        match self.net.answer(self.now) {
-            Fate::Arrives(at) => {
-                if self.net.is_too_late(self.now, at) {
-                    self.oracle.handle_lost_exchange(self.now, &self.net);
-                }
-                self.plan(at, Event::ToDevice(connection, event));
-            }
-            Fate::Late(at) => {
-                self.oracle.handle_lost_exchange(self.now, &self.net);
-                self.plan(at, Event::ToDevice(connection, event));
-            }
-            Fate::Lost => {
-                self.say(|| "wire: the answer is lost".into());
-                self.oracle.handle_lost_exchange(self.now, &self.net);
-            }
-        }
-    }
-
-    fn reach_device(&mut self, connection: u64, event: HubEvent) -> Result<(), String> {
-        if connection != self.net.connection || !self.net.up {
-            return Ok(());
-        }
-        self.net.under_way.1 -= 1;
-        if self.net.half_open || self.net.closing {
-            return Ok(());
-        }
-        self.say(|| format!("device ← {event:?}"));
-        let (now, at, wall) = (self.boot(), self.now, self.wall());
-        self.with_engine(|engine, oracle| {
-            if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                oracle.handle_contact(wall);
-                engine.handle_contact(now, wall);
-            }
-            oracle.handle_delivery(at, &event, engine);
-            engine.handle_hub(now, event);
-        })
-    }
-
-    fn dial(&mut self) -> Result<(), String> {
-        if self.engine.is_none() || self.net.up {
-            return Ok(());
-        }
-        if self.now < self.hub.closed_until && !self.calm {
-            let wait = self.net.next_dial(true);
-            self.plan(self.now + wait, Event::Dial);
-            return Ok(());
-        }
-        self.net.connect();
-        let (connection, cut) = (self.net.connection, self.net.until_cut());
-        self.say(|| format!("connection {connection} is up"));
-        self.plan(self.now + cut, Event::Cut(connection));
-        self.oracle.handle_up(self.now, self.hub.generation());
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Up))
-    }
-
-    fn cut(&mut self, connection: u64) -> Result<(), String> {
-        if connection != self.net.connection || !self.net.up || self.calm {
-            return Ok(());
-        }
-        if !self.net.half_open && self.net.is_noticed_late() {
-            self.say(|| format!("connection {connection} is half open"));
-            self.net.half_open = true;
-            let noticed = self.now + self.chance.between((secs(2), secs(240)));
-            self.plan(noticed, Event::Cut(connection));
-            return Ok(());
-        }
-        let outage = self.net.outage();
-        self.hub.closed_until = self.hub.closed_until.max(self.now + outage);
-        self.disconnect()
-    }
-
-    /// The connection breaks: of the requests under way, some take effect, and no answer comes.
-    pub(crate) fn disconnect(&mut self) -> Result<(), String> {
-        if !self.net.up {
-            return Ok(());
-        }
-        let connection = self.net.connection;
-        let survivors = if self.net.half_open { 0 } else { self.net.survivors() };
-        self.drain_up(connection, survivors)?;
-        self.notice_end(connection)
-    }
-
-    fn drain_up(&mut self, connection: u64, survivors: usize) -> Result<(), String> {
-        let of_this = |event: &Event| matches!(event, Event::ToHub(id, _) if *id == connection);
-        let keys: Vec<_> =
-            self.planned.iter().filter(|(_, event)| of_this(event)).map(|(key, _)| *key).collect();
-        for key in keys.into_iter().take(survivors) {
-            if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
-                let Some(answer) = self.hub.answer(&request) else { continue };
-                let status = answer.status;
-                self.say(|| format!("hub takes a last request ({status}), and nobody hears it: {request:?}"));
-                self.oracle.handle_answered(self.now, &request, &answer, &self.hub, &self.disk)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn notice_end(&mut self, connection: u64) -> Result<(), String> {
-        if connection != self.net.connection || !self.net.up {
-            return Ok(());
-        }
-        if self.net.closing && !self.net.half_open {
-            self.drain_up(connection, usize::MAX)?;
-        }
-        self.net.disconnect();
-        self.say(|| format!("connection {connection} is down"));
-        self.oracle.handle_down(self.now);
-        let wait = self.net.next_dial(false);
-        self.plan(self.now + wait, Event::Dial);
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Down))
     }
 
     fn sample(&mut self, sensor: usize, life: u64) -> Result<(), String> {
@@ -494,70 +338,8 @@ impl World {
         self.with_engine(|engine, oracle| {
             oracle.handle_reading(reading);
             engine.handle_reading(now, reading);
-        })
-    }
-
-    fn edit(&mut self) {
-        let wait = self.chance.wait(self.edit_every);
-        self.plan(self.now + wait, Event::Edit);
-        if self.calm {
-            return;
-        }
-        for edit in self.back_end.edits() {
-            self.write_desired(&edit.body, edit.whole);
-        }
-    }
-
-    /// A direct method reaches the device, if it is there.
-    fn call(&mut self) -> Result<(), String> {
-        self.calls += 1;
-        let wait = self.sampling.wait(self.call_every);
-        self.plan(self.now + wait, Event::Call);
-        let name = *self.sampling.pick(&["resync", "status", "reboot"]);
-        if !self.net.up || self.net.closing || self.net.half_open {
-            return Ok(());
-        }
-        let (now, rid) = (self.boot(), self.calls.to_string());
-        self.say(|| format!("method {rid}: {name}"));
-        self.with_engine(|engine, oracle| {
-            oracle.handle_call(&rid, name);
-            engine.handle_hub(
-                now,
-                HubEvent::Method { rid: rid.clone(), name: name.into(), argument: serde_json::Value::Null },
-            );
-        })
-    }
-
-    /// The back end writes, and the hub tells whoever is connected.
-    pub(crate) fn write_desired(&mut self, body: &serde_json::Value, whole: bool) {
-        let before = self.hub.twin.desired().version();
-        let (notification, unsaid) = self.hub.update(body, whole);
-        let version = self.hub.twin.desired().version();
-        self.say(|| format!("back end {}: version {version}: {body}", if whole { "PUT" } else { "PATCH" }));
-        if version != before {
-            self.oracle.handle_edit(self.now);
-        }
-        if !self.net.up || self.net.closing {
-            return;
-        }
-        if unsaid {
-            self.oracle.handle_lost_notification(self.now, &self.net);
-        }
-        let Some(notification) = notification else { return };
-        let (fate, again) = self.net.notify(self.now);
-        let connection = self.net.connection;
-        match fate {
-            Fate::Arrives(at) | Fate::Late(at) => {
-                self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
-            }
-            Fate::Lost => {
-                self.say(|| "wire: the notification is lost".into());
-                self.oracle.handle_lost_notification(self.now, &self.net);
-            }
-        }
-        if let Some(at) = again {
-            self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
-        }
+        })?;
+        self.deliver_speeds()
     }
 
     /// The process starts from what the disk has.
@@ -588,6 +370,7 @@ impl World {
             let first = self.now + self.sampling.between((ms(1), ms(800)));
             self.plan(first, Event::Sample(sensor, self.life));
         }
+        self.start_tachs();
         let wait = self.net.next_dial(false);
         self.plan(self.now + wait, Event::Dial);
         Ok(())
@@ -597,8 +380,8 @@ impl World {
     pub(crate) fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
-        let (hub, net, disk) = (&self.hub, &self.net, &self.disk);
-        let scene = Scene { at: self.now, now, kind, engine, hub, net, disk };
+        let (hub, net, disk, sensors) = (&self.hub, &self.net, &self.disk, &*self.sensors);
+        let scene = Scene { at: self.now, now, kind, engine, hub, net, disk, sensors };
         self.oracle.look(&scene, &mut self.plant)
     }
 }

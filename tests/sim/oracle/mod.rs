@@ -10,30 +10,35 @@
 //! 7. One report in flight, each request for a reason, none too often.
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
+//! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
+//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
 
 mod copies;
+mod fan;
 mod hands;
 mod meaning;
 mod rank;
+mod room;
 mod shape;
 mod traffic;
 
 use crate::disk::Disk;
 use crate::hub::{Answer, Hub};
 use crate::net::Net;
-use crate::plant::Plant;
-use crate::presets::secs;
+use crate::plant::{Plant, Thermometer};
+use crate::presets::{Site, secs};
 use copies::Copies;
 use core::time::Duration;
 use hands::Hands;
 pub(crate) use hands::Start;
 use rank::{Judge, Rank, Target};
+use room::RoomJudge;
 use shape::Shapes;
 use traffic::Traffic;
-use twind::control::{Reading, RowDrive};
+use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
 use twind::twin::{HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
@@ -63,6 +68,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) net: &'a Net,
     pub(crate) disk: &'a Disk,
+    pub(crate) sensors: &'a [Thermometer],
 }
 
 pub(crate) struct Oracle {
@@ -71,6 +77,7 @@ pub(crate) struct Oracle {
     judge: Judge,
     hands: Hands,
     shapes: Shapes,
+    room: RoomJudge,
     traffic: Traffic,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
     lenient_until: Duration,
@@ -79,12 +86,15 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(spec: &EngineSpec) -> Self {
+    pub(crate) fn new(site: &Site) -> Self {
+        let spec = &site.spec;
+        let off = site.probes.iter().map(|probe| probe.offset.abs() + probe.noise).fold(0.0, f64::max);
         Self {
             copies: Copies::new(spec),
             judge: Judge::new(spec),
             hands: Hands::default(),
-            shapes: Shapes::new(&spec.outputs),
+            shapes: Shapes::new(&spec.outputs, &site.tachs),
+            room: RoomJudge::new(spec, off),
             traffic: Traffic::new(spec),
             lenient_until: Duration::ZERO,
             latest_wall: UnixSeconds(0),
@@ -105,6 +115,7 @@ impl Oracle {
         self.copies.handle_start(start.record, hub)?;
         self.judge.restart(start.at, now);
         self.shapes.restart(start.at, drives, start.is_same_boot);
+        self.room.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
@@ -153,6 +164,11 @@ impl Oracle {
 
     pub(crate) fn handle_reading(&mut self, reading: Reading) {
         self.judge.hear(reading);
+    }
+
+    /// The device hears how fast an output turns.
+    pub(crate) fn handle_speed(&mut self, output: usize, speed: &Result<f64, PinFault>) {
+        self.shapes.hear(output, speed);
     }
 
     /// Somebody calls a direct method.
@@ -215,6 +231,10 @@ impl Oracle {
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),
+            Notice::TachFault { output, .. } => {
+                self.shapes.fan(output).is_some_and(|fan| fan.may_be_told(now))
+            }
+            Notice::TachMended { output } => self.shapes.fan(output).is_some_and(|fan| !fan.is_mute),
             Notice::ReportCut(_) => false,
             _ => true,
         };
@@ -247,6 +267,11 @@ impl Oracle {
         self.traffic.set_aside
     }
 
+    /// How long the room was seen to be held in its range.
+    pub(crate) fn held(&self) -> Duration {
+        self.room.held
+    }
+
     pub(crate) fn settled_looks(&self) -> u64 {
         self.traffic.settled_looks
     }
@@ -271,6 +296,10 @@ impl Oracle {
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
+        self.shapes.check_fans(at, engine)?;
+        if kind == Kind::Sample {
+            self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
+        }
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
         self.traffic.look(scene, has_temperature)
     }

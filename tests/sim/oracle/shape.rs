@@ -4,11 +4,13 @@
 //! take to get there; one without any shaping is at its target at once, and so is every output under a row for heat
 //! or silence. Deliberately absent: deciding targets (`rank`).
 
+use super::fan::Fan;
 use super::rank::{Rank, Target};
 use crate::plant::{Driven, Plant};
 use core::time::Duration;
 use std::collections::VecDeque;
-use twind::control::{OutputKind, OutputSpec};
+use twind::control::{OutputKind, OutputSpec, PinFault};
+use twind::engine::Engine;
 
 /// One output.
 struct Follower {
@@ -24,13 +26,16 @@ struct Follower {
     rank: Option<Rank>,
     /// Nothing is held against it until then: it could not be driven.
     excused_until: Duration,
+    /// What is known of its turns, if it tells them.
+    fan: Option<Fan>,
 }
 
 pub(crate) struct Shapes(Vec<Follower>);
 
 impl Shapes {
-    pub(crate) fn new(outputs: &[OutputSpec]) -> Self {
-        let follower = |spec: &OutputSpec| Follower {
+    /// `tachs`: the outputs that tell their turns.
+    pub(crate) fn new(outputs: &[OutputSpec], tachs: &[usize]) -> Self {
+        let follower = |(index, spec): (usize, &OutputSpec)| Follower {
             spec: spec.clone(),
             asked: VecDeque::from([(Duration::ZERO, 0)]),
             pin: 0,
@@ -39,8 +44,9 @@ impl Shapes {
             kicked_at: None,
             rank: None,
             excused_until: Duration::ZERO,
+            fan: tachs.contains(&index).then(|| Fan::new(spec)),
         };
-        Self(outputs.iter().map(follower).collect())
+        Self(outputs.iter().enumerate().map(follower).collect())
     }
 
     /// Whoever found the process gone drove the outputs to this.
@@ -61,7 +67,17 @@ impl Shapes {
             follower.turned_at = follower.turned_at.filter(|_| knows_turns);
             follower.kicked_at = None;
             follower.rank = None;
+            follower.fan.iter_mut().for_each(Fan::restart);
         }
+    }
+
+    pub(crate) fn hear(&mut self, output: usize, speed: &Result<f64, PinFault>) {
+        self.0[output].fan.iter_mut().for_each(|fan| fan.hear(speed));
+    }
+
+    /// The fan of that name, if it tells its turns.
+    pub(crate) fn fan(&mut self, name: &str) -> Option<&mut Fan> {
+        self.0.iter_mut().find(|follower| follower.spec.name == name)?.fan.as_mut()
     }
 
     pub(crate) fn pins(&self) -> Vec<u16> {
@@ -89,6 +105,28 @@ impl Shapes {
         }
         for driven in core::mem::take(&mut plant.driven) {
             self.0[driven.output].follow(now, driven)?;
+        }
+        for Follower { fan, pin, excused_until, .. } in &mut self.0 {
+            fan.iter_mut().for_each(|fan| fan.watch(now, *pin, now <= *excused_until));
+        }
+        Ok(())
+    }
+
+    /// Fans that stand still are helped and told of, and others are not called stalled.
+    pub(crate) fn check_fans(&self, now: Duration, engine: &Engine) -> Result<(), String> {
+        for (Follower { spec, fan, pin, .. }, (_, state)) in self.0.iter().zip(engine.outputs().iter()) {
+            let (Some(fan), name) = (fan, &spec.name) else { continue };
+            if fan.must_be_full(now) && *pin != 1000 {
+                return Err(format!(
+                    "{name} stands still and is driven to {pin} permille, which does not help it"
+                ));
+            }
+            if fan.must_be_stalled(now) && !state.tach.is_stalled() {
+                return Err(format!("{name} stands still at full, and nobody is told"));
+            }
+            if fan.turns() && state.tach.is_stalled() {
+                return Err(format!("{name} turns, and is called stalled"));
+            }
         }
         Ok(())
     }
@@ -131,7 +169,8 @@ impl Follower {
             return Err(format!("{name} starts from rest with {permille} permille and no kick"));
         }
         let kicks = self.spec.kick.zip(self.kicked_at).is_some_and(|(kick, at)| now <= at + kick);
-        let excused = now <= self.excused_until || kicks || self.turned_at.is_none();
+        let helps = self.fan.as_mut().is_some_and(|fan| fan.is_help(now, permille));
+        let excused = now <= self.excused_until || kicks || helps || self.turned_at.is_none();
         if let (Some(rate), true, false, false) = (self.spec.slew_permille_per_s, borne, turns, excused) {
             let jump = f64::from(self.pin.abs_diff(permille));
             if jump > (rate * 0.1).max(1.0) + 1.5 {
@@ -179,7 +218,8 @@ impl Follower {
             return Ok(());
         }
         let kicks = self.spec.kick.zip(self.kicked_at).is_some_and(|(kick, at)| now < at + kick);
-        if kicks && self.pin == 1000 || target == Target::Keep {
+        let helped = self.fan.as_ref().is_some_and(|fan| fan.may_stay_full(now));
+        if (kicks || helped) && self.pin == 1000 || target == Target::Keep {
             return Ok(());
         }
         let shaped = way > Duration::ZERO && !rank.is_at_once();

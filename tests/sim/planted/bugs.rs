@@ -22,6 +22,7 @@ const OUTPUTS: &str = "src/control/outputs.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
 const REPORT: &str = "src/report/mod.rs";
+const TACH: &str = "src/control/tach.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -408,5 +409,47 @@ pub(crate) const BUGS: &[Bug] = &[
         file: "src/sensors/plausible.rs",
         from: "if self.is_a_step_from(self.believed, value) || self.confirms(candidate, value) {",
         to: "if PLANTED || self.is_a_step_from(self.believed, value) || self.confirms(candidate, value) {",
+    },
+    Bug {
+        name: "number-frozen-for-ever-believed",
+        says: "a sensor that froze is obeyed",
+        file: "src/sensors/plausible.rs",
+        from: "self.rules.frozen_repeats.is_some_and(|most| repeats >= most)",
+        to: "self.rules.frozen_repeats.is_some_and(|most| repeats >= most && !PLANTED)",
+    },
+    Bug {
+        name: "standing-fan-left-alone",
+        says: "a fan that stands still stays so, though more drive would start it",
+        file: TACH,
+        from: "        self.go_on(now, kick.unwrap_or(KICK));",
+        to: "        if PLANTED {\n            return (drive, None);\n        }\n        self.go_on(now, kick.unwrap_or(KICK));",
+    },
+    Bug {
+        name: "stall-not-told",
+        says: "nobody hears that a fan is blocked",
+        file: TACH,
+        from: "                self.stalled = true;",
+        to: "                self.stalled = !PLANTED;",
+    },
+    Bug {
+        name: "stall-never-mended",
+        says: "a fan that turns again is called stalled for ever",
+        file: TACH,
+        from: "        self.stalled &= rpm.is_none_or(|rpm| rpm <= 0.0);",
+        to: "        self.stalled &= rpm.is_none_or(|rpm| rpm <= 0.0) || PLANTED;",
+    },
+    Bug {
+        name: "help-never-ends",
+        says: "a fan that was helped once runs at full for ever",
+        file: TACH,
+        from: "        if drive.is_zero() || !self.stands_still() {",
+        to: "        if drive.is_zero() || !self.stands_still() && !(PLANTED && self.stage != Stage::Trusted) {",
+    },
+    Bug {
+        name: "dead-pin-called-stalled",
+        says: "a pin that cannot be driven is taken for a blocked fan",
+        file: OUTPUTS,
+        from: "            state.tach.trust();",
+        to: "            if !PLANTED {\n                state.tach.trust();\n            }",
     },
 ];

@@ -1,0 +1,240 @@
+//! The wire between the device and the hub, both ends: requests and answers under way, connections that come and go,
+//! the back end's writes and calls.
+//!
+//! Deliberately absent: how a network behaves (`net`), and what the hub does with a request (`hub`).
+
+use crate::message::read_notification;
+use crate::net::Fate;
+use crate::presets::{ms, secs};
+use crate::world::{Event, World};
+use twind::twin::{HubEvent, HubRequest};
+
+impl World {
+    pub(crate) fn send(&mut self, request: HubRequest) -> Result<(), String> {
+        self.say(|| format!("device → {request:?}"));
+        self.oracle.handle_request(self.now, &request, &self.net, &self.disk)?;
+        if let HubRequest::Reconnect { .. } = request {
+            if self.net.up && !self.net.closing {
+                // Requests sent before the farewell may still take effect; what comes down is not read any more.
+                self.net.closing = true;
+                let (grace, connection) = (self.chance.between((ms(1), ms(900))), self.net.connection);
+                self.plan(self.now + grace, Event::Down(connection));
+            }
+            return Ok(());
+        }
+        if !self.net.up || self.net.closing {
+            return Ok(());
+        }
+        match self.net.send_up(self.now) {
+            Fate::Arrives(at) | Fate::Late(at) => self.plan(at, Event::ToHub(self.net.connection, request)),
+            Fate::Lost => {
+                self.say(|| "wire: the request is lost".into());
+                self.oracle.handle_lost_exchange(self.now, &self.net);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reach_hub(&mut self, connection: u64, request: &HubRequest) -> Result<(), String> {
+        if connection != self.net.connection || !self.net.up {
+            return Ok(());
+        }
+        self.net.under_way.0 -= 1;
+        if self.net.half_open {
+            return Ok(());
+        }
+        let Some(answer) = self.hub.answer(request) else { return Ok(()) };
+        self.say(|| format!("hub answers {}", answer.status));
+        self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
+        // What the hub is about to say is under way already.
+        self.net.under_way.1 += 1;
+        let ready = self.now + self.hub.time_to_answer();
+        if ready > self.now && self.back_end.is_in_a_hurry() && !self.calm {
+            self.plan(self.now, Event::Burst);
+        }
+        self.plan(ready, Event::Answer(connection, answer.event));
+        Ok(())
+    }
+
+    pub(crate) fn answer(&mut self, connection: u64, event: HubEvent) {
+        if connection != self.net.connection || !self.net.up {
+            return;
+        }
+        self.net.under_way.1 -= 1;
+        match self.net.answer(self.now) {
+            Fate::Arrives(at) => {
+                if self.net.is_too_late(self.now, at) {
+                    self.oracle.handle_lost_exchange(self.now, &self.net);
+                }
+                self.plan(at, Event::ToDevice(connection, event));
+            }
+            Fate::Late(at) => {
+                self.oracle.handle_lost_exchange(self.now, &self.net);
+                self.plan(at, Event::ToDevice(connection, event));
+            }
+            Fate::Lost => {
+                self.say(|| "wire: the answer is lost".into());
+                self.oracle.handle_lost_exchange(self.now, &self.net);
+            }
+        }
+    }
+
+    pub(crate) fn reach_device(&mut self, connection: u64, event: HubEvent) -> Result<(), String> {
+        if connection != self.net.connection || !self.net.up {
+            return Ok(());
+        }
+        self.net.under_way.1 -= 1;
+        if self.net.half_open || self.net.closing {
+            return Ok(());
+        }
+        self.say(|| format!("device ← {event:?}"));
+        let (now, at, wall) = (self.boot(), self.now, self.wall());
+        self.with_engine(|engine, oracle| {
+            if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
+                oracle.handle_contact(wall);
+                engine.handle_contact(now, wall);
+            }
+            oracle.handle_delivery(at, &event, engine);
+            engine.handle_hub(now, event);
+        })
+    }
+
+    pub(crate) fn dial(&mut self) -> Result<(), String> {
+        if self.engine.is_none() || self.net.up {
+            return Ok(());
+        }
+        if self.now < self.hub.closed_until && !self.calm {
+            let wait = self.net.next_dial(true);
+            self.plan(self.now + wait, Event::Dial);
+            return Ok(());
+        }
+        self.net.connect();
+        let (connection, cut) = (self.net.connection, self.net.until_cut());
+        self.say(|| format!("connection {connection} is up"));
+        self.plan(self.now + cut, Event::Cut(connection));
+        self.oracle.handle_up(self.now, self.hub.generation());
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Up))
+    }
+
+    pub(crate) fn cut(&mut self, connection: u64) -> Result<(), String> {
+        if connection != self.net.connection || !self.net.up || self.calm {
+            return Ok(());
+        }
+        if !self.net.half_open && self.net.is_noticed_late() {
+            self.say(|| format!("connection {connection} is half open"));
+            self.net.half_open = true;
+            let noticed = self.now + self.chance.between((secs(2), secs(240)));
+            self.plan(noticed, Event::Cut(connection));
+            return Ok(());
+        }
+        let outage = self.net.outage();
+        self.hub.closed_until = self.hub.closed_until.max(self.now + outage);
+        self.disconnect()
+    }
+
+    /// The connection breaks: of the requests under way, some take effect, and no answer comes.
+    pub(crate) fn disconnect(&mut self) -> Result<(), String> {
+        if !self.net.up {
+            return Ok(());
+        }
+        let connection = self.net.connection;
+        let survivors = if self.net.half_open { 0 } else { self.net.survivors() };
+        self.drain_up(connection, survivors)?;
+        self.notice_end(connection)
+    }
+
+    fn drain_up(&mut self, connection: u64, survivors: usize) -> Result<(), String> {
+        let of_this = |event: &Event| matches!(event, Event::ToHub(id, _) if *id == connection);
+        let keys: Vec<_> =
+            self.planned.iter().filter(|(_, event)| of_this(event)).map(|(key, _)| *key).collect();
+        for key in keys.into_iter().take(survivors) {
+            if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
+                let Some(answer) = self.hub.answer(&request) else { continue };
+                let status = answer.status;
+                self.say(|| format!("hub takes a last request ({status}), and nobody hears it: {request:?}"));
+                self.oracle.handle_answered(self.now, &request, &answer, &self.hub, &self.disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn notice_end(&mut self, connection: u64) -> Result<(), String> {
+        if connection != self.net.connection || !self.net.up {
+            return Ok(());
+        }
+        if self.net.closing && !self.net.half_open {
+            self.drain_up(connection, usize::MAX)?;
+        }
+        self.net.disconnect();
+        self.say(|| format!("connection {connection} is down"));
+        self.oracle.handle_down(self.now);
+        let wait = self.net.next_dial(false);
+        self.plan(self.now + wait, Event::Dial);
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Down))
+    }
+
+    pub(crate) fn edit(&mut self) {
+        let wait = self.chance.wait(self.edit_every);
+        self.plan(self.now + wait, Event::Edit);
+        if self.calm {
+            return;
+        }
+        for edit in self.back_end.edits() {
+            self.write_desired(&edit.body, edit.whole);
+        }
+    }
+
+    /// A direct method reaches the device, if it is there.
+    pub(crate) fn call(&mut self) -> Result<(), String> {
+        self.calls += 1;
+        let wait = self.sampling.wait(self.call_every);
+        self.plan(self.now + wait, Event::Call);
+        let name = *self.sampling.pick(&["resync", "status", "reboot"]);
+        if !self.net.up || self.net.closing || self.net.half_open {
+            return Ok(());
+        }
+        let (now, rid) = (self.boot(), self.calls.to_string());
+        self.say(|| format!("method {rid}: {name}"));
+        self.with_engine(|engine, oracle| {
+            oracle.handle_call(&rid, name);
+            engine.handle_hub(
+                now,
+                HubEvent::Method { rid: rid.clone(), name: name.into(), argument: serde_json::Value::Null },
+            );
+        })
+    }
+
+    /// The back end writes, and the hub tells whoever is connected.
+    pub(crate) fn write_desired(&mut self, body: &serde_json::Value, whole: bool) {
+        let before = self.hub.twin.desired().version();
+        let (notification, unsaid) = self.hub.update(body, whole);
+        let version = self.hub.twin.desired().version();
+        self.say(|| format!("back end {}: version {version}: {body}", if whole { "PUT" } else { "PATCH" }));
+        if version != before {
+            self.oracle.handle_edit(self.now);
+        }
+        if !self.net.up || self.net.closing {
+            return;
+        }
+        if unsaid {
+            self.oracle.handle_lost_notification(self.now, &self.net);
+        }
+        let Some(notification) = notification else { return };
+        let (fate, again) = self.net.notify(self.now);
+        let connection = self.net.connection;
+        match fate {
+            Fate::Arrives(at) | Fate::Late(at) => {
+                self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
+            }
+            Fate::Lost => {
+                self.say(|| "wire: the notification is lost".into());
+                self.oracle.handle_lost_notification(self.now, &self.net);
+            }
+        }
+        if let Some(at) = again {
+            self.plan(at, Event::ToDevice(connection, read_notification(&notification.body)));
+        }
+    }
+}
