@@ -138,7 +138,12 @@ impl Rig {
     }
 
     pub(crate) fn wait_drive(&self, output: &str, good: impl Fn(u16) -> bool) -> u16 {
-        let find = || self.drive(output).filter(|drive| good(*drive));
+        // The board writes its trace after the output's own file.
+        let is_traced = |drive: &u16| {
+            let last = self.trace().into_iter().rfind(|change| change["output"] == output);
+            last.is_some_and(|change| change["permille"] == *drive)
+        };
+        let find = || self.drive(output).filter(|drive| good(*drive)).filter(is_traced);
         eventually(&format!("a drive of {output}"), find, || format!("{:?}", self.trace()))
     }
 
