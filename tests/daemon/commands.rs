@@ -63,7 +63,8 @@ fn twin_shows_the_copy_of_a_daemon_that_is_gone() {
     let daemon = rig.start_synced();
     let version = rig.desire(json!({"fanOn": false, "zebra": 1, "apple": 2}));
     // The hub has the report before the daemon knows that it has.
-    let is_known = || say(&mut rig.command(&["twin", "reported"])).out.contains("\"fanOn\": false").then_some(());
+    let is_known =
+        || say(&mut rig.command(&["twin", "reported"])).out.contains("\"fanOn\": false").then_some(());
     eventually("the acknowledgement", is_known, || daemon.log());
     assert!(daemon.stop().success());
     let said = say(&mut rig.command(&["twin", "desired"]));
