@@ -1,6 +1,7 @@
 //! Bad input of every kind: a clear word, and nothing lost.
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, say};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -139,6 +140,31 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state_and_not_a_failure() {
     rig.wait_reported("the fault", |r| r["components"]["climate"]["sensor"] == "missing");
     rig.set_temperature("22.0");
     rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn a_sensor_that_never_answers_delays_no_step_no_reload_and_no_end() {
+    let rig = Rig::new();
+    // Nobody ever writes to it.
+    let (pipe, mode) = (rig.path("pipe"), Mode::from_raw_mode(0o600));
+    mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+    let door = SENSOR.replace("cabinet", "door").replace("DIR/temperature", "DIR/pipe");
+    let climate = CLIMATE.replace("sensor = \"cabinet\"", "sensors = [\"door\", \"cabinet\"]");
+    rig.write_config(&format!("{}{FAN}{SENSOR}{door}{climate}", rig.base()));
+    let daemon = rig.start_synced();
+    let follows = || {
+        for (degrees, drive) in [("24.0", 500), ("26.0", 750)] {
+            rig.set_temperature(degrees);
+            rig.wait_drive("fan", |now| now == drive);
+        }
+    };
+    follows();
+    let status = say(&mut rig.command(&["status"])).out;
+    assert!(status.contains("sensor   door: unreadable"), "{status}");
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    follows();
+    assert!(daemon.stop().success());
 }
 
 #[test]

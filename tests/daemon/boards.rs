@@ -27,7 +27,7 @@ fn an_output_with_start_keep_does_not_blink_over_a_restart() {
 }
 
 #[test]
-fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
+fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_mended() {
     let rig = Rig::new();
     fs::create_dir(rig.path("board")).unwrap();
     fs::write(rig.path("board/fan.rpm"), "1250\n").unwrap();
@@ -36,6 +36,7 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
     let daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 500);
     rig.wait_reported("the speed", |r| r["components"]["fan"]["rpm"] == 1250);
+    let before = rig.trace().len();
     fs::write(rig.path("board/fan.rpm"), "0\n").unwrap();
     rig.wait_drive("fan", |now| now == 1000);
     rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
@@ -45,6 +46,9 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
     fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
     rig.wait_drive("fan", |now| now == 500);
     rig.wait_reported("mended", |r| r["components"]["fan"].get("fault").is_none());
+    daemon.wait_log("output fan: its speed is right again");
+    let drives: Vec<_> = rig.trace()[before..].iter().map(|line| line["permille"].clone()).collect();
+    assert_eq!(drives, [1000, 500, 1000, 500], "kicked, as before, full, mended");
 }
 
 #[test]

@@ -44,7 +44,8 @@ critical = 60.0
 /// A site with the table, and a lamp that somebody left on.
 fn site() -> Rig {
     let rig = Rig::new();
-    rig.write_config(&format!("{}{OUTPUTS}{SENSOR}{CLIMATE}", rig.base()));
+    let sensor = format!("{SENSOR}reject = [85.0]\n");
+    rig.write_config(&format!("{}{OUTPUTS}{sensor}{CLIMATE}", rig.base()));
     fs::create_dir(rig.path("board")).unwrap();
     fs::write(rig.path("board/lamp"), "1000\n").unwrap();
     rig
@@ -104,10 +105,17 @@ fn each_output_goes_to_its_row_above_critical_and_without_a_sensor_and_comes_bac
     rig.set_temperature("22.0");
     wait(&rig, "after the heat", WANTED);
 
-    for (fault, break_it) in
-        [("missing", None), ("not-a-number", Some("lukewarm")), ("out-of-range", Some("4000"))]
-    {
-        match break_it {
+    let faults = [
+        ("missing", None),
+        ("not-a-number", Some("lukewarm")),
+        ("out-of-range", Some("4000")),
+        // Far above critical, and no heat.
+        ("power-on-value", Some("85.0")),
+    ];
+    let heats = || rig.trace().iter().filter(|line| line["cause"] == "fail-safe overheat").count();
+    let heat = heats();
+    for (fault, shown) in faults {
+        match shown {
             Some(text) => rig.set_temperature(text),
             None => fs::remove_file(rig.path("temperature")).unwrap(),
         }
@@ -117,6 +125,7 @@ fn each_output_goes_to_its_row_above_critical_and_without_a_sensor_and_comes_bac
         rig.set_temperature("22.0");
         wait(&rig, "with the sensor back", WANTED);
     }
+    assert_eq!(heats(), heat, "{:?}", rig.trace());
 }
 
 #[test]
