@@ -52,6 +52,27 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_m
 }
 
 #[test]
+fn an_output_that_cannot_be_driven_is_told_tried_again_and_mended() {
+    let rig = Rig::new();
+    // The lamp's file cannot be made, whoever asks.
+    fs::create_dir_all(rig.path("board/.lamp.tmp")).unwrap();
+    rig.configure("[outputs.lamp]\npin = 22\nproperty = \"lamp\"\n");
+    let daemon = rig.start_synced();
+    daemon.wait_log("output lamp cannot be driven: cannot write");
+    rig.desire(json!({"lamp": true}));
+    rig.wait_reported("the fault", |r| {
+        r["components"]["lamp"]["fault"].as_str().is_some_and(|fault| fault.contains(".lamp.tmp"))
+    });
+    rig.set_temperature("24.0");
+    assert_eq!(rig.wait_drive("fan", |now| now == 500), 500, "the others work");
+    fs::remove_dir(rig.path("board/.lamp.tmp")).unwrap();
+    rig.wait_drive("lamp", |now| now == 1000);
+    rig.wait_reported("mended", |r| r["components"]["lamp"].get("fault").is_none());
+    daemon.wait_log("output lamp can be driven again");
+    assert_eq!(daemon.log().matches("output lamp cannot be driven").count(), 1, "said once");
+}
+
+#[test]
 fn a_line_that_is_not_there_is_reported_and_the_daemon_goes_on() {
     let rig = Rig::new();
     let base = rig.base().replace("driver = \"simulated\"\nfolder = \"DIR/board\"", "driver = \"gpiochip\"");
