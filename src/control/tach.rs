@@ -68,6 +68,11 @@ impl Tach {
         (self.stands_still(), self.stalled) != before
     }
 
+    /// Nobody measures it any more, so nothing of it is known.
+    pub fn forget(&mut self) {
+        (self.rpm, self.stalled) = (None, false);
+    }
+
     fn stands_still(&self) -> bool {
         self.rpm.is_some_and(|rpm| rpm <= 0.0)
     }

@@ -52,6 +52,26 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_m
 }
 
 #[test]
+fn a_tach_that_the_new_configuration_drops_drives_a_fan_to_full_no_longer() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan.rpm"), "0\n").unwrap();
+    rig.set_temperature("24.0");
+    let config = |tach: &str| format!("{}{FAN}{tach}{SENSOR}{CLIMATE}", rig.base());
+    rig.write_config(&config("tach = {}\n"));
+    let daemon = rig.start_synced();
+    rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
+    assert_eq!(rig.drive("fan"), Some(1000));
+    rig.write_config(&config(""));
+    daemon.signal("HUP");
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("nobody knows its speed", |r| {
+        let fan = &r["components"]["fan"];
+        fan.get("fault").is_none() && fan.get("rpm").is_none()
+    });
+}
+
+#[test]
 fn an_output_that_cannot_be_driven_is_told_tried_again_and_mended() {
     let rig = Rig::new();
     // The lamp's file cannot be made, whoever asks.
