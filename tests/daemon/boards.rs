@@ -144,6 +144,30 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
 }
 
 #[test]
+fn check_hardware_looks_at_a_simulated_board_too_and_makes_nothing() {
+    let rig = Rig::new();
+    rig.write_config(&format!("{}{FAN}tach = {{}}\n{SENSOR}{CLIMATE}", rig.base()));
+    let told = |code: i32, words: &str| {
+        let said = say(&mut rig.command(&["check", "--hardware"]));
+        assert_eq!(said.code, code, "{}", said.out);
+        assert!(said.out.contains(words), "{words} is missing in:\n{}", said.out);
+    };
+    let fan = rig.path("board/fan").display().to_string();
+    told(78, &format!("output     fan: the file {fan}; but its tach: {fan}.rpm: No such file"));
+    assert!(!rig.path("board").exists());
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
+    told(0, &format!("output     fan: the file {fan}; tach: {fan}.rpm\n"));
+    assert!(!rig.path("board/fan").exists());
+    fs::remove_dir_all(rig.path("board")).unwrap();
+    fs::write(rig.path("board"), "").unwrap();
+    told(
+        78,
+        &format!("board      simulated: files in a folder: {} is no folder", rig.path("board").display()),
+    );
+}
+
+#[test]
 fn a_machine_that_is_no_raspberry_pi_is_told_which_driver_to_use() {
     if fs::read_to_string("/proc/device-tree/model").is_ok_and(|model| model.contains("Raspberry Pi")) {
         return;
