@@ -2,7 +2,7 @@
 //! that is not there.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -49,6 +49,55 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_m
     daemon.wait_log("output fan: its speed is right again");
     let drives: Vec<_> = rig.trace()[before..].iter().map(|line| line["permille"].clone()).collect();
     assert_eq!(drives, [1000, 500, 1000, 500], "kicked, as before, full, mended");
+}
+
+/// The changes of an output: milliseconds since boot, and permille.
+fn changes(rig: &Rig, output: &str) -> Vec<(u64, u64)> {
+    let number = |line: &Value, key: &str| line[key].as_u64().unwrap();
+    let trace = rig.trace();
+    let of_output = trace.iter().filter(|line| line["output"] == output);
+    of_output.map(|line| (number(line, "boottime_ns") / 1_000_000, number(line, "permille"))).collect()
+}
+
+#[test]
+fn a_fan_starts_with_its_kick_and_then_moves_no_faster_than_it_may() {
+    let rig = Rig::new();
+    rig.set_temperature("19.0");
+    rig.write_config(&format!("{}{FAN}kick = \"300ms\"\nslew = 50\n{SENSOR}{CLIMATE}", rig.base()));
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 0);
+    rig.set_temperature("26.0");
+    rig.wait_drive("fan", |now| now == 750);
+    rig.set_temperature("22.0");
+    rig.wait_drive("fan", |now| now == 250);
+    rig.wait_reported("rest", |r| r["components"]["fan"]["dutyPercent"] == 25);
+    let changes = changes(&rig, "fan");
+    let [_, (kicked_ms, 1000), (ended_ms, level), ..] = changes[..] else { panic!("{changes:?}") };
+    assert!(ended_ms - kicked_ms >= 300 && (200..750).contains(&level), "{changes:?}");
+    for (before, after) in changes[2..].iter().zip(&changes[3..]) {
+        // Half a permille in a millisecond, and two for rounding.
+        let may_permille = (after.0 - before.0) / 2 + 2;
+        assert!(after.1.abs_diff(before.1) <= may_permille, "{before:?} to {after:?} in {changes:?}");
+    }
+}
+
+#[test]
+fn a_relay_stays_on_and_off_for_its_minimum_times() {
+    let rig = Rig::new();
+    rig.configure("[outputs.pump]\npin = 5\nmin-on = \"2s\"\nmin-off = \"1s\"\nproperty = \"pump\"\n");
+    let _daemon = rig.start_synced();
+    rig.desire(json!({"pump": true}));
+    rig.wait_drive("pump", |now| now == 1000);
+    rig.desire(json!({"pump": false}));
+    rig.wait_drive("pump", |now| now == 0);
+    rig.desire(json!({"pump": true}));
+    rig.wait_drive("pump", |now| now == 1000);
+    rig.wait_reported("on again", |r| r["components"]["pump"]["on"] == true);
+    let changes = changes(&rig, "pump");
+    let [(first_ms, 0), (on_ms, 1000), (off_ms, 0), (again_ms, 1000)] = changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert!(on_ms - first_ms >= 1000 && off_ms - on_ms >= 2000 && again_ms - off_ms >= 1000, "{changes:?}");
 }
 
 #[test]
