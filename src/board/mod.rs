@@ -75,8 +75,8 @@ pub struct Driver {
 /// What was seen of one output: what its wire is now, or what is missing and how to mend it.
 pub type Looked = Result<String, PinFault>;
 
-/// The drivers. A new one is a file beside this one and a line here. The first is the default.
-pub static DRIVERS: [&Driver; 3] = [&rppal::DRIVER, &gpiochip::DRIVER, &simulated::DRIVER];
+/// The drivers. A new one is a file beside this one (with its `mod` above) and an entry here. The first is the default.
+pub static DRIVERS: &[&Driver] = &[&rppal::DRIVER, &gpiochip::DRIVER, &simulated::DRIVER];
 
 /// What the outputs of a board are wired to, and so what the configuration must say of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

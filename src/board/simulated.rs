@@ -5,7 +5,8 @@
 //! is not known then. Files show the logical drive, so polarity does not matter here. Nothing is made durable: the
 //! folder stands for pins, which forget, too.
 
-use super::{Driver, PinSettings, Pins, Wiring};
+use super::tach::File;
+use super::{Driver, Looked, PinSettings, Pins, Wiring};
 use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
 use serde_json::json;
@@ -25,15 +26,36 @@ pub(super) static DRIVER: Driver = Driver {
     about: "files in a folder",
     wiring: Wiring::Files,
     open: |settings| Ok(Box::new(Simulated::open(&settings.folder, &settings.outputs)?)),
-    look: |settings| {
-        let file =
-            |output: &PinSettings| Ok(format!("the file {}", settings.folder.join(&output.name).display()));
-        Ok(settings.outputs.iter().map(file).collect())
-    },
-    turns: |settings, output, _| {
-        Box::new(super::tach::File(settings.folder.join(format!("{}.rpm", output.name))))
-    },
+    look: |settings| look(&settings.folder, &settings.outputs),
+    turns: |settings, output, _| Box::new(File(speed(&settings.folder, output))),
 };
+
+/// Where a fan's speed is.
+fn speed(folder: &Path, output: &PinSettings) -> PathBuf {
+    folder.join(format!("{}.rpm", output.name))
+}
+
+/// What each output's file is. None is made.
+fn look(folder: &Path, outputs: &[PinSettings]) -> Result<Vec<Looked>, PinFault> {
+    if folder.exists() && !folder.is_dir() {
+        let reason = format!("{} is no folder: remove it, or write another `folder`", folder.display());
+        return Err(PinFault { reason });
+    }
+    let look_at = |output: &PinSettings| {
+        let file = format!("the file {}", folder.join(&output.name).display());
+        if output.tach.is_none() {
+            return Ok(file);
+        }
+        let tach = speed(folder, output);
+        match fs::metadata(&tach) {
+            Ok(_) => Ok(format!("{file}; tach: {}", tach.display())),
+            Err(error) => {
+                Err(PinFault { reason: format!("{file}; but its tach: {}: {error}", tach.display()) })
+            }
+        }
+    };
+    Ok(outputs.iter().map(look_at).collect())
+}
 
 /// The folder and what was last written to it.
 pub(super) struct Simulated {

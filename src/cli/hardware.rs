@@ -13,6 +13,8 @@ use humantime::format_duration;
 use std::io::{self, Write};
 use std::path::Path;
 
+const NO_CLIMATE: &str = "there is no [climate]";
+
 /// Looks at everything that a right configuration names, and says what is missing and how to mend it.
 pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Outcome {
     let Ok(settings) = config::load(path, environment) else { return Outcome::Wrong };
@@ -78,25 +80,32 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     let word = |row: RowDrive| match row {
         RowDrive::Keep => "stays as it is".to_owned(),
         RowDrive::Auto => "follows the climate range".to_owned(),
-        row => Row(row).to_string(),
+        // Below its least duty it would stall.
+        RowDrive::Fixed(share) if !share.is_zero() => {
+            Row(RowDrive::Fixed(share.max(output.min_duty.unwrap_or_default()))).to_string()
+        }
+        off => Row(off).to_string(),
     };
     let optional = |row: Option<RowDrive>| row.map_or_else(|| "no row: goes on as before".to_owned(), word);
+    let never = |why: &str| format!("never: {why}");
     let mut cases = vec![
         ("start, until something decides".to_owned(), word(when.start)),
         ("stop of the daemon".to_owned(), word(when.stop)),
         ("crash of the daemon".to_owned(), word(when.crash)),
-        ("no valid sensor (sensor-fault)".to_owned(), optional(when.sensor_fault)),
     ];
-    cases.push(match climate.and_then(|climate| climate.critical.map(|at| (climate.unit, at))) {
-        Some((unit, at)) => {
+    let fault = climate.map_or_else(|| never(NO_CLIMATE), |_| optional(when.sensor_fault));
+    cases.push(("no valid sensor (sensor-fault)".to_owned(), fault));
+    cases.push(match climate.map(|climate| (climate.unit, climate.critical)) {
+        Some((unit, Some(at))) => {
             let degrees = (unit.from_celsius(at) * 1000.0).round() / 1000.0;
             (format!("above {degrees} {} (overheat)", unit.name()), optional(when.overheat))
         }
-        None => ("overheat".to_owned(), "never: [climate] sets no `critical`".to_owned()),
+        Some((_, None)) => ("overheat".to_owned(), never("[climate] sets no `critical`")),
+        None => ("overheat".to_owned(), never(NO_CLIMATE)),
     });
     cases.push(match when.hub_silent {
         Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
-        None => ("hub silent".to_owned(), "no row: goes on as before".to_owned()),
+        None => ("hub silent".to_owned(), optional(None)),
     });
     cases.push(("desired".to_owned(), desired(id, output, settings)));
     cases.push(("climate".to_owned(), by_climate(id, climate)));

@@ -31,7 +31,7 @@ impl Board {
 
 /// Reads the table.
 pub(super) fn read(mut board: Reader<'_>, places: &Places) -> Board {
-    let words = DRIVERS.map(|driver| (driver.name, driver));
+    let words: Vec<_> = DRIVERS.iter().map(|driver| (driver.name, *driver)).collect();
     let named = board.word("driver", &words);
     let folder = board.read("folder", |value| values::text(value).map(|path| places.path(path)));
     let driver = match (named, board.has("driver")) {

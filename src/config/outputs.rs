@@ -97,7 +97,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let spec = OutputSpec {
         name: name.value.clone(),
         kind,
-        min_duty: min_duty.and_then(|at| Permille::from_percent(at.value)),
+        min_duty: min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero()),
         kick: kick.map(|at| at.value),
         slew_permille_per_s: slew.map(|at| at.value * 10.0),
         min_on: min_on.map(|at| at.value),

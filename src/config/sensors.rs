@@ -40,7 +40,7 @@ enum Driver {
     File,
 }
 
-const DRIVERS: [(&str, Driver); 5] = [
+const DRIVERS: &[(&str, Driver)] = &[
     ("w1", Driver::W1),
     ("hwmon", Driver::Hwmon),
     ("thermal-zone", Driver::ThermalZone),
@@ -69,8 +69,9 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
     }
-    let driver = table.word("driver", &DRIVERS);
-    table.require("driver", "one of \"w1\", \"hwmon\", \"thermal-zone\", \"iio\", \"file\"");
+    let driver = table.word("driver", DRIVERS);
+    let known: Vec<String> = DRIVERS.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    table.require("driver", &format!("one of {}", known.join(", ")));
     let driver = driver.map(|at| at.value);
     let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
     let source = source(&mut table, driver, &measures, places);

@@ -7,6 +7,8 @@ use crate::control::intent::Setpoint;
 use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
 use crate::twin::{Author, Version};
 
+#[path = "outputs_rows_tests.rs"]
+mod rows;
 #[path = "outputs_shape_tests.rs"]
 mod shape;
 #[path = "outputs_tach_tests.rs"]

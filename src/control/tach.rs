@@ -73,6 +73,11 @@ impl Tach {
         (self.stage, self.otherwise) = (Stage::Trusted, None);
     }
 
+    /// Nobody measures it any more, so nothing of it is known.
+    pub fn forget(&mut self) {
+        (self.rpm, self.stalled) = (None, false);
+    }
+
     fn stands_still(&self) -> bool {
         self.rpm.is_some_and(|rpm| rpm <= 0.0)
     }

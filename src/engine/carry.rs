@@ -44,6 +44,12 @@ impl Carry {
         self.outputs.retain(|(name, _)| keep(name));
     }
 
+    /// Forgets the speeds of outputs for which `tells` says no: nobody will measure them again.
+    pub fn keep_speeds(&mut self, tells: impl Fn(&str) -> bool) {
+        let mute = self.outputs.iter_mut().filter(|(name, _)| !tells(name));
+        mute.for_each(|(_, state)| state.tach.forget());
+    }
+
     /// An output that stays as it is until something decides was found driven so.
     pub fn find_output(&mut self, name: &str, drive: Permille) {
         self.found.push((name.to_owned(), drive));

@@ -64,6 +64,24 @@ fn another_speed_costs_no_control_step_and_no_report() {
 }
 
 #[test]
+fn a_speed_that_nobody_measures_any_more_is_forgotten_when_the_configuration_is_read_again() {
+    for (measured, drive) in [(true, Permille::FULL), (false, Permille::new(300).unwrap())] {
+        let mut rig = rig();
+        speed(&mut rig, Ok(0.0));
+        pass(&mut rig, 60);
+        let mut carry = rig.engine.carry();
+        carry.keep_speeds(|name| measured && name == "fan");
+        rig.engine = Engine::new(rig.now, rig.engine.spec.clone(), Some(rig.engine.record()), carry);
+        rig.tick();
+        rig.hub(HubEvent::Up);
+        pass(&mut rig, 20);
+        assert_eq!(rig.engine.outputs().iter().next().unwrap().1.drive, Some(drive));
+        let fault = rig.reported.get(&path("components.fan.fault"));
+        assert_eq!(fault, measured.then_some(&json!("stalled")));
+    }
+}
+
+#[test]
 fn a_tach_that_cannot_be_read_is_said_once_and_reported() {
     let mut rig = rig();
     for _ in 0..3 {

@@ -17,6 +17,8 @@ mod hands;
 mod life;
 #[path = "restart_tests.rs"]
 mod restart;
+#[path = "rows_tests.rs"]
+mod rows;
 #[path = "speeds_tests.rs"]
 mod speeds;
 

@@ -2,8 +2,8 @@
 //!
 //! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
 //! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
-//! sensor is a file here (`hwmon`, `thermal_zone`, …) and a line in [`open`]. Deliberately absent: clocks (the time
-//! is given to the poller), and the age of a value, which the core judges.
+//! sensor is a file here (`hwmon`, `thermal_zone`, …), an entry in [`Source`] and a line in `attribute`. Deliberately
+//! absent: clocks (the time is given to the poller), and the age of a value, which the core judges.
 
 pub mod sysfs;
 pub mod w1;

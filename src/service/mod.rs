@@ -314,6 +314,8 @@ impl Daemon {
         self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
         carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
+        carry
+            .keep_speeds(|name| fresh.board.outputs.iter().any(|pin| pin.name == name && pin.tach.is_some()));
         if let Some(mut board) = board {
             if fresh.board.driver == self.settings.board.driver {
                 board.adopt(self.board.release());

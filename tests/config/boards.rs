@@ -2,6 +2,8 @@
 
 use super::{Site, seconds};
 use twind::board::{DRIVERS, Line, PinSettings, TachSettings};
+use twind::control::RowDrive;
+use twind::units::Permille;
 
 const HUB: &str = "[hub]\nconnection-string-file = \"cs\"\n";
 
@@ -67,16 +69,31 @@ fn a_tach_is_on_the_chip_of_its_output_unless_it_says_another() {
 }
 
 #[test]
-fn pwm_by_software_may_rest_at_the_end_and_nothing_else() {
+fn pwm_by_software_on_a_real_pin_may_rest_at_the_end_and_nothing_else() {
     let site = Site::new();
-    let text = |rows: &str| on("rppal", &format!("[outputs.fan]\npwm = {{ pin = 18 }}\nwhen = {{ {rows} }}"));
-    let right = site.right(&text(
-        "start = \"40%\", stop = \"on\", crash = \"100%\", hub-silent = { after = \"9s\", drive = \"keep\" }",
-    ));
-    assert_eq!(right.engine.outputs[0].when.hub_silent.map(|(after, _)| after), Some(seconds(9)));
-    for rows in ["stop = \"40%\"", "crash = \"40%\"", "stop = \"keep\""] {
-        let fault = site.fault(&text(rows));
-        assert!(fault.contains("must be \"on\" or \"off\" with PWM by software"), "{fault}");
+    for (driver, chip) in [("rppal", ""), ("gpiochip", ", chip = \"gpiochip0\"")] {
+        let text = |rows: &str| {
+            on(driver, &format!("[outputs.fan]\npwm = {{ pin = 18{chip} }}\nwhen = {{ {rows} }}"))
+        };
+        let right = site.right(&text(
+            "start = \"40%\", stop = \"on\", crash = \"100%\", hub-silent = { after = \"9s\", drive = \"keep\" }",
+        ));
+        assert_eq!(right.engine.outputs[0].when.hub_silent.map(|(after, _)| after), Some(seconds(9)));
+        for rows in ["stop = \"40%\"", "crash = \"40%\"", "stop = \"keep\""] {
+            let fault = site.fault(&text(rows));
+            assert!(fault.contains("must be \"on\" or \"off\" with PWM by software"), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn what_a_simulated_pin_or_a_channel_was_last_driven_to_stays() {
+    let ends = "when = { stop = \"keep\", crash = \"40%\" }";
+    for (driver, pwm) in [("simulated", "pin = 18"), ("simulated", "channel = 0"), ("rppal", "channel = 0")] {
+        let text = on(driver, &format!("[outputs.fan]\npwm = {{ {pwm} }}\n{ends}"));
+        let when = Site::new().right(&text).engine.outputs[0].when;
+        let share = RowDrive::Fixed(Permille::new(400).unwrap());
+        assert_eq!((when.stop, when.crash), (RowDrive::Keep, share), "{driver}, {pwm}");
     }
 }
 

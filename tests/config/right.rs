@@ -228,6 +228,18 @@ fn a_simulated_output_is_what_is_asked_of_it() {
 }
 
 #[test]
+fn a_least_duty_of_nothing_is_none_so_a_fan_that_is_to_run_does() {
+    let site = Site::new();
+    for (percent, least) in
+        [("0", None), ("0.01", None), ("0.1", Permille::new(1)), ("100", Permille::new(1000))]
+    {
+        let settings = site.right(&with(SMALL, "outputs.fan", &format!("min-duty = {percent}")));
+        let fan = &settings.engine.outputs[0];
+        assert_eq!((fan.kind, fan.min_duty), (OutputKind::Pwm, least), "{percent}");
+    }
+}
+
+#[test]
 fn the_socket_stands_in_the_runtime_directory_unless_it_is_named() {
     let mut site = Site::new();
     site.environment.runtime_directory = Some("/run/other".into());

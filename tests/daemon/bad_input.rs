@@ -1,6 +1,7 @@
 //! Bad input of every kind: a clear word, and nothing lost.
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, say};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -139,6 +140,54 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state_and_not_a_failure() {
     rig.wait_reported("the fault", |r| r["components"]["climate"]["sensor"] == "missing");
     rig.set_temperature("22.0");
     rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn a_thermometer_on_the_1_wire_bus_is_not_believed_when_its_answer_is_damaged_or_its_power_on_value() {
+    let rig = Rig::new();
+    let w1 = SENSOR.replace("driver = \"file\"", "driver = \"w1\"");
+    rig.write_config(&format!("{}{FAN}{w1}{CLIMATE}critical = 60.0\n", rig.base()));
+    let answer = |verdict: &str, thousandths: u32| {
+        rig.set_temperature(&format!(
+            "72 01 4b 46 7f ff 0e 10 57 : crc=57 {verdict}\n72 01 4b 46 7f ff 0e 10 57 t={thousandths}\n"
+        ));
+    };
+    answer("YES", 24_000);
+    let _daemon = rig.start_synced();
+    for (fault, verdict, thousandths) in [("bad-checksum", "NO", 24_000), ("power-on-value", "YES", 85_000)] {
+        rig.wait_drive("fan", |now| now == 500);
+        answer(verdict, thousandths);
+        rig.wait_drive("fan", |now| now == 1000);
+        let told = rig.wait_reported(fault, |r| r["components"]["climate"]["sensor"] == fault);
+        assert_eq!(told["components"]["climate"]["regime"], "sensor-fault");
+        answer("YES", 24_000);
+    }
+    rig.wait_reported("mended", |r| r["components"]["climate"]["sensor"] == "ok");
+}
+
+#[test]
+fn a_sensor_that_never_answers_delays_no_step_no_reload_and_no_end() {
+    let rig = Rig::new();
+    // Nobody ever writes to it.
+    let (pipe, mode) = (rig.path("pipe"), Mode::from_raw_mode(0o600));
+    mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+    let door = SENSOR.replace("cabinet", "door").replace("DIR/temperature", "DIR/pipe");
+    let climate = CLIMATE.replace("sensor = \"cabinet\"", "sensors = [\"door\", \"cabinet\"]");
+    rig.write_config(&format!("{}{FAN}{SENSOR}{door}{climate}", rig.base()));
+    let daemon = rig.start_synced();
+    let follows = || {
+        for (degrees, drive) in [("24.0", 500), ("26.0", 750)] {
+            rig.set_temperature(degrees);
+            rig.wait_drive("fan", |now| now == drive);
+        }
+    };
+    follows();
+    let status = say(&mut rig.command(&["status"])).out;
+    assert!(status.contains("sensor   door: unreadable"), "{status}");
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    follows();
+    assert!(daemon.stop().success());
 }
 
 #[test]

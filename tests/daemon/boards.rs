@@ -2,7 +2,7 @@
 //! that is not there.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -26,7 +26,7 @@ fn an_output_with_start_keep_does_not_blink_over_a_restart() {
 }
 
 #[test]
-fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
+fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_mended() {
     let rig = Rig::new();
     fs::create_dir(rig.path("board")).unwrap();
     fs::write(rig.path("board/fan.rpm"), "1250\n").unwrap();
@@ -35,6 +35,7 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
     let daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 500);
     rig.wait_reported("the speed", |r| r["components"]["fan"]["rpm"] == 1250);
+    let before = rig.trace().len();
     fs::write(rig.path("board/fan.rpm"), "0\n").unwrap();
     rig.wait_drive("fan", |now| now == 1000);
     rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
@@ -44,6 +45,99 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_driven_to_full_and_told() {
     fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
     rig.wait_drive("fan", |now| now == 500);
     rig.wait_reported("mended", |r| r["components"]["fan"].get("fault").is_none());
+    daemon.wait_log("output fan: its speed is right again");
+    let drives: Vec<_> = rig.trace()[before..].iter().map(|line| line["permille"].clone()).collect();
+    assert_eq!(drives, [1000, 500, 1000, 500], "kicked, as before, full, mended");
+}
+
+/// The changes of an output: milliseconds since boot, and permille.
+fn changes(rig: &Rig, output: &str) -> Vec<(u64, u64)> {
+    let number = |line: &Value, key: &str| line[key].as_u64().unwrap();
+    let trace = rig.trace();
+    let of_output = trace.iter().filter(|line| line["output"] == output);
+    of_output.map(|line| (number(line, "boottime_ns") / 1_000_000, number(line, "permille"))).collect()
+}
+
+#[test]
+fn a_fan_starts_with_its_kick_and_then_moves_no_faster_than_it_may() {
+    let rig = Rig::new();
+    rig.set_temperature("19.0");
+    rig.write_config(&format!("{}{FAN}kick = \"300ms\"\nslew = 50\n{SENSOR}{CLIMATE}", rig.base()));
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 0);
+    rig.set_temperature("26.0");
+    rig.wait_drive("fan", |now| now == 750);
+    rig.set_temperature("22.0");
+    rig.wait_drive("fan", |now| now == 250);
+    rig.wait_reported("rest", |r| r["components"]["fan"]["dutyPercent"] == 25);
+    let changes = changes(&rig, "fan");
+    let [_, (kicked_ms, 1000), (ended_ms, level), ..] = changes[..] else { panic!("{changes:?}") };
+    assert!(ended_ms - kicked_ms >= 300 && (200..750).contains(&level), "{changes:?}");
+    for (before, after) in changes[2..].iter().zip(&changes[3..]) {
+        // Half a permille in a millisecond, and two for rounding.
+        let may_permille = (after.0 - before.0) / 2 + 2;
+        assert!(after.1.abs_diff(before.1) <= may_permille, "{before:?} to {after:?} in {changes:?}");
+    }
+}
+
+#[test]
+fn a_relay_stays_on_and_off_for_its_minimum_times() {
+    let rig = Rig::new();
+    rig.configure("[outputs.pump]\npin = 5\nmin-on = \"2s\"\nmin-off = \"1s\"\nproperty = \"pump\"\n");
+    let _daemon = rig.start_synced();
+    rig.desire(json!({"pump": true}));
+    rig.wait_drive("pump", |now| now == 1000);
+    rig.desire(json!({"pump": false}));
+    rig.wait_drive("pump", |now| now == 0);
+    rig.desire(json!({"pump": true}));
+    rig.wait_drive("pump", |now| now == 1000);
+    rig.wait_reported("on again", |r| r["components"]["pump"]["on"] == true);
+    let changes = changes(&rig, "pump");
+    let [(first_ms, 0), (on_ms, 1000), (off_ms, 0), (again_ms, 1000)] = changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert!(on_ms - first_ms >= 1000 && off_ms - on_ms >= 2000 && again_ms - off_ms >= 1000, "{changes:?}");
+}
+
+#[test]
+fn a_tach_that_the_new_configuration_drops_drives_a_fan_to_full_no_longer() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan.rpm"), "0\n").unwrap();
+    rig.set_temperature("24.0");
+    let config = |tach: &str| format!("{}{FAN}{tach}{SENSOR}{CLIMATE}", rig.base());
+    rig.write_config(&config("tach = {}\n"));
+    let daemon = rig.start_synced();
+    rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
+    assert_eq!(rig.drive("fan"), Some(1000));
+    rig.write_config(&config(""));
+    daemon.signal("HUP");
+    rig.wait_drive("fan", |now| now == 500);
+    rig.wait_reported("nobody knows its speed", |r| {
+        let fan = &r["components"]["fan"];
+        fan.get("fault").is_none() && fan.get("rpm").is_none()
+    });
+}
+
+#[test]
+fn an_output_that_cannot_be_driven_is_told_tried_again_and_mended() {
+    let rig = Rig::new();
+    // The lamp's file cannot be made, whoever asks.
+    fs::create_dir_all(rig.path("board/.lamp.tmp")).unwrap();
+    rig.configure("[outputs.lamp]\npin = 22\nproperty = \"lamp\"\n");
+    let daemon = rig.start_synced();
+    daemon.wait_log("output lamp cannot be driven: cannot write");
+    rig.desire(json!({"lamp": true}));
+    rig.wait_reported("the fault", |r| {
+        r["components"]["lamp"]["fault"].as_str().is_some_and(|fault| fault.contains(".lamp.tmp"))
+    });
+    rig.set_temperature("24.0");
+    assert_eq!(rig.wait_drive("fan", |now| now == 500), 500, "the others work");
+    fs::remove_dir(rig.path("board/.lamp.tmp")).unwrap();
+    rig.wait_drive("lamp", |now| now == 1000);
+    rig.wait_reported("mended", |r| r["components"]["lamp"].get("fault").is_none());
+    daemon.wait_log("output lamp can be driven again");
+    assert_eq!(daemon.log().matches("output lamp cannot be driven").count(), 1, "said once");
 }
 
 #[test]
@@ -95,6 +189,30 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
     ] {
         assert!(said.out.contains(told), "{told} is missing in:\n{}", said.out);
     }
+}
+
+#[test]
+fn check_hardware_looks_at_a_simulated_board_too_and_makes_nothing() {
+    let rig = Rig::new();
+    rig.write_config(&format!("{}{FAN}tach = {{}}\n{SENSOR}{CLIMATE}", rig.base()));
+    let told = |code: i32, words: &str| {
+        let said = say(&mut rig.command(&["check", "--hardware"]));
+        assert_eq!(said.code, code, "{}", said.out);
+        assert!(said.out.contains(words), "{words} is missing in:\n{}", said.out);
+    };
+    let fan = rig.path("board/fan").display().to_string();
+    told(78, &format!("output     fan: the file {fan}; but its tach: {fan}.rpm: No such file"));
+    assert!(!rig.path("board").exists());
+    fs::create_dir(rig.path("board")).unwrap();
+    fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
+    told(0, &format!("output     fan: the file {fan}; tach: {fan}.rpm\n"));
+    assert!(!rig.path("board/fan").exists());
+    fs::remove_dir_all(rig.path("board")).unwrap();
+    fs::write(rig.path("board"), "").unwrap();
+    told(
+        78,
+        &format!("board      simulated: files in a folder: {} is no folder", rig.path("board").display()),
+    );
 }
 
 #[test]

@@ -14,4 +14,5 @@ mod methods;
 mod outage;
 mod provisioned;
 mod rig;
+mod rows;
 mod twin;

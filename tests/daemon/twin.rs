@@ -136,3 +136,17 @@ fn an_output_of_its_own_property_follows_it() {
     rig.wait_reported("the refusal", |r| r["rejected"]["components"]["lamp"]["on"]["code"] == 400);
     assert_eq!(rig.drive("lamp"), Some(1000));
 }
+
+#[test]
+fn an_output_of_its_own_property_follows_percentages_too() {
+    let rig = Rig::new();
+    rig.configure("[outputs.dimmer]\npwm = { channel = 1 }\nproperty = \"light\"\n");
+    let _daemon = rig.start_synced();
+    for (light, permille) in [(json!(40), 400), (json!("12.5%"), 125), (json!(true), 1000), (json!("0"), 0)] {
+        rig.desire(json!({ "light": light }));
+        rig.wait_drive("dimmer", |now| now == permille);
+    }
+    rig.desire(json!({"light": 101}));
+    rig.wait_reported("the refusal", |r| r["rejected"]["light"]["code"] == 400);
+    assert_eq!(rig.drive("dimmer"), Some(0));
+}
