@@ -7,7 +7,9 @@ use super::outputs::check_name;
 use super::reader::{At, Reader};
 use super::values;
 use crate::control::{SensorId, SensorSpec};
-use crate::sensors::{Channel, Locator, Plausibility, SensorSettings, Source, w1};
+use crate::sensors::{
+    BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
+};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -15,9 +17,6 @@ use core::time::Duration;
 pub(super) const TEMPERATURE: &str = "temperature";
 const HUMIDITY: &str = "humidity";
 
-const PERIOD: Duration = Duration::from_secs(5);
-/// A conversion takes most of a second, and every one warms the sensor.
-const PERIOD_W1: Duration = Duration::from_secs(10);
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const STALE_AFTER_PERIODS: u32 = 6;
@@ -28,25 +27,6 @@ const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
-/// What a DS18B20 holds before its first conversion, before `scale` and `offset`.
-const POWER_ON_W1: f64 = 85.0;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Driver {
-    W1,
-    Hwmon,
-    ThermalZone,
-    Iio,
-    File,
-}
-
-const DRIVERS: &[(&str, Driver)] = &[
-    ("w1", Driver::W1),
-    ("hwmon", Driver::Hwmon),
-    ("thermal-zone", Driver::ThermalZone),
-    ("iio", Driver::Iio),
-    ("file", Driver::File),
-];
 
 /// One sensor, and where it stands.
 pub(super) struct Sensor {
@@ -69,8 +49,9 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
     }
-    let driver = table.word("driver", DRIVERS);
-    let known: Vec<String> = DRIVERS.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let words: Vec<_> = DRIVERS.iter().map(|driver| (driver.name, *driver)).collect();
+    let driver = table.word("driver", &words);
+    let known: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
     table.require("driver", &format!("one of {}", known.join(", ")));
     let driver = driver.map(|at| at.value);
     let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
@@ -81,7 +62,7 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let offset = table.number("offset").map_or(0.0, |at| at.value);
     let (period, stale_after) = times(&mut table, driver);
     // What the sensor shows then is shown by the same scale and offset as its readings.
-    let power_on = (driver == Some(Driver::W1)).then_some(POWER_ON_W1 * scale + offset);
+    let power_on = driver.and_then(|driver| driver.power_on).map(|shown| shown * scale + offset);
     let plausible = Plausibility {
         frozen_repeats: frozen_repeats(&mut table, period),
         ..plausible(&mut table, power_on, &measures, unit)
@@ -106,20 +87,27 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
 }
 
 /// `id` or `path`, as the driver needs.
-fn source(table: &mut Reader<'_>, driver: Option<Driver>, measures: &str, places: &Places) -> Option<Source> {
+fn source(
+    table: &mut Reader<'_>,
+    driver: Option<&'static Driver>,
+    measures: &str,
+    places: &Places,
+) -> Option<Source> {
     let id = table.string("id").map(|at| Locator::Id(at.value));
     let path = table.string("path").map(|at| Locator::Path(places.path(&at.value)));
     let driver = driver?;
     let (has_id, has_path) = (table.has("id"), table.has("path"));
-    if driver == Driver::File {
+    if driver.id_is.is_none() {
         if has_id {
-            table.wrong("id", "is not for driver = \"file\", which reads the file that `path` names");
+            let say =
+                format!("is not for driver = \"{}\", which reads the file that `path` names", driver.name);
+            table.wrong("id", say);
         }
         table.require("path", "the file that holds the number");
     } else if has_id && has_path {
         table.wrong("path", "cannot stand beside `id`: a sensor is found by one of them, remove one");
     } else if !has_path {
-        table.require("id", id_means(driver));
+        table.require("id", &id_or_path(driver));
     }
     let channel = match measures {
         TEMPERATURE => Some(Channel::Temperature),
@@ -127,59 +115,31 @@ fn source(table: &mut Reader<'_>, driver: Option<Driver>, measures: &str, places
         _ => None,
     };
     if let Some(Locator::Id(id)) = &id
-        && let Err(reason) = check_id(driver, id, channel)
+        && let Err(fault) = driver.check_id(id, channel)
     {
-        table.wrong("id", reason);
+        table.wrong("id", id_fault(driver, id, fault));
     }
-    match (driver, id.or(path)) {
-        (Driver::W1, at) => at.map(|at| Source::W1 { at }),
-        (Driver::Iio, at) => at.map(|at| Source::Iio { at, channel }),
-        (Driver::Hwmon, at) => at.map(|at| Source::Hwmon { at }),
-        (Driver::ThermalZone, at) => at.map(|at| Source::ThermalZone { at }),
-        (Driver::File, Some(Locator::Path(path))) => Some(Source::File { path }),
-        (Driver::File, _) => None,
-    }
+    let at = if driver.id_is.is_some() { id.or(path) } else { path };
+    Some(Source { driver, at: at?, channel })
 }
 
-fn id_means(driver: Driver) -> &'static str {
-    match driver {
-        Driver::W1 => "the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\" (or `path`)",
-        Driver::Hwmon => "the device, such as \"cpu_thermal\" or \"sht3x/humidity1\" (or `path`)",
-        Driver::ThermalZone => "the zone's type, such as \"cpu-thermal\" (or `path`)",
-        Driver::Iio => "the device's name, such as \"bme280\" or \"bme280:in_pressure\" (or `path`)",
-        Driver::File => "nothing",
-    }
-}
-
-/// Can a device be called this?
-fn check_id(driver: Driver, id: &str, channel: Option<Channel>) -> Result<(), String> {
+fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
     let shown = values::shorten(id);
-    let (numbered, attribute) = match driver {
-        Driver::W1 if w1::is_id(id) => return Ok(()),
-        Driver::W1 => return Err(format!("must be {}, found \"{shown}\"", id_means(driver))),
-        Driver::Hwmon => ("hwmon", '/'),
-        Driver::Iio => ("iio:device", ':'),
-        Driver::ThermalZone => ("thermal_zone", '@'),
-        Driver::File => return Ok(()),
-    };
-    let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
-    if id.strip_prefix(numbered).is_some_and(is_digit) {
-        return Err(format!(
+    match fault {
+        BadId::Malformed => format!("must be {}, found \"{shown}\"", id_or_path(driver)),
+        BadId::Numbered => format!(
             "is a number, which changes with the order in which devices are found: write what the `name` or `type` \
              beside the attribute says, found \"{shown}\""
-        ));
-    }
-    let leads_away = id.split('/').any(|part| part == "..") || (driver != Driver::Hwmon && id.contains('/'));
-    if leads_away || id.split([attribute, '@']).any(str::is_empty) {
-        return Err(format!("must be {}, found \"{shown}\"", id_means(driver)));
-    }
-    if driver == Driver::Iio && channel.is_none() && !id.contains(':') {
-        return Err(format!(
+        ),
+        BadId::NoChannel => format!(
             "must name the channel, such as \"{shown}:in_pressure\": only temperature and humidity are \
              found without"
-        ));
+        ),
     }
-    Ok(())
+}
+
+fn id_or_path(driver: &Driver) -> String {
+    format!("{} (or `path`)", driver.id_is.unwrap_or("nothing"))
 }
 
 /// It becomes a key of the twin.
@@ -201,9 +161,9 @@ fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
     unit.map(|at| at.value).unwrap_or_default()
 }
 
-fn times(table: &mut Reader<'_>, driver: Option<Driver>) -> (Duration, Duration) {
-    let default = if driver == Some(Driver::W1) { PERIOD_W1 } else { PERIOD };
-    let period = table.duration("period", PERIOD_MIN..=PERIOD_MAX).map_or(default, |at| at.value);
+fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration) {
+    let period = table.duration("period", PERIOD_MIN..=PERIOD_MAX);
+    let period = period.map(|at| at.value).or(driver.map(|driver| driver.period)).unwrap_or(PERIOD);
     let six_periods = period.saturating_mul(STALE_AFTER_PERIODS);
     let stale_after =
         table.duration("stale-after", PERIOD_MIN..=STALE_MAX).map_or(six_periods, |at| at.value);

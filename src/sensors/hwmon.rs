@@ -1,24 +1,36 @@
 //! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`.
 
-use super::Locator;
-use super::named::Class;
+use super::named::{Class, check_id};
 use super::sysfs::{Kind, entries, read_text};
+use super::{Driver, Locator, PERIOD};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
+const PREFIX: &str = "hwmon";
 const INPUT: &str = "_input";
 /// What a device's name alone stands for.
 const FIRST_TEMPERATURE: &str = "temp1";
 
-pub(super) struct Hwmon {
+/// An id is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL` with the device's stable name
+/// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is its first temperature. Raw
+/// values are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of watts and joules, and plain
+/// turns per minute.
+pub(super) static DRIVER: Driver = Driver {
+    name: "hwmon",
+    id_is: Some("the device, such as \"cpu_thermal\" or \"sht3x/humidity1\""),
+    period: PERIOD,
+    power_on: None,
+    // A label may have a slash of its own.
+    check_id: |id, _| check_id(id, PREFIX, &['/', '@']),
+    open: |root, source| {
+        let class = Class::new(root.join("class/hwmon"), PREFIX, "name");
+        Box::new(Hwmon { class, at: source.at.clone() })
+    },
+};
+
+struct Hwmon {
     class: Class,
     at: Locator,
-}
-
-impl Hwmon {
-    pub(super) fn new(root: &Path, at: &Locator) -> Self {
-        Self { class: Class::new(root.join("class/hwmon"), "hwmon", "name"), at: at.clone() }
-    }
 }
 
 /// The device, and the attribute, channel or label that is meant.

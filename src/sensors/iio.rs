@@ -4,12 +4,13 @@
 //! computes, the channel has an `…_input`; else a `…_raw`, of which (raw + offset) × scale is the same.
 //! Deliberately absent: buffers and triggers.
 
-use super::Locator;
-use super::named::Class;
+use super::named::{Class, check_id};
 use super::sysfs::{Kind, number, read_text};
+use super::{BadId, Driver, Locator, PERIOD};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
+const PREFIX: &str = "iio:device";
 const INPUT: &str = "_input";
 const RAW: &str = "_raw";
 
@@ -31,18 +32,36 @@ impl Channel {
     }
 }
 
-pub(super) struct Iio {
+/// An id is `DEVICE:ATTRIBUTE` or `DEVICE:CHANNEL` with the device's stable name
+/// (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is what the sensor
+/// measures. Raw values are the kernel's: thousandths of degrees and of per cent, kilopascals, millivolts; what the
+/// attribute's own `…_offset` and `…_scale` say is applied to a `…_raw`.
+pub(super) static DRIVER: Driver = Driver {
+    name: "iio",
+    id_is: Some("the device's name, such as \"bme280\" or \"bme280:in_pressure\""),
+    period: PERIOD,
+    power_on: None,
+    check_id: |id, channel| {
+        check_id(id, PREFIX, &[':', '@'])?;
+        match id {
+            _ if id.contains('/') => Err(BadId::Malformed),
+            _ if channel.is_none() && !id.contains(':') => Err(BadId::NoChannel),
+            _ => Ok(()),
+        }
+    },
+    open: |root, source| {
+        let class = Class::new(root.join("bus/iio/devices"), PREFIX, "name");
+        Box::new(Iio { class, at: source.at.clone(), channel: source.channel })
+    },
+};
+
+struct Iio {
     class: Class,
     at: Locator,
     channel: Option<Channel>,
 }
 
 impl Iio {
-    pub(super) fn new(root: &Path, at: &Locator, channel: Option<Channel>) -> Self {
-        let class = Class::new(root.join("bus/iio/devices"), "iio:device", "name");
-        Self { class, at: at.clone(), channel }
-    }
-
     /// The attribute of that name, or the reading of that channel, or of the channel that need not be named.
     fn attribute(&self, device: &Path, named: Option<&str>) -> Option<PathBuf> {
         let name = named.or_else(|| self.channel.map(Channel::name))?;

@@ -2,8 +2,8 @@
 //!
 //! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
 //! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
-//! sensor is a file here (`hwmon`, `thermal_zone`, …), an entry in [`Source`] and a line in `attribute`. Deliberately
-//! absent: clocks (the time is given to the poller), and the age of a value, which the core judges.
+//! sensor is a file here (`hwmon`, `thermal_zone`, …) and an entry in [`DRIVERS`]. Deliberately absent: clocks (the time
+//! is given to the poller), and the age of a value, which the core judges.
 
 pub mod sysfs;
 pub mod w1;
@@ -57,62 +57,76 @@ fn sample_once_under(root: &Path, settings: &SensorSettings) -> (Result<f64, Fau
 }
 
 fn attribute(root: &Path, settings: &SensorSettings) -> Attribute {
-    let kind: Box<dyn Kind> = match &settings.source {
-        Source::File { path } => Box::new(file::File::new(path)),
-        Source::Hwmon { at } => Box::new(hwmon::Hwmon::new(root, at)),
-        Source::ThermalZone { at } => Box::new(thermal_zone::ThermalZone::new(root, at)),
-        Source::W1 { at } => Box::new(w1::W1::new(root, at)),
-        Source::Iio { at, channel } => Box::new(iio::Iio::new(root, at, *channel)),
-    };
-    Attribute::new(kind, settings.scale, settings.offset)
+    let source = &settings.source;
+    Attribute::new((source.driver.open)(root, source), settings.scale, settings.offset)
 }
+
+/// A kind of sensor. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
+#[derive(Debug)]
+pub struct Driver {
+    /// As `driver` names it in `[sensors.NAME]`.
+    pub name: &'static str,
+    /// What its `id` is, for a person; `None` if it is known by its `path` alone.
+    pub id_is: Option<&'static str>,
+    /// Between two samples, where the file does not say.
+    pub period: Duration,
+    /// What it shows before it has measured, in the sensor's unit before `scale` and `offset`.
+    pub power_on: Option<f64>,
+    check_id: fn(&str, Option<Channel>) -> Result<(), BadId>,
+    open: fn(&Path, &Source) -> Box<dyn Kind>,
+}
+
+/// The kinds. A new one is a file beside this one (with its `mod` above) and an entry here.
+pub static DRIVERS: &[&Driver] =
+    &[&w1::DRIVER, &hwmon::DRIVER, &thermal_zone::DRIVER, &iio::DRIVER, &file::DRIVER];
+
+/// Between two samples of what costs nothing to read.
+pub const PERIOD: Duration = Duration::from_secs(5);
+
+/// Why nothing can have this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadId {
+    /// It is not what an id of this kind is.
+    Malformed,
+    /// It is a number that changes with the order in which devices are found.
+    Numbered,
+    /// It does not say which of the device's channels is meant, and what the sensor measures does not either.
+    NoChannel,
+}
+
+impl Driver {
+    /// Can a device of this kind have this id?
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_id(&self, id: &str, channel: Option<Channel>) -> Result<(), BadId> {
+        (self.check_id)(id, channel)
+    }
+}
+
+impl PartialEq for Driver {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Driver {}
 
 /// Where a sensor's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A number in any file.
-    File {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A hwmon input: `path` names the attribute, or `id` is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL`
-    /// with the device's stable name (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several bear it;
-    /// `DEVICE` alone is its first temperature. Raw values
-    /// are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of
-    /// watts and joules, and plain turns per minute.
-    Hwmon {
-        /// Stable name, or the attribute's path.
-        at: Locator,
-    },
-    /// A thermal zone: by its `type` (`cpu-thermal`, or `TYPE@PLACE` where several bear it), or the path of its `temp`.
-    /// Raw values are thousandths.
-    ThermalZone {
-        /// The zone's type, or the path.
-        at: Locator,
-    },
-    /// A thermometer on the 1-Wire bus: by its number (`28-0316a2797c1f`), or the path of its `temperature` or
-    /// `w1_slave`. Raw values are thousandths.
-    W1 {
-        /// The number, or the path.
-        at: Locator,
-    },
-    /// An Industrial I/O attribute: `path` names it, or `id` is `DEVICE:ATTRIBUTE` or `DEVICE:CHANNEL` with
-    /// the device's stable name (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several bear it;
-    /// `DEVICE` alone is its `channel`. Raw values are the kernel's:
-    /// thousandths of degrees and of per cent, kilopascals, millivolts; what the attribute's own `…_offset` and
-    /// `…_scale` say is applied to a `…_raw`.
-    Iio {
-        /// Stable name, or the attribute's path.
-        at: Locator,
-        /// What a device's name alone stands for.
-        channel: Option<Channel>,
-    },
+pub struct Source {
+    /// Which kind of sensor.
+    pub driver: &'static Driver,
+    /// Its stable name, or its attribute's path.
+    pub at: Locator,
+    /// What a device's name alone stands for, where a device measures several things.
+    pub channel: Option<Channel>,
 }
 
 /// How a sysfs attribute is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
-    /// By a stable name.
+    /// By a stable name. The kind's file says what it is.
     Id(String),
     /// By its path.
     Path(PathBuf),

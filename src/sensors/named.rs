@@ -5,10 +5,21 @@
 //! where a device is attached, such as `1-0048`, its address on an I²C bus. Deliberately absent: a choice among devices
 //! that are all meant; whichever it were, it could be the wrong one.
 
+use super::BadId;
 use super::sysfs::{entries, instead, read_text};
 use crate::control::Fault;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Can an id mean a device that is known by its name? `prefix` stands before the devices' numbers; `marks` part an id.
+pub(super) fn check_id(id: &str, prefix: &str, marks: &[char]) -> Result<(), BadId> {
+    let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    if id.strip_prefix(prefix).is_some_and(is_digit) {
+        return Err(BadId::Numbered);
+    }
+    let leads_away = id.split('/').any(|part| part == "..");
+    if leads_away || id.split(marks).any(str::is_empty) { Err(BadId::Malformed) } else { Ok(()) }
+}
 
 /// The devices of one kind.
 pub(super) struct Class {

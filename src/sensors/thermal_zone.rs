@@ -1,22 +1,30 @@
 //! Thermal zones: `/sys/class/thermal/thermal_zone*`, known by their `type`, in thousandths of a degree.
 
-use super::Locator;
-use super::named::Class;
+use super::named::{Class, check_id};
 use super::sysfs::Kind;
+use super::{BadId, Driver, Locator, PERIOD};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
+const PREFIX: &str = "thermal_zone";
 const TEMPERATURE: &str = "temp";
 
-pub(super) struct ThermalZone {
+/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several bear it.
+pub(super) static DRIVER: Driver = Driver {
+    name: "thermal-zone",
+    id_is: Some("the zone's type, such as \"cpu-thermal\""),
+    period: PERIOD,
+    power_on: None,
+    check_id: |id, _| if id.contains('/') { Err(BadId::Malformed) } else { check_id(id, PREFIX, &['@']) },
+    open: |root, source| {
+        let class = Class::new(root.join("class/thermal"), PREFIX, "type");
+        Box::new(ThermalZone { class, at: source.at.clone() })
+    },
+};
+
+struct ThermalZone {
     class: Class,
     at: Locator,
-}
-
-impl ThermalZone {
-    pub(super) fn new(root: &Path, at: &Locator) -> Self {
-        Self { class: Class::new(root.join("class/thermal"), "thermal_zone", "type"), at: at.clone() }
-    }
 }
 
 impl Kind for ThermalZone {

@@ -5,9 +5,10 @@
 //! that it comes from and the verdict on their checksum. It says nothing at all, without an error, where it got no
 //! good answer.
 
-use super::Locator;
 use super::sysfs::{Kind, entries, instead, number};
+use super::{BadId, Driver, Locator};
 use crate::control::Fault;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 const TEMPERATURE: &str = "temperature";
@@ -15,15 +16,21 @@ const SLAVE: &str = "w1_slave";
 const FAMILY_DIGITS: usize = 2;
 const SERIAL_DIGITS: usize = 12;
 
-pub(super) struct W1 {
+/// An id is the number; a path is that of `temperature` or `w1_slave`.
+pub(super) static DRIVER: Driver = Driver {
+    name: "w1",
+    id_is: Some("the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\""),
+    // A conversion takes most of a second, and every one warms the sensor.
+    period: Duration::from_secs(10),
+    // What a DS18B20 holds before its first conversion.
+    power_on: Some(85.0),
+    check_id: |id, _| if is_id(id) { Ok(()) } else { Err(BadId::Malformed) },
+    open: |root, source| Box::new(W1 { devices: root.join("bus/w1/devices"), at: source.at.clone() }),
+};
+
+struct W1 {
     devices: PathBuf,
     at: Locator,
-}
-
-impl W1 {
-    pub(super) fn new(root: &Path, at: &Locator) -> Self {
-        Self { devices: root.join("bus/w1/devices"), at: at.clone() }
-    }
 }
 
 /// Is this how the kernel names a device of the bus: its family and its serial number, in small hexadecimal digits?

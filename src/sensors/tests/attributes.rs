@@ -1,22 +1,22 @@
 use super::super::{Locator, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under};
-use super::settings;
 use super::sys::Sys;
+use super::{a_file, settings, source};
 use crate::control::Fault;
 use std::fs;
 use std::path::PathBuf;
 
 fn hwmon(id: &str) -> Source {
-    Source::Hwmon { at: Locator::Id(id.to_owned()) }
+    source("hwmon", Locator::Id(id.to_owned()), None)
 }
 
 fn zone(kind: &str) -> Source {
-    Source::ThermalZone { at: Locator::Id(kind.to_owned()) }
+    source("thermal-zone", Locator::Id(kind.to_owned()), None)
 }
 
 fn file(text: impl AsRef<[u8]>) -> Result<f64, Fault> {
     let sys = Sys::new();
     let path = sys.write("value", text);
-    sys.sample(Source::File { path })
+    sys.sample(a_file(path))
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn scale_and_offset_are_applied_after_the_kinds_own_thousandths() {
 fn a_missing_file_is_missing_and_a_directory_is_unreadable() {
     let sys = Sys::new();
     let path = sys.write("value", "1");
-    assert_eq!(sys.sample(Source::File { path: sys.path("absent") }), Err(Fault::Missing));
-    assert_eq!(sys.sample(Source::File { path: path.join("below") }), Err(Fault::Missing));
-    assert_eq!(sys.sample(Source::File { path: sys.root().to_owned() }), Err(Fault::Unreadable));
+    assert_eq!(sys.sample(a_file(sys.path("absent"))), Err(Fault::Missing));
+    assert_eq!(sys.sample(a_file(path.join("below"))), Err(Fault::Missing));
+    assert_eq!(sys.sample(a_file(sys.root().to_owned())), Err(Fault::Unreadable));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_pipe_without_a_writer_is_unreadable_and_does_not_hold_the_thread() {
     let sys = Sys::new();
     let path = sys.path("pipe");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    assert_eq!(sys.sample(Source::File { path }), Err(Fault::Unreadable));
+    assert_eq!(sys.sample(a_file(path)), Err(Fault::Unreadable));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn each_quantity_of_a_monitor_counts_as_the_kernel_says() {
     for (attribute, value) in expected {
         let path = sys.write(&format!("class/hwmon/hwmon0/{attribute}"), "1500\n");
         assert_eq!(sys.sample(hwmon(&format!("board/{attribute}"))), Ok(value), "{attribute} by name");
-        assert_eq!(sys.sample(Source::Hwmon { at: Locator::Path(path) }), Ok(value), "{attribute} by path");
+        assert_eq!(sys.sample(source("hwmon", Locator::Path(path), None)), Ok(value), "{attribute} by path");
     }
 }
 
@@ -122,7 +122,7 @@ fn a_thermal_zone_is_found_by_its_type() {
     assert_eq!(sys.sample(zone("cpu-thermal")), Ok(52.344));
     assert_eq!(sys.sample(zone("cpu_thermal")), Err(Fault::Missing));
     let temp = sys.path("class/thermal/thermal_zone1/temp");
-    assert_eq!(sys.sample(Source::ThermalZone { at: Locator::Path(temp) }), Ok(52.344));
+    assert_eq!(sys.sample(source("thermal-zone", Locator::Path(temp), None)), Ok(52.344));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_person_is_told_where_it_was_looked_for() {
     let missing = place(zone("cpu-thermal"));
     assert!(missing.ends_with("class/thermal, which has nothing of the kind"), "{missing}");
     let path = PathBuf::from("/nowhere/value");
-    let (sample, place) = sample_once(&settings(Source::File { path }));
+    let (sample, place) = sample_once(&settings(a_file(path)));
     assert_eq!((sample, &*place), (Err(Fault::Missing), "number at /nowhere/value"));
 }
 

@@ -1,6 +1,6 @@
 use super::super::{Channel, Locator, Sensor, Source, attribute};
-use super::settings;
 use super::sys::Sys;
+use super::{settings, source};
 use crate::control::Fault;
 
 const I2C_76: &str = "fe804000.i2c/i2c-1/1-0076";
@@ -21,7 +21,7 @@ const HDC1008: [(&str, &str); 5] = [
 ];
 
 fn iio(id: &str, channel: Option<Channel>) -> Source {
-    Source::Iio { at: Locator::Id(id.to_owned()), channel }
+    source("iio", Locator::Id(id.to_owned()), channel)
 }
 
 fn temperature(id: &str) -> Source {
@@ -148,7 +148,7 @@ fn of_two_devices_of_one_name_neither_is_read_whichever_came_first() {
     assert_eq!(sys.sample(temperature("bme280@1-0078")), Err(Fault::Missing));
     assert_eq!(sys.sample(temperature("bme280@iio:device1")), Err(Fault::Missing), "a number is no place");
     let path = sys.path("devices/platform/soc").join(I2C_77).join("iio:device1/in_temp_input");
-    assert_eq!(sys.sample(Source::Iio { at: Locator::Path(path), channel: None }), Ok(21.0));
+    assert_eq!(sys.sample(source("iio", Locator::Path(path), None)), Ok(21.0));
 }
 
 #[test]

@@ -7,9 +7,19 @@ mod threads;
 mod trees;
 mod w1;
 
-use super::{Plausibility, SensorSettings, Source};
+use super::{Channel, DRIVERS, Locator, Plausibility, SensorSettings, Source};
 use crate::control::SensorId;
 use core::time::Duration;
+use std::path::PathBuf;
+
+fn source(driver: &str, at: Locator, channel: Option<Channel>) -> Source {
+    let driver = DRIVERS.iter().find(|known| known.name == driver).unwrap();
+    Source { driver, at, channel }
+}
+
+fn a_file(path: PathBuf) -> Source {
+    source("file", Locator::Path(path), None)
+}
 
 /// A sensor of which every finite value is believed.
 fn settings(source: Source) -> SensorSettings {

@@ -1,5 +1,5 @@
-use super::super::{Delivery, Pollers, Sensor, SensorSettings, Source, Urgency};
-use super::settings;
+use super::super::{Delivery, Pollers, Sensor, SensorSettings, Urgency};
+use super::{a_file, settings};
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ impl<F: FnMut() -> Result<f64, Fault>> Sensor for Scripted<F> {
 type Job = (SensorSettings, Box<dyn Sensor + Send>);
 
 fn job(name: &str, period: Duration, script: impl FnMut() -> Result<f64, Fault> + Send + 'static) -> Job {
-    let source = Source::File { path: PathBuf::new() };
+    let source = a_file(PathBuf::new());
     let settings = SensorSettings { name: name.to_owned(), period, ..settings(source) };
     (settings, Box::new(Scripted(script)))
 }
@@ -70,7 +70,7 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state() {
     let (give, readings) = mpsc::channel();
     let deliver =
         move |reading, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
-    let sensors = [settings(Source::File { path: path.clone() })];
+    let sensors = [settings(a_file(path.clone()))];
     let _pollers = Pollers::start(&sensors, clock(), deliver).unwrap();
     assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Err(Fault::Missing));
     fs::write(path.with_extension("new"), "19.5").unwrap();

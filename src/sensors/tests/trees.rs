@@ -2,8 +2,8 @@
 //! in all of them.
 
 use super::super::{Channel, Locator, Sensor, Source, attribute, sample_once_under};
-use super::settings;
 use super::sys::Sys;
+use super::{settings, source};
 use crate::control::Fault;
 
 const CPU: &str = "virtual/thermal/thermal_zone0";
@@ -84,19 +84,19 @@ fn by_id(id: &str) -> Locator {
 }
 
 fn hwmon(id: &str) -> Source {
-    Source::Hwmon { at: by_id(id) }
+    source("hwmon", by_id(id), None)
 }
 
 fn zone(id: &str) -> Source {
-    Source::ThermalZone { at: by_id(id) }
+    source("thermal-zone", by_id(id), None)
 }
 
 fn w1(id: &str) -> Source {
-    Source::W1 { at: by_id(id) }
+    source("w1", by_id(id), None)
 }
 
 fn iio(id: &str, channel: Channel) -> Source {
-    Source::Iio { at: by_id(id), channel: Some(channel) }
+    source("iio", by_id(id), Some(channel))
 }
 
 #[test]

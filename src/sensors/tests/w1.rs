@@ -1,6 +1,6 @@
 use super::super::{Locator, Sensor, Source, attribute, sample_once_under, w1};
-use super::settings;
 use super::sys::Sys;
+use super::{settings, source};
 use crate::control::Fault;
 
 const DOOR: &str = "28-0316a2797c1f";
@@ -14,7 +14,7 @@ const BELOW_ZERO: &str = "5e ff 4b 46 7f ff 02 10 a9 : crc=a9 YES\n5e ff 4b 46 7
 const SHORTED: &str = "00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n";
 
 fn w1(id: &str) -> Source {
-    Source::W1 { at: Locator::Id(id.to_owned()) }
+    source("w1", Locator::Id(id.to_owned()), None)
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn either_attribute_can_be_named_by_its_path() {
     sys.w1(DOOR, &[("w1_slave", GOOD), ("temperature", "21687\n")]);
     let path = |name: &str| {
         let path = sys.path("bus/w1/devices").join(DOOR).join(name);
-        sys.sample(Source::W1 { at: Locator::Path(path) })
+        sys.sample(source("w1", Locator::Path(path), None))
     };
     assert_eq!((path("w1_slave"), path("temperature")), (Ok(23.125), Ok(21.687)));
 }
