@@ -31,7 +31,7 @@ sysroot_of_source() {
     local work=$1/work
     fetch_package amd64 "rust-web-src=$compiler" "$work/source"
     mkdir -p "$work/crate/src"
-    printf '[package]\nname = "sysroot"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$work/crate/Cargo.toml"
+    printf '[package]\nname = "sysroot"\nversion = "0.0.0"\nedition = "2024"\n[profile.release]\npanic = "abort"\n[workspace]\n' >"$work/crate/Cargo.toml"
     say '#![no_std]' >"$work/crate/src/lib.rs"
     local library
     library=$(echo "$work"/source/usr/src/rustc-*/library)

@@ -8,7 +8,7 @@ use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin};
 use twind::config::{self, ConfigFaults, Environment};
-use twind::service::{self, Fatal, SystemClock};
+use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 
 /// Wrong usage (sysexits' EX_USAGE).
@@ -153,7 +153,14 @@ fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
         );
         return NOT_PERMITTED;
     }
-    let crashed = std::env::var("SERVICE_RESULT").is_ok_and(|result| result != "success");
+    let result = std::env::var("SERVICE_RESULT").ok();
+    let crashed = result.as_deref().is_some_and(|result| result != "success");
+    if result.is_some() && !crashed && handover::is_due(environment) {
+        println!("every output stays as it is: the next daemon takes it over");
+        return 0;
+    }
+    // Whoever was to take the outputs over did not live to do so.
+    handover::take(environment);
     match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
         Err(fault) => {
             eprintln!("twind: the board cannot be opened: {}", fault.reason);

@@ -137,8 +137,13 @@ impl Rig {
         fs::read_to_string(self.path("board").join(output)).ok()?.trim().parse().ok()
     }
 
+    /// Waits until the board holds such a drive, and its trace tells of it, which comes second.
     pub(crate) fn wait_drive(&self, output: &str, good: impl Fn(u16) -> bool) -> u16 {
-        let find = || self.drive(output).filter(|drive| good(*drive));
+        let traced = || self.trace().iter().rfind(|line| line["output"] == output)?["permille"].as_u64();
+        let find = || {
+            self.drive(output)
+                .filter(|drive| good(*drive) && traced().is_none_or(|traced| traced == u64::from(*drive)))
+        };
         eventually(&format!("a drive of {output}"), find, || format!("{:?}", self.trace()))
     }
 
