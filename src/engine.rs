@@ -28,7 +28,7 @@ use crate::control::{
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
-use carry::{is_start_news, outputs_at_start};
+use carry::{is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -127,7 +127,7 @@ impl Engine {
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
-        carry.found.iter().for_each(|(name, drive)| outputs.find(name, *drive));
+        place_found(now, &mut outputs, &carry.found, carry.handed_over);
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
             let drives = outputs.iter().enumerate();
@@ -384,6 +384,7 @@ impl Engine {
             starts: false,
             trail: self.trail.clone(),
             found: Vec::new(),
+            handed_over: false,
             told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
         }
     }

@@ -1,14 +1,14 @@
 //! The program: parse, log, run; each failure has its exit status.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what commands say is their purpose")]
 
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
+use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin};
 use twind::config::{self, ConfigFaults, Environment};
-use twind::service::{self, Fatal, SystemClock};
+use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 
 /// Wrong usage (sysexits' EX_USAGE).
@@ -21,77 +21,6 @@ const INTERNAL: u8 = 70;
 const NOT_PERMITTED: u8 = 77;
 /// The configuration is wrong (EX_CONFIG).
 const CONFIG: u8 = 78;
-
-/// Keeps an Azure IoT Hub device twin on this machine and drives its fan and climate by it.
-#[derive(Parser)]
-#[command(
-    version,
-    disable_help_subcommand = false,
-    after_help = "Exit status: 0 done, 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
-)]
-struct Words {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(clap::Args)]
-struct Config {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/twind.toml")]
-    config: PathBuf,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// The daemon, in the foreground
-    ///
-    /// SIGTERM and SIGINT stop it in order; SIGHUP reads the configuration again.
-    Run(Config),
-    /// Reads the configuration as the daemon would and tells every fault with its place
-    Check {
-        #[command(flatten)]
-        config: Config,
-        /// Also open the board and read each sensor once
-        #[arg(long)]
-        hardware: bool,
-    },
-    /// What the running daemon is doing
-    Status {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-        /// So many of the last changes of outputs (5, with --json 20, at most 1000)
-        #[arg(long, value_name = "NUMBER")]
-        changes: Option<usize>,
-        #[command(flatten)]
-        config: Config,
-    },
-    /// A technician's hand on an output, for a time
-    ///
-    /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.
-    Override {
-        /// The output, by its name in the configuration
-        output: String,
-        /// `on`, `off`, a percentage such as `40%`, or `clear`
-        setting: String,
-        /// For how long, such as `30m` or `1h 30m`; at most 7 days
-        #[arg(long = "for", value_name = "DURATION")]
-        lasts: Option<String>,
-        #[command(flatten)]
-        config: Config,
-    },
-    /// The local copy of the twin, from the daemon if it runs
-    Twin {
-        /// Only this half
-        half: Option<twin::Half>,
-        #[command(flatten)]
-        config: Config,
-    },
-    /// With no daemon running: every output to its stop row, or its crash row
-    ///
-    /// The crash row is taken when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
-    Safe(Config),
-}
 
 fn main() -> ExitCode {
     let words = match Words::try_parse() {
@@ -199,7 +128,9 @@ fn twin(path: &std::path::Path, environment: &Environment, half: Option<twin::Ha
         }
         Err(twin::Fault::Denied) => {
             let dir = local.state_dir.display();
-            eprintln!("twind: you may not read {dir}; ask as root or as a member of the group twind");
+            eprintln!(
+                "twind: you may not read {dir}; ask as root (or, while the daemon runs, as a member of the group twind)"
+            );
             NOT_PERMITTED
         }
         Err(twin::Fault::Store(fault)) => {
@@ -222,7 +153,14 @@ fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
         );
         return NOT_PERMITTED;
     }
-    let crashed = std::env::var("SERVICE_RESULT").is_ok_and(|result| result != "success");
+    let result = std::env::var("SERVICE_RESULT").ok();
+    let crashed = result.as_deref().is_some_and(|result| result != "success");
+    if result.is_some() && !crashed && handover::is_due(environment) {
+        println!("every output stays as it is: the next daemon takes it over");
+        return 0;
+    }
+    // Whoever was to take the outputs over did not live to do so.
+    handover::take(environment);
     match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
         Err(fault) => {
             eprintln!("twind: the board cannot be opened: {}", fault.reason);

@@ -1,4 +1,4 @@
-//! The commands, one file each. `main` parses; these do and say.
+//! The commands, one file each, and the words that name them. `main` parses; these do and say.
 
 pub mod ask;
 pub mod check;
@@ -7,3 +7,4 @@ pub mod hardware;
 pub mod safe;
 pub mod status;
 pub mod twin;
+pub mod words;

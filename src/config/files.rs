@@ -1,7 +1,8 @@
 //! Files that the configuration names: where a relative name leads, who else can read a secret, what PEM must hold.
 //!
-//! A *secret* is looked up among systemd's credentials first. Every other relative path starts at the folder of the
-//! configuration file. Deliberately absent: writing, and telling what a secret says.
+//! A *secret*, and a certificate, is looked up among systemd's credentials first; `LoadCredential=` of a folder calls the
+//! file `NAME` in it `FOLDER_NAME`. Every other relative path starts at the folder of the configuration file.
+//! Deliberately absent: writing, and telling what a secret says.
 
 use super::faults::ConfigFaults;
 use crate::hub::Secret;
@@ -38,11 +39,10 @@ impl Places {
         self.folder.join(written)
     }
 
-    /// A secret's path: a relative name is a credential if there is one of that name.
+    /// A secret's path: a relative name is a credential if there is one of that name, as systemd makes names of paths.
     pub(super) fn secret_path(&self, written: &str) -> PathBuf {
-        // An absolute name replaces the folder it is joined to, so it must not get that far.
         let credential = match &self.credentials {
-            Some(folder) if Path::new(written).is_relative() => folder.join(written),
+            Some(folder) if Path::new(written).is_relative() => folder.join(written.replace('/', "_")),
             _ => return self.path(written),
         };
         if credential.exists() { credential } else { self.path(written) }
@@ -100,7 +100,7 @@ impl Places {
 
     /// Certificates to trust.
     pub(super) fn trusted(&self, written: &str) -> Result<PathBuf, String> {
-        certificates(self.path(written))
+        certificates(self.secret_path(written))
     }
 }
 

@@ -18,8 +18,8 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(10);
 const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-const GAP: &str = "[hub] with connection-string-file = \"/etc/twind/connection-string\", a file that holds the \
-                   device's connection string (or host, device-id and key-file, or a table \
+const GAP: &str = "[hub] with connection-string-file = \"twind/connection-string\", a file (/etc/twind/connection-string) \
+                   that holds the device's connection string (or host, device-id and key-file, or a table \
                    [hub.provisioning])";
 
 /// The keys that say which device of which hub this is, and as whom; they do not go with a provisioning service.

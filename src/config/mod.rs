@@ -253,6 +253,9 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let report = twin::report(root.table("report"));
     let board = board::read(root.table("board"), places);
     let mut outputs = outputs::read(&mut root, &board);
+    if outputs.is_empty() {
+        root.findings().gap(Span::FILE, outputs::GAP);
+    }
     let sensors = sensors::read(&mut root, places);
     let climate_table = root.table("climate");
     let has_climate = climate_table.present();

@@ -22,7 +22,7 @@ const KICK_MAX: Duration = Duration::from_secs(60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const NAME_LENGTH_MAX: usize = 64;
 
-const GAP: &str = "one [outputs.NAME] with what it is wired to, such as pin = 17; and, to hold a temperature, one \
+pub(super) const GAP: &str = "one [outputs.NAME] with what it is wired to, such as pin = 17; and, to hold a temperature, one \
                    [sensors.NAME] and [climate]";
 
 /// One output, with the places that later checks point at.
@@ -35,11 +35,8 @@ pub(super) struct Output {
 
 /// Reads every output, in file order.
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
-    let tables = file.tables("outputs");
-    if tables.is_empty() {
-        file.findings().gap(Span::FILE, GAP);
-    }
-    let outputs: Vec<Output> = tables.into_iter().map(|(name, table)| output(&name, table, board)).collect();
+    let tables = file.tables("outputs").into_iter();
+    let outputs: Vec<Output> = tables.map(|(name, table)| output(&name, table, board)).collect();
     shared_lines(file, &outputs, board);
     outputs
 }

@@ -53,6 +53,8 @@ pub struct OutputState {
     pub hand: Option<Override>,
     /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
     believed: Option<Permille>,
+    /// What the daemon before this one had it driven to when it handed over: the climate's demand until a sensor speaks.
+    handed: Option<Permille>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
@@ -71,6 +73,7 @@ impl OutputState {
         turned_at: None,
         hand: None,
         believed: None,
+        handed: None,
         kick_until: None,
         level: None,
         tach: Tach::UNKNOWN,
@@ -137,6 +140,16 @@ impl Outputs {
             let state = &mut self.states[index];
             state.drive = Some(drive);
             state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        }
+    }
+
+    /// The process before this one handed an output over as it drove it a moment ago: it stays so until something new is
+    /// known, and turned no earlier than now.
+    pub fn hand_over(&mut self, now: BootTime, name: &str, drive: Permille) {
+        self.find(name, drive);
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+            let state = &mut self.states[index];
+            (state.handed, state.turned_at) = (Some(drive), Some(now));
         }
     }
 
@@ -247,7 +260,8 @@ fn decide(
     if let Some(hand) = state.hand {
         return row(RowDrive::Fixed(hand.drive), Cause::Override, Pace::Borne);
     }
-    let demand = situation.climate.and_then(|climate| climate.demand(output));
+    let handed = state.handed.filter(|_| regime == Some(Regime::Starting));
+    let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed);
     if let Some(drive) = situation.intent.drives.get(&output) {
         return row(RowDrive::Fixed(drive.value), Cause::Desired(drive.version), Pace::Borne);
     }

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::trail::Trail;
+use super::{Engine, Save};
 use crate::control::OutputId;
 use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
@@ -31,12 +32,19 @@ pub struct Carry {
     pub(super) trail: Trail,
     /// What outputs that are to stay as they are were found doing.
     pub(super) found: Vec<(String, Permille)>,
+    /// What was found is what the process before this one decided a moment ago.
+    pub(super) handed_over: bool,
 }
 
 impl Carry {
     /// At a start of the process nothing is carried over, but it is known on which machine it is.
     pub fn at_start(machine: Machine) -> Self {
         Self { machine, starts: true, ..Self::default() }
+    }
+
+    /// The process before this one ended without moving an output: what is found is its last word.
+    pub fn hand_over(&mut self) {
+        self.handed_over = true;
     }
 
     /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
@@ -53,6 +61,31 @@ impl Carry {
     /// An output that stays as it is until something decides was found driven so.
     pub fn find_output(&mut self, name: &str, drive: Permille) {
         self.found.push((name.to_owned(), drive));
+    }
+}
+
+impl Engine {
+    /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
+    pub fn handle_handover(&mut self) {
+        if self.save != Save::Clean {
+            self.save = Save::Now;
+        }
+    }
+}
+
+/// Outputs that were found driven, as such.
+pub(super) fn place_found(
+    now: BootTime,
+    outputs: &mut Outputs,
+    found: &[(String, Permille)],
+    handed_over: bool,
+) {
+    for (name, drive) in found {
+        if handed_over {
+            outputs.hand_over(now, name, *drive);
+        } else {
+            outputs.find(name, *drive);
+        }
     }
 }
 
@@ -76,7 +109,7 @@ pub(super) fn outputs_at_start(
         let kept = record.overrides.iter().find(|(name, _)| *name == spec.name);
         let hand = kept.and_then(|(_, hand)| hand.resume(now, &record.moment, &carry.machine));
         outputs.set_hand(OutputId(index), hand);
-        if carry.starts && is_of_this_boot && spec.has_minimum_time() {
+        if carry.starts && !carry.handed_over && is_of_this_boot && spec.has_minimum_time() {
             let [stop, crash] = [false, true].map(|crashed| last_row(spec, crashed).map(|(drive, _)| drive));
             let left = stop.filter(|stop| Some(*stop) == crash);
             left.into_iter().for_each(|left| outputs.believe(now, OutputId(index), left));

@@ -188,3 +188,73 @@ fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_an
     let last = Rig::started(spec(), NEXT_BOOT, at(5), next.kept());
     assert_eq!(last.drives_told(), [(5, 0)]);
 }
+
+/// The process after one that handed over, with what it finds on the board.
+fn successor(before: &Rig, spec: &EngineSpec) -> Rig {
+    let record = before.engine.record();
+    let mut rig = Rig::from(spec.clone(), Some(record.clone()));
+    rig.now = before.now + secs(1);
+    let mut carry = Carry::at_start(BOOT);
+    carry.hand_over();
+    carry.find_output("fan", before.drives.last().unwrap().drive);
+    rig.engine = Engine::new(rig.now, spec.clone(), Some(record), carry);
+    rig.tick();
+    rig
+}
+
+fn pwm() -> EngineSpec {
+    EngineSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }
+}
+
+#[test]
+fn an_output_that_is_handed_over_stays_as_it_is_until_a_sensor_speaks() {
+    for desired in [json!({}), json!({"fanOn": true})] {
+        let mut rig = Rig::started(pwm(), BOOT, at(100), record(desired, 7));
+        rig.pass(secs(60), |_| 26.0);
+        let driven = rig.drives.len();
+        rig.engine.handle_handover();
+        rig.drain();
+        assert_eq!(rig.drives.len(), driven, "the end moved it");
+        let mut next = successor(&rig, &pwm());
+        next.pass(secs(60), |_| 26.0);
+        assert_eq!(next.drives, [], "the same reading moved it");
+        next.pass(secs(60), |_| 27.0);
+        assert!(!next.drives.is_empty(), "it is the climate's again");
+    }
+}
+
+#[test]
+fn an_output_that_is_handed_over_follows_its_row_when_no_sensor_ever_speaks() {
+    let mut spec = pwm();
+    spec.outputs[0].when.sensor_fault = Some(RowDrive::Fixed(Permille::FULL));
+    let mut rig = Rig::started(spec.clone(), BOOT, at(100), record(json!({}), 7));
+    rig.pass(secs(60), |_| 24.0);
+    let mut next = successor(&rig, &spec);
+    for _ in 0..600 {
+        next.now = next.now + secs(1);
+        next.tick();
+    }
+    assert_eq!(next.drives.iter().map(|a| a.drive.get()).collect::<Vec<_>>(), [1000]);
+}
+
+#[test]
+fn a_relay_that_is_handed_over_keeps_its_minimum_time_from_then_on() {
+    let mut rig = Rig::running(relay());
+    rig.engine.handle_handover();
+    rig.drain();
+    let mut next = successor(&rig, &relay());
+    next.hub(HubEvent::Up);
+    next.desire(json!({"fanOn": false}));
+    next.pass(secs(40), |_| 24.0);
+    assert_eq!(next.drives_told(), [(181, 0)]);
+}
+
+#[test]
+fn what_was_to_be_kept_later_is_kept_when_the_daemon_hands_over() {
+    let mut rig = Rig::online();
+    rig.pass(secs(60), |_| 24.0);
+    let (written, drives) = (rig.written.len(), rig.drives.len());
+    rig.engine.handle_handover();
+    rig.drain();
+    assert_eq!((rig.written.len(), rig.drives.len()), (written + 1, drives));
+}

@@ -7,6 +7,7 @@
 mod alarm;
 mod answers;
 mod clock;
+pub mod handover;
 mod local;
 mod log;
 mod notify;
@@ -23,7 +24,7 @@ pub use pump::{Outbox, pump};
 use crate::board::{self, BoardSettings, Pins, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, PinFault, RowDrive};
+use crate::control::{Actuation, OutputId, OutputSpec, PinFault, RowDrive};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
@@ -150,7 +151,11 @@ impl Daemon {
         let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));
         let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
         let mut carry = Carry::at_start(clock.machine());
-        take_over(board.as_mut(), &settings, &mut carry, |_| true);
+        let handed_over = handover::take(environment);
+        if handed_over {
+            carry.hand_over();
+        }
+        take_over(board.as_mut(), &settings, &mut carry, |spec| handed_over || keeps(spec));
         let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
@@ -162,6 +167,9 @@ impl Daemon {
         let local = Local::open(settings.socket.as_deref());
         for note in &loaded.notes {
             warn!("{note}");
+        }
+        if handed_over {
+            info!("the outputs are taken over from the daemon before");
         }
         match kept {
             Some((identity, version)) if identity == settings.engine.identity => {
@@ -258,11 +266,17 @@ impl Daemon {
         self.notify.status(status(&self.engine, &self.link_state));
     }
 
-    /// Outputs to their stop rows, a farewell to the hub, the last write.
+    /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
     async fn end(mut self) {
-        info!("asked to stop: outputs go to their stop rows");
-        self.notify.stopping();
-        self.engine.handle_stop(self.clock.boot());
+        let outputs = if handover::is_due(&self.environment) {
+            self.engine.handle_handover();
+            "outputs stay as they are for the daemon that comes next"
+        } else {
+            self.engine.handle_stop(self.clock.boot());
+            "outputs go to their stop rows"
+        };
+        info!("asked to stop: {outputs}");
+        self.notify.stopping(outputs);
         self.pump();
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
@@ -322,7 +336,8 @@ impl Daemon {
             }
             self.board = board;
         }
-        take_over(self.board.as_mut(), &fresh, &mut carry, |name| !same_pin(name, &self.settings, &fresh));
+        let is_new = |spec: &OutputSpec| !same_pin(&spec.name, &self.settings, &fresh);
+        take_over(self.board.as_mut(), &fresh, &mut carry, |spec| keeps(spec) && is_new(spec));
         let was_online = self.engine.sync().is_online();
         self.engine = Engine::new(now, fresh.engine.clone(), Some(self.engine.record()), carry);
         self.engine.set_step_interval_max(step_interval_max());
@@ -372,10 +387,20 @@ impl Daemon {
     }
 }
 
-/// Outputs that are to stay as they are until something decides are held, and known, as they are found.
-fn take_over(board: &mut dyn Pins, settings: &Settings, carry: &mut Carry, is_new: impl Fn(&str) -> bool) {
+/// Is it to stay as it is until something decides?
+fn keeps(spec: &OutputSpec) -> bool {
+    spec.when.start == RowDrive::Keep
+}
+
+/// Outputs that are to stay as they are for now are held, and known, as they are found.
+fn take_over(
+    board: &mut dyn Pins,
+    settings: &Settings,
+    carry: &mut Carry,
+    is_wanted: impl Fn(&OutputSpec) -> bool,
+) {
     for (index, spec) in settings.engine.outputs.iter().enumerate() {
-        if spec.when.start != RowDrive::Keep || !is_new(&spec.name) {
+        if !is_wanted(spec) {
             continue;
         }
         match board.take_over(OutputId(index)) {

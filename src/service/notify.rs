@@ -30,9 +30,9 @@ impl Notify {
         self.ready_is_owed = !send(&[NotifyState::Ready]);
     }
 
-    /// The daemon ends in order.
-    pub(super) fn stopping(&self) {
-        send(&[NotifyState::Stopping, NotifyState::Status("stopping: outputs go to their stop rows")]);
+    /// The daemon ends in order, and what its outputs do.
+    pub(super) fn stopping(&self, outputs: &str) {
+        send(&[NotifyState::Stopping, NotifyState::Status(&format!("stopping: {outputs}"))]);
     }
 
     /// One line for `systemctl status`; sent when it changed.

@@ -24,8 +24,9 @@ fn outputs_can_be_read_though_the_rest_is_wrong() {
     assert!(load().unwrap_err().to_string().contains("not valid TOML"));
     write(&SITE.replace("pin = 17", "pin = \"x\""));
     assert!(load().unwrap_err().to_string().contains("`pin` must be"));
+    // Nothing to drive is for the daemon to complain of.
     write("[hub]\n");
-    assert!(load().unwrap_err().to_string().contains("one [outputs.NAME]"));
+    assert_eq!(load().unwrap().outputs, []);
 }
 
 #[test]

@@ -43,6 +43,35 @@ fn a_relative_secret_is_looked_up_among_the_credentials_first() {
 }
 
 #[test]
+fn a_file_below_a_folder_is_the_credential_that_systemd_makes_of_it() {
+    let mut site = Site::new();
+    let credentials = tempfile::tempdir().unwrap();
+    site.environment.credentials_directory = Some(credentials.path().to_owned());
+    let path = credentials.path().join("twind_cs");
+    fs::write(&path, format!("HostName=h;DeviceId=credential;SharedAccessKey={KEY}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let below = replaced(SMALL, "\"cs\"", "\"twind/cs\"");
+    assert_eq!(account(&site.right(&below)).device_id, "credential");
+    // Without the service manager, as for `twind check`, it is the file itself.
+    site.environment.credentials_directory = None;
+    fs::create_dir(site.path("twind")).unwrap();
+    site.write("twind/cs", &format!("HostName=h;DeviceId=file;SharedAccessKey={KEY}"), 0o600);
+    assert_eq!(account(&site.right(&below)).device_id, "file");
+}
+
+#[test]
+fn a_certificate_to_trust_may_lie_among_the_credentials_too() {
+    let mut site = Site::new();
+    let credentials = tempfile::tempdir().unwrap();
+    site.environment.credentials_directory = Some(credentials.path().to_owned());
+    let trusting = replaced(SMALL, "\"cs\"", "\"cs\"\nca-file = \"twind/ca.pem\"");
+    assert!(site.fault(&trusting).contains("twind/ca.pem, which cannot be read"));
+    let path = credentials.path().join("twind_ca.pem");
+    fs::copy(site.path("cert.pem"), &path).unwrap();
+    assert_eq!(site.right(&trusting).hub.ca_file, Some(path));
+}
+
+#[test]
 fn a_secret_shows_neither_in_faults_nor_in_debug() {
     let site = Site::new();
     assert!(!format!("{:?}", site.right(SMALL)).contains("secret-secret"));

@@ -7,6 +7,7 @@ mod bad_input;
 mod boards;
 mod certificate;
 mod commands;
+mod handover;
 mod hands;
 mod lifecycle;
 mod local;

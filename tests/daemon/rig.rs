@@ -137,8 +137,8 @@ impl Rig {
         fs::read_to_string(self.path("board").join(output)).ok()?.trim().parse().ok()
     }
 
+    /// Waits until the board holds such a drive, and its trace tells of it, which comes second.
     pub(crate) fn wait_drive(&self, output: &str, good: impl Fn(u16) -> bool) -> u16 {
-        // The board writes its trace after the output's own file.
         let is_traced = |drive: &u16| {
             let last = self.trace().into_iter().rfind(|change| change["output"] == output);
             last.is_some_and(|change| change["permille"] == *drive)

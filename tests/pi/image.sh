@@ -11,7 +11,7 @@ boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
 
 kernel=$(pi_apt cache depends linux-image-arm64:arm64 | sed -n 's/.*Depends: linux-image-\(.*\):arm64/\1/p' | head -n 1)
 [ -n "$kernel" ] || fail "Debian's kernel for arm64 is not to be had"
-key=$( (cat "$0" "$pi/lib.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
+key=$( (cat "$0" "$pi/lib.sh" "$project/packaging/lib.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
 image=$cache/image-$key
 if [ -e "$image/complete" ]; then
     say "$image"
@@ -33,7 +33,7 @@ root_tar=$cache/root-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
 if [ ! -e "$root_tar" ]; then
     say "making the root: some minutes" >&2
     rm -f "$cache"/root-*.tar
-    mapfile -t sources < <(sed "/-backports/d" "$cache/apt/sources.list")
+    mapfile -t sources < <(sed "/-backports/d" "$cache/apt-arm64/sources.list")
     mmdebstrap --quiet --arch=arm64 --variant=minbase --mode=root --include="$packages" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
@@ -47,7 +47,7 @@ tar -C "$root" -xpf "$root_tar"
 
 # --- the kernel and its modules ---------------------------------------------------------------------------------------
 
-fetch_package "linux-image-$kernel:arm64" "$work/kernel"
+fetch_package arm64 "linux-image-$kernel:arm64" "$work/kernel"
 cp "$work/kernel/boot/vmlinuz-$kernel" "$image/vmlinuz"
 cp "$work/kernel/usr/lib/linux-image-$kernel/broadcom/bcm2837-rpi-3-b.dtb" "$image/board.dtb"
 depmod -b "$work/kernel" "$kernel"

@@ -4,7 +4,7 @@
 #   tests/pi/run.sh [--install] [CASE…]       --install: Debian's packages, too
 #
 # TWIND_SKIP_PI   set: nothing is done
-# TWIND_PI_CACHE  see lib.sh
+# TWIND_PI_CACHE  see packaging/lib.sh
 # TWIND_PI_TWINHUB  the stand-in hub's program (default: built here)
 #
 # Exit status 0 if all is well or the tools cannot be had here, which it says.
@@ -24,5 +24,5 @@ fi
 twinhub=${TWIND_PI_TWINHUB:-$target/debug/twinhub}
 [ -n "${TWIND_PI_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
 image=$("$pi/image.sh" | tail -n 1)
-twind=$("$pi/cross.sh" arm64 | tail -n 1)
+twind=$("$project/packaging/cross.sh" arm64 | tail -n 1)
 PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "$@"

@@ -13,13 +13,10 @@ command -v dpkg-query >/dev/null || cannot "this is no Debian"
 
 [ "$(id -u)" = 0 ] || cannot "only root can make its card (device nodes, owners)"
 
-missing=()
-for package in "${host_packages[@]}" "${backports_packages[@]}"; do
-    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-done
+mapfile -t missing < <(missing_packages "${host_packages[@]}" "${backports_packages[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
     [ "${1:-}" = --install ] || cannot "missing packages: ${missing[*]} (tests/pi/tools.sh --install)"
-    refresh_lists || cannot "the lists of Debian's packages are not to be had (see above)"
+    refresh_lists arm64 || cannot "the lists of Debian's packages are not to be had (see above)"
     for package in "${missing[@]}"; do
         case " ${backports_packages[*]} " in
         *" $package "*) pi_apt install -y --no-install-recommends -t "$codename-backports" "$package" ;;
@@ -27,7 +24,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         esac >"$cache/install.log" 2>&1 || { tail -n 5 "$cache/install.log"; cannot "$package does not install"; }
     done
 fi
-refresh_lists || cannot "the lists of Debian's packages are not to be had (see above)"
+refresh_lists arm64 || cannot "the lists of Debian's packages are not to be had (see above)"
 qemu=$(qemu-system-aarch64 --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
 [ "$qemu" -ge 10 ] || cannot "QEMU $qemu is too old: its Raspberry Pi has no I2C controller (10 has one)"
 say "tools are there: QEMU $qemu, $(/usr/bin/rustc --version)"

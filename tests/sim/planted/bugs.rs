@@ -393,7 +393,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "restart-chatters",
         says: "a daemon that dies again and again switches a relay each time",
         file: "src/engine/carry.rs",
-        from: "if carry.starts && is_of_this_boot && spec.has_minimum_time() {",
+        from: "if carry.starts && !carry.handed_over && is_of_this_boot && spec.has_minimum_time() {",
         to: "if !PLANTED && carry.starts && is_of_this_boot && spec.has_minimum_time() {",
     },
     Bug {

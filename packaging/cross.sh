@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Builds the release binary of twind for an architecture of Debian's, on amd64; prints its path last.
+# amd64 is built by the toolchain on the path. For the others compiler and standard library must be of one version, and
+# both come from Debian: for arm64 its package, for armhf built from Debian's source, since the index of that
+# architecture's security updates is now and then not that which was signed.
+# The binary knows no folder of this machine: two builds of a commit by the same toolchain are the same bytes.
+# Usage: packaging/cross.sh [amd64|arm64|armhf]
+. "$(dirname "$0")/lib.sh"
+
+arch=${1:-amd64}
+case $arch in
+amd64) triple=x86_64-unknown-linux-gnu linker=cc ;;
+arm64) triple=aarch64-unknown-linux-gnu linker=aarch64-linux-gnu-gcc ;;
+armhf) triple=armv7-unknown-linux-gnueabihf linker=arm-linux-gnueabihf-gcc ;;
+*) say "usage: $0 [amd64|arm64|armhf]" >&2; exit 64 ;;
+esac
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+name=$(printf %s "$triple" | tr a-z- A-Z_)
+# Cargo prefers these to the flags of one target.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+flags="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$project=/twind"
+export "CARGO_TARGET_${name}_LINKER=$linker" "CC_${triple//-/_}=$linker"
+export "CFLAGS_${triple//-/_}=-ffile-prefix-map=$cargo_home=/cargo"
+
+# sysroot_of_package FOLDER: Debian's standard library, unpacked.
+sysroot_of_package() { fetch_package "$arch" "libstd-rust-web-dev:$arch=$compiler" "$1"; }
+
+# sysroot_of_source FOLDER: the standard library of Debian's source, compiled. A crate of its own has Cargo do it, so that
+# what only a nightly toolchain may is not allowed to twind's crates.
+sysroot_of_source() {
+    local work=$1/work
+    fetch_package amd64 "rust-web-src=$compiler" "$work/source"
+    mkdir -p "$work/crate/src"
+    printf '[package]\nname = "sysroot"\nversion = "0.0.0"\nedition = "2024"\n[profile.release]\npanic = "abort"\n[workspace]\n' >"$work/crate/Cargo.toml"
+    say '#![no_std]' >"$work/crate/src/lib.rs"
+    local library
+    library=$(echo "$work"/source/usr/src/rustc-*/library)
+    (
+        cd "$work/crate"
+        export RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT="$library"
+        export "CARGO_TARGET_${name}_RUSTFLAGS=$flags --remap-path-prefix=${library%/library}=/rustc"
+        cargo build --quiet --release -Z build-std=std,panic_abort --target "$triple" >&2
+    )
+    local to=$1/usr/lib/rustlib/$triple/lib
+    mkdir -p "$to"
+    cp "$work/crate/target/$triple/release/deps/"*.rlib "$to"
+    rm -f "$to"/libsysroot-*.rlib
+    rm -rf "$work"
+}
+
+build_folder=$target
+if [ "$arch" != amd64 ]; then
+    build_folder=$cache/target
+    export RUSTC=/usr/bin/rustc
+    compiler=$(dpkg-query -W -f '${Version}' rustc-web)
+    sysroot=$cache/sysroot-$arch-$compiler
+    if [ ! -e "$sysroot/complete" ]; then
+        rm -rf "$cache/sysroot-$arch-"*
+        case $arch in
+        armhf) sysroot_of_source "$sysroot" ;;
+        *) sysroot_of_package "$sysroot" ;;
+        esac
+        touch "$sysroot/complete"
+    fi
+    # Only the target's crates take the other sysroot: build scripts run here, with the standard library of here.
+    flags="$flags --sysroot=$sysroot/usr"
+fi
+export "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
+cd "$project"
+cargo build --quiet --locked --release --package twind --bin twind --target "$triple" --target-dir "$build_folder" >&2
+say "$build_folder/$triple/release/twind"

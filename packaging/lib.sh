@@ -1,0 +1,72 @@
+# What the scripts that take something of Debian's stand on; sourced, not run.
+#
+# TWIND_PI_CACHE   where everything is kept that can be made again (default: pi below Cargo's target folder)
+#
+# apt is asked with lists and sources of its own below the cache: the machine's sources, architectures and lists stay as
+# they are. Each foreign architecture has its own, so that a stale index of one cannot hide the packages of another.
+
+set -euo pipefail
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$project/target}
+cache=${TWIND_PI_CACHE:-$target/pi}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+
+# The distribution of this machine, and of everything that is taken.
+codename=bookworm
+
+say() { printf '%s\n' "$*"; }
+fail() { say "FAILED: $*" >&2; exit 1; }
+
+# foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, by the sources of the cache.
+foreign_apt() {
+    local arch=$1 tool=apt-get
+    local own=$cache/apt-$arch
+    shift
+    [ "$1" != cache ] || { tool=apt-cache; shift; }
+    DEBIAN_FRONTEND=noninteractive "$tool" -qq \
+        -o Dir::Etc::sourcelist="$own/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+        -o Dir::State="$own/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$own/cache" \
+        -o APT::Architectures::=amd64 -o APT::Architectures::="$arch" -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 \
+        -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
+}
+
+# Where this machine has its Debian from: `URI SUITE`, one a line.
+debian_sources() {
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' |
+        awk -v codename="$codename" '$2 == codename || $2 == codename "-security"' | sort -u
+}
+
+# refresh_lists ARCH: the lists of the cache, once a day.
+refresh_lists() {
+    local own=$cache/apt-$1
+    [ -z "$(find "$own/complete" -mmin -1440 2>/dev/null)" ] || return 0
+    mkdir -p "$own/state/lists/partial" "$own/cache/archives/partial"
+    debian_sources | while read -r uri suite; do
+        say "deb $uri $suite main"
+        [ "$suite" != "$codename" ] || say "deb $uri $codename-backports main"
+    done >"$own/sources.list"
+    grep -q . "$own/sources.list" || return 1
+    # apt-get ends with 0 when an index could not be had; its message begins with E: or W:.
+    foreign_apt "$1" update 2>&1 | tee "$own/update.log"
+    ! grep -q '^[EW]:' "$own/update.log" || return 1
+    touch "$own/complete"
+}
+
+# fetch_package ARCH PACKAGE FOLDER: unpacks a package into a folder.
+fetch_package() {
+    refresh_lists "$1" >&2 || fail "the lists of Debian's packages for $1 are not to be had (see above)"
+    mkdir -p "$cache/debs" "$3"
+    (cd "$cache/debs" && foreign_apt "$1" download "$2")
+    local name=${2%%:*}
+    name=${name%%=*}
+    dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | head -n 1)" "$3"
+}
+
+# missing_packages PACKAGE…: those that are not installed here.
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || say "$package"
+    done
+}

@@ -1,0 +1,84 @@
+//! What may be written on the command line, and what `--help` says of it. The manual page and the shells' completions are
+//! held to it by `tests/package`. Deliberately absent: doing any of it.
+
+use super::twin;
+use clap::{Args, Parser, Subcommand, ValueHint};
+use std::path::PathBuf;
+
+/// Keeps an Azure IoT Hub device twin on this machine and drives its fan and climate by it.
+#[derive(Parser)]
+#[command(
+    version,
+    disable_help_subcommand = false,
+    after_help = "Exit status: 0 done, 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+)]
+pub struct Words {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the configuration is.
+#[derive(Args)]
+pub struct Config {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/twind.toml", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// The daemon, in the foreground
+    ///
+    /// SIGTERM and SIGINT stop it in order; SIGHUP reads the configuration again.
+    Run(Config),
+    /// Reads the configuration as the daemon would and tells every fault with its place
+    Check {
+        /// Where the configuration is.
+        #[command(flatten)]
+        config: Config,
+        /// Also open the board and read each sensor once
+        #[arg(long)]
+        hardware: bool,
+    },
+    /// What the running daemon is doing
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// So many of the last changes of outputs (5, with --json 20, at most 1000)
+        #[arg(long, value_name = "NUMBER")]
+        changes: Option<usize>,
+        /// Where the configuration is.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// A technician's hand on an output, for a time
+    ///
+    /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.
+    Override {
+        /// The output, by its name in the configuration
+        output: String,
+        /// `on`, `off`, a percentage such as `40%`, or `clear`
+        setting: String,
+        /// For how long, such as `30m` or `1h 30m`; at most 7 days
+        #[arg(long = "for", value_name = "DURATION")]
+        lasts: Option<String>,
+        /// Where the configuration is.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// The local copy of the twin, from the daemon if it runs
+    Twin {
+        /// Only this half
+        half: Option<twin::Half>,
+        /// Where the configuration is.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// With no daemon running: every output to its stop row, or its crash row
+    ///
+    /// The crash row is taken when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
+    Safe(Config),
+}

@@ -1,0 +1,56 @@
+//! Version, changelog and unit.
+
+use super::read;
+
+#[test]
+fn the_changelogs_newest_entry_is_of_this_version() {
+    let changelog = read("packaging/changelog");
+    let first = changelog.lines().next().unwrap();
+    let wanted = format!("twind ({}-1) ", env!("CARGO_PKG_VERSION"));
+    assert!(first.starts_with(&wanted), "{first}");
+}
+
+/// Key and value of each setting of the unit.
+fn settings(unit: &str) -> Vec<(&str, &str)> {
+    unit.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect()
+}
+
+#[test]
+fn the_unit_waits_for_no_network_and_no_clock() {
+    let unit = read("systemd/twind.service");
+    for (key, value) in settings(&unit) {
+        let waits = ["After", "Requires", "BindsTo", "Requisite"].contains(&key);
+        assert!(!waits, "{key}={value}");
+        assert!(!value.contains("network"), "{key}={value}");
+    }
+    assert!(settings(&unit).contains(&("Wants", "time-sync.target")));
+}
+
+#[test]
+fn the_unit_stays_down_after_the_statuses_that_a_restart_does_not_mend() {
+    let unit = read("systemd/twind.service");
+    assert!(settings(&unit).contains(&("RestartPreventExitStatus", "78 64")));
+    assert!(settings(&unit).contains(&("ExecStopPost", "/usr/bin/twind safe")));
+}
+
+#[test]
+fn each_line_of_the_sandbox_has_its_reason_above() {
+    let unit = read("systemd/twind.service");
+    let sandbox = unit.split_once("# --- what it may not do ---").unwrap().1;
+    let sandbox = sandbox.split_once("[Install]").unwrap().0;
+    let (mut reason, mut count) = (false, 0);
+    for line in sandbox.lines() {
+        let name = line.split_once('=').map(|(name, _)| name);
+        match name.filter(|_| !line.starts_with('#')) {
+            // Those that belong together share one.
+            Some("AmbientCapabilities" | "RestrictSUIDSGID") => {}
+            Some(name) if name.starts_with("SystemCall") => {}
+            Some(_) => {
+                assert!(reason, "{line} has no reason above it");
+                (reason, count) = (false, count + 1);
+            }
+            None => reason = line.starts_with("# ") && !line.starts_with("# ---"),
+        }
+    }
+    assert!(count > 20, "only {count} lines were found");
+}

@@ -1,0 +1,18 @@
+//! What the package brings besides the program, held together with it: manual pages, completions, changelog, unit.
+//! (Whether it installs is `tests/package/nspawn.sh`'s to see.)
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod completions;
+mod files;
+mod manual;
+
+use std::path::{Path, PathBuf};
+
+/// A file of the project.
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(project(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
