@@ -18,6 +18,7 @@ enum Kind {
     PowerCut,
     Kill,
     Restart,
+    Upgrade,
     Reload,
     HubRestart,
     Recreation,
@@ -35,6 +36,7 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::PowerCut, secs(1500)),
     (Kind::Kill, secs(1300)),
     (Kind::Restart, secs(2400)),
+    (Kind::Upgrade, secs(3000)),
     (Kind::Reload, secs(1500)),
     (Kind::HubRestart, secs(2400)),
     (Kind::Recreation, secs(2700)),
@@ -81,6 +83,7 @@ impl World {
             Kind::PowerCut => return self.cut_power(),
             Kind::Kill => return self.kill(),
             Kind::Restart => return self.restart(),
+            Kind::Upgrade => return self.upgrade(),
             Kind::Reload => return self.reload(),
             Kind::HubRestart => {
                 self.say(|| "the hub restarts".into());
@@ -231,6 +234,23 @@ impl World {
         self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
         self.disk.flush();
         self.disconnect()?;
+        let back = self.now + self.chance.between((ms(100), secs(10)));
+        self.plan(back, Event::Start);
+        Ok(())
+    }
+
+    /// The daemon is replaced by another, which goes on with the outputs.
+    fn upgrade(&mut self) -> Result<(), String> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        self.say(|| "asked to hand over".into());
+        self.with_engine(|engine, _| engine.handle_handover())?;
+        self.engine = None;
+        self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;
+        self.disk.flush();
+        self.disconnect()?;
+        self.hands_over = true;
         let back = self.now + self.chance.between((ms(100), secs(10)));
         self.plan(back, Event::Start);
         Ok(())

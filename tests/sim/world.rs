@@ -20,7 +20,7 @@ use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
 use twind::twin::{HubEvent, HubRequest};
-use twind::units::{BootTime, UnixSeconds};
+use twind::units::{BootTime, Permille, UnixSeconds};
 
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
@@ -134,6 +134,8 @@ pub(crate) struct World {
     pub(crate) engine: Option<Engine>,
     /// Counts the lives of the process.
     pub(crate) life: u64,
+    /// The last one left the outputs to the next.
+    pub(crate) hands_over: bool,
     pub(crate) disk: Disk,
     pub(crate) plant: Plant,
     pub(crate) sensors: Vec<Thermometer>,
@@ -182,6 +184,7 @@ impl World {
             sequence: 0,
             engine: None,
             life: 0,
+            hands_over: false,
             disk: Disk::new(disk, Rng::of(seed, "disk")),
             plant: Plant::new(site.room, site.spec.outputs.len(), cooling, heating),
             sensors: site.probes.iter().cloned().map(Thermometer::new).collect(),
@@ -359,9 +362,20 @@ impl World {
             record: record.as_ref(),
             is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
             wall: machine.wall.map(|(wall, _)| wall),
+            handed: self.take_over(),
         };
         self.oracle.handle_start(now, &start, &self.hub, &self.plant.drives)?;
-        let engine = Engine::new(now, self.site.spec.clone(), record.clone(), Carry::at_start(machine));
+        let mut carry = Carry::at_start(machine);
+        if let Some(handed) = &start.handed {
+            carry.hand_over();
+            let outputs = self.site.spec.outputs.iter().zip(handed);
+            outputs.for_each(|(spec, drive)| {
+                drive
+                    .into_iter()
+                    .for_each(|drive| carry.find_output(&spec.name, Permille::saturating_const(*drive)));
+            });
+        }
+        let engine = Engine::new(now, self.site.spec.clone(), record.clone(), carry);
         self.oracle.check_start(&start, &engine)?;
         self.engine = Some(engine);
         self.with_engine(|engine, _| engine.handle_timeout(now))?;
@@ -374,6 +388,13 @@ impl World {
         let wait = self.net.next_dial(false);
         self.plan(self.now + wait, Event::Dial);
         Ok(())
+    }
+
+    /// The drives that the process before left to this one, of the outputs that can be had.
+    fn take_over(&mut self) -> Option<Vec<Option<u16>>> {
+        let had = |(output, drive): (usize, &u16)| (self.plant.broken != Some(output)).then_some(*drive);
+        let handed = self.plant.drives.iter().enumerate().map(had).collect();
+        core::mem::take(&mut self.hands_over).then_some(handed)
     }
 
     /// Has the oracle look.

@@ -38,7 +38,6 @@ struct End {
 }
 
 /// A start of the process.
-#[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) at: Duration,
     pub(crate) booted: Duration,
@@ -47,6 +46,8 @@ pub(crate) struct Start<'a> {
     pub(crate) is_same_boot: bool,
     /// What the wall clock shows, right or wrong, if the process believes it.
     pub(crate) wall: Option<UnixSeconds>,
+    /// The drives that the process before left to this one; `None` of an output that cannot be had.
+    pub(crate) handed: Option<Vec<Option<u16>>>,
 }
 
 impl Hands {

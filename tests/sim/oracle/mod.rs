@@ -115,6 +115,10 @@ impl Oracle {
         self.copies.handle_start(start.record, hub)?;
         self.judge.restart(start.at, now);
         self.shapes.restart(start.at, drives, start.is_same_boot);
+        if let Some(handed) = &start.handed {
+            self.judge.hand_over(handed);
+            self.shapes.hand_over(start.at, handed);
+        }
         self.room.restart();
         self.traffic.handle_start(start.at);
         Ok(())
@@ -260,6 +264,22 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// After a hand-over every output is as it was.
+    pub(crate) fn check_handed_over(
+        &mut self,
+        now: Duration,
+        disk: &Disk,
+        plant: &Plant,
+    ) -> Result<(), String> {
+        self.copies.keep(disk);
+        self.hands.keep(now, disk);
+        self.hands.end(now, disk, true);
+        match plant.driven.first() {
+            Some(driven) => Err(format!("an output moved at the hand-over: {driven:?}")),
+            None => Ok(()),
+        }
     }
 
     /// Was a part of a report refused for good since the engine was made?

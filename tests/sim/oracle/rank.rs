@@ -66,6 +66,8 @@ pub(crate) struct Judge {
     /// Was the climate's demand on an output above zero?
     demanded: Vec<bool>,
     overheated: bool,
+    /// What the process before had its outputs driven to when it handed them over.
+    handed: Vec<Option<u16>>,
     pub(crate) silent_since: Option<Duration>,
 }
 
@@ -77,6 +79,7 @@ impl Judge {
             since: BootTime::ZERO,
             demanded: vec![false; spec.outputs.len()],
             overheated: false,
+            handed: vec![None; spec.outputs.len()],
             silent_since: Some(Duration::ZERO),
             spec: spec.clone(),
         }
@@ -86,6 +89,11 @@ impl Judge {
     pub(crate) fn restart(&mut self, now: Duration, boot: BootTime) {
         let spec = self.spec.clone();
         *self = Self { since: boot, silent_since: Some(now), ..Self::new(&spec) };
+    }
+
+    /// The new process goes on with these drives until a sensor speaks.
+    pub(crate) fn hand_over(&mut self, handed: &[Option<u16>]) {
+        self.handed = handed.to_vec();
     }
 
     /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
@@ -142,7 +150,8 @@ impl Judge {
         hands: &BTreeMap<usize, (u16, Duration)>,
     ) -> Vec<(Rank, Target)> {
         let valid = self.valid(boot);
-        let fault = valid.is_empty() && !self.starts(boot);
+        let starts = valid.is_empty() && self.starts(boot);
+        let fault = valid.is_empty() && !starts;
         let demands = self.demands(&valid, meaning);
         let silence = self.silent_since.map(|since| now.saturating_sub(since));
         let verdict = |(index, demand): (usize, &Option<u16>)| {
@@ -155,6 +164,7 @@ impl Judge {
                 };
                 Some((rank, target))
             };
+            let demand = demand.or(self.handed[index].filter(|_| starts));
             let overheat = when.overheat.filter(|_| self.overheated);
             let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
             let silent =
@@ -164,8 +174,8 @@ impl Judge {
                 .or_else(|| row(Rank::SensorFault, sensor_fault?))
                 .or_else(|| row(Rank::HubSilent, silent?.1))
                 .or_else(|| Some((Rank::Override, Target::Permille(hands.get(&index)?.0))))
-                .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, *demand, meaning)?))))
-                .or_else(|| Some((Rank::Climate, Target::Permille((*demand)?))))
+                .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, demand, meaning)?))))
+                .or_else(|| Some((Rank::Climate, Target::Permille(demand?))))
                 .or_else(|| row(Rank::Start, when.start))
                 .unwrap_or((Rank::Start, Target::Keep))
         };

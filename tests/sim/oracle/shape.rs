@@ -71,6 +71,16 @@ impl Shapes {
         }
     }
 
+    /// A new process goes on with these drives; when they turned it does not know, so it counts from now.
+    pub(crate) fn hand_over(&mut self, now: Duration, handed: &[Option<u16>]) {
+        for (follower, drive) in self.0.iter_mut().zip(handed) {
+            if let Some(drive) = drive {
+                follower.asked = VecDeque::from([(now, *drive)]);
+                follower.turned_at = Some(now);
+            }
+        }
+    }
+
     pub(crate) fn hear(&mut self, output: usize, speed: &Result<f64, PinFault>) {
         self.0[output].fan.iter_mut().for_each(|fan| fan.hear(speed));
     }

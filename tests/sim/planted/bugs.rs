@@ -452,4 +452,18 @@ pub(crate) const BUGS: &[Bug] = &[
         from: "            state.tach.trust();",
         to: "            if !PLANTED {\n                state.tach.trust();\n            }",
     },
+    Bug {
+        name: "upgrade-blinks",
+        says: "an upgrade switches every output to its start row",
+        file: "src/engine/carry.rs",
+        from: "        if handed_over {\n",
+        to: "        if handed_over && !PLANTED {\n",
+    },
+    Bug {
+        name: "upgrade-forgets-when-it-turned",
+        says: "an upgrade switches a relay before its minimum time is over",
+        file: OUTPUTS,
+        from: "(state.handed, state.turned_at) = (Some(drive), Some(now));",
+        to: "(state.handed, state.turned_at) = (Some(drive), if PLANTED { None } else { Some(now) });",
+    },
 ];
