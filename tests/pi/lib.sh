@@ -1,4 +1,4 @@
-# What the scripts of the emulated Raspberry Pi stand on; sourced, not run.
+# What the scripts of the emulated machines stand on; sourced, not run.
 #
 # TWIND_PI_CACHE   where everything is kept that can be made again (default: pi below Cargo's target folder)
 #
@@ -13,10 +13,8 @@ cache=${TWIND_PI_CACHE:-$target/pi}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
-# The distribution of this machine and of the guest. Its backports have a QEMU whose Raspberry Pi has an I2C controller.
+# The distribution of this machine and of the guests.
 codename=bookworm
-host_packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap arch-test e2fsprogs kmod cpio)
-backports_packages=(qemu-system-arm)
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
@@ -52,6 +50,31 @@ refresh_lists() {
     ! grep -q '^[EW]:' "$cache/apt/update.log" || return 1
     touch "$cache/apt/complete"
 }
+
+# kernel_name ARCH: Debian's kernel for it, such as 6.1.0-56-arm64.
+kernel_name() {
+    local name
+    name=$(pi_apt cache depends "linux-image-$1:$1" | sed -n 's/.*Depends: linux-image-\([^:]*\).*/\1/p' | head -n 1)
+    [ -n "$name" ] || fail "Debian's kernel for $1 is not to be had"
+    say "$name"
+}
+
+# copy_modules FROM KERNEL TO MODULE…: a kernel's modules with what they depend on, from one root to another.
+copy_modules() {
+    local from=$1 kernel=$2 to=$3 module file
+    shift 3
+    mkdir -p "$to/lib/modules"
+    for module in "$@"; do
+        modprobe -d "$from" -S "$kernel" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
+    done | sort -u | while read -r file; do
+        install -D -m 644 "$file" "$to/lib/modules/$kernel/${file#*"/$kernel/"}"
+    done
+    cp "$from/lib/modules/$kernel/"modules.{builtin,builtin.modinfo,order} "$to/lib/modules/$kernel/"
+    depmod -b "$to" "$kernel"
+}
+
+# pack_initrd FOLDER: as the kernel wants it, to standard output.
+pack_initrd() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1); }
 
 # fetch_package PACKAGE FOLDER: unpacks a package into a folder.
 fetch_package() {

@@ -19,7 +19,7 @@ if [ "${1:-}" = --install ]; then
     install=--install
     shift
 fi
-"$pi/tools.sh" $install || { [ $? -eq 3 ] && say "skipped: the emulated Raspberry Pi" && exit 0; exit 1; }
+"$pi/tools.sh" pi $install || { [ $? -eq 3 ] && say "skipped: the emulated Raspberry Pi" && exit 0; exit 1; }
 
 twinhub=${TWIND_PI_TWINHUB:-$target/debug/twinhub}
 [ -n "${TWIND_PI_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
