@@ -65,10 +65,15 @@ modprobe gpio-sim
 mount -t configfs configfs /sys/kernel/config
 mount -t tracefs tracefs /sys/kernel/tracing
 ip link set lo up
+dmesg -n 1
 cd /root
-# This one stays: orphans need somebody who buries them.
-setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'
-poweroff -f
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty -echo
+# This one stays: orphans need somebody who buries them. The other one reads a file, so it does not edit lines nor prompt.
+while :; do
+    echo "@@ a shell"
+    setsid sh /dev/ttyS0
+done
 INIT
 chmod +x "$root/init"
 pack_initrd "$root" >"$image/initrd.gz"

@@ -87,3 +87,19 @@ fetch_package() {
 
 # The version of a package that apt would install.
 candidate() { pi_apt cache policy "$1" | sed -n 's/^  Candidate: //p'; }
+
+# begin MACHINE WHAT ARGUMENT…: what both scripts do first. Sets `cases`; ends with 0 if there is nothing to be done here.
+begin() {
+    local machine=$1 what=$2 install=
+    shift 2
+    if [ -n "${TWIND_SKIP_PI:-}" ]; then
+        say "skipped: $what (TWIND_SKIP_PI is set)"
+        exit 0
+    fi
+    if [ "${1:-}" = --install ]; then
+        install=--install
+        shift
+    fi
+    cases=("$@")
+    "$pi/tools.sh" "$machine" $install || { [ $? -eq 3 ] && say "skipped: $what" && exit 0; exit 1; }
+}
