@@ -172,30 +172,42 @@ class Cases:
     # --- a fan that stands still --------------------------------------------------------------------------------------
 
     def stall(self):
-        """Kicked again, then full and told; when it turns, all is as before."""
+        """Kicked again, then full and told; when it turns, all is as before. A busy machine may be late for so long that
+        a kick is over before it began, so one good stall of three is enough."""
         self.begin()
         self.temperature(24)
         self.settle("24 °C", {"fan": 500})
-        told_before = self.told("ERROR output fan: stalled")
+        seen = []
+        for _ in range(3):
+            seen.append(self.stand_still())
+            self.turn_again()
+            kick = kick_of(seen[-1])
+            if kick:
+                return f"kicked for {kick:.1f} s, then full and \"stalled\", line high; turning: said, and 50 % again; stall {len(seen)}"
+        raise Failed(f"a kick, then the share, then high; the line had (seconds, level): {seen}")
+
+    def stand_still(self):
+        """No pulses, until the stall is told; returns how long the line had which level, (seconds, level)."""
+        stalled = "ERROR output fan: stalled"
+        told_before = self.told(stalled)
         self.machine.forget()
         self.machine.pulse(TACH, 0)
         until(lambda: f"the stall is told; {self.fan()}", lambda: self.fan()["speedFault"] == "stalled")
         events = self.machine.driven(FAN)
-        expect("drive of a stalled fan", (self.fan()["permille"], self.levels()["fan"]), (1000, 1))
-        expect("times that the log told of it", self.told("ERROR output fan: stalled") - told_before, 1)
-        # Driven to a half it is high for an eighth of a second at a time; for a second it is high when it is kicked.
-        stretches = [(b[0] - a[0], a[2]) for a, b in zip(events, events[1:])]
-        long_high = [index for index, (span, level) in enumerate(stretches) if level and span > 1]
-        between = [level for _, level in stretches[long_high[0] + 1 :]] if long_high else []
-        if len(long_high) < 1 or 0 not in between or events[-1][2] != 1:
-            raise Failed(f"a kick, then the share, then high: the line had {stretches}, {events[-1:]} last")
+        expect("drive of a stalled fan, and its line", (self.fan()["permille"], self.levels()["fan"]), (1000, 1))
+        expect("what was driven last", events[-1][2], 1)
+        expect("times that the log told of it", self.told(stalled) - told_before, 1)
+        return [(b[0] - a[0], a[2]) for a, b in zip(events, events[1:])]
+
+    def turn_again(self):
+        mended = "output fan: its speed is right again"
+        told_before = self.told(mended)
         self.machine.forget()
         self.machine.pulse(TACH, USUAL_HZ)
         until(lambda: f"it is mended; {self.fan()}", lambda: not self.fan()["speedFault"])
-        contains("the log", self.daemon.said(), "output fan: its speed is right again")
+        expect("times that the log told of it", self.told(mended) - told_before, 1)
         self.settle("it turns again", {"fan": 500})
         until("its line is switched again", lambda: {0, 1} <= {level for _, _, level in self.machine.driven(FAN)})
-        return f"kicked for {stretches[long_high[0]][0]:.1f} s, then full and \"stalled\", line high; turning: said, and 50 % again"
 
     def told(self, words):
         return int(self.machine.run(f"grep -c '{words}' {self.daemon.log}", check=False)[1])
@@ -221,7 +233,8 @@ class Cases:
             events = self.machine.driven(FAN)[: 2 * periods + 1]
             levels = [level for _, _, level in events]
             if any(a == b for a, b in zip(levels, levels[1:])):
-                raise Failed(f"it is to be switched on and off in turn, it was {levels}")
+                seen.append(f"not on and off in turn but {levels}")
+                continue
             whole = events[-1][0] - events[0][0]
             high = sum(b[0] - a[0] for a, b in zip(events, events[1:]) if a[2])
             seen.append(f"{100 * high / whole:.1f} % of {100 * wanted:.0f} % at {periods / whole:.2f} Hz")
@@ -305,6 +318,14 @@ class Cases:
         self.settle("the relay works", {"relay": 1000, "fan": 1000})
         until(lambda: f"the speed is known: {self.fan()}", lambda: self.fan()["rpm"] and not self.fan()["speedFault"])
         return "relay and tach said with who has them, heater and fan work; free again: both taken"
+
+
+def kick_of(stretches):
+    """How long a fan was kicked that is driven to a half, and so else is high for an eighth of a second at a time: a
+    second or more, and after it the share again. `None` if it was not."""
+    long_high = [index for index, (seconds, level) in enumerate(stretches) if level and seconds > 1]
+    kicked = long_high and (0 in (level for _, level in stretches[long_high[0] + 2 :]))
+    return stretches[long_high[0]][0] if kicked else None
 
 
 def expect(what, found, wanted):

@@ -1,8 +1,8 @@
 """An emulated Raspberry Pi 3B, seen and moved from outside: its console, its registers, its temperature sensor.
 
 Registers are read through QEMU's qtest socket while the guest runs, so what is read is what a probe on the board would
-see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges, no pull resistors and no
-PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
+see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges and no pull resistors, which
+`edges_machine.py` has, and no PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
 """
 
 import contextlib
