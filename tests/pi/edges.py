@@ -21,6 +21,7 @@ CASES = {
     "stall": Cases.stall,
     "pwm": Cases.pwm,
     "crash": Cases.crash,
+    "reload": Cases.reload,
     "claimed": Cases.claimed,
 }
 

@@ -55,8 +55,16 @@ range = {{ min = 20.0, max = 28.0 }}
 [local]
 socket = "/run/twind.sock"
 """
+# The heater and the tachometer on other lines, and a lamp where the tachometer was.
+MOVED_HEATER, MOVED_TACH, LAMP = 25, 26, TACH
+MOVED = CONFIGURATION.replace(f"pin = {HEATER}\n", f"pin = {MOVED_HEATER}\n").replace(
+    f"tach = {{ pin = {TACH},", f"tach = {{ pin = {MOVED_TACH},"
+) + f"""[outputs.lamp]
+pin = {LAMP}
+chip = "pinctrl-bcm2835"
+"""
 # The guest's files.
-FILES = {f"{NAME}.toml": CONFIGURATION, "key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+FILES = {f"{NAME}.toml": CONFIGURATION, "first.toml": CONFIGURATION, "moved.toml": MOVED, "key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
 
 
 class Cases:
@@ -74,7 +82,7 @@ class Cases:
         if self.daemon.pid is None:
             self.daemon.start()
         self.settle("at the beginning", {"relay": 0, "fan": 250, "heater": 0})
-        until("the fan turns", lambda: self.fan()["rpm"] and not self.fan()["speedFault"])
+        self.turns("at the beginning")
 
     def temperature(self, celsius):
         self.machine.run(f"echo {celsius} >/run/temperature.new; mv /run/temperature.new /run/temperature")
@@ -286,6 +294,49 @@ class Cases:
         expect("what was driven on the pump's line", {level for _, _, level in self.machine.driven(PUMP)}, {level})
         return f"a wire that is {level} is kept"
 
+    # --- another configuration ----------------------------------------------------------------------------------------
+
+    def reload(self):
+        """Lines that stay do not blink; those that move are let go and taken, a tachometer's that is an output's now,
+        too."""
+        self.begin()
+        self.temperature(30)
+        self.settle("before the reload", {"relay": 1000, "fan": 1000, "heater": 0})
+        # Undriven, each would be at the other level.
+        for pin, level in ((MOVED_HEATER, 0), (MOVED_TACH, 1)):
+            self.machine.pull(pin, level)
+        self.load("moved.toml", "the lamp is there", lambda outputs: "lamp" in outputs)
+        self.machine.pulse(MOVED_TACH, USUAL_HZ)
+        self.machine.pull(LAMP, 1)
+        wires = {"heater": MOVED_HEATER, "lamp": LAMP}
+        until(lambda: f"moved: {self.machine.levels(wires)}", lambda: self.machine.levels(wires) == {"heater": 1, "lamp": 0})
+        self.turns("by its new line")
+        # Off is high, by its stop row; then nobody has it, and its resistor says the same.
+        expect("what was driven on the heater's old line", {level for _, _, level in self.machine.driven(HEATER)} - {1}, set())
+        expect("what was driven on its new line", {level for _, _, level in self.machine.driven(MOVED_HEATER)}, {1})
+        expect("what was driven on the relay's and the fan's", self.blinks(), set())
+        self.load("first.toml", "the lamp is gone", lambda outputs: "lamp" not in outputs)
+        self.machine.pulse(TACH, USUAL_HZ)
+        self.settle("after the reload", {"relay": 1000, "fan": 1000, "heater": 0})
+        self.turns("by its old line")
+        expect("what was driven on the relay's and the fan's", self.blinks(), set())
+        # Nobody has them any more.
+        for pin in (MOVED_HEATER, MOVED_TACH):
+            self.machine.claim(pin)
+            self.machine.let_go(pin)
+        return "relay and fan do not blink; heater and tach move and come back, and a lamp takes the tach's line"
+
+    def load(self, file, what, condition):
+        self.machine.forget()
+        self.machine.run(f"cp /root/{file} {self.daemon.config}; kill -HUP {self.daemon.pid}")
+        until(lambda: f"{what}; log: {self.daemon.said()}", lambda: condition(self.daemon.status()["outputs"]))
+
+    def turns(self, how):
+        until(lambda: f"it turns, {how}: {self.fan()}", lambda: self.fan()["rpm"] and not self.fan()["speedFault"])
+
+    def blinks(self):
+        return {(pin, level) for _, pin, level in self.machine.driven() if pin in (RELAY, FAN) and level == 0}
+
     # --- a line that somebody has -------------------------------------------------------------------------------------
 
     def claimed(self):
@@ -316,7 +367,7 @@ class Cases:
             self.machine.let_go(pin)
         until(lambda: f"the relay is had: {self.output('relay')}", lambda: not self.output("relay")["fault"])
         self.settle("the relay works", {"relay": 1000, "fan": 1000})
-        until(lambda: f"the speed is known: {self.fan()}", lambda: self.fan()["rpm"] and not self.fan()["speedFault"])
+        self.turns("by a line that was somebody else's")
         return "relay and tach said with who has them, heater and fan work; free again: both taken"
 
 
