@@ -4,9 +4,8 @@ The same five outputs on each board: `relay`, on or off, and `blower`, hardware 
 when it is on, heats; `lamp`, PWM by software, and `pump`, on or off and kept as it is whatever happens to the daemon, have properties of their own.
 """
 
-import json
-
 from machine import OUTPUT, Failed, until
+from process import Process
 
 RELAY, HEATER, PUMP, LAMP = 17, 22, 23, 27
 LAMP_HZ = 2
@@ -63,52 +62,13 @@ socket = "/run/twind/{device}.sock"
 """
 
 
-class Daemon:
+class Daemon(Process):
     """See the module."""
 
     def __init__(self, machine, board, device):
-        self.machine, self.board, self.device = machine, board, device
+        super().__init__(machine, device)
+        self.board, self.device = board, device
         self.has_pins = board != "simulated"
-        self.config = f"/root/{device}.toml"
-        self.log = f"/run/{device}.log"
-        self.pid = None
-
-    def start(self):
-        self.machine.run(f"date -u +%FT%TZ\\ start >>{self.log}")
-        _, said = self.machine.run(
-            f"cut -d' ' -f1 /proc/uptime >/run/{self.device}.started; "
-            f"RUST_LOG=debug /root/twind run --config {self.config} </dev/null >>{self.log} 2>&1 & echo $!; disown"
-        )
-        self.pid = int(said.split()[-1])
-        until(lambda: f"twind answers; its log: {self.said()}", lambda: self.status())
-
-    def status(self):
-        """What `twind status --json` says; `None` if nobody answers."""
-        code, said = self.machine.run(f"/root/twind status --json --changes 1000 --config {self.config}", check=False)
-        if code != 0:
-            if self.machine.run(f"kill -0 {self.pid}", check=False)[0] != 0:
-                raise Failed(f"twind on {self.board} is gone; its log: {self.said()}")
-            return None
-        return json.loads(said[said.index("{") :])
-
-    def drives(self):
-        """The outputs' drives in permille, as the daemon has them. Files do not tell what was before, so the pump's may be
-        unknown there: it is not driven, then."""
-        return {name: output["permille"] or 0 for name, output in self.status()["outputs"].items()}
-
-    def changes(self):
-        """Every (output, permille) so far, in order."""
-        return [(change["output"], change["permille"]) for change in reversed(self.status()["changes"])]
-
-    def said(self):
-        return self.machine.run(f"tail -n 60 {self.log}")[1]
-
-    def signal(self, name):
-        """Sends a signal and waits for the end of the process."""
-        self.machine.run(f"kill -{name} {self.pid}")
-        gone = f"! kill -0 {self.pid}"
-        until(f"twind ends after SIG{name}", lambda: self.machine.run(gone, check=False)[0] == 0)
-        self.pid = None
 
     def stop(self):
         """Stops it in order, and looks whether it left the stop rows behind: all off, the pump as it was."""
@@ -123,10 +83,6 @@ class Daemon:
         """What a pin is when nobody holds it: registers stay as they are, a line of the kernel's becomes an input, whose
         level QEMU keeps."""
         return OUTPUT if self.board == "rppal" else 0
-
-    def safe(self):
-        """`twind safe` as the service manager would run it after a crash; returns what it printed."""
-        return self.machine.run(f"SERVICE_RESULT=signal /root/twind safe --config {self.config}")[1]
 
     def settle(self, what, drives):
         """Waits until the daemon, and on a board with pins the registers, have these drives."""

@@ -9,8 +9,7 @@ root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm
 # What it takes to mount the root.
 boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
 
-kernel=$(pi_apt cache depends linux-image-arm64:arm64 | sed -n 's/.*Depends: linux-image-\(.*\):arm64/\1/p' | head -n 1)
-[ -n "$kernel" ] || fail "Debian's kernel for arm64 is not to be had"
+kernel=$(kernel_name arm64)
 key=$( (cat "$0" "$pi/lib.sh" "$project/packaging/lib.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
 image=$cache/image-$key
 if [ -e "$image/complete" ]; then
@@ -52,21 +51,9 @@ cp "$work/kernel/boot/vmlinuz-$kernel" "$image/vmlinuz"
 cp "$work/kernel/usr/lib/linux-image-$kernel/broadcom/bcm2837-rpi-3-b.dtb" "$image/board.dtb"
 depmod -b "$work/kernel" "$kernel"
 
-# copy_modules FOLDER MODULE…: with what they depend on.
-copy_modules() {
-    local to=$1 module file
-    shift
-    for module in "$@"; do
-        modprobe -d "$work/kernel" -S "$kernel" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
-    done | sort -u | while read -r file; do
-        install -D -m 644 "$file" "$to/lib/modules/$kernel/${file#*"/$kernel/"}"
-    done
-    cp "$work/kernel/lib/modules/$kernel/"modules.{builtin,builtin.modinfo,order} "$to/lib/modules/$kernel/"
-    depmod -b "$to" "$kernel"
-}
-mkdir -p "$root/lib/modules" "$work/initrd/"{bin,lib/modules,proc,sys,dev,new}
-copy_modules "$root" "${root_modules[@]}"
-copy_modules "$work/initrd" "${boot_modules[@]}"
+mkdir -p "$work/initrd/"{bin,proc,sys,dev,new}
+copy_modules "$work/kernel" "$kernel" "$root" "${root_modules[@]}"
+copy_modules "$work/kernel" "$kernel" "$work/initrd" "${boot_modules[@]}"
 
 cp "$root/usr/bin/busybox" "$work/initrd/bin/busybox" 2>/dev/null || cp "$root/bin/busybox" "$work/initrd/bin/busybox"
 cat >"$work/initrd/init" <<'INIT'
@@ -85,7 +72,7 @@ mount --move /dev /new/dev
 exec switch_root /new /sbin/init
 INIT
 chmod +x "$work/initrd/init"
-(cd "$work/initrd" && find . | cpio -o -H newc --quiet | gzip -1) >"$image/initrd.gz"
+pack_initrd "$work/initrd" >"$image/initrd.gz"
 
 # --- the guest's own settings -----------------------------------------------------------------------------------------
 

@@ -1,13 +1,50 @@
-# What the scripts of the emulated Raspberry Pi stand on; sourced, not run. Above it lies packaging/lib.sh.
+# What the scripts of the emulated machines stand on; sourced, not run. Below it lies packaging/lib.sh.
 . "$(dirname "${BASH_SOURCE[0]}")/../../packaging/lib.sh"
 pi=$project/tests/pi
 
-# The guest has this machine's distribution. Its backports have a QEMU whose Raspberry Pi has an I2C controller.
-host_packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap arch-test e2fsprogs kmod cpio)
-backports_packages=(qemu-system-arm)
-
-# pi_apt COMMAND…: apt for the guest's architecture.
+# pi_apt COMMAND…: apt for the guests' architectures, amd64 and arm64.
 pi_apt() { foreign_apt arm64 "$@"; }
+
+# kernel_name ARCH: Debian's kernel for it, such as 6.1.0-56-arm64.
+kernel_name() {
+    local name
+    name=$(pi_apt cache depends "linux-image-$1:$1" | sed -n 's/.*Depends: linux-image-\([^:]*\).*/\1/p' | head -n 1)
+    [ -n "$name" ] || fail "Debian's kernel for $1 is not to be had"
+    say "$name"
+}
+
+# copy_modules FROM KERNEL TO MODULE…: a kernel's modules with what they depend on, from one root to another.
+copy_modules() {
+    local from=$1 kernel=$2 to=$3 module file
+    shift 3
+    mkdir -p "$to/lib/modules"
+    for module in "$@"; do
+        modprobe -d "$from" -S "$kernel" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
+    done | sort -u | while read -r file; do
+        install -D -m 644 "$file" "$to/lib/modules/$kernel/${file#*"/$kernel/"}"
+    done
+    cp "$from/lib/modules/$kernel/"modules.{builtin,builtin.modinfo,order} "$to/lib/modules/$kernel/"
+    depmod -b "$to" "$kernel"
+}
+
+# pack_initrd FOLDER: as the kernel wants it, to standard output.
+pack_initrd() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1); }
 
 # The version of a package that apt would install.
 candidate() { pi_apt cache policy "$1" | sed -n 's/^  Candidate: //p'; }
+
+# begin MACHINE WHAT ARGUMENT…: what both scripts do first. Sets `cases`; ends with 0 if there is nothing to be done here.
+begin() {
+    local machine=$1 what=$2 install=
+    shift 2
+    if [ -n "${TWIND_SKIP_PI:-}" ]; then
+        say "skipped: $what (TWIND_SKIP_PI is set)"
+        exit 0
+    fi
+    if [ "${1:-}" = --install ]; then
+        install=--install
+        shift
+    fi
+    cases=("$@")
+    "$pi/tools.sh" "$machine" $install || { [ $? -eq 3 ] && say "skipped: $what" && exit 0; exit 1; }
+}

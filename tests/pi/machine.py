@@ -1,8 +1,8 @@
 """An emulated Raspberry Pi 3B, seen and moved from outside: its console, its registers, its temperature sensor.
 
 Registers are read through QEMU's qtest socket while the guest runs, so what is read is what a probe on the board would
-see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges, no pull resistors and no
-PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
+see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges and no pull resistors, which
+`edges_machine.py` has, and no PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
 """
 
 import contextlib
@@ -103,28 +103,51 @@ class Console:
         return int(found.group(1)), self.heard[: found.start()]
 
 
-class Machine:
+class Guest:
+    """A machine that QEMU emulates, with a shell at its serial console."""
+
+    def __init__(self, command, folder):
+        """`command` is QEMU's; its serial line goes to the chardev `console`."""
+        console = os.path.join(folder, "console")
+        self.folder = folder
+        self.log = os.path.join(folder, "console.log")
+        self.process = subprocess.Popen(
+            [*command, "-display", "none", "-no-reboot"]
+            + ["-chardev", f"socket,id=console,path={console},server=on,wait=off,logfile={self.log}"],
+            stdin=subprocess.DEVNULL,
+            stderr=open(os.path.join(folder, "qemu.log"), "w"),
+        )
+        self.console = Console(connect(console, self.process))
+
+    def run(self, command, check=True, seconds=LONG):
+        """Runs a command in the guest; returns its status and what it printed."""
+        status, output = self.console.run(command, seconds)
+        if check and status != 0:
+            raise Failed(f"in the guest: {command}: exit status {status}: {output}")
+        return status, output
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Machine(Guest):
     """See the module."""
 
     def __init__(self, image, card, folder):
-        self.folder = folder
-        console, monitor, qtest = (os.path.join(folder, name) for name in ("console", "monitor", "qtest"))
-        self.log = os.path.join(folder, "console.log")
-        self.process = subprocess.Popen(
-            ["qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-no-reboot"]
+        monitor, qtest = (os.path.join(folder, name) for name in ("monitor", "qtest"))
+        super().__init__(
+            ["qemu-system-aarch64", "-M", "raspi3b"]
             + ["-kernel", f"{image}/vmlinuz", "-dtb", f"{image}/board.dtb", "-initrd", f"{image}/initrd.gz"]
             + ["-append", KERNEL]
             + ["-drive", f"file={card},if=sd,format=raw,snapshot=on"]
             + ["-netdev", "user,id=n0", "-device", "usb-net,netdev=n0"]
             + ["-device", "tmp105,bus=i2c-bus.1,address=0x48,id=sensor"]
             + ["-serial", "null", "-serial", "chardev:console"]
-            + ["-chardev", f"socket,id=console,path={console},server=on,wait=off,logfile={self.log}"]
             + ["-qtest", f"unix:{qtest},server=on,wait=off", "-qtest-log", "none"]
             + ["-monitor", f"unix:{monitor},server=on,wait=off"],
-            stdin=subprocess.DEVNULL,
-            stderr=open(os.path.join(folder, "qemu.log"), "w"),
+            folder,
         )
-        self.console = Console(connect(console, self.process))
         self.monitor = connect(monitor, self.process)
         self.qtest = connect(qtest, self.process).makefile("rw", newline="\n")
         self.qtest_lock = threading.Lock()
@@ -138,13 +161,6 @@ class Machine:
         self.run("mkdir -p /run/twind; modprobe lm75; echo lm75 0x48 >/sys/bus/i2c/devices/i2c-1/new_device")
         until("the network of the guest", lambda: self.run("ip -4 route get 10.0.2.2 | grep src", check=False)[0] == 0)
         return time.monotonic() - begin
-
-    def run(self, command, check=True, seconds=LONG):
-        """Runs a command in the guest; returns its status and what it printed."""
-        status, output = self.console.run(command, seconds)
-        if check and status != 0:
-            raise Failed(f"in the guest: {command}: exit status {status}: {output}")
-        return status, output
 
     def register(self, address):
         with self.qtest_lock:
@@ -204,7 +220,3 @@ class Machine:
     def set_temperature(self, celsius):
         """Moves the sensor on the I2C bus."""
         self.monitor.sendall(f"qom-set /machine/peripheral/sensor temperature {round(1000 * celsius)}\n".encode())
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()

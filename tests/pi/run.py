@@ -12,13 +12,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
-import traceback
 
 from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
 from daemon import configuration
 from hub import Hub
 from machine import Failed, Machine, until
+from runner import chosen, run_cases, summary
 
 CASES = {
     "clock": lambda cases: cases.clock(),
@@ -108,7 +107,6 @@ def card(image, twind, hub, folder):
 
 
 def run(arguments, folder):
-    results = []
     hub = Hub(arguments.twinhub, folder, DEVICES)
     machine = None
     try:
@@ -118,18 +116,8 @@ def run(arguments, folder):
         cases = Cases(machine, hub)
         if "clock" not in arguments.cases:
             cases.set_clock()
-        for name in arguments.cases:
-            begin = time.monotonic()
-            try:
-                measured, passed = CASES[name](cases), True
-            except Failed as failure:
-                measured, passed = str(failure), False
-            except Exception:  # What nobody thought of fails the case, not the others.
-                measured, passed = traceback.format_exc(), False
-            results.append((name, passed, time.monotonic() - begin, measured))
-            print(f"{'ok' if passed else 'FAILED'}: {name}: {measured}", flush=True)
-            if name == "clock" and not passed:
-                cases.set_clock()
+        table = {name: lambda case=case: case(cases) for name, case in CASES.items()}
+        results = run_cases(table, arguments.cases, lambda name: name == "clock" and cases.set_clock())
     finally:
         if machine:
             machine.end()
@@ -143,21 +131,12 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.cases if name not in CASES]
-    if unknown:
-        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
     # In this order, whatever was asked for: the clock is only wrong once.
-    arguments.cases = [name for name in CASES if not arguments.cases or name in arguments.cases]
+    arguments.cases = chosen(parser, CASES, arguments.cases)
     folder = os.path.abspath(arguments.work)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    results = run(arguments, folder)
-    print()
-    for name, passed, seconds, measured in results:
-        print(f"{name:16} {'ok' if passed else 'FAILED':7} {seconds:5.0f} s  {measured.splitlines()[0][:150]}")
-    if not all(passed for _, passed, _, _ in results):
-        print(f"the console's and the hub's logs are in {folder}")
-    return 0 if results and all(passed for _, passed, _, _ in results) else 1
+    return summary(run(arguments, folder), folder)
 
 
 if __name__ == "__main__":

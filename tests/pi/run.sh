@@ -10,19 +10,9 @@
 # Exit status 0 if all is well or the tools cannot be had here, which it says.
 . "$(dirname "$0")/lib.sh"
 
-if [ -n "${TWIND_SKIP_PI:-}" ]; then
-    say "skipped: the emulated Raspberry Pi (TWIND_SKIP_PI is set)"
-    exit 0
-fi
-install=
-if [ "${1:-}" = --install ]; then
-    install=--install
-    shift
-fi
-"$pi/tools.sh" $install || { [ $? -eq 3 ] && say "skipped: the emulated Raspberry Pi" && exit 0; exit 1; }
-
+begin pi "the emulated Raspberry Pi" "$@"
 twinhub=${TWIND_PI_TWINHUB:-$target/debug/twinhub}
 [ -n "${TWIND_PI_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
 image=$("$pi/image.sh" | tail -n 1)
 twind=$("$project/packaging/cross.sh" arm64 | tail -n 1)
-PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "$@"
+PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "${cases[@]}"

@@ -1,21 +1,39 @@
 #!/usr/bin/env bash
-# Whether this machine can emulate a Raspberry Pi and build for it; with --install, makes it so.
+# Whether this machine can emulate one of the machines and build for it; with --install, makes it so.
 # Exit code 0 if all is there, 3 if not (with what is missing, and why it cannot be had).
-# Usage: tests/pi/tools.sh [--install]
+# Usage: tests/pi/tools.sh pi|edges [--install]
 . "$(dirname "$0")/lib.sh"
 
-cannot() { say "the emulated Raspberry Pi cannot be had: $*"; exit 3; }
+machine=${1:-}
+case $machine in
+pi)
+    what="the emulated Raspberry Pi" emulator=qemu-system-aarch64
+    packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap arch-test e2fsprogs kmod cpio)
+    # The backports have a QEMU whose Raspberry Pi has an I2C controller.
+    backports_packages=(qemu-system-arm)
+    ;;
+edges)
+    what="the machine with simulated lines" emulator=qemu-system-x86_64
+    packages=(gcc-12 make kmod cpio xz-utils)
+    # Parts of QEMU are shared with the Raspberry Pi's, so it is of the same version.
+    backports_packages=(qemu-system-x86)
+    ;;
+*) say "usage: $0 pi|edges [--install]" >&2; exit 64 ;;
+esac
+
+cannot() { say "$what cannot be had: $*"; exit 3; }
 
 command -v dpkg-query >/dev/null || cannot "this is no Debian"
 . /etc/os-release
 [ "${VERSION_CODENAME:-}" = "$codename" ] || cannot "this is ${PRETTY_NAME:-unknown}, its packages are chosen for Debian $codename"
 [ "$(dpkg --print-architecture)" = amd64 ] || cannot "this machine is no amd64"
 
-[ "$(id -u)" = 0 ] || cannot "only root can make its card (device nodes, owners)"
+[ "$machine" != pi ] || [ "$(id -u)" = 0 ] || cannot "only root can make its card (device nodes, owners)"
 
-mapfile -t missing < <(missing_packages "${host_packages[@]}" "${backports_packages[@]}")
+mapfile -t missing < <(missing_packages "${packages[@]}" "${backports_packages[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
-    [ "${1:-}" = --install ] || cannot "missing packages: ${missing[*]} (tests/pi/tools.sh --install)"
+    [ "${2:-}" = --install ] || cannot "missing packages: ${missing[*]} (tests/pi/tools.sh $machine --install)"
+    [ "$(id -u)" = 0 ] || cannot "missing packages: ${missing[*]}, which only root can install"
     refresh_lists arm64 || cannot "the lists of Debian's packages are not to be had (see above)"
     for package in "${missing[@]}"; do
         case " ${backports_packages[*]} " in
@@ -25,6 +43,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     done
 fi
 refresh_lists arm64 || cannot "the lists of Debian's packages are not to be had (see above)"
-qemu=$(qemu-system-aarch64 --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
-[ "$qemu" -ge 10 ] || cannot "QEMU $qemu is too old: its Raspberry Pi has no I2C controller (10 has one)"
-say "tools are there: QEMU $qemu, $(/usr/bin/rustc --version)"
+qemu=$("$emulator" --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
+[ "$qemu" -ge 10 ] || cannot "QEMU $qemu is too old (its Raspberry Pi has no I2C controller; 10 has one)"
+say "tools are there: QEMU $qemu"

@@ -371,7 +371,7 @@ impl World {
             let outputs = self.site.spec.outputs.iter().zip(handed);
             outputs.for_each(|(spec, drive)| {
                 drive
-                    .into_iter()
+                    .iter()
                     .for_each(|drive| carry.find_output(&spec.name, Permille::saturating_const(*drive)));
             });
         }
