@@ -368,12 +368,11 @@ impl World {
         let mut carry = Carry::at_start(machine);
         if let Some(handed) = &start.handed {
             carry.hand_over();
-            let outputs = self.site.spec.outputs.iter().zip(handed);
-            outputs.for_each(|(spec, drive)| {
+            for (spec, drive) in self.site.spec.outputs.iter().zip(handed) {
                 drive
                     .iter()
                     .for_each(|drive| carry.find_output(&spec.name, Permille::saturating_const(*drive)));
-            });
+            }
         }
         let engine = Engine::new(now, self.site.spec.clone(), record.clone(), carry);
         self.oracle.check_start(&start, &engine)?;
