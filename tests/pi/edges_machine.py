@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import time
+import time
 
-from machine import Failed, Guest, until
+from machine import Guest, until
 
 LABEL, LINES = "pinctrl-bcm2835", 54
 CONFIG = "/sys/kernel/config/gpio-sim/pi"
@@ -83,16 +84,16 @@ class SimulatedChip(Guest):
         begin = time.monotonic()
         until("a shell in the guest (see console.log)", lambda: "@@ a shell\n" in self.console.hear(), 900)
         self.run(
-            f"mkdir {CONFIG} {CONFIG}/bank; echo {LINES} >{CONFIG}/bank/num_lines; "
-            f"echo {LABEL} >{CONFIG}/bank/label; echo 1 >{CONFIG}/live; mkfifo /run/never; "
-            f"cd {TRACE}; echo mono >trace_clock; echo 1 >events/gpio/enable; cd"
+            f"mkdir {CONFIG} {CONFIG}/bank && echo {LINES} >{CONFIG}/bank/num_lines && "
+            f"echo {LABEL} >{CONFIG}/bank/label && echo 1 >{CONFIG}/live && mkfifo /run/never && "
+            f"echo mono >{TRACE}/trace_clock && echo 1 >{TRACE}/events/gpio/enable"
         )
         self.base = int(self.run("cat /sys/class/gpio/gpiochip*/base")[1])
         return time.monotonic() - begin
 
     def levels(self, pins):
         """The levels of lines, by the names of the pins."""
-        _, said = self.run(f"cd {CHIP}; cat {' '.join(f'sim_gpio{pin}/value' for pin in pins.values())}; cd")
+        _, said = self.run("cat " + " ".join(f"{CHIP}/sim_gpio{pin}/value" for pin in pins.values()))
         return dict(zip(pins, map(int, said.split())))
 
     def pull(self, pin, up):
