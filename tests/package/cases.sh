@@ -1,0 +1,290 @@
+# What is tried, in order: each case goes on from where the one before it ended. Sourced by nspawn.sh.
+
+cases="
+a_fresh_package_neither_runs_nor_is_enabled
+configuration_and_secrets_are_for_root_and_the_daemon
+the_first_start_says_once_what_to_fill_in_and_stays_down
+one_file_edited_and_enabled_it_runs
+nothing_waits_for_the_network
+the_journal_has_fields
+the_socket_is_for_root_and_the_group
+the_sandbox_denies_what_it_should
+the_exposure_is_low
+a_reload_takes_a_new_range
+a_killed_daemon_leaves_the_crash_rows_and_comes_back
+a_hung_daemon_is_killed_by_the_watchdog_and_comes_back
+a_daemon_that_dies_again_and_again_stays_down_in_its_crash_rows
+an_upgrade_does_not_show_on_the_outputs
+a_downgrade_does_not_either
+a_reinstallation_does_not_either
+an_upgrade_to_a_daemon_that_cannot_start_leaves_the_crash_rows
+a_stopped_service_is_not_started_by_an_upgrade
+a_removal_stops_it_and_keeps_what_is_the_sites
+a_new_installation_goes_on_with_it
+a_purge_leaves_nothing
+"
+
+# Everything that a purge must give back, but for what dpkg, the journal and the account files' backups keep.
+inventory() {
+    inside find /etc /usr /opt /srv /var /run -xdev \
+        -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/var/cache/*' -not -path '/var/lib/systemd/*' \
+        -not -path '/run/systemd/*' -not -path '/run/user*' -not -path '/run/udev*' -not -path '/run/log/*' -not -path '/run/dbus*' \
+        -not -path '/etc/*-' -not -path '/etc/.pwd.lock' -not -path '/opt/*' -not -path '/tmp/*' | sort
+    inside cut -d : -f 1 /etc/passwd | sed 's/^/user /'
+    # Raspberry Pi OS has this group, and other packages share it.
+    inside cut -d : -f 1 /etc/group | grep -vx gpio | sed 's/^/group /'
+    inside find /var/lib/systemd -name '*twind*'
+}
+
+install_package() { inside dpkg -i --force-confold "/opt/$(basename "$1")" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2; fail "dpkg"; }; }
+installed_version() { inside dpkg-query -W -f '${Version}' twind; }
+
+a_fresh_package_neither_runs_nor_is_enabled() {
+    inventory >"$work/before"
+    install_package "$package"
+    is "active" "$(inside systemctl is-active twind || true)" inactive
+    is "enabled" "$(inside systemctl is-enabled twind || true)" disabled
+    is "the program" "$(inside twind --version)" "twind $(installed_version | sed 's/-.*//')"
+}
+
+configuration_and_secrets_are_for_root_and_the_daemon() {
+    is "the configuration" "$(inside stat -c '%A %U %G' /etc/twind.toml)" "-rw-r----- root twind"
+    is "the secrets' folder" "$(inside stat -c '%A %U %G' /etc/twind)" "drwxr-x--- root twind"
+    has "its groups" "$(inside id -nG twind)" gpio
+    is "its shell" "$(inside getent passwd twind | cut -d : -f 7)" /usr/sbin/nologin
+}
+
+the_first_start_says_once_what_to_fill_in_and_stays_down() {
+    ! inside systemctl start twind 2>/dev/null || fail "it started"
+    is "exit status" "$(property ExecMainStatus)" 78
+    is "restarts" "$(property NRestarts)" 0
+    is "state" "$(property ActiveState)" failed
+    local lines
+    lines=$(inside journalctl -u twind -o cat --no-pager _COMM=twind)
+    is "lines" "$(wc -l <<<"$lines")" 1
+    has "the message" "$lines" "connection-string-file"
+    has "the message" "$lines" "[outputs.NAME]"
+    inside systemctl reset-failed twind
+}
+
+# configure LINES: the site's configuration, with lines below [outputs.fan.when].
+configure() {
+    cat >"$root/etc/twind.toml" <<TOML
+[hub]
+connection-string-file = "twind/connection-string"
+ca-file = "twind/ca.pem"
+port = $hub_port
+[report]
+min-interval = "1s"
+[board]
+driver = "simulated"
+[outputs.fan]
+pwm = { channel = 0 }
+[outputs.fan.when]
+crash = "40%"
+$1
+[sensors.cabinet]
+driver = "file"
+path = "/run/cabinet/temperature"
+period = "200ms"
+[climate]
+cooling = "fan"
+range = { min = 20.0, max = ${range_max:-28.0} }
+TOML
+}
+
+one_file_edited_and_enabled_it_runs() {
+    inside mkdir -p /run/cabinet
+    inside sh -c 'echo 24.0 >/run/cabinet/temperature'
+    # Secrets, and here the certificate, too, are root's alone: the daemon gets them as credentials.
+    (umask 077; grep -m1 -o 'HostName=.*DeviceId=.*' "$work/hub.log" >"$root/etc/twind/connection-string"; cp "$work/hub/ca.pem" "$root/etc/twind/ca.pem")
+    configure ""
+    has "check" "$(inside twind check)" "is right"
+    inside systemctl enable --now twind 2>/dev/null || { diagnose; fail "it did not start"; }
+    is_active || fail "it is not active after its start"
+    eventually "the hub" is_connected
+    eventually "the climate's drive" drives fan 500
+    ! inside runuser -u twind -- cat /etc/twind/connection-string 2>/dev/null || fail "its user can read the secret itself"
+}
+
+nothing_waits_for_the_network() {
+    local after
+    after=$(property After)
+    [[ $after != *network* ]] || fail "it waits: $after"
+    [[ $after != *time-sync* ]] || fail "it waits: $after"
+    has "wants" "$(property Wants)" time-sync.target
+}
+
+the_journal_has_fields() {
+    local entry
+    inside journalctl --sync
+    entry=$(inside journalctl -u twind -o json --no-pager TWIND_OUTPUT=fan | tail -n 1)
+    for part in '"PRIORITY":"6"' '"TWIND_PERMILLE":' '"TWIND_CAUSE":' '"_SYSTEMD_UNIT":"twind.service"'; do
+        has "an entry" "$entry" "$part"
+    done
+    is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout _COMM=twind | wc -l)" 0
+}
+
+tells_of_root() { [[ $(inside journalctl -u twind -o cat --no-pager TWIND_BY='uid 0') == *fan* ]]; }
+
+the_socket_is_for_root_and_the_group() {
+    has "status" "$(inside twind status)" "fan"
+    has "status of a member" "$(inside setpriv --reuid nobody --regid twind --clear-groups twind status)" "fan"
+    local code=0
+    inside setpriv --reuid nobody --regid nogroup --clear-groups twind override fan off --for 5s 2>/dev/null || code=$?
+    [ "$code" = 77 ] || [ "$code" = 78 ] || fail "anybody may override, or: $code"
+    inside twind override fan 90% --for 1h >/dev/null
+    eventually "the override" drives fan 900
+    eventually "who it was" tells_of_root
+    inside twind override fan clear >/dev/null
+    eventually "the climate" drives fan 500
+}
+
+# The probe runs where the daemon does: as one more command of its unit.
+the_sandbox_denies_what_it_should() {
+    install -m 755 "$here/probe" "$root/usr/local/bin/probe"
+    inside mkdir -p /run/systemd/system/twind.service.d
+    inside sh -c 'printf "[Service]\nExecStartPre=/usr/local/bin/probe\n" >/run/systemd/system/twind.service.d/probe.conf'
+    inside systemctl daemon-reload
+    inside systemctl restart twind || { diagnose; fail "it did not start"; }
+    eventually "the hub" is_connected
+    local told
+    told=$(inside cat /run/twind/probe)
+    inside sh -c 'rm -r /run/systemd/system/twind.service.d /run/twind/probe'
+    inside systemctl daemon-reload
+    [[ $told != *WRONG* ]] || { say "$told" >&2; fail "the sandbox"; }
+    say "$told"
+}
+
+the_exposure_is_low() {
+    say "$(inside systemd-analyze security --no-pager --threshold=15 twind | tail -n 1)"
+    inside systemd-analyze security --no-pager --threshold=15 twind >/dev/null || fail "more than 1.5"
+}
+
+a_reload_takes_a_new_range() {
+    range_max=24.0 configure ""
+    inside systemctl reload twind
+    eventually "the new range" drives fan 1000
+    configure ""
+    inside systemctl reload twind
+    eventually "the old range" drives fan 500
+}
+
+main_pid() { property MainPID; }
+has_restarted() { [ "$(property NRestarts)" -ge "$1" ] && is_active; }
+
+a_killed_daemon_leaves_the_crash_rows_and_comes_back() {
+    local before
+    before=$(property NRestarts)
+    inside systemctl kill --kill-who=main --signal=KILL twind
+    eventually "the crash row" drives fan 400
+    has "why" "$(last_cause)" crash
+    eventually "a restart" has_restarted $((before + 1))
+    eventually "the climate" drives fan 500
+    eventually "the hub" is_connected
+}
+
+a_hung_daemon_is_killed_by_the_watchdog_and_comes_back() {
+    local before
+    # The unit's own patience is half a minute.
+    inside mkdir -p /run/systemd/system/twind.service.d
+    inside sh -c 'printf "[Service]\nWatchdogSec=2s\n" >/run/systemd/system/twind.service.d/watchdog.conf'
+    inside systemctl daemon-reload
+    inside systemctl restart twind
+    eventually "the climate" drives fan 500
+    before=$(property NRestarts)
+    inside systemctl kill --kill-who=main --signal=STOP twind
+    eventually "the crash row" drives fan 400
+    eventually "a restart" has_restarted $((before + 1))
+    eventually "the watchdog in the journal" says "Watchdog timeout"
+    eventually "the climate" drives fan 500
+    inside rm -r /run/systemd/system/twind.service.d
+    inside systemctl daemon-reload
+    inside systemctl restart twind
+}
+
+is_failed() { [ "$(property ActiveState)" = failed ]; }
+kill_until_failed() { inside systemctl kill --kill-who=main --signal=KILL twind 2>/dev/null; is_failed; }
+
+a_daemon_that_dies_again_and_again_stays_down_in_its_crash_rows() {
+    inside mkdir -p /run/systemd/system/twind.service.d
+    inside sh -c 'printf "[Service]\nRestartSec=100ms\n" >/run/systemd/system/twind.service.d/quick.conf'
+    inside systemctl daemon-reload
+    eventually "the end of it" kill_until_failed
+    eventually "the crash row" ended_with "fan: 400 permille, fail-safe crash"
+    eventually "the limit in the journal" says "Start request repeated too quickly"
+    inside rm -r /run/systemd/system/twind.service.d
+    inside systemctl daemon-reload
+    inside systemctl reset-failed twind
+    inside systemctl start twind
+    eventually "the climate" drives fan 500
+    eventually "the hub" is_connected
+}
+
+# over PACKAGE VERSION: installs it while the daemon runs; nothing may move.
+over() {
+    local changes_before pid_before
+    eventually "the hub" is_connected
+    changes_before=$(changes) pid_before=$(main_pid)
+    install_package "$1"
+    is "version" "$(installed_version)" "$2"
+    is_active || { diagnose; fail "it does not run any more"; }
+    [ "$(main_pid)" != "$pid_before" ] || fail "it is still the old daemon"
+    eventually "the hub and a reading" is_settled
+    is "changes of outputs" "$(changes)" "$changes_before"
+    is "enabled" "$(inside systemctl is-enabled twind)" enabled
+    is "handover" "$(inside ls /run/twind | tr '\n' ' ')" "board twind.sock "
+    is "the drive" "$(drive fan)" 500
+    is "the configuration" "$(inside stat -c '%A %U %G' /etc/twind.toml)" "-rw-r----- root twind"
+}
+
+an_upgrade_does_not_show_on_the_outputs() { over "$newer" 99.0-1; }
+a_downgrade_does_not_either() { over "$older" 0.0.9-1; }
+a_reinstallation_does_not_either() { over "$older" 0.0.9-1; }
+
+an_upgrade_to_a_daemon_that_cannot_start_leaves_the_crash_rows() {
+    configure $'[nonsense]\nx = 1'
+    local pid
+    pid=$(main_pid)
+    install_package "$newer"
+    eventually "the crash row" ended_with "fan: 400 permille, fail-safe crash"
+    is "exit status" "$(property ExecMainStatus)" 78
+    is "orderly ends" "$(inside journalctl -u twind -o cat --no-pager _PID="$pid" | grep -c 'go to their stop rows')" 1
+    configure ""
+    inside systemctl start twind
+    eventually "the climate" drives fan 500
+}
+
+a_stopped_service_is_not_started_by_an_upgrade() {
+    inside systemctl stop twind
+    install_package "$package"
+    is "active" "$(inside systemctl is-active twind || true)" inactive
+    inside systemctl start twind
+    eventually "the climate" drives fan 500
+}
+
+a_removal_stops_it_and_keeps_what_is_the_sites() {
+    inside dpkg -r twind >/dev/null 2>&1
+    ! is_active || fail "it still runs"
+    eventually "an orderly stop" says "outputs go to their stop rows"
+    for kept in /etc/twind.toml /etc/twind/connection-string /var/lib/twind/twin.a; do
+        inside test -e "$kept" || fail "$kept is gone"
+    done
+    ! inside test -e /usr/bin/twind || fail "the program is still there"
+    ! inside test -e /run/twind || fail "/run/twind is still there"
+}
+
+a_new_installation_goes_on_with_it() {
+    install_package "$package"
+    is "enabled" "$(inside systemctl is-enabled twind)" enabled
+    inside systemctl start twind
+    eventually "the stored twin" says "started from the stored twin"
+    eventually "the climate" drives fan 500
+}
+
+a_purge_leaves_nothing() {
+    inside dpkg -P twind >/dev/null 2>&1
+    inside rm -r /run/cabinet /usr/local/bin/probe
+    inventory >"$work/after"
+    diff "$work/before" "$work/after" || fail "it left something, or took something"
+}

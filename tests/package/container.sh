@@ -1,0 +1,71 @@
+# The container and the hub beside it; sourced by nspawn.sh.
+
+device=MyTwinDevice
+
+# start_hub: the stand-in hub on this machine's loopback, which the container shares.
+start_hub() {
+    local twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
+    [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
+    "$twinhub" serve --folder "$work/hub" --mqtt-port 0 --https-port 0 >"$work/hub.log" 2>&1 &
+    hub=$!
+    eventually "the hub" grep -q 'back ends connect' "$work/hub.log"
+    hub_port=$(sed -n 's/^devices connect to localhost:\([0-9]*\)$/\1/p' "$work/hub.log")
+}
+
+# start_container: Debian, as it is before anybody knows of twind.
+start_container() {
+    mkdir "$root"
+    tar -C "$root" -xpf "$("$here/root.sh" | tail -n 1)"
+    say "127.0.0.1 localhost" >"$root/etc/hosts"
+    systemd-nspawn -q -D "$root" --boot --register=no --keep-unit -M "$machine" --console=pipe </dev/null >"$work/console.log" 2>&1 &
+    nspawn=$!
+    eventually "the container's systemd" find_leader
+    eventually "multi-user.target" inside systemctl is-active --quiet multi-user.target
+    cp "$package" "$older" "$newer" "$root/opt/"
+}
+
+find_leader() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ]; }
+
+# inside COMMAND…: in the container, as root.
+inside() { nsenter -t "$leader" -a /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
+
+# eventually WHAT COMMAND…: looks until it is so; a minute is far more than anything here takes.
+eventually() {
+    local what=$1 tries=0
+    shift
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || { diagnose; fail "never came: $what"; }
+        sleep 0.1
+    done
+}
+
+# is WHAT FOUND WANTED
+is() { [ "$2" = "$3" ] || { diagnose; fail "$1: found \"$2\", wanted \"$3\""; }; }
+
+# has WHAT TEXT PART
+has() { [[ $2 == *"$3"* ]] || { diagnose; fail "$1: \"$3\" is not in: $2"; }; }
+
+diagnose() {
+    [ -n "$leader" ] || { cat "$work/console.log" >&2; return; }
+    { inside systemctl status --no-pager twind; inside journalctl --no-pager -u twind -n 40 -o short-monotonic; } >&2 || true
+}
+
+# property NAME: of the unit.
+property() { inside systemctl show -P "$1" twind; }
+
+# The simulated board of the container.
+drive() { inside cat "/run/twind/board/$1"; }
+drives() { [ "$(drive "$1")" = "$2" ]; }
+changes() { inside wc -l /run/twind/board/trace.jsonl | cut -d ' ' -f 1; }
+last_cause() { inside tail -n 1 /run/twind/board/trace.jsonl | sed 's/.*"cause":"\([^"]*\)".*/\1/'; }
+
+# says TEXT: has the unit's journal this?
+says() { inside journalctl -u twind -o cat --no-pager | grep -e "$1" >/dev/null; }
+
+# ended_with TEXT: are these the last words of twind itself? A service that stays down has no simulated board any more.
+ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager _COMM=twind | tail -n 1)" = "$1" ]; }
+
+is_connected() { [[ $(property StatusText) == "hub: connected"* ]]; }
+is_settled() { [[ $(property StatusText) == "hub: connected"*"climate: in-range"* ]]; }
+is_active() { inside systemctl is-active --quiet twind; }

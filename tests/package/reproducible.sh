@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the package of this commit a second time, from a clone in another folder and from nothing, and compares the bytes.
+# Usage: tests/package/reproducible.sh [amd64|arm64|armhf]
+. "$(dirname "$0")/../../packaging/lib.sh"
+
+arch=${1:-amd64}
+cd "$project"
+[ -z "$(git status --porcelain --untracked-files=no)" ] || fail "there are changes since the last commit: commit them first"
+work=$(mktemp -d -p "$cache")
+trap 'rm -rf "$work"' EXIT
+
+first=$(packaging/build-deb "$arch" --output "$work/first" | tail -n 1)
+git clone --quiet --no-hardlinks . "$work/elsewhere"
+# What is Debian's may be shared; what is built may not.
+mkdir "$work/cache"
+for kept in "$cache"/apt-* "$cache"/debs "$cache"/sysroot-*; do
+    [ ! -e "$kept" ] || ln -s "$kept" "$work/cache/"
+done
+second=$(
+    export CARGO_TARGET_DIR=$work/target TWIND_PI_CACHE=$work/cache
+    "$work/elsewhere/packaging/build-deb" "$arch" --output "$work/second" | tail -n 1
+)
+cmp "$first" "$second" || fail "two builds of a commit differ"
+say "$(basename "$first"): two builds are the same $(stat -c %s "$first") bytes, SHA-256 $(sha256sum <"$first" | cut -d ' ' -f 1)"
