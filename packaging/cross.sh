@@ -55,7 +55,8 @@ if [ "$arch" != amd64 ]; then
     compiler=$(dpkg-query -W -f '${Version}' rustc-web)
     sysroot=$cache/sysroot-$arch-$compiler
     if [ ! -e "$sysroot/complete" ]; then
-        rm -rf "$cache/sysroot-$arch-"*
+        # What was compiled against another one would be taken for fresh.
+        rm -rf "$cache/sysroot-$arch-"* "${build_folder:?}/$triple"
         case $arch in
         armhf) sysroot_of_source "$sysroot" ;;
         *) sysroot_of_package "$sysroot" ;;

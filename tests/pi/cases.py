@@ -170,7 +170,7 @@ class Cases:
         self.hub.patch(daemon.device, {"components": {"pump": {"on": True}}})
         drives = {"relay": 1000, "blower": 300, "heater": 1000, "lamp": 300, "pump": 1000}
         daemon.settle("before the crash", drives)
-        with self.machine.watch(PUMP) as pump_levels:
+        with self.machine.watch(lambda: self.machine.level(PUMP)) as pump_levels:
             self.crash_of(daemon, drives)
             daemon.signal("TERM")
             daemon.start()

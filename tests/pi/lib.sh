@@ -33,10 +33,12 @@ pack_initrd() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1); 
 # The version of a package that apt would install.
 candidate() { pi_apt cache policy "$1" | sed -n 's/^  Candidate: //p'; }
 
-# begin MACHINE WHAT ARGUMENT…: what both scripts do first. Sets `cases`; ends with 0 if there is nothing to be done here.
+# begin MACHINE WHAT ARGUMENT…: what both scripts do first. Sets `install` (empty or --install) and `cases`; ends with 0 if
+# there is nothing to be done here.
 begin() {
-    local machine=$1 what=$2 install=
+    local machine=$1 what=$2
     shift 2
+    install=
     if [ -n "${TWIND_SKIP_PI:-}" ]; then
         say "skipped: $what (TWIND_SKIP_PI is set)"
         exit 0

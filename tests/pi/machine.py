@@ -201,18 +201,18 @@ class Machine(Guest):
         return high / (edges[-1][0] - edges[0][0])
 
     @contextlib.contextmanager
-    def watch(self, pin):
-        """Looks at a pin all the while, about a thousand times a second; gives the set of levels that it had."""
-        levels, over = set(), threading.Event()
+    def watch(self, look, pause=0.001):
+        """Looks all the while, with this pause in between; gives the set of what was seen."""
+        seen, over = set(), threading.Event()
 
-        def look():
-            while not over.wait(0.001):
-                levels.add(self.level(pin))
+        def watch():
+            while not over.wait(pause):
+                seen.add(look())
 
-        thread = threading.Thread(target=look, daemon=True)
+        thread = threading.Thread(target=watch, daemon=True)
         thread.start()
         try:
-            yield levels
+            yield seen
         finally:
             over.set()
             thread.join()

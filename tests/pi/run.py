@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boots an emulated Raspberry Pi 3B with twind on its card, and runs the cases.
 
-    run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [CASE…]
+    run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [--package FILE] [CASE…]
 
 Everything in the work folder may be thrown away, and is looked at when a case fails. Exit status 1 if one does.
 """
@@ -14,8 +14,10 @@ import sys
 import tarfile
 
 from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
+import installed
 from daemon import configuration
 from hub import Hub
+from installed import Installed
 from machine import Failed, Machine, until
 from runner import chosen, run_cases, summary
 
@@ -25,6 +27,8 @@ CASES = {
     "same": lambda cases: cases.same(),
     **{f"crash-{board}": lambda cases, board=board: cases.crash(board) for board in BOARDS[1:]},
     "cost": lambda cases: cases.cost(),
+    # Last, since its daemon is the system's.
+    "package": lambda cases: cases.alone() or Installed(cases.machine, cases.hub).run(),
 }
 
 
@@ -79,7 +83,7 @@ def write(path, text, mode=0o644):
         file.write(text)
 
 
-def card(image, twind, hub, folder):
+def card(image, twind, package, hub, folder):
     """A card of its own, with one archive more than the image has."""
     state = stored_twin(hub, twind, f"{folder}/stored")
     payload = f"{folder}/payload"
@@ -89,6 +93,10 @@ def card(image, twind, hub, folder):
     for device, board in [(f"pi-{board}", board) for board in BOARDS] + [(CLOCK_DEVICE, "gpiochip")]:
         write(f"{payload}/{device}.toml", configuration(board, device, hub.port))
         write(f"{payload}/{device}.secret", hub.connection_strings[device], 0o600)
+    if package:
+        shutil.copy(package, f"{payload}/twind.deb")
+        write(f"{payload}/{installed.DEVICE}.toml", installed.configuration(hub.port))
+        write(f"{payload}/{installed.DEVICE}.secret", hub.connection_strings[installed.DEVICE], 0o600)
     archive = f"{folder}/payload.tar"
 
     def of_root(entry):
@@ -107,10 +115,10 @@ def card(image, twind, hub, folder):
 
 
 def run(arguments, folder):
-    hub = Hub(arguments.twinhub, folder, DEVICES)
+    hub = Hub(arguments.twinhub, folder, [*DEVICES, installed.DEVICE])
     machine = None
     try:
-        machine = Machine(arguments.image, card(arguments.image, arguments.twind, hub, folder), folder)
+        machine = Machine(arguments.image, card(arguments.image, arguments.twind, arguments.package, hub, folder), folder)
         print(f"booted in {machine.boot():.0f} s", flush=True)
         machine.run("tar -C / -xf /root/payload.tar && sync")
         cases = Cases(machine, hub)
@@ -129,8 +137,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("image", "twind", "twinhub", "work"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--package", help="the Debian package for arm64, without which the case `package` is skipped")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     arguments = parser.parse_args()
+    if not arguments.package and "package" not in arguments.cases:
+        print("skipped: the case `package` (no --package)")
+        del CASES["package"]
+    elif not arguments.package:
+        parser.error("the case `package` needs --package")
     # In this order, whatever was asked for: the clock is only wrong once.
     arguments.cases = chosen(parser, CASES, arguments.cases)
     folder = os.path.abspath(arguments.work)

@@ -15,4 +15,8 @@ twinhub=${TWIND_PI_TWINHUB:-$target/debug/twinhub}
 [ -n "${TWIND_PI_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
 image=$("$pi/image.sh" | tail -n 1)
 twind=$("$project/packaging/cross.sh" arm64 | tail -n 1)
-PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "${cases[@]}"
+package=()
+if [ -n "$install" ] || command -v cargo-deb >/dev/null; then
+    package=(--package "$("$project/packaging/build-deb" ${install:+--install-tools} arm64 | tail -n 1)")
+fi
+PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "${package[@]}" "${cases[@]}"
