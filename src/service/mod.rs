@@ -83,6 +83,8 @@ impl std::error::Error for Fatal {}
 /// # Errors
 /// Why it could not start. Once it controls, nothing but a signal ends it.
 pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
+    // Where they are always on, as in some kernels of Debian's, one page of 2 MiB would be a third of what the daemon holds.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let settings = config::load(path, environment).map_err(Fatal::Config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;

@@ -2,6 +2,7 @@
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
 use serde_json::json;
+use std::fs;
 use twinhub::{CloseReason, Event};
 
 #[test]
@@ -20,6 +21,16 @@ fn sigterm_drives_the_stop_rows_says_farewell_and_ends_with_0() {
     assert_eq!((rig.drive("fan"), rig.drive("lamp")), (Some(0), Some(1000)));
     assert_eq!(rig.trace().last().unwrap()["cause"], "fail-safe stop");
     rig.wait_event(after, |event| matches!(event, Event::Disconnected { reason: CloseReason::Disconnect }));
+}
+
+#[test]
+fn the_daemon_holds_no_huge_pages_whatever_the_kernel_gives_others() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+    let enabled = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    // Kernels before 5.10 do not say.
+    assert!(enabled.is_none_or(|enabled| enabled.trim() == "0"), "{status}");
 }
 
 #[test]
