@@ -38,7 +38,8 @@ sysroot_of_source() {
     (
         cd "$work/crate"
         export RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT="$library"
-        export "CARGO_TARGET_${name}_RUSTFLAGS=$flags --remap-path-prefix=${library%/library}=/rustc"
+        # The release profile optimises across crates, for which it needs their bitcode.
+        export "CARGO_TARGET_${name}_RUSTFLAGS=$flags --remap-path-prefix=${library%/library}=/rustc -Cembed-bitcode=yes"
         cargo build --quiet --release -Z build-std=std,panic_abort --target "$triple" >&2
     )
     local to=$1/usr/lib/rustlib/$triple/lib
