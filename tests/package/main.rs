@@ -1,9 +1,10 @@
-//! What the package brings besides the program, held together with it: manual pages, completions, changelog, unit.
+//! What the package brings besides the program, held together with it: manual pages, completions, guide, changelog, unit.
 //! (Whether it installs is `tests/package/nspawn.sh`'s to see.)
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod completions;
 mod files;
+mod guide;
 mod manual;
 
 use std::path::{Path, PathBuf};
