@@ -78,7 +78,8 @@ class Installed:
         _, user = machine.run("ps -o user= -C twind")
         if user.split() != ["twind"]:
             raise Failed(f"it runs as {user}")
-        _, score = machine.run("systemd-analyze security --no-pager twind | tail -n 1")
+        # In tenths; more than that fails.
+        machine.run("systemd-analyze security --no-pager --threshold=15 twind >/dev/null")
 
         # An upgrade: what is on the wire stays there.
         with machine.watch(machine.pwm, 0.01) as duties:
@@ -97,4 +98,4 @@ class Installed:
         self.settle("after it was denied", 1, 750)
         machine.run("systemctl stop twind")
         until("the stop row", lambda: machine.pwm() == (1, 0))
-        return f"{score.strip()}; duties at the kill {sorted(duties)}; without DeviceAllow: {without}"
+        return f"exposure at most 1.5; duties at the kill {sorted(duties)}; without DeviceAllow: {without}"
