@@ -160,14 +160,21 @@ pub(super) fn chip_path(chip: Option<&str>) -> Result<PathBuf, PinFault> {
         labelled(name)
     };
     let there = path.filter(|path| path.exists());
-    there.ok_or_else(|| {
-        let chips = all_chips();
-        let hint = match chips.as_slice() {
-            [] => "this machine shows none".to_owned(),
-            _ => format!("there are {}", chips.join(", ")),
-        };
-        PinFault { reason: format!("there is no GPIO chip \"{name}\": {hint}") }
-    })
+    there.ok_or_else(|| PinFault { reason: format!("there is no GPIO chip \"{name}\": {}", instead()) })
+}
+
+/// What there is instead, or why nobody can tell.
+fn instead() -> String {
+    let chips = all_chips();
+    if !chips.is_empty() {
+        return format!("there are {}", chips.join(", "));
+    }
+    let paths = gpiocdev::chip::chips().unwrap_or_default();
+    let closed = paths.iter().find_map(|path| Some((path, Chip::from_path(path).err()?)));
+    match closed {
+        Some((path, error)) => format!("{} cannot be opened: {error}{}", path.display(), fix(&error)),
+        None => "this machine shows none".to_owned(),
+    }
 }
 
 fn labelled(label: &str) -> Option<PathBuf> {
@@ -243,17 +250,21 @@ fn out_of_range(path: &Path, pin: u32, count: u32) -> PinFault {
 }
 
 fn fault(path: &Path, pin: u32, error: &Error) -> PinFault {
+    PinFault { reason: format!("line {pin} of {}: {error}{}", path.display(), fix(error)) }
+}
+
+/// How a refusal is mended, where that is known.
+fn fix(error: &Error) -> &'static str {
     let denied = matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::ACCESS.raw_os_error());
     let not_permitted =
         matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::PERM.raw_os_error());
-    let fix = if denied {
+    if denied {
         "; let the daemon's user into the group that has the chip: adduser twind gpio"
     } else if not_permitted {
         "; the service's sandbox must let it: DeviceAllow=char-gpiochip rw"
     } else {
         ""
-    };
-    PinFault { reason: format!("line {pin} of {}: {error}{fix}", path.display()) }
+    }
 }
 
 #[cfg(test)]

@@ -95,6 +95,8 @@ class Installed:
             until(lambda: f"the crash row {duties}; {self.said()}", lambda: (1, 400) in duties)
         self.settle("after the kill", 1, 750)
         without = self.denied("DeviceAllow=char-gpiochip", "DeviceAllow=")
+        if "DeviceAllow=char-gpiochip" not in without:
+            raise Failed(f"that the sandbox is why is not said: {without}")
         self.settle("after it was denied", 1, 750)
         machine.run("systemctl stop twind")
         until("the stop row", lambda: machine.pwm() == (1, 0))
