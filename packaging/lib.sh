@@ -63,6 +63,12 @@ fetch_package() {
     dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | head -n 1)" "$3"
 }
 
+# install_packages PACKAGE…: on this machine, as root.
+install_packages() {
+    refresh_lists amd64 >&2 || fail "the lists of Debian's packages are not to be had (see above)"
+    foreign_apt amd64 install -y --no-install-recommends "$@" >&2
+}
+
 # missing_packages PACKAGE…: those that are not installed here.
 missing_packages() {
     local package

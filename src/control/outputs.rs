@@ -136,19 +136,21 @@ impl Outputs {
 
     /// An output was found driven so, and is held so until something decides.
     pub fn find(&mut self, name: &str, drive: Permille) {
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
-            let state = &mut self.states[index];
-            state.drive = Some(drive);
-            state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
-        }
+        self.place(name, drive);
+    }
+
+    fn place(&mut self, name: &str, drive: Permille) -> Option<&mut OutputState> {
+        let index = self.specs.iter().position(|spec| spec.name == name)?;
+        let state = self.states.get_mut(index)?;
+        state.drive = Some(drive);
+        state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        Some(state)
     }
 
     /// The process before this one handed an output over as it drove it a moment ago: it stays so until something new is
     /// known, and turned no earlier than now.
     pub fn hand_over(&mut self, now: BootTime, name: &str, drive: Permille) {
-        self.find(name, drive);
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
-            let state = &mut self.states[index];
+        if let Some(state) = self.place(name, drive) {
             (state.handed, state.turned_at) = (Some(drive), Some(now));
         }
     }

@@ -43,11 +43,7 @@ pub(super) static DRIVER: Driver = Driver {
     power_on: None,
     check_id: |id, channel| {
         check_id(id, PREFIX, &[':', '@'])?;
-        match id {
-            _ if id.contains('/') => Err(BadId::Malformed),
-            _ if channel.is_none() && !id.contains(':') => Err(BadId::NoChannel),
-            _ => Ok(()),
-        }
+        if channel.is_none() && !id.contains(':') { Err(BadId::NoChannel) } else { Ok(()) }
     },
     open: |root, source| {
         let class = Class::new(root.join("bus/iio/devices"), PREFIX, "name");

@@ -11,13 +11,14 @@ use crate::control::Fault;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Can an id mean a device that is known by its name? `prefix` stands before the devices' numbers; `marks` part an id.
+/// Can an id mean a device that is known by its name? `prefix` stands before the devices' numbers; `marks` part an id,
+/// which has no slash unless that is one of them.
 pub(super) fn check_id(id: &str, prefix: &str, marks: &[char]) -> Result<(), BadId> {
     let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
     if id.strip_prefix(prefix).is_some_and(is_digit) {
         return Err(BadId::Numbered);
     }
-    let leads_away = id.split('/').any(|part| part == "..");
+    let leads_away = id.split('/').any(|part| part == "..") || id.contains('/') && !marks.contains(&'/');
     if leads_away || id.split(marks).any(str::is_empty) { Err(BadId::Malformed) } else { Ok(()) }
 }
 

@@ -2,7 +2,7 @@
 
 use super::named::{Class, check_id};
 use super::sysfs::Kind;
-use super::{BadId, Driver, Locator, PERIOD};
+use super::{Driver, Locator, PERIOD};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub(super) static DRIVER: Driver = Driver {
     id_is: Some("the zone's type, such as \"cpu-thermal\""),
     period: PERIOD,
     power_on: None,
-    check_id: |id, _| if id.contains('/') { Err(BadId::Malformed) } else { check_id(id, PREFIX, &['@']) },
+    check_id: |id, _| check_id(id, PREFIX, &['@']),
     open: |root, source| {
         let class = Class::new(root.join("class/thermal"), PREFIX, "type");
         Box::new(ThermalZone { class, at: source.at.clone() })

@@ -21,7 +21,7 @@ fi
 mapfile -t missing < <(missing_packages lintian qemu-user-static)
 if [ ${#missing[@]} -gt 0 ]; then
     [ -n "$install" ] || { say "skipped: the packages for other architectures (missing: ${missing[*]}; --install has them installed)"; exit 0; }
-    refresh_lists amd64 && foreign_apt amd64 install -y --no-install-recommends "${missing[@]}" >&2
+    install_packages "${missing[@]}"
 fi
 
 work=$(mktemp -d -p "$cache")

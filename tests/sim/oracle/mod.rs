@@ -252,9 +252,7 @@ impl Oracle {
         disk: &Disk,
         plant: &mut Plant,
     ) -> Result<(), String> {
-        self.copies.keep(disk);
-        self.hands.keep(now, disk);
-        self.hands.end(now, disk, true);
+        self.end_in_order(now, disk);
         self.shapes.take(now, plant)?;
         for (output, spec) in self.spec.outputs.iter().enumerate() {
             let RowDrive::Fixed(wanted) = spec.when.stop else { continue };
@@ -266,6 +264,12 @@ impl Oracle {
         Ok(())
     }
 
+    fn end_in_order(&mut self, now: Duration, disk: &Disk) {
+        self.copies.keep(disk);
+        self.hands.keep(now, disk);
+        self.hands.end(now, disk, true);
+    }
+
     /// After a hand-over every output is as it was.
     pub(crate) fn check_handed_over(
         &mut self,
@@ -273,9 +277,7 @@ impl Oracle {
         disk: &Disk,
         plant: &Plant,
     ) -> Result<(), String> {
-        self.copies.keep(disk);
-        self.hands.keep(now, disk);
-        self.hands.end(now, disk, true);
+        self.end_in_order(now, disk);
         match plant.driven.first() {
             Some(driven) => Err(format!("an output moved at the hand-over: {driven:?}")),
             None => Ok(()),
