@@ -13,7 +13,7 @@ the_exposure_is_low
 a_reload_takes_a_new_range
 a_killed_daemon_leaves_the_crash_rows_and_comes_back
 a_hung_daemon_is_killed_by_the_watchdog_and_comes_back
-a_daemon_that_dies_again_and_again_stays_down_in_its_crash_rows
+a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try
 an_upgrade_does_not_show_on_the_outputs
 a_downgrade_does_not_either
 a_reinstallation_does_not_either
@@ -64,6 +64,8 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     is "lines" "$(wc -l <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
+    inside systemctl start twind-again.service
+    is "another try" "$(inside systemctl show -P Result twind-again.service)" exec-condition
     inside systemctl reset-failed twind
 }
 
@@ -205,15 +207,28 @@ a_hung_daemon_is_killed_by_the_watchdog_and_comes_back() {
 
 is_failed() { [ "$(property ActiveState)" = failed ]; }
 kill_until_failed() { inside systemctl kill --kill-who=main --signal=KILL twind 2>/dev/null; is_failed; }
+waits_for_another_try() { inside systemctl is-active --quiet twind-again.timer; }
 
-a_daemon_that_dies_again_and_again_stays_down_in_its_crash_rows() {
-    inside mkdir -p /run/systemd/system/twind.service.d
-    inside sh -c 'printf "[Service]\nRestartSec=100ms\n" >/run/systemd/system/twind.service.d/quick.conf'
+a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try() {
+    is "the pause" "$(inside systemctl show -P TimersMonotonic twind-again.timer | grep -o 'OnActiveUSec=[^ ]*')" OnActiveUSec=30min
+    inside mkdir -p /run/systemd/system/twind.service.d /run/systemd/system/twind-again.timer.d
+    inside sh -c 'printf "[Unit]\nStartLimitIntervalSec=5s\nStartLimitBurst=3\n[Service]\nRestartSec=100ms\n" >/run/systemd/system/twind.service.d/quick.conf'
+    inside sh -c 'printf "[Timer]\nOnActiveSec=\nOnActiveSec=6s\nAccuracySec=100ms\n" >/run/systemd/system/twind-again.timer.d/quick.conf'
     inside systemctl daemon-reload
     eventually "the end of it" kill_until_failed
     eventually "the crash row" ended_with "fan: 400 permille, fail-safe crash"
     eventually "the limit in the journal" says "Start request repeated too quickly"
-    inside rm -r /run/systemd/system/twind.service.d
+    eventually "the wait" waits_for_another_try
+    eventually "another try" is_active
+    eventually "the climate" drives fan 500
+
+    # Who stops it in the meantime wants no other.
+    eventually "the end of it" kill_until_failed
+    eventually "the wait" waits_for_another_try
+    inside systemctl stop twind
+    ! waits_for_another_try || fail "a stopped daemon would be started again"
+
+    inside rm -r /run/systemd/system/twind.service.d /run/systemd/system/twind-again.timer.d
     inside systemctl daemon-reload
     inside systemctl reset-failed twind
     inside systemctl start twind

@@ -34,6 +34,19 @@ fn the_unit_stays_down_after_the_statuses_that_a_restart_does_not_mend() {
 }
 
 #[test]
+fn too_many_deaths_are_followed_by_another_try_later_than_their_count_lasts() {
+    let unit = read("systemd/twind.service");
+    for setting in [("OnFailure", "twind-again.timer"), ("StartLimitIntervalSec", "10min")] {
+        assert!(settings(&unit).contains(&setting), "{setting:?}");
+    }
+    let timer = read("systemd/twind-again.timer");
+    assert!(settings(&timer).contains(&("OnActiveSec", "30min")));
+    // The statuses that stay down are those of the unit.
+    let again = read("systemd/twind-again.service");
+    assert!(settings(&again).iter().any(|(key, value)| *key == "ExecCondition" && value.contains("in 64 | 78)")));
+}
+
+#[test]
 fn each_line_of_the_sandbox_has_its_reason_above() {
     let unit = read("systemd/twind.service");
     let sandbox = unit.split_once("# --- what it may not do ---").unwrap().1;
