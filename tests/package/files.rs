@@ -43,7 +43,9 @@ fn too_many_deaths_are_followed_by_another_try_later_than_their_count_lasts() {
     assert!(settings(&timer).contains(&("OnActiveSec", "30min")));
     // The statuses that stay down are those of the unit.
     let again = read("systemd/twind-again.service");
-    assert!(settings(&again).iter().any(|(key, value)| *key == "ExecCondition" && value.contains("in 64 | 78)")));
+    assert!(
+        settings(&again).iter().any(|(key, value)| *key == "ExecCondition" && value.contains("in 64 | 78)"))
+    );
 }
 
 #[test]
