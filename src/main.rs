@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, hardware, safe, status, twin};
+use twind::cli::{check, hand, hardware, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => status(&config.config, &environment, json, changes),
+        Command::Watch { changes, config } => watch(&config.config, &environment, changes),
         Command::Override { output, setting, lasts, config } => {
             match hand::Order::parse(&setting, lasts.as_deref()) {
                 Ok(order) => give(&config.config, &environment, &output, order),
@@ -84,6 +85,14 @@ fn status(path: &std::path::Path, environment: &Environment, json: bool, changes
         }
         Err(fault) => unanswered(&fault),
     }
+}
+
+fn watch(path: &std::path::Path, environment: &Environment, changes: Option<usize>) -> u8 {
+    let local = match config::load_local(path, environment) {
+        Ok(local) => local,
+        Err(faults) => return wrong(&faults),
+    };
+    watch::watch(&local.socket, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
 fn give(path: &std::path::Path, environment: &Environment, output: &str, order: hand::Order) -> u8 {

@@ -7,4 +7,5 @@ pub mod hardware;
 pub mod safe;
 pub mod status;
 pub mod twin;
+pub mod watch;
 pub mod words;

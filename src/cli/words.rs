@@ -54,6 +54,15 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// The same, live: drawn anew each second until it is interrupted
+    Watch {
+        /// So many of the last changes of outputs (5, at most 1000)
+        #[arg(long, value_name = "NUMBER")]
+        changes: Option<usize>,
+        /// Where the configuration is.
+        #[command(flatten)]
+        config: Config,
+    },
     /// A technician's hand on an output, for a time
     ///
     /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.

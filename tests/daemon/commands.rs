@@ -26,7 +26,7 @@ fn help_and_version_end_with_0() {
     assert_eq!((said.code, said.out.trim()), (0, concat!("twind ", env!("CARGO_PKG_VERSION"))));
     let said = say(&mut twind(&["--help"]));
     assert_eq!(said.code, 0);
-    for command in ["run", "check", "status", "override", "twin", "safe"] {
+    for command in ["run", "check", "status", "watch", "override", "twin", "safe"] {
         assert!(said.out.contains(command), "{}", said.out);
         assert_eq!(say(&mut twind(&["help", command])).code, 0);
     }

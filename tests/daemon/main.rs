@@ -17,3 +17,4 @@ mod provisioned;
 mod rig;
 mod rows;
 mod twin;
+mod watch;

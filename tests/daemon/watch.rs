@@ -1,0 +1,102 @@
+//! `twind watch`: pages that follow what happens, a daemon that goes and comes back, and what a terminal gets.
+
+use super::rig::{Rig, say};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A page a second: so many are never waited for.
+const PAGES_MAX: usize = 120;
+
+struct Watch {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Watch {
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// Reads pages until one has this.
+    fn wait(&mut self, part: &str) {
+        let mut last = String::new();
+        for _ in 0..PAGES_MAX {
+            last = self.page();
+            if last.contains(part) {
+                return;
+            }
+        }
+        panic!("{part:?} never came; the last page: {last}");
+    }
+
+    fn page(&mut self) -> String {
+        let mut page = String::new();
+        while !page.ends_with("\n\n") {
+            assert_ne!(self.out.read_line(&mut page).unwrap(), 0, "it ended after {page:?}");
+        }
+        page
+    }
+}
+
+#[test]
+fn pages_follow_the_daemon_through_its_end_and_its_next_start_until_nobody_reads_them() {
+    let rig = Rig::new();
+    let said = say(&mut rig.command(&["watch"]));
+    assert_eq!((said.code, said.out.as_str()), (69, ""));
+    rig.set_temperature("24.0");
+    let daemon = rig.start_synced();
+    let mut watch = Watch::of(&mut rig.command(&["watch", "--changes", "1"]));
+    watch.wait("output   fan: 50% by climate");
+    rig.set_temperature("26.0");
+    watch.wait("output   fan: 75% by climate");
+    assert_eq!(watch.page().matches("change   ").count(), 1);
+    assert!(daemon.stop().success());
+    watch.wait("twind: no daemon listens");
+    let _daemon = rig.start_synced();
+    watch.wait("output   fan: 75% by climate");
+    let Watch { mut child, out } = watch;
+    drop(out);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A terminal of this size: our end and the command's.
+fn terminal(rows: u16, columns: u16) -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    (File::from(ours), OpenOptions::new().read(true).write(true).open(path).unwrap())
+}
+
+#[test]
+fn on_a_terminal_each_page_takes_the_place_of_the_one_before_and_fits() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    let (mut ours, theirs) = terminal(4, 30);
+    let mut child = rig.command(&["watch"]).stdout(theirs).spawn().unwrap();
+    let mut heard = Vec::new();
+    while String::from_utf8_lossy(&heard).matches("\x1b[H").count() < 3 {
+        let mut bytes = [0; 4096];
+        let length = ours.read(&mut bytes).unwrap();
+        heard.extend(&bytes[..length]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    let pages: Vec<&str> = heard.split("\x1b[H").collect();
+    assert_eq!(pages[0], "", "something stands before the first page");
+    for page in &pages[1..3] {
+        let lines: Vec<&str> = page.split("\x1b[K\r\n").collect();
+        let (end, lines) = lines.split_last().unwrap();
+        assert_eq!((lines.len(), *end), (3, "\x1b[J"), "{page:?}");
+        assert!(lines[0].starts_with("hub      "), "{page:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 30), "{page:?}");
+    }
+}
