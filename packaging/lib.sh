@@ -18,6 +18,12 @@ codename=bookworm
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
+# date_build: what is built of a commit has the commit's time, whoever builds it.
+date_build() {
+    SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct)
+    export SOURCE_DATE_EPOCH
+}
+
 # foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, by the sources of the cache.
 foreign_apt() {
     local arch=$1 tool=apt-get
