@@ -61,7 +61,7 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     is "restarts" "$(property NRestarts)" 0
     is "state" "$(property ActiveState)" failed
     local lines
-    lines=$(inside journalctl -u twind -o cat --no-pager _COMM=twind)
+    lines=$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind)
     is "lines" "$(wc -l <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
@@ -136,7 +136,7 @@ the_journal_has_fields() {
     for part in '"PRIORITY":"6"' '"TWIND_PERMILLE":' '"TWIND_CAUSE":' '"_SYSTEMD_UNIT":"twind.service"'; do
         has "an entry" "$entry" "$part"
     done
-    is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout _COMM=twind | wc -l)" 0
+    is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout SYSLOG_IDENTIFIER=twind | wc -l)" 0
 }
 
 tells_of_root() { [[ $(inside journalctl -u twind -o cat --no-pager TWIND_BY='uid 0') == *fan* ]]; }

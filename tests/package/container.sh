@@ -82,7 +82,8 @@ last_cause() { inside tail -n 1 /run/twind/board/trace.jsonl | sed 's/.*"cause":
 says() { inside journalctl -u twind -o cat --no-pager | grep -e "$1" >/dev/null; }
 
 # ended_with TEXT: are these the last words of twind itself? A service that stays down has no simulated board any more.
-ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager _COMM=twind | tail -n 1)" = "$1" ]; }
+# (By the identifier: what the name of a process was, the journal may see too late.)
+ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind | tail -n 1)" = "$1" ]; }
 
 is_connected() { [[ $(property StatusText) == "hub: connected"* ]]; }
 is_settled() { [[ $(property StatusText) == "hub: connected"*"climate: in-range"* ]]; }
