@@ -68,6 +68,7 @@ if [ "$arch" != amd64 ]; then
     flags="$flags --sysroot=$sysroot/usr"
 fi
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
+date_build
 cd "$project"
 cargo build --quiet --locked --release --package twind --bin twind --target "$triple" --target-dir "$build_folder" >&2
 say "$build_folder/$triple/release/twind"

@@ -18,6 +18,12 @@ codename=bookworm
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
+# date_build: what is built of a commit has the commit's time, whoever builds it.
+date_build() {
+    SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct)
+    export SOURCE_DATE_EPOCH
+}
+
 # foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, by the sources of the cache.
 foreign_apt() {
     local arch=$1 tool=apt-get
@@ -63,10 +69,18 @@ fetch_package() {
     dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | head -n 1)" "$3"
 }
 
-# install_packages PACKAGE…: on this machine, as root.
+# install_packages PACKAGE…: on this machine, as root. The emulator of other processors' programs is the backports', since
+# the emulated Raspberry Pi is theirs, too, and both must be of one version.
 install_packages() {
     refresh_lists amd64 >&2 || fail "the lists of Debian's packages are not to be had (see above)"
-    foreign_apt amd64 install -y --no-install-recommends "$@" >&2
+    foreign_apt amd64 install -y --no-install-recommends "${@/%qemu-user-static/qemu-user-static/$codename-backports}" >&2
+}
+
+# register_emulator: tells the kernel who runs the programs for arm64, if it does not know.
+register_emulator() {
+    local known=/proc/sys/fs/binfmt_misc
+    mountpoint -q $known || mount -t binfmt_misc binfmt_misc $known
+    [ -e $known/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$known/register
 }
 
 # missing_packages PACKAGE…: those that are not installed here.

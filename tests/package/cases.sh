@@ -5,6 +5,7 @@ a_fresh_package_neither_runs_nor_is_enabled
 configuration_and_secrets_are_for_root_and_the_daemon
 the_first_start_says_once_what_to_fill_in_and_stays_down
 one_file_edited_and_enabled_it_runs
+outputs_follow_the_twin_and_the_sensor
 nothing_waits_for_the_network
 the_journal_has_fields
 the_socket_is_for_root_and_the_group
@@ -60,7 +61,7 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     is "restarts" "$(property NRestarts)" 0
     is "state" "$(property ActiveState)" failed
     local lines
-    lines=$(inside journalctl -u twind -o cat --no-pager _COMM=twind)
+    lines=$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind)
     is "lines" "$(wc -l <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
@@ -100,6 +101,7 @@ one_file_edited_and_enabled_it_runs() {
     inside sh -c 'echo 24.0 >/run/cabinet/temperature'
     # Secrets, and here the certificate, too, are root's alone: the daemon gets them as credentials.
     (umask 077; grep -m1 -o 'HostName=.*DeviceId=.*' "$work/hub.log" >"$root/etc/twind/connection-string"; cp "$work/hub/ca.pem" "$root/etc/twind/ca.pem")
+    hand_over_secrets
     configure ""
     has "check" "$(inside twind check)" "is right"
     inside systemctl enable --now twind 2>/dev/null || { diagnose; fail "it did not start"; }
@@ -107,6 +109,18 @@ one_file_edited_and_enabled_it_runs() {
     eventually "the hub" is_connected
     eventually "the climate's drive" drives fan 500
     ! inside runuser -u twind -- cat /etc/twind/connection-string 2>/dev/null || fail "its user can read the secret itself"
+}
+
+outputs_follow_the_twin_and_the_sensor() {
+    desire '{"fanOn": false}'
+    eventually "the desired drive" drives fan 0
+    eventually "its report" reports '"fanOn":false'
+    desire '{"fanOn": null}'
+    eventually "the climate again" drives fan 500
+    inside sh -c 'echo 26.0 >/run/cabinet/temperature'
+    eventually "the warmer cabinet" drives fan 750
+    inside sh -c 'echo 24.0 >/run/cabinet/temperature'
+    eventually "the cooler cabinet" drives fan 500
 }
 
 nothing_waits_for_the_network() {
@@ -124,7 +138,7 @@ the_journal_has_fields() {
     for part in '"PRIORITY":"6"' '"TWIND_PERMILLE":' '"TWIND_CAUSE":' '"_SYSTEMD_UNIT":"twind.service"'; do
         has "an entry" "$entry" "$part"
     done
-    is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout _COMM=twind | wc -l)" 0
+    is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout SYSLOG_IDENTIFIER=twind | wc -l)" 0
 }
 
 tells_of_root() { [[ $(inside journalctl -u twind -o cat --no-pager TWIND_BY='uid 0') == *fan* ]]; }
@@ -146,7 +160,7 @@ the_socket_is_for_root_and_the_group() {
 the_sandbox_denies_what_it_should() {
     install -m 755 "$here/probe" "$root/usr/local/bin/probe"
     inside mkdir -p /run/systemd/system/twind.service.d
-    inside sh -c 'printf "[Service]\nExecStartPre=/usr/local/bin/probe\n" >/run/systemd/system/twind.service.d/probe.conf'
+    inside sh -c "printf '[Service]\nExecStartPre=/usr/local/bin/probe $probe_options\n' >/run/systemd/system/twind.service.d/probe.conf"
     inside systemctl daemon-reload
     inside systemctl restart twind || { diagnose; fail "it did not start"; }
     eventually "the hub" is_connected

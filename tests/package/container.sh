@@ -2,26 +2,44 @@
 
 device=MyTwinDevice
 
+# What emulated.sh has otherwise: what the probe is told, what is done to the root before its first boot, what is done where
+# secrets are put down, and why a case is not tried.
+probe_options=
+prepare_root() { :; }
+hand_over_secrets() { :; }
+left_out() { :; }
+
 # start_hub: the stand-in hub on this machine's loopback, which the container shares.
 start_hub() {
-    local twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
+    twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
     [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
     "$twinhub" serve --folder "$work/hub" --mqtt-port 0 --https-port 0 >"$work/hub.log" 2>&1 &
     hub=$!
     eventually "the hub" grep -q 'back ends connect' "$work/hub.log"
+    export TWINHUB_CONNECTION_STRING
+    TWINHUB_CONNECTION_STRING=$(grep -m1 -o 'HostName=.*SharedAccessKeyName=.*' "$work/hub.log")
     hub_port=$(sed -n 's/^devices connect to localhost:\([0-9]*\)$/\1/p' "$work/hub.log")
 }
+
+# desire JSON: changes the desired section.
+desire() { "$twinhub" twin update "$device" --ca "$work/hub/ca.pem" --desired "$1" >/dev/null; }
+
+# reports TEXT: does the reported section hold this, as compact JSON has it?
+reports() { [[ $("$twinhub" twin show "$device" --ca "$work/hub/ca.pem" | tr -d ' \n') == *'"reported":'*"$1"* ]]; }
 
 # start_container: Debian, as it is before anybody knows of twind.
 start_container() {
     mkdir "$root"
-    tar -C "$root" -xpf "$("$here/root.sh" | tail -n 1)"
+    tar -C "$root" -xpf "$("$here/root.sh" "$arch" | tail -n 1)"
+    # Manual pages are installed, so that their removal is seen.
+    rm "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
     say "127.0.0.1 localhost" >"$root/etc/hosts"
+    prepare_root
     systemd-nspawn -q -D "$root" --boot --register=no --keep-unit -M "$machine" --console=pipe </dev/null >"$work/console.log" 2>&1 &
     nspawn=$!
     eventually "the container's systemd" find_leader
     eventually "multi-user.target" inside systemctl is-active --quiet multi-user.target
-    cp "$package" "$older" "$newer" "$root/opt/"
+    cp "$work/debs/"*.deb "$root/opt/"
 }
 
 find_leader() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ]; }
@@ -64,7 +82,8 @@ last_cause() { inside tail -n 1 /run/twind/board/trace.jsonl | sed 's/.*"cause":
 says() { inside journalctl -u twind -o cat --no-pager | grep -e "$1" >/dev/null; }
 
 # ended_with TEXT: are these the last words of twind itself? A service that stays down has no simulated board any more.
-ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager _COMM=twind | tail -n 1)" = "$1" ]; }
+# (By the identifier: what the name of a process was, the journal may see too late.)
+ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind | tail -n 1)" = "$1" ]; }
 
 is_connected() { [[ $(property StatusText) == "hub: connected"* ]]; }
 is_settled() { [[ $(property StatusText) == "hub: connected"*"climate: in-range"* ]]; }

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Makes the root of a container: Debian amd64 with systemd, and nothing of twind's. Prints its tar last.
+# Makes the root of a machine: Debian with systemd, and nothing of twind's; as root. Containers boot it, and it is the
+# emulated Raspberry Pi's card. Prints its tar last.
+# Usage: tests/package/root.sh [amd64|arm64]
 . "$(dirname "$0")/../../packaging/lib.sh"
 
-packages=systemd,systemd-sysv,dbus,udev,procps,ca-certificates
-root_tar=$cache/root-amd64-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
+arch=${1:-amd64}
+packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
+root_tar=$cache/root-$arch-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
 if [ ! -e "$root_tar" ]; then
-    say "making the root: a minute or two" >&2
-    rm -f "$cache"/root-amd64-*.tar
-    mapfile -t sources < <(sed "/-backports/d" "$cache/apt-amd64/sources.list")
-    mmdebstrap --quiet --format=tar --arch=amd64 --variant=minbase --mode=root --include="$packages" \
+    say "making the root for $arch: some minutes" >&2
+    refresh_lists "$arch" >&2 || fail "the lists of Debian's packages for $arch are not to be had (see above)"
+    [ "$arch" = amd64 ] || register_emulator
+    rm -f "$cache/root-$arch"-*.tar
+    mapfile -t sources < <(sed "/-backports/d" "$cache/apt-$arch/sources.list")
+    mmdebstrap --quiet --format=tar --arch="$arch" --variant=minbase --mode=root --include="$packages" \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
         "$codename" "$root_tar.part" "${sources[@]}" >"$cache/mmdebstrap.log" 2>&1 ||
         { tail -n 20 "$cache/mmdebstrap.log" >&2; fail "the root cannot be made"; }

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # Makes what an emulated Raspberry Pi 3B boots: kernel, device tree, initial RAM disk and SD card, Debian arm64 throughout.
-# Prints the folder last. It is made again when this script, or Debian's kernel, is another one.
+# Prints the folder last. It is made again when a script that it comes of, or Debian's kernel, is another one.
 . "$(dirname "$0")/lib.sh"
 
-packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
 # What the root needs of the kernel's modules: network over USB, the I2C bus and its sensor, PWM.
 root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal)
 # What it takes to mount the root.
 boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
 
 kernel=$(kernel_name arm64)
-key=$( (cat "$0" "$pi/lib.sh" "$project/packaging/lib.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
+key=$( (cat "$0" "$pi/lib.sh" "$project/packaging/lib.sh" "$project/tests/package/root.sh"; say "$kernel"; candidate "linux-image-$kernel:arm64") | sha256sum | cut -c1-16)
 image=$cache/image-$key
 if [ -e "$image/complete" ]; then
     say "$image"
@@ -23,23 +22,7 @@ trap 'rm -rf "$work"' EXIT
 
 # --- the root ---------------------------------------------------------------------------------------------------------
 
-# The packages' own scripts are arm64 programs: the kernel must know who runs them.
-if [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
-    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-    [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
-fi
-root_tar=$cache/root-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
-if [ ! -e "$root_tar" ]; then
-    say "making the root: some minutes" >&2
-    rm -f "$cache"/root-*.tar
-    mapfile -t sources < <(sed "/-backports/d" "$cache/apt-arm64/sources.list")
-    mmdebstrap --quiet --arch=arm64 --variant=minbase --mode=root --include="$packages" \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
-        "$codename" "$work/root.tar" "${sources[@]}" >"$cache/mmdebstrap.log" 2>&1 ||
-        { tail -n 20 "$cache/mmdebstrap.log" >&2; fail "the root cannot be made"; }
-    mv "$work/root.tar" "$root_tar"
-fi
+root_tar=$("$project/tests/package/root.sh" arm64 | tail -n 1)
 root=$work/root
 mkdir "$root"
 tar -C "$root" -xpf "$root_tar"

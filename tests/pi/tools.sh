@@ -8,9 +8,9 @@ machine=${1:-}
 case $machine in
 pi)
     what="the emulated Raspberry Pi" emulator=qemu-system-aarch64
-    packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap arch-test e2fsprogs kmod cpio)
+    packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross mmdebstrap arch-test e2fsprogs kmod cpio)
     # The backports have a QEMU whose Raspberry Pi has an I2C controller.
-    backports_packages=(qemu-system-arm)
+    backports_packages=(qemu-system-arm qemu-user-static)
     ;;
 edges)
     what="the machine with simulated lines" emulator=qemu-system-x86_64

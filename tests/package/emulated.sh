@@ -1,0 +1,38 @@
+# What is otherwise where an emulator runs the programs of another processor's Debian, systemd among them; sourced by
+# nspawn.sh. The unit is the package's. Two things of it the emulator cannot do:
+# - Credentials. systemd fills their folder in a child with mounts of its own (clone with CLONE_NEWNS), which the emulator
+#   refuses as invalid, and no service with LoadCredential= starts. A drop-in takes that line away and names a folder that
+#   is filled from here, as systemd would.
+# - Filters of system calls. The emulator has none for its programs, systemd sees so and leaves out, without a word, what is
+#   made of them: SystemCallFilter=, SystemCallArchitectures=, RestrictAddressFamilies=, RestrictNamespaces=,
+#   RestrictRealtime=, RestrictSUIDSGID=, LockPersonality=, MemoryDenyWriteExecute=. Nothing needs to be taken away, but
+#   nothing is denied either, and the probe does not ask. The rest of the sandbox is the kernel's and holds.
+
+probe_options=--without-filters
+credentials=/opt/credentials
+
+prepare_root() {
+    register_emulator
+    install -d "$root$credentials" "$root/etc/systemd/system/twind.service.d"
+    printf '[Service]\nLoadCredential=\nEnvironment=CREDENTIALS_DIRECTORY=%s\n' "$credentials" \
+        >"$root/etc/systemd/system/twind.service.d/emulated.conf"
+}
+
+hand_over_secrets() {
+    local secret owner
+    owner=$(inside id -u twind)
+    for secret in "$root"/etc/twind/*; do
+        install -o "$owner" -m 400 "$secret" "$root$credentials/twind_$(basename "$secret")"
+    done
+}
+
+# left_out CASE: why it is not tried, if it is not: it holds or fails by what is the same on every processor.
+left_out() {
+    case $1 in
+    nothing_waits_for_the_network | the_exposure_is_low) say "judges the unit's file" ;;
+    a_daemon_that_dies_again_and_again_*) say "eleven slow starts to see systemd count" ;;
+    a_downgrade_* | a_reinstallation_*) say "an upgrade by another name, to the same scripts" ;;
+    an_upgrade_to_a_daemon_that_cannot_start_* | a_stopped_service_*) say "judges the scripts" ;;
+    a_new_installation_*) say "the stored twin was read at the upgrade, and the rest is the scripts'" ;;
+    esac
+}
