@@ -52,7 +52,7 @@ fn follows(rig: &Rig) {
 #[test]
 fn the_service_tells_of_itself_and_each_method_answers() {
     let rig = Rig::new();
-    let _daemon = rig.start();
+    let _daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 250);
     let mode = fs::metadata(rig.path("twind.sock")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o660);
@@ -64,6 +64,8 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert!(told["parameters"]["description"].as_str().unwrap().contains("method SetOverride("));
     let status = call(client, "io.twind.Daemon.GetStatus", json!({})).unwrap();
     assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
+    let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
+    assert_eq!(twin["parameters"]["twin"]["$version"], 1);
     let order = json!({"output": "fan", "percent": 90, "seconds": 600});
     assert_eq!(call(client, "io.twind.Daemon.SetOverride", order).unwrap(), json!({"parameters": {}}));
     rig.wait_drive("fan", |now| now == 900);
