@@ -192,6 +192,18 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
 }
 
 #[test]
+fn check_hardware_says_of_a_sensor_what_is_missing() {
+    let rig = Rig::new();
+    fs::remove_file(rig.path("temperature")).unwrap();
+    let said = say(&mut rig.command(&["check", "--hardware"]));
+    assert_eq!(said.code, 78, "{}", said.out);
+    let told = said.out.lines().find(|line| line.starts_with("  sensor     cabinet: ")).unwrap();
+    for words in ["missing", rig.path("temperature").to_str().unwrap()] {
+        assert!(told.contains(words), "{words} is missing in: {told}");
+    }
+}
+
+#[test]
 fn check_hardware_looks_at_a_simulated_board_too_and_makes_nothing() {
     let rig = Rig::new();
     rig.write_config(&format!("{}{FAN}tach = {{}}\n{SENSOR}{CLIMATE}", rig.base()));

@@ -38,7 +38,9 @@ fn check_says_what_the_daemon_would_do() {
     let rig = Rig::new();
     let said = say(&mut rig.command(&["check"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    for words in ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 celsius"] {
+    for words in
+        ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 celsius"]
+    {
         assert!(said.out.contains(words), "{words} is missing in:\n{}", said.out);
     }
 }

@@ -166,3 +166,41 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
     assert_eq!(desired, json!({"zebra": 1, "$version": version}));
     std::fs::rename(rig.path("elsewhere"), &state).unwrap();
 }
+
+#[test]
+fn status_tells_of_a_hub_that_is_gone_the_age_of_the_copy_and_the_report_that_waits() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    let in_contact = rig.wait_status("contact", |status| status["hub"]["reportPending"] == false);
+    assert_eq!(in_contact["hub"]["synced"], true);
+    rig.hub.block_on(rig.hub.stop_listening());
+    rig.set_temperature("24.0");
+    rig.wait_status("a copy that ages", |status| {
+        let hub = &status["hub"];
+        hub["reportPending"] == true && hub["copyAgeSeconds"].as_u64() >= Some(2)
+    });
+    let page = say(&mut rig.command(&["status"])).out;
+    for part in [
+        "MyTwinDevice, not connected for ",
+        "next attempt in ",
+        "desired version 1, ",
+        "s old",
+        "a report waits",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing in:\n{page}");
+    }
+}
+
+#[test]
+fn an_override_says_on_off_or_a_share() {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    for (setting, permille) in [("on", 1000), ("off", 0), ("62.5%", 625)] {
+        let said = say(&mut rig.command(&["override", "fan", setting, "--for", "1h"]));
+        assert_eq!(said.code, 0, "{}", said.err);
+        rig.wait_drive("fan", |now| now == permille);
+    }
+    assert_eq!(say(&mut rig.command(&["override", "fan", "clear"])).code, 0);
+    rig.wait_drive("fan", |now| now == 250);
+}
