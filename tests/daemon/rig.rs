@@ -77,11 +77,13 @@ impl Rig {
         daemon
     }
 
-    /// Starts the daemon, waits until it controls and its first report is with the hub.
+    /// Starts the daemon, waits until it controls, has the hub's twin, and has told what there is to tell: after a
+    /// restart that may be nothing.
     pub(crate) fn start_synced(&self) -> Daemon {
-        let after = self.hub.hub().last_sequence();
         let daemon = self.start();
-        self.wait_event(after, |event| matches!(event, Event::Reported { version: Some(_), .. }));
+        self.wait_status("contact", |status| {
+            status["hub"]["synced"] == true && status["hub"]["reportPending"] == false
+        });
         daemon
     }
 
