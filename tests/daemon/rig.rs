@@ -209,7 +209,9 @@ impl Daemon {
     /// Does anything come on the service manager's socket before this time is over?
     pub(crate) fn is_notified_within(&mut self, time: Duration) -> bool {
         self.notify.set_read_timeout(Some(time)).unwrap();
-        self.notify.recv(&mut [0; 4096]).is_ok()
+        let told = self.notify.recv(&mut [0; 4096]).is_ok();
+        self.notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        told
     }
 
     /// What this daemon said so far.
