@@ -69,7 +69,6 @@ fn a_fan_starts_with_its_kick_and_then_moves_no_faster_than_it_may() {
     rig.wait_drive("fan", |now| now == 750);
     rig.set_temperature("22.0");
     rig.wait_drive("fan", |now| now == 250);
-    rig.wait_reported("rest", |r| r["components"]["fan"]["dutyPercent"] == 25);
     let changes = changes(&rig, "fan");
     let [_, (kicked_ms, 1000), (ended_ms, level), ..] = changes[..] else { panic!("{changes:?}") };
     assert!(ended_ms - kicked_ms >= 300 && (200..750).contains(&level), "{changes:?}");
