@@ -69,7 +69,6 @@ fn a_fan_starts_with_its_kick_and_then_moves_no_faster_than_it_may() {
     rig.wait_drive("fan", |now| now == 750);
     rig.set_temperature("22.0");
     rig.wait_drive("fan", |now| now == 250);
-    rig.wait_reported("rest", |r| r["components"]["fan"]["dutyPercent"] == 25);
     let changes = changes(&rig, "fan");
     let [_, (kicked_ms, 1000), (ended_ms, level), ..] = changes[..] else { panic!("{changes:?}") };
     assert!(ended_ms - kicked_ms >= 300 && (200..750).contains(&level), "{changes:?}");
@@ -188,6 +187,18 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
         "climate                           does not drive it",
     ] {
         assert!(said.out.contains(told), "{told} is missing in:\n{}", said.out);
+    }
+}
+
+#[test]
+fn check_hardware_says_of_a_sensor_what_is_missing() {
+    let rig = Rig::new();
+    fs::remove_file(rig.path("temperature")).unwrap();
+    let said = say(&mut rig.command(&["check", "--hardware"]));
+    assert_eq!(said.code, 78, "{}", said.out);
+    let told = said.out.lines().find(|line| line.starts_with("  sensor     cabinet: ")).unwrap();
+    for words in ["missing", rig.path("temperature").to_str().unwrap()] {
+        assert!(told.contains(words), "{words} is missing in: {told}");
     }
 }
 

@@ -32,7 +32,7 @@ fn an_upgrade_does_not_show_on_the_outputs() {
     let daemon = rig.start_synced();
     daemon.wait_log("taken over from the daemon before");
     assert!(!rig.path("handover").exists(), "a later stop would leave the outputs on");
-    rig.wait_reported("a reading of the new daemon", |r| r["components"]["climate"]["sensor"] == "ok");
+    rig.wait_status("a reading of the new daemon", |status| status["sensors"]["cabinet"]["value"] == 24);
     assert_eq!(rig.trace().len(), changes, "{:?}", rig.trace());
     // From here on everything is as ever.
     rig.set_temperature("26.0");

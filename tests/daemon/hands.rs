@@ -3,12 +3,6 @@
 use crate::rig::{CLIMATE, Rig, SENSOR, eventually, say};
 use serde_json::{Value, json};
 
-fn status(rig: &Rig) -> Value {
-    let said = say(&mut rig.command(&["status", "--json"]));
-    assert_eq!(said.code, 0, "{}", said.err);
-    serde_json::from_str(&said.out).unwrap()
-}
-
 /// The board writes the drive first and its cause a moment later.
 fn wait_cause(rig: &Rig, cause: &str) {
     let last = || rig.trace().last().map(|line| line["cause"].clone());
@@ -37,7 +31,7 @@ fn an_override_turns_the_output_and_ends_by_itself() {
     // Who did it stands in the log with its own field, and in the trail.
     let fields = r#"output="fan" permille=700 cause="override" by=uid "#;
     assert!(daemon.log().contains(fields), "{}", daemon.log());
-    let changes = status(&rig)["changes"].clone();
+    let changes = rig.status()["changes"].clone();
     assert_eq!((&changes[0]["cause"], &changes[1]["cause"]), (&json!("climate"), &json!("override")));
     assert!(changes[1]["by"].as_str().unwrap().starts_with("uid "), "{changes}");
 }
@@ -61,7 +55,7 @@ fn an_override_survives_the_daemons_death_and_keeps_its_end() {
     daemon.kill();
     let changes = rig.trace().len();
     let _daemon = rig.start();
-    let over = status(&rig)["outputs"]["fan"]["override"].clone();
+    let over = rig.status()["outputs"]["fan"]["override"].clone();
     assert_eq!(over["percent"], 0);
     assert!((3000..=3600).contains(&over["secondsLeft"].as_u64().unwrap()), "{over}");
     let since: Vec<Value> = rig.trace()[changes..].iter().map(|change| change["permille"].clone()).collect();
@@ -103,7 +97,7 @@ fn a_relay_does_not_chatter_when_the_daemon_is_killed_and_comes_back() {
     assert_eq!(rig.drive("fan"), Some(0));
     let changes = rig.trace().len();
     let daemon = rig.start_synced();
-    rig.wait_reported("it follows", |r| r["components"]["fan"]["cause"] == "climate");
+    rig.wait_status("it follows", |status| status["outputs"]["fan"]["cause"] == "climate");
     assert!(daemon.stop().success());
     let since: Vec<Value> = rig.trace()[changes..].iter().map(|change| change["permille"].clone()).collect();
     assert!(since.iter().all(|permille| permille == 0), "{since:?}");
@@ -133,7 +127,7 @@ fn what_cannot_be_done_has_its_exit_status_and_says_what_can() {
         assert_eq!(said.code, 64, "{words:?}: {}", said.err);
         assert!(said.err.contains(says), "{words:?}: {}", said.err);
     }
-    assert_eq!(status(&rig)["outputs"]["fan"]["override"], Value::Null);
+    assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
 }
 
 #[test]
@@ -156,7 +150,7 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
     ] {
         assert!(page.contains(part), "{part:?} is missing in:\n{page}");
     }
-    let object = status(&rig);
+    let object = rig.status();
     assert_eq!((&object["link"]["state"], &object["hub"]["synced"]), (&json!("connected"), &json!(true)));
     assert_eq!(object["pid"], daemon.id());
     let changes = |words: &[&str]| {
@@ -171,4 +165,42 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
     let desired: Value = serde_json::from_str(&say(&mut rig.command(&["twin", "desired"])).out).unwrap();
     assert_eq!(desired, json!({"zebra": 1, "$version": version}));
     std::fs::rename(rig.path("elsewhere"), &state).unwrap();
+}
+
+#[test]
+fn status_tells_of_a_hub_that_is_gone_the_age_of_the_copy_and_the_report_that_waits() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    let in_contact = rig.wait_status("contact", |status| status["hub"]["reportPending"] == false);
+    assert_eq!(in_contact["hub"]["synced"], true);
+    rig.hub.block_on(rig.hub.stop_listening());
+    rig.set_temperature("24.0");
+    rig.wait_status("a copy that ages", |status| {
+        let hub = &status["hub"];
+        hub["reportPending"] == true && hub["copyAgeSeconds"].as_u64() >= Some(2)
+    });
+    let page = say(&mut rig.command(&["status"])).out;
+    for part in [
+        "MyTwinDevice, not connected for ",
+        "next attempt in ",
+        "desired version 1, ",
+        "s old",
+        "a report waits",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing in:\n{page}");
+    }
+}
+
+#[test]
+fn an_override_says_on_off_or_a_share() {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    for (setting, permille) in [("on", 1000), ("off", 0), ("62.5%", 625)] {
+        let said = say(&mut rig.command(&["override", "fan", setting, "--for", "1h"]));
+        assert_eq!(said.code, 0, "{}", said.err);
+        rig.wait_drive("fan", |now| now == permille);
+    }
+    assert_eq!(say(&mut rig.command(&["override", "fan", "clear"])).code, 0);
+    rig.wait_drive("fan", |now| now == 250);
 }

@@ -1,8 +1,10 @@
 //! Start, reload and stop, as a service manager and an operator see them.
 
-use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, line_of, say};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use std::fs;
+use std::time::Duration;
 use twinhub::{CloseReason, Event};
 
 #[test]
@@ -37,9 +39,11 @@ fn the_daemon_holds_no_huge_pages_whatever_the_kernel_gives_others() {
 fn sigint_ends_in_order_too() {
     let rig = Rig::new();
     let daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
     daemon.signal("INT");
     assert_eq!(daemon.wait_end().code(), Some(0));
     assert_eq!(rig.drive("fan"), Some(0));
+    assert_eq!(rig.trace().last().unwrap()["cause"], "fail-safe stop");
 }
 
 #[test]
@@ -49,10 +53,14 @@ fn a_wrong_configuration_is_refused_on_sighup_and_the_running_one_stays() {
     let daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 500);
     let changes = rig.trace().len();
-    rig.write_config(&format!("{}{FAN}{SENSOR}{CLIMATE}hysteresys = 1.0\n", rig.base()));
+    let wrong = format!("{}{FAN}{SENSOR}{CLIMATE}hysteresys = 1.0\n", rig.base());
+    rig.write_config(&wrong);
     daemon.signal("HUP");
     daemon.wait_log("the running one stays");
-    assert!(daemon.log().contains("did you mean `hysteresis`"), "{}", daemon.log());
+    let place = format!("twind.toml:{}:1:", line_of(&wrong, "hysteresys"));
+    for words in [place.as_str(), "did you mean `hysteresis`"] {
+        assert!(daemon.log().contains(words), "{words} is missing in:\n{}", daemon.log());
+    }
     rig.set_temperature("26.0");
     rig.wait_drive("fan", |now| now == 750);
     assert_eq!(rig.trace().len(), changes + 1, "the refused reload moved a pin: {:?}", rig.trace());
@@ -90,6 +98,7 @@ fn an_output_that_the_new_configuration_drops_goes_to_its_stop_row() {
     rig.configure("");
     daemon.signal("HUP");
     rig.wait_drive("lamp", |now| now == 0);
+    assert_eq!(rig.trace().last().unwrap()["cause"], "fail-safe stop");
     rig.wait_reported("the lamp means nothing now", |r| r["notMapped"] == json!(["lamp"]));
 }
 
@@ -97,9 +106,9 @@ fn an_output_that_the_new_configuration_drops_goes_to_its_stop_row() {
 fn the_service_manager_is_told_readiness_and_state() {
     let rig = Rig::new();
     let mut daemon = rig.start();
-    let status = daemon.wait_notified("hub: connected");
-    assert!(status.contains("STATUS="), "{status}");
-    daemon.wait_notified("climate: ");
+    daemon.wait_notified("STATUS=hub: connected;");
+    rig.set_temperature("warm");
+    daemon.wait_notified("climate: sensor-fault");
 }
 
 #[test]
@@ -119,21 +128,20 @@ fn a_service_manager_that_does_not_listen_holds_up_nothing() {
 }
 
 #[test]
-fn the_watchdog_is_fed_by_control_steps() {
+fn the_watchdog_is_fed_by_control_steps_and_starves_when_they_end() {
     let rig = Rig::new();
-    rig.configure("");
-    let socket = rig.path("notify.sock");
-    let notify = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
-    let mut child =
-        rig.command(&["run"]).env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "600000").spawn().unwrap();
-    let mut fed = 0;
-    let mut buffer = [0; 1024];
-    while fed < 5 {
-        let length = notify.recv(&mut buffer).unwrap();
-        fed += usize::from(String::from_utf8_lossy(&buffer[..length]).contains("WATCHDOG=1"));
+    let mut command = rig.command(&["run"]);
+    command.env("WATCHDOG_USEC", "600000");
+    let mut daemon = rig.spawn_as(command);
+    for _ in 0..5 {
+        daemon.wait_notified("WATCHDOG=1");
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    rig.wait_drive("fan", |now| now == 250);
+    // A drive that nobody takes, so that the step never ends.
+    mknodat(CWD, rig.path("board/.fan.tmp"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    rig.set_temperature("26.0");
+    let starves = || (!daemon.is_notified_within(Duration::from_secs(2))).then_some(());
+    eventually("silence", starves, || "it is fed though no step ends".to_owned());
 }
 
 #[test]
@@ -173,10 +181,16 @@ fn no_log_line_and_no_answer_holds_the_key() {
     let rig = Rig::new();
     let daemon = rig.start_synced();
     rig.hub.hub().kick(DEVICE);
-    daemon.wait_log("connected");
+    let connections = || daemon.log().matches("INFO connected ").count();
+    eventually("another connection", || (connections() == 2).then_some(()), || daemon.log());
     let keys = rig.hub.hub().device_keys(DEVICE).unwrap().unwrap();
-    let check = say(&mut rig.command(&["check"]));
-    for text in [daemon.log(), check.out, check.err] {
+    let mut texts = vec![daemon.log()];
+    for words in [&["check"][..], &["check", "--hardware"], &["status"], &["status", "--json"], &["twin"]] {
+        let said = say(&mut rig.command(words));
+        assert_eq!(said.code, 0, "{words:?}: {}", said.err);
+        texts.extend([said.out, said.err]);
+    }
+    for text in texts {
         assert!(!text.contains(&keys.primary) && !text.contains("SharedAccessSignature"), "{text}");
     }
 }

@@ -4,8 +4,10 @@ use crate::rig::{CLIMATE, FAN, Rig, SENSOR, eventually, say};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 fn connect(rig: &Rig) -> UnixStream {
@@ -52,7 +54,7 @@ fn follows(rig: &Rig) {
 #[test]
 fn the_service_tells_of_itself_and_each_method_answers() {
     let rig = Rig::new();
-    let _daemon = rig.start();
+    let _daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 250);
     let mode = fs::metadata(rig.path("twind.sock")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o660);
@@ -64,6 +66,8 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert!(told["parameters"]["description"].as_str().unwrap().contains("method SetOverride("));
     let status = call(client, "io.twind.Daemon.GetStatus", json!({})).unwrap();
     assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
+    let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
+    assert_eq!(twin["parameters"]["twin"]["$version"], 1);
     let order = json!({"output": "fan", "percent": 90, "seconds": 600});
     assert_eq!(call(client, "io.twind.Daemon.SetOverride", order).unwrap(), json!({"parameters": {}}));
     rig.wait_drive("fan", |now| now == 900);
@@ -170,4 +174,26 @@ fn the_socket_moves_with_the_configuration_and_is_gone_at_the_end() {
     assert!(fs::metadata(rig.path("run/other.sock")).unwrap().file_type().is_socket());
     assert!(daemon.stop().success());
     assert!(!rig.path("run/other.sock").exists());
+}
+
+#[test]
+fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    // Anybody may run the program, find socket and state, and read the configuration; but they are root's.
+    fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = rig.path("twind");
+    fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+    const NOBODY: u32 = 65_534;
+    for words in [&["status"][..], &["override", "fan", "on", "--for", "5m"], &["twin"]] {
+        let mut command = Command::new(&program);
+        command.args(rig.command(words).get_args()).env("RUNTIME_DIRECTORY", rig.dir.path());
+        let said = say(command.uid(NOBODY).gid(NOBODY));
+        assert_eq!((said.code, said.out.as_str()), (77, ""), "{words:?}: {}", said.err);
+        assert!(said.err.contains("as root"), "{words:?}: {}", said.err);
+    }
+    assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
 }

@@ -59,6 +59,6 @@ fn an_override_by_the_back_end_drives_and_is_told() {
     assert_eq!(call(&rig, "override", json!({"output": "lamp", "clear": true})).status, 404);
     assert_eq!(call(&rig, "override", json!({"output": "fan", "percent": 70})).status, 400);
     assert_eq!(call(&rig, "override", json!({"output": "fan", "clear": true})).status, 200);
-    rig.wait_drive("fan", |now| now != 700);
+    rig.wait_drive("fan", |now| now == 250);
     rig.wait_reported("its end", |r| r["components"]["fan"].get("override").is_none());
 }

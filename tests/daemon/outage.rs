@@ -1,7 +1,7 @@
 //! Outages, crashes and restarts: what was acknowledged is never lost, and both ends meet again.
 
-use crate::rig::{Rig, state_files};
-use serde_json::json;
+use crate::rig::{DEVICE, Rig, say, state_files};
+use serde_json::{Value, json};
 use std::fs;
 use twinhub::Event;
 
@@ -62,16 +62,21 @@ fn c24_a_kill_at_any_time_leaves_a_twin_that_was_true_once_and_heals() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     let mut killed = rig.start_synced();
+    let mut true_once = vec![json!({"$version": 1})];
     for round in 0..8 {
         // The kill falls anywhere between the notification, the disk and the acknowledgement.
-        let version = rig.desire(json!({"fanOn": round % 2 == 0, "patchId": format!("{round}")}));
+        let on = round % 2 == 0;
+        let version = rig.desire(json!({"fanOn": on, "patchId": format!("{round}")}));
+        true_once.push(json!({"fanOn": on, "patchId": format!("{round}"), "$version": version}));
         std::thread::sleep(std::time::Duration::from_millis(round * 3));
         killed.kill();
+        let kept: Value = serde_json::from_str(&say(&mut rig.command(&["twin", "desired"])).out).unwrap();
+        assert!(true_once.contains(&kept), "round {round}: {kept}");
         killed = rig.start();
         rig.wait_reported("both ends equal", |r| r["desiredVersion"] == version);
-        rig.wait_drive("fan", |now| now == if round % 2 == 0 { 200 } else { 0 });
+        rig.wait_drive("fan", |now| now == if on { 200 } else { 0 });
+        assert!(!killed.log().contains("ERROR"), "{}", killed.log());
     }
-    assert!(!killed.log().contains("ERROR"), "{}", killed.log());
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn a_cut_connection_is_made_again_and_brings_what_was_missed() {
     rig.hub.hub().faults().drop_desired(twinhub::Times::Next(1));
     rig.desire(json!({"fanOn": true}));
     let after = rig.hub.hub().last_sequence();
-    assert!(rig.hub.hub().kick(crate::rig::DEVICE));
+    assert!(rig.hub.hub().kick(DEVICE));
     rig.wait_event(after, |event| matches!(event, Event::Connected { .. }));
     rig.wait_reported("what was missed", |r| r["fanOn"] == true);
     assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
@@ -113,16 +118,24 @@ fn c24_a_state_file_cut_short_falls_back_to_the_other_and_two_are_fetched_again(
     assert_eq!(files.len(), 2, "two generations");
     let newest = files.iter().max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap();
     cut(newest);
+    rig.hub.block_on(rig.hub.stop_listening());
     let daemon = rig.start();
-    assert!(daemon.log().contains("WARN"), "{}", daemon.log());
-    rig.wait_drive("fan", |now| now == 200);
-    rig.wait_reported("equal again", |r| r["fanOn"] == true);
+    let told = daemon.log();
+    assert!(told.contains("started from the stored twin"), "{told}");
+    assert!(told.contains(&format!("WARN the stored twin {}", newest.display())), "{told}");
+    rig.hub.resume_listening().unwrap();
+    let version = rig.desire(json!({"patchId": "equal again"}));
+    rig.wait_reported("both ends equal", |r| r["desiredVersion"] == version);
     daemon.kill();
 
     state_files(&rig.path("state")).iter().for_each(|path| cut(path));
-    let daemon = rig.start_synced();
+    rig.hub.block_on(rig.hub.stop_listening());
+    let before = rig.trace().len();
+    let daemon = rig.start();
+    assert!(daemon.log().contains("started without a stored twin"), "{}", daemon.log());
+    assert_eq!(rig.trace()[before]["cause"], "fail-safe start");
+    rig.hub.resume_listening().unwrap();
     rig.wait_drive("fan", |now| now == 200);
-    assert!(daemon.log().contains("without a stored twin"), "{}", daemon.log());
 }
 
 fn cut(path: &std::path::Path) {
@@ -139,9 +152,9 @@ fn c22_a_device_made_anew_with_a_lower_version_is_taken_over() {
     }
     rig.wait_reported("the last patch", |r| r["lastPatchReceivedId"] == "2");
     let hub = rig.hub.hub();
-    let keys = hub.device_keys(crate::rig::DEVICE).unwrap().unwrap();
-    hub.delete_device(crate::rig::DEVICE).unwrap();
-    hub.create_device_with_keys(crate::rig::DEVICE, keys).unwrap();
+    let keys = hub.device_keys(DEVICE).unwrap().unwrap();
+    hub.delete_device(DEVICE).unwrap();
+    hub.create_device_with_keys(DEVICE, keys).unwrap();
     let told = rig.wait_reported("the new identity", |r| r["desiredVersion"] == 1);
     assert_eq!(told.get("fanOn"), None);
     daemon.wait_log("made anew");

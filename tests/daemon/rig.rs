@@ -77,23 +77,31 @@ impl Rig {
         daemon
     }
 
-    /// Starts the daemon, waits until it controls and its first report is with the hub.
+    /// Starts the daemon, waits until it controls, has the hub's twin, and has told what there is to tell: after a
+    /// restart that may be nothing.
     pub(crate) fn start_synced(&self) -> Daemon {
-        let after = self.hub.hub().last_sequence();
         let daemon = self.start();
-        self.wait_event(after, |event| matches!(event, Event::Reported { version: Some(_), .. }));
+        self.wait_status("contact", |status| {
+            status["hub"]["synced"] == true && status["hub"]["reportPending"] == false
+        });
         daemon
     }
 
     pub(crate) fn spawn(&self) -> Daemon {
+        self.spawn_as(self.command(&["run"]))
+    }
+
+    /// Spawns a command that is the daemon's, with what a test adds to its environment.
+    pub(crate) fn spawn_as(&self, mut command: Command) -> Daemon {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let log = self.path("log");
         let stderr = fs::File::options().create(true).append(true).open(&log).unwrap();
-        let child = self.command(&["run"]).env("NOTIFY_SOCKET", &socket).stderr(stderr).spawn().unwrap();
-        Daemon { child, notify, log }
+        let log_begins = stderr.metadata().unwrap().len().try_into().unwrap();
+        let child = command.env("NOTIFY_SOCKET", &socket).stderr(stderr).spawn().unwrap();
+        Daemon { child, notify, log, log_begins }
     }
 
     /// A command of the binary on this rig's configuration.
@@ -107,6 +115,18 @@ impl Rig {
         command.env("RUNTIME_DIRECTORY", self.dir.path());
         command.env("RUST_LOG", "debug").stdin(Stdio::null());
         command
+    }
+
+    /// What `twind status` says of the daemon that runs.
+    pub(crate) fn status(&self) -> Value {
+        let said = say(&mut self.command(&["status", "--json"]));
+        assert_eq!(said.code, 0, "{}", said.err);
+        serde_json::from_str(&said.out).unwrap()
+    }
+
+    /// Waits until the running daemon's status satisfies `good`.
+    pub(crate) fn wait_status(&self, what: &str, good: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, || Some(self.status()).filter(&good), || format!("{:#}", self.status()))
     }
 
     pub(crate) fn desire(&self, patch: Value) -> u64 {
@@ -159,6 +179,8 @@ pub(crate) struct Daemon {
     child: Child,
     notify: UnixDatagram,
     log: PathBuf,
+    /// Before it stands what the daemons before this one said.
+    log_begins: usize,
 }
 
 impl Daemon {
@@ -184,12 +206,27 @@ impl Daemon {
         }
     }
 
+    /// Does anything come on the service manager's socket before this time is over?
+    pub(crate) fn is_notified_within(&mut self, time: Duration) -> bool {
+        self.notify.set_read_timeout(Some(time)).unwrap();
+        let told = self.notify.recv(&mut [0; 4096]).is_ok();
+        self.notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        told
+    }
+
+    /// What this daemon said so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        fs::read_to_string(&self.log).unwrap().split_off(self.log_begins)
     }
 
     pub(crate) fn wait_log(&self, wanted: &str) {
         eventually(wanted, || self.log().contains(wanted).then_some(()), || self.log());
+    }
+
+    /// Waits for the first line that needs a person.
+    pub(crate) fn wait_error(&self) -> String {
+        let find = || self.log().lines().find(|line| line.contains("ERROR")).map(str::to_owned);
+        eventually("an error", find, || self.log())
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -210,7 +247,7 @@ impl Daemon {
     pub(crate) fn wait_end(mut self) -> ExitStatus {
         let log = self.log.clone();
         let find = || self.child.try_wait().unwrap();
-        eventually("the daemon's end", find, || fs::read_to_string(&log).unwrap_or_default())
+        eventually("the daemon's end", find, || fs::read_to_string(&log).unwrap())
     }
 }
 
@@ -250,6 +287,11 @@ pub(crate) fn eventually<T>(
         assert!(Instant::now() < end, "never came: {what}; instead:\n{}", otherwise());
         sleep(Duration::from_millis(10));
     }
+}
+
+/// In which line of a file, as a person counts them, is the first that begins so?
+pub(crate) fn line_of(text: &str, begins: &str) -> usize {
+    text.lines().position(|line| line.starts_with(begins)).unwrap() + 1
 }
 
 /// The state files of a state directory.

@@ -148,6 +148,33 @@ fn each_output_goes_to_its_row_while_the_hub_is_silent_and_comes_back() {
     assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
 }
 
+#[test]
+fn an_output_that_a_row_keeps_stays_as_it_is_until_the_case_is_over() {
+    let rig = site();
+    let _daemon = rig.start_synced();
+    desire(&rig);
+    for (case, fan) in [("overheat", 600), ("sensor-fault", 400), ("hub-silent", 250)] {
+        match case {
+            "overheat" => rig.set_temperature("75.0"),
+            "sensor-fault" => rig.set_temperature("warm"),
+            _ => rig.hub.block_on(rig.hub.stop_listening()),
+        }
+        let by_rows = [fan, 1000, 0, 1000];
+        wait(&rig, case, by_rows);
+        let hand = say(&mut rig.command(&["override", "lamp", "off", "--for", "1h"]));
+        assert_eq!(hand.code, 0, "{}", hand.err);
+        assert_eq!(rig.status()["outputs"]["lamp"]["override"]["percent"], 0);
+        assert_eq!(drives(&rig), by_rows.map(Some), "{case}");
+        match case {
+            "hub-silent" => rig.hub.resume_listening().unwrap(),
+            _ => rig.set_temperature("22.0"),
+        }
+        wait(&rig, "the hand, when the case is over", [300, 0, 1000, 0]);
+        assert_eq!(say(&mut rig.command(&["override", "lamp", "clear"])).code, 0);
+        wait(&rig, "what the back end wants", WANTED);
+    }
+}
+
 /// The command, as the service manager calls it.
 fn safe(rig: &Rig, result: Option<&str>) -> Command {
     let mut command = rig.command(&["safe"]);

@@ -60,6 +60,65 @@ fn the_fan_follows_fan_on_as_a_boolean_and_as_a_string() {
     rig.desire(json!({"fanOn": null}));
     let told = rig.wait_reported("automatic", |r| r.get("fanOn").is_none());
     assert_eq!(told["components"]["fan"]["cause"], "climate");
+    // True is the least: the range sets how much above.
+    rig.set_temperature("26.0");
+    rig.wait_drive("fan", |now| now == 750);
+    rig.desire(json!({"fanOn": true}));
+    rig.wait_reported("still by the range", |r| r["fanOn"] == true);
+    assert_eq!(rig.drive("fan"), Some(750));
+    rig.set_temperature("15.0");
+    rig.wait_drive("fan", |now| now == 200);
+}
+
+#[test]
+fn fan_on_false_yields_to_the_fail_safe_rows_and_to_nothing_else() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 500);
+    rig.desire(json!({"fanOn": false}));
+    rig.wait_drive("fan", |now| now == 0);
+    rig.set_temperature("40.0");
+    rig.wait_reported("the heat", |r| r["components"]["climate"]["regime"] == "too-warm");
+    assert_eq!(rig.drive("fan"), Some(0));
+    rig.set_temperature("warm");
+    rig.wait_drive("fan", |now| now == 1000);
+    rig.set_temperature("24.0");
+    rig.wait_drive("fan", |now| now == 0);
+}
+
+#[test]
+fn fan_on_drives_the_output_that_names_it_instead_of_what_cools() {
+    let rig = Rig::new();
+    rig.configure("[outputs.vent]\npin = 22\nproperty = \"fanOn\"\n");
+    let _daemon = rig.start_synced();
+    for (on, permille) in [(true, 1000), (false, 0)] {
+        rig.desire(json!({ "fanOn": on }));
+        rig.wait_drive("vent", |now| now == permille);
+        rig.wait_reported("the vent", |r| r["fanOn"] == on && r["components"]["vent"]["on"] == on);
+        assert_eq!(rig.drive("fan"), Some(250), "it follows the range alone");
+    }
+}
+
+#[test]
+fn a_range_is_in_the_unit_that_is_desired_with_it() {
+    let rig = Rig::new();
+    rig.set_temperature("25.0");
+    let _daemon = rig.start_synced();
+    // 25 °C is half way, a quarter, three quarters and all of the way.
+    for (units, min, max, permille, shown) in [
+        ("fahrenheit", 68.0, 86.0, 500, 77.0),
+        ("celsius", 20.0, 40.0, 250, 25.0),
+        ("kelvin", 295.15, 299.15, 750, 298.15),
+        ("farenheit", 59.0, 77.0, 1000, 77.0),
+    ] {
+        let climate = json!({"minTemperature": min, "maxTemperature": max});
+        rig.desire(json!({"components": {"system": {"units": units}, "climate": climate}}));
+        rig.wait_drive("fan", |now| now == permille);
+        rig.wait_reported(units, |r| {
+            r["components"]["climate"]["temperature"].as_f64() == Some(shown) && r["maxTemperature"] == max
+        });
+    }
 }
 
 #[test]
@@ -83,21 +142,45 @@ fn the_range_drives_the_fan_in_proportion_and_a_lone_maximum_uses_the_stored_min
 #[test]
 fn a_range_that_cannot_be_applied_is_refused_whole_and_told() {
     let rig = Rig::new();
+    rig.configure("limits = { min = 5.0, max = 45.0 }\n");
     let _daemon = rig.start_synced();
     rig.set_temperature("24.0");
-    rig.desire(json!({"components": {"climate": {"minTemperature": 20, "maxTemperature": 28}}}));
-    rig.wait_drive("fan", |now| now == 500);
-    let version = rig.desire(json!({"components": {"climate": {"minTemperature": 40}}}));
-    let told = rig.wait_reported("the refusal", |r| !r["rejected"].is_null());
-    let refusal = &told["rejected"]["components"]["climate"];
-    assert_eq!(refusal["code"], 400);
-    assert_eq!(refusal["version"], version);
-    assert_eq!(refusal["value"], json!({"minTemperature": 40, "maxTemperature": 28}));
-    assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(20), &json!(28)));
-    assert_eq!(rig.drive("fan"), Some(500));
-    rig.desire(json!({"components": {"climate": {"maxTemperature": 48}}}));
+    let good =
+        json!({"system": {"units": "celsius"}, "climate": {"minTemperature": 20, "maxTemperature": 28}});
+    for (wrong, value) in [
+        (json!({"climate": {"minTemperature": 40}}), json!({"minTemperature": 40, "maxTemperature": 28})),
+        (json!({"climate": {"maxTemperature": 20}}), json!({"minTemperature": 20, "maxTemperature": 20})),
+        (json!({"climate": {"maxTemperature": 46}}), json!({"minTemperature": 20, "maxTemperature": 46})),
+        (
+            json!({"climate": {"minTemperature": "4.9"}}),
+            json!({"minTemperature": "4.9", "maxTemperature": 28}),
+        ),
+        (
+            json!({"climate": {"maxTemperature": "warm"}}),
+            json!({"minTemperature": 20, "maxTemperature": "warm"}),
+        ),
+        (json!({"climate": {"maxTemperature": true}}), json!({"minTemperature": 20, "maxTemperature": true})),
+        (json!({"system": {"units": "réaumur"}}), json!({"minTemperature": 20, "maxTemperature": 28})),
+    ] {
+        rig.desire(json!({ "components": good }));
+        rig.wait_reported("nothing refused", |r| r["maxTemperature"] == 28 && r.get("rejected").is_none());
+        rig.wait_drive("fan", |now| now == 500);
+        let version = rig.desire(json!({ "components": wrong }));
+        let told = rig.wait_reported("the refusal", |r| r["desiredVersion"] == version);
+        let refusal = &told["rejected"]["components"]["climate"];
+        assert_eq!(
+            (&refusal["code"], &refusal["version"]),
+            (&json!(400), &json!(version)),
+            "{wrong}: {told:#}"
+        );
+        assert_eq!(refusal["value"], value, "{wrong}");
+        assert!(refusal["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{wrong}: {refusal}");
+        assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(20), &json!(28)), "{wrong}");
+        assert_eq!(rig.drive("fan"), Some(500), "{wrong}");
+    }
+    rig.desire(json!({"components": {"system": {"units": "celsius"}, "climate": {"minTemperature": 21}}}));
     let told = rig.wait_reported("mended", |r| r.get("rejected").is_none());
-    assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(40), &json!(48)));
+    assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(21), &json!(28)));
 }
 
 #[test]

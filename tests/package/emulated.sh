@@ -30,7 +30,7 @@ hand_over_secrets() {
 left_out() {
     case $1 in
     nothing_waits_for_the_network | the_exposure_is_low) say "judges the unit's file" ;;
-    a_daemon_that_dies_again_and_again_*) say "eleven slow starts to see systemd count" ;;
+    a_daemon_that_dies_again_and_again_*) say "many slow starts to see systemd count" ;;
     a_downgrade_* | a_reinstallation_*) say "an upgrade by another name, to the same scripts" ;;
     an_upgrade_to_a_daemon_that_cannot_start_* | a_stopped_service_*) say "judges the scripts" ;;
     a_new_installation_*) say "the stored twin was read at the upgrade, and the rest is the scripts'" ;;

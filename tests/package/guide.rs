@@ -8,14 +8,17 @@ use std::process::Command;
 
 const GUIDE: &str = "packaging/gateway.md";
 
-/// All of the program's text, with texts that go on in the next line in one.
+/// All of the program's text but comments and tests, with texts that go on in the next line in one.
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && name != "tests" {
             sources(&path, text);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
             let file = fs::read_to_string(&path).unwrap();
+            let program = file.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let spoken = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let file: String = spoken.flat_map(|line| [line, "\n"]).collect();
             let mut parts = file.split("\\\n");
             text.push_str(parts.next().unwrap());
             parts.for_each(|part| text.push_str(part.trim_start()));

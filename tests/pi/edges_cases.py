@@ -136,8 +136,9 @@ class Cases:
         # The fan rests, so nothing is driven but by the look, if at all.
         before = self.levels()
         code, held = self.look()
+        expect("exit status of the look, while it runs", code, 0)
         for pin in PINS.values():
-            contains("the look, while it runs", held, rf"line {pin}: (held by the twind that runs, an output now|free)")
+            contains("the look, while it runs", held, rf"line {pin}: held by the twind that runs, an output now")
         contains("the look, while it runs", held, rf"line {TACH}: held by the twind that runs, an input now")
         expect("wires after the look", self.levels(), before)
         for percent, level in (("on", 1), ("off", 0)):
@@ -147,8 +148,19 @@ class Cases:
         return f"{len(scene)} temperatures and a hand: lines follow; twice looked, nothing driven"
 
     def stop(self):
+        """In order, from all that cools: the stop rows are driven before the lines go to their resistors."""
+        self.temperature(30)
+        self.settle("before the stop", {"relay": 1000, "fan": 1000, "heater": 0})
+        self.machine.forget()
         self.daemon.signal("TERM")
+        last = self.last_driven()
+        expect("what a stop drove last", (last["relay"], last["fan"]), (0, 0))
         expect("wires after a stop, at their resistors", self.levels(), RESISTORS)
+
+    def last_driven(self):
+        """The last level that each output's line was driven to; `None` if it was not."""
+        driven = self.machine.driven()
+        return {name: next((level for _, at, level in reversed(driven) if at == pin), None) for name, pin in PINS.items()}
 
     # --- edges --------------------------------------------------------------------------------------------------------
 
@@ -223,8 +235,8 @@ class Cases:
     # --- PWM by software ----------------------------------------------------------------------------------------------
 
     def pwm(self):
-        """High for its share of the time, by the kernel's record. A busy machine may delay a switch, so one good look of
-        ten is enough."""
+        """High for its share of the time, at its frequency, by the kernel's record. A busy machine may delay a switch, so
+        one good look of ten is enough; and every delay makes a period longer, so the frequency is only held to a half."""
         self.begin()
         seen = []
         for celsius, permille in [(22.4, 300), (26, 750)]:
@@ -245,10 +257,11 @@ class Cases:
                 continue
             whole = events[-1][0] - events[0][0]
             high = sum(b[0] - a[0] for a, b in zip(events, events[1:]) if a[2])
-            seen.append(f"{100 * high / whole:.1f} % of {100 * wanted:.0f} % at {periods / whole:.2f} Hz")
-            if abs(high / whole - wanted) <= 0.02:
+            hertz = periods / whole
+            seen.append(f"{100 * high / whole:.1f} % of {100 * wanted:.0f} % at {hertz:.2f} of {FAN_HZ} Hz")
+            if abs(high / whole - wanted) <= 0.02 and 0.5 < hertz / FAN_HZ < 1.5:
                 return f"{seen[-1]}, look {len(seen)}"
-        raise Failed(f"the share of time in which the fan's line is high: {', '.join(seen)}")
+        raise Failed(f"how the fan's line is switched: {', '.join(seen)}")
 
     # --- kill -9 ------------------------------------------------------------------------------------------------------
 
@@ -273,9 +286,7 @@ class Cases:
         for name, level in rows.items():
             permille = 1000 if level != (name == "heater") else 0
             contains("twind safe", said, rf"(?m)^{name}: {permille} permille")
-        driven = self.machine.driven()
-        last = {name: ([level for _, at, level in driven if at == PINS[name]] or [None])[-1] for name in PINS}
-        expect("what `twind safe` drove last", last, {**rows, "pump": None})
+        expect("what `twind safe` drove last", self.last_driven(), {**rows, "pump": None})
         expect("wires, after twind safe", self.levels(), {**RESISTORS, "pump": 1})
         kept = [self.keeps(1), self.keeps(0)]
         return f"killed: at the resistors; twind safe: relay and fan on, heater off, pump untouched; {'; '.join(kept)}"

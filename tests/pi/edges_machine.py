@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import time
-import time
 
 from machine import Guest, until
 

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
     task::JoinHandle,
     time::timeout,
@@ -25,9 +25,38 @@ use tokio_util::sync::CancellationToken;
 
 const HANDSHAKE: Duration = Duration::from_secs(15);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+/// Connections that may wait for being accepted.
+const BACKLOG: u32 = 1024;
 
 /// The TLS configuration that the next connection gets.
 pub(crate) type Presented = Arc<Mutex<Arc<ServerConfig>>>;
+
+/// The hub's two ports while nobody listens: connections are refused, and the system gives them to nobody else.
+pub(crate) struct Ports {
+    mqtt: TcpSocket,
+    https: TcpSocket,
+}
+
+impl Ports {
+    /// Takes the ports; the address that cannot be had comes with the error.
+    pub(crate) fn take(mqtt: SocketAddr, https: SocketAddr) -> Result<Self, (SocketAddr, io::Error)> {
+        let take = |address| bind(address).map_err(|error| (address, error));
+        Ok(Self { mqtt: take(mqtt)?, https: take(https)? })
+    }
+
+    /// Of devices and of back ends.
+    pub(crate) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.mqtt.local_addr()?, self.https.local_addr()?))
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // The ends of earlier connections do not count.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
 
 /// The accepting tasks of one stretch of listening.
 pub(crate) struct Listeners {
@@ -39,13 +68,8 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Starts accepting on both sockets. Must be called within a runtime.
-    pub(crate) fn start(
-        shared: &Arc<Shared>,
-        mqtt: std::net::TcpListener,
-        https: std::net::TcpListener,
-        presented: &Presented,
-    ) -> io::Result<Self> {
+    /// Starts accepting on both ports. Must be called within a runtime.
+    pub(crate) fn start(shared: &Arc<Shared>, ports: Ports, presented: &Presented) -> io::Result<Self> {
         let done = CancellationToken::new();
         let (device_here, devices_gone) = mpsc::channel::<()>(1);
         let (hub, over) = (shared.clone(), done.clone());
@@ -58,9 +82,9 @@ impl Listeners {
                 drop(here);
             });
         };
-        let devices = accept(shared.clone(), to_tokio(mqtt)?, presented.clone(), done.clone(), serve_device);
+        let (mqtt, https) = (ports.mqtt.listen(BACKLOG)?, ports.https.listen(BACKLOG)?);
+        let devices = accept(shared.clone(), mqtt, presented.clone(), done.clone(), serve_device);
         let (sender, receiver) = mpsc::channel(16);
-        let https = to_tokio(https)?;
         let address = https.local_addr()?;
         let back_ends =
             accept(shared.clone(), https, presented.clone(), done.clone(), move |stream, peer| {
@@ -79,8 +103,9 @@ impl Listeners {
         Ok(Self { tasks: vec![devices, back_ends, serving], done, devices_gone })
     }
 
-    /// Stops accepting and ends the connections of devices; returns when the ports are free and the devices gone.
-    pub(crate) async fn stop(mut self) {
+    /// Stops accepting and ends the connections of devices; returns when the devices are gone. The ports are taken at
+    /// once, for a later stretch; `None` if somebody was quicker.
+    pub(crate) async fn stop(mut self, addresses: (SocketAddr, SocketAddr)) -> Option<Ports> {
         self.done.cancel();
         for task in &self.tasks {
             task.abort();
@@ -89,8 +114,10 @@ impl Listeners {
             // An aborted task ends in an error, which is what was asked for.
             let _ = task.await;
         }
+        let kept = Ports::take(addresses.0, addresses.1).ok();
         // Nothing is ever sent: this is the end of the last sender. Handshakes under way hold one as well.
         let _ = self.devices_gone.recv().await;
+        kept
     }
 }
 
@@ -112,11 +139,6 @@ impl Connected<IncomingStream<'_, Accepted>> for Client {
     fn connect_info(stream: IncomingStream<'_, Accepted>) -> Self {
         Self { certificate: certificate_of(stream.io()) }
     }
-}
-
-fn to_tokio(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
 }
 
 fn accept(

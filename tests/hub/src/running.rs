@@ -4,7 +4,7 @@ use crate::{
     behaviour::Behaviour,
     hub::Hub,
     identity::built_in_policies,
-    listen::{Listeners, Presented},
+    listen::{Listeners, Ports, Presented},
     pki::{Certified, Pki, PkiError, Validity},
     service_side::ServiceError,
     state::{Shared, State},
@@ -13,7 +13,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     fmt, fs, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -88,6 +88,10 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+fn unheard((address, error): (SocketAddr, io::Error)) -> StartError {
+    StartError::Listen(address, error)
+}
+
 impl From<PkiError> for StartError {
     fn from(error: PkiError) -> Self {
         Self::Pki(error)
@@ -118,6 +122,8 @@ pub struct Running {
     addresses: (SocketAddr, SocketAddr),
     folder: Option<PathBuf>,
     listeners: Mutex<Option<Listeners>>,
+    /// While nobody listens.
+    resting: Mutex<Option<Ports>>,
     saver: Option<JoinHandle<()>>,
     handle: Handle,
     runtime: Option<Runtime>,
@@ -176,18 +182,13 @@ impl Running {
         for id in &devices {
             hub.ensure_device(id).map_err(StartError::Device)?;
         }
-        let listen = |port| {
-            let address = SocketAddr::new(bind, port);
-            let bound =
-                TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            bound.map_err(|error| StartError::Listen(address, error))
-        };
-        let (mqtt, https) = (listen(mqtt_port)?, listen(https_port)?);
+        let asked = (SocketAddr::new(bind, mqtt_port), SocketAddr::new(bind, https_port));
+        let ports = Ports::take(asked.0, asked.1).map_err(unheard)?;
+        let addresses = ports.addresses().map_err(|error| StartError::Listen(asked.0, error))?;
         let configuration = tls::configuration(&own, tls13).map_err(StartError::Tls)?;
         let presented: Presented = Arc::new(Mutex::new(Arc::new(configuration)));
-        let addresses = (mqtt.0, https.0);
         let entered = handle.enter();
-        let listeners = Listeners::start(&hub.shared, mqtt.1, https.1, &presented)
+        let listeners = Listeners::start(&hub.shared, ports, &presented)
             .map_err(|error| StartError::Listen(addresses.0, error))?;
         let saver = folder.clone().map(|folder| tokio::spawn(keep_saving(hub.shared.clone(), folder)));
         drop(entered);
@@ -201,6 +202,7 @@ impl Running {
             addresses,
             folder,
             listeners: Mutex::new(Some(listeners)),
+            resting: Mutex::new(None),
             saver,
             handle,
             runtime: None,
@@ -249,7 +251,8 @@ impl Running {
     pub async fn stop_listening(&self) {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listeners) = listeners {
-            listeners.stop().await;
+            let ports = listeners.stop(self.addresses).await;
+            *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = ports;
         }
     }
 
@@ -257,11 +260,11 @@ impl Running {
     pub fn resume_listening(&self) -> Result<(), StartError> {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if listeners.is_none() {
-            let listen =
-                |address| TcpListener::bind(address).map_err(|error| StartError::Listen(address, error));
+            let kept = self.resting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let ports =
+                kept.map_or_else(|| Ports::take(self.addresses.0, self.addresses.1), Ok).map_err(unheard)?;
             let _entered = self.handle.enter();
-            let (mqtt, https) = (listen(self.addresses.0)?, listen(self.addresses.1)?);
-            let started = Listeners::start(&self.hub.shared, mqtt, https, &self.presented);
+            let started = Listeners::start(&self.hub.shared, ports, &self.presented);
             *listeners = Some(started.map_err(|error| StartError::Listen(self.addresses.0, error))?);
         }
         Ok(())

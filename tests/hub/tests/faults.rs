@@ -246,6 +246,19 @@ async fn the_shape_of_a_reset_follows_the_switch() {
 }
 
 #[tokio::test]
+async fn the_ports_of_a_hub_that_stops_listening_are_given_to_nobody_else() {
+    let hub = start().await;
+    // No connection was ever made there, whose end would hold the port for a while.
+    let port = hub.https_port();
+    hub.stop_listening().await;
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    let error = other.bind(([127, 0, 0, 1], port).into()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    hub.resume_listening().unwrap();
+    dial(&hub, port).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_hub_that_stops_listening_refuses_tcp_and_comes_back_on_the_same_ports() {
     let hub = start().await;
     let mut device = Device::ready(&hub, DEVICE).await;
