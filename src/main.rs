@@ -69,7 +69,11 @@ fn check(path: &std::path::Path, environment: &Environment, hardware: bool) -> u
         check::Outcome::Right if hardware => hardware::check(path, environment, out),
         outcome => outcome,
     };
-    if outcome == check::Outcome::Right { 0 } else { CONFIG }
+    match outcome {
+        check::Outcome::Right => 0,
+        check::Outcome::Wrong => CONFIG,
+        check::Outcome::Denied => NOT_PERMITTED,
+    }
 }
 
 fn status(path: &std::path::Path, environment: &Environment, json: bool, changes: Option<usize>) -> u8 {
@@ -193,5 +197,5 @@ fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
 
 fn wrong(faults: &ConfigFaults) -> u8 {
     eprintln!("{faults}");
-    CONFIG
+    if faults.is_denied { NOT_PERMITTED } else { CONFIG }
 }

@@ -18,6 +18,8 @@ pub enum Outcome {
     Right,
     /// The file has faults, and they are told.
     Wrong,
+    /// Whoever asks may not read the file, and is told.
+    Denied,
 }
 
 /// Checks a configuration file: a summary goes to `out`, or every fault to `err`.
@@ -30,7 +32,7 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write, err: &
         }
         Err(faults) => {
             let _ = writeln!(err, "{faults}");
-            Outcome::Wrong
+            if faults.is_denied { Outcome::Denied } else { Outcome::Wrong }
         }
     }
 }

@@ -107,7 +107,7 @@ impl Findings {
         found.dedup_by(|a, b| a.at == b.at && a.message == b.message);
         let faults: Vec<ConfigFault> =
             found.into_iter().map(|f| ConfigFault::new(text, f.at, f.message)).collect();
-        (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults })
+        (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults, is_denied: false })
     }
 }
 
@@ -126,21 +126,30 @@ pub struct ConfigFaults {
     pub file: PathBuf,
     /// What is wrong with it, in file order; never empty.
     pub faults: Vec<ConfigFault>,
+    /// Nothing is wrong with it, but this user may not read it.
+    pub is_denied: bool,
 }
 
 impl ConfigFaults {
+    /// This user may not read the file.
+    pub(super) fn denied(file: &Path) -> Self {
+        let reason = "this user may not: ask as root or as a member of the file's group \
+                      (the service reads it as a member of twind: chgrp twind, chmod 640)";
+        Self { is_denied: true, ..Self::unreadable(file, reason) }
+    }
+
     /// The file as a whole is at fault: it cannot be read.
     pub(super) fn unreadable(file: &Path, reason: &str) -> Self {
         let message = format!("this configuration file cannot be read: {reason}");
         let fault = ConfigFault { line: 1, column: 1, message, excerpt: None };
-        Self { file: file.to_owned(), faults: vec![fault] }
+        Self { file: file.to_owned(), faults: vec![fault], is_denied: false }
     }
 
     /// The file is text up to this byte only.
     pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
         let at = Span { start: byte, end: byte + 1 };
         let message = "not valid TOML: the file is not UTF-8 text from here".to_owned();
-        Self { file: file.to_owned(), faults: vec![ConfigFault::new(lossy, at, message)] }
+        Self { file: file.to_owned(), faults: vec![ConfigFault::new(lossy, at, message)], is_denied: false }
     }
 }
 

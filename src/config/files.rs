@@ -140,7 +140,10 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
 /// The text of the configuration file itself, which may also be a pipe.
 pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
     let unreadable = |reason: &dyn Display| ConfigFaults::unreadable(path, &reason.to_string());
-    let file = File::open(path).map_err(|reason| unreadable(&reason))?;
+    let file = File::open(path).map_err(|reason| match reason.kind() {
+        io::ErrorKind::PermissionDenied => ConfigFaults::denied(path),
+        _ => unreadable(&reason),
+    })?;
     let mut bytes = Vec::new();
     file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(|reason| unreadable(&reason))?;
     if bytes.len() as u64 > SIZE_MAX {

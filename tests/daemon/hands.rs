@@ -179,14 +179,12 @@ fn status_tells_of_a_hub_that_is_gone_the_age_of_the_copy_and_the_report_that_wa
         let hub = &status["hub"];
         hub["reportPending"] == true && hub["copyAgeSeconds"].as_u64() >= Some(2)
     });
-    let page = say(&mut rig.command(&["status"])).out;
-    for part in [
-        "MyTwinDevice, not connected for ",
-        "next attempt in ",
-        "desired version 1, ",
-        "s old",
-        "a report waits",
-    ] {
+    let between_attempts = || {
+        let page = say(&mut rig.command(&["status"])).out;
+        page.contains("MyTwinDevice, not connected for ").then_some(page)
+    };
+    let page = eventually("a page", between_attempts, || say(&mut rig.command(&["status"])).out);
+    for part in ["next attempt in ", "desired version 1, ", "s old", "a report waits"] {
         assert!(page.contains(part), "{part:?} is missing in:\n{page}");
     }
 }

@@ -188,12 +188,17 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     let program = rig.path("twind");
     fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
     const NOBODY: u32 = 65_534;
-    for words in [&["status"][..], &["override", "fan", "on", "--for", "5m"], &["twin"]] {
+    let refused = |words: &[&str]| {
         let mut command = Command::new(&program);
         command.args(rig.command(words).get_args()).env("RUNTIME_DIRECTORY", rig.dir.path());
         let said = say(command.uid(NOBODY).gid(NOBODY));
         assert_eq!((said.code, said.out.as_str()), (77, ""), "{words:?}: {}", said.err);
         assert!(said.err.contains("as root"), "{words:?}: {}", said.err);
-    }
+    };
+    let asking = [&["status"][..], &["watch"], &["override", "fan", "on", "--for", "5m"], &["twin"]];
+    asking.into_iter().for_each(refused);
+    // As the package installs it: not even the configuration.
+    fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o640)).unwrap();
+    asking.into_iter().chain([&["check"][..], &["safe"]]).for_each(refused);
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
 }
