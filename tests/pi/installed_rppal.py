@@ -1,0 +1,5 @@
+"""The registers inside the sandbox."""
+
+
+def rppal(unit):
+    return ""
