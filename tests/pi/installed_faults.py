@@ -25,7 +25,7 @@ def crash(unit):
         unit.settle("after the kill", {**AT_WORK, "relay": 0, "blower": 0})
     show(unit.board, trace)
     unit.hears(version)
-    if not re.search(r"pi-package +gone.*version.*pi-package +connected", hub.said()[heard:], re.S):
+    if not re.search(rf"{unit.device} +gone.*desired version {version}.*{unit.device} +connected", hub.said()[heard:], re.S):
         raise Failed(f"the patch is to be made while the daemon is away: {hub.said()[heard:]}")
     mine, hubs = unit.desired()
     if mine != hubs:
@@ -54,7 +54,10 @@ def watchdog(unit):
 
 def silent(unit):
     """The hub stands still with its connections open: the rows, and back when it goes on."""
+    heard = len(unit.hub.said())
     with unit.configured(SILENT, "reload"):
+        connected = rf"{unit.device} +connected"
+        until(lambda: f"it connects anew; {unit.said()}", lambda: re.search(connected, unit.hub.said()[heard:]))
         unit.look("connected")
         with unit.hub.frozen():
             unit.settle("hub silent", {**AT_WORK, "blower": 600, "heater": 0})
