@@ -6,9 +6,10 @@ whole card, which is only told."""
 from cost import cpu_share, resident_kib, written
 from machine import Failed, until
 
+QUIET_SECONDS = 15
 # As often as may be, so that some come; with the defaults it is every five minutes.
 QUICK = r"""s/^min-interval = .*/heartbeat = "1s"/"""
-HEARTBEATS, HEARTBEATS_A_DAY = 10, 24 * 60 // 5
+HEARTBEATS, HEARTBEATS_A_DAY = 5, 24 * 60 // 5
 # A patch of the back end an hour is more than a site has.
 PATCHES, PATCHES_A_DAY = 4, 24
 # The contract's: bytes a day.
@@ -19,13 +20,13 @@ def cost(unit):
     """Memory and writes are held to their budgets; time is only told."""
     machine, pid = unit.machine, unit.pid()
     before = written(machine, pid)
-    cpu = cpu_share(machine, pid, 20)
+    cpu = cpu_share(machine, pid, QUIET_SECONDS)
     quiet = difference(written(machine, pid), before)
-    with unit.configured(QUICK, "reload"):
+    with unit.configured(QUICK):
         beat = heartbeats(unit, pid)
         patch = patches(unit, pid)
     kib = resident_kib(machine, pid)
-    for what, (process, card) in {"20 s of quiet": quiet, "a heartbeat": beat, "a patch": patch}.items():
+    for what, (process, card) in {f"{QUIET_SECONDS} s of quiet": quiet, "a heartbeat": beat, "a patch": patch}.items():
         print(f"    written in {what}: {process:.0f} bytes by twind, {card:.0f} by all", flush=True)
     day = beat[0] * HEARTBEATS_A_DAY + patch[0] * PATCHES_A_DAY
     if quiet[0] or day > WRITTEN_MAX:

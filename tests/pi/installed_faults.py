@@ -3,7 +3,7 @@ showed from the fault on until all is well again, and prints it."""
 
 import re
 
-from machine import Failed, until
+from machine import OUTPUT, Failed, until
 from plant import CRASH, show
 from scene import AT_WORK
 
@@ -30,7 +30,7 @@ def crash(unit):
     mine, hubs = unit.desired()
     if mine != hubs:
         raise Failed(f"the copy is {mine}, the hub has {hubs}")
-    return f"{killed_of(trace)}; ExecStopPost: crash rows; restart and resync: desired version {version}, made meanwhile, is driven, and the copy is the hub's whole section"
+    return f"{killed_of(unit, trace)}; ExecStopPost: crash rows; restart and resync: desired version {version}, made meanwhile, is driven, and the copy is the hub's whole section"
 
 
 def watchdog(unit):
@@ -55,7 +55,7 @@ def watchdog(unit):
 def silent(unit):
     """The hub stands still with its connections open: the rows, and back when it goes on."""
     heard = len(unit.hub.said())
-    with unit.configured(SILENT, "reload"):
+    with unit.configured(SILENT):
         connected = rf"{unit.device} +connected"
         until(lambda: f"it connects anew; {unit.said()}", lambda: re.search(connected, unit.hub.said()[heard:]))
         unit.look("connected")
@@ -72,12 +72,14 @@ def has_crash_rows(unit, trace):
     until(lambda: f"the crash rows; seen {trace}; {unit.said()}", lambda: any(is_safe(wires) for _, wires in list(trace)), pause=0.01)
 
 
-def killed_of(trace):
-    """What was seen between the kill and `twind safe`, if somebody looked in time."""
-    frees = [seen for _, seen in trace if (seen["relay"], seen["heater"], seen["pump"], seen["lamp"]) == ((0, 1), (0, 0), (0, 1), 0)]
-    if (1, AT_WORK["blower"]) not in [seen["blower"] for seen in frees]:
-        return "killed: not seen before twind safe"
-    return "killed: pins become inputs, PWM keeps 30 %"
+def killed_of(unit, trace):
+    """What was seen between the kill and `twind safe`, if somebody looked in time: registers stay as they are, lines of
+    the kernel's become inputs."""
+    held = OUTPUT if unit.board == "rppal" else 0
+    wanted = {"relay": (held, 1), "heater": (held, 0), "pump": (held, 1), "lamp": held, "blower": (1, AT_WORK["blower"])}
+    if not any(wanted.items() <= seen.items() for _, seen in trace):
+        return "killed: nobody looked before twind safe"
+    return f"killed: pins {'stay driven' if held else 'become inputs'}, PWM keeps 30 %"
 
 
 def is_safe(wires):

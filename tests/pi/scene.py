@@ -47,7 +47,8 @@ def play(daemon, hub):
 
 
 def go_to_work(daemon, hub):
-    """After the scene: everything is driven, each in its way."""
+    """After the scene: everything is driven, each in its way, and the hub knows it."""
     daemon.machine.set_temperature(18)
-    hub.patch(daemon.device, {"fanOn": "true", "components": {"pump": {"on": True}}})
+    version = hub.patch(daemon.device, {"fanOn": "true", "components": {"pump": {"on": True}}})
+    daemon.hears(version)
     daemon.settle("at work", AT_WORK)

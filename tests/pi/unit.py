@@ -95,22 +95,21 @@ class Unit(Wired):
     # --- otherwise than installed -------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def configured(self, edit, action):
-        """With a configuration that this script of sed makes of the installed one, taken over by `reload` or `restart`."""
-        self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}")
+    def configured(self, edit):
+        """With a configuration that this script of sed makes of the installed one; it is read again."""
+        self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind")
         try:
-            self.machine.run(f"systemctl {action} twind", check=False)
             yield
         finally:
-            self.machine.run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}; systemctl {action} twind", check=False)
+            self.machine.run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind", check=False)
 
     @contextlib.contextmanager
-    def drop_in(self, lines):
-        """With these lines in its service's section. Both ways it is started anew."""
+    def drop_in(self, lines, then="restart"):
+        """With these lines in its service's section, for which it is started anew."""
         text = "\\n".join(["[Service]", *lines])
         self.machine.run(f"mkdir -p {DROP_IN}; printf '{text}\\n' >{DROP_IN}/x.conf; systemctl daemon-reload")
         try:
             self.machine.run("systemctl restart twind", check=False)
             yield
         finally:
-            self.machine.run(f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl restart twind", check=False)
+            self.machine.run(f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl {then} twind", check=False)
