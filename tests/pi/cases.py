@@ -155,7 +155,7 @@ class Cases:
         expect("relay, safe", safe["relay"], (held, 0))
         expect("heater, safe", safe["heater"], (held, 1))
         expect("blower, safe", safe["blower"], (1, CRASH["blower"]))
-        expect("lamp, safe", (safe["lamp"], safe["lamp level"]), (held, 0))
+        expect("lamp, safe", safe["lamp"], (held, 0))
 
     # --- what it costs ------------------------------------------------------------------------------------------------
 

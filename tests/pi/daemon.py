@@ -33,7 +33,7 @@ class Daemon(Wired, Process):
         before = self.wires()
         self.signal("TERM")
         wires, held = self.wires(), self.holds()
-        wanted = {"relay": (held, 0), "heater": (held, 1), "pump": (held, before["pump"][1]), "lamp": held, "blower": (1, 0)}
+        wanted = {"relay": (held, 0), "heater": (held, 1), "pump": (held, before["pump"][1]), "lamp": (held, None), "blower": (1, 0)}
         if self.has_pins and wires != wanted:
             raise Failed(f"stopped on {self.board}: {wires}, not {wanted}; log: {self.said()}")
 

@@ -4,7 +4,7 @@ showed from the fault on until all is well again, and prints it."""
 import re
 
 from machine import OUTPUT, Failed, until
-from plant import CRASH, show
+from plant import CRASH, PINS, show, steady
 from scene import AT_WORK
 
 # A hub that is silent shows by unanswered pings; what the outputs do then is 60 % and off.
@@ -48,7 +48,7 @@ def watchdog(unit):
     for line in told:
         print(f"    journal: {line}", flush=True)
     _, unit_says = unit.machine.run("systemctl show -P WatchdogUSec twind")
-    hung = next(seconds for seconds, wires in trace if is_safe(wires))
+    hung = next(seconds for seconds, seen in trace if is_safe(seen))
     return f"hung, outputs as they were; WatchdogSec={unit_says.strip()} of the unit: crash rows after {hung:.0f} s, then the twin again"
 
 
@@ -69,19 +69,24 @@ def silent(unit):
 
 
 def has_crash_rows(unit, trace):
-    until(lambda: f"the crash rows; seen {trace}; {unit.said()}", lambda: any(is_safe(wires) for _, wires in list(trace)), pause=0.01)
+    rows = lambda: any(is_safe(seen) for _, seen in list(trace))
+    until(lambda: f"the crash rows; seen {trace}; {unit.said()}", rows, pause=0.01)
 
 
 def killed_of(unit, trace):
-    """What was seen between the kill and `twind safe`, if somebody looked in time: registers stay as they are, lines of
-    the kernel's become inputs."""
-    held = OUTPUT if unit.board == "rppal" else 0
-    wanted = {"relay": (held, 1), "heater": (held, 0), "pump": (held, 1), "lamp": held, "blower": (1, AT_WORK["blower"])}
-    if not any(wanted.items() <= seen.items() for _, seen in trace):
+    """What was seen between the kill and `twind safe`, if somebody looked in time."""
+    if unit.board == "rppal":
+        # Registers belong to nobody, so of the kill itself nothing shows.
+        if any(seen[name][0] != OUTPUT for _, seen in trace for name in PINS):
+            raise Failed(f"pins are to stay outputs all the while: {trace}")
+        return "killed: pins stay driven, PWM keeps 30 %"
+    left = {"relay": (0, 1), "heater": (0, 0), "pump": (0, 1), "lamp": (0, None), "blower": (1, AT_WORK["blower"])}
+    if left not in [steady(seen) for _, seen in trace]:
         return "killed: nobody looked before twind safe"
-    return f"killed: pins {'stay driven' if held else 'become inputs'}, PWM keeps 30 %"
+    return "killed: pins become inputs, PWM keeps 30 %"
 
 
-def is_safe(wires):
-    """Whether these are the crash rows once `twind safe` is gone: PWM by software needs it no more."""
-    return (wires["relay"][1], wires["heater"][1], wires["pump"][1], wires["lamp level"], wires["blower"]) == (0, 1, 1, 0, (1, CRASH["blower"]))
+def is_safe(seen):
+    """Whether these are the crash rows, and the pump as it was."""
+    levels = {name: seen[name][1] for name in PINS}
+    return (levels, seen["blower"]) == ({"relay": 0, "heater": 1, "pump": 1, "lamp": 0}, (1, CRASH["blower"]))

@@ -7,6 +7,7 @@ when it is on, heats; `lamp`, PWM by software, and `pump`, on or off and kept as
 from machine import OUTPUT, Failed, until
 
 RELAY, HEATER, PUMP, LAMP = 17, 22, 23, 27
+PINS = {"relay": RELAY, "heater": HEATER, "pump": PUMP, "lamp": LAMP}
 LAMP_HZ = 2
 OUTPUTS = ("relay", "blower", "heater", "lamp", "pump")
 AT_REST = dict.fromkeys(OUTPUTS, 0)
@@ -58,60 +59,53 @@ def wires_of(drives):
         "relay": (OUTPUT, int(drives["relay"] > 0)),
         "heater": (OUTPUT, int(drives["heater"] == 0)),
         "pump": (OUTPUT, int(drives["pump"] > 0)),
-        "lamp": OUTPUT,
+        "lamp": (OUTPUT, None),
         "blower": (1, drives["blower"]),
     }
 
 
-def wires_in(registers):
-    """What registers say of the wires; of the lamp only what its pin is, since it flickers."""
-    pins = {"relay": RELAY, "heater": HEATER, "pump": PUMP}
-    return {
-        **{name: (registers.function(pin), registers.level(pin)) for name, pin in pins.items()},
-        "lamp": registers.function(LAMP),
-        "blower": registers.pwm(),
-    }
-
-
 def seen_in(registers):
-    """The wires, and the lamp's level of the moment."""
-    return {**wires_in(registers), "lamp level": registers.level(LAMP)}
+    """What registers say: of a pin its function and its level, of the PWM whether it is on and its duty."""
+    pins = {name: (registers.function(pin), registers.level(pin)) for name, pin in PINS.items()}
+    return {**pins, "blower": registers.pwm()}
+
+
+def steady(seen):
+    """The same without the level of the lamp, which flickers."""
+    return {**seen, "lamp": (seen["lamp"][0], None)}
 
 
 def in_words(seen):
-    """Of a pin whether it is an input or an output, and its level; of the PWM its duty."""
-    levels = {"lamp": seen["lamp level"], **{name: seen[name][1] for name in ("relay", "heater", "pump")}}
-    functions = {"lamp": seen["lamp"], **{name: seen[name][0] for name in ("relay", "heater", "pump")}}
-    pins = [f"{name} {'out' if functions[name] == OUTPUT else 'in'} {levels[name]}" for name in ("relay", "heater", "pump", "lamp")]
+    pins = [f"{name} {'out' if seen[name][0] == OUTPUT else 'in'} {seen[name][1]}" for name in PINS]
     on, permille = seen["blower"]
     return ", ".join([*pins, f"blower {permille / 10:g} %" if on else "blower's PWM off"])
 
 
 def show(board, trace):
-    """Prints what `Machine.watch` saw by `Wired.seen`, but for the lamp's own changes."""
+    """Prints what `Machine.watch` saw by `Wired.seen`, but for the lamp's flicker."""
     last = None
     for seconds, seen in trace:
-        wires = {**seen, "lamp level": None}
-        if wires != last:
+        if steady(seen) != last:
             print(f"    {board:8} {f'after {seconds:.2f} s':30} {in_words(seen)}", flush=True)
-        last = wires
+        last = steady(seen)
 
 
 class Wired:
     """A daemon of whatever life on the pins of `self.machine`; `self.board` is its driver, `said()` its log."""
 
+    def seen(self):
+        """What a probe on the board sees now."""
+        return seen_in(self.machine.registers())
+
     def wires(self):
-        return wires_in(self.machine.registers())
+        """The same, but for the lamp's flicker."""
+        return steady(self.seen())
 
     def look(self, moment):
-        """The wires now, printed with their registers."""
+        """What a probe sees now, printed with the registers."""
         registers = self.machine.registers()
         print(f"    {self.board:8} {moment:30} {registers} | {in_words(seen_in(registers))}", flush=True)
         return seen_in(registers)
-
-    def seen(self):
-        """The wires, and the lamp's level."""
-        return seen_in(self.machine.registers())
 
     def settle_wires(self, what, drives):
         """Waits until the registers have these drives."""
