@@ -14,6 +14,7 @@ import threading
 import time
 
 GPIO = 0x3F200000
+GPIO_CLEAR = GPIO + 0x28
 GPIO_LEVELS = GPIO + 0x34
 PWM = 0x3F20C000
 PWM_RANGE_1 = PWM + 0x10
@@ -187,15 +188,23 @@ class Machine(Guest):
         return time.monotonic() - begin
 
     def register(self, address):
+        return int(self._ask(f"readl 0x{address:x}"), 16)
+
+    def pull_low(self, pin):
+        """Drives a pin low from outside, whatever it is."""
+        self._ask(f"writel 0x{GPIO_CLEAR:x} 0x{1 << pin:x}")
+
+    def _ask(self, question):
+        """The answer of QEMU's qtest socket."""
         with self.qtest_lock:
-            self.qtest.write(f"readl 0x{address:x}\n")
+            self.qtest.write(f"{question}\n")
             self.qtest.flush()
             while True:
                 words = self.qtest.readline().split()
                 if not words:
                     raise Failed("QEMU is gone")
                 if words[0] == "OK":
-                    return int(words[1], 16)
+                    return words[-1]
 
     def registers(self):
         return Registers(self.register)
