@@ -4,39 +4,18 @@ import json
 import re
 import time
 
-from daemon import CRASH, LAMP, LAMP_HZ, OUTPUTS, PUMP, Daemon
+from cost import cpu_share, resident_kib
+from daemon import Daemon
+from installed import Installed
 from machine import Failed, until
+from plant import AT_REST, CRASH, PUMP
+from scene import AT_WORK, SCENE, go_to_work, play
 
 BOARDS = ("simulated", "gpiochip", "rppal")
 # The device of the wrong clock: its twin is on the card before the first boot.
 CLOCK_DEVICE = "pi-clock"
 CLOCK_DESIRED = {"fanOn": True, "components": {"climate": {"minTemperature": 20, "maxTemperature": 30}}}
 DEVICES = [f"pi-{board}" for board in BOARDS] + [CLOCK_DEVICE]
-# The contract's, with a page of 4 KiB.
-RESIDENT_KIB_MAX = 6144
-AT_REST = dict.fromkeys(OUTPUTS, 0)
-
-# The tutorial's back end, its values as it writes them (68 to 76, then 92 °F), and the temperatures of a day between
-# them: what changes, the temperature in °C or the desired section, and which drives must follow.
-SYSTEM = {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"}
-SCENE = [
-    ("Init", {"fanOn": "false", "components": {"system": SYSTEM, "climate": {"minTemperature": "68", "maxTemperature": "76"}}}, {}),
-    ("Switch fan on", {"fanOn": "true"}, {"relay": 1000, "blower": 450}),
-    ("Set maximum temperature", {"components": {"climate": {"maxTemperature": "92"}}}, {"relay": 1000, "blower": 300}),
-    ("Add WiFi component", {"components": {"wifi": {"channel": "6", "ssid": "my_network"}}}, {"relay": 1000, "blower": 300}),
-    ("26 °C", 26, {"relay": 1000, "blower": 450}),
-    ("30 °C", 30, {"relay": 1000, "blower": 750}),
-    ("40 °C", 40, {"relay": 1000, "blower": 1000}),
-    ("Delete WiFi component", {"components": {"wifi": None}}, {"relay": 1000, "blower": 1000}),
-    ("fanOn is null", {"fanOn": None}, {"relay": 1000, "blower": 1000}),
-    ("24 °C", 24, {"blower": 300}),
-    ("18 °C", 18, {"heater": 1000}),
-    ("-5 °C", -5, {"heater": 1000}),
-    ("21 °C", 21, {"blower": 75}),
-    ("a lamp at 30 %", {"components": {"lamp": {"level": 30}}}, {"blower": 75, "lamp": 300}),
-    ("Switch fan off", {"fanOn": "false"}, {"lamp": 300}),
-    ("Switch fan on again", {"fanOn": "true"}, {"relay": 1000, "blower": 300, "lamp": 300}),
-]
 
 
 class Cases:
@@ -46,6 +25,7 @@ class Cases:
         self.machine, self.hub = machine, hub
         self.daemons = {}
         self.sequences = {}
+        self.installed = Installed(machine, hub)
 
     def daemon(self, board):
         """The daemon on this board, alone, after the scene."""
@@ -114,23 +94,13 @@ class Cases:
         expect("the wires, after `twind check --hardware`", daemon.wires(), before)
         daemon.start()
         until(lambda: f"twind connects; log: {daemon.said()}", lambda: daemon.status()["hub"]["synced"])
-        # Until the twin says otherwise the range is 20 to 28 °C.
-        daemon.settle("no twin yet, 22 °C", {**AT_REST, "blower": 250})
-        for name, change, drives in SCENE:
-            if isinstance(change, dict):
-                version = self.hub.patch(device, {"patchId": name, **change})
-                until(f"twind has desired version {version}", lambda: daemon.status()["hub"]["desiredVersion"] == version)
-            else:
-                self.machine.set_temperature(change)
-                reads = lambda: daemon.status()["sensors"]["cabinet"]["value"]
-                until(lambda: f"the sensor reads {change}, not {reads()}", lambda: reads() == change)
-            daemon.settle(name, {**AT_REST, **drives})
+        play(daemon, self.hub)
         until(
             lambda: f"the hub hears of the last patch: {self.hub.reported(device)}",
             lambda: self.reports(device, SCENE[-1][0], 30),
         )
         self.sequences[board] = daemon.changes()
-        lamp = self.lamp() if daemon.has_pins else None
+        lamp = daemon.lamp_share() if daemon.has_pins else None
         daemon.stop()
         if not daemon.has_pins:
             return f"{len(SCENE)} steps, {len(self.sequences[board])} changes, by the daemon's own word"
@@ -140,18 +110,6 @@ class Cases:
         reported = self.hub.reported(device)
         blower = reported.get("components", {}).get("blower", {})
         return (reported.get("lastPatchReceivedId"), blower.get("dutyPercent")) == (patch, blower_percent)
-
-    def lamp(self):
-        """PWM by software, seen from outside. A busy machine may delay an edge, so one good look of ten is enough."""
-        seen = []
-        for _ in range(10):
-            share = self.machine.share_high(LAMP, 6)
-            if share is None:
-                raise Failed(f"the lamp does not flicker; GPFSEL {self.machine.function(LAMP)}")
-            seen.append(f"{100 * share:.1f} %")
-            if abs(share - 0.3) <= 0.02:
-                return f"{seen[-1]} of 30 % at {LAMP_HZ} Hz, look {len(seen)}"
-        raise Failed(f"the lamp is to be high for 30 % of the time, seen: {', '.join(seen)}")
 
     def same(self):
         """One script, three boards, one sequence of drives."""
@@ -166,28 +124,25 @@ class Cases:
     def crash(self, board):
         """What the wires do when the daemon is killed, when `twind safe` has run, and when the daemon is back."""
         daemon = self.daemon(board)
-        self.machine.set_temperature(18)
-        self.hub.patch(daemon.device, {"components": {"pump": {"on": True}}})
-        drives = {"relay": 1000, "blower": 300, "heater": 1000, "lamp": 300, "pump": 1000}
-        daemon.settle("before the crash", drives)
+        go_to_work(daemon, self.hub)
         with self.machine.watch(lambda: self.machine.level(PUMP)) as pump_levels:
-            self.crash_of(daemon, drives)
+            self.crash_of(daemon)
             daemon.signal("TERM")
             daemon.start()
-            daemon.settle("after a restart in order", drives)
-        expect("levels of the pump, which is kept, all the while", pump_levels, {1})
+            daemon.settle("after a restart in order", AT_WORK)
+        expect("levels of the pump, which is kept, all the while", {level for _, level in pump_levels}, {1})
         kept = "stay driven" if daemon.holds() else "become inputs"
         return f"killed: pins {kept}, PWM keeps 30 %; twind safe: crash rows; restart: from the stored twin; a kept pin never blinks"
 
-    def crash_of(self, daemon, drives):
-        trace = [self.look("running", daemon)]
+    def crash_of(self, daemon):
+        trace = [daemon.look("running")]
         daemon.signal("KILL")
-        trace.append(self.look("after kill -9", daemon))
+        trace.append(daemon.look("after kill -9"))
         said = daemon.safe()
-        trace.append(self.look("after twind safe", daemon))
+        trace.append(daemon.look("after twind safe"))
         daemon.start()
-        daemon.settle("after the restart", drives)
-        trace.append(self.look("after the restart", daemon))
+        daemon.settle("after the restart", AT_WORK)
+        trace.append(daemon.look("after the restart"))
         held = daemon.holds()
         killed, safe = trace[1], trace[2]
         expect("relay, killed", killed["relay"], (held, 1))
@@ -200,16 +155,7 @@ class Cases:
         expect("relay, safe", safe["relay"], (held, 0))
         expect("heater, safe", safe["heater"], (held, 1))
         expect("blower, safe", safe["blower"], (1, CRASH["blower"]))
-        expect("lamp, safe", (safe["lamp"], safe["lamp level"]), (held, 0))
-
-    def look(self, moment, daemon):
-        """The wires now, printed."""
-        wires = {**daemon.wires(), "lamp level": self.machine.level(LAMP)}
-        pins = [f"{name} fsel {wires[name][0]} level {wires[name][1]}" for name in ("relay", "heater", "pump")]
-        pins.append(f"lamp fsel {wires['lamp']} level {wires['lamp level']}")
-        pins.append("blower {} duty {}".format("on" if wires["blower"][0] else "off", wires["blower"][1]))
-        print(f"    {daemon.board:9} {moment:18} {', '.join(pins)}", flush=True)
-        return wires
+        expect("lamp, safe", safe["lamp"], (held, 0))
 
     # --- what it costs ------------------------------------------------------------------------------------------------
 
@@ -218,14 +164,9 @@ class Cases:
         daemon = self.daemon("simulated")
         first_ms = self.first_pin_ms(daemon)
         until("twind is connected", lambda: daemon.status()["hub"]["synced"])
-        before = self.cpu_ticks(daemon)
-        self.machine.run("sleep 30")
-        after = self.cpu_ticks(daemon)
-        seconds, ticks = after[0] - before[0], after[1] - before[1]
-        resident_kib = int(self.machine.run(f"awk '/^VmRSS/ {{ print $2 }}' /proc/{daemon.pid}/status")[1])
-        if resident_kib > RESIDENT_KIB_MAX:
-            raise Failed(f"{resident_kib} KiB resident, connected over TLS (budget {RESIDENT_KIB_MAX})")
-        return f"{resident_kib} KiB resident, connected over TLS; {ticks / seconds:.2f} % of an emulated core in {seconds:.0f} s; first output {first_ms:.0f} ms after the start"
+        share = cpu_share(self.machine, daemon.pid, 30)
+        resident = resident_kib(self.machine, daemon.pid)
+        return f"{resident} KiB resident, connected over TLS; {share}; first output {first_ms:.0f} ms after the start"
 
     def first_pin_ms(self, daemon):
         """Starts it anew: how long until the stored twin moves an output."""
@@ -236,12 +177,6 @@ class Cases:
         _, said = self.machine.run(f"cat /run/{daemon.device}.started; head -n 1 {trace}")
         started, first = said.strip().splitlines()
         return json.loads(first)["boottime_ns"] / 1e6 - 1000 * float(started)
-
-    def cpu_ticks(self, daemon):
-        """The guest's seconds, and the daemon's time in hundredths."""
-        _, said = self.machine.run(f"cut -d' ' -f1 /proc/uptime; awk '{{ print $14 + $15 }}' /proc/{daemon.pid}/stat")
-        seconds, ticks = said.split()
-        return float(seconds), int(ticks)
 
 
 def expect(what, found, wanted):

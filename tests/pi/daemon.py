@@ -1,24 +1,12 @@
-"""twind in the guest, on one of its boards: its configuration, its life, and what it says of itself.
-
-The same five outputs on each board: `relay`, on or off, and `blower`, hardware PWM, cool; `heater`, on or off and low
-when it is on, heats; `lamp`, PWM by software, and `pump`, on or off and kept as it is whatever happens to the daemon, have properties of their own.
-"""
+"""twind in the guest as a process, on one of its boards: its configuration and its life."""
 
 from machine import OUTPUT, Failed, until
+from plant import Wired, plant, wires_of
 from process import Process
-
-RELAY, HEATER, PUMP, LAMP = 17, 22, 23, 27
-LAMP_HZ = 2
-OUTPUTS = ("relay", "blower", "heater", "lamp", "pump")
-# What the outputs do after a crash, as the table says it and in permille.
-CRASH = {"relay": 0, "blower": 400, "heater": 0, "lamp": 0}
 
 
 def configuration(board, device, port, state="/var/lib"):
     """The file; everything it names is in the guest."""
-    chip = ', chip = "pinctrl-bcm2835"' if board == "gpiochip" else ""
-    on_chip = chip.replace(", ", "", 1)
-    folder = f'folder = "/run/twind/{device}"' if board == "simulated" else ""
     return f"""[hub]
 connection-string-file = "/root/{device}.secret"
 port = {port}
@@ -27,42 +15,12 @@ ca-file = "/root/ca.pem"
 state-dir = "{state}/{device}"
 [report]
 min-interval = "1s"
-[board]
-driver = "{board}"
-{folder}
-[outputs.relay]
-pin = {RELAY}
-{on_chip}
-[outputs.blower]
-pwm = {{ channel = 0, frequency-hz = 1000 }}
-[outputs.blower.when]
-crash = "40%"
-[outputs.heater]
-pin = {HEATER}
-{on_chip}
-active-low = true
-[outputs.lamp]
-pwm = {{ pin = {LAMP}, frequency-hz = {LAMP_HZ}{chip} }}
-property = "components.lamp.level"
-[outputs.pump]
-pin = {PUMP}
-{on_chip}
-property = "components.pump.on"
-when = {{ start = "keep", stop = "keep", crash = "keep" }}
-[sensors.cabinet]
-driver = "hwmon"
-id = "lm75"
-period = "1s"
-[climate]
-sensor = "cabinet"
-cooling = ["relay", "blower"]
-heating = "heater"
 [local]
 socket = "/run/twind/{device}.sock"
-"""
+{plant(board, f"/run/twind/{device}")}"""
 
 
-class Daemon(Process):
+class Daemon(Wired, Process):
     """See the module."""
 
     def __init__(self, machine, board, device):
@@ -75,7 +33,7 @@ class Daemon(Process):
         before = self.wires()
         self.signal("TERM")
         wires, held = self.wires(), self.holds()
-        wanted = {"relay": (held, 0), "heater": (held, 1), "pump": (held, before["pump"][1]), "lamp": held, "blower": (1, 0)}
+        wanted = {"relay": (held, 0), "heater": (held, 1), "pump": (held, before["pump"][1]), "lamp": (held, None), "blower": (1, 0)}
         if self.has_pins and wires != wanted:
             raise Failed(f"stopped on {self.board}: {wires}, not {wanted}; log: {self.said()}")
 
@@ -88,33 +46,19 @@ class Daemon(Process):
         """Waits until the daemon, and on a board with pins the registers, have these drives."""
 
         def settled():
-            return self.drives() == drives and (not self.has_pins or self.wires() == self.wires_of(drives))
+            return self.drives() == drives and (not self.has_pins or self.wires() == wires_of(drives))
 
         def found():
-            wires = f", registers {self.wires()} for {self.wires_of(drives)}" if self.has_pins else ""
+            wires = f", registers {self.wires()} for {wires_of(drives)}" if self.has_pins else ""
             return f"{what}: drives {self.drives()} for {drives}{wires}; log: {self.said()}"
 
         until(found, settled)
 
-    def wires(self):
-        """What a probe on the board sees; the lamp only flickers."""
-        machine = self.machine
-        return {
-            "relay": (machine.function(RELAY), machine.level(RELAY)),
-            "heater": (machine.function(HEATER), machine.level(HEATER)),
-            "pump": (machine.function(PUMP), machine.level(PUMP)),
-            "lamp": machine.function(LAMP),
-            "blower": machine.pwm(),
-        }
+    def hears(self, version):
+        """Waits until it has this version of the desired section."""
+        until(f"twind has desired version {version}", lambda: self.status()["hub"]["desiredVersion"] == version)
 
-    @staticmethod
-    def wires_of(drives):
-        """What it should see."""
-        return {
-            "relay": (OUTPUT, int(drives["relay"] > 0)),
-            "heater": (OUTPUT, int(drives["heater"] == 0)),
-            "pump": (OUTPUT, int(drives["pump"] > 0)),
-            "lamp": OUTPUT,
-            "blower": (1, drives["blower"]),
-        }
-
+    def reads(self, celsius):
+        """Waits until its sensor reads this."""
+        value = lambda: self.status()["sensors"]["cabinet"]["value"]
+        until(lambda: f"the sensor reads {celsius}, not {value()}", lambda: value() == celsius)

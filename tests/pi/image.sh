@@ -85,6 +85,12 @@ for unit in systemd-networkd-wait-online.service systemd-random-seed.service sys
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
+# Nothing here is theirs to make, and each reading of the units would start them all. The one that stays hears `systemd.mask=`.
+mkdir -p "$root/etc/systemd/system-generators"
+for generator in "$root"/lib/systemd/system-generators/*; do
+    [ "${generator##*/}" = systemd-debug-generator ] || ln -s /dev/null "$root/etc/systemd/system-generators/${generator##*/}"
+done
+
 # QEMU wants a power of two.
 truncate -s 512M "$image/sd.img"
 mke2fs -q -t ext4 -d "$root" "$image/sd.img"

@@ -14,6 +14,7 @@ import threading
 import time
 
 GPIO = 0x3F200000
+GPIO_CLEAR = GPIO + 0x28
 GPIO_LEVELS = GPIO + 0x34
 PWM = 0x3F20C000
 PWM_RANGE_1 = PWM + 0x10
@@ -61,6 +62,30 @@ def connect(path, process):
             return None
 
     return until(f"QEMU's socket {path}", attempt)
+
+
+class Registers:
+    """Those of the header's pins and of channel 0 of the hardware's PWM, as they were when they were read."""
+
+    def __init__(self, read):
+        self.functions = [read(GPIO + 4 * bank) for bank in range(3)]
+        self.levels = read(GPIO_LEVELS)
+        self.control, self.range, self.data = read(PWM), read(PWM_RANGE_1), read(PWM_DATA_1)
+
+    def function(self, pin):
+        """What a pin is: 0 an input, 1 an output."""
+        return self.functions[pin // 10] >> 3 * (pin % 10) & 7
+
+    def level(self, pin):
+        return self.levels >> pin & 1
+
+    def pwm(self):
+        """Whether the PWM is on, and its duty in permille."""
+        return self.control & 1, round(1000 * self.data / self.range) if self.range else 0
+
+    def __str__(self):
+        pins = f"GPFSEL1 {self.functions[1]:08x} GPFSEL2 {self.functions[2]:08x} GPLEV0 {self.levels:08x}"
+        return f"{pins} CTL {self.control:02x} RNG1 {self.range:04x} DAT1 {self.data:04x}"
 
 
 class Console:
@@ -163,28 +188,35 @@ class Machine(Guest):
         return time.monotonic() - begin
 
     def register(self, address):
+        return int(self._ask(f"readl 0x{address:x}"), 16)
+
+    def pull_low(self, pin):
+        """Drives a pin low from outside, whatever it is."""
+        self._ask(f"writel 0x{GPIO_CLEAR:x} 0x{1 << pin:x}")
+
+    def _ask(self, question):
+        """The answer of QEMU's qtest socket."""
         with self.qtest_lock:
-            self.qtest.write(f"readl 0x{address:x}\n")
+            self.qtest.write(f"{question}\n")
             self.qtest.flush()
             while True:
                 words = self.qtest.readline().split()
                 if not words:
                     raise Failed("QEMU is gone")
                 if words[0] == "OK":
-                    return int(words[1], 16)
+                    return words[-1]
+
+    def registers(self):
+        return Registers(self.register)
 
     def function(self, pin):
-        """What a pin is: 0 an input, 1 an output."""
-        return self.register(GPIO + 4 * (pin // 10)) >> 3 * (pin % 10) & 7
+        return self.registers().function(pin)
 
     def level(self, pin):
-        return self.register(GPIO_LEVELS) >> pin & 1
+        return self.registers().level(pin)
 
     def pwm(self):
-        """Channel 0 of the hardware's PWM: whether it is on, and its duty in permille."""
-        length = self.register(PWM_RANGE_1)
-        duty = 1000 * self.register(PWM_DATA_1) / length if length else 0
-        return self.register(PWM) & 1, round(duty)
+        return self.registers().pwm()
 
     def share_high(self, pin, periods, give_up=60):
         """The share of time in which a pin is high, over whole periods; `None` if it does not move."""
@@ -202,12 +234,15 @@ class Machine(Guest):
 
     @contextlib.contextmanager
     def watch(self, look, pause=0.001):
-        """Looks all the while, with this pause in between; gives the set of what was seen."""
-        seen, over = set(), threading.Event()
+        """Looks all the while, with this pause in between; gives what was seen, in order: (after how many seconds, what),
+        each time that it changed."""
+        seen, over, begin = [], threading.Event(), time.monotonic()
 
         def watch():
             while not over.wait(pause):
-                seen.add(look())
+                found = look()
+                if not seen or seen[-1][1] != found:
+                    seen.append((time.monotonic() - begin, found))
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()

@@ -14,12 +14,12 @@ import sys
 import tarfile
 
 from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
-import installed
 from daemon import configuration
 from hub import Hub
-from installed import Installed
+import installed
 from machine import Failed, Machine, until
 from runner import chosen, run_cases, summary
+import unit
 
 CASES = {
     "clock": lambda cases: cases.clock(),
@@ -27,8 +27,8 @@ CASES = {
     "same": lambda cases: cases.same(),
     **{f"crash-{board}": lambda cases, board=board: cases.crash(board) for board in BOARDS[1:]},
     "cost": lambda cases: cases.cost(),
-    # Last, since its daemon is the system's.
-    "package": lambda cases: cases.alone() or Installed(cases.machine, cases.hub).run(),
+    # Last, since their daemon is the system's.
+    **{name: lambda cases, case=case: cases.alone() or case(cases.installed) for name, case in installed.CASES.items()},
 }
 
 
@@ -95,8 +95,8 @@ def card(image, twind, package, hub, folder):
         write(f"{payload}/{device}.secret", hub.connection_strings[device], 0o600)
     if package:
         shutil.copy(package, f"{payload}/twind.deb")
-        write(f"{payload}/{installed.DEVICE}.toml", installed.configuration(hub.port))
-        write(f"{payload}/{installed.DEVICE}.secret", hub.connection_strings[installed.DEVICE], 0o600)
+        write(f"{payload}/{unit.DEVICE}.toml", unit.configuration(hub.port))
+        write(f"{payload}/{unit.DEVICE}.secret", hub.connection_strings[unit.DEVICE], 0o600)
     archive = f"{folder}/payload.tar"
 
     def of_root(entry):
@@ -115,7 +115,7 @@ def card(image, twind, package, hub, folder):
 
 
 def run(arguments, folder):
-    hub = Hub(arguments.twinhub, folder, [*DEVICES, installed.DEVICE])
+    hub = Hub(arguments.twinhub, folder, [*DEVICES, unit.DEVICE])
     machine = None
     try:
         machine = Machine(arguments.image, card(arguments.image, arguments.twind, arguments.package, hub, folder), folder)
@@ -137,14 +137,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("image", "twind", "twinhub", "work"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--package", help="the Debian package for arm64, without which the case `package` is skipped")
+    parser.add_argument("--package", help="the Debian package for arm64, without which the cases `package…` are skipped")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     arguments = parser.parse_args()
-    if not arguments.package and "package" not in arguments.cases:
-        print("skipped: the case `package` (no --package)")
-        del CASES["package"]
-    elif not arguments.package:
-        parser.error("the case `package` needs --package")
+    if not arguments.package:
+        if set(installed.CASES) & set(arguments.cases):
+            parser.error("the cases `package…` need --package")
+        print("skipped: the cases `package…` (no --package)")
+        for name in installed.CASES:
+            del CASES[name]
     # In this order, whatever was asked for: the clock is only wrong once.
     arguments.cases = chosen(parser, CASES, arguments.cases)
     folder = os.path.abspath(arguments.work)

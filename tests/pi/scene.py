@@ -1,0 +1,54 @@
+"""The tutorial's back end and a day's temperatures, played to a daemon on the emulated Raspberry Pi."""
+
+from plant import AT_REST
+
+# The back end's values as it writes them (68 to 76, then 92 °F), and the temperatures of a day between them: what changes,
+# the temperature in °C or the desired section, and which drives must follow.
+SYSTEM = {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"}
+SCENE = [
+    ("Init", {"fanOn": "false", "components": {"system": SYSTEM, "climate": {"minTemperature": "68", "maxTemperature": "76"}}}, {}),
+    ("Switch fan on", {"fanOn": "true"}, {"relay": 1000, "blower": 450}),
+    ("Set maximum temperature", {"components": {"climate": {"maxTemperature": "92"}}}, {"relay": 1000, "blower": 300}),
+    ("Add WiFi component", {"components": {"wifi": {"channel": "6", "ssid": "my_network"}}}, {"relay": 1000, "blower": 300}),
+    ("26 °C", 26, {"relay": 1000, "blower": 450}),
+    ("30 °C", 30, {"relay": 1000, "blower": 750}),
+    ("40 °C", 40, {"relay": 1000, "blower": 1000}),
+    ("Delete WiFi component", {"components": {"wifi": None}}, {"relay": 1000, "blower": 1000}),
+    ("fanOn is null", {"fanOn": None}, {"relay": 1000, "blower": 1000}),
+    ("24 °C", 24, {"blower": 300}),
+    ("18 °C", 18, {"heater": 1000}),
+    ("-5 °C", -5, {"heater": 1000}),
+    ("21 °C", 21, {"blower": 75}),
+    ("a lamp at 30 %", {"components": {"lamp": {"level": 30}}}, {"blower": 75, "lamp": 300}),
+    ("Switch fan off", {"fanOn": "false"}, {"lamp": 300}),
+    ("Switch fan on again", {"fanOn": "true"}, {"relay": 1000, "blower": 300, "lamp": 300}),
+]
+# What is driven at 18 °C after the scene, once the pump is asked for.
+AT_WORK = {"relay": 1000, "blower": 300, "heater": 1000, "lamp": 300, "pump": 1000}
+
+
+def play(daemon, hub):
+    """Each step of the scene, with the registers before and after it. The daemon, which is at rest at 22 °C and has no
+    twin, must have heard of the step, and its drives must be what the step says."""
+    # Until the twin says otherwise the range is 20 to 28 °C.
+    daemon.settle("no twin yet, 22 °C", {**AT_REST, "blower": 250})
+    for name, change, drives in SCENE:
+        if daemon.has_pins:
+            daemon.look(f"before {name}")
+        if isinstance(change, dict):
+            version = hub.patch(daemon.device, {"patchId": name, **change})
+            daemon.hears(version)
+        else:
+            daemon.machine.set_temperature(change)
+            daemon.reads(change)
+        daemon.settle(name, {**AT_REST, **drives})
+        if daemon.has_pins:
+            daemon.look(f"after  {name}")
+
+
+def go_to_work(daemon, hub):
+    """After the scene: everything is driven, each in its way, and the hub knows it."""
+    daemon.machine.set_temperature(18)
+    version = hub.patch(daemon.device, {"fanOn": "true", "components": {"pump": {"on": True}}})
+    daemon.hears(version)
+    daemon.settle("at work", AT_WORK)

@@ -1,0 +1,115 @@
+"""twind in the guest as its package installs it: systemd's unit, its user in its sandbox, one configuration, the hub over
+TLS. What it does is seen from outside, at the registers and at the hub; the guest is only asked where nobody else knows."""
+
+import contextlib
+import json
+
+from machine import Failed, until
+from plant import Wired, plant
+
+DEVICE = "pi-package"
+CONFIGURATION = "/etc/twind.toml"
+DROP_IN = "/run/systemd/system/twind.service.d"
+
+
+def configuration(port, board="gpiochip"):
+    """The file."""
+    return f"""[hub]
+connection-string-file = "twind/connection-string"
+port = {port}
+ca-file = "twind/ca.pem"
+[report]
+min-interval = "1s"
+{plant(board)}"""
+
+
+class Unit(Wired):
+    """See the module."""
+
+    has_pins = True
+    device = DEVICE
+
+    def __init__(self, machine, hub):
+        self.machine, self.hub = machine, hub
+        self.board = "gpiochip"
+
+    def install(self):
+        """By dpkg, with one configuration and its secrets; then enables and starts it."""
+        run = self.machine.run
+        run("dpkg -i /root/twind.deb")
+        run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}")
+        run(f"install -m 600 /root/{DEVICE}.secret /etc/twind/connection-string; install -m 600 /root/ca.pem /etc/twind/ca.pem")
+        run("systemctl enable --now twind")
+
+    def said(self):
+        return self.machine.run("systemctl status --no-pager -n 0 twind; journalctl -u twind --no-pager -n 30", check=False)[1]
+
+    def told(self, pattern):
+        """The lines of the journal that have this."""
+        return self.machine.run(f"journalctl -u twind --no-pager -o cat | grep -E '{pattern}'", check=False)[1].splitlines()
+
+    def pid(self):
+        return int(self.machine.run("systemctl show -P MainPID twind")[1])
+
+    def status(self):
+        """What `twind status --json` says."""
+        said = self.machine.run("twind status --json")[1]
+        return json.loads(said[said.index("{") :])
+
+    def cannot_drive(self, output):
+        """Waits until it says of an output why it cannot be driven, and returns that."""
+        fault = lambda: self.status()["outputs"][output]["fault"]
+        return until(lambda: f"{output} cannot be driven; {self.said()}", fault)
+
+    def desired(self):
+        """Its own copy of the desired section, and the hub's."""
+        said = self.machine.run("twind twin desired")[1]
+        hubs = self.hub.twin(DEVICE)["properties"]["desired"]
+        return json.loads(said[said.index("{") :]), {name: value for name, value in hubs.items() if name != "$metadata"}
+
+    # --- what is waited for -------------------------------------------------------------------------------------------
+
+    def settle(self, what, drives):
+        self.settle_wires(what, drives)
+
+    def hears(self, version):
+        """Waits until the hub is told that it has this version of the desired section."""
+        self.reports(f"desired version {version}", lambda reported: reported.get("desiredVersion") == version)
+
+    def reads(self, celsius):
+        """Waits until the hub is told this temperature, in the unit of the scene's back end."""
+        fahrenheit = celsius * 9 / 5 + 32
+
+        def is_near(reported):
+            told = reported.get("components", {}).get("climate", {}).get("temperature")
+            return told is not None and abs(told - fahrenheit) < 0.1
+
+        self.reports(f"a temperature of {fahrenheit:.1f} °F", is_near)
+
+    def reports(self, what, condition):
+        until(
+            lambda: f"the hub is told {what}: {self.hub.reported(DEVICE)}; {self.said()}",
+            lambda: condition(self.hub.reported(DEVICE)),
+        )
+
+    # --- otherwise than installed -------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def configured(self, edit):
+        """With a configuration that this script of sed makes of the installed one; it is read again."""
+        self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind")
+        try:
+            yield
+        finally:
+            self.machine.run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind", check=False)
+
+    @contextlib.contextmanager
+    def drop_in(self, lines, then="restart"):
+        """With these lines in its service's section, for which it is started anew."""
+        text = "\\n".join(["[Service]", *lines])
+        self.machine.run(f"mkdir -p {DROP_IN}; printf '{text}\\n' >{DROP_IN}/x.conf; systemctl daemon-reload")
+        try:
+            self.machine.run("systemctl restart twind", check=False)
+            yield
+        finally:
+            self.machine.run(f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl {then} twind", check=False)
