@@ -3,7 +3,7 @@
 # Prints the folder last. It is made again when this script, or Debian's kernel, is another one.
 . "$(dirname "$0")/lib.sh"
 
-packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
+packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
 # What the root needs of the kernel's modules: network over USB, the I2C bus and its sensor, PWM.
 root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal)
 # What it takes to mount the root.
