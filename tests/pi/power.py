@@ -39,15 +39,32 @@ property = "components.relay.on"
 pwm = {{ channel = 0, frequency-hz = 1000 }}
 property = "components.blower.level"
 """
-# The service is there and masked (see image.sh). The other one is what makes time-sync.target mean what it says.
-INSTALL = f"""dpkg -i /root/twind.deb
-cat /root/twind.toml >/etc/twind.toml
-install -m 600 /root/secret /etc/twind/connection-string
-install -m 600 /root/ca.pem /etc/twind/ca.pem
-mkdir -p /etc/systemd/timesyncd.conf.d
-printf '[Time]\\nNTP={NAME}\\nFallbackNTP=\\nConnectionRetrySec=2\\n' >/etc/systemd/timesyncd.conf.d/site.conf
+# The search for devices is left out of the boot (see machine.py), and with it who may open the lines.
+LINES = """[Unit]
+DefaultDependencies=no
+After=systemd-udevd.service
+Before=sysinit.target
+[Service]
+Type=oneshot
+ExecStart=udevadm trigger --action=add --subsystem-match=gpio
+[Install]
+WantedBy=sysinit.target
+"""
+TIME = f"""[Time]
+NTP={NAME}
+FallbackNTP=
+ConnectionRetrySec=2
+"""
+# systemd-timesyncd is in the image, but masked. The other one makes time-sync.target mean what it says.
+INSTALL = """cd /root
+dpkg -i twind.deb
+cat twind.toml >/etc/twind.toml
+install -m 600 secret /etc/twind/connection-string
+install -m 600 ca.pem /etc/twind/ca.pem
+install -m 644 lines.service /etc/systemd/system
+install -D -m 644 time.conf /etc/systemd/timesyncd.conf.d/time.conf
 systemctl unmask systemd-timesyncd
-systemctl enable systemd-timesyncd systemd-time-wait-sync twind
+systemctl enable lines systemd-timesyncd systemd-time-wait-sync twind
 date -s @NOW
 systemctl start twind"""
 # Seconds from 1900, where NTP's time begins, to 1970.
@@ -89,6 +106,7 @@ class Gateway(Machine):
     def __init__(self, image, card, folder, link):
         os.mkdir(folder)
         super().__init__(image, card, folder, snapshot="off")
+        self.card = card
         self.trace, self.last = [], None
         if not link:
             self.link("off")
@@ -98,13 +116,9 @@ class Gateway(Machine):
         """The cable of its network."""
         self.monitor.sendall(f"set_link n0 {state}\n".encode())
 
-    def writes(self):
-        """How many blocks the card was given so far."""
-        self.monitor.sendall(b"info blockstats\n")
-        heard = ""
-        while not (found := re.search(r"wr_operations=(\d+).*\(qemu\) $", heard, re.S)):
-            heard += self.monitor.recv(65536).decode("utf-8", "replace")
-        return int(found.group(1))
+    def written(self):
+        """When the card was last given a block."""
+        return os.stat(self.card).st_mtime_ns
 
     def wires(self):
         """The relay's function and level; whether the PWM is on, and its duty."""
@@ -142,6 +156,8 @@ class Power:
         for name, text in (
             ("twind.toml", CONFIGURATION.replace("PORT", str(self.hub.port))),
             ("secret", self.hub.connection_strings[DEVICE]),
+            ("lines.service", LINES),
+            ("time.conf", TIME),
         ):
             files[name] = f"{self.folder}/{name}"
             with open(files[name], "w") as file:
@@ -154,31 +170,33 @@ class Power:
 
     def run(self):
         try:
-            self.boot(link=True)
+            self.power_on(link=True)
+            self.boot()
             self.machine.run(INSTALL.replace("NOW", str(int(time.time()))))
             self.write()
             self.settle("the first twin")
-            # What the package and this case have installed is no part of what is tried.
+            # What was installed is no part of what is tried.
             self.machine.run("sync")
-            first = self.cut(mid_write=True)
-            versions = [self.comes_back(first)]
+            self.cut(mid_write=True)
+            first = self.comes_back()
             sync = self.time_comes()
-            second = self.cut(mid_write=False)
-            versions.append(self.comes_back(second))
+            self.cut(mid_write=False)
+            second = self.comes_back()
             self.network_comes()
         finally:
             if self.machine:
                 self.machine.end()
-        return f"{first} and {second}; the boots had {' and '.join(versions)}; {sync}"
+        return f"after the cuts {first}, {second}; {sync}"
 
     # --- the machine and the back end ---------------------------------------------------------------------------------
 
-    def boot(self, link):
+    def power_on(self, link):
         self.boots += 1
         self.machine = Gateway(self.image, self.card, f"{self.folder}/boot-{self.boots}", link)
-        with self.machine.watch(self.machine.look, 0.01):
-            took = self.machine.boot()
-        self.tell(f"boot {self.boots}: a shell after {took:.0f} s")
+        return self.machine
+
+    def boot(self):
+        self.tell(f"boot {self.boots}: a shell after {self.machine.boot():.0f} s")
 
     @staticmethod
     def tell(text):
@@ -204,7 +222,7 @@ class Power:
         return self.hub.reported(DEVICE).get("desiredVersion", 0)
 
     def journal(self):
-        return self.machine.run("journalctl -u twind -o cat --no-pager", check=False)[1]
+        return self.machine.run("journalctl -b -u twind -o cat --no-pager", check=False)[1]
 
     def settle(self, what):
         """Waits until the registers show the newest version, and the hub knows."""
@@ -219,7 +237,7 @@ class Power:
 
     def cut(self, mid_write):
         """The hub writes version after version. As an output moves, or as the card is given something after that, the
-        power goes. Returns the least version that must be there afterwards, and says when it was."""
+        power goes."""
         machine, over = self.machine, threading.Event()
         heard = len(self.hub.said())
 
@@ -230,45 +248,52 @@ class Power:
         first = self.write()
         with beside(flood, over.set):
             until(lambda: f"version {first} is reported; {self.journal()}", lambda: self.reported() >= first)
-            before, writes = machine.wires(), machine.writes()
-            until("an output moves", lambda: machine.wires() != before, pause=0)
-            moved = machine.writes()
+            before = machine.wires()
+            # Looked at before the registers: what is written as they move counts.
+            stamp = until("an output moves", lambda: (stamp := machine.written()) and machine.wires() != before and stamp, pause=0)
             if mid_write:
-                until("the card is given something", lambda: machine.writes() > writes, pause=0)
+                until("the card is given a block", lambda: machine.written() != stamp, pause=0)
             last = machine.wires()
             machine.end()
-            moment = "as the card was given a block" if mid_write else "as the output moved"
         until("the hub has noticed", lambda: f"{DEVICE}  gone" in self.hub.said()[heard:])
+        # What was acknowledged: older than this may be nothing that is found.
         self.least = self.reported()
-        self.tell(f"cut {moment} ({moved - writes} blocks): registers {last}, {self.least} reported, {self.newest()} written by the hub")
-        return f"cut {moment}"
+        moment = "as the card was given a block" if mid_write else "as an output moved"
+        self.tell(f"cut {moment}: registers {last}, {self.least} reported, {self.newest()} written by the hub")
 
-    def comes_back(self, cut):
-        """The card is booted again, with neither network nor time."""
+    def comes_back(self):
+        """The card is booted again, with neither network nor time; returns which version was found."""
         heard = len(self.hub.said())
-        self.boot(link=False)
-        machine = self.machine
-        until(lambda: f"twind is up; {self.journal()}", lambda: machine.run("systemctl is-active twind", check=False)[0] == 0)
-        _, said = machine.run("twind twin desired")
-        kept = json.loads(said[said.index("{") : said.rindex("}") + 1])
-        version = kept["$version"]
-        if kept != self.documents.get(version) or version < self.least:
-            raise Failed(f"{cut}: {said} is kept, {self.least} was reported, the hub sent {self.documents.get(version)}")
-        wanted = drives(kept)
-        until(lambda: f"{cut}: {machine.wires()} for {wanted}; {self.journal()}", lambda: machine.wires() == wanted)
+        machine = self.power_on(link=False)
+        with machine.watch(machine.look, 0.05):
+            self.boot()
+            until(lambda: f"twind is up; {self.journal()}", lambda: machine.run("systemctl is-active twind", check=False)[0] == 0)
+            version, wanted = self.kept()
+            until(lambda: f"{machine.wires()} for {wanted}; {self.journal()}", lambda: machine.wires() == wanted)
         self.nothing_else_was_driven(wanted)
         journal = self.journal()
         if f"started from the stored twin, desired version {version}" not in journal or "not used" in journal:
-            raise Failed(f"{cut}: the journal is {journal}")
+            raise Failed(f"the journal is {journal}")
         _, files = machine.run("ls /var/lib/twind; dmesg | grep -o 'EXT4-fs.*recovery.*'", check=False)
         if "recovery complete" not in files or "corrupt" in files or "tmp" in files:
-            raise Failed(f"{cut}: no such cut, or it left something: {files}")
+            raise Failed(f"no such cut, or it left something: {files}")
         if DEVICE in self.hub.said()[heard:]:
             raise Failed(f"the hub has heard of the device: {self.hub.said()[heard:]}")
-        self.tell(f"registers {machine.wires()}: version {version}, {self.least} to {self.newest()} are right; {', '.join(files.split())}")
+        self.tell(f"registers {machine.wires()}: version {version}, {self.least} to {self.newest()} are right; {' | '.join(files.splitlines())}")
         for line in journal.splitlines():
             self.tell(f"journal: {line[:200]}")
-        return f"{version} of {self.least} to {self.newest()}"
+        return f"version {version} ({self.least} to {self.newest()} are right)"
+
+    def kept(self):
+        """The version that the device has, which the hub must have sent so; and its drives."""
+        _, said = self.machine.run("twind twin desired")
+        kept = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        version = kept.get("$version", 0)
+        sent = self.documents.get(version)
+        # As text, since 1 and 1.0 are one to Python.
+        if json.dumps(kept, sort_keys=True) != json.dumps(sent, sort_keys=True) or version < self.least:
+            raise Failed(f"{said} is kept, {self.least} was reported, the hub sent {sent}; {self.journal()}")
+        return version, drives(kept)
 
     def nothing_else_was_driven(self, wanted):
         """From the first moment on: an input or the kept level, no duty or the kept one."""
@@ -294,20 +319,21 @@ class Power:
         before = self.life()
         if self.synchronised() or DEVICE in self.hub.said()[heard:]:
             raise Failed(f"the time is known already: {self.synchronised()}; the hub has heard {self.hub.said()[heard:]}")
-        allowed = {machine.wires(), drives(self.documents[self.newest()])}
+        allowed = [set(wire) for wire in zip(machine.wires(), drives(self.documents[self.newest()]))]
         machine.trace.clear()
         with machine.watch(machine.look, 0.01) as seen:
             took = self.synchronise()
             self.settle("the hub is there again")
-        if not seen <= allowed:
+        if not all(set(wire) <= states for wire, states in zip(zip(*seen), allowed)):
             raise Failed(f"the step of the clock shows on the registers: {machine.trace}; {self.journal()}")
         if self.life() != before:
             raise Failed(f"the step of the clock ended the daemon: {self.life()}, not {before}; {self.journal()}")
         connections = self.hub.said()[heard:].count(f"{DEVICE}  connected")
         if connections != 1:
             raise Failed(f"{connections} connections after the time was known: {self.hub.said()[heard:]}")
-        self.tell(f"the time: {behind_days:.0f} days behind, set {took:.1f} s after the server was there; process {before}, one connection")
-        return f"{behind_days:.0f} days behind (\"{doubt}\") until systemd-timesyncd had the time"
+        reports = self.hub.said()[heard:].count(f"{DEVICE}  reported")
+        self.tell(f"the time: {behind_days:.0f} days behind, set {took:.1f} s after the server was there; one connection, {reports} reports")
+        return f"{behind_days:.0f} days behind (\"{doubt}\"), connected after NTP, the same process {before[0]}"
 
     def network_comes(self):
         """After the second cut the time is the one that systemd-timesyncd had saved."""
@@ -331,6 +357,8 @@ class Power:
         """A time server answers until the guest has the time; returns the seconds it took."""
         begin = time.monotonic()
         with TimeServer() as server, beside(server.serve_forever, server.shutdown):
+            # It has asked in vain and asks ever more seldom, which need not be waited for.
+            self.machine.run("systemctl restart systemd-timesyncd")
             until(lambda: f"time-sync.target: {self.machine.run('systemctl status systemd-timesyncd', check=False)[1]}", self.synchronised)
         off = abs(time.time() - float(self.machine.run("date +%s.%N")[1]))
         if off > 30:
