@@ -297,8 +297,8 @@ class Power:
 
     def nothing_else_was_driven(self, wanted):
         """From the first moment on: an input or the kept level, no duty or the kept one."""
-        for when, ((function, level), (_, duty)) in self.machine.trace:
-            self.tell(f"{when:5.1f} s: relay fsel {function} level {level}, blower duty {duty}")
+        for when, ((function, level), (on, duty)) in self.machine.trace:
+            self.tell(f"{when:5.1f} s: relay fsel {function} level {level}, blower {'on' if on else 'off'} duty {duty}")
             if function == OUTPUT and level != wanted[0][1] or duty not in (0, wanted[1][1]):
                 raise Failed(f"{self.machine.trace} on the way to {wanted}")
 
