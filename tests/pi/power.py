@@ -290,9 +290,11 @@ class Power:
         kept = json.loads(said[said.index("{") : said.rindex("}") + 1])
         version = kept.get("$version", 0)
         sent = self.documents.get(version)
+        if version < self.least:
+            raise Failed(f"version {version} is kept, {self.least} was reported before the cut; {self.journal()}")
         # As text, since 1 and 1.0 are one to Python.
-        if json.dumps(kept, sort_keys=True) != json.dumps(sent, sort_keys=True) or version < self.least:
-            raise Failed(f"{said} is kept, {self.least} was reported, the hub sent {sent}; {self.journal()}")
+        if json.dumps(kept, sort_keys=True) != json.dumps(sent, sort_keys=True):
+            raise Failed(f"version {version} is not what the hub sent: {said}, not {sent}; {self.journal()}")
         return version, drives(kept)
 
     def nothing_else_was_driven(self, wanted):
