@@ -81,8 +81,11 @@ class Hub:
 
     def patch(self, device, desired):
         """Changes the desired section; returns its new version."""
-        twin = self._call("PATCH", f"/twins/{device}", {"properties": {"desired": desired}})
-        return twin["properties"]["desired"]["$version"]
+        return self.desired(device, desired)["$version"]
+
+    def desired(self, device, patch):
+        """Changes the desired section; returns the whole of it."""
+        return self._call("PATCH", f"/twins/{device}", {"properties": {"desired": patch}})["properties"]["desired"]
 
     @contextlib.contextmanager
     def frozen(self):

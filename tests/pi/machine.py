@@ -159,13 +159,14 @@ class Guest:
 class Machine(Guest):
     """See the module."""
 
-    def __init__(self, image, card, folder):
+    def __init__(self, image, card, folder, snapshot="on"):
+        """`snapshot`: whether what is written to the card goes with the machine."""
         monitor, qtest = (os.path.join(folder, name) for name in ("monitor", "qtest"))
         super().__init__(
             ["qemu-system-aarch64", "-M", "raspi3b"]
             + ["-kernel", f"{image}/vmlinuz", "-dtb", f"{image}/board.dtb", "-initrd", f"{image}/initrd.gz"]
             + ["-append", KERNEL]
-            + ["-drive", f"file={card},if=sd,format=raw,snapshot=on"]
+            + ["-drive", f"file={card},if=sd,format=raw,snapshot={snapshot}"]
             + ["-netdev", "user,id=n0", "-device", "usb-net,netdev=n0"]
             + ["-device", "tmp105,bus=i2c-bus.1,address=0x48,id=sensor"]
             + ["-serial", "null", "-serial", "chardev:console"]

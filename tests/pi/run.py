@@ -14,12 +14,14 @@ import sys
 import tarfile
 
 from cases import BOARDS, CLOCK_DESIRED, CLOCK_DEVICE, DEVICES, Cases
+import installed
+import power
+import unit
 from daemon import configuration
 from hub import Hub
-import installed
 from machine import Failed, Machine, until
+from power import Power
 from runner import chosen, run_cases, summary
-import unit
 
 CASES = {
     "clock": lambda cases: cases.clock(),
@@ -30,6 +32,9 @@ CASES = {
     # Last, since their daemon is the system's.
     **{name: lambda cases, case=case: cases.alone() or case(cases.installed) for name, case in installed.CASES.items()},
 }
+# On a card and in machines of its own.
+POWER = "power"
+PACKAGED = (*installed.CASES, POWER)
 
 
 def stored_twin(hub, twind, folder):
@@ -115,39 +120,49 @@ def card(image, twind, package, hub, folder):
 
 
 def run(arguments, folder):
-    hub = Hub(arguments.twinhub, folder, [*DEVICES, unit.DEVICE])
+    hub = Hub(arguments.twinhub, folder, [*DEVICES, unit.DEVICE, power.DEVICE])
+    try:
+        results = run_shared(arguments, hub, folder)
+        if POWER in arguments.cases:
+            power_case = lambda: Power(arguments.image, arguments.package, hub, f"{folder}/{POWER}").run()
+            results += run_cases({POWER: power_case}, [POWER])
+        return results
+    finally:
+        hub.end()
+
+
+def run_shared(arguments, hub, folder):
+    """The cases that share one boot."""
+    names = [name for name in arguments.cases if name in CASES]
+    if not names:
+        return []
     machine = None
     try:
         machine = Machine(arguments.image, card(arguments.image, arguments.twind, arguments.package, hub, folder), folder)
         print(f"booted in {machine.boot():.0f} s", flush=True)
         machine.run("tar -C / -xf /root/payload.tar && sync")
         cases = Cases(machine, hub)
-        if "clock" not in arguments.cases:
+        if "clock" not in names:
             cases.set_clock()
         table = {name: lambda case=case: case(cases) for name, case in CASES.items()}
-        results = run_cases(table, arguments.cases, lambda name: name == "clock" and cases.set_clock())
+        return run_cases(table, names, lambda name: name == "clock" and cases.set_clock())
     finally:
         if machine:
             machine.end()
-        hub.end()
-    return results
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("image", "twind", "twinhub", "work"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--package", help="the Debian package for arm64, without which the cases `package…` are skipped")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--package", help="the Debian package for arm64, without which the cases `package…` and `power` are skipped")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join([*CASES, POWER]))
     arguments = parser.parse_args()
+    names = [name for name in [*CASES, POWER] if arguments.package or name not in PACKAGED]
     if not arguments.package:
-        if set(installed.CASES) & set(arguments.cases):
-            parser.error("the cases `package…` need --package")
-        print("skipped: the cases `package…` (no --package)")
-        for name in installed.CASES:
-            del CASES[name]
+        print(f"skipped: {', '.join(PACKAGED)} (no --package)")
     # In this order, whatever was asked for: the clock is only wrong once.
-    arguments.cases = chosen(parser, CASES, arguments.cases)
+    arguments.cases = chosen(parser, names, arguments.cases)
     folder = os.path.abspath(arguments.work)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)

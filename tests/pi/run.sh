@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# twind on an emulated Raspberry Pi 3B, judged from outside the machine. Makes what it needs, then boots once.
+# twind on an emulated Raspberry Pi 3B, judged from outside the machine. Makes what it needs, then boots
+# once for most cases, and thrice for the one of power cuts.
 #
 #   tests/pi/run.sh [--install] [CASE…]       --install: Debian's packages, too
 #
