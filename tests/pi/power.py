@@ -107,10 +107,8 @@ class Gateway(Machine):
         os.mkdir(folder)
         super().__init__(image, card, folder, snapshot="off")
         self.card = card
-        self.trace, self.last = [], None
         if not link:
             self.link("off")
-        self.begin = time.monotonic()
 
     def link(self, state):
         """The cable of its network."""
@@ -122,15 +120,8 @@ class Gateway(Machine):
 
     def wires(self):
         """The relay's function and level; whether the PWM is on, and its duty."""
-        return (self.function(RELAY), self.level(RELAY)), self.pwm()
-
-    def look(self):
-        """Notes when the wires change."""
-        wires = self.wires()
-        if wires != self.last:
-            self.trace.append((time.monotonic() - self.begin, wires))
-            self.last = wires
-        return wires
+        registers = self.registers()
+        return (registers.function(RELAY), registers.level(RELAY)), registers.pwm()
 
 
 def drives(document):
@@ -265,12 +256,12 @@ class Power:
         """The card is booted again, with neither network nor time; returns which version was found."""
         heard = len(self.hub.said())
         machine = self.power_on(link=False)
-        with machine.watch(machine.look, 0.05):
+        with machine.watch(machine.wires, 0.05) as trace:
             self.boot()
             until(lambda: f"twind is up; {self.journal()}", lambda: machine.run("systemctl is-active twind", check=False)[0] == 0)
             version, wanted = self.kept()
             until(lambda: f"{machine.wires()} for {wanted}; {self.journal()}", lambda: machine.wires() == wanted)
-        self.nothing_else_was_driven(wanted)
+        self.nothing_else_was_driven(trace, wanted)
         journal = self.journal()
         if f"started from the stored twin, desired version {version}" not in journal or "not used" in journal:
             raise Failed(f"the journal is {journal}")
@@ -297,12 +288,12 @@ class Power:
             raise Failed(f"version {version} is not what the hub sent: {said}, not {sent}; {self.journal()}")
         return version, drives(kept)
 
-    def nothing_else_was_driven(self, wanted):
+    def nothing_else_was_driven(self, trace, wanted):
         """From the first moment on: an input or the kept level, no duty or the kept one."""
-        for when, ((function, level), (on, duty)) in self.machine.trace:
+        for when, ((function, level), (on, duty)) in trace:
             self.tell(f"{when:5.1f} s: relay fsel {function} level {level}, blower {'on' if on else 'off'} duty {duty}")
             if function == OUTPUT and level != wanted[0][1] or duty not in (0, wanted[1][1]):
-                raise Failed(f"{self.machine.trace} on the way to {wanted}")
+                raise Failed(f"{trace} on the way to {wanted}")
 
     # --- the time -----------------------------------------------------------------------------------------------------
 
@@ -322,12 +313,12 @@ class Power:
         if self.synchronised() or DEVICE in self.hub.said()[heard:]:
             raise Failed(f"the time is known already: {self.synchronised()}; the hub has heard {self.hub.said()[heard:]}")
         allowed = [set(wire) for wire in zip(machine.wires(), drives(self.documents[self.newest()]))]
-        machine.trace.clear()
-        with machine.watch(machine.look, 0.01) as seen:
+        with machine.watch(machine.wires, 0.01) as trace:
             took = self.synchronise()
             self.settle("the hub is there again")
-        if not all(set(wire) <= states for wire, states in zip(zip(*seen), allowed)):
-            raise Failed(f"the step of the clock shows on the registers: {machine.trace}; {self.journal()}")
+        seen = [set(wire) for wire in zip(*(wires for _, wires in trace))]
+        if not all(wire <= states for wire, states in zip(seen, allowed)):
+            raise Failed(f"the step of the clock shows on the registers: {trace}; {self.journal()}")
         if self.life() != before:
             raise Failed(f"the step of the clock ended the daemon: {self.life()}, not {before}; {self.journal()}")
         connections = self.hub.said()[heard:].count(f"{DEVICE}  connected")
