@@ -54,7 +54,7 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// The same, live: drawn anew each second until it is interrupted
+    /// The page of status, live: drawn anew each second until it is interrupted
     Watch {
         /// So many of the last changes of outputs (5, at most 1000)
         #[arg(long, value_name = "NUMBER")]
