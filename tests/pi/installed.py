@@ -5,6 +5,7 @@ import re
 
 from installed_cost import cost
 from installed_faults import crash, silent, watchdog
+from installed_room import room
 from installed_rppal import rppal
 from machine import Failed, until
 from plant import PUMP
@@ -74,6 +75,7 @@ class Installed:
 
 CASES = {
     "package": Installed.scene,
+    "package-room": lambda installed: room(installed.at_work()),
     "package-upgrade": Installed.upgrade,
     "package-crash": lambda installed: crash(installed.at_work()),
     "package-watchdog": lambda installed: watchdog(installed.at_work()),

@@ -23,6 +23,8 @@ SCENE = [
     ("Switch fan off", {"fanOn": "false"}, {"lamp": 300}),
     ("Switch fan on again", {"fanOn": "true"}, {"relay": 1000, "blower": 300, "lamp": 300}),
 ]
+# What it ends with.
+MIN_CELSIUS, MAX_CELSIUS = ((fahrenheit - 32) * 5 / 9 for fahrenheit in (68, 92))
 # What is driven at 18 °C after the scene, once the pump is asked for.
 AT_WORK = {"relay": 1000, "blower": 300, "heater": 1000, "lamp": 300, "pump": 1000}
 
