@@ -3,11 +3,12 @@
 
 use clap::Parser as _;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin, watch};
-use twind::config::{self, ConfigFaults, Environment};
+use twind::config::{self, ConfigFaults, Environment, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 
@@ -36,20 +37,24 @@ fn main() -> ExitCode {
     ExitCode::from(match words.command {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
-        Command::Status { json, changes, config } => status(&config.config, &environment, json, changes),
-        Command::Watch { changes, config } => watch(&config.config, &environment, changes),
+        Command::Status { json, changes, config } => {
+            with_local(&config.config, &environment, |local| status(local, json, changes))
+        }
+        Command::Watch { changes, config } => {
+            with_local(&config.config, &environment, |local| watch(local, changes))
+        }
         Command::Override { output, setting, lasts, config } => {
             match hand::Order::parse(&setting, lasts.as_deref()) {
-                Ok(order) => give(&config.config, &environment, &output, order),
+                Ok(order) => with_local(&config.config, &environment, |local| give(local, &output, order)),
                 Err(fault) => wrong_usage(&fault),
             }
         }
-        Command::Twin { half, config } => twin(&config.config, &environment, half),
+        Command::Twin { half, config } => with_local(&config.config, &environment, |local| twin(local, half)),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
 
-fn run(path: &std::path::Path, environment: &Environment) -> u8 {
+fn run(path: &Path, environment: &Environment) -> u8 {
     service::start_log();
     match service::run(path, environment) {
         Ok(()) => 0,
@@ -63,7 +68,7 @@ fn run(path: &std::path::Path, environment: &Environment) -> u8 {
     }
 }
 
-fn check(path: &std::path::Path, environment: &Environment, hardware: bool) -> u8 {
+fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
     let outcome = match check::check(path, environment, out, err) {
         check::Outcome::Right if hardware => hardware::check(path, environment, out),
@@ -76,11 +81,12 @@ fn check(path: &std::path::Path, environment: &Environment, hardware: bool) -> u
     }
 }
 
-fn status(path: &std::path::Path, environment: &Environment, json: bool, changes: Option<usize>) -> u8 {
-    let local = match config::load_local(path, environment) {
-        Ok(local) => local,
-        Err(faults) => return wrong(&faults),
-    };
+/// What a command does that meets the daemon or its record.
+fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
+    config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
+}
+
+fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
     match status::status(&local.socket, json, changes) {
         Ok(page) => {
             // A reader that went away, such as `head`, is no failure.
@@ -91,19 +97,11 @@ fn status(path: &std::path::Path, environment: &Environment, json: bool, changes
     }
 }
 
-fn watch(path: &std::path::Path, environment: &Environment, changes: Option<usize>) -> u8 {
-    let local = match config::load_local(path, environment) {
-        Ok(local) => local,
-        Err(faults) => return wrong(&faults),
-    };
+fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
     watch::watch(&local.socket, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
-fn give(path: &std::path::Path, environment: &Environment, output: &str, order: hand::Order) -> u8 {
-    let local = match config::load_local(path, environment) {
-        Ok(local) => local,
-        Err(faults) => return wrong(&faults),
-    };
+fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(io::stdout(), "{line}");
@@ -127,12 +125,8 @@ fn wrong_usage(fault: &str) -> u8 {
     USAGE
 }
 
-fn twin(path: &std::path::Path, environment: &Environment, half: Option<twin::Half>) -> u8 {
-    let local = match config::load_local(path, environment) {
-        Ok(local) => local,
-        Err(faults) => return wrong(&faults),
-    };
-    match twin::read(&local, half) {
+fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
+    match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
             // A reader that went away, such as `head`, is no failure.
@@ -153,7 +147,7 @@ fn twin(path: &std::path::Path, environment: &Environment, half: Option<twin::Ha
     }
 }
 
-fn safe(path: &std::path::Path, environment: &Environment) -> u8 {
+fn safe(path: &Path, environment: &Environment) -> u8 {
     let outputs = match config::load_outputs(path, environment) {
         Ok(outputs) => outputs,
         Err(faults) => return wrong(&faults),

@@ -7,7 +7,7 @@ import time
 from cost import cpu_share, resident_kib
 from daemon import Daemon
 from installed import Installed
-from machine import Failed, until
+from machine import Failed, expect, until
 from plant import AT_REST, CRASH, PUMP
 from scene import AT_WORK, SCENE, go_to_work, play
 
@@ -177,8 +177,3 @@ class Cases:
         _, said = self.machine.run(f"cat /run/{daemon.device}.started; head -n 1 {trace}")
         started, first = said.strip().splitlines()
         return json.loads(first)["boottime_ns"] / 1e6 - 1000 * float(started)
-
-
-def expect(what, found, wanted):
-    if found != wanted:
-        raise Failed(f"{what}: {found}, not {wanted}")

@@ -6,7 +6,7 @@ it is whatever happens to the daemon. There is no network: twind is as it is wit
 
 import re
 
-from machine import Failed, until
+from machine import Failed, expect, until
 from process import Process
 
 NAME = "edges"
@@ -388,11 +388,6 @@ def kick_of(stretches):
     long_high = [index for index, (seconds, level) in enumerate(stretches) if level and seconds > 1]
     kicked = long_high and (0 in (level for _, level in stretches[long_high[0] + 2 :]))
     return stretches[long_high[0]][0] if kicked else None
-
-
-def expect(what, found, wanted):
-    if found != wanted:
-        raise Failed(f"{what}: {found}, not {wanted}")
 
 
 def contains(what, text, pattern):

@@ -35,6 +35,11 @@ class Failed(Exception):
     """A case found something wrong."""
 
 
+def expect(what, found, wanted):
+    if found != wanted:
+        raise Failed(f"{what}: {found}, not {wanted}")
+
+
 def until(what, condition, seconds=LONG, pause=0.1):
     """Waits for a condition and returns what made it true."""
     end = time.monotonic() + seconds
