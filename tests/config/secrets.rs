@@ -25,7 +25,7 @@ fn a_secret_that_is_not_there_is_told_with_its_path_and_reason() {
         "{fault}"
     );
     let folder = replaced(SMALL, "\"cs\"", "\"/\"");
-    assert!(site.fault(&folder).contains("which is not a file"));
+    assert!(site.fault(&folder).contains("/, which is not a file but a directory; put a regular file"));
 }
 
 #[test]
