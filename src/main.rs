@@ -55,11 +55,20 @@ fn main() -> ExitCode {
 }
 
 fn run(path: &Path, environment: &Environment) -> u8 {
-    service::start_log();
+    let log = match service::start_log() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("twind: the system refused to let twind start: no thread for the log: {error}");
+            return INTERNAL;
+        }
+    };
     match service::run(path, environment) {
-        Ok(()) => 0,
+        Ok(()) => {
+            log.end();
+            0
+        }
         Err(fatal) => {
-            service::log_fatal(&fatal);
+            log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
                 Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,

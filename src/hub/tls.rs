@@ -8,6 +8,7 @@
 use super::{Clock, Identity};
 use core::fmt;
 use core::time::Duration;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
@@ -182,6 +183,9 @@ pub(super) fn configure(
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, SetupFault> {
+    // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
+    // the handshake the outputs would.
+    let _ = SystemRandom::new().fill(&mut [0]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(provider, Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()

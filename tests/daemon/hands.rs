@@ -30,7 +30,7 @@ fn an_override_turns_the_output_and_ends_by_itself() {
     daemon.wait_log("the override of output fan has ended");
     // Who did it stands in the log with its own field, and in the trail.
     let fields = r#"output="fan" permille=700 cause="override" by=uid "#;
-    assert!(daemon.log().contains(fields), "{}", daemon.log());
+    daemon.wait_log(fields);
     let changes = rig.status()["changes"].clone();
     assert_eq!((&changes[0]["cause"], &changes[1]["cause"]), (&json!("climate"), &json!("override")));
     assert!(changes[1]["by"].as_str().unwrap().starts_with("uid "), "{changes}");
