@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn full_and_zero_rest_at_their_level_and_a_new_share_does_not_wait_for_the_period() {
+    fn full_and_zero_rest_at_their_level_and_do_not_wait_for_the_period() {
         // A period of a second: a share of a half would hold the line for half a second.
         let (mut pwm, seen) = start(1, false, false);
         assert!(!next(&seen));

@@ -41,7 +41,7 @@ use core::time::Duration;
 use local::{Local, Query};
 use log::ToLog;
 use notify::Notify;
-use reading::Reading;
+use reading::{Fresh, Reading};
 use readings::{Readings, readings};
 use signals::{Ask, Asks};
 use speeds::{Speeds, speeds};
@@ -119,9 +119,6 @@ enum Fact {
     Saved,
     Due,
 }
-
-/// A configuration that was read again.
-type Fresh = Result<Box<Settings>, ConfigFaults>;
 
 struct Daemon {
     path: PathBuf,
@@ -298,25 +295,6 @@ impl Daemon {
             warn!("the twin's copy could not be kept at the end: {fault}");
         }
         info!("stopped");
-    }
-
-    /// Has the configuration read again, beside the loop.
-    fn read_again(&mut self) {
-        let (path, environment) = (self.path.clone(), self.environment.clone());
-        self.reading.ask(move || config::load(&path, &environment).map(Box::new));
-    }
-
-    fn handle_read(&mut self, fresh: Option<Fresh>) {
-        match fresh {
-            Some(Ok(fresh)) => self.reload(*fresh),
-            Some(Err(faults)) => {
-                error!("the new configuration is wrong; the running one stays\n{faults}");
-            }
-            None => error!("the new configuration could not be read; the running one stays"),
-        }
-        if self.reading.take_asked_again() {
-            self.read_again();
-        }
     }
 
     /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as

@@ -3,10 +3,12 @@
 //! There is one reading at a time. Whoever asks during one gets another after it, because the file may have changed since
 //! it began. A reading that never ends keeps its thread, and the end of the process does not wait for it.
 
+use super::Daemon;
+use crate::config::{self, ConfigFaults, Settings};
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// A reading that takes longer than this is told.
 const SLOW: Duration = Duration::from_secs(5);
@@ -55,6 +57,31 @@ async fn wait<T>(mut reading: JoinHandle<T>) -> Option<T> {
          running configuration stays until it does"
     );
     reading.await.ok()
+}
+
+/// A configuration that was read again.
+pub(super) type Fresh = Result<Box<Settings>, ConfigFaults>;
+
+impl Daemon {
+    /// Has the configuration read again.
+    pub(super) fn read_again(&mut self) {
+        let (path, environment) = (self.path.clone(), self.environment.clone());
+        self.reading.ask(move || config::load(&path, &environment).map(Box::new));
+    }
+
+    /// Takes over what was read, or says why not.
+    pub(super) fn handle_read(&mut self, fresh: Option<Fresh>) {
+        match fresh {
+            Some(Ok(fresh)) => self.reload(*fresh),
+            Some(Err(faults)) => {
+                error!("the new configuration is wrong; the running one stays\n{faults}");
+            }
+            None => error!("the new configuration could not be read; the running one stays"),
+        }
+        if self.reading.take_asked_again() {
+            self.read_again();
+        }
+    }
 }
 
 #[cfg(test)]

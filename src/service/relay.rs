@@ -269,8 +269,8 @@ fn write_to<W: Write>(queue: &Queue, filter: Targets, open: impl Fn() -> W + Sen
 }
 
 fn tell_dropped(count: u64, why: &str) {
-    let lines = if count == 1 { "line was" } else { "lines were" };
-    warn!("{count} log {lines} dropped because {why}");
+    let lines = if count == 1 { "log line was" } else { "log lines were" };
+    warn!("{count} {lines} dropped because {why}");
 }
 
 /// The time of the line that is being written, in microseconds since 1970.

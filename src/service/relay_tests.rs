@@ -105,6 +105,18 @@ fn a_reader_who_hangs_holds_up_nobody_and_hears_how_much_was_dropped() {
 }
 
 #[test]
+fn a_line_that_comes_late_to_the_journal_says_when_it_was_said() {
+    let queue = Arc::new(Queue::default());
+    let relay = Relay(Arc::clone(&queue));
+    let subscriber = tracing_subscriber::registry().with(relay);
+    tracing::subscriber::with_default(subscriber, || info!(output = "fan", "turned"));
+    let Next::Kept(mut line) = queue.next() else { panic!("it is dropped") };
+    line.date();
+    let told = format!("{:?}", line.fields);
+    assert!(told.contains(&format!("turned (at {})", humantime::format_rfc3339_micros(line.at))), "{told}");
+}
+
+#[test]
 fn many_long_lines_do_not_fill_the_memory() {
     let queue = Queue::default();
     let queue = Arc::new(queue);
