@@ -15,6 +15,7 @@ mod outputs;
 mod provisioning;
 mod proxy;
 mod reader;
+mod secrets;
 mod sensors;
 mod twin;
 mod values;
