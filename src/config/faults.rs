@@ -4,6 +4,7 @@
 //! fill in, and all gaps together make one fault. Deliberately absent: warnings. A file is right, or it is not used.
 
 use super::secrets;
+use crate::text::{self, Line};
 use core::cell::RefCell;
 use core::fmt;
 use core::fmt::Write as _;
@@ -160,7 +161,7 @@ impl fmt::Display for ConfigFaults {
             if index > 0 {
                 f.write_char('\n')?;
             }
-            write!(f, "{}:{fault}", self.file.display())?;
+            write!(f, "{}:{fault}", Line(self.file.display()))?;
         }
         Ok(())
     }
@@ -261,9 +262,9 @@ fn without_secret(line: &str) -> String {
     }
 }
 
-/// Control characters would move the caret, or worse, speak to the terminal.
+/// What is not seen would move the caret, or worse, speak to the terminal.
 fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.chars().map(|c| if text::is_unseen(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
