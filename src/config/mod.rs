@@ -190,15 +190,15 @@ pub fn parse_local(
     })
 }
 
-/// [`load_local`] for a command that only looks. Whoever may not read the file meets the daemon where it usually is, if
-/// somebody is there.
+/// [`load_local`] for a command that only looks. Whoever may not read the file may perhaps look at the daemon all the same:
+/// where it usually lets all users look, if it does.
 ///
 /// # Errors
 /// As [`load_local`].
 pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
     load_local(path, environment).or_else(|faults| {
         let (socket, look) = (default_socket(environment), twin::usual_look_socket(environment));
-        if !faults.is_denied || !(socket.exists() || look.exists()) {
+        if !faults.is_denied || !look.exists() {
             return Err(faults);
         }
         let state_dir = PathBuf::from(twin::STATE_DIR);
