@@ -10,6 +10,8 @@
 //!                                   cli, main
 //! ```
 //!
+//! `text`, of the core too, stands beside `units`: how foreign words are printed.
+//!
 //! A desired change, from the socket to the pin: `hub` (bytes to events) → `engine` → `twin` (version rule) →
 //! `control` (set-points, climate, rank table) → `service::pump`: the pin is driven, the record offered to the
 //! store, and when it is durable the acknowledgement goes out. A reading goes `sensors` → `engine` → the next
@@ -23,7 +25,7 @@
 //!
 //! # What is absent, so that nobody looks for it
 //!
-//! - The core (`units`, `twin`, `control`, `report`, `engine`) has no I/O, no clock, no chance, no threads and no logs.
+//! - The core (`units`, `text`, `twin`, `control`, `report`, `engine`) has no I/O, no clock, no chance, no threads and no logs.
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for
 //!   the phase of PWM by software (`board/soft_pwm.rs`).
 //! - Only `hub/session.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
@@ -41,5 +43,6 @@ pub mod report;
 pub mod sensors;
 pub mod service;
 pub mod store;
+pub mod text;
 pub mod twin;
 pub mod units;

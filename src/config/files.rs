@@ -5,6 +5,7 @@
 //! Deliberately absent: writing, and telling what a secret says.
 
 use super::faults::ConfigFaults;
+use super::secrets;
 use crate::hub::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -51,7 +52,7 @@ impl Places {
 
     /// Reads a secret that nobody else can read.
     pub(super) fn secret(&self, written: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), String> {
-        if holds_secret(written) {
+        if secrets::is_in(written) || written.to_ascii_lowercase().contains("sharedaccess") {
             return Err(
                 "must be the name of a file; it looks like the secret itself, which does not belong \
                         in the configuration: write it to a file that only twind can read"
@@ -207,17 +208,4 @@ pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
         Ok(bytes) => Ok(Secret::new(bytes)),
         Err(_) => Err("is not base64; copy the device's primary key again, whole"),
     }
-}
-
-fn holds_secret(written: &str) -> bool {
-    written.to_ascii_lowercase().contains("sharedaccess") || looks_like_key(written)
-}
-
-/// Does a word in this text look like a device key, 32 bytes or more in padded base64? No path ends in `=`.
-pub(super) fn looks_like_key(text: &str) -> bool {
-    text.split(['"', '\'', ' ', '\t']).any(|word| {
-        word.len() >= 40
-            && word.ends_with('=')
-            && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
-    })
 }

@@ -108,7 +108,7 @@ fn notice(notice: &Notice) {
         Notice::Desired(change) => info!(desired_version = change.to.0, "{text}"),
         Notice::PinMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreMended => info!("{text}"),
-        Notice::Driven { output, permille, cause, by, turned } => {
+        Notice::Driven { output, permille, cause, by, turned, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *turned {
                 info!(output, permille, cause, by, "{text}");

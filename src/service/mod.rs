@@ -21,7 +21,7 @@ mod speeds;
 
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
-pub use local::{INTERFACE, varlink};
+pub use local::{INTERFACE, remark as socket_remark, varlink};
 pub use log::{Log, start as start_log};
 pub use pump::{Notices, Outbox, pump};
 
@@ -38,7 +38,7 @@ use crate::units::{BootTime, UnixSeconds};
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
-use local::{Local, Query};
+use local::{Local, Paths, Query};
 use log::ToLog;
 use notify::Notify;
 use reading::{Fresh, Reading};
@@ -175,7 +175,7 @@ impl Daemon {
         let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
-        let local = Local::open(settings.socket.as_deref());
+        let local = Local::open(sockets(&settings));
         for note in &loaded.notes {
             warn!("{note}");
         }
@@ -365,7 +365,7 @@ impl Daemon {
             // The connection goes on, but the new engine does not know of it yet.
             self.engine.handle_hub(now, HubEvent::Up);
         }
-        self.local.reopen(fresh.socket.as_deref());
+        self.local.reopen(sockets(&fresh));
         self.settings = fresh;
         info!("the new configuration is in force");
     }
@@ -423,6 +423,10 @@ fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
     let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
     let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
     (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
+}
+
+fn sockets(settings: &Settings) -> Paths<'_> {
+    Paths { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
 }
 
 /// Before the session exists there is nobody to ask.
