@@ -13,6 +13,7 @@
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
 //! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //! 12. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
+//! 13. What decides each output stands in the history, and what stood there once stays as it was.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -25,6 +26,7 @@ mod meaning;
 mod rank;
 mod room;
 mod shape;
+mod told;
 mod traffic;
 
 use crate::disk::Disk;
@@ -40,6 +42,7 @@ use log::LogJudge;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
+use told::Told;
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
@@ -82,6 +85,7 @@ pub(crate) struct Oracle {
     hands: Hands,
     shapes: Shapes,
     room: RoomJudge,
+    told: Told,
     traffic: Traffic,
     log: LogJudge,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
@@ -100,6 +104,7 @@ impl Oracle {
             hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
+            told: Told::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
             lenient_until: Duration::ZERO,
@@ -127,6 +132,7 @@ impl Oracle {
         }
         self.room.restart();
         self.log.restart();
+        self.told.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
@@ -336,6 +342,7 @@ impl Oracle {
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
+        self.told.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;

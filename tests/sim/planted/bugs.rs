@@ -191,7 +191,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
-        file: ENGINE,
+        file: "src/engine/decisions.rs",
         from: "self.outputs.forget(actuation.output);",
         to: "if !PLANTED { self.outputs.forget(actuation.output); }",
     },
@@ -490,5 +490,21 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "(state.handed, state.turned_at) = (Some(drive), Some(now));",
         to: "(state.handed, state.turned_at) = (Some(drive), if PLANTED { None } else { Some(now) });",
+    },
+    Bug {
+        name: "silent-decision",
+        says: "nobody learns who decides now, because the fan stayed as it was",
+        file: "src/engine/decisions.rs",
+        from: "if self.actuations.iter().any(|order| order.output == output) {",
+        to: "if PLANTED || self.actuations.iter().any(|order| order.output == output) {",
+    },
+    Bug {
+        name: "history-rewritten",
+        says: "what the history said yesterday it does not say today",
+        file: "src/engine/trail.rs",
+        from: "        if !is_other && !has_moved {\n",
+        to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
+        row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);
+        if !is_other && !has_moved {\n",
     },
 ];
