@@ -6,9 +6,10 @@
 
 use super::Provisioning;
 use super::dps::Assignment;
+use super::regular;
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 const FILE_BYTES_MAX: u64 = 4096;
@@ -17,15 +18,17 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// none as well, because the service can be asked.
 pub(super) fn load(by: &Provisioning) -> Option<Assignment> {
     let path = by.assignment_file.as_deref()?;
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)) {
-        Ok(_) => {}
+    let bytes = match regular::read(path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(%error, "the kept assignment {} cannot be read; asking for it anew", path.display());
+            tracing::warn!(
+                "the kept assignment {} cannot be read ({error}): asking for it anew",
+                path.display()
+            );
             return None;
         }
-    }
+    };
     match read(by, &bytes) {
         Ok(assignment) => assignment,
         Err(Damaged) => {
@@ -74,7 +77,7 @@ pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()>
     let mut aside = path.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = Path::new(&aside);
-    let mut file = File::create(aside)?;
+    let mut file = regular::create(aside)?;
     file.write_all(&write(by, assignment))?;
     file.sync_all()?;
     fs::rename(aside, path)?;
@@ -127,6 +130,20 @@ mod tests {
         ] {
             assert_eq!(load(&other), None);
         }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_holds_nobody_up_and_is_replaced() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let by = by(folder.path());
+        for name in ["assignment", "assignment.tmp"] {
+            mknodat(CWD, folder.path().join(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        }
+        assert_eq!(load(&by), None);
+        let assignment = Assignment::new("h", "d").unwrap();
+        save(&by, &assignment).unwrap();
+        assert_eq!(load(&by), Some(assignment));
     }
 
     #[test]

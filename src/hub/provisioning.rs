@@ -16,8 +16,11 @@ use tokio::time::{sleep, timeout};
 
 /// The stock clients wait as long for each answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// An assignment by a custom webhook may take its time; the next attempt finds it done.
-const ASSIGNING_MAX: Duration = Duration::from_secs(300);
+/// An assignment by a custom webhook may take its time; the next attempt finds it done. At the pace at which a service
+/// is asked that names none, this is five minutes …
+const QUESTIONS_MAX: u32 = 150;
+/// … and whatever it names, after so long it is asked anew.
+const ASSIGNING_MAX: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Asks over `wire`.
@@ -39,14 +42,14 @@ where
         clean: true,
     };
     let mut session =
-        Session::open(&login, &[dps::FILTER], wire, clock).await.map_err(|cause| match cause {
+        Session::open(&login, &[dps::FILTER], wire, clock, |_, _| {}).await.map_err(|cause| match cause {
             // What an IoT Hub means by its codes, the service need not.
             Cause::Refused { code, .. } => Cause::Provisioning(ProvisioningFault::Connect(code)),
             other => other,
         })?;
-    let outcome = timeout(ASSIGNING_MAX, converse(&mut session, &by.registration_id, model_id)).await;
+    let outcome = converse(&mut session, &by.registration_id, model_id).await;
     session.close(GRACE).await;
-    outcome.unwrap_or(Err(Cause::Provisioning(ProvisioningFault::Endless)))
+    outcome
 }
 
 async fn converse(
@@ -56,7 +59,7 @@ async fn converse(
 ) -> Result<Assignment, Cause> {
     let mut rid = 1;
     let mut message = dps::register(rid, registration_id, model_id);
-    let mut operation = None;
+    let (mut operation, mut questions, mut waited) = (None, 0, Duration::ZERO);
     loop {
         let (next, retry) = match (exchange(session, rid, &message).await?, operation.take()) {
             (Ok(Progress::Assigned(assignment)), _) => return Ok(assignment),
@@ -68,8 +71,11 @@ async fn converse(
             ) => (operation, retry),
             (Err(fault), _) => return Err(Cause::Provisioning(fault)),
         };
+        if questions == QUESTIONS_MAX || waited >= ASSIGNING_MAX {
+            return Err(Cause::Provisioning(ProvisioningFault::Endless));
+        }
         sleep(retry).await;
-        rid += 1;
+        (questions, waited, rid) = (questions + 1, waited + retry, rid + 1);
         message = dps::ask_state(rid, &next);
         operation = Some(next);
     }
