@@ -36,7 +36,14 @@ impl Accounts {
     /// Takes up the assignment that was kept.
     pub(super) async fn recall(&mut self) {
         let Some(by) = self.by.clone() else { return };
-        let kept = spawn_blocking(move || assignment::load(&by)).await.ok().flatten();
+        let kept = match spawn_blocking(move || assignment::load(&by)).await {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(reason)) => {
+                tracing::warn!("the kept assignment {reason}; asking for it anew");
+                None
+            }
+            Err(_) => None,
+        };
         if let Some(Assignment { host, device_id }) = &kept {
             tracing::info!(%host, device = %device_id, "assigned by the provisioning service, at some earlier time");
         }
