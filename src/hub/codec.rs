@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 /// once and no punctuation, fit with a wide margin; it is also the largest message of the service.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
+/// What the answer to a direct method may be long ("Understand and invoke direct methods": 128 KB).
+pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
+
 /// What a direct method's argument may be long.
 const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
 

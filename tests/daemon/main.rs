@@ -14,6 +14,7 @@ mod hands;
 mod lifecycle;
 mod local;
 mod methods;
+mod network;
 mod outage;
 mod provisioned;
 mod rig;
