@@ -4,6 +4,7 @@ use super::ask::{self, ask};
 use crate::config::LocalSettings;
 use crate::report::status::twin;
 use crate::store::{self, StoreFault};
+use crate::twin::json::write_pretty;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::io;
@@ -73,5 +74,5 @@ fn show(mut twin: Value, half: Option<Half>) -> String {
         Some(half) => half.take(),
         None => twin,
     };
-    serde_json::to_string_pretty(&shown).unwrap_or_else(|_| shown.to_string())
+    write_pretty(&shown)
 }
