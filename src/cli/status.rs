@@ -16,11 +16,7 @@ pub fn status(socket: &Path, json: bool, changes: Option<usize>) -> Result<Strin
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
     let status = ask(socket, "GetStatus", &parameters)?["status"].take();
-    Ok(if json {
-        write_pretty(&status)
-    } else {
-        page(&status)
-    })
+    Ok(if json { write_pretty(&status) } else { page(&status) })
 }
 
 /// The object as lines for people.
@@ -248,7 +244,8 @@ mod tests {
 
     #[test]
     fn a_twin_is_not_as_the_hub_has_it_while_a_value_is_refused() {
-        let mut hub = json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
+        let mut hub =
+            json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
         let told = |hub: &Value| page(&json!({ "link": {"state": "connected"}, "hub": hub }));
         assert!(told(&hub).contains("desired version 41, as the hub has it"));
         hub["setAside"] = json!([{
@@ -264,7 +261,8 @@ mod tests {
             assert!(page.contains(line), "{line:?} is missing in:\n{page}");
         }
         let put_off = json!({"sinceSeconds": 60, "retryInSeconds": 8, "status": 403, "reason": ""});
-        let hub = json!({"synced": true, "desiredVersion": 41, "reportPending": true, "reportPutOff": put_off});
+        let hub =
+            json!({"synced": true, "desiredVersion": 41, "reportPending": true, "reportPutOff": put_off});
         let page = told(&hub);
         assert!(!page.contains("as the hub has it"), "{page}");
         assert!(page.contains("no report is taken for 1m (status 403), tried again in 8s"), "{page}");

@@ -273,7 +273,8 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, property: &PropertyPath, raw: &Value, reason: String) {
-        let value = Some(raw.clone()).filter(|raw| raw.to_string().len() <= ECHO_BYTES_MAX && is_writable(raw));
+        let value =
+            Some(raw.clone()).filter(|raw| raw.to_string().len() <= ECHO_BYTES_MAX && is_writable(raw));
         let earlier = self.before.refusals.iter().find(|refusal| {
             refusal.property == *property && refusal.value == value && refusal.reason == reason
         });

@@ -205,7 +205,12 @@ fn take_section(
 fn take_protocol_keys(section: &mut Map<String, Value>) -> Option<Version> {
     // Not `remove`, which would reorder what follows.
     section.shift_remove("$metadata");
-    section.shift_remove("$version").as_ref().and_then(Value::as_u64).filter(|version| *version > 0).map(Version)
+    section
+        .shift_remove("$version")
+        .as_ref()
+        .and_then(Value::as_u64)
+        .filter(|version| *version > 0)
+        .map(Version)
 }
 
 #[cfg(test)]
@@ -245,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_null_in_a_whole_section_is_not_there() {
-        let twin = read_twin(br#"{"desired":{"a":{"b":null},"c":[null],"$version":3},"reported":{}}"#).unwrap();
+        let twin =
+            read_twin(br#"{"desired":{"a":{"b":null},"c":[null],"$version":3},"reported":{}}"#).unwrap();
         assert_eq!(json::write(twin.desired.as_object()), r#"{"a":{},"c":[null]}"#);
     }
 
@@ -263,7 +269,8 @@ mod tests {
         let note = "x".repeat(5000);
         let deep = format!("{}7{}", "{\"k\":".repeat(11), "}".repeat(11));
         let section = format!("{odd},\"note\":\"{note}\",\"deep\":{deep},\"i\":1152921504606846976");
-        let body = format!("{{\"desired\":{{{section},\"$version\":3}},\"reported\":{{{section},\"$version\":9}}}}");
+        let body =
+            format!("{{\"desired\":{{{section},\"$version\":3}},\"reported\":{{{section},\"$version\":9}}}}");
         let twin = read_twin(body.as_bytes()).unwrap();
         for half in [&twin.desired, &twin.reported] {
             assert_eq!(json::write(half.as_object()), format!("{{{section}}}"));

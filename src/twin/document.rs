@@ -9,8 +9,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::limits::{self, LimitFault};
 use super::json;
+use super::limits::{self, LimitFault};
 use core::fmt;
 use serde_json::{Map, Value};
 

@@ -88,7 +88,9 @@ pub(super) fn is_raw_object(value: &Value) -> bool {
 pub fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
-        raw_text => raw(raw_text).filter(|text| begins_number(text.as_bytes())).and_then(|text| text.parse().ok()),
+        raw_text => {
+            raw(raw_text).filter(|text| begins_number(text.as_bytes())).and_then(|text| text.parse().ok())
+        }
     };
     number.filter(|number| number.is_finite())
 }

@@ -63,7 +63,8 @@ fn a_raw_number_still_has_its_value_for_whoever_asks() {
 
 #[test]
 fn no_document_can_forge_raw_text() {
-    for forged in [r#""\u0000r1e400""#, r#""\u0000s""#, r#""\u0000""#, r#""\u0000r[""#, r#""\u0000\u0000r7""#] {
+    for forged in [r#""\u0000r1e400""#, r#""\u0000s""#, r#""\u0000""#, r#""\u0000r[""#, r#""\u0000\u0000r7""#]
+    {
         let tree = comes_back(&format!(r#"{{"a":{forged},"b":[{forged}],{forged}:1}}"#));
         assert!(!is_raw(&tree["a"]), "{forged}");
     }

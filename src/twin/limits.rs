@@ -140,11 +140,7 @@ fn check_object<'a>(
     Ok(())
 }
 
-fn check_value<'a>(
-    value: &'a Value,
-    path: &mut Vec<&'a str>,
-    depth: usize,
-) -> Result<(), LimitFault> {
+fn check_value<'a>(value: &'a Value, path: &mut Vec<&'a str>, depth: usize) -> Result<(), LimitFault> {
     match value {
         Value::Object(_) if depth == DEPTH_MAX => Err(fault(path, Limit::Depth)),
         Value::Object(inner) => check_object(inner, path, depth + 1),

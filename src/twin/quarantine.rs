@@ -157,7 +157,9 @@ impl Quarantine {
         self.taken = true;
         let suspects = core::mem::take(&mut self.suspects);
         if self.doubt.take().is_none() {
-            suspects.into_iter().for_each(|Suspect { path, value, why }| self.set_aside(now, path, value, why));
+            suspects
+                .into_iter()
+                .for_each(|Suspect { path, value, why }| self.set_aside(now, path, value, why));
         } else if !suspects.is_empty() {
             // It takes reports now, which it may not have done when it refused these.
             self.trials.push(suspects.into_iter().map(|suspect| suspect.path).collect());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::twin::fixtures::{at, patch, path, section, secs};
+use crate::twin::fixtures::{at, patch, path, secs, section};
 use proptest::prelude::*;
 use serde_json::json;
 

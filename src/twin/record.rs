@@ -90,8 +90,7 @@ impl TwinRecord {
     /// When the bytes are no record, or one that only a later version can read.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
         let malformed = |what: &str| RecordFault::Malformed(what.to_owned());
-        let mut fields =
-            json::read(bytes, 1).map_err(|fault| RecordFault::Malformed(fault.to_string()))?;
+        let mut fields = json::read(bytes, 1).map_err(|fault| RecordFault::Malformed(fault.to_string()))?;
         let number = |name: &str| fields.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(name));
         let format = number("format")?;
         if format > FORMAT {

@@ -124,7 +124,8 @@ fn what_is_set_aside_is_tried_again_on_a_new_connection_and_told_when_it_is_take
 fn after_a_spell_in_which_every_report_is_refused_all_of_it_is_told() {
     for status in [400, 401, 403, 404, 413, 429, 500] {
         let mut rig = Rig::synced();
-        let wanted = json!({"firmwareVersion": "1", "minTemperature": 20, "maxTemperature": 28, "unit": "celsius"});
+        let wanted =
+            json!({"firmwareVersion": "1", "minTemperature": 20, "maxTemperature": 28, "unit": "celsius"});
         let mut told = Section::default();
         rig.want(wanted.clone());
         let well_at = at(100) + secs(60);

@@ -2,8 +2,8 @@
 
 use super::assert_fit_for_a_log;
 use serde_json::{Map, Value, json};
-use twind::twin::json;
 use twind::hub::codec::{self, CodecFault, PAYLOAD_BYTES_MAX, Twin};
+use twind::twin::json;
 use twind::twin::{Section, Version};
 
 /// See the module.

@@ -11,7 +11,8 @@
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
-//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
+//! 11. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
+//! 12. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -284,7 +285,12 @@ impl Oracle {
         }
     }
 
-    /// Was a part of a report refused for good since the engine was made?
+    /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
+    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub)
+    }
+
+    /// Was a part of a report refused since the engine was made?
     pub(crate) fn is_part_refused(&self) -> bool {
         self.traffic.set_aside
     }
