@@ -1,9 +1,10 @@
 //! `twind twin`: the local copy, from the daemon if it runs, else as it lies on the disk.
 
-use super::ask::{self, ask};
+use super::ask::{self, look};
 use crate::config::LocalSettings;
 use crate::report::status::twin;
 use crate::store::{self, StoreFault};
+use crate::text;
 use crate::twin::json::write_pretty;
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub enum Fault {
 /// # Errors
 /// When the state directory cannot be read.
 pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
-    match ask(&local.socket, "GetTwin", &json!({})) {
+    match look(local, "GetTwin", &json!({})) {
         Ok(mut answer) => Ok(Copy { json: show(answer["twin"].take(), half), notes: Vec::new() }),
         Err(ask::Fault::NoDaemon(_)) => read_disk(&local.state_dir, half),
         Err(fault) => {
@@ -74,5 +75,5 @@ fn show(mut twin: Value, half: Option<Half>) -> String {
         Some(half) => half.take(),
         None => twin,
     };
-    write_pretty(&shown)
+    text::escape_json(&write_pretty(&shown)).into_owned()
 }

@@ -11,6 +11,7 @@
 
 use super::json;
 use super::limits::{self, LimitFault};
+use crate::text;
 use core::fmt;
 use serde_json::{Map, Value};
 
@@ -70,9 +71,10 @@ impl PropertyPath {
         (!above.is_empty()).then(|| Self(above.to_vec()))
     }
 
-    /// As a person may read it in a log: foreign keys are cut, and what does not print is escaped.
+    /// As a person may read it in a log: foreign keys are cut, and what is not seen is escaped.
     pub fn shown(&self) -> String {
-        self.to_string().chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect()
+        let cut: String = self.to_string().chars().take(SHOWN_CHARS_MAX).collect();
+        text::escape(&cut).into_owned()
     }
 
     /// Does `self` lie at or below `other`?

@@ -14,6 +14,7 @@ mod disk;
 mod faults;
 mod foreign;
 mod hub;
+mod log;
 mod message;
 mod net;
 mod oracle;
