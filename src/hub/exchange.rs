@@ -6,7 +6,7 @@
 
 use super::codec::{self, Twin};
 use super::topic::{self, Incoming};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{HubEvent, HubRequest, json};
 use core::time::Duration;
 
 /// Requests whose answers are awaited at most; older ones are given up.
@@ -63,7 +63,7 @@ impl Exchange {
                 }
             },
             HubRequest::AnswerMethod { rid, status, payload } => {
-                let answer = payload.to_string().into_bytes();
+                let answer = json::write(payload).into_bytes();
                 // A hub ends the session of whoever says more.
                 let (status, payload) = match answer.len() {
                     ..=codec::ANSWER_BYTES_MAX => (*status, answer),
@@ -150,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     fn patch(value: &serde_json::Value) -> Patch {
-        Patch::from_object(value.as_object().unwrap().clone()).unwrap()
+        Patch::from_object(value.as_object().unwrap().clone())
     }
 
     fn asking(requests: &[HubRequest]) -> Exchange {
@@ -231,7 +231,7 @@ mod tests {
         // Control characters do not count towards a section's size, but take six bytes each on the wire.
         let text = "\u{1}".repeat(4096);
         let many: serde_json::Map<_, _> = (0..16).map(|i| (format!("k{i}"), json!(text))).collect();
-        let request = HubRequest::PatchReported { rid: 5, patch: Patch::from_object(many).unwrap() };
+        let request = HubRequest::PatchReported { rid: 5, patch: Patch::from_object(many) };
         let refused = Exchange::default().ask(&request);
         assert!(
             matches!(refused, Asked::Answered(HubEvent::Rejected { rid: 5, status: 413, .. })),

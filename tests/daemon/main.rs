@@ -9,6 +9,7 @@ mod boards;
 mod certificate;
 mod commands;
 mod files;
+mod foreign;
 mod handover;
 mod hands;
 mod lifecycle;

@@ -12,6 +12,7 @@
 
 mod disk;
 mod faults;
+mod foreign;
 mod hub;
 mod log;
 mod message;

@@ -14,6 +14,7 @@
 //! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //! 12. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
 //! 13. What decides each output stands in the history, and what stood there once stays as it was.
+//! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -308,7 +309,12 @@ impl Oracle {
         }
     }
 
-    /// Was a part of a report refused for good since the engine was made?
+    /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
+    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub)
+    }
+
+    /// Was a part of a report refused since the engine was made?
     pub(crate) fn is_part_refused(&self) -> bool {
         self.traffic.set_aside
     }
