@@ -11,15 +11,15 @@ use super::moments::{Lead, until, until_set, until_some};
 use super::tls::SetupFault;
 use super::token::{self, Token};
 use super::twin_session::TwinSession;
-use super::wall::Wall;
 use super::wire::{self, Carrier, Route};
 use super::{Account, Clock, HubSettings, Identity, Secret, provisioning, tls};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 /// How long a polite end may take where another connection waits for it.
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub(super) struct Driver {
     settings: HubSettings,
     accounts: Accounts,
     clock: Arc<dyn Clock>,
-    wall: Wall,
+    sanity: ClockSanity,
     dialer: Dialer,
     events: mpsc::Sender<LinkEvent>,
     requests: mpsc::Receiver<(u64, HubRequest)>,
@@ -71,8 +71,8 @@ impl Driver {
         Self {
             settings,
             accounts,
+            sanity: ClockSanity::after(clock.not_before()),
             clock,
-            wall: Wall::default(),
             dialer: Dialer::new(seed),
             events,
             requests,
@@ -180,13 +180,18 @@ impl Driver {
         mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
     ) -> Result<Option<(Token, TokenTimes)>, Cause> {
         let Identity::Key(key) = identity else { return Ok(None) };
-        let (now, unix) = (self.clock.boot(), self.clock.unix());
-        self.wall.judge(now, unix, self.clock.not_before())?;
+        let dated = self.dated();
+        let (unix, now) = dated;
+        self.sanity.judge(dated).map_err(|floor| Cause::Clock { at: unix, floor })?;
         let lifetime = self.settings.token_lifetime;
         // The hub counts whole seconds; a fraction must not cost the token its last one.
         let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
-        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime) };
+        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime), dated };
         Ok(Some((mint(key, expires), times)))
+    }
+
+    fn dated(&self) -> Dated {
+        (self.clock.unix(), self.clock.boot())
     }
 
     /// A failure of the present account's hub, or of the service that would name it.
@@ -267,7 +272,6 @@ impl Driver {
         token: Option<TokenTimes>,
     ) -> Result<Over, Closed> {
         let clock = Arc::clone(&self.clock);
-        let lead = Lead::of(&*clock);
         let told = until(&*clock, tell_at);
         tokio::pin!(told);
         while !self.told {
@@ -281,12 +285,19 @@ impl Driver {
             }
         }
         self.session += 1;
+        let (dated, lifetime) = match token {
+            Some(token) => (token.dated, Some(self.settings.token_lifetime)),
+            None => (self.dated(), None),
+        };
+        if self.sanity.accept(dated, lifetime) {
+            self.emit(LinkEvent::Dated(dated)).await?;
+        }
         self.emit(LinkEvent::State(LinkState::Connected)).await?;
         self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
         let renewal = until_some(&*clock, token.map(|token| token.renews));
         // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
-        let set = until_set(&*clock, lead, CLOCK_LOOK_CONNECTED);
-        tokio::pin!(renewal, set);
+        let look = sleep(Duration::ZERO);
+        tokio::pin!(renewal, look);
         loop {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
@@ -310,8 +321,19 @@ impl Driver {
                         self.emit(LinkEvent::Hub(answer)).await?;
                     }
                 }
-                () = &mut renewal => return Ok(Over::Renewal("it is about to expire")),
-                () = &mut set, if token.is_some() => return Ok(Over::Renewal("the clock was set")),
+                () = &mut renewal => {
+                    if self.sanity.judge(self.dated()).is_ok() {
+                        return Ok(Over::Renewal("it is about to expire"));
+                    }
+                    // No token can be made now. This one may serve until the hub ends the session.
+                    renewal.set(until_some(&*clock, Some(clock.boot() + CLOCK_LOOK_CONNECTED)));
+                }
+                () = &mut look, if token.is_some() => {
+                    if token.is_some_and(|token| self.sanity.shortens(self.dated(), token.dated)) {
+                        return Ok(Over::Renewal("the clock was set"));
+                    }
+                    look.as_mut().reset(Instant::now() + CLOCK_LOOK_CONNECTED);
+                }
             }
         }
     }

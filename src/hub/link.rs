@@ -7,7 +7,7 @@
 
 use super::driver::{Closed, Driver};
 use super::{Clock, HubSettings};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use tokio::time::timeout;
 pub enum LinkEvent {
     /// A fact about the twin or the session.
     Hub(HubEvent),
+    /// The clock said this when it dated what the hub took: the known time, see [`crate::twin::ClockSanity`].
+    Dated(Dated),
     /// A fact for people.
     State(LinkState),
 }
@@ -60,6 +62,8 @@ pub struct TokenTimes {
     pub expires: UnixSeconds,
     /// When it will be replaced by a new session.
     pub renews: BootTime,
+    /// What the clock said when it was made, and when that was.
+    pub dated: Dated,
 }
 
 /// A failure, and when it happened.

@@ -13,10 +13,14 @@ mod kept;
 mod outgoing;
 mod quarantine;
 mod record;
+mod sanity;
+mod silence;
 mod sync;
 
 pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
 pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
 pub use kept::{Author, Machine, Moment, Override};
 pub use record::{RecordFault, TwinRecord};
+pub use sanity::{BUILT, ClockSanity, Dated};
+pub use silence::{KeptSilence, Silence};
 pub use sync::{Sync, SyncPolicy};
