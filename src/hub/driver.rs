@@ -6,7 +6,7 @@
 use super::account::Accounts;
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
-use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
+use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes};
 use super::moments::{Lead, until, until_set, until_some};
 use super::tls::SetupFault;
 use super::token::{self, Token};
@@ -17,7 +17,7 @@ use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +48,9 @@ pub(super) struct Driver {
     clock: Arc<dyn Clock>,
     sanity: ClockSanity,
     dialer: Dialer,
-    events: mpsc::Sender<LinkEvent>,
+    events: mpsc::Sender<(LinkEvent, Room)>,
+    /// See [`Room`].
+    room: Arc<Semaphore>,
     requests: mpsc::Receiver<(u64, HubRequest)>,
     status: watch::Sender<LinkStatus>,
     /// The number of `Up`s emitted.
@@ -64,7 +66,7 @@ impl Driver {
         settings: HubSettings,
         clock: Arc<dyn Clock>,
         seed: u64,
-        (events, requests): (mpsc::Sender<LinkEvent>, mpsc::Receiver<(u64, HubRequest)>),
+        (events, requests): (mpsc::Sender<(LinkEvent, Room)>, mpsc::Receiver<(u64, HubRequest)>),
         status: watch::Sender<LinkStatus>,
     ) -> Self {
         let accounts = Accounts::new(&settings.source);
@@ -75,6 +77,7 @@ impl Driver {
             clock,
             dialer: Dialer::new(seed),
             events,
+            room: Arc::new(Semaphore::new(1)),
             requests,
             status,
             session: 0,
@@ -101,7 +104,7 @@ impl Driver {
     }
 
     async fn emit(&self, event: LinkEvent) -> Result<(), Closed> {
-        self.events.send(event).await.map_err(|_| Closed)
+        self.events.send((event, None)).await.map_err(|_| Closed)
     }
 
     /// Waits until the next attempt is due, or the clock that may have foiled the last one has been set.
@@ -298,15 +301,16 @@ impl Driver {
         // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
         let look = sleep(Duration::ZERO);
         tokio::pin!(renewal, look);
+        let room = Arc::clone(&self.room);
         loop {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
-                event = session.next() => match event {
-                    Ok(event) => {
+                heard = hear(&room, session) => match heard {
+                    Ok((event, room)) => {
                         if !matches!(event, HubEvent::Rejected { .. } | HubEvent::Garbled { .. }) {
                             self.dialer.handle_served();
                         }
-                        self.emit(LinkEvent::Hub(event)).await?;
+                        self.events.send((LinkEvent::Hub(event), room)).await.map_err(|_| Closed)?;
                     }
                     Err(cause) => return Ok(Over::Failed(cause)),
                 },
@@ -360,4 +364,11 @@ impl Driver {
         self.last = Some(failure.cause);
         self.emit(LinkEvent::State(LinkState::Waiting { failure: text, retry_at })).await
     }
+}
+
+/// Reads what the hub says next, as soon as there is room for it. May be cancelled at any time.
+async fn hear(room: &Arc<Semaphore>, session: &mut TwinSession) -> Result<(HubEvent, Room), Cause> {
+    // It is never closed.
+    let room = Arc::clone(room).acquire_owned().await.ok();
+    Ok((session.next().await?, room))
 }

@@ -35,6 +35,10 @@ pub(crate) struct Hub {
     pub(crate) throttling: bool,
     /// Refused with 400 for now: any report that holds this top-level key.
     pub(crate) refuses: Option<String>,
+    /// It takes connections and requests, and says nothing.
+    pub(crate) mute: bool,
+    /// It takes connections and ends them.
+    pub(crate) cuts: bool,
     /// Connections are refused until then.
     pub(crate) closed_until: Duration,
     pub(crate) calm: bool,
@@ -66,6 +70,8 @@ impl Hub {
             rng,
             throttling: false,
             refuses: None,
+            mute: false,
+            cuts: false,
             closed_until: Duration::ZERO,
             calm: false,
             gets: 0,
