@@ -14,6 +14,7 @@ mod dial;
 mod disk;
 mod faults;
 mod hub;
+mod log;
 mod message;
 mod net;
 mod oracle;

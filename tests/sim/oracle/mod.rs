@@ -14,6 +14,7 @@
 //! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //! 12. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
 //! 13. A wall clock that was wrong once is forgotten.
+//! 14. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -22,6 +23,7 @@ mod clock;
 mod copies;
 mod fan;
 mod hands;
+mod log;
 mod meaning;
 mod rank;
 mod room;
@@ -39,6 +41,7 @@ use copies::Copies;
 use core::time::Duration;
 use hands::Hands;
 pub(crate) use hands::Start;
+use log::LogJudge;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
@@ -46,6 +49,7 @@ use silence::{Silences, first_row, is_word};
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
+use twind::service::Next;
 use twind::twin::{Dated, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
@@ -85,6 +89,7 @@ pub(crate) struct Oracle {
     shapes: Shapes,
     room: RoomJudge,
     traffic: Traffic,
+    log: LogJudge,
     /// The configuration was read again: outputs may lag by a step.
     lenient_until: Duration,
     silences: Silences,
@@ -102,6 +107,7 @@ impl Oracle {
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
             traffic: Traffic::new(spec),
+            log: LogJudge::default(),
             lenient_until: Duration::ZERO,
             silences: Silences::default(),
             clocks: Clocks::default(),
@@ -127,6 +133,7 @@ impl Oracle {
             self.shapes.hand_over(start.at, handed);
         }
         self.room.restart();
+        self.log.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
@@ -269,6 +276,7 @@ impl Oracle {
         disk: &Disk,
         plant: &Plant,
     ) -> Result<(), String> {
+        self.log.hear(notice);
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),
@@ -280,6 +288,16 @@ impl Oracle {
             _ => true,
         };
         if caused { Ok(()) } else { Err(format!("complains without cause: {notice}")) }
+    }
+
+    /// The reader of the log got this.
+    pub(crate) fn handle_read(&mut self, next: Next<Notice>) -> Result<(), String> {
+        self.log.read(next)
+    }
+
+    /// What waits for the reader of the log is what it may be.
+    pub(crate) fn check_log(&self, hangs: bool, waiting: usize) -> Result<(), String> {
+        self.log.check(hangs, waiting)
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.
