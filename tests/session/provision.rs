@@ -134,7 +134,7 @@ async fn a_hub_that_refuses_the_credentials_is_a_reason_to_ask_again() {
         match within(link.next()).await {
             LinkEvent::State(LinkState::Waiting { failure, .. }) => panic!("not asked again: {failure}"),
             LinkEvent::Hub(event) => break assert_eq!(event, HubEvent::Up),
-            LinkEvent::State(_) => {}
+            LinkEvent::State(_) | LinkEvent::Dated(_) => {}
         }
     }
     assert_eq!(asked(&site), before + 2);
