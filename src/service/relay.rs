@@ -230,7 +230,7 @@ fn write_to_journal(queue: &Queue, filter: Targets, journal: tracing_journald::L
             }
             Next::Dropped(count) => {
                 tracing::dispatcher::with_default(&to, || {
-                    tell_dropped(count, "the journal did not read them")
+                    tell_dropped(count, "the journal did not read them");
                 });
             }
         }

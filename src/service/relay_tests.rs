@@ -40,7 +40,9 @@ impl Rig {
         let gate = Arc::new(Mutex::new(Gate { may: allowed, written: writes }));
         let thread = Arc::clone(&queue);
         thread::spawn(move || {
-            write_to(&thread, Targets::new().with_default(LevelFilter::INFO), move || Held(Arc::clone(&gate)))
+            write_to(&thread, Targets::new().with_default(LevelFilter::INFO), move || {
+                Held(Arc::clone(&gate))
+            });
         });
         Self { queue, may, written }
     }
