@@ -12,7 +12,7 @@ use super::tls::SetupFault;
 use super::token::{self, Token};
 use super::twin_session::TwinSession;
 use super::wire::{self, Carrier, Route};
-use super::{Account, Clock, HubSettings, Identity, Secret, provisioning, tls};
+use super::{Account, Clock, HubSettings, Identity, Proxy, Secret, network, provisioning, tls};
 use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -107,13 +107,22 @@ impl Driver {
         self.events.send((event, None)).await.map_err(|_| Closed)
     }
 
-    /// Waits until the next attempt is due, or the clock that may have foiled the last one has been set.
-    async fn wait(&self) -> Result<(), Closed> {
+    /// Waits until the next attempt is due, or what may have foiled the last one is over: the clock has been set, the
+    /// network is back.
+    async fn wait(&mut self) -> Result<(), Closed> {
         let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
         let lead = Lead::of(&*self.clock);
+        let missing = self.last.as_ref().and_then(Cause::may_be_the_network);
+        tokio::select! {
+            () = until(&*self.clock, self.dialer.next_attempt()) => return Ok(()),
+            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => return Ok(()),
+            () = network::until_back(missing.unwrap_or_default()), if missing.is_some() => {}
+            () = self.events.closed() => return Err(Closed),
+        }
+        self.dialer.handle_network_back(self.clock.boot());
+        tracing::info!("this machine has a way out again: connecting");
         tokio::select! {
             () = until(&*self.clock, self.dialer.next_attempt()) => Ok(()),
-            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => Ok(()),
             () = self.events.closed() => Err(Closed),
         }
     }
@@ -127,7 +136,7 @@ impl Driver {
             return Err(self.failure(Cause::Asked("the hub is not known yet")));
         };
         let opened = self.log_in(&account).await;
-        opened.map_err(|cause| Failure { peer: self.settings.peer_of(&account), cause })
+        opened.map_err(|cause| self.failure_at(self.settings.peer_of(&account), cause))
     }
 
     async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
@@ -158,7 +167,7 @@ impl Driver {
             }
             Err(cause) => {
                 self.accounts.handle_not_assigned();
-                Err(Failure { peer, cause })
+                Err(self.failure_at(peer, cause))
             }
         }
     }
@@ -200,10 +209,15 @@ impl Driver {
     /// A failure of the present account's hub, or of the service that would name it.
     fn failure(&self, cause: Cause) -> Failure {
         let name = match (self.accounts.current(), self.accounts.provisioning()) {
-            (Some(account), _) => return Failure { peer: self.settings.peer_of(account), cause },
+            (Some(account), _) => return self.failure_at(self.settings.peer_of(account), cause),
             (None, by) => by.map(|by| by.endpoint.clone()).unwrap_or_default(),
         };
-        Failure { peer: Peer { name, port: self.settings.port }, cause }
+        self.failure_at(Peer { name, port: self.settings.port }, cause)
+    }
+
+    fn failure_at(&self, peer: Peer, cause: Cause) -> Failure {
+        let via = self.settings.proxy.as_ref().map(Proxy::peer);
+        Failure { peer, via, cause }
     }
 
     /// Runs a session to its end, from its `Up` to its `Down` if it gets that far.
@@ -277,12 +291,16 @@ impl Driver {
         let clock = Arc::clone(&self.clock);
         let told = until(&*clock, tell_at);
         tokio::pin!(told);
+        // As many as may be under way, which the session sees to.
+        let mut calls = Vec::new();
         while !self.told {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
-                // What is notified now is in the twin that is fetched then.
-                event = session.next() => if let Err(cause) = event {
-                    return Ok(Over::Failed(cause));
+                event = session.next() => match event {
+                    Ok(call @ HubEvent::Method { .. }) => calls.push(call),
+                    // What is notified now is in the twin that is fetched then.
+                    Ok(_) => {}
+                    Err(cause) => return Ok(Over::Failed(cause)),
                 },
                 () = &mut told => self.told = true,
             }
@@ -297,6 +315,9 @@ impl Driver {
         }
         self.emit(LinkEvent::State(LinkState::Connected)).await?;
         self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
+        for call in calls {
+            self.emit(LinkEvent::Hub(call)).await?;
+        }
         let renewal = until_some(&*clock, token.map(|token| token.renews));
         // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
         let look = sleep(Duration::ZERO);

@@ -8,6 +8,7 @@
 //! Deliberately absent: the meaning of events, and the doing, which is the `driver`'s.
 
 use super::driver::{Closed, Driver};
+use super::outbox::CALLS_MAX;
 use super::{Clock, HubSettings};
 use crate::twin::{Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
@@ -16,6 +17,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+/// Requests on their way to the session: an answer to each call that is under way, and those about the twin.
+const REQUESTS_MAX: usize = CALLS_MAX + 16;
 
 /// What the link tells its holder.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +104,7 @@ impl Link {
     /// Starts to connect. Must be called within a tokio runtime; `seed` decides the jitter of the waits.
     pub fn start(settings: HubSettings, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let (to_holder, events) = mpsc::channel(16);
-        let (requests, from_holder) = mpsc::channel(16);
+        let (requests, from_holder) = mpsc::channel(REQUESTS_MAX);
         let (to_status, status) = watch::channel(LinkStatus::default());
         let driver = Driver::new(settings, clock, seed, (to_holder, from_holder), to_status);
         // The driver only ever stops because the handle is gone.

@@ -6,9 +6,10 @@
 //!
 //! ```text
 //!   topic, codec ◄── exchange    dps    token          dial ─► lives    failure     pure: no I/O, no clock
-//!                        ▲        ▲          ▲          ▲
-//!   tls, proxy, websocket│        │          │          │
-//!      ▲ wire ▲  hop     │        │          │          │                          what carries the bytes
+//!                   outbox        ▲          ▲          ▲              retry_after
+//!   tls, proxy, websocket▲        │          │          │
+//!   happy_eyeballs       │        │          │          │                          what carries the bytes
+//!      ▲ wire ▲  hop     │        │          │          │  network                 whether there is a way out
 //!      │       session   │        │          │          │                          alone names the MQTT library
 //!      │          ▲      │        │          │          │
 //!      │   twin_session ─┘ provisioning ─► assignment   │                          what is said; what is kept of it
@@ -37,11 +38,16 @@ mod account;
 mod driver;
 mod exchange;
 mod failure;
+mod happy_eyeballs;
 mod hop;
 mod link;
 mod lives;
 mod moments;
+mod network;
+mod outbox;
 mod provisioning;
+mod regular;
+mod retry_after;
 mod session;
 #[cfg(test)]
 mod session_tests;

@@ -95,12 +95,14 @@ impl Drop for Task {
 }
 
 impl Session {
-    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted.
+    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted. `early` hears what is published before
+    /// that, which a hub may do that kept the subscriptions.
     pub(super) async fn open<W>(
         login: &Login<'_>,
         filters: &[&'static str],
         wire: W,
         clock: Arc<dyn Clock>,
+        mut early: impl FnMut(&str, &[u8]) + Send,
     ) -> Result<Self, Cause>
     where
         W: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -124,7 +126,10 @@ impl Session {
         session
             .answer(Stage::Subscribe, |fact| match fact {
                 Fact::Subscribed(answer) => Some(granted(filters, &answer.return_codes)),
-                // Notifications for a former session's subscription: the twin is fetched next, and says it all.
+                Fact::Published(Publish { topic, payload, .. }) => {
+                    early(topic, payload);
+                    None
+                }
                 _ => None,
             })
             .await?;
@@ -134,7 +139,7 @@ impl Session {
     async fn answer(
         &mut self,
         stage: Stage,
-        expected: impl Fn(&Fact) -> Option<Result<(), Cause>>,
+        mut expected: impl FnMut(&Fact) -> Option<Result<(), Cause>>,
     ) -> Result<(), Cause> {
         let wait = async {
             loop {

@@ -6,10 +6,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::kept::{self, Moment, Override};
-use super::{KeptSilence, Section, Version};
+use super::{KeptSilence, Section, Version, json};
 use crate::units::UnixSeconds;
 use core::fmt;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The format that this version writes. A later one may add fields; it counts up when old readers would be wrong.
 const FORMAT: u64 = 1;
@@ -86,7 +86,7 @@ impl TwinRecord {
                 .for_each(|silence| drop(fields.insert("silence".into(), silence.encode())));
             kept::encode(fields, &self.moment, &self.overrides);
         }
-        fields.to_string().into_bytes()
+        json::write(&fields).into_bytes()
     }
 
     /// A record from its bytes.
@@ -95,8 +95,7 @@ impl TwinRecord {
     /// When the bytes are no record, or one that only a later version can read.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
         let malformed = |what: &str| RecordFault::Malformed(what.to_owned());
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| RecordFault::Malformed(error.to_string()))?;
+        let mut fields = json::read(bytes, 1).map_err(|fault| RecordFault::Malformed(fault.to_string()))?;
         let number = |name: &str| fields.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(name));
         let format = number("format")?;
         if format > FORMAT {

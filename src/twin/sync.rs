@@ -18,6 +18,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::outgoing::Outgoing;
+use super::quarantine::{Aside, News, Why};
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -62,6 +63,17 @@ struct InFlight {
     deadline: BootTime,
 }
 
+/// A report that was put off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deferral {
+    /// Since when nothing gets through.
+    pub since: BootTime,
+    /// When it is sent again.
+    pub until: BootTime,
+    /// The hub's last words on it.
+    pub why: Why,
+}
+
 /// See the module.
 pub struct Sync {
     policy: SyncPolicy,
@@ -72,6 +84,7 @@ pub struct Sync {
     hold: bool,
     in_flight: Option<InFlight>,
     report_not_before: BootTime,
+    deferral: Option<Deferral>,
     refusals: u32,
     refresh_at: BootTime,
     last_rid: u64,
@@ -98,6 +111,7 @@ impl Sync {
             hold: false,
             in_flight: None,
             report_not_before: BootTime::ZERO,
+            deferral: None,
             refusals: 0,
             refresh_at: BootTime::ZERO,
             last_rid: 0,
@@ -147,7 +161,18 @@ impl Sync {
 
     /// Nothing to fetch, nothing in flight, nothing to tell?
     pub fn is_settled(&self) -> bool {
-        self.is_synced() && self.in_flight.is_none() && self.outgoing.pending().is_none()
+        let tells = self.outgoing.pending().is_some() || self.outgoing.waits();
+        self.is_synced() && self.in_flight.is_none() && !tells
+    }
+
+    /// What the hub refused of the reported section, and when it is tried again.
+    pub fn set_aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+        self.outgoing.aside()
+    }
+
+    /// The hub takes no report for now.
+    pub fn deferral(&self) -> Option<&Deferral> {
+        self.deferral.as_ref()
     }
 
     /// Takes one fact from the session.
@@ -204,6 +229,7 @@ impl Sync {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: BootTime) {
+        self.outgoing.wake(now);
         match &self.phase {
             Phase::Fetching { deadline, .. } if *deadline <= now => return self.give_up("the twin"),
             Phase::Resting { until } if *until <= now => self.fetch(now),
@@ -227,8 +253,10 @@ impl Sync {
         };
         let report = match &self.in_flight {
             Some(flight) => Some((flight.deadline, "answer to a report")),
-            None if self.is_synced() && !self.hold && self.outgoing.pending().is_some() => {
-                Some((self.report_not_before, "sending a report again"))
+            None if self.is_synced() && !self.hold => {
+                let deferred = self.outgoing.pending().map(|_| self.report_not_before);
+                let again = deferred.into_iter().chain(self.outgoing.poll_timeout()).min();
+                again.map(|at| (at, "sending a report again"))
             }
             None => None,
         };
@@ -260,9 +288,11 @@ impl Sync {
         if let Some(flight) = self.in_flight.take() {
             self.outgoing.touch_again(flight.touched);
         }
+        self.outgoing.handle_reconnect();
         self.requests.clear();
         self.refusals = 0;
         self.report_not_before = BootTime::ZERO;
+        self.deferral = None;
     }
 
     fn next_rid(&mut self) -> u64 {
@@ -353,15 +383,14 @@ impl Sync {
                     return self.fetch(now);
                 }
                 // A version alone: the hub may mean that nothing is left, or that nothing changed. It is asked.
-                if patch.is_empty() {
+                // And what cannot be merged here, it has merged.
+                if patch.is_empty() || !self.desired.takes(&patch) {
                     return self.fetch(now);
                 }
                 let mut desired = self.desired.clone();
                 desired.apply(&patch);
-                // The hub holds the merged document to its limits too, so this one is as it should be; a document
-                // that grew too large through a fault would be refused by our own disk format later.
-                match Section::from_object(desired.as_object().clone()) {
-                    Ok(desired) => self.adopt(desired, version),
+                match desired.check_ceiling() {
+                    Ok(()) => self.adopt(desired, version),
                     Err(fault) => self.handle_garbled(now, fault.to_string()),
                 }
             }
@@ -370,8 +399,10 @@ impl Sync {
 
     fn handle_ack(&mut self, now: BootTime, rid: u64) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
-            self.acknowledged_changed |= self.outgoing.handle_taken(&flight.patch);
+            self.acknowledged_changed |= self.outgoing.handle_taken(now, &flight.patch);
             self.refusals = 0;
+            self.deferral = None;
+            self.tell(now);
             self.report(now);
         }
     }
@@ -390,19 +421,41 @@ impl Sync {
             return self.notices.push_back(refused);
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
-        if status < 500 && !matches!(status, 408 | 412 | 429) {
-            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {
-                let property = property.to_string();
-                self.notices.push_back(SyncNotice::ReportRefused { property, status, message });
-            } else {
+        if is_of_the_document(status) {
+            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {
                 self.outgoing.touch_again(flight.touched);
             }
+            self.tell(now);
             return self.report(now);
         }
         self.outgoing.touch_again(flight.touched);
         let (retry_after, by_the_hub) = self.pause(asked);
         self.report_not_before = now + retry_after;
+        self.defer(now, retry_after, Why { status, message: message.clone() });
         self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
+    }
+
+    fn defer(&mut self, now: BootTime, pause: Duration, why: Why) {
+        let since = self.deferral.take().map_or(now, |before| before.since);
+        self.deferral = Some(Deferral { since, until: now + pause, why });
+    }
+
+    /// Tells what became of what was refused.
+    fn tell(&mut self, now: BootTime) {
+        while let Some(news) = self.outgoing.poll_news() {
+            let notice = match news {
+                News::SetAside(property, retry_after, Why { status, message }) => {
+                    SyncNotice::ReportRefused { property: property.shown(), status, message, retry_after }
+                }
+                News::Taken(property) => SyncNotice::ReportTaken { property: property.shown() },
+                News::Doubt(retry_after, why) => {
+                    self.defer(now, retry_after, why.clone());
+                    let Why { status, message } = why;
+                    SyncNotice::ReportDoubted { status, message, retry_after }
+                }
+            };
+            self.notices.push_back(notice);
+        }
     }
 
     fn handle_garbled(&mut self, now: BootTime, reason: String) {
@@ -421,6 +474,7 @@ impl Sync {
 
     /// Sends what is wanted, if there is something to tell and nothing stands against it.
     pub fn report(&mut self, now: BootTime) {
+        self.outgoing.wake(now);
         if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
             return;
         }
@@ -430,6 +484,11 @@ impl Sync {
         self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, deadline });
         self.requests.push_back(HubRequest::PatchReported { rid, patch });
     }
+}
+
+/// Does a refusal speak of what was reported? Others speak of the device, of a quota or of the hub, and pass.
+fn is_of_the_document(status: u16) -> bool {
+    matches!(status, 400 | 413)
 }
 
 #[cfg(test)]

@@ -190,7 +190,7 @@ pub(crate) async fn failure_after(link: &mut Link, before: &[HubEvent]) -> Strin
 }
 
 pub(crate) fn patch(value: &Value) -> Patch {
-    Patch::from_object(value.as_object().unwrap().clone()).unwrap()
+    Patch::from_object(value.as_object().unwrap().clone())
 }
 
 pub(crate) fn is_get(event: &Event) -> bool {

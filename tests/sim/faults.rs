@@ -4,9 +4,11 @@
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
 
+use crate::foreign;
 use crate::oracle::Kind as Look;
 use crate::plant::{Ailment, Mood};
 use crate::presets::{ms, secs};
+use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::outputs::last_row;
@@ -31,6 +33,8 @@ enum Kind {
     Fan,
     Disk,
     Clock,
+    Firmware,
+    Spell,
 }
 
 /// Each kind and its mean time between two.
@@ -51,14 +55,21 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Fan, secs(1200)),
     (Kind::Disk, secs(0)),
     (Kind::Clock, secs(900)),
+    (Kind::Firmware, secs(2700)),
+    (Kind::Spell, secs(2400)),
 ];
+
+/// The kinds that draw from a stream of their own: they came later, and a seed that failed still fails for its reason.
+fn is_strange(kind: Kind) -> bool {
+    matches!(kind, Kind::Firmware | Kind::Spell)
+}
 
 impl World {
     pub(crate) fn plan_faults(&mut self, disk_spells: Duration, rarer: u32) {
         for (fault, (kind, every)) in KINDS.iter().enumerate() {
             let every = rarer * if *kind == Kind::Disk { disk_spells } else { *every };
             // A third of the kinds is left out, a third is at its usual rate, a third comes often.
-            let rate = match self.chance.below(3) {
+            let rate = match self.luck(*kind).below(3) {
                 _ if every.is_zero() => None,
                 0 if *kind != Kind::Disk => None,
                 1 => Some(every),
@@ -69,9 +80,13 @@ impl World {
         }
     }
 
+    fn luck(&mut self, kind: Kind) -> &mut Rng {
+        if is_strange(kind) { &mut self.strangeness } else { &mut self.chance }
+    }
+
     fn plan_fault(&mut self, fault: usize) {
         if let Some(every) = self.rates[fault] {
-            let wait = self.chance.wait(every);
+            let wait = self.luck(KINDS[fault].0).wait(every);
             self.plan(self.now + wait, Event::Fault(fault));
         }
     }
@@ -82,7 +97,7 @@ impl World {
         }
         self.plan_fault(fault);
         let kind = KINDS[fault].0;
-        let mut lasts = self.chance.between((secs(5), secs(400)));
+        let mut lasts = self.luck(kind).between((secs(5), secs(400)));
         match kind {
             Kind::PowerCut => return self.cut_power(),
             Kind::Kill => return self.kill(),
@@ -124,6 +139,12 @@ impl World {
                 let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
                 self.wall_off_secs = if back { -days } else { days } * 86_400;
             }
+            Kind::Firmware => return self.run_other_firmware(),
+            Kind::Spell => {
+                let status = *self.strangeness.pick(&[400, 400, 401, 403, 404]);
+                self.say(|| format!("every report is answered with {status}"));
+                self.hub.refuses_all = Some(status);
+            }
         }
         if kind != Kind::Recreation {
             self.say(|| format!("fault: {kind:?} for {lasts:?}"));
@@ -143,6 +164,7 @@ impl World {
             Kind::Fan => self.plant.ailments.clear(),
             Kind::Disk => self.disk.full = false,
             Kind::Clock => self.wall_off_secs = 0,
+            Kind::Spell => self.hub.refuses_all = None,
             _ => {}
         }
         self.say(|| format!("mended: {kind:?}"));
@@ -196,6 +218,16 @@ impl World {
             *self.chance.pick(&[Ailment::Sticks, Ailment::Blocked, Ailment::Blocked, Ailment::Mute]);
         self.plant.ailments.insert(fan, ailment);
         self.say(|| format!("fan {fan}: {ailment:?}"));
+    }
+
+    /// For a moment the device was another, which left its own properties in the reported section.
+    fn run_other_firmware(&mut self) -> Result<(), String> {
+        self.disconnect()?;
+        let left = foreign::some(&mut self.strangeness);
+        self.say(|| format!("other firmware reports {left}"));
+        self.hub.report_as_another(&left);
+        self.hub.closed_until = self.now + self.strangeness.between((ms(300), secs(30)));
+        Ok(())
     }
 
     fn cut_power(&mut self) -> Result<(), String> {

@@ -13,6 +13,7 @@
 mod dial;
 mod disk;
 mod faults;
+mod foreign;
 mod hub;
 mod log;
 mod message;

@@ -81,7 +81,7 @@ fn section(object: Object) -> Section {
 }
 
 fn patch(object: Object) -> Patch {
-    Patch::from_object(object).unwrap_or_else(|fault| unreachable!("{fault}"))
+    Patch::from_object(object)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,7 +229,7 @@ impl World {
             8 => {
                 let what = tape.next();
                 let rid = self.rid(tape, what.is_multiple_of(2));
-                let status = [400, 408, 412, 413, 429, 500, 503, 599][usize::from(what / 2 % 8)];
+                let status = [400, 401, 404, 413, 429, 500, 503, 412][usize::from(what / 2 % 8)];
                 let retry_after = (what >= 128).then(|| Duration::from_secs(u64::from(what)));
                 self.hub(HubEvent::Rejected { rid, status, message: "no".into(), retry_after });
             }

@@ -12,9 +12,11 @@
 //! 9. Nothing is logged at ERROR that the world did not cause.
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
 //! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
-//! 12. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
-//! 13. A wall clock that was wrong once is forgotten.
-//! 14. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
+//! 12. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
+//! 13. What decides each output stands in the history, and what stood there once stays as it was.
+//! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
+//! 15. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
+//! 16. A wall clock that was wrong once is forgotten.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -29,6 +31,7 @@ mod rank;
 mod room;
 mod shape;
 mod silence;
+mod told;
 mod traffic;
 
 use crate::disk::Disk;
@@ -46,6 +49,7 @@ use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
 use silence::{Silences, first_row, is_word};
+use told::Told;
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
@@ -88,6 +92,7 @@ pub(crate) struct Oracle {
     hands: Hands,
     shapes: Shapes,
     room: RoomJudge,
+    told: Told,
     traffic: Traffic,
     log: LogJudge,
     /// The configuration was read again: outputs may lag by a step.
@@ -106,6 +111,7 @@ impl Oracle {
             hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
+            told: Told::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
             lenient_until: Duration::ZERO,
@@ -134,6 +140,7 @@ impl Oracle {
         }
         self.room.restart();
         self.log.restart();
+        self.told.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
@@ -343,7 +350,12 @@ impl Oracle {
         }
     }
 
-    /// Was a part of a report refused for good since the engine was made?
+    /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
+    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub)
+    }
+
+    /// Was a part of a report refused since the engine was made?
     pub(crate) fn is_part_refused(&self) -> bool {
         self.traffic.set_aside
     }
@@ -379,6 +391,7 @@ impl Oracle {
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
+        self.told.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;

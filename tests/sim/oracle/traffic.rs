@@ -55,7 +55,7 @@ pub(crate) struct Traffic {
     edited_at: Duration,
     fetch_excused_until: Duration,
     report_excused_until: Duration,
-    /// The hub refused a report for good: in this life of the engine parts of it may stay away.
+    /// The hub refused a report with 400: in this life of the engine parts of it may stay away for an hour.
     pub(crate) set_aside: bool,
     /// The last version that was in a report that was refused so.
     refused: Option<u64>,

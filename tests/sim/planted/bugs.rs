@@ -16,6 +16,7 @@ pub(crate) struct Bug {
 }
 
 const SYNC: &str = "src/twin/sync.rs";
+const QUARANTINE: &str = "src/twin/quarantine.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
@@ -75,21 +76,68 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "throttled-is-refused",
-        says: "after throttling a value is never told again",
+        says: "a hub that wants to be left alone is asked again at once, part by part",
         file: SYNC,
-        from: "if status < 500 && !matches!(status, 408 | 412 | 429) {",
-        to: "if status < 500 && (PLANTED || !matches!(status, 408 | 412 | 429)) {",
+        from: "matches!(status, 400 | 413)",
+        to: "matches!(status, 400 | 413) || PLANTED && status == 429",
     },
     Bug {
         name: "refused-holds-up-all",
         says: "one value that the hub refuses keeps every other from being told",
         file: SYNC,
-        from: "if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+        from: "if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
         to: "if PLANTED {
                 self.report_not_before = now + REST_MAX;
                 return self.outgoing.touch_again(flight.touched);
             }
-            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
+    },
+    Bug {
+        name: "refused-for-ever",
+        says: "what the hub refused for a minute is never told again",
+        file: QUARANTINE,
+        from: "is_aside(leaf).is_some_and(|aside| aside.due)",
+        to: "is_aside(leaf).is_some_and(|aside| aside.due && !PLANTED)",
+    },
+    Bug {
+        name: "forbidden-for-ever",
+        says: "a device that was forbidden to report for a minute never reports again",
+        file: SYNC,
+        from: "        self.report_not_before = now + retry_after;",
+        to: "        self.report_not_before = now + retry_after * if PLANTED && matches!(status, 401 | 403 | 404) { 10_000 } else { 1 };",
+    },
+    Bug {
+        name: "all-refused-is-waited-out",
+        says: "after a minute in which every report was refused the device is silent",
+        file: QUARANTINE,
+        from: ".filter(|_| doubt.due)",
+        to: ".filter(|_| doubt.due && !PLANTED)",
+    },
+    Bug {
+        name: "foreign-key-refused",
+        says: "one key with a # in the twin, and the device follows nothing any more",
+        file: DOCUMENT,
+        from: "        section.check_ceiling()?;",
+        to: "        section.check_ceiling()?;
+        if PLANTED {
+            limits::check_written(&section.0)?;
+        }",
+    },
+    Bug {
+        name: "foreign-number-rounded",
+        says: "a number beyond 64 bits is another after it passed through the device",
+        file: "src/twin/json.rs",
+        from: "    written.is_some() && decimal(token) == written",
+        to: "    written.is_some() && (PLANTED || decimal(token) == written)",
+    },
+    Bug {
+        name: "foreign-name-not-told",
+        says: "nobody hears that a property with an odd name means nothing here",
+        file: "src/report/plain.rs",
+        from: "                list(shown(key));",
+        to: "                if !PLANTED || is_writable_key(key) {
+                    list(shown(key));
+                }",
     },
     Bug {
         name: "no-refresh",
@@ -185,7 +233,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
-        file: ENGINE,
+        file: "src/engine/decisions.rs",
         from: "self.outputs.forget(actuation.output);",
         to: "if !PLANTED { self.outputs.forget(actuation.output); }",
     },
@@ -533,5 +581,21 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "(state.handed, state.turned_at) = (Some(drive), Some(now));",
         to: "(state.handed, state.turned_at) = (Some(drive), if PLANTED { None } else { Some(now) });",
+    },
+    Bug {
+        name: "silent-decision",
+        says: "nobody learns who decides now, because the fan stayed as it was",
+        file: "src/engine/decisions.rs",
+        from: "if self.actuations.iter().any(|order| order.output == output) {",
+        to: "if PLANTED || self.actuations.iter().any(|order| order.output == output) {",
+    },
+    Bug {
+        name: "history-rewritten",
+        says: "what the history said yesterday it does not say today",
+        file: "src/engine/trail.rs",
+        from: "        if !is_other && !has_moved {\n",
+        to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
+        row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);
+        if !is_other && !has_moved {\n",
     },
 ];
