@@ -17,6 +17,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 1536 * 1024;
 /// The bytes of a report at most: the largest message that the hub takes.
 const REPORT_BYTES_MAX: usize = 256 * 1024;
 
+/// What the answer to a direct method may be long ("Understand and invoke direct methods": 128 KB).
+pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
+
 /// What a direct method's argument may be long.
 const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
 

@@ -12,6 +12,7 @@ use crate::control::fixtures::{
 use crate::control::intent::Meaning;
 use crate::control::outputs::Situation;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
+use crate::twin::Silence;
 
 const SHARE: f64 = 24.0;
 
@@ -97,7 +98,8 @@ impl Rig {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
         let fans = [OutputId(0)];
-        let situation = Situation { intent, fans: &fans, climate: self.climate.as_ref(), silent_since: None };
+        let situation =
+            Situation { intent, fans: &fans, climate: self.climate.as_ref(), silence: Silence::begun(now) };
         self.outputs.step(now, situation);
         let facts = Facts {
             sensors: &self.sensors,

@@ -15,6 +15,8 @@ mod limits;
 mod outgoing;
 mod quarantine;
 mod record;
+mod sanity;
+mod silence;
 mod sync;
 
 pub use document::{Patch, PropertyPath, Section, Version};
@@ -23,4 +25,6 @@ pub use kept::{Author, Machine, Moment, Override};
 pub use limits::{Limit, LimitFault, is_writable, is_writable_key};
 pub use quarantine::{Aside, Why};
 pub use record::{RecordFault, TwinRecord};
+pub use sanity::{BUILT, ClockSanity, Dated};
+pub use silence::{KeptSilence, Silence};
 pub use sync::{Deferral, Sync, SyncPolicy};

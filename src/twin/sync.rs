@@ -12,9 +12,8 @@
 //!
 //! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one and
 //! the difference is sent, one patch in flight, so an outage of any length costs nothing. While a fetch is under
-//! way, notifications are held (bounded); on the answer those at or below the fetched version are dropped, the next
-//! ones applied, and a gap fetches again, as does a notification that says nothing. Deliberately absent: queues of
-//! patches, chance, clocks.
+//! way, of the notifications only the highest version is held: an answer below it fetches again. So does a gap, and a
+//! notification that says nothing. Deliberately absent: queues of patches, chance, clocks.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -34,8 +33,6 @@ pub struct SyncPolicy {
     pub refresh_interval: Duration,
 }
 
-/// Notifications held during a fetch, at most. More are dropped, and the twin is fetched once again.
-const HELD_MAX: usize = 64;
 /// The pause after the first refusal; it doubles with each further one.
 const REST_MIN: Duration = Duration::from_secs(2);
 /// The longest pause between two tries that were refused, unless the hub wants a longer one …
@@ -48,8 +45,8 @@ enum Phase {
     Fetching {
         rid: u64,
         deadline: BootTime,
-        held: Vec<(Version, Patch)>,
-        overflow: bool,
+        /// The highest version notified since it was asked for.
+        notified: Version,
     },
     /// The last fetch was refused or unreadable; the next is due at this time.
     Resting {
@@ -217,6 +214,12 @@ impl Sync {
         self.hold = hold;
     }
 
+    /// From when on the twin may be asked for on no other account: not while something waits for an answer anyway, or
+    /// while the hub wants to be left alone.
+    pub fn may_ask_from(&self) -> Option<BootTime> {
+        (self.is_synced() && self.in_flight.is_none()).then_some(self.report_not_before)
+    }
+
     /// A person wants the twin fetched now. Without a connection, and during a fetch, there is nothing to do.
     pub fn handle_resync(&mut self, now: BootTime) {
         if matches!(self.phase, Phase::Synced | Phase::Resting { .. }) {
@@ -300,7 +303,7 @@ impl Sync {
     fn fetch(&mut self, now: BootTime) {
         let rid = self.next_rid();
         let deadline = now + self.policy.request_timeout;
-        self.phase = Phase::Fetching { rid, deadline, held: Vec::new(), overflow: false };
+        self.phase = Phase::Fetching { rid, deadline, notified: Version(0) };
         self.requests.push_back(HubRequest::GetTwin { rid });
     }
 
@@ -337,21 +340,17 @@ impl Sync {
         version: Version,
         reported: Section,
     ) {
-        let Phase::Fetching { rid: asked, held, overflow, .. } = &mut self.phase else { return };
-        if *asked != rid {
+        let Phase::Fetching { rid: asked, notified, .. } = self.phase else { return };
+        if asked != rid {
             return;
         }
-        let (held, overflow) = (core::mem::take(held), *overflow);
         self.phase = Phase::Synced;
         self.refusals = 0;
         self.refresh_at = now + self.policy.refresh_interval;
         self.acknowledged_changed |= self.outgoing.handle_reported(reported);
         self.adopt(desired, version);
         self.notices.push_back(SyncNotice::Synced { version });
-        for (version, patch) in held {
-            self.handle_delta(now, version, patch);
-        }
-        if overflow && self.is_synced() {
+        if notified > version {
             self.fetch(now);
         }
         // No report yet: what is wanted was wanted before this answer. The next `report` or timeout sends it.
@@ -374,13 +373,7 @@ impl Sync {
         match &mut self.phase {
             // Whatever it says, the fetch that comes will say it too.
             Phase::Offline | Phase::Resting { .. } => {}
-            Phase::Fetching { held, overflow, .. } => {
-                if held.len() < HELD_MAX {
-                    held.push((version, patch));
-                } else {
-                    *overflow = true;
-                }
-            }
+            Phase::Fetching { notified, .. } => *notified = version.max(*notified),
             Phase::Synced => {
                 if version <= self.desired_version {
                     return;

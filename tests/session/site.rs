@@ -184,7 +184,7 @@ pub(crate) async fn failure_after(link: &mut Link, before: &[HubEvent]) -> Strin
                 assert_eq!(seen, before, "before: {failure}");
                 return failure;
             }
-            LinkEvent::State(_) => {}
+            LinkEvent::State(_) | LinkEvent::Dated(_) => {}
         }
     }
 }

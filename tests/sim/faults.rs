@@ -26,6 +26,8 @@ enum Kind {
     Recreation,
     Throttling,
     Refusal,
+    Mute,
+    Cutting,
     Sensor,
     Pin,
     Fan,
@@ -46,6 +48,8 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Recreation, secs(2700)),
     (Kind::Throttling, secs(2400)),
     (Kind::Refusal, secs(2400)),
+    (Kind::Mute, secs(3000)),
+    (Kind::Cutting, secs(4000)),
     (Kind::Sensor, secs(500)),
     (Kind::Pin, secs(1800)),
     (Kind::Fan, secs(1200)),
@@ -119,6 +123,14 @@ impl World {
                 // Long enough that whoever waits for its end is seen to wait.
                 lasts *= 4;
             }
+            Kind::Mute | Kind::Cutting => {
+                (self.hub.mute, self.hub.cuts) = (true, kind == Kind::Cutting);
+                // Long enough for rows that answer silence.
+                lasts *= 3;
+                if self.hub.cuts {
+                    self.disconnect()?;
+                }
+            }
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
             Kind::Fan => self.upset_fan(),
@@ -146,6 +158,7 @@ impl World {
         match kind {
             Kind::Throttling => self.hub.throttling = false,
             Kind::Refusal => self.hub.refuses = None,
+            Kind::Mute | Kind::Cutting => (self.hub.mute, self.hub.cuts) = (false, false),
             Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
             Kind::Pin => self.plant.broken = None,
             Kind::Fan => self.plant.ailments.clear(),

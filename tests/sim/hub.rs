@@ -38,6 +38,10 @@ pub(crate) struct Hub {
     pub(crate) refuses: Option<String>,
     /// Every report is answered so for now.
     pub(crate) refuses_all: Option<u16>,
+    /// It takes connections and requests, and says nothing.
+    pub(crate) mute: bool,
+    /// It takes connections and ends them.
+    pub(crate) cuts: bool,
     /// Connections are refused until then.
     pub(crate) closed_until: Duration,
     pub(crate) calm: bool,
@@ -72,6 +76,8 @@ impl Hub {
             throttling: false,
             refuses: None,
             refuses_all: None,
+            mute: false,
+            cuts: false,
             closed_until: Duration::ZERO,
             calm: false,
             gets: 0,

@@ -10,6 +10,7 @@
     reason = "a program that talks to a person; its presets are constants"
 )]
 
+mod dial;
 mod disk;
 mod faults;
 mod foreign;

@@ -20,6 +20,7 @@ const QUARANTINE: &str = "src/twin/quarantine.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
+const SILENCE: &str = "src/engine/silence.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
 const REPORT: &str = "src/report/mod.rs";
@@ -53,18 +54,11 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "                if version <= self.desired_version && !PLANTED {\n                    return;",
     },
     Bug {
-        name: "held-dropped",
+        name: "notified-forgotten",
         says: "what is notified while the twin is fetched is lost",
         file: SYNC,
-        from: "for (version, patch) in held {",
-        to: "for (version, patch) in held.into_iter().filter(|_| !PLANTED) {",
-    },
-    Bug {
-        name: "overflow-forgotten",
-        says: "the sixty-fifth notification during a fetch is lost",
-        file: SYNC,
-        from: "if overflow && self.is_synced() {",
-        to: "if overflow && self.is_synced() && !PLANTED {",
+        from: "if notified > version {",
+        to: "if notified > version && !PLANTED {",
     },
     Bug {
         name: "lower-version-ignored",
@@ -239,7 +233,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
-        file: ENGINE,
+        file: "src/engine/decisions.rs",
         from: "self.outputs.forget(actuation.output);",
         to: "if !PLANTED { self.outputs.forget(actuation.output); }",
     },
@@ -253,9 +247,58 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "silence-never-ends",
         says: "the hub is back, and its silence still rules",
-        file: ENGINE,
-        from: "            HubEvent::Up => None,",
-        to: "            HubEvent::Up if PLANTED => self.silent_since,\n            HubEvent::Up => None,",
+        file: SILENCE,
+        from: "        | HubEvent::ReportedAck { .. }\n        | HubEvent::Garbled { .. } => true,",
+        to: "        | HubEvent::ReportedAck { .. }\n        | HubEvent::Garbled { .. } => !PLANTED,",
+    },
+    Bug {
+        name: "mute-hub-not-noticed",
+        says: "a hub that takes connections and says nothing counts as there",
+        file: SILENCE,
+        from: "        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } => false,",
+        to: "        HubEvent::Up => PLANTED,\n        HubEvent::Down | HubEvent::Method { .. } => false,",
+    },
+    Bug {
+        name: "throttling-is-a-word",
+        says: "a hub that refuses everything for now counts as there",
+        file: SILENCE,
+        from: "*status != 429 && *status < 500,",
+        to: "PLANTED || *status != 429 && *status < 500,",
+    },
+    Bug {
+        name: "silent-hub-not-asked",
+        says: "on a quiet day the hub is taken to be silent",
+        file: SILENCE,
+        from: "        if lasts >= row / 4 &&",
+        to: "        if lasts >= row / if PLANTED { 1 } else { 4 } &&",
+    },
+    Bug {
+        name: "start-forgets-silence",
+        says: "a gateway that is started again and again never comes to its row",
+        file: "src/twin/silence.rs",
+        from: "Some(KeptSilence { lasts, open: false }) => lasts.saturating_add(passed),",
+        to: "Some(KeptSilence { lasts, open: false }) => if PLANTED { Duration::ZERO } else { lasts.saturating_add(passed) },",
+    },
+    Bug {
+        name: "old-silence-comes-back",
+        says: "a silence that is over is counted again after a crash",
+        file: SILENCE,
+        from: "            Some(_) => self.save = Save::Now,\n",
+        to: "            Some(row) if PLANTED => self.save_by(now, now + row),\n            Some(_) => self.save = Save::Now,\n",
+    },
+    Bug {
+        name: "known-time-only-grows",
+        says: "a clock that was wrong once keeps every start waiting",
+        file: SILENCE,
+        from: "            self.known_time = wall;",
+        to: "            self.known_time = if PLANTED { wall.max(self.known_time) } else { wall };",
+    },
+    Bug {
+        name: "taken-token-not-believed",
+        says: "a known time in the future is waited for again and again",
+        file: "src/twin/sanity.rs",
+        from: "self.accepted.map_or(self.known, |accepted| accepted.dated.0)",
+        to: "self.accepted.map_or(self.known, |accepted| if PLANTED { self.known.max(accepted.dated.0) } else { accepted.dated.0 })",
     },
     Bug {
         name: "reload-forgets-the-heat",
@@ -339,7 +382,7 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {",
         to: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault)
-        && !(PLANTED && situation.silent_since.is_some() && spec.when.hub_silent.is_some())
+        && !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
     {",
     },
     Bug {
@@ -538,5 +581,21 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "(state.handed, state.turned_at) = (Some(drive), Some(now));",
         to: "(state.handed, state.turned_at) = (Some(drive), if PLANTED { None } else { Some(now) });",
+    },
+    Bug {
+        name: "silent-decision",
+        says: "nobody learns who decides now, because the fan stayed as it was",
+        file: "src/engine/decisions.rs",
+        from: "if self.actuations.iter().any(|order| order.output == output) {",
+        to: "if PLANTED || self.actuations.iter().any(|order| order.output == output) {",
+    },
+    Bug {
+        name: "history-rewritten",
+        says: "what the history said yesterday it does not say today",
+        file: "src/engine/trail.rs",
+        from: "        if !is_other && !has_moved {\n",
+        to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
+        row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);
+        if !is_other && !has_moved {\n",
     },
 ];
