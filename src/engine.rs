@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod alarms;
 mod carry;
 mod hands;
 mod methods;
@@ -23,8 +24,9 @@ use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{Outputs, Situation};
 use crate::control::{
-    Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
+    Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, SensorSpec,
 };
+use crate::report::alarms::Alarms;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
@@ -86,6 +88,7 @@ pub struct Engine {
     told_faults: BTreeMap<usize, String>,
     step_interval_max: Duration,
     store_fault: Option<String>,
+    alarms: Alarms,
     /// What the last report had to leave out.
     left_out: Option<String>,
     notices: VecDeque<Notice>,
@@ -157,6 +160,7 @@ impl Engine {
             told_faults: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
             store_fault: None,
+            alarms: carry.alarms,
             left_out: None,
             notices: VecDeque::new(),
             answers: VecDeque::new(),
@@ -190,28 +194,11 @@ impl Engine {
         self.absorb(now);
     }
 
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            sensors: &self.sensors,
-            outputs: &self.outputs,
-            pin_faults: &self.pin_faults,
-            climate: self.climate.as_ref(),
-            store_fault: self.store_fault.as_deref(),
-        }
-    }
-
     /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
     pub fn handle_contact(&mut self, now: BootTime, wall: UnixSeconds) {
         self.known_time = self.known_time.max(wall);
         self.machine.wall = Some((wall, now));
         self.contact_at = Some(now);
-    }
-
-    /// Takes a reading.
-    pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
-        self.sensors.observe(reading);
-        self.step(now);
-        self.absorb(now);
     }
 
     /// Takes the outcome of an actuation.
@@ -381,6 +368,7 @@ impl Engine {
             silent_since: self.silent_since,
             machine: self.machine,
             contact_at: self.contact_at,
+            alarms: self.alarms.clone(),
             starts: false,
             trail: self.trail.clone(),
             found: Vec::new(),
@@ -416,9 +404,10 @@ impl Engine {
             let before = climate.regime();
             let range = self.understanding.intent.range.map(|range| range.value);
             climate.step(now, &self.sensors, self.outputs.specs(), range);
-            if climate.regime() != before {
-                let fault = climate.fault(now, &self.sensors).map(|fault| fault.name());
-                self.notices.push_back(Notice::Regime { before, regime: climate.regime(), fault });
+            let regime = climate.regime();
+            if regime != before {
+                let lost = self.lost_sensors(now, regime);
+                self.notices.push_back(Notice::Regime { before, regime, lost });
             }
         }
         let situation = Situation {
@@ -437,6 +426,7 @@ impl Engine {
             self.save = Save::At(now + LAZY_SAVE);
         }
         self.keep_overrides(now);
+        self.raise_alarms(now);
         self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
         let facts = Facts {
             sensors: &self.sensors,
@@ -444,6 +434,7 @@ impl Engine {
             pin_faults: &self.pin_faults,
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
+            alarms: &self.alarms,
         };
         if let Some(wanted) = self.reporter.compose(now, &self.told, facts) {
             if self.left_out != wanted.left_out {

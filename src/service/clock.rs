@@ -1,6 +1,7 @@
 //! The two clocks, and the only place that reads them.
 
 use crate::hub::BUILT;
+use crate::sensors::Now;
 use crate::twin::Machine;
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
@@ -26,10 +27,23 @@ impl SystemClock {
         BootTime::from_boot(Duration::new(seconds, nanos))
     }
 
+    /// Both clocks, for whoever judges a time that was written by the second.
+    pub fn both(self) -> Now {
+        let wall = clock_gettime(ClockId::Realtime);
+        let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
+        let nanos = u32::try_from(wall.tv_nsec).unwrap_or_default();
+        Now { boot: self.boot(), wall: Duration::new(seconds, nanos), is_believed: self.believes(UnixSeconds(seconds)) }
+    }
+
+    /// Does this wall clock say nothing that cannot be?
+    fn believes(self, wall: UnixSeconds) -> bool {
+        wall >= BUILT && wall >= self.known_time
+    }
+
     /// This machine in this boot, with the wall clock if it says nothing that cannot be.
     pub fn machine(self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let wall = Some(self.unix()).filter(|wall| *wall >= BUILT && *wall >= self.known_time);
+        let wall = Some(self.unix()).filter(|wall| self.believes(*wall));
         Machine {
             boot: boot.and_then(|text| BootId::parse(&text)),
             wall: wall.map(|wall| (wall, self.boot())),

@@ -213,7 +213,7 @@ impl Judge {
         };
         let critical = climate.critical.map(|critical| critical.degrees());
         let band = if self.overheated { climate.hysteresis_kelvin } else { 0.0 };
-        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band));
+        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band + 1e-9));
         let site = (climate.range.min().degrees(), climate.range.max().degrees());
         let (min, max) = meaning.range.unwrap_or(site);
         let band = climate.hysteresis_kelvin.min((max - min) / 2.0);
