@@ -12,6 +12,8 @@ use twind::config::{self, ConfigFaults, Environment, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 
+/// An alarm is raised; of the page of `status` alone.
+const ALARM: u8 = 1;
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
 /// No daemon to talk to (EX_UNAVAILABLE).
@@ -88,10 +90,10 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
     match status::status(&local.socket, json, changes) {
-        Ok(page) => {
+        Ok(told) => {
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(io::stdout(), "{}", page.trim_end());
-            0
+            let _ = writeln!(io::stdout(), "{}", told.text.trim_end());
+            if told.alarms { ALARM } else { 0 }
         }
         Err(fault) => unanswered(&fault),
     }

@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_wall_clock_time_is_written_as_rfc_3339_writes_it() {
-        for seconds in (0..9_000_000_000).step_by(12_345_677).chain([951_782_400, 951_868_799, 4_107_542_400]) {
+        for seconds in (0..9_000_000_000).step_by(12_345_677).chain([951_782_400, 951_868_799, 4_107_542_400])
+        {
             let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(UnixSeconds(seconds).rfc3339(), humantime::format_rfc3339_seconds(time).to_string());
         }

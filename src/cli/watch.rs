@@ -25,14 +25,14 @@ const CLEAR_BELOW: &str = "\x1b[J";
 /// # Errors
 /// Why there is no first page; later, why there will be no other.
 pub fn watch(socket: &Path, changes: Option<usize>) -> Result<(), Fault> {
-    let mut page = status(socket, false, changes)?;
+    let mut page = status(socket, false, changes)?.text;
     while show(&page).is_ok() {
         thread::sleep(PERIOD);
         page = match status(socket, false, changes) {
             Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => {
                 format!("twind: {fault}\n")
             }
-            answer => answer?,
+            answer => answer?.text,
         };
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::outputs::Output;
 use super::reader::{At, Reader};
 use super::sensors::{Sensor, TEMPERATURE};
 use super::values;
-use crate::control::{ROUNDING, ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId};
+use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, ROUNDING, RowDrive, SensorId};
 use crate::units::{Celsius, Permille, TemperatureUnit};
 
 const RANGE_CELSIUS: (f64, f64) = (20.0, 28.0);

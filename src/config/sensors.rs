@@ -196,7 +196,10 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>) -> Option<Duration> 
     });
     let is_fed = driver.is_some_and(|driver| driver.is_fed);
     if read.is_some() && driver.is_some() && !is_fed {
-        table.wrong("max-age", "is for driver = \"file\": what the kernel shows is made when it is read, remove it");
+        table.wrong(
+            "max-age",
+            "is for driver = \"file\": what the kernel shows is made when it is read, remove it",
+        );
     }
     is_fed.then(|| read.map_or(Some(MAX_AGE), |at| at.value)).flatten()
 }

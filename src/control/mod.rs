@@ -289,7 +289,8 @@ impl ClimateRange {
 
     /// `inner`, if it lies within but for a tolerance at each end, in kelvin; what lies beyond is cut off.
     pub fn admit(self, inner: Self, tolerance: f64) -> Option<Self> {
-        let reaches = |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
+        let reaches =
+            |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
         if !reaches(self.min, inner.min) || !reaches(inner.max, self.max) {
             return None;
         }

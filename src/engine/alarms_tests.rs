@@ -76,7 +76,10 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
                 sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
                 outputs follow their sensor-fault rows until one has";
     assert_eq!(rig.told(), [told]);
-    assert_eq!(rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(), ["sensor-door", "sensor-roof"]);
+    assert_eq!(
+        rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        ["sensor-door", "sensor-roof"]
+    );
 }
 
 #[test]

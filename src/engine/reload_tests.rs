@@ -128,7 +128,11 @@ fn an_overheat_holds_until_the_new_sensor_says_otherwise_or_is_overdue() {
     rig.sample(Ok(61.0));
     rig.reload(elsewhere.clone());
     assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None, "the old number is of another place");
+    assert_eq!(
+        rig.engine.climate().and_then(Climate::temperature),
+        None,
+        "the old number is of another place"
+    );
     rig.sample(Ok(24.0));
     assert_eq!((rig.drive(), regime(&rig)), (Some(0), Some(Regime::InRange)));
     rig.sample(Ok(61.0));

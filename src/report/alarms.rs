@@ -146,14 +146,17 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
         }
         if let Some(reason) = facts.pin_faults.get(&index) {
             let reason = shown(reason);
-            let text =
-                format!("output {} cannot be driven: {reason}; it is tried again at every control step", spec.name);
+            let text = format!(
+                "output {} cannot be driven: {reason}; it is tried again at every control step",
+                spec.name
+            );
             alarms.insert(format!("output-{}", spec.name), text);
         }
     }
     if let Some(reason) = facts.store_fault {
         let reason = shown(reason);
-        let text = format!("the twin's copy cannot be kept: {reason}; control goes on, and the disk is tried again");
+        let text =
+            format!("the twin's copy cannot be kept: {reason}; control goes on, and the disk is tried again");
         alarms.insert("disk".to_owned(), text);
     }
     alarms
@@ -165,7 +168,9 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
     let climate = facts.climate.filter(|climate| climate.spec().sensors.iter().any(|id| id.0 == index));
     let now = match climate.map(|climate| climate.regime()) {
         None => "no climate needs it, and it is read again at its period",
-        Some(Regime::SensorFault) => "no sensor of the climate is left: outputs follow their sensor-fault rows",
+        Some(Regime::SensorFault) => {
+            "no sensor of the climate is left: outputs follow their sensor-fault rows"
+        }
         Some(_) => "the climate goes on by its other sensors",
     };
     Some(format!("sensor {what}; {now}"))
@@ -175,8 +180,14 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
 pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
     let fault = facts.sensors.fault(now, index)?;
     let (spec, _) = facts.sensors.iter().nth(index)?;
-    let found = facts.sensors.found(index).map(|found| format!(", found {}", shown(found))).unwrap_or_default();
-    Some(format!("{} has no valid reading: {}{found}, read from {}", spec.name, fault.name(), shown(&spec.source)))
+    let found =
+        facts.sensors.found(index).map(|found| format!(", found {}", shown(found))).unwrap_or_default();
+    Some(format!(
+        "{} has no valid reading: {}{found}, read from {}",
+        spec.name,
+        fault.name(),
+        shown(&spec.source)
+    ))
 }
 
 /// Foreign text that can be shown: of one line, without what moves a cursor or turns the writing, and not too long.

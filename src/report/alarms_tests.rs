@@ -5,8 +5,11 @@ use super::*;
 const WALL: UnixSeconds = UnixSeconds(1_795_788_000);
 
 fn two_sensors() -> Rig {
-    let climate =
-        ClimateSpec { sensors: vec![SensorId(0), SensorId(1)], critical: Some(celsius(60.0)), ..climate_spec() };
+    let climate = ClimateSpec {
+        sensors: vec![SensorId(0), SensorId(1)],
+        critical: Some(celsius(60.0)),
+        ..climate_spec()
+    };
     Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("roof"), thermometer("door")], Some(climate))
 }
 
@@ -53,7 +56,8 @@ fn each_kind_of_alarm_has_the_name_of_its_thing() {
 #[test]
 fn a_sensor_outside_every_climate_tells_its_value_or_its_fault_and_has_its_alarm() {
     let probe = SensorSpec { measures: "humidity".into(), ..thermometer("cellar") };
-    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("roof"), probe], Some(climate_spec()));
+    let mut rig =
+        Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("roof"), probe], Some(climate_spec()));
     rig.sample(at(0), 0, Ok(22.0));
     rig.sample(at(0), 1, Ok(55.0));
     assert_eq!(rig.says(at(0), "components.cellar"), Some(json!({"humidity": 55, "sensor": "ok"})));
@@ -67,10 +71,12 @@ fn a_sensor_outside_every_climate_tells_its_value_or_its_fault_and_has_its_alarm
 #[test]
 fn what_a_sensor_said_instead_of_a_number_is_told_and_cannot_move_a_cursor() {
     let mut rig = Rig::new();
-    rig.sensors.find(SensorId(0), Some("\"23,5\"; a number has a decimal point here\u{1b}[2J\u{202e}".into()));
+    rig.sensors
+        .find(SensorId(0), Some("\"23,5\"; a number has a decimal point here\u{1b}[2J\u{202e}".into()));
     rig.sample(at(0), 0, Err(Fault::NotANumber));
     let told = rig.compose(at(0)).section;
-    let wanted = "not-a-number, found \"23,5\"; a number has a decimal point here\\u{1b}[2J\\u{202e}, read from";
+    let wanted =
+        "not-a-number, found \"23,5\"; a number has a decimal point here\\u{1b}[2J\\u{202e}, read from";
     assert!(text(&told, "sensor-cabinet").contains(wanted), "{}", text(&told, "sensor-cabinet"));
 }
 

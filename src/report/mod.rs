@@ -17,13 +17,13 @@ mod state;
 pub mod status;
 mod write;
 
-use alarms::Alarms;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
 use crate::control::{Cause, Fault, OutputId, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
+use alarms::Alarms;
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

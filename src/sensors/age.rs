@@ -159,7 +159,10 @@ mod tests {
         assert!(judge.is_fresh(at(100, 0), file(BOOTED + 90)), "seen before");
         assert!(judge.is_fresh(at(105, 365 * DAY as i64), file(BOOTED + 90)));
         assert!(judge.is_fresh(at(110, 365 * DAY as i64), file(BOOTED + 106 + 365 * DAY)), "written after");
-        assert!(judge.is_fresh(at(115, 0), file(BOOTED + 111 + 365 * DAY)), "written just before it is set back");
+        assert!(
+            judge.is_fresh(at(115, 0), file(BOOTED + 111 + 365 * DAY)),
+            "written just before it is set back"
+        );
     }
 
     #[test]
@@ -177,7 +180,10 @@ mod tests {
         let dead = file(BOOTED - 2 * DAY);
         assert!(judge.is_fresh(unbelieved(20, -(BOOTED as i64)), dead.clone()), "in 1970 nobody knows");
         assert!(!judge.is_fresh(at(60, 0), dead.clone()));
-        assert!(!judge.is_fresh(at(65, -3 * DAY as i64), dead), "a clock that is set back makes it no younger");
+        assert!(
+            !judge.is_fresh(at(65, -3 * DAY as i64), dead),
+            "a clock that is set back makes it no younger"
+        );
     }
 
     #[test]

@@ -73,9 +73,13 @@ mod tests {
 
     #[test]
     fn a_number_that_would_do_in_thousandths_is_told_so() {
-        let rules = Plausibility { valid: (-55.0, 125.0), max_step: None, reject: vec![], frozen_repeats: None };
+        let rules =
+            Plausibility { valid: (-55.0, 125.0), max_step: None, reject: vec![], frozen_repeats: None };
         let told = out_of_range(23500.0, &rules);
-        assert_eq!(told, "23500, outside -55 to 125; if it counts thousandths, `scale = 0.001` makes 23.5 of it");
+        assert_eq!(
+            told,
+            "23500, outside -55 to 125; if it counts thousandths, `scale = 0.001` makes 23.5 of it"
+        );
         assert_eq!(out_of_range(-300.0, &rules), "-300, outside -55 to 125");
         assert_eq!(out_of_range(1e9, &rules), "1000000000, outside -55 to 125");
     }

@@ -112,7 +112,8 @@ impl Kind for Iio {
 
     fn raw(&self, place: &Path, text: &str) -> Result<f64, Fault> {
         let raw = number(text)?;
-        let is_said = |fault: &str| read_text(&place.with_file_name(fault)).is_ok_and(|said| said.trim() == "1");
+        let is_said =
+            |fault: &str| read_text(&place.with_file_name(fault)).is_ok_and(|said| said.trim() == "1");
         if FAULTS.iter().any(|fault| is_said(fault)) {
             return Err(Fault::Unreadable);
         }

@@ -32,7 +32,11 @@ impl SystemClock {
         let wall = clock_gettime(ClockId::Realtime);
         let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(wall.tv_nsec).unwrap_or_default();
-        Now { boot: self.boot(), wall: Duration::new(seconds, nanos), is_believed: self.believes(UnixSeconds(seconds)) }
+        Now {
+            boot: self.boot(),
+            wall: Duration::new(seconds, nanos),
+            is_believed: self.believes(UnixSeconds(seconds)),
+        }
     }
 
     /// Does this wall clock say nothing that cannot be?

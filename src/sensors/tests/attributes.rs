@@ -1,4 +1,6 @@
-use super::super::{Locator, Look, Now, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under};
+use super::super::{
+    Locator, Look, Now, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under,
+};
 use super::sys::Sys;
 use super::{NOW, a_file, settings, source};
 use crate::control::Fault;
@@ -219,7 +221,8 @@ fn a_file_that_nobody_writes_is_stale_and_one_that_the_kernel_makes_up_is_not() 
     let now = fs::metadata(&path).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
     let boot = BootTime::from_boot(Duration::from_secs(10 * 86_400));
     let look = |path: &std::path::Path, passed: u64| {
-        let settings = SensorSettings { max_age: Some(Duration::from_secs(900)), ..settings(a_file(path.into())) };
+        let settings =
+            SensorSettings { max_age: Some(Duration::from_secs(900)), ..settings(a_file(path.into())) };
         let now = Now { boot, wall: now + Duration::from_secs(passed), is_believed: true };
         sample_once_under(sys.root(), &settings, now)
     };

@@ -228,5 +228,9 @@ fn zones_of_one_type_that_are_attached_nowhere_are_told_apart_by_their_number() 
     assert_eq!(sys.sample(zone("acpitz@thermal_zone1")), Ok(29.8));
     assert_eq!(sys.sample(zone("acpitz@thermal_zone2")), Err(Fault::Missing));
     sys.zone(2, Some("LNXSYSTM:00/LNXTHERM:00"), "acpitz", "1000\n");
-    assert_eq!(sys.sample(zone("acpitz@thermal_zone2")), Err(Fault::Missing), "a number is no place where there is one");
+    assert_eq!(
+        sys.sample(zone("acpitz@thermal_zone2")),
+        Err(Fault::Missing),
+        "a number is no place where there is one"
+    );
 }

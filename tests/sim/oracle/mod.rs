@@ -11,11 +11,13 @@
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
-//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
+//! 11. An alarm of a sensor or of heat stands exactly while the readings say so; the others only after a fault.
+//! 12. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
 
+mod alarms;
 mod copies;
 mod fan;
 mod hands;
@@ -319,6 +321,7 @@ impl Oracle {
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
         self.shapes.check_fans(at, engine)?;
+        self.judge.check_alarms(now, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }

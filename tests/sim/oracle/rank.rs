@@ -59,13 +59,13 @@ struct Heard {
 
 /// What is known of the site, from its readings alone.
 pub(crate) struct Judge {
-    spec: EngineSpec,
+    pub(super) spec: EngineSpec,
     fans: Vec<usize>,
     heard: Vec<Heard>,
     since: BootTime,
     /// Was the climate's demand on an output above zero?
     demanded: Vec<bool>,
-    overheated: bool,
+    pub(super) overheated: bool,
     /// What the process before had its outputs driven to when it handed them over.
     handed: Vec<Option<u16>>,
     pub(crate) silent_since: Option<Duration>,
@@ -132,6 +132,13 @@ impl Judge {
 
     pub(crate) fn has_temperature(&self, now: BootTime) -> bool {
         !self.valid(now).is_empty()
+    }
+
+    /// Has this sensor no valid reading, though it had the time to give one?
+    pub(super) fn is_lost(&self, now: BootTime, sensor: usize) -> bool {
+        let (heard, spec) = (self.heard[sensor], &self.spec.sensors[sensor]);
+        let is_valid = heard.good.is_some_and(|(_, at)| now.since(at) < spec.stale_after);
+        !is_valid && (heard.sampled || now.since(self.since) >= spec.stale_after)
     }
 
     /// Does a sensor still have the time to speak for the first time?

@@ -22,9 +22,25 @@ const OUTPUTS: &str = "src/control/outputs.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
 const REPORT: &str = "src/report/mod.rs";
+const ALARMS: &str = "src/report/alarms.rs";
 const TACH: &str = "src/control/tach.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "lost-sensor-of-several-silent",
+        says: "one of two sensors is gone for a week and nothing says so",
+        file: ALARMS,
+        from: "        if let Some(text) = lost_sensor(now, facts, index) {",
+        to: "        let is_alone = facts.climate.is_none_or(|climate| climate.regime() == Regime::SensorFault);
+        if let Some(text) = lost_sensor(now, facts, index).filter(|_| is_alone || !PLANTED) {",
+    },
+    Bug {
+        name: "alarm-never-cleared",
+        says: "an alarm stands at the hub long after all is well",
+        file: REPORT,
+        from: "        || held.alarms.turned(&fresh.alarms)",
+        to: "        || held.alarms.turned(&fresh.alarms) && !(PLANTED && fresh.alarms.iter().next().is_none())",
+    },
     Bug {
         name: "no-fetch-on-reconnect",
         says: "what was changed during an outage never arrives",
