@@ -48,7 +48,7 @@ pub enum Fault {
     Jump,
     /// The very same number for longer than `frozen-after`.
     Frozen,
-    /// No valid value for longer than `stale-after`.
+    /// No valid value for longer than `stale-after`, or a file that nobody has written for `max-age`.
     Stale,
 }
 

@@ -80,6 +80,25 @@ fn a_file_that_nobody_has_written_for_two_days_is_stale_until_it_is_written() {
 }
 
 #[test]
+fn who_checks_the_hardware_is_shown_what_was_found_and_what_is_meant() {
+    let rig = Rig::new();
+    rig.configure("");
+    for (text, told) in [
+        (
+            "23500",
+            "found 23500, outside -55 to 125; if it counts thousandths, `scale = 0.001` makes 23.5 of it",
+        ),
+        ("23,5", "found \"23,5\"; a number has a decimal point here"),
+        ("23.5 C", "found \"23.5 C\"; the number alone is wanted, without its unit"),
+        ("", "found nothing: it is empty"),
+    ] {
+        rig.set_temperature(text);
+        let said = say(&mut rig.command(&["check", "--hardware"]));
+        assert!(said.code == 78 && said.out.contains(told), "{text:?}: {}", said.out);
+    }
+}
+
+#[test]
 fn a_feeder_that_dies_is_noticed_after_max_age_unless_that_is_off() {
     let rig = Rig::new();
     rig.set_temperature("24.0");

@@ -318,8 +318,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "limits-ignored",
         says: "the back end sets a range outside the site's limits",
         file: INTENT,
-        from: "Some(limits) if !limits.contains(range) => {",
-        to: "Some(limits) if !limits.contains(range) && !PLANTED => {",
+        from: "Some(limits) => limits.admit(range, rounded).ok_or_else(|| {",
+        to: "Some(limits) => limits.admit(range, rounded).or(PLANTED.then_some(range)).ok_or_else(|| {",
     },
     Bug {
         name: "refused-undoes-the-last",
