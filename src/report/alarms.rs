@@ -15,7 +15,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::Facts;
-use crate::control::climate::Regime;
+use super::write::round_to;
+use crate::control::climate::{Climate, Regime};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::{Map, Value, json};
@@ -94,7 +95,7 @@ impl Alarms {
         let one = |(index, (name, alarm)): (usize, (&String, &Alarm))| {
             let mut entry = Map::new();
             entry.extend(alarm.since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
-            let text = (index < TEXTS_MAX).then_some(alarm.text.as_str()).unwrap_or_default();
+            let text = if index < TEXTS_MAX { alarm.text.as_str() } else { "" };
             entry.insert("text".to_owned(), json!(text));
             (name.clone(), Value::Object(entry))
         };
@@ -124,42 +125,34 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
         }
     }
     if let Some(climate) = facts.climate.filter(|climate| climate.regime() == Regime::Overheat) {
-        alarms.insert(
-            format!("overheat-{CLIMATE}"),
-            match climate.spec().critical {
-                Some(critical) => format!(
-                    "the climate is above its critical temperature, {} {}; outputs follow their overheat rows",
-                    super::write::round_to(climate.spec().unit.from_celsius(critical), 2),
-                    climate.spec().unit.name()
-                ),
-                None => "the climate is too hot; outputs follow their overheat rows".to_owned(),
-            },
-        );
+        alarms.insert(format!("overheat-{CLIMATE}"), overheat(climate));
     }
     for (index, (spec, state)) in facts.outputs.iter().enumerate() {
+        let name = &spec.name;
         if state.tach.is_stalled() {
-            let text = format!(
-                "output {} is driven at full and does not turn; it stays so: look whether it is blocked, and at its plug",
-                spec.name
-            );
-            alarms.insert(format!("stall-{}", spec.name), text);
+            let what = "is driven at full and does not turn; it stays so: look whether it is blocked, and at its plug";
+            alarms.insert(format!("stall-{name}"), format!("output {name} {what}"));
         }
-        if let Some(reason) = facts.pin_faults.get(&index) {
-            let reason = shown(reason);
-            let text = format!(
-                "output {} cannot be driven: {reason}; it is tried again at every control step",
-                spec.name
-            );
-            alarms.insert(format!("output-{}", spec.name), text);
+        if let Some(reason) = facts.pin_faults.get(&index).map(|reason| shown(reason)) {
+            let what = format!("cannot be driven: {reason}; it is tried again at every control step");
+            alarms.insert(format!("output-{name}"), format!("output {name} {what}"));
         }
     }
-    if let Some(reason) = facts.store_fault {
-        let reason = shown(reason);
-        let text =
-            format!("the twin's copy cannot be kept: {reason}; control goes on, and the disk is tried again");
-        alarms.insert("disk".to_owned(), text);
+    if let Some(reason) = facts.store_fault.map(shown) {
+        let what = "control goes on, and the disk is tried again";
+        alarms.insert("disk".to_owned(), format!("the twin's copy cannot be kept: {reason}; {what}"));
     }
     alarms
+}
+
+fn overheat(climate: &Climate) -> String {
+    let spec = climate.spec();
+    let critical = spec.critical.map_or_else(String::new, |critical| {
+        format!(", {} {}", round_to(spec.unit.from_celsius(critical), 2), spec.unit.name())
+    });
+    format!(
+        "a sensor of the climate is above the critical temperature{critical}; outputs follow their overheat rows"
+    )
 }
 
 /// What is to be said of a sensor without a valid reading.
@@ -171,6 +164,7 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
         Some(Regime::SensorFault) => {
             "no sensor of the climate is left: outputs follow their sensor-fault rows"
         }
+        Some(Regime::Starting) => "the climate waits for its other sensors",
         Some(_) => "the climate goes on by its other sensors",
     };
     Some(format!("sensor {what}; {now}"))

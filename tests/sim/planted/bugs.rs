@@ -36,10 +36,10 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "alarm-never-cleared",
-        says: "an alarm stands at the hub long after all is well",
-        file: REPORT,
-        from: "        || held.alarms.turned(&fresh.alarms)",
-        to: "        || held.alarms.turned(&fresh.alarms) && !(PLANTED && fresh.alarms.iter().next().is_none())",
+        says: "an alarm stands long after all is well",
+        file: ALARMS,
+        from: "let before = core::mem::take(&mut self.0);",
+        to: "let before = if PLANTED { self.0.clone() } else { core::mem::take(&mut self.0) };",
     },
     Bug {
         name: "no-fetch-on-reconnect",
