@@ -6,11 +6,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
+use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
+use twind::text::{self, Line};
 
 /// An alarm is raised; of the page of `status` alone.
 const ALARM: u8 = 1;
@@ -40,10 +42,10 @@ fn main() -> ExitCode {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => {
-            with_local(&config.config, &environment, |local| status(local, json, changes))
+            to_look(&config.config, &environment, |local| status(local, json, changes))
         }
         Command::Watch { changes, config } => {
-            with_local(&config.config, &environment, |local| watch(local, changes))
+            to_look(&config.config, &environment, |local| watch(local, changes))
         }
         Command::Override { output, setting, lasts, config } => {
             match hand::Order::parse(&setting, lasts.as_deref()) {
@@ -51,17 +53,26 @@ fn main() -> ExitCode {
                 Err(fault) => wrong_usage(&fault),
             }
         }
-        Command::Twin { half, config } => with_local(&config.config, &environment, |local| twin(local, half)),
+        Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
 
 fn run(path: &Path, environment: &Environment) -> u8 {
-    service::start_log();
+    let log = match service::start_log() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("twind: the system refused to let twind start: no thread for the log: {error}");
+            return INTERNAL;
+        }
+    };
     match service::run(path, environment) {
-        Ok(()) => 0,
+        Ok(()) => {
+            log.end();
+            0
+        }
         Err(fatal) => {
-            service::log_fatal(&fatal);
+            log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
                 Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
@@ -71,7 +82,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
-    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
     let outcome = match check::check(path, environment, out, err) {
         check::Outcome::Right if hardware => hardware::check(path, environment, out),
         outcome => outcome,
@@ -83,16 +94,22 @@ fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     }
 }
 
-/// What a command does that meets the daemon or its record.
+/// What a command does that looks at the daemon or its record.
+fn to_look(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
+    config::load_local_to_look(path, environment)
+        .map_or_else(|faults| wrong(&faults), |local| command(&local))
+}
+
+/// What a command does that gives the daemon an order.
 fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
-    match status::status(&local.socket, json, changes) {
+    match status::status(local, json, changes) {
         Ok(told) => {
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(io::stdout(), "{}", told.text.trim_end());
+            let _ = writeln!(Printed(io::stdout()), "{}", told.text.trim_end());
             if told.alarms { ALARM } else { 0 }
         }
         Err(fault) => unanswered(&fault),
@@ -100,13 +117,13 @@ fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
 }
 
 fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
-    watch::watch(&local.socket, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
+    watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
-            let _ = writeln!(io::stdout(), "{line}");
+            let _ = writeln!(Printed(io::stdout()), "{line}");
             0
         }
         Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
@@ -114,7 +131,7 @@ fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
 }
 
 fn unanswered(fault: &Fault) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     match fault {
         Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
         Fault::Denied(_) => NOT_PERMITTED,
@@ -123,14 +140,14 @@ fn unanswered(fault: &Fault) -> u8 {
 }
 
 fn wrong_usage(fault: &str) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     USAGE
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
     match twin::read(local, half) {
         Ok(copy) => {
-            copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
+            copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
             // A reader that went away, such as `head`, is no failure.
             let _ = writeln!(io::stdout(), "{}", copy.json);
             0
@@ -143,7 +160,7 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
             NOT_PERMITTED
         }
         Err(twin::Fault::Store(fault)) => {
-            eprintln!("twind: the local copy cannot be read: {fault}");
+            eprintln!("twind: the local copy cannot be read: {}", Line(fault));
             INTERNAL
         }
     }
@@ -172,16 +189,17 @@ fn safe(path: &Path, environment: &Environment) -> u8 {
     handover::take(environment);
     match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
         Err(fault) => {
-            eprintln!("twind: the board cannot be opened: {}", fault.reason);
+            eprintln!("twind: the board cannot be opened: {}", Line(fault.reason));
             INTERNAL
         }
         Ok(outcomes) => {
             let mut code = 0;
             for outcome in outcomes {
                 match outcome.result {
-                    Ok(line) => println!("{line}"),
+                    Ok(line) => println!("{}", Line(line)),
                     Err(fault) => {
-                        eprintln!("twind: output {} cannot be driven: {}", outcome.output, fault.reason);
+                        let (output, reason) = (Line(outcome.output), Line(fault.reason));
+                        eprintln!("twind: output {output} cannot be driven: {reason}");
                         code = INTERNAL;
                     }
                 }
@@ -192,6 +210,6 @@ fn safe(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn wrong(faults: &ConfigFaults) -> u8 {
-    eprintln!("{faults}");
+    eprintln!("{}", text::escape_lines(&faults.to_string()));
     if faults.is_denied { NOT_PERMITTED } else { CONFIG }
 }

@@ -26,7 +26,7 @@ impl Rig {
         }
     }
 
-    fn told(&self) -> Vec<String> {
+    fn told_of_sensors(&self) -> Vec<String> {
         let of_sensors = |notice: &&Notice| {
             matches!(notice, Notice::SensorLost { .. } | Notice::SensorBack { .. } | Notice::Regime { .. })
         };
@@ -43,12 +43,12 @@ fn one_of_two_sensors_that_is_lost_is_told_once_with_its_fault_and_its_path_and_
     rig.notices.clear();
     rig.pass_with(300, &[Ok(24.0), Err(Fault::Missing)]);
     let lost = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
-    assert_eq!(rig.told(), [lost]);
+    assert_eq!(rig.told_of_sensors(), [lost]);
     assert_eq!(rig.said("alarms.sensor-door.text"), Some(&json!(lost)));
     assert_eq!(rig.said("components.climate.sensor"), Some(&json!("ok")));
     assert_eq!(rig.engine.status(rig.now, 0)["alarms"]["sensor-door"]["text"], lost);
     rig.pass_with(20, &[Ok(24.0), Ok(24.0)]);
-    assert_eq!(rig.told()[1..], ["sensor door has a valid reading again"]);
+    assert_eq!(rig.told_of_sensors()[1..], ["sensor door has a valid reading again"]);
     assert_eq!(rig.said("alarms"), None);
     assert_eq!(rig.engine.status(rig.now, 0)["alarms"], json!({}));
 }
@@ -62,7 +62,7 @@ fn a_sensor_that_fails_now_and_then_is_not_told() {
         rig.pass_with(10, &[Ok(24.0), Err(Fault::Jump)]);
         rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
     }
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.told_of_sensors(), [""; 0]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
     let told = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
                 sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
                 outputs follow their sensor-fault rows until one has";
-    assert_eq!(rig.told(), [told]);
+    assert_eq!(rig.told_of_sensors(), [told]);
     assert_eq!(
         rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),
         ["sensor-door", "sensor-roof"]
@@ -123,5 +123,5 @@ fn an_alarm_outlives_a_reading_of_the_configuration_again_and_ends_with_its_sens
     alone.climate.as_mut().unwrap().sensors.truncate(1);
     rig.reload(alone);
     assert_eq!(rig.engine.alarms().iter().count(), 0);
-    assert_eq!(rig.told(), [""; 0], "nothing was mended");
+    assert_eq!(rig.told_of_sensors(), [""; 0], "nothing was mended");
 }

@@ -17,6 +17,7 @@
 use super::Facts;
 use super::write::round_to;
 use crate::control::climate::{Climate, Regime};
+use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::{Map, Value, json};
@@ -184,16 +185,9 @@ pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<Str
     ))
 }
 
-/// Foreign text that can be shown: of one line, without what moves a cursor or turns the writing, and not too long.
+/// Foreign text as it may be shown: of one line, without what moves a cursor or turns the writing, and not too long.
 fn shown(text: &str) -> String {
-    let is_plain = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().count() == 1;
-    let mut shown = String::new();
-    for c in text.chars() {
-        if shown.chars().count() >= FOREIGN_CHARS_MAX {
-            shown.push('…');
-            break;
-        }
-        if is_plain(c) { shown.push(c) } else { shown.extend(c.escape_debug()) }
-    }
-    shown
+    let short: String = text.chars().take(FOREIGN_CHARS_MAX).collect();
+    let more = if text.chars().nth(FOREIGN_CHARS_MAX).is_some() { "…" } else { "" };
+    format!("{}{more}", escape(&short))
 }

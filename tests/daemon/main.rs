@@ -5,6 +5,7 @@
 
 mod alarms;
 mod bad_input;
+mod blocked;
 mod boards;
 mod certificate;
 mod commands;
