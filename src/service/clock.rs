@@ -1,8 +1,7 @@
 //! The two clocks, and the only place that reads them.
 
-use crate::hub::BUILT;
 use crate::sensors::Now;
-use crate::twin::Machine;
+use crate::twin::{ClockSanity, Machine};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
@@ -20,7 +19,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// The same clocks, with a wall time that has been.
+    /// The same clocks, with the wall time that is known.
     pub fn after(known_time: UnixSeconds) -> Self {
         Self { known_time }
     }
@@ -38,26 +37,21 @@ impl SystemClock {
         let wall = clock_gettime(ClockId::Realtime);
         let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(wall.tv_nsec).unwrap_or_default();
-        Now {
-            boot: self.boot(),
-            wall: Duration::new(seconds, nanos),
-            is_believed: self.believes(UnixSeconds(seconds)),
-        }
+        let boot = self.boot();
+        let is_believed = self.believes((UnixSeconds(seconds), boot));
+        Now { boot, wall: Duration::new(seconds, nanos), is_believed }
     }
 
-    /// Does this wall clock say nothing that cannot be?
-    fn believes(self, wall: UnixSeconds) -> bool {
-        wall >= BUILT && wall >= self.known_time
+    fn believes(self, dated: (UnixSeconds, BootTime)) -> bool {
+        ClockSanity::after(self.known_time).judge(dated).is_ok()
     }
 
-    /// This machine in this boot, with the wall clock if it says nothing that cannot be.
+    /// This machine in this boot, with the wall clock if it can be believed.
     pub fn machine(self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let wall = Some(self.unix()).filter(|wall| self.believes(*wall));
-        Machine {
-            boot: boot.and_then(|text| BootId::parse(&text)),
-            wall: wall.map(|wall| (wall, self.boot())),
-        }
+        let dated = (self.unix(), self.boot());
+        let wall = self.believes(dated).then_some(dated);
+        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall }
     }
 
     /// What the wall clock says; it may be wrong.
