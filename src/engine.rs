@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod alarms;
 mod carry;
 mod decisions;
 mod hands;
@@ -24,7 +25,8 @@ pub use trail::CHANGES_MAX;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{Outputs, Situation};
-use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, Reading, SensorSpec};
+use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
+use crate::report::alarms::Alarms;
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
@@ -89,6 +91,7 @@ pub struct Engine {
     told_faults: BTreeMap<usize, String>,
     step_interval_max: Duration,
     store_fault: Option<String>,
+    alarms: Alarms,
     /// What the last report had to leave out.
     left_out: Option<String>,
     notices: VecDeque<Notice>,
@@ -163,6 +166,7 @@ impl Engine {
             told_faults: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
             store_fault: None,
+            alarms: carry.alarms,
             left_out: None,
             notices: VecDeque::new(),
             answers: VecDeque::new(),
@@ -192,23 +196,6 @@ impl Engine {
         if turned {
             self.step(now);
         }
-        self.absorb(now);
-    }
-
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            sensors: &self.sensors,
-            outputs: &self.outputs,
-            pin_faults: &self.pin_faults,
-            climate: self.climate.as_ref(),
-            store_fault: self.store_fault.as_deref(),
-        }
-    }
-
-    /// Takes a reading.
-    pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
-        self.sensors.observe(reading);
-        self.step(now);
         self.absorb(now);
     }
 
@@ -357,6 +344,7 @@ impl Engine {
             hearing: Some(self.hearing),
             machine: self.machine,
             heard_at: self.heard_at,
+            alarms: self.alarms.clone(),
             starts: false,
             trail: self.trail.clone(),
             found: Vec::new(),
@@ -392,9 +380,10 @@ impl Engine {
             let before = climate.regime();
             let range = self.understanding.intent.range.map(|range| range.value);
             climate.step(now, &self.sensors, self.outputs.specs(), range);
-            if climate.regime() != before {
-                let fault = climate.fault(now, &self.sensors).map(|fault| fault.name());
-                self.notices.push_back(Notice::Regime { before, regime: climate.regime(), fault });
+            let regime = climate.regime();
+            if regime != before {
+                let lost = self.lost_sensors(now, regime);
+                self.notices.push_back(Notice::Regime { before, regime, lost });
             }
         }
         let situation = Situation {
@@ -414,6 +403,7 @@ impl Engine {
             self.save = Save::At(now + LAZY_SAVE);
         }
         self.keep_overrides(now);
+        self.raise_alarms(now);
         self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
         let facts = Facts {
             sensors: &self.sensors,
@@ -421,6 +411,7 @@ impl Engine {
             pin_faults: &self.pin_faults,
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
+            alarms: &self.alarms,
         };
         if let Some(wanted) = self.reporter.compose(now, &self.told, facts) {
             if self.left_out != wanted.left_out {

@@ -14,6 +14,8 @@ use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 use twind::text::{self, Line};
 
+/// An alarm is raised; of the page of `status` alone.
+const ALARM: u8 = 1;
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
 /// No daemon to talk to (EX_UNAVAILABLE).
@@ -105,10 +107,10 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
     match status::status(local, json, changes) {
-        Ok(page) => {
+        Ok(told) => {
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(Printed(io::stdout()), "{}", page.trim_end());
-            0
+            let _ = writeln!(Printed(io::stdout()), "{}", told.text.trim_end());
+            if told.alarms { ALARM } else { 0 }
         }
         Err(fault) => unanswered(&fault),
     }

@@ -190,9 +190,28 @@ impl fmt::Display for BootId {
     }
 }
 
-/// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens only.
+/// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens, and to tell people and the hub when something
+/// happened; never for a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
+
+impl UnixSeconds {
+    /// As RFC 3339 writes it in UTC: `2026-11-27T14:00:00Z`.
+    pub fn rfc3339(self) -> String {
+        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        // The civil date of a day, counted in eras of 400 years that begin on 1 March of year 0.
+        let day = days + 719_468;
+        let (era, day_of_era) = (day / 146_097, day % 146_097);
+        let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year + 400 * era + u64::from(month <= 2);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -235,6 +254,15 @@ mod tests {
         assert_eq!(boot.map(|boot| boot.to_string()).as_deref(), Some("0e5f3a527e104cbb9e9c1b6d3c1f0a77"));
         assert_eq!(BootId::parse("+e5f3a527e104cbb9e9c1b6d3c1f0a77"), None);
         assert_eq!(BootId::parse("0e5f"), None);
+    }
+
+    #[test]
+    fn a_wall_clock_time_is_written_as_rfc_3339_writes_it() {
+        for seconds in (0..9_000_000_000).step_by(12_345_677).chain([951_782_400, 951_868_799, 4_107_542_400])
+        {
+            let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(UnixSeconds(seconds).rfc3339(), humantime::format_rfc3339_seconds(time).to_string());
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::config::{self, Environment, Settings};
 use crate::control::intent::Meaning;
 use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
 use crate::engine::EngineSpec;
-use crate::sensors;
+use crate::sensors::{self, Look};
+use crate::service::SystemClock;
 use humantime::format_duration;
 use std::io::{self, Write};
 use std::path::Path;
@@ -49,12 +50,13 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
     for (sensor, spec) in settings.sensors.iter().zip(&settings.engine.sensors) {
-        let (value, whereabouts) = sensors::sample_once(sensor);
+        let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
         let verdict = match value {
             Ok(value) => format!("reads {value} ({})", spec.measures),
             Err(fault) => {
                 *faults += 1;
-                format!("{}: {}", fault.name(), advice(fault))
+                let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
+                format!("{}: {}{found}", fault.name(), advice(fault))
             }
         };
         writeln!(out, "  sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
@@ -142,6 +144,7 @@ fn advice(fault: Fault) -> &'static str {
         Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
         Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
-        Fault::Jump | Fault::Frozen | Fault::Stale => "its value is not believed yet; look again",
+        Fault::Jump | Fault::Frozen => "its value is not believed yet; look again",
+        Fault::Stale => "the program that writes it has stopped; look at that, or set `max-age`",
     }
 }

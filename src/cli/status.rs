@@ -9,21 +9,39 @@ use serde_json::{Value, json};
 /// Changes that the page shows, unless more are asked for.
 const CHANGES_ON_PAGE: usize = 5;
 
+/// What the daemon is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The page, or the object.
+    pub text: String,
+    /// It is the page, and an alarm is raised.
+    pub alarms: bool,
+}
+
 /// Asks the daemon: the page, or with `json` the object.
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<String, Fault> {
+pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, Fault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
     let status = look(local, "GetStatus", &parameters)?["status"].take();
-    Ok(if json { text::escape_json(&write_pretty(&status)).into_owned() } else { page(&status) })
+    Ok(if json {
+        Told { text: text::escape_json(&write_pretty(&status)).into_owned(), alarms: false }
+    } else {
+        let alarms = entries(&status["alarms"]).next().is_some();
+        Told { text: page(&status), alarms }
+    })
 }
 
 /// The object as lines for people.
 fn page(status: &Value) -> String {
     let mut page = Page::default();
     hub(&mut page, status);
+    for (name, alarm) in entries(&status["alarms"]) {
+        let (ago, what) = (seconds(&alarm["secondsAgo"]), word(&alarm["text"]));
+        page.line("ALARM", &format!("{name} for {ago}: {what}"));
+    }
     climate(&mut page, &status["climate"]);
     for (name, sensor) in entries(&status["sensors"]) {
         page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
@@ -229,6 +247,7 @@ mod tests {
                 "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
             }},
             "storeFault": "the disk is full",
+            "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
         });
         let page = page(&status);
@@ -237,6 +256,7 @@ mod tests {
             "         next attempt in 12s",
             "twin     desired version 41, 5m 5s old",
             "         a report waits to be sent or taken",
+            "ALARM    sensor-roof for 1m 30s: sensor roof has no valid reading",
             "climate  no temperature, sensor-fault, to hold 20 to 28 °C",
             "sensor   cabinet: stale; the last valid value: 45s ago",
             "output   fan: 100% by fail-safe sensor-fault",

@@ -26,14 +26,14 @@ const CLEAR_BELOW: &str = "\x1b[J";
 /// # Errors
 /// Why there is no first page; later, why there will be no other.
 pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
-    let mut page = status(local, false, changes)?;
+    let mut page = status(local, false, changes)?.text;
     while show(&page).is_ok() {
         thread::sleep(PERIOD);
         page = match status(local, false, changes) {
             Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => {
                 format!("twind: {}\n", Line(fault))
             }
-            answer => answer?,
+            answer => answer?.text,
         };
     }
     Ok(())

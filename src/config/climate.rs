@@ -8,7 +8,7 @@ use super::outputs::Output;
 use super::reader::{At, Reader};
 use super::sensors::{Sensor, TEMPERATURE};
 use super::values;
-use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId};
+use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, ROUNDING, RowDrive, SensorId};
 use crate::units::{Celsius, Permille, TemperatureUnit};
 
 const RANGE_CELSIUS: (f64, f64) = (20.0, 28.0);
@@ -45,7 +45,7 @@ fn climate(mut table: Reader<'_>, sensors: &[Sensor], outputs: &[Output]) -> Opt
     let limits = range_within(&mut table, range, unit);
     let critical = table.temperature("critical", unit);
     if let (Some(critical), Some(range)) = (&critical, range)
-        && critical.value <= range.max()
+        && critical.value.degrees() <= range.max().degrees() + ROUNDING
     {
         let max = values::degrees(unit, range.max());
         table.findings().wrong(critical.at, format!("`critical` must lie above the range's max, {max}"));

@@ -13,6 +13,8 @@ use crate::sensors::{
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
+use toml::Spanned;
+use toml::de::DeValue;
 
 pub(super) const TEMPERATURE: &str = "temperature";
 const HUMIDITY: &str = "humidity";
@@ -20,6 +22,10 @@ const HUMIDITY: &str = "humidity";
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const STALE_AFTER_PERIODS: u32 = 6;
+/// A program that feeds a file writes it more often.
+const MAX_AGE: Duration = Duration::from_secs(15 * 60);
+/// Times of files are not finer everywhere.
+const AGE_MIN: Duration = Duration::from_secs(1);
 const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What the sensors of a cabinet can measure, in degrees Celsius.
 const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
@@ -67,6 +73,7 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
         frozen_repeats: frozen_repeats(&mut table, period),
         ..plausible(&mut table, power_on, &measures, unit)
     };
+    let max_age = max_age(&mut table, driver);
     let small_change = match measures.as_str() {
         TEMPERATURE => SMALL_CHANGE_DEGREES,
         HUMIDITY => SMALL_CHANGE_HUMIDITY,
@@ -82,8 +89,12 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
         period,
         small_change,
         plausible,
+        max_age,
     });
-    Sensor { spec: SensorSpec { name: name.value.clone(), measures, unit, stale_after }, settings }
+    let source = settings.as_ref().map(|settings| settings.source.to_string()).unwrap_or_default();
+    let scale_offset = (scale, offset);
+    let spec = SensorSpec { name: name.value.clone(), measures, unit, stale_after, source, scale_offset };
+    Sensor { spec, settings }
 }
 
 /// `id` or `path`, as the driver needs.
@@ -143,7 +154,7 @@ fn id_or_path(driver: &Driver) -> String {
 }
 
 /// It becomes a key of the twin.
-fn measures(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, String> {
+fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     let name = values::text(value)?;
     if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
         Ok(name.to_owned())
@@ -172,6 +183,25 @@ fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration
         table.wrong("stale-after", say);
     }
     (period, stale_after)
+}
+
+/// Of a plain file that a program writes; `"off"` for one that is written once.
+fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>) -> Option<Duration> {
+    let off = |value: &Spanned<DeValue<'_>>| value.get_ref().as_str() == Some("off");
+    let read = table.read("max-age", |value| match off(value) {
+        true => Ok(None),
+        false => values::duration(value, &(AGE_MIN..=STALE_MAX))
+            .map(Some)
+            .map_err(|reason| format!("{reason}, or \"off\"")),
+    });
+    let is_fed = driver.is_some_and(|driver| driver.is_fed);
+    if read.is_some() && driver.is_some() && !is_fed {
+        table.wrong(
+            "max-age",
+            "is for driver = \"file\": what the kernel shows is made when it is read, remove it",
+        );
+    }
+    is_fed.then(|| read.map_or(Some(MAX_AGE), |at| at.value)).flatten()
 }
 
 fn plausible(

@@ -18,14 +18,14 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::{
-    ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec, Reading, SensorSpec,
+    ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec, ROUNDING, Reading, SensorId,
+    SensorSpec,
 };
 use crate::units::{BootTime, Celsius, Permille};
 use std::collections::BTreeMap;
 
-/// Kelvin. Far below what any sensor tells.
-const ROUNDING: f64 = 1e-9;
-
+/// What a sensor measures whose values are degrees of its unit.
+const TEMPERATURE: &str = "temperature";
 /// What the climate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regime {
@@ -73,14 +73,32 @@ pub struct SensorState {
 pub struct Sensors {
     specs: Vec<SensorSpec>,
     states: Vec<SensorState>,
+    /// Which were known before the configuration was read again.
+    adopted: Vec<bool>,
+    /// What the last sample found where it gave no value, if that says more than the fault's name. Foreign text.
+    found: Vec<Option<String>>,
     since: BootTime,
 }
 
 impl Sensors {
     /// Nothing heard yet, as of `now`.
     pub fn new(now: BootTime, specs: Vec<SensorSpec>) -> Self {
-        let states = vec![SensorState::default(); specs.len()];
-        Self { specs, states, since: now }
+        let count = specs.len();
+        let (states, found) = (vec![SensorState::default(); count], vec![None; count]);
+        Self { specs, states, adopted: vec![false; count], found, since: now }
+    }
+
+    /// Takes what a sensor's next reading found that is no value; `None` if that says no more than its fault.
+    pub fn find(&mut self, sensor: SensorId, found: Option<String>) {
+        if let Some(place) = self.found.get_mut(sensor.0) {
+            *place = found;
+        }
+    }
+
+    /// What the sensor's last sample found, if it gave no value.
+    pub fn found(&self, index: usize) -> Option<&str> {
+        self.states.get(index)?.fault?;
+        self.found.get(index)?.as_deref()
     }
 
     /// Takes a reading; one of an unknown sensor is ignored.
@@ -97,14 +115,13 @@ impl Sensors {
         }
     }
 
-    /// Carries over what was known of a sensor before the configuration was read again. A number that meant
-    /// something else then is not.
+    /// Carries over what was known of a sensor before the configuration was read again, whatever it is called now. A
+    /// number that meant something else then, or was read elsewhere, is not.
     pub fn adopt(&mut self, before: &SensorSpec, state: SensorState) {
-        let same = |spec: &SensorSpec| {
-            (&spec.name, &spec.measures, spec.unit) == (&before.name, &before.measures, before.unit)
-        };
-        if let Some(index) = self.specs.iter().position(same) {
-            self.states[index] = state;
+        for ((spec, own), adopted) in self.specs.iter().zip(&mut self.states).zip(&mut self.adopted) {
+            if spec.reads_the_same(before) && (spec.name == before.name || !*adopted) {
+                (*own, *adopted) = (state, true);
+            }
         }
     }
 
@@ -125,10 +142,28 @@ impl Sensors {
         }
     }
 
+    /// Why the sensor has no value that counts, unless it had no time yet to give one.
+    pub fn fault(&self, now: BootTime, index: usize) -> Option<Fault> {
+        let spec = self.specs.get(index)?;
+        match self.value(now, index) {
+            Err(fault) => (!self.is_starting(now, index)).then_some(fault),
+            // A number that is no temperature of its unit is a value, but not a valid one.
+            Ok(value) if spec.measures == TEMPERATURE && spec.unit.to_celsius(value).is_none() => {
+                Some(Fault::OutOfRange)
+            }
+            Ok(_) => None,
+        }
+    }
+
     /// Has the sensor neither spoken nor had the time to?
     fn is_starting(&self, now: BootTime, index: usize) -> bool {
         let known = self.iter().nth(index);
         known.is_some_and(|(spec, state)| !state.sampled && now.since(self.since) < spec.stale_after)
+    }
+
+    /// Is it a sensor of a configuration that was just read, of which nothing is known yet?
+    fn is_awaited(&self, now: BootTime, index: usize) -> bool {
+        self.is_starting(now, index) && self.adopted.get(index) == Some(&false)
     }
 
     fn celsius(&self, now: BootTime, index: usize) -> Option<Celsius> {
@@ -152,6 +187,8 @@ pub struct Climate {
     spec: ClimateSpec,
     range: ClimateRange,
     regime: Regime,
+    /// The regime is that of before the configuration was read again, and not every sensor has spoken since.
+    is_carried: bool,
     temperature: Option<Celsius>,
     demands: BTreeMap<OutputId, Permille>,
 }
@@ -160,7 +197,8 @@ impl Climate {
     /// Holds the site's own range until told otherwise.
     pub fn new(spec: ClimateSpec) -> Self {
         let range = spec.range;
-        Self { spec, range, regime: Regime::Starting, temperature: None, demands: BTreeMap::new() }
+        let regime = Regime::Starting;
+        Self { spec, range, regime, is_carried: false, temperature: None, demands: BTreeMap::new() }
     }
 
     /// Takes an output's drive from before the configuration was read again, so that hysteresis goes on from there.
@@ -168,9 +206,12 @@ impl Climate {
         self.demands.extend(drive.map(|drive| (output, drive)));
     }
 
-    /// Takes the regime from before the configuration was read again, so that an overheat ends where it would have.
+    /// Takes the regime from before the configuration was read again, so that an overheat ends where it would have, and
+    /// nothing else begins before a sensor speaks that nothing is known of yet.
     pub fn adopt_regime(&mut self, regime: Regime) {
-        self.regime = regime;
+        if regime != Regime::Overheat || self.spec.critical.is_some() {
+            (self.regime, self.is_carried) = (regime, true);
+        }
     }
 
     /// As set up.
@@ -220,14 +261,20 @@ impl Climate {
         let valid: Vec<Celsius> =
             self.spec.sensors.iter().filter_map(|sensor| sensors.celsius(now, sensor.0)).collect();
         self.temperature = combine(self.spec.combine, &valid);
+        self.is_carried &= self.spec.sensors.iter().any(|sensor| sensors.is_awaited(now, sensor.0));
         let Some(temperature) = self.temperature else {
+            if self.is_carried {
+                return;
+            }
             let starting = self.spec.sensors.iter().any(|sensor| sensors.is_starting(now, sensor.0));
             self.regime = if starting { Regime::Starting } else { Regime::SensorFault };
             self.demands.clear();
             return;
         };
         self.demands = self.law(temperature, outputs);
-        self.regime = if self.is_overheated(&valid) {
+        // The sensor that told of the heat may be the one that is awaited.
+        let stays_hot = self.is_carried && self.regime == Regime::Overheat;
+        self.regime = if stays_hot || self.is_overheated(&valid) {
             Regime::Overheat
         } else if temperature.degrees() > self.range.max().degrees() + ROUNDING {
             Regime::TooWarm
@@ -242,7 +289,7 @@ impl Climate {
     fn is_overheated(&self, valid: &[Celsius]) -> bool {
         let Some(critical) = self.spec.critical else { return false };
         let margin = if self.regime == Regime::Overheat { self.spec.hysteresis_kelvin } else { 0.0 };
-        valid.iter().any(|t| t.degrees() > critical.degrees() - margin)
+        valid.iter().any(|t| t.degrees() > critical.degrees() - margin + ROUNDING)
     }
 
     fn law(&self, temperature: Celsius, outputs: &[OutputSpec]) -> BTreeMap<OutputId, Permille> {

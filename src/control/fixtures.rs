@@ -51,6 +51,8 @@ pub(crate) fn thermometer(name: &str) -> SensorSpec {
         measures: "temperature".into(),
         unit: TemperatureUnit::Celsius,
         stale_after: secs(30),
+        source: format!("/run/{name}"),
+        scale_offset: (1.0, 0.0),
     }
 }
 

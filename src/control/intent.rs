@@ -284,6 +284,8 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Of a degree: what is lost where two digits behind the point are written.
+const HALF_A_HUNDREDTH: f64 = 0.005;
 const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
 /// The whole range or the reason why not.
@@ -303,13 +305,15 @@ fn range(
     let max = end(MAX_TEMPERATURE, max, climate.range.max())?;
     let range = ClimateRange::new(min, max)
         .ok_or_else(|| format!("{MIN_TEMPERATURE} is not below {MAX_TEMPERATURE}"))?;
+    // An end of the limits written in another unit has been rounded as a person, or our own message, rounds it.
+    let rounded = if unit == climate.unit { 0.0 } else { unit.difference_to_kelvin(HALF_A_HUNDREDTH) };
     match climate.limits {
-        Some(limits) if !limits.contains(range) => {
+        Some(limits) => limits.admit(range, rounded).ok_or_else(|| {
             let in_unit = |end| (unit.from_celsius(end) * 100.0).round() / 100.0;
             let (low, high) = (in_unit(limits.min()), in_unit(limits.max()));
-            Err(format!("outside this site's limits, {low} to {high} {}", unit.name()))
-        }
-        _ => Ok(range),
+            format!("outside this site's limits, {low} to {high} {}", unit.name())
+        }),
+        None => Ok(range),
     }
 }
 

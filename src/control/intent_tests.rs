@@ -401,3 +401,66 @@ fn the_sites_own_range_is_not_an_intent() {
     assert_eq!(read.intent, Intent::default());
     assert_eq!(climate_spec().range.min(), celsius(20.0));
 }
+
+mod ends_of_the_limits {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unit() -> impl Strategy<Value = TemperatureUnit> {
+        use TemperatureUnit::{Celsius, Fahrenheit, Kelvin};
+        prop_oneof![Just(Celsius), Just(Fahrenheit), Just(Kelvin)]
+    }
+
+    /// A site in this unit with these limits, in tenths of its degree.
+    fn site(unit: TemperatureUnit, low: i32, high: i32) -> Site {
+        let end = |tenths: i32| unit.to_celsius(f64::from(tenths) / 10.0).unwrap();
+        let limits = ClimateRange::new(end(low), end(high));
+        let range = limits.unwrap();
+        Site::with(vec![fan(OutputKind::OnOff)], Some(ClimateSpec { unit, limits, range, ..climate_spec() }))
+    }
+
+    /// What a person writes for a temperature in this unit: two digits behind the point.
+    fn written(unit: TemperatureUnit, end: Celsius) -> f64 {
+        (unit.from_celsius(end) * 100.0).round() / 100.0
+    }
+
+    #[test]
+    fn a_limit_of_six_degrees_is_42_8_fahrenheit() {
+        let mut site = site(TemperatureUnit::Celsius, 60, 450);
+        let desired = json!({"components": {
+            "system": {"units": "fahrenheit"}, "climate": {"minTemperature": 42.8, "maxTemperature": 113},
+        }});
+        let read = site.patch(desired);
+        assert_eq!(read.refusals, []);
+        assert_eq!(read.intent.range.map(|range| range.value), Some(range_of(6.0, 45.0)));
+    }
+
+    proptest! {
+        #[test]
+        fn belong_to_them_in_every_unit_and_what_lies_a_tenth_beyond_does_not(
+            own in unit(),
+            other in unit(),
+            low in 3000..3200_i32,
+            span in 10..400_i32,
+            beyond in any::<bool>(),
+            at_low in any::<bool>(),
+        ) {
+            let mut site = site(own, low, low + span);
+            let limits = site.climate.as_ref().and_then(|climate| climate.limits).unwrap();
+            let (mut min, mut max) = (written(other, limits.min()), written(other, limits.max()));
+            match (beyond, at_low) {
+                (false, _) => {}
+                (true, true) => min -= 0.1,
+                (true, false) => max += 0.1,
+            }
+            let desired = json!({"components": {
+                "system": {"units": other.name()}, "climate": {"minTemperature": min, "maxTemperature": max},
+            }});
+            let read = site.patch(desired);
+            prop_assert_eq!(read.refusals.is_empty(), !beyond, "{:?}", read.refusals);
+            if let Some(range) = read.intent.range {
+                prop_assert!(limits.min() <= range.value.min() && range.value.max() <= limits.max());
+            }
+        }
+    }
+}

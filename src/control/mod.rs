@@ -49,7 +49,7 @@ pub enum Fault {
     Jump,
     /// The very same number for longer than `frozen-after`.
     Frozen,
-    /// No valid value for longer than `stale-after`.
+    /// No valid value for longer than `stale-after`, or a file that nobody has written for `max-age`.
     Stale,
 }
 
@@ -226,6 +226,18 @@ pub struct SensorSpec {
     pub unit: TemperatureUnit,
     /// Without a valid reading for this long it counts as silent.
     pub stale_after: Duration,
+    /// Where it is read, for a person and to know it again under another name: `w1 "28-0316a2797c1f"`, or a path.
+    pub source: String,
+    /// What makes its value of the number that is read there: multiplied by the first, and the second is added.
+    pub scale_offset: (f64, f64),
+}
+
+impl SensorSpec {
+    /// Does a value of the other mean the same here? What it is called does not matter.
+    pub fn reads_the_same(&self, other: &Self) -> bool {
+        let read = |spec: &Self| (spec.unit, spec.scale_offset);
+        (&self.source, &self.measures) == (&other.source, &other.measures) && read(self) == read(other)
+    }
 }
 
 /// How several sensors make one temperature.
@@ -239,6 +251,9 @@ pub enum Combine {
     /// The first in the list that is valid.
     FirstGood,
 }
+
+/// Kelvin. Far below what any sensor tells, and far above what the way from unit to unit rounds.
+pub(crate) const ROUNDING: f64 = 1e-9;
 
 /// A range to hold: `min` is below `max`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -270,7 +285,19 @@ impl ClimateRange {
 
     /// Does `inner` lie within, ends included?
     pub fn contains(self, inner: Self) -> bool {
-        self.min <= inner.min && inner.max <= self.max
+        self.admit(inner, 0.0).is_some()
+    }
+
+    /// `inner`, if it lies within but for a tolerance at each end, in kelvin; what lies beyond is cut off.
+    pub fn admit(self, inner: Self, tolerance: f64) -> Option<Self> {
+        let reaches =
+            |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
+        if !reaches(self.min, inner.min) || !reaches(inner.max, self.max) {
+            return None;
+        }
+        let min = if inner.min < self.min { self.min } else { inner.min };
+        let max = if self.max < inner.max { self.max } else { inner.max };
+        Self::new(min, max)
     }
 }
 

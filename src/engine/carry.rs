@@ -11,12 +11,14 @@ use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::report::Acknowledgement;
+use crate::report::alarms::Alarms;
 use crate::twin::{Machine, TwinRecord};
 use crate::units::{BootTime, Permille};
 use std::rc::Rc;
 
-/// What is carried over when the configuration was read again, by name: outputs stay as they are driven, sensors keep
-/// their last values, and what began before goes on (hysteresis, an overheat, the hub's silence, a wait for the disk).
+/// What is carried over when the configuration was read again: outputs stay as they are driven, by name; sensors keep their
+/// last values, by what they read; and what began before goes on (hysteresis, an overheat, alarms, the hub's silence, a
+/// wait for the disk).
 #[derive(Clone, Debug, Default)]
 pub struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
@@ -29,6 +31,7 @@ pub struct Carry {
     pub(super) told: Option<Rc<Acknowledgement>>,
     pub(super) machine: Machine,
     pub(super) heard_at: Option<BootTime>,
+    pub(super) alarms: Alarms,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) trail: Trail,

@@ -90,8 +90,20 @@ pub enum Notice {
         before: Regime,
         /// What it is about now.
         regime: Regime,
-        /// The fault, if no sensor is valid.
-        fault: Option<&'static str>,
+        /// The sensors that have no valid reading, each with its fault and where it is read, if none has one.
+        lost: Vec<String>,
+    },
+    /// A sensor has no valid reading any more; not told where the regime tells it.
+    SensorLost {
+        /// The sensor.
+        sensor: String,
+        /// What its alarm says.
+        text: String,
+    },
+    /// A sensor has a valid reading again.
+    SensorBack {
+        /// The sensor.
+        sensor: String,
     },
     /// A part of the report had to be left out.
     ReportCut(String),
@@ -145,10 +157,13 @@ impl fmt::Display for Notice {
                 write!(f, "the override of output {output} is taken away by {by}")
             }
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
-            Self::Regime { regime, fault: None, .. } => write!(f, "climate: {}", regime.name()),
-            Self::Regime { regime, fault: Some(fault), .. } => {
-                write!(f, "climate: {} ({fault})", regime.name())
+            Self::Regime { regime, lost, .. } if lost.is_empty() => write!(f, "climate: {}", regime.name()),
+            Self::Regime { regime, lost, .. } => {
+                write!(f, "climate: {}: sensor {}; outputs", regime.name(), lost.join("; sensor "))?;
+                f.write_str(" follow their sensor-fault rows until one has")
             }
+            Self::SensorLost { text, .. } => f.write_str(text),
+            Self::SensorBack { sensor } => write!(f, "sensor {sensor} has a valid reading again"),
             Self::ReportCut(fault) => {
                 write!(f, "left out of the report, since the hub would refuse it: {fault}")
             }

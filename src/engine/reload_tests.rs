@@ -96,3 +96,101 @@ fn reading_the_configuration_again_does_not_break_the_hubs_silence() {
     rig.reload(silent_spec());
     assert_eq!(rig.drives, []);
 }
+
+/// A site that drives its fan at an overheat and leaves it off before anything is known.
+fn critical() -> EngineSpec {
+    let mut spec = spec();
+    spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
+    spec
+}
+
+fn regime(rig: &Rig) -> Option<Regime> {
+    rig.engine.climate().map(Climate::regime)
+}
+
+#[test]
+fn a_sensor_that_has_another_name_now_is_the_same_sensor() {
+    let mut rig = Rig::from(critical(), None);
+    rig.sample(Ok(61.0));
+    assert_eq!((rig.drive(), regime(&rig)), (Some(1000), Some(Regime::Overheat)));
+    let mut renamed = critical();
+    renamed.sensors[0].name = "roof".into();
+    rig.reload(renamed);
+    assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(61.0)));
+}
+
+#[test]
+fn an_overheat_holds_until_the_new_sensor_says_otherwise_or_is_overdue() {
+    let mut elsewhere = critical();
+    elsewhere.sensors[0].source = "/run/other".into();
+    let mut rig = Rig::from(critical(), None);
+    rig.sample(Ok(61.0));
+    rig.reload(elsewhere.clone());
+    assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
+    assert_eq!(
+        rig.engine.climate().and_then(Climate::temperature),
+        None,
+        "the old number is of another place"
+    );
+    rig.sample(Ok(24.0));
+    assert_eq!((rig.drive(), regime(&rig)), (Some(0), Some(Regime::InRange)));
+    rig.sample(Ok(61.0));
+    rig.reload(critical());
+    rig.now = rig.now + secs(31);
+    rig.tick();
+    assert_eq!(regime(&rig), Some(Regime::SensorFault));
+}
+
+#[test]
+fn a_cool_sensor_does_not_end_the_overheat_of_one_that_is_read_elsewhere_now() {
+    let mut both = critical();
+    both.sensors.push(thermometer("door"));
+    both.climate.as_mut().unwrap().sensors.push(SensorId(1));
+    let mut rig = Rig::from(both.clone(), None);
+    rig.sample(Ok(61.0));
+    let cool = |rig: &mut Rig| {
+        rig.engine.handle_reading(rig.now, Reading { sensor: SensorId(1), at: rig.now, value: Ok(24.0) });
+        rig.drain();
+    };
+    cool(&mut rig);
+    both.sensors[0].source = "/run/other".into();
+    rig.reload(both);
+    cool(&mut rig);
+    assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
+    rig.sample(Ok(25.0));
+    assert_eq!(regime(&rig), Some(Regime::InRange));
+}
+
+#[test]
+fn without_critical_there_is_no_overheat_to_hold() {
+    let mut rig = Rig::from(critical(), None);
+    rig.sample(Ok(61.0));
+    let mut other = spec();
+    other.sensors[0].source = "/run/other".into();
+    rig.reload(other);
+    assert_eq!(regime(&rig), Some(Regime::Starting));
+}
+
+#[test]
+fn a_new_sensor_does_not_bring_back_the_start_row_of_what_ran() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(29.0));
+    assert_eq!(rig.drive(), Some(1000));
+    let mut other = spec();
+    other.sensors[0].source = "/run/other".into();
+    rig.reload(other);
+    assert_eq!(rig.drives, []);
+    rig.sample(Ok(24.0));
+    assert_eq!(rig.drive(), Some(0));
+}
+
+#[test]
+fn a_number_is_not_carried_to_another_scale() {
+    let mut rig = Rig::online();
+    rig.sample(Ok(25.0));
+    let mut scaled = spec();
+    scaled.sensors[0].scale_offset = (0.1, 0.0);
+    rig.reload(scaled);
+    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None);
+}

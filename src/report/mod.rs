@@ -10,6 +10,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod alarms;
 mod plain;
 mod pnp;
 mod state;
@@ -22,6 +23,7 @@ use crate::control::outputs::{OutputState, Outputs};
 use crate::control::{Cause, Fault, OutputId, PropertyMap};
 use crate::twin::{PropertyPath, Section, Version, json};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
+use alarms::Alarms;
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -89,6 +91,8 @@ pub struct Facts<'a> {
     pub climate: Option<&'a Climate>,
     /// The state directory's trouble, if it has one.
     pub store_fault: Option<&'a str>,
+    /// The alarms that stand.
+    pub alarms: &'a Alarms,
 }
 
 /// What to tell.
@@ -110,6 +114,7 @@ struct Sample {
     sensors: Vec<Result<(), Fault>>,
     climate_fault: Option<Fault>,
     store_fault: Option<String>,
+    alarms: Alarms,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -347,6 +352,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
         climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),
         store_fault: facts.store_fault.map(|fault| fault.chars().take(200).collect()),
+        alarms: facts.alarms.clone(),
     }
 }
 
@@ -359,6 +365,7 @@ fn turned(held: &Sample, fresh: &Sample) -> bool {
     };
     held.outputs.len() != fresh.outputs.len()
         || !held.outputs.iter().zip(&fresh.outputs).all(same_output)
+        || held.alarms.turned(&fresh.alarms)
         || (held.regime, held.climate_fault, &held.store_fault, &held.sensors)
             != (fresh.regime, fresh.climate_fault, &fresh.store_fault, &fresh.sensors)
 }

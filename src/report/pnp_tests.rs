@@ -74,6 +74,19 @@ fn check_schema(schema: &Value, value: &Value, name: &str) {
         Some("boolean") => value.is_boolean(),
         Some("double") => value.is_number(),
         Some("long") => value.is_i64() || value.is_u64(),
+        Some("dateTime") => value.as_str().is_some_and(|text| text.ends_with('Z')),
+        None if schema["@type"] == "Map" => {
+            let entries = value.as_object().unwrap().values();
+            return entries.for_each(|entry| check_schema(&schema["mapValue"]["schema"], entry, name));
+        }
+        None if schema["@type"] == "Object" => {
+            let fields = schema["fields"].as_array().unwrap();
+            let field = |key: &str| fields.iter().find(|field| field["name"] == key);
+            return value.as_object().unwrap().iter().for_each(|(key, value)| {
+                let field = field(key).unwrap_or_else(|| panic!("the model has no {name}.{key}"));
+                check_schema(&field["schema"], value, key);
+            });
+        }
         None => schema["enumValues"].as_array().unwrap().iter().any(|one| one["enumValue"] == *value),
         Some(other) => panic!("no such schema: {other}"),
     };
@@ -109,11 +122,12 @@ fn everything_that_is_told_stands_in_the_shipped_model() {
     rig.pin_faults.insert(0, "gone".into());
     rig.outputs.measure(OutputId(0), Ok(900.0));
     rig.store_fault = Some("full".into());
+    rig.wall = Some(UnixSeconds(1_795_788_000));
     let mut checked = 0;
     for (second, reading) in [(0, Ok(22.0)), (60, Err(Fault::Missing)), (120, Ok(35.0)), (180, Ok(5.0))] {
         rig.sample(at(second), 0, reading);
         checked =
             check_interface(&model, "dtmi:twind:Gateway;1", rig.compose(at(second)).section.as_object());
     }
-    assert_eq!(checked, 5 + 2 + 7 + 5, "every property of the model was told");
+    assert_eq!(checked, 6 + 2 + 7 + 5, "every property of the model was told");
 }

@@ -81,6 +81,9 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("sensor"), health(state.sensors.get(index).and_then(|health| health.err())));
     }
+    if let Some(alarms) = state.alarms.told() {
+        draft.put_at(["alarms"], alarms);
+    }
     if let Some(fault) = &state.store_fault {
         draft.put_at(["storeFault"], Value::from(fault.as_str()));
     }

@@ -7,11 +7,12 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::Facts;
+use super::alarms::Alarm;
 use super::write::{round_to, tidy};
 use crate::control::held::Held;
 use crate::control::{Fault, OutputId};
 use crate::twin::{Aside, PropertyPath, Section, Sync, Version};
-use crate::units::BootTime;
+use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,7 @@ pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Fac
         "sensors": sensors(now, facts),
         "outputs": outputs(now, facts),
         "storeFault": facts.store_fault,
+        "alarms": alarms(now, facts),
     })
 }
 
@@ -73,6 +75,18 @@ pub fn twin(desired: &Section, version: Version, reported: &Section) -> Value {
     json!({ "desired": versioned, "reported": reported.as_object() })
 }
 
+fn alarms(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
+    let one = |(name, alarm): (&str, &Alarm)| {
+        let entry = json!({
+            "since": alarm.since.map(UnixSeconds::rfc3339),
+            "secondsAgo": now.since(alarm.at).as_secs(),
+            "text": alarm.text,
+        });
+        (name.to_owned(), entry)
+    };
+    facts.alarms.iter().map(one).collect()
+}
+
 fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     let one = |(index, (spec, state)): (usize, (&crate::control::SensorSpec, _))| {
         let state: &crate::control::climate::SensorState = state;
@@ -82,6 +96,8 @@ fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
             "value": value.ok().map(|value| tidy(round_to(value, 3))),
             "state": value.err().map_or("ok", Fault::name),
             "lastSample": state.fault.map_or("ok", Fault::name),
+            "found": facts.sensors.found(index),
+            "source": spec.source,
             "ageSeconds": state.last_good.map(|(_, at)| now.since(at).as_secs()),
         });
         (spec.name.clone(), entry)

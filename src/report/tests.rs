@@ -2,6 +2,8 @@ use super::*;
 use serde_json::Map;
 use std::rc::Rc;
 
+#[path = "alarms_tests.rs"]
+mod alarms_that_stand;
 #[path = "pnp_tests.rs"]
 mod pnp_style;
 
@@ -13,6 +15,7 @@ use crate::control::intent::Meaning;
 use crate::control::outputs::Situation;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
 use crate::twin::Silence;
+use crate::units::UnixSeconds;
 
 const SHARE: f64 = 24.0;
 
@@ -38,6 +41,9 @@ struct Rig {
     told: Rc<Acknowledgement>,
     pin_faults: BTreeMap<usize, String>,
     store_fault: Option<String>,
+    alarms: Alarms,
+    /// What the wall clock shows.
+    wall: Option<UnixSeconds>,
     /// What stands until something is told anew.
     standing: Option<Wanted>,
 }
@@ -62,6 +68,8 @@ impl Rig {
             told: Rc::default(),
             pin_faults: BTreeMap::new(),
             store_fault: None,
+            alarms: Alarms::default(),
+            wall: None,
             standing: None,
         }
     }
@@ -101,13 +109,18 @@ impl Rig {
         let situation =
             Situation { intent, fans: &fans, climate: self.climate.as_ref(), silence: Silence::begun(now) };
         self.outputs.step(now, situation);
-        let facts = Facts {
+        let facts = |alarms| Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
             pin_faults: &self.pin_faults,
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
+            alarms,
         };
+        let none = Alarms::default();
+        let standing = alarms::standing(now, facts(&none));
+        self.alarms.take(now, self.wall, standing);
+        let facts = facts(&self.alarms);
         let fresh = self.reporter.compose(now, &self.told, facts);
         let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
         self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });

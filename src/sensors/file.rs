@@ -11,6 +11,7 @@ pub(super) static DRIVER: Driver = Driver {
     id_is: None,
     period: PERIOD,
     power_on: None,
+    is_fed: true,
     check_id: |_, _| Ok(()),
     open: |_, source| {
         let path = match &source.at {

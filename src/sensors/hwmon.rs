@@ -1,13 +1,18 @@
 //! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`.
 
 use super::named::{Class, check_id};
-use super::sysfs::{Kind, entries, read_text};
-use super::{Driver, Locator, PERIOD};
+use super::sysfs::{Kind, entries, number, read_text};
+use super::{Driver, Locator, PERIOD, w1};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "hwmon";
 const INPUT: &str = "_input";
+/// The only one of a 1-Wire thermometer.
+const THERMOMETER_INPUT: &str = "temp1_input";
+/// What the driver says of a channel besides its number: that it failed, and that it does not measure.
+const FAULT: &str = "_fault";
+const ENABLE: &str = "_enable";
 /// What a device's name alone stands for.
 const FIRST_TEMPERATURE: &str = "temp1";
 
@@ -20,6 +25,7 @@ pub(super) static DRIVER: Driver = Driver {
     id_is: Some("the device, such as \"cpu_thermal\" or \"sht3x/humidity1\""),
     period: PERIOD,
     power_on: None,
+    is_fed: false,
     // A label may have a slash of its own.
     check_id: |id, _| check_id(id, PREFIX, &['/', '@']),
     open: |root, source| {
@@ -31,6 +37,10 @@ pub(super) static DRIVER: Driver = Driver {
 struct Hwmon {
     class: Class,
     at: Locator,
+}
+
+fn file_name(place: &Path) -> &str {
+    place.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// The device, and the attribute, channel or label that is meant.
@@ -63,11 +73,27 @@ impl Kind for Hwmon {
         }
     }
 
+    /// A number is none where the driver says of the channel that it failed or does not measure, whatever the last number
+    /// was; and of a 1-Wire thermometer, which is a monitor as well, its bytes decide.
+    fn raw(&self, place: &Path, text: &str) -> Result<f64, Fault> {
+        let says = |what: &str, wrong: f64| {
+            let channel = file_name(place).strip_suffix(INPUT)?;
+            let said = read_text(&place.with_file_name(format!("{channel}{what}"))).ok()?;
+            number(&said).is_ok_and(|said| said == wrong).then_some(Fault::Unreadable)
+        };
+        if let Some(fault) = says(FAULT, 1.0).or_else(|| says(ENABLE, 0.0)) {
+            return Err(fault);
+        }
+        match w1::bytes_beside(&place.with_file_name("device")) {
+            Some(bytes) if file_name(place) == THERMOMETER_INPUT => w1::thousandths(&read_text(&bytes)?),
+            _ => number(text),
+        }
+    }
+
     /// By the kernel's naming standard for hwmon (`Documentation/hwmon/sysfs-interface`); fans, frequencies and
     /// what is not listed there count ones.
     fn raw_per_unit(&self, place: &Path) -> f64 {
-        let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match name.split(|c: char| c == '_' || c.is_ascii_digit()).next() {
+        match file_name(place).split(|c: char| c == '_' || c.is_ascii_digit()).next() {
             Some("temp" | "humidity" | "in" | "curr") => 1000.0,
             Some("power" | "energy") => 1_000_000.0,
             _ => 1.0,

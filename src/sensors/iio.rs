@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "iio:device";
 const INPUT: &str = "_input";
 const RAW: &str = "_raw";
+/// What a device says of itself when its thermocouple or resistor is broken or shorted (MAX31856, MAX31865).
+const FAULTS: [&str; 3] = ["fault_oc", "fault_ovuv", "fault_ov_uv"];
 
 /// A channel that need not be named, because what the sensor measures says which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(super) static DRIVER: Driver = Driver {
     id_is: Some("the device's name, such as \"bme280\" or \"bme280:in_pressure\""),
     period: PERIOD,
     power_on: None,
+    is_fed: false,
     check_id: |id, channel| {
         check_id(id, PREFIX, &[':', '@'])?;
         if channel.is_none() && !id.contains(':') { Err(BadId::NoChannel) } else { Ok(()) }
@@ -75,11 +78,12 @@ fn file_name(place: &Path) -> &str {
     place.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// What the device says about a channel's raw numbers: about this channel, or about all of the same quantity
-/// (`in_voltage0_scale`, `in_voltage_scale`).
+/// What the device says about a channel's raw numbers: about this channel, or about all of the same quantity, all that
+/// it measures, or all (`in_voltage0_scale`, `in_voltage_scale`, `in_scale`, `scale`).
 fn about(place: &Path, channel: &str, what: &str, default: f64) -> Result<f64, Fault> {
-    for name in [channel, quantity(channel)] {
-        match read_text(&place.with_file_name(format!("{name}_{what}"))) {
+    let [own, quantity] = [channel, quantity(channel)].map(|name| format!("{name}_{what}"));
+    for name in [own, quantity, format!("in_{what}"), what.to_owned()] {
+        match read_text(&place.with_file_name(name)) {
             Err(Fault::Missing) => {}
             text => return number(&text?),
         }
@@ -108,6 +112,11 @@ impl Kind for Iio {
 
     fn raw(&self, place: &Path, text: &str) -> Result<f64, Fault> {
         let raw = number(text)?;
+        let is_said =
+            |fault: &str| read_text(&place.with_file_name(fault)).is_ok_and(|said| said.trim() == "1");
+        if FAULTS.iter().any(|fault| is_said(fault)) {
+            return Err(Fault::Unreadable);
+        }
         match file_name(place).strip_suffix(RAW) {
             Some(channel) => {
                 Ok((raw + about(place, channel, "offset", 0.0)?) * about(place, channel, "scale", 1.0)?)

@@ -3,12 +3,14 @@
 //! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
 //! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
 //! sensor is a file here (`hwmon`, `thermal_zone`, …) and an entry in [`DRIVERS`]. Deliberately absent: clocks (the time
-//! is given to the poller), and the age of a value, which the core judges.
+//! is given to the poller), and the age of a value, which the core judges; the age of a file is judged here.
 
 pub mod sysfs;
 pub mod w1;
 
+mod age;
 mod file;
+mod found;
 mod hwmon;
 mod iio;
 mod named;
@@ -18,11 +20,14 @@ mod poller;
 mod tests;
 mod thermal_zone;
 
+pub use age::{Age, Now, Stamp};
 pub use iio::Channel;
 pub use plausible::Plausible;
 pub use poller::{Delivery, Pollers, Urgency};
 
 use crate::control::{Fault, SensorId};
+use crate::units::BootTime;
+use core::fmt;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use sysfs::{Attribute, Kind};
@@ -37,6 +42,27 @@ pub trait Sensor {
     /// # Errors
     /// Why there is no value. It may be there the next time.
     fn sample(&mut self) -> Result<f64, Fault>;
+
+    /// What the last sample found where it found no number, for a person.
+    fn found(&self) -> Option<String> {
+        None
+    }
+
+    /// What the last sample read, if it is a plain file that somebody writes.
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
+}
+
+/// One look at a sensor, for somebody who checks an installation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// Its value, or why there is none.
+    pub value: Result<f64, Fault>,
+    /// What was found instead of a value, if that says more than the fault.
+    pub found: Option<String>,
+    /// Where it was looked for.
+    pub whereabouts: String,
 }
 
 /// Makes ready to sample a sensor. Nothing is read, and the sensor need not be there yet.
@@ -44,21 +70,56 @@ pub fn open(settings: &SensorSettings) -> Box<dyn Sensor + Send> {
     Box::new(attribute(Path::new(SYSFS), settings))
 }
 
-/// Samples a sensor once and judges the value alone: for somebody who checks an installation. The second part says
-/// where the value was looked for.
-pub fn sample_once(settings: &SensorSettings) -> (Result<f64, Fault>, String) {
-    sample_once_under(Path::new(SYSFS), settings)
+/// Samples a sensor once and judges the value alone.
+pub fn sample_once(settings: &SensorSettings, now: Now) -> Look {
+    sample_once_under(Path::new(SYSFS), settings, now)
 }
 
-fn sample_once_under(root: &Path, settings: &SensorSettings) -> (Result<f64, Fault>, String) {
+fn sample_once_under(root: &Path, settings: &SensorSettings, now: Now) -> Look {
     let mut sensor = attribute(root, settings);
-    let sample = sensor.sample();
-    (Plausible::new(settings.plausible.clone()).judge(sample), sensor.whereabouts())
+    let (value, found) = Judge::new(settings).sample(&mut sensor, || now).1;
+    Look { value, found, whereabouts: sensor.whereabouts() }
 }
 
 fn attribute(root: &Path, settings: &SensorSettings) -> Attribute {
     let source = &settings.source;
-    Attribute::new((source.driver.open)(root, source), settings.scale, settings.offset)
+    let kind = (source.driver.open)(root, source);
+    Attribute::new(kind, settings.scale, settings.offset, source.driver.is_fed)
+}
+
+/// All that is judged of one sensor's samples.
+struct Judge {
+    plausible: Plausible,
+    rules: Plausibility,
+    age: Option<(Age, Duration)>,
+}
+
+impl Judge {
+    fn new(settings: &SensorSettings) -> Self {
+        let rules = settings.plausible.clone();
+        let age = settings.max_age.map(|most| (Age::new(most), most));
+        Self { plausible: Plausible::new(rules.clone()), rules, age }
+    }
+
+    /// Samples, and tells when that was, what it gave, and what was found instead of a value.
+    fn sample(
+        &mut self,
+        sensor: &mut dyn Sensor,
+        now: impl FnOnce() -> Now,
+    ) -> (BootTime, (Result<f64, Fault>, Option<String>)) {
+        let sample = sensor.sample();
+        let now = now();
+        let fed = self.age.as_mut().zip(sensor.stamp());
+        let old = fed.and_then(|((age, most), stamp)| (!age.is_fresh(now, stamp)).then_some(*most));
+        let value = self.plausible.judge(old.map_or(sample, |_| sample.and(Err(Fault::Stale))));
+        let found = match (sample, value) {
+            (Err(_), _) => sensor.found(),
+            (_, Err(Fault::Stale)) => old.map(found::unwritten),
+            (Ok(sampled), Err(Fault::OutOfRange)) => Some(found::out_of_range(sampled, &self.rules)),
+            _ => None,
+        };
+        (now.boot, (value, found))
+    }
 }
 
 /// A kind of sensor. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
@@ -72,6 +133,8 @@ pub struct Driver {
     pub period: Duration,
     /// What it shows before it has measured, in the sensor's unit before `scale` and `offset`.
     pub power_on: Option<f64>,
+    /// Its files are written by a program, which may die: one that nobody writes is no reading.
+    pub is_fed: bool,
     check_id: fn(&str, Option<Channel>) -> Result<(), BadId>,
     open: fn(&Path, &Source) -> Box<dyn Kind>,
 }
@@ -123,6 +186,16 @@ pub struct Source {
     pub channel: Option<Channel>,
 }
 
+/// For a person, and the same for whatever reads the same: `w1 "28-0316a2797c1f"`, or a path.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Locator::Id(id) => write!(f, "{} {id:?}", self.driver.name),
+            Locator::Path(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// How a sysfs attribute is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
@@ -164,4 +237,6 @@ pub struct SensorSettings {
     pub small_change: f64,
     /// Which values are believed.
     pub plausible: Plausibility,
+    /// A plain file that nobody has written for so long is no reading.
+    pub max_age: Option<Duration>,
 }

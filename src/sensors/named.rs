@@ -29,11 +29,18 @@ pub(super) struct Class {
     prefix: &'static str,
     /// The attribute that tells a device's name.
     name: &'static str,
+    /// A device that is attached nowhere is told apart by its number.
+    is_numbered: bool,
 }
 
 impl Class {
     pub(super) fn new(folder: PathBuf, prefix: &'static str, name: &'static str) -> Self {
-        Self { folder, prefix, name }
+        Self { folder, prefix, name, is_numbered: false }
+    }
+
+    /// Of which some are attached nowhere.
+    pub(super) fn numbered(self) -> Self {
+        Self { is_numbered: true, ..self }
     }
 
     /// What an id means and has the attribute that `attribute` gives of a device.
@@ -92,7 +99,7 @@ impl Class {
             let Some(name) = self.called(device) else { return false };
             let place = id.strip_prefix(name.as_str());
             place == Some("")
-                || place.and_then(|at| at.strip_prefix('@')).is_some_and(|place| is_at(device, place))
+                || place.and_then(|at| at.strip_prefix('@')).is_some_and(|place| self.is_at(device, place))
         };
         self.devices().into_iter().filter(is_meant).collect()
     }
@@ -100,16 +107,22 @@ impl Class {
     /// The id that means this device alone, and where it is.
     fn told_apart(&self, device: &Path) -> String {
         let name = self.called(device).unwrap_or_default();
-        let place = attachment(device).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        let place = self.place(device).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
         match place {
             Some(place) => format!("\"{name}@{place}\" at {}", device.display()),
             None => format!("{name:?} at {}", device.display()),
         }
     }
-}
 
-fn is_at(device: &Path, place: &str) -> bool {
-    attachment(device).is_some_and(|path| path.iter().any(|folder| folder == place))
+    fn is_at(&self, device: &Path, place: &str) -> bool {
+        self.place(device).is_some_and(|path| path.iter().any(|folder| folder == place))
+    }
+
+    /// Where a device is attached; one that is attached nowhere is where its number is.
+    fn place(&self, device: &Path) -> Option<PathBuf> {
+        let has_place = !self.is_numbered || device.join("device").exists();
+        if has_place { attachment(device) } else { device.file_name().map(PathBuf::from) }
+    }
 }
 
 /// The device that this is a view of: what its `device` links to, or else what it lies in. Its own number is in

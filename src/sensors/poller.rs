@@ -13,7 +13,7 @@
 //! reading is *news* if it says something else than the last news; who takes it is not woken for the rest.
 //! Deliberately absent: reading a clock (the time is given), and waiting for whoever takes the readings.
 
-use super::{Plausible, Sensor, SensorSettings, Source};
+use super::{Judge, Now, Sensor, SensorSettings, Source};
 use crate::control::{Fault, Reading};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -40,6 +40,9 @@ pub enum Delivery {
     Closed,
 }
 
+/// Takes a reading, and what was found where that is no value.
+type Deliver = dyn Fn(Reading, Option<String>, Urgency) -> Delivery;
+
 /// Whether a reading is worth waking somebody for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -62,8 +65,8 @@ impl Pollers {
     /// The system gave no thread; those already started end again.
     pub fn start(
         sensors: &[SensorSettings],
-        now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start_with(opened(sensors), now, deliver)
     }
@@ -74,8 +77,8 @@ impl Pollers {
     /// As [`Pollers::start`].
     pub fn start_with(
         sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
-        now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start_team(Arc::default(), sensors, now, deliver)
     }
@@ -88,8 +91,8 @@ impl Pollers {
     pub fn start_next(
         &self,
         sensors: &[SensorSettings],
-        now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         self.start_next_with(opened(sensors), now, deliver)
     }
@@ -101,8 +104,8 @@ impl Pollers {
     pub fn start_next_with(
         &self,
         sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
-        now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start_team(Arc::clone(&self.shared), sensors, now, deliver)
     }
@@ -110,8 +113,8 @@ impl Pollers {
     fn start_team(
         shared: Arc<Shared>,
         sensors: impl IntoIterator<Item = (SensorSettings, Box<dyn Sensor + Send>)>,
-        now: impl Fn() -> BootTime + Send + Sync + 'static,
-        deliver: impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+        deliver: impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let team = shared.new_team();
         let pollers = Self { shared, team };
@@ -259,22 +262,20 @@ struct Poller {
 }
 
 impl Poller {
-    fn run(mut self, now: &dyn Fn() -> BootTime, deliver: &dyn Fn(Reading, Urgency) -> Delivery) {
+    fn run(mut self, now: &dyn Fn() -> Now, deliver: &Deliver) {
         if !self.presence.take_over() {
             return;
         }
-        let mut plausible = Plausible::new(self.settings.plausible.clone());
-        let mut beats = Beats::new(now(), self.settings.period);
+        let mut judge = Judge::new(&self.settings);
+        let mut beats = Beats::new(now().boot, self.settings.period);
         let mut news = News::new(self.settings.small_change);
         loop {
-            let sample = self.sensor.sample();
-            let at = now();
+            let (at, (value, found)) = judge.sample(&mut *self.sensor, now);
             if self.presence.is_stopping() {
                 return;
             }
-            let value = plausible.judge(sample);
             let reading = Reading { sensor: self.settings.id, at, value };
-            if deliver(reading, news.judge(&reading)) == Delivery::Closed {
+            if deliver(reading, found, news.judge(&reading)) == Delivery::Closed {
                 return;
             }
             if !self.presence.sleep(beats.next(at).since(at)) {

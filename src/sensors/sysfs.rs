@@ -5,17 +5,36 @@
 //! A device may come back under another number, and a second one may come up that bears the same name, so each sample
 //! looks anew for its attribute. Deliberately absent: belief (that is `plausible`'s) and threads.
 
-use super::Sensor;
+use super::age::Stamp;
+use super::{Sensor, found};
 use crate::control::Fault;
+use core::time::Duration;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// An attribute that holds a number is far shorter.
 const ATTRIBUTE_BYTES_MAX: usize = 256;
+
+/// File systems that make their content up when it is read, so that their files' times say nothing, by the numbers of the
+/// kernel's `magic.h`. Programs behind FUSE may, and some that show sensors do.
+const MADE_UP: [u32; 12] = [
+    0x0000_9fa0, // proc
+    0x6265_6572, // sysfs
+    0x6462_6720, // debugfs
+    0x7472_6163, // tracefs
+    0x6265_6570, // configfs
+    0x0027_e0eb, // cgroup
+    0x6367_7270, // cgroup2
+    0x7363_6673, // securityfs
+    0xcafe_4a11, // bpf
+    0xde5e_81e4, // efivarfs
+    0x6165_676c, // pstore
+    0x6573_5546, // fuse
+];
 
 /// What sets one kind of sensor apart.
 pub(super) trait Kind: Send {
@@ -44,11 +63,16 @@ pub(super) struct Attribute {
     kind: Box<dyn Kind>,
     scale: f64,
     offset: f64,
+    /// Its files are written by a program, which may die.
+    is_fed: bool,
+    /// What the last sample found that is no number.
+    found: Option<String>,
+    stamp: Option<Stamp>,
 }
 
 impl Attribute {
-    pub(super) fn new(kind: Box<dyn Kind>, scale: f64, offset: f64) -> Self {
-        Self { kind, scale, offset }
+    pub(super) fn new(kind: Box<dyn Kind>, scale: f64, offset: f64, is_fed: bool) -> Self {
+        Self { kind, scale, offset, is_fed, found: None, stamp: None }
     }
 
     /// Where samples come from, or were looked for.
@@ -62,10 +86,42 @@ impl Attribute {
 
 impl Sensor for Attribute {
     fn sample(&mut self) -> Result<f64, Fault> {
+        (self.found, self.stamp) = (None, None);
         let place = self.kind.find()?;
-        let raw = self.kind.raw(&place, &read_text(&place)?)?;
-        value(raw, self.kind.raw_per_unit(&place), self.scale, self.offset)
+        let mut file = open(&place)?;
+        let bytes = read(&mut file)?;
+        let lossy = String::from_utf8_lossy(&bytes).into_owned();
+        if self.is_fed {
+            self.stamp = stamp(&place, &file, &lossy);
+        }
+        let raw = text(bytes).and_then(|text| self.kind.raw(&place, &text));
+        if raw == Err(Fault::NotANumber) && number(&lossy).is_err() {
+            self.found = Some(found::text(&lossy));
+        }
+        value(raw?, self.kind.raw_per_unit(&place), self.scale, self.offset)
     }
+
+    fn found(&self) -> Option<String> {
+        self.found.clone()
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.stamp.clone()
+    }
+}
+
+/// When and as what a file was written; `None` where it was not, but is made up when it is read.
+fn stamp(place: &Path, file: &File, text: &str) -> Option<Stamp> {
+    if ["/sys", "/proc"].iter().any(|folder| place.starts_with(folder))
+        || rustix::fs::fstatfs(file).is_ok_and(|found| MADE_UP.contains(&(found.f_type as u32)))
+    {
+        return None;
+    }
+    let metadata = file.metadata().ok()?;
+    let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
+    let written = u64::try_from(seconds).ok().zip(u32::try_from(nanos).ok());
+    let written = written.map_or(Duration::ZERO, |(seconds, nanos)| Duration::new(seconds, nanos));
+    Some(Stamp { written, file: (metadata.dev(), metadata.ino()), text: text.to_owned() })
 }
 
 /// The number that a text says.
@@ -90,16 +146,22 @@ fn finite(number: f64) -> Result<f64, Fault> {
 
 /// An attribute's text. Never waits for a writer, as a pipe would make it.
 pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
+    text(read(&mut open(path)?)?)
+}
+
+fn open(path: &Path) -> Result<File, Fault> {
     // Before opening: merely to open a device can have effects.
     if !fs::metadata(path).map_err(|reason| fault(&reason))?.is_file() {
         return Err(Fault::Unreadable);
     }
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file =
-        OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|reason| fault(&reason))?;
+    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|reason| fault(&reason))
+}
+
+fn read(file: &mut File) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::with_capacity(ATTRIBUTE_BYTES_MAX);
     file.take(ATTRIBUTE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(|reason| fault(&reason))?;
-    text(bytes)
+    Ok(bytes)
 }
 
 /// An attribute's bytes as text.

@@ -1,23 +1,29 @@
 //! Thermal zones: `/sys/class/thermal/thermal_zone*`, known by their `type`, in thousandths of a degree.
+//!
+//! A zone whose `mode` is "disabled" measures all the same: the kernel only leaves it to others to cool.
 
 use super::named::{Class, check_id};
-use super::sysfs::Kind;
+use super::sysfs::{Kind, number};
 use super::{Driver, Locator, PERIOD};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "thermal_zone";
 const TEMPERATURE: &str = "temp";
+/// Where the kernel has no temperature of a zone it says -274000, some drivers absolute zero, rounded either way.
+const NO_TEMPERATURE: f64 = -273_000.0;
 
-/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several bear it.
+/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several bear it. Zones that are attached nowhere are told
+/// apart by their number alone (`acpitz@thermal_zone0`).
 pub(super) static DRIVER: Driver = Driver {
     name: "thermal-zone",
     id_is: Some("the zone's type, such as \"cpu-thermal\""),
     period: PERIOD,
     power_on: None,
+    is_fed: false,
     check_id: |id, _| check_id(id, PREFIX, &['@']),
     open: |root, source| {
-        let class = Class::new(root.join("class/thermal"), PREFIX, "type");
+        let class = Class::new(root.join("class/thermal"), PREFIX, "type").numbered();
         Box::new(ThermalZone { class, at: source.at.clone() })
     },
 };
@@ -33,6 +39,10 @@ impl Kind for ThermalZone {
             Locator::Path(path) => Ok(path.clone()),
             Locator::Id(id) => self.class.find(id, |zone| Some(zone.join(TEMPERATURE))),
         }
+    }
+
+    fn raw(&self, _place: &Path, text: &str) -> Result<f64, Fault> {
+        number(text).and_then(|raw| if raw > NO_TEMPERATURE { Ok(raw) } else { Err(Fault::Unreadable) })
     }
 
     fn raw_per_unit(&self, _place: &Path) -> f64 {

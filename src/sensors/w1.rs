@@ -1,9 +1,9 @@
 //! Thermometers on the 1-Wire bus: `/sys/bus/w1/devices/28-0316a2797c1f`, known by the number that is burnt into each,
 //! in thousandths of a degree.
 //!
-//! The kernel tells the temperature in `temperature` or, before version 5.10, in `w1_slave` alone, with the nine bytes
-//! that it comes from and the verdict on their checksum. It says nothing at all, without an error, where it got no
-//! good answer.
+//! The kernel tells the temperature in `w1_slave`, with the nine bytes that it comes from and the verdict on their
+//! checksum, and since version 5.10 in `temperature`, without them. The bytes decide wherever they are shown: of a bus that
+//! is shorted to ground `temperature` says 0 degrees. It says nothing at all, without an error, where it got no good answer.
 
 use super::sysfs::{Kind, entries, instead, number};
 use super::{BadId, Driver, Locator};
@@ -16,6 +16,11 @@ const SLAVE: &str = "w1_slave";
 const FAMILY_DIGITS: usize = 2;
 const SERIAL_DIGITS: usize = 12;
 
+/// The bytes of a thermometer that is shown as something else, too: of the folder that is its device.
+pub(super) fn bytes_beside(device: &Path) -> Option<PathBuf> {
+    Some(device.join(SLAVE)).filter(|path| path.is_file())
+}
+
 /// An id is the number; a path is that of `temperature` or `w1_slave`.
 pub(super) static DRIVER: Driver = Driver {
     name: "w1",
@@ -24,6 +29,7 @@ pub(super) static DRIVER: Driver = Driver {
     period: Duration::from_secs(10),
     // What a DS18B20 holds before its first conversion.
     power_on: Some(85.0),
+    is_fed: false,
     check_id: |id, _| if is_id(id) { Ok(()) } else { Err(BadId::Malformed) },
     open: |root, source| Box::new(W1 { devices: root.join("bus/w1/devices"), at: source.at.clone() }),
 };
@@ -73,10 +79,14 @@ fn checked(bytes: &str, verdict: &str, below: Option<&str>) -> Result<f64, Fault
 impl Kind for W1 {
     fn find(&self) -> Result<PathBuf, Fault> {
         match &self.at {
-            Locator::Path(path) => Ok(path.clone()),
+            Locator::Path(path) => {
+                let bytes = path.with_file_name(SLAVE);
+                let has_bytes = path.file_name().is_some_and(|name| name == TEMPERATURE) && bytes.is_file();
+                Ok(if has_bytes { bytes } else { path.clone() })
+            }
             Locator::Id(id) => {
                 let device = self.devices.join(id);
-                let attributes = [TEMPERATURE, SLAVE].map(|attribute| device.join(attribute));
+                let attributes = [SLAVE, TEMPERATURE].map(|attribute| device.join(attribute));
                 attributes.into_iter().find(|attribute| attribute.is_file()).ok_or(Fault::Missing)
             }
         }

@@ -1,5 +1,6 @@
 //! The two clocks, and the only place that reads them.
 
+use crate::sensors::Now;
 use crate::twin::{ClockSanity, Machine};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
@@ -31,12 +32,26 @@ impl SystemClock {
         BootTime::from_boot(Duration::new(seconds, nanos))
     }
 
+    /// Both clocks, for whoever judges a time that was written by the second.
+    pub fn both(self) -> Now {
+        let wall = clock_gettime(ClockId::Realtime);
+        let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
+        let nanos = u32::try_from(wall.tv_nsec).unwrap_or_default();
+        let boot = self.boot();
+        let is_believed = self.believes((UnixSeconds(seconds), boot));
+        Now { boot, wall: Duration::new(seconds, nanos), is_believed }
+    }
+
+    fn believes(self, dated: (UnixSeconds, BootTime)) -> bool {
+        ClockSanity::after(self.known_time).judge(dated).is_ok()
+    }
+
     /// This machine in this boot, with the wall clock if it can be believed.
     pub fn machine(self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
         let dated = (self.unix(), self.boot());
-        let is_believed = ClockSanity::after(self.known_time).judge(dated).is_ok();
-        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall: is_believed.then_some(dated) }
+        let wall = self.believes(dated).then_some(dated);
+        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall }
     }
 
     /// What the wall clock says; it may be wrong.

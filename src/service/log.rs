@@ -121,6 +121,8 @@ fn notice(notice: &Notice) {
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
             info!(output = output.as_str(), permille, seconds, by = %by, "{text}");
         }
+        Notice::SensorLost { sensor, .. } => warn!(sensor = sensor.as_str(), "{text}"),
+        Notice::SensorBack { sensor } => info!(sensor = sensor.as_str(), "{text}"),
         Notice::OverrideEnded { output } => info!(output = output.as_str(), "{text}"),
         Notice::Regime { before, regime, .. } => match (before, regime) {
             (_, Regime::SensorFault | Regime::Overheat) => warn!("{text}"),

@@ -250,7 +250,8 @@ impl Daemon {
     }
 
     fn take_readings(&mut self) {
-        for reading in self.readings.take() {
+        for (reading, found) in self.readings.take() {
+            self.engine.handle_found(reading.sensor, found);
             self.engine.handle_reading(self.clock.boot(), reading);
         }
         for speed in self.speeds.take() {
@@ -437,7 +438,7 @@ impl Outbox for Unconnected {
 
 fn start_pollers(settings: &[SensorSettings], clock: SystemClock) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
-    Ok((Pollers::start(settings, move || clock.boot(), deliver)?, readings))
+    Ok((Pollers::start(settings, move || clock.both(), deliver)?, readings))
 }
 
 fn restart_pollers(
@@ -446,7 +447,7 @@ fn restart_pollers(
     clock: SystemClock,
 ) -> io::Result<(Pollers, Readings)> {
     let (deliver, readings) = readings();
-    Ok((before.start_next(settings, move || clock.boot(), deliver)?, readings))
+    Ok((before.start_next(settings, move || clock.both(), deliver)?, readings))
 }
 
 fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Option<Tachs>, Speeds)> {

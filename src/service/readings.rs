@@ -10,7 +10,8 @@ use crate::units::BootTime;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-type Latest = BTreeMap<SensorId, Reading>;
+/// Each with what was found where it is no value.
+type Latest = BTreeMap<SensorId, (Reading, Option<String>)>;
 
 /// The loop's end.
 pub(super) struct Readings {
@@ -19,11 +20,12 @@ pub(super) struct Readings {
 }
 
 /// The two ends: what the threads deliver to, and what the loop takes from.
-pub(super) fn readings() -> (impl Fn(Reading, Urgency) -> Delivery + Send + Sync + 'static, Readings) {
+pub(super) fn readings()
+-> (impl Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync + 'static, Readings) {
     let (sender, latest) = watch::channel(Latest::new());
-    let deliver = move |reading: Reading, urgency| {
+    let deliver = move |reading: Reading, found, urgency| {
         sender.send_if_modified(|latest| {
-            latest.insert(reading.sensor, reading);
+            latest.insert(reading.sensor, (reading, found));
             urgency == Urgency::News
         });
         if sender.is_closed() { Delivery::Closed } else { Delivery::Taken }
@@ -38,12 +40,12 @@ impl Readings {
     }
 
     /// What was not taken before, oldest first.
-    pub(super) fn take(&mut self) -> Vec<Reading> {
+    pub(super) fn take(&mut self) -> Vec<(Reading, Option<String>)> {
         let latest = self.latest.borrow_and_update();
-        let fresh = |reading: &&Reading| self.taken.get(&reading.sensor) < Some(&reading.at);
-        let mut readings: Vec<Reading> = latest.values().filter(fresh).copied().collect();
-        self.taken.extend(readings.iter().map(|reading| (reading.sensor, reading.at)));
-        readings.sort_by_key(|reading| reading.at);
+        let fresh = |(reading, _): &&(Reading, _)| self.taken.get(&reading.sensor) < Some(&reading.at);
+        let mut readings: Vec<_> = latest.values().filter(fresh).cloned().collect();
+        self.taken.extend(readings.iter().map(|(reading, _)| (reading.sensor, reading.at)));
+        readings.sort_by_key(|(reading, _)| reading.at);
         readings
     }
 }
@@ -51,11 +53,16 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Fault;
     use core::time::Duration;
 
     fn reading(sensor: usize, at_ms: u64, value: f64) -> Reading {
         let at = BootTime::from_boot(Duration::from_millis(at_ms));
         Reading { sensor: SensorId(sensor), at, value: Ok(value) }
+    }
+
+    fn taken(readings: &mut Readings) -> Vec<Reading> {
+        readings.take().into_iter().map(|(reading, _)| reading).collect()
     }
 
     async fn is_woken(readings: &mut Readings) -> bool {
@@ -65,37 +72,45 @@ mod tests {
     #[tokio::test]
     async fn news_wakes_and_what_is_the_same_lies_ready() {
         let (deliver, mut readings) = readings();
-        assert_eq!(deliver(reading(0, 1, 20.0), Urgency::News), Delivery::Taken);
+        assert_eq!(deliver(reading(0, 1, 20.0), None, Urgency::News), Delivery::Taken);
         assert!(is_woken(&mut readings).await);
-        assert_eq!(readings.take(), [reading(0, 1, 20.0)]);
+        assert_eq!(taken(&mut readings), [reading(0, 1, 20.0)]);
 
-        deliver(reading(0, 2, 20.0), Urgency::Same);
-        deliver(reading(0, 3, 20.0), Urgency::Same);
+        deliver(reading(0, 2, 20.0), None, Urgency::Same);
+        deliver(reading(0, 3, 20.0), None, Urgency::Same);
         assert!(!is_woken(&mut readings).await);
-        assert_eq!(readings.take(), [reading(0, 3, 20.0)], "the freshest of them");
-        assert_eq!(readings.take(), []);
+        assert_eq!(taken(&mut readings), [reading(0, 3, 20.0)], "the freshest of them");
+        assert_eq!(taken(&mut readings), []);
     }
 
     #[tokio::test]
     async fn all_that_is_fresh_is_taken_oldest_first_and_wakes_nobody_again() {
         let (deliver, mut readings) = readings();
-        deliver(reading(1, 7, 1.0), Urgency::News);
-        deliver(reading(0, 9, 2.0), Urgency::News);
-        deliver(reading(2, 5, 3.0), Urgency::Same);
-        assert_eq!(readings.take(), [reading(2, 5, 3.0), reading(1, 7, 1.0), reading(0, 9, 2.0)]);
+        deliver(reading(1, 7, 1.0), None, Urgency::News);
+        deliver(reading(0, 9, 2.0), None, Urgency::News);
+        deliver(reading(2, 5, 3.0), None, Urgency::Same);
+        assert_eq!(taken(&mut readings), [reading(2, 5, 3.0), reading(1, 7, 1.0), reading(0, 9, 2.0)]);
         assert!(!is_woken(&mut readings).await);
+    }
+
+    #[tokio::test]
+    async fn what_was_found_comes_with_the_reading_that_is_no_value() {
+        let (deliver, mut readings) = readings();
+        let fault = Reading { value: Err(Fault::NotANumber), ..reading(0, 1, 0.0) };
+        deliver(fault, Some("\"23,5\"".into()), Urgency::News);
+        assert_eq!(readings.take(), [(fault, Some("\"23,5\"".to_owned()))]);
     }
 
     #[tokio::test]
     async fn each_end_learns_that_the_other_is_gone() {
         let (deliver, loop_end) = readings();
         drop(loop_end);
-        assert_eq!(deliver(reading(0, 1, 20.0), Urgency::News), Delivery::Closed);
+        assert_eq!(deliver(reading(0, 1, 20.0), None, Urgency::News), Delivery::Closed);
 
         let (deliver, mut loop_end) = readings();
-        deliver(reading(0, 1, 20.0), Urgency::Same);
+        deliver(reading(0, 1, 20.0), None, Urgency::Same);
         drop(deliver);
         assert_eq!(loop_end.news().await, None);
-        assert_eq!(loop_end.take(), [reading(0, 1, 20.0)]);
+        assert_eq!(taken(&mut loop_end), [reading(0, 1, 20.0)]);
     }
 }

@@ -430,6 +430,8 @@ fn spec() -> EngineSpec {
             measures: "temperature".into(),
             unit: TemperatureUnit::Celsius,
             stale_after: secs(90),
+            source: "/run/cabinet".into(),
+            scale_offset: (1.0, 0.0),
         }],
         climate: Some(ClimateSpec {
             sensors: vec![SensorId(0)],

@@ -43,7 +43,9 @@ fn a_small_file_does_and_takes_every_default() {
     assert_eq!(sensor.source, source("file", Locator::Path("/run/t".into()), Some(Channel::Temperature)));
     assert_eq!((sensor.scale, sensor.offset, sensor.period), (1.0, 0.0, seconds(5)));
     assert_eq!((sensor.plausible.valid, sensor.plausible.frozen_repeats), ((-55.0, 125.0), None));
-    assert_eq!(settings.engine.sensors[0].stale_after, seconds(30));
+    assert_eq!(sensor.max_age, Some(seconds(900)));
+    let spec = &settings.engine.sensors[0];
+    assert_eq!((spec.stale_after, spec.source.as_str()), (seconds(30), "/run/t"));
 
     let climate = settings.engine.climate.unwrap();
     assert_eq!(
@@ -320,4 +322,26 @@ fn a_device_of_a_name_that_several_bear_is_named_with_its_place() {
         let source = site.right(&format!("{climate}{sensor}")).sensors[2].source.clone();
         assert_eq!((source.driver.name, source.at), (driver, Locator::Id(id.into())));
     }
+}
+
+#[test]
+fn a_file_may_be_as_old_as_the_site_says_and_what_the_kernel_shows_has_no_age() {
+    let site = Site::new();
+    let max_age = |line: &str| site.right(&with(SITE, "sensors.cabinet", line)).sensors[0].max_age;
+    assert_eq!(max_age("max-age = \"2h\""), Some(seconds(7200)));
+    assert_eq!(max_age("max-age = \"off\""), None);
+    let settings = site.right(SITE);
+    assert_eq!((settings.sensors[0].max_age, settings.sensors[1].max_age), (Some(seconds(900)), None));
+    assert_eq!(settings.engine.sensors[1].source, "hwmon \"sht3x/humidity1_input\"");
+}
+
+#[test]
+fn limits_and_critical_of_another_unit_may_meet_the_range() {
+    let site = Site::new();
+    // 20 to 28 degrees Celsius, the default.
+    let settings =
+        site.right(&with(SITE, "climate", "unit = \"fahrenheit\"\nlimits = { min = 68.0, max = 82.4 }"));
+    assert!(settings.engine.climate.unwrap().limits.is_some());
+    let fault = site.fault(&with(SITE, "climate", "unit = \"fahrenheit\"\ncritical = 82.4"));
+    assert!(fault.contains("`critical` must lie above the range's max, 82.4"), "{fault}");
 }

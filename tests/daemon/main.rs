@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod alarms;
 mod bad_input;
 mod blocked;
 mod boards;

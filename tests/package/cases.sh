@@ -91,6 +91,7 @@ $1
 driver = "file"
 path = "/run/cabinet/temperature"
 period = "200ms"
+max-age = "off"        # a case writes it once, and all of them together may take longer
 [climate]
 cooling = "fan"
 range = { min = 20.0, max = ${range_max:-28.0} }

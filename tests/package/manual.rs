@@ -78,7 +78,7 @@ fn the_manual_tells_the_exit_statuses_of_the_help() {
     let (_, list) = help.split_once("Exit status: ").unwrap();
     let (list, _) = list.split_once(".\n").unwrap();
     let told: Vec<_> = list.split(", ").filter_map(|entry| entry.split_once(' ')).collect();
-    assert_eq!(told.len(), 6, "{list}");
+    assert_eq!(told.len(), 7, "{list}");
     let shown = section(&page, ".SH EXIT STATUS");
     for (status, means) in told {
         let entry = shown.split(".TP\n").find(|entry| entry.starts_with(&format!(".B {status}\n")));

@@ -384,6 +384,8 @@ fn thermometer(name: &str, stale_after_secs: u64) -> SensorSpec {
         measures: "temperature".into(),
         unit: TemperatureUnit::Celsius,
         stale_after: secs(stale_after_secs),
+        source: format!("/run/{name}"),
+        scale_offset: (1.0, 0.0),
     }
 }
 

@@ -1,7 +1,11 @@
-use super::super::{Locator, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under};
+use super::super::{
+    Locator, Look, Now, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under,
+};
 use super::sys::Sys;
-use super::{a_file, settings, source};
+use super::{NOW, a_file, settings, source};
 use crate::control::Fault;
+use crate::units::BootTime;
+use core::time::Duration;
 use std::fs;
 use std::path::PathBuf;
 
@@ -46,7 +50,7 @@ fn scale_and_offset_are_applied_after_the_kinds_own_thousandths() {
     let sys = Sys::new();
     sys.hwmon(0, "probe", "41625\n");
     let settings = SensorSettings { scale: 2.0, offset: -1.0, ..settings(hwmon("probe")) };
-    assert_eq!(sample_once_under(sys.root(), &settings).0, Ok(82.25));
+    assert_eq!(sample_once_under(sys.root(), &settings, NOW).value, Ok(82.25));
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn a_person_is_told_where_it_was_looked_for() {
     let sys = Sys::new();
     sys.hwmon(0, "rpi_volt", "0");
     sys.hwmon(1, "cpu_thermal", "0");
-    let place = |source| sample_once_under(sys.root(), &settings(source)).1;
+    let place = |source| sample_once_under(sys.root(), &settings(source), NOW).whereabouts;
     let root = sys.root().display();
     assert_eq!(
         place(hwmon("probe/temp1_input")),
@@ -170,8 +174,79 @@ fn a_person_is_told_where_it_was_looked_for() {
     let missing = place(zone("cpu-thermal"));
     assert!(missing.ends_with("class/thermal, which has nothing of the kind"), "{missing}");
     let path = PathBuf::from("/nowhere/value");
-    let (sample, place) = sample_once(&settings(a_file(path)));
-    assert_eq!((sample, &*place), (Err(Fault::Missing), "number at /nowhere/value"));
+    let Look { value, whereabouts, .. } = sample_once(&settings(a_file(path)), NOW);
+    assert_eq!((value, &*whereabouts), (Err(Fault::Missing), "number at /nowhere/value"));
+}
+
+#[test]
+fn a_channel_of_which_the_driver_says_that_it_failed_or_is_off_has_no_value() {
+    let sys = Sys::new();
+    sys.hwmon(0, "board", "41000\n");
+    sys.write("class/hwmon/hwmon0/fan1_input", "900\n");
+    let read = |id: &str| sys.sample(hwmon(id));
+    for (attribute, well, wrong) in
+        [("temp1_fault", "0\n", "1\n"), ("temp1_enable", "1\n", "0\n"), ("temp2_fault", "1\n", "1\n")]
+    {
+        sys.write(&format!("class/hwmon/hwmon0/{attribute}"), well);
+        assert_eq!(read("board"), Ok(41.0), "{attribute} is {well:?}");
+        sys.write(&format!("class/hwmon/hwmon0/{attribute}"), wrong);
+        let wanted = if attribute == "temp2_fault" { Ok(41.0) } else { Err(Fault::Unreadable) };
+        assert_eq!(read("board"), wanted, "{attribute} is {wrong:?}");
+        sys.write(&format!("class/hwmon/hwmon0/{attribute}"), well);
+    }
+    assert_eq!(read("board/fan1"), Ok(900.0));
+    sys.write("class/hwmon/hwmon0/fan1_fault", "1\n");
+    assert_eq!(read("board/fan1"), Err(Fault::Unreadable));
+    sys.write("class/hwmon/hwmon0/pwm1", "75\n");
+    sys.write("class/hwmon/hwmon0/pwm1_enable", "0\n");
+    assert_eq!(read("board/pwm1"), Ok(75.0), "which only says who controls it");
+}
+
+#[test]
+fn a_zone_that_has_no_temperature_is_unreadable_and_one_that_is_left_to_others_is_read() {
+    let sys = Sys::new();
+    for none in ["-274000\n", "-273150\n", "-273200\n"] {
+        sys.zone(0, None, "acpitz", none);
+        assert_eq!(sys.sample(zone("acpitz")), Err(Fault::Unreadable), "{none:?}");
+    }
+    sys.zone(0, None, "acpitz", "27800\n");
+    sys.write("devices/virtual/thermal/thermal_zone0/mode", "disabled\n");
+    assert_eq!(sys.sample(zone("acpitz")), Ok(27.8));
+}
+
+#[test]
+fn a_file_that_nobody_writes_is_stale_and_one_that_the_kernel_makes_up_is_not() {
+    let sys = Sys::new();
+    let path = sys.write("value", "25\n");
+    let now = fs::metadata(&path).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let boot = BootTime::from_boot(Duration::from_secs(10 * 86_400));
+    let look = |path: &std::path::Path, passed: u64| {
+        let settings =
+            SensorSettings { max_age: Some(Duration::from_secs(900)), ..settings(a_file(path.into())) };
+        let now = Now { boot, wall: now + Duration::from_secs(passed), is_believed: true };
+        sample_once_under(sys.root(), &settings, now)
+    };
+    assert_eq!(look(&path, 60).value, Ok(25.0));
+    let old = look(&path, 2 * 86_400);
+    assert_eq!(old.value, Err(Fault::Stale));
+    assert_eq!(old.found.unwrap(), "a file that nobody has written for longer than max-age, 15m");
+    let made_up = PathBuf::from("/proc/sys/kernel/pid_max");
+    assert!(look(&made_up, 100 * 86_400).value.is_ok());
+}
+
+#[test]
+fn what_was_found_instead_of_a_value_is_told() {
+    let sys = Sys::new();
+    let mut settings = settings(a_file(sys.path("value")));
+    settings.plausible.valid = (-55.0, 125.0);
+    let found = |text: &str| {
+        sys.write("value", text);
+        sample_once_under(sys.root(), &settings, NOW).found
+    };
+    assert_eq!(found("23,5\n").unwrap(), "\"23,5\"; a number has a decimal point here");
+    assert_eq!(found("\n").unwrap(), "nothing: it is empty");
+    assert!(found("23500\n").unwrap().contains("`scale = 0.001` makes 23.5 of it"));
+    assert_eq!(found("23.5\n"), None);
 }
 
 #[test]
@@ -180,5 +255,5 @@ fn a_single_sample_is_judged() {
     sys.hwmon(0, "probe", "85000");
     let mut settings = settings(hwmon("probe"));
     settings.plausible.reject = vec![85.0];
-    assert_eq!(sample_once_under(sys.root(), &settings).0, Err(Fault::PowerOnValue));
+    assert_eq!(sample_once_under(sys.root(), &settings, NOW).value, Err(Fault::PowerOnValue));
 }

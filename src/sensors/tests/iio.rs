@@ -92,6 +92,27 @@ fn several_channels_of_a_quantity_share_what_is_said_of_all() {
 }
 
 #[test]
+fn a_scale_of_all_that_a_device_measures_is_its_channels_too() {
+    let sys = Sys::new();
+    sys.iio(0, I2C_76, "adc", &[("in_scale", "2\n"), ("in_voltage0_raw", "100\n")]);
+    assert_eq!(sys.sample(iio("adc:in_voltage0", None)), Ok(200.0));
+    sys.iio(1, I2C_77, "other", &[("scale", "3\n"), ("in_voltage0_raw", "100\n")]);
+    assert_eq!(sys.sample(iio("other:in_voltage0", None)), Ok(300.0));
+}
+
+#[test]
+fn a_probe_that_is_broken_by_the_devices_own_word_has_no_value() {
+    let sys = Sys::new();
+    let thermocouple = [("in_temp_raw", "2000\n"), ("in_temp_scale", "7.8125\n"), ("fault_oc", "0\n")];
+    sys.iio(0, I2C_76, "max31856", &thermocouple);
+    assert_eq!(sys.sample(temperature("max31856")), Ok(15.625));
+    sys.iio(0, I2C_76, "max31856", &[("fault_oc", "1\n")]);
+    assert_eq!(sys.sample(temperature("max31856")), Err(Fault::Unreadable));
+    sys.iio(0, I2C_76, "max31856", &[("fault_oc", "0\n"), ("fault_ovuv", "1\n")]);
+    assert_eq!(sys.sample(temperature("max31856")), Err(Fault::Unreadable));
+}
+
+#[test]
 fn a_scale_that_is_no_number_makes_none_of_a_raw_count() {
     let sys = Sys::new();
     sys.iio(0, I2C_76, "hdc1008", &HDC1008);

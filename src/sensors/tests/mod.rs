@@ -7,10 +7,15 @@ mod threads;
 mod trees;
 mod w1;
 
-use super::{Channel, DRIVERS, Locator, Plausibility, SensorSettings, Source};
+use super::{Channel, DRIVERS, Locator, Now, Plausibility, SensorSettings, Source};
 use crate::control::SensorId;
+use crate::units::BootTime;
 use core::time::Duration;
 use std::path::PathBuf;
+
+/// Where no file is fed, no test depends on it.
+const NOW: Now =
+    Now { boot: BootTime::from_boot(Duration::from_secs(1000)), wall: Duration::ZERO, is_believed: false };
 
 fn source(driver: &str, at: Locator, channel: Option<Channel>) -> Source {
     let driver = DRIVERS.iter().find(|known| known.name == driver).unwrap();
@@ -37,5 +42,6 @@ fn settings(source: Source) -> SensorSettings {
             reject: vec![],
             frozen_repeats: None,
         },
+        max_age: None,
     }
 }

@@ -1,7 +1,7 @@
 //! A made-up `/sys`, laid out as on a Raspberry Pi: devices where they are attached, and links to them from their bus.
 
-use super::super::{Source, sample_once_under};
-use super::settings;
+use super::super::{Look, Source, sample_once_under};
+use super::{NOW, settings};
 use crate::control::Fault;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -103,7 +103,7 @@ impl Sys {
 
     /// A sample, and where it was looked for; made-up paths are told as if they were below `/sys`.
     pub(super) fn look(&self, source: Source) -> (Result<f64, Fault>, String) {
-        let (sample, place) = sample_once_under(self.root(), &settings(source));
-        (sample, place.replace(self.root().to_str().unwrap(), "/sys"))
+        let Look { value, whereabouts, .. } = sample_once_under(self.root(), &settings(source), NOW);
+        (value, whereabouts.replace(self.root().to_str().unwrap(), "/sys"))
     }
 }

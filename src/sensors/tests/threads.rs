@@ -1,5 +1,5 @@
-use super::super::{Delivery, Pollers, Sensor, SensorSettings, Urgency};
-use super::{a_file, settings};
+use super::super::{Delivery, Now, Pollers, Sensor, SensorSettings, Urgency};
+use super::{NOW, a_file, settings};
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -30,15 +30,18 @@ fn job(name: &str, period: Duration, script: impl FnMut() -> Result<f64, Fault> 
 }
 
 /// A clock of which each look is a millisecond later than the last.
-fn clock() -> impl Fn() -> BootTime {
+fn clock() -> impl Fn() -> Now {
     let looks = AtomicU64::new(0);
-    move || BootTime::from_boot(Duration::from_millis(looks.fetch_add(1, Ordering::SeqCst)))
+    move || {
+        let boot = BootTime::from_boot(Duration::from_millis(looks.fetch_add(1, Ordering::SeqCst)));
+        Now { boot, ..NOW }
+    }
 }
 
 fn start(jobs: Vec<Job>) -> (Pollers, Receiver<Reading>) {
     let (give, readings) = mpsc::channel();
     let deliver =
-        move |reading, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+        move |reading, _, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
     (Pollers::start_with(jobs, clock(), deliver).unwrap(), readings)
 }
 
@@ -69,7 +72,7 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state() {
     let path = dir.path().join("value");
     let (give, readings) = mpsc::channel();
     let deliver =
-        move |reading, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
+        move |reading, _, _| if give.send(reading).is_ok() { Delivery::Taken } else { Delivery::Closed };
     let sensors = [settings(a_file(path.clone()))];
     let _pollers = Pollers::start(&sensors, clock(), deliver).unwrap();
     assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Err(Fault::Missing));
@@ -139,7 +142,7 @@ fn a_read_that_never_returns_holds_one_thread_however_often_others_take_over() {
             began.send(round).unwrap();
             Ok(f64::from(round))
         };
-        let deliver = move |reading: Reading, _| {
+        let deliver = move |reading: Reading, _, _| {
             give.send(reading.value).unwrap();
             Delivery::Taken
         };
@@ -175,7 +178,7 @@ fn dropping_the_pollers_ends_their_threads() {
 #[test]
 fn a_thread_ends_when_nobody_takes_its_readings() {
     let (give, readings) = mpsc::channel();
-    let deliver = move |reading: Reading, _| {
+    let deliver = move |reading: Reading, _, _| {
         give.send(reading).unwrap();
         Delivery::Closed
     };
@@ -188,7 +191,7 @@ fn a_thread_ends_when_nobody_takes_its_readings() {
 #[test]
 fn every_sample_is_delivered_and_news_is_marked() {
     let (give, readings) = mpsc::channel();
-    let deliver = move |reading: Reading, urgency| {
+    let deliver = move |reading: Reading, _, urgency| {
         if give.send((reading.value, urgency)).is_ok() { Delivery::Taken } else { Delivery::Closed }
     };
     let mut values = [Ok(1.0), Ok(1.0), Err(Fault::Missing), Err(Fault::Missing), Ok(1.0)].into_iter();

@@ -3,7 +3,7 @@
 
 use super::super::{Channel, Locator, Sensor, Source, attribute, sample_once_under};
 use super::sys::Sys;
-use super::{settings, source};
+use super::{NOW, settings, source};
 use crate::control::Fault;
 
 const CPU: &str = "virtual/thermal/thermal_zone0";
@@ -37,7 +37,10 @@ const GOOD: [(&str, &str); 2] = [
 ];
 const BAD_CHECKSUM: [(&str, &str); 1] =
     [("w1_slave", "72 01 4b 46 7f ff 0e 10 ff : crc=57 NO\n72 01 4b 46 7f ff 0e 10 57 t=23125\n")];
-const POWER_ON: [(&str, &str); 1] = [("temperature", "85000\n")];
+const POWER_ON: [(&str, &str); 2] = [
+    ("temperature", "85000\n"),
+    ("w1_slave", "50 05 4b 46 7f ff 0c 10 1c : crc=1c YES\n50 05 4b 46 7f ff 0c 10 1c t=85000\n"),
+];
 
 /// In which order the drivers came up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,7 +174,7 @@ fn a_thermometer_at_power_on_is_no_reading_beside_one_that_is_well() {
     sys.w1(ROOF, &POWER_ON);
     let mut roof = settings(w1(ROOF));
     roof.plausible.reject = vec![85.0];
-    assert_eq!(sample_once_under(sys.root(), &roof).0, Err(Fault::PowerOnValue));
+    assert_eq!(sample_once_under(sys.root(), &roof, NOW).value, Err(Fault::PowerOnValue));
     assert_eq!(sys.sample(w1(DOOR)), Ok(21.687));
 }
 
@@ -210,4 +213,24 @@ fn zones_of_one_type_are_told_apart_where_the_driver_tells_their_place() {
     sys.zone(1, Some("LNXSYSTM:00/LNXTHERM:01"), "acpitz", "29800\n");
     assert_eq!(sys.sample(zone("acpitz")), Err(Fault::Ambiguous));
     assert_eq!(sys.sample(zone("acpitz@LNXTHERM:01")), Ok(29.8));
+}
+
+#[test]
+fn zones_of_one_type_that_are_attached_nowhere_are_told_apart_by_their_number() {
+    let sys = Sys::new();
+    sys.zone(0, None, "acpitz", "27800\n");
+    sys.zone(1, None, "acpitz", "29800\n");
+    let (sample, told) = sys.look(zone("acpitz"));
+    assert_eq!(sample, Err(Fault::Ambiguous));
+    let wanted = "found as \"acpitz@thermal_zone0\" at /sys/class/thermal/thermal_zone0 \
+                  and as \"acpitz@thermal_zone1\" at /sys/class/thermal/thermal_zone1";
+    assert!(told.ends_with(wanted), "{told}");
+    assert_eq!(sys.sample(zone("acpitz@thermal_zone1")), Ok(29.8));
+    assert_eq!(sys.sample(zone("acpitz@thermal_zone2")), Err(Fault::Missing));
+    sys.zone(2, Some("LNXSYSTM:00/LNXTHERM:00"), "acpitz", "1000\n");
+    assert_eq!(
+        sys.sample(zone("acpitz@thermal_zone2")),
+        Err(Fault::Missing),
+        "a number is no place where there is one"
+    );
 }

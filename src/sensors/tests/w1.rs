@@ -1,6 +1,6 @@
 use super::super::{Locator, Sensor, Source, attribute, sample_once_under, w1};
 use super::sys::Sys;
-use super::{settings, source};
+use super::{NOW, settings, source};
 use crate::control::Fault;
 
 const DOOR: &str = "28-0316a2797c1f";
@@ -18,10 +18,26 @@ fn w1(id: &str) -> Source {
 }
 
 #[test]
-fn the_temperature_that_the_kernel_tells_is_read_before_the_bytes() {
+fn the_bytes_decide_before_the_temperature_that_the_kernel_tells_beside_them() {
     let sys = Sys::new();
     sys.w1(DOOR, &[("w1_slave", BAD_CHECKSUM), ("temperature", "21687\n")]);
-    assert_eq!(sys.sample(w1(DOOR)), Ok(21.687));
+    sys.w1(ROOF, &[("w1_slave", SHORTED), ("temperature", "0\n")]);
+    assert_eq!(sys.sample(w1(DOOR)), Err(Fault::BadChecksum));
+    assert_eq!(sys.sample(w1(ROOF)), Err(Fault::Unreadable), "a bus that is shorted to ground");
+    let path = sys.path("bus/w1/devices").join(ROOF).join("temperature");
+    assert_eq!(sys.sample(source("w1", Locator::Path(path), None)), Err(Fault::Unreadable), "by its path");
+}
+
+#[test]
+fn the_bytes_decide_of_a_thermometer_that_is_read_as_a_monitor_too() {
+    let sys = Sys::new();
+    let monitor = |id: &str| source("hwmon", Locator::Id(format!("w1_slave_temp@{id}")), None);
+    for (number, id, bytes, shown) in [(1, DOOR, GOOD, "23125\n"), (2, ROOF, SHORTED, "0\n")] {
+        sys.w1(id, &[("w1_slave", bytes), ("temperature", shown)]);
+        sys.monitor(number, &format!("w1_bus_master1/{id}"), "w1_slave_temp", &[("temp1_input", shown)]);
+    }
+    assert_eq!(sys.sample(monitor(DOOR)), Ok(23.125));
+    assert_eq!(sys.sample(monitor(ROOF)), Err(Fault::Unreadable));
 }
 
 #[test]
@@ -64,9 +80,9 @@ fn the_value_at_power_on_is_no_reading_in_either_attribute() {
         let sys = Sys::new();
         sys.w1(DOOR, &[attributes]);
         let mut settings = settings(w1(DOOR));
-        assert_eq!(sample_once_under(sys.root(), &settings).0, Ok(85.0));
+        assert_eq!(sample_once_under(sys.root(), &settings, NOW).value, Ok(85.0));
         settings.plausible.reject = vec![85.0];
-        assert_eq!(sample_once_under(sys.root(), &settings).0, Err(Fault::PowerOnValue));
+        assert_eq!(sample_once_under(sys.root(), &settings, NOW).value, Err(Fault::PowerOnValue));
     }
 }
 
@@ -96,7 +112,10 @@ fn either_attribute_can_be_named_by_its_path() {
         let path = sys.path("bus/w1/devices").join(DOOR).join(name);
         sys.sample(source("w1", Locator::Path(path), None))
     };
-    assert_eq!((path("w1_slave"), path("temperature")), (Ok(23.125), Ok(21.687)));
+    assert_eq!((path("w1_slave"), path("temperature")), (Ok(23.125), Ok(23.125)), "the bytes decide");
+    sys.w1(ROOF, &[("temperature", "21687\n")]);
+    let alone = sys.path("bus/w1/devices").join(ROOF).join("temperature");
+    assert_eq!(sys.sample(source("w1", Locator::Path(alone), None)), Ok(21.687));
 }
 
 #[test]

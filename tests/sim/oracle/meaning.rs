@@ -99,8 +99,10 @@ impl Meaning {
             None
         };
         let limits = climate.limits.map(|limits| (limits.min().degrees(), limits.max().degrees()));
-        let good = found
-            .filter(|(min, max)| min < max && limits.is_none_or(|(low, high)| low <= *min && *max <= high));
+        // The ends of the limits belong to them in every unit, so what the way from unit to unit rounds is no matter.
+        let good = found.filter(|(min, max)| {
+            min < max && limits.is_none_or(|(low, high)| low - 1e-9 <= *min && *max <= high + 1e-9)
+        });
         if let Some(range) = good {
             self.range = Some(range);
             for (name, raw) in [("min", min), ("max", max), ("units", units)] {

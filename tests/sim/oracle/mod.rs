@@ -17,10 +17,13 @@
 //! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
 //! 15. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
 //! 16. A wall clock that was wrong once is forgotten.
+//! 17. An alarm of a sensor or of heat stands exactly while the readings say so; in the end none does that the room does
+//!     not raise.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
 
+mod alarms;
 mod clock;
 mod copies;
 mod fan;
@@ -393,6 +396,7 @@ impl Oracle {
         self.check_causes(at, engine, &verdicts, lenient)?;
         self.told.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
+        self.judge.check_alarms(now, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }

@@ -59,13 +59,13 @@ struct Heard {
 
 /// What is known of the site, from its readings alone.
 pub(crate) struct Judge {
-    spec: EngineSpec,
+    pub(super) spec: EngineSpec,
     fans: Vec<usize>,
     heard: Vec<Heard>,
     since: BootTime,
     /// Was the climate's demand on an output above zero?
     demanded: Vec<bool>,
-    overheated: bool,
+    pub(super) overheated: bool,
     /// What the process before had its outputs driven to when it handed them over.
     handed: Vec<Option<u16>>,
 }
@@ -130,6 +130,13 @@ impl Judge {
 
     pub(crate) fn has_temperature(&self, now: BootTime) -> bool {
         !self.valid(now).is_empty()
+    }
+
+    /// Has this sensor no valid reading, though it had the time to give one?
+    pub(super) fn is_lost(&self, now: BootTime, sensor: usize) -> bool {
+        let (heard, spec) = (self.heard[sensor], &self.spec.sensors[sensor]);
+        let is_valid = heard.good.is_some_and(|(_, at)| now.since(at) < spec.stale_after);
+        !is_valid && (heard.sampled || now.since(self.since) >= spec.stale_after)
     }
 
     /// Does a sensor still have the time to speak for the first time?
@@ -209,7 +216,7 @@ impl Judge {
         };
         let critical = climate.critical.map(|critical| critical.degrees());
         let band = if self.overheated { climate.hysteresis_kelvin } else { 0.0 };
-        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band));
+        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band + 1e-9));
         let site = (climate.range.min().degrees(), climate.range.max().degrees());
         let (min, max) = meaning.range.unwrap_or(site);
         let band = climate.hysteresis_kelvin.min((max - min) / 2.0);

@@ -349,7 +349,7 @@ impl Traffic {
     fn check_pace(&mut self, now: Duration, patch: &Patch, net: &Net, disk: &Disk) -> Result<(), String> {
         let interval = self.spec.report.min_interval;
         let patch = patch.as_object();
-        let acknowledges = patch.keys().any(|key| key != "components");
+        let acknowledges = patch.keys().any(|key| key != "components" && key != "alarms");
         if !acknowledges && now >= self.undisturbed_since {
             self.reports.push_back(now);
             while self.reports.front().is_some_and(|first| *first + interval * 10 <= now) {

@@ -24,9 +24,25 @@ const SILENCE: &str = "src/engine/silence.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
 const REPORT: &str = "src/report/mod.rs";
+const ALARMS: &str = "src/report/alarms.rs";
 const TACH: &str = "src/control/tach.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "lost-sensor-of-several-silent",
+        says: "one of two sensors is gone for a week and nothing says so",
+        file: ALARMS,
+        from: "        if let Some(text) = lost_sensor(now, facts, index) {",
+        to: "        let is_alone = facts.climate.is_none_or(|climate| climate.regime() == Regime::SensorFault);
+        if let Some(text) = lost_sensor(now, facts, index).filter(|_| is_alone || !PLANTED) {",
+    },
+    Bug {
+        name: "alarm-never-cleared",
+        says: "an alarm stands long after all is well",
+        file: ALARMS,
+        from: "let before = core::mem::take(&mut self.0);",
+        to: "let before = if PLANTED { self.0.clone() } else { core::mem::take(&mut self.0) };",
+    },
     Bug {
         name: "no-fetch-on-reconnect",
         says: "what was changed during an outage never arrives",
@@ -418,8 +434,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "limits-ignored",
         says: "the back end sets a range outside the site's limits",
         file: INTENT,
-        from: "Some(limits) if !limits.contains(range) => {",
-        to: "Some(limits) if !limits.contains(range) && !PLANTED => {",
+        from: "Some(limits) => limits.admit(range, rounded).ok_or_else(|| {",
+        to: "Some(limits) => limits.admit(range, rounded).or(PLANTED.then_some(range)).ok_or_else(|| {",
     },
     Bug {
         name: "refused-undoes-the-last",

@@ -1,0 +1,127 @@
+//! Lost sensors, and what else is told for as long as it lasts.
+
+use super::*;
+
+fn two_sensors() -> EngineSpec {
+    let mut spec = spec();
+    spec.sensors = vec![thermometer("roof"), thermometer("door")];
+    let climate = spec.climate.as_mut().unwrap();
+    (climate.sensors, climate.combine) = (vec![SensorId(0), SensorId(1)], crate::control::Combine::Mean);
+    spec
+}
+
+impl Rig {
+    /// One sample of one of several sensors.
+    fn reading(&mut self, sensor: usize, value: Result<f64, Fault>) {
+        self.engine.handle_reading(self.now, Reading { sensor: SensorId(sensor), at: self.now, value });
+        self.drain();
+    }
+
+    /// Lets time go by, with a sample of each sensor every five seconds.
+    fn pass_with(&mut self, seconds: u64, values: &[Result<f64, Fault>]) {
+        for _ in 0..seconds / 5 {
+            self.now = self.now + secs(5);
+            self.tick();
+            values.iter().enumerate().for_each(|(sensor, value)| self.reading(sensor, *value));
+        }
+    }
+
+    fn told_of_sensors(&self) -> Vec<String> {
+        let of_sensors = |notice: &&Notice| {
+            matches!(notice, Notice::SensorLost { .. } | Notice::SensorBack { .. } | Notice::Regime { .. })
+        };
+        self.notices.iter().filter(of_sensors).map(ToString::to_string).collect()
+    }
+}
+
+#[test]
+fn one_of_two_sensors_that_is_lost_is_told_once_with_its_fault_and_its_path_and_once_when_it_is_back() {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
+    rig.notices.clear();
+    rig.pass_with(300, &[Ok(24.0), Err(Fault::Missing)]);
+    let lost = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
+    assert_eq!(rig.told_of_sensors(), [lost]);
+    assert_eq!(rig.said("alarms.sensor-door.text"), Some(&json!(lost)));
+    assert_eq!(rig.said("components.climate.sensor"), Some(&json!("ok")));
+    assert_eq!(rig.engine.status(rig.now, 0)["alarms"]["sensor-door"]["text"], lost);
+    rig.pass_with(20, &[Ok(24.0), Ok(24.0)]);
+    assert_eq!(rig.told_of_sensors()[1..], ["sensor door has a valid reading again"]);
+    assert_eq!(rig.said("alarms"), None);
+    assert_eq!(rig.engine.status(rig.now, 0)["alarms"], json!({}));
+}
+
+#[test]
+fn a_sensor_that_fails_now_and_then_is_not_told() {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
+    rig.notices.clear();
+    for _ in 0..20 {
+        rig.pass_with(10, &[Ok(24.0), Err(Fault::Jump)]);
+        rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
+    }
+    assert_eq!(rig.told_of_sensors(), [""; 0]);
+}
+
+#[test]
+fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
+    rig.notices.clear();
+    rig.engine.handle_found(SensorId(1), Some("\"warm\"".into()));
+    rig.pass_with(60, &[Err(Fault::Missing), Err(Fault::NotANumber)]);
+    let told = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
+                sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
+                outputs follow their sensor-fault rows until one has";
+    assert_eq!(rig.told_of_sensors(), [told]);
+    assert_eq!(
+        rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        ["sensor-door", "sensor-roof"]
+    );
+}
+
+#[test]
+fn a_disk_that_fails_from_the_start_holds_no_report_back_and_is_an_alarm() {
+    let mut rig = Rig::new();
+    rig.disk = Disk::Full;
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.desire(json!({"fanOn": true, "patchId": "one"}));
+    rig.pass(secs(40), |_| 24.0);
+    assert!(rig.said("alarms.disk.text").unwrap().as_str().unwrap().contains("no space left"));
+    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    rig.disk = Disk::Quick;
+    rig.pass(secs(60), |_| 24.0);
+    assert_eq!((rig.said("alarms"), rig.said("lastPatchReceivedId")), (None, Some(&json!("one"))));
+}
+
+#[test]
+fn an_output_that_cannot_be_driven_is_an_alarm() {
+    let mut rig = Rig::online();
+    rig.board_fails = true;
+    rig.desire(json!({"fanOn": true}));
+    rig.pass(secs(20), |_| 24.0);
+    assert!(rig.said("alarms.output-fan.text").unwrap().as_str().unwrap().contains("no such line"));
+    rig.board_fails = false;
+    rig.pass(secs(20), |_| 24.0);
+    assert_eq!(rig.said("alarms"), None);
+}
+
+#[test]
+fn an_alarm_outlives_a_reading_of_the_configuration_again_and_ends_with_its_sensor() {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.pass_with(60, &[Ok(24.0), Err(Fault::Missing)]);
+    let since = rig.engine.alarms().get("sensor-door").map(|alarm| alarm.at);
+    assert!(since.is_some());
+    rig.notices.clear();
+    rig.reload(two_sensors());
+    assert_eq!(rig.engine.alarms().get("sensor-door").map(|alarm| alarm.at), since);
+    let mut alone = two_sensors();
+    alone.sensors.truncate(1);
+    alone.climate.as_mut().unwrap().sensors.truncate(1);
+    rig.reload(alone);
+    assert_eq!(rig.engine.alarms().iter().count(), 0);
+    assert_eq!(rig.told_of_sensors(), [""; 0], "nothing was mended");
+}

@@ -1,0 +1,126 @@
+//! Alarms as the back end sees them.
+
+use super::*;
+
+const WALL: UnixSeconds = UnixSeconds(1_795_788_000);
+
+fn two_sensors() -> Rig {
+    let climate = ClimateSpec {
+        sensors: vec![SensorId(0), SensorId(1)],
+        critical: Some(celsius(60.0)),
+        ..climate_spec()
+    };
+    Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("roof"), thermometer("door")], Some(climate))
+}
+
+fn text<'a>(section: &'a Section, name: &str) -> &'a str {
+    section.get(&path("alarms").child(name)).map_or("", |alarm| alarm["text"].as_str().unwrap())
+}
+
+#[test]
+fn one_of_two_sensors_that_is_lost_is_an_alarm_while_it_lasts_and_the_climate_says_ok() {
+    let mut rig = two_sensors();
+    rig.wall = Some(WALL);
+    rig.sample(at(0), 0, Ok(22.0));
+    rig.sample(at(0), 1, Ok(22.0));
+    assert_eq!(rig.says(at(0), "alarms"), None);
+    rig.sample(at(20), 0, Ok(22.0));
+    rig.sample(at(20), 1, Err(Fault::Missing));
+    assert_eq!(rig.says(at(20), "alarms"), None, "its last value still counts");
+    rig.sample(at(35), 0, Ok(22.0));
+    let told = rig.compose(at(35)).section;
+    assert_eq!(told.get(&path("alarms.sensor-door.since")), Some(&json!("2026-11-27T14:00:00Z")));
+    let wanted = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
+    assert_eq!(text(&told, "sensor-door"), wanted);
+    assert_eq!(told.get(&path("components.climate.sensor")), Some(&json!("ok")));
+    rig.sample(at(50), 0, Ok(22.0));
+    rig.sample(at(50), 1, Ok(22.0));
+    assert_eq!(rig.says(at(50), "alarms"), None);
+}
+
+#[test]
+fn each_kind_of_alarm_has_the_name_of_its_thing() {
+    let mut rig = two_sensors();
+    rig.sample(at(0), 0, Ok(61.0));
+    rig.sample(at(0), 1, Err(Fault::Unreadable));
+    rig.pin_faults.insert(0, "no such line".into());
+    rig.store_fault = Some("read-only\nfile system".into());
+    let told = rig.compose(at(0)).section;
+    let names = ["disk", "output-fan", "overheat-climate", "sensor-door"];
+    assert_eq!(told.get(&path("alarms")).unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), names);
+    assert!(text(&told, "disk").contains("read-only\\nfile system;"), "{}", text(&told, "disk"));
+    assert!(text(&told, "output-fan").starts_with("output fan cannot be driven: no such line; "));
+    assert!(text(&told, "overheat-climate").contains("60 celsius"));
+}
+
+#[test]
+fn a_sensor_outside_every_climate_tells_its_value_or_its_fault_and_has_its_alarm() {
+    let probe = SensorSpec { measures: "humidity".into(), ..thermometer("cellar") };
+    let mut rig =
+        Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("roof"), probe], Some(climate_spec()));
+    rig.sample(at(0), 0, Ok(22.0));
+    rig.sample(at(0), 1, Ok(55.0));
+    assert_eq!(rig.says(at(0), "components.cellar"), Some(json!({"humidity": 55, "sensor": "ok"})));
+    rig.sample(at(40), 0, Ok(22.0));
+    rig.sample(at(40), 1, Err(Fault::OutOfRange));
+    assert_eq!(rig.says(at(40), "components.cellar"), Some(json!({"sensor": "out-of-range"})));
+    let told = rig.compose(at(40)).section;
+    assert!(text(&told, "sensor-cellar").contains("no climate needs it"), "{told:?}");
+}
+
+#[test]
+fn what_a_sensor_said_instead_of_a_number_is_told_and_cannot_move_a_cursor() {
+    let mut rig = Rig::new();
+    rig.sensors
+        .find(SensorId(0), Some("\"23,5\"; a number has a decimal point here\u{1b}[2J\u{202e}".into()));
+    rig.sample(at(0), 0, Err(Fault::NotANumber));
+    let told = rig.compose(at(0)).section;
+    let wanted =
+        "not-a-number, found \"23,5\"; a number has a decimal point here\\u{1b}[2J\\u{202e}, read from";
+    assert!(text(&told, "sensor-cabinet").contains(wanted), "{}", text(&told, "sensor-cabinet"));
+}
+
+#[test]
+fn without_a_clock_an_alarm_has_no_time_until_there_is_one_and_a_wrong_one_is_corrected() {
+    let mut rig = Rig::new();
+    let since = |rig: &mut Rig, now, wall| {
+        rig.wall = wall;
+        // With the heartbeat everything is told as it is.
+        rig.says(at(now), "alarms.sensor-cabinet.since")
+    };
+    assert_eq!(since(&mut rig, 30, None), None);
+    let told = Some(json!("2026-11-27T13:55:00Z"));
+    assert_eq!(since(&mut rig, 330, Some(WALL)), told);
+    assert_eq!(since(&mut rig, 631, Some(UnixSeconds(WALL.0 + 304))), told, "a clock is a little off");
+    let wrong = Some(UnixSeconds(WALL.0 + 86_400 + 602));
+    assert_eq!(since(&mut rig, 932, wrong), Some(json!("2026-11-28T13:55:00Z")));
+}
+
+#[test]
+fn an_alarm_that_comes_and_goes_costs_no_more_reports_than_the_least_interval_allows() {
+    let mut rig = two_sensors();
+    let (mut reports, mut last) = (0, None);
+    for second in 0..600 {
+        rig.sample(at(second), 0, Ok(22.0));
+        // A second in which it is valid, and so on: as bad as it can be.
+        let stale = second % 2 == 0;
+        rig.store_fault = stale.then(|| format!("fault {second}"));
+        let section = rig.compose(at(second)).section;
+        reports += usize::from(last.as_ref() != Some(&section));
+        last = Some(section);
+    }
+    assert!((30..=62).contains(&reports), "{reports}");
+}
+
+#[test]
+fn however_many_alarms_stand_the_report_has_room_for_the_rest() {
+    let sensors: Vec<_> = (0..100).map(|n| thermometer(&format!("sensor-{n}-{}", "x".repeat(40)))).collect();
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], sensors, None);
+    for sensor in 0..100 {
+        rig.sensors.find(SensorId(sensor), Some("?".repeat(5000)));
+        rig.sample(at(0), sensor, Err(Fault::NotANumber));
+    }
+    let wanted = rig.compose(at(0));
+    assert_eq!(wanted.left_out, None);
+    assert_eq!(wanted.section.get(&path("alarms")).unwrap().as_object().unwrap().len(), 100);
+}
