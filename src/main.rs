@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, hardware, safe, status, twin, watch};
-use twind::config::{self, ConfigFaults, Environment, LocalSettings};
+use twind::cli::{check, hand, safe, status, twin, watch};
+use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 
@@ -70,10 +70,9 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
-    let outcome = match check::check(path, environment, out, err) {
-        check::Outcome::Right if hardware => hardware::check(path, environment, out),
-        outcome => outcome,
-    };
+    let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
+    let scope = check::Scope { examination: Examination { now }, hardware };
+    let outcome = check::check(path, environment, scope, out, err);
     match outcome {
         check::Outcome::Right => 0,
         check::Outcome::Wrong => CONFIG,

@@ -3,7 +3,7 @@
 pub mod ask;
 pub mod check;
 pub mod hand;
-pub mod hardware;
+mod hardware;
 pub mod safe;
 pub mod status;
 pub mod twin;
