@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, safe, status, twin, watch};
+use twind::cli::{check, hand, safe, status, twin, watch, whose};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
@@ -85,7 +85,15 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
+/// Says so if the daemon that answers is not the named file's.
+fn tell_stranger(local: &LocalSettings) {
+    if let Some(told) = whose::stranger(local) {
+        eprintln!("twind: {told}");
+    }
+}
+
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
+    tell_stranger(local);
     match status::status(&local.socket, json, changes) {
         Ok(page) => {
             // A reader that went away, such as `head`, is no failure.
@@ -97,10 +105,11 @@ fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
 }
 
 fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
-    watch::watch(&local.socket, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
+    watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
+    tell_stranger(local);
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(io::stdout(), "{line}");
@@ -125,6 +134,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
+    tell_stranger(local);
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));

@@ -46,6 +46,10 @@ fn page(status: &Value) -> String {
         );
         page.line("change", &what);
     }
+    if let Some(file) = status["configuration"].as_str() {
+        let (version, pid) = (text(&status["version"]), &status["pid"]);
+        page.line("daemon", &format!("twind {version}, pid {pid}, by {file}"));
+    }
     page.0
 }
 
@@ -208,6 +212,7 @@ mod tests {
                 "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
             }},
             "storeFault": "the disk is full",
+            "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
         });
         let page = page(&status);
@@ -223,6 +228,7 @@ mod tests {
             "         cannot be driven: no such line",
             "store    the twin's copy cannot be kept: the disk is full",
             "change   7s ago: fan to 100% by override of hub",
+            "daemon   twind 1.2.3, pid 7, by /etc/twind.toml",
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
         }

@@ -88,6 +88,8 @@ pub struct OutputSettings {
 /// What a command needs to find the daemon, or its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalSettings {
+    /// The file that says so.
+    pub file: PathBuf,
     /// Where the record is kept.
     pub state_dir: PathBuf,
     /// Where the daemon listens.
@@ -203,7 +205,12 @@ pub fn parse_local(
         let mut root = root.again(&elsewhere);
         let socket = twin::socket(root.table("local"), &places, environment);
         let hub = hub::read(root.table("hub"), &places);
-        Some(LocalSettings { state_dir, socket, identity: hub.map(|hub| hub.identity()) })
+        Some(LocalSettings {
+            file: file.to_owned(),
+            state_dir,
+            socket,
+            identity: hub.map(|hub| hub.identity()),
+        })
     })
 }
 
