@@ -16,7 +16,7 @@ const ALIASES: [(&str, &[&str]); 21] = [
     ("thermal-zone", &["thermal", "cputhermal", "cpu", "soc"]),
     ("file", &["path", "text", "script", "command", "simulated"]),
     ("rppal", &["raspberrypi", "raspberry", "rpi", "pi", "rpigpio", "bcm", "bcm2835", "pigpio", "wiringpi"]),
-    ("gpiochip", &["libgpiod", "gpiod", "gpio", "gpiocdev", "chardev", "sysfs", "linux"]),
+    ("gpiochip", &["libgpiod", "gpiod", "gpio", "chardev", "sysfs", "linux"]),
     (
         "simulated",
         &["sim", "simulator", "simulation", "fake", "mock", "dummy", "files", "file", "none", "test"],
