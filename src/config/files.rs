@@ -77,7 +77,7 @@ impl Places {
             );
         }
         let path = self.secret_path(written);
-        let (bytes, mode) = read(&path).map_err(|reason| self.with_credential(reason, written))?;
+        let (bytes, mode) = read(&path, true).map_err(|reason| self.with_credential(reason, written))?;
         if mode & OTHERS_READ_OR_WRITE != 0 {
             return Err(format!(
                 "names a secret that others can read: {path} has mode {:04o}; run `chmod o-rwx {path}`",
@@ -139,7 +139,7 @@ impl Places {
 }
 
 fn certificates(path: PathBuf) -> Result<PathBuf, String> {
-    let (bytes, _) = read(&path)?;
+    let (bytes, _) = read(&path, false)?;
     let shown = path.display();
     let found =
         crate::hub::certificates(&bytes).map_err(|_| format!("names {shown}, whose PEM is damaged"))?;
@@ -157,10 +157,10 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
 }
 
 /// A file's bytes and mode.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
+fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
     let no = |reason: io::Error| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let advice = advice(&path, reason.kind());
+        let advice = advice(&path, is_secret, reason.kind());
         format!("names {}, which cannot be read: {reason}{advice}", path.display())
     };
     // A look before it is opened: opening a pipe would wait for its other end.
@@ -178,14 +178,15 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
 }
 
 /// Who may read a file that cannot be read, and what mends it.
-fn advice(path: &Path, kind: io::ErrorKind) -> String {
+fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
     let shown = path.display();
     match kind {
         io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.exists());
             let missing = folder.map(|folder| format!("; its folder {} is missing, too", folder.display()));
+            let (whose, mode) = if is_secret { ("for its owner alone ", "600") } else { ("", "644") };
             format!(
-                "{}: write it there, for its owner alone (`sudo install -m 600 FILE {shown}`), or name where it is",
+                "{}: put it there {whose}(`sudo install -D -m {mode} FILE {shown}`), or name where it is",
                 missing.unwrap_or_default()
             )
         }

@@ -3,6 +3,7 @@
 
 use super::{SMALL, Site, replaced, with_dirs};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use twind::cli::check::Outcome;
@@ -16,7 +17,7 @@ struct Maker {
 impl Maker {
     fn new() -> Option<Self> {
         if Command::new("openssl").arg("version").output().is_err() {
-            println!("openssl is not installed: certificates are not tried");
+            let _ = writeln!(std::io::stderr(), "openssl is not installed: certificates are not tried");
             return None;
         }
         let site = Site::new();

@@ -252,7 +252,7 @@ fn a_secret_that_cannot_be_read_is_told_with_its_path_its_readers_and_what_mends
     fs::remove_file(site.path("cs")).unwrap();
     let missing = site.fault(SMALL);
     assert!(missing.contains(&format!("{path}, which cannot be read: No such file")), "{missing}");
-    assert!(missing.contains(&format!("`sudo install -m 600 FILE {path}`")), "{missing}");
+    assert!(missing.contains(&format!("`sudo install -D -m 600 FILE {path}`")), "{missing}");
     let folder = site.fault(&replaced(SMALL, "\"cs\"", "\"twind/cs\""));
     assert!(
         folder.contains(&format!("its folder {} is missing, too", site.path("twind").display())),

@@ -3,6 +3,7 @@
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
 use serde_json::json;
 use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 use twinhub::Event;
 use twinhub::pki::{Certified, self_signed_client};
@@ -48,7 +49,7 @@ fn version_1(rig: &Rig) -> Option<Certified> {
         done.is_ok_and(|done| done.status.success())
     };
     if !run("version") {
-        println!("openssl is not installed: no certificate of version 1 is tried");
+        let _ = writeln!(std::io::stderr(), "openssl is not installed: no certificate of version 1 is tried");
         return None;
     }
     assert!(run("genrsa -out v1.key 2048") && run("req -new -key v1.key -subj /CN=device -out v1.csr"));
