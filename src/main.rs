@@ -6,11 +6,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
+use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, safe, status, twin, watch, whose};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
+use twind::text::{self, Line};
 
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
@@ -38,10 +40,10 @@ fn main() -> ExitCode {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => {
-            with_local(&config.config, &environment, |local| status(local, json, changes))
+            to_look(&config.config, &environment, |local| status(local, json, changes))
         }
         Command::Watch { changes, config } => {
-            with_local(&config.config, &environment, |local| watch(local, changes))
+            to_look(&config.config, &environment, |local| watch(local, changes))
         }
         Command::Override { output, setting, lasts, config } => {
             match hand::Order::parse(&setting, lasts.as_deref()) {
@@ -49,17 +51,26 @@ fn main() -> ExitCode {
                 Err(fault) => wrong_usage(&fault),
             }
         }
-        Command::Twin { half, config } => with_local(&config.config, &environment, |local| twin(local, half)),
+        Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
 
 fn run(path: &Path, environment: &Environment) -> u8 {
-    service::start_log();
+    let log = match service::start_log() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("twind: the system refused to let twind start: no thread for the log: {error}");
+            return INTERNAL;
+        }
+    };
     match service::run(path, environment) {
-        Ok(()) => 0,
+        Ok(()) => {
+            log.end();
+            0
+        }
         Err(fatal) => {
-            service::log_fatal(&fatal);
+            log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
                 Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
@@ -69,7 +80,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
-    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
     let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
     let scope = check::Scope { examination: Examination { now }, hardware };
     let outcome = check::check(path, environment, scope, out, err);
@@ -80,7 +91,13 @@ fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     }
 }
 
-/// What a command does that meets the daemon or its record.
+/// What a command does that looks at the daemon or its record.
+fn to_look(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
+    config::load_local_to_look(path, environment)
+        .map_or_else(|faults| wrong(&faults), |local| command(&local))
+}
+
+/// What a command does that gives the daemon an order.
 fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
@@ -88,16 +105,16 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
 /// Says so if the daemon that answers is not the named file's.
 fn tell_stranger(local: &LocalSettings) {
     if let Some(told) = whose::stranger(local) {
-        eprintln!("twind: {told}");
+        eprintln!("twind: {}", Line(told));
     }
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
     tell_stranger(local);
-    match status::status(&local.socket, json, changes) {
+    match status::status(local, json, changes) {
         Ok(page) => {
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(io::stdout(), "{}", page.trim_end());
+            let _ = writeln!(Printed(io::stdout()), "{}", page.trim_end());
             0
         }
         Err(fault) => unanswered(&fault),
@@ -112,7 +129,7 @@ fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
     tell_stranger(local);
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
-            let _ = writeln!(io::stdout(), "{line}");
+            let _ = writeln!(Printed(io::stdout()), "{line}");
             0
         }
         Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
@@ -120,7 +137,7 @@ fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
 }
 
 fn unanswered(fault: &Fault) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     match fault {
         Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
         Fault::Denied(_) => NOT_PERMITTED,
@@ -129,7 +146,7 @@ fn unanswered(fault: &Fault) -> u8 {
 }
 
 fn wrong_usage(fault: &str) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     USAGE
 }
 
@@ -137,7 +154,7 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
     tell_stranger(local);
     match twin::read(local, half) {
         Ok(copy) => {
-            copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
+            copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
             // A reader that went away, such as `head`, is no failure.
             let _ = writeln!(io::stdout(), "{}", copy.json);
             0
@@ -150,7 +167,7 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
             NOT_PERMITTED
         }
         Err(twin::Fault::Store(fault)) => {
-            eprintln!("twind: the local copy cannot be read: {fault}");
+            eprintln!("twind: the local copy cannot be read: {}", Line(fault));
             INTERNAL
         }
     }
@@ -179,16 +196,17 @@ fn safe(path: &Path, environment: &Environment) -> u8 {
     handover::take(environment);
     match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
         Err(fault) => {
-            eprintln!("twind: the board cannot be opened: {}", fault.reason);
+            eprintln!("twind: the board cannot be opened: {}", Line(fault.reason));
             INTERNAL
         }
         Ok(outcomes) => {
             let mut code = 0;
             for outcome in outcomes {
                 match outcome.result {
-                    Ok(line) => println!("{line}"),
+                    Ok(line) => println!("{}", Line(line)),
                     Err(fault) => {
-                        eprintln!("twind: output {} cannot be driven: {}", outcome.output, fault.reason);
+                        let (output, reason) = (Line(outcome.output), Line(fault.reason));
+                        eprintln!("twind: output {output} cannot be driven: {reason}");
                         code = INTERNAL;
                     }
                 }
@@ -199,6 +217,6 @@ fn safe(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn wrong(faults: &ConfigFaults) -> u8 {
-    eprintln!("{faults}");
+    eprintln!("{}", text::escape_lines(&faults.to_string()));
     if faults.is_denied { NOT_PERMITTED } else { CONFIG }
 }

@@ -7,6 +7,7 @@ use super::hardware;
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
 use crate::hub::{HubSettings, Identity, Source, Transport};
+use crate::service::socket_remark;
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -49,7 +50,11 @@ pub fn check(
             for warning in &warnings {
                 let _ = writeln!(out, "warning: {}:{warning}", path.display());
             }
-            let _ = verdict(path, faults, warnings.len(), out);
+            let sockets = remarks(&settings);
+            for remark in &sockets {
+                let _ = writeln!(out, "warning: {remark}");
+            }
+            let _ = verdict(path, faults, warnings.len() + sockets.len(), out);
             if faults == 0 { Outcome::Right } else { Outcome::Wrong }
         }
         Err(faults) => {
@@ -61,6 +66,15 @@ pub fn check(
             Outcome::Wrong
         }
     }
+}
+
+/// What is seen where the daemon listens, or is to.
+fn remarks(settings: &Settings) -> Vec<String> {
+    let sockets = [(&settings.socket, true), (&settings.look_socket, false)];
+    sockets
+        .into_iter()
+        .filter_map(|(socket, is_for_orders)| socket_remark(socket.as_deref()?, is_for_orders))
+        .collect()
 }
 
 fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> io::Result<()> {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod hand;
 mod hardware;
 mod keys;
+pub mod printed;
 pub mod safe;
 pub mod status;
 pub mod twin;

@@ -9,6 +9,7 @@ use super::keys::Keys;
 use super::status::status;
 use super::whose::stranger;
 use crate::config::LocalSettings;
+use crate::text::Line;
 use core::time::Duration;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -29,12 +30,12 @@ const CLEAR_BELOW: &str = "\x1b[J";
 pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
     let keys = Keys::read();
     loop {
-        let page = match status(&local.socket, false, changes) {
+        let page = match status(local, false, changes) {
             Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => {
-                format!("twind: {fault}\ntwind: waiting for it\n")
+                format!("twind: {}\ntwind: waiting for it\n", Line(fault))
             }
             answer => match stranger(local) {
-                Some(told) => format!("twind: {told}\n{}", answer?),
+                Some(told) => format!("twind: {}\n{}", Line(told), answer?),
                 None => answer?,
             },
         };

@@ -1,6 +1,6 @@
 //! Whose daemon answers: the socket is found by a file, and the daemon behind it may be another's.
 
-use super::ask::ask;
+use super::ask::look;
 use crate::config::LocalSettings;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// What to say if the daemon that answers does not run by the file that was named; `None` if it does, if there is none,
 /// or if it does not say.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
-    let status = ask(&local.socket, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
+    let status = look(local, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
     compare(&status, &local.file)
 }
 

@@ -8,7 +8,6 @@ use super::files::Examination;
 use crate::hub::{HubSettings, Identity, Source, rehearse};
 use rustix::fs::{Access, access};
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 /// Where the keys stand whose files connections are made by.
@@ -74,26 +73,16 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
     }
 }
 
-/// Can the daemon listen there?
-pub(super) fn socket(path: &Path, at: Span, findings: &Findings) {
-    let shown = path.display();
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            let is = if found.is_dir() { "a directory" } else { "something else than a socket" };
-            findings.warn(at, format!("[local] socket: {shown} is {is}: name a file that is not there yet"));
-        }
-        Err(error) if is_missing(&error) => {
-            let folder = path.parent().unwrap_or(path);
-            if let Some(why) = cannot_make(path) {
-                let say = format!(
-                    "[local] socket: {} is no folder for the socket, since {why}: name another with [local] socket \
-                     (the installed service has its own made by systemd)",
-                    folder.display()
-                );
-                findings.warn(at, say);
-            }
-        }
-        Ok(_) | Err(_) => {}
+/// Can the daemon make a socket there, if there is nothing yet? What is there already the daemon's room judges.
+pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
+    let is_there = std::fs::symlink_metadata(path);
+    if let Some(why) = is_there.err().filter(is_missing).and_then(|_| cannot_make(path)) {
+        let say = format!(
+            "[local] {key}: {} cannot be made, since {why}: name another with [local] {key} (the installed service has \
+             its folder made by systemd)",
+            path.display()
+        );
+        findings.warn(at, say);
     }
 }
 

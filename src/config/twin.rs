@@ -11,9 +11,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-const STATE_DIR: &str = "/var/lib/twind";
+pub(super) const STATE_DIR: &str = "/var/lib/twind";
 const RUNTIME_DIR: &str = "/run/twind";
 const SOCKET: &str = "twind.sock";
+const LOOK_SOCKET: &str = "look.sock";
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -31,20 +32,42 @@ pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     path
 }
 
-/// `[local] socket`.
-pub(super) fn socket(mut local: Reader<'_>, places: &Places, environment: &Environment) -> PathBuf {
+/// `[local]`: where the daemon meets those who may order, and those who may only look.
+pub(super) fn sockets(
+    mut local: Reader<'_>,
+    places: &Places,
+    environment: &Environment,
+) -> (PathBuf, Option<PathBuf>) {
     let written = local.string("socket");
-    let path = written.map_or_else(|| default_socket(environment), |at| places.path(&at.value));
+    let orders = written.map_or_else(|| default_socket(environment), |at| places.path(&at.value));
+    let looks = local.string("look-socket").map(|at| places.path(&at.value));
+    if looks.as_ref() == Some(&orders) {
+        let say =
+            "must be another than `socket`: by this one nothing can be changed, and all users may connect";
+        local.wrong("look-socket", say);
+    }
     if places.examination().is_some() {
-        examine::socket(&path, local.place("socket"), local.findings());
+        examine::socket(&orders, local.place("socket"), "socket", local.findings());
+        if let Some(looks) = &looks {
+            examine::socket(looks, local.place("look-socket"), "look-socket", local.findings());
+        }
     }
     local.finish();
-    path
+    (orders, looks)
 }
 
 /// Where the daemon listens if the configuration names no socket.
 pub fn default_socket(environment: &Environment) -> PathBuf {
-    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR)).join(SOCKET)
+    runtime_dir(environment).join(SOCKET)
+}
+
+/// Where those who may only look are told to look if they may not read the configuration.
+pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
+    runtime_dir(environment).join(LOOK_SOCKET)
+}
+
+fn runtime_dir(environment: &Environment) -> PathBuf {
+    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR))
 }
 
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.

@@ -11,7 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use std::io;
+use std::fs;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -94,13 +94,14 @@ fn begun(text: &[u8], end: &[u8]) -> usize {
         .count()
 }
 
-/// Reads a file that is no secret.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, SetupFault> {
-    std::fs::read(path).map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> SetupFault {
-    SetupFault::File { path: path.to_owned(), reason: format!("cannot be read: {error}") }
+/// Reads a file. A pipe that took its place since the configuration was read would have the link wait for ever.
+fn read(path: &Path) -> Result<Vec<u8>, SetupFault> {
+    let fault = |reason: String| SetupFault::File { path: path.to_owned(), reason };
+    // What is not there is told by its opening.
+    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        return Err(fault("is not a regular file".to_owned()));
+    }
+    fs::read(path).map_err(|error| fault(format!("cannot be read: {error}")))
 }
 
 /// Certificates from a file; at least one.
@@ -122,8 +123,8 @@ pub(super) fn certified(
 ) -> Result<CertifiedKey, SetupFault> {
     let chain = certificates_in(certificate_file)?.read;
     let of_key = |reason: String| SetupFault::File { path: private_key_file.to_owned(), reason };
-    let text = std::fs::read(private_key_file).map_err(|error| unreadable(private_key_file, &error))?;
-    let key = private_key(&Zeroizing::new(text), private_key_file).map_err(of_key)?;
+    let text = Zeroizing::new(read(private_key_file)?);
+    let key = private_key(&text, private_key_file).map_err(of_key)?;
     let kind = match &key {
         PrivateKeyDer::Pkcs1(key) => der::pkcs1(key.secret_pkcs1_der()),
         PrivateKeyDer::Sec1(key) => der::sec1(key.secret_sec1_der()),

@@ -11,6 +11,7 @@ use super::{Clock, Identity};
 use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
 use core::time::Duration;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::SingleCertAndKey;
@@ -220,6 +221,9 @@ pub(super) fn configure(
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, SetupFault> {
+    // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
+    // the handshake the outputs would.
+    let _ = SystemRandom::new().fill(&mut [0]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()
@@ -418,5 +422,13 @@ pub(super) mod tests {
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         let useless = roots(Some(&path)).unwrap_err().to_string();
         assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
+        let folder = roots(Some(folder.path())).unwrap_err().to_string();
+        assert!(folder.contains("is not a regular file"), "{folder}");
+
+        let pipe = path.with_extension("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let waits = roots(Some(&pipe)).unwrap_err().to_string();
+        assert!(waits.contains("ca.pipe: is not a regular file"), "{waits}");
     }
 }

@@ -159,8 +159,8 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
     for (state, socket, told) in [
         ("file", "s", "[twin] state-dir: "),
         ("file/below", "s", "is not a directory: name one of this user's own with [twin] state-dir"),
-        ("state", "", "is a directory: name a file that is not there yet"),
-        ("state", "file", "is something else than a socket"),
+        ("state", "", ": a directory has this name; remove it, or name another path"),
+        ("state", "file", ": a file has this name; remove it, or name another path"),
         ("state", "file/s", "[local] socket: "),
     ] {
         let warning = site.warning(&at(state, socket));

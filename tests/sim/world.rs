@@ -6,6 +6,7 @@
 
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub};
+use crate::log::Log;
 use crate::net::Net;
 use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
@@ -100,6 +101,8 @@ pub(crate) enum Event {
     Burst,
     /// Something goes wrong.
     Fault(usize),
+    /// Whoever reads the log hangs, or reads again.
+    LogTurns,
     /// Something is put right again.
     Mend(usize),
     /// The technician does something.
@@ -142,6 +145,7 @@ pub(crate) struct World {
     pub(crate) tachs: Tachs,
     pub(crate) net: Net,
     pub(crate) hub: Hub,
+    pub(crate) log: Log,
     pub(crate) back_end: BackEnd,
     pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
@@ -191,6 +195,7 @@ impl World {
             tachs: Tachs::new(&site.tachs),
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
+            log: Log::new(Rng::of(seed, "log"), rarer),
             back_end: BackEnd::new(Rng::of(seed, "back end")),
             technician: Technician::new(Rng::of(seed, "technician"), rarer),
             oracle: Oracle::new(&site),
@@ -213,6 +218,7 @@ impl World {
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
         world.plan_hand();
+        world.plan_log();
         world
     }
 
@@ -292,6 +298,7 @@ impl World {
                 self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
             }
             Event::Fault(fault) => return self.fail(fault),
+            Event::LogTurns => return self.turn_log(),
             Event::Mend(fault) => return self.mend(fault),
             Event::Hand => return self.hand(),
             Event::Start => return self.start(),
@@ -305,8 +312,8 @@ impl World {
         self.plant.advance(self.now);
         let Some(engine) = &mut self.engine else { return Ok(()) };
         act(engine, &mut self.oracle);
-        pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests);
-        while let Some(notice) = engine.poll_notice() {
+        pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests, &mut self.log);
+        for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,
                 Notice::StoreFault { .. } | Notice::PinFault { .. } | Notice::TachFault { .. }
@@ -314,6 +321,7 @@ impl World {
             self.trace.say(self.now, || format!("{} {notice}", if errs { "ERROR" } else { "notice" }));
             self.oracle.handle_notice(self.now, &notice, &self.disk, &self.plant)?;
         }
+        self.read_log()?;
         if let Some((id, ends)) = self.disk.begin(self.now) {
             self.plan(ends, Event::Written(id));
         }
@@ -351,6 +359,7 @@ impl World {
             return Ok(());
         }
         self.life += 1;
+        self.log.restart();
         let record = self.disk.durable().cloned();
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));

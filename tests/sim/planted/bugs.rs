@@ -224,6 +224,31 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "engine.handle_driven(actuation, if PLANTED { Ok(()) } else { outcome });",
     },
     Bug {
+        name: "log-before-pins",
+        says: "while nobody reads the log nothing is driven",
+        file: "src/service/pump.rs",
+        from: "        if let Some(actuation) = engine.poll_actuation() {",
+        to: "        if PLANTED && let Some(notice) = engine.poll_notice() {
+            if !notices.push(notice) {
+                return;
+            }
+        } else if let Some(actuation) = engine.poll_actuation() {",
+    },
+    Bug {
+        name: "log-fills-the-memory",
+        says: "while nobody reads the log the memory fills with it",
+        file: "src/service/backlog.rs",
+        from: "        if is_full {",
+        to: "        if is_full && !PLANTED {",
+    },
+    Bug {
+        name: "dropped-lines-not-counted",
+        says: "a part of the log is missing and nothing says so",
+        file: "src/service/backlog.rs",
+        from: "            self.dropped += 1;",
+        to: "            self.dropped += u64::from(!PLANTED);",
+    },
+    Bug {
         name: "old-number-obeyed",
         says: "a dead sensor keeps its last value for ever",
         file: CLIMATE,
