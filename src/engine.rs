@@ -12,6 +12,7 @@ mod decisions;
 mod hands;
 mod methods;
 mod notice;
+mod silence;
 mod speeds;
 mod trail;
 
@@ -29,6 +30,7 @@ use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy
 use crate::units::{BootTime, UnixSeconds};
 use carry::{is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
+use silence::Hearing;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use trail::Trail;
@@ -73,10 +75,12 @@ pub struct Engine {
     reporter: Reporter,
     sequence: u64,
     known_time: UnixSeconds,
-    /// When the hub last spoke of the twin.
-    contact_at: Option<BootTime>,
+    /// The hub's last word, if there was one.
+    heard_at: Option<BootTime>,
+    hearing: Hearing,
     save: Save,
-    silent_since: Option<BootTime>,
+    /// Since when there is no connection.
+    offline_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
     steps: u64,
     actuations: VecDeque<Actuation>,
@@ -113,6 +117,8 @@ impl Engine {
         let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
         let is_news = is_start_news(&outputs, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
+        let is_news = is_news || carry.starts && silence::is_start_news(&spec.outputs, &record);
+        let hearing = carry.hearing.unwrap_or_else(|| Hearing::at_start(now, &spec, &record, &carry.machine));
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
         let before = meaning.recall(&record.accepted, record.desired_version);
@@ -147,8 +153,9 @@ impl Engine {
             reporter,
             sequence,
             known_time,
-            contact_at: carry.contact_at,
-            silent_since: Some(carry.silent_since.unwrap_or(now)),
+            heard_at: carry.heard_at,
+            hearing,
+            offline_since: Some(carry.offline_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
@@ -168,13 +175,12 @@ impl Engine {
 
     /// Takes a fact from the hub's session.
     pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
-        let silent_since = match event {
-            HubEvent::Up => None,
-            // Silence begins when the connection ends, not at the last word.
-            HubEvent::Down => Some(self.silent_since.unwrap_or(now)),
-            _ => self.silent_since,
-        };
-        let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
+        match event {
+            HubEvent::Up => self.offline_since = None,
+            HubEvent::Down => self.offline_since = Some(self.offline_since.unwrap_or(now)),
+            _ => {}
+        }
+        let turned = silence::is_word(&event) && self.hear(now);
         let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
             HubEvent::Method { rid, name, argument } => self.call(now, rid, &name, &argument),
@@ -197,13 +203,6 @@ impl Engine {
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
         }
-    }
-
-    /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
-    pub fn handle_contact(&mut self, now: BootTime, wall: UnixSeconds) {
-        self.known_time = self.known_time.max(wall);
-        self.machine.wall = Some((wall, now));
-        self.contact_at = Some(now);
     }
 
     /// Takes a reading.
@@ -239,6 +238,7 @@ impl Engine {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: BootTime) {
         self.sync.handle_timeout(now);
+        self.break_silence(now);
         if self.step_due(now).0 <= now {
             self.step(now);
         }
@@ -251,9 +251,7 @@ impl Engine {
     /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
     pub fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
-        if self.save != Save::Clean {
-            self.save = Save::Now;
-        }
+        self.keep_at_the_end();
         self.step(now);
         self.absorb(now);
     }
@@ -269,7 +267,9 @@ impl Engine {
             *sequence = self.sequence;
         }
         self.recorded_at = self.stepped_at.unwrap_or(self.recorded_at);
-        Some(self.record())
+        let record = self.record();
+        self.hearing.kept = record.silence;
+        Some(record)
     }
 
     /// The next order to the board.
@@ -295,7 +295,7 @@ impl Engine {
         };
         // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let others = [self.sync.poll_timeout(), save, report].into_iter().flatten();
+        let others = [self.sync.poll_timeout(), self.silence_due(), save, report].into_iter().flatten();
         others.fold(self.step_due(now), Ord::min)
     }
 
@@ -315,8 +315,8 @@ impl Engine {
     }
 
     /// Since when there is no connection to the hub; `None` while there is one.
-    pub fn silent_since(&self) -> Option<BootTime> {
-        self.silent_since
+    pub fn offline_since(&self) -> Option<BootTime> {
+        self.offline_since
     }
 
     /// The outputs.
@@ -353,9 +353,10 @@ impl Engine {
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
-            silent_since: self.silent_since,
+            offline_since: self.offline_since,
+            hearing: Some(self.hearing),
             machine: self.machine,
-            contact_at: self.contact_at,
+            heard_at: self.heard_at,
             starts: false,
             trail: self.trail.clone(),
             found: Vec::new(),
@@ -377,7 +378,7 @@ impl Engine {
         let regular = stepped_at + self.step_interval_max;
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
-            self.outputs.poll_timeout(stepped_at, self.silent_since).map(|at| (at, "an output moves on")),
+            self.outputs.poll_timeout(stepped_at, self.hearing.silence).map(|at| (at, "an output moves on")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -400,7 +401,7 @@ impl Engine {
             intent: &self.understanding.intent,
             fans: &fans,
             climate: self.climate.as_ref(),
-            silent_since: self.silent_since,
+            silence: self.hearing.silence,
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.tell_decisions(now);

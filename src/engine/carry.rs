@@ -3,8 +3,9 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use super::Engine;
+use super::silence::Hearing;
 use super::trail::Trail;
-use super::{Engine, Save};
 use crate::control::OutputId;
 use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
@@ -21,12 +22,13 @@ pub struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) regime: Option<Regime>,
-    pub(super) silent_since: Option<BootTime>,
+    pub(super) offline_since: Option<BootTime>,
+    pub(super) hearing: Option<Hearing>,
     pub(super) last_rid: u64,
     /// If the record is not durable as it is: what the hub may know until it is.
     pub(super) told: Option<Rc<Acknowledgement>>,
     pub(super) machine: Machine,
-    pub(super) contact_at: Option<BootTime>,
+    pub(super) heard_at: Option<BootTime>,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) trail: Trail,
@@ -67,9 +69,7 @@ impl Carry {
 impl Engine {
     /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
     pub fn handle_handover(&mut self) {
-        if self.save != Save::Clean {
-            self.save = Save::Now;
-        }
+        self.keep_at_the_end();
     }
 }
 
