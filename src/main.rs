@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, hardware, safe, status, twin, watch};
-use twind::config::{self, ConfigFaults, Environment, LocalSettings};
+use twind::cli::{check, hand, safe, status, twin, watch, whose};
+use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock, handover};
 use twind::store;
 use twind::text::{self, Line};
@@ -83,10 +83,9 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
-    let outcome = match check::check(path, environment, out, err) {
-        check::Outcome::Right if hardware => hardware::check(path, environment, out),
-        outcome => outcome,
-    };
+    let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
+    let scope = check::Scope { examination: Examination { now }, hardware };
+    let outcome = check::check(path, environment, scope, out, err);
     match outcome {
         check::Outcome::Right => 0,
         check::Outcome::Wrong => CONFIG,
@@ -105,7 +104,15 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
+/// Says so if the daemon that answers is not the named file's.
+fn tell_stranger(local: &LocalSettings) {
+    if let Some(told) = whose::stranger(local) {
+        eprintln!("twind: {}", Line(told));
+    }
+}
+
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
+    tell_stranger(local);
     match status::status(local, json, changes) {
         Ok(told) => {
             // A reader that went away, such as `head`, is no failure.
@@ -121,6 +128,7 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
+    tell_stranger(local);
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
@@ -145,6 +153,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
+    tell_stranger(local);
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));

@@ -3,7 +3,7 @@
 use super::Environment;
 use super::files::Places;
 use super::reader::{At, Reader};
-use super::values;
+use super::{clashes, examine, values};
 use crate::control::PropertyMap;
 use crate::report::{ReportSpec, ReportStyle};
 use crate::twin::PropertyPath;
@@ -25,7 +25,11 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// `[twin] state-dir`.
 pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     let written = twin.string("state-dir");
-    written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value))
+    let path = written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value));
+    if places.examination().is_some() {
+        examine::state_dir(&path, twin.place("state-dir"), twin.findings());
+    }
+    path
 }
 
 /// `[local]`: where the daemon meets those who may order, and those who may only look.
@@ -41,6 +45,12 @@ pub(super) fn sockets(
         let say =
             "must be another than `socket`: by this one nothing can be changed, and all users may connect";
         local.wrong("look-socket", say);
+    }
+    if places.examination().is_some() {
+        examine::socket(&orders, local.place("socket"), "socket", local.findings());
+        if let Some(looks) = &looks {
+            examine::socket(looks, local.place("look-socket"), "look-socket", local.findings());
+        }
     }
     local.finish();
     (orders, looks)
@@ -80,8 +90,28 @@ pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
     let climate = property("climate", "components.climate");
     let units = property("units", "components.system.units");
     let patch_id = property("patch-id", "patchId");
+    let map = PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? };
+    nested(&twin, &map);
     twin.finish();
-    Some(PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? })
+    Some(map)
+}
+
+/// One property cannot lie in another.
+fn nested(twin: &Reader<'_>, map: &PropertyMap) {
+    let leaves = clashes::leaves(map);
+    for (index, (key, leaf)) in leaves.iter().enumerate() {
+        let other = leaves[..index].iter().find(|(other, path)| other != key && clashes::overlap(leaf, path));
+        // Two keys of one path were told already.
+        let is_told = |(other, path): &&(&str, _)| path == leaf && *other != "climate" && *key != "climate";
+        let Some((other, path)) = other.filter(|found| !is_told(found)) else { continue };
+        let place = twin.place(if twin.has(key) { key } else { other });
+        let say = format!(
+            "\"{path}\", which `{other}` reads, and \"{leaf}\", which `{key}` reads, lie in one another: a property is a \
+             value or holds others, not both"
+        );
+        twin.findings().wrong(place, say);
+        return;
+    }
 }
 
 /// `[report]`.
