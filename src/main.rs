@@ -9,8 +9,7 @@ use twind::cli::ask::Fault;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, LocalSettings};
-use twind::service::{self, Fatal, SystemClock, handover};
-use twind::store;
+use twind::service::{self, Fatal, SystemClock};
 
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
@@ -62,7 +61,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
             service::log_fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
-                Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
+                Fatal::Occupied(_) | Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
             }
         }
     }
@@ -148,44 +147,14 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
 }
 
 fn safe(path: &Path, environment: &Environment) -> u8 {
-    let outputs = match config::load_outputs(path, environment) {
-        Ok(outputs) => outputs,
-        Err(faults) => return wrong(&faults),
-    };
-    if let Ok(local) = config::load_local(path, environment)
-        && matches!(store::is_locked(&local.state_dir), Ok(true))
-    {
-        eprintln!(
-            "twind: the daemon is running and drives the outputs itself; stop it first (systemctl stop twind)"
-        );
-        return NOT_PERMITTED;
-    }
     let result = std::env::var("SERVICE_RESULT").ok();
-    let crashed = result.as_deref().is_some_and(|result| result != "success");
-    if result.is_some() && !crashed && handover::is_due(environment) {
-        println!("every output stays as it is: the next daemon takes it over");
-        return 0;
-    }
-    // Whoever was to take the outputs over did not live to do so.
-    handover::take(environment);
-    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
-        Err(fault) => {
-            eprintln!("twind: the board cannot be opened: {}", fault.reason);
-            INTERNAL
-        }
-        Ok(outcomes) => {
-            let mut code = 0;
-            for outcome in outcomes {
-                match outcome.result {
-                    Ok(line) => println!("{line}"),
-                    Err(fault) => {
-                        eprintln!("twind: output {} cannot be driven: {}", outcome.output, fault.reason);
-                        code = INTERNAL;
-                    }
-                }
-            }
-            code
-        }
+    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let now = SystemClock::default().boot();
+    match safe::safe(path, environment, safe::End(result.as_deref()), now, out, err) {
+        safe::Verdict::Done => 0,
+        safe::Verdict::Failed => INTERNAL,
+        safe::Verdict::Refused => NOT_PERMITTED,
+        safe::Verdict::Wrong => CONFIG,
     }
 }
 

@@ -251,10 +251,7 @@ fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for output in outputs {
         let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
-        let wire = output.pin.line.as_ref().map(|line| match line {
-            Line::Pin { pin, chip } | Line::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
-            Line::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
-        });
+        let wire = output.pin.line.as_ref().map(Line::wire);
         let tach = output.pin.tach.as_ref().filter(|_| board.needs_lines());
         let tach = tach.map(|tach| format!("pin {}{}", tach.pin, on(&tach.chip)));
         let name = output.spec.name.as_str();

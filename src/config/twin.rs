@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const STATE_DIR: &str = "/var/lib/twind";
-const RUNTIME_DIR: &str = "/run/twind";
+pub(super) const RUNTIME_DIR: &str = "/run/twind";
 const SOCKET: &str = "twind.sock";
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -36,7 +36,7 @@ pub(super) fn socket(mut local: Reader<'_>, places: &Places, environment: &Envir
 
 /// Where the daemon listens if the configuration names no socket.
 pub fn default_socket(environment: &Environment) -> PathBuf {
-    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR)).join(SOCKET)
+    environment.runtime_folder().join(SOCKET)
 }
 
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.

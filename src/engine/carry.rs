@@ -3,8 +3,9 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use super::Engine;
+use super::durability::Ration;
 use super::trail::Trail;
-use super::{Engine, Save};
 use crate::control::OutputId;
 use crate::control::climate::{Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
@@ -25,6 +26,9 @@ pub struct Carry {
     pub(super) last_rid: u64,
     /// If the record is not durable as it is: what the hub may know until it is.
     pub(super) told: Option<Rc<Acknowledgement>>,
+    /// A reload is no way round the ration, and mends no disk.
+    pub(super) ration: Ration,
+    pub(super) store_fault: Option<String>,
     pub(super) machine: Machine,
     pub(super) contact_at: Option<BootTime>,
     /// The process has just started: what the outputs do now is what another process left.
@@ -66,10 +70,8 @@ impl Carry {
 
 impl Engine {
     /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
-    pub fn handle_handover(&mut self) {
-        if self.save != Save::Clean {
-            self.save = Save::Now;
-        }
+    pub fn handle_handover(&mut self, now: BootTime) {
+        self.save_at_the_end(now);
     }
 }
 

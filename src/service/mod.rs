@@ -7,7 +7,9 @@
 mod alarm;
 mod answers;
 mod clock;
+mod disk;
 pub mod handover;
+pub mod last_resort;
 mod local;
 mod log;
 mod notify;
@@ -34,6 +36,7 @@ use crate::units::{BootTime, UnixSeconds};
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
+use last_resort::{Driven, LastResort, Occupied};
 use local::{Local, Query};
 use notify::Notify;
 use readings::{Readings, readings};
@@ -57,7 +60,9 @@ const SENSOR_END: Duration = Duration::from_millis(500);
 pub enum Fatal {
     /// The configuration is wrong.
     Config(ConfigFaults),
-    /// The state directory cannot be used, or another daemon uses it.
+    /// Another daemon drives the outputs.
+    Occupied(Occupied),
+    /// Another daemon uses the state directory.
     Store(OpenFault),
     /// The board cannot be opened.
     Board(PinFault),
@@ -69,6 +74,7 @@ impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(faults) => faults.fmt(f),
+            Self::Occupied(fault) => fault.fmt(f),
             Self::Store(fault) => fault.fmt(f),
             Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
             Self::System(error) => write!(f, "the system refused to let twind start: {error}"),
@@ -118,6 +124,7 @@ struct Daemon {
     settings: Settings,
     clock: SystemClock,
     engine: Engine,
+    last_resort: LastResort,
     store: FileStore,
     saved: Arc<tokio::sync::Notify>,
     board: Box<dyn Pins>,
@@ -143,9 +150,9 @@ impl Daemon {
     /// Drives the outputs from the stored twin before anything that may take time, then builds the rest.
     fn start(path: &Path, environment: &Environment, settings: Settings) -> Result<Self, Fatal> {
         let saved = Arc::new(tokio::sync::Notify::new());
-        let waker = Arc::clone(&saved);
-        let (mut store, loaded) = FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one()))
-            .map_err(Fatal::Store)?;
+        let mut last_resort = LastResort::claim(path, environment, &settings).map_err(Fatal::Occupied)?;
+        let (mut store, opening) = disk::open(&settings.state_dir, Arc::clone(&saved))?;
+        let loaded = opening.loaded;
         let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
         let record = loaded.record;
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
@@ -157,11 +164,15 @@ impl Daemon {
         if handed_over {
             carry.hand_over();
         }
+        last_resort.take_over(&settings, !handed_over, now);
         take_over(board.as_mut(), &settings, &mut carry, |spec| handed_over || keeps(spec));
         let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
+        if let Some(fault) = opening.fault {
+            engine.handle_saved(now, Err(fault.to_string()));
+        }
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
         let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
@@ -194,6 +205,7 @@ impl Daemon {
             settings,
             clock,
             engine,
+            last_resort,
             store,
             saved,
             board,
@@ -226,6 +238,7 @@ impl Daemon {
             };
             // First of all, because nothing may be decided by an older reading than lies ready.
             self.take_readings();
+            self.take_openings();
             match fact {
                 Fact::Ask(Ask::Stop) => return,
                 Fact::Ask(Ask::Reload) => self.reload(),
@@ -270,8 +283,9 @@ impl Daemon {
 
     /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
     async fn end(mut self) {
-        let outputs = if handover::is_due(&self.environment) {
-            self.engine.handle_handover();
+        let hands_over = handover::is_due(&self.environment);
+        let outputs = if hands_over {
+            self.engine.handle_handover(self.clock.boot());
             "outputs stay as they are for the daemon that comes next"
         } else {
             self.engine.handle_stop(self.clock.boot());
@@ -284,6 +298,10 @@ impl Daemon {
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
             warn!("the twin's copy could not be kept at the end: {fault}");
+        }
+        // What is to be taken over, or could not be driven, is told to whoever comes.
+        if !hands_over && !self.engine.has_pin_faults() {
+            self.last_resort.leave();
         }
         info!("stopped");
     }
@@ -327,7 +345,8 @@ impl Daemon {
         // What the readings of just now asked for is done before the engine goes that asked for it.
         self.pump();
         let now = self.clock.boot();
-        self.release_outputs(now, &fresh);
+        self.last_resort.keep(&fresh, &[Driven::by(&self.settings)]);
+        let stuck = self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
         carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
         carry
@@ -360,6 +379,7 @@ impl Daemon {
             // The connection goes on, but the new engine does not know of it yet.
             self.engine.handle_hub(now, HubEvent::Up);
         }
+        self.last_resort.settle(&self.settings, &fresh, &stuck);
         self.local.reopen(fresh.socket.as_deref());
         self.settings = fresh;
         info!("the new configuration is in force");
@@ -373,8 +393,10 @@ impl Daemon {
         }
     }
 
-    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again.
-    fn release_outputs(&mut self, now: BootTime, fresh: &Settings) {
+    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again. Those that
+    /// could not be driven there.
+    fn release_outputs(&mut self, now: BootTime, fresh: &Settings) -> Vec<String> {
+        let mut stuck = Vec::new();
         for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
             if same_pin(&spec.name, &self.settings, fresh) {
                 continue;
@@ -383,9 +405,11 @@ impl Daemon {
                 let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
                 if let Err(fault) = self.board.drive(&actuation) {
                     error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
+                    stuck.push(spec.name.clone());
                 }
             }
         }
+        stuck
     }
 }
 

@@ -10,6 +10,7 @@ mod parts;
 mod provisioning;
 mod right;
 mod secrets;
+mod slips;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

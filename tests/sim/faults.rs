@@ -245,7 +245,8 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to hand over".into());
-        self.with_engine(|engine, _| engine.handle_handover())?;
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_handover(now))?;
         self.engine = None;
         self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;
         self.disk.flush();

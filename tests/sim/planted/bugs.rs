@@ -18,6 +18,7 @@ pub(crate) struct Bug {
 const SYNC: &str = "src/twin/sync.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
+const DURABILITY: &str = "src/engine/durability.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
@@ -149,7 +150,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "any-save-acknowledges",
         says: "the write of an older record acknowledges a newer one",
-        file: ENGINE,
+        file: DURABILITY,
         from: "take_if(|(waiting, _)| *waiting <= sequence)",
         to: "take_if(|(waiting, _)| *waiting <= sequence || PLANTED)",
     },
@@ -177,9 +178,9 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "save-not-tried-again",
         says: "after a full disk nothing is kept any more",
-        file: ENGINE,
-        from: "                if self.save != Save::Now {\n",
-        to: "                if self.save != Save::Now && !PLANTED {\n",
+        file: DURABILITY,
+        from: "                if !self.save.is_due() {\n",
+        to: "                if !self.save.is_due() && !PLANTED {\n",
     },
     Bug {
         name: "stop-row-forgotten",
@@ -386,8 +387,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "ended-override-comes-back",
         says: "an override that has ended is there again after a restart",
         file: "src/engine/hands.rs",
-        from: "        if !ended.is_empty() {\n            self.save = Save::Now;",
-        to: "        if !ended.is_empty() {\n            if !PLANTED { self.save = Save::Now; }",
+        from: "        if !ended.is_empty() {\n            self.save.want();",
+        to: "        if !ended.is_empty() {\n            if !PLANTED { self.save.want(); }",
     },
     Bug {
         name: "restart-chatters",
