@@ -80,7 +80,11 @@ pub fn safe(
     // Whoever was to take the outputs over did not live to do so.
     handover::take(environment);
     if boards.iter().all(|board| board.names().next().is_none()) {
-        drop(writeln!(out, "{} names no output, and no daemon left any: nothing is driven", config.display()));
+        drop(writeln!(
+            out,
+            "{} names no output, and no daemon left any: nothing is driven",
+            config.display()
+        ));
     }
     for outcome in boards.iter().flat_map(|board| board.leave(end.is_crash(), now)) {
         match outcome.result {
@@ -106,7 +110,8 @@ fn refusal(found: &Found) -> Option<String> {
     }
 }
 
-const UNKNOWN: &str = "you cannot see whether the daemon is running, and under it nothing is driven; ask as root";
+const UNKNOWN: &str =
+    "you cannot see whether the daemon is running, and under it nothing is driven; ask as root";
 
 /// Without a copy there is the file, and the lock in its state directory to tell of a daemon that could keep no copy.
 fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven, (String, Verdict)> {

@@ -213,7 +213,7 @@ fn an_output_that_is_handed_over_stays_as_it_is_until_a_sensor_speaks() {
         rig.pass(secs(60), |_| 26.0);
         let driven = rig.drives.len();
         let now = rig.now;
-    rig.engine.handle_handover(now);
+        rig.engine.handle_handover(now);
         rig.drain();
         assert_eq!(rig.drives.len(), driven, "the end moved it");
         let mut next = successor(&rig, &pwm());

@@ -11,6 +11,8 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+#[path = "durability_tests.rs"]
+mod durability;
 #[path = "hands_tests.rs"]
 mod hands;
 #[path = "life_tests.rs"]

@@ -56,7 +56,10 @@ impl Daemon {
     /// Goes on from a stored twin that came late, as after a reload.
     fn follow(&mut self, record: TwinRecord) {
         let version = record.desired_version.0;
-        info!(desired_version = version, "the stored twin is there now: desired version {version} is followed");
+        info!(
+            desired_version = version,
+            "the stored twin is there now: desired version {version} is followed"
+        );
         let now = self.clock.boot();
         let was_online = self.engine.sync().is_online();
         let carry = self.engine.carry();

@@ -68,15 +68,18 @@ impl Place {
     fn others(&self) -> Vec<(Process, Copy)> {
         let own = self.copy();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let copies = files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
-        let alive = copies.filter_map(|copy| Some((copy.daemon.clone().filter(|who| who.life() == Life::Lives)?, copy)));
+        let copies =
+            files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
+        let alive = copies
+            .filter_map(|copy| Some((copy.daemon.clone().filter(|who| who.life() == Life::Lives)?, copy)));
         alive.collect()
     }
 
     /// Who lives and drives one of these outputs already.
     fn rival(&self, boards: &[Driven]) -> Option<Occupied> {
         self.others().into_iter().find_map(|(process, copy)| {
-            let output = boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
+            let output =
+                boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
             Some(Occupied::Output { process: process.id, configuration: copy.configuration, output })
         })
     }
@@ -106,7 +109,9 @@ fn read(file: &Path) -> io::Result<Option<Copy>> {
             copy if copy.format == FORMAT => Ok(Some(copy)),
             copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
         },
-        Err(reason) if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(reason) if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(reason) => Err(reason),
     }
 }
@@ -207,9 +212,15 @@ impl LastResort {
         for outcome in outcomes {
             let output = outcome.output.as_str();
             match &outcome.result {
-                Ok(line) => info!(output, "output {output}, which the daemon before drove, is no more: {line}"),
+                Ok(line) => {
+                    info!(output, "output {output}, which the daemon before drove, is no more: {line}")
+                }
                 Err(fault) => {
-                    error!(output, "output {output}, which the daemon before drove, cannot be released: {}", fault.reason);
+                    error!(
+                        output,
+                        "output {output}, which the daemon before drove, cannot be released: {}",
+                        fault.reason
+                    );
                     stuck.push(outcome.output);
                 }
             }
@@ -249,7 +260,10 @@ impl LastResort {
 
 /// Of each board the outputs of these names.
 fn only(boards: &[Driven], names: &[String]) -> Vec<Driven> {
-    boards.iter().filter_map(|board| board.filtered(|output| names.iter().any(|name| name == output))).collect()
+    boards
+        .iter()
+        .filter_map(|board| board.filtered(|output| names.iter().any(|name| name == output)))
+        .collect()
 }
 
 /// What `twind safe` finds.

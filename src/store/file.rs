@@ -95,7 +95,8 @@ impl FileStore {
     pub fn start(dir: &Path, waker: Box<dyn Fn() + Send>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let dir = dir.to_owned();
-        let writer = Writer { shared: Arc::clone(&shared), waker, dir, number: 0, next: Generation::A, lock: None };
+        let writer =
+            Writer { shared: Arc::clone(&shared), waker, dir, number: 0, next: Generation::A, lock: None };
         let thread = thread::Builder::new().name("store".to_owned()).stack_size(STACK_BYTES);
         let writer = thread.spawn(move || writer.run())?;
         Ok(Self { shared, writer: Some(writer) })
@@ -250,7 +251,9 @@ impl Shared {
 }
 
 fn late() -> StoreFault {
-    StoreFault { reason: "the state directory can be used again; what it holds is looked at first".to_owned() }
+    StoreFault {
+        reason: "the state directory can be used again; what it holds is looked at first".to_owned(),
+    }
 }
 
 struct Writer {

@@ -92,7 +92,9 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
             sign(&lock._file);
             Ok(Claim::Held(lock))
         }
-        None => Err(StoreFault::new("lock", path, &io::Error::other("too many dead processes hang and hold it"))),
+        None => {
+            Err(StoreFault::new("lock", path, &io::Error::other("too many dead processes hang and hold it")))
+        }
     }
 }
 
@@ -115,7 +117,9 @@ fn attempt(file: &File) -> io::Result<Attempt> {
     for left in (0..ATTEMPTS).rev() {
         match file.try_lock() {
             // Its holder took the name away before we had it: what is locked now is nobody's place.
-            Ok(()) if file.metadata()?.nlink() == 0 => return Err(io::Error::other("it is just given up; try again")),
+            Ok(()) if file.metadata()?.nlink() == 0 => {
+                return Err(io::Error::other("it is just given up; try again"));
+            }
             Ok(()) => return Ok(Attempt::Locked),
             Err(TryLockError::WouldBlock) if left == 0 => break,
             Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_ATTEMPTS),

@@ -57,7 +57,9 @@ impl StoreFault {
 fn mends(kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind as Kind;
     match kind {
-        Kind::ReadOnlyFilesystem => " (remount it writable; a card that is worn out turns read-only by itself)",
+        Kind::ReadOnlyFilesystem => {
+            " (remount it writable; a card that is worn out turns read-only by itself)"
+        }
         Kind::StorageFull | Kind::QuotaExceeded => " (make room: df -h shows bytes, df -i inodes)",
         Kind::PermissionDenied => " (it must belong to the daemon's user: chown it)",
         Kind::AlreadyExists | Kind::NotADirectory => {

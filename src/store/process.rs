@@ -78,7 +78,8 @@ impl Process {
     /// A main thread that hangs in the kernel itself never comes back from there to control.
     fn is_killed(&self) -> bool {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.id)) else { return false };
-        let pending = status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+        let pending =
+            status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
         pending.filter_map(|set| u64::from_str_radix(set.trim(), 16).ok()).any(|set| set & KILLED != 0)
     }
 

@@ -51,6 +51,8 @@ cooling = "fan"
 heating = "heater"
 range = { min = 20.0, max = 28.0 }
 critical = 60.0
+hysteresis = 0.5
+limits = { min = 5.0, max = 45.0 }
 
 [local]
 socket = "twind.sock"

@@ -107,14 +107,20 @@ fn a_state_directory_that_is_somebody_elses() {
 
 /// The daemon in a mount namespace of its own, where the state directory is read-only.
 fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
-    let can = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
+    let can =
+        Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
     if !can || !rustix::process::geteuid().is_root() {
         eprintln!("skipped: nothing can be mounted here");
         return None;
     }
     let like = rig.command(&["run"]);
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\""]);
+    command.args([
+        "-m",
+        "sh",
+        "-c",
+        "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"",
+    ]);
     command.arg(rig.path("state")).arg(like.get_program()).args(like.get_args());
     for (name, value) in like.get_envs() {
         match value {

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 const ROWS: &str = "[outputs.fan.when]\ncrash = \"on\"\n";
-const LAMP: &str = "[outputs.lamp]\npin = 22\nproperty = \"lamp\"\nwhen = { crash = \"off\", stop = \"on\" }\n";
+const LAMP: &str =
+    "[outputs.lamp]\npin = 22\nproperty = \"lamp\"\nwhen = { crash = \"off\", stop = \"on\" }\n";
 const NOBODY: u32 = 65_534;
 
 fn site(rig: &Rig) -> String {
@@ -142,13 +143,17 @@ fn the_copy_of_another_daemon_is_left_alone() {
         let words = command.get_args().map(ToOwned::to_owned).collect::<Vec<_>>();
         assert_eq!(words.len(), 2);
         command = Command::new(command.get_program());
-        command.args(["safe", "--config"]).arg(rig.path("other.toml")).env("RUNTIME_DIRECTORY", rig.dir.path());
+        command
+            .args(["safe", "--config"])
+            .arg(rig.path("other.toml"))
+            .env("RUNTIME_DIRECTORY", rig.dir.path());
         say(command.env("SERVICE_RESULT", "signal"))
     };
     let said = other("[outputs]\n");
     assert_eq!((said.code, drives(&rig)), (0, (Some(500), Some(1000))), "{}{}", said.out, said.err);
     // It names what a running daemon drives.
-    let same = format!("[board]\ndriver = \"simulated\"\nfolder = \"{}/board\"\n[outputs.fan]\n", rig.dir_text());
+    let same =
+        format!("[board]\ndriver = \"simulated\"\nfolder = \"{}/board\"\n[outputs.fan]\n", rig.dir_text());
     let said = other(&same);
     assert_eq!((said.code, drives(&rig)), (77, (Some(500), Some(1000))), "{}{}", said.out, said.err);
 }

@@ -98,6 +98,8 @@ pub(crate) enum Event {
     Edit,
     /// It writes more often than a fetch can hold.
     Burst,
+    /// It writes without a pause, so many times more.
+    Storm(u32),
     /// Something goes wrong.
     Fault(usize),
     /// Something is put right again.
@@ -212,6 +214,8 @@ impl World {
         let first_call = world.sampling.wait(world.call_every);
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
+        world.plan_storm(seed, setup.pace.trouble);
+        world.plan_opening_of_the_disk();
         world.plan_hand();
         world
     }
@@ -291,6 +295,7 @@ impl World {
             Event::Burst => {
                 self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
             }
+            Event::Storm(left) => self.storm(left),
             Event::Fault(fault) => return self.fail(fault),
             Event::Mend(fault) => return self.mend(fault),
             Event::Hand => return self.hand(),
@@ -315,6 +320,7 @@ impl World {
             self.oracle.handle_notice(self.now, &notice, &self.disk, &self.plant)?;
         }
         if let Some((id, ends)) = self.disk.begin(self.now) {
+            self.oracle.handle_write(self.now)?;
             self.plan(ends, Event::Written(id));
         }
         for request in core::mem::take(&mut self.requests.0) {
@@ -364,7 +370,7 @@ impl World {
             wall: machine.wall.map(|(wall, _)| wall),
             handed: self.take_over(),
         };
-        self.oracle.handle_start(now, &start, &self.hub, &self.plant.drives)?;
+        self.oracle.handle_start(now, &start, &self.hub, &self.disk, &self.plant.drives)?;
         let mut carry = Carry::at_start(machine);
         if let Some(handed) = &start.handed {
             carry.hand_over();
@@ -378,6 +384,7 @@ impl World {
         self.oracle.check_start(&start, &engine)?;
         self.engine = Some(engine);
         self.with_engine(|engine, _| engine.handle_timeout(now))?;
+        self.tell_closed_disk()?;
         for sensor in 0..self.sensors.len() {
             self.sensors[sensor].restart();
             let first = self.now + self.sampling.between((ms(1), ms(800)));

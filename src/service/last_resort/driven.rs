@@ -67,7 +67,8 @@ impl Driven {
 
     /// An output of ours that is on a wire of the other's.
     pub(super) fn shares(&self, other: &Self) -> Option<String> {
-        let shared = |ours: &&Output| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
+        let shared =
+            |ours: &&Output| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
         self.outputs.iter().find(shared).map(|output| output.name.clone())
     }
 
@@ -88,7 +89,8 @@ impl Driven {
     }
 
     fn wire(&self, output: &Output) -> String {
-        let is_file = DRIVERS.iter().any(|driver| driver.name == self.driver && driver.wiring == Wiring::Files);
+        let is_file =
+            DRIVERS.iter().any(|driver| driver.name == self.driver && driver.wiring == Wiring::Files);
         match &output.line {
             Some(line) if !is_file => line.wire(),
             _ => format!("file {} in {}", output.name, self.folder.display()),

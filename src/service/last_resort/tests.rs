@@ -20,7 +20,8 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("key"), "c2VjcmV0").unwrap();
         fs::set_permissions(dir.path().join("key"), Permissions::from_mode(0o600)).unwrap();
-        let environment = Environment { runtime_directory: Some(dir.path().join("run")), ..Environment::default() };
+        let environment =
+            Environment { runtime_directory: Some(dir.path().join("run")), ..Environment::default() };
         Self { dir, environment }
     }
 

@@ -70,7 +70,8 @@ fn check_free(path: &Path) -> io::Result<()> {
 
 /// A process that was killed and hangs in the kernel keeps its sockets, and never answers.
 fn is_dead(connected: &OwnedFd) -> bool {
-    let listener = socket_peercred(connected).ok().and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok());
+    let listener =
+        socket_peercred(connected).ok().and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok());
     listener.and_then(Process::of).is_some_and(|listener| listener.life() == Life::Dead)
 }
 

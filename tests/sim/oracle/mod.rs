@@ -11,7 +11,8 @@
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
-//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
+//! 11. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
+//! 12. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -19,6 +20,7 @@
 mod copies;
 mod fan;
 mod hands;
+mod keeping;
 mod meaning;
 mod rank;
 mod room;
@@ -34,6 +36,7 @@ use copies::Copies;
 use core::time::Duration;
 use hands::Hands;
 pub(crate) use hands::Start;
+use keeping::Keeping;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
@@ -74,6 +77,7 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Oracle {
     spec: EngineSpec,
     copies: Copies,
+    keeping: Keeping,
     judge: Judge,
     hands: Hands,
     shapes: Shapes,
@@ -91,6 +95,7 @@ impl Oracle {
         let off = site.probes.iter().map(|probe| probe.offset.abs() + probe.noise).fold(0.0, f64::max);
         Self {
             copies: Copies::new(spec),
+            keeping: Keeping::default(),
             judge: Judge::new(spec),
             hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
@@ -107,8 +112,10 @@ impl Oracle {
         now: BootTime,
         start: &Start<'_>,
         hub: &Hub,
+        disk: &Disk,
         drives: &[u16],
     ) -> Result<(), String> {
+        self.keeping.restart(start.at, disk);
         if start.record.is_some_and(|record| record.known_time > self.latest_wall) {
             return Err("started with a time that it never was".into());
         }
@@ -232,6 +239,7 @@ impl Oracle {
         disk: &Disk,
         plant: &Plant,
     ) -> Result<(), String> {
+        self.keeping.handle_notice(now, notice);
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),
@@ -243,6 +251,11 @@ impl Oracle {
             _ => true,
         };
         if caused { Ok(()) } else { Err(format!("complains without cause: {notice}")) }
+    }
+
+    /// The disk begins to write a record.
+    pub(crate) fn handle_write(&mut self, now: Duration) -> Result<(), String> {
+        self.keeping.handle_write(now)
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.
@@ -323,7 +336,8 @@ impl Oracle {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
-        self.traffic.look(scene, has_temperature)
+        self.keeping.look(at, scene.disk)?;
+        self.traffic.look(scene, has_temperature, &self.keeping)
     }
 
     fn check_causes(
