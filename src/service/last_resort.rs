@@ -26,8 +26,8 @@ use tracing::{error, info, warn};
 const FORMAT: u64 = 1;
 /// More than any site has.
 const BYTES_MAX: u64 = 1024 * 1024;
-const COPY: &str = "outputs.";
-const LOCK: &str = "lock.";
+const COPY: &str = ".outputs.";
+const LOCK: &str = ".lock.";
 
 /// What a daemon leaves to whoever comes after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

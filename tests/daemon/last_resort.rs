@@ -40,7 +40,7 @@ fn drives(rig: &Rig) -> (Option<u16>, Option<u16>) {
 /// What the runtime directory holds of copies.
 fn copies(rig: &Rig) -> usize {
     let names = fs::read_dir(rig.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    names.filter(|name| name.to_string_lossy().starts_with("outputs.")).count()
+    names.filter(|name| name.to_string_lossy().starts_with(".outputs.")).count()
 }
 
 #[test]

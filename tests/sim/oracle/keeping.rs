@@ -60,8 +60,9 @@ impl Keeping {
         self.alarm_since
     }
 
-    pub(crate) fn look(&self, now: Duration, disk: &Disk) -> Result<(), String> {
-        if self.closed_at_start && disk.full && self.alarm_since.is_none() {
+    pub(crate) fn look(&mut self, now: Duration, disk: &Disk) -> Result<(), String> {
+        self.closed_at_start &= disk.full;
+        if self.closed_at_start && self.alarm_since.is_none() {
             return Err("the disk cannot be written since the start, and nobody is told".into());
         }
         let tried = disk.failed_at.unwrap_or_default() + RETRY + disk.patience() * 2 + self.wait(now);
