@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod carry;
+mod decisions;
 mod durability;
 mod hands;
 mod methods;
@@ -23,9 +24,7 @@ pub use trail::CHANGES_MAX;
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{Outputs, Situation};
-use crate::control::{
-    Actuation, Cause, ClimateSpec, OutputId, OutputSpec, PinFault, PropertyMap, Reading, SensorSpec,
-};
+use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, Reading, SensorSpec};
 use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
@@ -156,7 +155,7 @@ impl Engine {
             answers: VecDeque::new(),
             machine: carry.machine,
             recorded_at,
-            trail: carry.trail,
+            trail: carry.trail.of(&spec.outputs),
             spec,
         }
     }
@@ -206,30 +205,6 @@ impl Engine {
         self.sensors.observe(reading);
         self.step(now);
         self.absorb(now);
-    }
-
-    /// Takes the outcome of an actuation.
-    pub fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
-        let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
-        let output = spec.name.clone();
-        match outcome {
-            Ok(()) => {
-                if self.pin_faults.remove(&actuation.output.0).is_some() {
-                    self.notices.push_back(Notice::PinMended { output: output.clone() });
-                }
-                let Actuation { drive, cause, at, .. } = actuation;
-                let by = self.author(actuation.output).filter(|_| cause == Cause::Override);
-                let turned = self.trail.note(at, &output, drive, (cause, by));
-                let (permille, cause) = (drive.get(), cause.to_string());
-                self.notices.push_back(Notice::Driven { output, permille, cause, by, turned });
-            }
-            Err(PinFault { reason }) => {
-                self.outputs.forget(actuation.output);
-                if self.pin_faults.insert(actuation.output.0, reason.clone()).as_ref() != Some(&reason) {
-                    self.notices.push_back(Notice::PinFault { output, reason });
-                }
-            }
-        }
     }
 
     /// Does what is due.
@@ -397,6 +372,7 @@ impl Engine {
             silent_since: self.silent_since,
         };
         self.actuations.extend(self.outputs.step(now, situation));
+        self.tell_decisions(now);
         self.tell_speeds();
     }
 

@@ -6,10 +6,12 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::ask::Fault;
+use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, hardware, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
+use twind::text::{self, Line};
 
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
@@ -37,10 +39,10 @@ fn main() -> ExitCode {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => {
-            with_local(&config.config, &environment, |local| status(local, json, changes))
+            to_look(&config.config, &environment, |local| status(local, json, changes))
         }
         Command::Watch { changes, config } => {
-            with_local(&config.config, &environment, |local| watch(local, changes))
+            to_look(&config.config, &environment, |local| watch(local, changes))
         }
         Command::Override { output, setting, lasts, config } => {
             match hand::Order::parse(&setting, lasts.as_deref()) {
@@ -48,17 +50,26 @@ fn main() -> ExitCode {
                 Err(fault) => wrong_usage(&fault),
             }
         }
-        Command::Twin { half, config } => with_local(&config.config, &environment, |local| twin(local, half)),
+        Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
 
 fn run(path: &Path, environment: &Environment) -> u8 {
-    service::start_log();
+    let log = match service::start_log() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("twind: the system refused to let twind start: no thread for the log: {error}");
+            return INTERNAL;
+        }
+    };
     match service::run(path, environment) {
-        Ok(()) => 0,
+        Ok(()) => {
+            log.end();
+            0
+        }
         Err(fatal) => {
-            service::log_fatal(&fatal);
+            log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
                 Fatal::Occupied(_) | Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
@@ -68,7 +79,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
-    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
     let outcome = match check::check(path, environment, out, err) {
         check::Outcome::Right if hardware => hardware::check(path, environment, out),
         outcome => outcome,
@@ -80,16 +91,22 @@ fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     }
 }
 
-/// What a command does that meets the daemon or its record.
+/// What a command does that looks at the daemon or its record.
+fn to_look(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
+    config::load_local_to_look(path, environment)
+        .map_or_else(|faults| wrong(&faults), |local| command(&local))
+}
+
+/// What a command does that gives the daemon an order.
 fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
-    match status::status(&local.socket, json, changes) {
+    match status::status(local, json, changes) {
         Ok(page) => {
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(io::stdout(), "{}", page.trim_end());
+            let _ = writeln!(Printed(io::stdout()), "{}", page.trim_end());
             0
         }
         Err(fault) => unanswered(&fault),
@@ -97,13 +114,13 @@ fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
 }
 
 fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
-    watch::watch(&local.socket, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
+    watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
-            let _ = writeln!(io::stdout(), "{line}");
+            let _ = writeln!(Printed(io::stdout()), "{line}");
             0
         }
         Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
@@ -111,7 +128,7 @@ fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
 }
 
 fn unanswered(fault: &Fault) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     match fault {
         Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
         Fault::Denied(_) => NOT_PERMITTED,
@@ -120,14 +137,14 @@ fn unanswered(fault: &Fault) -> u8 {
 }
 
 fn wrong_usage(fault: &str) -> u8 {
-    eprintln!("twind: {fault}");
+    eprintln!("twind: {}", Line(fault));
     USAGE
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
     match twin::read(local, half) {
         Ok(copy) => {
-            copy.notes.iter().for_each(|note| eprintln!("twind: {note}"));
+            copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
             // A reader that went away, such as `head`, is no failure.
             let _ = writeln!(io::stdout(), "{}", copy.json);
             0
@@ -140,7 +157,7 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
             NOT_PERMITTED
         }
         Err(twin::Fault::Store(fault)) => {
-            eprintln!("twind: the local copy cannot be read: {fault}");
+            eprintln!("twind: the local copy cannot be read: {}", Line(fault));
             INTERNAL
         }
     }
@@ -159,6 +176,6 @@ fn safe(path: &Path, environment: &Environment) -> u8 {
 }
 
 fn wrong(faults: &ConfigFaults) -> u8 {
-    eprintln!("{faults}");
+    eprintln!("{}", text::escape_lines(&faults.to_string()));
     if faults.is_denied { NOT_PERMITTED } else { CONFIG }
 }

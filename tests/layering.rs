@@ -9,30 +9,34 @@ use std::path::Path;
 /// A room and the rooms that it may name, besides itself.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
-    ("twin", &["units"]),
-    ("control", &["units", "twin"]),
-    ("report", &["units", "twin", "control"]),
-    ("engine", &["units", "twin", "control", "report"]),
-    ("hub", &["units", "twin"]),
-    ("board", &["units", "control"]),
-    ("sensors", &["units", "control"]),
-    ("store", &["units", "twin"]),
-    ("config", &["units", "twin", "control", "report", "engine", "hub", "board", "sensors", "store"]),
+    ("text", &[]),
+    ("twin", &["units", "text"]),
+    ("control", &["units", "text", "twin"]),
+    ("report", &["units", "text", "twin", "control"]),
+    ("engine", &["units", "text", "twin", "control", "report"]),
+    ("hub", &["units", "text", "twin"]),
+    ("board", &["units", "text", "control"]),
+    ("sensors", &["units", "text", "control"]),
+    ("store", &["units", "text", "twin"]),
+    ("config", &["units", "text", "twin", "control", "report", "engine", "hub", "board", "sensors", "store"]),
     (
         "service",
-        &["units", "twin", "control", "report", "engine", "hub", "board", "sensors", "store", "config"],
+        &[
+            "units", "text", "twin", "control", "report", "engine", "hub", "board", "sensors", "store",
+            "config",
+        ],
     ),
     (
         "cli",
         &[
-            "units", "twin", "control", "report", "engine", "hub", "board", "sensors", "store", "config",
-            "service",
+            "units", "text", "twin", "control", "report", "engine", "hub", "board", "sensors", "store",
+            "config", "service",
         ],
     ),
 ];
 
 /// The rooms that are the core.
-const CORE: &[&str] = &["units", "twin", "control", "report", "engine"];
+const CORE: &[&str] = &["units", "text", "twin", "control", "report", "engine"];
 
 /// What stands at the head of every core file.
 const DENIED: &str = "#![deny(clippy::disallowed_methods, clippy::disallowed_types)]";

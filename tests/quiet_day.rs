@@ -199,7 +199,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
             engine.handle_timeout(now);
         }
         let mut line = Line(Vec::new());
-        pump(&mut engine, now, &mut disk, &mut Board, &mut line);
+        pump(&mut engine, now, &mut disk, &mut Board, &mut line, &mut Vec::new());
         answers.extend(line.0.into_iter().map(|request| (now + LATENCY, hub.answer(request))));
     }
 }

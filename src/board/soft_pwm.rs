@@ -3,8 +3,13 @@
 //!
 //! It serves both drivers of real pins. rppal has such a thread of its own, but that one asks for the highest real-time
 //! priority, spins for up to 200 µs in each half period, pulses even when the duty is full, and keeps whoever ends it
-//! waiting for a period. This one sleeps, rests at 0 and at full, and takes a new duty at once. Deliberately absent:
-//! frequencies above 1 kHz, which are the hardware's.
+//! waiting for a period. This one sleeps, and rests at 0 and at full.
+//!
+//! A period ends with the share that it began with, and the next begins with the last one ordered: so orders that come
+//! more often than periods do not distort the duty. 0 and full act at once, since they may be a safety's. They cannot
+//! distort it either, because they do not begin a period: whatever share follows within it goes on where the period is.
+//! In each period the line is on for no less than the least share in force in it, and no more than the greatest.
+//! Deliberately absent: frequencies above 1 kHz, which are the hardware's.
 
 use super::wires::Level;
 use crate::control::PinFault;
@@ -12,6 +17,7 @@ use crate::units::Permille;
 use core::time::Duration;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// A line that is switched by a thread. Dropped, it rests: on if it was full, else off.
 pub(super) struct SoftPwm {
@@ -36,7 +42,8 @@ impl SoftPwm {
         let (reporter, faults) = sync_channel(1);
         let period = Duration::from_secs(1) / frequency_hz.max(1);
         let switch = Switch { level, inverted, faults: reporter };
-        let run = move || run(switch, period, present, &receiver);
+        let started = Instant::now();
+        let run = move || run(switch, Wave::new(period, present), &|| started.elapsed(), &receiver);
         let thread = thread::Builder::new()
             .name("soft-pwm".to_owned())
             .spawn(run)
@@ -44,7 +51,7 @@ impl SoftPwm {
         Ok(Self { orders: Some(orders), faults, thread: Some(thread) })
     }
 
-    /// A new duty, from now on. What went wrong with the line before is told here, once.
+    /// A new duty, from the next period on; 0 and full at once. What went wrong with the line before is told here, once.
     ///
     /// # Errors
     /// Why the line could not be switched.
@@ -85,28 +92,84 @@ impl Switch {
     }
 }
 
-fn run(mut switch: Switch, period: Duration, present: Permille, orders: &Receiver<Permille>) {
-    let mut drive = present;
-    loop {
-        // At rest nobody wakes up.
-        while drive.is_zero() || drive == Permille::FULL {
-            switch.set(!drive.is_zero());
-            match orders.recv() {
-                Ok(order) => drive = order,
-                Err(_) => return,
-            }
+/// When the line is on, by a clock that somebody else reads.
+struct Wave {
+    period: Duration,
+    /// The share in force.
+    share: Permille,
+    /// The share from the next period on.
+    next: Permille,
+    /// When the present period began.
+    began: Duration,
+    /// Since when the line rests at its level; `None` if that is for longer than anybody knows.
+    rests_since: Option<Duration>,
+}
+
+impl Wave {
+    fn new(period: Duration, present: Permille) -> Self {
+        Self { period, share: present, next: present, began: Duration::ZERO, rests_since: None }
+    }
+
+    fn order(&mut self, now: Duration, share: Permille) {
+        self.turn_over(now);
+        let (rested, rests) = (is_rest(self.share), is_rest(share));
+        self.next = share;
+        if rests && share != self.share {
+            self.rests_since = Some(now);
         }
-        let on = period * u32::from(drive.get()) / 1000;
-        for (is_on, span) in [(true, on), (false, period - on)] {
-            switch.set(is_on);
-            match orders.recv_timeout(span) {
-                Ok(order) => {
-                    drive = order;
-                    break;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return switch.set(false),
-            }
+        if rested && !rests && self.rests_since.is_none_or(|since| now - since >= self.period) {
+            // Nothing of the period before is left to be finished.
+            self.began = now;
+        }
+        if rested || rests {
+            self.share = share;
+        }
+    }
+
+    /// Is the line on, and until when if nothing is ordered? `None`: it rests.
+    fn level(&mut self, now: Duration) -> (bool, Option<Duration>) {
+        self.turn_over(now);
+        if is_rest(self.share) {
+            return (!self.share.is_zero(), None);
+        }
+        let falls = self.began + self.period * u32::from(self.share.get()) / 1000;
+        if now < falls { (true, Some(falls)) } else { (false, Some(self.began + self.period)) }
+    }
+
+    /// Begins the period in which this moment lies. One that is late is not made up for.
+    fn turn_over(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.began);
+        if passed >= self.period {
+            let into_ns = passed.as_nanos() % self.period.as_nanos().max(1);
+            self.began = now.saturating_sub(Duration::from_nanos(u64::try_from(into_ns).unwrap_or_default()));
+            self.share = self.next;
+        }
+    }
+}
+
+fn is_rest(share: Permille) -> bool {
+    share.is_zero() || share == Permille::FULL
+}
+
+fn run(mut switch: Switch, mut wave: Wave, clock: &dyn Fn() -> Duration, orders: &Receiver<Permille>) {
+    let mut last = None;
+    loop {
+        let (on, until) = wave.level(clock());
+        // At rest each order sets the line, in case something else has.
+        if until.is_none() || last != Some(on) {
+            switch.set(on);
+            last = Some(on);
+        }
+        let ordered = match until {
+            // At rest nobody wakes up.
+            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => orders.recv_timeout(until.saturating_sub(clock())),
+        };
+        match ordered {
+            Ok(share) => wave.order(clock(), share),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if until.is_none() => return,
+            Err(RecvTimeoutError::Disconnected) => return switch.set(false),
         }
     }
 }
@@ -154,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn full_and_zero_rest_at_their_level_and_a_new_share_does_not_wait_for_the_period() {
+    fn full_and_zero_rest_at_their_level_and_do_not_wait_for_the_period() {
         // A period of a second: a share of a half would hold the line for half a second.
         let (mut pwm, seen) = start(1, false, false);
         assert!(!next(&seen));
@@ -163,6 +226,85 @@ mod tests {
             assert_eq!(next(&seen), level, "{drive}");
         }
         assert!(seen.try_recv().is_err(), "and nothing is switched meanwhile");
+    }
+
+    const EVERY: Duration = Duration::from_millis(100);
+
+    /// For what part of this time a line is on that gets these orders in turn, one every 100 ms, by a clock of ours; also
+    /// how often it is switched on.
+    fn duty(frequency_hz: u32, offset: Duration, orders: &[u16], lasts: Duration) -> (f64, u32) {
+        let period = Duration::from_secs(1) / frequency_hz;
+        let mut wave = Wave::new(period, Permille::ZERO);
+        let (mut now, mut on_for, mut pulses, mut was_on) = (offset, Duration::ZERO, 0, false);
+        let mut due = orders.iter().cycle();
+        while now < offset + lasts {
+            let next_order = now + EVERY;
+            wave.order(now, permille(*due.next().unwrap()));
+            while now < next_order {
+                let (on, until) = wave.level(now);
+                let until = until.unwrap_or(next_order).min(next_order);
+                pulses += u32::from(on && !was_on);
+                was_on = on;
+                if on {
+                    on_for += until - now;
+                }
+                assert!(until > now, "it would spin at {now:?}");
+                now = until;
+            }
+        }
+        (on_for.as_secs_f64() / lasts.as_secs_f64(), pulses)
+    }
+
+    #[test]
+    fn an_order_every_100_ms_leaves_the_duty_what_is_asked_from_1_hz_to_1_khz() {
+        let lasts = Duration::from_secs(100);
+        for frequency_hz in [1, 2, 3, 5, 7, 10, 13, 50, 99, 100, 333, 1000] {
+            for asked in [1, 20, 220, 440, 500, 780, 999] {
+                let (duty, pulses) = duty(frequency_hz, Duration::from_millis(37), &[asked], lasts);
+                let off = (duty - f64::from(asked) / 1000.0).abs();
+                assert!(off < 0.005, "{asked} permille at {frequency_hz} Hz gives {duty}");
+                assert!(pulses.abs_diff(frequency_hz * 100) <= 1, "{pulses} pulses at {frequency_hz} Hz");
+            }
+        }
+    }
+
+    #[test]
+    fn no_mix_of_orders_gives_more_or_less_than_was_asked_at_any_time() {
+        let lasts = Duration::from_secs(100);
+        for frequency_hz in [1, 2, 3, 5, 7, 10, 13, 50, 333, 1000] {
+            for (orders, least, greatest) in [
+                (&[0, 220][..], 0.0, 0.22),
+                (&[220, 1000], 0.22, 1.0),
+                (&[220, 0, 220, 0, 440], 0.0, 0.44),
+                (&[300, 310, 320, 330, 340, 350], 0.30, 0.35),
+            ] {
+                let (duty, _) = duty(frequency_hz, Duration::ZERO, orders, lasts);
+                assert!(
+                    (least - 0.005..=greatest + 0.005).contains(&duty),
+                    "{orders:?} at {frequency_hz} Hz gives {duty}"
+                );
+            }
+            // Half of the time each; begun anew by each order, a period of a second would be full all of the time.
+            let (half_full, _) = duty(frequency_hz, Duration::ZERO, &[220, 1000], lasts);
+            assert!((0.55..0.75).contains(&half_full), "at {frequency_hz} Hz: {half_full}");
+        }
+    }
+
+    #[test]
+    fn zero_and_full_act_at_once_and_a_share_after_a_long_rest_does_too() {
+        let second = Duration::from_secs(1);
+        let mut wave = Wave::new(second, Permille::ZERO);
+        let at = |ms| Duration::from_millis(ms);
+        wave.order(at(2300), permille(500));
+        assert_eq!(wave.level(at(2300)), (true, Some(at(2800))), "nothing is left to be finished");
+        wave.order(at(2400), Permille::ZERO);
+        assert_eq!(wave.level(at(2400)), (false, None));
+        wave.order(at(2500), Permille::FULL);
+        assert_eq!(wave.level(at(2500)), (true, None));
+        wave.order(at(2900), permille(500));
+        assert_eq!(wave.level(at(2900)), (false, Some(at(3300))), "the second half of the period");
+        wave.order(at(3000), permille(200));
+        assert_eq!(wave.level(at(3300)), (true, Some(at(3500))), "from the next period on");
     }
 
     #[test]

@@ -10,13 +10,20 @@ use super::gpiochip::Edges;
 use super::{BoardSettings, TachSettings};
 use crate::control::{OutputId, PinFault};
 use crate::units::BootTime;
+use core::convert::Infallible;
 use core::time::Duration;
-use std::fs;
-use std::io;
+use rustix::fs::OFlags;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
+/// How long a thread that is to end is waited for.
+const END_PATIENCE: Duration = Duration::from_millis(200);
+/// More than any speed takes in a file.
+const SPEED_BYTES_MAX: u64 = 64;
 /// Between two looks.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -33,11 +40,13 @@ pub struct Speed {
     pub is_news: bool,
 }
 
-/// The thread that counts. Dropped, it ends at once.
+/// The thread that counts. Dropped, it ends at once, and its lines are free; one that is stuck in a look is left to
+/// itself.
 pub struct Tachs {
     /// `None` only while dropping.
     stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Breaks off when the thread has ended.
+    ended: Receiver<Infallible>,
 }
 
 impl Tachs {
@@ -58,19 +67,20 @@ impl Tachs {
         if counters.is_empty() {
             return Ok(None);
         }
-        let (stop, stopped) = channel();
-        let run = move || run(counters, &clock, &deliver, &stopped);
-        let thread = thread::Builder::new().name("tach".to_owned()).spawn(run)?;
-        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+        let ((stop, stopped), (ending, ended)) = (channel(), channel());
+        let run = move || {
+            run(counters, &clock, &deliver, &stopped);
+            drop(ending);
+        };
+        thread::Builder::new().name("tach".to_owned()).spawn(run)?;
+        Ok(Some(Self { stop: Some(stop), ended }))
     }
 }
 
 impl Drop for Tachs {
     fn drop(&mut self) {
         self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(END_PATIENCE);
     }
 }
 
@@ -89,9 +99,22 @@ pub(super) struct File(pub(super) PathBuf);
 impl Turns for File {
     fn look(&mut self, _elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
         let fault = |why: &str| PinFault { reason: format!("{}: {why}", self.0.display()) };
-        let text = fs::read_to_string(&self.0).map_err(|error| fault(&error.to_string()))?;
+        let text = self.read().map_err(|error| fault(&error.to_string()))?;
         let number = text.trim().parse().ok().filter(|rpm: &f64| rpm.is_finite() && *rpm >= 0.0);
         number.map(Some).ok_or_else(|| fault("it holds no speed"))
+    }
+}
+
+impl File {
+    /// Never waits for the other end of a pipe.
+    fn read(&self) -> io::Result<String> {
+        if !fs::metadata(&self.0)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.0)?;
+        let mut text = String::new();
+        file.take(SPEED_BYTES_MAX).read_to_string(&mut text).map(|_| text)
     }
 }
 
@@ -230,6 +253,13 @@ mod tests {
         fs::remove_file(&file).unwrap();
         let speed = counter.look(at(1), Some(WINDOW)).unwrap();
         assert!(speed.rpm.unwrap_err().reason.contains("fan.rpm: No such file"));
+    }
+
+    #[test]
+    fn a_thread_that_is_stuck_in_a_look_is_left_to_itself() {
+        let ((stop, stopped), (_stuck, ended)) = (channel(), channel());
+        drop(Tachs { stop: Some(stop), ended });
+        assert!(stopped.recv().is_err(), "it has been asked to end");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How commands ask the running daemon: one call over its local socket, and each way to fail by its name.
 
+use crate::config::LocalSettings;
 use crate::service::INTERFACE;
 use crate::service::varlink::{Call, CallError, Inbox, read_reply};
 use core::fmt;
@@ -39,7 +40,8 @@ impl fmt::Display for Fault {
             ),
             Self::Denied(socket) => write!(
                 f,
-                "you may not do this at {}; ask as root or as a member of the socket's group (twind)",
+                "you may not do this at {}; ask as root or as a member of the socket's group (`sudo adduser USER twind`, then \
+                 log in anew)",
                 socket.display()
             ),
             Self::Busy => f.write_str("the daemon has too many clients just now; try again"),
@@ -54,6 +56,21 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// Calls a method of the daemon that changes nothing: where orders are given, or, for whoever may not go in there, where all
+/// may look.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn look(local: &LocalSettings, method: &str, parameters: &Value) -> Result<Value, Fault> {
+    match (ask(&local.socket, method, parameters), &local.look_socket) {
+        (Err(denied @ Fault::Denied(_)), Some(socket)) => match ask(socket, method, parameters) {
+            Err(Fault::NoDaemon(_)) => Err(denied),
+            answer => answer,
+        },
+        (answer, _) => answer,
+    }
+}
 
 /// Calls a method of the daemon.
 ///

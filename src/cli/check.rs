@@ -5,6 +5,7 @@
 use crate::config::{self, Environment, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
 use crate::hub::{HubSettings, Identity, Source, Transport};
+use crate::service::socket_remark;
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -40,6 +41,11 @@ pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write, err: &
 fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let Settings { engine, hub, .. } = settings;
     writeln!(out, "{} is right", path.display())?;
+    for (socket, is_for_orders) in [(&settings.socket, true), (&settings.look_socket, false)] {
+        if let Some(remark) = socket.as_ref().and_then(|socket| socket_remark(socket, is_for_orders)) {
+            writeln!(out, "WARN     {remark}")?;
+        }
+    }
     where_to(hub, out)?;
     for (id, output) in engine.outputs.iter().enumerate() {
         let kind = match output.kind {

@@ -2,6 +2,7 @@
 
 use super::ask::{Fault, ask};
 use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN};
+use crate::text;
 use crate::units::Permille;
 use core::time::Duration;
 use humantime::{format_duration, parse_duration};
@@ -48,7 +49,7 @@ fn percentage(text: &str) -> Option<Permille> {
     Permille::from_percent(text.strip_suffix('%')?.trim().parse().ok()?)
 }
 
-/// Gives the order to the daemon; the line to print.
+/// Gives the order to the daemon; what to print: what was ordered, and below it what holds it back.
 ///
 /// # Errors
 /// Why it is not taken.
@@ -57,8 +58,11 @@ pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> 
         Order::Set(drive, lasts) => {
             let (percent, seconds) = (drive.percent(), lasts.as_secs());
             let parameters = json!({ "output": output, "percent": percent, "seconds": seconds });
-            ask(socket, "SetOverride", &parameters)?;
-            Ok(format!("{output}: {percent}% for {}", format_duration(lasts)))
+            let answer = ask(socket, "SetOverride", &parameters)?;
+            let held =
+                answer["held"]["text"].as_str().map(|held| format!("\n{output}: {}", text::escape(held)));
+            let held = held.unwrap_or_default();
+            Ok(format!("{output}: {percent}% for {}{held}", format_duration(lasts)))
         }
         Order::Clear => {
             ask(socket, "ClearOverride", &json!({ "output": output }))?;

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod check;
 pub mod hand;
 pub mod hardware;
+pub mod printed;
 pub mod safe;
 pub mod status;
 pub mod twin;

@@ -8,6 +8,7 @@ use crate::config::{self, ConfigFaults, Environment};
 use crate::service::handover;
 use crate::service::last_resort::{self, Driven, Found};
 use crate::store::{self, Holder, Life};
+use crate::text::{Line, escape_lines};
 use crate::units::BootTime;
 use std::io::Write;
 use std::path::Path;
@@ -36,7 +37,8 @@ impl End<'_> {
     }
 }
 
-/// Drives every output to its last row, and says so. `now` is only written down.
+/// Drives every output to its last row, and says so. `now` is only written down. A reader that went away keeps no output
+/// from its row.
 pub fn safe(
     config: &Path,
     environment: &Environment,
@@ -45,11 +47,9 @@ pub fn safe(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Verdict {
-    // A reader that went away must not keep the outputs from their rows.
-    let mut complain = |text: &str| drop(writeln!(err, "twind: {text}"));
     let found = last_resort::find(config, environment);
     if let Some(reason) = refusal(&found) {
-        complain(&reason);
+        complain(err, &reason);
         return Verdict::Refused;
     }
     if end.0.is_some() && !end.is_crash() && handover::is_due(environment) {
@@ -61,41 +61,50 @@ pub fn safe(
         Ok(Some(boards)) => boards,
         without => {
             if let Err(reason) = without {
-                complain(&format!("what was last driven {reason}; going by {}", config.display()));
+                let file = config.display();
+                complain(
+                    err,
+                    &format!("the copy of what was driven is of no use: {reason}; going by {file}"),
+                );
                 verdict = Verdict::Failed;
             }
             match named_by_the_file(config, environment) {
                 Ok(board) => vec![board],
-                Err((reason, verdict)) => {
-                    complain(&reason);
-                    return verdict;
+                Err(Unnamed::Refused(reason)) => {
+                    complain(err, &reason);
+                    return Verdict::Refused;
+                }
+                Err(Unnamed::Wrong(faults)) => {
+                    drop(writeln!(err, "{}", escape_lines(&faults.to_string())));
+                    return if faults.is_denied { Verdict::Refused } else { Verdict::Wrong };
                 }
             }
         }
     };
     if let Some(rival) = last_resort::rival(config, environment, &boards) {
-        complain(&rival.to_string());
+        complain(err, &rival.to_string());
         return Verdict::Refused;
     }
     // Whoever was to take the outputs over did not live to do so.
     handover::take(environment);
     if boards.iter().all(|board| board.names().next().is_none()) {
-        drop(writeln!(
-            out,
-            "{} names no output, and no daemon left any: nothing is driven",
-            config.display()
-        ));
+        let file = Line(config.display());
+        drop(writeln!(out, "{file} names no output, and no daemon left any: nothing is driven"));
     }
     for outcome in boards.iter().flat_map(|board| board.leave(end.is_crash(), now)) {
         match outcome.result {
-            Ok(line) => drop(writeln!(out, "{line}")),
+            Ok(line) => drop(writeln!(out, "{}", Line(line))),
             Err(fault) => {
-                complain(&format!("output {} cannot be driven: {}", outcome.output, fault.reason));
+                complain(err, &format!("output {} cannot be driven: {}", outcome.output, fault.reason));
                 verdict = Verdict::Failed;
             }
         }
     }
     verdict
+}
+
+fn complain(err: &mut dyn Write, text: &str) {
+    drop(writeln!(err, "twind: {}", Line(text)));
 }
 
 /// Why nothing may be driven now.
@@ -113,13 +122,15 @@ fn refusal(found: &Found) -> Option<String> {
 const UNKNOWN: &str =
     "you cannot see whether the daemon is running, and under it nothing is driven; ask as root";
 
+/// Why the file does not say what to drive.
+enum Unnamed {
+    Wrong(ConfigFaults),
+    Refused(String),
+}
+
 /// Without a copy there is the file, and the lock in its state directory to tell of a daemon that could keep no copy.
-fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven, (String, Verdict)> {
-    let wrong = |faults: ConfigFaults| {
-        let verdict = if faults.is_denied { Verdict::Refused } else { Verdict::Wrong };
-        (faults.to_string(), verdict)
-    };
-    let named = config::load_outputs(config, environment).map_err(wrong)?;
+fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven, Unnamed> {
+    let named = config::load_outputs(config, environment).map_err(Unnamed::Wrong)?;
     let board = Driven::named_by(&named);
     if board.names().next().is_none() {
         return Ok(board);
@@ -127,9 +138,9 @@ fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven,
     match config::load_local(config, environment).map(|local| store::holder(&local.state_dir)) {
         Ok(Holder::Lives(process)) => {
             let found = Found { life: Life::Lives, process, copy: Ok(None) };
-            Err((refusal(&found).unwrap_or_default(), Verdict::Refused))
+            Err(Unnamed::Refused(refusal(&found).unwrap_or_default()))
         }
-        Ok(Holder::Unknown) => Err((UNKNOWN.to_owned(), Verdict::Refused)),
+        Ok(Holder::Unknown) => Err(Unnamed::Refused(UNKNOWN.to_owned())),
         Ok(Holder::Absent | Holder::Nobody) | Err(_) => Ok(board),
     }
 }

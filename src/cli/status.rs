@@ -1,8 +1,9 @@
 //! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
 
-use super::ask::{Fault, ask};
+use super::ask::{Fault, look};
+use crate::config::LocalSettings;
+use crate::text;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// Changes that the page shows, unless more are asked for.
 const CHANGES_ON_PAGE: usize = 5;
@@ -11,12 +12,13 @@ const CHANGES_ON_PAGE: usize = 5;
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn status(socket: &Path, json: bool, changes: Option<usize>) -> Result<String, Fault> {
+pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<String, Fault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
-    let status = ask(socket, "GetStatus", &parameters)?["status"].take();
+    let status = look(local, "GetStatus", &parameters)?["status"].take();
     Ok(if json {
-        serde_json::to_string_pretty(&status).unwrap_or_else(|_| status.to_string())
+        let json = serde_json::to_string_pretty(&status).unwrap_or_else(|_| status.to_string());
+        text::escape_json(&json).into_owned()
     } else {
         page(&status)
     })
@@ -40,9 +42,9 @@ fn page(status: &Value) -> String {
         let what = format!(
             "{} ago: {} to {} by {}",
             seconds(&change["secondsAgo"]),
-            text(&change["output"]),
+            word(&change["output"]),
             percent(&change["permille"]),
-            author(text(&change["cause"]), &change["by"])
+            author(word(&change["cause"]), &change["by"])
         );
         page.line("change", &what);
     }
@@ -54,7 +56,8 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, kind: &str, what: &str) {
-        self.0.push_str(&format!("{kind:<9}{what}\n"));
+        // Whoever wrote these words has one line for them.
+        self.0.push_str(&format!("{kind:<9}{}\n", text::escape(what)));
     }
 }
 
@@ -64,22 +67,22 @@ fn hub(page: &mut Page, status: &Value) {
         Value::Null => String::new(),
         since => format!(" for {}", seconds(since)),
     };
-    let state = match text(&link["state"]) {
+    let state = match word(&link["state"]) {
         "connected" => format!("connected{since}"),
         "connecting" => format!("connecting, without a connection{since}"),
-        _ => format!("not connected{since}: {}", text(&link["reason"])),
+        _ => format!("not connected{since}: {}", word(&link["reason"])),
     };
-    page.line("hub", &format!("{}, {state}", text(&status["identity"])));
+    page.line("hub", &format!("{}, {state}", word(&status["identity"])));
     if !link["nextAttemptInSeconds"].is_null() {
         page.line("", &format!("next attempt in {}", seconds(&link["nextAttemptInSeconds"])));
     }
     if !link["tokenRenewsInSeconds"].is_null() {
         page.line("", &format!("token is renewed in {}", seconds(&link["tokenRenewsInSeconds"])));
     }
-    if let (true, Some(failure)) = (text(&link["state"]) == "connected", link["lastFailure"].as_object()) {
+    if let (true, Some(failure)) = (word(&link["state"]) == "connected", link["lastFailure"].as_object()) {
         page.line(
             "",
-            &format!("last failure {} ago: {}", seconds(&failure["secondsAgo"]), text(&failure["text"])),
+            &format!("last failure {} ago: {}", seconds(&failure["secondsAgo"]), word(&failure["text"])),
         );
     }
     if hub["desiredVersion"] == 0 {
@@ -105,7 +108,7 @@ fn climate(page: &mut Page, climate: &Value) {
         temperature => format!("{temperature} °C"),
     };
     let (min, max) = (&climate["min"], &climate["max"]);
-    page.line("climate", &format!("{temperature}, {}, to hold {min} to {max} °C", text(&climate["regime"])));
+    page.line("climate", &format!("{temperature}, {}, to hold {min} to {max} °C", word(&climate["regime"])));
 }
 
 fn sensor(sensor: &Value) -> String {
@@ -114,13 +117,13 @@ fn sensor(sensor: &Value) -> String {
         age => format!("{} ago", seconds(age)),
     };
     match &sensor["value"] {
-        Value::Null => format!("{}; the last valid value: {age}", text(&sensor["state"])),
+        Value::Null => format!("{}; the last valid value: {age}", word(&sensor["state"])),
         value => {
-            let last = match text(&sensor["lastSample"]) {
+            let last = match word(&sensor["lastSample"]) {
                 "ok" => String::new(),
                 fault => format!("; since then {fault}"),
             };
-            format!("{value}, {}, {age}{last}", text(&sensor["measures"]))
+            format!("{value}, {}, {age}{last}", word(&sensor["measures"]))
         }
     }
 }
@@ -128,17 +131,21 @@ fn sensor(sensor: &Value) -> String {
 fn outputs(page: &mut Page, name: &str, output: &Value) {
     let over = &output["override"];
     let by = author(
-        text(&output["cause"]),
+        word(&output["cause"]),
         if output["cause"] == "override" { &over["by"] } else { &Value::Null },
     );
     let drive = match &output["permille"] {
         Value::Null => "not driven".to_owned(),
         permille => percent(permille),
     };
+    let kicked = if output["kicked"] == true { ", kicked to full for a moment" } else { "" };
     let turns = output["rpm"].as_f64().map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
-    page.line("output", &format!("{name}: {drive} by {by}{turns}"));
+    page.line("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
+    if let Some(held) = output["held"]["text"].as_str() {
+        page.line("", held);
+    }
     if !over.is_null() {
-        let (by, left) = (text(&over["by"]), seconds(&over["secondsLeft"]));
+        let (by, left) = (word(&over["by"]), seconds(&over["secondsLeft"]));
         page.line("", &format!("overridden to {}% by {by} for another {left}", over["percent"]));
     }
     if let Some(fault) = output["fault"].as_str() {
@@ -157,7 +164,7 @@ fn entries(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
     object.as_object().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
 }
 
-fn text(value: &Value) -> &str {
+fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
@@ -204,7 +211,8 @@ mod tests {
             "climate": {"regime": "sensor-fault", "temperature": null, "min": 20, "max": 28},
             "sensors": {"cabinet": {"measures": "temperature", "value": null, "state": "stale", "ageSeconds": 45}},
             "outputs": {"fan": {
-                "permille": 1000, "cause": "fail-safe sensor-fault", "fault": "no such line",
+                "permille": 1000, "cause": "fail-safe sensor-fault", "fault": "no\nsuch \u{1b}[2Jline\u{202e}",
+                "held": {"text": "override wants 40 %, waits below fail-safe sensor-fault"},
                 "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
             }},
             "storeFault": "the disk is full",
@@ -220,7 +228,8 @@ mod tests {
             "sensor   cabinet: stale; the last valid value: 45s ago",
             "output   fan: 100% by fail-safe sensor-fault",
             "         overridden to 40% by uid 1000 for another 1h",
-            "         cannot be driven: no such line",
+            "         override wants 40 %, waits below fail-safe sensor-fault",
+            "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
             "store    the twin's copy cannot be kept: the disk is full",
             "change   7s ago: fan to 100% by override of hub",
         ] {

@@ -1,9 +1,10 @@
 //! `twind twin`: the local copy, from the daemon if it runs, else as it lies on the disk.
 
-use super::ask::{self, ask};
+use super::ask::{self, look};
 use crate::config::LocalSettings;
 use crate::report::status::twin;
 use crate::store::{self, StoreFault};
+use crate::text;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::io;
@@ -41,7 +42,7 @@ pub enum Fault {
 /// # Errors
 /// When the state directory cannot be read.
 pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
-    match ask(&local.socket, "GetTwin", &json!({})) {
+    match look(local, "GetTwin", &json!({})) {
         Ok(mut answer) => Ok(Copy { json: show(answer["twin"].take(), half), notes: Vec::new() }),
         Err(ask::Fault::NoDaemon(_)) => read_disk(&local.state_dir, half),
         Err(fault) => {
@@ -73,5 +74,6 @@ fn show(mut twin: Value, half: Option<Half>) -> String {
         Some(half) => half.take(),
         None => twin,
     };
-    serde_json::to_string_pretty(&shown).unwrap_or_else(|_| shown.to_string())
+    let json = serde_json::to_string_pretty(&shown).unwrap_or_else(|_| shown.to_string());
+    text::escape_json(&json).into_owned()
 }

@@ -5,10 +5,11 @@
 
 use super::ask::Fault;
 use super::status::status;
+use crate::config::LocalSettings;
+use crate::text::Line;
 use core::time::Duration;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::thread;
 
 /// Between two pages. Sensors are read about so often.
@@ -24,13 +25,13 @@ const CLEAR_BELOW: &str = "\x1b[J";
 ///
 /// # Errors
 /// Why there is no first page; later, why there will be no other.
-pub fn watch(socket: &Path, changes: Option<usize>) -> Result<(), Fault> {
-    let mut page = status(socket, false, changes)?;
+pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
+    let mut page = status(local, false, changes)?;
     while show(&page).is_ok() {
         thread::sleep(PERIOD);
-        page = match status(socket, false, changes) {
+        page = match status(local, false, changes) {
             Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => {
-                format!("twind: {fault}\n")
+                format!("twind: {}\n", Line(fault))
             }
             answer => answer?,
         };

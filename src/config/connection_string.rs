@@ -4,6 +4,7 @@
 //! services and modules, which are refused by name. A message never repeats a value.
 
 use super::files::decode_key;
+use super::secrets;
 use crate::hub::Secret;
 
 const WHERE: &str = "copy the device's \"primary connection string\" from the hub's page (Devices, then the \
@@ -114,6 +115,11 @@ pub(super) fn check_host(host: &str) -> Result<String, String> {
     {
         return Err("must be a name without a port: write the port as `port = …` in [hub]".to_owned());
     }
+    if secrets::is_in(host) {
+        return Err(
+            "looks like a key; it must be a host's name, such as \"contoso.azure-devices.net\"".to_owned()
+        );
+    }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if host.is_empty() || host.len() > 253 || host.starts_with(['.', '-']) || !host.chars().all(legal) {
         return Err("must be a host's name, such as \"contoso.azure-devices.net\"".to_owned());
@@ -123,6 +129,10 @@ pub(super) fn check_host(host: &str) -> Result<String, String> {
 
 /// A device's id by the hub's rules.
 pub(super) fn check_device_id(id: &str) -> Result<String, String> {
+    // Many keys would do as ids, and be shown in every log from then on.
+    if secrets::is_padded_key_in(id) {
+        return Err("looks like a key; it must be the name of the device at the hub".to_owned());
+    }
     let legal = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$'".contains(c);
     if id.is_empty() || id.len() > 128 || !id.chars().all(legal) {
         return Err(

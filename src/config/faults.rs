@@ -3,6 +3,8 @@
 //! A *fault* has a place and says what was found and what is allowed; a *gap* is something that a person must still
 //! fill in, and all gaps together make one fault. Deliberately absent: warnings. A file is right, or it is not used.
 
+use super::secrets;
+use crate::text::{self, Line};
 use core::cell::RefCell;
 use core::fmt;
 use core::fmt::Write as _;
@@ -159,7 +161,7 @@ impl fmt::Display for ConfigFaults {
             if index > 0 {
                 f.write_char('\n')?;
             }
-            write!(f, "{}:{fault}", self.file.display())?;
+            write!(f, "{}:{fault}", Line(self.file.display()))?;
         }
         Ok(())
     }
@@ -192,7 +194,7 @@ impl ConfigFault {
             (shown, caret)
         });
         // It may name what a person wrote.
-        Self { line, column, message: printable(&message), excerpt }
+        Self { line, column, message: printable(&secrets::masked(&message)), excerpt }
     }
 }
 
@@ -241,27 +243,28 @@ fn floor(text: &str, byte: usize) -> usize {
 
 /// Takes the value out of a line that may hold a secret which somebody wrote into the file by mistake.
 fn without_secret(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
+    let secret = secrets::first_in(line);
+    let holds_a_secret = secret.is_some() || line.to_ascii_lowercase().contains("sharedaccess");
     let Some((key, _)) = line.split_once('=') else {
-        return line.to_owned();
+        return if holds_a_secret { "…".to_owned() } else { line.to_owned() };
     };
     let key_lower = key.to_ascii_lowercase();
-    let names_a_secret =
-        ["key", "secret", "password", "connection"].iter().any(|word| key_lower.contains(word));
-    // An address with a user in it has a password in it.
-    let signed_address = line.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
-    let holds_a_secret =
-        signed_address || lower.contains("sharedaccess") || super::files::looks_like_key(line);
-    if holds_a_secret || (names_a_secret && !key_lower.contains("file")) {
-        format!("{key}= …")
-    } else {
+    let names_a_secret = ["key", "secret", "password", "connection"]
+        .iter()
+        .any(|word| key_lower.contains(word) && !key_lower.contains("file"));
+    if !holds_a_secret && !names_a_secret {
         line.to_owned()
+    } else if secret.is_some_and(|at| at <= key.len()) || key_lower.contains("hostname") {
+        // What stands before the sign is the secret itself, or the start of a connection string.
+        "…".to_owned()
+    } else {
+        format!("{key}= …")
     }
 }
 
-/// Control characters would move the caret, or worse, speak to the terminal.
+/// What is not seen would move the caret, or worse, speak to the terminal.
 fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.chars().map(|c| if text::is_unseen(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -5,15 +5,17 @@
 //! Deliberately absent: writing, and telling what a secret says.
 
 use super::faults::ConfigFaults;
+use super::secrets;
 use crate::hub::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use core::fmt::Display;
+use core::fmt;
+use rustix::fs::OFlags;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs::File;
+use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -50,7 +52,7 @@ impl Places {
 
     /// Reads a secret that nobody else can read.
     pub(super) fn secret(&self, written: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), String> {
-        if holds_secret(written) {
+        if secrets::is_in(written) || written.to_ascii_lowercase().contains("sharedaccess") {
             return Err(
                 "must be the name of a file; it looks like the secret itself, which does not belong \
                         in the configuration: write it to a file that only twind can read"
@@ -122,38 +124,79 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
 
 /// A file's bytes and mode.
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
-    let no = |reason: io::Error| format!("names {}, which cannot be read: {reason}", path.display());
-    // A look before it is opened: opening a pipe would wait for its other end.
-    if !std::fs::metadata(path).map_err(no)?.is_file() {
-        return Err(format!("names {}, which is not a file", path.display()));
+    match read_regular(path) {
+        Ok((bytes, file)) => Ok((Zeroizing::new(bytes), file.permissions().mode())),
+        Err(Unread::System(reason)) => {
+            Err(format!("names {}, which cannot be read: {reason}", path.display()))
+        }
+        Err(Unread::NotAFile(kind)) => Err(format!(
+            "names {}, which is not a file but {kind}; put a regular file in its place, or name another",
+            path.display()
+        )),
+        Err(Unread::TooLarge) => Err(format!("names {}, which is larger than 1 MiB", path.display())),
     }
-    let file = File::open(path).map_err(no)?;
-    let mode = file.metadata().map_err(no)?.permissions().mode();
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(no)?;
-    if bytes.len() as u64 > SIZE_MAX {
-        return Err(format!("names {}, which is larger than 1 MiB", path.display()));
-    }
-    Ok((bytes, mode))
 }
 
-/// The text of the configuration file itself, which may also be a pipe.
+/// The text of the configuration file itself.
 pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
-    let unreadable = |reason: &dyn Display| ConfigFaults::unreadable(path, &reason.to_string());
-    let file = File::open(path).map_err(|reason| match reason.kind() {
-        io::ErrorKind::PermissionDenied => ConfigFaults::denied(path),
-        _ => unreadable(&reason),
+    let unreadable = |reason: &str| ConfigFaults::unreadable(path, reason);
+    let (bytes, _) = read_regular(path).map_err(|reason| match reason {
+        Unread::System(reason) if reason.kind() == io::ErrorKind::PermissionDenied => {
+            ConfigFaults::denied(path)
+        }
+        Unread::System(reason) => unreadable(&reason.to_string()),
+        Unread::NotAFile(kind) => unreadable(&format!(
+            "it is not a file but {kind}; put a regular file in its place, or name another with --config"
+        )),
+        Unread::TooLarge => unreadable("it is larger than 1 MiB"),
     })?;
-    let mut bytes = Vec::new();
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(|reason| unreadable(&reason))?;
-    if bytes.len() as u64 > SIZE_MAX {
-        return Err(unreadable(&"it is larger than 1 MiB"));
-    }
     String::from_utf8(bytes).map_err(|fault| {
         let good = fault.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(fault.as_bytes()).into_owned();
         ConfigFaults::not_text(&text, path, good)
     })
+}
+
+/// Why a file was not read.
+enum Unread {
+    System(io::Error),
+    /// What it is instead.
+    NotAFile(Kind),
+    TooLarge,
+}
+
+/// What is no regular file.
+struct Kind(FileType);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            kind if kind.is_dir() => "a directory",
+            kind if kind.is_fifo() => "a named pipe",
+            kind if kind.is_socket() => "a socket",
+            kind if kind.is_char_device() || kind.is_block_device() => "a device",
+            _ => "something else",
+        })
+    }
+}
+
+/// Reads a regular file of at most [`SIZE_MAX`] bytes. Never waits for the other end of a pipe, nor for a device.
+fn read_regular(path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
+    // Before opening: merely to open a device can have effects, and a socket cannot be opened.
+    check_regular(&fs::metadata(path).map_err(Unread::System)?)?;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(Unread::System)?;
+    // After it, because another file may have taken the place.
+    let found = file.metadata().map_err(Unread::System)?;
+    check_regular(&found)?;
+    let mut bytes = Vec::new();
+    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(Unread::System)?;
+    if bytes.len() as u64 > SIZE_MAX { Err(Unread::TooLarge) } else { Ok((bytes, found)) }
+}
+
+fn check_regular(file: &Metadata) -> Result<(), Unread> {
+    if file.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(file.file_type()))) }
 }
 
 /// A key as the hub's pages show it: base64.
@@ -165,17 +208,4 @@ pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
         Ok(bytes) => Ok(Secret::new(bytes)),
         Err(_) => Err("is not base64; copy the device's primary key again, whole"),
     }
-}
-
-fn holds_secret(written: &str) -> bool {
-    written.to_ascii_lowercase().contains("sharedaccess") || looks_like_key(written)
-}
-
-/// Does a word in this text look like a device key, 32 bytes or more in padded base64? No path ends in `=`.
-pub(super) fn looks_like_key(text: &str) -> bool {
-    text.split(['"', '\'', ' ', '\t']).any(|word| {
-        word.len() >= 40
-            && word.ends_with('=')
-            && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
-    })
 }

@@ -15,6 +15,7 @@ mod outputs;
 mod provisioning;
 mod proxy;
 mod reader;
+mod secrets;
 mod sensors;
 mod twin;
 mod values;
@@ -64,6 +65,8 @@ pub struct Settings {
     /// Where `status`, `watch` and `override` meet the daemon. A file always leads to one; `None` is for those who
     /// make their settings themselves and want none.
     pub socket: Option<PathBuf>,
+    /// Where all users of the machine may look and change nothing, if the file names it.
+    pub look_socket: Option<PathBuf>,
 }
 
 /// What of the outputs can be known without the hub, the sensors and the climate: enough to leave them safe.
@@ -84,6 +87,8 @@ pub struct LocalSettings {
     pub state_dir: PathBuf,
     /// Where the daemon listens.
     pub socket: PathBuf,
+    /// Where it answers those who may only look, if it does.
+    pub look_socket: Option<PathBuf>,
     /// Whose record it must be ([`HubSettings::identity`]); `None` if `[hub]` cannot be read by whoever asks.
     pub identity: Option<String>,
 }
@@ -184,9 +189,25 @@ pub fn parse_local(
         let state_dir = twin::state_dir(&mut root.table("twin"), &places);
         let elsewhere = Findings::default();
         let mut root = root.again(&elsewhere);
-        let socket = twin::socket(root.table("local"), &places, environment);
+        let (socket, look_socket) = twin::sockets(root.table("local"), &places, environment);
         let hub = hub::read(root.table("hub"), &places);
-        Some(LocalSettings { state_dir, socket, identity: hub.map(|hub| hub.identity()) })
+        Some(LocalSettings { state_dir, socket, look_socket, identity: hub.map(|hub| hub.identity()) })
+    })
+}
+
+/// [`load_local`] for a command that only looks. Whoever may not read the file may perhaps look at the daemon all the same:
+/// where it usually lets all users look, if it does.
+///
+/// # Errors
+/// As [`load_local`].
+pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
+    load_local(path, environment).or_else(|faults| {
+        let (socket, look) = (default_socket(environment), twin::usual_look_socket(environment));
+        if !faults.is_denied || !look.exists() {
+            return Err(faults);
+        }
+        let state_dir = PathBuf::from(twin::STATE_DIR);
+        Ok(LocalSettings { state_dir, socket, look_socket: Some(look), identity: None })
     })
 }
 
@@ -268,7 +289,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     if climate.is_some() || !has_climate {
         check_autos(&root, &outputs, climate.as_ref());
     }
-    let socket = twin::socket(root.table("local"), places, environment);
+    let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
     root.finish();
 
     let mut hub = hub?;
@@ -294,6 +315,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         sensors: sensors.into_iter().collect::<Option<Vec<_>>>()?,
         state_dir,
         socket: Some(socket),
+        look_socket,
     })
 }
 

@@ -11,9 +11,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-const STATE_DIR: &str = "/var/lib/twind";
+pub(super) const STATE_DIR: &str = "/var/lib/twind";
 pub(super) const RUNTIME_DIR: &str = "/run/twind";
 const SOCKET: &str = "twind.sock";
+const LOOK_SOCKET: &str = "look.sock";
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -27,16 +28,32 @@ pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value))
 }
 
-/// `[local] socket`.
-pub(super) fn socket(mut local: Reader<'_>, places: &Places, environment: &Environment) -> PathBuf {
+/// `[local]`: where the daemon meets those who may order, and those who may only look.
+pub(super) fn sockets(
+    mut local: Reader<'_>,
+    places: &Places,
+    environment: &Environment,
+) -> (PathBuf, Option<PathBuf>) {
     let written = local.string("socket");
+    let orders = written.map_or_else(|| default_socket(environment), |at| places.path(&at.value));
+    let looks = local.string("look-socket").map(|at| places.path(&at.value));
+    if looks.as_ref() == Some(&orders) {
+        let say =
+            "must be another than `socket`: by this one nothing can be changed, and all users may connect";
+        local.wrong("look-socket", say);
+    }
     local.finish();
-    written.map_or_else(|| default_socket(environment), |at| places.path(&at.value))
+    (orders, looks)
 }
 
 /// Where the daemon listens if the configuration names no socket.
 pub fn default_socket(environment: &Environment) -> PathBuf {
     environment.runtime_folder().join(SOCKET)
+}
+
+/// Where those who may only look are told to look if they may not read the configuration.
+pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
+    environment.runtime_folder().join(LOOK_SOCKET)
 }
 
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.

@@ -31,9 +31,10 @@ pub(super) fn found(value: &DeValue<'_>) -> String {
     }
 }
 
-/// The start of a foreign text, fit for one line of a message.
+/// The start of a foreign text, fit for one line of a message. It may be a secret that was written into the wrong place.
 pub(super) fn shorten(text: &str) -> String {
     const SHOWN: usize = 60;
+    let text = super::secrets::masked(text);
     let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         short.push('…');

@@ -10,6 +10,7 @@
 pub mod climate;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod held;
 pub mod intent;
 pub mod outputs;
 pub mod tach;

@@ -12,10 +12,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::climate::{Climate, Regime};
+use super::held::{self, Held, Holder};
 use super::intent::Intent;
 use super::tach::Tach;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
-use crate::twin::Override;
+use crate::twin::{Override, Version};
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -55,6 +56,10 @@ pub struct OutputState {
     believed: Option<Permille>,
     /// What the daemon before this one had it driven to when it handed over: the climate's demand until a sensor speaks.
     handed: Option<Permille>,
+    /// What it is decided to come to, when kick and slew are over.
+    aim: Option<Permille>,
+    /// What keeps it from a share that is wanted of it.
+    pub held: Option<Held>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
@@ -74,11 +79,28 @@ impl OutputState {
         hand: None,
         believed: None,
         handed: None,
+        aim: None,
+        held: None,
         kick_until: None,
         level: None,
         tach: Tach::UNKNOWN,
         next_at: None,
     };
+
+    /// The present drive, or during a kick, which is over in a moment, what comes after it.
+    pub fn steady(&self) -> Option<Permille> {
+        if self.is_kicked() { self.without_kick() } else { self.drive }
+    }
+
+    /// Is it at full drive for a moment, to get started?
+    pub fn is_kicked(&self) -> bool {
+        self.kick_until.is_some() || self.tach.otherwise().is_some() && !self.tach.is_full()
+    }
+
+    /// What it is decided to come to; `None` as long as nothing is, or its drive is unknown.
+    pub fn decided(&self) -> Option<Permille> {
+        self.drive.and(if self.tach.is_full() { self.drive } else { self.aim })
+    }
 }
 
 /// What a rank asks for.
@@ -88,6 +110,9 @@ struct Order {
     cause: Cause,
     pace: Pace,
 }
+
+/// What holds an output back, and until when.
+type Hold = (Holder, Option<BootTime>);
 
 /// How a drive gets to where it is to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,7 +218,14 @@ impl Outputs {
     /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
-            *state = OutputState { drive: None, believed: None, level: None, kick_until: None, ..*state };
+            *state = OutputState {
+                drive: None,
+                believed: None,
+                level: None,
+                kick_until: None,
+                held: None,
+                ..*state
+            };
             // That it stands still says nothing of the fan.
             state.tach.trust();
         }
@@ -210,14 +242,15 @@ impl Outputs {
             let order =
                 if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
             let auto = || situation.climate.and_then(|climate| climate.demand(output));
-            state.cause = order.cause;
+            (state.cause, state.held) = (order.cause, None);
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
-            let drive = state.shape(now, spec, target, order.pace);
+            let drive = state.shape(now, spec, (target, order.cause), order.pace);
             let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
             if state.drive != Some(drive) {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
+            state.held = state.held.or_else(|| held::below(output, spec, state, situation));
         }
         changes
     }
@@ -266,21 +299,32 @@ fn decide(
     }
     let handed = state.handed.filter(|_| regime == Some(Regime::Starting));
     let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed);
-    if let Some(drive) = situation.intent.drives.get(&output) {
-        return row(RowDrive::Fixed(drive.value), Cause::Desired(drive.version), Pace::Borne);
-    }
-    if let Some(fan_on) = situation.intent.fan_on.filter(|_| situation.fans.contains(&output)) {
-        let least = match spec.kind {
-            OutputKind::OnOff => Permille::FULL,
-            OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
-        };
-        let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
-        return row(RowDrive::Fixed(drive), Cause::Desired(fan_on.version), Pace::Borne);
+    if let Some((drive, version)) = desired(output, spec, demand, situation) {
+        return row(RowDrive::Fixed(drive), Cause::Desired(version), Pace::Borne);
     }
     match demand {
         Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Borne),
         None => row(spec.when.start, Cause::Start, Pace::Borne),
     }
+}
+
+/// What the back end wants of an output, and since which version.
+pub(super) fn desired(
+    output: OutputId,
+    spec: &OutputSpec,
+    demand: Option<Permille>,
+    situation: Situation<'_>,
+) -> Option<(Permille, Version)> {
+    if let Some(drive) = situation.intent.drives.get(&output) {
+        return Some((drive.value, drive.version));
+    }
+    let fan_on = situation.intent.fan_on.filter(|_| situation.fans.contains(&output))?;
+    let least = match spec.kind {
+        OutputKind::OnOff => Permille::FULL,
+        OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
+    };
+    let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
+    Some((drive, fan_on.version))
 }
 
 /// The share that a row means; `None` leaves the output alone.
@@ -298,16 +342,21 @@ fn resolve(
 }
 
 impl OutputState {
-    /// Bends a target to what the output bears, and notes when it may move on.
-    fn shape(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, pace: Pace) -> Permille {
+    /// Bends what is wanted to what the output bears, and notes what holds it back and when it may move on.
+    fn shape(
+        &mut self,
+        now: BootTime,
+        spec: &OutputSpec,
+        (wants, cause): (Permille, Cause),
+        pace: Pace,
+    ) -> Permille {
         self.next_at = None;
-        let target = match (spec.kind, spec.min_duty) {
-            _ if target.is_zero() => target,
-            (OutputKind::OnOff, _) => Permille::FULL,
-            (OutputKind::Pwm, least) => target.max(least.unwrap_or_default()),
-        };
-        let target = if pace == Pace::Borne { self.hold(now, spec, target) } else { target };
+        let bent = bend(spec, wants);
+        let (target, waits_for) = if pace == Pace::Borne { self.hold(now, spec, bent) } else { (bent, None) };
+        self.aim = Some(target);
+        let held = |(by, until)| Held { by, cause, wants, until };
         if spec.kind == OutputKind::OnOff {
+            self.held = waits_for.map(held);
             return target;
         }
         if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
@@ -315,6 +364,8 @@ impl OutputState {
             self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), None));
         }
         let level = self.slew(now, spec, target, pace);
+        let raised = (bent != wants).then_some((Holder::MinDuty, None));
+        self.held = waits_for.or_else(|| self.way(now, spec, target)).or(raised).map(held);
         match self.kick_until {
             Some(until) if until > now && !target.is_zero() && pace != Pace::Last => {
                 self.wake_at(until);
@@ -327,22 +378,30 @@ impl OutputState {
         }
     }
 
-    /// What a minimum time lets through of a target: while it must run, it runs as it does.
-    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> Permille {
+    /// What a minimum time lets through of a target: while it must run, it runs as it does. And until when it holds it.
+    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> (Permille, Option<Hold>) {
         let present = self.drive.or(self.believed);
-        let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return target };
-        let (least, held) = match (present.is_zero(), target.is_zero()) {
-            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present)),
-            (true, false) => (spec.min_off, Permille::ZERO),
-            _ => return target,
+        let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return (target, None) };
+        let (least, held, by) = match (present.is_zero(), target.is_zero()) {
+            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present), Holder::MinOn),
+            (true, false) => (spec.min_off, Permille::ZERO, Holder::MinOff),
+            _ => return (target, None),
         };
         match least.map(|least| turned_at + least) {
             Some(until) if until > now => {
                 self.wake_at(until);
-                held
+                (held, Some((by, Some(until))))
             }
-            _ => target,
+            _ => (target, None),
         }
+    }
+
+    /// Is it on its way to a target, and until when?
+    fn way(&self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Hold> {
+        let (level, _) = self.level.filter(|(_, moves_since)| moves_since.is_some())?;
+        let rest = (f64::from(target.get()) - level).abs() / spec.slew_permille_per_s?;
+        let until = Duration::try_from_secs_f64(rest).ok().map(|rest| now + rest);
+        Some((Holder::Slew, until))
     }
 
     /// Instead of a drive at which it does not turn, though it should: one that may help.
@@ -405,13 +464,22 @@ impl OutputState {
     }
 }
 
+/// What an output bears of a share.
+pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
+    match (spec.kind, spec.min_duty) {
+        _ if share.is_zero() => share,
+        (OutputKind::OnOff, _) => Permille::FULL,
+        (OutputKind::Pwm, least) => share.max(least.unwrap_or_default()),
+    }
+}
+
 /// What `twind safe` does with an output, with no daemon running: its `stop` row, or its `crash` row.
 pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
     let (row, cause) = if crashed { (spec.when.crash, Cause::Crash) } else { (spec.when.stop, Cause::Stop) };
     match row {
         RowDrive::Fixed(drive) => {
             let mut state = OutputState::UNKNOWN;
-            Some((state.shape(BootTime::ZERO, spec, drive, Pace::Last), cause))
+            Some((state.shape(BootTime::ZERO, spec, (drive, cause), Pace::Last), cause))
         }
         // Without a daemon there is nothing to follow: the output stays as it is.
         RowDrive::Keep | RowDrive::Auto => None,

@@ -60,6 +60,11 @@ impl Tach {
         self.otherwise
     }
 
+    /// Is it driven to full for good, as nothing less helped?
+    pub(super) fn is_full(&self) -> bool {
+        self.stage == Stage::Full
+    }
+
     /// Takes a speed. Returns whether it means something else than the one before: it turns now, or does no more.
     pub(super) fn measure(&mut self, rpm: Option<f64>) -> bool {
         let before = (self.stands_still(), self.stalled);

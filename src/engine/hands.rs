@@ -100,11 +100,6 @@ impl Engine {
         }
     }
 
-    /// Whose hand is on an output, if it is what drives it.
-    pub(super) fn author(&self, output: OutputId) -> Option<Author> {
-        self.outputs.iter().nth(output.0).and_then(|(_, state)| state.hand).map(|hand| hand.by)
-    }
-
     /// What the record keeps beside the twin.
     pub(super) fn keep_beside(&self, record: TwinRecord) -> TwinRecord {
         let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));

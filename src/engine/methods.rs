@@ -3,7 +3,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::{Engine, OverrideFault};
-use crate::report::status::status;
+use crate::control::Cause;
+use crate::report::status::{self, status};
 use crate::twin::{Author, HubRequest};
 use crate::units::{BootTime, Permille, UnixSeconds};
 use core::time::Duration;
@@ -47,6 +48,13 @@ impl Engine {
         status
     }
 
+    /// What keeps an output from what its override wants, as `status` tells it.
+    pub fn held_override(&self, now: BootTime, output: &str) -> Option<Value> {
+        let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;
+        let held = state.held.filter(|held| held.cause == Cause::Override)?;
+        Some(status::held(now, held))
+    }
+
     /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
     fn copy_age(&self, now: BootTime) -> Option<Duration> {
         match self.contact_at {
@@ -64,7 +72,10 @@ impl Engine {
             return (400, json!({ "error": OVERRIDE_WANTED }));
         };
         match self.handle_override(now, output, order, Author::Hub) {
-            Ok(()) => (200, json!({ "output": output })),
+            Ok(()) => match self.held_override(now, output) {
+                None => (200, json!({ "output": output })),
+                Some(held) => (200, json!({ "output": output, "held": held })),
+            },
             Err(fault @ OverrideFault::UnknownOutput { .. }) => (404, json!({ "error": fault.to_string() })),
             Err(fault) => (400, json!({ "error": fault.to_string() })),
         }

@@ -53,18 +53,22 @@ pub enum Notice {
     },
     /// The record can be kept again.
     StoreMended,
-    /// An output changed.
+    /// An output changed, or something else decides it.
     Driven {
         /// The output.
         output: String,
-        /// Its drive in permille.
+        /// Its drive in permille; where something new decides, what the output is to come to.
         permille: u16,
         /// What decided it.
         cause: String,
         /// Whose hand, if it was one.
         by: Option<Author>,
+        /// What holds it back from what is wanted of it, if something does and that is news.
+        held: Option<String>,
         /// It went from rest to running or back, or something else decides now; not just another share.
         turned: bool,
+        /// The output moves by it.
+        moved: bool,
     },
     /// A hand was put on an output, or taken away.
     Overridden {
@@ -127,11 +131,12 @@ impl fmt::Display for Notice {
                 )
             }
             Self::StoreMended => f.write_str("the twin's copy can be kept again"),
-            Self::Driven { output, permille, cause, by: None, .. } => {
-                write!(f, "output {output} driven to {permille} permille by {cause}")
-            }
-            Self::Driven { output, permille, cause, by: Some(by), .. } => {
-                write!(f, "output {output} driven to {permille} permille by {cause} of {by}")
+            Self::Driven { output, permille, cause, by, held, moved, .. } => {
+                let (verb, now) = if *moved { ("driven to", "") } else { ("stays at", "now ") };
+                let comma = if *moved { "" } else { "," };
+                write!(f, "output {output} {verb} {permille} permille{comma} {now}by {cause}")?;
+                by.iter().try_for_each(|by| write!(f, " of {by}"))?;
+                held.iter().try_for_each(|held| write!(f, "; {held}"))
             }
             Self::Overridden { output, order: Some((drive, lasts)), by } => {
                 write!(f, "output {output} overridden by {by}: {} % for {lasts:?}", drive.percent())

@@ -3,7 +3,7 @@ use crate::control::climate::Regime;
 use crate::control::fixtures::{
     ON, at, celsius, climate_spec, fan, patch, path, properties, secs, section, thermometer,
 };
-use crate::control::{Fault, OutputKind, RowDrive, SensorId, When};
+use crate::control::{Cause, Fault, OutputKind, PinFault, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
 use crate::twin::{Section, Version};
 use crate::units::{Permille, TemperatureUnit};
@@ -11,6 +11,8 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+#[path = "decisions_tests.rs"]
+mod decisions;
 #[path = "durability_tests.rs"]
 mod durability;
 #[path = "hands_tests.rs"]

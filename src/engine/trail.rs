@@ -1,32 +1,37 @@
-//! The trail: what each output did lately, and why, in memory. The journal has it for longer.
+//! The trail: what came to decide each output lately, and what the output came to by it, in memory. The journal has it
+//! for longer.
 //!
-//! A *change* begins when an output turns or something else decides. A drive that merely moves, as a slewing or a
-//! climate-driven fan's does all the time, moves the change that began it for up to a minute, and then begins another.
-//! Deliberately absent: files and wall-clock times.
+//! A row is the moment of a *decision*: something else decides, or the output is to turn from rest to running or back. It
+//! says what the output is to come to, whatever `kick` and `slew` do on the way there. While the same decision merely
+//! moves the share, as the climate does all the time, there is another row once a minute if the share is then five
+//! points or more from what the last row says. A row that was written is never changed. Deliberately absent: files and
+//! wall-clock times.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::control::Cause;
+use crate::control::{Cause, OutputSpec};
 use crate::twin::Author;
 use crate::units::{BootTime, Permille};
 use core::fmt;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// How many changes are kept. With what they point to they take less than 100 KiB.
 pub const CHANGES_MAX: usize = 1000;
-/// A drive that moves for longer is told in several changes.
-const MOVES_FOR: Duration = Duration::from_secs(60);
+/// A share that moves is told so often at most …
+const MOVES_EVERY: Duration = Duration::from_secs(60);
+/// … and only when it went so far: what a report thinks worth a message, too.
+const MOVES_BY: u16 = 50;
 
 /// One change of one output.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// When it began.
+    /// When.
     pub(super) at: BootTime,
     /// The output's name.
     pub(super) output: Rc<str>,
-    /// What the output came to.
+    /// What the output is to come to.
     pub(super) drive: Permille,
     /// What decided.
     pub(super) cause: Cause,
@@ -34,19 +39,22 @@ pub(super) struct Change {
     pub(super) by: Option<Author>,
 }
 
-/// The last changes, oldest first.
+/// The last changes, oldest first, and the last of each output, however long ago.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct Trail(VecDeque<Change>);
+pub(super) struct Trail {
+    rows: VecDeque<Change>,
+    last: BTreeMap<Rc<str>, Change>,
+}
 
 /// A thousand changes would bury whatever else is shown.
 impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trail({} changes)", self.0.len())
+        write!(f, "Trail({} changes)", self.rows.len())
     }
 }
 
 impl Trail {
-    /// Notes what an output was driven to. Returns whether that began a change: it turned, or something else decided.
+    /// Notes what is decided of an output. Returns whether that is another decision than the last.
     pub(super) fn note(
         &mut self,
         at: BootTime,
@@ -54,29 +62,35 @@ impl Trail {
         drive: Permille,
         (cause, by): (Cause, Option<Author>),
     ) -> bool {
-        let last = self.0.iter_mut().rev().find(|change| &*change.output == output);
-        let name = last.as_ref().map(|change| Rc::clone(&change.output));
-        let begins = match last {
-            Some(last) if (last.cause, last.by) == (cause, by) && last.drive.is_zero() == drive.is_zero() => {
-                if at.since(last.at) < MOVES_FOR {
-                    last.drive = drive;
-                    return false;
-                }
-                false
-            }
-            _ => true,
-        };
-        if self.0.len() == CHANGES_MAX {
-            self.0.pop_front();
+        let last = self.last.get_key_value(output);
+        let is_other = last.is_none_or(|(_, last)| {
+            (last.cause, last.by) != (cause, by) || last.drive.is_zero() != drive.is_zero()
+        });
+        let has_moved = last.is_some_and(|(_, last)| {
+            last.drive.get().abs_diff(drive.get()) >= MOVES_BY && at.since(last.at) >= MOVES_EVERY
+        });
+        if !is_other && !has_moved {
+            return false;
         }
-        let output = name.unwrap_or_else(|| output.into());
-        self.0.push_back(Change { at, output, drive, cause, by });
-        begins
+        let output = last.map_or_else(|| output.into(), |(name, _)| Rc::clone(name));
+        let row = Change { at, output, drive, cause, by };
+        self.last.insert(Rc::clone(&row.output), row.clone());
+        if self.rows.len() == CHANGES_MAX {
+            self.rows.pop_front();
+        }
+        self.rows.push_back(row);
+        is_other
+    }
+
+    /// The same, for these outputs only from now on; what is past stays told.
+    pub(super) fn of(mut self, outputs: &[OutputSpec]) -> Self {
+        self.last.retain(|name, _| outputs.iter().any(|spec| *spec.name == **name));
+        self
     }
 
     /// The last changes, the latest first.
     pub(super) fn latest(&self) -> impl Iterator<Item = &Change> {
-        self.0.iter().rev()
+        self.rows.iter().rev()
     }
 }
 
@@ -89,18 +103,41 @@ mod tests {
     const BY_CLIMATE: (Cause, Option<Author>) = (Cause::Climate, None);
 
     fn told(trail: &Trail) -> Vec<(u64, u16)> {
-        trail.0.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()
+        trail.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()
     }
 
     #[test]
-    fn a_drive_that_moves_is_one_change_and_after_a_minute_another() {
+    fn a_share_that_moves_is_told_once_a_minute_and_what_was_told_stays() {
         let mut trail = Trail::default();
         assert!(trail.note(at(0), "fan", permille(200), BY_CLIMATE));
-        for step in 1..100 {
-            assert!(!trail.note(at_ms(100 * step), "fan", permille(200 + step as u16), BY_CLIMATE));
+        for step in 1..1500 {
+            assert!(!trail.note(at_ms(100 * step), "fan", permille(200 + step as u16 / 2), BY_CLIMATE));
         }
-        assert!(!trail.note(at(61), "fan", permille(400), BY_CLIMATE));
-        assert_eq!(told(&trail), [(0, 299), (61, 400)]);
+        assert_eq!(told(&trail), [(0, 200), (60, 500), (120, 800)]);
+    }
+
+    #[test]
+    fn a_share_that_hardly_moves_is_not_told_however_long() {
+        let mut trail = Trail::default();
+        for minute in 0..10_000 {
+            trail.note(at(60 * minute), "fan", permille(400 + (minute % 50) as u16), BY_CLIMATE);
+        }
+        assert_eq!(told(&trail), [(0, 400)]);
+    }
+
+    #[test]
+    fn a_decision_is_the_same_though_its_row_is_gone() {
+        let mut trail = Trail::default();
+        trail.note(at(0), "lamp", permille(1000), BY_CLIMATE);
+        for step in 1..3000 {
+            trail.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);
+        }
+        assert!(trail.latest().all(|row| &*row.output == "fan"));
+        assert!(!trail.note(at(3000), "lamp", permille(1000), BY_CLIMATE));
+        assert!(
+            trail.of(&[]).note(at(3001), "lamp", permille(1000), BY_CLIMATE),
+            "another output of that name"
+        );
     }
 
     #[test]

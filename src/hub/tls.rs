@@ -8,11 +8,13 @@
 use super::{Clock, Identity};
 use core::fmt;
 use core::time::Duration;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,6 +184,9 @@ pub(super) fn configure(
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, SetupFault> {
+    // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
+    // the handshake the outputs would.
+    let _ = SystemRandom::new().fill(&mut [0]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(provider, Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()
@@ -191,6 +196,7 @@ pub(super) fn configure(
         Identity::Key(_) => builder.with_no_client_auth(),
         Identity::Certificate { certificate_file, private_key_file } => {
             let chain = certificates(certificate_file)?;
+            check_regular(private_key_file)?;
             let key = PrivateKeyDer::from_pem_file(private_key_file)
                 .map_err(|error| file_fault(private_key_file, &error, "a private key"))?;
             builder
@@ -217,7 +223,18 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupFault> {
     if roots.is_empty() { Err(SetupFault::NoRoots) } else { Ok(roots) }
 }
 
+/// A pipe that took the file's place since the configuration was read would have the link wait for ever.
+fn check_regular(path: &Path) -> Result<(), SetupFault> {
+    // What is not there is told by whoever opens it.
+    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        let reason = "is not a regular file".to_owned();
+        return Err(SetupFault::File { path: path.to_owned(), reason });
+    }
+    Ok(())
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupFault> {
+    check_regular(path)?;
     let fault = |error| file_fault(path, &error, "a certificate");
     let found: Vec<_> =
         CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?;
@@ -304,6 +321,14 @@ pub(super) mod tests {
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         let useless = roots(Some(&path)).unwrap_err().to_string();
         assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
+        let folder = roots(Some(folder.path())).unwrap_err().to_string();
+        assert!(folder.contains("is not a regular file"), "{folder}");
+
+        let pipe = path.with_extension("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let waits = roots(Some(&pipe)).unwrap_err().to_string();
+        assert!(waits.contains("ca.pipe: is not a regular file"), "{waits}");
     }
 
     #[test]

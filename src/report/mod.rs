@@ -326,7 +326,8 @@ enum Due {
 
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let output = |(index, state): (usize, &OutputState)| {
-        let drive = state.drive.unwrap_or_default();
+        // A kick is over before anybody reads of it.
+        let drive = state.steady().unwrap_or_default();
         let fault = facts.pin_faults.get(&index).cloned().or_else(|| facts.outputs.fault(OutputId(index)));
         OutputSample {
             on: !drive.is_zero(),

@@ -8,6 +8,7 @@
 
 use super::Facts;
 use super::write::{round_to, tidy};
+use crate::control::held::Held;
 use crate::control::{Fault, OutputId};
 use crate::twin::{Section, Sync, Version};
 use crate::units::BootTime;
@@ -63,12 +64,25 @@ fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     facts.sensors.iter().enumerate().map(one).collect()
 }
 
+/// What keeps an output from what is wanted of it.
+pub fn held(now: BootTime, held: Held) -> Value {
+    json!({
+        "by": held.by.to_string(),
+        "cause": held.cause.to_string(),
+        "wants": tidy(held.wants.percent()),
+        "seconds": held.seconds(now),
+        "text": held.told(now).to_string(),
+    })
+}
+
 fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
     let mut outputs = Map::new();
     for (index, (spec, state)) in facts.outputs.iter().enumerate() {
         let entry = json!({
-            "permille": state.drive.map(|drive| drive.get()),
+            "permille": state.steady().map(|drive| drive.get()),
+            "kicked": state.is_kicked(),
             "cause": state.cause.to_string(),
+            "held": state.held.map(|held| self::held(now, held)),
             "override": state.hand.map(|hand| json!({
                 "percent": tidy(hand.drive.percent()),
                 "secondsLeft": hand.until.since(now).as_secs(),

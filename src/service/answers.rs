@@ -28,7 +28,9 @@ impl Daemon {
             Ask::Override { output, order } => {
                 let author = Author::User(query.uid);
                 let outcome = self.engine.handle_override(now, &output, order, author);
-                outcome.map(|()| json!({})).map_err(|fault| refusal(&output, &fault))
+                let held = || self.engine.held_override(now, &output);
+                let taken = |()| held().map_or_else(|| json!({}), |held| json!({ "held": held }));
+                outcome.map(taken).map_err(|fault| refusal(&output, &fault))
             }
         };
         // A client that left needs no answer.

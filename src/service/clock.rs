@@ -5,6 +5,12 @@ use crate::twin::Machine;
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
+use std::time::SystemTime;
+
+/// What the wall clock says, for the lines of the log.
+pub(super) fn wall_time() -> SystemTime {
+    SystemTime::now()
+}
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,51 +1,90 @@
 //! Where the log goes: the journal with structured fields when the journal is there, else standard error.
 //! `RUST_LOG` filters both. And at which level each of the engine's notices speaks.
+//!
+//! Nothing here waits for a reader of the log but the end, and that not for long (`relay`).
 
-use super::Fatal;
+use super::relay::{self, Queue, Relay};
+use super::{Fatal, Notices};
 use crate::control::climate::Regime;
 use crate::engine::Notice;
 use crate::twin::SyncNotice;
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
 use tracing::{debug, error, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging, once in a process. Says on standard error if `RUST_LOG` cannot be read.
-pub fn start() {
+/// How long an end waits for the last lines to be written.
+const END_PATIENCE: Duration = Duration::from_millis(500);
+/// How long it waits for them where they say why the daemon cannot start: nothing is driven that could be kept waiting.
+const FATAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The log, from [`start`] on.
+#[derive(Debug)]
+pub struct Log(Arc<Queue>);
+
+/// Starts logging, once in a process. Says in the log if `RUST_LOG` cannot be read.
+///
+/// # Errors
+/// When there is no thread for it.
+pub fn start() -> io::Result<Log> {
     let (filter, complaint) = match std::env::var("RUST_LOG").map(|text| text.parse::<Targets>()) {
         Ok(Ok(filter)) => (filter, None),
         Ok(Err(error)) => (default_filter(), Some(error)),
         Err(_) => (default_filter(), None),
     };
-    let registry = tracing_subscriber::registry().with(filter);
-    // Set by systemd when standard error is the journal.
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    match journal {
-        Some(journal) => {
-            // The crate's own mapping makes INFO a NOTICE.
-            let priorities = PriorityMappings { info: Priority::Informational, ..PriorityMappings::new() };
-            registry
-                .with(journal.with_field_prefix(Some("TWIND".into())).with_priority_mappings(priorities))
-                .init();
-        }
-        None => {
-            let stderr = tracing_subscriber::fmt::layer()
-                .with_ansi(false)
-                .with_target(false)
-                .with_writer(std::io::stderr);
-            registry.with(stderr).init();
-        }
-    }
+    let queue = Arc::new(Queue::default());
+    relay::start(Arc::clone(&queue), filter.clone(), journal)?;
+    tracing_subscriber::registry().with(filter).with(Relay(Arc::clone(&queue))).init();
+    tell_panics(Arc::clone(&queue));
     if let Some(error) = complaint {
         warn!(%error, "RUST_LOG cannot be read; it is taken as \"info\"");
     }
+    Ok(Log(queue))
 }
 
-/// Writes why the daemon cannot start. Standard error has no fields, and a terminal wants the text as it is.
-pub fn fatal(fatal: &Fatal) {
-    for line in fatal.to_string().lines() {
-        error!("{line}");
+/// The way to the journal, where systemd says that standard error is the journal.
+fn journal() -> Option<tracing_journald::Layer> {
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok())?;
+    // The crate's own mapping makes INFO a NOTICE.
+    let priorities = PriorityMappings { info: Priority::Informational, ..PriorityMappings::new() };
+    Some(journal.with_field_prefix(Some("TWIND".into())).with_priority_mappings(priorities))
+}
+
+/// The library's own way writes to standard error itself, and a bug would hang there instead of ending the process.
+fn tell_panics(queue: Arc<Queue>) {
+    std::panic::set_hook(Box::new(move |panic| {
+        error!("an internal fault: {panic}");
+        queue.drain(END_PATIENCE);
+    }));
+}
+
+impl Log {
+    /// Writes why the daemon cannot start. Standard error has no fields, and a terminal wants the text as it is.
+    pub fn fatal(&self, fatal: &Fatal) {
+        for line in fatal.to_string().lines() {
+            error!("{line}");
+        }
+        self.0.drain(FATAL_PATIENCE);
+    }
+
+    /// The daemon ends. What nobody has read by now stays unsaid.
+    pub fn end(&self) {
+        self.0.drain(END_PATIENCE);
+    }
+}
+
+/// The engine's notices, on their way into the log.
+pub(super) struct ToLog;
+
+impl Notices for ToLog {
+    fn push(&mut self, notice: Notice) -> bool {
+        self::notice(&notice);
+        // The queue counts what it drops.
+        true
     }
 }
 
@@ -55,7 +94,7 @@ fn default_filter() -> Targets {
 
 /// Writes one of the engine's notices at the level it deserves: ERROR when a person must act, WARN when something
 /// is degraded and handled, INFO when a state changed.
-pub(super) fn notice(notice: &Notice) {
+fn notice(notice: &Notice) {
     let text = notice.to_string();
     match notice {
         Notice::PinFault { output, .. } => error!(output = output.as_str(), "{text}"),
@@ -69,7 +108,7 @@ pub(super) fn notice(notice: &Notice) {
         Notice::Desired(change) => info!(desired_version = change.to.0, "{text}"),
         Notice::PinMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreMended => info!("{text}"),
-        Notice::Driven { output, permille, cause, by, turned } => {
+        Notice::Driven { output, permille, cause, by, turned, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *turned {
                 info!(output, permille, cause, by, "{text}");

@@ -1,11 +1,12 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
-//! One thread owns the state. Slow things (sensors, fsync) have threads of their own and speak through bounded
-//! channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
+//! One thread owns the state, and nothing that can wait for somebody else runs on it. Slow things (sensors, fsync, the
+//! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
 //! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
 mod alarm;
 mod answers;
+mod backlog;
 mod clock;
 mod disk;
 pub mod handover;
@@ -14,38 +15,44 @@ mod local;
 mod log;
 mod notify;
 mod pump;
+mod reading;
 mod readings;
+mod relay;
 mod signals;
 mod speeds;
+mod succession;
 
+pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
-pub use local::{INTERFACE, varlink};
-pub use log::{fatal as log_fatal, start as start_log};
-pub use pump::{Outbox, pump};
+pub use local::{INTERFACE, remark as socket_remark, varlink};
+pub use log::{Log, start as start_log};
+pub use pump::{Notices, Outbox, pump};
 
 use crate::board::{self, BoardSettings, Pins, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
-use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, OutputSpec, PinFault, RowDrive};
+use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubEvent, HubRequest, Version};
-use crate::units::{BootTime, UnixSeconds};
+use crate::units::UnixSeconds;
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
 use last_resort::{Driven, LastResort, Occupied};
-use local::{Local, Query};
+use local::{Local, Paths, Query};
+use log::ToLog;
 use notify::Notify;
+use reading::{Fresh, Reading};
 use readings::{Readings, readings};
-use ring::rand::SecureRandom as _;
 use signals::{Ask, Asks};
 use speeds::{Speeds, speeds};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use succession::{keeps, same_pin, take_over};
 use tracing::{error, info, warn};
 
 /// How long the hub may take to hear our farewell.
@@ -101,7 +108,7 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
         daemon.end().await;
         Ok(())
     });
-    // A name lookup that hangs in the C library would hold up the end for as long as it likes.
+    // A name lookup that hangs in the C library would hold up the end for as long as it likes, as would a disk.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
@@ -109,6 +116,8 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
 /// What the loop waits for.
 enum Fact {
     Ask(Ask),
+    /// A configuration was read.
+    Read(Option<Fresh>),
     Link(LinkEvent),
     Reading,
     /// Somebody asks at the local socket.
@@ -122,6 +131,7 @@ struct Daemon {
     path: PathBuf,
     environment: Environment,
     settings: Settings,
+    reading: Reading<Fresh>,
     clock: SystemClock,
     engine: Engine,
     last_resort: LastResort,
@@ -169,7 +179,7 @@ impl Daemon {
         let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
-        pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected);
+        pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected, &mut ToLog);
         if let Some(fault) = opening.fault {
             engine.handle_saved(now, Err(fault.to_string()));
         }
@@ -177,7 +187,7 @@ impl Daemon {
         let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
-        let local = Local::open(settings.socket.as_deref());
+        let local = Local::open(sockets(&settings));
         for note in &loaded.notes {
             warn!("{note}");
         }
@@ -203,6 +213,7 @@ impl Daemon {
             path,
             environment,
             settings,
+            reading: Reading::none(),
             clock,
             engine,
             last_resort,
@@ -229,6 +240,7 @@ impl Daemon {
             let (deadline, _) = self.engine.poll_timeout(now);
             let fact = tokio::select! {
                 ask = asks.next() => Fact::Ask(ask),
+                fresh = self.reading.end() => Fact::Read(fresh),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Reading,
                 Some(()) = self.speeds.news() => Fact::Reading,
@@ -241,7 +253,8 @@ impl Daemon {
             self.take_openings();
             match fact {
                 Fact::Ask(Ask::Stop) => return,
-                Fact::Ask(Ask::Reload) => self.reload(),
+                Fact::Ask(Ask::Reload) => self.read_again(),
+                Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
                 Fact::Due => self.engine.handle_timeout(self.clock.boot()),
@@ -273,10 +286,7 @@ impl Daemon {
 
     fn pump(&mut self) {
         let now = self.clock.boot();
-        pump(&mut self.engine, now, &mut self.store, self.board.as_mut(), &mut self.link);
-        while let Some(notice) = self.engine.poll_notice() {
-            log::notice(&notice);
-        }
+        pump(&mut self.engine, now, &mut self.store, self.board.as_mut(), &mut self.link, &mut ToLog);
         self.notify.feed(self.engine.steps());
         self.notify.status(status(&self.engine, &self.link_state));
     }
@@ -308,11 +318,7 @@ impl Daemon {
 
     /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
     /// they are driven until the new configuration decides otherwise.
-    fn reload(&mut self) {
-        let fresh = match config::load(&self.path, &self.environment) {
-            Ok(fresh) => fresh,
-            Err(faults) => return error!("the new configuration is wrong; the running one stays\n{faults}"),
-        };
+    fn reload(&mut self, fresh: Settings) {
         if fresh.state_dir != self.settings.state_dir {
             return error!(
                 "the state directory cannot change while twind runs; restart it. The running configuration stays"
@@ -380,7 +386,7 @@ impl Daemon {
             self.engine.handle_hub(now, HubEvent::Up);
         }
         self.last_resort.settle(&self.settings, &fresh, &stuck);
-        self.local.reopen(fresh.socket.as_deref());
+        self.local.reopen(sockets(&fresh));
         self.settings = fresh;
         info!("the new configuration is in force");
     }
@@ -392,56 +398,10 @@ impl Daemon {
             Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
         }
     }
-
-    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again. Those that
-    /// could not be driven there.
-    fn release_outputs(&mut self, now: BootTime, fresh: &Settings) -> Vec<String> {
-        let mut stuck = Vec::new();
-        for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
-            if same_pin(&spec.name, &self.settings, fresh) {
-                continue;
-            }
-            if let Some((drive, cause)) = last_row(spec, false) {
-                let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
-                if let Err(fault) = self.board.drive(&actuation) {
-                    error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
-                    stuck.push(spec.name.clone());
-                }
-            }
-        }
-        stuck
-    }
 }
 
-/// Is it to stay as it is until something decides?
-fn keeps(spec: &OutputSpec) -> bool {
-    spec.when.start == RowDrive::Keep
-}
-
-/// Outputs that are to stay as they are for now are held, and known, as they are found.
-fn take_over(
-    board: &mut dyn Pins,
-    settings: &Settings,
-    carry: &mut Carry,
-    is_wanted: impl Fn(&OutputSpec) -> bool,
-) {
-    for (index, spec) in settings.engine.outputs.iter().enumerate() {
-        if !is_wanted(spec) {
-            continue;
-        }
-        match board.take_over(OutputId(index)) {
-            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
-            Ok(None) => {}
-            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
-        }
-    }
-}
-
-/// Is the output on the same wire of the same board in both?
-fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
-    let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
-    let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
-    (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
+fn sockets(settings: &Settings) -> Paths<'_> {
+    Paths { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
 }
 
 /// Before the session exists there is nobody to ask.
@@ -475,11 +435,10 @@ fn step_interval_max() -> Duration {
     Notify::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
 }
 
+/// From the standard library's randomness for its tables: it never waits for the system to have gathered any, as the
+/// ordinary way does soon after boot.
 fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    // Without the system's randomness jitter is the same on every start, and nothing else suffers.
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    RandomState::new().hash_one(0)
 }
 
 fn status(engine: &Engine, link: &LinkState) -> String {

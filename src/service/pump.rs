@@ -1,10 +1,10 @@
 //! The driving contract: after any `handle_…`, drain the engine until nothing is left, in one fixed order.
 //!
-//! The pin comes first, then the record, then what the disk finished, then the hub: nothing that is slow stands
-//! before a pin. Production and simulation call this same function.
+//! The pin comes first, then the record, then what the disk finished, then the hub, then what an operator may want to
+//! know: nothing that is slow stands before a pin. Production and simulation call this same function.
 
 use crate::board::Pins;
-use crate::engine::Engine;
+use crate::engine::{Engine, Notice};
 use crate::store::Store;
 use crate::twin::HubRequest;
 use crate::units::BootTime;
@@ -15,6 +15,20 @@ pub trait Outbox {
     fn push(&mut self, request: HubRequest);
 }
 
+/// Takes what an operator may want to know. Never blocks, whoever reads it.
+pub trait Notices {
+    /// Hands over one notice. Where there is no room for it, it is dropped and counted, and this is false.
+    fn push(&mut self, notice: Notice) -> bool;
+}
+
+/// Keeps them all, for whoever looks at them later.
+impl Notices for Vec<Notice> {
+    fn push(&mut self, notice: Notice) -> bool {
+        Self::push(self, notice);
+        true
+    }
+}
+
 /// Drains the engine. See the module.
 pub fn pump(
     engine: &mut Engine,
@@ -22,6 +36,7 @@ pub fn pump(
     store: &mut impl Store,
     pins: &mut (impl Pins + ?Sized),
     outbox: &mut impl Outbox,
+    notices: &mut impl Notices,
 ) {
     loop {
         if let Some(actuation) = engine.poll_actuation() {
@@ -33,6 +48,9 @@ pub fn pump(
             engine.handle_saved(now, outcome.map_err(|fault| fault.reason));
         } else if let Some(request) = engine.poll_request() {
             outbox.push(request);
+        } else if let Some(notice) = engine.poll_notice() {
+            // Nobody waits for room: whoever drops it counts it.
+            let _ = notices.push(notice);
         } else {
             return;
         }

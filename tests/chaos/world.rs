@@ -250,7 +250,10 @@ impl World {
 
     /// With nothing but its disk the daemon drives by a version that is not older than what it acknowledged.
     pub(crate) fn check_offline_start(&mut self, acknowledged: u64) {
-        let log = self.life().log();
+        // The line comes a little after the daemon's readiness.
+        let life = &*self.life();
+        let tells = |log: &String| log.contains("INFO started ");
+        let log = eventually("the word of the start", || Some(life.log()).filter(tells), || life.log());
         let told = log.split("started from the stored twin, desired version ").nth(1);
         let stored = told.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
         assert!(

@@ -329,10 +329,8 @@ impl Rig {
     }
 
     fn pump(&mut self) {
-        pump(&mut self.engine, self.now, &mut self.disk, &mut self.board, &mut self.line);
-        while let Some(notice) = self.engine.poll_notice() {
-            self.notices.push(notice);
-        }
+        let (board, line, notices) = (&mut self.board, &mut self.line, &mut self.notices);
+        pump(&mut self.engine, self.now, &mut self.disk, board, line, notices);
     }
 
     // The process.

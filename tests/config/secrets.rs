@@ -1,6 +1,6 @@
 //! Secrets: where they are looked up, who may read them, and that they are never shown.
 
-use super::{KEY, SMALL, Site, account, replaced};
+use super::{KEY, SMALL, Site, account, replaced, with};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -25,7 +25,7 @@ fn a_secret_that_is_not_there_is_told_with_its_path_and_reason() {
         "{fault}"
     );
     let folder = replaced(SMALL, "\"cs\"", "\"/\"");
-    assert!(site.fault(&folder).contains("which is not a file"));
+    assert!(site.fault(&folder).contains("/, which is not a file but a directory; put a regular file"));
 }
 
 #[test]
@@ -89,5 +89,78 @@ fn a_secret_shows_neither_in_faults_nor_in_debug() {
         let faults = site.parse(&text).unwrap_err();
         assert!(!faults.to_string().contains(secret), "{faults}");
         assert!(!format!("{faults:?}").contains(secret), "{faults:?}");
+    }
+}
+
+/// Wherever it was pasted.
+#[test]
+fn a_secret_in_a_place_of_something_else_is_not_shown_whole() {
+    const LONG: &str =
+        "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4kA==";
+    let site = Site::new();
+    let string = format!("HostName=hub.example.net;DeviceId=cabinet-7;SharedAccessKey={KEY}");
+    let unpadded = LONG.trim_end_matches('=');
+    let (parted, provisioned) = (
+        replaced(
+            SMALL,
+            "connection-string-file = \"cs\"",
+            "device-id = \"d\"\nhost = \"h\"\nkey-file = \"key\"",
+        ),
+        replaced(SMALL, "connection-string-file = \"cs\"", "[hub.provisioning]\nkey-file = \"key\""),
+    );
+    for (text, table, key) in [
+        (SMALL, "hub", "port"),
+        (SMALL, "hub", "transport"),
+        (SMALL, "hub", "proxy"),
+        (SMALL, "hub", "ca-file"),
+        (SMALL, "hub", "keep-alive"),
+        (SMALL, "hub", "token-lifetime"),
+        (SMALL, "hub", "model-id"),
+        (SMALL, "hub", "unknown"),
+        (SMALL, "hub", "gateway"),
+        (&parted, "hub", "host"),
+        (&parted, "hub", "device-id"),
+        (&parted, "hub", "key-file"),
+        (&provisioned, "hub.provisioning", "id-scope"),
+        (&provisioned, "hub.provisioning", "registration-id"),
+        (&provisioned, "hub.provisioning", "endpoint"),
+        (SMALL, "board", "driver"),
+        (SMALL, "board", "folder"),
+        (SMALL, "outputs.fan", "property"),
+        (SMALL, "outputs.fan", "min-on"),
+        (SMALL, "sensors.cabinet", "driver"),
+        (SMALL, "sensors.cabinet", "period"),
+        (SMALL, "climate", "sensor"),
+        (SMALL, "climate", "unit"),
+    ] {
+        for secret in [KEY, LONG, unpadded, &string] {
+            let lines: Vec<&str> =
+                text.lines().filter(|line| !line.starts_with(&format!("{key} ="))).collect();
+            let text = with(&(lines.join("\n") + "\n"), table, &format!("{key} = \"{secret}\""));
+            let Err(faults) = site.parse(&text) else {
+                // These may be named so.
+                assert!(["folder", "device-id", "property"].contains(&key), "{text}");
+                continue;
+            };
+            let told = faults.to_string();
+            let core = &secret.trim_end_matches('=')[secret.len().saturating_sub(20)..secret.len() - 4];
+            assert!(!told.contains(core), "{key}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_as_a_line_or_a_name_of_its_own_is_not_shown_whole() {
+    let site = Site::new();
+    for line in [
+        KEY.to_owned(),
+        format!("{KEY} = 1"),
+        format!("\"{KEY}\" = 1"),
+        format!("[outputs.\"{KEY}\"]\nx = 1"),
+        format!("HostName=h;DeviceId=d;SharedAccessKey={KEY}"),
+        format!("port = {KEY}"),
+    ] {
+        let faults = site.parse(&with(SMALL, "hub", &line)).unwrap_err().to_string();
+        assert!(!faults.contains(KEY.trim_end_matches('=')), "{line}: {faults}");
     }
 }

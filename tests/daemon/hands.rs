@@ -30,7 +30,7 @@ fn an_override_turns_the_output_and_ends_by_itself() {
     daemon.wait_log("the override of output fan has ended");
     // Who did it stands in the log with its own field, and in the trail.
     let fields = r#"output="fan" permille=700 cause="override" by=uid "#;
-    assert!(daemon.log().contains(fields), "{}", daemon.log());
+    daemon.wait_log(fields);
     let changes = rig.status()["changes"].clone();
     assert_eq!((&changes[0]["cause"], &changes[1]["cause"]), (&json!("climate"), &json!("override")));
     assert!(changes[1]["by"].as_str().unwrap().starts_with("uid "), "{changes}");
@@ -201,4 +201,72 @@ fn an_override_says_on_off_or_a_share() {
     }
     assert_eq!(say(&mut rig.command(&["override", "fan", "clear"])).code, 0);
     rig.wait_drive("fan", |now| now == 250);
+}
+
+#[test]
+fn what_decides_is_told_though_the_output_stays_and_rows_stay_as_they_were() {
+    let rig = Rig::new();
+    rig.configure("critical = 60.0\n");
+    rig.set_temperature("40.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 1000);
+    let rows = || {
+        let changes = rig.status()["changes"].clone();
+        let row = |row: &Value| (row["permille"].clone(), row["cause"].as_str().unwrap().to_owned());
+        changes.as_array().unwrap().iter().rev().map(row).collect::<Vec<_>>()
+    };
+    let begun = rows();
+    let wait = |cause: &str| {
+        rig.wait_status(cause, |status| status["outputs"]["fan"]["cause"] == cause);
+        daemon.wait_log(&format!("output fan stays at 1000 permille, now by {cause}"));
+    };
+    let version = rig.desire(json!({"fanOn": true}));
+    wait(&format!("desired version {version}"));
+    assert_eq!(say(&mut rig.command(&["override", "fan", "on", "--for", "1h"])).code, 0);
+    wait("override");
+    rig.set_temperature("nothing");
+    wait("fail-safe sensor-fault");
+    rig.set_temperature("40.0");
+    rig.wait_status("override again", |status| status["outputs"]["fan"]["cause"] == "override");
+    rig.set_temperature("70.0");
+    wait("fail-safe overheat");
+    let causes = [
+        &format!("desired version {version}"),
+        "override",
+        "fail-safe sensor-fault",
+        "override",
+        "fail-safe overheat",
+    ];
+    let expected: Vec<_> = causes.map(|cause| (json!(1000), cause.to_owned())).into_iter().collect();
+    assert_eq!(rows(), [begun, expected].concat());
+    let fields = r#"output="fan" permille=1000 cause="fail-safe overheat""#;
+    assert!(
+        daemon.log().lines().any(|line| line.contains(" INFO ") && line.contains(fields)),
+        "{}",
+        daemon.log()
+    );
+    assert!(rig.trace().iter().filter(|line| line["permille"] == 1000).count() == 1, "the pin never moved");
+}
+
+#[test]
+fn an_override_that_is_held_back_says_at_once_by_what_and_for_how_long() {
+    let rig = Rig::new();
+    let heater = "\n[outputs.heater]\npin = 22\nmin-off = \"1h\"\n";
+    rig.configure(heater);
+    let _daemon = rig.start();
+    rig.wait_drive("heater", |now| now == 0);
+    let said = say(&mut rig.command(&["override", "heater", "on", "--for", "2h"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines[0], "heater: 100% for 2h");
+    assert!(lines[1].starts_with("heater: override wants 100 %, held off for "), "{}", said.out);
+    assert!(lines[1].ends_with(" by min-off"), "{}", said.out);
+    let held = rig.status()["outputs"]["heater"]["held"].clone();
+    assert_eq!((&held["by"], &held["wants"]), (&json!("min-off"), &json!(100)));
+    assert!((3500..=3600).contains(&held["seconds"].as_u64().unwrap()), "{held}");
+    let page = say(&mut rig.command(&["status"])).out;
+    assert!(page.contains("output   heater: 0% by override of uid "), "{page}");
+    assert!(page.contains("\n         override wants 100 %, held off for "), "{page}");
+    let said = say(&mut rig.command(&["override", "fan", "10%", "--for", "2h"]));
+    assert_eq!(said.out, "fan: 10% for 2h\nfan: override wants 10 %, raised by min-duty\n");
 }

@@ -1,6 +1,6 @@
 //! The local socket, as strangers and careless clients use it: nothing that they do moves a pin or holds one up.
 
-use crate::rig::{CLIMATE, FAN, Rig, SENSOR, eventually, say};
+use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, eventually, say};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +11,11 @@ use std::process::Command;
 use std::time::Duration;
 
 fn connect(rig: &Rig) -> UnixStream {
-    let stream = UnixStream::connect(rig.path("twind.sock")).unwrap();
+    connect_to(rig, "twind.sock")
+}
+
+fn connect_to(rig: &Rig, name: &str) -> UnixStream {
+    let stream = UnixStream::connect(rig.path(name)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(40))).unwrap();
     stream
@@ -201,4 +205,157 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     asking.into_iter().chain([&["check"][..], &["safe"]]).for_each(refused);
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
+}
+
+const NOBODY: &str = "65534";
+/// A group that nobody is of, here: what counts is its number.
+const GROUP: u32 = 4242;
+
+/// A command as a user of no name, who is of these groups besides his own. `None` where the system does not let us.
+fn as_nobody(rig: &Rig, groups: &[u32], words: &[&str]) -> Option<Said> {
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--reuid", NOBODY, "--regid", NOBODY]);
+    let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+    match groups.as_slice() {
+        [] => setpriv.arg("--clear-groups"),
+        groups => setpriv.args(["--groups", &groups.join(",")]),
+    };
+    if !Command::new("setpriv")
+        .args(setpriv.get_args())
+        .arg("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("skipped: setpriv may not be run here");
+        return None;
+    }
+    // Anybody may run the program and find the sockets.
+    fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = rig.path("twind");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+    }
+    setpriv.arg(&program).args(rig.command(words).get_args()).env("RUNTIME_DIRECTORY", rig.dir.path());
+    Some(say(&mut setpriv))
+}
+
+#[test]
+fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let _daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 250);
+    let mode = |name: &str| fs::metadata(rig.path(name)).unwrap().mode() & 0o777;
+    assert_eq!((mode("twind.sock"), mode("look.sock")), (0o660, 0o666));
+    let client = &mut connect_to(&rig, "look.sock");
+    let status = call(client, "io.twind.Daemon.GetStatus", json!({})).unwrap();
+    assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
+    let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
+    assert_eq!(twin["parameters"]["twin"]["$version"], 1);
+    for (method, order) in [
+        ("SetOverride", json!({"output": "fan", "percent": 90, "seconds": 600})),
+        ("ClearOverride", json!({"output": "fan"})),
+    ] {
+        // Whoever asks: here it is who runs the daemon.
+        let answer = call(client, &format!("io.twind.Daemon.{method}"), order).unwrap();
+        assert_eq!(answer, json!({"error": "org.varlink.service.PermissionDenied", "parameters": {}}));
+    }
+    assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
+}
+
+#[test]
+fn those_who_only_look_keep_nobody_out_who_may_order() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let _daemon = rig.start();
+    let _crowd: Vec<UnixStream> = (0..20).map(|_| connect_to(&rig, "look.sock")).collect();
+    let said = say(&mut rig.command(&["override", "fan", "90%", "--for", "1h"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    rig.wait_drive("fan", |now| now == 900);
+}
+
+#[test]
+fn any_user_may_look_where_that_is_named_and_order_nowhere() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let daemon = rig.start_synced();
+    let Some(said) = as_nobody(&rig, &[], &["status"]) else { return };
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("output   fan: "), "{}", said.out);
+    // As the package installs it: the configuration is not for all to read, and the socket is found all the same.
+    fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o640)).unwrap();
+    for words in [&["status", "--json"][..], &["twin", "desired"]] {
+        let said = as_nobody(&rig, &[], words).unwrap();
+        assert_eq!(said.code, 0, "{words:?}: {}", said.err);
+        let _: Value = serde_json::from_str(&said.out).unwrap();
+    }
+    let order = ["override", "fan", "on", "--for", "1h"];
+    let refused = |said: Said| {
+        assert_eq!((said.code, said.out.as_str()), (77, ""), "{}", said.err);
+        assert!(said.err.contains("group"), "{}", said.err);
+    };
+    refused(as_nobody(&rig, &[], &order).unwrap());
+    fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o644)).unwrap();
+    refused(as_nobody(&rig, &[], &order).unwrap());
+    assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
+    // Without a daemon there is nobody to look at, whatever the files say.
+    assert!(daemon.stop().success());
+    assert!(!rig.path("look.sock").exists());
+    assert_eq!(as_nobody(&rig, &[], &["status"]).unwrap().code, 69);
+}
+
+#[test]
+fn a_member_of_the_group_by_adduser_may_order() {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    let Some(said) = as_nobody(&rig, &[GROUP], &["override", "fan", "90%", "--for", "1h"]) else { return };
+    assert_eq!(said.code, 77, "the socket is another group's: {}", said.err);
+    std::os::unix::fs::chown(rig.path("twind.sock"), None, Some(GROUP)).unwrap();
+    // Also where somebody opened it to all, of which `check` warns.
+    for (mode, share) in [(0o660, "90%"), (0o666, "80%")] {
+        fs::set_permissions(rig.path("twind.sock"), fs::Permissions::from_mode(mode)).unwrap();
+        let said = as_nobody(&rig, &[GROUP], &["override", "fan", share, "--for", "1h"]).unwrap();
+        assert_eq!(said.code, 0, "{}", said.err);
+        let checked = say(&mut rig.command(&["check"]));
+        let warns = (checked.out + &checked.err).contains("every user of this machine may override outputs");
+        assert_eq!((checked.code, warns), (0, mode == 0o666));
+    }
+    rig.wait_drive("fan", |now| now == 800);
+}
+
+#[test]
+fn what_is_in_a_sockets_place_is_told_by_the_daemon_and_by_check() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("twind.sock")).unwrap();
+    fs::write(rig.path("look.sock"), "important").unwrap();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let daemon = rig.start();
+    follows(&rig);
+    for what in ["a directory has this name", "a file has this name"] {
+        daemon.wait_log(what);
+        let checked = say(&mut rig.command(&["check"]));
+        assert!((checked.out + &checked.err).contains(what));
+    }
+    assert_eq!(fs::read_to_string(rig.path("look.sock")).unwrap(), "important");
+}
+
+#[test]
+fn words_of_strangers_neither_speak_to_the_terminal_nor_make_a_line() {
+    const WORDS: &str = "x\ntwind: all is well\u{1b}[2J\u{9b}2J\u{202e}\u{2028}";
+    let unseen =
+        |text: &str| text.chars().any(|c| c.is_control() && c != '\n' || "\u{202e}\u{2028}".contains(c));
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let said = say(&mut rig.command(&["override", WORDS, "on", "--for", "1h"]));
+    assert_eq!((said.code, said.err.lines().count()), (64, 1), "{}", said.err);
+    assert!(!unseen(&said.err), "{}", said.err);
+    let version = rig.desire(json!({"note": WORDS, "components": {"climate": {"minTemperature": WORDS}}}));
+    rig.wait_status("the change", |status| status["hub"]["desiredVersion"] == version);
+    let twin = say(&mut rig.command(&["twin", "desired"])).out;
+    assert!(!unseen(&twin), "{twin}");
+    let twin: Value = serde_json::from_str(&twin).unwrap();
+    assert_eq!(twin["note"], WORDS, "it is the same JSON");
+    daemon.wait_log("is not applied");
+    let log = daemon.log();
+    assert!(!unseen(&log) && !log.lines().any(|line| line.starts_with("twind: all is well")), "{log}");
 }

@@ -101,7 +101,7 @@ fn a_lost_notification_is_noticed_by_the_next_one() {
     let version = rig.desire(json!({"patchId": "second"}));
     let told = rig.wait_reported("both changes", |r| r["desiredVersion"] == version);
     assert_eq!(told["fanOn"], true);
-    assert!(daemon.log().contains("a notification was lost"), "{}", daemon.log());
+    daemon.wait_log("a notification was lost");
 }
 
 #[test]
@@ -120,9 +120,8 @@ fn c24_a_state_file_cut_short_falls_back_to_the_other_and_two_are_fetched_again(
     cut(newest);
     rig.hub.block_on(rig.hub.stop_listening());
     let daemon = rig.start();
-    let told = daemon.log();
-    assert!(told.contains("started from the stored twin"), "{told}");
-    assert!(told.contains(&format!("WARN the stored twin {}", newest.display())), "{told}");
+    daemon.wait_log("started from the stored twin");
+    daemon.wait_log(&format!("WARN the stored twin {}", newest.display()));
     rig.hub.resume_listening().unwrap();
     let version = rig.desire(json!({"patchId": "equal again"}));
     rig.wait_reported("both ends equal", |r| r["desiredVersion"] == version);
@@ -132,7 +131,7 @@ fn c24_a_state_file_cut_short_falls_back_to_the_other_and_two_are_fetched_again(
     rig.hub.block_on(rig.hub.stop_listening());
     let before = rig.trace().len();
     let daemon = rig.start();
-    assert!(daemon.log().contains("started without a stored twin"), "{}", daemon.log());
+    daemon.wait_log("started without a stored twin");
     assert_eq!(rig.trace()[before]["cause"], "fail-safe start");
     rig.hub.resume_listening().unwrap();
     rig.wait_drive("fan", |now| now == 200);

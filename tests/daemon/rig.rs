@@ -92,14 +92,19 @@ impl Rig {
     }
 
     /// Spawns a command that is the daemon's, with what a test adds to its environment.
-    pub(crate) fn spawn_as(&self, mut command: Command) -> Daemon {
+    pub(crate) fn spawn_as(&self, command: Command) -> Daemon {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        self.spawn_into(command, Stdio::from(log))
+    }
+
+    /// Spawns a command that is the daemon's, with this as its standard error.
+    pub(crate) fn spawn_into(&self, mut command: Command, stderr: Stdio) -> Daemon {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let log = self.path("log");
-        let stderr = fs::File::options().create(true).append(true).open(&log).unwrap();
-        let log_begins = stderr.metadata().unwrap().len().try_into().unwrap();
+        let log_begins = fs::read(&log).map_or(0, |log| log.len());
         let child = command.env("NOTIFY_SOCKET", &socket).stderr(stderr).spawn().unwrap();
         Daemon { child, notify, log, log_begins }
     }
@@ -216,7 +221,7 @@ impl Daemon {
 
     /// What this daemon said so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap().split_off(self.log_begins)
+        fs::read_to_string(&self.log).unwrap_or_default().split_off(self.log_begins)
     }
 
     pub(crate) fn wait_log(&self, wanted: &str) {
@@ -247,7 +252,7 @@ impl Daemon {
     pub(crate) fn wait_end(mut self) -> ExitStatus {
         let log = self.log.clone();
         let find = || self.child.try_wait().unwrap();
-        eventually("the daemon's end", find, || fs::read_to_string(&log).unwrap())
+        eventually("the daemon's end", find, || fs::read_to_string(&log).unwrap_or_default())
     }
 }
 

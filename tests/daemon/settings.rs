@@ -244,6 +244,7 @@ fn rust_log_says_how_much_is_logged() {
         let mut daemon = rig.spawn_as(command);
         daemon.wait_notified("hub: connected");
         rig.wait_status("the fault", |status| status["climate"]["regime"] == "sensor-fault");
+        logged.iter().for_each(|level| daemon.wait_log(&format!(" {level} ")));
         let log = daemon.log();
         let found: Vec<&str> =
             levels.into_iter().filter(|level| log.contains(&format!(" {level} "))).collect();

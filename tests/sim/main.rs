@@ -13,6 +13,7 @@
 mod disk;
 mod faults;
 mod hub;
+mod log;
 mod message;
 mod net;
 mod oracle;

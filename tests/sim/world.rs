@@ -6,6 +6,7 @@
 
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub};
+use crate::log::Log;
 use crate::net::Net;
 use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
@@ -102,6 +103,8 @@ pub(crate) enum Event {
     Storm(u32),
     /// Something goes wrong.
     Fault(usize),
+    /// Whoever reads the log hangs, or reads again.
+    LogTurns,
     /// Something is put right again.
     Mend(usize),
     /// The technician does something.
@@ -144,6 +147,7 @@ pub(crate) struct World {
     pub(crate) tachs: Tachs,
     pub(crate) net: Net,
     pub(crate) hub: Hub,
+    pub(crate) log: Log,
     pub(crate) back_end: BackEnd,
     pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
@@ -193,6 +197,7 @@ impl World {
             tachs: Tachs::new(&site.tachs),
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
+            log: Log::new(Rng::of(seed, "log"), rarer),
             back_end: BackEnd::new(Rng::of(seed, "back end")),
             technician: Technician::new(Rng::of(seed, "technician"), rarer),
             oracle: Oracle::new(&site),
@@ -217,6 +222,7 @@ impl World {
         world.plan_storm(seed, setup.pace.trouble);
         world.plan_opening_of_the_disk();
         world.plan_hand();
+        world.plan_log();
         world
     }
 
@@ -297,6 +303,7 @@ impl World {
             }
             Event::Storm(left) => self.storm(left),
             Event::Fault(fault) => return self.fail(fault),
+            Event::LogTurns => return self.turn_log(),
             Event::Mend(fault) => return self.mend(fault),
             Event::Hand => return self.hand(),
             Event::Start => return self.start(),
@@ -310,8 +317,8 @@ impl World {
         self.plant.advance(self.now);
         let Some(engine) = &mut self.engine else { return Ok(()) };
         act(engine, &mut self.oracle);
-        pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests);
-        while let Some(notice) = engine.poll_notice() {
+        pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests, &mut self.log);
+        for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,
                 Notice::StoreFault { .. } | Notice::PinFault { .. } | Notice::TachFault { .. }
@@ -319,6 +326,7 @@ impl World {
             self.trace.say(self.now, || format!("{} {notice}", if errs { "ERROR" } else { "notice" }));
             self.oracle.handle_notice(self.now, &notice, &self.disk, &self.plant)?;
         }
+        self.read_log()?;
         if let Some((id, ends)) = self.disk.begin(self.now) {
             self.oracle.handle_write(self.now)?;
             self.plan(ends, Event::Written(id));
@@ -357,6 +365,7 @@ impl World {
             return Ok(());
         }
         self.life += 1;
+        self.log.restart();
         let record = self.disk.durable().cloned();
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);
         self.say(|| format!("the process starts from desired version {version}"));

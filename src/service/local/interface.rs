@@ -29,6 +29,16 @@ pub(crate) enum Ask {
     Override { output: String, order: Option<(Permille, Duration)> },
 }
 
+impl Ask {
+    /// Does it change anything?
+    pub(super) fn is_order(&self) -> bool {
+        match self {
+            Self::Status { .. } | Self::Twin { .. } => false,
+            Self::Override { .. } => true,
+        }
+    }
+}
+
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Understood {

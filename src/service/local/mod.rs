@@ -1,4 +1,7 @@
-//! The local socket, where `status`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
+//! The local sockets, where `status`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
+//!
+//! There are two, because a peer's supplementary groups cannot be had: who may order is a matter of one file's mode, who may
+//! look of another's.
 //!
 //! Each client has a task of its own, which reads, understands and writes; what only the loop can answer goes to it
 //! through a bounded channel, one question per client at a time. The loop never waits for a client: one that says
@@ -11,6 +14,7 @@ pub mod varlink;
 
 pub use interface::INTERFACE;
 pub(super) use interface::{Ask, Section, refusal};
+pub use socket::remark;
 
 use core::time::Duration;
 use interface::{Understood, understand};
@@ -23,15 +27,17 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, error, info};
+use tracing::{debug, error};
 use varlink::{Call, CallError, Inbox, MESSAGE_BYTES_MAX, Reply, write_reply};
 
-/// So many clients at a time; further ones are told so.
+/// So many clients of each socket at a time; further ones are told so.
 const CLIENTS_MAX: usize = 8;
 /// A client that says nothing whole for so long is dropped …
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// … as is one that does not read its answer.
 const READS_WITHIN: Duration = Duration::from_secs(5);
+/// Between two answers to one who may only look: any user of the machine may, and the loop has other things to do.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// When the system has no room for another client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,53 +50,87 @@ pub(super) struct Query {
     pub(super) answer: oneshot::Sender<Reply>,
 }
 
-/// The socket and its clients; or neither, if it could not be made: the outputs do not depend on it.
+/// The sockets and their clients; or none, if they could not be made: the outputs do not depend on them.
 pub(super) struct Local {
-    path: Option<PathBuf>,
-    listening: Option<JoinHandle<()>>,
+    orders: Listening,
+    looks: Listening,
     queries: mpsc::Receiver<Query>,
+}
+
+/// Where the two sockets are to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paths<'p> {
+    /// For owner and group: whoever may connect may order.
+    pub(super) orders: Option<&'p Path>,
+    /// For all users of the machine: nothing is changed by it.
+    pub(super) looks: Option<&'p Path>,
+}
+
+struct Listening {
+    path: Option<PathBuf>,
+    task: Option<JoinHandle<()>>,
     door: Arc<Door>,
 }
 
-/// What the clients' tasks share.
+/// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
 struct Door {
     to_loop: mpsc::Sender<Query>,
     room: Arc<Semaphore>,
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        if let Some(listening) = self.listening.take() {
-            listening.abort();
-        }
-    }
+    may_order: bool,
 }
 
 impl Local {
-    /// Opens the socket, or says why there is none. Needs a running tokio runtime.
-    pub(super) fn open(path: Option<&Path>) -> Self {
+    /// Opens the sockets, or says why there is none. Needs a running tokio runtime.
+    pub(super) fn open(paths: Paths<'_>) -> Self {
         let (to_loop, queries) = mpsc::channel(CLIENTS_MAX);
-        let door = Door { to_loop, room: Arc::new(Semaphore::new(CLIENTS_MAX)) };
-        let mut local = Self { path: None, listening: None, queries, door: Arc::new(door) };
-        local.reopen(path);
+        let listening = |may_order| {
+            let room = Arc::new(Semaphore::new(CLIENTS_MAX));
+            let door = Arc::new(Door { to_loop: to_loop.clone(), room, may_order });
+            Listening { path: None, task: None, door }
+        };
+        let mut local = Self { orders: listening(true), looks: listening(false), queries };
+        local.reopen(paths);
         local
     }
 
-    /// Moves the socket, if it is to be elsewhere or is not there yet.
-    pub(super) fn reopen(&mut self, path: Option<&Path>) {
-        if self.listening.is_some() && self.path.as_deref() == path {
+    /// Moves the sockets, if they are to be elsewhere or are not there yet.
+    pub(super) fn reopen(&mut self, paths: Paths<'_>) {
+        self.orders.reopen(paths.orders);
+        self.looks.reopen(paths.looks);
+    }
+
+    /// The next question. May be cancelled at any time.
+    pub(super) async fn next(&mut self) -> Query {
+        match self.queries.recv().await {
+            Some(query) => query,
+            // Not while the doors are held here.
+            None => core::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Listening {
+    fn reopen(&mut self, path: Option<&Path>) {
+        if self.task.is_some() && self.path.as_deref() == path {
             return;
         }
-        if let Some(listening) = self.listening.take() {
-            listening.abort();
+        if let Some(task) = self.task.take() {
+            task.abort();
         }
         self.path = path.map(Path::to_owned);
         let Some(path) = path else { return };
-        match socket::listen(path) {
+        match socket::listen(path, self.door.mode()) {
             Ok((listener, file)) => {
                 debug!("listening on {}", path.display());
-                let door = Arc::clone(&self.door);
-                self.listening = Some(tokio::spawn(accept(listener, Arc::new(file), door)));
+                self.task = Some(tokio::spawn(accept(listener, file, Arc::clone(&self.door))));
             }
             Err(reason) => error!(
                 "no local socket {}: {reason}; the outputs do not need it, but status and override do",
@@ -98,25 +138,24 @@ impl Local {
             ),
         }
     }
+}
 
-    /// The next question. May be cancelled at any time.
-    pub(super) async fn next(&mut self) -> Query {
-        match self.queries.recv().await {
-            Some(query) => query,
-            // Not while the door is held here.
-            None => core::future::pending().await,
-        }
+impl Door {
+    /// Who may connect.
+    fn mode(&self) -> u32 {
+        if self.may_order { 0o660 } else { 0o666 }
     }
 }
 
-async fn accept(listener: UnixListener, file: Arc<SocketFile>, door: Arc<Door>) {
+/// The file is there as long as somebody listens.
+async fn accept(listener: UnixListener, _file: SocketFile, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&door.room).try_acquire_owned() {
                 Ok(place) => {
-                    let (file, door) = (Arc::clone(&file), Arc::clone(&door));
+                    let door = Arc::clone(&door);
                     tokio::spawn(async move {
-                        let served = serve(stream, &file, &door).await;
+                        let served = serve(stream, &door).await;
                         drop(place);
                         if let Err(reason) = served {
                             debug!("a client is dropped: {reason}");
@@ -141,15 +180,15 @@ fn turn_away(stream: &UnixStream) {
 }
 
 /// One client, until it leaves or is dropped.
-async fn serve(mut stream: UnixStream, file: &SocketFile, door: &Door) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let mut inbox = Inbox::default();
     while let Some(message) = timeout(SILENCE_MAX, receive(&mut stream, &mut inbox)).await?? {
         let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
         let reply = match understand(&call) {
             Understood::Answered(reply) => reply,
-            Understood::Ask(Ask::Override { output, .. }) if !file.may_override(peer.uid(), peer.gid()) => {
-                info!(uid = peer.uid(), output, "uid {} may not override {output}", peer.uid());
+            Understood::Ask(ask) if ask.is_order() && !door.may_order => {
+                debug!(uid = peer.uid(), "uid {} may look here and change nothing", peer.uid());
                 Err(CallError::of_service("PermissionDenied", serde_json::json!({})))
             }
             Understood::Ask(ask) => {
@@ -162,6 +201,9 @@ async fn serve(mut stream: UnixStream, file: &SocketFile, door: &Door) -> io::Re
         };
         if !call.oneway {
             timeout(READS_WITHIN, stream.write_all(&write_reply(&reply))).await??;
+        }
+        if !door.may_order {
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
     Ok(())

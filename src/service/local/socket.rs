@@ -1,6 +1,6 @@
 //! The socket in the file system: made so that nobody meets it half made, and given up only by its owner.
 //!
-//! Mode 0660: whoever may write to it may connect. What a dead daemon left is replaced, what a living one listens on is
+//! Whoever may write to it may connect, and what its mode says is all that is asked of who comes. What a dead daemon left is replaced, what a living one listens on is
 //! not, nor anything that is no socket. Deliberately absent: clients.
 
 use crate::store::{Life, Process};
@@ -13,8 +13,8 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, 
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
-/// Who may connect: owner and group.
-const MODE: u32 = 0o660;
+/// Any access of those who are neither the owner nor in the group.
+const OTHERS: u32 = 0o007;
 
 /// The file, for as long as it is ours.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub(super) struct SocketFile {
     id: (u64, u64),
 }
 
-/// Listens at `path`.
+/// Listens at `path`, which gets this mode.
 ///
 /// # Errors
 /// When something else is there, or the system refuses.
-pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+pub(super) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     check_free(path)?;
@@ -37,7 +37,7 @@ pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let made = folder.join(format!(".{}", std::process::id()));
     drop(fs::remove_file(&made));
     let listener = UnixListener::bind(&made)?;
-    let named = fs::set_permissions(&made, fs::Permissions::from_mode(MODE))
+    let named = fs::set_permissions(&made, fs::Permissions::from_mode(mode))
         .and_then(|()| fs::rename(&made, path))
         .and_then(|()| fs::symlink_metadata(path));
     if named.is_err() {
@@ -49,13 +49,8 @@ pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
 
 /// Is there nothing, or what a dead daemon left?
 fn check_free(path: &Path) -> io::Result<()> {
-    let file = match fs::symlink_metadata(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !file.file_type().is_socket() {
-        return Err(io::Error::other("something else has this name"));
+    if let Some(reason) = obstacle(path)? {
+        return Err(io::Error::other(reason));
     }
     let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None)?;
     match connect(&probe, &SocketAddrUnix::new(path)?) {
@@ -63,7 +58,9 @@ fn check_free(path: &Path) -> io::Result<()> {
         Err(rustix::io::Errno::NOENT) => Ok(()),
         Ok(()) if is_dead(&probe) => Ok(()),
         // One that has no room in its queue lives, too.
-        Ok(()) | Err(rustix::io::Errno::AGAIN) => Err(io::Error::other("another process listens on it")),
+        Ok(()) | Err(rustix::io::Errno::AGAIN) => {
+            Err(io::Error::other("another process listens on it; stop that one, or name another path"))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -75,18 +72,38 @@ fn is_dead(connected: &OwnedFd) -> bool {
     listener.and_then(Process::of).is_some_and(|listener| listener.life() == Life::Dead)
 }
 
-impl SocketFile {
-    /// May this user put hands on outputs? Whoever could connect to a socket of mode 0660 may. If somebody opened it to
-    /// all, for them to read the status, then only root, the daemon's own user and the group that it is of.
-    pub(super) fn may_override(&self, uid: u32, gid: u32) -> bool {
-        let own = rustix::process::geteuid().as_raw();
-        fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| may_override((uid, gid), own, (file.gid(), file.mode())))
-    }
+/// What is there and is no socket.
+fn obstacle(path: &Path) -> io::Result<Option<String>> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(file) => file.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let what = match kind {
+        kind if kind.is_socket() => return Ok(None),
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_symlink() => "a symbolic link",
+        kind if kind.is_file() => "a file",
+        _ => "something that is no socket",
+    };
+    Ok(Some(format!("{what} has this name; remove it, or name another path")))
 }
 
-fn may_override((uid, gid): (u32, u32), own: u32, (group, mode): (u32, u32)) -> bool {
-    mode & 0o002 == 0 || uid == 0 || uid == own || gid == group
+/// What is wrong with the place of a socket, as far as it can be seen without going in: what holds it, and, where only the
+/// group may order, whether all may.
+pub fn remark(path: &Path, is_for_orders: bool) -> Option<String> {
+    // What cannot be seen is nothing to remark on: the folder may not be there yet, and need not be ours.
+    if let Some(reason) = obstacle(path).ok()? {
+        return Some(format!("no daemon can listen on {}: {reason}", path.display()));
+    }
+    let mode = fs::symlink_metadata(path).ok()?.mode() & 0o777;
+    (is_for_orders && mode & OTHERS != 0).then(|| {
+        let path = path.display();
+        format!(
+            "{path} has mode {mode:04o}: every user of this machine may override outputs by it; run `chmod o= {path}`, and name \
+             a `look-socket` in [local] for those who only look"
+        )
+    })
 }
 
 impl Drop for SocketFile {
@@ -103,10 +120,10 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[tokio::test]
-    async fn a_socket_is_for_owner_and_group_and_gone_when_it_is_dropped() {
+    async fn a_socket_has_its_mode_and_is_gone_when_it_is_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/deep/s");
-        let (_listener, file) = listen(&path).unwrap();
+        let (_listener, file) = listen(&path, 0o660).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
         UnixStream::connect(&path).unwrap();
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left there");
@@ -120,43 +137,51 @@ mod tests {
         let path = dir.path().join("s");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(UnixStream::connect(&path).is_err(), "a file without a listener");
-        let (_listener, _file) = listen(&path).unwrap();
-        let refused = listen(&path).unwrap_err().to_string();
+        let (_listener, _file) = listen(&path, 0o660).unwrap();
+        let refused = listen(&path, 0o660).unwrap_err().to_string();
         assert!(refused.contains("another process"), "{refused}");
         UnixStream::connect(&path).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_socket_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        fs::write(&path, "important").unwrap();
-        assert!(listen(&path).is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "important");
     }
 
     #[tokio::test]
     async fn a_file_that_became_anothers_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        let (_listener, file) = listen(&path).unwrap();
+        let (_listener, file) = listen(&path, 0o660).unwrap();
         fs::remove_file(&path).unwrap();
         let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         drop(file);
         assert!(path.exists());
     }
 
-    #[test]
-    fn a_socket_open_to_all_is_not_for_all_to_override_by() {
-        let (own, group) = (500, 600);
-        for (user, mode, may) in [
-            ((1000, 1000), 0o660, true),
-            ((1000, 1000), 0o666, false),
-            ((1000, group), 0o666, true),
-            ((own, 1000), 0o666, true),
-            ((0, 0), 0o666, true),
-        ] {
-            assert_eq!(may_override(user, own, (group, mode)), may, "{user:?} {mode:o}");
+    #[tokio::test]
+    async fn what_is_in_the_way_or_open_to_all_is_remarked_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        assert_eq!(remark(&path, true), None);
+        let (_listener, file) = listen(&path, 0o660).unwrap();
+        assert_eq!(remark(&path, true), None);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        let told = remark(&path, true).unwrap();
+        assert!(told.contains("mode 0666") && told.contains("chmod o= "), "{told}");
+        assert_eq!(remark(&path, false), None, "that is what a socket to look at is for");
+        drop(file);
+        fs::create_dir(&path).unwrap();
+        assert!(remark(&path, false).unwrap().contains("a directory has this name"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_named_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "important").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        std::os::unix::fs::symlink(path("nowhere"), path("link")).unwrap();
+        for (name, what) in [("file", "a file"), ("folder", "a directory"), ("link", "a symbolic link")] {
+            let refused = listen(&path(name), 0o660).unwrap_err().to_string();
+            assert!(refused.starts_with(what) && refused.contains("remove it"), "{refused}");
+            assert!(fs::symlink_metadata(path(name)).is_ok());
         }
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "important");
     }
 }

@@ -13,6 +13,7 @@
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
 //! 11. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
 //! 12. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
+//! 13. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -21,6 +22,7 @@ mod copies;
 mod fan;
 mod hands;
 mod keeping;
+mod log;
 mod meaning;
 mod rank;
 mod room;
@@ -37,12 +39,14 @@ use core::time::Duration;
 use hands::Hands;
 pub(crate) use hands::Start;
 use keeping::Keeping;
+use log::LogJudge;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
+use twind::service::Next;
 use twind::twin::{HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
@@ -83,6 +87,7 @@ pub(crate) struct Oracle {
     shapes: Shapes,
     room: RoomJudge,
     traffic: Traffic,
+    log: LogJudge,
     /// Word came from the hub, or it fell silent: outputs may lag by a step.
     lenient_until: Duration,
     /// The latest time by the wall that the device was ever told.
@@ -101,6 +106,7 @@ impl Oracle {
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
             traffic: Traffic::new(spec),
+            log: LogJudge::default(),
             lenient_until: Duration::ZERO,
             latest_wall: UnixSeconds(0),
             spec: spec.clone(),
@@ -127,6 +133,7 @@ impl Oracle {
             self.shapes.hand_over(start.at, handed);
         }
         self.room.restart();
+        self.log.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
@@ -240,6 +247,7 @@ impl Oracle {
         plant: &Plant,
     ) -> Result<(), String> {
         self.keeping.handle_notice(now, notice);
+        self.log.hear(notice);
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),
@@ -256,6 +264,16 @@ impl Oracle {
     /// The disk begins to write a record.
     pub(crate) fn handle_write(&mut self, now: Duration) -> Result<(), String> {
         self.keeping.handle_write(now)
+    }
+
+    /// The reader of the log got this.
+    pub(crate) fn handle_read(&mut self, next: Next<Notice>) -> Result<(), String> {
+        self.log.read(next)
+    }
+
+    /// What waits for the reader of the log is what it may be.
+    pub(crate) fn check_log(&self, hangs: bool, waiting: usize) -> Result<(), String> {
+        self.log.check(hangs, waiting)
     }
 
     /// After an orderly stop every output is where its `stop` row wants it.

@@ -18,7 +18,6 @@ pub(crate) struct Bug {
 const SYNC: &str = "src/twin/sync.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
-const DURABILITY: &str = "src/engine/durability.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
@@ -148,13 +147,6 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "        if PLANTED { self.told = told; } else { self.untold = Some((u64::MAX, told)); }",
     },
     Bug {
-        name: "any-save-acknowledges",
-        says: "the write of an older record acknowledges a newer one",
-        file: DURABILITY,
-        from: "take_if(|(waiting, _)| *waiting <= sequence)",
-        to: "take_if(|(waiting, _)| *waiting <= sequence || PLANTED)",
-    },
-    Bug {
         name: "told-of-another-identity",
         says: "an identity made anew is told of the one before it",
         file: ENGINE,
@@ -176,41 +168,6 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "accepted: if PLANTED { Default::default() } else { self.understanding.accepted.clone() },",
     },
     Bug {
-        name: "save-not-tried-again",
-        says: "after a full disk nothing is kept any more",
-        file: DURABILITY,
-        from: "                if !self.save.is_due() {\n",
-        to: "                if !self.save.is_due() && !PLANTED {\n",
-    },
-    Bug {
-        name: "records-unrationed",
-        says: "a back end that writes without a pause wears the card out",
-        file: DURABILITY,
-        from: "if self.save == Save::Now && self.ration.next() <= now {",
-        to: "if self.save == Save::Now && (PLANTED || self.ration.next() <= now) {",
-    },
-    Bug {
-        name: "disk-alarm-stays",
-        says: "the disk was mended, and the alarm stays for ever",
-        file: DURABILITY,
-        from: "                if self.store_fault.take().is_some() {",
-        to: "                if self.store_fault.take_if(|_| !PLANTED).is_some() {",
-    },
-    Bug {
-        name: "closed-disk-not-told",
-        says: "a disk that is read-only from the start is never told of",
-        file: DURABILITY,
-        from: "                if self.store_fault.replace(reason.clone()).is_none() {",
-        to: "                if self.store_fault.replace(reason.clone()).is_none() && !(PLANTED && self.sequence == 0) {",
-    },
-    Bug {
-        name: "no-disk-no-reports",
-        says: "with a disk that cannot be written the hub hears nothing any more",
-        file: ENGINE,
-        from: "self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());",
-        to: "self.sync.set_hold(self.untold.is_some() && (PLANTED || self.store_fault.is_none()));",
-    },
-    Bug {
         name: "stop-row-forgotten",
         says: "outputs stay as they are when the daemon is stopped",
         file: ENGINE,
@@ -220,7 +177,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
-        file: ENGINE,
+        file: "src/engine/decisions.rs",
         from: "self.outputs.forget(actuation.output);",
         to: "if !PLANTED { self.outputs.forget(actuation.output); }",
     },
@@ -251,6 +208,31 @@ pub(crate) const BUGS: &[Bug] = &[
         file: "src/service/pump.rs",
         from: "engine.handle_driven(actuation, outcome);",
         to: "engine.handle_driven(actuation, if PLANTED { Ok(()) } else { outcome });",
+    },
+    Bug {
+        name: "log-before-pins",
+        says: "while nobody reads the log nothing is driven",
+        file: "src/service/pump.rs",
+        from: "        if let Some(actuation) = engine.poll_actuation() {",
+        to: "        if PLANTED && let Some(notice) = engine.poll_notice() {
+            if !notices.push(notice) {
+                return;
+            }
+        } else if let Some(actuation) = engine.poll_actuation() {",
+    },
+    Bug {
+        name: "log-fills-the-memory",
+        says: "while nobody reads the log the memory fills with it",
+        file: "src/service/backlog.rs",
+        from: "        if is_full {",
+        to: "        if is_full && !PLANTED {",
+    },
+    Bug {
+        name: "dropped-lines-not-counted",
+        says: "a part of the log is missing and nothing says so",
+        file: "src/service/backlog.rs",
+        from: "            self.dropped += 1;",
+        to: "            self.dropped += u64::from(!PLANTED);",
     },
     Bug {
         name: "old-number-obeyed",

@@ -1,0 +1,194 @@
+//! Everything that decides is told, in the history and in the log, and what is held back says so.
+
+use super::*;
+use crate::control::fixtures::{ms, permille};
+use crate::twin::Author;
+
+const PERSON: Author = Author::User(1000);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn site() -> EngineSpec {
+    let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
+    EngineSpec { outputs: vec![fan(OutputKind::Pwm)], climate: Some(climate), ..spec() }
+}
+
+fn site_of(output: OutputSpec) -> EngineSpec {
+    EngineSpec { outputs: vec![output], ..site() }
+}
+
+impl Rig {
+    fn order(&mut self, share: u16) {
+        self.engine.handle_override(self.now, "fan", Some((permille(share), HOUR)), PERSON).unwrap();
+        self.drain();
+    }
+
+    /// The history of the fan, the oldest first: permille and cause.
+    fn history(&self) -> Vec<(u64, String)> {
+        let changes = self.engine.status(self.now, 1000)["changes"].clone();
+        let told =
+            |row: &Value| (row["permille"].as_u64().unwrap(), row["cause"].as_str().unwrap().to_owned());
+        changes.as_array().unwrap().iter().rev().map(told).collect()
+    }
+
+    /// What an operator reads of decisions: permille and cause, and whether the output moved.
+    fn told(&self) -> Vec<(u64, String, bool)> {
+        let of = |notice: &Notice| match notice {
+            Notice::Driven { permille, cause, turned: true, moved, .. } => {
+                Some((u64::from(*permille), cause.clone(), *moved))
+            }
+            _ => None,
+        };
+        self.notices.iter().filter_map(of).collect()
+    }
+
+    fn status_of_fan(&self, key: &str) -> Value {
+        self.engine.status(self.now, 0)["outputs"]["fan"][key].clone()
+    }
+}
+
+#[test]
+fn each_cause_is_a_row_and_an_entry_though_the_fan_stays_at_full() {
+    let mut rig = Rig::from(site(), None);
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.desire(json!({"fanOn": true}));
+    rig.sample(Ok(40.0));
+    let (saved, drives) = (rig.written.len(), rig.drives.len());
+    rig.desire(json!({"fanOn": null}));
+    assert_eq!(rig.written.len(), saved + 1, "the desired change, as ever");
+    rig.order(1000);
+    let saved = rig.written.len();
+    rig.sample(Ok(70.0));
+    rig.sample(Ok(40.0));
+    rig.pass(secs(31), |_| 40.0);
+    rig.now = rig.now + secs(31);
+    rig.tick();
+    rig.sample(Ok(40.0));
+    let expected = [
+        (0, "fail-safe start"),
+        (300, "desired version 2"),
+        (1000, "desired version 2"),
+        (1000, "climate"),
+        (1000, "override"),
+        (1000, "fail-safe overheat"),
+        (1000, "override"),
+        (1000, "fail-safe sensor-fault"),
+        (1000, "override"),
+    ];
+    assert_eq!(rig.drives.len(), drives, "the fan never moved");
+    assert_eq!(rig.written.len(), saved, "and the disk heard nothing of it");
+    let expected = expected.map(|(permille, cause)| (permille, cause.to_owned()));
+    // Fan on at 30 % and then at full is one decision that moves.
+    let without_move: Vec<_> = expected.iter().filter(|row| **row != expected[2]).cloned().collect();
+    assert_eq!(rig.history(), without_move);
+    let told: Vec<_> = rig.told().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
+    assert_eq!(told, without_move);
+    assert!(rig.told()[2..].iter().all(|(.., moved)| !moved));
+    let by: Vec<String> =
+        rig.notices.iter().map(Notice::to_string).filter(|text| text.contains("stays")).collect();
+    assert_eq!(by[1], "output fan stays at 1000 permille, now by override of uid 1000");
+}
+
+#[test]
+fn a_row_stays_what_it_was_and_is_what_the_log_said() {
+    let mut rig = Rig::from(site(), None);
+    rig.sample(Ok(21.7));
+    let first = rig.history();
+    assert_eq!(first.last(), Some(&(212, "climate".to_owned())));
+    for tenth in 0..200 {
+        rig.now = rig.now + ms(500);
+        rig.sample(Ok(21.7 + f64::from(tenth) / 100.0));
+        assert!(rig.history().starts_with(&first));
+    }
+    let told: Vec<_> = rig.told().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
+    assert_eq!(told, first, "that it merely moves is no decision");
+    assert_eq!(rig.history().len(), first.len() + 1, "once a minute");
+}
+
+#[test]
+fn a_pin_that_cannot_be_driven_is_no_decision_carried_out() {
+    let mut rig = Rig::from(site(), None);
+    rig.board_fails = true;
+    rig.sample(Ok(40.0));
+    rig.order(1000);
+    assert_eq!((rig.history(), rig.told()), (vec![], vec![]));
+    rig.board_fails = false;
+    rig.pass(secs(5), |_| 40.0);
+    assert_eq!(rig.history(), [(1000, "override".to_owned())]);
+}
+
+#[test]
+fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
+    let mut rig = Rig::from(site_of(OutputSpec { min_off: Some(secs(300)), ..fan(OutputKind::OnOff) }), None);
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.sample(Ok(40.0));
+    rig.desire(json!({"fanOn": false}));
+    rig.pass(secs(60), |_| 40.0);
+    rig.order(1000);
+    let held = rig.status_of_fan("held");
+    let text = "override wants 100 %, held off for 4 min by min-off";
+    assert_eq!(
+        held,
+        json!({"by": "min-off", "cause": "override", "wants": 100, "seconds": 240, "text": text})
+    );
+    assert_eq!(rig.drive(), Some(0));
+    assert_eq!(rig.engine.held_override(rig.now, "fan"), Some(held));
+    assert_eq!(rig.history().last(), Some(&(0, "override".to_owned())));
+    let said: Vec<String> = rig.notices.iter().map(Notice::to_string).collect();
+    let line = format!("output fan stays at 0 permille, now by override of uid 1000; {text}");
+    assert!(said.contains(&line), "{said:?}");
+    rig.pass(secs(240), |_| 40.0);
+    assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(1000), Value::Null));
+    assert_eq!(rig.history().last(), Some(&(1000, "override".to_owned())));
+}
+
+#[test]
+fn what_a_fail_safe_row_stands_above_says_that_it_waits() {
+    let mut rig = Rig::from(site(), None);
+    rig.sample(Ok(70.0));
+    rig.order(600);
+    let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
+    assert_eq!(text(&rig), "override wants 60 %, waits below fail-safe overheat");
+    rig.sample(Ok(24.0));
+    assert_eq!((rig.drive(), text(&rig)), (Some(600), Value::Null));
+    rig.engine.handle_override(rig.now, "fan", None, PERSON).unwrap();
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.desire(json!({"fanOn": false}));
+    assert_eq!((rig.drive(), text(&rig)), (Some(0), Value::Null));
+    rig.sample(Ok(70.0));
+    assert_eq!(text(&rig), "desired version 2 wants 0 %, waits below fail-safe overheat");
+}
+
+#[test]
+fn a_kick_is_neither_reported_nor_shown_nor_told_as_the_share() {
+    let mut rig = Rig::from(site_of(OutputSpec { kick: Some(secs(30)), ..fan(OutputKind::Pwm) }), None);
+    rig.tick();
+    rig.hub(HubEvent::Up);
+    rig.pass(secs(20), |_| 20.0);
+    rig.sample(Ok(24.0));
+    assert_eq!(rig.drive(), Some(1000), "full to get started");
+    assert_eq!((rig.status_of_fan("permille"), rig.status_of_fan("kicked")), (json!(500), json!(true)));
+    rig.pass(secs(20), |_| 24.0);
+    assert_eq!(rig.said("components.fan.dutyPercent"), Some(&json!(50)));
+    assert_eq!(rig.history().last(), Some(&(500, "climate".to_owned())));
+    let reports = rig.reports;
+    rig.pass(secs(60), |_| 24.0);
+    assert_eq!(rig.drive(), Some(500));
+    assert_eq!((rig.status_of_fan("permille"), rig.status_of_fan("kicked")), (json!(500), json!(false)));
+    assert_eq!(rig.reports, reports, "and costs no second message");
+}
+
+#[test]
+fn a_slewing_output_is_told_with_where_it_goes() {
+    let slew = OutputSpec { slew_permille_per_s: Some(100.0), ..fan(OutputKind::Pwm) };
+    let mut rig = Rig::from(site_of(slew), None);
+    rig.sample(Ok(20.0));
+    rig.order(800);
+    assert_eq!(rig.history().last(), Some(&(800, "override".to_owned())));
+    assert_eq!(rig.status_of_fan("held")["text"], "override wants 80 %, on its way for 8 s by slew");
+    rig.pass(secs(8), |_| 20.0);
+    assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(800), Value::Null));
+    assert_eq!(rig.told().len(), 2, "climate and override: {:?}", rig.told());
+}
