@@ -13,6 +13,7 @@ mod durability;
 mod hands;
 mod methods;
 mod notice;
+mod silence;
 mod speeds;
 mod trail;
 
@@ -31,6 +32,7 @@ use crate::units::{BootTime, UnixSeconds};
 use carry::{is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
 use durability::{Ration, Save};
+use silence::Hearing;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use trail::Trail;
@@ -73,11 +75,13 @@ pub struct Engine {
     reporter: Reporter,
     sequence: u64,
     known_time: UnixSeconds,
-    /// When the hub last spoke of the twin.
-    contact_at: Option<BootTime>,
+    /// The hub's last word, if there was one.
+    heard_at: Option<BootTime>,
+    hearing: Hearing,
     save: Save,
     ration: Ration,
-    silent_since: Option<BootTime>,
+    /// Since when there is no connection.
+    offline_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
     steps: u64,
     actuations: VecDeque<Actuation>,
@@ -106,6 +110,8 @@ impl Engine {
         let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
         let is_news = is_start_news(&outputs, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
+        let is_news = is_news || carry.starts && silence::is_start_news(&spec.outputs, &record);
+        let hearing = carry.hearing.unwrap_or_else(|| Hearing::at_start(now, &spec, &record, &carry.machine));
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
         let before = meaning.recall(&record.accepted, record.desired_version);
@@ -141,8 +147,9 @@ impl Engine {
             reporter,
             sequence,
             known_time,
-            contact_at: carry.contact_at,
-            silent_since: Some(carry.silent_since.unwrap_or(now)),
+            heard_at: carry.heard_at,
+            hearing,
+            offline_since: Some(carry.offline_since.unwrap_or(now)),
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
@@ -162,13 +169,12 @@ impl Engine {
 
     /// Takes a fact from the hub's session.
     pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
-        let silent_since = match event {
-            HubEvent::Up => None,
-            // Silence begins when the connection ends, not at the last word.
-            HubEvent::Down => Some(self.silent_since.unwrap_or(now)),
-            _ => self.silent_since,
-        };
-        let turned = core::mem::replace(&mut self.silent_since, silent_since) != silent_since;
+        match event {
+            HubEvent::Up => self.offline_since = None,
+            HubEvent::Down => self.offline_since = Some(self.offline_since.unwrap_or(now)),
+            _ => {}
+        }
+        let turned = silence::is_word(&event) && self.hear(now);
         let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
             HubEvent::Method { rid, name, argument } => self.call(now, rid, &name, &argument),
@@ -193,13 +199,6 @@ impl Engine {
         }
     }
 
-    /// Takes the wall clock at a contact with the hub. It goes with the next record, and asks for none itself.
-    pub fn handle_contact(&mut self, now: BootTime, wall: UnixSeconds) {
-        self.known_time = self.known_time.max(wall);
-        self.machine.wall = Some((wall, now));
-        self.contact_at = Some(now);
-    }
-
     /// Takes a reading.
     pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
         self.sensors.observe(reading);
@@ -210,6 +209,7 @@ impl Engine {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: BootTime) {
         self.sync.handle_timeout(now);
+        self.break_silence(now);
         if self.step_due(now).0 <= now {
             self.step(now);
         }
@@ -219,7 +219,7 @@ impl Engine {
     /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
     pub fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
-        self.save_at_the_end(now);
+        self.keep_at_the_end(now);
         self.step(now);
         self.absorb(now);
     }
@@ -235,7 +235,9 @@ impl Engine {
             *sequence = self.sequence;
         }
         self.recorded_at = self.stepped_at.unwrap_or(self.recorded_at);
-        Some(self.record())
+        let record = self.record();
+        self.hearing.kept = record.silence;
+        Some(record)
     }
 
     /// The next order to the board.
@@ -257,7 +259,8 @@ impl Engine {
     pub fn poll_timeout(&self, now: BootTime) -> (BootTime, &'static str) {
         // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let others = [self.sync.poll_timeout(), self.save_due(), report].into_iter().flatten();
+        let others =
+            [self.sync.poll_timeout(), self.silence_due(), self.save_due(), report].into_iter().flatten();
         others.fold(self.step_due(now), Ord::min)
     }
 
@@ -277,8 +280,8 @@ impl Engine {
     }
 
     /// Since when there is no connection to the hub; `None` while there is one.
-    pub fn silent_since(&self) -> Option<BootTime> {
-        self.silent_since
+    pub fn offline_since(&self) -> Option<BootTime> {
+        self.offline_since
     }
 
     /// Are there outputs that could not be driven as they should be?
@@ -320,9 +323,10 @@ impl Engine {
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
-            silent_since: self.silent_since,
+            offline_since: self.offline_since,
+            hearing: Some(self.hearing),
             machine: self.machine,
-            contact_at: self.contact_at,
+            heard_at: self.heard_at,
             starts: false,
             trail: self.trail.clone(),
             found: Vec::new(),
@@ -346,7 +350,7 @@ impl Engine {
         let regular = stepped_at + self.step_interval_max;
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
-            self.outputs.poll_timeout(stepped_at, self.silent_since).map(|at| (at, "an output moves on")),
+            self.outputs.poll_timeout(stepped_at, self.hearing.silence).map(|at| (at, "an output moves on")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -369,7 +373,7 @@ impl Engine {
             intent: &self.understanding.intent,
             fans: &fans,
             climate: self.climate.as_ref(),
-            silent_since: self.silent_since,
+            silence: self.hearing.silence,
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.tell_decisions(now);
@@ -382,7 +386,6 @@ impl Engine {
             self.save = Save::At(now + LAZY_SAVE);
         }
         self.keep_overrides(now);
-        self.grant(now);
         self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
         let facts = Facts {
             sensors: &self.sensors,
@@ -405,6 +408,7 @@ impl Engine {
         while let Some(notice) = self.sync.poll_notice() {
             self.notices.push_back(Notice::Sync(notice));
         }
+        self.grant(now);
     }
 
     /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.

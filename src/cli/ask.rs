@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Answers take milliseconds; a daemon that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer that is read: a thousand changes take a tenth of it.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// The longest answer that is read: the largest twin takes half of it.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug)]

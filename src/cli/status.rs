@@ -3,6 +3,7 @@
 use super::ask::{Fault, look};
 use crate::config::LocalSettings;
 use crate::text;
+use crate::twin::json::write_pretty;
 use serde_json::{Value, json};
 
 /// Changes that the page shows, unless more are asked for.
@@ -16,12 +17,7 @@ pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Resu
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
     let status = look(local, "GetStatus", &parameters)?["status"].take();
-    Ok(if json {
-        let json = serde_json::to_string_pretty(&status).unwrap_or_else(|_| status.to_string());
-        text::escape_json(&json).into_owned()
-    } else {
-        page(&status)
-    })
+    Ok(if json { text::escape_json(&write_pretty(&status)).into_owned() } else { page(&status) })
 }
 
 /// The object as lines for people.
@@ -88,14 +84,31 @@ fn hub(page: &mut Page, status: &Value) {
     if hub["desiredVersion"] == 0 {
         return page.line("twin", "none was ever fetched");
     }
+    let whole = hub["setAsideCount"].as_u64().unwrap_or_default() == 0 && hub["reportPutOff"].is_null();
     let age = match (hub["synced"].as_bool(), &hub["copyAgeSeconds"]) {
-        (Some(true), _) => "as the hub has it".to_owned(),
+        (Some(true), _) if whole => "as the hub has it".to_owned(),
+        (Some(true), _) => "the hub's own, but it does not take all that is reported".to_owned(),
         (_, Value::Null) => "age unknown".to_owned(),
         (_, age) => format!("{} old", seconds(age)),
     };
     page.line("twin", &format!("desired version {}, {age}", hub["desiredVersion"]));
-    if hub["reportPending"] == true {
+    let refusal = |entry: &Value| {
+        let (since, retry) = (seconds(&entry["sinceSeconds"]), seconds(&entry["retryInSeconds"]));
+        let reason = [&entry["status"].to_string(), word(&entry["reason"])].join(" ");
+        format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
+    };
+    if !hub["reportPutOff"].is_null() {
+        page.line("", &format!("no report is taken {}", refusal(&hub["reportPutOff"])));
+    } else if hub["reportPending"] == true {
         page.line("", "a report waits to be sent or taken");
+    }
+    let aside = hub["setAside"].as_array().map_or(&[][..], Vec::as_slice);
+    for entry in aside {
+        page.line("", &format!("reported {} is refused {}", word(&entry["property"]), refusal(entry)));
+    }
+    let more = hub["setAsideCount"].as_u64().unwrap_or_default().saturating_sub(aside.len() as u64);
+    if more > 0 {
+        page.line("", &format!("and {more} more reported properties are refused"));
     }
 }
 
@@ -235,6 +248,32 @@ mod tests {
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
         }
+    }
+
+    #[test]
+    fn a_twin_is_not_as_the_hub_has_it_while_a_value_is_refused() {
+        let mut hub =
+            json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
+        let told = |hub: &Value| page(&json!({ "link": {"state": "connected"}, "hub": hub }));
+        assert!(told(&hub).contains("desired version 41, as the hub has it"));
+        hub["setAside"] = json!([{
+            "property": "minTemperature", "sinceSeconds": 300, "retryInSeconds": 120, "status": 400, "reason": "no",
+        }]);
+        hub["setAsideCount"] = json!(3);
+        let page = told(&hub);
+        assert!(!page.contains("as the hub has it"), "{page}");
+        for line in [
+            "reported minTemperature is refused for 5m (status 400 no), tried again in 2m",
+            "and 2 more reported properties are refused",
+        ] {
+            assert!(page.contains(line), "{line:?} is missing in:\n{page}");
+        }
+        let put_off = json!({"sinceSeconds": 60, "retryInSeconds": 8, "status": 403, "reason": ""});
+        let hub =
+            json!({"synced": true, "desiredVersion": 41, "reportPending": true, "reportPutOff": put_off});
+        let page = told(&hub);
+        assert!(!page.contains("as the hub has it"), "{page}");
+        assert!(page.contains("no report is taken for 1m (status 403), tried again in 8s"), "{page}");
     }
 
     #[test]

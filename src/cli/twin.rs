@@ -5,6 +5,7 @@ use crate::config::LocalSettings;
 use crate::report::status::twin;
 use crate::store::{self, StoreFault};
 use crate::text;
+use crate::twin::json::write_pretty;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::io;
@@ -74,6 +75,5 @@ fn show(mut twin: Value, half: Option<Half>) -> String {
         Some(half) => half.take(),
         None => twin,
     };
-    let json = serde_json::to_string_pretty(&shown).unwrap_or_else(|_| shown.to_string());
-    text::escape_json(&json).into_owned()
+    text::escape_json(&write_pretty(&shown)).into_owned()
 }

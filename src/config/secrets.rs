@@ -26,9 +26,12 @@ pub(super) fn first_in(text: &str) -> Option<usize> {
     secrets(text).first().map(|range| range.start)
 }
 
-/// Does this text hold padded base64 as long as a key? Nothing else that a person writes looks so.
-pub(super) fn is_padded_key_in(text: &str) -> bool {
-    runs(text).any(|run| text[run.clone()].ends_with('=') && is_key(&text[run]))
+/// Does this text hold a key of the hub's, which is base64 of 32 or 64 bytes, perhaps without the padding, or what is padded
+/// as one? No name that a person gives looks so.
+pub(super) fn is_hub_key_in(text: &str) -> bool {
+    runs(text).any(|run| {
+        is_key(&text[run.clone()]) && (text[run.clone()].ends_with('=') || matches!(run.len(), 43 | 86))
+    })
 }
 
 /// The text with the start of each possible secret only.

@@ -9,7 +9,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::{ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
-use crate::twin::{Patch, PropertyPath, Section, Version};
+use crate::twin::json::{self, is_raw};
+use crate::twin::{Patch, PropertyPath, Section, Version, is_writable};
 use crate::units::{Permille, TemperatureUnit};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ pub struct Intent {
 pub struct Refusal {
     /// Which property.
     pub property: PropertyPath,
-    /// What was desired; absent when it is too long to send back.
+    /// What was desired; absent when it is too long to send back, or not for twind to write.
     pub value: Option<Value>,
     /// Like an HTTP status.
     pub code: u16,
@@ -272,7 +273,8 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, property: &PropertyPath, raw: &Value, reason: String) {
-        let value = Some(raw.clone()).filter(|raw| raw.to_string().len() <= ECHO_BYTES_MAX);
+        let value =
+            Some(raw.clone()).filter(|raw| raw.to_string().len() <= ECHO_BYTES_MAX && is_writable(raw));
         let earlier = self.before.refusals.iter().find(|refusal| {
             refusal.property == *property && refusal.value == value && refusal.reason == reason
         });
@@ -330,9 +332,8 @@ fn boolean(raw: &Value) -> Option<bool> {
 
 fn number(raw: &Value) -> Option<f64> {
     match raw {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+        Value::String(text) if !is_raw(raw) => text.trim().parse().ok(),
+        other => json::number(other),
     }
     .filter(|number: &f64| number.is_finite())
 }
@@ -354,10 +355,8 @@ fn share(raw: &Value) -> Option<Permille> {
 /// Puts a value at a path, making the objects above it.
 fn place(section: &mut Section, path: &PropertyPath, value: Value) {
     let nested = path.keys().iter().rev().fold(value, |inner, key| json!({ key: inner }));
-    if let Value::Object(nested) = nested
-        && let Ok(patch) = Patch::from_object(nested)
-    {
-        section.apply(&patch);
+    if let Value::Object(nested) = nested {
+        section.apply(&Patch::from_object(nested));
     }
 }
 

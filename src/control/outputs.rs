@@ -16,7 +16,7 @@ use super::held::{self, Held, Holder};
 use super::intent::Intent;
 use super::tach::Tach;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
-use crate::twin::{Override, Version};
+use crate::twin::{Override, Silence, Version};
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ pub struct Situation<'a> {
     pub fans: &'a [OutputId],
     /// The climate, if the site has one.
     pub climate: Option<&'a Climate>,
-    /// Since when the hub is silent; `None` while connected.
-    pub silent_since: Option<BootTime>,
+    /// How long the hub has said nothing.
+    pub silence: Silence,
 }
 
 /// One output as it is now.
@@ -261,11 +261,11 @@ impl Outputs {
     }
 
     /// When a step would change something though nothing happened.
-    pub fn poll_timeout(&self, now: BootTime, silent_since: Option<BootTime>) -> Option<BootTime> {
+    pub fn poll_timeout(&self, now: BootTime, silence: Silence) -> Option<BootTime> {
         let shapes = self.states.iter().filter_map(|state| state.next_at);
         let hands = self.states.iter().filter_map(|state| Some(state.hand?.until));
-        let silence = self.specs.iter().filter_map(|spec| Some(silent_since? + spec.when.hub_silent?.0));
-        shapes.chain(hands).chain(silence).filter(|at| *at > now).min()
+        let rows = self.specs.iter().filter_map(|spec| Some(silence.reaches(spec.when.hub_silent?.0)));
+        shapes.chain(hands).chain(rows).filter(|at| *at > now).min()
     }
 }
 
@@ -289,8 +289,8 @@ fn decide(
     if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {
         return row(drive, Cause::SensorFault, Pace::AtOnce);
     }
-    if let (Some(since), Some((after, drive))) = (situation.silent_since, spec.when.hub_silent)
-        && now.since(since) >= after
+    if let Some((after, drive)) = spec.when.hub_silent
+        && situation.silence.lasts(now) >= after
     {
         return row(drive, Cause::HubSilent, Pace::Borne);
     }

@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 };
 use crate::control::intent::Setpoint;
 use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
-use crate::twin::{Author, Version};
+use crate::twin::{Author, Silence, Version};
 
 #[path = "outputs_rows_tests.rs"]
 mod rows;
@@ -79,7 +79,7 @@ impl Rig {
             intent: &self.intent,
             fans: &self.fans,
             climate: self.climate.as_ref(),
-            silent_since: self.silent_since,
+            silence: self.silence(now),
         };
         self.outputs.step(now, situation)
     }
@@ -99,7 +99,11 @@ impl Rig {
     }
 
     fn wakes(&self, now: BootTime) -> Option<BootTime> {
-        self.outputs.poll_timeout(now, self.silent_since)
+        self.outputs.poll_timeout(now, self.silence(now))
+    }
+
+    fn silence(&self, now: BootTime) -> Silence {
+        Silence::begun(self.silent_since.unwrap_or(now))
     }
 }
 

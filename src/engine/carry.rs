@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::durability::Ration;
+use super::silence::Hearing;
 use super::trail::Trail;
 use crate::control::OutputId;
 use crate::control::climate::{Regime, SensorState};
@@ -22,7 +23,8 @@ pub struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) regime: Option<Regime>,
-    pub(super) silent_since: Option<BootTime>,
+    pub(super) offline_since: Option<BootTime>,
+    pub(super) hearing: Option<Hearing>,
     pub(super) last_rid: u64,
     /// If the record is not durable as it is: what the hub may know until it is.
     pub(super) told: Option<Rc<Acknowledgement>>,
@@ -30,7 +32,7 @@ pub struct Carry {
     pub(super) ration: Ration,
     pub(super) store_fault: Option<String>,
     pub(super) machine: Machine,
-    pub(super) contact_at: Option<BootTime>,
+    pub(super) heard_at: Option<BootTime>,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) trail: Trail,
@@ -71,7 +73,7 @@ impl Carry {
 impl Engine {
     /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
     pub fn handle_handover(&mut self, now: BootTime) {
-        self.save_at_the_end(now);
+        self.keep_at_the_end(now);
     }
 }
 

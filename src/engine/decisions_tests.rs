@@ -1,7 +1,7 @@
 //! Everything that decides is told, in the history and in the log, and what is held back says so.
 
 use super::*;
-use crate::control::fixtures::{ms, permille};
+use crate::control::fixtures::{ms, output, permille};
 use crate::twin::Author;
 
 const PERSON: Author = Author::User(1000);
@@ -191,4 +191,31 @@ fn a_slewing_output_is_told_with_where_it_goes() {
     rig.pass(secs(8), |_| 20.0);
     assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(800), Value::Null));
     assert_eq!(rig.told().len(), 2, "climate and override: {:?}", rig.told());
+}
+
+#[test]
+fn a_heater_in_the_cold_says_what_holds_it_off_and_on() {
+    let heater =
+        OutputSpec { min_off: Some(secs(120)), min_on: Some(secs(120)), ..output("fan", OutputKind::OnOff) };
+    let climate = ClimateSpec { cooling: vec![], heating: vec![OutputId(0)], ..climate_spec() };
+    let mut rig = Rig::from(EngineSpec { climate: Some(climate), ..site_of(heater) }, None);
+    let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
+    rig.sample(Ok(24.0));
+    rig.sample(Ok(15.0));
+    assert_eq!(text(&rig), "climate wants 100 %, held off for 2 min by min-off");
+    rig.pass(secs(120), |_| 15.0);
+    assert_eq!((rig.drive(), text(&rig)), (Some(1000), Value::Null));
+    rig.sample(Ok(24.0));
+    assert_eq!(text(&rig), "climate wants 0 %, held on for 2 min by min-on");
+}
+
+#[test]
+fn a_share_below_the_least_duty_says_that_it_is_raised() {
+    let mut rig =
+        Rig::from(site_of(OutputSpec { min_duty: permille(200).into(), ..fan(OutputKind::Pwm) }), None);
+    rig.sample(Ok(24.0));
+    assert_eq!(rig.status_of_fan("held"), Value::Null);
+    rig.order(100);
+    assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised by min-duty");
+    assert_eq!(rig.history().last(), Some(&(200, "override".to_owned())));
 }

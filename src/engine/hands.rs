@@ -106,6 +106,7 @@ impl Engine {
         TwinRecord {
             moment: self.machine.moment(self.stepped_at.unwrap_or(self.recorded_at)),
             overrides: hands.collect(),
+            silence: self.silence_at(self.stepped_at.unwrap_or(self.recorded_at)),
             ..record
         }
     }

@@ -272,8 +272,9 @@ fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either(
 fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wall_clock() {
     let age = |engine: &Engine, now: u64| engine.status(at(now), 0)["hub"]["copyAgeSeconds"].clone();
     let mut rig = Rig::online();
-    assert_eq!(age(&rig.engine, 100), Value::Null);
-    rig.engine.handle_contact(at(100), UnixSeconds(5000));
+    assert_eq!(age(&Rig::new().engine, 100), Value::Null);
+    rig.engine.handle_dated((UnixSeconds(5000), at(100)));
+    rig.hub(HubEvent::ReportedAck { rid: 999 });
     assert_eq!(age(&rig.engine, 130), 30);
     rig.reload(spec());
     assert_eq!(age(&rig.engine, 130), 30);

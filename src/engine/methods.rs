@@ -40,6 +40,7 @@ impl Engine {
             })
         });
         let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
+        status["hub"]["silentSeconds"] = json!(self.hearing.silence.lasts(now).as_secs());
         if let Some(fields) = status.as_object_mut()
             && changes > 0
         {
@@ -57,7 +58,7 @@ impl Engine {
 
     /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
     fn copy_age(&self, now: BootTime) -> Option<Duration> {
-        match self.contact_at {
+        match self.heard_at {
             Some(at) => Some(now.since(at)),
             None if self.known_time == UnixSeconds(0) => None,
             None => {

@@ -8,6 +8,7 @@
 
 use super::dps::Assignment;
 use super::failure::Cause;
+use super::tls::SetupFault;
 use super::{Account, Provisioning, Source, assignment};
 use tokio::task::spawn_blocking;
 
@@ -35,7 +36,14 @@ impl Accounts {
     /// Takes up the assignment that was kept.
     pub(super) async fn recall(&mut self) {
         let Some(by) = self.by.clone() else { return };
-        let kept = spawn_blocking(move || assignment::load(&by)).await.ok().flatten();
+        let kept = match spawn_blocking(move || assignment::load(&by)).await {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(reason)) => {
+                tracing::warn!("the kept assignment {reason}; asking for it anew");
+                None
+            }
+            Err(_) => None,
+        };
         if let Some(Assignment { host, device_id }) = &kept {
             tracing::info!(%host, device = %device_id, "assigned by the provisioning service, at some earlier time");
         }
@@ -105,7 +113,10 @@ impl Accounts {
     /// A session or an attempt at one failed.
     pub(super) fn handle_failed(&mut self, cause: &Cause) {
         match cause {
-            Cause::Refused { code: 2 | 4 | 5, .. } => self.doubted = true,
+            // A name that cannot be dialled is not worth ten attempts.
+            Cause::Refused { code: 2 | 4 | 5, .. } | Cause::Setup(SetupFault::ServerName(_)) => {
+                self.doubted = true;
+            }
             // These say nothing of the hub.
             Cause::Provisioning(_) | Cause::Clock { .. } | Cause::Setup(_) | Cause::Asked(_) => {}
             _ => {
@@ -181,6 +192,17 @@ mod tests {
         (0..9).for_each(|_| accounts.handle_failed(&cut()));
         assert!(!accounts.must_ask());
         accounts.handle_failed(&cut());
+        assert!(accounts.must_ask());
+    }
+
+    #[tokio::test]
+    async fn a_hub_whose_name_cannot_be_dialled_is_asked_for_again_and_a_missing_file_is_not_its_fault() {
+        let mut accounts = assigned().await;
+        let reason = "cannot be read".to_owned();
+        let file = Cause::Setup(SetupFault::File { path: "ca.pem".into(), reason });
+        (0..50).for_each(|_| accounts.handle_failed(&file));
+        assert!(!accounts.must_ask());
+        accounts.handle_failed(&Cause::Setup(SetupFault::ServerName("a..b".into())));
         assert!(accounts.must_ask());
     }
 

@@ -6,33 +6,26 @@
 
 use super::Provisioning;
 use super::dps::Assignment;
+use super::regular;
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// The assignment that was kept for this registration. A file that is missing is none; any other trouble is told and
-/// none as well, because the service can be asked.
-pub(super) fn load(by: &Provisioning) -> Option<Assignment> {
-    let path = by.assignment_file.as_deref()?;
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => {
-            tracing::warn!(%error, "the kept assignment {} cannot be read; asking for it anew", path.display());
-            return None;
-        }
-    }
-    match read(by, &bytes) {
-        Ok(assignment) => assignment,
-        Err(Damaged) => {
-            tracing::warn!("the kept assignment {} is damaged; asking for it anew", path.display());
-            None
-        }
-    }
+/// The assignment that was kept for this registration. A file that is missing is none.
+///
+/// # Errors
+/// What is wrong with the file, for whoever tells it; then the service can be asked.
+pub(super) fn load(by: &Provisioning) -> Result<Option<Assignment>, String> {
+    let Some(path) = by.assignment_file.as_deref() else { return Ok(None) };
+    let bytes = match regular::read(path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    read(by, &bytes).map_err(|Damaged| format!("{} is damaged", path.display()))
 }
 
 /// What was kept names no hub and device.
@@ -74,7 +67,7 @@ pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()>
     let mut aside = path.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = Path::new(&aside);
-    let mut file = File::create(aside)?;
+    let mut file = regular::create(aside)?;
     file.write_all(&write(by, assignment))?;
     file.sync_all()?;
     fs::rename(aside, path)?;
@@ -103,11 +96,11 @@ mod tests {
     fn what_was_kept_is_found_again_and_holds_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let by = by(folder.path());
-        assert_eq!(load(&by), None);
+        assert_eq!(load(&by), Ok(None));
         for host in ["one.example", "two.example"] {
             let assignment = Assignment::new(host, "d").unwrap();
             save(&by, &assignment).unwrap();
-            assert_eq!(load(&by), Some(assignment));
+            assert_eq!(load(&by), Ok(Some(assignment)));
         }
         let text = fs::read_to_string(folder.path().join("assignment")).unwrap();
         assert!(!text.contains("very-secret") && text.contains("two.example"), "{text}");
@@ -125,12 +118,29 @@ mod tests {
             Provisioning { id_scope: "0ne2".into(), ..by.clone() },
             Provisioning { registration_id: "s".into(), ..by },
         ] {
-            assert_eq!(load(&other), None);
+            assert_eq!(load(&other), Ok(None));
         }
     }
 
     #[test]
-    fn damage_is_none() {
+    fn what_is_no_regular_file_holds_nobody_up_and_is_replaced() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let by = by(folder.path());
+        for name in ["assignment", "assignment.tmp"] {
+            mknodat(CWD, folder.path().join(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        }
+        assert_eq!(
+            load(&by).unwrap_err(),
+            format!("{} cannot be read: it is no regular file", folder.path().join("assignment").display())
+        );
+        let assignment = Assignment::new("h", "d").unwrap();
+        save(&by, &assignment).unwrap();
+        assert_eq!(load(&by), Ok(Some(assignment)));
+    }
+
+    #[test]
+    fn damage_is_said_and_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let by = by(folder.path());
         let path = folder.path().join("assignment");
@@ -138,13 +148,13 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() - 2 {
             fs::write(&path, &whole[..cut]).unwrap();
-            assert_eq!(load(&by), None, "{cut}");
+            assert!(load(&by).is_err(), "{cut}");
         }
         fs::write(&path, String::from_utf8(whole).unwrap().replace("\"h\"", "\"h/evil\"")).unwrap();
-        assert_eq!(load(&by), None);
+        assert!(load(&by).is_err());
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert_eq!(load(&by), None);
+        assert!(load(&by).is_err());
         assert!(save(&by, &Assignment::new("h", "d").unwrap()).is_err());
     }
 }

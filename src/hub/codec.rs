@@ -1,18 +1,24 @@
 //! Payloads: bytes to twin documents and back.
 //!
 //! A *refusal* is the body that comes with a status of 400 and above. `$version` and `$metadata` stand at a section's
-//! top and are the protocol's, so they are taken out here and nowhere else; what remains passes through the hub's
-//! limits in [`Section`] and [`Patch`]. Bytes are bounded before they are parsed, nesting by the parser itself, and
-//! JSON knows no number that is not finite.
+//! top and are the protocol's, so they are taken out here and nowhere else; what remains is the back end's or another
+//! firmware's, and is carried as it is ([`json`]). Bytes are bounded before they are parsed.
 //! Deliberately absent: topics (`topic`), and any opinion on what a property means.
 
+use crate::twin::json::{self, ReadFault};
 use crate::twin::{LimitFault, Patch, Section, Version};
 use core::fmt;
 use serde_json::{Map, Value};
 
-/// A payload's bytes at most: two full sections of 32 KiB by the hub's measure, which counts an escaped character
-/// once and no punctuation, fit with a wide margin; it is also the largest message of the service.
-pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// The bytes of a payload that is read, at most. A section of 32 KiB by the hub's measure, which counts an emoji once and
+/// no punctuation, takes 384 KiB when all of it is escaped, and an answer holds two; the rest is room for a service that
+/// raises its limits.
+pub const PAYLOAD_BYTES_MAX: usize = 1536 * 1024;
+/// The bytes of a report at most: the largest message that the hub takes.
+const REPORT_BYTES_MAX: usize = 256 * 1024;
+
+/// What the answer to a direct method may be long ("Understand and invoke direct methods": 128 KB).
+pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
 
 /// What a direct method's argument may be long.
 const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
@@ -34,30 +40,35 @@ pub struct Twin {
 /// Why a payload cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodecFault {
-    /// Larger than [`PAYLOAD_BYTES_MAX`].
+    /// Larger than what is read or sent.
     TooLarge {
         /// Its size.
         bytes: usize,
+        /// What may be.
+        limit: usize,
     },
+    /// More properties than are kept.
+    TooMany(ReadFault),
     /// No JSON, or no JSON object; what the parser says.
     Json(String),
     /// The answer lacks a section.
     MissingSection(&'static str),
-    /// Neither payload nor topic says a version.
+    /// Neither payload nor topic says a version. A hub that has no twin to tell of says 0.
     MissingVersion,
-    /// A section or patch breaks a limit of the hub's.
+    /// A section is larger than can be kept.
     Limit(&'static str, LimitFault),
 }
 
 impl fmt::Display for CodecFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes } => {
-                write!(f, "a payload of {bytes} bytes, more than the {PAYLOAD_BYTES_MAX} that are read")
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "a payload of {bytes} bytes, more than the {limit} that there may be")
             }
+            Self::TooMany(fault) => fault.fmt(f),
             Self::Json(reason) => write!(f, "no JSON object: {reason}"),
             Self::MissingSection(name) => write!(f, "a twin without its {name} section"),
-            Self::MissingVersion => f.write_str("a desired section without $version"),
+            Self::MissingVersion => f.write_str("a desired section without a $version above 0"),
             Self::Limit(name, fault) => write!(f, "the {name} section: {fault}"),
         }
     }
@@ -73,7 +84,7 @@ impl std::error::Error for CodecFault {}
 /// # Errors
 /// Why it cannot be read.
 pub fn read_twin(payload: &[u8]) -> Result<Twin, CodecFault> {
-    let mut body = read_object(payload)?;
+    let mut body = read_object(payload, 1)?;
     let (desired, version) =
         take_section(&mut body, "desired")?.ok_or(CodecFault::MissingSection("desired"))?;
     let desired_version = version.ok_or(CodecFault::MissingVersion)?;
@@ -92,10 +103,13 @@ pub fn read_twin(payload: &[u8]) -> Result<Twin, CodecFault> {
 /// # Errors
 /// Why it cannot be read.
 pub fn read_desired(payload: &[u8], topic_version: Option<Version>) -> Result<(Version, Patch), CodecFault> {
-    let mut body = read_object(payload)?;
+    let mut body = match read_object(payload, 0) {
+        // That it changed is all that is taken in of it: the twin is fetched for the rest.
+        Err(CodecFault::TooMany(_)) if topic_version.is_some() => Map::new(),
+        body => body?,
+    };
     let version = take_protocol_keys(&mut body).or(topic_version).ok_or(CodecFault::MissingVersion)?;
-    let patch = Patch::from_object(body).map_err(|fault| CodecFault::Limit("desired", fault))?;
-    Ok((version, patch))
+    Ok((version, Patch::from_object(body)))
 }
 
 /// What was sent along with a direct method: null if it is nothing, no JSON, or longer than any method of ours takes.
@@ -154,21 +168,24 @@ pub fn shorten(text: &str) -> String {
 /// # Errors
 /// If it is larger than the hub takes in one message.
 pub fn write_patch(patch: &Patch) -> Result<Vec<u8>, CodecFault> {
-    let bytes = serde_json::to_vec(patch.as_object()).map_err(|error| CodecFault::Json(error.to_string()))?;
-    check_size(&bytes)?;
+    let bytes = json::write(patch.as_object()).into_bytes();
+    check_size(&bytes, REPORT_BYTES_MAX)?;
     Ok(bytes)
 }
 
-fn check_size(payload: &[u8]) -> Result<(), CodecFault> {
-    if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(CodecFault::TooLarge { bytes: payload.len() });
+fn check_size(payload: &[u8], limit: usize) -> Result<(), CodecFault> {
+    if payload.len() > limit {
+        return Err(CodecFault::TooLarge { bytes: payload.len(), limit });
     }
     Ok(())
 }
 
-fn read_object(payload: &[u8]) -> Result<Map<String, Value>, CodecFault> {
-    check_size(payload)?;
-    serde_json::from_slice(payload).map_err(|error| CodecFault::Json(shorten(&error.to_string())))
+fn read_object(payload: &[u8], above: usize) -> Result<Map<String, Value>, CodecFault> {
+    check_size(payload, PAYLOAD_BYTES_MAX)?;
+    json::read(payload, above).map_err(|fault| match fault {
+        ReadFault::Json(reason) => CodecFault::Json(shorten(&reason)),
+        ReadFault::TooMany => CodecFault::TooMany(fault),
+    })
 }
 
 type SectionParts = (Map<String, Value>, Option<Version>);
@@ -187,11 +204,16 @@ fn take_section(
     }
 }
 
-/// Removes what is the protocol's from a section's top, and returns its version if it says one.
+/// Removes what is the protocol's from a section's top, and returns its version if it says one. The hub counts from 1.
 fn take_protocol_keys(section: &mut Map<String, Value>) -> Option<Version> {
     // Not `remove`, which would reorder what follows.
     section.shift_remove("$metadata");
-    section.shift_remove("$version").as_ref().and_then(Value::as_u64).map(Version)
+    section
+        .shift_remove("$version")
+        .as_ref()
+        .and_then(Value::as_u64)
+        .filter(|version| *version > 0)
+        .map(Version)
 }
 
 #[cfg(test)]
@@ -230,18 +252,53 @@ mod tests {
     }
 
     #[test]
-    fn a_null_in_a_whole_section_breaks_a_limit() {
-        let fault = read_twin(br#"{"desired":{"a":{"b":null},"$version":3},"reported":{}}"#).unwrap_err();
-        assert!(
-            matches!(&fault, CodecFault::Limit("desired", limit) if limit.property == "a.b"),
-            "{fault:?}"
-        );
+    fn a_null_in_a_whole_section_is_not_there() {
+        let twin =
+            read_twin(br#"{"desired":{"a":{"b":null},"c":[null],"$version":3},"reported":{}}"#).unwrap();
+        assert_eq!(json::write(twin.desired.as_object()), r#"{"a":{},"c":[null]}"#);
     }
 
     #[test]
-    fn a_protocol_key_further_down_breaks_a_limit() {
-        let fault = read_desired(br#"{"a":{"$version":3},"$version":4}"#, None).unwrap_err();
-        assert!(matches!(fault, CodecFault::Limit("desired", _)), "{fault:?}");
+    fn a_version_of_zero_is_none_and_no_twin_is_taken_from_it() {
+        let empty = br#"{"desired":{"$version":0},"reported":{"$version":0}}"#;
+        assert_eq!(read_twin(empty), Err(CodecFault::MissingVersion));
+        assert_eq!(read_desired(br#"{"a":1,"$version":0}"#, None), Err(CodecFault::MissingVersion));
+        assert_eq!(read_desired(br#"{"a":1,"$version":0}"#, Some(Version(7))).unwrap().0, Version(7));
+    }
+
+    #[test]
+    fn what_other_writers_put_into_a_twin_is_carried_as_it_is() {
+        let odd = "\"build#\":\"x\",\"a\u{a0}b\":{\"c\u{3000}d\":[1,null]},\"n\":1180591620717411303424,\"e\":1e400,\"$x\":1";
+        let note = "x".repeat(5000);
+        let deep = format!("{}7{}", "{\"k\":".repeat(11), "}".repeat(11));
+        let section = format!("{odd},\"note\":\"{note}\",\"deep\":{deep},\"i\":1152921504606846976");
+        let body =
+            format!("{{\"desired\":{{{section},\"$version\":3}},\"reported\":{{{section},\"$version\":9}}}}");
+        let twin = read_twin(body.as_bytes()).unwrap();
+        for half in [&twin.desired, &twin.reported] {
+            assert_eq!(json::write(half.as_object()), format!("{{{section}}}"));
+        }
+        let (_, patch) = read_desired(format!("{{{section},\"$version\":4}}").as_bytes(), None).unwrap();
+        assert_eq!(patch.as_object(), twin.desired.as_object());
+    }
+
+    #[test]
+    fn a_twin_full_of_emoji_that_the_hub_escapes_is_read() {
+        let texts: Vec<String> =
+            (0..32).map(|n| format!("\"{n:02}\":\"{}\"", "\\ud83d\\ude00".repeat(1002))).collect();
+        let section = format!("{{{},\"$version\":2}}", texts.join(","));
+        let body = format!("{{\"desired\":{section},\"reported\":{section}}}");
+        assert!(body.len() > 2 * 384 * 1000);
+        let twin = read_twin(body.as_bytes()).unwrap();
+        assert!(twin.desired.size() > 32_000 && twin.desired.size() <= 32 * 1024);
+    }
+
+    #[test]
+    fn of_a_notification_beyond_the_ceiling_its_version_is_taken_so_that_the_twin_is_fetched() {
+        let many: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":0")).collect();
+        let body = format!("{{{}}}", many.join(","));
+        assert_eq!(read_desired(body.as_bytes(), Some(Version(7))), Ok((Version(7), Patch::default())));
+        assert!(matches!(read_desired(body.as_bytes(), None), Err(CodecFault::TooMany(_))));
     }
 
     #[test]
@@ -266,9 +323,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_finite_json_object_is_refused() {
+    fn what_is_no_json_object_is_refused() {
         for body in
-            [&b""[..], b" ", b"null", b"[]", b"{", b"{\"a\":1e999}", b"{\"a\":NaN}", b"\xff\xfe", b"{}x"]
+            [&b""[..], b" ", b"null", b"[]", b"{", b"{\"a\":1e999", b"{\"a\":NaN}", b"\xff\xfe", b"{}x"]
         {
             let read = read_desired(body, Some(Version(1)));
             assert!(
@@ -288,7 +345,8 @@ mod tests {
     #[test]
     fn a_payload_beyond_the_bound_is_not_even_parsed() {
         let body = vec![b' '; PAYLOAD_BYTES_MAX + 1];
-        assert_eq!(read_twin(&body), Err(CodecFault::TooLarge { bytes: PAYLOAD_BYTES_MAX + 1 }));
+        let (bytes, limit) = (PAYLOAD_BYTES_MAX + 1, PAYLOAD_BYTES_MAX);
+        assert_eq!(read_twin(&body), Err(CodecFault::TooLarge { bytes, limit }));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! A *streak* is a row of failures of one pace without a stable connection in between; the wait grows with it and is
 //! drawn at random between a floor and a ceiling (exponential back-off with full jitter), so that a fleet that lost its
 //! hub at one moment does not return at one moment. A connection is *stable* once it has lasted [`STABLE`]; one that is
-//! dropped sooner does not shorten the wait, and a row of those has its own reading, see `lives`.
+//! dropped sooner does not shorten the wait, and a row of those has its own reading, see `lives`. A network that was gone
+//! and comes back ends the streaks that it explains.
 //! Deliberately absent: randomness of its own; the caller seeds it.
 
 use super::failure::{Cause, Pace};
@@ -46,12 +47,17 @@ const BUSY: Schedule =
 /// Ten minutes at most: a key that was just put right should not wait for the next day.
 const REFUSED: Schedule =
     Schedule { first: Range { from: secs(5), to: secs(10) }, floor: secs(5), step: secs(20), cap: secs(600) };
-/// For a row of short lives: to connect again costs a quota, or throws the other client out.
+/// No way there, by the word of this machine or of a router: to try costs the hub nothing, and people who mend a
+/// network look at it meanwhile. A fleet behind one router is still spread.
+const AWAY: Schedule =
+    Schedule { first: Range { from: secs(0), to: secs(1) }, floor: secs(1), step: secs(4), cap: secs(15) };
+/// For a row of short lives: to connect again costs a quota, or throws the other client out. Two minutes at most: the
+/// reading of that row is a guess.
 const SLOW: Schedule = Schedule {
     first: Range { from: secs(30), to: secs(60) },
     floor: secs(30),
     step: secs(120),
-    cap: secs(600),
+    cap: secs(120),
 };
 const LOCAL: Schedule =
     Schedule { first: Range { from: secs(2), to: secs(5) }, floor: secs(2), step: secs(5), cap: secs(5) };
@@ -63,6 +69,7 @@ pub struct Dialer {
     next: BootTime,
     session: Option<Session>,
     cut_streak: u32,
+    away_streak: u32,
     busy_streak: u32,
     refused_streak: u32,
     lives: Lives,
@@ -88,6 +95,7 @@ impl Dialer {
             next: BootTime::ZERO,
             session: None,
             cut_streak: 0,
+            away_streak: 0,
             busy_streak: 0,
             refused_streak: 0,
             lives: Lives::default(),
@@ -123,10 +131,10 @@ impl Dialer {
                 self.lives.handle_ended(lasted, served, cause.without_a_word());
             }
         }
-        let slow = self.lives.pattern().is_some().then(|| self.lives.beyond());
-        let (schedule, streak) = match (slow, cause.pace()) {
+        let (schedule, streak) = match (self.lives.beyond(), cause.pace()) {
             (Some(streak), Pace::Cut) => (SLOW, streak),
             (_, Pace::Cut) => (CUT, grow(&mut self.cut_streak)),
+            (_, Pace::Away) => (AWAY, grow(&mut self.away_streak)),
             (_, Pace::Busy) => (BUSY, grow(&mut self.busy_streak)),
             (_, Pace::Refused) => (REFUSED, grow(&mut self.refused_streak)),
             (_, Pace::Local) => (LOCAL, 0),
@@ -148,6 +156,14 @@ impl Dialer {
         self.next = now;
     }
 
+    /// This machine has a way out again, which it had not: what failed before is explained by that. Machines whose
+    /// network came back together still dial at moments of their own.
+    pub fn handle_network_back(&mut self, now: BootTime) {
+        (self.cut_streak, self.away_streak) = (0, 0);
+        self.lives = Lives::default();
+        self.next = self.next.min(now + self.random.between(&CUT.first));
+    }
+
     /// When to connect next.
     pub fn next_attempt(&self) -> BootTime {
         self.next
@@ -164,6 +180,7 @@ impl Dialer {
         let lasted = now.since(since);
         if lasted >= STABLE {
             self.cut_streak = 0;
+            self.away_streak = 0;
             self.busy_streak = 0;
             self.refused_streak = 0;
             self.lives = Lives::default();

@@ -15,6 +15,10 @@ fn closed() -> Cause {
     Cause::Closed("x".into())
 }
 
+fn away() -> Cause {
+    Cause::Unreachable { reason: "x".into(), addresses: Vec::new() }
+}
+
 fn at(seconds: u64) -> BootTime {
     BootTime::from_boot(secs(seconds))
 }
@@ -99,7 +103,7 @@ proptest! {
     #[test]
     fn every_wait_lies_between_floor_and_cap(seed: u64) {
         for (cause, schedule) in
-            [(cut(), CUT), (BUSY_HUB, BUSY), (DENIED, REFUSED), (Cause::Clock { at: UnixSeconds(0), floor: UnixSeconds(0) }, LOCAL)]
+            [(cut(), CUT), (away(), AWAY), (BUSY_HUB, BUSY), (DENIED, REFUSED), (Cause::Clock { at: UnixSeconds(0), floor: UnixSeconds(0) }, LOCAL)]
         {
             let waits = waits(seed, &cause, 80);
             prop_assert!(waits[0] >= schedule.first.from && waits[0] <= schedule.first.to);
@@ -110,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn an_attempt_is_never_due_in_the_past(seed: u64, steps in prop::collection::vec((0u64..400, 0u8..7), 1..60)) {
+    fn an_attempt_is_never_due_in_the_past(seed: u64, steps in prop::collection::vec((0u64..400, 0u8..9), 1..60)) {
         let mut dialer = Dialer::new(seed);
         let mut now = BootTime::ZERO;
         for (later, what) in steps {
@@ -121,9 +125,11 @@ proptest! {
                 2 => drop(dialer.handle_failed(now, &DENIED)),
                 3 => drop(dialer.handle_failed(now, &closed())),
                 4 => drop(dialer.handle_failed(now, &BUSY_HUB)),
+                5 => drop(dialer.handle_failed(now, &away())),
+                6 => dialer.handle_network_back(now),
                 _ => drop(dialer.handle_failed(now, &cut())),
             }
-            prop_assert!(what == 0 || dialer.next_attempt() >= now);
+            prop_assert!(matches!(what, 0 | 6) || dialer.next_attempt() >= now);
         }
     }
 }
@@ -162,12 +168,14 @@ fn lives(
 }
 
 #[test]
-fn a_rival_is_told_once_and_backed_off_from() {
+fn a_rival_is_suspected_then_told_once_and_backed_off_from() {
     for seed in 0..50 {
         let mut dialer = Dialer::new(seed);
-        let told = lives(&mut dialer, at(1000), 6, secs(4), true);
-        assert_eq!(told, [None, None, Some(Pattern::Rival), None, None, None], "seed {seed}");
+        let told = lives(&mut dialer, at(1000), 7, secs(4), true);
+        let (suspected, rival) = (Some(Pattern::Suspected), Some(Pattern::Rival));
+        assert_eq!(told, [None, None, suspected, None, None, rival, None], "seed {seed}");
         dialer.handle_connected(at(100_000));
+        dialer.handle_served();
         dialer.handle_failed(at(100_004), &closed());
         assert!(dialer.next_attempt() >= at(100_004) + SLOW.floor, "seed {seed}");
     }
@@ -178,30 +186,70 @@ fn connections_that_die_unserved_are_a_quota_and_backed_off_from() {
     let mut dialer = Dialer::new(5);
     let told = lives(&mut dialer, at(0), 4, secs(1), false);
     assert_eq!(told, [None, None, Some(Pattern::Throttled), None]);
-    // The guess becomes surer, and that is worth a second word.
-    let told = lives(&mut dialer, at(10_000), 4, secs(1), true);
-    assert_eq!(told, [None, None, Some(Pattern::Rival), None]);
+    // The guess becomes another, and then surer, and each is worth a word.
+    let told = lives(&mut dialer, at(10_000), 7, secs(1), true);
+    assert_eq!(told, [Some(Pattern::Suspected), None, None, None, None, Some(Pattern::Rival), None]);
 }
 
 #[test]
 fn a_rival_is_not_told_anew_because_the_network_failed_meanwhile() {
     let mut dialer = Dialer::new(5);
-    assert_eq!(lives(&mut dialer, at(0), 3, secs(1), true)[2], Some(Pattern::Rival));
+    assert_eq!(lives(&mut dialer, at(0), 6, secs(1), true)[5], Some(Pattern::Rival));
     assert_eq!(dialer.handle_failed(at(1000), &cut()), None);
-    assert_eq!(lives(&mut dialer, at(2000), 4, secs(1), true), [None; 4]);
+    assert_eq!(lives(&mut dialer, at(2000), 7, secs(1), true), [None; 7]);
     assert_eq!(dialer.pattern(), Some(Pattern::Rival));
 }
 
 #[test]
 fn a_stable_connection_ends_a_pattern_and_the_next_one_is_told_again() {
     let mut dialer = Dialer::new(5);
-    lives(&mut dialer, at(0), 5, secs(1), true);
+    lives(&mut dialer, at(0), 8, secs(1), true);
     dialer.handle_connected(at(5000));
     let stable = at(5000) + STABLE;
     assert_eq!(dialer.handle_failed(stable, &closed()), None);
     assert_eq!(dialer.pattern(), None);
     assert!(dialer.next_attempt() <= stable + CUT.first.to);
-    assert_eq!(lives(&mut dialer, at(9000), 3, secs(1), true)[2], Some(Pattern::Rival));
+    assert_eq!(lives(&mut dialer, at(9000), 6, secs(1), true)[5], Some(Pattern::Rival));
+}
+
+#[test]
+fn quick_cuts_of_a_link_keep_nobody_away_for_more_than_two_minutes() {
+    for seed in 0..200 {
+        for served in [true, false] {
+            let mut dialer = Dialer::new(seed);
+            let mut now = at(1000);
+            for number in 0..40 {
+                dialer.handle_connected(now);
+                if served {
+                    dialer.handle_served();
+                }
+                now = now + secs(3);
+                dialer.handle_failed(now, &closed());
+                let away = dialer.next_attempt().since(now);
+                assert!(away <= secs(120), "seed {seed}: {away:?}");
+                // Three ends are ordinary where a carrier resets a link; a hub that serves is not spared.
+                assert!(!served || number > 2 || away <= secs(8), "seed {seed}, end {number}: {away:?}");
+                now = dialer.next_attempt();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_that_comes_back_is_tried_at_once_and_its_absence_is_held_against_nobody() {
+    for seed in 0..50 {
+        let mut dialer = Dialer::new(seed);
+        lives(&mut dialer, at(0), 8, secs(1), true);
+        for _ in 0..8 {
+            dialer.handle_failed(at(5000), &cut());
+        }
+        dialer.handle_network_back(at(5001));
+        assert!(dialer.next_attempt() <= at(5002), "seed {seed}");
+        // The name server may need a moment more than the route.
+        dialer.handle_failed(at(5002), &cut());
+        assert!(dialer.next_attempt() <= at(5003), "seed {seed}");
+        assert_eq!(dialer.pattern(), None);
+    }
 }
 
 #[test]

@@ -5,16 +5,17 @@
 //! its registry that a device may meet. Deliberately absent: I/O, and waiting.
 
 use super::exchange::Message;
+use super::retry_after;
 use core::fmt;
 use core::time::Duration;
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
 /// Every answer comes below this.
 pub(super) const FILTER: &str = "$dps/registrations/res/#";
 /// How long to wait where the service does not say (the stock clients' two seconds), and the bounds of what it says.
 const RETRY: (Duration, Duration, Duration) =
-    (Duration::from_secs(2), Duration::from_secs(1), Duration::from_secs(600));
-const HOST_BYTES_MAX: usize = 253;
+    (Duration::from_secs(2), Duration::from_secs(1), retry_after::MAX);
 const DEVICE_ID_CHARS_MAX: usize = 128;
 const OPERATION_BYTES_MAX: usize = 256;
 
@@ -31,11 +32,8 @@ impl Assignment {
     /// Takes what was named, if it can be a hub and a device. The texts are foreign: they end in topics, tokens and
     /// the log.
     pub(super) fn new(host: &str, device_id: &str) -> Option<Self> {
-        let host_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        let host_fits = !host.is_empty()
-            && host.len() <= HOST_BYTES_MAX
-            && host.chars().all(host_char)
-            && !host.starts_with(['.', '-']);
+        // What TLS would not take is no hub: it could never be connected to. Nor is an address of version 6.
+        let host_fits = !host.contains(':') && ServerName::try_from(host).is_ok();
         // The hub's own alphabet for device ids.
         let id_char = |c: char| c.is_ascii_alphanumeric() || "-:.+%_#*?!(),=@;$'".contains(c);
         let id_fits =
@@ -203,7 +201,10 @@ pub fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFaul
                 .and_then(|(host, device)| Assignment::new(host, device))
                 .map(Progress::Assigned)
                 .ok_or_else(|| {
-                    ProvisioningFault::Garbled("it names no hub or device that can be one".to_owned())
+                    let (host, device) = (text(&state["assignedHub"]), text(&state["deviceId"]));
+                    ProvisioningFault::Garbled(format!(
+                        "it names the hub {host:?} and the device {device:?}, which is no host name or no device id"
+                    ))
                 })
         }
         "failed" => Err(ProvisioningFault::Failed(match (&state["errorCode"], &state["errorMessage"]) {

@@ -30,7 +30,8 @@ fn a_topic_carries_status_request_id_and_when_to_ask_again() {
     assert_eq!(of("$dps/registrations/res/202/?$rid=7&retry-after=3"), Some((202, 7, 3)));
     assert_eq!(of("$dps/registrations/res/200/?$rid=7"), Some((200, 7, 2)));
     assert_eq!(of("$dps/registrations/res/429/?$rid=7&retry-after=0"), Some((429, 7, 1)));
-    assert_eq!(of("$dps/registrations/res/429/?$rid=7&retry-after=999999"), Some((429, 7, 600)));
+    assert_eq!(of("$dps/registrations/res/429/?$rid=7&retry-after=999999"), Some((429, 7, 3600)));
+    assert_eq!(of("$dps/registrations/res/202/?$rid=7&retry-after=900"), Some((202, 7, 900)));
     assert_eq!(of("$dps/registrations/res/429/?$rid=7&retry-after=soon"), Some((429, 7, 2)));
     for other in
         ["$iothub/twin/res/200/?$rid=7", "$dps/registrations/res/x/?$rid=7", "$dps/registrations/res/200/"]
@@ -60,12 +61,27 @@ fn an_assignment_names_hub_and_device() {
     let assigned = read_json(200, &state("contoso.azure-devices.net", "cabinet-7"));
     let host = "contoso.azure-devices.net".to_owned();
     assert_eq!(assigned, Ok(Progress::Assigned(Assignment { host, device_id: "cabinet-7".into() })));
-    for (host, device) in
-        [("", "d"), ("h", ""), ("h/x", "d"), ("h", "a/b"), ("h:1", "d"), ("h\n", "d"), ("h", "d\n")]
-    {
+    let long = "x".repeat(64);
+    for (host, device) in [
+        ("", "d"),
+        ("h", ""),
+        ("h/x", "d"),
+        ("h", "a/b"),
+        ("h:1", "d"),
+        ("h\n", "d"),
+        ("h", "d\n"),
+        ("::1", "d"),
+        ("a..b", "d"),
+        (".h", "d"),
+        ("localhost-", "d"),
+        ("h.-x", "d"),
+        (long.as_str(), "d"),
+    ] {
         let fault = read_json(200, &state(host, device)).unwrap_err();
         assert!(matches!(fault, ProvisioningFault::Garbled(_)), "{host:?} {device:?}");
     }
+    let fault = read_json(200, &state("a..b", "d")).unwrap_err();
+    assert!(fault.to_string().contains("\"a..b\""), "{fault}");
 }
 
 #[test]

@@ -6,20 +6,20 @@
 use super::account::Accounts;
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
-use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
+use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes};
 use super::moments::{Lead, until, until_set, until_some};
 use super::tls::SetupFault;
 use super::token::{self, Token};
 use super::twin_session::TwinSession;
-use super::wall::Wall;
 use super::wire::{self, Carrier, Route};
-use super::{Account, Clock, HubSettings, Identity, Secret, provisioning, tls};
-use crate::twin::{HubEvent, HubRequest};
+use super::{Account, Clock, HubSettings, Identity, Proxy, Secret, network, provisioning, tls};
+use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 /// How long a polite end may take where another connection waits for it.
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
@@ -46,9 +46,11 @@ pub(super) struct Driver {
     settings: HubSettings,
     accounts: Accounts,
     clock: Arc<dyn Clock>,
-    wall: Wall,
+    sanity: ClockSanity,
     dialer: Dialer,
-    events: mpsc::Sender<LinkEvent>,
+    events: mpsc::Sender<(LinkEvent, Room)>,
+    /// See [`Room`].
+    room: Arc<Semaphore>,
     requests: mpsc::Receiver<(u64, HubRequest)>,
     status: watch::Sender<LinkStatus>,
     /// The number of `Up`s emitted.
@@ -64,17 +66,18 @@ impl Driver {
         settings: HubSettings,
         clock: Arc<dyn Clock>,
         seed: u64,
-        (events, requests): (mpsc::Sender<LinkEvent>, mpsc::Receiver<(u64, HubRequest)>),
+        (events, requests): (mpsc::Sender<(LinkEvent, Room)>, mpsc::Receiver<(u64, HubRequest)>),
         status: watch::Sender<LinkStatus>,
     ) -> Self {
         let accounts = Accounts::new(&settings.source);
         Self {
             settings,
             accounts,
+            sanity: ClockSanity::after(clock.not_before()),
             clock,
-            wall: Wall::default(),
             dialer: Dialer::new(seed),
             events,
+            room: Arc::new(Semaphore::new(1)),
             requests,
             status,
             session: 0,
@@ -101,16 +104,25 @@ impl Driver {
     }
 
     async fn emit(&self, event: LinkEvent) -> Result<(), Closed> {
-        self.events.send(event).await.map_err(|_| Closed)
+        self.events.send((event, None)).await.map_err(|_| Closed)
     }
 
-    /// Waits until the next attempt is due, or the clock that may have foiled the last one has been set.
-    async fn wait(&self) -> Result<(), Closed> {
+    /// Waits until the next attempt is due, or what may have foiled the last one is over: the clock has been set, the
+    /// network is back.
+    async fn wait(&mut self) -> Result<(), Closed> {
         let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
         let lead = Lead::of(&*self.clock);
+        let missing = self.last.as_ref().and_then(Cause::may_be_the_network);
+        tokio::select! {
+            () = until(&*self.clock, self.dialer.next_attempt()) => return Ok(()),
+            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => return Ok(()),
+            () = network::until_back(missing.unwrap_or_default()), if missing.is_some() => {}
+            () = self.events.closed() => return Err(Closed),
+        }
+        self.dialer.handle_network_back(self.clock.boot());
+        tracing::info!("this machine has a way out again: connecting");
         tokio::select! {
             () = until(&*self.clock, self.dialer.next_attempt()) => Ok(()),
-            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => Ok(()),
             () = self.events.closed() => Err(Closed),
         }
     }
@@ -124,7 +136,7 @@ impl Driver {
             return Err(self.failure(Cause::Asked("the hub is not known yet")));
         };
         let opened = self.log_in(&account).await;
-        opened.map_err(|cause| Failure { peer: self.settings.peer_of(&account), cause })
+        opened.map_err(|cause| self.failure_at(self.settings.peer_of(&account), cause))
     }
 
     async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
@@ -155,7 +167,7 @@ impl Driver {
             }
             Err(cause) => {
                 self.accounts.handle_not_assigned();
-                Err(Failure { peer, cause })
+                Err(self.failure_at(peer, cause))
             }
         }
     }
@@ -180,22 +192,32 @@ impl Driver {
         mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
     ) -> Result<Option<(Token, TokenTimes)>, Cause> {
         let Identity::Key(key) = identity else { return Ok(None) };
-        let (now, unix) = (self.clock.boot(), self.clock.unix());
-        self.wall.judge(now, unix, self.clock.not_before())?;
+        let dated = self.dated();
+        let (unix, now) = dated;
+        self.sanity.judge(dated).map_err(|floor| Cause::Clock { at: unix, floor })?;
         let lifetime = self.settings.token_lifetime;
         // The hub counts whole seconds; a fraction must not cost the token its last one.
         let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
-        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime) };
+        let times = TokenTimes { expires, renews: dial::renewal(now, lifetime), dated };
         Ok(Some((mint(key, expires), times)))
+    }
+
+    fn dated(&self) -> Dated {
+        (self.clock.unix(), self.clock.boot())
     }
 
     /// A failure of the present account's hub, or of the service that would name it.
     fn failure(&self, cause: Cause) -> Failure {
         let name = match (self.accounts.current(), self.accounts.provisioning()) {
-            (Some(account), _) => return Failure { peer: self.settings.peer_of(account), cause },
+            (Some(account), _) => return self.failure_at(self.settings.peer_of(account), cause),
             (None, by) => by.map(|by| by.endpoint.clone()).unwrap_or_default(),
         };
-        Failure { peer: Peer { name, port: self.settings.port }, cause }
+        self.failure_at(Peer { name, port: self.settings.port }, cause)
+    }
+
+    fn failure_at(&self, peer: Peer, cause: Cause) -> Failure {
+        let via = self.settings.proxy.as_ref().map(Proxy::peer);
+        Failure { peer, via, cause }
     }
 
     /// Runs a session to its end, from its `Up` to its `Down` if it gets that far.
@@ -267,35 +289,49 @@ impl Driver {
         token: Option<TokenTimes>,
     ) -> Result<Over, Closed> {
         let clock = Arc::clone(&self.clock);
-        let lead = Lead::of(&*clock);
         let told = until(&*clock, tell_at);
         tokio::pin!(told);
+        // As many as may be under way, which the session sees to.
+        let mut calls = Vec::new();
         while !self.told {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
-                // What is notified now is in the twin that is fetched then.
-                event = session.next() => if let Err(cause) = event {
-                    return Ok(Over::Failed(cause));
+                event = session.next() => match event {
+                    Ok(call @ HubEvent::Method { .. }) => calls.push(call),
+                    // What is notified now is in the twin that is fetched then.
+                    Ok(_) => {}
+                    Err(cause) => return Ok(Over::Failed(cause)),
                 },
                 () = &mut told => self.told = true,
             }
         }
         self.session += 1;
+        let (dated, lifetime) = match token {
+            Some(token) => (token.dated, Some(self.settings.token_lifetime)),
+            None => (self.dated(), None),
+        };
+        if self.sanity.accept(dated, lifetime) {
+            self.emit(LinkEvent::Dated(dated)).await?;
+        }
         self.emit(LinkEvent::State(LinkState::Connected)).await?;
         self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
+        for call in calls {
+            self.emit(LinkEvent::Hub(call)).await?;
+        }
         let renewal = until_some(&*clock, token.map(|token| token.renews));
         // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
-        let set = until_set(&*clock, lead, CLOCK_LOOK_CONNECTED);
-        tokio::pin!(renewal, set);
+        let look = sleep(Duration::ZERO);
+        tokio::pin!(renewal, look);
+        let room = Arc::clone(&self.room);
         loop {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
-                event = session.next() => match event {
-                    Ok(event) => {
+                heard = hear(&room, session) => match heard {
+                    Ok((event, room)) => {
                         if !matches!(event, HubEvent::Rejected { .. } | HubEvent::Garbled { .. }) {
                             self.dialer.handle_served();
                         }
-                        self.emit(LinkEvent::Hub(event)).await?;
+                        self.events.send((LinkEvent::Hub(event), room)).await.map_err(|_| Closed)?;
                     }
                     Err(cause) => return Ok(Over::Failed(cause)),
                 },
@@ -310,8 +346,19 @@ impl Driver {
                         self.emit(LinkEvent::Hub(answer)).await?;
                     }
                 }
-                () = &mut renewal => return Ok(Over::Renewal("it is about to expire")),
-                () = &mut set, if token.is_some() => return Ok(Over::Renewal("the clock was set")),
+                () = &mut renewal => {
+                    if self.sanity.judge(self.dated()).is_ok() {
+                        return Ok(Over::Renewal("it is about to expire"));
+                    }
+                    // No token can be made now. This one may serve until the hub ends the session.
+                    renewal.set(until_some(&*clock, Some(clock.boot() + CLOCK_LOOK_CONNECTED)));
+                }
+                () = &mut look, if token.is_some() => {
+                    if token.is_some_and(|token| self.sanity.shortens(self.dated(), token.dated)) {
+                        return Ok(Over::Renewal("the clock was set"));
+                    }
+                    look.as_mut().reset(Instant::now() + CLOCK_LOOK_CONNECTED);
+                }
             }
         }
     }
@@ -338,4 +385,11 @@ impl Driver {
         self.last = Some(failure.cause);
         self.emit(LinkEvent::State(LinkState::Waiting { failure: text, retry_at })).await
     }
+}
+
+/// Reads what the hub says next, as soon as there is room for it. May be cancelled at any time.
+async fn hear(room: &Arc<Semaphore>, session: &mut TwinSession) -> Result<(HubEvent, Room), Cause> {
+    // It is never closed.
+    let room = Arc::clone(room).acquire_owned().await.ok();
+    Ok((session.next().await?, room))
 }

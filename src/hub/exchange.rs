@@ -6,7 +6,7 @@
 
 use super::codec::{self, Twin};
 use super::topic::{self, Incoming};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{HubEvent, HubRequest, json};
 use core::time::Duration;
 
 /// Requests whose answers are awaited at most; older ones are given up.
@@ -63,8 +63,13 @@ impl Exchange {
                 }
             },
             HubRequest::AnswerMethod { rid, status, payload } => {
-                let topic = topic::answer_method(rid, *status);
-                return Asked::Send(Message { topic, payload: payload.to_string().into_bytes() });
+                let answer = json::write(payload).into_bytes();
+                // A hub ends the session of whoever says more.
+                let (status, payload) = match answer.len() {
+                    ..=codec::ANSWER_BYTES_MAX => (*status, answer),
+                    _ => (413, br#"{"error":"the answer is larger than the hub takes"}"#.to_vec()),
+                };
+                return Asked::Send(Message { topic: topic::answer_method(rid, status), payload });
             }
             HubRequest::Reconnect { .. } => return Asked::Nothing,
         };
@@ -73,6 +78,14 @@ impl Exchange {
         }
         self.asked.push((rid, question));
         Asked::Send(message)
+    }
+
+    /// Reads a call of a direct method; `None` for anything else.
+    pub(super) fn read_call(topic: &str, payload: &[u8]) -> Option<HubEvent> {
+        match topic::parse(topic) {
+            Incoming::Method { name, rid } => Some(call(name, rid, payload)),
+            _ => None,
+        }
     }
 
     /// Reads what the hub published; `None` for what is not about the twin or not waited for.
@@ -90,10 +103,7 @@ impl Exchange {
                 Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
                 Err(fault) => garbled(format!("the hub's notification: {fault}")),
             }),
-            Incoming::Method { name, rid } => {
-                let (rid, name) = (rid.to_owned(), name.to_owned());
-                Some(HubEvent::Method { rid, name, argument: codec::read_argument(payload) })
-            }
+            Incoming::Method { name, rid } => Some(call(name, rid, payload)),
             Incoming::Unreadable => Some(garbled(format!("the hub's topic {}", codec::shorten(topic)))),
             Incoming::Foreign => {
                 tracing::debug!(topic = codec::shorten(topic), "a message that is not about the twin");
@@ -101,6 +111,11 @@ impl Exchange {
             }
         }
     }
+}
+
+fn call(name: &str, rid: &str, payload: &[u8]) -> HubEvent {
+    let (rid, name) = (rid.to_owned(), name.to_owned());
+    HubEvent::Method { rid, name, argument: codec::read_argument(payload) }
 }
 
 /// Any status below 300 is success, as the stock clients take it; a report's is 204, and was 200 once.
@@ -135,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     fn patch(value: &serde_json::Value) -> Patch {
-        Patch::from_object(value.as_object().unwrap().clone()).unwrap()
+        Patch::from_object(value.as_object().unwrap().clone())
     }
 
     fn asking(requests: &[HubRequest]) -> Exchange {
@@ -216,7 +231,7 @@ mod tests {
         // Control characters do not count towards a section's size, but take six bytes each on the wire.
         let text = "\u{1}".repeat(4096);
         let many: serde_json::Map<_, _> = (0..16).map(|i| (format!("k{i}"), json!(text))).collect();
-        let request = HubRequest::PatchReported { rid: 5, patch: Patch::from_object(many).unwrap() };
+        let request = HubRequest::PatchReported { rid: 5, patch: Patch::from_object(many) };
         let refused = Exchange::default().ask(&request);
         assert!(
             matches!(refused, Asked::Answered(HubEvent::Rejected { rid: 5, status: 413, .. })),

@@ -11,6 +11,7 @@ use super::websocket::WebSocketFault;
 use crate::units::UnixSeconds;
 use core::fmt;
 use core::time::Duration;
+use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
 use tracing::Level;
 
@@ -41,8 +42,6 @@ impl fmt::Display for Peer {
 pub enum Stage {
     /// Finding the address.
     Dns,
-    /// Reaching it.
-    Tcp,
     /// The TLS handshake.
     Tls,
     /// A proxy's answer.
@@ -61,7 +60,6 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dns => "the name server did not answer in time",
-            Self::Tcp => "no answer at all; a firewall that drops this port looks like this",
             Self::Tls => "it accepted the connection, but not the TLS handshake in time",
             Self::Proxy => "its proxy did not answer in time",
             Self::WebSocket => "it accepted TLS, but did not open a WebSocket in time",
@@ -79,6 +77,13 @@ pub enum Cause {
     Dns(String),
     /// No address of the name takes a connection.
     Tcp(String),
+    /// This machine, or a router near it, has no way to any address of the name.
+    Unreachable {
+        /// In the system's words, with the addresses.
+        reason: String,
+        /// Those addresses.
+        addresses: Vec<IpAddr>,
+    },
     /// A step took too long.
     Timeout(Stage),
     /// This machine lacks what a connection needs.
@@ -134,6 +139,8 @@ pub enum Cause {
 pub(super) enum Pace {
     /// The way there is broken, and may be whole again at any moment.
     Cut,
+    /// There is no way there, as far as this machine can see.
+    Away,
     /// The hub serves, but not us, and not now.
     Busy,
     /// A person must act, or a quota must be renewed.
@@ -147,8 +154,12 @@ impl Cause {
         match self {
             Self::Clock { .. } => Pace::Local,
             Self::Setup(_) | Self::Tls(_) | Self::Subscription(_) | Self::Oversized { .. } => Pace::Refused,
-            Self::WebSocket(WebSocketFault::Status(500..)) => Pace::Busy,
+            Self::WebSocket(WebSocketFault::Status(429 | 500.., _)) => Pace::Busy,
             Self::WebSocket(_) => Pace::Refused,
+            Self::Unreachable { .. } | Self::Proxy { fault: ProxyFault::Unreachable { .. }, .. } => {
+                Pace::Away
+            }
+            Self::Proxy { fault: ProxyFault::Status(429 | 503, _), .. } => Pace::Busy,
             Self::Proxy { fault, .. } if fault.is_lasting() => Pace::Refused,
             Self::Provisioning(fault) if fault.is_lasting() => Pace::Refused,
             Self::Provisioning(_) => Pace::Busy,
@@ -173,7 +184,20 @@ impl Cause {
     pub(super) fn asks_to_wait(&self) -> Duration {
         match self {
             Self::Provisioning(fault) => fault.asks_to_wait(),
+            Self::WebSocket(WebSocketFault::Status(_, wait))
+            | Self::Proxy { fault: ProxyFault::Status(_, wait), .. } => *wait,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// Might it be that this machine has no network? Then these are the addresses to which a way is missing; none if
+    /// they are not known.
+    pub(super) fn may_be_the_network(&self) -> Option<&[IpAddr]> {
+        match self {
+            Self::Unreachable { addresses, .. }
+            | Self::Proxy { fault: ProxyFault::Unreachable { addresses, .. }, .. } => Some(addresses),
+            _ if self.pace() == Pace::Cut => Some(&[]),
+            _ => None,
         }
     }
 
@@ -203,6 +227,7 @@ impl Cause {
             Self::Clock { .. } | Self::Oversized { .. } | Self::Protocol(_) | Self::Asked(_) => Level::WARN,
             Self::Dns(_)
             | Self::Tcp(_)
+            | Self::Unreachable { .. }
             | Self::Timeout(_)
             | Self::Proxy { .. }
             | Self::Closed(_)
@@ -218,6 +243,10 @@ impl Cause {
             (Self::Tls(a), Self::Tls(b)) => a == b,
             (Self::Setup(a), Self::Setup(b)) => a == b,
             (Self::Timeout(a), Self::Timeout(b)) => a == b,
+            (
+                Self::WebSocket(WebSocketFault::Status(a, _)),
+                Self::WebSocket(WebSocketFault::Status(b, _)),
+            ) => a == b,
             (Self::WebSocket(a), Self::WebSocket(b)) => a == b,
             (Self::Proxy { fault: a, .. }, Self::Proxy { fault: b, .. }) => {
                 core::mem::discriminant(a) == core::mem::discriminant(b)
@@ -230,11 +259,26 @@ impl Cause {
     }
 }
 
+/// A peer as it is reached.
+struct There<'a>(&'a Peer, Option<&'a Peer>);
+
+impl fmt::Display for There<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(peer, None) => peer.fmt(f),
+            // Whatever is odd may be the proxy's.
+            Self(peer, Some(proxy)) => write!(f, "{peer} through the proxy {proxy}"),
+        }
+    }
+}
+
 /// A cause, and where it struck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What was dialled.
     pub peer: Peer,
+    /// The proxy in between.
+    pub via: Option<Peer>,
     /// What went wrong.
     pub cause: Cause,
 }
@@ -254,7 +298,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { peer, cause } = self;
+        let Self { peer, via, cause } = self;
+        let there = There(peer, via.as_ref());
         match cause {
             Cause::Dns(reason) => {
                 write!(
@@ -264,13 +309,16 @@ impl fmt::Display for Failure {
                 )
             }
             Cause::Tcp(reason) => write!(f, "cannot connect to {peer}: {reason}; check network and firewall"),
-            Cause::Timeout(stage) => write!(f, "cannot connect to {peer}: {stage}"),
+            Cause::Unreachable { reason, .. } => {
+                write!(f, "cannot connect to {peer}: there is no way to it: {reason}; check the network")
+            }
+            Cause::Timeout(stage) => write!(f, "cannot connect to {there}: {stage}"),
             Cause::Setup(fault) => write!(f, "cannot connect to {peer}: {fault}"),
             Cause::Proxy { proxy, fault } => {
                 write!(f, "cannot connect to {peer} through the proxy {proxy}: {fault}")
             }
-            Cause::Tls(fault) => write!(f, "no TLS with {peer}: {fault}"),
-            Cause::WebSocket(fault) => write!(f, "no WebSocket with {peer}: {fault}"),
+            Cause::Tls(fault) => write!(f, "no TLS with {there}: {fault}"),
+            Cause::WebSocket(fault) => write!(f, "no WebSocket with {there}: {fault}"),
             Cause::Provisioning(fault) => write!(f, "the provisioning service {peer} names no hub: {fault}"),
             Cause::Clock { at, floor } => write!(
                 f,
@@ -287,11 +335,11 @@ impl fmt::Display for Failure {
                 f,
                 "{peer} sent a packet of {bytes} bytes, more than any twin can have; a smaller one must replace it"
             ),
-            Cause::Protocol(reason) => write!(f, "{peer} does not keep to MQTT 3.1.1: {reason}"),
+            Cause::Protocol(reason) => write!(f, "{there} does not keep to MQTT 3.1.1: {reason}"),
             Cause::Closed(reason) | Cause::Cut(reason) => {
-                write!(f, "the connection to {peer} ended: {reason}")
+                write!(f, "the connection to {there} ended: {reason}")
             }
-            Cause::Silent => write!(f, "{peer} stopped answering"),
+            Cause::Silent => write!(f, "{there} stopped answering"),
             Cause::Asked(reason) => write!(f, "left {peer} to connect anew: {reason}"),
         }
     }

@@ -5,7 +5,7 @@ use super::*;
 const NOON: UnixSeconds = UnixSeconds(1_767_268_800);
 
 fn say(cause: Cause) -> String {
-    Failure { peer: Peer { name: "hub.example".into(), port: 8883 }, cause }.to_string()
+    Failure { peer: Peer { name: "hub.example".into(), port: 8883 }, via: None, cause }.to_string()
 }
 
 #[test]
@@ -25,6 +25,7 @@ fn every_cause_names_the_peer() {
     for cause in [
         Cause::Dns("x".into()),
         Cause::Tcp("x".into()),
+        Cause::Unreachable { reason: "x".into(), addresses: Vec::new() },
         Cause::Timeout(Stage::Tls),
         Cause::Setup(SetupFault::NoRoots),
         Cause::Tls(TlsFault::NotTls),
@@ -43,6 +44,39 @@ fn every_cause_names_the_peer() {
     ] {
         let text = say(cause);
         assert!(text.contains("hub.example"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_proxy_may_have_done_names_the_proxy() {
+    let proxy = Peer { name: "10.0.0.1".into(), port: 3128 };
+    for cause in [
+        Cause::Tls(TlsFault::NotTls),
+        Cause::Timeout(Stage::Tls),
+        Cause::WebSocket(WebSocketFault::Text),
+        Cause::Protocol("x".into()),
+        Cause::Closed("x".into()),
+        Cause::Cut("x".into()),
+        Cause::Silent,
+    ] {
+        let peer = Peer { name: "hub.example".into(), port: 443 };
+        let text = Failure { peer, via: Some(proxy.clone()), cause }.to_string();
+        assert!(text.contains("hub.example:443 through the proxy 10.0.0.1:3128"), "{text}");
+    }
+}
+
+#[test]
+fn a_busy_front_end_is_no_fault_of_the_set_up_and_its_wish_counts() {
+    let hour = Duration::from_secs(3600);
+    let proxy = Peer { name: "p".into(), port: 1 };
+    for cause in [
+        Cause::WebSocket(WebSocketFault::Status(503, hour)),
+        Cause::WebSocket(WebSocketFault::Status(429, hour)),
+        Cause::Proxy { proxy: proxy.clone(), fault: ProxyFault::Status(503, hour) },
+        Cause::Proxy { proxy, fault: ProxyFault::Status(429, hour) },
+    ] {
+        assert_eq!((cause.pace(), cause.asks_to_wait()), (Pace::Busy, hour), "{cause:?}");
+        assert!(cause.level() > Level::ERROR && cause.may_be_the_network().is_none(), "{cause:?}");
     }
 }
 

@@ -3,23 +3,31 @@
 //! What the holder sees is a strict sequence: `Up`, events of that session, exactly one `Down`, and so on. Requests are
 //! meant for the session whose `Up` the holder saw last; those for a session that is gone are dropped, because whoever
 //! keeps the twin asks anew after `Up`. Both channels are bounded, so a holder who does not keep up is felt by the hub.
+//! What the hub says is read one thing at a time: the next one when the holder is done with the last. So a flood of
+//! large documents never stands in memory but as bytes that are still on their way.
 //! Deliberately absent: the meaning of events, and the doing, which is the `driver`'s.
 
 use super::driver::{Closed, Driver};
+use super::outbox::CALLS_MAX;
 use super::{Clock, HubSettings};
-use crate::twin::{HubEvent, HubRequest};
+use crate::twin::{Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+/// Requests on their way to the session: an answer to each call that is under way, and those about the twin.
+const REQUESTS_MAX: usize = CALLS_MAX + 16;
 
 /// What the link tells its holder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkEvent {
     /// A fact about the twin or the session.
     Hub(HubEvent),
+    /// The clock said this when it dated what the hub took: the known time, see [`crate::twin::ClockSanity`].
+    Dated(Dated),
     /// A fact for people.
     State(LinkState),
 }
@@ -60,6 +68,8 @@ pub struct TokenTimes {
     pub expires: UnixSeconds,
     /// When it will be replaced by a new session.
     pub renews: BootTime,
+    /// What the clock said when it was made, and when that was.
+    pub dated: Dated,
 }
 
 /// A failure, and when it happened.
@@ -74,7 +84,9 @@ pub struct PastFailure {
 /// The handle. Dropping it ends the session too, but nobody waits for that; see [`close`](Self::close).
 #[derive(Debug)]
 pub struct Link {
-    events: mpsc::Receiver<LinkEvent>,
+    events: mpsc::Receiver<(LinkEvent, Room)>,
+    /// Of the event that was handed out last.
+    room: Room,
     requests: mpsc::Sender<(u64, HubRequest)>,
     status: watch::Receiver<LinkStatus>,
     /// The number of `Up`s handed out.
@@ -83,26 +95,31 @@ pub struct Link {
     task: JoinHandle<()>,
 }
 
+/// The room that what the hub said takes while it is read and handled; there is but one. Other events take none.
+pub(super) type Room = Option<OwnedSemaphorePermit>;
+
 impl Link {
     /// Starts to connect. Must be called within a tokio runtime; `seed` decides the jitter of the waits.
     pub fn start(settings: HubSettings, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let (to_holder, events) = mpsc::channel(16);
-        let (requests, from_holder) = mpsc::channel(16);
+        let (requests, from_holder) = mpsc::channel(REQUESTS_MAX);
         let (to_status, status) = watch::channel(LinkStatus::default());
         let driver = Driver::new(settings, clock, seed, (to_holder, from_holder), to_status);
         // The driver only ever stops because the handle is gone.
         let task = tokio::spawn(async move {
             let Err(Closed) = driver.run().await;
         });
-        Self { events, requests, status, session: 0, up: false, task }
+        Self { events, room: None, requests, status, session: 0, up: false, task }
     }
 
     /// Waits for the next event. May be cancelled at any time.
     pub async fn next(&mut self) -> LinkEvent {
-        let Some(event) = self.events.recv().await else {
+        self.room = None;
+        let Some((event, room)) = self.events.recv().await else {
             // Only a bug can end the task under its handle; to wait is better than to spin.
             return core::future::pending().await;
         };
+        self.room = room;
         match event {
             LinkEvent::Hub(HubEvent::Up) => {
                 self.session += 1;

@@ -1,10 +1,12 @@
-//! What a row of short lives means: the two troubles that MQTT cannot say.
+//! What a row of short lives means: the troubles that MQTT cannot say.
 //!
 //! A *short life* is a session that the hub ended without a word less than [`SHORT`] after it came up. One says
 //! nothing. Several in a row are how a device sees throttling and a spent daily quota (the connection is dropped
-//! shortly after it was made: IoT Hub's error codes 403002 and 429001, azure-iot-sdk-java#377), and how it sees a
-//! second client with its identity, because each of the two throws the other out (400027, azure-iot-sdk-csharp#3357).
-//! What tells them apart is whether the hub served: with a rival every connection works at once, until it is taken.
+//! shortly after it was made: IoT Hub's error codes 403002 and 429001, azure-iot-sdk-java#377), how it sees a second
+//! client with its identity, because each of the two throws the other out (400027, azure-iot-sdk-csharp#3357), and how
+//! it sees a link that a carrier's address translation resets. What tells them apart is whether the hub served, and how
+//! soon the end came: with a rival every connection works at once, and is taken again at once. Three are a suspicion,
+//! six of those in a row as good as a fact.
 //! Deliberately absent: time and waits, which are `dial`'s.
 
 use core::fmt;
@@ -12,15 +14,21 @@ use core::time::Duration;
 
 /// A session that ended sooner was short. Stock clients that are thrown out are back within this.
 pub const SHORT: Duration = Duration::from_secs(60);
-/// So many short lives in a row are a pattern.
+/// A session that ended sooner was taken away at once.
+const AT_ONCE: Duration = Duration::from_secs(15);
+/// So many short lives in a row are a pattern …
 const ROW: u32 = 3;
+/// … and so many that were taken away at once are a rival's work.
+const SURE_ROW: u32 = 6;
 
 /// What a row of short lives has in common. The greater is the surer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pattern {
-    /// The hub ended them, and that is all there is to see.
+    /// The hub ended them before it did anything, and that is all there is to see.
     Throttled,
-    /// Each one worked until it was taken away, and the next could be had at once.
+    /// They worked, and did not last.
+    Suspected,
+    /// Each one worked, was taken away at once, and the next could be had at once.
     Rival,
 }
 
@@ -46,13 +54,20 @@ impl fmt::Display for Advice<'_> {
                 f,
                 "the hub ends each connection without a word soon after it is made: it throttles, its daily quota is \
                  used up, or a second client uses the identity {device}; look at the hub's metrics and at who else has \
-                 this device's credentials. Connecting less often until it holds"
+                 this device's credentials. Connecting less often until it holds, every two minutes at least"
+            ),
+            Pattern::Suspected => write!(
+                f,
+                "each connection works and ends without a word within a minute: perhaps another client uses the \
+                 identity {device}, perhaps the network on the way cuts it (a carrier's address translation does). If \
+                 it goes on, look at who else has this device's credentials. Connecting again, every two minutes at \
+                 least"
             ),
             Pattern::Rival => write!(
                 f,
-                "another client uses the identity {device}: every connection works at once and is taken away again \
-                 soon. Stop the other client, or register a device of its own for it. Connecting less often until \
-                 then"
+                "another client uses the identity {device}: {SURE_ROW} connections in a row worked at once and were \
+                 taken away again at once. Stop the other client, or register a device of its own for it. Connecting \
+                 less often until then, every two minutes at least"
             ),
         }
     }
@@ -63,14 +78,16 @@ impl fmt::Display for Advice<'_> {
 pub(super) struct Lives {
     /// Short ones in a row.
     short: u32,
-    /// Those among the last of them that were served, and followed by a connection at once.
-    served: u32,
+    /// Those among the last of them that were not served.
+    unserved: u32,
+    /// Those among the last of them that were served, taken away at once, and followed by a connection at once.
+    taken: u32,
 }
 
 impl Lives {
     /// An attempt failed: a rival does not explain that.
     pub(super) fn handle_attempt_failed(&mut self) {
-        self.served = 0;
+        self.taken = 0;
     }
 
     /// A session ended.
@@ -78,8 +95,10 @@ impl Lives {
         if !without_a_word {
             *self = Self::default();
         } else if lasted < SHORT {
+            let count = |row: u32, goes_on: bool| if goes_on { row.saturating_add(1) } else { 0 };
             self.short = self.short.saturating_add(1);
-            self.served = if served { self.served.saturating_add(1) } else { 0 };
+            self.unserved = count(self.unserved, !served);
+            self.taken = count(self.taken, served && lasted < AT_ONCE);
         }
     }
 
@@ -87,14 +106,20 @@ impl Lives {
     pub(super) fn pattern(&self) -> Option<Pattern> {
         match self {
             Self { short, .. } if *short < ROW => None,
-            Self { served, .. } if *served < ROW => Some(Pattern::Throttled),
-            Self { .. } => Some(Pattern::Rival),
+            Self { taken, .. } if *taken >= SURE_ROW => Some(Pattern::Rival),
+            Self { unserved, .. } if *unserved >= ROW => Some(Pattern::Throttled),
+            Self { .. } => Some(Pattern::Suspected),
         }
     }
 
-    /// How many there were since the pattern was complete.
-    pub(super) fn beyond(&self) -> u32 {
-        self.short.saturating_sub(ROW)
+    /// How many there were since it was clear that to connect again at the usual pace does harm: it costs a quota, or
+    /// throws the other client out.
+    pub(super) fn beyond(&self) -> Option<u32> {
+        match self.pattern()? {
+            Pattern::Throttled => Some(self.unserved.saturating_sub(ROW)),
+            Pattern::Suspected => None,
+            Pattern::Rival => Some(self.taken.saturating_sub(SURE_ROW)),
+        }
     }
 }
 
@@ -113,28 +138,35 @@ mod tests {
     }
 
     #[test]
-    fn three_short_lives_are_a_pattern_and_two_are_none() {
-        assert_eq!(after(&[(BRIEF, false, true); 2]), None);
-        assert_eq!(after(&[(BRIEF, false, true); 3]), Some(Pattern::Throttled));
-        assert_eq!(after(&[(BRIEF, true, true); 3]), Some(Pattern::Rival));
+    fn three_short_lives_are_a_suspicion_two_are_none_and_six_are_a_rival() {
+        for (count, served, pattern) in [
+            (2, false, None),
+            (3, false, Some(Pattern::Throttled)),
+            (2, true, None),
+            (3, true, Some(Pattern::Suspected)),
+            (5, true, Some(Pattern::Suspected)),
+            (6, true, Some(Pattern::Rival)),
+        ] {
+            assert_eq!(after(&vec![(BRIEF, served, true); count]), pattern, "{count} {served}");
+        }
     }
 
     #[test]
-    fn a_single_life_without_service_makes_the_rival_a_guess_again() {
-        assert_eq!(
-            after(&[(BRIEF, true, true), (BRIEF, false, true), (BRIEF, true, true)]),
-            Some(Pattern::Throttled)
-        );
+    fn lives_of_which_one_was_not_served_or_not_taken_at_once_are_no_rivals_work() {
+        let short = (BRIEF, true, true);
+        for odd in [(BRIEF, false, true), (AT_ONCE, true, true)] {
+            assert_eq!(after(&[short, short, odd, short, short, short]), Some(Pattern::Suspected), "{odd:?}");
+        }
     }
 
     #[test]
     fn a_connection_that_could_not_be_had_at_once_speaks_against_a_rival() {
         let mut lives = Lives::default();
-        for _ in 0..4 {
+        for _ in 0..20 {
             lives.handle_ended(BRIEF, true, true);
             lives.handle_attempt_failed();
         }
-        assert_eq!(lives.pattern(), Some(Pattern::Throttled));
+        assert_eq!(lives.pattern(), Some(Pattern::Suspected));
     }
 
     #[test]
@@ -142,13 +174,15 @@ mod tests {
         let short = (BRIEF, true, true);
         assert_eq!(after(&[short, short, (BRIEF, true, false), short]), None);
         assert_eq!(after(&[short, short, (SHORT, true, true)]), None);
-        assert_eq!(after(&[short, short, (SHORT, true, true), short]), Some(Pattern::Rival));
+        assert_eq!(after(&[short, short, (SHORT, true, true), short]), Some(Pattern::Suspected));
     }
 
     #[test]
-    fn the_advice_names_the_identity() {
-        for pattern in [Pattern::Throttled, Pattern::Rival] {
+    fn the_advice_names_the_identity_and_a_suspicion_says_that_it_is_one() {
+        for pattern in [Pattern::Throttled, Pattern::Suspected, Pattern::Rival] {
             assert!(pattern.advice("cabinet-7").to_string().contains("uses the identity cabinet-7"));
         }
+        let suspicion = Pattern::Suspected.advice("d").to_string();
+        assert!(suspicion.contains("perhaps another client uses the identity d"), "{suspicion}");
     }
 }

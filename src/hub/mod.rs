@@ -5,10 +5,11 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!   topic, codec ◄── exchange    dps    token, wall    dial ─► lives    failure     pure: no I/O, no clock
-//!                        ▲        ▲          ▲          ▲
-//!   tls, proxy, websocket│        │          │          │
-//!      ▲ wire ▲  hop     │        │          │          │                          what carries the bytes
+//!   topic, codec ◄── exchange    dps    token          dial ─► lives    failure     pure: no I/O, no clock
+//!                   outbox        ▲          ▲          ▲              retry_after
+//!   tls, proxy, websocket▲        │          │          │
+//!   happy_eyeballs       │        │          │          │                          what carries the bytes
+//!      ▲ wire ▲  hop     │        │          │          │  network                 whether there is a way out
 //!      │       session   │        │          │          │                          alone names the MQTT library
 //!      │          ▲      │        │          │          │
 //!      │   twin_session ─┘ provisioning ─► assignment   │                          what is said; what is kept of it
@@ -37,18 +38,22 @@ mod account;
 mod driver;
 mod exchange;
 mod failure;
+mod happy_eyeballs;
 mod hop;
 mod link;
 mod lives;
 mod moments;
+mod network;
+mod outbox;
 mod provisioning;
+mod regular;
+mod retry_after;
 mod session;
 #[cfg(test)]
 mod session_tests;
 mod settings;
 mod tls;
 mod twin_session;
-mod wall;
 mod websocket;
 mod wire;
 
@@ -60,7 +65,6 @@ pub use proxy::ProxyFault;
 pub use settings::{Account, HubSettings, Provisioning, Proxy, Source, Transport};
 pub use tls::{SetupFault, TlsFault};
 pub use token::derive_key;
-pub use wall::BUILT;
 pub use websocket::WebSocketFault;
 
 /// Where the link's time comes from; `service::clock` reads the real one.
@@ -69,8 +73,7 @@ pub trait Clock: Send + Sync {
     fn boot(&self) -> BootTime;
     /// The wall clock, for the expiry of tokens and certificates.
     fn unix(&self) -> UnixSeconds;
-    /// The latest wall time that is known to have been: a clock that says less has not been set yet. Whoever keeps
-    /// such a time should only keep it while a session is up, which shows that the clock was right.
+    /// The time that was known at the start, see [`crate::twin::ClockSanity`].
     fn not_before(&self) -> UnixSeconds {
         UnixSeconds(0)
     }

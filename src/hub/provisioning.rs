@@ -16,8 +16,11 @@ use tokio::time::{sleep, timeout};
 
 /// The stock clients wait as long for each answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// An assignment by a custom webhook may take its time; the next attempt finds it done.
-const ASSIGNING_MAX: Duration = Duration::from_secs(300);
+/// An assignment by a custom webhook may take its time; the next attempt finds it done. At the pace at which a service
+/// is asked that names none, this is five minutes …
+const QUESTIONS_MAX: u32 = 150;
+/// … and whatever it names, after so long it is asked anew.
+const ASSIGNING_MAX: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Asks over `wire`.
@@ -39,14 +42,14 @@ where
         clean: true,
     };
     let mut session =
-        Session::open(&login, &[dps::FILTER], wire, clock).await.map_err(|cause| match cause {
+        Session::open(&login, &[dps::FILTER], wire, clock, |_, _| {}).await.map_err(|cause| match cause {
             // What an IoT Hub means by its codes, the service need not.
             Cause::Refused { code, .. } => Cause::Provisioning(ProvisioningFault::Connect(code)),
             other => other,
         })?;
-    let outcome = timeout(ASSIGNING_MAX, converse(&mut session, &by.registration_id, model_id)).await;
+    let outcome = converse(&mut session, &by.registration_id, model_id).await;
     session.close(GRACE).await;
-    outcome.unwrap_or(Err(Cause::Provisioning(ProvisioningFault::Endless)))
+    outcome
 }
 
 async fn converse(
@@ -56,7 +59,7 @@ async fn converse(
 ) -> Result<Assignment, Cause> {
     let mut rid = 1;
     let mut message = dps::register(rid, registration_id, model_id);
-    let mut operation = None;
+    let (mut operation, mut questions, mut waited) = (None, 0, Duration::ZERO);
     loop {
         let (next, retry) = match (exchange(session, rid, &message).await?, operation.take()) {
             (Ok(Progress::Assigned(assignment)), _) => return Ok(assignment),
@@ -68,8 +71,11 @@ async fn converse(
             ) => (operation, retry),
             (Err(fault), _) => return Err(Cause::Provisioning(fault)),
         };
+        if questions == QUESTIONS_MAX || waited >= ASSIGNING_MAX {
+            return Err(Cause::Provisioning(ProvisioningFault::Endless));
+        }
         sleep(retry).await;
-        rid += 1;
+        (questions, waited, rid) = (questions + 1, waited + retry, rid + 1);
         message = dps::ask_state(rid, &next);
         operation = Some(next);
     }
@@ -92,4 +98,100 @@ async fn exchange(
         }
     };
     timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(Cause::Timeout(Stage::Register)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Identity, Secret};
+    use super::*;
+    use crate::units::{BootTime, UnixSeconds};
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn boot(&self) -> BootTime {
+            BootTime::ZERO
+        }
+
+        fn unix(&self) -> UnixSeconds {
+            UnixSeconds(1_800_000_000)
+        }
+    }
+
+    fn publish(rid: usize, status: u16, retry_after: u64, body: &Value) -> Vec<u8> {
+        let topic = format!("$dps/registrations/res/{status}/?$rid={rid}&retry-after={retry_after}");
+        let body = body.to_string();
+        let length = 2 + topic.len() + body.len();
+        assert!((128..16_384).contains(&length));
+        let length = [(length % 128) as u8 | 128, (length / 128) as u8];
+        let topic_length = [0, u8::try_from(topic.len()).unwrap()];
+        [&[0x30][..], &length, &topic_length, topic.as_bytes(), body.as_bytes()].concat()
+    }
+
+    /// A service that says so often that it is assigning, and to be asked again after so many seconds.
+    async fn serve(mut wire: DuplexStream, assigning: usize, retry_after: u64) {
+        wire.write_all(&[0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]).await.unwrap();
+        let (mut heard, mut asked) = ([0; 4096], 0);
+        while let Ok(count @ 1..) = wire.read(&mut heard).await {
+            let text = String::from_utf8_lossy(&heard[..count]).into_owned();
+            if heard[..count] == [0xc0, 0] {
+                wire.write_all(&[0xd0, 0]).await.unwrap();
+            } else if text.contains("/iotdps-") {
+                asked += 1;
+                let under_way = json!({ "operationId": "4.d0", "status": "assigning", "registrationState":
+                    { "registrationId": "r", "status": "assigning", "padding": "x".repeat(60) } });
+                let done = json!({ "operationId": "4.d0", "status": "assigned", "registrationState":
+                    { "registrationId": "r", "assignedHub": "hub.example", "deviceId": "d", "status": "assigned" } });
+                let answer = match asked <= assigning {
+                    true => publish(asked, 202, retry_after, &under_way),
+                    false => publish(asked, 200, 0, &done),
+                };
+                // An acknowledgement of the question, and the answer.
+                // The device numbers its packets from 1 to 8, and the subscription was the first.
+                let packet_id = u8::try_from(1 + asked % 8).unwrap();
+                wire.write_all(&[&[0x40, 2, 0, packet_id][..], &answer].concat()).await.unwrap();
+            }
+        }
+    }
+
+    /// What comes of such a service, and after how many seconds.
+    async fn asked(assigning: usize, retry_after: u64) -> (Result<Assignment, Cause>, u64) {
+        let by = Provisioning {
+            endpoint: "dps.example".into(),
+            id_scope: "0ne1".into(),
+            registration_id: "r".into(),
+            identity: Identity::Key(Secret::new(b"k".to_vec())),
+            assignment_file: None,
+        };
+        let (near, far) = duplex(64 * 1024);
+        tokio::spawn(serve(far, assigning, retry_after));
+        let start = Instant::now();
+        let manner = (Duration::from_secs(240), None);
+        let outcome = ask(&by, None, manner, near, Arc::new(Stopped)).await;
+        (outcome, start.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_names_a_long_time_is_asked_again_when_it_is_over() {
+        let assigned = Ok(Assignment { host: "hub.example".into(), device_id: "d".into() });
+        for (assigning, retry_after) in [(1, 300), (2, 900), (1, 3600)] {
+            let (outcome, after) = asked(assigning, retry_after).await;
+            assert_eq!(outcome, assigned);
+            let wanted = assigning as u64 * retry_after;
+            assert!((wanted..wanted + 5).contains(&after), "{after} s instead of {wanted}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_never_comes_to_an_end_is_given_up_on_after_an_hour() {
+        let (outcome, after) = asked(usize::MAX, 900).await;
+        assert_eq!(outcome, Err(Cause::Provisioning(ProvisioningFault::Endless)));
+        assert!((3600..3610).contains(&after), "{after} s");
+        let (outcome, after) = asked(usize::MAX, 2).await;
+        assert_eq!(outcome, Err(Cause::Provisioning(ProvisioningFault::Endless)));
+        assert!((300..310).contains(&after), "{after} s");
+    }
 }

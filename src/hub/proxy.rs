@@ -2,24 +2,30 @@
 //!
 //! The proxy finds the hub's address, so a site whose name server knows no outside names is served too. Credentials go
 //! as Basic (RFC 7617), in clear text: that is what `http://` means. An answer is read byte by byte up to its end and
-//! no further, because what follows is the hub's.
+//! no further, because what follows is the hub's. Interim answers (1xx) come before it and say nothing.
 //! Deliberately absent: proxies by HTTPS or SOCKS, and other ways of signing in.
 
 use super::failure::{Cause, Peer, Stage};
+use super::retry_after;
 use super::settings::Proxy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use core::time::Duration;
 use std::io;
+use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// The proxy looks up the name and connects in this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
-/// Longer than any answer that means well.
+/// Longer than any answers that mean well.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// More than any of them has.
+const HEADERS_MAX: usize = 64;
+/// After so many bytes an answer that is none can be told by how it begins.
+const BEGIN_BYTES: usize = 16;
 
 /// How a proxy failed us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +34,23 @@ pub enum ProxyFault {
     Dns(String),
     /// It takes no connection.
     Tcp(String),
+    /// This machine has no way to it.
+    Unreachable {
+        /// In the system's words, with the addresses.
+        reason: String,
+        /// Its addresses.
+        addresses: Vec<IpAddr>,
+    },
     /// It did not answer in time.
     Timeout(Stage),
     /// It wants a user and a password (407), and there are none.
     WantsCredentials,
     /// It wants others than those it was given (407).
     WrongCredentials,
-    /// It refused with this HTTP status.
-    Status(u16),
+    /// It wants to be signed in to (407) in none but these ways.
+    WantsScheme(String),
+    /// It refused with this HTTP status, and wants to be left alone for so long.
+    Status(u16, Duration),
     /// It closed the connection instead of answering.
     Closed,
     /// What answers is no HTTP proxy.
@@ -47,6 +62,9 @@ impl fmt::Display for ProxyFault {
         match self {
             Self::Dns(reason) => write!(f, "it cannot be found: {reason}; check the name in `proxy`"),
             Self::Tcp(reason) => write!(f, "it takes no connection: {reason}; check `proxy` and the network"),
+            Self::Unreachable { reason, .. } => {
+                write!(f, "this machine has no way to it: {reason}; check the network and `proxy`")
+            }
             Self::Timeout(Stage::Proxy) => f.write_str("it did not answer CONNECT in time"),
             Self::Timeout(stage) => stage.fmt(f),
             Self::WantsCredentials => f.write_str(
@@ -55,16 +73,24 @@ impl fmt::Display for ProxyFault {
             Self::WrongCredentials => {
                 f.write_str("it does not accept the user and password: check them in `proxy`")
             }
-            Self::Status(status @ (403 | 405)) => write!(
+            Self::WantsScheme(offered) => write!(
+                f,
+                "it wants to be signed in to by {offered}, and twind can only do Basic: ask those who run it to allow \
+                 Basic, or this machine without signing in"
+            ),
+            Self::Status(status @ (403 | 405), _) => write!(
                 f,
                 "it forbids the connection (HTTP status {status}): ask those who run it to allow CONNECT to there"
             ),
-            Self::Status(status @ (502..=504)) => {
+            Self::Status(429, _) => f.write_str("it is asked too often (HTTP status 429)"),
+            Self::Status(status @ (502..=504), _) => {
                 write!(f, "it cannot reach the hub itself (HTTP status {status})")
             }
-            Self::Status(status) => write!(f, "it refused the connection with HTTP status {status}"),
+            Self::Status(status, _) => write!(f, "it refused the connection with HTTP status {status}"),
             Self::Closed => f.write_str("it closed the connection instead of answering CONNECT"),
-            Self::Garbled(reason) => write!(f, "what answers there is no HTTP proxy: {reason}"),
+            Self::Garbled(reason) => {
+                write!(f, "what answers there is no HTTP proxy: {reason}; check host and port in `proxy`")
+            }
         }
     }
 }
@@ -72,10 +98,11 @@ impl fmt::Display for ProxyFault {
 impl ProxyFault {
     /// Must a person act?
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(
-            self,
-            Self::WantsCredentials | Self::WrongCredentials | Self::Status(400..=499) | Self::Garbled(_)
-        )
+        match self {
+            Self::Status(status, _) => (400..500).contains(status) && *status != 429,
+            Self::WantsCredentials | Self::WrongCredentials | Self::WantsScheme(_) | Self::Garbled(_) => true,
+            Self::Dns(_) | Self::Tcp(_) | Self::Unreachable { .. } | Self::Timeout(_) | Self::Closed => false,
+        }
     }
 
     /// A proxy that cannot be reached is as offline as a hub that cannot be reached.
@@ -83,8 +110,9 @@ impl ProxyFault {
         match cause {
             Cause::Dns(reason) => Self::Dns(reason),
             Cause::Timeout(stage) => Self::Timeout(stage),
+            Cause::Unreachable { reason, addresses } => Self::Unreachable { reason, addresses },
             Cause::Tcp(reason) | Cause::Cut(reason) | Cause::Closed(reason) => Self::Tcp(reason),
-            other => Self::Garbled(format!("{other:?}")),
+            _ => Self::Closed,
         }
     }
 }
@@ -106,26 +134,46 @@ async fn connect_within<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut answer = Vec::new();
     let exchange = async {
-        let broken = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                ProxyFault::Closed
-            }
-            _ => ProxyFault::Tcp(error.to_string()),
-        };
-        stream.write_all(request(proxy, peer).as_bytes()).await.map_err(broken)?;
-        stream.flush().await.map_err(broken)?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            if answer.len() == ANSWER_BYTES_MAX {
-                return Err(ProxyFault::Garbled("its answer has no end".to_owned()));
-            }
-            answer.push(stream.read_u8().await.map_err(broken)?);
-        }
-        Ok(answer)
+        stream.write_all(request(proxy, peer).as_bytes()).await?;
+        stream.flush().await?;
+        read_answer(stream, &mut answer).await
     };
-    let answer = timeout(limit, exchange).await.unwrap_or(Err(ProxyFault::Timeout(Stage::Proxy)))?;
+    match timeout(limit, exchange).await {
+        Ok(Ok(())) => {}
+        // Whoever has begun to say something else is known by it.
+        Err(_) | Ok(Err(_)) if !answer.is_empty() && parse(&answer).is_err() => {}
+        Ok(Err(error)) => return Err(of_io(&error)),
+        Err(_) => return Err(ProxyFault::Timeout(Stage::Proxy)),
+    }
     judge(&answer, proxy.credentials.is_some())
+}
+
+fn of_io(error: &io::Error) -> ProxyFault {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            ProxyFault::Closed
+        }
+        _ => ProxyFault::Tcp(error.to_string()),
+    }
+}
+
+/// Reads up to the end of the final answer, or to where it is clear that there is none.
+async fn read_answer<S: AsyncRead + Unpin>(stream: &mut S, answer: &mut Vec<u8>) -> io::Result<()> {
+    for count in 1..=ANSWER_BYTES_MAX {
+        let byte = stream.read_u8().await?;
+        answer.push(byte);
+        if byte != b'\n' && count != BEGIN_BYTES {
+            continue;
+        }
+        match parse(answer) {
+            Ok(None) => {}
+            Ok(Some(Head { status: 100..=199, .. })) => answer.clear(),
+            Ok(Some(_)) | Err(NoHttp) => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 /// What an answer to CONNECT means; `signed` if there were credentials in the question.
@@ -133,17 +181,59 @@ where
 /// # Errors
 /// Why there is no connection.
 pub fn judge(answer: &[u8], signed: bool) -> Result<(), ProxyFault> {
-    match status(answer) {
-        Some(200..=299) => Ok(()),
-        Some(407) if signed => Err(ProxyFault::WrongCredentials),
-        Some(407) => Err(ProxyFault::WantsCredentials),
-        Some(status) => Err(ProxyFault::Status(status)),
-        None => {
-            let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    match parse(answer) {
+        Ok(Some(Head { status: 200..=299, .. })) => Ok(()),
+        Ok(Some(Head { status: 407, schemes, .. })) => Err(match schemes {
+            Some(schemes) => ProxyFault::WantsScheme(schemes),
+            None if signed => ProxyFault::WrongCredentials,
+            None => ProxyFault::WantsCredentials,
+        }),
+        Ok(Some(Head { status, wait, .. })) => Err(ProxyFault::Status(status, wait)),
+        Ok(None) => Err(ProxyFault::Garbled("its answer has no end".to_owned())),
+        Err(NoHttp) => {
+            let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
             let line = super::codec::shorten(&String::from_utf8_lossy(line));
             Err(ProxyFault::Garbled(format!("it says {line:?}")))
         }
     }
+}
+
+/// What is read of an answer's head.
+struct Head {
+    status: u16,
+    /// `Retry-After`.
+    wait: Duration,
+    /// The ways of signing in that are offered, if Basic is not among them.
+    schemes: Option<String>,
+}
+
+/// It is no answer by HTTP.
+struct NoHttp;
+
+/// Reads a head; `None` as long as it has no end.
+fn parse(answer: &[u8]) -> Result<Option<Head>, NoHttp> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    if response.parse(answer).map_err(|_| NoHttp)?.is_partial() {
+        return Ok(None);
+    }
+    let named = |name: &'static str| {
+        let is_it = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        response.headers.iter().filter(is_it).map(|header| header.value)
+    };
+    let status = response.code.filter(|code| *code >= 100).ok_or(NoHttp)?;
+    let wait = retry_after::read(named("retry-after").next(), named("date").next());
+    Ok(Some(Head { status, wait, schemes: other_schemes(named("proxy-authenticate")) }))
+}
+
+/// The first word of each challenge, unless one of them is Basic.
+fn other_schemes<'a>(challenges: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let text: Vec<_> = challenges.map(String::from_utf8_lossy).collect();
+    let schemes: Vec<_> = text.iter().filter_map(|text| text.split_whitespace().next()).collect();
+    // Several challenges may stand in one header, so Basic is looked for everywhere.
+    let has_basic =
+        text.iter().any(|text| text.split([' ', ',', '\t']).any(|word| word.eq_ignore_ascii_case("basic")));
+    (!schemes.is_empty() && !has_basic).then(|| super::codec::shorten(&schemes.join(", ")))
 }
 
 fn request(proxy: &Proxy, peer: &Peer) -> Zeroizing<String> {
@@ -158,18 +248,6 @@ fn request(proxy: &Proxy, peer: &Peer) -> Zeroizing<String> {
     }
     request.push_str("\r\n");
     request
-}
-
-/// The status of `HTTP/1.1 200 …`.
-fn status(answer: &[u8]) -> Option<u16> {
-    let rest = answer.strip_prefix(b"HTTP/1.")?;
-    match rest {
-        [b'0' | b'1', b' ', a, b, c, b' ' | b'\r', ..] => {
-            let digits = [*a, *b, *c];
-            core::str::from_utf8(&digits).ok()?.parse().ok().filter(|status| *status >= 100)
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -215,8 +293,8 @@ mod tests {
         assert_eq!(of(&plain, wanted).await, ProxyFault::WantsCredentials);
         assert!(of(&plain, wanted).await.to_string().contains("wants a user and a password"));
         assert_eq!(of(&signed, wanted).await, ProxyFault::WrongCredentials);
-        assert_eq!(of(&plain, "HTTP/1.1 403 No\r\n\r\n").await, ProxyFault::Status(403));
-        assert_eq!(of(&plain, "HTTP/1.1 502\r\n\r\n").await, ProxyFault::Status(502));
+        assert_eq!(of(&plain, "HTTP/1.1 403 No\r\n\r\n").await, ProxyFault::Status(403, Duration::ZERO));
+        assert_eq!(of(&plain, "HTTP/1.1 502\r\n\r\n").await, ProxyFault::Status(502, Duration::ZERO));
         assert_eq!(of(&plain, "").await, ProxyFault::Closed);
         assert_eq!(of(&plain, "HTTP/1.1 200 OK\r\n").await, ProxyFault::Closed);
         for garbled in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/2 200 OK\r\n\r\n"] {
@@ -245,11 +323,68 @@ mod tests {
         assert!(signed.contains("Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
     }
 
+    #[tokio::test]
+    async fn interim_answers_and_bare_line_feeds_are_read_as_http_has_them() {
+        for answer in [
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nX",
+            "HTTP/1.1 102 Wait\r\nA: b\r\n\r\nHTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nX",
+            "HTTP/1.1 200 OK\nVia: box\n\nX",
+            "HTTP/1.1 100 Continue\n\nHTTP/1.0 200 Connection established\n\nX",
+        ] {
+            let (outcome, rest) = answered(&proxy(None), answer.as_bytes()).await;
+            assert_eq!((outcome, rest.as_slice()), (Ok(()), &b"X"[..]), "{answer:?}");
+        }
+        let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+        let (outcome, _) = answered(&proxy(None), endless.as_bytes()).await;
+        assert!(matches!(outcome, Err(ProxyFault::Garbled(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn whoever_says_something_else_and_waits_is_named_by_what_it_says() {
+        for said in ["SSH-2.0-OpenSSH_9.2\r\n", "220 mail.example ESMTP\r\n", "\u{15}\u{3}\u{3}"] {
+            let (mut near, mut far) = duplex(64 * 1024);
+            far.write_all(said.as_bytes()).await.unwrap();
+            let limit = Duration::from_millis(50);
+            let outcome = connect_within(limit, &mut near, &proxy(None), &hub()).await;
+            let Err(ProxyFault::Garbled(reason)) = outcome else { panic!("{said:?}: {outcome:?}") };
+            assert!(reason.contains("it says"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_busy_says_for_how_long_and_need_not_be_mended() {
+        for (answer, wait) in [
+            ("HTTP/1.1 503 Busy\r\nRetry-After: 3600\r\n\r\n", 3600),
+            ("HTTP/1.1 429 Slow\r\nretry-after: 99999\r\n\r\n", 3600),
+            ("HTTP/1.1 429 Slow\r\n\r\n", 0),
+        ] {
+            let fault = judge(answer.as_bytes(), false).unwrap_err();
+            assert!(matches!(fault, ProxyFault::Status(_, named) if named.as_secs() == wait), "{fault:?}");
+            assert!(!fault.is_lasting(), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn ways_of_signing_in_that_are_not_ours_are_named() {
+        let of =
+            |headers: &str| judge(format!("HTTP/1.1 407 No\r\n{headers}\r\n").as_bytes(), true).unwrap_err();
+        let fault = of("Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n");
+        assert!(fault.is_lasting() && fault.to_string().contains("by Negotiate, NTLM"), "{fault}");
+        assert_eq!(
+            of("Proxy-Authenticate: NTLM\r\nproxy-authenticate: basic realm=\"x\"\r\n"),
+            ProxyFault::WrongCredentials
+        );
+        assert_eq!(
+            of("Proxy-Authenticate: Digest realm=\"a\", Basic realm=\"b\"\r\n"),
+            ProxyFault::WrongCredentials
+        );
+    }
+
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(answer: Vec<u8>) {
-            let read = status(&answer);
-            prop_assert!(read.is_none_or(|status| (100..=999).contains(&status)));
+        fn any_answer_is_read_without_panic(answer: Vec<u8>, signed: bool) {
+            let _ = judge(&answer, signed);
+            let _ = judge(&[b"HTTP/1.1 ", answer.as_slice(), b"\r\n\r\n"].concat(), signed);
         }
     }
 }

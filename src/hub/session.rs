@@ -12,6 +12,7 @@ use super::failure::{Cause, Stage};
 use super::hop::Hop;
 use super::token::Token;
 use super::{Clock, codec, wire};
+use bytes::Bytes;
 use core::time::Duration;
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
@@ -63,7 +64,7 @@ pub(super) struct Login<'a> {
 /// What a session hears.
 pub(super) enum Heard {
     /// A message.
-    Published { topic: String, payload: Vec<u8> },
+    Published { topic: String, payload: Bytes },
     /// There is room for another message of ours.
     Sent,
 }
@@ -94,12 +95,14 @@ impl Drop for Task {
 }
 
 impl Session {
-    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted.
+    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted. `early` hears what is published before
+    /// that, which a hub may do that kept the subscriptions.
     pub(super) async fn open<W>(
         login: &Login<'_>,
         filters: &[&'static str],
         wire: W,
         clock: Arc<dyn Clock>,
+        mut early: impl FnMut(&str, &[u8]) + Send,
     ) -> Result<Self, Cause>
     where
         W: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -111,7 +114,7 @@ impl Session {
         network.set_connection_timeout(LIBRARY_TIMEOUT_SECS);
         event_loop.set_network_options(network);
         // Small, so that a reader who does not keep up is felt by the hub and not by our memory.
-        let (to_us, facts) = mpsc::channel(4);
+        let (to_us, facts) = mpsc::channel(1);
         let task = Task(tokio::spawn(converse(event_loop, hop, wire, to_us, clock)));
         let mut session = Self { client, facts, task };
 
@@ -123,7 +126,10 @@ impl Session {
         session
             .answer(Stage::Subscribe, |fact| match fact {
                 Fact::Subscribed(answer) => Some(granted(filters, &answer.return_codes)),
-                // Notifications for a former session's subscription: the twin is fetched next, and says it all.
+                Fact::Published(Publish { topic, payload, .. }) => {
+                    early(topic, payload);
+                    None
+                }
                 _ => None,
             })
             .await?;
@@ -133,7 +139,7 @@ impl Session {
     async fn answer(
         &mut self,
         stage: Stage,
-        expected: impl Fn(&Fact) -> Option<Result<(), Cause>>,
+        mut expected: impl FnMut(&Fact) -> Option<Result<(), Cause>>,
     ) -> Result<(), Cause> {
         let wait = async {
             loop {
@@ -156,7 +162,7 @@ impl Session {
         loop {
             match self.facts.recv().await {
                 Some(Fact::Published(Publish { topic, payload, .. })) => {
-                    return Ok(Heard::Published { topic, payload: payload.to_vec() });
+                    return Ok(Heard::Published { topic, payload });
                 }
                 Some(Fact::Sent) => return Ok(Heard::Sent),
                 Some(Fact::Ended(cause)) => return Err(cause),

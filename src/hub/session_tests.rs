@@ -4,12 +4,12 @@ use super::failure::Cause;
 use super::token;
 use super::twin_session::TwinSession as Session;
 use super::{Account, Clock, HubSettings, Identity, Secret, Source, Transport};
-use crate::twin::{HubEvent, Version};
+use crate::twin::{HubEvent, HubRequest, Version};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
@@ -56,6 +56,10 @@ async fn open(said: &[u8]) -> Result<Session, Cause> {
         let _ = hub.shutdown().await;
         let _ = hub.read_to_end(&mut Vec::new()).await;
     });
+    open_over(wire).await
+}
+
+async fn open_over(wire: DuplexStream) -> Result<Session, Cause> {
     let settings = settings();
     let token = token::mint("h", "d", &Secret::new(b"k".to_vec()), UnixSeconds(1_800_003_600));
     timeout(LIMIT, Session::open(&settings, &account(), Some(&token), wire, Arc::new(Stopped)))
@@ -101,6 +105,82 @@ async fn changes_count_from_the_moment_the_subscriptions_are_granted() {
         .collect();
     assert_eq!(versions, [Version(4)]);
     assert!(matches!(cause, Cause::Closed(_)), "{cause:?}");
+}
+
+fn call(rid: usize) -> Vec<u8> {
+    publish(&format!("$iothub/methods/POST/status/?$rid={rid}"), b"{}")
+}
+
+/// The call's id.
+fn rid(event: Result<HubEvent, Cause>) -> usize {
+    match event {
+        Ok(HubEvent::Method { rid, .. }) => rid.parse().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Lets the session go on until the hub has heard these words so often; it must hear nothing itself.
+async fn until_said(
+    session: &mut Session,
+    hub: &mut DuplexStream,
+    said: &mut Vec<u8>,
+    words: &str,
+    count: usize,
+) {
+    let wait = async {
+        while said.windows(words.len()).filter(|part| *part == words.as_bytes()).count() < count {
+            tokio::select! {
+                event = session.next() => panic!("{event:?}"),
+                read = hub.read_buf(said) => assert_ne!(read.unwrap(), 0),
+            }
+        }
+    };
+    timeout(LIMIT, wait).await.expect("it hangs");
+}
+
+#[tokio::test]
+async fn of_a_hundred_calls_at_once_sixty_four_are_heard_and_each_other_is_refused() {
+    let (wire, mut hub) = duplex(1024 * 1024);
+    let calls: Vec<u8> = (0..100).flat_map(call).collect();
+    hub.write_all(&[CONNACK, SUBACK, &calls].concat()).await.unwrap();
+    let mut session = open_over(wire).await.unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..64 {
+        heard.push(rid(timeout(LIMIT, session.next()).await.expect("it hangs")));
+    }
+    assert_eq!(heard, (0..64).collect::<Vec<_>>());
+    let mut said = Vec::new();
+    until_said(&mut session, &mut hub, &mut said, "$iothub/methods/res/429/?$rid=", 36).await;
+    for rid in heard {
+        let answer =
+            HubRequest::AnswerMethod { rid: rid.to_string(), status: 200, payload: serde_json::json!({}) };
+        assert_eq!(session.send(&answer), None);
+    }
+    until_said(&mut session, &mut hub, &mut said, "$iothub/methods/res/200/?$rid=", 64).await;
+    // All are answered, so there is room again.
+    hub.write_all(&call(100)).await.unwrap();
+    assert_eq!(rid(timeout(LIMIT, session.next()).await.expect("it hangs")), 100);
+}
+
+#[tokio::test]
+async fn a_call_that_waited_for_the_device_is_heard_though_it_comes_before_the_subscriptions_are_granted() {
+    let (wire, mut hub) = duplex(4096);
+    hub.write_all(&[CONNACK, &call(1), SUBACK, &call(2)].concat()).await.unwrap();
+    let mut session = open_over(wire).await.unwrap();
+    for expected in [1, 2] {
+        assert_eq!(rid(timeout(LIMIT, session.next()).await.expect("it hangs")), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_no_hub_would_take_is_refused_and_the_session_goes_on() {
+    let (wire, mut hub) = duplex(1024 * 1024);
+    hub.write_all(&[CONNACK, SUBACK, &call(1)].concat()).await.unwrap();
+    let mut session = open_over(wire).await.unwrap();
+    assert_eq!(rid(timeout(LIMIT, session.next()).await.expect("it hangs")), 1);
+    let payload = serde_json::json!("x".repeat(200 * 1024));
+    session.send(&HubRequest::AnswerMethod { rid: "1".into(), status: 200, payload });
+    until_said(&mut session, &mut hub, &mut Vec::new(), "$iothub/methods/res/413/?$rid=1", 1).await;
 }
 
 #[tokio::test]

@@ -113,6 +113,13 @@ pub struct Proxy {
     pub credentials: Option<Secret>,
 }
 
+impl Proxy {
+    /// Where it is dialled.
+    pub(super) fn peer(&self) -> super::Peer {
+        super::Peer { name: self.host.clone(), port: self.port }
+    }
+}
+
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -122,8 +129,7 @@ impl fmt::Debug for Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secret = if self.credentials.is_some() { "…@" } else { "" };
-        let peer = super::Peer { name: self.host.clone(), port: self.port };
-        write!(f, "http://{secret}{peer}")
+        write!(f, "http://{secret}{}", self.peer())
     }
 }
 

@@ -314,11 +314,11 @@ pub(super) mod tests {
         let missing = roots(Some(&path)).unwrap_err().to_string();
         assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
 
-        std::fs::write(&path, "no certificate here").unwrap();
+        fs::write(&path, "no certificate here").unwrap();
         let empty = roots(Some(&path)).unwrap_err().to_string();
         assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
 
-        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         let useless = roots(Some(&path)).unwrap_err().to_string();
         assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
         let folder = roots(Some(folder.path())).unwrap_err().to_string();
@@ -335,8 +335,7 @@ pub(super) mod tests {
     fn a_broken_key_file_is_named_and_not_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
-        std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\nverysecret!!\n-----END PRIVATE KEY-----\n")
-            .unwrap();
+        fs::write(&path, "-----BEGIN PRIVATE KEY-----\nverysecret!!\n-----END PRIVATE KEY-----\n").unwrap();
         let error = PrivateKeyDer::from_pem_file(&path).unwrap_err();
         let text = file_fault(&path, &error, "a private key").to_string();
         assert!(text.contains("key.pem") && !text.contains("verysecret"), "{text}");

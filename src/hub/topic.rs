@@ -17,8 +17,8 @@ pub const DESIRED_FILTER: &str = "$iothub/twin/PATCH/properties/desired/#";
 pub const METHODS_FILTER: &str = "$iothub/methods/POST/#";
 
 const METHODS: &str = "$iothub/methods/POST/";
-/// A call with a longer name or id is not answered: twind's own methods are short, and ids are the hub's.
-const METHOD_BYTES_MAX: usize = 256;
+/// A call with a longer id is not answered: ids are the hub's. Of a longer name nothing is kept: twind's own are short.
+pub(super) const METHOD_BYTES_MAX: usize = 256;
 const TWIN: &str = "$iothub/twin/";
 const RESPONSES: &str = "$iothub/twin/res/";
 const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/";
@@ -95,8 +95,11 @@ pub fn parse(topic: &str) -> Incoming<'_> {
 fn parse_method(rest: &str) -> Option<Incoming<'_>> {
     let (name, rest) = rest.split_once('/')?;
     let rid = parameter(query(rest)?, "$rid")?;
-    let fits = !name.is_empty() && !rid.is_empty() && name.len().max(rid.len()) <= METHOD_BYTES_MAX;
-    fits.then_some(Incoming::Method { name, rid })
+    let name = if name.len() <= METHOD_BYTES_MAX { name } else { "…" };
+    let fits = !name.is_empty() && !rid.is_empty() && rid.len() <= METHOD_BYTES_MAX;
+    // Whatever stands in it must be able to stand in the topic of the answer.
+    let answerable = !rid.contains(['+', '#', '\0']);
+    (fits && answerable).then_some(Incoming::Method { name, rid })
 }
 
 fn parse_response(rest: &str) -> Option<Incoming<'_>> {
@@ -159,6 +162,14 @@ mod tests {
             ["$iothub/methods/POST/status/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST/x/?$rid="]
         {
             assert_eq!(parse(odd), Incoming::Foreign, "{odd}");
+        }
+        // No topic of an answer could carry these, and whatever waits behind it would wait for ever.
+        for rid in ["a+b", "#", "a\0"] {
+            assert_eq!(
+                parse(&format!("$iothub/methods/POST/status/?$rid={rid}")),
+                Incoming::Foreign,
+                "{rid}"
+            );
         }
     }
 

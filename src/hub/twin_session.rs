@@ -1,11 +1,13 @@
 //! A session that speaks of the twin: the hub's subscriptions, requests out, events in.
 //!
-//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. A few messages wait
-//! here while the session is busy; beyond that the oldest is dropped, because who sent it will miss the answer and ask
-//! again. Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
+//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. A call of a direct
+//! method counts from the moment at which the session exists: a hub that kept the subscriptions sends those that waited
+//! for the device before it grants them anew. Of the twin only what comes later counts, because it is fetched then.
+//! Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
 
-use super::exchange::{Asked, Exchange, Message};
+use super::exchange::{Asked, Exchange};
 use super::failure::Cause;
+use super::outbox::{Kind, Outbox};
 use super::session::{Delivery, Heard, Login, Session};
 use super::token::{self, Token};
 use super::{Account, Clock, HubSettings, topic};
@@ -16,14 +18,14 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 const FILTERS: [&str; 3] = [topic::RESPONSES_FILTER, topic::DESIRED_FILTER, topic::METHODS_FILTER];
-/// Messages that wait for the session to take them, at most: one request, and answers to calls that came at once.
-const WAITING_MAX: usize = 8;
 
 /// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
 pub(super) struct TwinSession {
     session: Session,
     exchange: Exchange,
-    outbox: VecDeque<Message>,
+    outbox: Outbox,
+    /// Calls that came before the subscriptions were granted.
+    early: VecDeque<HubEvent>,
 }
 
 impl TwinSession {
@@ -45,26 +47,27 @@ impl TwinSession {
             keep_alive: settings.keep_alive,
             clean: false,
         };
-        let session = Session::open(&login, &FILTERS, wire, clock).await?;
-        Ok(Self { session, exchange: Exchange::default(), outbox: VecDeque::new() })
+        let (mut outbox, mut early) = (Outbox::default(), VecDeque::new());
+        let session = Session::open(&login, &FILTERS, wire, clock, |topic, payload| {
+            let call = Exchange::read_call(topic, payload);
+            early.extend(call.and_then(|call| outbox.admit(call)));
+        })
+        .await?;
+        Ok(Self { session, exchange: Exchange::default(), outbox, early })
     }
 
     /// The next event, or why the session ended. May be cancelled at any time.
     pub(super) async fn next(&mut self) -> Result<HubEvent, Cause> {
+        if let Some(call) = self.early.pop_front() {
+            return Ok(call);
+        }
         loop {
-            match self.session.next().await? {
-                Heard::Published { topic, payload } => {
-                    if let Some(event) = self.exchange.read(&topic, &payload) {
-                        return Ok(event);
-                    }
-                }
-                Heard::Sent => {
-                    if let Some(message) = self.outbox.pop_front()
-                        && !self.session.publish(&message, Delivery::Once)
-                    {
-                        self.outbox.push_front(message);
-                    }
-                }
+            self.flush();
+            if let Heard::Published { topic, payload } = self.session.next().await?
+                && let Some(event) = self.exchange.read(&topic, &payload)
+                && let Some(event) = self.outbox.admit(event)
+            {
+                return Ok(event);
             }
         }
     }
@@ -72,9 +75,14 @@ impl TwinSession {
     /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
     /// asked.
     pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
+        let kind = match request {
+            HubRequest::AnswerMethod { .. } => Kind::Answer,
+            _ => Kind::Request,
+        };
         match self.exchange.ask(request) {
             Asked::Send(message) => {
-                self.publish(message);
+                self.outbox.push(kind, message);
+                self.flush();
                 None
             }
             Asked::Answered(answer) => Some(answer),
@@ -82,16 +90,8 @@ impl TwinSession {
         }
     }
 
-    fn publish(&mut self, message: Message) {
-        // In order: nothing overtakes what waits.
-        if self.outbox.is_empty() && self.session.publish(&message, Delivery::Once) {
-            return;
-        }
-        if self.outbox.len() == WAITING_MAX {
-            self.outbox.pop_front();
-            tracing::debug!("a message was dropped before it could be sent");
-        }
-        self.outbox.push_back(message);
+    fn flush(&mut self) {
+        self.outbox.flush(|message| self.session.publish(message, Delivery::Once));
     }
 
     /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.

@@ -7,10 +7,12 @@
 //! Deliberately absent: extensions, text, and redirections.
 
 use super::failure::Peer;
+use super::retry_after;
 use bytes::Bytes;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use futures_util::{Sink, Stream};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,12 +27,15 @@ const SUBPROTOCOL: &str = "mqtt";
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 /// Twins are small, and this is held for as long as the session lasts.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// What waits for a peer that does not read, at most: what is being written, and answers to pings. Of those that find no
+/// room only the latest is kept, as RFC 6455 (5.5.3) allows.
+const UNSENT_BYTES_MAX: usize = 32 * 1024;
 
 /// How a WebSocket failed, other than by the connection below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSocketFault {
-    /// The request was answered with this HTTP status.
-    Status(u16),
+    /// The request was answered with this HTTP status, and the wish to be left alone for so long.
+    Status(u16, Duration),
     /// It opened without agreeing on `mqtt`.
     Subprotocol,
     /// What answers does not speak WebSocket.
@@ -46,19 +51,22 @@ pub enum WebSocketFault {
 impl fmt::Display for WebSocketFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status @ 300..=399) => write!(
+            Self::Status(status @ 300..=399, _) => write!(
                 f,
                 "it answered the WebSocket request with HTTP status {status}, a redirection: is a sign-in page of the \
                  network in the way?"
             ),
-            Self::Status(404) => f.write_str(
+            Self::Status(404, _) => f.write_str(
                 "it has no WebSocket at /$iothub/websocket (HTTP status 404): check that the name is an IoT Hub's",
             ),
-            Self::Status(status @ (401 | 403 | 407)) => write!(
+            Self::Status(status @ (401 | 403 | 407), _) => write!(
                 f,
                 "it forbade the WebSocket (HTTP status {status}): something between here and there may not allow it"
             ),
-            Self::Status(status) => write!(f, "it answered the WebSocket request with HTTP status {status}"),
+            Self::Status(status @ (429 | 503), _) => {
+                write!(f, "it is too busy to open a WebSocket (HTTP status {status})")
+            }
+            Self::Status(status, _) => write!(f, "it answered the WebSocket request with HTTP status {status}"),
             Self::Subprotocol => f.write_str(
                 "it opened a WebSocket but did not agree to the subprotocol mqtt: check host and port",
             ),
@@ -98,21 +106,29 @@ where
     let odd = |_| WebSocketFault::Handshake(format!("{host:?} cannot stand in a request")).into_io();
     let mut request = format!("wss://{host}/$iothub/websocket{query}").into_client_request().map_err(odd)?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    match client_async_with_config(request, stream, Some(config)).await {
+    match client_async_with_config(request, stream, Some(config())).await {
         Ok((socket, _)) => Ok(WebSocket { socket, received: Bytes::new(), ended: false }),
         Err(error) => Err(of_handshake(error)),
     }
 }
 
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(UNSENT_BYTES_MAX)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+}
+
 fn of_handshake(error: Error) -> io::Error {
     let fault = match error {
         Error::Io(error) => return error,
-        Error::Http(response) => WebSocketFault::Status(response.status().as_u16()),
+        Error::Http(response) => {
+            let header = |name| response.headers().get(name).map(HeaderValue::as_bytes);
+            let wait = retry_after::read(header("retry-after"), header("date"));
+            WebSocketFault::Status(response.status().as_u16(), wait)
+        }
         Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
             SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
         )) => WebSocketFault::Subprotocol,
@@ -174,10 +190,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(of_stream)?;
-        let message = Message::Binary(Bytes::copy_from_slice(bytes));
+        // Nothing may wait before it: answers to pings could leave no room, which the library takes for an error.
+        ready!(Pin::new(&mut self.socket).poll_flush(cx)).map_err(of_stream)?;
+        let (part, _) = bytes.split_at(bytes.len().min(BUFFER_BYTES));
+        let message = Message::Binary(Bytes::copy_from_slice(part));
         Pin::new(&mut self.socket).start_send(message).map_err(of_stream)?;
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(Ok(part.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -132,7 +133,7 @@ async fn each_refusal_of_the_request_has_its_name() {
     ] {
         let error = refusal(&format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")).await;
         let fault = WebSocketFault::in_io(&error).unwrap();
-        assert!(matches!(fault, WebSocketFault::Status(_)), "{fault:?}");
+        assert!(matches!(fault, WebSocketFault::Status(_, Duration::ZERO)), "{fault:?}");
         assert!(fault.to_string().contains(words), "{fault}");
     }
     let error = refusal("220 mail.example ESMTP\r\n\r\n").await;
@@ -150,4 +151,86 @@ async fn a_socket_without_the_subprotocol_is_refused() {
         within(async { tokio::join!(open(near, &peer, false), accept_hdr_async(far, silent)) }).await;
     let error = near.map(drop).unwrap_err();
     assert_eq!(WebSocketFault::in_io(&error), Some(&WebSocketFault::Subprotocol));
+}
+
+#[tokio::test]
+async fn a_refusal_says_for_how_long() {
+    for (head, status, seconds) in [
+        ("503 Busy\r\nRetry-After: 120", 503, 120),
+        ("429 Slow\r\nRetry-After: 86400", 429, 3600),
+        (
+            "503 Busy\r\nDate: Wed, 21 Oct 2026 07:28:00 GMT\r\nRetry-After: Wed, 21 Oct 2026 07:38:00 GMT",
+            503,
+            600,
+        ),
+    ] {
+        let error = refusal(&format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n")).await;
+        let wait = Duration::from_secs(seconds);
+        assert_eq!(WebSocketFault::in_io(&error), Some(&WebSocketFault::Status(status, wait)), "{head}");
+    }
+}
+
+/// A stream whose other end says whatever is asked for and takes nothing.
+struct Deaf<S> {
+    said: S,
+    /// What may still be written.
+    room: usize,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Deaf<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.said).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Unpin> AsyncWrite for Deaf<S> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let taken = bytes.len().min(self.room);
+        self.room -= taken;
+        if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_pings_and_does_not_read_fills_no_memory_and_is_still_heard() {
+    // Ten thousand pings of 125 bytes, and then a byte of MQTT.
+    let mut said = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(10_000);
+    said.extend([0x82, 1, 9]);
+    let stream = Deaf { said: io::Cursor::new(said), room: 0 };
+    let config = config();
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+    let mut near = WebSocket { socket, received: Bytes::new(), ended: false };
+    assert_eq!(within(near.read_u8()).await.unwrap(), 9);
+    // What was kept is found by letting it go.
+    near.socket.get_mut().room = usize::MAX;
+    within(near.flush()).await.unwrap();
+    let kept = usize::MAX - near.socket.get_ref().room;
+    assert!(kept <= UNSENT_BYTES_MAX + 131, "{kept} bytes");
+    assert!(kept >= 131, "not even the latest was answered");
+}
+
+#[tokio::test]
+async fn what_is_written_while_pings_wait_goes_out_after_them_and_is_no_error() {
+    let mut said = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(1000);
+    said.extend([0x82, 1, 9]);
+    let stream = Deaf { said: io::Cursor::new(said), room: 0 };
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config())).await;
+    let mut near = WebSocket { socket, received: Bytes::new(), ended: false };
+    within(near.read_u8()).await.unwrap();
+    let early = timeout(Duration::from_millis(20), near.write_all(b"packet")).await;
+    assert!(early.is_err(), "there was no room: {early:?}");
+    near.socket.get_mut().room = usize::MAX;
+    within(near.write_all(&[7; 20_000])).await.unwrap();
 }

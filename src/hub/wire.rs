@@ -1,9 +1,10 @@
 //! The way to the hub: name, address, TCP or proxy, TLS, WebSocket, each with its own time-out and its own name when it
-//! fails.
+//! fails. The addresses of a name are tried side by side, see `happy_eyeballs`.
 //!
 //! Deliberately absent: MQTT, and trying again.
 
 use super::failure::{Cause, Peer, Stage};
+use super::happy_eyeballs;
 use super::proxy::{self, ProxyFault};
 use super::settings::{Proxy, Transport};
 use super::tls::{SetupFault, TlsFault};
@@ -20,9 +21,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 const DNS_TIMEOUT: Duration = Duration::from_secs(15);
-/// One silent address must not use up the time of the others.
-const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
-const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 const TLS_TIMEOUT: Duration = Duration::from_secs(30);
 const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sent bytes that nobody acknowledges for so long end the connection. The kernel alone would try for a quarter of an
@@ -72,15 +70,14 @@ pub(super) async fn dial(route: Route<'_>, config: ClientConfig) -> Result<Box<d
 /// A TCP connection of our own.
 async fn reach(peer: &Peer) -> Result<TcpStream, Cause> {
     let addresses = resolve(peer).await?;
-    let tcp =
-        timeout(TCP_TIMEOUT, connect_any(&addresses)).await.unwrap_or(Err(Cause::Timeout(Stage::Tcp)))?;
+    let tcp = happy_eyeballs::connect(&happy_eyeballs::in_turn(&addresses), TcpStream::connect).await?;
     tune(&tcp);
     Ok(tcp)
 }
 
 /// A TCP connection that a proxy makes for us.
 async fn through(proxy: &Proxy, peer: &Peer) -> Result<TcpStream, Cause> {
-    let at = Peer { name: proxy.host.clone(), port: proxy.port };
+    let at = proxy.peer();
     let reached = reach(&at).await.map_err(ProxyFault::of_the_way);
     let connected = match reached {
         Ok(mut tcp) => proxy::connect(&mut tcp, proxy, peer).await.map(|()| tcp),
@@ -115,18 +112,6 @@ async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, Cause> {
         Err(_) => return Err(Cause::Timeout(Stage::Dns)),
     };
     if addresses.is_empty() { Err(Cause::Dns("it has no address".to_owned())) } else { Ok(addresses) }
-}
-
-async fn connect_any(addresses: &[SocketAddr]) -> Result<TcpStream, Cause> {
-    let mut last = Cause::Timeout(Stage::Tcp);
-    for address in addresses {
-        match timeout(ADDRESS_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = Cause::Tcp(format!("{error}, address {}", address.ip())),
-            Err(_) => {}
-        }
-    }
-    Err(last)
 }
 
 /// Neither option is worth a connection, so a refusal is only noted.

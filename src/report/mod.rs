@@ -20,7 +20,7 @@ use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
 use crate::control::{Cause, Fault, OutputId, PropertyMap};
-use crate::twin::{PropertyPath, Section, Version};
+use crate::twin::{PropertyPath, Section, Version, json};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
 use core::time::Duration;
 use serde_json::{Value, json};
@@ -292,7 +292,9 @@ impl View<'_> {
         let site = self.facts.climate?.spec().range;
         let raw = |end: &str| self.accepted(&self.properties.climate.child(end));
         if let Some(raw) = raw(end) {
-            return Some(raw.clone());
+            // A number with more digits than a double is in force as the nearest one.
+            let number = json::number(raw).filter(|_| json::is_raw(raw));
+            return Some(number.map_or_else(|| raw.clone(), tidy));
         }
         let (own, other) = match end {
             MIN_TEMPERATURE => (site.min(), MAX_TEMPERATURE),

@@ -6,7 +6,7 @@ use super::state::{self, Places};
 use super::write::{Draft, is_scalar};
 use super::{COMPONENTS, View, Written};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
-use crate::twin::{PropertyPath, Version};
+use crate::twin::{PropertyPath, Version, is_writable_key};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,10 @@ const CLIMATE: &str = "climate";
 const FOREIGN_BYTES_MAX: usize = 8 * 1024;
 /// What the entry of a name takes besides the name, at most.
 const ENTRY_BYTES: usize = 16;
+/// Of that room what the list of names may take, which is one value: the hub takes 4 KiB.
+const LIST_BYTES_MAX: usize = 4096;
+/// Of a foreign name that is only told, so much.
+const NAME_CHARS_MAX: usize = 128;
 
 /// Writes the whole section.
 pub(super) fn write(view: &View<'_>) -> Written {
@@ -70,22 +74,29 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
         room = room.and_then(|room| room.checked_sub(name.len() + ENTRY_BYTES));
         room.is_some()
     };
-    let mut others = BTreeSet::new();
+    let (mut others, mut listed) = (BTreeSet::new(), Some(LIST_BYTES_MAX));
+    let mut list = |name: String| {
+        listed = listed.and_then(|room| room.checked_sub(name.len()));
+        listed.is_some() && others.insert(name)
+    };
     for (key, value) in view.told.desired.as_object() {
-        let Some(path) = PropertyPath::parse(key) else { continue };
+        let path = PropertyPath::top(key);
         match value {
             Value::Object(components) if key == COMPONENTS => {
                 // `__t` is the marker of Plug and Play, not a component.
                 let named = components.iter().filter(|(name, _)| !name.starts_with("__"));
                 for (name, component) in named {
                     let status = status(view, &path.child(name), component);
-                    if let Some(status) = status.filter(|_| take(name)) {
+                    let Some(status) = status else { continue };
+                    if !is_writable_key(name) {
+                        list(shown(&format!("{COMPONENTS}.{name}")));
+                    } else if take(name) {
                         draft.put_at([COMPONENTS, name, "status"], json!(status));
                     }
                 }
             }
-            _ if !view.is_mapped(&path, value) && take(key) => {
-                others.insert(key.as_str());
+            _ if !view.is_mapped(&path, value) => {
+                list(shown(key));
             }
             _ => {}
         }
@@ -93,7 +104,16 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
     if !others.is_empty() {
         draft.put_at(["notMapped"], json!(others));
     }
-    room.is_some()
+    room.is_some() && listed.is_some()
+}
+
+/// A foreign name as a text: long ones are cut, and half a character is none.
+fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(NAME_CHARS_MAX).filter(|c| !c.is_control()).collect();
+    if name.chars().nth(NAME_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What became of a desired component; `None` if it is the climate, which has an entry that says more.

@@ -10,10 +10,13 @@ use super::Facts;
 use super::write::{round_to, tidy};
 use crate::control::held::Held;
 use crate::control::{Fault, OutputId};
-use crate::twin::{Section, Sync, Version};
+use crate::twin::{Aside, PropertyPath, Section, Sync, Version};
 use crate::units::BootTime;
 use core::time::Duration;
 use serde_json::{Map, Value, json};
+
+/// Of what the hub refused so many are told; how many there are is told besides.
+const SET_ASIDE_MAX: usize = 8;
 
 /// Everything there is to say, as one object. Bounded by what the configuration names. `copy_age` is the time since the
 /// hub last spoke of the twin, as far as anybody can know.
@@ -24,6 +27,14 @@ pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Fac
             "synced": sync.is_synced(),
             "desiredVersion": sync.desired_version().0,
             "reportPending": !sync.is_settled(),
+            "reportPutOff": sync.deferral().map(|put_off| json!({
+                "sinceSeconds": now.since(put_off.since).as_secs(),
+                "retryInSeconds": put_off.until.since(now).as_secs(),
+                "status": put_off.why.status,
+                "reason": put_off.why.message,
+            })),
+            "setAside": set_aside(now, sync),
+            "setAsideCount": sync.set_aside().count(),
             "copyAgeSeconds": copy_age.map(|age| age.as_secs()),
         },
         "climate": facts.climate.map(|climate| json!({
@@ -36,6 +47,20 @@ pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Fac
         "outputs": outputs(now, facts),
         "storeFault": facts.store_fault,
     })
+}
+
+/// What the hub refused of the report.
+fn set_aside(now: BootTime, sync: &Sync) -> Vec<Value> {
+    let one = |(property, aside): (&PropertyPath, &Aside)| {
+        json!({
+            "property": property.shown(),
+            "sinceSeconds": now.since(aside.since).as_secs(),
+            "retryInSeconds": aside.retry_at.since(now).as_secs(),
+            "status": aside.why.status,
+            "reason": aside.why.message,
+        })
+    };
+    sync.set_aside().take(SET_ASIDE_MAX).map(one).collect()
 }
 
 /// The local copy of the twin, as `twind twin` shows it; an empty object if no twin was ever fetched.

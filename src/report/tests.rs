@@ -12,6 +12,7 @@ use crate::control::fixtures::{
 use crate::control::intent::Meaning;
 use crate::control::outputs::Situation;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
+use crate::twin::Silence;
 
 const SHARE: f64 = 24.0;
 
@@ -97,7 +98,8 @@ impl Rig {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
         let fans = [OutputId(0)];
-        let situation = Situation { intent, fans: &fans, climate: self.climate.as_ref(), silent_since: None };
+        let situation =
+            Situation { intent, fans: &fans, climate: self.climate.as_ref(), silence: Silence::begun(now) };
         self.outputs.step(now, situation);
         let facts = Facts {
             sensors: &self.sensors,
@@ -223,6 +225,47 @@ fn what_means_nothing_here_is_told_as_not_mapped() {
     let told = rig.compose(at(1)).section;
     assert_eq!(told.get(&path("components.lamp.status")), Some(&json!("rejected")));
     assert_eq!((told.get(&path("components.wifi")), told.get(&path("notMapped"))), (None, None));
+}
+
+#[test]
+fn odd_names_are_told_as_texts_and_never_written_as_keys() {
+    let mut rig = Rig::new();
+    let long = "n".repeat(5000);
+    rig.desire(json!({
+        "build#": 1, "a\u{a0}b": 2, "c.d": 3, long: 4, "e\n": 5,
+        "components": {"gate#2": {}, "wifi": {"ssid#": 1}},
+    }));
+    let told = rig.compose(at(0));
+    assert_eq!(told.left_out, None);
+    let cut = format!("{}…", "n".repeat(128));
+    let names = json!(["a\u{a0}b", "build#", "c.d", "components.gate#2", "e", cut]);
+    assert_eq!(told.section.get(&path("notMapped")), Some(&names));
+    assert_eq!(told.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
+    let many: Map<String, Value> = (0..2000).map(|n| (format!("key{n}#"), json!(n))).collect();
+    rig.desire(Value::Object(many));
+    let told = rig.compose(at(1));
+    let size: usize = told.section.as_object()["notMapped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().len())
+        .sum();
+    assert!(size > 4000 && size <= 4096, "one value takes 4 KiB at the hub: {size}");
+    assert!(told.left_out.is_some());
+}
+
+#[test]
+fn a_number_with_more_digits_than_a_double_is_in_force_and_told_as_the_nearest() {
+    let mut rig = Rig::new();
+    let text = r#"{"minTemperature":20.00000000000000000001,"maxTemperature":1e400}"#;
+    let mut climate = json::read(text.as_bytes(), 0).unwrap();
+    rig.desire(json!({"components": {"climate": climate}}));
+    let refused = rig.says(at(0), "rejected.components.climate").unwrap();
+    assert_eq!((&refused["code"], refused.get("value")), (&json!(400), None));
+    climate.insert("maxTemperature".into(), json!(30));
+    rig.desire(json!({"components": {"climate": climate}}));
+    assert_eq!(rig.says(at(1), "minTemperature"), Some(json!(20)));
+    assert_eq!((rig.says(at(1), "maxTemperature"), rig.says(at(1), "rejected")), (Some(json!(30)), None));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use crate::twin::json::is_raw;
 use crate::twin::{PropertyPath, Section};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +41,7 @@ impl Draft {
     pub(super) fn into_section(self) -> (Section, Option<String>) {
         let (mut root, mut left_out) = (self.0, None);
         loop {
-            match Section::from_object(root.clone()) {
+            match Section::within_limits(root.clone()) {
                 Ok(section) => return (section, left_out),
                 Err(fault) => {
                     // A section that is too large as a whole names no property.
@@ -66,9 +67,9 @@ fn largest(root: &Map<String, Value>) -> Option<String> {
     root.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone())
 }
 
-/// Neither an object nor an array?
+/// Neither an object nor an array, nor kept as its text?
 pub(super) fn is_scalar(value: &Value) -> bool {
-    !value.is_object() && !value.is_array()
+    !value.is_object() && !value.is_array() && !is_raw(value)
 }
 
 /// Rounded to so many digits behind the point.

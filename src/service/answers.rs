@@ -40,7 +40,7 @@ impl Daemon {
     /// The core's status and what only the shell knows.
     fn whole_status(&self, now: BootTime, changes: usize) -> Value {
         let mut status = self.engine.status(now, changes.min(CHANGES_MAX));
-        let link = link(now, &self.link_state, &self.link.status(), self.engine.silent_since());
+        let link = link(now, &self.link_state, &self.link.status(), self.engine.offline_since());
         if let Some(fields) = status.as_object_mut() {
             fields.insert("identity".into(), json!(self.settings.engine.identity));
             fields.insert("link".into(), link);
@@ -51,8 +51,8 @@ impl Daemon {
     }
 }
 
-fn link(now: BootTime, state: &LinkState, told: &LinkStatus, silent_since: Option<BootTime>) -> Value {
-    let since = told.connected_since.or(silent_since);
+fn link(now: BootTime, state: &LinkState, told: &LinkStatus, offline_since: Option<BootTime>) -> Value {
+    let since = told.connected_since.or(offline_since);
     let ahead = |moment: BootTime| moment.since(now).as_secs();
     let (state, reason) = match state {
         LinkState::Connecting => ("connecting", None),

@@ -1,7 +1,6 @@
 //! The two clocks, and the only place that reads them.
 
-use crate::hub::BUILT;
-use crate::twin::Machine;
+use crate::twin::{ClockSanity, Machine};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
@@ -19,7 +18,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// The same clocks, with a wall time that has been.
+    /// The same clocks, with the wall time that is known.
     pub fn after(known_time: UnixSeconds) -> Self {
         Self { known_time }
     }
@@ -32,14 +31,12 @@ impl SystemClock {
         BootTime::from_boot(Duration::new(seconds, nanos))
     }
 
-    /// This machine in this boot, with the wall clock if it says nothing that cannot be.
+    /// This machine in this boot, with the wall clock if it can be believed.
     pub fn machine(self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let wall = Some(self.unix()).filter(|wall| *wall >= BUILT && *wall >= self.known_time);
-        Machine {
-            boot: boot.and_then(|text| BootId::parse(&text)),
-            wall: wall.map(|wall| (wall, self.boot())),
-        }
+        let dated = (self.unix(), self.boot());
+        let is_believed = ClockSanity::after(self.known_time).judge(dated).is_ok();
+        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall: is_believed.then_some(dated) }
     }
 
     /// What the wall clock says; it may be wrong.

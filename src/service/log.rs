@@ -103,7 +103,7 @@ fn notice(notice: &Notice) {
         Notice::StoreFault { .. } => error!("{text}"),
         Notice::Refused { property, .. } => warn!(property = property.as_str(), "{text}"),
         Notice::ReportCut(_) => warn!("{text}"),
-        Notice::Sync(SyncNotice::Synced { .. }) => info!("{text}"),
+        Notice::Sync(SyncNotice::Synced { .. } | SyncNotice::ReportTaken { .. }) => info!("{text}"),
         Notice::Sync(_) => warn!("{text}"),
         Notice::Desired(change) => info!(desired_version = change.to.0, "{text}"),
         Notice::PinMended { output } => info!(output = output.as_str(), "{text}"),

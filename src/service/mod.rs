@@ -275,11 +275,9 @@ impl Daemon {
     fn handle_link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Hub(event) => {
-                if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                    self.engine.handle_contact(self.clock.boot(), self.clock.unix());
-                }
                 self.engine.handle_hub(self.clock.boot(), event);
             }
+            LinkEvent::Dated(dated) => self.engine.handle_dated(dated),
             LinkEvent::State(state) => self.link_state = state,
         }
     }
@@ -377,6 +375,7 @@ impl Daemon {
             self.restart_tachs(&fresh.board);
         }
         if fresh.hub != self.settings.hub {
+            self.clock = SystemClock::after(self.engine.known_time());
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
             // Beside the loop: the outputs do not wait for a farewell.
             tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));

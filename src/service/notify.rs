@@ -3,6 +3,7 @@
 //! Ready means controlling, not connected. Without a service manager all of it does nothing. One that does not listen
 //! holds up nothing: what it could not take is offered again at the next turn of the loop.
 
+use crate::text::Line;
 use core::time::Duration;
 use sd_notify::NotifyState;
 use std::ffi::OsStr;
@@ -66,10 +67,15 @@ fn send(states: &[NotifyState<'_>]) -> bool {
     }
 }
 
+/// A line for each, whatever words are in it: who names the failure of a connection must not tell the manager that it ends.
+fn message(states: &[NotifyState<'_>]) -> String {
+    states.iter().map(|state| format!("{}\n", Line(state))).collect()
+}
+
 /// The library's own way waits for room in the manager's queue, and the outputs with it.
 fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
-    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let message = message(states);
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     socket.send_to_addr(message.as_bytes(), &address(path.as_bytes())?).map(|_| ())
@@ -92,5 +98,11 @@ mod tests {
         let path = address(b"/run/systemd/notify").unwrap();
         assert_eq!(path.as_pathname().and_then(|path| path.to_str()), Some("/run/systemd/notify"));
         assert_eq!(address(b"@twind/notify").unwrap().as_abstract_name(), Some(&b"twind/notify"[..]));
+    }
+
+    #[test]
+    fn words_from_outside_tell_the_service_manager_nothing_but_words() {
+        let told = message(&[NotifyState::Status("hub: x\nSTOPPING=1\u{1b}[2J"), NotifyState::Watchdog]);
+        assert_eq!(told, "STATUS=hub: x\\nSTOPPING=1\\u{1b}[2J\nWATCHDOG=1\n");
     }
 }

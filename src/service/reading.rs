@@ -74,7 +74,8 @@ impl Daemon {
         match fresh {
             Some(Ok(fresh)) => self.reload(*fresh),
             Some(Err(faults)) => {
-                error!("the new configuration is wrong; the running one stays\n{faults}");
+                error!("the new configuration is wrong; the running one stays");
+                faults.to_string().lines().for_each(|line| error!("{line}"));
             }
             None => error!("the new configuration could not be read; the running one stays"),
         }

@@ -11,6 +11,7 @@
 
 use super::backlog::{Backlog, Next};
 use super::clock::wall_time;
+use crate::text;
 use core::fmt;
 use core::time::Duration;
 use std::io::{self, Write};
@@ -158,16 +159,18 @@ impl Owned {
     }
 }
 
+/// Whatever the words are and whoever wrote them, they are one line.
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
+        let text = text::escape(&format!("{value:?}")).into_owned();
         self.bytes += text.len();
         self.take(field, Owned::Shown(display(text)));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.bytes += value.len();
-        self.take(field, Owned::Text(value.to_owned()));
+        let text = text::escape(value).into_owned();
+        self.bytes += text.len();
+        self.take(field, Owned::Text(text));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -227,7 +230,7 @@ fn write_to_journal(queue: &Queue, filter: Targets, journal: tracing_journald::L
             }
             Next::Dropped(count) => {
                 tracing::dispatcher::with_default(&to, || {
-                    tell_dropped(count, "the journal did not read them")
+                    tell_dropped(count, "the journal did not read them");
                 });
             }
         }

@@ -40,7 +40,9 @@ impl Rig {
         let gate = Arc::new(Mutex::new(Gate { may: allowed, written: writes }));
         let thread = Arc::clone(&queue);
         thread::spawn(move || {
-            write_to(&thread, Targets::new().with_default(LevelFilter::INFO), move || Held(Arc::clone(&gate)))
+            write_to(&thread, Targets::new().with_default(LevelFilter::INFO), move || {
+                Held(Arc::clone(&gate))
+            });
         });
         Self { queue, may, written }
     }
@@ -142,4 +144,15 @@ fn lines_that_cannot_be_written_are_counted_until_one_can() {
         "{told}"
     );
     assert!(rig.next().ends_with("the disk has room again\n"));
+}
+
+#[test]
+fn words_from_outside_make_no_line_and_do_not_speak_to_the_terminal() {
+    const WORDS: &str = "x\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{9b}2J\u{202e}\u{2028}";
+    let rig = Rig::new();
+    rig.say(|| info!(text = WORDS, shown = %WORDS, "sensor {WORDS}"));
+    let line = rig.next();
+    let line = line.strip_suffix('\n').unwrap();
+    assert!(!line.contains(text::is_unseen), "{line:?}");
+    assert_eq!(line.matches("ERROR forged").count(), 3, "{line}");
 }

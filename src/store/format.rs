@@ -21,8 +21,8 @@ const MAGIC: &str = "twind-record";
 const FORMAT: u64 = 1;
 /// Longest header line that this format can make, with room for the numbers of a later one.
 const HEADER_BYTES_MAX: usize = 256;
-/// A record is a few sections of 32 KiB; what is larger is no record, and is not read into memory.
-const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// A record is three sections, each at most 1 MiB; what is larger is no record, and is not read into memory.
+const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most that a generation's file can hold.
 pub(super) const FILE_BYTES_MAX: usize = HEADER_BYTES_MAX + RECORD_BYTES_MAX;
 

@@ -1,31 +1,22 @@
 //! The two halves of a twin as values: a [`Section`] is a document without nulls, a [`Patch`] changes one and says
 //! `null` for what goes. The law that the rest stands on: `a.apply(&a.diff_to(&b))` makes `a` equal to `b`.
 //!
-//! Both are made through the hub's own limits, so whatever exists can be sent. Where those are not documented to the
-//! letter the wider reading counts: a value that the hub holds and we refuse would block every later change. Key order
-//! is kept as received.
+//! What another writer wrote is carried as it is ([`Section::from_object`], [`Patch::from_object`]): the hub's rules are
+//! the hub's to enforce, they differ between its kinds, and a value that the hub holds and we refuse would block every
+//! later change. Only memory has a ceiling. What twind itself writes is held to the hub's limits
+//! ([`Section::within_limits`]), so that the hub takes it. Key order is kept as received.
 //! Deliberately absent: `$version` and `$metadata`, which are the codec's to take out.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use super::json;
+use super::limits::{self, LimitFault};
+use crate::text;
 use core::fmt;
 use serde_json::{Map, Value};
 
-/// A section's size at most, by the hub's own measure (IoT Hub developer guide, device twins).
-const SECTION_SIZE_MAX: usize = 32 * 1024;
-/// A section's bytes as JSON at most. The hub's measure counts no punctuation, no empty value and no control character,
-/// so it bounds neither memory nor disk; with this a record of three sections can always be kept. It is also what one
-/// message can bring.
-const SECTION_BYTES_MAX: usize = 256 * 1024;
-/// A string's UTF-8 bytes at most.
-const STRING_BYTES_MAX: usize = 4096;
-/// A key's UTF-8 bytes at most.
-const KEY_BYTES_MAX: usize = 1024;
-/// Objects nested below the section at most; the deepest may hold a leaf. Arrays do not count.
-const DEPTH_MAX: usize = 10;
-/// Integers lie between −2^52 and 2^52 − 1.
-const INTEGER_MIN: i64 = -(1 << 52);
-const INTEGER_MAX: i64 = (1 << 52) - 1;
+/// Characters of a property's keys that are shown: enough to find it.
+const SHOWN_CHARS_MAX: usize = 120;
 
 /// The version of a section as the hub counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -49,10 +40,15 @@ impl fmt::Display for Version {
 pub struct PropertyPath(Vec<String>);
 
 impl PropertyPath {
-    /// Reads `components.climate`; `None` if a key is empty or could not stand in a twin.
+    /// Reads `components.climate`; `None` if a key is empty or twind could not write it.
     pub fn parse(text: &str) -> Option<Self> {
         let keys: Vec<String> = text.split('.').map(str::to_owned).collect();
-        keys.iter().all(|key| !key.is_empty() && check_key(key).is_ok()).then_some(Self(keys))
+        keys.iter().all(|key| !key.is_empty() && limits::is_writable_key(key)).then_some(Self(keys))
+    }
+
+    /// A property at the top of a section, whatever its name.
+    pub fn top(key: &str) -> Self {
+        Self(vec![key.to_owned()])
     }
 
     /// The keys from the top; never empty.
@@ -75,6 +71,12 @@ impl PropertyPath {
         (!above.is_empty()).then(|| Self(above.to_vec()))
     }
 
+    /// As a person may read it in a log: foreign keys are cut, and what is not seen is escaped.
+    pub fn shown(&self) -> String {
+        let cut: String = self.to_string().chars().take(SHOWN_CHARS_MAX).collect();
+        text::escape(&cut).into_owned()
+    }
+
     /// Does `self` lie at or below `other`?
     pub fn starts_with(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
@@ -87,82 +89,43 @@ impl fmt::Display for PropertyPath {
     }
 }
 
-/// A document that the hub would refuse, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitFault {
-    /// The property, keys joined by dots; empty for the section itself.
-    pub property: String,
-    /// What is wrong with it.
-    pub limit: Limit,
-}
-
-/// A limit of the hub's twin documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// A key is longer than 1024 bytes.
-    KeyLength,
-    /// A key holds white space, a control character, `.`, `$` or `#`.
-    KeyCharacter,
-    /// Nested deeper than ten objects.
-    Depth,
-    /// A string of more than 4096 bytes.
-    StringLength,
-    /// An integer outside ±2^52.
-    IntegerRange,
-    /// A null inside an array.
-    NullInArray,
-    /// A null where a value must be (a section holds none).
-    Null,
-    /// The section as a whole is larger than 32 KiB.
-    SectionSize,
-    /// The section takes more than 256 KiB as JSON, however little of it the hub counts. twind's own limit.
-    SectionBytes,
-}
-
-impl fmt::Display for LimitFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.limit {
-            Limit::KeyLength => "its key is longer than 1024 bytes",
-            Limit::KeyCharacter => "its key holds white space, a control character, '.', '$' or '#'",
-            Limit::Depth => "it is nested deeper than ten objects",
-            Limit::StringLength => "its text is longer than 4096 bytes",
-            Limit::IntegerRange => "its whole number lies outside ±2^52",
-            Limit::NullInArray => "an array must not hold null",
-            Limit::Null => "a value must not be null",
-            Limit::SectionSize => "the section is larger than 32 KiB",
-            Limit::SectionBytes => "the section takes more than 256 KiB as JSON, which cannot be kept",
-        };
-        if self.property.is_empty() {
-            f.write_str(what)
-        } else {
-            // A foreign key may be long; the start of it is enough to find it.
-            let shown: String = self.property.chars().take(120).collect();
-            write!(f, "property {shown:?}: {what}")
-        }
-    }
-}
-
-impl std::error::Error for LimitFault {}
-
-/// One half of a twin. Holds no null anywhere and keeps every limit of the hub.
+/// One half of a twin. Holds no null but in arrays, which are values as a whole.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Section(Map<String, Value>);
 
 impl Section {
-    /// Takes an object as a section.
+    /// Takes an object as a section, whoever wrote it. A null is no value in a twin, so a property that is null is not
+    /// there.
     ///
     /// # Errors
-    /// The first property that breaks a limit; a null counts as one.
-    pub fn from_object(object: Map<String, Value>) -> Result<Self, LimitFault> {
-        check_object(&object, &mut Vec::new(), 0, Nulls::Refused)?;
-        let whole = |limit| Err(LimitFault { property: String::new(), limit });
-        if size(&object) > SECTION_SIZE_MAX {
-            return whole(Limit::SectionSize);
-        }
-        if bytes(&object) > SECTION_BYTES_MAX {
-            return whole(Limit::SectionBytes);
-        }
+    /// It is larger than can be kept.
+    pub fn from_object(mut object: Map<String, Value>) -> Result<Self, LimitFault> {
+        drop_nulls(&mut object);
+        let section = Self(object);
+        section.check_ceiling()?;
+        Ok(section)
+    }
+
+    /// Takes an object as a section that twind writes.
+    ///
+    /// # Errors
+    /// The first property that breaks a limit of the hub's; a null counts as one.
+    pub fn within_limits(object: Map<String, Value>) -> Result<Self, LimitFault> {
+        limits::check_written(&object)?;
         Ok(Self(object))
+    }
+
+    /// Can it be kept? Changes may have made it larger than it was read.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check_ceiling(&self) -> Result<(), LimitFault> {
+        limits::check_ceiling(&self.0)
+    }
+
+    /// Can this patch be applied? Not if it would have to be merged into what is kept as its text.
+    pub fn takes(&self, patch: &Patch) -> bool {
+        takes(&self.0, &patch.0)
     }
 
     /// The document.
@@ -184,7 +147,7 @@ impl Section {
     /// Its size by the hub's measure: keys and strings by character without control characters, numbers 8,
     /// booleans 4, objects and arrays by what they hold.
     pub fn size(&self) -> usize {
-        size(&self.0)
+        limits::size(&self.0)
     }
 
     /// Applies a patch: objects merge, null removes, anything else replaces.
@@ -204,13 +167,9 @@ impl Section {
 pub struct Patch(Map<String, Value>);
 
 impl Patch {
-    /// Takes an object as a patch.
-    ///
-    /// # Errors
-    /// The first property that breaks a limit. Nulls are allowed but in arrays.
-    pub fn from_object(object: Map<String, Value>) -> Result<Self, LimitFault> {
-        check_object(&object, &mut Vec::new(), 0, Nulls::Remove)?;
-        Ok(Self(object))
+    /// Takes an object as a patch, whoever wrote it.
+    pub fn from_object(object: Map<String, Value>) -> Self {
+        Self(object)
     }
 
     /// Changes nothing?
@@ -322,104 +281,23 @@ fn difference(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String,
     patch
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Nulls {
-    Refused,
-    Remove,
-}
-
-/// `depth` counts the objects around this one, the section itself not counted.
-fn check_object<'a>(
-    object: &'a Map<String, Value>,
-    path: &mut Vec<&'a str>,
-    depth: usize,
-    nulls: Nulls,
-) -> Result<(), LimitFault> {
-    for (key, value) in object {
-        path.push(key);
-        check_key(key).map_err(|limit| fault(path, limit))?;
-        check_value(value, path, depth, nulls)?;
-        path.pop();
-    }
-    Ok(())
-}
-
-fn check_value<'a>(
-    value: &'a Value,
-    path: &mut Vec<&'a str>,
-    depth: usize,
-    nulls: Nulls,
-) -> Result<(), LimitFault> {
-    match value {
-        Value::Object(_) if depth == DEPTH_MAX => Err(fault(path, Limit::Depth)),
-        Value::Object(inner) => check_object(inner, path, depth + 1, nulls),
-        Value::Array(items) => check_array(items, path, depth),
-        leaf => check_leaf(leaf, nulls).map_err(|limit| fault(path, limit)),
-    }
-}
-
-fn check_array<'a>(items: &'a [Value], path: &mut Vec<&'a str>, depth: usize) -> Result<(), LimitFault> {
-    for item in items {
-        if item.is_null() {
-            return Err(fault(path, Limit::NullInArray));
+fn takes(target: &Map<String, Value>, patch: &Map<String, Value>) -> bool {
+    patch.iter().all(|(key, change)| match (change, target.get(key)) {
+        (Value::Object(inner), Some(Value::Object(existing))) => takes(existing, inner),
+        (Value::Object(inner), present) => {
+            !present.is_some_and(json::is_raw_object) && takes(&Map::new(), inner)
         }
-        let holds_more = item.is_object() || item.is_array();
-        if holds_more {
-            path.push("[]");
-        }
-        check_value(item, path, depth, Nulls::Refused)?;
-        if holds_more {
-            path.pop();
+        (other, _) => !json::is_raw_object(other),
+    })
+}
+
+fn drop_nulls(object: &mut Map<String, Value>) {
+    object.retain(|_, value| !value.is_null());
+    for value in object.values_mut() {
+        if let Value::Object(inner) = value {
+            drop_nulls(inner);
         }
     }
-    Ok(())
-}
-
-fn fault(path: &[&str], limit: Limit) -> LimitFault {
-    LimitFault { property: path.join("."), limit }
-}
-
-fn check_key(key: &str) -> Result<(), Limit> {
-    if key.len() > KEY_BYTES_MAX {
-        return Err(Limit::KeyLength);
-    }
-    let forbidden = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '.' | '$' | '#');
-    if key.chars().any(forbidden) { Err(Limit::KeyCharacter) } else { Ok(()) }
-}
-
-fn check_leaf(value: &Value, nulls: Nulls) -> Result<(), Limit> {
-    match value {
-        Value::Null if nulls == Nulls::Refused => Err(Limit::Null),
-        Value::String(text) if text.len() > STRING_BYTES_MAX => Err(Limit::StringLength),
-        Value::Number(number) if number.is_u64() || number.is_i64() => {
-            let within = number.as_i64().is_some_and(|n| (INTEGER_MIN..=INTEGER_MAX).contains(&n));
-            if within { Ok(()) } else { Err(Limit::IntegerRange) }
-        }
-        _ => Ok(()),
-    }
-}
-
-fn size(object: &Map<String, Value>) -> usize {
-    object.iter().map(|(key, value)| text_size(key) + value_size(value)).sum()
-}
-
-fn bytes(object: &Map<String, Value>) -> usize {
-    serde_json::to_string(object).map_or(usize::MAX, |text| text.len())
-}
-
-fn value_size(value: &Value) -> usize {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 4,
-        Value::Number(_) => 8,
-        Value::String(text) => text_size(text),
-        Value::Array(items) => items.iter().map(value_size).sum(),
-        Value::Object(inner) => size(inner),
-    }
-}
-
-fn text_size(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_control()).count()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::twin::TwinRecord;
+use crate::twin::{Limit, TwinRecord};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -15,11 +15,12 @@ fn section(value: Value) -> Section {
 }
 
 fn patch(value: Value) -> Patch {
-    Patch::from_object(object(value)).unwrap()
+    Patch::from_object(object(value))
 }
 
+/// What twind would have to leave out of a report.
 fn refusal(value: Value) -> (String, Limit) {
-    let fault = Section::from_object(object(value)).unwrap_err();
+    let fault = Section::within_limits(object(value)).unwrap_err();
     (fault.property, fault.limit)
 }
 
@@ -72,16 +73,54 @@ fn each_limit_of_the_hub_is_refused_with_the_property_named() {
     assert_eq!(refusal(json!({"a": null})), at("a", Limit::Null));
 }
 
+fn written(value: Value) -> Section {
+    Section::within_limits(object(value)).unwrap()
+}
+
+#[test]
+fn what_breaks_the_limits_is_carried_if_another_wrote_it() {
+    let deep = (0..40).fold(json!(1), |inner, _| json!({ "k": inner }));
+    let odd = json!({
+        "build#": 1, "a.b": {"$c d": "x".repeat(5000)}, "k".repeat(2000): 1, "n": 1_u64 << 60, "list": [null, {"n": null}],
+        "deep": deep,
+    });
+    let twin = section(odd.clone());
+    assert_eq!(Value::Object(twin.as_object().clone()), odd);
+    let mut copy = Section::default();
+    copy.apply(&Section::default().diff_to(&twin));
+    assert_eq!(copy, twin);
+    let removal = twin.diff_to(&Section::default());
+    copy.apply(&removal);
+    assert!(copy.is_empty() && removal.as_object().values().all(Value::is_null));
+    assert_eq!(Patch::from_leaves(removal.leaves()), removal, "each can be asked for alone");
+}
+
+#[test]
+fn a_null_in_a_section_is_a_property_that_is_not_there() {
+    let twin = section(json!({"a": null, "b": {"c": null, "d": 1}}));
+    assert_eq!(Value::Object(twin.as_object().clone()), json!({"b": {"d": 1}}));
+}
+
+#[test]
+fn nothing_is_merged_into_what_is_kept_as_its_text() {
+    let deep = |leaf: &str| format!("{{\"a\":{}{leaf}{}}}", "{\"k\":".repeat(70), "}".repeat(70));
+    let read = |text: String| json::read(text.as_bytes(), 0).unwrap();
+    let twin = Section::from_object(read(deep("1"))).unwrap();
+    assert!(!twin.takes(&Patch::from_object(read(deep("2")))));
+    assert!(!Section::default().takes(&Patch::from_object(read(deep("null")))));
+    assert!(twin.takes(&patch(json!({"a": null, "b": {"c": 1}}))));
+}
+
 #[test]
 fn what_lies_just_within_the_limits_is_taken() {
-    section(
+    written(
         json!({"k".repeat(1024): "x".repeat(4096), "n": 4_503_599_627_370_495_i64, "m": -4_503_599_627_370_496_i64}),
     );
     let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "k": inner }));
     // The outermost object is the section itself; ten more may follow.
-    section(nested(11));
+    written(nested(11));
     assert_eq!(refusal(nested(12)).1, Limit::Depth);
-    section(json!({ "": (0..20).fold(json!(1), |inner, _| json!([inner])) }));
+    written(json!({ "": (0..20).fold(json!(1), |inner, _| json!([inner])) }));
     assert_eq!(
         refusal(json!({ "a": [{ "b": nested(10) }] })),
         ("a.[].b.k.k.k.k.k.k.k.k.k".to_owned(), Limit::Depth)
@@ -93,10 +132,10 @@ fn a_section_holds_at_most_32_kib_by_the_hubs_measure() {
     let fields = |count: usize| -> Map<String, Value> {
         (0..count).map(|n| (format!("k{n:03}"), json!("x".repeat(1020)))).collect()
     };
-    assert_eq!(Section::from_object(fields(32)).unwrap().size(), 32 * 1024);
-    assert_eq!(Section::from_object(fields(33)).unwrap_err().limit, Limit::SectionSize);
+    assert_eq!(Section::within_limits(fields(32)).unwrap().size(), 32 * 1024);
+    assert_eq!(Section::within_limits(fields(33)).unwrap_err().limit, Limit::SectionSize);
     let of_two_bytes: Map<_, _> = (0..32).map(|n| (format!("k{n:03}"), json!("é".repeat(1020)))).collect();
-    assert_eq!(Section::from_object(of_two_bytes).unwrap().size(), 32 * 1024);
+    assert_eq!(Section::within_limits(of_two_bytes).unwrap().size(), 32 * 1024);
     assert_eq!(section(json!({"ab": {"c": true, "d": [1.5, "\u{1}xy"]}})).size(), 2 + 1 + 4 + 1 + 8 + 2);
 }
 
@@ -148,14 +187,24 @@ proptest! {
 }
 
 #[test]
-fn a_section_has_a_bound_in_bytes_however_little_the_hub_counts() {
+fn a_written_section_has_a_bound_in_bytes_however_little_the_hub_counts() {
     // Nothing in it counts but the key.
     let empties = |count: usize| json!({ "a": vec![json!([]); count] }).as_object().unwrap().clone();
-    let full = Section::from_object(empties(80_000)).unwrap();
-    assert_eq!(full.size(), 1);
-    let refused = Section::from_object(empties(90_000)).err().map(|fault| fault.limit);
-    assert_eq!(refused, Some(Limit::SectionBytes));
+    assert_eq!(Section::within_limits(empties(80_000)).unwrap().size(), 1);
+    let refused = Section::within_limits(empties(90_000)).err().map(|fault| fault.limit);
+    assert_eq!(refused, Some(Limit::WrittenBytes));
+}
+
+#[test]
+fn a_section_has_a_ceiling_with_which_a_record_of_three_can_be_kept() {
+    let texts = |count: usize| -> Map<String, Value> {
+        (0..count).map(|n| (format!("k{n:04}"), json!("x".repeat(1000)))).collect()
+    };
+    let full = Section::from_object(texts(1030)).unwrap();
+    assert_eq!(Section::from_object(texts(1100)).unwrap_err().limit, Limit::Ceiling);
+    let many: Map<String, Value> = (0..51_000).map(|n| (n.to_string(), json!(0))).collect();
+    assert_eq!(Section::from_object(many).unwrap_err().limit, Limit::Ceiling);
     let record =
         TwinRecord { desired: full.clone(), accepted: full.clone(), reported: full, ..TwinRecord::default() };
-    assert!(record.encode().len() < 1024 * 1024, "more than can be kept");
+    assert!(record.encode().len() < 4 * 1024 * 1024, "more than can be kept");
 }

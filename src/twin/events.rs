@@ -147,7 +147,7 @@ pub enum SyncNotice {
         /// … because the hub named this time.
         by_the_hub: bool,
     },
-    /// The hub will never take this value; it is set aside until another is to be told there.
+    /// The hub refuses this value and takes others; it is set aside for a while.
     ReportRefused {
         /// The reported property.
         property: String,
@@ -155,6 +155,22 @@ pub enum SyncNotice {
         status: u16,
         /// Its words.
         message: String,
+        /// It will be tried again after this.
+        retry_after: Duration,
+    },
+    /// The hub takes a value that it refused before.
+    ReportTaken {
+        /// The reported property.
+        property: String,
+    },
+    /// The hub refuses each part of a report alone, as if it would take nothing at all.
+    ReportDoubted {
+        /// Its status.
+        status: u16,
+        /// Its words.
+        message: String,
+        /// A part will be sent again after this.
+        retry_after: Duration,
     },
     /// A request was not answered in time.
     Unanswered(&'static str),
@@ -187,10 +203,17 @@ impl fmt::Display for SyncNotice {
                     "the hub put the report off: status {status} {message}; sent again in {retry_after:?}{who}"
                 )
             }
-            Self::ReportRefused { property, status, message } => {
+            Self::ReportRefused { property, status, message, retry_after } => {
                 write!(
                     f,
-                    "the hub refuses reported {property}: status {status} {message}; its value is set aside until it changes, everything else gets through"
+                    "the hub refuses reported {property}: status {status} {message}; its value is set aside and tried again in {retry_after:?} or when it changes, everything else gets through"
+                )
+            }
+            Self::ReportTaken { property } => write!(f, "the hub takes reported {property} again"),
+            Self::ReportDoubted { status, message, retry_after } => {
+                write!(
+                    f,
+                    "the hub took no part of the report: status {status} {message}; a part of it is sent again in {retry_after:?}"
                 )
             }
             Self::Unanswered(what) => {

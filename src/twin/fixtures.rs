@@ -41,5 +41,5 @@ pub(crate) fn section(value: Value) -> Section {
 }
 
 pub(crate) fn patch(value: Value) -> Patch {
-    Patch::from_object(object(value)).unwrap()
+    Patch::from_object(object(value))
 }

@@ -68,6 +68,16 @@ impl Machine {
         Moment { boot: self.boot, at, wall }
     }
 
+    /// What has surely passed since a record was made, at a start.
+    pub fn passed_since(&self, made: &Moment, now: BootTime) -> Duration {
+        if self.is_of(made) {
+            return now.since(made.at);
+        }
+        let walls = made.wall.zip(self.moment(now).wall);
+        let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
+        now.since_boot().max(Duration::from_secs(by_wall))
+    }
+
     /// Is this the boot in which the record was made?
     pub fn is_of(&self, moment: &Moment) -> bool {
         self.boot.is_some() && self.boot == moment.boot
@@ -91,10 +101,7 @@ impl Override {
         let until = if machine.is_of(kept) {
             self.until
         } else {
-            let walls = kept.wall.zip(machine.moment(now).wall);
-            let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
-            let passed = now.since_boot().max(Duration::from_secs(by_wall));
-            now + self.until.since(kept.at).saturating_sub(passed)
+            now + self.until.since(kept.at).saturating_sub(machine.passed_since(kept, now))
         };
         (until > now).then_some(Self { until, ..self })
     }

@@ -9,14 +9,22 @@ mod document;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod json;
 mod kept;
+mod limits;
 mod outgoing;
 mod quarantine;
 mod record;
+mod sanity;
+mod silence;
 mod sync;
 
-pub use document::{Limit, LimitFault, Patch, PropertyPath, Section, Version};
+pub use document::{Patch, PropertyPath, Section, Version};
 pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
 pub use kept::{Author, Machine, Moment, Override};
+pub use limits::{Limit, LimitFault, is_writable, is_writable_key};
+pub use quarantine::{Aside, Why};
 pub use record::{RecordFault, TwinRecord};
-pub use sync::{Sync, SyncPolicy};
+pub use sanity::{BUILT, ClockSanity, Dated};
+pub use silence::{KeptSilence, Silence};
+pub use sync::{Deferral, Sync, SyncPolicy};

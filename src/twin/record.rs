@@ -6,10 +6,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::kept::{self, Moment, Override};
-use super::{Section, Version};
+use super::{KeptSilence, Section, Version, json};
 use crate::units::UnixSeconds;
 use core::fmt;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The format that this version writes. A later one may add fields; it counts up when old readers would be wrong.
 const FORMAT: u64 = 1;
@@ -30,9 +30,11 @@ pub struct TwinRecord {
     pub accepted: Section,
     /// The reported section as the hub last had it.
     pub reported: Section,
-    /// The wall clock at the last contact with the hub, which only a right clock makes possible: a clock that says
+    /// The time at the hub's last word, by the clock that dated the token which it took (`sanity`): a clock that says
     /// less has not been set yet. 0 before the first.
     pub known_time: UnixSeconds,
+    /// For how long the hub had said nothing, where an output has a row for that.
+    pub silence: Option<KeptSilence>,
     /// When the record was made.
     pub moment: Moment,
     /// The overrides in force, by output.
@@ -79,9 +81,12 @@ impl TwinRecord {
             "knownTime": self.known_time.0,
         });
         if let Some(fields) = fields.as_object_mut() {
+            self.silence
+                .into_iter()
+                .for_each(|silence| drop(fields.insert("silence".into(), silence.encode())));
             kept::encode(fields, &self.moment, &self.overrides);
         }
-        fields.to_string().into_bytes()
+        json::write(&fields).into_bytes()
     }
 
     /// A record from its bytes.
@@ -90,8 +95,7 @@ impl TwinRecord {
     /// When the bytes are no record, or one that only a later version can read.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
         let malformed = |what: &str| RecordFault::Malformed(what.to_owned());
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| RecordFault::Malformed(error.to_string()))?;
+        let mut fields = json::read(bytes, 1).map_err(|fault| RecordFault::Malformed(fault.to_string()))?;
         let number = |name: &str| fields.get(name).and_then(Value::as_u64).ok_or_else(|| malformed(name));
         let format = number("format")?;
         if format > FORMAT {
@@ -99,6 +103,7 @@ impl TwinRecord {
         }
         let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
         let (moment, overrides) = kept::decode(&fields);
+        let silence = fields.get("silence").and_then(KeptSilence::decode);
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
         let identity = identity.to_owned();
@@ -115,6 +120,7 @@ impl TwinRecord {
             accepted: section("accepted")?,
             reported: section("reported")?,
             known_time,
+            silence,
             moment,
             overrides,
         })
@@ -139,6 +145,7 @@ mod tests {
             accepted: section(json!({"fanOn": false})),
             reported: section(json!({"firmwareVersion": "1.2.1"})),
             known_time: UnixSeconds(1_800_000_000),
+            silence: Some(KeptSilence { lasts: Duration::from_secs(60), open: true }),
             moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
             overrides: vec![("fan".into(), hand(Author::User(1000))), ("lamp".into(), hand(Author::Hub))],
         }
@@ -160,9 +167,9 @@ mod tests {
     #[test]
     fn a_record_of_before_overrides_were_kept_is_read_and_one_without_any_looks_like_it() {
         let (moment, overrides) = (Moment::default(), Vec::new());
-        let old = TwinRecord { moment, overrides, ..record() };
+        let old = TwinRecord { moment, overrides, silence: None, ..record() };
         let bytes = old.encode();
-        for key in ["moment", "overrides"] {
+        for key in ["moment", "overrides", "silence"] {
             assert!(!String::from_utf8_lossy(&bytes).contains(key), "{key}");
         }
         assert_eq!(TwinRecord::decode(&bytes), Ok(old));

@@ -12,13 +12,13 @@
 //!
 //! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one and
 //! the difference is sent, one patch in flight, so an outage of any length costs nothing. While a fetch is under
-//! way, notifications are held (bounded); on the answer those at or below the fetched version are dropped, the next
-//! ones applied, and a gap fetches again, as does a notification that says nothing. Deliberately absent: queues of
-//! patches, chance, clocks.
+//! way, of the notifications only the highest version is held: an answer below it fetches again. So does a gap, and a
+//! notification that says nothing. Deliberately absent: queues of patches, chance, clocks.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::outgoing::Outgoing;
+use super::quarantine::{Aside, News, Why};
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use core::time::Duration;
@@ -33,8 +33,6 @@ pub struct SyncPolicy {
     pub refresh_interval: Duration,
 }
 
-/// Notifications held during a fetch, at most. More are dropped, and the twin is fetched once again.
-const HELD_MAX: usize = 64;
 /// The pause after the first refusal; it doubles with each further one.
 const REST_MIN: Duration = Duration::from_secs(2);
 /// The longest pause between two tries that were refused, unless the hub wants a longer one …
@@ -47,8 +45,8 @@ enum Phase {
     Fetching {
         rid: u64,
         deadline: BootTime,
-        held: Vec<(Version, Patch)>,
-        overflow: bool,
+        /// The highest version notified since it was asked for.
+        notified: Version,
     },
     /// The last fetch was refused or unreadable; the next is due at this time.
     Resting {
@@ -65,6 +63,17 @@ struct InFlight {
     deadline: BootTime,
 }
 
+/// A report that was put off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deferral {
+    /// Since when nothing gets through.
+    pub since: BootTime,
+    /// When it is sent again.
+    pub until: BootTime,
+    /// The hub's last words on it.
+    pub why: Why,
+}
+
 /// See the module.
 pub struct Sync {
     policy: SyncPolicy,
@@ -75,6 +84,7 @@ pub struct Sync {
     hold: bool,
     in_flight: Option<InFlight>,
     report_not_before: BootTime,
+    deferral: Option<Deferral>,
     refusals: u32,
     refresh_at: BootTime,
     last_rid: u64,
@@ -101,6 +111,7 @@ impl Sync {
             hold: false,
             in_flight: None,
             report_not_before: BootTime::ZERO,
+            deferral: None,
             refusals: 0,
             refresh_at: BootTime::ZERO,
             last_rid: 0,
@@ -150,7 +161,18 @@ impl Sync {
 
     /// Nothing to fetch, nothing in flight, nothing to tell?
     pub fn is_settled(&self) -> bool {
-        self.is_synced() && self.in_flight.is_none() && self.outgoing.pending().is_none()
+        let tells = self.outgoing.pending().is_some() || self.outgoing.waits();
+        self.is_synced() && self.in_flight.is_none() && !tells
+    }
+
+    /// What the hub refused of the reported section, and when it is tried again.
+    pub fn set_aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+        self.outgoing.aside()
+    }
+
+    /// The hub takes no report for now.
+    pub fn deferral(&self) -> Option<&Deferral> {
+        self.deferral.as_ref()
     }
 
     /// Takes one fact from the session.
@@ -192,6 +214,12 @@ impl Sync {
         self.hold = hold;
     }
 
+    /// From when on the twin may be asked for on no other account: not while something waits for an answer anyway, or
+    /// while the hub wants to be left alone.
+    pub fn may_ask_from(&self) -> Option<BootTime> {
+        (self.is_synced() && self.in_flight.is_none()).then_some(self.report_not_before)
+    }
+
     /// A person wants the twin fetched now. Without a connection, and during a fetch, there is nothing to do.
     pub fn handle_resync(&mut self, now: BootTime) {
         if matches!(self.phase, Phase::Synced | Phase::Resting { .. }) {
@@ -201,6 +229,7 @@ impl Sync {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: BootTime) {
+        self.outgoing.wake(now);
         match &self.phase {
             Phase::Fetching { deadline, .. } if *deadline <= now => return self.give_up("the twin"),
             Phase::Resting { until } if *until <= now => self.fetch(now),
@@ -224,8 +253,10 @@ impl Sync {
         };
         let report = match &self.in_flight {
             Some(flight) => Some((flight.deadline, "answer to a report")),
-            None if self.is_synced() && !self.hold && self.outgoing.pending().is_some() => {
-                Some((self.report_not_before, "sending a report again"))
+            None if self.is_synced() && !self.hold => {
+                let deferred = self.outgoing.pending().map(|_| self.report_not_before);
+                let again = deferred.into_iter().chain(self.outgoing.poll_timeout()).min();
+                again.map(|at| (at, "sending a report again"))
             }
             None => None,
         };
@@ -257,9 +288,11 @@ impl Sync {
         if let Some(flight) = self.in_flight.take() {
             self.outgoing.touch_again(flight.touched);
         }
+        self.outgoing.handle_reconnect();
         self.requests.clear();
         self.refusals = 0;
         self.report_not_before = BootTime::ZERO;
+        self.deferral = None;
     }
 
     fn next_rid(&mut self) -> u64 {
@@ -270,7 +303,7 @@ impl Sync {
     fn fetch(&mut self, now: BootTime) {
         let rid = self.next_rid();
         let deadline = now + self.policy.request_timeout;
-        self.phase = Phase::Fetching { rid, deadline, held: Vec::new(), overflow: false };
+        self.phase = Phase::Fetching { rid, deadline, notified: Version(0) };
         self.requests.push_back(HubRequest::GetTwin { rid });
     }
 
@@ -307,21 +340,17 @@ impl Sync {
         version: Version,
         reported: Section,
     ) {
-        let Phase::Fetching { rid: asked, held, overflow, .. } = &mut self.phase else { return };
-        if *asked != rid {
+        let Phase::Fetching { rid: asked, notified, .. } = self.phase else { return };
+        if asked != rid {
             return;
         }
-        let (held, overflow) = (core::mem::take(held), *overflow);
         self.phase = Phase::Synced;
         self.refusals = 0;
         self.refresh_at = now + self.policy.refresh_interval;
         self.acknowledged_changed |= self.outgoing.handle_reported(reported);
         self.adopt(desired, version);
         self.notices.push_back(SyncNotice::Synced { version });
-        for (version, patch) in held {
-            self.handle_delta(now, version, patch);
-        }
-        if overflow && self.is_synced() {
+        if notified > version {
             self.fetch(now);
         }
         // No report yet: what is wanted was wanted before this answer. The next `report` or timeout sends it.
@@ -344,13 +373,7 @@ impl Sync {
         match &mut self.phase {
             // Whatever it says, the fetch that comes will say it too.
             Phase::Offline | Phase::Resting { .. } => {}
-            Phase::Fetching { held, overflow, .. } => {
-                if held.len() < HELD_MAX {
-                    held.push((version, patch));
-                } else {
-                    *overflow = true;
-                }
-            }
+            Phase::Fetching { notified, .. } => *notified = version.max(*notified),
             Phase::Synced => {
                 if version <= self.desired_version {
                     return;
@@ -360,15 +383,14 @@ impl Sync {
                     return self.fetch(now);
                 }
                 // A version alone: the hub may mean that nothing is left, or that nothing changed. It is asked.
-                if patch.is_empty() {
+                // And what cannot be merged here, it has merged.
+                if patch.is_empty() || !self.desired.takes(&patch) {
                     return self.fetch(now);
                 }
                 let mut desired = self.desired.clone();
                 desired.apply(&patch);
-                // The hub holds the merged document to its limits too, so this one is as it should be; a document
-                // that grew too large through a fault would be refused by our own disk format later.
-                match Section::from_object(desired.as_object().clone()) {
-                    Ok(desired) => self.adopt(desired, version),
+                match desired.check_ceiling() {
+                    Ok(()) => self.adopt(desired, version),
                     Err(fault) => self.handle_garbled(now, fault.to_string()),
                 }
             }
@@ -377,8 +399,10 @@ impl Sync {
 
     fn handle_ack(&mut self, now: BootTime, rid: u64) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
-            self.acknowledged_changed |= self.outgoing.handle_taken(&flight.patch);
+            self.acknowledged_changed |= self.outgoing.handle_taken(now, &flight.patch);
             self.refusals = 0;
+            self.deferral = None;
+            self.tell(now);
             self.report(now);
         }
     }
@@ -397,19 +421,41 @@ impl Sync {
             return self.notices.push_back(refused);
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
-        if status < 500 && !matches!(status, 408 | 412 | 429) {
-            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {
-                let property = property.to_string();
-                self.notices.push_back(SyncNotice::ReportRefused { property, status, message });
-            } else {
+        if is_of_the_document(status) {
+            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {
                 self.outgoing.touch_again(flight.touched);
             }
+            self.tell(now);
             return self.report(now);
         }
         self.outgoing.touch_again(flight.touched);
         let (retry_after, by_the_hub) = self.pause(asked);
         self.report_not_before = now + retry_after;
+        self.defer(now, retry_after, Why { status, message: message.clone() });
         self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
+    }
+
+    fn defer(&mut self, now: BootTime, pause: Duration, why: Why) {
+        let since = self.deferral.take().map_or(now, |before| before.since);
+        self.deferral = Some(Deferral { since, until: now + pause, why });
+    }
+
+    /// Tells what became of what was refused.
+    fn tell(&mut self, now: BootTime) {
+        while let Some(news) = self.outgoing.poll_news() {
+            let notice = match news {
+                News::SetAside(property, retry_after, Why { status, message }) => {
+                    SyncNotice::ReportRefused { property: property.shown(), status, message, retry_after }
+                }
+                News::Taken(property) => SyncNotice::ReportTaken { property: property.shown() },
+                News::Doubt(retry_after, why) => {
+                    self.defer(now, retry_after, why.clone());
+                    let Why { status, message } = why;
+                    SyncNotice::ReportDoubted { status, message, retry_after }
+                }
+            };
+            self.notices.push_back(notice);
+        }
     }
 
     fn handle_garbled(&mut self, now: BootTime, reason: String) {
@@ -428,6 +474,7 @@ impl Sync {
 
     /// Sends what is wanted, if there is something to tell and nothing stands against it.
     pub fn report(&mut self, now: BootTime) {
+        self.outgoing.wake(now);
         if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
             return;
         }
@@ -437,6 +484,11 @@ impl Sync {
         self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, deadline });
         self.requests.push_back(HubRequest::PatchReported { rid, patch });
     }
+}
+
+/// Does a refusal speak of what was reported? Others speak of the device, of a quota or of the hub, and pass.
+fn is_of_the_document(status: u16) -> bool {
+    matches!(status, 400 | 413)
 }
 
 #[cfg(test)]

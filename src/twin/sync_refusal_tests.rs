@@ -1,4 +1,4 @@
-//! What the hub refuses, for now or for good.
+//! What the hub refuses, and how it is told all the same.
 
 use super::*;
 
@@ -74,18 +74,82 @@ fn the_hub_may_name_the_time_of_the_next_report() {
 }
 
 #[test]
-fn a_report_refused_for_good_is_set_aside_until_another_is_wanted() {
+fn a_value_that_is_refused_where_others_are_taken_is_set_aside_until_another_is_wanted_or_it_is_time() {
     let mut rig = Rig::synced();
-    rig.want(json!({"x": "bad"}));
+    rig.want(json!({"x": "bad", "y": 1}));
     let (rid, _) = rig.report();
     rig.reject(rid, 400);
-    let refused = SyncNotice::ReportRefused { property: "x".into(), status: 400, message: "no".into() };
+    let (rid, first) = rig.report();
+    assert_eq!(first, patch(json!({"x": "bad"})));
+    rig.reject(rid, 400);
+    let (rid, _) = rig.report();
+    rig.ack(rid);
+    let retry_after = secs(60);
+    let refused =
+        SyncNotice::ReportRefused { property: "x".into(), status: 400, message: "no".into(), retry_after };
     assert_eq!(rig.notices(), [refused]);
-    rig.want(json!({"x": "bad"}));
+    rig.want(json!({"x": "bad", "y": 1}));
     assert_eq!((rig.sync.poll_request(), rig.sync.is_settled()), (None, true));
-    assert_eq!(rig.sync.poll_timeout().unwrap().1, "refreshing the twin");
-    rig.want(json!({"x": "good"}));
+    assert_eq!(rig.sync.set_aside().count(), 1);
+    let from = rig.now;
+    assert_eq!(rig.wait(), "sending a report again");
+    assert_eq!(rig.now.since(from), retry_after);
+    let (rid, again) = rig.report();
+    assert_eq!(again, patch(json!({"x": "bad"})));
+    rig.reject(rid, 400);
+    rig.want(json!({"x": "good", "y": 1}));
     assert_eq!(rig.report().1, patch(json!({"x": "good"})));
+}
+
+#[test]
+fn what_is_set_aside_is_tried_again_on_a_new_connection_and_told_when_it_is_taken() {
+    let mut rig = Rig::synced();
+    rig.want(json!({"x": 1, "y": 1}));
+    for verdict in [400, 400, 204] {
+        let (rid, _) = rig.report();
+        if verdict == 204 { rig.ack(rid) } else { rig.reject(rid, verdict) }
+    }
+    rig.notices();
+    rig.hub(HubEvent::Down);
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"a": 1}), json!({"y": 1}));
+    let (rid, again) = rig.report();
+    assert_eq!(again, patch(json!({"x": 1})));
+    rig.ack(rid);
+    assert!(rig.notices().contains(&SyncNotice::ReportTaken { property: "x".into() }));
+    assert_eq!((rig.sync.set_aside().count(), rig.sync.is_settled()), (0, true));
+}
+
+#[test]
+fn after_a_spell_in_which_every_report_is_refused_all_of_it_is_told() {
+    for status in [400, 401, 403, 404, 413, 429, 500] {
+        let mut rig = Rig::synced();
+        let wanted =
+            json!({"firmwareVersion": "1", "minTemperature": 20, "maxTemperature": 28, "unit": "celsius"});
+        let mut told = Section::default();
+        rig.want(wanted.clone());
+        let well_at = at(100) + secs(60);
+        let mut messages = 0;
+        while !rig.sync.is_settled() {
+            assert!(rig.now < well_at + secs(70), "{status}: never told");
+            while let Some(HubRequest::PatchReported { rid, patch }) = rig.sync.poll_request() {
+                messages += 1;
+                if rig.now < well_at {
+                    rig.reject(rid, status);
+                    assert!(!rig.sync.is_settled() && rig.sync.set_aside().count() == 0, "{status}");
+                } else {
+                    told.apply(&patch);
+                    rig.ack(rid);
+                }
+            }
+            if !rig.sync.is_settled() {
+                rig.wait();
+            }
+        }
+        assert_eq!(told, section(wanted), "{status}");
+        assert!(rig.sync.deferral().is_none(), "{status}");
+        assert!(messages < 20, "{status}: {messages} messages");
+    }
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_secret_in_a_place_of_something_else_is_not_shown_whole() {
             let text = with(&(lines.join("\n") + "\n"), table, &format!("{key} = \"{secret}\""));
             let Err(faults) = site.parse(&text) else {
                 // These may be named so.
-                assert!(["folder", "device-id", "property"].contains(&key), "{text}");
+                assert!(["folder", "property"].contains(&key), "{text}");
                 continue;
             };
             let told = faults.to_string();

@@ -62,3 +62,36 @@ fn an_override_by_the_back_end_drives_and_is_told() {
     rig.wait_drive("fan", |now| now == 250);
     rig.wait_reported("its end", |r| r["components"]["fan"].get("override").is_none());
 }
+
+/// As many calls at one moment, and how many were answered with 200 and with 429.
+fn burst(rig: &Rig, count: usize) -> [usize; 2] {
+    let hub = rig.hub.hub().clone();
+    let replies = rig.hub.block_on(async {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let hub = hub.clone();
+            calls.spawn(async move {
+                hub.call_method(DEVICE, "status", &Value::Null, Duration::from_secs(30)).await
+            });
+        }
+        calls.join_all().await
+    });
+    let statuses: Vec<_> = replies.into_iter().map(|reply| reply.expect("a call was lost").status).collect();
+    [200, 429].map(|status| statuses.iter().filter(|other| **other == status).count())
+}
+
+#[test]
+fn a_burst_of_calls_is_answered_and_what_is_too_much_is_told_so() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    for _ in 0..3 {
+        assert_eq!(burst(&rig, 20), [20, 0]);
+        assert_eq!(burst(&rig, 64), [64, 0]);
+        for count in [100, 400] {
+            let [done, refused] = burst(&rig, count);
+            // Those that were answered before the last came were not under way any more.
+            assert!(done >= 64 && done + refused == count, "{done} and {refused} of {count}");
+        }
+    }
+    assert_eq!(call(&rig, "status", Value::Null).status, 200);
+}

@@ -12,6 +12,7 @@ the_socket_is_for_root_and_the_group
 the_sandbox_denies_what_it_should
 the_exposure_is_low
 a_reload_takes_a_new_range
+a_flood_from_the_hub_stays_below_the_ceiling_of_memory
 a_killed_daemon_leaves_the_crash_rows_and_comes_back
 a_hung_daemon_is_killed_by_the_watchdog_and_comes_back
 a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try
@@ -189,6 +190,31 @@ a_reload_takes_a_new_range() {
 }
 
 main_pid() { property MainPID; }
+
+restart_hub() {
+    kill "$hub"
+    wait "$hub" 2>/dev/null || true
+    start_hub "$@"
+}
+fetched_after_a_flood() { [ "$(grep -c 'asked for its twin' "$work/hub.log")" -ge 2 ] && grep -q 'asked for its twin: 200' "$work/hub.log" && is_connected; }
+memory_kib() { inside sh -c "sed -n 's/^$1:[^0-9]*\([0-9]*\) kB$/\1/p' /proc/$(main_pid)/status"; }
+
+# 64 notifications of 250 KB while a fetch is not answered, under the unit's MemoryMax=64M.
+a_flood_from_the_hub_stays_below_the_ceiling_of_memory() {
+    local pid resting peak
+    is "the unit's limit" "$(property MemoryMax)" $((64 * 1024 * 1024))
+    pid=$(main_pid)
+    inside sh -c "echo 5 >/proc/$pid/clear_refs"
+    resting=$(memory_kib VmRSS)
+    restart_hub --flood 64
+    eventually "the next fetch, which is answered" fetched_after_a_flood
+    peak=$(memory_kib VmHWM)
+    say "   $resting KiB at rest, $peak KiB at most"
+    is "the daemon" "$(main_pid)" "$pid"
+    [ "$peak" -lt $((resting + 16 * 1024)) ] || fail "$resting KiB at rest, $peak KiB in a flood"
+    restart_hub
+    eventually "the hub" is_connected
+}
 has_restarted() { [ "$(property NRestarts)" -ge "$1" ] && is_active; }
 
 a_killed_daemon_leaves_the_crash_rows_and_comes_back() {

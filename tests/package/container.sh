@@ -9,11 +9,11 @@ prepare_root() { :; }
 hand_over_secrets() { :; }
 left_out() { :; }
 
-# start_hub: the stand-in hub on this machine's loopback, which the container shares.
+# start_hub [OPTION …]: the stand-in hub on this machine's loopback, which the container shares; where it was before, if it was.
 start_hub() {
     twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
     [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
-    "$twinhub" serve --folder "$work/hub" --mqtt-port 0 --https-port 0 >"$work/hub.log" 2>&1 &
+    "$twinhub" serve --folder "$work/hub" --mqtt-port "${hub_port:-0}" --https-port 0 "$@" >"$work/hub.log" 2>&1 &
     hub=$!
     eventually "the hub" grep -q 'back ends connect' "$work/hub.log"
     export TWINHUB_CONNECTION_STRING

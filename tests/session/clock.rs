@@ -2,17 +2,65 @@
 
 use crate::site::{DEVICE, Site, failure_after, hub_event, is_disconnect, within};
 use std::time::Duration;
-use twind::hub::{Clock, LinkEvent, LinkState};
+use twind::hub::{Clock, HubSettings, Link, LinkEvent, LinkState};
 use twind::twin::HubEvent;
+use twind::units::UnixSeconds;
 
 #[tokio::test]
 async fn c25_a_clock_behind_the_last_known_time_dates_no_token() {
     let site = Site::start().await;
-    site.clock.set_not_before(site.clock.unix().0 + 86_400);
+    // The known time is right, and nobody has set the clock yet.
+    site.clock.set_not_before(site.clock.unix().0);
+    site.clock.set_unix(Some(site.clock.unix().0 - 86_400));
     let mut link = site.link();
     let failure = failure_after(&mut link, &[]).await;
     assert!(failure.contains("not connecting") && failure.contains("waiting for it to be set"), "{failure}");
-    site.clock.set_not_before(0);
+    site.clock.set_unix(None);
+    assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+}
+
+#[tokio::test]
+async fn a_known_time_in_the_future_is_waited_for_once_and_then_replaced_by_what_the_hub_took() {
+    let site = Site::start().await;
+    site.clock.set_not_before(site.clock.unix().0 + 365 * 86_400);
+    let mut link = site.link();
+    let failure = failure_after(&mut link, &[]).await;
+    assert!(failure.contains("not connecting"), "{failure}");
+    // Nobody sets it for a quarter of an hour.
+    site.clock.jump(900);
+    assert!(known_time(&mut link).await <= site.clock.unix());
+    // The next connection waits for nothing.
+    assert!(site.hub.kick(DEVICE));
+    let failure = failure_after(&mut link, &[HubEvent::Up, HubEvent::Down]).await;
+    assert!(!failure.contains("not connecting"), "{failure}");
+    assert!(known_time(&mut link).await <= site.clock.unix());
+}
+
+/// What the link says that the clock said when the hub took a token.
+async fn known_time(link: &mut Link) -> UnixSeconds {
+    loop {
+        match within(link.next()).await {
+            LinkEvent::Dated((wall, _)) => return wall,
+            LinkEvent::State(LinkState::Waiting { failure, .. }) => {
+                assert!(!failure.contains("not connecting to"), "{failure}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_to_what_cannot_be_true_does_not_end_a_session_that_has_a_token() {
+    let site = Site::start().await;
+    site.hub.set_behaviour(|behaviour| behaviour.token_grace = Duration::ZERO);
+    let mut link = site.link_with(HubSettings { token_lifetime: Duration::from_secs(10), ..site.settings() });
+    assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+    site.clock.set_unix(Some(0));
+    // Its own renewal would come after eight seconds, and none could be made: the hub ends it two seconds later.
+    let failure = failure_after(&mut link, &[HubEvent::Down]).await;
+    assert!(failure.contains("closed it without a word"), "{failure}");
+    assert_eq!(site.saw(is_disconnect), 0);
+    site.clock.set_unix(None);
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
 }
 

@@ -9,6 +9,7 @@ mod complaints;
 mod end;
 mod exchange;
 mod log;
+mod odd;
 mod pattern;
 mod provision;
 mod round;

@@ -21,7 +21,7 @@ fn warnings(words: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_second_client_of_the_same_identity_is_recognised_said_once_and_backed_off_from() {
+async fn three_short_sessions_are_a_suspicion_that_is_said_once_and_keeps_nobody_away() {
     let site = Site::start().await;
     let mut link = site.link();
     let mut last = None;
@@ -34,9 +34,9 @@ async fn a_second_client_of_the_same_identity_is_recognised_said_once_and_backed
         drop(rival);
     }
     let (failure, wait) = last.unwrap();
-    assert!(failure.contains(&format!("another client uses the identity {DEVICE}")), "{failure}");
-    assert!(wait > Duration::from_secs(25), "{wait:?}");
-    assert_eq!(warnings("another client uses the identity"), 1, "{:#?}", logged());
+    assert!(failure.contains(&format!("perhaps another client uses the identity {DEVICE}")), "{failure}");
+    assert!(wait < Duration::from_secs(20), "{wait:?}");
+    assert_eq!(warnings("perhaps another client uses the identity"), 1, "{:#?}", logged());
 }
 
 #[tokio::test]
@@ -69,6 +69,30 @@ async fn a_session_that_follows_an_established_one_is_used_a_little_later() {
     // And it is a session like any other.
     link.push(HubRequest::GetTwin { rid: 1 });
     assert!(matches!(hub_event(&mut link).await, HubEvent::Twin { rid: 1, .. }));
+}
+
+#[tokio::test]
+async fn a_call_in_a_session_that_is_not_in_use_yet_is_heard_once_it_is() {
+    let site = Site::start().await;
+    let mut link = site.link_up().await;
+    site.clock.jump(SHORT.as_secs());
+    let before = site.hub.last_sequence();
+    assert!(site.hub.kick(DEVICE));
+    let subscribed = |entry: &twinhub::Entry| matches!(entry.event, twinhub::Event::Subscribed { .. });
+    site.hub.wait_for_after(before, subscribed, crate::site::LIMIT).await.unwrap();
+    let called = site.hub.call_method(DEVICE, "status", &serde_json::Value::Null, crate::site::LIMIT);
+    let answered = async {
+        assert_eq!(hub_event(&mut link).await, HubEvent::Down);
+        assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+        let HubEvent::Method { rid, .. } = hub_event(&mut link).await else { panic!("no call") };
+        link.push(HubRequest::AnswerMethod { rid, status: 200, payload: serde_json::Value::Null });
+        // The answer leaves while the link is looked at.
+        core::future::pending::<()>().await;
+    };
+    tokio::select! {
+        reply = called => assert_eq!(reply.unwrap().status, 200),
+        () = answered => {}
+    }
 }
 
 #[tokio::test]

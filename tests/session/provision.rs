@@ -134,7 +134,7 @@ async fn a_hub_that_refuses_the_credentials_is_a_reason_to_ask_again() {
         match within(link.next()).await {
             LinkEvent::State(LinkState::Waiting { failure, .. }) => panic!("not asked again: {failure}"),
             LinkEvent::Hub(event) => break assert_eq!(event, HubEvent::Up),
-            LinkEvent::State(_) => {}
+            LinkEvent::State(_) | LinkEvent::Dated(_) => {}
         }
     }
     assert_eq!(asked(&site), before + 2);
@@ -186,6 +186,41 @@ async fn ten_failures_in_a_row_are_a_reason_to_ask_again() {
         }
     }
     assert_eq!((failures, asked(&site)), (10, 4));
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_be_one_is_not_taken_and_asked_for_again() {
+    let (mut site, settings) = enrolled().await;
+    site.clock = TestClock::leaping(900_000);
+    site.hub.assign_elsewhere(Some("a..b"));
+    let mut link = site.link_with(settings);
+    let failure = failure_after(&mut link, &[]).await;
+    assert!(failure.contains("\"a..b\"") && failure.contains("cannot be understood"), "{failure}");
+    site.hub.assign_elsewhere(None);
+    assert_eq!(hub_event(&mut link).await, HubEvent::Up);
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_be_one_and_was_kept_is_asked_for_anew() {
+    let (site, settings) = enrolled().await;
+    let scope = site.hub.id_scope();
+    let kept = format!(
+        r#"{{"endpoint":"localhost","idScope":"{scope}","registrationId":"{REGISTRATION}","assignedHub":"localhost-","deviceId":"dev-7"}}"#
+    );
+    std::fs::write(site.folder.path().join("assignment"), kept).unwrap();
+    up_and_served(&mut site.link_with(settings)).await;
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_kept_assignment_is_said_and_holds_nobody_up() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let (site, settings) = enrolled().await;
+    let path = site.folder.path().join("assignment");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    up_and_served(&mut site.link_with(settings)).await;
+    let said = |line: &&String| line.contains("WARN") && line.contains("it is no regular file");
+    assert_eq!(logged().iter().filter(said).count(), 1, "{:#?}", logged());
+    assert!(path.is_file());
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub(crate) async fn proxy(wants: Option<&'static str>) -> SocketAddr {
     address
 }
 
-fn through(settings: HubSettings, address: SocketAddr, credentials: Option<&str>) -> HubSettings {
+pub(crate) fn through(settings: HubSettings, address: SocketAddr, credentials: Option<&str>) -> HubSettings {
     let credentials = credentials.map(|text| Secret::new(text.into()));
     let proxy = Some(Proxy { host: address.ip().to_string(), port: address.port(), credentials });
     HubSettings { proxy, ..settings }

@@ -184,13 +184,13 @@ pub(crate) async fn failure_after(link: &mut Link, before: &[HubEvent]) -> Strin
                 assert_eq!(seen, before, "before: {failure}");
                 return failure;
             }
-            LinkEvent::State(_) => {}
+            LinkEvent::State(_) | LinkEvent::Dated(_) => {}
         }
     }
 }
 
 pub(crate) fn patch(value: &Value) -> Patch {
-    Patch::from_object(value.as_object().unwrap().clone()).unwrap()
+    Patch::from_object(value.as_object().unwrap().clone())
 }
 
 pub(crate) fn is_get(event: &Event) -> bool {

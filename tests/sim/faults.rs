@@ -4,9 +4,11 @@
 //! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
 //! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
 
+use crate::foreign;
 use crate::oracle::Kind as Look;
 use crate::plant::{Ailment, Mood};
 use crate::presets::{ms, secs};
+use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::outputs::last_row;
@@ -24,11 +26,15 @@ enum Kind {
     Recreation,
     Throttling,
     Refusal,
+    Mute,
+    Cutting,
     Sensor,
     Pin,
     Fan,
     Disk,
     Clock,
+    Firmware,
+    Spell,
 }
 
 /// Each kind and its mean time between two.
@@ -42,19 +48,28 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Recreation, secs(2700)),
     (Kind::Throttling, secs(2400)),
     (Kind::Refusal, secs(2400)),
+    (Kind::Mute, secs(3000)),
+    (Kind::Cutting, secs(4000)),
     (Kind::Sensor, secs(500)),
     (Kind::Pin, secs(1800)),
     (Kind::Fan, secs(1200)),
     (Kind::Disk, secs(0)),
     (Kind::Clock, secs(900)),
+    (Kind::Firmware, secs(2700)),
+    (Kind::Spell, secs(2400)),
 ];
+
+/// The kinds that draw from a stream of their own: they came later, and a seed that failed still fails for its reason.
+fn is_strange(kind: Kind) -> bool {
+    matches!(kind, Kind::Firmware | Kind::Spell)
+}
 
 impl World {
     pub(crate) fn plan_faults(&mut self, disk_spells: Duration, rarer: u32) {
         for (fault, (kind, every)) in KINDS.iter().enumerate() {
             let every = rarer * if *kind == Kind::Disk { disk_spells } else { *every };
             // A third of the kinds is left out, a third is at its usual rate, a third comes often.
-            let rate = match self.chance.below(3) {
+            let rate = match self.luck(*kind).below(3) {
                 _ if every.is_zero() => None,
                 0 if *kind != Kind::Disk => None,
                 1 => Some(every),
@@ -65,9 +80,13 @@ impl World {
         }
     }
 
+    fn luck(&mut self, kind: Kind) -> &mut Rng {
+        if is_strange(kind) { &mut self.strangeness } else { &mut self.chance }
+    }
+
     fn plan_fault(&mut self, fault: usize) {
         if let Some(every) = self.rates[fault] {
-            let wait = self.chance.wait(every);
+            let wait = self.luck(KINDS[fault].0).wait(every);
             self.plan(self.now + wait, Event::Fault(fault));
         }
     }
@@ -96,7 +115,7 @@ impl World {
         }
         self.plan_fault(fault);
         let kind = KINDS[fault].0;
-        let mut lasts = self.chance.between((secs(5), secs(400)));
+        let mut lasts = self.luck(kind).between((secs(5), secs(400)));
         match kind {
             Kind::PowerCut => return self.cut_power(),
             Kind::Kill => return self.kill(),
@@ -122,6 +141,14 @@ impl World {
                 // Long enough that whoever waits for its end is seen to wait.
                 lasts *= 4;
             }
+            Kind::Mute | Kind::Cutting => {
+                (self.hub.mute, self.hub.cuts) = (true, kind == Kind::Cutting);
+                // Long enough for rows that answer silence.
+                lasts *= 3;
+                if self.hub.cuts {
+                    self.disconnect()?;
+                }
+            }
             Kind::Sensor => self.upset_sensor(),
             Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
             Kind::Fan => self.upset_fan(),
@@ -129,6 +156,12 @@ impl World {
             Kind::Clock => {
                 let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
                 self.wall_off_secs = if back { -days } else { days } * 86_400;
+            }
+            Kind::Firmware => return self.run_other_firmware(),
+            Kind::Spell => {
+                let status = *self.strangeness.pick(&[400, 400, 401, 403, 404]);
+                self.say(|| format!("every report is answered with {status}"));
+                self.hub.refuses_all = Some(status);
             }
         }
         if kind != Kind::Recreation {
@@ -143,11 +176,13 @@ impl World {
         match kind {
             Kind::Throttling => self.hub.throttling = false,
             Kind::Refusal => self.hub.refuses = None,
+            Kind::Mute | Kind::Cutting => (self.hub.mute, self.hub.cuts) = (false, false),
             Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
             Kind::Pin => self.plant.broken = None,
             Kind::Fan => self.plant.ailments.clear(),
             Kind::Disk => self.disk.full = false,
             Kind::Clock => self.wall_off_secs = 0,
+            Kind::Spell => self.hub.refuses_all = None,
             _ => {}
         }
         self.say(|| format!("mended: {kind:?}"));
@@ -201,6 +236,16 @@ impl World {
             *self.chance.pick(&[Ailment::Sticks, Ailment::Blocked, Ailment::Blocked, Ailment::Mute]);
         self.plant.ailments.insert(fan, ailment);
         self.say(|| format!("fan {fan}: {ailment:?}"));
+    }
+
+    /// For a moment the device was another, which left its own properties in the reported section.
+    fn run_other_firmware(&mut self) -> Result<(), String> {
+        self.disconnect()?;
+        let left = foreign::some(&mut self.strangeness);
+        self.say(|| format!("other firmware reports {left}"));
+        self.hub.report_as_another(&left);
+        self.hub.closed_until = self.now + self.strangeness.between((ms(300), secs(30)));
+        Ok(())
     }
 
     fn cut_power(&mut self) -> Result<(), String> {

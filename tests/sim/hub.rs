@@ -3,6 +3,7 @@
 //! A *generation* is one life of the identity: deleted and made again, its versions restart. The hub keeps each
 //! desired version of each generation, so that any copy can be held against it. Deliberately absent: the wire.
 
+use crate::foreign;
 use crate::message::read_twin;
 use crate::rng::Rng;
 use core::time::Duration;
@@ -35,6 +36,12 @@ pub(crate) struct Hub {
     pub(crate) throttling: bool,
     /// Refused with 400 for now: any report that holds this top-level key.
     pub(crate) refuses: Option<String>,
+    /// Every report is answered so for now.
+    pub(crate) refuses_all: Option<u16>,
+    /// It takes connections and requests, and says nothing.
+    pub(crate) mute: bool,
+    /// It takes connections and ends them.
+    pub(crate) cuts: bool,
     /// Connections are refused until then.
     pub(crate) closed_until: Duration,
     pub(crate) calm: bool,
@@ -57,7 +64,9 @@ impl Hub {
             ResetNotice::VersionOnly,
             ResetNotice::Silent,
         ]);
-        let rules = Rules { reset_notice, tags_notify: rng.chance(500), ..Rules::default() };
+        // What it lets others write is no business of twind's; what twind writes keeps to the documented limits.
+        let rules =
+            Rules { reset_notice, tags_notify: rng.chance(500), raised_limits: true, ..Rules::default() };
         let mut hub = Self {
             twin: Twin::new(NEVER),
             history: Vec::new(),
@@ -66,6 +75,9 @@ impl Hub {
             rng,
             throttling: false,
             refuses: None,
+            refuses_all: None,
+            mute: false,
+            cuts: false,
             closed_until: Duration::ZERO,
             calm: false,
             gets: 0,
@@ -127,7 +139,9 @@ impl Hub {
             HubRequest::PatchReported { patch, .. } => {
                 self.reports += 1;
                 let patch = Value::Object(patch.as_object().clone());
-                match self.twin.report(&patch, None, self.rules, NEVER) {
+                let documented =
+                    Twin::new(NEVER).report(&without_removals(&patch), None, Rules::default(), NEVER);
+                match documented.and_then(|_| self.twin.report(&patch, None, self.rules, NEVER)) {
                     Ok(_) => Some(Answer { event: HubEvent::ReportedAck { rid }, status: 204 }),
                     Err(error) => {
                         let message = error.to_string();
@@ -157,6 +171,9 @@ impl Hub {
         if error < u64::from(self.temper.error_permille) {
             return Some(if error.is_multiple_of(2) { 500 } else { 503 });
         }
+        if let (HubRequest::PatchReported { .. }, Some(status)) = (request, self.refuses_all) {
+            return Some(status);
+        }
         match (request, &self.refuses) {
             (HubRequest::PatchReported { patch, .. }, Some(key)) if patch.as_object().contains_key(key) => {
                 Some(400)
@@ -165,9 +182,15 @@ impl Hub {
         }
     }
 
-    /// Is so much refused for good that a search for it takes longer than it lasts?
+    /// Is so much refused that a search for it takes longer than it lasts?
     pub(crate) fn refuses_much(&self) -> bool {
-        self.refuses.as_deref() == Some("components")
+        self.refuses_all.is_some() || self.refuses.as_deref() == Some("components")
+    }
+
+    /// Other firmware of this device wrote its own properties.
+    pub(crate) fn report_as_another(&mut self, properties: &Value) {
+        // What it removes may not be there.
+        let _ = self.twin.report(properties, None, self.rules, NEVER);
     }
 
     /// Computing an answer takes this long; what is notified meanwhile overtakes it.
@@ -186,9 +209,24 @@ impl Hub {
     }
 }
 
+/// Only what a patch sets.
+fn without_removals(patch: &Value) -> Value {
+    match patch {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(key, value)| (key.clone(), without_removals(value))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
 /// The back end: somebody who edits the desired section, well or badly.
 pub(crate) struct BackEnd {
     rng: Rng,
+    /// Of what others write into the twin.
+    foreign: Rng,
+    /// Of a thousand writes, those that come with such.
+    foreign_permille: u32,
     weights: [u32; 12],
     counter: u64,
 }
@@ -202,13 +240,23 @@ pub(crate) struct Edit {
 
 impl BackEnd {
     /// A back end with habits of its own: what it likes to do differs by seed.
-    pub(crate) fn new(mut rng: Rng) -> Self {
+    pub(crate) fn new(mut rng: Rng, mut foreign: Rng) -> Self {
         let weights = core::array::from_fn(|_| 1 + (rng.below(4) * rng.below(4)) as u32);
-        Self { rng, weights, counter: 0 }
+        let foreign_permille = *foreign.pick(&[0, 50, 300]);
+        Self { rng, foreign, foreign_permille, weights, counter: 0 }
     }
 
-    /// The next writes, one after the other.
+    /// The next writes, one after the other; another writer's may be among them.
     pub(crate) fn edits(&mut self) -> Vec<Edit> {
+        let mut edits = self.own_edits();
+        if self.foreign.chance(self.foreign_permille) {
+            let desired = foreign::some(&mut self.foreign);
+            edits.push(Edit { body: json!({ "properties": { "desired": desired } }), whole: false });
+        }
+        edits
+    }
+
+    fn own_edits(&mut self) -> Vec<Edit> {
         if self.rng.chance(25) {
             return self.burst();
         }

@@ -10,8 +10,10 @@
     reason = "a program that talks to a person; its presets are constants"
 )]
 
+mod dial;
 mod disk;
 mod faults;
+mod foreign;
 mod hub;
 mod log;
 mod message;

@@ -5,10 +5,11 @@
 use serde_json::Value;
 use twind::hub::codec;
 use twind::twin::HubEvent;
+use twind::twin::json::write;
 
 /// The answer to a fetch.
 pub(crate) fn read_twin(rid: u64, view: &Value) -> HubEvent {
-    match codec::read_twin(view.to_string().as_bytes()) {
+    match codec::read_twin(write(view).as_bytes()) {
         Ok(twin) => HubEvent::Twin {
             rid,
             desired: twin.desired,
@@ -21,7 +22,7 @@ pub(crate) fn read_twin(rid: u64, view: &Value) -> HubEvent {
 
 /// A notification.
 pub(crate) fn read_notification(body: &Value) -> HubEvent {
-    match codec::read_desired(body.to_string().as_bytes(), None) {
+    match codec::read_desired(write(body).as_bytes(), None) {
         Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
         Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
     }

@@ -176,7 +176,7 @@ pub(crate) const DISKS: &[DiskPreset] = &[
 pub(crate) struct Pace {
     pub(crate) name: &'static str,
     pub(crate) trouble: Duration,
-    /// Longer than any pause that trouble can leave behind (five minutes after refusals).
+    /// Longer than any pause that trouble can leave behind (a quarter of an hour for a clock that was wrong).
     pub(crate) calm: Duration,
     /// Cuts, faults and edits are so many times rarer.
     pub(crate) rarer: u32,
@@ -184,11 +184,11 @@ pub(crate) struct Pace {
 
 pub(crate) const PACES: &[Pace] = &[
     // An hour in which everything that can happen does.
-    Pace { name: "busy_hour", trouble: mins(60), calm: mins(11), rarer: 1 },
+    Pace { name: "busy_hour", trouble: mins(60), calm: mins(22), rarer: 1 },
     // Most of a day, so that what comes once in twelve hours comes, and what builds up has the time to.
-    Pace { name: "long_day", trouble: mins(14 * 60), calm: mins(11), rarer: 14 },
+    Pace { name: "long_day", trouble: mins(14 * 60), calm: mins(22), rarer: 14 },
     // A week as most weeks are: what matters is that nothing happens that should not.
-    Pace { name: "quiet_week", trouble: mins(7 * 24 * 60), calm: mins(11), rarer: 100 },
+    Pace { name: "quiet_week", trouble: mins(7 * 24 * 60), calm: mins(22), rarer: 100 },
 ];
 
 /// What is built where.

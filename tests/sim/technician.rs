@@ -7,8 +7,8 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::{OutputKind, OutputSpec};
-use twind::twin::{Author, Machine, TwinRecord};
-use twind::units::{BootId, Permille};
+use twind::twin::{Author, ClockSanity, Machine, TwinRecord};
+use twind::units::{BootId, Permille, UnixSeconds};
 
 /// How long overrides last: a try, a repair, a night, and the longest that is taken.
 const LASTS: &[(Duration, Duration)] = &[
@@ -80,8 +80,8 @@ impl World {
 
     /// What a process that starts knows of its machine, as `service::SystemClock` tells it.
     pub(crate) fn machine(&self, record: Option<&TwinRecord>) -> Machine {
-        let known = record.map_or(0, |record| record.known_time.0);
-        let wall = Some(self.wall()).filter(|wall| self.has_wall && wall.0 >= known);
-        Machine { boot: Some(BootId(self.boots)), wall: wall.map(|wall| (wall, self.boot())) }
+        let known = record.map_or(UnixSeconds(0), |record| record.known_time);
+        let is_believed = ClockSanity::after(known).judge(self.dated()).is_ok();
+        Machine { boot: Some(BootId(self.boots)), wall: is_believed.then_some(self.dated()) }
     }
 }

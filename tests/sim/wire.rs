@@ -45,6 +45,11 @@ impl World {
         if self.net.half_open {
             return Ok(());
         }
+        if self.hub.mute {
+            self.say(|| "the hub says nothing".into());
+            self.oracle.handle_lost_exchange(self.now, &self.net);
+            return Ok(());
+        }
         let Some(answer) = self.hub.answer(request) else { return Ok(()) };
         self.say(|| format!("hub answers {}", answer.status));
         self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
@@ -90,33 +95,11 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let (now, at, wall) = (self.boot(), self.now, self.wall());
+        let (now, at) = (self.boot(), self.now);
         self.with_engine(|engine, oracle| {
-            if matches!(event, HubEvent::Twin { .. } | HubEvent::ReportedAck { .. }) {
-                oracle.handle_contact(wall);
-                engine.handle_contact(now, wall);
-            }
-            oracle.handle_delivery(at, &event, engine);
+            oracle.handle_delivery(at, now, &event, engine);
             engine.handle_hub(now, event);
         })
-    }
-
-    pub(crate) fn dial(&mut self) -> Result<(), String> {
-        if self.engine.is_none() || self.net.up {
-            return Ok(());
-        }
-        if self.now < self.hub.closed_until && !self.calm {
-            let wait = self.net.next_dial(true);
-            self.plan(self.now + wait, Event::Dial);
-            return Ok(());
-        }
-        self.net.connect();
-        let (connection, cut) = (self.net.connection, self.net.until_cut());
-        self.say(|| format!("connection {connection} is up"));
-        self.plan(self.now + cut, Event::Cut(connection));
-        self.oracle.handle_up(self.now, self.hub.generation());
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Up))
     }
 
     pub(crate) fn cut(&mut self, connection: u64) -> Result<(), String> {
@@ -211,7 +194,7 @@ impl World {
         let wait = self.sampling.wait(self.call_every);
         self.plan(self.now + wait, Event::Call);
         let name = *self.sampling.pick(&["resync", "status", "reboot"]);
-        if !self.net.up || self.net.closing || self.net.half_open {
+        if !self.net.up || self.net.closing || self.net.half_open || self.hub.mute {
             return Ok(());
         }
         let (now, rid) = (self.boot(), self.calls.to_string());
@@ -237,10 +220,10 @@ impl World {
         if !self.net.up || self.net.closing {
             return;
         }
-        if unsaid {
+        if unsaid || self.hub.mute {
             self.oracle.handle_lost_notification(self.now, &self.net);
         }
-        let Some(notification) = notification else { return };
+        let Some(notification) = notification.filter(|_| !self.hub.mute) else { return };
         let (fate, again) = self.net.notify(self.now);
         let connection = self.net.connection;
         match fate {

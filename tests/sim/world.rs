@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use twind::control::{Reading, SensorId};
 use twind::engine::{Carry, Engine, Notice};
 use twind::service::{Outbox, pump};
-use twind::twin::{HubEvent, HubRequest};
-use twind::units::{BootTime, Permille, UnixSeconds};
+use twind::twin::{ClockSanity, HubEvent, HubRequest};
+use twind::units::{BootTime, Permille};
 
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) has_wall: bool,
     /// By how much the wall clock is wrong.
     pub(crate) wall_off_secs: i64,
+    /// What the process knows of it.
+    pub(crate) sanity: ClockSanity,
     pub(crate) planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
@@ -153,6 +155,8 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) chance: Rng,
+    /// Of what other firmware leaves behind, and of hubs that refuse everything.
+    pub(crate) strangeness: Rng,
     pub(crate) sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
@@ -186,6 +190,7 @@ impl World {
             boots: 1,
             has_wall: true,
             wall_off_secs: 0,
+            sanity: ClockSanity::default(),
             planned: BTreeMap::new(),
             sequence: 0,
             engine: None,
@@ -198,7 +203,7 @@ impl World {
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
             log: Log::new(Rng::of(seed, "log"), rarer),
-            back_end: BackEnd::new(Rng::of(seed, "back end")),
+            back_end: BackEnd::new(Rng::of(seed, "back end"), Rng::of(seed, "foreign")),
             technician: Technician::new(Rng::of(seed, "technician"), rarer),
             oracle: Oracle::new(&site),
             trace: Trace::new(traced),
@@ -208,6 +213,7 @@ impl World {
             call_every: rarer * CALL_EVERY,
             calls: 0,
             chance,
+            strangeness: Rng::of(seed, "strangeness"),
             calm: false,
             requests: Requests::default(),
             steps: 0,
@@ -229,11 +235,6 @@ impl World {
     /// The machine's own clock.
     pub(crate) fn boot(&self) -> BootTime {
         BootTime::from_boot(self.now.saturating_sub(self.booted))
-    }
-
-    /// What the machine's wall clock shows, which is anything.
-    pub(crate) fn wall(&self) -> UnixSeconds {
-        UnixSeconds((self.now.as_secs() + 1_800_000_000).saturating_add_signed(self.wall_off_secs))
     }
 
     pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
@@ -371,6 +372,7 @@ impl World {
         self.say(|| format!("the process starts from desired version {version}"));
         let now = self.boot();
         let machine = self.machine(record.as_ref());
+        self.recall_time(record.as_ref());
         let start = Start {
             at: self.now,
             booted: self.booted,
@@ -379,7 +381,8 @@ impl World {
             wall: machine.wall.map(|(wall, _)| wall),
             handed: self.take_over(),
         };
-        self.oracle.handle_start(now, &start, &self.hub, &self.disk, &self.plant.drives)?;
+        let (hub, disk, drives) = (&self.hub, &self.disk, &self.plant.drives);
+        self.oracle.handle_start(now, &start, machine.wall, hub, disk, drives)?;
         let mut carry = Carry::at_start(machine);
         if let Some(handed) = &start.handed {
             carry.hand_over();
@@ -390,7 +393,7 @@ impl World {
             }
         }
         let engine = Engine::new(now, self.site.spec.clone(), record.clone(), carry);
-        self.oracle.check_start(&start, &engine)?;
+        self.oracle.check_start(&start, now, &engine)?;
         self.engine = Some(engine);
         self.with_engine(|engine, _| engine.handle_timeout(now))?;
         self.tell_closed_disk()?;

@@ -3,7 +3,11 @@
 //! Own code, because the protocol is no longer than this page and the library for it would bring sixty crates. Both
 //! ends use it: the daemon, and the commands that talk to it. Deliberately absent: sockets, and what is said.
 
+use crate::twin::json;
 use serde_json::{Map, Value, json};
+
+/// Objects around a half of the twin in the answer to `GetTwin`.
+const TWIN_ABOVE: usize = 3;
 
 /// The longest message that the daemon reads.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -108,7 +112,7 @@ pub fn write_reply(reply: &Reply) -> Vec<u8> {
 
 /// Reads the answer to a call; `None` if it is none.
 pub fn read_reply(message: &[u8]) -> Option<Reply> {
-    let mut fields: Map<String, Value> = serde_json::from_slice(message).ok()?;
+    let mut fields = json::read(message, TWIN_ABOVE).ok()?;
     let parameters = fields.remove("parameters").unwrap_or_else(|| json!({}));
     match fields.remove("error") {
         None => Some(Ok(parameters)),
@@ -118,7 +122,7 @@ pub fn read_reply(message: &[u8]) -> Option<Reply> {
 }
 
 fn end(message: &Value) -> Vec<u8> {
-    let mut bytes = message.to_string().into_bytes();
+    let mut bytes = json::write(message).into_bytes();
     bytes.push(0);
     bytes
 }

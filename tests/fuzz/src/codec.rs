@@ -3,6 +3,7 @@
 use super::assert_fit_for_a_log;
 use serde_json::{Map, Value, json};
 use twind::hub::codec::{self, CodecFault, PAYLOAD_BYTES_MAX, Twin};
+use twind::twin::json;
 use twind::twin::{Section, Version};
 
 /// See the module.
@@ -16,7 +17,7 @@ pub fn run(bytes: &[u8]) {
             Ok((version, patch)) => {
                 let mut body = patch.as_object().clone();
                 body.insert("$version".to_owned(), json!(version.0));
-                let body = Value::Object(body).to_string();
+                let body = json::write(&body);
                 if body.len() <= PAYLOAD_BYTES_MAX {
                     assert_eq!(
                         codec::read_desired(body.as_bytes(), None),
@@ -50,11 +51,10 @@ fn assert_comes_again(twin: &Twin) {
         object.insert("$version".to_owned(), json!(version));
         object
     };
-    let body = json!({
+    let body = json::write(&json!({
         "desired": with_version(&twin.desired, twin.desired_version.0),
         "reported": with_version(&twin.reported, 1),
-    })
-    .to_string();
+    }));
     if body.len() <= PAYLOAD_BYTES_MAX {
         assert_eq!(codec::read_twin(body.as_bytes()).as_ref(), Ok(twin), "written and read again: {body}");
     }

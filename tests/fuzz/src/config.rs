@@ -31,6 +31,7 @@ pub fn run(bytes: &[u8]) {
     let local =
         local.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for others: {faults}"));
     assert_eq!((&local.state_dir, Some(&local.socket)), (&settings.state_dir, settings.socket.as_ref()));
+    assert_eq!(local.look_socket, settings.look_socket);
     assert_eq!(local.identity, Some(settings.hub.identity()));
     assert_starts(settings);
 }

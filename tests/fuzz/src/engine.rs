@@ -268,7 +268,7 @@ impl World {
                 assert!(self.report.is_none(), "two reports under way");
                 assert!(codec::write_patch(&patch).is_ok_and(|bytes| !bytes.is_empty()));
                 let patch = patch.as_object().clone();
-                let reported = Section::from_object(merge::merged(&self.reported, &patch));
+                let reported = Section::within_limits(merge::merged(&self.reported, &patch));
                 assert!(reported.is_ok(), "the hub would refuse {patch:?}: {reported:?}");
                 self.report = Some((rid, patch));
             }

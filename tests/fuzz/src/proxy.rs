@@ -17,7 +17,7 @@ pub fn run(bytes: &[u8]) {
     let is_http = bytes.starts_with(b"HTTP/1.0 ") || bytes.starts_with(b"HTTP/1.1 ");
     match plain {
         Ok(()) => assert!(is_http && bytes[9] == b'2', "a connection by {bytes:?}"),
-        Err(ProxyFault::Status(status)) => {
+        Err(ProxyFault::Status(status, _)) => {
             assert!((100..=999).contains(&status) && !(200..=299).contains(&status), "{status}");
             assert!(is_http);
         }

@@ -14,8 +14,6 @@ use twind::units::BootTime;
 
 const POLICY: SyncPolicy =
     SyncPolicy { request_timeout: Duration::from_secs(10), refresh_interval: Duration::from_secs(600) };
-/// Of notifications during a fetch, so many are held (the product's own number, which it does not tell).
-const HELD_MAX: usize = 64;
 /// A longer schedule says nothing new.
 const STEPS_MAX: usize = 150;
 
@@ -83,7 +81,7 @@ fn section(object: Object) -> Section {
 }
 
 fn patch(object: Object) -> Patch {
-    Patch::from_object(object).unwrap_or_else(|fault| unreachable!("{fault}"))
+    Patch::from_object(object)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,8 +107,8 @@ struct Model {
     desired: Object,
     version: Version,
     acknowledged: Object,
-    held: Vec<(Version, Object)>,
-    overflow: bool,
+    /// The highest version notified during a fetch.
+    notified: Version,
     in_flight: Option<(u64, Object)>,
     change: Option<DesiredChange>,
     last_rid: u64,
@@ -124,8 +122,7 @@ impl Model {
             desired: desired.as_object().clone(),
             version,
             acknowledged: Object::new(),
-            held: Vec::new(),
-            overflow: false,
+            notified: Version(0),
             in_flight: None,
             change: None,
             last_rid: 0,
@@ -150,8 +147,7 @@ impl Model {
     fn delta(&mut self, version: Version, change: Object) {
         match self.phase {
             Phase::Offline | Phase::Resting => {}
-            Phase::Fetching(_) if self.held.len() < HELD_MAX => self.held.push((version, change)),
-            Phase::Fetching(_) => self.overflow = true,
+            Phase::Fetching(_) => self.notified = self.notified.max(version),
             Phase::Synced if version <= self.version => {}
             Phase::Synced if version == self.version.next() && !change.is_empty() => {
                 let merged = merge::merged(&self.desired, &change);
@@ -164,22 +160,17 @@ impl Model {
     /// Which id it gets is seen when it goes out.
     fn expect_fetch(&mut self) {
         (self.phase, self.fetch) = (Phase::Fetching(0), Fetch::Must);
-        self.held.clear();
-        self.overflow = false;
+        self.notified = Version(0);
     }
 
     fn twin(&mut self, rid: u64, desired: Object, version: Version, reported: Object) {
         if self.phase != Phase::Fetching(rid) {
             return;
         }
-        let (held, overflow) = (core::mem::take(&mut self.held), self.overflow);
         self.phase = Phase::Synced;
         self.acknowledged = reported;
         self.adopt(desired, version);
-        for (version, change) in held {
-            self.delta(version, change);
-        }
-        if overflow && self.phase == Phase::Synced {
+        if self.notified > version {
             self.expect_fetch();
         }
     }
@@ -238,7 +229,7 @@ impl World {
             8 => {
                 let what = tape.next();
                 let rid = self.rid(tape, what.is_multiple_of(2));
-                let status = [400, 408, 412, 413, 429, 500, 503, 599][usize::from(what / 2 % 8)];
+                let status = [400, 401, 404, 413, 429, 500, 503, 412][usize::from(what / 2 % 8)];
                 let retry_after = (what >= 128).then(|| Duration::from_secs(u64::from(what)));
                 self.hub(HubEvent::Rejected { rid, status, message: "no".into(), retry_after });
             }
@@ -344,7 +335,7 @@ impl World {
                 HubRequest::GetTwin { rid } => {
                     assert!(self.model.fetch != Fetch::No, "a fetch that nothing asked for");
                     self.assert_new(rid);
-                    // What is held for a fetch that had to be stays.
+                    // What was notified since a fetch had to be stays.
                     if self.model.fetch == Fetch::May {
                         self.model.expect_fetch();
                     }

@@ -144,12 +144,15 @@ impl Shared {
         };
         let lost = match fault {
             Some(Answer::Close) => return Err(CloseReason::Kicked),
-            Some(Answer::Ignored | Answer::Lost | Answer::ServeThenClose) => true,
+            Some(Answer::Ignored | Answer::Flooded(..) | Answer::Lost | Answer::ServeThenClose) => true,
             _ => false,
         };
         self.log.push(&id, Event::TwinGet { rid: rid.to_owned(), status: (!lost).then_some(status) });
         if fault == Some(Answer::ServeThenClose) {
             return Err(CloseReason::Kicked);
+        }
+        if let Some(Answer::Flooded(count, bytes)) = fault {
+            return flood(device, count, bytes);
         }
         if lost {
             return Ok(());
@@ -171,7 +174,7 @@ impl Shared {
         let fault = self.faults.take_reported();
         let (status, body, version) = match &fault {
             Some(Answer::Close) => return Err(CloseReason::Kicked),
-            Some(Answer::Ignored) => {
+            Some(Answer::Ignored | Answer::Flooded(..)) => {
                 self.log.push(&id, Event::Reported { patch, status: None, version: None });
                 return Ok(());
             }
@@ -254,6 +257,25 @@ impl Shared {
             link.send(Outgoing { event, delay: Duration::ZERO, ..Packet::Publish(publish).into() });
         }
     }
+}
+
+/// Notifications that no back end asked for, each of its own version.
+fn flood(device: &mut Device, count: u32, bytes: usize) -> Outcome {
+    let mut body = String::from("{");
+    for number in 0.. {
+        let entry = format!("\"k{number}\":{{}}");
+        if body.len() + entry.len() + 2 > bytes {
+            break;
+        }
+        body.push_str(if number == 0 { "" } else { "," });
+        body.push_str(&entry);
+    }
+    body.push('}');
+    let version = device.twin.desired().version();
+    (1..=u64::from(count)).try_for_each(|number| {
+        let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={}", version + number);
+        send(device, Packet::Publish(Publish::new(topic, QoS::AtMostOnce, body.as_str())))
+    })
 }
 
 /// A document as devices get it.

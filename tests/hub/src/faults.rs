@@ -28,6 +28,9 @@ pub enum Answer {
     Raw(u16, Vec<u8>),
     /// Nothing is applied and nothing answered.
     Ignored,
+    /// Nothing is applied and nothing answered; instead so many notifications come, of so many bytes each, which hold
+    /// nothing but empty objects.
+    Flooded(u32, usize),
     /// The request is served, and its answer lost.
     Lost,
     /// The connection is closed before the request is served.

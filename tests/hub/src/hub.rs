@@ -125,6 +125,12 @@ impl Hub {
         self.shared.with_device(id, |device| Ok(device.twin.reported().device_view()))
     }
 
+    /// Patches the reported properties as other firmware of this device may have done. Returns the new version.
+    pub fn update_reported(&self, id: &str, patch: &Value) -> Result<u64, ServiceError> {
+        let rules = self.behaviour().twin;
+        self.shared.with_device(id, |device| Ok(device.twin.report(patch, None, rules, "before")?))
+    }
+
     /// Patches the twin as a back end would: `{"properties":{"desired":{..}},"tags":{..}}`. Returns the whole twin.
     pub fn update_twin(&self, id: &str, body: &Value) -> Result<Value, ServiceError> {
         self.shared.write_twin(id, body, Write::Patch, &Precondition::Any)

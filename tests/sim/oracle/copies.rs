@@ -6,6 +6,7 @@
 use super::meaning::Meaning;
 use super::{Kind, Scene};
 use crate::disk::Disk;
+use crate::foreign::NAMES;
 use crate::hub::Hub;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -117,6 +118,30 @@ impl Copies {
         let meanings = self.meanings.entry((self.generation, version.0)).or_default();
         if !meanings.contains(&self.meaning) {
             meanings.push(self.meaning.clone());
+        }
+        Ok(())
+    }
+
+    /// All of it is told, and nothing is left of other firmware.
+    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+        let (reported, desired) = (hub.reported(), hub.twin.desired().values());
+        self.meaning.is_told_by(reported).map_err(|fault| format!("in the end {fault}"))?;
+        if reported.get("firmwareVersion") != Some(&Value::from("1.2.1"))
+            || reported.get("lastPatchReceivedId") != desired.get("patchId")
+        {
+            return Err("in the end firmware version and patch id are not told".into());
+        }
+        let named = reported.get("notMapped").and_then(Value::as_array);
+        for name in NAMES {
+            if reported.contains_key(name) {
+                return Err(format!("in the end {name:?} of other firmware is still reported"));
+            }
+            let is_named = named.is_some_and(|names| names.iter().any(|named| named == name));
+            if desired.contains_key(name) != is_named {
+                return Err(format!(
+                    "in the end {name:?} is desired, or not, and told as not mapped: {is_named}"
+                ));
+            }
         }
         Ok(())
     }

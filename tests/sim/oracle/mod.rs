@@ -11,13 +11,18 @@
 //! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
 //! 9. Nothing is logged at ERROR that the world did not cause.
 //! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
-//! 11. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
-//! 12. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
-//! 13. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
+//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
+//! 12. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
+//! 13. What decides each output stands in the history, and what stood there once stays as it was.
+//! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
+//! 15. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
+//! 16. A wall clock that was wrong once is forgotten.
+//! 17. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
 
+mod clock;
 mod copies;
 mod fan;
 mod hands;
@@ -27,6 +32,8 @@ mod meaning;
 mod rank;
 mod room;
 mod shape;
+mod silence;
+mod told;
 mod traffic;
 
 use crate::disk::Disk;
@@ -34,6 +41,7 @@ use crate::hub::{Answer, Hub};
 use crate::net::Net;
 use crate::plant::{Plant, Thermometer};
 use crate::presets::{Site, secs};
+use clock::Clocks;
 use copies::Copies;
 use core::time::Duration;
 use hands::Hands;
@@ -43,11 +51,13 @@ use log::LogJudge;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
+use silence::{Silences, first_row, is_word};
+use told::Told;
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
 use twind::engine::{Engine, EngineSpec, Notice};
 use twind::service::Next;
-use twind::twin::{HubEvent, HubRequest};
+use twind::twin::{Dated, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
 /// A control step comes at least this often; only then an output follows what came without one.
@@ -86,12 +96,13 @@ pub(crate) struct Oracle {
     hands: Hands,
     shapes: Shapes,
     room: RoomJudge,
+    told: Told,
     traffic: Traffic,
     log: LogJudge,
-    /// Word came from the hub, or it fell silent: outputs may lag by a step.
+    /// The configuration was read again: outputs may lag by a step.
     lenient_until: Duration,
-    /// The latest time by the wall that the device was ever told.
-    latest_wall: UnixSeconds,
+    silences: Silences,
+    clocks: Clocks,
 }
 
 impl Oracle {
@@ -105,10 +116,12 @@ impl Oracle {
             hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
+            told: Told::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
             lenient_until: Duration::ZERO,
-            latest_wall: UnixSeconds(0),
+            silences: Silences::default(),
+            clocks: Clocks::default(),
             spec: spec.clone(),
         }
     }
@@ -117,16 +130,16 @@ impl Oracle {
         &mut self,
         now: BootTime,
         start: &Start<'_>,
+        believed: Option<Dated>,
         hub: &Hub,
         disk: &Disk,
         drives: &[u16],
     ) -> Result<(), String> {
         self.keeping.restart(start.at, disk);
-        if start.record.is_some_and(|record| record.known_time > self.latest_wall) {
-            return Err("started with a time that it never was".into());
-        }
+        let known = start.record.map_or(UnixSeconds(0), |record| record.known_time);
+        self.clocks.start(known, believed)?;
         self.copies.handle_start(start.record, hub)?;
-        self.judge.restart(start.at, now);
+        self.judge.restart(now);
         self.shapes.restart(start.at, drives, start.is_same_boot);
         if let Some(handed) = &start.handed {
             self.judge.hand_over(handed);
@@ -134,12 +147,19 @@ impl Oracle {
         }
         self.room.restart();
         self.log.restart();
+        self.told.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
 
     /// The process was made from its record.
-    pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Engine) -> Result<(), String> {
+    pub(crate) fn check_start(
+        &mut self,
+        start: &Start<'_>,
+        now: BootTime,
+        engine: &Engine,
+    ) -> Result<(), String> {
+        self.silences.check_start(start, now, &self.spec, engine)?;
         self.hands.check_start(start, engine)
     }
 
@@ -150,6 +170,7 @@ impl Oracle {
     /// The process is gone without a word. Whoever found it so drove the outputs to this, if there is power.
     pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk, drives: &[u16]) {
         self.hands.end(at, disk, false);
+        self.clocks.end(at, disk);
         self.shapes.handle_crash_rows(at, drives);
     }
 
@@ -167,13 +188,30 @@ impl Oracle {
     pub(crate) fn handle_up(&mut self, now: Duration, generation: usize) {
         self.copies.handle_up(generation);
         self.traffic.handle_up(now);
-        self.judge.silent_since = None;
-        self.lenient_until = now + STEP;
     }
 
     pub(crate) fn handle_down(&mut self, now: Duration) {
         self.traffic.handle_down(now);
-        self.judge.silent_since = Some(now);
+    }
+
+    /// The wall clock is not believed, rightly or not.
+    pub(crate) fn handle_doubt(&mut self, now: Duration, is_right: bool) -> Result<(), String> {
+        self.clocks.doubt(now, is_right)
+    }
+
+    /// A token is dated so.
+    pub(crate) fn handle_token(&self, wall: UnixSeconds) -> Result<(), String> {
+        Clocks::token(wall)
+    }
+
+    /// The hub took a token that the right clock dated, or a wrong one.
+    pub(crate) fn handle_taken(&mut self, is_right: bool) {
+        self.clocks.take(is_right);
+    }
+
+    /// From now on the device goes by this time.
+    pub(crate) fn handle_dated(&mut self, dated: Dated) {
+        self.clocks.date(dated);
     }
 
     pub(crate) fn handle_edit(&mut self, now: Duration) {
@@ -194,12 +232,17 @@ impl Oracle {
         self.traffic.handle_call(rid, name);
     }
 
-    /// The device learns the time by the wall at a contact with the hub.
-    pub(crate) fn handle_contact(&mut self, wall: UnixSeconds) {
-        self.latest_wall = self.latest_wall.max(wall);
-    }
-
-    pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
+    pub(crate) fn handle_delivery(
+        &mut self,
+        now: Duration,
+        boot: BootTime,
+        event: &HubEvent,
+        engine: &Engine,
+    ) {
+        if is_word(event) {
+            self.silences.hear(now);
+            self.clocks.hear(now, boot);
+        }
         self.traffic.handle_delivery(now, event, engine);
     }
 
@@ -218,7 +261,8 @@ impl Oracle {
         net: &Net,
         disk: &Disk,
     ) -> Result<(), String> {
-        self.traffic.handle_request(now, request, net, disk)
+        let asks = first_row(&self.spec).is_some_and(|row| self.silences.lasts(now) >= row / 4);
+        self.traffic.handle_request(now, request, asks, net, disk)
     }
 
     /// The hub took a request, or refused it.
@@ -299,6 +343,8 @@ impl Oracle {
         self.copies.keep(disk);
         self.hands.keep(now, disk);
         self.hands.end(now, disk, true);
+        self.silences.keep(now, disk);
+        self.clocks.end(now, disk);
     }
 
     /// After a hand-over every output is as it was.
@@ -315,7 +361,12 @@ impl Oracle {
         }
     }
 
-    /// Was a part of a report refused for good since the engine was made?
+    /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
+    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub)
+    }
+
+    /// Was a part of a report refused since the engine was made?
     pub(crate) fn is_part_refused(&self) -> bool {
         self.traffic.set_aside
     }
@@ -344,18 +395,21 @@ impl Oracle {
         }
         self.copies.look(scene)?;
         self.hands.keep(at, scene.disk);
+        self.silences.keep(at, scene.disk);
         self.shapes.take(at, plant)?;
-        let verdicts = self.judge.verdicts(at, now, &self.copies.meaning, self.hands.at(at));
+        let silence = self.silences.lasts(at);
+        let verdicts = self.judge.verdicts(silence, now, &self.copies.meaning, self.hands.at(at));
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
+        self.told.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
         self.keeping.look(at, scene.disk)?;
-        self.traffic.look(scene, has_temperature, &self.keeping)
+        self.traffic.look(scene, has_temperature, silence, &self.keeping)
     }
 
     fn check_causes(

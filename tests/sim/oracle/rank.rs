@@ -68,7 +68,6 @@ pub(crate) struct Judge {
     overheated: bool,
     /// What the process before had its outputs driven to when it handed them over.
     handed: Vec<Option<u16>>,
-    pub(crate) silent_since: Option<Duration>,
 }
 
 impl Judge {
@@ -80,15 +79,14 @@ impl Judge {
             demanded: vec![false; spec.outputs.len()],
             overheated: false,
             handed: vec![None; spec.outputs.len()],
-            silent_since: Some(Duration::ZERO),
             spec: spec.clone(),
         }
     }
 
     /// A new process knows nothing.
-    pub(crate) fn restart(&mut self, now: Duration, boot: BootTime) {
+    pub(crate) fn restart(&mut self, boot: BootTime) {
         let spec = self.spec.clone();
-        *self = Self { since: boot, silent_since: Some(now), ..Self::new(&spec) };
+        *self = Self { since: boot, ..Self::new(&spec) };
     }
 
     /// The new process goes on with these drives until a sensor speaks.
@@ -144,7 +142,7 @@ impl Judge {
     /// Every output's rank and target.
     pub(crate) fn verdicts(
         &mut self,
-        now: Duration,
+        silence: Duration,
         boot: BootTime,
         meaning: &Meaning,
         hands: &BTreeMap<usize, (u16, Duration)>,
@@ -153,7 +151,6 @@ impl Judge {
         let starts = valid.is_empty() && self.starts(boot);
         let fault = valid.is_empty() && !starts;
         let demands = self.demands(&valid, meaning);
-        let silence = self.silent_since.map(|since| now.saturating_sub(since));
         let verdict = |(index, demand): (usize, &Option<u16>)| {
             let when = &self.spec.outputs[index].when;
             let row = |rank, row| {
@@ -167,8 +164,7 @@ impl Judge {
             let demand = demand.or(self.handed[index].filter(|_| starts));
             let overheat = when.overheat.filter(|_| self.overheated);
             let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
-            let silent =
-                when.hub_silent.filter(|(after, _)| silence.is_some_and(|silence| silence >= *after));
+            let silent = when.hub_silent.filter(|(after, _)| silence >= *after);
             overheat
                 .and_then(|drive| row(Rank::Overheat, drive))
                 .or_else(|| row(Rank::SensorFault, sensor_fault?))

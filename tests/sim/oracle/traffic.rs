@@ -6,6 +6,7 @@
 
 use super::Scene;
 use super::keeping::Keeping;
+use super::silence::first_row;
 use crate::disk::Disk;
 use crate::hub::Answer;
 use crate::net::Net;
@@ -16,8 +17,6 @@ use std::collections::VecDeque;
 use twind::engine::{Engine, EngineSpec};
 use twind::twin::{HubEvent, HubRequest, Patch};
 
-/// Notifications that a fetch may hold; more cost one fetch more.
-const HELD_MAX: usize = 64;
 /// More wake-ups in a second than slewing outputs take is a busy loop.
 const WAKES_PER_SECOND: usize = 45;
 /// The device tries again to keep a record that could not be kept after this.
@@ -41,7 +40,8 @@ pub(crate) struct Traffic {
     fetches_due: u32,
     reconnects_due: bool,
     fetching: Option<u64>,
-    held: usize,
+    /// The highest version notified during a fetch.
+    notified: u64,
     fetched_at: Option<Duration>,
     in_flight: Option<u64>,
     last_rid: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Traffic {
     edited_at: Duration,
     fetch_excused_until: Duration,
     report_excused_until: Duration,
-    /// The hub refused a report for good: in this life of the engine parts of it may stay away.
+    /// The hub refused a report with 400: in this life of the engine parts of it may stay away for an hour.
     pub(crate) set_aside: bool,
     /// The last version that was in a report that was refused so.
     refused: Option<u64>,
@@ -80,7 +80,7 @@ impl Traffic {
             fetches_due: 0,
             reconnects_due: false,
             fetching: None,
-            held: 0,
+            notified: 0,
             fetched_at: None,
             in_flight: None,
             last_rid: 0,
@@ -258,15 +258,13 @@ impl Traffic {
             }
         }
         match event {
-            HubEvent::Twin { rid, .. } if self.fetching == Some(*rid) => {
+            HubEvent::Twin { rid, desired_version, .. } if self.fetching == Some(*rid) => {
                 self.fetching = None;
                 self.set_aside &= !core::mem::take(&mut self.reloaded);
                 self.fetched_at = Some(now);
                 self.refusals = 0;
-                if self.held > HELD_MAX {
-                    self.fetches_due += 1;
-                }
-                self.held = 0;
+                // What was notified meanwhile is not in the answer.
+                self.fetches_due += u32::from(self.notified > desired_version.0);
                 self.disturb(now);
             }
             HubEvent::ReportedAck { rid } | HubEvent::Rejected { rid, .. }
@@ -279,10 +277,11 @@ impl Traffic {
             }
             HubEvent::Rejected { rid, .. } if self.fetching == Some(*rid) => self.fetching = None,
             HubEvent::DesiredDelta { version, patch } => {
-                self.held += usize::from(self.fetching.is_some());
+                if self.fetching.is_some() {
+                    self.notified = self.notified.max(version.0);
+                }
                 self.disturb(now);
-                if patch.is_empty() && (self.fetching.is_some() || *version > engine.sync().desired_version())
-                {
+                if patch.is_empty() && self.fetching.is_none() && *version > engine.sync().desired_version() {
                     self.fetches_due += 1;
                 }
             }
@@ -295,6 +294,7 @@ impl Traffic {
         &mut self,
         now: Duration,
         request: &HubRequest,
+        asks: bool,
         net: &Net,
         disk: &Disk,
     ) -> Result<(), String> {
@@ -305,13 +305,13 @@ impl Traffic {
                     return Err("the twin is fetched before the hub wants to be asked again".into());
                 }
                 self.fetching = Some(*rid);
-                self.held = 0;
+                self.notified = 0;
                 let refreshes = self.fetched_at.is_some_and(|at| now >= at + self.spec.sync.refresh_interval);
-                if self.fetches_due == 0 && !refreshes {
+                if self.fetches_due == 0 && !refreshes && !asks {
                     return Err("the twin is fetched for no reason".into());
                 }
                 if !refreshes {
-                    self.fetches_due -= 1;
+                    self.fetches_due = self.fetches_due.saturating_sub(1);
                 }
                 Ok(())
             }
@@ -400,11 +400,18 @@ impl Traffic {
         &mut self,
         scene: &Scene<'_>,
         has_temperature: bool,
+        silence: Duration,
         keeping: &Keeping,
     ) -> Result<(), String> {
         let Scene { at: now, engine, hub, net, disk, .. } = *scene;
-        let (Some(up), false) = (self.up_since, net.half_open || net.closing || hub.throttling && !hub.calm)
-        else {
+        let waits = self.fetching.is_some() || self.in_flight.is_some() || !engine.sync().is_synced();
+        let excused = self.fetch_excused_until.max(self.report_excused_until).max(self.report_not_before);
+        let asked_at = first_row(&self.spec).map(|row| row / 4 + secs(1));
+        if !waits && now > excused + secs(1) && asked_at.is_some_and(|at| silence > at) {
+            return Err(format!("the hub has said nothing for {silence:?}, and is not asked"));
+        }
+        let is_away = net.half_open || net.closing || hub.mute || hub.throttling && !hub.calm;
+        let (Some(up), false) = (self.up_since, is_away) else {
             self.undisturbed_since = self.undisturbed_since.max(now);
             return Ok(());
         };

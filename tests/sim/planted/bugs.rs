@@ -16,9 +16,11 @@ pub(crate) struct Bug {
 }
 
 const SYNC: &str = "src/twin/sync.rs";
+const QUARANTINE: &str = "src/twin/quarantine.rs";
 const DOCUMENT: &str = "src/twin/document.rs";
 const ENGINE: &str = "src/engine.rs";
 const OUTPUTS: &str = "src/control/outputs.rs";
+const SILENCE: &str = "src/engine/silence.rs";
 const CLIMATE: &str = "src/control/climate.rs";
 const INTENT: &str = "src/control/intent.rs";
 const REPORT: &str = "src/report/mod.rs";
@@ -52,18 +54,11 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "                if version <= self.desired_version && !PLANTED {\n                    return;",
     },
     Bug {
-        name: "held-dropped",
+        name: "notified-forgotten",
         says: "what is notified while the twin is fetched is lost",
         file: SYNC,
-        from: "for (version, patch) in held {",
-        to: "for (version, patch) in held.into_iter().filter(|_| !PLANTED) {",
-    },
-    Bug {
-        name: "overflow-forgotten",
-        says: "the sixty-fifth notification during a fetch is lost",
-        file: SYNC,
-        from: "if overflow && self.is_synced() {",
-        to: "if overflow && self.is_synced() && !PLANTED {",
+        from: "if notified > version {",
+        to: "if notified > version && !PLANTED {",
     },
     Bug {
         name: "lower-version-ignored",
@@ -81,21 +76,68 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "throttled-is-refused",
-        says: "after throttling a value is never told again",
+        says: "a hub that wants to be left alone is asked again at once, part by part",
         file: SYNC,
-        from: "if status < 500 && !matches!(status, 408 | 412 | 429) {",
-        to: "if status < 500 && (PLANTED || !matches!(status, 408 | 412 | 429)) {",
+        from: "matches!(status, 400 | 413)",
+        to: "matches!(status, 400 | 413) || PLANTED && status == 429",
     },
     Bug {
         name: "refused-holds-up-all",
         says: "one value that the hub refuses keeps every other from being told",
         file: SYNC,
-        from: "if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+        from: "if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
         to: "if PLANTED {
                 self.report_not_before = now + REST_MAX;
                 return self.outgoing.touch_again(flight.touched);
             }
-            if let Some(property) = self.outgoing.handle_refused(&flight.patch) {",
+            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
+    },
+    Bug {
+        name: "refused-for-ever",
+        says: "what the hub refused for a minute is never told again",
+        file: QUARANTINE,
+        from: "is_aside(leaf).is_some_and(|aside| aside.due)",
+        to: "is_aside(leaf).is_some_and(|aside| aside.due && !PLANTED)",
+    },
+    Bug {
+        name: "forbidden-for-ever",
+        says: "a device that was forbidden to report for a minute never reports again",
+        file: SYNC,
+        from: "        self.report_not_before = now + retry_after;",
+        to: "        self.report_not_before = now + retry_after * if PLANTED && matches!(status, 401 | 403 | 404) { 10_000 } else { 1 };",
+    },
+    Bug {
+        name: "all-refused-is-waited-out",
+        says: "after a minute in which every report was refused the device is silent",
+        file: QUARANTINE,
+        from: ".filter(|_| doubt.due)",
+        to: ".filter(|_| doubt.due && !PLANTED)",
+    },
+    Bug {
+        name: "foreign-key-refused",
+        says: "one key with a # in the twin, and the device follows nothing any more",
+        file: DOCUMENT,
+        from: "        section.check_ceiling()?;",
+        to: "        section.check_ceiling()?;
+        if PLANTED {
+            limits::check_written(&section.0)?;
+        }",
+    },
+    Bug {
+        name: "foreign-number-rounded",
+        says: "a number beyond 64 bits is another after it passed through the device",
+        file: "src/twin/json.rs",
+        from: "    written.is_some() && decimal(token) == written",
+        to: "    written.is_some() && (PLANTED || decimal(token) == written)",
+    },
+    Bug {
+        name: "foreign-name-not-told",
+        says: "nobody hears that a property with an odd name means nothing here",
+        file: "src/report/plain.rs",
+        from: "                list(shown(key));",
+        to: "                if !PLANTED || is_writable_key(key) {
+                    list(shown(key));
+                }",
     },
     Bug {
         name: "no-refresh",
@@ -191,9 +233,58 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "silence-never-ends",
         says: "the hub is back, and its silence still rules",
-        file: ENGINE,
-        from: "            HubEvent::Up => None,",
-        to: "            HubEvent::Up if PLANTED => self.silent_since,\n            HubEvent::Up => None,",
+        file: SILENCE,
+        from: "        | HubEvent::ReportedAck { .. }\n        | HubEvent::Garbled { .. } => true,",
+        to: "        | HubEvent::ReportedAck { .. }\n        | HubEvent::Garbled { .. } => !PLANTED,",
+    },
+    Bug {
+        name: "mute-hub-not-noticed",
+        says: "a hub that takes connections and says nothing counts as there",
+        file: SILENCE,
+        from: "        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } => false,",
+        to: "        HubEvent::Up => PLANTED,\n        HubEvent::Down | HubEvent::Method { .. } => false,",
+    },
+    Bug {
+        name: "throttling-is-a-word",
+        says: "a hub that refuses everything for now counts as there",
+        file: SILENCE,
+        from: "*status != 429 && *status < 500,",
+        to: "PLANTED || *status != 429 && *status < 500,",
+    },
+    Bug {
+        name: "silent-hub-not-asked",
+        says: "on a quiet day the hub is taken to be silent",
+        file: SILENCE,
+        from: "        if lasts >= row / 4 &&",
+        to: "        if lasts >= row / if PLANTED { 1 } else { 4 } &&",
+    },
+    Bug {
+        name: "start-forgets-silence",
+        says: "a gateway that is started again and again never comes to its row",
+        file: "src/twin/silence.rs",
+        from: "Some(KeptSilence { lasts, open: false }) => lasts.saturating_add(passed),",
+        to: "Some(KeptSilence { lasts, open: false }) => if PLANTED { Duration::ZERO } else { lasts.saturating_add(passed) },",
+    },
+    Bug {
+        name: "old-silence-comes-back",
+        says: "a silence that is over is counted again after a crash",
+        file: SILENCE,
+        from: "            Some(_) => self.save.want(),\n",
+        to: "            Some(row) if PLANTED => self.save_by(now, now + row),\n            Some(_) => self.save.want(),\n",
+    },
+    Bug {
+        name: "known-time-only-grows",
+        says: "a clock that was wrong once keeps every start waiting",
+        file: SILENCE,
+        from: "            self.known_time = wall;",
+        to: "            self.known_time = if PLANTED { wall.max(self.known_time) } else { wall };",
+    },
+    Bug {
+        name: "taken-token-not-believed",
+        says: "a known time in the future is waited for again and again",
+        file: "src/twin/sanity.rs",
+        from: "self.accepted.map_or(self.known, |accepted| accepted.dated.0)",
+        to: "self.accepted.map_or(self.known, |accepted| if PLANTED { self.known.max(accepted.dated.0) } else { accepted.dated.0 })",
     },
     Bug {
         name: "reload-forgets-the-heat",
@@ -277,7 +368,7 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {",
         to: "if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault)
-        && !(PLANTED && situation.silent_since.is_some() && spec.when.hub_silent.is_some())
+        && !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
     {",
     },
     Bug {
@@ -476,5 +567,21 @@ pub(crate) const BUGS: &[Bug] = &[
         file: OUTPUTS,
         from: "(state.handed, state.turned_at) = (Some(drive), Some(now));",
         to: "(state.handed, state.turned_at) = (Some(drive), if PLANTED { None } else { Some(now) });",
+    },
+    Bug {
+        name: "silent-decision",
+        says: "nobody learns who decides now, because the fan stayed as it was",
+        file: "src/engine/decisions.rs",
+        from: "if self.actuations.iter().any(|order| order.output == output) {",
+        to: "if PLANTED || self.actuations.iter().any(|order| order.output == output) {",
+    },
+    Bug {
+        name: "history-rewritten",
+        says: "what the history said yesterday it does not say today",
+        file: "src/engine/trail.rs",
+        from: "        if !is_other && !has_moved {\n",
+        to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
+        row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);
+        if !is_other && !has_moved {\n",
     },
 ];

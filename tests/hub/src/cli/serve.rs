@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use twinhub::{Hub, Options, Running, StartError, clock};
+use twinhub::{Answer, Hub, Options, Running, StartError, Times, clock};
 
 /// Longer than any wait for an event matters.
 const LONG: Duration = Duration::from_secs(86_400);
+
+/// The size of a notification in a flood.
+const FLOOD_BYTES: usize = 250_000;
 
 /// Runs the stand-in hub.
 #[derive(Args)]
@@ -38,6 +41,9 @@ pub(crate) struct Serve {
     /// assigned to this hub as the device of the same id.
     #[arg(long, value_name = "ID")]
     enrol: Vec<String>,
+    /// The first request for a twin is not answered; instead so many notifications of 250 KB come.
+    #[arg(long, value_name = "COUNT")]
+    flood: Option<u32>,
 }
 
 impl Serve {
@@ -65,6 +71,9 @@ impl Serve {
         for id in &self.enrol {
             let key = running.enrol(id, id).primary;
             say(format_args!("registration {id} in scope {}:\n  {key}", running.id_scope()));
+        }
+        if let Some(count) = self.flood {
+            running.faults().answer_twin_get(Answer::Flooded(count, FLOOD_BYTES), Times::Next(1));
         }
         let printing = print_events(running.hub());
         tokio::select! {

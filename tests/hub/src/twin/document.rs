@@ -29,6 +29,18 @@ pub struct Rules {
     /// Whether a `$version` among the desired properties sent by the back end must be the current one. Default: it
     /// is ignored.
     pub check_desired_version: bool,
+    /// Whether keys, values and sizes have no limits: a service that raised them, or a hub of another kind. Default: no.
+    pub raised_limits: bool,
+}
+
+impl Rules {
+    fn check_values(self, section: &str, values: &Object) -> Result<(), TwinError> {
+        if self.raised_limits { Ok(()) } else { limits::check_values(section, values) }
+    }
+
+    fn check_size(self, section: &'static str, values: &Object, limit: usize) -> Result<(), TwinError> {
+        if self.raised_limits { Ok(()) } else { limits::check_size(section, values, limit) }
+    }
 }
 
 /// What the device is to be told.
@@ -127,9 +139,9 @@ impl Twin {
                 told
             }
             Wish::Values(patch) => {
-                limits::check_values("desired", &patch)?;
+                rules.check_values("desired", &patch)?;
                 next.desired.merge(&patch, now, true);
-                limits::check_size("desired", next.desired.values(), MAX_PROPERTIES_SIZE)?;
+                rules.check_size("desired", next.desired.values(), MAX_PROPERTIES_SIZE)?;
                 Some(patch)
             }
         };
@@ -145,12 +157,12 @@ impl Twin {
         let (tags, desired) = self.wishes(body, rules)?;
         let or_empty = |wish| if let Wish::Values(values) = wish { values } else { Map::new() };
         let (tags, desired) = (or_empty(tags), or_empty(desired));
-        limits::check_values("desired", &desired)?;
+        rules.check_values("desired", &desired)?;
         let mut next = self.clone();
         next.tags = Map::new();
         next.apply_tags(Wish::Values(tags))?;
         next.desired.replace(&desired, now, true);
-        limits::check_size("desired", next.desired.values(), MAX_PROPERTIES_SIZE)?;
+        rules.check_size("desired", next.desired.values(), MAX_PROPERTIES_SIZE)?;
         let told = with_nulls(self.desired.values(), next.desired.values());
         Ok(self.commit(next, Some(told)))
     }
@@ -165,14 +177,14 @@ impl Twin {
     ) -> Result<u64, TwinError> {
         let patch =
             patch.as_object().ok_or_else(|| TwinError::NotAnObject { what: "reported".to_owned() })?;
-        limits::check_values("reported", patch)?;
+        rules.check_values("reported", patch)?;
         let current = self.reported.version();
         if let Some(given) = base.filter(|given| *given != current) {
             return Err(TwinError::VersionMismatch { given, current });
         }
         let mut next = self.reported.clone();
         next.merge(patch, now, false);
-        limits::check_size("reported", next.values(), MAX_PROPERTIES_SIZE)?;
+        rules.check_size("reported", next.values(), MAX_PROPERTIES_SIZE)?;
         self.reported = next;
         if rules.reported_moves_etag {
             self.move_etag();

@@ -171,6 +171,18 @@ fn sections_take_their_full_size_and_not_a_byte_more() {
 }
 
 #[test]
+fn raised_limits_let_in_what_the_documented_ones_refuse() {
+    let odd = json!({ "build#": 1, "n": 1_u64 << 60, "list": [null], "note": "x".repeat(50_000) });
+    let raised = Rules { raised_limits: true, ..Rules::default() };
+    let mut twin = Twin::new("never");
+    assert!(twin.update(&desired(odd.clone()), Rules::default(), "t").is_err());
+    assert!(twin.report(&odd, None, Rules::default(), "t").is_err());
+    twin.update(&desired(odd.clone()), raised, "t").unwrap();
+    twin.report(&odd, None, raised, "t").unwrap();
+    assert_eq!(Value::Object(twin.reported().values().clone()), odd);
+}
+
+#[test]
 fn a_refused_half_of_an_update_leaves_the_other_half_undone() {
     let mut twin = with_desired(json!({ "a": 1 }));
     let before = twin.clone();

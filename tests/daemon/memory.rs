@@ -1,0 +1,120 @@
+//! Whatever arrives, memory has a ceiling: 16 MiB over what the daemon holds at rest.
+
+use crate::rig::{DEVICE, Daemon, Rig, eventually};
+use serde_json::json;
+use std::fs;
+use twinhub::{Answer, Event, Times};
+
+const CEILING_KIB: usize = 16 * 1024;
+const NOTIFICATIONS: u64 = 64;
+const NOTIFICATION_BYTES: usize = 250_000;
+
+/// A figure of `/proc/PID/status`, in KiB.
+fn memory_kib(daemon: &Daemon, name: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Forgets the peak of the start, and returns what is held at rest.
+fn rest(daemon: &Daemon) -> usize {
+    fs::write(format!("/proc/{}/clear_refs", daemon.id()), "5").unwrap();
+    memory_kib(daemon, "VmRSS")
+}
+
+/// A payload of so many bytes: `entry` again and again, with a number in it for `#`, between `begin` and `end`.
+fn payload(begin: &str, entry: &str, end: &str) -> String {
+    let mut text = begin.to_owned();
+    let mut number = 0;
+    while text.len() + end.len() < NOTIFICATION_BYTES {
+        text.push_str(&entry.replace('#', &number.to_string()));
+        number += 1;
+    }
+    text.truncate(text.trim_end_matches(',').len());
+    text + end
+}
+
+/// The hub does not answer a fetch, and meanwhile notifies of large changes, one after the other.
+fn flood(rig: &Rig, payload: &str) {
+    let hub = rig.hub.hub();
+    let after = hub.last_sequence();
+    hub.faults().answer_twin_get(Answer::Ignored, Times::Next(1));
+    assert!(hub.publish_raw(DEVICE, "$iothub/methods/POST/resync/?$rid=flood", "null"));
+    let asked = rig.wait_event(after, |event| matches!(event, Event::TwinGet { .. }));
+    let Event::TwinGet { rid, .. } = asked.event else { unreachable!() };
+    for version in 1000..1000 + NOTIFICATIONS {
+        let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
+        assert!(hub.publish_raw(DEVICE, &topic, payload));
+    }
+    // At last the answer: nothing of the flood is in it.
+    let twin = json!({ "desired": hub.desired(DEVICE).unwrap(), "reported": hub.reported(DEVICE).unwrap() });
+    let after = hub.last_sequence();
+    assert!(hub.publish_raw(DEVICE, &format!("$iothub/twin/res/200/?$rid={rid}"), twin.to_string()));
+    rig.wait_event(after, |event| matches!(event, Event::TwinGet { status: Some(200), .. }));
+}
+
+#[test]
+fn a_flood_of_large_notifications_during_a_fetch_stays_below_the_ceiling() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let resting = rest(&daemon);
+    for payload in [
+        payload("{", "\"k#\":{},", "}"),
+        payload("{\"a\":[", "[],", "]}"),
+        payload("{", "\"k#\":\"a text of some length, as people write it, and a little more\",", "}"),
+        payload("{\"a\":[", "#,", "]}"),
+        format!("{{\"a\":\"{}\"}}", "x".repeat(NOTIFICATION_BYTES)),
+        "\"not an object\"".repeat(NOTIFICATION_BYTES / 15),
+    ] {
+        flood(&rig, &payload);
+        let version = rig.desire(json!({ "patchId": payload.len() }));
+        rig.wait_reported("the next change", |told| told["desiredVersion"] == version);
+        let peak = memory_kib(&daemon, "VmHWM");
+        let begins: String = payload.chars().take(30).collect();
+        println!("{begins}: {resting} KiB at rest, {peak} at most, {} now", memory_kib(&daemon, "VmRSS"));
+        assert!(peak < resting + CEILING_KIB, "{begins}: {resting} KiB at rest, {peak} at most");
+    }
+}
+
+#[test]
+fn calls_with_large_arguments_and_topics_stay_below_the_ceiling() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let resting = rest(&daemon);
+    let argument = format!("{{\"a\":\"{}\"}}", "x".repeat(128 * 1024));
+    let name = "n".repeat(60_000);
+    for call in 0..200 {
+        let topic = format!("$iothub/methods/POST/status/?$rid=c{call}");
+        assert!(rig.hub.hub().publish_raw(DEVICE, &topic, argument.as_str()));
+        let topic = format!("$iothub/methods/POST/{name}/?$rid=n{call}");
+        assert!(rig.hub.hub().publish_raw(DEVICE, &topic, "{}"));
+    }
+    let last = rig.desire(json!({ "patchId": "after it all" }));
+    rig.wait_reported("what came after it all", |told| told["desiredVersion"] == last);
+    let peak = memory_kib(&daemon, "VmHWM");
+    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+}
+
+#[test]
+fn clients_of_the_local_socket_that_do_not_end_their_messages_stay_below_the_ceiling() {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let resting = rest(&daemon);
+    let mut clients: Vec<_> =
+        (0..64).filter_map(|_| UnixStream::connect(rig.path("twind.sock")).ok()).collect();
+    let chunk = vec![b'x'; 32 * 1024];
+    for client in &mut clients {
+        client.set_nonblocking(true).unwrap();
+        while client.write(&chunk).is_ok_and(|written| written > 0) {}
+    }
+    drop(clients);
+    eventually(
+        "a place for another client",
+        || Some(rig.command(&["status"]).output().unwrap()).filter(|said| said.status.success()).map(drop),
+        || daemon.log(),
+    );
+    let peak = memory_kib(&daemon, "VmHWM");
+    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+}

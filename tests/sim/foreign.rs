@@ -1,0 +1,44 @@
+//! What writers that are not twind put into a twin: legal where the hub's limits were raised or are others, and never
+//! anything that twind would write.
+//!
+//! Numbers that no tree holds are in the tree's own form of them (`twind::twin::json`), at the hub too: it is only a
+//! text there, and becomes the number again on the wire. Deliberately absent: when it is written.
+
+use crate::rng::Rng;
+use serde_json::{Map, Value, json};
+use twind::twin::json::read;
+
+/// The names of foreign properties, which nothing in any site means.
+pub(crate) const NAMES: [&str; 8] =
+    ["build#", "no\u{a0}break", "wide\u{3000}space", "$since", "a.b", "list", "deep", "count"];
+
+/// Some properties, or their removal.
+pub(crate) fn some(rng: &mut Rng) -> Value {
+    let mut properties = Map::new();
+    for name in NAMES {
+        if rng.chance(400) {
+            let value = if rng.chance(300) { Value::Null } else { value(rng) };
+            properties.insert(name.to_owned(), value);
+        }
+    }
+    Value::Object(properties)
+}
+
+fn value(rng: &mut Rng) -> Value {
+    match rng.below(8) {
+        0 => json!("z".repeat(5_000 + rng.below(200) as usize)),
+        1 => json!([1, null, { "gone": null }]),
+        2 => json!(1_u64 << 60),
+        3 => number("1180591620717411303424"),
+        4 => number("1e400"),
+        5 => (0..11).fold(json!(rng.below(9)), |inner, _| json!({ "k": inner })),
+        6 => (0..80).fold(json!("bottom"), |inner, _| json!([inner])),
+        _ => json!({ "rev#": rng.below(9), "of": { "a b": number("0.1000000000000000000000000001") } }),
+    }
+}
+
+/// As it is read.
+fn number(text: &str) -> Value {
+    let mut read = read(format!("{{\"n\":{text}}}").as_bytes(), 0).unwrap_or_default();
+    read.shift_remove("n").unwrap_or_default()
+}

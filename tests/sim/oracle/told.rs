@@ -1,0 +1,68 @@
+//! Whether everything that decides is told: the history's last row of an output has what decides it now, and a row that was
+//! read once reads the same ever after.
+//!
+//! Deliberately absent: what should decide (`rank`), and the log, which may lose a line where the history may not.
+
+use serde_json::Value;
+use twind::control::Cause;
+use twind::engine::Engine;
+use twind::units::BootTime;
+
+/// So far back it is read.
+const ROWS: usize = 64;
+
+/// Output, permille and cause.
+type Row = (String, u64, String);
+
+#[derive(Default)]
+pub(crate) struct Told {
+    /// What decides each output whose drive is known.
+    decides: Vec<Option<Cause>>,
+    /// The latest first.
+    rows: Vec<Row>,
+}
+
+impl Told {
+    /// A new process has told nothing.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn look(&mut self, now: BootTime, engine: &Engine) -> Result<(), String> {
+        let decides = |state: &twind::control::outputs::OutputState| state.drive.and(Some(state.cause));
+        let decides: Vec<_> = engine.outputs().iter().map(|(_, state)| decides(state)).collect();
+        if decides == self.decides {
+            return Ok(());
+        }
+        let rows = rows(&engine.status(now, ROWS));
+        if !continues(&self.rows, &rows) {
+            return Err(format!("the history was {:?} and is {rows:?}", self.rows));
+        }
+        for ((spec, _), cause) in engine.outputs().iter().zip(&decides) {
+            let last = rows.iter().find(|(output, ..)| *output == spec.name);
+            let is_far_back = last.is_none() && rows.len() == ROWS;
+            let Some(cause) = cause.filter(|_| !is_far_back) else { continue };
+            if last.is_none_or(|(.., told)| *told != cause.to_string()) {
+                return Err(format!(
+                    "{} is driven by {cause}, the history's last word is {last:?}",
+                    spec.name
+                ));
+            }
+        }
+        (self.decides, self.rows) = (decides, rows);
+        Ok(())
+    }
+}
+
+fn rows(status: &Value) -> Vec<Row> {
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let row =
+        |row: &Value| (text(row, "output"), row["permille"].as_u64().unwrap_or(9999), text(row, "cause"));
+    status["changes"].as_array().into_iter().flatten().map(row).collect()
+}
+
+/// Are the rows of before still there, below fresh ones, if they are not too far back?
+fn continues(before: &[Row], rows: &[Row]) -> bool {
+    let stands_below = |fresh: usize| rows[fresh..].iter().zip(before).all(|(kept, before)| kept == before);
+    before.is_empty() || rows.len() == ROWS || (0..rows.len()).any(stands_below)
+}
