@@ -28,7 +28,8 @@ mod tests {
     #[test]
     fn what_is_printed_does_not_speak_to_the_terminal() {
         let mut printed = Printed(Vec::new());
-        writeln!(printed, "chip {}: {}°", "\u{1b}]0;x\u{7}\u{9b}\u{202e}", 7).unwrap();
+        let label = "\u{1b}]0;x\u{7}\u{9b}\u{202e}";
+        writeln!(printed, "chip {label}: {}°", 7).unwrap();
         assert_eq!(printed.0, "chip \\u{1b}]0;x\\u{7}\\u{9b}\\u{202e}: 7°\n".as_bytes());
     }
 }

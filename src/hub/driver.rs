@@ -6,7 +6,7 @@
 use super::account::Accounts;
 use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
-use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes};
+use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::moments::{Lead, until, until_set, until_some};
 use super::tls::SetupFault;
 use super::token::{self, Token};
@@ -48,7 +48,7 @@ pub(super) struct Driver {
     clock: Arc<dyn Clock>,
     sanity: ClockSanity,
     dialer: Dialer,
-    events: mpsc::Sender<(LinkEvent, Room)>,
+    events: mpsc::Sender<Told>,
     /// See [`Room`].
     room: Arc<Semaphore>,
     requests: mpsc::Receiver<(u64, HubRequest)>,
@@ -66,7 +66,7 @@ impl Driver {
         settings: HubSettings,
         clock: Arc<dyn Clock>,
         seed: u64,
-        (events, requests): (mpsc::Sender<(LinkEvent, Room)>, mpsc::Receiver<(u64, HubRequest)>),
+        (events, requests): (mpsc::Sender<Told>, mpsc::Receiver<(u64, HubRequest)>),
         status: watch::Sender<LinkStatus>,
     ) -> Self {
         let accounts = Accounts::new(&settings.source);

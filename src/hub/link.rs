@@ -84,7 +84,7 @@ pub struct PastFailure {
 /// The handle. Dropping it ends the session too, but nobody waits for that; see [`close`](Self::close).
 #[derive(Debug)]
 pub struct Link {
-    events: mpsc::Receiver<(LinkEvent, Room)>,
+    events: mpsc::Receiver<Told>,
     /// Of the event that was handed out last.
     room: Room,
     requests: mpsc::Sender<(u64, HubRequest)>,
@@ -97,6 +97,8 @@ pub struct Link {
 
 /// The room that what the hub said takes while it is read and handled; there is but one. Other events take none.
 pub(super) type Room = Option<OwnedSemaphorePermit>;
+/// An event, and the room that it takes.
+pub(super) type Told = (LinkEvent, Room);
 
 impl Link {
     /// Starts to connect. Must be called within a tokio runtime; `seed` decides the jitter of the waits.

@@ -3,11 +3,13 @@
 use crate::rig::{DEVICE, Daemon, Rig, eventually};
 use serde_json::json;
 use std::fs;
+use twind::hub::codec::PAYLOAD_BYTES_MAX;
 use twinhub::{Answer, Event, Times};
 
 const CEILING_KIB: usize = 16 * 1024;
-const NOTIFICATIONS: u64 = 64;
 const NOTIFICATION_BYTES: usize = 250_000;
+/// Of 64 such notifications, or fewer larger ones.
+const FLOOD_BYTES: usize = 64 * NOTIFICATION_BYTES;
 
 /// A figure of `/proc/PID/status`, in KiB.
 fn memory_kib(daemon: &Daemon, name: &str) -> usize {
@@ -42,7 +44,7 @@ fn flood(rig: &Rig, payload: &str) {
     assert!(hub.publish_raw(DEVICE, "$iothub/methods/POST/resync/?$rid=flood", "null"));
     let asked = rig.wait_event(after, |event| matches!(event, Event::TwinGet { .. }));
     let Event::TwinGet { rid, .. } = asked.event else { unreachable!() };
-    for version in 1000..1000 + NOTIFICATIONS {
+    for version in 1000..1000 + FLOOD_BYTES / payload.len() {
         let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
         assert!(hub.publish_raw(DEVICE, &topic, payload));
     }
@@ -64,6 +66,9 @@ fn a_flood_of_large_notifications_during_a_fetch_stays_below_the_ceiling() {
         payload("{", "\"k#\":\"a text of some length, as people write it, and a little more\",", "}"),
         payload("{\"a\":[", "#,", "]}"),
         format!("{{\"a\":\"{}\"}}", "x".repeat(NOTIFICATION_BYTES)),
+        // As large as anything that is read.
+        format!("{{\"a\":\"{}\"}}", "x".repeat(PAYLOAD_BYTES_MAX - 8)),
+        format!("{{\"a\":\"{}\"}}", "\\u00e9".repeat(PAYLOAD_BYTES_MAX / 6 - 2)),
         "\"not an object\"".repeat(NOTIFICATION_BYTES / 15),
     ] {
         flood(&rig, &payload);

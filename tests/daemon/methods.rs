@@ -3,7 +3,7 @@
 use crate::rig::{DEVICE, Rig};
 use serde_json::{Value, json};
 use std::time::Duration;
-use twinhub::{Event, MethodReply};
+use twinhub::{Event, MethodReply, ServiceError};
 
 fn call(rig: &Rig, name: &str, payload: Value) -> MethodReply {
     let hub = rig.hub.hub();
@@ -76,7 +76,11 @@ fn burst(rig: &Rig, count: usize) -> [usize; 2] {
         }
         calls.join_all().await
     });
-    let statuses: Vec<_> = replies.into_iter().map(|reply| reply.expect("a call was lost").status).collect();
+    let status = |reply: Result<MethodReply, ServiceError>| match reply {
+        Ok(reply) => reply.status,
+        Err(fault) => panic!("a call was lost: {fault}"),
+    };
+    let statuses: Vec<_> = replies.into_iter().map(status).collect();
     [200, 429].map(|status| statuses.iter().filter(|other| **other == status).count())
 }
 

@@ -8,6 +8,7 @@ use std::process::Command;
 const INSIDE: &str = "TWIND_TEST_NETWORK";
 
 /// Runs the test of this name within a network of its own; true if this process is the one inside.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests is told what they did not show")]
 fn is_inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;

@@ -171,6 +171,7 @@ impl Oracle {
     pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk, drives: &[u16]) {
         self.hands.end(at, disk, false);
         self.clocks.end(at, disk);
+        self.silences.end(at, disk);
         self.shapes.handle_crash_rows(at, drives);
     }
 
@@ -240,7 +241,7 @@ impl Oracle {
         engine: &Engine,
     ) {
         if is_word(event) {
-            self.silences.hear(now);
+            self.silences.hear(now, &self.spec);
             self.clocks.hear(now, boot);
         }
         self.traffic.handle_delivery(now, event, engine);
@@ -344,6 +345,7 @@ impl Oracle {
         self.hands.keep(now, disk);
         self.hands.end(now, disk, true);
         self.silences.keep(now, disk);
+        self.silences.end(now, disk);
         self.clocks.end(now, disk);
     }
 

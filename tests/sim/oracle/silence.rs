@@ -14,6 +14,8 @@ use twind::units::BootTime;
 
 /// What only the reports changed is kept after this; so long a word may stay unknown to the record.
 const LAZY: Duration = secs(15 * 60);
+/// What failed is kept after this.
+const SAVE_RETRY: Duration = secs(31);
 /// The record is as of the last control step.
 const SLACK: Duration = secs(6);
 
@@ -34,6 +36,10 @@ pub(crate) struct Silences {
     since: Duration,
     before: Duration,
     heard_here: bool,
+    /// The last word that a record had to tell of at once: the first of a life, or after a long silence.
+    turned: Duration,
+    /// The disk had the time to know of it, and of all records since.
+    is_sure: bool,
     kept: BTreeMap<u64, Kept>,
 }
 
@@ -56,7 +62,11 @@ impl Silences {
         at.saturating_sub(self.since) + self.before
     }
 
-    pub(crate) fn hear(&mut self, at: Duration) {
+    pub(crate) fn hear(&mut self, at: Duration, spec: &EngineSpec) {
+        let is_long = first_row(spec).is_some_and(|row| self.lasts(at) >= row / 4);
+        if is_long || !self.heard_here {
+            self.turned = at;
+        }
         (self.word, self.since, self.before, self.heard_here) = (Some(at), at, Duration::ZERO, true);
     }
 
@@ -64,6 +74,14 @@ impl Silences {
         if disk.offered != 0 && self.kept.keys().next_back() != Some(&disk.offered) {
             let kept = Kept { made_at: at, lasted: self.lasts(at), open: self.heard_here };
             self.kept.insert(disk.offered, kept);
+        }
+    }
+
+    /// The process ends; its disk is still as it is.
+    pub(crate) fn end(&mut self, at: Duration, disk: &Disk) {
+        if self.heard_here {
+            let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
+            self.is_sure = !disk.full && self.turned.max(failed) + disk.patience() * 2 + secs(1) < at;
         }
     }
 
@@ -81,7 +99,7 @@ impl Silences {
         let kept = self.kept.get(&sequence).copied();
         let truth = start.at.saturating_sub(self.word.unwrap_or_default());
         let most = truth + kept.map_or(Duration::ZERO, |kept| ahead(start, kept.made_at)) + SLACK;
-        if counted > most {
+        if counted > most && self.is_sure {
             return Err(format!("counts a silence of {counted:?}, the hub spoke {truth:?} ago"));
         }
         if let (Some(row), Some(Kept { made_at, lasted, open })) = (first_row(spec), kept) {
