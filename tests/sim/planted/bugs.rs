@@ -481,8 +481,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "override-begins-anew",
         says: "each power cut has an override begin from its start",
         file: "src/twin/kept.rs",
-        from: "let passed = now.since_boot().max(Duration::from_secs(by_wall));",
-        to: "let passed = now.since_boot().max(Duration::from_secs(if PLANTED { 0 } else { by_wall }));",
+        from: "now.since_boot().max(Duration::from_secs(by_wall))",
+        to: "now.since_boot().max(Duration::from_secs(if PLANTED { 0 } else { by_wall }))",
     },
     Bug {
         name: "ended-override-comes-back",
