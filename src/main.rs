@@ -1,5 +1,5 @@
 //! The program: parse, log, run; each failure has its exit status.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what commands say is their purpose")]
+#![expect(clippy::print_stderr, reason = "what commands say is their purpose")]
 
 use clap::Parser as _;
 use std::io::{self, Write as _};

@@ -213,7 +213,7 @@ impl LastResort {
             let output = outcome.output.as_str();
             match &outcome.result {
                 Ok(line) => {
-                    info!(output, "output {output}, which the daemon before drove, is no more: {line}")
+                    info!(output, "output {output}, which the daemon before drove, is no more: {line}");
                 }
                 Err(fault) => {
                     error!(

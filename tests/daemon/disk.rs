@@ -106,6 +106,7 @@ fn a_state_directory_that_is_somebody_elses() {
 }
 
 /// The daemon in a mount namespace of its own, where the state directory is read-only.
+#[expect(clippy::print_stderr, reason = "a test that cannot be made here says so")]
 fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
     let can =
         Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
