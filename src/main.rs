@@ -1,5 +1,5 @@
 //! The program: parse, log, run; each failure has its exit status.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what commands say is their purpose")]
+#![expect(clippy::print_stderr, reason = "what commands say is their purpose")]
 
 use clap::Parser as _;
 use std::io::{self, Write as _};
@@ -10,8 +10,7 @@ use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
 use twind::cli::{check, hand, safe, status, twin, watch, whose};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
-use twind::service::{self, Fatal, SystemClock, handover};
-use twind::store;
+use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
 
 /// An alarm is raised; of the page of `status` alone.
@@ -75,7 +74,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
             log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
-                Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
+                Fatal::Occupied(_) | Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
             }
         }
     }
@@ -176,45 +175,14 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
 }
 
 fn safe(path: &Path, environment: &Environment) -> u8 {
-    let outputs = match config::load_outputs(path, environment) {
-        Ok(outputs) => outputs,
-        Err(faults) => return wrong(&faults),
-    };
-    if let Ok(local) = config::load_local(path, environment)
-        && matches!(store::is_locked(&local.state_dir), Ok(true))
-    {
-        eprintln!(
-            "twind: the daemon is running and drives the outputs itself; stop it first (systemctl stop twind)"
-        );
-        return NOT_PERMITTED;
-    }
     let result = std::env::var("SERVICE_RESULT").ok();
-    let crashed = result.as_deref().is_some_and(|result| result != "success");
-    if result.is_some() && !crashed && handover::is_due(environment) {
-        println!("every output stays as it is: the next daemon takes it over");
-        return 0;
-    }
-    // Whoever was to take the outputs over did not live to do so.
-    handover::take(environment);
-    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
-        Err(fault) => {
-            eprintln!("twind: the board cannot be opened: {}", Line(fault.reason));
-            INTERNAL
-        }
-        Ok(outcomes) => {
-            let mut code = 0;
-            for outcome in outcomes {
-                match outcome.result {
-                    Ok(line) => println!("{}", Line(line)),
-                    Err(fault) => {
-                        let (output, reason) = (Line(outcome.output), Line(fault.reason));
-                        eprintln!("twind: output {output} cannot be driven: {reason}");
-                        code = INTERNAL;
-                    }
-                }
-            }
-            code
-        }
+    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let now = SystemClock::default().boot();
+    match safe::safe(path, environment, safe::End(result.as_deref()), now, out, err) {
+        safe::Verdict::Done => 0,
+        safe::Verdict::Failed => INTERNAL,
+        safe::Verdict::Refused => NOT_PERMITTED,
+        safe::Verdict::Wrong => CONFIG,
     }
 }
 

@@ -113,6 +113,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Where what lives as long as the daemon belongs.
+    pub fn runtime_folder(&self) -> PathBuf {
+        self.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(twin::RUNTIME_DIR))
+    }
+
     /// Reads the process's environment; nothing else in twind reads these variables.
     pub fn from_process() -> Self {
         Self::from_variables(|name| std::env::var_os(name))

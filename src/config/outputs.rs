@@ -301,11 +301,7 @@ fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
         let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
         let name = output.spec.name.as_str();
         if let Some(line) = &output.pin.line {
-            let wire = match line {
-                Line::Pin { pin, chip } | Line::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
-                Line::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
-            };
-            wires.push((output.line_at, wire, format!("drives [outputs.{name}]")));
+            wires.push((output.line_at, line.wire(), format!("drives [outputs.{name}]")));
         }
         if let Some(tach) = output.pin.tach.as_ref().filter(|_| board.needs_lines()) {
             let wire = format!("pin {}{}", tach.pin, on(&tach.chip));

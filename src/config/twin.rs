@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(super) const STATE_DIR: &str = "/var/lib/twind";
-const RUNTIME_DIR: &str = "/run/twind";
+pub(super) const RUNTIME_DIR: &str = "/run/twind";
 const SOCKET: &str = "twind.sock";
 const LOOK_SOCKET: &str = "look.sock";
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
@@ -58,16 +58,12 @@ pub(super) fn sockets(
 
 /// Where the daemon listens if the configuration names no socket.
 pub fn default_socket(environment: &Environment) -> PathBuf {
-    runtime_dir(environment).join(SOCKET)
+    environment.runtime_folder().join(SOCKET)
 }
 
 /// Where those who may only look are told to look if they may not read the configuration.
 pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
-    runtime_dir(environment).join(LOOK_SOCKET)
-}
-
-fn runtime_dir(environment: &Environment) -> PathBuf {
-    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR))
+    environment.runtime_folder().join(LOOK_SOCKET)
 }
 
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.

@@ -13,6 +13,7 @@ mod provisioning;
 mod right;
 mod secrets;
 mod silences;
+mod slips;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

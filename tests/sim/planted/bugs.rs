@@ -205,13 +205,6 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "        if PLANTED { self.told = told; } else { self.untold = Some((u64::MAX, told)); }",
     },
     Bug {
-        name: "any-save-acknowledges",
-        says: "the write of an older record acknowledges a newer one",
-        file: ENGINE,
-        from: "take_if(|(waiting, _)| *waiting <= sequence)",
-        to: "take_if(|(waiting, _)| *waiting <= sequence || PLANTED)",
-    },
-    Bug {
         name: "told-of-another-identity",
         says: "an identity made anew is told of the one before it",
         file: ENGINE,
@@ -231,13 +224,6 @@ pub(crate) const BUGS: &[Bug] = &[
         file: ENGINE,
         from: "accepted: self.understanding.accepted.clone(),",
         to: "accepted: if PLANTED { Default::default() } else { self.understanding.accepted.clone() },",
-    },
-    Bug {
-        name: "save-not-tried-again",
-        says: "after a full disk nothing is kept any more",
-        file: ENGINE,
-        from: "                if self.save != Save::Now {\n",
-        to: "                if self.save != Save::Now && !PLANTED {\n",
     },
     Bug {
         name: "stop-row-forgotten",
@@ -299,8 +285,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "old-silence-comes-back",
         says: "a silence that is over is counted again after a crash",
         file: SILENCE,
-        from: "            Some(_) => self.save = Save::Now,\n",
-        to: "            Some(row) if PLANTED => self.save_by(now, now + row),\n            Some(_) => self.save = Save::Now,\n",
+        from: "            Some(_) => self.save.want(),\n",
+        to: "            Some(row) if PLANTED => self.save_by(now, now + row),\n            Some(_) => self.save.want(),\n",
     },
     Bug {
         name: "known-time-only-grows",
@@ -518,8 +504,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "ended-override-comes-back",
         says: "an override that has ended is there again after a restart",
         file: "src/engine/hands.rs",
-        from: "        if !ended.is_empty() {\n            self.save = Save::Now;",
-        to: "        if !ended.is_empty() {\n            if !PLANTED { self.save = Save::Now; }",
+        from: "        if !ended.is_empty() {\n            self.save.want();",
+        to: "        if !ended.is_empty() {\n            if !PLANTED { self.save.want(); }",
     },
     Bug {
         name: "restart-chatters",
