@@ -62,7 +62,7 @@ impl Hearing {
     /// By the record.
     pub(super) fn at_start(now: BootTime, spec: &EngineSpec, record: &TwinRecord, machine: &Machine) -> Self {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
-        let silence = Silence::resume(now, record.silence, &record.moment, machine, renewed);
+        let silence = Silence::resume(now, record, machine, renewed);
         Self { silence, open: false, kept: record.silence }
     }
 }
@@ -161,6 +161,6 @@ impl Engine {
     /// The silence as a record of this moment has it.
     pub(super) fn silence_at(&self, at: BootTime) -> Option<KeptSilence> {
         shortest_row(&self.spec.outputs)?;
-        Some(KeptSilence { lasts: self.hearing.silence.lasts(at), open: self.hearing.open })
+        Some(self.hearing.silence.kept(at, self.hearing.open))
     }
 }

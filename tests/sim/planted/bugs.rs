@@ -278,8 +278,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "start-forgets-silence",
         says: "a gateway that is started again and again never comes to its row",
         file: "src/twin/silence.rs",
-        from: "Some(KeptSilence { lasts, open: false }) => lasts.saturating_add(passed),",
-        to: "Some(KeptSilence { lasts, open: false }) => if PLANTED { Duration::ZERO } else { lasts.saturating_add(passed) },",
+        from: "(lasts.saturating_add(passed), sure.saturating_add(ran))",
+        to: "(if PLANTED { Duration::ZERO } else { lasts.saturating_add(passed) }, sure.saturating_add(ran))",
     },
     Bug {
         name: "old-silence-comes-back",
@@ -497,8 +497,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "override-begins-anew",
         says: "each power cut has an override begin from its start",
         file: "src/twin/kept.rs",
-        from: "now.since_boot().max(Duration::from_secs(by_wall))",
-        to: "now.since_boot().max(Duration::from_secs(if PLANTED { 0 } else { by_wall }))",
+        from: "ran.max(Duration::from_secs(by_wall))",
+        to: "ran.max(Duration::from_secs(if PLANTED { 0 } else { by_wall }))",
     },
     Bug {
         name: "ended-override-comes-back",
