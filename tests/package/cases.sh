@@ -255,12 +255,14 @@ a_disk_that_cannot_be_written_is_an_alarm() {
     eventually "the alarm at the hub" reports '"disk":{'
     eventually "the journal" says "Read-only file system"
     desire '{"fanOn": false}'
+    # What it does is told; that it was understood is told when it is kept.
     eventually "the desired drive" drives fan 0
-    eventually "its report" reports '"fanOn":false'
-    desire '{"fanOn": null}'
+    eventually "its report" reports '"cause":"desiredversion'
     inside mount -o remount,rw /var/lib/twind
     eventually "the copy" is_kept
     eventually "no alarm" has_no_alarm
+    eventually "the acknowledgement" reports '"fanOn":false'
+    desire '{"fanOn": null}'
     inside systemctl stop twind
     inside umount /var/lib/twind
     inside systemctl start twind
