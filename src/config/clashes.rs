@@ -45,7 +45,7 @@ pub(super) fn names(
     }
 }
 
-/// The single values that [twin] reads: each must be a value, and nothing else's.
+/// The single values that `[twin]` reads: each must be a value, and nothing else's.
 pub(super) fn leaves(map: &PropertyMap) -> [(&'static str, PropertyPath); 5] {
     [
         ("fan-on", map.fan_on.clone()),
@@ -61,7 +61,7 @@ pub(super) fn overlap(a: &PropertyPath, b: &PropertyPath) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }
 
-/// Each output's own property against those of [twin] and of the other outputs. Several may follow one, and the one of
+/// Each output's own property against those of `[twin]` and of the other outputs. Several may follow one, and the one of
 /// the fan may be named by outputs, too.
 pub(super) fn properties(outputs: &[Output], map: &PropertyMap, findings: &Findings) {
     let mut before: Vec<(&Output, &PropertyPath)> = Vec::new();

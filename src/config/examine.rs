@@ -1,4 +1,4 @@
-//! What `twind check` looks at beyond the text: whether connections can be made with what [hub] names, and whether the
+//! What `twind check` looks at beyond the text: whether connections can be made with what `[hub]` names, and whether the
 //! state directory and the socket can be made where they are to be.
 //!
 //! The daemon finds the same out by trying, and controls meanwhile. Deliberately absent: hardware and network.

@@ -2,9 +2,9 @@
 //!
 //! `serde_json`'s tree holds no number beyond 64 bits or a double, no lone surrogate, and nothing nested deeper than its
 //! parser recurses; and a long row of small values takes thirty times its text. Such parts are kept as *raw text*: a
-//! string that begins with [`ESCAPE`] and `r`, then the JSON as it came, without its white space. A foreign string that
-//! begins with [`ESCAPE`] itself gets `ESCAPE s` before it, so no document can forge raw text. To the tree both are
-//! strings, so they compare, merge and are removed as any value; [`read`] makes them and [`write`] undoes them.
+//! string that begins with `ESCAPE` and `r`, then the JSON as it came, without its white space. A foreign string that
+//! begins with `ESCAPE` itself gets `ESCAPE s` before it, so no document can forge raw text. To the tree both are
+//! strings, so they compare, merge and are removed as any value; [`read`] makes them and [`write()`] undoes them.
 //!
 //! What becomes raw text depends on the part alone, never on what stands around its section, so that a section read
 //! from a record equals the one read from the hub. Deliberately absent: any other opinion on documents (`document`).
@@ -69,7 +69,7 @@ pub fn write(value: &impl Serialize) -> String {
     lower(serde_json::to_string(value).unwrap_or_default())
 }
 
-/// As [`write`], with line breaks.
+/// As [`write()`], with line breaks.
 pub fn write_pretty(value: &Value) -> String {
     lower(serde_json::to_string_pretty(value).unwrap_or_default())
 }
