@@ -10,6 +10,7 @@
 mod alarms;
 mod carry;
 mod decisions;
+mod durability;
 mod hands;
 mod methods;
 mod notice;
@@ -32,6 +33,7 @@ use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy
 use crate::units::{BootTime, UnixSeconds};
 use carry::{is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
+use durability::{Ration, Save};
 use silence::Hearing;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -60,8 +62,6 @@ pub struct EngineSpec {
 const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 /// What only the reported section changed is kept after this; the hub has it anyway.
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
-/// A record that could not be kept is offered again after this.
-const SAVE_RETRY: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub struct Engine {
@@ -81,6 +81,7 @@ pub struct Engine {
     heard_at: Option<BootTime>,
     hearing: Hearing,
     save: Save,
+    ration: Ration,
     /// Since when there is no connection.
     offline_since: Option<BootTime>,
     stepped_at: Option<BootTime>,
@@ -100,14 +101,6 @@ pub struct Engine {
     /// When the last record was made, in this boot.
     recorded_at: BootTime,
     trail: Trail,
-}
-
-/// When the record is to be offered next.
-#[derive(Clone, Copy, PartialEq)]
-enum Save {
-    Clean,
-    Now,
-    At(BootTime),
 }
 
 impl Engine {
@@ -153,6 +146,7 @@ impl Engine {
             untold: carry.told.is_some().then(|| (u64::MAX, told.clone())),
             save: if carry.told.is_some() || is_news { Save::Now } else { Save::Clean },
             told: carry.told.unwrap_or(told),
+            ration: carry.ration,
             reporter,
             sequence,
             known_time,
@@ -165,8 +159,8 @@ impl Engine {
             pin_faults: BTreeMap::new(),
             told_faults: BTreeMap::new(),
             step_interval_max: STEP_INTERVAL_MAX,
-            store_fault: None,
             alarms: carry.alarms,
+            store_fault: carry.store_fault,
             left_out: None,
             notices: VecDeque::new(),
             answers: VecDeque::new(),
@@ -199,29 +193,6 @@ impl Engine {
         self.absorb(now);
     }
 
-    /// Takes the outcome of keeping a record: the sequence number that is durable now, or why it is not.
-    pub fn handle_saved(&mut self, now: BootTime, outcome: Result<u64, String>) {
-        match outcome {
-            Ok(sequence) => {
-                if self.store_fault.take().is_some() {
-                    self.notices.push_back(Notice::StoreMended);
-                }
-                if let Some((_, told)) = self.untold.take_if(|(waiting, _)| *waiting <= sequence) {
-                    self.told = told;
-                }
-            }
-            Err(reason) => {
-                if self.store_fault.replace(reason.clone()).is_none() {
-                    self.notices.push_back(Notice::StoreFault { reason });
-                }
-                if self.save != Save::Now {
-                    self.save = Save::At(now + SAVE_RETRY);
-                }
-            }
-        }
-        self.absorb(now);
-    }
-
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: BootTime) {
         self.sync.handle_timeout(now);
@@ -229,23 +200,20 @@ impl Engine {
         if self.step_due(now).0 <= now {
             self.step(now);
         }
-        if matches!(self.save, Save::At(at) if at <= now) {
-            self.save = Save::Now;
-        }
         self.absorb(now);
     }
 
     /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
     pub fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
-        self.keep_at_the_end();
+        self.keep_at_the_end(now);
         self.step(now);
         self.absorb(now);
     }
 
     /// The next record to keep.
     pub fn poll_record(&mut self) -> Option<TwinRecord> {
-        if self.save != Save::Now {
+        if self.save != Save::Granted {
             return None;
         }
         self.save = Save::Clean;
@@ -276,13 +244,10 @@ impl Engine {
 
     /// When [`Self::handle_timeout`] has something to do next, and what. There is always a next control step.
     pub fn poll_timeout(&self, now: BootTime) -> (BootTime, &'static str) {
-        let save = match self.save {
-            Save::At(at) => Some((at, "keeping the twin's copy")),
-            Save::Clean | Save::Now => None,
-        };
         // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let others = [self.sync.poll_timeout(), self.silence_due(), save, report].into_iter().flatten();
+        let others =
+            [self.sync.poll_timeout(), self.silence_due(), self.save_due(), report].into_iter().flatten();
         others.fold(self.step_due(now), Ord::min)
     }
 
@@ -304,6 +269,11 @@ impl Engine {
     /// Since when there is no connection to the hub; `None` while there is one.
     pub fn offline_since(&self) -> Option<BootTime> {
         self.offline_since
+    }
+
+    /// Are there outputs that could not be driven as they should be?
+    pub fn has_pin_faults(&self) -> bool {
+        !self.pin_faults.is_empty()
     }
 
     /// The outputs.
@@ -349,6 +319,8 @@ impl Engine {
             trail: self.trail.clone(),
             found: Vec::new(),
             handed_over: false,
+            ration: self.ration,
+            store_fault: self.store_fault.clone(),
             told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
         }
     }
@@ -427,6 +399,7 @@ impl Engine {
         while let Some(notice) = self.sync.poll_notice() {
             self.notices.push_back(Notice::Sync(notice));
         }
+        self.grant(now);
     }
 
     /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
@@ -451,7 +424,7 @@ impl Engine {
             self.notices.push_back(Notice::Refused { property, reason });
         }
         self.understanding = understanding.clone();
-        self.save = Save::Now;
+        self.save.want();
         let told = Rc::new(Acknowledgement { version, desired, understanding });
         // Its sequence number is given when the record is drawn.
         self.untold = Some((u64::MAX, told));

@@ -1,5 +1,5 @@
 //! The program: parse, log, run; each failure has its exit status.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what commands say is their purpose")]
+#![expect(clippy::print_stderr, reason = "what commands say is their purpose")]
 
 use clap::Parser as _;
 use std::io::{self, Write as _};
@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use twind::cli::ask::Fault;
 use twind::cli::printed::Printed;
 use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, hardware, safe, status, twin, watch};
-use twind::config::{self, ConfigFaults, Environment, LocalSettings};
-use twind::service::{self, Fatal, SystemClock, handover};
-use twind::store;
+use twind::cli::{check, hand, safe, status, twin, watch, whose};
+use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
+use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
 
 /// An alarm is raised; of the page of `status` alone.
@@ -75,7 +74,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
             log.fatal(&fatal);
             match fatal {
                 Fatal::Config(_) => CONFIG,
-                Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
+                Fatal::Occupied(_) | Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
             }
         }
     }
@@ -83,10 +82,9 @@ fn run(path: &Path, environment: &Environment) -> u8 {
 
 fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
-    let outcome = match check::check(path, environment, out, err) {
-        check::Outcome::Right if hardware => hardware::check(path, environment, out),
-        outcome => outcome,
-    };
+    let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
+    let scope = check::Scope { examination: Examination { now }, hardware };
+    let outcome = check::check(path, environment, scope, out, err);
     match outcome {
         check::Outcome::Right => 0,
         check::Outcome::Wrong => CONFIG,
@@ -105,7 +103,15 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
+/// Says so if the daemon that answers is not the named file's.
+fn tell_stranger(local: &LocalSettings) {
+    if let Some(told) = whose::stranger(local) {
+        eprintln!("twind: {}", Line(told));
+    }
+}
+
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
+    tell_stranger(local);
     match status::status(local, json, changes) {
         Ok(told) => {
             // A reader that went away, such as `head`, is no failure.
@@ -121,6 +127,7 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
+    tell_stranger(local);
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
@@ -145,6 +152,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
+    tell_stranger(local);
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
@@ -167,45 +175,14 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
 }
 
 fn safe(path: &Path, environment: &Environment) -> u8 {
-    let outputs = match config::load_outputs(path, environment) {
-        Ok(outputs) => outputs,
-        Err(faults) => return wrong(&faults),
-    };
-    if let Ok(local) = config::load_local(path, environment)
-        && matches!(store::is_locked(&local.state_dir), Ok(true))
-    {
-        eprintln!(
-            "twind: the daemon is running and drives the outputs itself; stop it first (systemctl stop twind)"
-        );
-        return NOT_PERMITTED;
-    }
     let result = std::env::var("SERVICE_RESULT").ok();
-    let crashed = result.as_deref().is_some_and(|result| result != "success");
-    if result.is_some() && !crashed && handover::is_due(environment) {
-        println!("every output stays as it is: the next daemon takes it over");
-        return 0;
-    }
-    // Whoever was to take the outputs over did not live to do so.
-    handover::take(environment);
-    match safe::drive(&outputs.board, &outputs.outputs, crashed, SystemClock::default().boot()) {
-        Err(fault) => {
-            eprintln!("twind: the board cannot be opened: {}", Line(fault.reason));
-            INTERNAL
-        }
-        Ok(outcomes) => {
-            let mut code = 0;
-            for outcome in outcomes {
-                match outcome.result {
-                    Ok(line) => println!("{}", Line(line)),
-                    Err(fault) => {
-                        let (output, reason) = (Line(outcome.output), Line(fault.reason));
-                        eprintln!("twind: output {output} cannot be driven: {reason}");
-                        code = INTERNAL;
-                    }
-                }
-            }
-            code
-        }
+    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let now = SystemClock::default().boot();
+    match safe::safe(path, environment, safe::End(result.as_deref()), now, out, err) {
+        safe::Verdict::Done => 0,
+        safe::Verdict::Failed => INTERNAL,
+        safe::Verdict::Refused => NOT_PERMITTED,
+        safe::Verdict::Wrong => CONFIG,
     }
 }
 

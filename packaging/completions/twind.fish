@@ -29,7 +29,7 @@ complete -c twind -n "__fish_twind_needs_command" -s V -l version -d 'Print vers
 complete -c twind -n "__fish_twind_needs_command" -f -a "run" -d 'The daemon, in the foreground'
 complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and tells every fault with its place'
 complete -c twind -n "__fish_twind_needs_command" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The page of status, live: drawn anew each second until it is interrupted'
+complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The page of status, live: drawn anew each second until q or Ctrl-C'
 complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'A technician\'s hand on an output, for a time'
 complete -c twind -n "__fish_twind_needs_command" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
 complete -c twind -n "__fish_twind_needs_command" -f -a "safe" -d 'With no daemon running: every output to its stop row, or its crash row'
@@ -39,14 +39,14 @@ complete -c twind -n "__fish_twind_using_subcommand run" -s h -l help -d 'Print 
 complete -c twind -n "__fish_twind_using_subcommand check" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand check" -l hardware -d 'Also open the board and read each sensor once'
 complete -c twind -n "__fish_twind_using_subcommand check" -s h -l help -d 'Print help'
-complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'So many of the last changes of outputs (5, with --json 20, at most 1000)' -r
+complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'So many of the last changes of outputs (5, with --json 20, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand status" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand status" -l json -d 'As JSON'
 complete -c twind -n "__fish_twind_using_subcommand status" -s h -l help -d 'Print help'
-complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'So many of the last changes of outputs (5, at most 1000)' -r
+complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'So many of the last changes of outputs (5, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand watch" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help'
-complete -c twind -n "__fish_twind_using_subcommand override" -l for -d 'For how long, such as `30m` or `1h 30m`; at most 7 days' -r
+complete -c twind -n "__fish_twind_using_subcommand override" -l for -d 'For how long, such as `30m` or `1h 30m`; at most 7 days' -r -f
 complete -c twind -n "__fish_twind_using_subcommand override" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand override" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand twin" -l config -d 'The configuration file' -r -F
@@ -56,7 +56,7 @@ complete -c twind -n "__fish_twind_using_subcommand safe" -s h -l help -d 'Print
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "run" -d 'The daemon, in the foreground'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "check" -d 'Reads the configuration as the daemon would and tells every fault with its place'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "watch" -d 'The page of status, live: drawn anew each second until it is interrupted'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "watch" -d 'The page of status, live: drawn anew each second until q or Ctrl-C'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "override" -d 'A technician\'s hand on an output, for a time'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin safe help" -f -a "safe" -d 'With no daemon running: every output to its stop row, or its crash row'

@@ -18,6 +18,7 @@ pub use tach::{Speed, Tachs};
 
 use crate::control::{Actuation, OutputId, PinFault};
 use crate::units::Permille;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tach::Turns;
 
@@ -156,7 +157,8 @@ pub struct TachSettings {
 }
 
 /// A line of the board.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Line {
     /// On or off.
     Pin {
@@ -187,4 +189,15 @@ pub enum Line {
         /// Low for the duty part of the period.
         inverted: bool,
     },
+}
+
+impl Line {
+    /// The wire that it leads to, by name: what has the same obeys the same drives.
+    pub fn wire(&self) -> String {
+        let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
+        match self {
+            Self::Pin { pin, chip } | Self::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
+            Self::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
+        }
+    }
 }

@@ -1,8 +1,10 @@
-//! `twind check`: reads the configuration as the daemon would, and tells every fault or what it amounts to.
+//! `twind check`: reads the configuration as the daemon would, looks closer at what it names, and tells every fault or
+//! what it amounts to; warnings too. The verdict stands last, and the exit status says the same.
 //!
-//! Deliberately absent: opening pins and sensors.
+//! Deliberately absent: opening pins and sensors, which is `hardware`'s.
 
-use crate::config::{self, Environment, Settings};
+use super::hardware;
+use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
 use crate::hub::{HubSettings, Identity, Source, Transport};
 use crate::service::socket_remark;
@@ -17,35 +19,91 @@ use std::path::Path;
 pub enum Outcome {
     /// The file is right.
     Right,
-    /// The file has faults, and they are told.
+    /// The file, or the hardware, has faults, and they are told.
     Wrong,
     /// Whoever asks may not read the file, and is told.
     Denied,
 }
 
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// What of the machine is looked at with the file.
+    pub examination: Examination,
+    /// Board and sensors, too.
+    pub hardware: bool,
+}
+
 /// Checks a configuration file: a summary goes to `out`, or every fault to `err`.
-pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    match config::load(path, environment) {
-        Ok(settings) => {
-            // A reader that went away (`twind check | head -1`) does not change the verdict.
-            let _ = summary(path, &settings, out);
-            Outcome::Right
+pub fn check(
+    path: &Path,
+    environment: &Environment,
+    scope: Scope,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Outcome {
+    // A reader that went away (`twind check | head -1`) does not change the verdict.
+    match config::review(path, environment, scope.examination) {
+        Ok((settings, warnings)) => {
+            let _ = summary(&settings, out);
+            let faults = if scope.hardware { hardware::look(&settings, out) } else { 0 };
+            for warning in &warnings {
+                let _ = writeln!(out, "warning: {}:{warning}", path.display());
+            }
+            let sockets = remarks(&settings);
+            for remark in &sockets {
+                let _ = writeln!(out, "warning: {remark}");
+            }
+            let _ = verdict(path, faults, warnings.len() + sockets.len(), out);
+            if faults == 0 { Outcome::Right } else { Outcome::Wrong }
         }
         Err(faults) => {
             let _ = writeln!(err, "{faults}");
-            if faults.is_denied { Outcome::Denied } else { Outcome::Wrong }
+            if faults.is_denied {
+                return Outcome::Denied;
+            }
+            let _ = wrong(&faults, err);
+            Outcome::Wrong
         }
     }
 }
 
-fn summary(path: &Path, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let Settings { engine, hub, .. } = settings;
-    writeln!(out, "{} is right", path.display())?;
-    for (socket, is_for_orders) in [(&settings.socket, true), (&settings.look_socket, false)] {
-        if let Some(remark) = socket.as_ref().and_then(|socket| socket_remark(socket, is_for_orders)) {
-            writeln!(out, "WARN     {remark}")?;
-        }
+/// What is seen where the daemon listens, or is to.
+fn remarks(settings: &Settings) -> Vec<String> {
+    let sockets = [(&settings.socket, true), (&settings.look_socket, false)];
+    sockets
+        .into_iter()
+        .filter_map(|(socket, is_for_orders)| socket_remark(socket.as_deref()?, is_for_orders))
+        .collect()
+}
+
+fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> io::Result<()> {
+    let path = path.display();
+    let warned = match warnings {
+        0 => String::new(),
+        1 => ", with 1 warning".to_owned(),
+        many => format!(", with {many} warnings"),
+    };
+    match faults {
+        0 => writeln!(out, "{path} is right{warned}"),
+        1 => writeln!(out, "the hardware has 1 fault, marked with ! above; {path} itself is right{warned}"),
+        many => writeln!(
+            out,
+            "the hardware has {many} faults, marked with ! above; {path} itself is right{warned}"
+        ),
     }
+}
+
+fn wrong(faults: &ConfigFaults, err: &mut dyn Write) -> io::Result<()> {
+    let path = faults.file.display();
+    match faults.faults.len() {
+        1 => writeln!(err, "{path} is wrong: 1 fault"),
+        many => writeln!(err, "{path} is wrong: {many} faults"),
+    }
+}
+
+fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let Settings { engine, hub, .. } = settings;
     where_to(hub, out)?;
     for (id, output) in engine.outputs.iter().enumerate() {
         let kind = match output.kind {

@@ -2,9 +2,9 @@
 //! are read once, nothing is driven; and what each output does when things go wrong stands below, for a last look
 //! before the cabinet is closed.
 
-use super::check::{Outcome, Row};
+use super::check::Row;
 use crate::board::{self, BoardSettings};
-use crate::config::{self, Environment, Settings};
+use crate::config::Settings;
 use crate::control::intent::Meaning;
 use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
 use crate::engine::EngineSpec;
@@ -12,20 +12,21 @@ use crate::sensors::{self, Look};
 use crate::service::SystemClock;
 use humantime::format_duration;
 use std::io::{self, Write};
-use std::path::Path;
 
 const NO_CLIMATE: &str = "there is no [climate]";
+/// Before a line that tells a fault, and before any other.
+const MARKED: &str = "!";
+const UNMARKED: &str = " ";
 
-/// Looks at everything that a right configuration names, and says what is missing and how to mend it.
-pub fn check(path: &Path, environment: &Environment, out: &mut dyn Write) -> Outcome {
-    let Ok(settings) = config::load(path, environment) else { return Outcome::Wrong };
+/// Looks at everything that the configuration names, says what is missing and how to mend it, and counts it.
+pub(super) fn look(settings: &Settings, out: &mut dyn Write) -> usize {
     let mut faults = 0;
-    // A reader that went away does not change the verdict.
+    // A reader that went away does not change the count.
     let _ = writeln!(out, "hardware");
     let _ = board_and_outputs(&settings.board, &mut faults, out);
-    let _ = sensors_once(&settings, &mut faults, out);
-    let _ = failsafe_table(&settings, out);
-    if faults == 0 { Outcome::Right } else { Outcome::Wrong }
+    let _ = sensors_once(settings, &mut faults, out);
+    let _ = failsafe_table(settings, out);
+    faults
 }
 
 fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
@@ -34,16 +35,17 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
         Ok(found) => found,
         Err(fault) => {
             *faults += 1;
-            return writeln!(out, "  board      {name}: {}", fault.reason);
+            return writeln!(out, "{MARKED} board      {name}: {}", fault.reason);
         }
     };
-    writeln!(out, "  board      {name}")?;
+    writeln!(out, "{UNMARKED} board      {name}")?;
     for (output, found) in board.outputs.iter().zip(found) {
-        let found = found.unwrap_or_else(|fault| {
-            *faults += 1;
-            fault.reason
-        });
-        writeln!(out, "  output     {}: {found}", output.name)?;
+        let (mark, found) = match found {
+            Ok(found) => (UNMARKED, found),
+            Err(fault) => (MARKED, fault.reason),
+        };
+        *faults += usize::from(mark == MARKED);
+        writeln!(out, "{mark} output     {}: {found}", output.name)?;
     }
     Ok(())
 }
@@ -51,15 +53,15 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
     for (sensor, spec) in settings.sensors.iter().zip(&settings.engine.sensors) {
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
-        let verdict = match value {
-            Ok(value) => format!("reads {value} ({})", spec.measures),
+        let (mark, verdict) = match value {
+            Ok(value) => (UNMARKED, format!("reads {value} ({})", spec.measures)),
             Err(fault) => {
-                *faults += 1;
                 let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
-                format!("{}: {}{found}", fault.name(), advice(fault))
+                (MARKED, format!("{}: {}{found}", fault.name(), advice(fault)))
             }
         };
-        writeln!(out, "  sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
+        *faults += usize::from(mark == MARKED);
+        writeln!(out, "{mark} sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
     }
     Ok(())
 }
@@ -118,11 +120,14 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
 fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
     let EngineSpec { outputs, properties, climate, .. } = &settings.engine;
     let fan_on = &properties.fan_on;
-    if (Meaning { properties, outputs, climate: climate.as_ref() }).fans().contains(&id) {
-        return format!("{fan_on} true: runs; false: off; neither: the climate range alone");
-    }
-    match &output.property {
+    let is_fan = (Meaning { properties, outputs, climate: climate.as_ref() }).fans().contains(&id);
+    match output.property.as_ref().filter(|property| *property != fan_on) {
+        Some(property) if is_fan => format!(
+            "{property} drives it; while that is not set, {fan_on} true: runs; false: off; neither: the climate range \
+             alone"
+        ),
         Some(property) => format!("{property} drives it"),
+        None if is_fan => format!("{fan_on} true: runs; false: off; neither: the climate range alone"),
         None => "nothing desired drives it".to_owned(),
     }
 }

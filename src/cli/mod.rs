@@ -3,10 +3,12 @@
 pub mod ask;
 pub mod check;
 pub mod hand;
-pub mod hardware;
+mod hardware;
+mod keys;
 pub mod printed;
 pub mod safe;
 pub mod status;
 pub mod twin;
 pub mod watch;
+pub mod whose;
 pub mod words;

@@ -1,43 +1,146 @@
 //! `twind safe`: with no daemon running, every output to its `stop` row, or to its `crash` row after a failure.
 //! Made for `ExecStopPost=`: whatever ended the daemon, this runs.
+//!
+//! It goes by what the daemon left in its runtime directory, whatever the file now says, and only without that by the
+//! file. It never drives under a daemon, and whoever cannot tell whether there is one drives nothing.
 
-use crate::board::{self, BoardSettings};
-use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, OutputSpec, PinFault};
+use crate::config::{self, ConfigFaults, Environment};
+use crate::service::handover;
+use crate::service::last_resort::{self, Driven, Found};
+use crate::store::{self, Holder, Life};
+use crate::text::{Line, escape_lines};
 use crate::units::BootTime;
+use std::io::Write;
+use std::path::Path;
 
-/// What happened to one output.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The output.
-    pub output: String,
-    /// The line to print, or why the output could not be driven.
-    pub result: Result<String, PinFault>,
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// Every output is where it should be.
+    Done,
+    /// Something that should have been driven could not be, and is named.
+    Failed,
+    /// A daemon runs, or whoever asks cannot tell.
+    Refused,
+    /// There is only the file to go by, and it is wrong.
+    Wrong,
 }
 
-/// Drives every output to its last row. `now` is only written down.
-///
-/// # Errors
-/// When the board cannot be opened at all.
-pub fn drive(
-    board: &BoardSettings,
-    outputs: &[OutputSpec],
-    crashed: bool,
-    now: BootTime,
-) -> Result<Vec<Outcome>, PinFault> {
-    if outputs.is_empty() {
-        return Ok(Vec::new());
+/// How the daemon ended, as the service manager tells it; `None` if nobody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End<'a>(pub Option<&'a str>);
+
+impl End<'_> {
+    fn is_crash(self) -> bool {
+        self.0.is_some_and(|result| result != "success")
     }
-    let mut pins = board::open(board)?;
-    let drive = |(index, spec): (usize, &OutputSpec)| {
-        let result = match last_row(spec, crashed) {
-            None => Ok(format!("{}: stays as it is", spec.name)),
-            Some((drive, cause)) => {
-                let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
-                pins.drive(&actuation).map(|()| format!("{}: {} permille, {cause}", spec.name, drive.get()))
+}
+
+/// Drives every output to its last row, and says so. `now` is only written down. A reader that went away keeps no output
+/// from its row.
+pub fn safe(
+    config: &Path,
+    environment: &Environment,
+    end: End<'_>,
+    now: BootTime,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Verdict {
+    let found = last_resort::find(config, environment);
+    if let Some(reason) = refusal(&found) {
+        complain(err, &reason);
+        return Verdict::Refused;
+    }
+    if end.0.is_some() && !end.is_crash() && handover::is_due(environment) {
+        drop(writeln!(out, "every output stays as it is: the next daemon takes it over"));
+        return Verdict::Done;
+    }
+    let mut verdict = Verdict::Done;
+    let boards = match found.copy {
+        Ok(Some(boards)) => boards,
+        without => {
+            if let Err(reason) = without {
+                let file = config.display();
+                complain(
+                    err,
+                    &format!("the copy of what was driven is of no use: {reason}; going by {file}"),
+                );
+                verdict = Verdict::Failed;
             }
-        };
-        Outcome { output: spec.name.clone(), result }
+            match named_by_the_file(config, environment) {
+                Ok(board) => vec![board],
+                Err(Unnamed::Refused(reason)) => {
+                    complain(err, &reason);
+                    return Verdict::Refused;
+                }
+                Err(Unnamed::Wrong(faults)) => {
+                    drop(writeln!(err, "{}", escape_lines(&faults.to_string())));
+                    return if faults.is_denied { Verdict::Refused } else { Verdict::Wrong };
+                }
+            }
+        }
     };
-    Ok(outputs.iter().enumerate().map(drive).collect())
+    if let Some(rival) = last_resort::rival(config, environment, &boards) {
+        complain(err, &rival.to_string());
+        return Verdict::Refused;
+    }
+    // Whoever was to take the outputs over did not live to do so.
+    handover::take(environment);
+    if boards.iter().all(|board| board.names().next().is_none()) {
+        let file = Line(config.display());
+        drop(writeln!(out, "{file} names no output, and no daemon left any: nothing is driven"));
+    }
+    for outcome in boards.iter().flat_map(|board| board.leave(end.is_crash(), now)) {
+        match outcome.result {
+            Ok(line) => drop(writeln!(out, "{}", Line(line))),
+            Err(fault) => {
+                complain(err, &format!("output {} cannot be driven: {}", outcome.output, fault.reason));
+                verdict = Verdict::Failed;
+            }
+        }
+    }
+    verdict
+}
+
+fn complain(err: &mut dyn Write, text: &str) {
+    drop(writeln!(err, "twind: {}", Line(text)));
+}
+
+/// Why nothing may be driven now.
+fn refusal(found: &Found) -> Option<String> {
+    let process = found.process.map(|process| format!(" (process {process})")).unwrap_or_default();
+    match found.life {
+        Life::Dead => None,
+        Life::Lives => Some(format!(
+            "the daemon is running{process} and drives the outputs itself; stop it first, as root (systemctl stop twind)"
+        )),
+        Life::Unknown => Some(UNKNOWN.to_owned()),
+    }
+}
+
+const UNKNOWN: &str =
+    "you cannot see whether the daemon is running, and under it nothing is driven; ask as root";
+
+/// Why the file does not say what to drive.
+enum Unnamed {
+    Wrong(ConfigFaults),
+    Refused(String),
+}
+
+/// Without a copy there is the file, and the lock in its state directory to tell of a daemon that could keep no copy.
+fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven, Unnamed> {
+    let named = config::load_outputs(config, environment).map_err(Unnamed::Wrong)?;
+    let board = Driven::named_by(&named);
+    if board.names().next().is_none() {
+        return Ok(board);
+    }
+    match config::load_local(config, environment).map(|local| store::holder(&local.state_dir)) {
+        Ok(Holder::Lives(process)) => {
+            let found = Found { life: Life::Lives, process, copy: Ok(None) };
+            Err(Unnamed::Refused(refusal(&found).unwrap_or_default()))
+        }
+        Ok(Holder::Unknown) => Err(Unnamed::Refused(UNKNOWN.to_owned())),
+        Ok(Holder::Absent | Holder::Nobody) | Err(_) => Ok(board),
+    }
 }

@@ -62,6 +62,10 @@ fn page(status: &Value) -> String {
         );
         page.line("change", &what);
     }
+    if let Some(file) = status["configuration"].as_str() {
+        let (version, pid) = (word(&status["version"]), &status["pid"]);
+        page.line("daemon", &format!("twind {version}, pid {pid}, by {file}"));
+    }
     page.0
 }
 
@@ -248,6 +252,7 @@ mod tests {
             }},
             "storeFault": "the disk is full",
             "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
+            "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
         });
         let page = page(&status);
@@ -265,6 +270,7 @@ mod tests {
             "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
             "store    the twin's copy cannot be kept: the disk is full",
             "change   7s ago: fan to 100% by override of hub",
+            "daemon   twind 1.2.3, pid 7, by /etc/twind.toml",
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
         }

@@ -1,16 +1,18 @@
-//! `twind watch`: the page of `twind status`, drawn anew each second until it is interrupted.
+//! `twind watch`: the page of `twind status`, drawn anew each second until `q` or Ctrl-C. A daemon that is not there yet,
+//! or is being restarted, is waited for.
 //!
-//! Nothing of the terminal is changed that would have to be undone, so that any way to end it is a good one; what was drawn
-//! last stays. Where there is no terminal the pages follow each other. Deliberately absent: keys and colours.
+//! What was drawn last stays. Where there is no terminal the pages follow each other. Deliberately absent: colours, and
+//! other keys.
 
 use super::ask::Fault;
+use super::keys::Keys;
 use super::status::status;
+use super::whose::stranger;
 use crate::config::LocalSettings;
 use crate::text::Line;
 use core::time::Duration;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::thread;
 
 /// Between two pages. Sensors are read about so often.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,22 +23,29 @@ const CLEAR_LINE: &str = "\x1b[K";
 /// What is below the cursor goes.
 const CLEAR_BELOW: &str = "\x1b[J";
 
-/// Shows pages until nobody can see them any more. A daemon that is being restarted is waited for.
+/// Shows pages until nobody can or wants to see them any more.
 ///
 /// # Errors
-/// Why there is no first page; later, why there will be no other.
+/// Why there will be no other page, by whatever time.
 pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
-    let mut page = status(local, false, changes)?.text;
-    while show(&page).is_ok() {
-        thread::sleep(PERIOD);
-        page = match status(local, false, changes) {
+    let keys = Keys::read();
+    loop {
+        let page = match status(local, false, changes) {
             Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => {
-                format!("twind: {}\n", Line(fault))
+                format!("twind: {}\ntwind: waiting for it\n", Line(fault))
             }
-            answer => answer?.text,
+            answer => {
+                let page = answer?.text;
+                match stranger(local) {
+                    Some(told) => format!("twind: {}\n{page}", Line(told)),
+                    None => page,
+                }
+            }
         };
+        if show(&page).is_err() || keys.asked_to_end_within(PERIOD) {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn show(page: &str) -> io::Result<()> {
@@ -50,13 +59,21 @@ fn show(page: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The page as a terminal of this size takes it in place of the one before: what has no room is cut off. A terminal that does
-/// not know its size says 0.
+/// The page as a terminal of this size takes it in place of the one before. Lines that have no room are counted in the
+/// last one. A terminal that does not know its size says 0.
 fn drawn(page: &str, rows: usize, columns: usize) -> String {
     let room = |size: usize| if size == 0 { usize::MAX } else { size };
-    let mut text = HOME.to_owned();
+    let mut lines: Vec<&str> = page.lines().collect();
     // The last row is the cursor's.
-    for line in page.lines().take(room(rows) - 1) {
+    let (fits, all) = (room(rows) - 1, lines.len());
+    let more;
+    if all > fits {
+        lines.truncate(fits.saturating_sub(1));
+        more = format!("… {} more lines: twind status shows them", all - lines.len());
+        lines.extend((fits > 0).then_some(more.as_str()));
+    }
+    let mut text = HOME.to_owned();
+    for line in lines {
         text.extend(line.chars().take(room(columns)));
         text.push_str(CLEAR_LINE);
         text.push('\n');
@@ -72,7 +89,10 @@ mod tests {
     #[test]
     fn a_page_takes_the_place_of_the_one_before_and_no_more_than_the_terminal_has() {
         let page = "hub      connected\nclimate  24.5 °C, in-range\noutput   fan: 50%\n";
-        assert_eq!(drawn(page, 3, 16), "\x1b[Hhub      connect\x1b[K\nclimate  24.5 °C\x1b[K\n\x1b[J");
+        let told = "\x1b[Hhub      connected\x1b[K\n… 2 more lines: tw\x1b[K\n\x1b[J";
+        assert_eq!(drawn(page, 3, 18), told);
+        assert_eq!(drawn(page, 4, 16).matches('…').count(), 0, "it fits");
+        assert_eq!(drawn(page, 2, 30), "\x1b[H… 3 more lines: twind status s\x1b[K\n\x1b[J");
         assert_eq!(drawn(page, 0, 0).matches('\n').count(), 3);
         assert_eq!(drawn(page, 1, 1), "\x1b[H\x1b[J");
     }

@@ -48,16 +48,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         /// So many of the last changes of outputs (5, with --json 20, at most 1000)
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
         #[command(flatten)]
         config: Config,
     },
-    /// The page of status, live: drawn anew each second until it is interrupted
+    /// The page of status, live: drawn anew each second until q or Ctrl-C
     Watch {
         /// So many of the last changes of outputs (5, at most 1000)
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
         #[command(flatten)]
@@ -68,11 +68,13 @@ pub enum Command {
     /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.
     Override {
         /// The output, by its name in the configuration
+        #[arg(value_hint = ValueHint::Other)]
         output: String,
         /// `on`, `off`, a percentage such as `40%`, or `clear`
+        #[arg(value_hint = ValueHint::Other)]
         setting: String,
         /// For how long, such as `30m` or `1h 30m`; at most 7 days
-        #[arg(long = "for", value_name = "DURATION")]
+        #[arg(long = "for", value_name = "DURATION", value_hint = ValueHint::Other)]
         lasts: Option<String>,
         /// Where the configuration is.
         #[command(flatten)]

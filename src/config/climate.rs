@@ -4,10 +4,12 @@
 //! name them. The climate also decides what an output does in the rows `sensor-fault` and `overheat` that its own
 //! table leaves out.
 
+use super::faults::LINE;
 use super::outputs::Output;
 use super::reader::{At, Reader};
 use super::sensors::{Sensor, TEMPERATURE};
 use super::values;
+use super::words::nearest;
 use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, ROUNDING, RowDrive, SensorId};
 use crate::units::{Celsius, Permille, TemperatureUnit};
 
@@ -35,6 +37,14 @@ pub(super) fn read(table: Reader<'_>, sensors: &[Sensor], outputs: &mut [Output]
 }
 
 fn climate(mut table: Reader<'_>, sensors: &[Sensor], outputs: &[Output]) -> Option<ClimateSpec> {
+    let are_several = table.answer_tables(&["range", "limits"], |name| {
+        format!(
+            "there is no [climate.{name}]: this twind holds one climate, whose keys stand in [climate] itself"
+        )
+    });
+    if are_several {
+        return None;
+    }
     let unit = table.read("unit", values::unit).map(|at| at.value).unwrap_or_default();
     let sensors = measured_by(&mut table, sensors);
     let words = [("max", Combine::Max), ("mean", Combine::Mean), ("first-good", Combine::FirstGood)];
@@ -47,7 +57,7 @@ fn climate(mut table: Reader<'_>, sensors: &[Sensor], outputs: &[Output]) -> Opt
     if let (Some(critical), Some(range)) = (&critical, range)
         && critical.value.degrees() <= range.max().degrees() + ROUNDING
     {
-        let max = values::degrees(unit, range.max());
+        let max = values::degrees_in(unit, range.max());
         table.findings().wrong(critical.at, format!("`critical` must lie above the range's max, {max}"));
     }
     let hysteresis = table.number_if("hysteresis", "0 or more", |number| number >= 0.0);
@@ -101,7 +111,7 @@ fn range_within(
     if let Some(inner) = inner
         && !limits.contains(inner)
     {
-        let (min, max) = (values::degrees(unit, inner.min()), values::degrees(unit, inner.max()));
+        let (min, max) = (values::degrees_in(unit, inner.min()), values::degrees_in(unit, inner.max()));
         table.wrong("limits", format!("must contain the range, which is {min} to {max}"));
     }
     Some(limits)
@@ -171,8 +181,9 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output]) -> (Vec<OutputId>, Vec<Out
     let cooling = by_name(table, &cooling, &known, "outputs");
     let heating = by_name(table, &heating, &known, "outputs");
     for (id, name) in &heating {
-        if cooling.iter().any(|(other, _)| other == id) {
-            table.findings().wrong(name.at, format!("[outputs.{}] cannot both cool and heat", name.value));
+        if let Some((_, first)) = cooling.iter().find(|(other, _)| other == id) {
+            let say = format!("[outputs.{}] cannot both cool and heat: it cools by line {LINE}", name.value);
+            table.findings().clash(name.at, first.at, say);
         }
     }
     let ids = |named: Vec<(usize, &At<String>)>| named.into_iter().map(|(id, _)| OutputId(id)).collect();
@@ -190,12 +201,14 @@ fn by_name<'n>(
     for name in wanted {
         match known.iter().position(|known| *known == name.value) {
             Some(id) if ids.iter().any(|(other, _)| *other == id) => {
-                table.findings().wrong(name.at, format!("\"{}\" is named twice", name.value));
+                let first = ids.iter().find(|(other, _)| *other == id).map_or(name.at, |(_, first)| first.at);
+                let say = format!("\"{}\" is named twice, first in line {LINE}: remove one", name.value);
+                table.findings().clash(name.at, first, say);
             }
             Some(id) => ids.push((id, name)),
             None => {
                 let shown = values::shorten(&name.value);
-                let hint = match values::nearest(&name.value, known.iter().copied()) {
+                let hint = match nearest(&name.value, known.iter().copied()) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None if known.is_empty() => format!("there are no [{kind}.NAME] at all"),
                     None => format!("there are \"{}\"", known.join("\", \"")),

@@ -1,14 +1,27 @@
 //! A device's connection string: `HostName=…;DeviceId=…;SharedAccessKey=…[;GatewayHostName=…]`.
 //!
-//! Parts that have no meaning here are passed over; a value may hold `=`. Deliberately absent: the strings of
-//! services and modules, which are refused by name. A message never repeats a value.
+//! Parts that have no meaning here are passed over; a value may hold `=`. What a file holds around the string is taken
+//! off where it is clear what the string is: quotes, a label, an env-file's `NAME=`, the JSON of `az`. Deliberately
+//! absent: the strings of services and modules, which are refused by name. A message never repeats a value.
 
-use super::files::decode_key;
+use super::files::{decode_key, is_quote};
 use super::secrets;
 use crate::hub::Secret;
 
 const WHERE: &str = "copy the device's \"primary connection string\" from the hub's page (Devices, then the \
-                     device), or run `az iot hub device-identity connection-string show`";
+                     device), or run `az iot hub device-identity connection-string show -n HUB -d DEVICE \
+                     -o tsv`; it reads HostName=…;DeviceId=…;SharedAccessKey=…";
+/// The names of parts. No other is ever repeated: what stands before a `=` may be a piece of a key.
+const KNOWN: [&str; 8] = [
+    "HostName",
+    "DeviceId",
+    "SharedAccessKey",
+    "SharedAccessKeyName",
+    "GatewayHostName",
+    "ModuleId",
+    "x509",
+    "SharedAccessSignature",
+];
 
 /// What a device's connection string says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +42,58 @@ impl ConnectionString {
     /// # Errors
     /// What is wrong with it and where to get a right one, without any of its values.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        // Copied out of JSON or a shell script, it comes with its quotes.
-        let text = ["\"", "'"]
-            .iter()
-            .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
-            .unwrap_or(text);
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.starts_with('{') {
+            return Self::parse_json(text);
+        }
+        let lines: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        match lines.as_slice() {
+            [] => Err(format!("is empty; {WHERE}")),
+            [line] => Self::parse_line(line),
+            lines => Self::parse_one_of(lines),
+        }
+    }
+
+    /// What `az` prints without `-o tsv`.
+    fn parse_json(text: &str) -> Result<Self, String> {
+        /// Borrowed, so that no copy of the secret is left behind.
+        #[derive(serde::Deserialize)]
+        struct Shown<'t> {
+            #[serde(rename = "connectionString", borrow)]
+            string: Option<std::borrow::Cow<'t, str>>,
+        }
+        let shown: Shown<'_> = serde_json::from_str(text)
+            .map_err(|_| format!("begins like JSON, and cannot be read as it; {WHERE}"))?;
+        match shown.string {
+            Some(string) => Self::parse_line(string.trim()),
+            None => Err(format!("is JSON without a text \"connectionString\"; {WHERE}")),
+        }
+    }
+
+    /// An env-file with other variables, say: the only line that holds one.
+    fn parse_one_of(lines: &[&str]) -> Result<Self, String> {
+        let many = || {
+            format!("has more than one line; it must be the connection string alone, in one line; {WHERE}")
+        };
+        let mut found = lines.iter().filter(|line| find_part(line, "HostName").is_some());
+        match (found.next(), found.next()) {
+            (Some(line), None) => Self::parse_line(line).map_err(|_| many()),
+            _ => Err(many()),
+        }
+    }
+
+    fn parse_line(text: &str) -> Result<Self, String> {
+        let text = without_label(text.trim_matches(is_quote)).trim_matches(is_quote).trim();
         if text.is_empty() {
             return Err(format!("is empty; {WHERE}"));
         }
-        if text.lines().count() > 1 {
-            return Err("has more than one line; it must be the connection string alone".to_owned());
+        if secrets::is_hub_key_in(text) && !text.contains(';') {
+            return Err(
+                "is a key alone: name the file in `key-file`, with `host` and `device-id`, or write the whole \
+                 connection string to it"
+                    .to_owned(),
+            );
         }
         let parts = Parts::split(text)?;
         if parts.get("SharedAccessKeyName").is_some() {
@@ -59,7 +113,7 @@ impl ConnectionString {
                 Some(decode_key(key).map_err(|reason| format!("has a SharedAccessKey that {reason}"))?)
             }
             None if with_certificate => None,
-            None => return Err(format!("has no SharedAccessKey; {WHERE}")),
+            None => return Err(format!("has no SharedAccessKey ({}); {WHERE}", parts.found())),
         };
         Ok(Self {
             host: check_host(host).map_err(|reason| format!("has a HostName that {reason}"))?,
@@ -83,11 +137,13 @@ impl<'t> Parts<'t> {
         let mut parts: Vec<(&str, &str)> = Vec::new();
         for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let Some((name, value)) = part.split_once('=') else {
-                return Err(format!("has a part without \"=\"; {WHERE}"));
+                let found = Self(parts).found();
+                return Err(format!("has a part without \"=\" ({found}); {WHERE}"));
             };
             let (name, value) = (name.trim(), value.trim());
             if parts.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-                return Err("has one of its parts twice".to_owned());
+                let which = known(name).unwrap_or("one of its parts");
+                return Err(format!("has {which} twice; {WHERE}"));
             }
             parts.push((name, value));
         }
@@ -98,13 +154,47 @@ impl<'t> Parts<'t> {
         self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
+    /// What is there, by the names that are safe to repeat.
+    fn found(&self) -> String {
+        let names: Vec<&str> = self.0.iter().filter_map(|(name, _)| known(name)).collect();
+        match (names.as_slice(), self.0.len() - names.len()) {
+            ([], _) => "none of its parts was found".to_owned(),
+            (names, 0) => format!("found was {}", names.join(", ")),
+            (names, 1) => format!("found was {} and something else", names.join(", ")),
+            (names, others) => format!("found was {} and {others} others", names.join(", ")),
+        }
+    }
+
     fn required(&self, name: &str) -> Result<&'t str, String> {
         match self.get(name) {
-            None => Err(format!("has no {name}; {WHERE}")),
+            None => Err(format!("has no {name} ({}); {WHERE}", self.found())),
             Some("") => Err(format!("has an empty {name}; {WHERE}")),
             Some(value) => Ok(value),
         }
     }
+}
+
+/// The name of a part as it is written here.
+fn known(name: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Where a part of this name begins, at the text's start or behind what is no letter of a name.
+fn find_part(text: &str, name: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let wanted = format!("{}=", name.to_ascii_lowercase());
+    lower
+        .match_indices(&wanted)
+        .map(|(at, _)| at)
+        .find(|at| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+/// The text without a label (`Primary connection string:`) or a variable's name (`export NAME=`) before its first part.
+fn without_label(text: &str) -> &str {
+    let Some(first) = KNOWN.iter().filter_map(|name| find_part(text, name)).min() else { return text };
+    let label = text[..first].trim_end_matches(is_quote).trim_end();
+    let is_label = label.ends_with(['=', ':']) && !label.contains(';');
+    if is_label { &text[first..] } else { text }
 }
 
 /// A host's name without scheme, port and path.
@@ -170,6 +260,54 @@ mod tests {
         let text = format!("\"Flavour=x;hostname=h;DeviceId=d;SharedAccessKey={KEY};Other=;\"");
         let read = ConnectionString::parse(&text).unwrap();
         assert_eq!((read.host.as_str(), read.device_id.as_str(), read.gateway), ("h", "d", None));
+    }
+
+    #[test]
+    fn what_stands_around_it_is_taken_off_where_it_is_clear() {
+        let string = format!("HostName=h;DeviceId=d;SharedAccessKey={KEY}");
+        for text in [
+            format!("\u{feff}{string}"),
+            format!("“{string}”"),
+            format!("„{string}“"),
+            format!("'{string}'\n"),
+            format!("IOTHUB_DEVICE_CONNECTION_STRING={string}"),
+            format!("export CS=\"{string}\""),
+            format!("Primary connection string: {string}"),
+            format!("connection-string = “{string}”"),
+            format!("# the cabinet's\n\n{string}\n"),
+            format!("HUB=contoso\nCS='{string}'\nDEVICE=d\n"),
+            format!("{{\n  \"connectionString\": \"{string}\"\n}}\n"),
+            format!("\u{feff}{{\"connectionString\":\"{string}\"}}"),
+        ] {
+            let read = ConnectionString::parse(&text).unwrap_or_else(|told| panic!("{text}: {told}"));
+            assert_eq!((read.host.as_str(), read.device_id.as_str()), ("h", "d"), "{text}");
+            assert_eq!(read.key.unwrap().expose(), b"secret-secret", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_clear_is_told_by_what_was_found_and_without_the_secret() {
+        let long = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+        for (text, told) in [
+            (
+                format!("DeviceId=d;SharedAccessKey={KEY}"),
+                "has no HostName (found was DeviceId, SharedAccessKey)",
+            ),
+            (
+                format!("HostName=h;DeviceId=d;{KEY}"),
+                "has no SharedAccessKey (found was HostName, DeviceId and something else)",
+            ),
+            (long.to_owned(), "is a key alone: name the file in `key-file`"),
+            ("{\"value\": 1}".to_owned(), "is JSON without a text \"connectionString\""),
+            (format!("{{\"connectionString\": \"{KEY}"), "begins like JSON, and cannot be read"),
+            (format!("HostName=h;DeviceId=d;\nSharedAccessKey={KEY}"), "has more than one line"),
+            (format!("HostName=h;DeviceId=d;SharedAccessKey={KEY};DeviceId=e"), "has DeviceId twice"),
+            ("it is in the safe".to_owned(), "none of its parts was found"),
+        ] {
+            let said = reason(&text);
+            assert!(said.contains(told) && !said.contains(KEY) && !said.contains(long), "{text}: {said}");
+        }
+        assert!(reason("HostName=h").contains("-o tsv"));
     }
 
     #[test]

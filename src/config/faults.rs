@@ -1,11 +1,11 @@
 //! What is wrong with a configuration file, told so that a person can mend it in one go.
 //!
 //! A *fault* has a place and says what was found and what is allowed; a *gap* is something that a person must still
-//! fill in, and all gaps together make one fault. Deliberately absent: warnings. A file is right, or it is not used.
+//! fill in, and all gaps together make one fault. A *warning* is what the daemon does without, and `twind check` tells.
 
 use super::secrets;
 use crate::text::{self, Line};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::fmt::Write as _;
 use std::collections::BTreeSet;
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 
 /// A longer line would bury the message.
 const EXCERPT_BYTES_MAX: usize = 300;
+
+/// Stands in a message for the line of another place.
+pub(super) const LINE: &str = "{line}";
 
 /// A stretch of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,21 +52,48 @@ struct Finding {
     message: String,
 }
 
+impl Finding {
+    fn told(self, text: &str) -> ConfigFault {
+        ConfigFault::new(text, self.at, self.message)
+    }
+}
+
 /// Collects the faults while the file is read, and the keys that were asked for.
 #[derive(Default)]
 pub(super) struct Findings {
     found: RefCell<Vec<Finding>>,
     gaps: RefCell<Vec<(Span, String)>>,
+    warnings: RefCell<Vec<Finding>>,
+    /// Places whose line a message names.
+    others: RefCell<Vec<Span>>,
+    /// From here on nothing was read as it was meant.
+    hidden_from: Cell<Option<usize>>,
     keys: RefCell<BTreeSet<String>>,
 }
 
 impl Findings {
-    pub(super) fn syntax(&self, at: Span, message: &str) {
-        self.push(at, Kind::Syntax, format!("not valid TOML: {message}"));
+    /// The file is not TOML here; with `hides_rest` nothing below it was read as it was meant.
+    pub(super) fn syntax(&self, at: Span, message: String, hides_rest: bool) {
+        self.push(at, Kind::Syntax, message);
+        if hides_rest {
+            self.hidden_from.set(Some(at.start));
+        }
     }
 
     pub(super) fn wrong(&self, at: Span, message: impl Into<String>) {
         self.push(at, Kind::Wrong, message.into());
+    }
+
+    /// Two that do not go together: the message says [`LINE`] for the line of the other one.
+    pub(super) fn clash(&self, at: Span, other: Span, message: impl Into<String>) {
+        let message: String = message.into();
+        self.others.borrow_mut().push(other);
+        self.wrong(at, message.replace(LINE, &mark(self.others.borrow().len() - 1)));
+    }
+
+    /// What is allowed, and probably not what was meant.
+    pub(super) fn warn(&self, at: Span, message: impl Into<String>) {
+        self.warnings.borrow_mut().push(Finding { at, kind: Kind::Wrong, message: message.into() });
     }
 
     pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
@@ -87,10 +117,22 @@ impl Findings {
         self.keys.into_inner()
     }
 
+    /// The warnings, in file order.
+    pub(super) fn take_warnings(&self, text: &str) -> Vec<ConfigFault> {
+        let mut warnings = self.warnings.take();
+        warnings.sort_by_key(|warning| warning.at);
+        warnings.into_iter().map(|warning| warning.told(text)).collect()
+    }
+
     /// Everything found, in file order; `None` if nothing was.
     pub(super) fn into_faults(self, text: &str, file: &Path) -> Option<ConfigFaults> {
         let mut found = self.found.into_inner();
         let gaps = self.gaps.into_inner();
+        let hidden_from = self.hidden_from.get();
+        for (index, other) in self.others.into_inner().into_iter().enumerate() {
+            let line = Place::of(text, other).line.to_string();
+            found.iter_mut().for_each(|f| f.message = f.message.replace(&mark(index), &line));
+        }
         let syntax_lines: Vec<usize> =
             found.iter().filter(|f| f.kind == Kind::Syntax).map(|f| Place::of(text, f.at).line).collect();
         if syntax_lines.is_empty() {
@@ -100,17 +142,22 @@ impl Findings {
             // well be there.
             found.retain(|f| match f.kind {
                 Kind::Syntax => true,
-                Kind::Wrong => !syntax_lines.contains(&Place::of(text, f.at).line),
+                Kind::Wrong => {
+                    !syntax_lines.contains(&Place::of(text, f.at).line)
+                        && hidden_from.is_none_or(|hidden| f.at.start < hidden)
+                }
                 Kind::Missing => false,
             });
         }
         found.sort_by_key(|f| f.at);
-        // A parser that recovers may stumble at one place for each level it was in.
-        found.dedup_by(|a, b| a.at == b.at && a.message == b.message);
-        let faults: Vec<ConfigFault> =
-            found.into_iter().map(|f| ConfigFault::new(text, f.at, f.message)).collect();
+        let faults: Vec<ConfigFault> = found.into_iter().map(|f| f.told(text)).collect();
         (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults, is_denied: false })
     }
+}
+
+/// Stands for the line of a place that is only known by the text.
+fn mark(index: usize) -> String {
+    format!("\u{1}{index}\u{1}")
 }
 
 fn gap_finding(gaps: &[(Span, String)]) -> Option<Finding> {

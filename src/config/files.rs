@@ -7,20 +7,21 @@
 use super::faults::ConfigFaults;
 use super::secrets;
 use crate::hub::Secret;
+use crate::units::UnixSeconds;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use core::fmt;
 use rustix::fs::OFlags;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Larger than any key or chain of certificates; keeps a mistaken `/dev/zero` from filling the memory.
 const SIZE_MAX: u64 = 1024 * 1024;
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Any access of those who are neither the owner nor in the group, short of running it.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
@@ -28,12 +29,30 @@ const OTHERS_READ_OR_WRITE: u32 = 0o006;
 pub(super) struct Places {
     folder: PathBuf,
     credentials: Option<PathBuf>,
+    examination: Option<Examination>,
+}
+
+/// What `twind check` looks at beyond the text of the file: whether what it names can be used by the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// The wall clock, if it can be believed.
+    pub now: Option<UnixSeconds>,
 }
 
 impl Places {
     pub(super) fn new(config_file: &Path, credentials: Option<&Path>) -> Self {
         let folder = config_file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { folder, credentials: credentials.map(Path::to_owned) }
+        Self { folder, credentials: credentials.map(Path::to_owned), examination: None }
+    }
+
+    /// The same, to look closer.
+    pub(super) fn examined(self, examination: Examination) -> Self {
+        Self { examination: Some(examination), ..self }
+    }
+
+    /// Is to be looked closer?
+    pub(super) fn examination(&self) -> Option<Examination> {
+        self.examination
     }
 
     /// A path as written, relative to the configuration file's folder.
@@ -60,7 +79,7 @@ impl Places {
             );
         }
         let path = self.secret_path(written);
-        let (bytes, mode) = read(&path)?;
+        let (bytes, mode) = read(&path, true).map_err(|reason| self.with_credential(reason, written))?;
         if mode & OTHERS_READ_OR_WRITE != 0 {
             return Err(format!(
                 "names a secret that others can read: {path} has mode {:04o}; run `chmod o-rwx {path}`",
@@ -71,14 +90,32 @@ impl Places {
         Ok((path, bytes))
     }
 
+    /// A secret that is not there is not among the credentials either.
+    fn with_credential(&self, reason: String, written: &str) -> String {
+        match &self.credentials {
+            Some(folder) if Path::new(written).is_relative() => {
+                format!(
+                    "{reason}. Nor is there a credential {} in {}",
+                    written.replace('/', "_"),
+                    folder.display()
+                )
+            }
+            _ => reason,
+        }
+    }
+
     /// Reads a secret text.
     pub(super) fn secret_text(&self, written: &str) -> Result<(PathBuf, Zeroizing<String>), String> {
         let (path, bytes) = self.secret(written)?;
         match core::str::from_utf8(&bytes) {
             Ok(text) => {
-                let text = Zeroizing::new(text.trim().to_owned());
+                let text = Zeroizing::new(text.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned());
                 Ok((path, text))
             }
+            Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => Err(format!(
+                "names a file in UTF-16: `iconv -f UTF-16 -t UTF-8 {} -o NEW` rewrites it as UTF-8",
+                path.display()
+            )),
             Err(_) => Err(format!("names a file that is not text: {}", path.display())),
         }
     }
@@ -86,12 +123,9 @@ impl Places {
     /// The private key of a certificate.
     pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, String> {
         let (path, bytes) = self.secret(written)?;
-        match PrivateKeyDer::from_pem_slice(&bytes) {
+        match crate::hub::private_key(&bytes, &path) {
             Ok(_) => Ok(path),
-            Err(_) => Err(format!(
-                "names {}, which holds no private key in PEM (\"-----BEGIN PRIVATE KEY-----\")",
-                path.display()
-            )),
+            Err(reason) => Err(format!("names {}, which {reason}", path.display())),
         }
     }
 
@@ -107,33 +141,72 @@ impl Places {
 }
 
 fn certificates(path: PathBuf) -> Result<PathBuf, String> {
-    let (bytes, _) = read(&path)?;
-    let mut count = 0_usize;
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        certificate.map_err(|_| format!("names {}, whose PEM is damaged", path.display()))?;
-        count += 1;
+    let (bytes, _) = read(&path, false)?;
+    let shown = path.display();
+    let found =
+        crate::hub::certificates(&bytes).map_err(|_| format!("names {shown}, whose PEM is damaged"))?;
+    if !found.read.is_empty() {
+        return Ok(path);
     }
-    if count == 0 {
-        let path = path.display();
-        return Err(format!(
-            "names {path}, which holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")"
-        ));
-    }
-    Ok(path)
+    Err(match found.lost("a certificate") {
+        Some(lost) => format!("names {shown}, which holds no certificate that can be read: {lost}"),
+        None if bytes.first() == Some(&0x30) => format!(
+            "names {shown}, which holds no certificate in PEM but DER: `openssl x509 -inform DER -in {shown} -out NEW` \
+             rewrites it"
+        ),
+        None => format!("names {shown}, which holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")"),
+    })
 }
 
 /// A file's bytes and mode.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
+fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
     match read_regular(path) {
         Ok((bytes, file)) => Ok((Zeroizing::new(bytes), file.permissions().mode())),
         Err(Unread::System(reason)) => {
-            Err(format!("names {}, which cannot be read: {reason}", path.display()))
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let advice = advice(&path, is_secret, reason.kind());
+            Err(format!("names {}, which cannot be read: {reason}{advice}", path.display()))
         }
         Err(Unread::NotAFile(kind)) => Err(format!(
             "names {}, which is not a file but {kind}; put a regular file in its place, or name another",
             path.display()
         )),
         Err(Unread::TooLarge) => Err(format!("names {}, which is larger than 1 MiB", path.display())),
+    }
+}
+
+/// Who may read a file that cannot be read, and what mends it.
+fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
+    let shown = path.display();
+    match kind {
+        io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.exists());
+            let missing = folder.map(|folder| format!("; its folder {} is missing, too", folder.display()));
+            let (whose, mode) = if is_secret { ("for its owner alone ", "600") } else { ("", "644") };
+            format!(
+                "{}: put it there {whose}(`sudo install -D -m {mode} FILE {shown}`), or name where it is",
+                missing.unwrap_or_default()
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            let who = fs::metadata(path).map_or_else(
+                |_| "who may enter its folder".to_owned(),
+                |file| {
+                    format!(
+                        "uid {} and by its mode {:04o} perhaps gid {}",
+                        file.uid(),
+                        file.mode() & 0o7777,
+                        file.gid()
+                    )
+                },
+            );
+            let own = rustix::process::geteuid().as_raw();
+            format!(
+                ": this user is uid {own}, and {who} may read it. Ask as root (sudo); or, if twind is to run as this \
+                 user, `sudo chown {own} {shown}`"
+            )
+        }
+        _ => String::new(),
     }
 }
 
@@ -199,13 +272,22 @@ fn check_regular(file: &Metadata) -> Result<(), Unread> {
     if file.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(file.file_type()))) }
 }
 
-/// A key as the hub's pages show it: base64.
+/// A key as the hub's pages show it: base64, perhaps in quotes.
 pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
+    let base64 = base64.trim_matches(is_quote).trim();
     if base64.is_empty() {
         return Err("is empty");
     }
     match BASE64.decode(base64) {
         Ok(bytes) => Ok(Secret::new(bytes)),
+        Err(_) if base64.to_ascii_lowercase().contains("hostname=") => Err(
+            "is a connection string: name the file in `connection-string-file`, without host and device-id",
+        ),
         Err(_) => Err("is not base64; copy the device's primary key again, whole"),
     }
+}
+
+/// Marks that stand around a copied text, straight or as a word processor sets them.
+pub(super) fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‟' | '‘' | '’' | '‚' | '«' | '»' | '‹' | '›')
 }

@@ -4,6 +4,7 @@
 //! provisioning service; the identity is a key or a certificate, one of them. Deliberately absent: connecting.
 
 use super::connection_string::{ConnectionString, check_device_id, check_host};
+use super::examine::{self, Keys};
 use super::files::{Places, decode_key};
 use super::reader::{At, Reader};
 use super::{provisioning, proxy, values};
@@ -72,6 +73,8 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     let private_key_file = hub.read("private-key-file", |value| places.private_key(values::text(value)?));
     let provisioning = hub.table("provisioning");
     let provisioned = provisioning.present();
+    let own =
+        ["certificate-file", "private-key-file"].map(|key| provisioned.then(|| provisioning.place(key)));
     let provisioning = provisioning::read(provisioning, places);
 
     let with_certificate = hub.has("certificate-file") || hub.has("private-key-file");
@@ -119,13 +122,23 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
             key: key.map(|at| at.value),
         })
     } else {
-        hub.findings().gap(hub.header(), GAP);
+        // What is misspelt is told as that.
+        if !IDENTITY_KEYS.iter().chain(["provisioning"].iter()).any(|key| hub.is_misspelt(key)) {
+            hub.findings().gap(hub.header(), GAP);
+        }
         None
     };
     if with_certificate && !provisioned {
         hub.require("certificate-file", "the certificate that `private-key-file` belongs to");
         hub.require("private-key-file", "the private key that `certificate-file` belongs to");
     }
+    let keys = Keys {
+        header: hub.header(),
+        certificate_file: own[0].unwrap_or(hub.place("certificate-file")),
+        private_key_file: own[1].unwrap_or(hub.place("private-key-file")),
+        ca_file: hub.place("ca-file"),
+    };
+    let findings = hub.findings();
     hub.finish();
 
     let source = if provisioned {
@@ -147,7 +160,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
             identity,
         })
     };
-    Some(HubSettings {
+    let settings = HubSettings {
         source,
         port: port.unwrap_or_else(|| transport.default_port()),
         transport,
@@ -156,7 +169,11 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         keep_alive,
         token_lifetime,
         model_id: model_id.map(|at| at.value),
-    })
+    };
+    if let Some(look) = places.examination() {
+        examine::connections(&settings, &keys, findings, look);
+    }
+    Some(settings)
 }
 
 fn host_name(written: &str) -> Result<String, String> {

@@ -3,25 +3,33 @@
 //! Every fault of a file is told at once, with its place ([`ConfigFaults`]). A *table reader* (`reader`) declares
 //! each key by reading it; one module per table knows what its keys mean; [`Settings`] is what the daemon gets.
 //! Some commands must work with less than a whole file: [`load_outputs`] for `twind safe`, [`load_local`] for those
-//! that look at the daemon or its record. Deliberately absent: writing, warnings, and any use of the settings.
+//! that look at the daemon or its record; [`review`] for `twind check`, which looks closer and also warns. Deliberately
+//! absent: writing, and any use of the settings.
 
 mod board;
+mod clashes;
 mod climate;
 pub mod connection_string;
+mod examine;
 mod faults;
 mod files;
 mod hub;
 mod outputs;
+mod pitfalls;
 mod provisioning;
 mod proxy;
 mod reader;
 mod secrets;
 mod sensors;
+mod shapes;
+mod syntax;
 mod twin;
 mod values;
 mod when;
+mod words;
 
 pub use faults::{ConfigFault, ConfigFaults};
+pub use files::Examination;
 pub use twin::default_socket;
 
 use crate::board::BoardSettings;
@@ -34,7 +42,7 @@ use core::time::Duration;
 use faults::{Findings, Span};
 use files::Places;
 use outputs::Output;
-use reader::Reader;
+use reader::{Reader, SECTIONS};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -83,6 +91,8 @@ pub struct OutputSettings {
 /// What a command needs to find the daemon, or its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalSettings {
+    /// The file that says so.
+    pub file: PathBuf,
     /// Where the record is kept.
     pub state_dir: PathBuf,
     /// Where the daemon listens.
@@ -103,6 +113,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Where what lives as long as the daemon belongs.
+    pub fn runtime_folder(&self) -> PathBuf {
+        self.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(twin::RUNTIME_DIR))
+    }
+
     /// Reads the process's environment; nothing else in twind reads these variables.
     pub fn from_process() -> Self {
         Self::from_variables(|name| std::env::var_os(name))
@@ -133,6 +148,20 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Settings, ConfigFa
 pub fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Settings, ConfigFaults> {
     let places = Places::new(file, environment.credentials_directory.as_deref());
     read_with(text, file, &Sections::All, |root| settings(root, &places, environment))
+}
+
+/// Reads a configuration file as the daemon would, looks closer at what it names, and adds what to look at again.
+///
+/// # Errors
+/// Every fault, or that it cannot be read.
+pub fn review(
+    path: &Path,
+    environment: &Environment,
+    look: Examination,
+) -> Result<(Settings, Vec<ConfigFault>), ConfigFaults> {
+    let text = files::config_text(path)?;
+    let places = Places::new(path, environment.credentials_directory.as_deref()).examined(look);
+    read_and_warn(&text, path, &Sections::All, |root| settings(root, &places, environment))
 }
 
 /// Reads only what `twind safe` needs: `[board]` and `[outputs]` must be right, whatever else the file says.
@@ -186,7 +215,13 @@ pub fn parse_local(
         let mut root = root.again(&elsewhere);
         let (socket, look_socket) = twin::sockets(root.table("local"), &places, environment);
         let hub = hub::read(root.table("hub"), &places);
-        Some(LocalSettings { state_dir, socket, look_socket, identity: hub.map(|hub| hub.identity()) })
+        Some(LocalSettings {
+            file: file.to_owned(),
+            state_dir,
+            socket,
+            look_socket,
+            identity: hub.map(|hub| hub.identity()),
+        })
     })
 }
 
@@ -202,7 +237,13 @@ pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<Loca
             return Err(faults);
         }
         let state_dir = PathBuf::from(twin::STATE_DIR);
-        Ok(LocalSettings { state_dir, socket, look_socket: Some(look), identity: None })
+        Ok(LocalSettings {
+            file: path.to_owned(),
+            state_dir,
+            socket,
+            look_socket: Some(look),
+            identity: None,
+        })
     })
 }
 
@@ -230,17 +271,27 @@ fn read_with<T>(
     sections: &Sections,
     read: impl FnOnce(Reader<'_>) -> Option<T>,
 ) -> Result<T, ConfigFaults> {
+    read_and_warn(text, file, sections, read).map(|(outcome, _)| outcome)
+}
+
+/// Parses a text, has its tables read, and adds the warnings.
+fn read_and_warn<T>(
+    text: &str,
+    file: &Path,
+    sections: &Sections,
+    read: impl FnOnce(Reader<'_>) -> Option<T>,
+) -> Result<(T, Vec<ConfigFault>), ConfigFaults> {
     let (table, syntax) = DeTable::parse_recoverable(text);
     let findings = Findings::default();
-    for fault in syntax {
-        let at = fault.span().map_or(Span::FILE, Span::from);
-        if sections.concern(text, at) {
-            findings.syntax(at, fault.message());
+    for slip in syntax::slips(text, &syntax) {
+        if slip.hides_rest || sections.concern(text, slip.at) {
+            findings.syntax(slip.at, slip.message, slip.hides_rest);
         }
     }
     let outcome = read(Reader::root(table.get_ref(), &findings));
+    let warnings = findings.take_warnings(text);
     match (outcome, findings.into_faults(text, file)) {
-        (Some(outcome), None) => Ok(outcome),
+        (Some(outcome), None) => Ok((outcome, warnings)),
         (_, Some(faults)) => Err(faults),
         // A reader that gives up tells why, so this is for the day when one forgets.
         (None, None) => Err(ConfigFaults::unreadable(file, "a value is missing")),
@@ -251,8 +302,6 @@ impl Sections {
     /// Does a fault at this place concern one of the sections? The header above it says in whose lines it lies; what
     /// lies under none, or under one that is not known, concerns everybody.
     fn concern(&self, text: &str, at: Span) -> bool {
-        const OTHERS: [&str; 8] =
-            ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
         let Self::Only(names) = self else {
             return true;
         };
@@ -262,11 +311,12 @@ impl Sections {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
             &rest[..end]
         });
-        name.is_none_or(|name| names.contains(&name) || !OTHERS.contains(&name))
+        name.is_none_or(|name| names.contains(&name) || !SECTIONS.contains(&name))
     }
 }
 
 fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) -> Option<Settings> {
+    root.answer(&["climates"], "does not exist: this twind holds one climate, whose keys stand in [climate]");
     let hub = hub::read(root.table("hub"), places);
     let mut twin = root.table("twin");
     let state_dir = twin::state_dir(&mut twin, places);
@@ -274,16 +324,23 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let report = twin::report(root.table("report"));
     let board = board::read(root.table("board"), places);
     let mut outputs = outputs::read(&mut root, &board);
-    if outputs.is_empty() {
+    if outputs.is_empty() && !root.is_misspelt("outputs") {
         root.findings().gap(Span::FILE, outputs::GAP);
     }
     let sensors = sensors::read(&mut root, places);
     let climate_table = root.table("climate");
     let has_climate = climate_table.present();
     let climate = climate::read(climate_table, &sensors, &mut outputs);
+    let findings = root.findings();
     if climate.is_some() || !has_climate {
         check_autos(&root, &outputs, climate.as_ref());
+        clashes::names(&outputs, &sensors, climate.as_ref(), findings);
+        pitfalls::rows(&outputs, climate.as_ref(), findings);
     }
+    if let Some(properties) = &properties {
+        clashes::properties(&outputs, properties, findings);
+    }
+    pitfalls::wiring(&outputs, &sensors, board.wiring, findings);
     let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
     root.finish();
 

@@ -3,10 +3,10 @@
 //! Deliberately absent: which output cools and which heats (that is `[climate]`'s).
 
 use super::board::Board;
-use super::faults::Span;
+use super::faults::{LINE, Span};
 use super::reader::{At, Reader};
-use super::values;
-use super::when;
+use super::words::nearest;
+use super::{clashes, pitfalls, values, when};
 use crate::board::{Line, PinSettings, TachSettings, Wiring};
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
@@ -30,15 +30,47 @@ pub(super) struct Output {
     pub(super) spec: OutputSpec,
     pub(super) pin: PinSettings,
     pub(super) autos: Vec<(&'static str, Span)>,
-    line_at: Span,
+    /// Its rows that only a climate can call for.
+    pub(super) climate_rows: Vec<(&'static str, Span)>,
+    pub(super) name_at: Span,
+    pub(super) property_at: Span,
+    pub(super) line_at: Span,
+    pub(super) tach_at: Span,
 }
 
 /// Reads every output, in file order.
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
     let tables = file.tables("outputs").into_iter();
-    let outputs: Vec<Output> = tables.map(|(name, table)| output(&name, table, board)).collect();
+    let outputs: Vec<(Output, bool)> = tables.map(|(name, table)| output(&name, table, board)).collect();
+    let whole = |(_, is_slip): &&(Output, bool)| !is_slip;
+    let known: Vec<String> =
+        outputs.iter().filter(whole).map(|(output, _)| output.spec.name.clone()).collect();
+    for (output, _) in outputs.iter().filter(|(_, is_slip)| *is_slip) {
+        slip(file, output, known.iter().map(String::as_str), board);
+    }
+    let outputs: Vec<Output> = outputs.into_iter().map(|(output, _)| output).collect();
     shared_lines(file, &outputs, board);
     outputs
+}
+
+/// An output of which nothing stands there but a table below it is a slip in a name more often than an output.
+fn slip<'n>(file: &Reader<'_>, output: &Output, known: impl Iterator<Item = &'n str> + Clone, board: &Board) {
+    let name = &output.spec.name;
+    match nearest(name, known) {
+        Some(near) => {
+            let say = format!("nothing else is said of [outputs.{name}]; did you mean [outputs.{near}]?");
+            file.findings().wrong(output.name_at, say);
+        }
+        // On other boards its wire is missing, and that is told.
+        None if !board.needs_lines() => {
+            let say = format!(
+                "nothing else is said of [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
+                 above it if that is meant"
+            );
+            file.findings().warn(output.name_at, say);
+        }
+        None => {}
+    }
 }
 
 /// A name that can stand in a twin, a path and a command.
@@ -54,12 +86,13 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     ))
 }
 
-fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
+/// One output, and whether it looks like a slip in another's name.
+fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> (Output, bool) {
     if let Err(reason) = check_name(&name.value, "an output") {
         table.findings().wrong(name.at, reason);
     }
-    if name.value == "climate" {
-        let say = "an output cannot be named \"climate\": the climate is reported under that name";
+    if let Some(why) = clashes::reserved(&name.value) {
+        let say = format!("an output cannot be named \"{}\": {why}", name.value);
         table.findings().wrong(name.at, say);
     }
     let line = line(&mut table, board);
@@ -68,7 +101,9 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let slew = table.number_if("slew", "more than 0 percent per second", |n| n > 0.0);
     let min_on = table.duration("min-on", Duration::ZERO..=HOLD_MAX);
     let min_off = table.duration("min-off", Duration::ZERO..=HOLD_MAX);
-    let tach = tach(table.table("tach"), board, line.as_ref().map(|(line, _)| line));
+    let tach_at = table.place("tach");
+    let (tach, tach_at) = tach(table.table("tach"), board, line.as_ref().map(|(line, _)| line))
+        .map_or((None, tach_at), |(tach, at)| (Some(tach), at));
     let property = table.read("property", values::property);
 
     let shaped: Vec<&str> = ["min-duty", "kick", "slew"].into_iter().filter(|key| table.has(key)).collect();
@@ -83,10 +118,20 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         for key in &shaped {
             table.wrong(key, "is for an output with `pwm`; one with `pin` is on or off only");
         }
+    } else if line.is_none() && !table.has("pwm") {
+        for key in &shaped {
+            let say = "is for an output with `pwm`, and makes this one of the simulated board one: write \
+                       pwm = { channel = 0 } beside it";
+            table.warn(key, say);
+        }
     }
     // A simulated board's file stays as it was written.
     let needs_us = board.needs_lines() && matches!(line, Some((Line::SoftPwm { .. }, _)));
     let rows = when::read(table.table("when"), kind, needs_us);
+    let least = min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero());
+    pitfalls::shares(&rows.shares, least, table.findings());
+    let property_at = table.place("property");
+    let is_slip = table.is_implied() && ["when", "tach"].iter().any(|key| table.has(key));
     let active_low = active_low(&mut table);
     let header = table.header();
     table.finish();
@@ -94,7 +139,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let spec = OutputSpec {
         name: name.value.clone(),
         kind,
-        min_duty: min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero()),
+        min_duty: least,
         kick: kick.map(|at| at.value),
         slew_permille_per_s: slew.map(|at| at.value * 10.0),
         min_on: min_on.map(|at| at.value),
@@ -103,7 +148,8 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         when: rows.when,
     };
     let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
-    Output { spec, pin, autos: rows.autos, line_at }
+    let (autos, climate_rows) = (rows.autos, rows.climate_rows);
+    (Output { spec, pin, autos, climate_rows, name_at: name.at, property_at, line_at, tach_at }, is_slip)
 }
 
 fn active_low(table: &mut Reader<'_>) -> bool {
@@ -220,7 +266,7 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
 }
 
 /// The tachometer's line; its chip is the output's own if it does not say.
-fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<TachSettings> {
+fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<(TachSettings, Span)> {
     /// What nearly every fan gives.
     const PULSES_PER_TURN: u32 = 2;
     let present = table.present();
@@ -237,34 +283,40 @@ fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<Tac
     if own.is_none() {
         require_chip(&table, board);
     }
+    let at = pin.as_ref().map_or(table.header(), |pin| pin.at);
     table.finish();
-    present.then(|| TachSettings {
+    let tach = TachSettings {
         chip: chip.or(own),
         // A simulated fan has none.
         pin: pin.map_or(0, |at| at.value),
         pulses_per_turn: pulses.map_or(PULSES_PER_TURN, |at| at.value),
-    })
+    };
+    present.then_some((tach, at))
 }
 
-/// One wire cannot obey two outputs, or obey one and tell of another.
+/// One wire cannot obey two outputs, or obey one and tell of another. The later one in the file is at fault.
 fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    let mut wires: Vec<(Span, String, String)> = Vec::new();
     for output in outputs {
         let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
-        let wire = output.pin.line.as_ref().map(|line| match line {
-            Line::Pin { pin, chip } | Line::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
-            Line::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
-        });
-        let tach = output.pin.tach.as_ref().filter(|_| board.needs_lines());
-        let tach = tach.map(|tach| format!("pin {}{}", tach.pin, on(&tach.chip)));
         let name = output.spec.name.as_str();
-        for (wire, does) in [(wire, "drives"), (tach, "is the tach of")] {
-            let Some(wire) = wire else { continue };
-            if let Some(other) = taken.get(&wire) {
-                file.findings().wrong(output.line_at, format!("{wire} {other} already"));
-            } else {
-                taken.insert(wire, format!("{does} [outputs.{name}]"));
-            }
+        if let Some(line) = &output.pin.line {
+            wires.push((output.line_at, line.wire(), format!("drives [outputs.{name}]")));
+        }
+        if let Some(tach) = output.pin.tach.as_ref().filter(|_| board.needs_lines()) {
+            let wire = format!("pin {}{}", tach.pin, on(&tach.chip));
+            wires.push((output.tach_at, wire, format!("is the tach of [outputs.{name}]")));
+        }
+    }
+    wires.sort_by_key(|(at, ..)| *at);
+    let mut taken: BTreeMap<&str, (Span, &str)> = BTreeMap::new();
+    for (at, wire, does) in &wires {
+        if let Some((first, other)) = taken.get(wire.as_str()) {
+            let say =
+                format!("{wire} {other} already, in line {LINE}; here it {does}: it can do one of them");
+            file.findings().clash(*at, *first, say);
+        } else {
+            taken.insert(wire, (*at, does));
         }
     }
 }

@@ -6,13 +6,18 @@
 //! Deliberately absent: what a key means.
 
 use super::faults::{Findings, Span};
-use super::values;
+use super::words::nearest;
+use super::{shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
 use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The tables of the file itself.
+pub(super) const SECTIONS: [&str; 8] =
+    ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,9 +36,13 @@ pub(super) struct Reader<'t> {
     pattern: String,
     /// Its header, where faults about missing keys point.
     header: Span,
+    /// Only its name in the headers of the tables below it stands for it.
+    is_implied: bool,
     known: Vec<&'static str>,
     /// Keys that are answered with their own message and not offered to anyone.
     answered: Vec<&'static str>,
+    /// Keys of the file's own that were told of.
+    told: Vec<String>,
 }
 
 impl<'t> Reader<'t> {
@@ -57,12 +66,28 @@ impl<'t> Reader<'t> {
         pattern: String,
         header: Span,
     ) -> Self {
-        Self { findings, table, path, pattern, header, known: Vec::new(), answered: Vec::new() }
+        Self {
+            findings,
+            table,
+            path,
+            pattern,
+            header,
+            is_implied: false,
+            known: Vec::new(),
+            answered: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     /// Does the table stand in the file?
     pub(super) fn present(&self) -> bool {
         self.table.is_some()
+    }
+
+    /// Is there no header of its own, but only tables below it, and nothing else in it?
+    pub(super) fn is_implied(&self) -> bool {
+        let is_table = |value: &Spanned<DeValue<'_>>| value.get_ref().is_table();
+        self.is_implied && self.table.is_some_and(|table| table.values().all(is_table))
     }
 
     /// Where the table begins.
@@ -89,11 +114,26 @@ impl<'t> Reader<'t> {
         self.findings.wrong(self.place(key), format!("`{key}` {message}"));
     }
 
-    /// Reports that a key is not there, unless it is.
+    /// Warns of a key's value, or that it is there at all.
+    pub(super) fn warn(&self, key: &str, message: impl Display) {
+        self.findings.warn(self.place(key), format!("`{key}` {message}"));
+    }
+
+    /// Reports that a key is not there, unless it is, or is told to be misspelt.
     pub(super) fn require(&self, key: &str, why: &str) {
-        if self.present() && !self.has(key) {
+        if self.present() && !self.has(key) && !self.is_misspelt(key) {
             self.findings.missing(self.header, format!("`{key}` is missing in {}: {why}", self.name()));
         }
+    }
+
+    /// Does a key stand in the table that was probably meant to be this one? It is told as unknown, and that is enough.
+    pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        let candidates = || self.known.iter().copied().chain([key]);
+        let is_unknown =
+            |name: &str| !candidates().any(|known| known == name) && !self.answered.contains(&name);
+        let keys = self.table.into_iter().flat_map(|table| table.keys());
+        keys.map(|name| name.get_ref().as_ref())
+            .any(|name| is_unknown(name) && nearest(name, candidates()) == Some(key))
     }
 
     /// The table as messages name it.
@@ -153,7 +193,11 @@ impl<'t> Reader<'t> {
     ) -> Option<At<f64>> {
         self.read(key, |value| {
             let number = values::number(value)?;
-            if allowed(number) { Ok(number) } else { Err(format!("must be {what}, found {number}")) }
+            if allowed(number) {
+                return Ok(number);
+            }
+            let found = values::found(value.get_ref());
+            Err(format!("must be {what}, found {}", found.trim_start_matches("the number ")))
         })
     }
 
@@ -185,16 +229,38 @@ impl<'t> Reader<'t> {
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.know(key);
         let (path, pattern) = (join(&self.path, key), join(&self.pattern, key));
-        let Some(value) = self.table.and_then(|table| table.get(key)) else {
+        let Some(value) = self.table.and_then(|table| table.get(key)).or_else(|| self.misspelt_section(key))
+        else {
             return Self::new(self.findings, None, path, pattern, self.header);
         };
         let table = value.get_ref().as_table();
         if table.is_none() {
             let found = values::found(value.get_ref());
-            self.wrong(key, format_args!("must be a table, found {found}"));
+            let write = match value.get_ref().as_array() {
+                Some(list) if list.iter().all(|item| item.get_ref().is_table()) && pattern == "climate" => {
+                    "this twind holds one climate: write [climate], in single brackets and once".to_owned()
+                }
+                _ => format!("write {}", shapes::of_table(&pattern)),
+            };
+            self.wrong(key, format_args!("must be a table, found {found}: {write}"));
         }
         // The span of a table that only its sub-tables name is its name in the first of them: good enough.
         Self::new(self.findings, table, path, pattern, value.span().into())
+    }
+
+    /// A table of the file itself under a name that is probably a slip for this one: that is told, and what is in it
+    /// is read as if it were right.
+    fn misspelt_section(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        let table = self.table.filter(|_| self.path.is_empty())?;
+        let is_meant = |name: &str| {
+            !SECTIONS.contains(&name)
+                && !self.answered.contains(&name)
+                && nearest(name, SECTIONS.into_iter()) == Some(key)
+        };
+        table
+            .iter()
+            .find(|(name, value)| value.get_ref().is_table() && is_meant(name.get_ref().as_ref()))
+            .map(|(_, value)| value)
     }
 
     /// The named tables below a key, in file order.
@@ -205,7 +271,9 @@ impl<'t> Reader<'t> {
             let is_table = value.get_ref().is_table();
             if !is_table {
                 let found = values::found(value.get_ref());
-                let say = format!("[{key}] holds named tables, such as [{key}.NAME]; found {found} here");
+                let shape = shapes::of_table(&join(&outer.pattern, "*"));
+                let shape = if key == "outputs" { shape } else { format!("[{key}.NAME]") };
+                let say = format!("[{key}] holds named tables, found {found} here: write {shape}");
                 self.findings.wrong(name.at, say);
             }
             is_table
@@ -216,7 +284,8 @@ impl<'t> Reader<'t> {
             .map(|(name, value)| {
                 let path = join(&outer.path, &name.value);
                 let table = value.get_ref().as_table();
-                let reader = Self::new(self.findings, table, path, pattern.clone(), value.span().into());
+                let mut reader = Self::new(self.findings, table, path, pattern.clone(), value.span().into());
+                reader.is_implied = reader.header == name.at;
                 (name, reader)
             })
             .collect()
@@ -243,15 +312,32 @@ impl<'t> Reader<'t> {
         self.answered.extend(keys);
     }
 
+    /// Answers tables that are none of these, and resemble none, with a message for one of this name. Were there any?
+    pub(super) fn answer_tables(
+        &mut self,
+        tables: &[&'static str],
+        message: impl Fn(&str) -> String,
+    ) -> bool {
+        for (key, value) in self.entries() {
+            let name = key.value.as_str();
+            if value.get_ref().is_table() && nearest(name, tables.iter().copied()).is_none() {
+                self.findings.wrong(key.at, message(&values::shorten(name)));
+                self.told.push(key.value);
+            }
+        }
+        !self.told.is_empty()
+    }
+
     /// Reports every key that nobody asked for.
     pub(super) fn finish(mut self) {
         for (key, _) in self.entries() {
             let name = key.value.as_str();
-            if self.known.contains(&name) || self.answered.contains(&name) {
+            let is_told = self.told.iter().any(|told| told == name);
+            if self.known.contains(&name) || self.answered.contains(&name) || is_told {
                 continue;
             }
             let shown = values::shorten(name);
-            let message = match values::nearest(name, self.known.iter().copied()) {
+            let message = match nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),
                 None => {
                     let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();

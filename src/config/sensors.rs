@@ -2,6 +2,7 @@
 //!
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
+use super::faults::Span;
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::{At, Reader};
@@ -39,6 +40,7 @@ pub(super) struct Sensor {
     pub(super) spec: SensorSpec,
     /// `None` if a fault was found.
     pub(super) settings: Option<SensorSettings>,
+    pub(super) name_at: Span,
 }
 
 /// Reads every sensor, in file order.
@@ -94,7 +96,7 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     let source = settings.as_ref().map(|settings| settings.source.to_string()).unwrap_or_default();
     let scale_offset = (scale, offset);
     let spec = SensorSpec { name: name.value.clone(), measures, unit, stale_after, source, scale_offset };
-    Sensor { spec, settings }
+    Sensor { spec, settings, name_at: name.at }
 }
 
 /// `id` or `path`, as the driver needs.

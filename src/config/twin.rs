@@ -3,7 +3,7 @@
 use super::Environment;
 use super::files::Places;
 use super::reader::{At, Reader};
-use super::values;
+use super::{clashes, examine, values};
 use crate::control::PropertyMap;
 use crate::report::{ReportSpec, ReportStyle};
 use crate::twin::PropertyPath;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(super) const STATE_DIR: &str = "/var/lib/twind";
-const RUNTIME_DIR: &str = "/run/twind";
+pub(super) const RUNTIME_DIR: &str = "/run/twind";
 const SOCKET: &str = "twind.sock";
 const LOOK_SOCKET: &str = "look.sock";
 const HEARTBEAT: Duration = Duration::from_secs(5 * 60);
@@ -25,7 +25,11 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// `[twin] state-dir`.
 pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     let written = twin.string("state-dir");
-    written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value))
+    let path = written.map_or_else(|| PathBuf::from(STATE_DIR), |at| places.path(&at.value));
+    if places.examination().is_some() {
+        examine::state_dir(&path, twin.place("state-dir"), twin.findings());
+    }
+    path
 }
 
 /// `[local]`: where the daemon meets those who may order, and those who may only look.
@@ -42,22 +46,24 @@ pub(super) fn sockets(
             "must be another than `socket`: by this one nothing can be changed, and all users may connect";
         local.wrong("look-socket", say);
     }
+    if places.examination().is_some() {
+        examine::socket(&orders, local.place("socket"), "socket", local.findings());
+        if let Some(looks) = &looks {
+            examine::socket(looks, local.place("look-socket"), "look-socket", local.findings());
+        }
+    }
     local.finish();
     (orders, looks)
 }
 
 /// Where the daemon listens if the configuration names no socket.
 pub fn default_socket(environment: &Environment) -> PathBuf {
-    runtime_dir(environment).join(SOCKET)
+    environment.runtime_folder().join(SOCKET)
 }
 
 /// Where those who may only look are told to look if they may not read the configuration.
 pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
-    runtime_dir(environment).join(LOOK_SOCKET)
-}
-
-fn runtime_dir(environment: &Environment) -> PathBuf {
-    environment.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(RUNTIME_DIR))
+    environment.runtime_folder().join(LOOK_SOCKET)
 }
 
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.
@@ -80,8 +86,28 @@ pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
     let climate = property("climate", "components.climate");
     let units = property("units", "components.system.units");
     let patch_id = property("patch-id", "patchId");
+    let map = PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? };
+    nested(&twin, &map);
     twin.finish();
-    Some(PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? })
+    Some(map)
+}
+
+/// One property cannot lie in another.
+fn nested(twin: &Reader<'_>, map: &PropertyMap) {
+    let leaves = clashes::leaves(map);
+    for (index, (key, leaf)) in leaves.iter().enumerate() {
+        let other = leaves[..index].iter().find(|(other, path)| other != key && clashes::overlap(leaf, path));
+        // Two keys of one path were told already.
+        let is_told = |(other, path): &&(&str, _)| path == leaf && *other != "climate" && *key != "climate";
+        let Some((other, path)) = other.filter(|found| !is_told(found)) else { continue };
+        let place = twin.place(if twin.has(key) { key } else { other });
+        let say = format!(
+            "\"{path}\", which `{other}` reads, and \"{leaf}\", which `{key}` reads, lie in one another: a property is a \
+             value or holds others, not both"
+        );
+        twin.findings().wrong(place, say);
+        return;
+    }
 }
 
 /// `[report]`.

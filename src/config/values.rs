@@ -4,6 +4,7 @@
 
 use super::faults::Span;
 use super::reader::At;
+use super::words::{quoted, unknown_word};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::ops::RangeInclusive;
@@ -17,6 +18,11 @@ pub(super) const UNITS: [(&str, TemperatureUnit); 3] = [
     ("fahrenheit", TemperatureUnit::Fahrenheit),
     ("kelvin", TemperatureUnit::Kelvin),
 ];
+
+/// Beyond any quantity of a site.
+const NUMBER_MAX: f64 = 1e12;
+/// No cabinet, room or furnace that this drives is as hot as this.
+const CELSIUS_MAX: f64 = 1000.0;
 
 /// A value as a message names it.
 pub(super) fn found(value: &DeValue<'_>) -> String {
@@ -42,35 +48,9 @@ pub(super) fn shorten(text: &str) -> String {
     short
 }
 
-/// The candidate that was probably meant.
-pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    // The measure is quadratic, and no name of ours is long.
-    if name.len() > 64 {
-        return None;
-    }
-    // The first measure likes a common start (`host-nam` for `host-name`), the second sees one slip in a short word.
-    let near = |score: f64, candidate: &str| {
-        score >= 0.8 || (candidate.len() >= 3 && strsim::osa_distance(name, candidate) == 1)
-    };
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(score, candidate)| near(*score, candidate))
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
-
 /// A temperature as a message writes it: the way through Celsius leaves crumbs.
-pub(super) fn degrees(unit: TemperatureUnit, temperature: Celsius) -> f64 {
+pub(super) fn degrees_in(unit: TemperatureUnit, temperature: Celsius) -> f64 {
     (unit.from_celsius(temperature) * 1000.0).round() / 1000.0
-}
-
-/// What to say of a word that is none of those allowed.
-pub(super) fn unknown_word(word: &str, allowed: &[&str]) -> String {
-    let list: Vec<String> = allowed.iter().map(|word| format!("\"{word}\"")).collect();
-    let hint = nearest(word, allowed.iter().copied())
-        .map(|near| format!("; did you mean \"{near}\"?"))
-        .unwrap_or_default();
-    format!("must be one of {}, found \"{}\"{hint}", list.join(", "), shorten(word))
 }
 
 pub(super) fn text<'t>(value: &'t Spanned<DeValue<'t>>) -> Result<&'t str, String> {
@@ -107,16 +87,40 @@ pub(super) fn number(value: &Spanned<DeValue<'_>>) -> Result<f64, String> {
         DeValue::Float(n) => n.as_str().parse().ok(),
         _ => None,
     };
-    number
-        .filter(|number: &f64| number.is_finite())
-        .ok_or_else(|| format!("must be a finite number, found {}", found(value.get_ref())))
+    number.filter(|number: &f64| number.is_finite()).filter(|number| number.abs() <= NUMBER_MAX).ok_or_else(
+        || match value.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) if number.is_some_and(f64::is_finite) => {
+                format!("must be a number of at most {NUMBER_MAX:e}, found {}", found(value.get_ref()))
+            }
+            DeValue::String(text) => {
+                let hint = number_in(text).map(|number| format!(": write {number} without quotes"));
+                format!(
+                    "must be a finite number, found {}{}",
+                    found(value.get_ref()),
+                    hint.unwrap_or_default()
+                )
+            }
+            _ => format!("must be a finite number, found {}", found(value.get_ref())),
+        },
+    )
+}
+
+/// The number that a text holds, also with a decimal comma.
+fn number_in(text: &str) -> Option<f64> {
+    text.trim().replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 pub(super) fn temperature(value: &Spanned<DeValue<'_>>, unit: TemperatureUnit) -> Result<Celsius, String> {
     let degrees = number(value)?;
-    unit.to_celsius(degrees).ok_or_else(|| {
-        format!("must be a temperature above absolute zero, found {degrees} ({})", unit.name())
-    })
+    let named = || format!("{} ({})", found(value.get_ref()), unit.name());
+    let temperature = unit
+        .to_celsius(degrees)
+        .ok_or_else(|| format!("must be a temperature above absolute zero, found {}", named()))?;
+    if temperature.degrees() <= CELSIUS_MAX {
+        return Ok(temperature);
+    }
+    let max = Celsius::new(CELSIUS_MAX).map_or(CELSIUS_MAX, |max| degrees_in(unit, max));
+    Err(format!("must be a temperature of at most {max}, found {}", named()))
 }
 
 pub(super) fn duration(
@@ -126,25 +130,59 @@ pub(super) fn duration(
     let examples = "such as \"90s\", \"5m\" or \"1h 30m\"";
     let text = match value.get_ref() {
         DeValue::String(text) => text.trim(),
-        DeValue::Integer(number) => {
-            return Err(format!(
-                "must be a time with its unit, found the number {number}: write \"{number}s\""
-            ));
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            let said = format!("must be a time with its unit, found {}", found(value.get_ref()));
+            return Err(said + &offers(number(value).unwrap_or_default(), range));
         }
         other => return Err(format!("must be a time in quotes, {examples}, found {}", found(other))),
     };
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let shown = shorten(text);
-        return Err(format!("must be a time with its unit, found \"{shown}\": write \"{shown}s\""));
+    if let Some(number) = number_in(text) {
+        let said = format!("must be a time with its unit, found \"{}\"", shorten(text));
+        return Err(said + &offers(number, range));
     }
-    let time = humantime::parse_duration(text)
-        .map_err(|reason| format!("must be a time, {examples}, found \"{}\" ({reason})", shorten(text)))?;
+    let time = humantime::parse_duration(text).map_err(|reason| {
+        let hint = respelt(text, range).map(|time| format!(": write \"{time}\"")).unwrap_or_default();
+        format!("must be a time, {examples}, found \"{}\" ({reason}){hint}", shorten(text))
+    })?;
     if range.contains(&time) {
         Ok(time)
     } else {
         let (from, to) = (time_name(*range.start()), time_name(*range.end()));
-        Err(format!("must be a time from {from} to {to}, found \"{}\"", shorten(text)))
+        // "M" is a month.
+        let hint = respelt(text, range).map(|time| format!("; did you mean \"{time}\"?")).unwrap_or_default();
+        Err(format!("must be a time from {from} to {to}, found \"{}\"{hint}", shorten(text)))
     }
+}
+
+/// What a number without a unit can mean within a range: `: write "5s" or "5m"`.
+fn offers(number: f64, range: &RangeInclusive<Duration>) -> String {
+    const UNITS: [(&str, f64); 5] =
+        [("s", 1.0), ("m", 60.0), ("h", 3600.0), ("ms", 0.001), ("days", 86_400.0)];
+    const SHOWN: usize = 3;
+    let written = |(unit, seconds): (&str, f64)| {
+        let time = Duration::try_from_secs_f64(number * seconds).ok()?;
+        let whole = number.fract() == 0.0;
+        let text = if whole { format!("{number}{unit}") } else { time_name(rounded(time)) };
+        range.contains(&time).then(|| format!("\"{text}\""))
+    };
+    let offers: Vec<String> = UNITS.into_iter().filter_map(written).take(SHOWN).collect();
+    if offers.is_empty() {
+        format!("; it must be from {} to {}", time_name(*range.start()), time_name(*range.end()))
+    } else {
+        format!(": write {}", offers.join(" or "))
+    }
+}
+
+/// Products with a decimal leave crumbs.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from((time.as_nanos() + 500) / 1000).unwrap_or(u64::MAX))
+}
+
+/// The time that a text with capitals or a decimal comma was to say.
+fn respelt(text: &str, range: &RangeInclusive<Duration>) -> Option<String> {
+    let respelt = text.to_lowercase().replace(',', ".");
+    let time = humantime::parse_duration(&respelt).ok().filter(|time| range.contains(time))?;
+    Some(if respelt.contains('.') { time_name(time) } else { respelt })
 }
 
 /// A span of time as this file writes it.
@@ -154,10 +192,10 @@ pub(crate) fn time_name(time: Duration) -> String {
 
 pub(super) fn word<T: Copy>(value: &Spanned<DeValue<'_>>, words: &[(&'static str, T)]) -> Result<T, String> {
     let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-    let word = value.get_ref().as_str().ok_or_else(|| {
-        let list: Vec<String> = names.iter().map(|word| format!("\"{word}\"")).collect();
-        format!("must be one of {}, found {}", list.join(", "), found(value.get_ref()))
-    })?;
+    let word = value
+        .get_ref()
+        .as_str()
+        .ok_or_else(|| format!("must be one of {}, found {}", quoted(&names), found(value.get_ref())))?;
     words
         .iter()
         .find(|(name, _)| *name == word)
@@ -200,7 +238,10 @@ pub(super) fn interval(value: &Spanned<DeValue<'_>>) -> Result<(f64, f64), Strin
     match numbers(value)?.as_slice() {
         [low, high] if low < high => Ok((*low, *high)),
         [low, high] => Err(format!("must have its lower end first, found [{low}, {high}]")),
-        other => Err(format!("must be two numbers, the lowest and the highest, found {}", other.len())),
+        other => {
+            let comma = if other.len() > 2 { " (a number has a decimal point, not a comma)" } else { "" };
+            Err(format!("must be two numbers, the lowest and the highest, found {}{comma}", other.len()))
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::faults::Span;
 use super::reader::{At, Reader};
-use super::values;
+use super::{values, words};
 use crate::control::{OutputKind, RowDrive, When};
 use crate::units::Permille;
 use core::time::Duration;
@@ -19,6 +19,10 @@ const SILENT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub(super) struct Rows {
     pub(super) when: When,
     pub(super) autos: Vec<(&'static str, Span)>,
+    /// Where it says what only a climate can call for.
+    pub(super) climate_rows: Vec<(&'static str, Span)>,
+    /// Its shares of full.
+    pub(super) shares: Vec<(&'static str, Permille, Span)>,
 }
 
 /// Reads the table of an output of this kind. `needs_us`: a share of full lasts only while the daemon pulses the pin.
@@ -40,6 +44,21 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
         }
     }
     let hub_silent = hub_silent(table.table("hub-silent"), kind);
+    let climate_rows = ["sensor-fault", "overheat"].into_iter().filter(|row| table.has(row));
+    let climate_rows = climate_rows.map(|row| (row, table.place(row))).collect();
+    let written = [
+        ("start", start.as_ref().map(|at| at.value)),
+        ("stop", stop),
+        ("crash", crash),
+        ("sensor-fault", sensor_fault),
+        ("overheat", overheat),
+        ("hub-silent", hub_silent.1.as_ref().map(|at| at.value)),
+    ];
+    let shares = written.into_iter().filter_map(|(row, drive)| match drive? {
+        RowDrive::Fixed(share) => Some((row, share, table.place(row))),
+        RowDrive::Keep | RowDrive::Auto => None,
+    });
+    let shares = shares.collect();
     for (row, drive) in [("start", &start), ("hub-silent", &hub_silent.1)] {
         if let Some(At { value: RowDrive::Auto, at }) = drive {
             autos.push((row, *at));
@@ -54,7 +73,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
         overheat,
         hub_silent: hub_silent.0.zip(hub_silent.1.map(|at| at.value)),
     };
-    Rows { when, autos }
+    Rows { when, autos, climate_rows, shares }
 }
 
 fn rests(drive: RowDrive) -> bool {
@@ -81,12 +100,23 @@ fn hub_silent(mut table: Reader<'_>, kind: OutputKind) -> (Option<Duration>, Opt
     (after.map(|at| at.value), drive)
 }
 
+/// The share that a word without `%`, or with a decimal comma, was to say.
+fn number(word: &str) -> Option<f64> {
+    let digits = word.strip_suffix('%').unwrap_or(word).trim().replace(',', ".");
+    digits.parse().ok().filter(|number| (0.0..=100.0).contains(number))
+}
+
 /// `"on"`, `"off"`, `"keep"`, `"auto"` or a percentage.
 fn drive(value: &Spanned<DeValue<'_>>, kind: OutputKind) -> Result<RowDrive, String> {
     const ALLOWED: &str = "must be \"on\", \"off\", \"keep\", \"auto\" or a percentage such as \"40%\"";
     let word = match value.get_ref() {
         DeValue::String(word) => word.trim(),
-        DeValue::Integer(number) => return Err(format!("{ALLOWED}, found {number}: write \"{number}%\"")),
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            let found = values::found(value.get_ref());
+            let percent = values::number(value).ok().filter(|n| (0.0..=100.0).contains(n));
+            let hint = percent.map(|n| format!(": write \"{n}%\"")).unwrap_or_default();
+            return Err(format!("{ALLOWED}, {found}{hint}", found = format_args!("found {found}")));
+        }
         DeValue::Boolean(on) => {
             let word = if *on { "on" } else { "off" };
             return Err(format!("{ALLOWED}, found {on}: write \"{word}\""));
@@ -110,9 +140,10 @@ fn drive(value: &Spanned<DeValue<'_>>, kind: OutputKind) -> Result<RowDrive, Str
                 }
                 Some(share) => Ok(RowDrive::Fixed(share)),
                 None => {
-                    let hint = values::nearest(word, ["on", "off", "keep", "auto"].into_iter())
-                        .map(|near| format!("; did you mean \"{near}\"?"))
-                        .unwrap_or_default();
+                    let hint = match number(word) {
+                        Some(percent) => format!(": write \"{percent}%\""),
+                        None => words::hint(word, &["on", "off", "keep", "auto"]),
+                    };
                     Err(format!("{ALLOWED}, found \"{}\"{hint}", values::shorten(word)))
                 }
             }

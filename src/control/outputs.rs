@@ -155,7 +155,9 @@ impl Outputs {
     /// Carries over an output's state from before the configuration was read again: it is driven as it is.
     pub fn adopt(&mut self, name: &str, state: OutputState) {
         if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
-            self.states[index] = state;
+            // A hand that only the record knows of stays on it.
+            let hand = state.hand.or(self.states[index].hand);
+            self.states[index] = OutputState { hand, ..state };
         }
     }
 

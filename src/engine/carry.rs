@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::Engine;
+use super::durability::Ration;
 use super::silence::Hearing;
 use super::trail::Trail;
 use crate::control::OutputId;
@@ -29,6 +30,9 @@ pub struct Carry {
     pub(super) last_rid: u64,
     /// If the record is not durable as it is: what the hub may know until it is.
     pub(super) told: Option<Rc<Acknowledgement>>,
+    /// A reload is no way round the ration, and mends no disk.
+    pub(super) ration: Ration,
+    pub(super) store_fault: Option<String>,
     pub(super) machine: Machine,
     pub(super) heard_at: Option<BootTime>,
     pub(super) alarms: Alarms,
@@ -71,8 +75,8 @@ impl Carry {
 
 impl Engine {
     /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
-    pub fn handle_handover(&mut self) {
-        self.keep_at_the_end();
+    pub fn handle_handover(&mut self, now: BootTime) {
+        self.keep_at_the_end(now);
     }
 }
 

@@ -6,7 +6,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::{Engine, Notice, Save};
+use super::durability::Save;
+use super::{Engine, Notice};
 use crate::control::{OutputId, OutputKind};
 use crate::twin::{Author, Override, TwinRecord};
 use crate::units::{BootTime, Permille};
@@ -75,7 +76,7 @@ impl Engine {
         let hand = order.map(|(drive, lasts)| Override { drive, until: now + lasts, by });
         self.outputs.set_hand(OutputId(index), hand);
         self.notices.push_back(Notice::Overridden { output: name.to_owned(), order, by });
-        self.save = Save::Now;
+        self.save.want();
         self.step(now);
         self.absorb(now);
         Ok(())
@@ -86,7 +87,7 @@ impl Engine {
         let ends = self.outputs.iter().filter(|(_, state)| state.hand.is_some_and(|hand| hand.until <= now));
         let ended: Vec<String> = ends.map(|(spec, _)| spec.name.clone()).collect();
         if !ended.is_empty() {
-            self.save = Save::Now;
+            self.save.want();
             self.notices.extend(ended.into_iter().map(|output| Notice::OverrideEnded { output }));
         }
     }

@@ -212,7 +212,8 @@ fn an_output_that_is_handed_over_stays_as_it_is_until_a_sensor_speaks() {
         let mut rig = Rig::started(pwm(), BOOT, at(100), record(desired, 7));
         rig.pass(secs(60), |_| 26.0);
         let driven = rig.drives.len();
-        rig.engine.handle_handover();
+        let now = rig.now;
+        rig.engine.handle_handover(now);
         rig.drain();
         assert_eq!(rig.drives.len(), driven, "the end moved it");
         let mut next = successor(&rig, &pwm());
@@ -240,7 +241,8 @@ fn an_output_that_is_handed_over_follows_its_row_when_no_sensor_ever_speaks() {
 #[test]
 fn a_relay_that_is_handed_over_keeps_its_minimum_time_from_then_on() {
     let mut rig = Rig::running(relay());
-    rig.engine.handle_handover();
+    let now = rig.now;
+    rig.engine.handle_handover(now);
     rig.drain();
     let mut next = successor(&rig, &relay());
     next.hub(HubEvent::Up);
@@ -254,7 +256,8 @@ fn what_was_to_be_kept_later_is_kept_when_the_daemon_hands_over() {
     let mut rig = Rig::online();
     rig.pass(secs(60), |_| 24.0);
     let (written, drives) = (rig.written.len(), rig.drives.len());
-    rig.engine.handle_handover();
+    let now = rig.now;
+    rig.engine.handle_handover(now);
     rig.drain();
     assert_eq!((rig.written.len(), rig.drives.len()), (written + 1, drives));
 }

@@ -16,7 +16,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::{Engine, EngineSpec, LAZY_SAVE, Save};
+use super::durability::Save;
+use super::{Engine, EngineSpec, LAZY_SAVE};
 use crate::control::OutputSpec;
 use crate::twin::{Dated, HubEvent, KeptSilence, Machine, Silence, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
@@ -61,7 +62,7 @@ impl Hearing {
     /// By the record.
     pub(super) fn at_start(now: BootTime, spec: &EngineSpec, record: &TwinRecord, machine: &Machine) -> Self {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
-        let silence = Silence::resume(now, record.silence, &record.moment, machine, renewed);
+        let silence = Silence::resume(now, record, machine, renewed);
         Self { silence, open: false, kept: record.silence }
     }
 }
@@ -101,13 +102,13 @@ impl Engine {
         if let Some(wall) = self.machine.moment(now).wall {
             // A time that was too late, and is kept, would keep the next start waiting.
             if wall.0.saturating_add(TIME_OFF_SECS) < self.known_time.0 {
-                self.save = Save::Now;
+                self.save.want();
             }
             self.known_time = wall;
         }
         match row {
             Some(row) if is_open(self.hearing.kept) => self.save_by(now, self.recorded_at + renewed(row)),
-            Some(_) => self.save = Save::Now,
+            Some(_) => self.save.want(),
             None => {}
         }
         ends_a_row
@@ -115,7 +116,7 @@ impl Engine {
 
     fn save_by(&mut self, now: BootTime, due: BootTime) {
         self.save = match self.save {
-            Save::Now => Save::Now,
+            due @ (Save::Now | Save::Granted) => due,
             _ if due <= now => Save::Now,
             Save::At(at) => Save::At(at.min(due)),
             Save::Clean => Save::At(due),
@@ -126,7 +127,9 @@ impl Engine {
     pub(super) fn silence_due(&self) -> Option<(BootTime, &'static str)> {
         let row = shortest_row(&self.spec.outputs)?;
         let ask = self.sync.may_ask_from().map(|from| from.max(self.hearing.silence.reaches(row / 4)));
-        let keep = is_open(self.hearing.kept).then(|| self.hearing.silence.reaches(row / 2));
+        // One that waits for its ration is kept when that allows it.
+        let is_owed = is_open(self.hearing.kept) && !self.save.is_due();
+        let keep = is_owed.then(|| self.hearing.silence.reaches(row / 2));
         let ask = ask.map(|at| (at, "asking a silent hub"));
         let keep = keep.map(|at| (at, "keeping the hub's silence"));
         [ask, keep].into_iter().flatten().min()
@@ -141,22 +144,23 @@ impl Engine {
         }
         if lasts >= row / 2 && is_open(self.hearing.kept) {
             self.hearing.open = false;
-            self.save = Save::Now;
+            self.save.want();
         }
     }
 
     /// The process ends in order: what was kept lazily is kept now, and the silence as it is.
-    pub(super) fn keep_at_the_end(&mut self) {
+    pub(super) fn keep_at_the_end(&mut self, now: BootTime) {
         self.hearing.open = false;
         let is_news = shortest_row(&self.spec.outputs).is_some() && is_open(self.hearing.kept);
-        if is_news || self.save != Save::Clean {
-            self.save = Save::Now;
+        if is_news {
+            self.save.want();
         }
+        self.save_at_the_end(now);
     }
 
     /// The silence as a record of this moment has it.
     pub(super) fn silence_at(&self, at: BootTime) -> Option<KeptSilence> {
         shortest_row(&self.spec.outputs)?;
-        Some(KeptSilence { lasts: self.hearing.silence.lasts(at), open: self.hearing.open })
+        Some(self.hearing.silence.kept(at, self.hearing.open))
     }
 }

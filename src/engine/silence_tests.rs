@@ -276,3 +276,18 @@ fn an_override_outlives_a_clock_that_went_back_ten_years_and_a_power_cut() {
     let next = rig.next_life(machine, at(20));
     assert_eq!(next.drives.last().map(|a| a.cause), Some(Cause::Override));
 }
+
+#[test]
+fn a_clock_that_was_years_ahead_at_one_start_does_not_count_at_the_next_with_a_right_one() {
+    let mut rig = Rig::heard();
+    let right = 1_800_000_000;
+    rig.engine.handle_dated((UnixSeconds(right), rig.now));
+    rig.hub(HubEvent::ReportedAck { rid: 999 });
+    rig.hub(HubEvent::Down);
+    rig.pass(secs(1000), |_| 24.0);
+    let machine = |boot, wall| Machine { boot: Some(BootId(boot)), wall: Some((UnixSeconds(wall), at(20))) };
+    let ahead = rig.next_life(machine(20, right + 7 * 365 * 86_400), at(20));
+    assert_eq!(ahead.row_at(), 20, "it may have been switched off for so long");
+    let next = ahead.next_life(machine(21, right + 3000), at(20));
+    assert_eq!(next.row_at(), 20 + ROW - 3000);
+}

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 mod alarms;
 #[path = "decisions_tests.rs"]
 mod decisions;
+#[path = "durability_tests.rs"]
+mod durability;
 #[path = "hands_tests.rs"]
 mod hands;
 #[path = "life_tests.rs"]

@@ -35,6 +35,8 @@ pub mod token;
 pub mod topic;
 
 mod account;
+mod credentials;
+mod der;
 mod driver;
 mod exchange;
 mod failure;
@@ -57,13 +59,14 @@ mod twin_session;
 mod websocket;
 mod wire;
 
+pub use credentials::{Sections, certificates, private_key};
 pub use dps::{Assignment, ProvisioningFault};
 pub use failure::{Cause, Failure, Peer, Stage};
 pub use link::{Link, LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
 pub use lives::{Advice, Pattern, SHORT};
 pub use proxy::ProxyFault;
 pub use settings::{Account, HubSettings, Provisioning, Proxy, Source, Transport};
-pub use tls::{SetupFault, TlsFault};
+pub use tls::{Rehearsed, SetupFault, TlsFault, rehearse};
 pub use token::derive_key;
 pub use websocket::WebSocketFault;
 

@@ -1,20 +1,22 @@
-//! TLS to the hub: what we trust, what we show, and what a failed handshake means.
+//! TLS to the hub: what we trust, that we show our certificate, and what a failed handshake means.
 //!
 //! A *root* is a certificate that is trusted by itself: the system's, and those of `ca-file`. A configuration lives
 //! for one connection, so a renewed certificate is picked up by the next. The cryptography provider is named, never
 //! taken from the process, and the time at which certificates are judged comes from [`Clock`].
 //! Deliberately absent: pinning (the hub's chain changes), revocation lists, ALPN (the hub offers none on 8883).
 
+use super::credentials;
+use super::der::Certificate;
 use super::{Clock, Identity};
+use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
 use core::time::Duration;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::client::Resumption;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +33,6 @@ pub enum SetupFault {
     },
     /// Neither the system nor `ca-file` has a root.
     NoRoots,
-    /// Certificate and private key do not fit each other, or are of a kind that TLS cannot use.
-    Certificate(String),
     /// The name to connect to is neither a host name nor an address.
     ServerName(String),
     /// The library refuses its own defaults.
@@ -46,9 +46,6 @@ impl fmt::Display for SetupFault {
             Self::NoRoots => f.write_str(
                 "no root certificate to trust: install the system's (ca-certificates) or name one with ca-file",
             ),
-            Self::Certificate(reason) => {
-                write!(f, "certificate-file and private-key-file cannot be used together: {reason}")
-            }
             Self::ServerName(name) => write!(f, "{name:?} is neither a host name nor an address"),
             Self::Library(reason) => write!(f, "the TLS library cannot be set up: {reason}"),
         }
@@ -73,6 +70,8 @@ pub enum TlsFault {
     Expired,
     /// The hub's certificate is not valid yet by this machine's clock.
     NotValidYet,
+    /// The hub's certificate is of a kind that cannot be used.
+    Unusable(String),
     /// The other end refused our certificate.
     ClientCertificate(String),
     /// The other end broke off and said why.
@@ -101,6 +100,11 @@ impl fmt::Display for TlsFault {
             Self::NotValidYet => {
                 f.write_str("its certificate is not valid yet by this machine's clock: check the clock first")
             }
+            Self::Unusable(reason) => write!(
+                f,
+                "its certificate cannot be used ({reason}): whoever runs what answers there must have it issued anew, \
+                 as version 3 with a key and a signature of today"
+            ),
             Self::ClientCertificate(alert) => write!(
                 f,
                 "it refused our certificate ({alert}): check certificate-file and what is registered for the device"
@@ -123,7 +127,7 @@ impl TlsFault {
             Error::InvalidCertificate(certificate) => Self::of_certificate(certificate),
             Error::AlertReceived(alert) => Self::of_alert(*alert),
             Error::InvalidMessage(_) => Self::NotTls,
-            other => Self::Other(other.to_string()),
+            other => Self::Other(in_words(&other.to_string())),
         }
     }
 
@@ -138,13 +142,13 @@ impl TlsFault {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
-            other => Self::Other(other.to_string()),
+            other => Self::Unusable(in_words(&format!("{other:?}"))),
         }
     }
 
     fn of_alert(alert: AlertDescription) -> Self {
         use AlertDescription as A;
-        let name = format!("{alert:?}");
+        let name = in_words(&format!("{alert:?}"));
         match alert {
             A::NoCertificate
             | A::BadCertificate
@@ -158,6 +162,39 @@ impl TlsFault {
             _ => Self::Alert(name),
         }
     }
+}
+
+/// The library's name for a fault, as words: of `Other(OtherError(UnsupportedCertVersion))` the innermost.
+fn in_words(name: &str) -> String {
+    let said = name.rsplit('(').next().unwrap_or(name).trim_end_matches(')');
+    // What has words already stays.
+    let (head, name) = said.rsplit_once(": ").map_or(("", said), |(head, name)| (head, name));
+    let is_name = name.chars().all(char::is_alphanumeric) && name.chars().any(char::is_lowercase);
+    if !is_name {
+        return said.to_owned();
+    }
+    let mut words = String::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            words.push(' ');
+        }
+        words.push(c);
+        before = c;
+    }
+    let words: Vec<String> =
+        words
+            .split(' ')
+            // An abbreviation stays one.
+            .map(|word| {
+                if word.chars().skip(1).any(char::is_uppercase) {
+                    word.to_owned()
+                } else {
+                    word.to_lowercase()
+                }
+            })
+            .collect();
+    if head.is_empty() { words.join(" ") } else { format!("{head}: {}", words.join(" ")) }
 }
 
 /// Certificates are judged by the same clock that dates tokens.
@@ -188,20 +225,16 @@ pub(super) fn configure(
     // the handshake the outputs would.
     let _ = SystemRandom::new().fill(&mut [0]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(CertificateTime(clock)))
+    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupFault::Library(error.to_string()))?
         .with_root_certificates(roots(ca_file)?);
     let mut config = match identity {
         Identity::Key(_) => builder.with_no_client_auth(),
+        // Not by the library's own way, which refuses certificates of version 1.
         Identity::Certificate { certificate_file, private_key_file } => {
-            let chain = certificates(certificate_file)?;
-            check_regular(private_key_file)?;
-            let key = PrivateKeyDer::from_pem_file(private_key_file)
-                .map_err(|error| file_fault(private_key_file, &error, "a private key"))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| SetupFault::Certificate(error.to_string()))?
+            let own = credentials::certified(certificate_file, private_key_file, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
         }
     };
     // The configuration goes with the connection, so a ticket could never be used.
@@ -214,7 +247,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupFault> {
     // System stores in the field hold certificates that do not parse; one of those must not take the rest with it.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
-        let (added, _) = roots.add_parsable_certificates(certificates(path)?);
+        let (added, _) = roots.add_parsable_certificates(credentials::certificates_in(path)?.read);
         if added == 0 {
             let reason = "holds no certificate that can be a root".to_owned();
             return Err(SetupFault::File { path: path.to_owned(), reason });
@@ -223,32 +256,81 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupFault> {
     if roots.is_empty() { Err(SetupFault::NoRoots) } else { Ok(roots) }
 }
 
-/// A pipe that took the file's place since the configuration was read would have the link wait for ever.
-fn check_regular(path: &Path) -> Result<(), SetupFault> {
-    // What is not there is told by whoever opens it.
-    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
-        let reason = "is not a regular file".to_owned();
-        return Err(SetupFault::File { path: path.to_owned(), reason });
+/// What `twind check` tells of how connections will be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// The file that it is about; `None` if it is about none.
+    pub path: Option<PathBuf>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// No connection can be made with it. If not, it should be looked at.
+    pub is_fault: bool,
+}
+
+/// Makes the configuration of a connection, makes none, and says what is wrong with it. `now` is the time if the clock
+/// can be believed.
+pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSeconds>) -> Vec<Rehearsed> {
+    let mut told = Vec::new();
+    // A time is only looked at in a handshake.
+    if let Err(fault) = configure(identity, ca_file, Arc::new(Never)) {
+        let (path, reason) = match fault {
+            SetupFault::File { path, reason } => (Some(path), reason),
+            other => (None, other.to_string()),
+        };
+        told.push(Rehearsed { path, reason, is_fault: true });
     }
-    Ok(())
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupFault> {
-    check_regular(path)?;
-    let fault = |error| file_fault(path, &error, "a certificate");
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?;
-    if found.is_empty() { Err(fault(pem::Error::NoItemsFound)) } else { Ok(found) }
-}
-
-/// Never quotes the file: what is not a certificate may be a key.
-fn file_fault(path: &Path, error: &pem::Error, wanted: &str) -> SetupFault {
-    let reason = match error {
-        pem::Error::Io(error) => format!("cannot be read: {error}"),
-        pem::Error::NoItemsFound => format!("holds no PEM section with {wanted}"),
-        _ => format!("is no well-formed PEM file with {wanted}"),
+    let mut doubt = |path: &Path, reason: String| {
+        told.push(Rehearsed { path: Some(path.to_owned()), reason, is_fault: false });
     };
-    SetupFault::File { path: path.to_owned(), reason }
+    let own = match identity {
+        Identity::Certificate { certificate_file, .. } => Some(certificate_file.as_path()),
+        Identity::Key(_) => None,
+    };
+    for path in own.into_iter().chain(ca_file) {
+        let Ok(found) = credentials::certificates_in(path) else { continue };
+        if let Some(lost) = found.lost("a certificate") {
+            doubt(path, lost);
+        }
+        let judge = |(index, der): (usize, &CertificateDer<'_>)| {
+            let reason = invalid(now?, Certificate::read(der)?)?;
+            Some(format!("certificate {} of {} {reason}", index + 1, found.read.len()))
+        };
+        let invalid: Vec<String> = found.read.iter().enumerate().filter_map(judge).collect();
+        // A bundle of roots may hold old ones beside those that count; a chain is as good as each of its links.
+        if Some(path) == own || invalid.len() == found.read.len() {
+            invalid.into_iter().for_each(|reason| doubt(path, reason));
+        }
+    }
+    told
+}
+
+/// Is a certificate not valid at this time?
+fn invalid(now: UnixSeconds, certificate: Certificate<'_>) -> Option<String> {
+    let days = |seconds: u64| match seconds / (24 * 60 * 60) {
+        1 => "1 day".to_owned(),
+        many => format!("{many} days"),
+    };
+    if now > certificate.not_after {
+        let ago = days(now.0 - certificate.not_after.0);
+        return Some(format!("expired {ago} ago by this machine's clock: have it issued anew"));
+    }
+    (now < certificate.not_before).then(|| {
+        let ahead = days(certificate.not_before.0 - now.0);
+        format!("is not valid for another {ahead} by this machine's clock: check the clock first")
+    })
+}
+
+/// The clock of who connects to nobody.
+struct Never;
+
+impl Clock for Never {
+    fn boot(&self) -> BootTime {
+        BootTime::default()
+    }
+
+    fn unix(&self) -> UnixSeconds {
+        UnixSeconds(0)
+    }
 }
 
 #[cfg(test)]
@@ -297,6 +379,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn no_name_of_a_type_reaches_a_person() {
+        for (name, words) in [
+            ("Other(OtherError(UnsupportedCertVersion))", "unsupported cert version"),
+            (
+                "peer is incompatible: NoCipherSuitesInCommon",
+                "peer is incompatible: no cipher suites in common",
+            ),
+            ("UnknownCA", "unknown CA"),
+            ("HandshakeFailure", "handshake failure"),
+            ("received fatal alert: ProtocolVersion", "received fatal alert: protocol version"),
+            ("the peer hung up", "the peer hung up"),
+        ] {
+            assert_eq!(in_words(name), words);
+        }
+        let told = kind(Error::InvalidCertificate(CertificateError::BadEncoding)).to_string();
+        assert!(told.contains("(bad encoding): whoever runs what answers there"), "{told}");
+    }
+
+    #[test]
     fn an_answer_in_clear_text_is_said_to_be_no_tls() {
         assert_eq!(kind(Error::InvalidMessage(InvalidMessage::InvalidContentType)), TlsFault::NotTls);
     }
@@ -314,11 +415,11 @@ pub(super) mod tests {
         let missing = roots(Some(&path)).unwrap_err().to_string();
         assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
 
-        fs::write(&path, "no certificate here").unwrap();
+        std::fs::write(&path, "no certificate here").unwrap();
         let empty = roots(Some(&path)).unwrap_err().to_string();
         assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
 
-        fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         let useless = roots(Some(&path)).unwrap_err().to_string();
         assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
         let folder = roots(Some(folder.path())).unwrap_err().to_string();
@@ -329,15 +430,5 @@ pub(super) mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let waits = roots(Some(&pipe)).unwrap_err().to_string();
         assert!(waits.contains("ca.pipe: is not a regular file"), "{waits}");
-    }
-
-    #[test]
-    fn a_broken_key_file_is_named_and_not_quoted() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.pem");
-        fs::write(&path, "-----BEGIN PRIVATE KEY-----\nverysecret!!\n-----END PRIVATE KEY-----\n").unwrap();
-        let error = PrivateKeyDer::from_pem_file(&path).unwrap_err();
-        let text = file_fault(&path, &error, "a private key").to_string();
-        assert!(text.contains("key.pem") && !text.contains("verysecret"), "{text}");
     }
 }

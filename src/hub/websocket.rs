@@ -6,6 +6,7 @@
 //! and answers pings.
 //! Deliberately absent: extensions, text, and redirections.
 
+use super::codec;
 use super::failure::Peer;
 use super::retry_after;
 use bytes::Bytes;
@@ -23,8 +24,8 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 const SUBPROTOCOL: &str = "mqtt";
-/// More than the largest packet that we read.
-const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// More than the largest packet that we read, which may come in one message.
+const MESSAGE_BYTES_MAX: usize = codec::PAYLOAD_BYTES_MAX + 64 * 1024;
 /// Twins are small, and this is held for as long as the session lasts.
 const BUFFER_BYTES: usize = 8 * 1024;
 /// What waits for a peer that does not read, at most: what is being written, and answers to pings. Of those that find no
@@ -133,7 +134,7 @@ fn of_handshake(error: Error) -> io::Error {
             SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
         )) => WebSocketFault::Subprotocol,
         Error::Protocol(ProtocolError::HandshakeIncomplete) => return io::ErrorKind::UnexpectedEof.into(),
-        other => WebSocketFault::Handshake(super::codec::shorten(&other.to_string())),
+        other => WebSocketFault::Handshake(codec::shorten(&other.to_string())),
     };
     fault.into_io()
 }
@@ -148,7 +149,7 @@ fn of_stream(error: Error) -> io::Error {
             io::ErrorKind::UnexpectedEof.into()
         }
         Error::Capacity(CapacityError::MessageTooLong { .. }) => WebSocketFault::Oversized.into_io(),
-        other => WebSocketFault::Broken(super::codec::shorten(&other.to_string())).into_io(),
+        other => WebSocketFault::Broken(codec::shorten(&other.to_string())).into_io(),
     }
 }
 

@@ -23,7 +23,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 
 /// Both ends of an open WebSocket, and the request that opened it.
 async fn pair(with_certificate: bool) -> (WebSocket<DuplexStream>, WebSocketStream<DuplexStream>, String) {
-    let (near, far) = duplex(1024 * 1024);
+    let (near, far) = duplex(4 * 1024 * 1024);
     let mut asked = String::new();
     let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
@@ -60,7 +60,7 @@ async fn bytes_cross_both_ways_however_they_are_framed() {
     near.write_all(b"ping").await.unwrap();
     near.flush().await.unwrap();
     assert_eq!(within(far.next()).await.unwrap().unwrap(), Message::binary(&b"ping"[..]));
-    let large = vec![7; 300 * 1024];
+    let large = vec![7; codec::PAYLOAD_BYTES_MAX];
     for part in [&b"po"[..], b"", b"ng", &large] {
         far.send(Message::binary(part.to_vec())).await.unwrap();
     }

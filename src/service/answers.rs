@@ -46,6 +46,8 @@ impl Daemon {
             fields.insert("link".into(), link);
             fields.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
             fields.insert("pid".into(), json!(std::process::id()));
+            let file = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+            fields.insert("configuration".into(), json!(file.to_string_lossy()));
         }
         status
     }

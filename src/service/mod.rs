@@ -8,7 +8,9 @@ mod alarm;
 mod answers;
 mod backlog;
 mod clock;
+mod disk;
 pub mod handover;
+pub mod last_resort;
 mod local;
 mod log;
 mod notify;
@@ -18,6 +20,7 @@ mod readings;
 mod relay;
 mod signals;
 mod speeds;
+mod succession;
 
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
@@ -27,17 +30,17 @@ pub use pump::{Notices, Outbox, pump};
 
 use crate::board::{self, BoardSettings, Pins, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
-use crate::control::outputs::last_row;
-use crate::control::{Actuation, OutputId, OutputSpec, PinFault, RowDrive};
+use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Carry, Engine};
 use crate::hub::{Link, LinkEvent, LinkState};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubEvent, HubRequest, Version};
-use crate::units::{BootTime, UnixSeconds};
+use crate::units::UnixSeconds;
 use alarm::Alarm;
 use core::fmt;
 use core::time::Duration;
+use last_resort::{Driven, LastResort, Occupied};
 use local::{Local, Paths, Query};
 use log::ToLog;
 use notify::Notify;
@@ -49,6 +52,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use succession::{keeps, same_pin, take_over};
 use tracing::{error, info, warn};
 
 /// How long the hub may take to hear our farewell.
@@ -63,7 +67,9 @@ const SENSOR_END: Duration = Duration::from_millis(500);
 pub enum Fatal {
     /// The configuration is wrong.
     Config(ConfigFaults),
-    /// The state directory cannot be used, or another daemon uses it.
+    /// Another daemon drives the outputs.
+    Occupied(Occupied),
+    /// Another daemon uses the state directory.
     Store(OpenFault),
     /// The board cannot be opened.
     Board(PinFault),
@@ -75,6 +81,7 @@ impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(faults) => faults.fmt(f),
+            Self::Occupied(fault) => fault.fmt(f),
             Self::Store(fault) => fault.fmt(f),
             Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
             Self::System(error) => write!(f, "the system refused to let twind start: {error}"),
@@ -127,6 +134,7 @@ struct Daemon {
     reading: Reading<Fresh>,
     clock: SystemClock,
     engine: Engine,
+    last_resort: LastResort,
     store: FileStore,
     saved: Arc<tokio::sync::Notify>,
     board: Box<dyn Pins>,
@@ -152,9 +160,9 @@ impl Daemon {
     /// Drives the outputs from the stored twin before anything that may take time, then builds the rest.
     fn start(path: &Path, environment: &Environment, settings: Settings) -> Result<Self, Fatal> {
         let saved = Arc::new(tokio::sync::Notify::new());
-        let waker = Arc::clone(&saved);
-        let (mut store, loaded) = FileStore::open(&settings.state_dir, Box::new(move || waker.notify_one()))
-            .map_err(Fatal::Store)?;
+        let mut last_resort = LastResort::claim(path, environment, &settings).map_err(Fatal::Occupied)?;
+        let (mut store, opening) = disk::open(&settings.state_dir, Arc::clone(&saved))?;
+        let loaded = opening.loaded;
         let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
         let record = loaded.record;
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
@@ -166,11 +174,15 @@ impl Daemon {
         if handed_over {
             carry.hand_over();
         }
+        last_resort.take_over(&settings, !handed_over, now);
         take_over(board.as_mut(), &settings, &mut carry, |spec| handed_over || keeps(spec));
         let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
         engine.set_step_interval_max(step_interval_max());
         engine.handle_timeout(now);
         pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected, &mut ToLog);
+        if let Some(fault) = opening.fault {
+            engine.handle_saved(now, Err(fault.to_string()));
+        }
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
         let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
@@ -204,6 +216,7 @@ impl Daemon {
             reading: Reading::none(),
             clock,
             engine,
+            last_resort,
             store,
             saved,
             board,
@@ -237,6 +250,7 @@ impl Daemon {
             };
             // First of all, because nothing may be decided by an older reading than lies ready.
             self.take_readings();
+            self.take_openings();
             match fact {
                 Fact::Ask(Ask::Stop) => return,
                 Fact::Ask(Ask::Reload) => self.read_again(),
@@ -278,8 +292,9 @@ impl Daemon {
 
     /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
     async fn end(mut self) {
-        let outputs = if handover::is_due(&self.environment) {
-            self.engine.handle_handover();
+        let hands_over = handover::is_due(&self.environment);
+        let outputs = if hands_over {
+            self.engine.handle_handover(self.clock.boot());
             "outputs stay as they are for the daemon that comes next"
         } else {
             self.engine.handle_stop(self.clock.boot());
@@ -292,6 +307,10 @@ impl Daemon {
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
             warn!("the twin's copy could not be kept at the end: {fault}");
+        }
+        // What is to be taken over, or could not be driven, is told to whoever comes.
+        if !hands_over && !self.engine.has_pin_faults() {
+            self.last_resort.leave();
         }
         info!("stopped");
     }
@@ -331,7 +350,8 @@ impl Daemon {
         // What the readings of just now asked for is done before the engine goes that asked for it.
         self.pump();
         let now = self.clock.boot();
-        self.release_outputs(now, &fresh);
+        self.last_resort.keep(&fresh, &[Driven::by(&self.settings)]);
+        let stuck = self.release_outputs(now, &fresh);
         let mut carry = self.engine.carry();
         carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
         carry
@@ -365,6 +385,7 @@ impl Daemon {
             // The connection goes on, but the new engine does not know of it yet.
             self.engine.handle_hub(now, HubEvent::Up);
         }
+        self.last_resort.settle(&self.settings, &fresh, &stuck);
         self.local.reopen(sockets(&fresh));
         self.settings = fresh;
         info!("the new configuration is in force");
@@ -377,52 +398,6 @@ impl Daemon {
             Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
         }
     }
-
-    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again.
-    fn release_outputs(&mut self, now: BootTime, fresh: &Settings) {
-        for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
-            if same_pin(&spec.name, &self.settings, fresh) {
-                continue;
-            }
-            if let Some((drive, cause)) = last_row(spec, false) {
-                let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
-                if let Err(fault) = self.board.drive(&actuation) {
-                    error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
-                }
-            }
-        }
-    }
-}
-
-/// Is it to stay as it is until something decides?
-fn keeps(spec: &OutputSpec) -> bool {
-    spec.when.start == RowDrive::Keep
-}
-
-/// Outputs that are to stay as they are for now are held, and known, as they are found.
-fn take_over(
-    board: &mut dyn Pins,
-    settings: &Settings,
-    carry: &mut Carry,
-    is_wanted: impl Fn(&OutputSpec) -> bool,
-) {
-    for (index, spec) in settings.engine.outputs.iter().enumerate() {
-        if !is_wanted(spec) {
-            continue;
-        }
-        match board.take_over(OutputId(index)) {
-            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
-            Ok(None) => {}
-            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
-        }
-    }
-}
-
-/// Is the output on the same wire of the same board in both?
-fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
-    let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
-    let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
-    (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
 }
 
 fn sockets(settings: &Settings) -> Paths<'_> {

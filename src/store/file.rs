@@ -1,18 +1,21 @@
-//! The store on a disk: a thread that writes, and a slot in which only the latest record waits for it.
+//! The store on a disk: a thread that opens, reads and writes, and a slot in which only the latest record waits for it.
 //!
-//! An fsync on a worn card can take seconds. The loop never waits for it: it leaves the record in the slot, and the
-//! writer calls the *waker* when an outcome is there to be polled. Records that are replaced while they wait are
-//! never written, which also spares the card. Deliberately absent: retries (the engine offers again when it thinks
-//! right) and the steps of a write (`write`).
+//! An fsync on a worn card can take seconds, and a disk that hangs never answers. The loop waits for neither: it leaves
+//! the record in the slot, and the thread calls the *waker* when there is something to be polled. Records that are replaced
+//! while they wait are never written, which also spares the card. A directory that cannot be used is tried again with each
+//! record that is offered; what is found then is told as an *opening*, and nothing is written over it before its owner
+//! knew of it. Deliberately absent: retries (the engine offers again when it thinks right) and the steps of a write
+//! (`write`).
 
 use super::directory::{self, Generation, Loaded};
-use super::lock::{self, Claim};
+use super::lock::{self, Claim, Lock};
 use super::{Store, StoreFault, format, write};
 use crate::twin::TwinRecord;
 use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,10 +25,21 @@ use std::thread::{self, JoinHandle};
 const OUTCOMES_MAX: usize = 16;
 /// Encoding a record recurses as deep as a twin may be nested; a quarter of the usual stack is plenty.
 const STACK_BYTES: usize = 512 * 1024;
+/// How long a store that is dropped waits for its thread, which a disk may hold for ever.
+const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
 type Outcome = Result<u64, StoreFault>;
 
-/// Why a store could not be opened.
+/// What came of opening the state directory: what it held, and why it cannot be written, if so.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Opening {
+    /// What could be read, which may be much where nothing can be written.
+    pub loaded: Loaded,
+    /// Why nothing can be kept.
+    pub fault: Option<OpenFault>,
+}
+
+/// Why nothing can be kept in a state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenFault {
     /// Another twind owns the state directory.
@@ -73,35 +87,34 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Takes a state directory, making it if it is not there, and reads what it holds. `waker` is called, by the
-    /// writing thread, each time there is an outcome to poll.
+    /// Has a thread take a state directory, making it if it is not there, and read what it holds. `waker` is called, by
+    /// that thread, each time there is something to poll.
     ///
     /// # Errors
-    /// Another twind owns the directory, or it cannot be made, locked or read.
-    pub fn open(dir: &Path, waker: Box<dyn Fn() + Send>) -> Result<(Self, Loaded), OpenFault> {
-        make(dir)?;
-        let lock = match lock::claim(dir)? {
-            Claim::Held(lock) => lock,
-            Claim::InUse(holder) => return Err(OpenFault::InUse { dir: dir.to_owned(), holder }),
-        };
-        directory::sweep(dir);
-        let mut survey = directory::survey(dir)?;
-        directory::set_aside(&mut survey.loaded.notes);
-
+    /// There is no thread to be had.
+    pub fn start(dir: &Path, waker: Box<dyn Fn() + Send>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            waker,
-            dir: dir.to_owned(),
-            number: survey.number,
-            next: survey.next,
-            _lock: lock,
-        };
+        let dir = dir.to_owned();
+        let writer =
+            Writer { shared: Arc::clone(&shared), waker, dir, number: 0, next: Generation::A, lock: None };
         let thread = thread::Builder::new().name("store".to_owned()).stack_size(STACK_BYTES);
-        let writer = thread.spawn(move || writer.run()).map_err(|reason| StoreFault {
-            reason: format!("cannot start the thread that writes: {reason}"),
-        })?;
-        Ok((Self { shared, writer: Some(writer) }, survey.loaded))
+        let writer = thread.spawn(move || writer.run())?;
+        Ok(Self { shared, writer: Some(writer) })
+    }
+
+    /// The first opening; `None` if the disk did not answer within `patience`. Then it is polled like any later one.
+    pub fn wait_opened(&self, patience: Duration) -> Option<Opening> {
+        let unopened = |state: &mut State| state.opening.is_none() && !state.ended;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), patience, unopened);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_late = true;
+        state.opening.take()
+    }
+
+    /// An opening since the last call that found what was not known before, or what came after the owner had ceased to
+    /// wait for it.
+    pub fn poll_opening(&mut self) -> Option<Opening> {
+        self.shared.state().opening.take()
     }
 
     /// Ends the store once the record that waits is written, but waits for that no longer than `patience`: a write
@@ -138,11 +151,19 @@ impl Store for FileStore {
     }
 }
 
-/// Waits for the write that is under way, however long it takes; `close` waits no longer than it is told.
+/// Waits for the write that is under way, but not for a disk that hangs.
 impl Drop for FileStore {
     fn drop(&mut self) {
+        let Some(writer) = self.writer.take() else { return };
         self.shared.ask_to_end();
-        join(self.writer.take());
+        let busy = |state: &mut State| !state.ended;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), DROP_PATIENCE, busy);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let has_ended = state.ended;
+        drop(state);
+        if has_ended {
+            join(Some(writer));
+        }
     }
 }
 
@@ -177,6 +198,9 @@ struct State {
     /// The latest record, until the writer takes it.
     waiting: Option<TwinRecord>,
     outcomes: VecDeque<Outcome>,
+    opening: Option<Opening>,
+    /// Nobody waits for the first opening any more.
+    is_late: bool,
     /// Why the last record written is not durable.
     unsaved: Option<StoreFault>,
     /// The owner wants the writer to end.
@@ -203,6 +227,19 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).waiting.take()
     }
 
+    /// An opening that found something new. One that comes late finds the owner with a record that may know less: it is
+    /// not written, and the owner offers it again when it knows.
+    fn tell_opening(&self, opening: Opening) {
+        let mut state = self.state();
+        let found = state.is_late && opening.loaded.record.is_some();
+        state.opening = Some(opening);
+        if found && state.waiting.take().is_some() {
+            state.outcomes.push_back(Err(late()));
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     fn tell(&self, outcome: Outcome) {
         let mut state = self.state();
         state.unsaved = outcome.as_ref().err().cloned();
@@ -213,6 +250,12 @@ impl Shared {
     }
 }
 
+fn late() -> StoreFault {
+    StoreFault {
+        reason: "the state directory can be used again; what it holds is looked at first".to_owned(),
+    }
+}
+
 struct Writer {
     shared: Arc<Shared>,
     waker: Box<dyn Fn() + Send>,
@@ -220,16 +263,73 @@ struct Writer {
     /// The number of the last write that is durable.
     number: u64,
     next: Generation,
-    _lock: File,
+    /// Held while the directory can be used.
+    lock: Option<Lock>,
 }
 
 impl Writer {
     fn run(mut self) {
+        let first = self.open();
+        self.shared.tell_opening(first);
+        (self.waker)();
         while let Some(record) = self.shared.take() {
-            let outcome = self.write(&record);
+            let outcome = self.keep(&record);
             self.shared.tell(outcome);
             (self.waker)();
         }
+    }
+
+    /// Opens the directory. What cannot be written may well be read.
+    fn open(&mut self) -> Opening {
+        let claimed = make(&self.dir).map_err(OpenFault::from).and_then(|()| self.claim());
+        if let Err(fault @ OpenFault::InUse { .. }) = claimed {
+            return Opening { fault: Some(fault), ..Opening::default() };
+        }
+        if claimed.is_ok() {
+            directory::sweep(&self.dir);
+        }
+        let mut survey = match directory::survey(&self.dir) {
+            Ok(survey) => survey,
+            Err(fault) => {
+                let fault = claimed.err().unwrap_or(OpenFault::Failed(fault));
+                return Opening { fault: Some(fault), ..Opening::default() };
+            }
+        };
+        (self.number, self.next) = (survey.number, survey.next);
+        let ready = claimed.and_then(|lock| {
+            write::probe(&self.dir, survey.next)?;
+            directory::set_aside(&mut survey.loaded.notes);
+            Ok(lock)
+        });
+        let (lock, fault) = match ready {
+            Ok(lock) => (Some(lock), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        self.lock = lock;
+        Opening { loaded: survey.loaded, fault }
+    }
+
+    fn claim(&self) -> Result<Lock, OpenFault> {
+        match lock::claim(&lock::path(&self.dir))? {
+            Claim::Held(lock) => Ok(lock),
+            Claim::InUse(holder) => Err(OpenFault::InUse { dir: self.dir.clone(), holder }),
+        }
+    }
+
+    fn keep(&mut self, record: &TwinRecord) -> Outcome {
+        if self.lock.is_none() {
+            let known = self.number;
+            let opening = self.open();
+            if let Some(fault) = opening.fault {
+                self.number = known;
+                return Err(StoreFault { reason: fault.to_string() });
+            }
+            if opening.loaded.record.is_some() && self.number != known {
+                self.shared.tell_opening(opening);
+                return Err(late());
+            }
+        }
+        self.write(record)
     }
 
     fn write(&mut self, record: &TwinRecord) -> Outcome {

@@ -1,101 +1,252 @@
-//! Who owns the state directory: an advisory lock on its file `lock`, which the system gives back when its holder
-//! ends, however it ends. The file itself stays; whether it is locked is what counts.
+//! Who owns a place: an advisory lock on a file, which the system gives back when its holder ends, however it ends.
+//!
+//! It gives it back late where a thread of the holder hangs in the kernel, so a lock alone says little: whose it is
+//! stands in the file ([`Process`]), and one whose holder is dead counts for nothing. Who comes then takes the next of a
+//! few *slots* (`lock`, `lock.1`, …); of two that come at once each sees the other. Whether a file is locked is what
+//! counts, not whether it is there.
 
 use super::StoreFault;
+use super::process::{Life, Process};
 use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::{process, thread};
+use std::{fs, thread};
 
-/// `is_locked` holds the lock for an instant; a daemon that starts just then tries again before it gives up.
+/// Who looks holds the lock for an instant; a daemon that starts just then tries again before it gives up.
 const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+/// So many processes may hang and hold one; more than a service manager starts before it rests.
+const SLOTS: u32 = 16;
 
-/// What an attempt to own the directory came to.
-pub(super) enum Claim {
-    /// Ours, for as long as the file is open.
-    Held(File),
-    /// Another's; its process number if it left one.
+/// What an attempt to own a place came to.
+pub enum Claim {
+    /// Ours, for as long as this lives.
+    Held(Lock),
+    /// Another's, who lives or may live; its process number if it left one.
     InUse(Option<u32>),
 }
 
-fn path(dir: &Path) -> PathBuf {
+/// A lock that is ours.
+pub struct Lock {
+    _file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Gives it up and leaves no file.
+    pub fn remove(self) {
+        // First the name: who opened the file before and locks it after looks whether it still has one.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// What a look at a lock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// There is no lock file.
+    Absent,
+    /// Nobody holds it, or nobody who lives.
+    Nobody,
+    /// Somebody who lives; the process number if there is one.
+    Lives(Option<u32>),
+    /// That cannot be told, or not by this user.
+    Unknown,
+}
+
+/// The lock of a state directory.
+pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("lock")
 }
 
-/// Claims the directory for this process.
-pub(super) fn claim(dir: &Path) -> Result<Claim, StoreFault> {
-    let path = path(dir);
-    let fault = |operation: &str, reason: &io::Error| StoreFault::new(operation, &path, reason);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(|reason| fault("open the lock", &reason))?;
-    for attempt in 1..=ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) => {
-                sign(&mut file);
-                return Ok(Claim::Held(file));
-            }
-            Err(TryLockError::WouldBlock) if attempt == ATTEMPTS => break,
-            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_ATTEMPTS),
-            Err(TryLockError::Error(reason)) => return Err(fault("lock", &reason)),
-        }
+fn slot(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    if number > 0 {
+        name.push(format!(".{number}"));
     }
-    let mut text = String::new();
-    let holder = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-    Ok(Claim::InUse(holder))
+    PathBuf::from(name)
 }
 
-/// Leaves our process number for the message of whoever comes second; a failure only makes that less helpful.
-fn sign(file: &mut File) {
-    if file.set_len(0).is_ok() {
-        drop(file.write_all(format!("{}\n", process::id()).as_bytes()));
-    }
-}
-
-/// Does a daemon own this state directory now? A directory that does not exist is owned by nobody.
+/// Claims the place whose lock is `path` for this process.
 ///
 /// # Errors
-/// The lock file could not be opened or asked, for example by a user who may not read the directory.
-pub fn is_locked(dir: &Path) -> io::Result<bool> {
-    let file = match File::open(path(dir)) {
-        Ok(file) => file,
-        Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(reason) => return Err(reason),
-    };
+/// The lock could not be made or asked.
+pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
+    let mut held = None;
+    for number in 0..SLOTS {
+        let path = slot(path, number);
+        let fault = |reason: io::Error| StoreFault::new("lock", &path, &reason);
+        let Some(file) = open(&path, held.is_none()).map_err(fault)? else { continue };
+        match attempt(&file).map_err(fault)? {
+            Attempt::Locked if held.is_none() => held = Some(Lock { _file: file, path }),
+            Attempt::Locked => {}
+            Attempt::Held => match whose(&file) {
+                (_, Life::Dead) => {}
+                (holder, _) => return Ok(Claim::InUse(holder)),
+            },
+        }
+    }
+    match held {
+        Some(lock) => {
+            sign(&lock._file);
+            Ok(Claim::Held(lock))
+        }
+        None => {
+            Err(StoreFault::new("lock", path, &io::Error::other("too many dead processes hang and hold it")))
+        }
+    }
+}
+
+/// `None`: there is none, and none is to be made.
+fn open(path: &Path, make: bool) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    match options.read(true).write(true).create(make).truncate(false).mode(0o600).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound && !make => Ok(None),
+        Err(reason) => Err(reason),
+    }
+}
+
+enum Attempt {
+    Locked,
+    Held,
+}
+
+fn attempt(file: &File) -> io::Result<Attempt> {
+    for left in (0..ATTEMPTS).rev() {
+        match file.try_lock() {
+            // Its holder took the name away before we had it: what is locked now is nobody's place.
+            Ok(()) if file.metadata()?.nlink() == 0 => {
+                return Err(io::Error::other("it is just given up; try again"));
+            }
+            Ok(()) => return Ok(Attempt::Locked),
+            Err(TryLockError::WouldBlock) if left == 0 => break,
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_ATTEMPTS),
+            Err(TryLockError::Error(reason)) => return Err(reason),
+        }
+    }
+    Ok(Attempt::Held)
+}
+
+/// Whose lock it is, as far as the file says.
+fn whose(file: &File) -> (Option<u32>, Life) {
+    let mut text = String::new();
+    // A few numbers; more is not ours.
+    let read = file.take(256).read_to_string(&mut text);
+    let number = text.split_whitespace().next().and_then(|number| number.parse().ok());
+    let holder = read.ok().and_then(|_| Process::parse(&text));
+    (number, holder.map_or(Life::Unknown, |holder| holder.life()))
+}
+
+/// Leaves who we are for whoever comes second; a failure only makes that less helpful.
+fn sign(mut file: &File) {
+    let text = Process::own().map_or_else(|| std::process::id().to_string(), |own| own.to_string());
+    if file.set_len(0).is_ok() {
+        drop(file.write_all(format!("{text}\n").as_bytes()));
+    }
+}
+
+/// Who owns the place whose lock is `path`? Changes nothing.
+pub fn look(path: &Path) -> Holder {
+    let mut seen = Holder::Absent;
+    for number in 0..SLOTS {
+        let found = match File::open(slot(path, number)) {
+            Ok(file) => look_at(&file),
+            Err(reason) if reason.kind() == io::ErrorKind::PermissionDenied => Holder::Unknown,
+            Err(_) => continue,
+        };
+        match found {
+            Holder::Lives(_) => return found,
+            Holder::Unknown => seen = found,
+            Holder::Nobody | Holder::Absent if seen == Holder::Absent => seen = Holder::Nobody,
+            Holder::Nobody | Holder::Absent => {}
+        }
+    }
+    seen
+}
+
+fn look_at(file: &File) -> Holder {
     // Shared, so that two who ask do not take each other for a daemon.
     match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(reason)) => Err(reason),
+        Ok(()) => Holder::Nobody,
+        Err(TryLockError::WouldBlock) => match whose(file) {
+            (_, Life::Dead) => Holder::Nobody,
+            (holder, Life::Lives) => Holder::Lives(holder),
+            // It is held, so there is somebody; whether he still controls is another matter.
+            (holder @ Some(_), Life::Unknown) => Holder::Lives(holder),
+            (None, Life::Unknown) => Holder::Unknown,
+        },
+        Err(TryLockError::Error(_)) => Holder::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{self, Command};
+
+    fn place(dir: &tempfile::TempDir) -> PathBuf {
+        dir.path().join("lock")
+    }
+
+    fn held(path: &Path) -> Lock {
+        match claim(path).unwrap() {
+            Claim::Held(lock) => lock,
+            Claim::InUse(holder) => panic!("in use by {holder:?}"),
+        }
+    }
 
     #[test]
     fn the_second_claim_learns_who_holds_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let first = claim(dir.path()).unwrap();
-        assert!(matches!(first, Claim::Held(_)));
-        assert!(matches!(claim(dir.path()).unwrap(), Claim::InUse(Some(pid)) if pid == process::id()));
+        let first = held(&place(&dir));
+        assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(pid)) if pid == process::id()));
         drop(first);
-        assert!(matches!(claim(dir.path()).unwrap(), Claim::Held(_)));
+        drop(held(&place(&dir)));
     }
 
     #[test]
     fn asking_sees_the_holder_and_leaves_no_trace() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!is_locked(dir.path()).unwrap());
-        assert!(!path(dir.path()).exists());
-        assert!(!is_locked(&dir.path().join("absent")).unwrap());
-        let held = claim(dir.path()).unwrap();
-        assert!(is_locked(dir.path()).unwrap());
-        drop(held);
-        assert!(!is_locked(dir.path()).unwrap());
+        assert_eq!(look(&place(&dir)), Holder::Absent);
+        assert!(!place(&dir).exists());
+        assert_eq!(look(&dir.path().join("absent/lock")), Holder::Absent);
+        let lock = held(&place(&dir));
+        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        drop(lock);
+        assert_eq!(look(&place(&dir)), Holder::Nobody);
+        held(&place(&dir)).remove();
+        assert_eq!(look(&place(&dir)), Holder::Absent);
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_process_still_holds_counts_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new("true").spawn().unwrap();
+        let dead = Process::of(child.id()).unwrap();
+        child.wait().unwrap();
+        let mut hangs = File::create(place(&dir)).unwrap();
+        hangs.try_lock().unwrap();
+        hangs.write_all(dead.to_string().as_bytes()).unwrap();
+
+        assert_eq!(look(&place(&dir)), Holder::Nobody);
+        let second = held(&place(&dir));
+        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        // Even when the first slot is free again there is one owner.
+        drop(hangs);
+        assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(pid)) if pid == process::id()));
+        drop(second);
+        drop(held(&place(&dir)));
+    }
+
+    #[test]
+    fn a_lock_of_an_older_twind_which_left_but_its_number_is_respected() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut older = File::create(place(&dir)).unwrap();
+        older.try_lock().unwrap();
+        older.write_all(b"4711\n").unwrap();
+        assert_eq!(look(&place(&dir)), Holder::Lives(Some(4711)));
+        assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(4711))));
     }
 }

@@ -1,6 +1,6 @@
 //! The store: what must survive a power cut.
 //!
-//! Terms: the *state directory* holds two *generations* of the record, `twin.a` and `twin.b`. Each write replaces
+//! Who owns a place is told by a *lock*, which other rooms use, too. Terms: the *state directory* holds two *generations* of the record, `twin.a` and `twin.b`. Each write replaces
 //! the older one, so the newer one is whole at every moment, whenever the power goes. A *fault* is a write that did
 //! not become durable; the store reports it and leaves it to the engine to offer again. Deliberately absent:
 //! retries, clocks, and any knowledge of what a record holds.
@@ -10,19 +10,26 @@ pub mod format;
 mod directory;
 mod file;
 mod lock;
+mod process;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use directory::{LoadNote, Loaded, read};
-pub use file::{FileStore, OpenFault};
+pub use file::{FileStore, OpenFault, Opening};
 pub use format::Damage;
-pub use lock::is_locked;
+pub use lock::{Claim, Holder, Lock, claim, look};
+pub use process::{Life, Process};
 
 use crate::twin::TwinRecord;
 use core::fmt;
 use std::io;
 use std::path::Path;
+
+/// Who owns this state directory now?
+pub fn holder(dir: &Path) -> Holder {
+    look(&lock::path(dir))
+}
 
 /// Keeps the latest record.
 pub trait Store {
@@ -41,7 +48,24 @@ pub struct StoreFault {
 
 impl StoreFault {
     fn new(operation: &str, file: &Path, reason: &io::Error) -> Self {
-        Self { reason: format!("cannot {operation} {}: {reason}", file.display()) }
+        let mends = mends(reason.kind());
+        Self { reason: format!("cannot {operation} {}: {reason}{mends}", file.display()) }
+    }
+}
+
+/// What a person does about it, where that is known.
+fn mends(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::ReadOnlyFilesystem => {
+            " (remount it writable; a card that is worn out turns read-only by itself)"
+        }
+        Kind::StorageFull | Kind::QuotaExceeded => " (make room: df -h shows bytes, df -i inodes)",
+        Kind::PermissionDenied => " (it must belong to the daemon's user: chown it)",
+        Kind::AlreadyExists | Kind::NotADirectory => {
+            " (something that is no directory is in its place: remove it, or set another state-dir)"
+        }
+        _ => "",
     }
 }
 

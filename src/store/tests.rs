@@ -1,6 +1,6 @@
 //! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
 
-use super::{Damage, FileStore, Loaded, OpenFault, Store, StoreFault, is_locked, read};
+use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, Store, StoreFault, holder, read};
 use crate::twin::TwinRecord;
 use core::time::Duration;
 use std::fs;
@@ -26,9 +26,17 @@ struct Opened {
     woken: Receiver<()>,
 }
 
-fn open(dir: &Path) -> Opened {
+fn start(dir: &Path) -> (FileStore, Opening, Receiver<()>) {
     let (wake, woken) = mpsc::channel();
-    let (store, loaded) = FileStore::open(dir, Box::new(move || wake.send(()).unwrap_or_default())).unwrap();
+    let store = FileStore::start(dir, Box::new(move || wake.send(()).unwrap_or_default())).unwrap();
+    let opening = store.wait_opened(PATIENCE).unwrap();
+    woken.recv_timeout(PATIENCE).unwrap();
+    (store, opening, woken)
+}
+
+fn open(dir: &Path) -> Opened {
+    let (store, Opening { loaded, fault }, woken) = start(dir);
+    assert_eq!(fault, None);
     Opened { store, loaded, woken }
 }
 
@@ -48,7 +56,11 @@ fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
         wake.send(()).unwrap_or_default();
         gate.recv().unwrap_or_default();
     };
-    (FileStore::open(dir, Box::new(waker)).unwrap().0, woken, go_on)
+    let store = FileStore::start(dir, Box::new(waker)).unwrap();
+    assert!(store.wait_opened(PATIENCE).unwrap().fault.is_none());
+    woken.recv_timeout(PATIENCE).unwrap();
+    go_on.send(()).unwrap();
+    (store, woken, go_on)
 }
 
 #[test]
@@ -163,26 +175,75 @@ fn a_removed_directory_gives_faults_until_it_is_back() {
 fn a_second_daemon_is_refused_and_told_who_is_first() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    assert!(is_locked(dir.path()).unwrap());
-    let Err(fault) = FileStore::open(dir.path(), Box::new(|| ())) else {
-        panic!("a second store was opened")
-    };
+    let lives = Holder::Lives(Some(std::process::id()));
+    assert_eq!(holder(dir.path()), lives);
+    let (second, opening, _) = start(dir.path());
+    let fault = opening.fault.unwrap();
     assert_eq!(fault, OpenFault::InUse { dir: dir.path().to_owned(), holder: Some(std::process::id()) });
     assert!(fault.to_string().contains("set another state-dir"), "{fault}");
+    drop(second);
     drop(first);
-    assert!(!is_locked(dir.path()).unwrap());
+    assert_eq!(holder(dir.path()), Holder::Nobody);
     open(dir.path());
 }
 
+/// The record that is offered, and why it is not kept.
+fn refused(store: &mut FileStore, woken: &Receiver<()>, sequence: u64) -> String {
+    store.offer(record(sequence));
+    woken.recv_timeout(PATIENCE).unwrap();
+    store.poll_saved().unwrap().unwrap_err().reason
+}
+
 #[test]
-fn a_state_directory_that_is_a_file_is_refused() {
+fn a_state_directory_that_is_a_file_is_a_fault_until_it_is_one() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("state");
-    fs::write(&file, "").unwrap();
-    let Err(OpenFault::Failed(fault)) = FileStore::open(&file, Box::new(|| ())) else {
-        panic!("opened a file")
-    };
-    assert!(fault.reason.contains("make the state directory"), "{fault}");
+    let state = dir.path().join("state");
+    fs::write(&state, "").unwrap();
+    let (store, opening, woken) = start(&state);
+    assert_eq!(opening.loaded, Loaded::default());
+    assert!(opening.fault.unwrap().to_string().contains("make the state directory"));
+    let mut opened = Opened { store, loaded: opening.loaded, woken };
+    assert!(opened.keep(1).unwrap_err().reason.contains("remove it, or set another state-dir"));
+    assert_eq!(opened.store.poll_opening(), None, "nothing new was found");
+    fs::remove_file(&state).unwrap();
+    assert_eq!(opened.keep(2), Ok(2));
+    assert_eq!(sequence(&read(&state).unwrap()), Some(2));
+}
+
+#[test]
+fn what_cannot_be_written_is_read_and_the_fault_is_there_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).keep(7).unwrap();
+    // The next write goes to the other generation.
+    let obstacle = dir.path().join("twin.b.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    let (mut store, opening, woken) = start(dir.path());
+    assert_eq!(sequence(&opening.loaded), Some(7));
+    assert!(opening.fault.unwrap().to_string().contains("twin.b.tmp"));
+    assert!(refused(&mut store, &woken, 8).contains("twin.b.tmp"));
+    fs::remove_dir(&obstacle).unwrap();
+    let mut opened = Opened { store, loaded: opening.loaded, woken };
+    assert_eq!(opened.keep(9), Ok(9), "there is nothing in it that was not known");
+    assert_eq!(sequence(&read(dir.path()).unwrap()), Some(9));
+}
+
+#[test]
+fn what_comes_late_is_told_before_anything_is_written_over_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (state, elsewhere) = (root.path().join("state"), root.path().join("elsewhere"));
+    open(&elsewhere).keep(7).unwrap();
+    fs::write(&state, "").unwrap();
+    let (mut store, opening, woken) = start(&state);
+    assert!(opening.fault.is_some());
+    fs::remove_file(&state).unwrap();
+    fs::rename(&elsewhere, &state).unwrap();
+    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    assert_eq!(sequence(&read(&state).unwrap()), Some(7));
+    let late = store.poll_opening().unwrap();
+    assert_eq!((sequence(&late.loaded), late.fault), (Some(7), None));
+    let mut opened = Opened { store, loaded: late.loaded, woken };
+    assert_eq!(opened.keep(8), Ok(8));
+    assert_eq!(sequence(&read(&state).unwrap()), Some(8));
 }
 
 #[test]
@@ -192,7 +253,7 @@ fn closing_writes_the_record_that_waits() {
     opened.store.offer(record(7));
     assert_eq!(opened.store.close(PATIENCE), Ok(()));
     assert_eq!(sequence(&read(dir.path()).unwrap()), Some(7));
-    assert!(!is_locked(dir.path()).unwrap());
+    assert_eq!(holder(dir.path()), Holder::Nobody);
 }
 
 #[test]
@@ -202,7 +263,7 @@ fn closing_does_not_wait_longer_than_it_is_told_and_leaves_the_lock_with_the_wri
     store.offer(record(1));
     woken.recv_timeout(PATIENCE).unwrap();
     assert!(store.close(Duration::ZERO).is_err());
-    assert!(is_locked(dir.path()).unwrap());
+    assert_eq!(holder(dir.path()), Holder::Lives(Some(std::process::id())));
     drop(go_on);
 }
 

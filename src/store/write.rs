@@ -33,6 +33,18 @@ pub(super) fn replace(dir: &Path, generation: Generation, bytes: &[u8]) -> Resul
     result
 }
 
+/// Can a generation be written? What is full or read-only is told at the start, not at the first change hours later.
+/// Nothing is made durable, so a card is not worn by it.
+pub(super) fn probe(dir: &Path, generation: Generation) -> Result<(), StoreFault> {
+    let temporary = generation.temporary(dir);
+    let fault = |operation: &'static str| move |reason| (operation, reason);
+    let written = create(&temporary)
+        .map_err(fault("make"))
+        .and_then(|mut file| file.write_all(&[0; 4096]).map_err(fault("write")));
+    drop(fs::remove_file(&temporary));
+    written.map_err(|(operation, reason)| StoreFault::new(operation, &temporary, &reason))
+}
+
 /// Takes the steps, asking before each; a test ends the write where the power would go.
 fn take_steps(
     dir: &Path,

@@ -70,12 +70,18 @@ impl Machine {
 
     /// What has surely passed since a record was made, at a start.
     pub fn passed_since(&self, made: &Moment, now: BootTime) -> Duration {
+        let ran = self.ran_since(made, now);
         if self.is_of(made) {
-            return now.since(made.at);
+            return ran;
         }
         let walls = made.wall.zip(self.moment(now).wall);
         let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
-        now.since_boot().max(Duration::from_secs(by_wall))
+        ran.max(Duration::from_secs(by_wall))
+    }
+
+    /// What boot time alone says of that.
+    pub fn ran_since(&self, made: &Moment, now: BootTime) -> Duration {
+        if self.is_of(made) { now.since(made.at) } else { now.since_boot() }
     }
 
     /// Is this the boot in which the record was made?

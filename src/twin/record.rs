@@ -145,7 +145,11 @@ mod tests {
             accepted: section(json!({"fanOn": false})),
             reported: section(json!({"firmwareVersion": "1.2.1"})),
             known_time: UnixSeconds(1_800_000_000),
-            silence: Some(KeptSilence { lasts: Duration::from_secs(60), open: true }),
+            silence: Some(KeptSilence {
+                lasts: Duration::from_secs(60),
+                sure: Duration::from_secs(50),
+                open: true,
+            }),
             moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
             overrides: vec![("fan".into(), hand(Author::User(1000))), ("lamp".into(), hand(Author::Hub))],
         }

@@ -22,7 +22,7 @@
 //! 9. Azure/azure-iot-sdk-c#775: desired values revert on reconnect.
 //!    - `desired::c09_what_an_outage_delivers_late_reverts_nothing`
 //! 10. Azure/azure-iot-sdk-python#510, #573, #994: how to reconcile `$version`; the twin is fetched twice.
-//!     - `desired::c10_version_tells_what_a_fetch_and_its_notifications_say_together_and_one_fetch_is_enough`
+//!     - `desired::c10_version_tells_what_a_fetch_and_its_notifications_say_together_and_a_second_fetch_is_enough`
 //!     - `desired::c10_a_missing_or_doubled_version_costs_at_most_one_more_fetch`
 //! 11. MicrosoftDocs/azure-docs#85124, #98455: the documentation describes a reconnect flow that nothing performs.
 //!     - `desired::c11_each_connection_does_what_the_documentation_describes_subscribe_then_fetch_then_report`

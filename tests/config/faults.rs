@@ -196,7 +196,7 @@ fn faults_of_whole_tables_are_told_too() {
 #[test]
 fn every_fault_is_told_at_once_and_in_file_order() {
     let site = Site::new();
-    let text = "[hub]\nport = 0\nhosts = 1\n[board]\ndriver = \"simulated\"\n[outputs.fan]\npin = -1\n[climate]\nunit = \"x\"\n";
+    let text = "[hub]\nport = 0\nzzz = 1\n[board]\ndriver = \"simulated\"\n[outputs.fan]\npin = -1\n[climate]\nunit = \"x\"\n";
     let faults = site.parse(text).unwrap_err();
     let places: Vec<(usize, usize)> = faults.faults.iter().map(|fault| (fault.line, fault.column)).collect();
     // The hub's identity, its port and the unknown key, the pin, the climate's sensor and unit.

@@ -3,23 +3,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod boards;
+mod certificates;
 mod faults;
 mod installed;
+mod messages;
 mod mutations;
 mod parts;
 mod provisioning;
 mod right;
 mod secrets;
+mod silences;
+mod slips;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use twind::config::{self, ConfigFaults, Environment, Settings};
+use twind::cli::check::{Outcome, Scope, check};
+use twind::config::{self, ConfigFaults, Environment, Examination, Settings};
 use twind::control::RowDrive;
 use twind::hub::{Account, Source};
-use twind::units::Permille;
+use twind::units::{Permille, UnixSeconds};
 
 pub(crate) const KEY: &str = "c2VjcmV0LXNlY3JldA==";
 pub(crate) const SHIPPED: &str = include_str!("../../config/twind.toml");
@@ -105,6 +110,28 @@ impl Site {
         self.parse(text).unwrap_or_else(|faults| panic!("{faults}"))
     }
 
+    /// What `twind check` says of a text, its verdict last.
+    pub(crate) fn check(&self, text: &str) -> (Outcome, String) {
+        self.write("twind.toml", text, 0o644);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let scope = Scope { examination: Examination { now: Some(UnixSeconds(now)) }, hardware: false };
+        let outcome = check(&self.path("twind.toml"), &self.environment, scope, &mut out, &mut err);
+        out.extend(err);
+        (outcome, String::from_utf8(out).unwrap())
+    }
+
+    /// The one warning of a text that is right.
+    pub(crate) fn warning(&self, text: &str) -> String {
+        let (outcome, said) = self.check(text);
+        assert_eq!(outcome, Outcome::Right, "{said}");
+        let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings.len(), 1, "{said}\nof{text}");
+        let verdict = format!("{} is right, with 1 warning\n", self.path("twind.toml").display());
+        assert!(said.ends_with(&verdict), "{said}");
+        warnings[0].to_owned()
+    }
+
     /// The one fault of a text.
     pub(crate) fn fault(&self, text: &str) -> String {
         let faults = self.parse(text).unwrap_err();
@@ -136,4 +163,10 @@ pub(crate) fn account(settings: &Settings) -> &Account {
 
 pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+/// The text with a state directory and a socket of the site's own, whoever runs the test.
+pub(crate) fn with_dirs(site: &Site, text: &str) -> String {
+    let dir = site.folder.path().display();
+    format!("{text}[twin]\nstate-dir = \"{dir}/state\"\n[local]\nsocket = \"{dir}/s\"\n")
 }

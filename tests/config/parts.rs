@@ -1,8 +1,8 @@
 //! Commands that read the file for less than all of it, or to tell about it.
 
-use super::{OFF, SITE, Site};
+use super::{OFF, SITE, Site, with_dirs};
 use std::path::Path;
-use twind::cli::check::{Outcome, check};
+use twind::cli::check::Outcome;
 use twind::config;
 
 #[test]
@@ -53,14 +53,10 @@ fn the_local_ends_can_be_read_though_the_rest_is_wrong() {
 #[test]
 fn check_sums_up_a_right_file_and_tells_the_faults_of_a_wrong_one() {
     let site = Site::new();
-    let run = |text: &str| {
-        site.write("twind.toml", text, 0o644);
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let outcome = check(&site.path("twind.toml"), &site.environment, &mut out, &mut err);
-        (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
-    };
-    let (outcome, out, err) = run(SITE);
-    assert_eq!((outcome, err.as_str()), (Outcome::Right, ""));
+    let (outcome, out) = site.check(&with_dirs(&site, SITE));
+    assert_eq!(outcome, Outcome::Right, "{out}");
+    let verdict = format!("{} is right\n", site.path("twind.toml").display());
+    assert!(out.ends_with(&verdict), "the verdict stands last: {out}");
     for told in [
         "hub.example.net, port 8883",
         "cabinet-7, with a device key",
@@ -72,7 +68,9 @@ fn check_sums_up_a_right_file_and_tells_the_faults_of_a_wrong_one() {
     ] {
         assert!(out.contains(told), "wanted {told} in\n{out}");
     }
-    let (outcome, out, err) = run("[hub]\nport = 0");
-    assert_eq!((outcome, out.as_str()), (Outcome::Wrong, ""));
-    assert!(err.contains(":2:8: `port`") && err.contains("one [outputs.NAME]"), "{err}");
+    let (outcome, said) = site.check("[hub]\nport = 0");
+    assert_eq!(outcome, Outcome::Wrong);
+    assert!(said.contains(":2:8: `port`") && said.contains("one [outputs.NAME]"), "{said}");
+    let verdict = format!("{} is wrong: 2 faults\n", site.path("twind.toml").display());
+    assert!(said.ends_with(&verdict), "{said}");
 }

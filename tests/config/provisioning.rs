@@ -1,7 +1,7 @@
 //! `[hub.provisioning]`, and the ways round a closed port.
 
 use super::{KEY, SMALL, Site, replaced};
-use twind::cli::check::{Outcome, check};
+use twind::cli::check::Outcome;
 use twind::config::Settings;
 use twind::hub::{Identity, Provisioning, Secret, Source, Transport};
 
@@ -110,11 +110,8 @@ fn check_sums_up_service_transport_and_proxy_without_the_password() {
     let site = Site::new();
     let text = provisioned("key-file = \"key\"")
         .replace("[hub]", "[hub]\ntransport = \"websocket\"\nproxy = \"http://me:hunter2@proxy.local:3128\"");
-    site.write("twind.toml", &text, 0o644);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let outcome = check(&site.path("twind.toml"), &site.environment, &mut out, &mut err);
-    let out = String::from_utf8(out).unwrap();
-    assert_eq!(outcome, Outcome::Right, "{}", String::from_utf8_lossy(&err));
+    let (outcome, out) = site.check(&text);
+    assert_eq!(outcome, Outcome::Right, "{out}");
     for told in [
         "named by global.azure-devices-provisioning.net, port 443 by WebSocket",
         "through the proxy http://…@proxy.local:3128",

@@ -196,10 +196,14 @@ fn check_hardware_says_of_a_sensor_what_is_missing() {
     fs::remove_file(rig.path("temperature")).unwrap();
     let said = say(&mut rig.command(&["check", "--hardware"]));
     assert_eq!(said.code, 78, "{}", said.out);
-    let told = said.out.lines().find(|line| line.starts_with("  sensor     cabinet: ")).unwrap();
+    let told = said.out.lines().find(|line| line.starts_with("! sensor     cabinet: ")).unwrap();
     for words in ["missing", rig.path("temperature").to_str().unwrap()] {
         assert!(told.contains(words), "{words} is missing in: {told}");
     }
+    let file = rig.path("twind.toml").display().to_string();
+    let verdict = format!("the hardware has 1 fault, marked with ! above; {file} itself is right\n");
+    assert!(said.out.ends_with(&verdict), "the verdict stands last: {}", said.out);
+    assert_eq!(said.out.lines().filter(|line| line.starts_with('!')).count(), 1, "{}", said.out);
 }
 
 #[test]

@@ -209,6 +209,37 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
 }
 
+#[test]
+fn a_daemon_of_another_file_says_so_before_it_answers() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let own = rig.path("twind.toml").display().to_string();
+    let status = rig.status();
+    assert_eq!(
+        (status["configuration"].as_str(), status["pid"].as_u64()),
+        (Some(own.as_str()), Some(daemon.id().into()))
+    );
+    let said = say(&mut rig.command(&["status"]));
+    assert_eq!(said.err, "");
+    assert!(said.out.contains(&format!("pid {}, by {own}", daemon.id())), "{}", said.out);
+
+    let other = rig.path("other.toml");
+    fs::copy(rig.path("twind.toml"), &other).unwrap();
+    let told = format!(
+        "twind: the daemon that answers (pid {}) runs by {own}, not by {}\n",
+        daemon.id(),
+        other.display()
+    );
+    for words in
+        [&["status"][..], &["status", "--json"], &["twin"], &["override", "fan", "on", "--for", "9s"]]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_twind"));
+        command.args(words).arg("--config").arg(&other).env("RUNTIME_DIRECTORY", rig.dir.path());
+        let said = say(&mut command);
+        assert_eq!((said.code, said.err.as_str()), (0, told.as_str()), "{words:?}");
+    }
+}
+
 const NOBODY: &str = "65534";
 /// A group that nobody is of, here: what counts is its number.
 const GROUP: u32 = 4242;

@@ -1,10 +1,10 @@
 //! `twind watch`: pages that follow what happens, a daemon that goes and comes back, and what a terminal gets.
 
-use super::rig::{Rig, say};
+use super::rig::{Rig, eventually};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A page a second: so many are never waited for.
@@ -44,13 +44,12 @@ impl Watch {
 }
 
 #[test]
-fn pages_follow_the_daemon_through_its_end_and_its_next_start_until_nobody_reads_them() {
+fn pages_wait_for_the_daemon_and_follow_it_through_its_end_and_next_start_until_nobody_reads_them() {
     let rig = Rig::new();
-    let said = say(&mut rig.command(&["watch"]));
-    assert_eq!((said.code, said.out.as_str()), (69, ""));
+    let mut watch = Watch::of(&mut rig.command(&["watch", "--changes", "1"]));
+    watch.wait("twind: no daemon listens");
     rig.set_temperature("24.0");
     let daemon = rig.start_synced();
-    let mut watch = Watch::of(&mut rig.command(&["watch", "--changes", "1"]));
     watch.wait("output   fan: 50% by climate");
     rig.set_temperature("26.0");
     watch.wait("output   fan: 75% by climate");
@@ -98,5 +97,34 @@ fn on_a_terminal_each_page_takes_the_place_of_the_one_before_and_fits() {
         assert_eq!((lines.len(), *end), (3, "\x1b[J"), "{page:?}");
         assert!(lines[0].starts_with("hub      "), "{page:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= 30), "{page:?}");
+        assert!(
+            lines[2].starts_with("… ") && lines[2].contains(" more lines"),
+            "what is cut is marked: {page:?}"
+        );
+    }
+}
+
+#[test]
+fn q_and_a_signal_end_it_and_the_terminal_is_as_it_was() {
+    let rig = Rig::new();
+    for by_key in [true, false] {
+        let (mut ours, theirs) = terminal(24, 80);
+        let before = tcgetattr(&ours).unwrap().local_modes;
+        let mut command = rig.command(&["watch"]);
+        let mut child = command.stdin(theirs.try_clone().unwrap()).stdout(theirs).spawn().unwrap();
+        let takes_keys = || {
+            let modes = tcgetattr(&ours).unwrap().local_modes;
+            (!modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO)).then_some(())
+        };
+        eventually("a terminal that gives each key", takes_keys, String::new);
+        if by_key {
+            ours.write_all(b"xq").unwrap();
+        } else {
+            let signal = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+            assert!(signal.unwrap().success());
+        }
+        let code = eventually("its end", || child.try_wait().unwrap(), String::new).code();
+        assert_eq!(code, Some(0));
+        assert_eq!(tcgetattr(&ours).unwrap().local_modes, before);
     }
 }

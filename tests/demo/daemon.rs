@@ -38,6 +38,11 @@ impl Daemon {
         Ok(Self { child, folder: folder.to_owned() })
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A file in the daemon's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -112,4 +117,7 @@ sensor = "enclosure"
 cooling = "fan"
 range = { min = 20.0, max = 28.0 }
 critical = 60.0
+
+[local]
+socket = "DIR/twind.sock"
 "#;

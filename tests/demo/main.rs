@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod daemon;
+mod interrupted;
 mod plant;
 mod story;
 
@@ -37,12 +38,14 @@ fn main() -> ExitCode {
 
 fn play(stay: bool) -> Result<usize, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
+    let interrupted = interrupted::CleanUp::watch(folder.path())?;
     let hub = Running::start_blocking(Options { devices: vec![DEVICE.into()], ..Options::default() })?;
     println!("A hub listens for {DEVICE} on port {} (MQTT over TLS),", hub.mqtt_port());
     println!("an enclosure with 55 W of electronics and one fan warms up, and twind looks after it.");
     println!("(One second here is a minute there.)\n");
     let plant = Plant::start(folder.path());
     let daemon = Daemon::start(folder.path(), &hub)?;
+    interrupted.also_end(daemon.id());
     let mut story = Story::new(&hub, &plant, &daemon);
     story.play();
     let failures = story.summary();
@@ -59,6 +62,8 @@ fn stay_up(hub: &Running, daemon: &Daemon) -> Result<(), Box<dyn Error>> {
     println!("  service  {}", hub.service_connection_string());
     println!("  CA       {}", daemon.path("ca.pem").display());
     println!("  log      {}\n", daemon.path("log").display());
+    println!("To watch it, in another terminal:\n");
+    println!("  {} watch --config {}\n", env!("CARGO_BIN_EXE_twind"), daemon.path("twind.toml").display());
     println!("For example, in another terminal:\n");
     println!("  export TWINHUB_CONNECTION_STRING='{}'", hub.service_connection_string());
     let ca = daemon.path("ca.pem");

@@ -13,6 +13,9 @@ the_sandbox_denies_what_it_should
 the_exposure_is_low
 a_reload_takes_a_new_range
 a_flood_from_the_hub_stays_below_the_ceiling_of_memory
+a_journal_that_hangs_holds_up_nothing
+a_disk_that_cannot_be_written_is_an_alarm
+a_slip_in_the_file_keeps_no_output_from_its_crash_row
 a_killed_daemon_leaves_the_crash_rows_and_comes_back
 a_hung_daemon_is_killed_by_the_watchdog_and_comes_back
 a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try
@@ -63,7 +66,9 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     is "state" "$(property ActiveState)" failed
     local lines
     lines=$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind)
-    is "lines" "$(wc -l <<<"$lines")" 1
+    is "lines of the daemon" "$(grep -vc 'nothing is driven' <<<"$lines")" 1
+    # The last resort, after it.
+    is "lines of twind safe" "$(grep -c 'names no output.*nothing is driven' <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
     inside systemctl start twind-again.service
@@ -214,6 +219,65 @@ a_flood_from_the_hub_stays_below_the_ceiling_of_memory() {
     is "the daemon" "$(main_pid)" "$pid"
     [ "$peak" -lt $((resting + 16 * 1024)) ] || fail "$resting KiB at rest, $peak KiB in a flood"
     restart_hub
+    eventually "the hub" is_connected
+}
+
+# Its socket takes a few lines and no more.
+a_journal_that_hangs_holds_up_nothing() {
+    inside systemctl kill --kill-who=main --signal=STOP systemd-journald
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        inside sh -c 'echo 15.0 >/run/cabinet/temperature'
+        eventually "rest" drives fan 0
+        inside sh -c 'echo 30.0 >/run/cabinet/temperature'
+        eventually "full drive" drives fan 1000
+    done
+    timeout 60 nsenter -t "$leader" -a /bin/systemctl stop twind || fail "a daemon whose journal hangs does not stop"
+    is "how it ended" "$(property Result)" success
+    timeout 60 nsenter -t "$leader" -a /bin/systemctl start twind || fail "a daemon whose journal hangs does not start"
+    eventually "the climate" drives fan 1000
+    inside systemctl kill --kill-who=main --signal=CONT systemd-journald
+    inside sh -c 'echo 24.0 >/run/cabinet/temperature'
+    eventually "the climate" drives fan 500
+    eventually "the lines that waited" says "started from the stored twin"
+    eventually "the hub" is_connected
+}
+
+has_alarm() { [[ $(inside twind status --json | tr -d ' \n') == *"\"alarms\":"*"\"$1\""* ]]; }
+has_no_alarm() { [[ $(inside twind status --json | tr -d ' \n') == *'"alarms":{}'* ]]; }
+is_kept() { inside test -e /var/lib/twind/twin.a; }
+
+a_disk_that_cannot_be_written_is_an_alarm() {
+    inside systemctl stop twind
+    inside mount -t tmpfs -o "ro,mode=700,uid=$(inside id -u twind),gid=$(inside id -g twind)" tmpfs /var/lib/twind
+    inside systemctl start twind || { diagnose; fail "it does not start without a disk"; }
+    eventually "the climate" drives fan 500
+    eventually "the alarm" has_alarm disk
+    eventually "the alarm at the hub" reports '"disk":{'
+    eventually "the journal" says "Read-only file system"
+    desire '{"fanOn": false}'
+    eventually "the desired drive" drives fan 0
+    eventually "its report" reports '"fanOn":false'
+    desire '{"fanOn": null}'
+    inside mount -o remount,rw /var/lib/twind
+    eventually "the copy" is_kept
+    eventually "no alarm" has_no_alarm
+    inside systemctl stop twind
+    inside umount /var/lib/twind
+    inside systemctl start twind
+    eventually "the climate" drives fan 500
+    eventually "the hub" is_connected
+}
+
+# Whatever the file says by then: it is what was driven that is to be left in its row.
+a_slip_in_the_file_keeps_no_output_from_its_crash_row() {
+    sed -i 's/^\[outputs\.fan/[outputs.fna/; s/^cooling = "fan"/cooling = fan/' "$root/etc/twind.toml"
+    inside systemctl kill --kill-who=main --signal=KILL twind
+    eventually "the end of it" is_failed
+    is "exit status" "$(property ExecMainStatus)" 78
+    eventually "the crash row" says "fan: 400 permille, fail-safe crash"
+    configure ""
+    inside systemctl start twind
+    eventually "the climate" drives fan 500
     eventually "the hub" is_connected
 }
 has_restarted() { [ "$(property NRestarts)" -ge "$1" ] && is_active; }

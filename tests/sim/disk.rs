@@ -20,6 +20,8 @@ pub(crate) struct DiskPreset {
     pub(crate) fail_permille: u32,
     /// Mean time between two spells in which every write fails; zero for none.
     pub(crate) spell_every: Duration,
+    /// Read-only when the first process starts, and for so long; zero for not at all.
+    pub(crate) closed_for: (Duration, Duration),
 }
 
 /// A write that is under way.
@@ -60,7 +62,7 @@ impl Disk {
             writing: None,
             writes: 0,
             outcomes: VecDeque::new(),
-            full: false,
+            full: preset.closed_for.1 > Duration::ZERO,
             calm: false,
             failed_at: None,
             written: 0,
@@ -145,6 +147,11 @@ impl Disk {
         let readable = |(number, bytes): &(u64, Vec<u8>)| Some((*number, TwinRecord::decode(bytes).ok()?));
         let records = self.generations.iter().flatten().filter_map(readable);
         records.max_by_key(|(number, _)| *number).map(|(_, record)| record)
+    }
+
+    /// How long it is read-only from the start, if it is.
+    pub(crate) fn closed_for(&mut self) -> Option<Duration> {
+        self.full.then(|| self.rng.between(self.preset.closed_for))
     }
 
     /// The longest that an offered record waits for its outcome.

@@ -91,6 +91,24 @@ impl World {
         }
     }
 
+    /// A disk that is read-only at first is remounted after a while.
+    pub(crate) fn plan_opening_of_the_disk(&mut self) {
+        let mends = KINDS.iter().position(|(kind, _)| *kind == Kind::Disk);
+        if let Some((closed, mends)) = self.disk.closed_for().zip(mends) {
+            self.plan(self.now + closed, Event::Mend(mends));
+        }
+    }
+
+    /// As the service does it when the state directory cannot be used.
+    pub(crate) fn tell_closed_disk(&mut self) -> Result<(), String> {
+        if !self.disk.full {
+            return Ok(());
+        }
+        self.disk.failed_at = Some(self.now);
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_saved(now, Err("read-only file system".into())))
+    }
+
     pub(crate) fn fail(&mut self, fault: usize) -> Result<(), String> {
         if self.calm {
             return Ok(());
@@ -290,7 +308,8 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to hand over".into());
-        self.with_engine(|engine, _| engine.handle_handover())?;
+        let now = self.boot();
+        self.with_engine(|engine, _| engine.handle_handover(now))?;
         self.engine = None;
         self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;
         self.disk.flush();

@@ -29,16 +29,16 @@ fn value(rng: &mut Rng) -> Value {
         0 => json!("z".repeat(5_000 + rng.below(200) as usize)),
         1 => json!([1, null, { "gone": null }]),
         2 => json!(1_u64 << 60),
-        3 => number("1180591620717411303424"),
-        4 => number("1e400"),
+        3 => as_read("1180591620717411303424"),
+        4 => as_read("1e400"),
         5 => (0..11).fold(json!(rng.below(9)), |inner, _| json!({ "k": inner })),
-        6 => (0..80).fold(json!("bottom"), |inner, _| json!([inner])),
-        _ => json!({ "rev#": rng.below(9), "of": { "a b": number("0.1000000000000000000000000001") } }),
+        6 => as_read(&format!("{}{}{}", "[".repeat(80), rng.below(9), "]".repeat(80))),
+        _ => json!({ "rev#": rng.below(9), "of": { "a b": as_read("0.1000000000000000000000000001") } }),
     }
 }
 
-/// As it is read.
-fn number(text: &str) -> Value {
+/// As it is read at the top of a section.
+fn as_read(text: &str) -> Value {
     let mut read = read(format!("{{\"n\":{text}}}").as_bytes(), 0).unwrap_or_default();
     read.shift_remove("n").unwrap_or_default()
 }

@@ -276,6 +276,11 @@ impl BackEnd {
         (0..count).map(|_| self.edit(2)).collect()
     }
 
+    /// One of many that follow each other at once.
+    pub(crate) fn stormy(&mut self) -> Edit {
+        self.edit(2)
+    }
+
     /// Does it burst at the worst of times, while an answer is being made?
     pub(crate) fn is_in_a_hurry(&mut self) -> bool {
         self.rng.chance(10)

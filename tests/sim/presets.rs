@@ -134,15 +134,24 @@ pub(crate) const NETS: &[NetPreset] = &[
     },
 ];
 
+const NEVER: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
+
 pub(crate) const DISKS: &[DiskPreset] = &[
     // Flash in its best years.
-    DiskPreset { name: "good_disk", latency: (ms(2), ms(40)), fail_permille: 0, spell_every: Duration::ZERO },
+    DiskPreset {
+        name: "good_disk",
+        latency: (ms(2), ms(40)),
+        fail_permille: 0,
+        spell_every: Duration::ZERO,
+        closed_for: NEVER,
+    },
     // A card that erases for seconds while the writer waits, and fails a write now and then.
     DiskPreset {
         name: "sd_card_worn",
         latency: (ms(20), ms(9_000)),
         fail_permille: 15,
         spell_every: Duration::ZERO,
+        closed_for: NEVER,
     },
     // Something else fills the disk, and somebody clears it again after minutes.
     DiskPreset {
@@ -150,6 +159,15 @@ pub(crate) const DISKS: &[DiskPreset] = &[
         latency: (ms(5), ms(400)),
         fail_permille: 0,
         spell_every: mins(25),
+        closed_for: NEVER,
+    },
+    // A file system that came up read-only, after a power cut, until somebody remounts it.
+    DiskPreset {
+        name: "read_only_at_first",
+        latency: (ms(2), ms(40)),
+        fail_permille: 0,
+        spell_every: Duration::ZERO,
+        closed_for: (mins(2), mins(25)),
     },
 ];
 

@@ -6,7 +6,9 @@
 use crate::message::read_notification;
 use crate::net::Fate;
 use crate::presets::{ms, secs};
+use crate::rng::Rng;
 use crate::world::{Event, World};
+use core::time::Duration;
 use twind::twin::{HubEvent, HubRequest};
 
 impl World {
@@ -165,6 +167,23 @@ impl World {
             return;
         }
         for edit in self.back_end.edits() {
+            self.write_desired(&edit.body, edit.whole);
+        }
+    }
+
+    /// In some of the worlds the back end writes faster than a disk can keep, once.
+    pub(crate) fn plan_storm(&mut self, seed: u64, within: Duration) {
+        let mut chance = Rng::of(seed, "storm");
+        let at = chance.between((secs(60), within));
+        if chance.chance(150) {
+            self.plan(at, Event::Storm(700));
+        }
+    }
+
+    pub(crate) fn storm(&mut self, left: u32) {
+        if left > 0 && !self.calm {
+            self.plan(self.now + ms(20), Event::Storm(left - 1));
+            let edit = self.back_end.stormy();
             self.write_desired(&edit.body, edit.whole);
         }
     }

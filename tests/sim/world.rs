@@ -99,6 +99,8 @@ pub(crate) enum Event {
     Edit,
     /// It writes more often than a fetch can hold.
     Burst,
+    /// It writes without a pause, so many times more.
+    Storm(u32),
     /// Something goes wrong.
     Fault(usize),
     /// Whoever reads the log hangs, or reads again.
@@ -223,6 +225,8 @@ impl World {
         let first_call = world.sampling.wait(world.call_every);
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
+        world.plan_storm(seed, setup.pace.trouble);
+        world.plan_opening_of_the_disk();
         world.plan_hand();
         world.plan_log();
         world
@@ -298,6 +302,7 @@ impl World {
             Event::Burst => {
                 self.back_end.burst().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
             }
+            Event::Storm(left) => self.storm(left),
             Event::Fault(fault) => return self.fail(fault),
             Event::LogTurns => return self.turn_log(),
             Event::Mend(fault) => return self.mend(fault),
@@ -324,6 +329,7 @@ impl World {
         }
         self.read_log()?;
         if let Some((id, ends)) = self.disk.begin(self.now) {
+            self.oracle.handle_write(self.now)?;
             self.plan(ends, Event::Written(id));
         }
         for request in core::mem::take(&mut self.requests.0) {
@@ -375,7 +381,8 @@ impl World {
             wall: machine.wall.map(|(wall, _)| wall),
             handed: self.take_over(),
         };
-        self.oracle.handle_start(now, &start, machine.wall, &self.hub, &self.plant.drives)?;
+        let (hub, disk, drives) = (&self.hub, &self.disk, &self.plant.drives);
+        self.oracle.handle_start(now, &start, machine.wall, hub, disk, drives)?;
         let mut carry = Carry::at_start(machine);
         if let Some(handed) = &start.handed {
             carry.hand_over();
@@ -389,6 +396,7 @@ impl World {
         self.oracle.check_start(&start, now, &engine)?;
         self.engine = Some(engine);
         self.with_engine(|engine, _| engine.handle_timeout(now))?;
+        self.tell_closed_disk()?;
         for sensor in 0..self.sensors.len() {
             self.sensors[sensor].restart();
             let first = self.now + self.sampling.between((ms(1), ms(800)));

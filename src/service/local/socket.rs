@@ -3,9 +3,12 @@
 //! Whoever may write to it may connect, and what its mode says is all that is asked of who comes. What a dead daemon left is replaced, what a living one listens on is
 //! not, nor anything that is no socket. Deliberately absent: clients.
 
+use crate::store::{Life, Process};
+use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
@@ -53,12 +56,20 @@ fn check_free(path: &Path) -> io::Result<()> {
     match connect(&probe, &SocketAddrUnix::new(path)?) {
         Err(rustix::io::Errno::CONNREFUSED) => Ok(()),
         Err(rustix::io::Errno::NOENT) => Ok(()),
+        Ok(()) if is_dead(&probe) => Ok(()),
         // One that has no room in its queue lives, too.
         Ok(()) | Err(rustix::io::Errno::AGAIN) => {
             Err(io::Error::other("another process listens on it; stop that one, or name another path"))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A process that was killed and hangs in the kernel keeps its sockets, and never answers.
+fn is_dead(connected: &OwnedFd) -> bool {
+    let listener =
+        socket_peercred(connected).ok().and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok());
+    listener.and_then(Process::of).is_some_and(|listener| listener.life() == Life::Dead)
 }
 
 /// What is there and is no socket.

@@ -11,7 +11,7 @@ pub fn run(bytes: &[u8]) {
     let (topic, body) = first_line(bytes);
     let read = core::str::from_utf8(topic).ok().and_then(dps::parse);
     let answer = read.unwrap_or(Answer { status: 200, rid: 1, retry: Duration::from_secs(2) });
-    let waits = Duration::from_secs(1)..=Duration::from_secs(600);
+    let waits = Duration::from_secs(1)..=Duration::from_secs(3600);
     assert!(waits.contains(&answer.retry), "{answer:?}");
     let Answer { status, rid, retry } = answer;
     let again = format!("$dps/registrations/res/{status}/?$rid={rid}&retry-after={}", retry.as_secs());

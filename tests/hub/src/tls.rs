@@ -29,6 +29,55 @@ pub(crate) fn configuration(certified: &Certified, tls13: bool) -> Result<Server
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
+impl AnyCertificate {
+    /// The real hub takes certificates of version 1, which the library does not read.
+    fn by_version_1(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Option<HandshakeSignatureValid> {
+        let key = version_1_key(certificate)?;
+        let mut schemes = self.0.signature_verification_algorithms.mapping.iter();
+        let (_, algorithms) = schemes.find(|(scheme, _)| *scheme == signature.scheme)?;
+        algorithms
+            .iter()
+            .any(|algorithm| algorithm.verify_signature(key, message, signature.signature()).is_ok())
+            .then(HandshakeSignatureValid::assertion)
+    }
+}
+
+/// The bits of the public key of a certificate that says no version.
+fn version_1_key(certificate: &[u8]) -> Option<&[u8]> {
+    let (0x30, certificate, _) = der(certificate)? else { return None };
+    let (0x30, mut fields, _) = der(certificate)? else { return None };
+    // Serial number, signature, issuer, validity, subject; a version would stand before them.
+    for tag in [0x02, 0x30, 0x30, 0x30, 0x30] {
+        let (found, _, rest) = der(fields)?;
+        fields = (found == tag).then_some(rest)?;
+    }
+    let (0x30, info, _) = der(fields)? else { return None };
+    let (0x30, _, info) = der(info)? else { return None };
+    let (0x03, bits, _) = der(info)? else { return None };
+    bits.strip_prefix(&[0])
+}
+
+/// The first value: its tag, what is in it, what follows it.
+fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81 | 0x82 => {
+            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            (length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)), rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((tag, value, rest))
+}
+
 impl ClientCertVerifier for AnyCertificate {
     fn client_auth_mandatory(&self) -> bool {
         false
@@ -54,6 +103,7 @@ impl ClientCertVerifier for AnyCertificate {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+            .or_else(|error| self.by_version_1(message, certificate, signature).ok_or(error))
     }
 
     fn verify_tls13_signature(
@@ -63,6 +113,7 @@ impl ClientCertVerifier for AnyCertificate {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+            .or_else(|error| self.by_version_1(message, certificate, signature).ok_or(error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -126,6 +126,9 @@ fn a_back_end_manages_devices_and_twins_of_a_served_hub_which_keeps_them() {
     let serve = Serve::start(folder);
     assert_eq!(text(&command(&serve.back_end, folder, &["connection-string", DEVICE])), serve.device);
     let shown = text(&command(&serve.back_end, folder, &["twin", "show", DEVICE]));
+    assert!(!shown.contains("$metadata"), "{shown}");
+    let whole = text(&command(&serve.back_end, folder, &["twin", "show", DEVICE, "--metadata"]));
+    assert!(whole.matches("$metadata").count() == 2 && whole.contains("$lastUpdated"), "{whole}");
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&shown["etag"], &shown["properties"]["desired"]["a"]), (&twin["etag"], &json!(1)));
 }
@@ -140,10 +143,10 @@ fn each_failure_has_its_exit_code_and_says_what_to_do() {
     for (output, code, words) in [
         (run(&["twin", "shwo", DEVICE]), 64, "'show'"),
         (run(&["twin", "update", DEVICE]), 64, "--desired"),
-        (run(&["twin", "update", DEVICE, "--desired", "{"]), 64, "--desired is no JSON"),
+        (run(&["twin", "update", DEVICE, "--desired", "{"]), 64, "--desired is no JSON: it ends too early"),
         (run(&["twin", "update", DEVICE, "--desired", "{\"a.b\":1}"]), 64, "desired.a.b"),
-        (run(&["twin", "show", "nobody"]), 64, "nobody is not registered"),
-        (run(&["device", "create", DEVICE]), 64, "registered already"),
+        (run(&["twin", "show", "nobody"]), 1, "nobody is not registered"),
+        (run(&["device", "create", DEVICE]), 1, "registered already"),
         (run(&["method", DEVICE, "reboot"]), 69, "not connected"),
         (run(&["method", DEVICE, "reboot", "--timeout", "4"]), 64, "5..=300"),
         (command(&wrong_key, folder, &["device", "list"]), 77, "check the policy"),

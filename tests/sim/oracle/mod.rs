@@ -19,6 +19,7 @@
 //! 16. A wall clock that was wrong once is forgotten.
 //! 17. An alarm of a sensor or of heat stands exactly while the readings say so; in the end none does that the room does
 //!     not raise.
+//! 18. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
@@ -28,6 +29,7 @@ mod clock;
 mod copies;
 mod fan;
 mod hands;
+mod keeping;
 mod log;
 mod meaning;
 mod rank;
@@ -47,6 +49,7 @@ use copies::Copies;
 use core::time::Duration;
 use hands::Hands;
 pub(crate) use hands::Start;
+use keeping::Keeping;
 use log::LogJudge;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
@@ -91,6 +94,7 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Oracle {
     spec: EngineSpec,
     copies: Copies,
+    keeping: Keeping,
     judge: Judge,
     hands: Hands,
     shapes: Shapes,
@@ -110,6 +114,7 @@ impl Oracle {
         let off = site.probes.iter().map(|probe| probe.offset.abs() + probe.noise).fold(0.0, f64::max);
         Self {
             copies: Copies::new(spec),
+            keeping: Keeping::default(),
             judge: Judge::new(spec),
             hands: Hands::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
@@ -130,8 +135,10 @@ impl Oracle {
         start: &Start<'_>,
         believed: Option<Dated>,
         hub: &Hub,
+        disk: &Disk,
         drives: &[u16],
     ) -> Result<(), String> {
+        self.keeping.restart(start.at, disk);
         let known = start.record.map_or(UnixSeconds(0), |record| record.known_time);
         self.clocks.start(known, believed)?;
         self.copies.handle_start(start.record, hub)?;
@@ -287,6 +294,7 @@ impl Oracle {
         disk: &Disk,
         plant: &Plant,
     ) -> Result<(), String> {
+        self.keeping.handle_notice(now, notice);
         self.log.hear(notice);
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
@@ -299,6 +307,11 @@ impl Oracle {
             _ => true,
         };
         if caused { Ok(()) } else { Err(format!("complains without cause: {notice}")) }
+    }
+
+    /// The disk begins to write a record.
+    pub(crate) fn handle_write(&mut self, now: Duration) -> Result<(), String> {
+        self.keeping.handle_write(now)
     }
 
     /// The reader of the log got this.
@@ -401,7 +414,8 @@ impl Oracle {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
-        self.traffic.look(scene, has_temperature, silence)
+        self.keeping.look(at, scene.disk)?;
+        self.traffic.look(scene, has_temperature, silence, &self.keeping)
     }
 
     fn check_causes(

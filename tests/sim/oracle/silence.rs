@@ -1,5 +1,7 @@
 //! A second opinion on the hub's silence, in the world's time: it counts from the last answer or notification on a twin
 //! topic (429 and 5xx are none), through restarts as far as the record can know, and never longer than it has lasted.
+//! A believed clock that is ahead cannot be told from a gateway that lay switched off. What it counted too much may stay
+//! until a start with a believed clock that shows less.
 //!
 //! Deliberately absent: what the row does (`rank`), and when the hub is asked (`traffic`).
 
@@ -24,6 +26,8 @@ const SLACK: Duration = secs(6);
 struct Kept {
     made_at: Duration,
     lasted: Duration,
+    /// So much of that is too much.
+    over: Duration,
     /// The process that made it had heard the hub, and could hear more.
     open: bool,
 }
@@ -72,7 +76,9 @@ impl Silences {
 
     pub(crate) fn keep(&mut self, at: Duration, disk: &Disk) {
         if disk.offered != 0 && self.kept.keys().next_back() != Some(&disk.offered) {
-            let kept = Kept { made_at: at, lasted: self.lasts(at), open: self.heard_here };
+            let lasted = self.lasts(at);
+            let over = lasted.saturating_sub(at.saturating_sub(self.word.unwrap_or_default()));
+            let kept = Kept { made_at: at, lasted, over, open: self.heard_here };
             self.kept.insert(disk.offered, kept);
         }
     }
@@ -98,13 +104,15 @@ impl Silences {
         self.kept.retain(|kept, _| *kept <= sequence);
         let kept = self.kept.get(&sequence).copied();
         let truth = start.at.saturating_sub(self.word.unwrap_or_default());
-        let most = truth + kept.map_or(Duration::ZERO, |kept| ahead(start, kept.made_at)) + SLACK;
+        let over = kept.map_or(Duration::ZERO, |kept| kept.over + ahead(start, kept.made_at));
+        let most = truth + shown(start, truth).map_or(over, |shown| over.min(shown)) + SLACK;
         if counted > most && self.is_sure {
             return Err(format!("counts a silence of {counted:?}, the hub spoke {truth:?} ago"));
         }
-        if let (Some(row), Some(Kept { made_at, lasted, open })) = (first_row(spec), kept) {
+        if let (Some(row), Some(Kept { made_at, lasted, over, open })) = (first_row(spec), kept) {
             let passed = start.at - if start.is_same_boot { made_at } else { start.booted.max(made_at) };
-            let least = if open { passed.saturating_sub((row / 4).max(LAZY)) } else { lasted + passed };
+            let least =
+                if open { passed.saturating_sub((row / 4).max(LAZY)) } else { lasted - over + passed };
             if counted + SLACK < least {
                 return Err(format!("counts a silence of {counted:?}, and its record knows of {least:?}"));
             }
@@ -123,4 +131,10 @@ fn ahead(start: &Start<'_>, made_at: Duration) -> Duration {
     let walls = start.record.and_then(|record| record.moment.wall).zip(start.wall);
     let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
     Duration::from_secs(by_wall).saturating_sub(start.at - made_at)
+}
+
+/// By how much a believed clock overstates the silence, counted from the time that was known at the last word.
+fn shown(start: &Start<'_>, truth: Duration) -> Option<Duration> {
+    let known = start.record.map(|record| record.known_time.0).filter(|known| *known != 0)?;
+    Some(Duration::from_secs(start.wall?.0.saturating_sub(known)).saturating_sub(truth))
 }

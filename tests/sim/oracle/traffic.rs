@@ -5,6 +5,7 @@
 //! (`copies`).
 
 use super::Scene;
+use super::keeping::Keeping;
 use super::silence::first_row;
 use crate::disk::Disk;
 use crate::hub::Answer;
@@ -49,6 +50,8 @@ pub(crate) struct Traffic {
     /// The last temperature told: when, and if nothing delayed it.
     temperature: Option<(Duration, f64)>,
     undisturbed_since: Duration,
+    /// When a report was sent last.
+    reported_at: Duration,
     /// When there was no temperature to tell, last.
     blind_at: Duration,
     up_since: Option<Duration>,
@@ -85,6 +88,7 @@ impl Traffic {
             reports: VecDeque::new(),
             temperature: None,
             undisturbed_since: Duration::ZERO,
+            reported_at: Duration::ZERO,
             blind_at: Duration::ZERO,
             up_since: None,
             edited_at: Duration::ZERO,
@@ -319,6 +323,7 @@ impl Traffic {
                 if let Some(other) = self.in_flight.replace(*rid) {
                     return Err(format!("report {rid} is sent while {other} is in flight"));
                 }
+                self.reported_at = now;
                 self.check_pace(now, patch, net, disk)
             }
             HubRequest::AnswerMethod { rid, status, payload } => self.check_method(rid, *status, payload),
@@ -396,6 +401,7 @@ impl Traffic {
         scene: &Scene<'_>,
         has_temperature: bool,
         silence: Duration,
+        keeping: &Keeping,
     ) -> Result<(), String> {
         let Scene { at: now, engine, hub, net, disk, .. } = *scene;
         let waits = self.fetching.is_some() || self.in_flight.is_some() || !engine.sync().is_synced();
@@ -421,12 +427,18 @@ impl Traffic {
         }
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
         let healthy = healthy.max(self.report_excused_until).max(failed);
-        let bound = bound * 2 + disk.patience() * 2;
+        let bound = bound * 2 + disk.patience() * 2 + keeping.wait(now);
         let searches = self.set_aside || hub.refuses.is_some();
         if searches {
             self.undisturbed_since = self.undisturbed_since.max(now);
         }
+        if !has_temperature {
+            self.blind_at = now;
+        }
         if disk.full || hub.refuses_much() {
+            if let Some(told) = keeping.alarm_since().filter(|_| !searches && !hub.refuses_much()) {
+                self.check_reports_without_a_disk(now, up.max(told), bound)?;
+            }
             self.undisturbed_since = self.undisturbed_since.max(now);
             self.edited_at = now;
             return Ok(());
@@ -445,13 +457,26 @@ impl Traffic {
             return Ok(());
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
-        if !has_temperature {
-            self.blind_at = now;
-        }
         let since = self.temperature.map_or(Duration::ZERO, |(at, _)| at);
         let since = since.max(self.undisturbed_since).max(self.blind_at);
         if self.spec.sensors.len() == 1 && now > since.max(healthy) + heartbeat {
             return Err(format!("no temperature was told since {since:?}"));
+        }
+        Ok(())
+    }
+
+    /// With the alarm, reports go on: only what would acknowledge waits for the disk.
+    fn check_reports_without_a_disk(
+        &self,
+        now: Duration,
+        since: Duration,
+        bound: Duration,
+    ) -> Result<(), String> {
+        let since = since.max(self.reported_at).max(self.fetch_excused_until).max(self.report_excused_until);
+        let since = since.max(self.blind_at);
+        let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
+        if self.spec.sensors.len() == 1 && now > since + heartbeat {
+            return Err(format!("the disk cannot be written, and nothing was reported since {since:?}"));
         }
         Ok(())
     }

@@ -8,8 +8,9 @@
 #![expect(clippy::print_stdout, reason = "a program that talks to a person")]
 
 mod bugs;
+mod keeping;
 
-use bugs::{BUGS, Bug};
+use bugs::Bug;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).filter(|word| word != "--");
     let outcome = match words.next().as_deref() {
         None => patched().map(|files| {
-            println!("planted bugs: {} changes in {} files have their place", BUGS.len(), files.len());
+            println!("planted bugs: {} changes in {} files have their place", bugs().count(), files.len());
         }),
         Some("--run") => run(&words.collect::<Vec<_>>()),
         Some(_) => Err("usage: cargo planted [-- NAME …]".to_owned()),
@@ -40,10 +41,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn bugs() -> impl Iterator<Item = &'static Bug> {
+    bugs::BUGS.iter().chain(keeping::BUGS)
+}
+
 /// The changed files, each with every bug in it.
 fn patched() -> Result<BTreeMap<&'static str, String>, String> {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
-    for bug in BUGS {
+    for bug in bugs() {
         let original = read(bug.file)?;
         if original.matches(bug.from).count() != 1 {
             return Err(format!("{}: {:?} does not stand once in {}", bug.name, bug.from, bug.file));
@@ -67,7 +72,7 @@ fn read(file: &str) -> Result<String, String> {
 }
 
 fn run(names: &[String]) -> Result<(), String> {
-    let unknown = names.iter().find(|name| BUGS.iter().all(|bug| bug.name != name.as_str()));
+    let unknown = names.iter().find(|name| bugs().all(|bug| bug.name != name.as_str()));
     if let Some(unknown) = unknown {
         return Err(format!("there is no bug {unknown}"));
     }
@@ -75,7 +80,7 @@ fn run(names: &[String]) -> Result<(), String> {
     if let Some(violation) = simulate(&simulation, "none")? {
         return Err(format!("without any bug in force: {violation}"));
     }
-    let chosen = BUGS.iter().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
+    let chosen = bugs().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
     let (mut caught, mut missed) = (0, Vec::new());
     for bug in chosen {
         match simulate(&simulation, bug.name)? {
@@ -129,7 +134,7 @@ fn copy_into(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Builds the simulation from the copy. What both have in common is not built twice: it shares the target directory.
 fn build(tree: &Path) -> Result<PathBuf, String> {
-    println!("planted bugs: building the simulation with {} of them", BUGS.len());
+    println!("planted bugs: building the simulation with {} of them", bugs().count());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(tree);
     let output = Command::new(env!("CARGO"))
         .args(["test", "--quiet", "--profile", "sim", "--package", "twind", "--test", "sim", "--no-run"])

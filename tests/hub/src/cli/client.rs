@@ -181,6 +181,9 @@ fn turned_down(host: &str, status: StatusCode, body: &[u8]) -> Failure {
         _ if status.is_server_error() => {
             Failure::Unreachable(format!("{host} could not do it ({status}): {text}"))
         }
+        StatusCode::BAD_REQUEST => {
+            Failure::Senseless(format!("{host} turned the request down ({status}): {text}"))
+        }
         _ => Failure::TurnedDown(format!("{host} turned the request down ({status}): {text}")),
     }
 }

@@ -20,7 +20,11 @@ use std::{
 
 /// A stand-in for Azure IoT Hub, and a small back end for it and for the real one.
 #[derive(Parser)]
-#[command(name = "twinhub", version)]
+#[command(
+    name = "twinhub",
+    version,
+    after_help = "Exit status: 0 done, 1 the hub turned it down, 64 wrong usage, 69 nobody answers, 70 an internal fault, 77 not permitted."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -72,7 +76,9 @@ impl Login {
 enum Failure {
     /// The command makes no sense as given.
     Usage(String),
-    /// The hub took the request and turned it down.
+    /// The hub takes no such request: what was asked makes no sense to it.
+    Senseless(String),
+    /// The hub understood the request and turned it down: there is no such thing, or there is one already.
     TurnedDown(String),
     /// Nobody answers, or not in time.
     Unreachable(String),
@@ -85,7 +91,8 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::TurnedDown(_) => 64,
+            Self::TurnedDown(_) => 1,
+            Self::Usage(_) | Self::Senseless(_) => 64,
             Self::Unreachable(_) => 69,
             Self::Internal(_) => 70,
             Self::NotAuthorised(_) => 77,
@@ -96,6 +103,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Usage(text)
+        | Self::Senseless(text)
         | Self::TurnedDown(text)
         | Self::Unreachable(text)
         | Self::NotAuthorised(text)

@@ -29,6 +29,9 @@ pub(crate) enum TwinCommand {
 pub(crate) struct Show {
     /// The device.
     id: String,
+    /// Print $metadata, too: when each property was last written.
+    #[arg(long)]
+    metadata: bool,
     /// Keep printing what the device reports, until Ctrl-C.
     #[arg(long)]
     watch: bool,
@@ -48,6 +51,9 @@ pub(crate) struct Write {
     /// Tags: a JSON object (or null), or @FILE.
     #[arg(long, value_name = "JSON|@FILE")]
     tags: Option<String>,
+    /// Print $metadata, too: when each property was last written.
+    #[arg(long)]
+    metadata: bool,
     /// Keep printing what the device reports, until Ctrl-C.
     #[arg(long)]
     watch: bool,
@@ -57,23 +63,24 @@ pub(crate) struct Write {
 
 impl TwinCommand {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (client, id, watch, twin) = match self {
-            Self::Show(Show { id, watch, login }) => {
+        let (metadata, (client, id, watch, twin)) = match self {
+            Self::Show(Show { id, metadata, watch, login }) => {
                 let client = login.client()?;
                 let twin = client.get(&path(&id)).await?;
-                (client, id, watch, twin)
+                (metadata, (client, id, watch, twin))
             }
-            Self::Update(write) => write.run(Method::PATCH).await?,
-            Self::Replace(write) => write.run(Method::PUT).await?,
+            Self::Update(write) => (write.metadata, write.run(Method::PATCH).await?),
+            Self::Replace(write) => (write.metadata, write.run(Method::PUT).await?),
         };
-        say(format_args!("{twin:#}"));
+        let shown = if metadata { twin.clone() } else { without_metadata(&twin) };
+        say(format_args!("{shown:#}"));
         if watch { watch_reports(&client, &id, &twin).await } else { Ok(()) }
     }
 }
 
 impl Write {
     async fn run(self, method: Method) -> Result<(Client, String, bool, Value), Failure> {
-        let Self { id, desired, tags, watch, login } = self;
+        let Self { id, desired, tags, metadata: _, watch, login } = self;
         let mut body = Map::new();
         if let Some(tags) = tags {
             body.insert("tags".to_owned(), input::json("--tags", &tags)?);
@@ -104,11 +111,18 @@ fn path(id: &str) -> String {
 }
 
 fn reported(twin: &Value) -> Value {
-    let mut reported = twin["properties"]["reported"].clone();
-    if let Some(section) = reported.as_object_mut() {
-        section.shift_remove("$metadata");
+    without_metadata(twin)["properties"]["reported"].clone()
+}
+
+/// The twin without what the hub keeps beside each property, which is most of it.
+fn without_metadata(twin: &Value) -> Value {
+    let mut twin = twin.clone();
+    for section in ["desired", "reported"] {
+        if let Some(section) = twin["properties"][section].as_object_mut() {
+            section.shift_remove("$metadata");
+        }
     }
-    reported
+    twin
 }
 
 /// What changed, as a patch: new and changed values, and null for what is gone; versions aside.

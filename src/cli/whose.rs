@@ -1,0 +1,52 @@
+//! Whose daemon answers: the socket is found by a file, and the daemon behind it may be another's.
+
+use super::ask::look;
+use crate::config::LocalSettings;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What to say if the daemon that answers does not run by the file that was named; `None` if it does, if there is none,
+/// or if it does not say.
+pub fn stranger(local: &LocalSettings) -> Option<String> {
+    let status = look(local, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
+    compare(&status, &local.file)
+}
+
+fn compare(status: &Value, file: &Path) -> Option<String> {
+    let theirs = Path::new(status["configuration"].as_str()?);
+    if real(theirs) == real(file) {
+        return None;
+    }
+    Some(format!(
+        "the daemon that answers (pid {}) runs by {}, not by {}",
+        status["pid"],
+        theirs.display(),
+        real(file).display()
+    ))
+}
+
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_of_another_file_is_told_and_one_of_this_file_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("a.toml"), dir.path().join("b.toml"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let status = |path: &Path| json!({ "pid": 7, "configuration": path });
+        assert_eq!(compare(&status(&file), &file), None);
+        assert_eq!(compare(&status(&file), &link), None, "by another name");
+        let told = compare(&status(Path::new("/etc/other.toml")), &file).unwrap();
+        assert!(
+            told.starts_with("the daemon that answers (pid 7) runs by /etc/other.toml, not by "),
+            "{told}"
+        );
+        assert_eq!(compare(&json!({ "pid": 7 }), &file), None, "an older daemon does not say");
+    }
+}

@@ -1,0 +1,109 @@
+//! What a file may say, and hardly ever means: warnings, which `twind check` prints.
+//!
+//! Deliberately absent: what is wrong whatever was meant.
+
+use super::faults::{Findings, Span};
+use super::outputs::Output;
+use super::sensors::Sensor;
+use crate::board::{Line, Wiring};
+use crate::control::ClimateSpec;
+use crate::units::Permille;
+
+/// The pins of a Raspberry Pi's header; a Compute Module has some above.
+const HEADER_PIN_MAX: u32 = 27;
+/// A Raspberry Pi 5 has four channels, those before it two.
+const CHANNEL_MAX: u32 = 3;
+/// Which pins a channel comes out at, as the overlay says; the last two on a Raspberry Pi 5 alone.
+const CHANNEL_PINS: [(u32, &[u32]); 4] = [(0, &[12, 18]), (1, &[13, 19]), (2, &[18]), (3, &[19])];
+/// Where the overlay w1-gpio has the bus unless it is told otherwise.
+const W1_PIN: u32 = 4;
+
+/// Pins and channels of a Raspberry Pi that are not there, or belong to something else.
+pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], wiring: Option<Wiring>, findings: &Findings) {
+    if wiring != Some(Wiring::Pins) {
+        return;
+    }
+    let w1 = sensors
+        .iter()
+        .find(|sensor| sensor.settings.as_ref().is_some_and(|settings| settings.source.driver.name == "w1"));
+    for (at, pin) in outputs.iter().flat_map(pins) {
+        if pin > HEADER_PIN_MAX {
+            let say = format!(
+                "pin {pin}: a Raspberry Pi's header has the BCM numbers 0 to {HEADER_PIN_MAX} (`pinout` shows them)"
+            );
+            findings.warn(at, say);
+        }
+        for (channel, output) in outputs.iter().filter_map(channel) {
+            let is_its_pin = CHANNEL_PINS.iter().any(|(its, pins)| *its == channel && pins.contains(&pin));
+            if is_its_pin {
+                let say = format!(
+                    "pin {pin} may be where PWM channel {channel} of [outputs.{output}] comes out: see which pin the \
+                     overlay in /boot/firmware/config.txt gives it"
+                );
+                findings.warn(at, say);
+            }
+        }
+        if let Some(w1) = w1.filter(|_| pin == W1_PIN) {
+            let say = format!(
+                "pin {W1_PIN} is the 1-Wire bus of [sensors.{}], unless dtoverlay=w1-gpio,gpiopin=… in \
+                 /boot/firmware/config.txt names another",
+                w1.spec.name
+            );
+            findings.warn(at, say);
+        }
+    }
+    for output in outputs {
+        if let Some((channel, _)) = channel(output).filter(|(channel, _)| *channel > CHANNEL_MAX) {
+            let say = format!(
+                "PWM channel {channel}: a Raspberry Pi has the channels 0 and 1, a Raspberry Pi 5 0 to {CHANNEL_MAX}"
+            );
+            findings.warn(output.line_at, say);
+        }
+    }
+}
+
+/// The pins of an output, its tachometer's included.
+fn pins(output: &Output) -> impl Iterator<Item = (Span, u32)> {
+    let line = match output.pin.line {
+        Some(Line::Pin { pin, .. } | Line::SoftPwm { pin, .. }) => Some((output.line_at, pin)),
+        Some(Line::PwmChannel { .. }) | None => None,
+    };
+    let tach = output.pin.tach.as_ref().map(|tach| (output.tach_at, tach.pin));
+    line.into_iter().chain(tach)
+}
+
+fn channel(output: &Output) -> Option<(u32, &str)> {
+    match output.pin.line {
+        Some(Line::PwmChannel { channel, .. }) => Some((channel, output.spec.name.as_str())),
+        _ => None,
+    }
+}
+
+/// Rows for what can never be.
+pub(super) fn rows(outputs: &[Output], climate: Option<&ClimateSpec>, findings: &Findings) {
+    for output in outputs {
+        for (row, at) in &output.climate_rows {
+            match climate {
+                None => findings.warn(*at, format!("`{row}` never applies: there is no [climate]")),
+                Some(climate) if *row == "overheat" && climate.critical.is_none() => {
+                    findings.warn(*at, "`overheat` never applies: [climate] sets no `critical`");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Shares below what an output is driven to at least.
+pub(super) fn shares(
+    shares: &[(&'static str, Permille, Span)],
+    least: Option<Permille>,
+    findings: &Findings,
+) {
+    let Some(least) = least else { return };
+    for (row, share, at) in shares.iter().filter(|(_, share, _)| !share.is_zero() && *share < least) {
+        let (share, least) = (share.percent(), least.percent());
+        let say = format!("`{row}` is {share}%, below `min-duty`: the output is driven to {least}% then");
+        findings.warn(*at, say);
+    }
+}

@@ -1,0 +1,29 @@
+//! How each table of the file is written: shown where something else stands in its place.
+
+/// Tables that stand within another, by the path that `*` marks a chosen name in, and one of them as a file has it.
+const INNER: [(&str, &str); 9] = [
+    (
+        "hub.provisioning",
+        "[hub.provisioning] in a line of its own, and below it id-scope, registration-id and key-file",
+    ),
+    ("report.deadband", "deadband = { temperature = 0.5, humidity = 2.0 }"),
+    ("outputs.*", "[outputs.NAME] in a line of its own, and below it what it is wired to, such as pin = 17"),
+    ("outputs.*.pwm", "pwm = { channel = 0 }"),
+    ("outputs.*.tach", "tach = { pin = 24 }"),
+    ("outputs.*.when", "when = { sensor-fault = \"on\", stop = \"off\" }"),
+    (
+        "outputs.*.when.hub-silent",
+        "hub-silent = { after = \"24h\", drive = \"auto\" }, or leave it out for no such row",
+    ),
+    ("climate.range", "range = { min = 20.0, max = 28.0 }"),
+    ("climate.limits", "limits = { min = 5.0, max = 45.0 }, or leave it out for none"),
+];
+
+/// How the table at this path is written.
+pub(super) fn of_table(pattern: &str) -> String {
+    match INNER.iter().find(|(path, _)| *path == pattern) {
+        Some((_, shape)) => (*shape).to_owned(),
+        None if matches!(pattern, "outputs" | "sensors") => format!("[{pattern}.NAME], one for each"),
+        None => format!("[{pattern}] in a line of its own, and its keys below it"),
+    }
+}

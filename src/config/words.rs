@@ -1,0 +1,120 @@
+//! Words that a person writes: which of those allowed was probably meant.
+//!
+//! Case, hyphens and underscores do not count, and what a thing is called elsewhere is known ([`ALIASES`]).
+//! Deliberately absent: accepting them. A file says each thing in one way.
+
+use super::values::shorten;
+
+/// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
+const ALIASES: [(&str, &[&str]); 21] = [
+    ("w1", &["ds18b20", "ds18s20", "ds1820", "1wire", "onewire", "w1gpio", "w1therm", "dallas"]),
+    (
+        "iio",
+        &["bme280", "bmp280", "bme680", "dht11", "dht22", "am2302", "sht31", "mcp3008", "ads1115", "adc"],
+    ),
+    ("hwmon", &["lm75", "lm75a", "tmp102", "sht3x", "sht21", "nct6775", "coretemp", "lmsensors"]),
+    ("thermal-zone", &["thermal", "cputhermal", "cpu", "soc"]),
+    ("file", &["path", "text", "script", "command", "simulated"]),
+    ("rppal", &["raspberrypi", "raspberry", "rpi", "pi", "rpigpio", "bcm", "bcm2835", "pigpio", "wiringpi"]),
+    ("gpiochip", &["libgpiod", "gpiod", "gpio", "chardev", "sysfs", "linux"]),
+    (
+        "simulated",
+        &["sim", "simulator", "simulation", "fake", "mock", "dummy", "files", "file", "none", "test"],
+    ),
+    ("pnp", &["plugandplay", "iotplugandplay", "iotpnp", "dtdl"]),
+    ("plain", &["json", "default", "simple", "none"]),
+    ("websocket", &["ws", "wss", "websockets", "mqttws", "mqttoverwebsocket", "443", "https"]),
+    ("mqtt", &["mqtts", "tcp", "tls", "8883", "amqp"]),
+    ("celsius", &["centigrade", "degc", "metric"]),
+    ("fahrenheit", &["degf", "imperial"]),
+    ("max", &["maximum", "highest", "warmest", "hottest"]),
+    ("mean", &["average", "avg", "median"]),
+    ("first-good", &["first", "fallback", "failover", "priority"]),
+    ("on", &["true", "yes", "enable", "enabled", "full", "high", "1"]),
+    ("off", &["false", "no", "none", "disable", "disabled", "low", "0", "stop", "stopped"]),
+    ("keep", &["hold", "last", "stay", "same", "unchanged", "asis"]),
+    ("auto", &["automatic", "climate", "control"]),
+];
+
+/// The candidate that was probably meant.
+pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str> + Clone) -> Option<&'c str> {
+    // The measure is quadratic, and no name of ours is long.
+    if name.len() > 64 {
+        return None;
+    }
+    let written = plain(name);
+    if let Some(same) = candidates.clone().find(|candidate| plain(candidate) == written) {
+        return Some(same);
+    }
+    // The first measure likes a common start (`host-nam` for `host-name`), the second sees one slip in a short word.
+    let near = |score: f64, candidate: &str| {
+        score >= 0.8 || (candidate.len() >= 3 && strsim::osa_distance(name, candidate) == 1)
+    };
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(score, candidate)| near(*score, candidate))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The allowed word that was probably meant, also by what it is called elsewhere.
+pub(super) fn meant<'c>(word: &str, allowed: &[&'c str]) -> Option<&'c str> {
+    let written = plain(word);
+    let named = |allowed: &str| {
+        ALIASES.iter().any(|(ours, others)| *ours == allowed && others.contains(&written.as_str()))
+    };
+    let same = allowed.iter().find(|candidate| plain(candidate) == written);
+    let alias = || allowed.iter().find(|candidate| named(candidate));
+    same.or_else(alias).copied().or_else(|| nearest(&word.to_ascii_lowercase(), allowed.iter().copied()))
+}
+
+/// What to say of a word that is none of those allowed.
+pub(super) fn unknown_word(word: &str, allowed: &[&str]) -> String {
+    format!("must be one of {}, found \"{}\"{}", quoted(allowed), shorten(word), hint(word, allowed))
+}
+
+/// `; did you mean "…"?`, if there is one to offer.
+pub(super) fn hint(word: &str, allowed: &[&str]) -> String {
+    meant(word, allowed).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()
+}
+
+/// A list of words as a file would write them.
+pub(super) fn quoted(words: &[&str]) -> String {
+    let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    list.join(", ")
+}
+
+/// A word without what makes no difference to who wrote it.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_hyphens_and_other_names_lead_to_the_word() {
+        let drivers = ["rppal", "gpiochip", "simulated"];
+        for (written, word) in [
+            ("RPPAL", "rppal"),
+            ("raspberry-pi", "rppal"),
+            ("Gpio_Chip", "gpiochip"),
+            ("simulate", "simulated"),
+        ] {
+            assert_eq!(meant(written, &drivers), Some(word), "{written}");
+        }
+        assert_eq!(meant("zzz", &drivers), None);
+        assert_eq!(meant("ds18b20", &drivers), None, "a word is offered where it is allowed");
+    }
+
+    #[test]
+    fn each_other_name_is_written_plainly_and_leads_to_one_word() {
+        for (word, others) in ALIASES {
+            for other in others {
+                assert_eq!(plain(other), *other);
+                assert_eq!(meant(other, &[word]), Some(word));
+            }
+        }
+    }
+}

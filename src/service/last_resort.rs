@@ -1,0 +1,316 @@
+//! The last resort: what `twind safe` needs when the daemon is gone, kept where no slip of a hand reaches it.
+//!
+//! In its runtime directory a daemon keeps a *copy* of what it drives (board, pins, and where each output goes when nobody
+//! drives it any more), with the name of its configuration and who it is. It is there before the first drive, tells
+//! at every moment what is or may still be driven, and goes with an orderly stop. A *lock* beside it says that there is
+//! a daemon. Both bear the configuration's name, hashed, so that several daemons share a directory and each finds its own.
+//! The directory lies in memory: nothing of it waits for a disk. Deliberately absent: what an operator is told.
+
+mod driven;
+
+pub use driven::{Driven, Outcome};
+
+use crate::config::{Environment, Settings};
+use crate::store::{Claim, Holder, Life, Lock, Process, claim, look};
+use crate::units::BootTime;
+use core::fmt;
+use ring::digest;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use tracing::{error, info, warn};
+
+/// What the copy looks like; a later twind may read what an earlier one left.
+const FORMAT: u64 = 1;
+/// More than any site has.
+const BYTES_MAX: u64 = 1024 * 1024;
+const COPY: &str = ".outputs.";
+const LOCK: &str = ".lock.";
+
+/// What a daemon leaves to whoever comes after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Copy {
+    format: u64,
+    /// Its configuration, for a person.
+    configuration: String,
+    /// Who drives, as long as he lives.
+    daemon: Option<Process>,
+    boards: Vec<Driven>,
+}
+
+/// The files of one configuration in the runtime directory.
+#[derive(Clone, Debug)]
+struct Place {
+    folder: PathBuf,
+    key: String,
+    configuration: String,
+}
+
+impl Place {
+    fn new(configuration: &Path, environment: &Environment) -> Self {
+        let named = canonical(configuration);
+        let hash = digest::digest(&digest::SHA256, named.as_os_str().as_encoded_bytes());
+        let key = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { folder: environment.runtime_folder(), key, configuration: named.display().to_string() }
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.folder.join(format!("{COPY}{}.json", self.key))
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.folder.join(format!("{LOCK}{}", self.key))
+    }
+
+    /// What other daemons that live drive.
+    fn others(&self) -> Vec<(Process, Copy)> {
+        let own = self.copy();
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let copies =
+            files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
+        let alive = copies
+            .filter_map(|copy| Some((copy.daemon.clone().filter(|who| who.life() == Life::Lives)?, copy)));
+        alive.collect()
+    }
+
+    /// Who lives and drives one of these outputs already.
+    fn rival(&self, boards: &[Driven]) -> Option<Occupied> {
+        self.others().into_iter().find_map(|(process, copy)| {
+            let output =
+                boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
+            Some(Occupied::Output { process: process.id, configuration: copy.configuration, output })
+        })
+    }
+}
+
+fn is_copy(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(COPY) && name.ends_with(".json")
+}
+
+/// The configuration's name, the same whether or not the file is there: a link that is followed might be gone later.
+fn canonical(configuration: &Path) -> PathBuf {
+    let absolute = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
+    let folders = absolute.ancestors().skip(1);
+    let found = folders.filter_map(|folder| Some((folder, fs::canonicalize(folder).ok()?))).next();
+    match found.and_then(|(folder, real)| Some(real.join(absolute.strip_prefix(folder).ok()?))) {
+        Some(named) => named,
+        None => absolute,
+    }
+}
+
+/// `None`: there is none.
+fn read(file: &Path) -> io::Result<Option<Copy>> {
+    let mut bytes = Vec::new();
+    match File::open(file).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
+        Ok(_) => match serde_json::from_slice::<Copy>(&bytes).map_err(io::Error::other)? {
+            copy if copy.format == FORMAT => Ok(Some(copy)),
+            copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
+        },
+        Err(reason) if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Replaced whole, and readable for all: who may drive the pins must see that somebody does.
+fn write(file: &Path, copy: &Copy) -> io::Result<()> {
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(".tmp");
+    let mut written = File::create(&aside)?;
+    written.set_permissions(Permissions::from_mode(0o644))?;
+    written.write_all(&serde_json::to_vec(copy)?)?;
+    fs::rename(&aside, file)
+}
+
+/// Why a daemon may not drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupied {
+    /// Another runs with the same configuration.
+    Configuration(Option<u32>),
+    /// Another drives one of its outputs.
+    Output {
+        /// The other's process number.
+        process: u32,
+        /// The other's configuration.
+        configuration: String,
+        /// What both would drive.
+        output: String,
+    },
+}
+
+impl fmt::Display for Occupied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(process) => {
+                f.write_str("another twind")?;
+                process.iter().try_for_each(|process| write!(f, " (process {process})"))?;
+                f.write_str(" runs with this configuration and drives the outputs itself; stop it first (systemctl stop twind)")
+            }
+            Self::Output { process, configuration, output } => write!(
+                f,
+                "another twind (process {process}, configuration {configuration}) drives output {output}; stop it first, or \
+                 give each its own outputs"
+            ),
+        }
+    }
+}
+
+/// The daemon's end: claimed at the start, told of every change of what is driven, given up at the end.
+pub(super) struct LastResort {
+    place: Place,
+    /// `None`: the runtime directory cannot be used.
+    lock: Option<Lock>,
+}
+
+impl LastResort {
+    /// Claims the outputs of a configuration. A runtime directory that cannot be used is said and no reason to stay down.
+    ///
+    /// # Errors
+    /// Another daemon drives them.
+    pub(super) fn claim(
+        configuration: &Path,
+        environment: &Environment,
+        settings: &Settings,
+    ) -> Result<Self, Occupied> {
+        let place = Place::new(configuration, environment);
+        // Whoever made it may have made its mode, too.
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&place.folder);
+        let claimed = made.map_err(|reason| format!("cannot make {}: {reason}", place.folder.display()));
+        let lock = match claimed.and_then(|()| claim(&place.lock()).map_err(|fault| fault.reason)) {
+            Ok(Claim::Held(lock)) => Some(lock),
+            Ok(Claim::InUse(process)) => return Err(Occupied::Configuration(process)),
+            Err(reason) => {
+                warn!(
+                    "no copy of what is driven can be kept: {reason}; `twind safe` will have to go by the configuration \
+                     file"
+                );
+                None
+            }
+        };
+        match place.rival(&[Driven::by(settings)]) {
+            Some(rival) => Err(rival),
+            None => Ok(Self { place, lock }),
+        }
+    }
+
+    /// Before the first drive: from now on the copy tells what this daemon drives, and what the one before it left without
+    /// an heir goes to its last row. `crashed`: that one did not end in order.
+    pub(super) fn take_over(&mut self, settings: &Settings, crashed: bool, now: BootTime) {
+        let before = read(&self.place.copy()).ok().flatten().map(|copy| copy.boards).unwrap_or_default();
+        let ours = Driven::by(settings);
+        let left: Vec<Driven> = before.iter().filter_map(|board| board.without(&ours)).collect();
+        self.keep(settings, &left);
+        if left.is_empty() {
+            return;
+        }
+        let outcomes = left.iter().flat_map(|board| board.leave(crashed, now));
+        let mut stuck = Vec::new();
+        for outcome in outcomes {
+            let output = outcome.output.as_str();
+            match &outcome.result {
+                Ok(line) => {
+                    info!(output, "output {output}, which the daemon before drove, is no more: {line}");
+                }
+                Err(fault) => {
+                    error!(
+                        output,
+                        "output {output}, which the daemon before drove, cannot be released: {}",
+                        fault.reason
+                    );
+                    stuck.push(outcome.output);
+                }
+            }
+        }
+        self.keep(settings, &only(&left, &stuck));
+    }
+
+    /// Tells what is driven now, and what besides may still be.
+    pub(super) fn keep(&mut self, settings: &Settings, left: &[Driven]) {
+        if self.lock.is_none() {
+            return;
+        }
+        let ours = Driven::by(settings);
+        let left = left.iter().filter_map(|board| board.without(&ours));
+        let boards: Vec<Driven> = left.chain([ours.clone()]).collect();
+        let configuration = self.place.configuration.clone();
+        let copy = Copy { format: FORMAT, configuration, daemon: Process::own(), boards };
+        let file = self.place.copy();
+        if let Err(reason) = write(&file, &copy) {
+            warn!("the copy of what is driven cannot be kept in {}: {reason}", file.display());
+        }
+    }
+
+    /// A reload that dropped outputs is done: those that could not be released may still be driven.
+    pub(super) fn settle(&mut self, before: &Settings, settings: &Settings, stuck: &[String]) {
+        self.keep(settings, &only(&[Driven::by(before)], stuck));
+    }
+
+    /// The outputs are in their stop rows, and nobody need drive them again.
+    pub(super) fn leave(self) {
+        if let Some(lock) = self.lock {
+            drop(fs::remove_file(self.place.copy()));
+            lock.remove();
+        }
+    }
+}
+
+/// Of each board the outputs of these names.
+fn only(boards: &[Driven], names: &[String]) -> Vec<Driven> {
+    boards
+        .iter()
+        .filter_map(|board| board.filtered(|output| names.iter().any(|name| name == output)))
+        .collect()
+}
+
+/// What `twind safe` finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Does a daemon of this configuration control?
+    pub life: Life,
+    /// Its process number, if it is known.
+    pub process: Option<u32>,
+    /// What was last driven; `None` if no daemon left anything. Or why that cannot be read.
+    pub copy: Result<Option<Vec<Driven>>, String>,
+}
+
+/// Looks for what the daemon of a configuration left.
+pub fn find(configuration: &Path, environment: &Environment) -> Found {
+    let place = Place::new(configuration, environment);
+    let file = place.copy();
+    let copy = read(&file);
+    let daemon = copy.as_ref().ok().and_then(Option::as_ref).and_then(|copy| copy.daemon.clone());
+    let (life, process) = match look(&place.lock()) {
+        Holder::Lives(process) => (Life::Lives, process),
+        Holder::Nobody => (Life::Dead, None),
+        Holder::Absent if daemon.is_none() => (Life::Dead, None),
+        Holder::Absent | Holder::Unknown => match daemon {
+            Some(daemon) => (daemon.life(), Some(daemon.id)),
+            None => (Life::Unknown, None),
+        },
+    };
+    let copy = match copy {
+        Ok(copy) => Ok(copy.map(|copy| copy.boards)),
+        Err(reason) => Err(format!("{} cannot be read: {reason}", file.display())),
+    };
+    Found { life, process, copy }
+}
+
+/// Does a daemon of another configuration drive one of these outputs?
+pub fn rival(configuration: &Path, environment: &Environment, boards: &[Driven]) -> Option<Occupied> {
+    Place::new(configuration, environment).rival(boards)
+}
+
+/// Leaves what a daemon of this configuration leaves when it is killed, for tests.
+#[doc(hidden)]
+pub fn leave_as_if_killed(configuration: &Path, environment: &Environment, settings: &Settings) {
+    if let Ok(mut daemon) = LastResort::claim(configuration, environment, settings) {
+        daemon.take_over(settings, true, BootTime::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests;

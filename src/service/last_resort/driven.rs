@@ -1,0 +1,148 @@
+//! What one board drives, in the form in which it is kept: wires and last rows, and nothing that a start would need besides.
+
+use crate::board::{self, BoardSettings, DRIVERS, Line, PinSettings, Wiring};
+use crate::config::{OutputSettings, Settings};
+use crate::control::outputs::last_row;
+use crate::control::{Actuation, Cause, OutputId, OutputSpec, PinFault};
+use crate::units::{BootTime, Permille};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One board and what is driven on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Driven {
+    driver: String,
+    folder: PathBuf,
+    outputs: Vec<Output>,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Output {
+    name: String,
+    line: Option<Line>,
+    active_low: bool,
+    /// Its drives after an orderly stop and after a crash, in permille; `None`: it stays as it is.
+    stop: Option<u16>,
+    crash: Option<u16>,
+}
+
+/// What happened to one output.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The output.
+    pub output: String,
+    /// The line to print, or why the output could not be driven.
+    pub result: Result<String, PinFault>,
+}
+
+impl Driven {
+    /// What a daemon with these settings drives.
+    pub(in crate::service) fn by(settings: &Settings) -> Self {
+        Self::of(&settings.board, &settings.engine.outputs)
+    }
+
+    /// What a file names.
+    pub fn named_by(settings: &OutputSettings) -> Self {
+        Self::of(&settings.board, &settings.outputs)
+    }
+
+    fn of(board: &BoardSettings, specs: &[OutputSpec]) -> Self {
+        let row = |spec: &OutputSpec, crashed| last_row(spec, crashed).map(|(drive, _)| drive.get());
+        let output = |(pin, spec): (&PinSettings, &OutputSpec)| Output {
+            name: pin.name.clone(),
+            line: pin.line.clone(),
+            active_low: pin.active_low,
+            stop: row(spec, false),
+            crash: row(spec, true),
+        };
+        let outputs = board.outputs.iter().zip(specs).map(output).collect();
+        Self { driver: board.driver.name.to_owned(), folder: board.folder.clone(), outputs }
+    }
+
+    /// The names of the outputs.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(|output| output.name.as_str())
+    }
+
+    /// An output of ours that is on a wire of the other's.
+    pub(super) fn shares(&self, other: &Self) -> Option<String> {
+        let shared =
+            |ours: &&Output| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
+        self.outputs.iter().find(shared).map(|output| output.name.clone())
+    }
+
+    /// Without what is on a wire of the other's; `None` if nothing is left.
+    pub(super) fn without(&self, other: &Self) -> Option<Self> {
+        let taken: Vec<String> = other.outputs.iter().map(|output| other.wire(output)).collect();
+        self.retained(|output| !taken.contains(&self.wire(output)))
+    }
+
+    /// With the outputs whose names are kept; `None` if there is none.
+    pub(super) fn filtered(&self, keep: impl Fn(&str) -> bool) -> Option<Self> {
+        self.retained(|output| keep(&output.name))
+    }
+
+    fn retained(&self, keep: impl Fn(&Output) -> bool) -> Option<Self> {
+        let outputs: Vec<Output> = self.outputs.iter().filter(|output| keep(output)).cloned().collect();
+        (!outputs.is_empty()).then(|| Self { outputs, ..self.clone() })
+    }
+
+    fn wire(&self, output: &Output) -> String {
+        let is_file =
+            DRIVERS.iter().any(|driver| driver.name == self.driver && driver.wiring == Wiring::Files);
+        match &output.line {
+            Some(line) if !is_file => line.wire(),
+            _ => format!("file {} in {}", output.name, self.folder.display()),
+        }
+    }
+
+    /// Drives every output to its last row. `now` is only written down.
+    pub fn leave(&self, crashed: bool, now: BootTime) -> Vec<Outcome> {
+        if self.outputs.is_empty() {
+            return Vec::new();
+        }
+        let opened = self.board().and_then(|board| board::open(&board));
+        let mut pins = match opened {
+            Ok(pins) => pins,
+            Err(fault) => {
+                let reason = format!("the board cannot be opened: {}", fault.reason);
+                let failed = |output: &Output| Outcome {
+                    output: output.name.clone(),
+                    result: Err(PinFault { reason: reason.clone() }),
+                };
+                return self.outputs.iter().map(failed).collect();
+            }
+        };
+        let cause = if crashed { Cause::Crash } else { Cause::Stop };
+        let drive = |(index, output): (usize, &Output)| {
+            let row = if crashed { output.crash } else { output.stop };
+            let result = match row.map(|permille| Permille::new(permille).unwrap_or_default()) {
+                None => Ok(format!("{}: stays as it is", output.name)),
+                Some(drive) => {
+                    let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
+                    let driven = pins.drive(&actuation);
+                    driven.map(|()| format!("{}: {} permille, {cause}", output.name, drive.get()))
+                }
+            };
+            Outcome { output: output.name.clone(), result }
+        };
+        self.outputs.iter().enumerate().map(drive).collect()
+    }
+
+    fn board(&self) -> Result<BoardSettings, PinFault> {
+        let known = DRIVERS.iter().find(|driver| driver.name == self.driver);
+        let unknown = || PinFault { reason: format!("this twind knows no driver \"{}\"", self.driver) };
+        let outputs = self.outputs.iter().map(|output| PinSettings {
+            name: output.name.clone(),
+            line: output.line.clone(),
+            active_low: output.active_low,
+            tach: None,
+        });
+        Ok(BoardSettings {
+            driver: known.copied().ok_or_else(unknown)?,
+            folder: self.folder.clone(),
+            outputs: outputs.collect(),
+        })
+    }
+}

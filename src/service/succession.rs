@@ -1,0 +1,64 @@
+//! What becomes of outputs from one board or configuration to the next: taken over as they are found, or released.
+//!
+//! Deliberately absent: what is told of it to whoever comes after a crash (`last_resort`).
+
+use super::Daemon;
+use crate::board::Pins;
+use crate::config::Settings;
+use crate::control::outputs::last_row;
+use crate::control::{Actuation, OutputId, OutputSpec, RowDrive};
+use crate::engine::Carry;
+use crate::units::BootTime;
+use tracing::{error, warn};
+
+impl Daemon {
+    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again. Those that
+    /// could not be driven there.
+    pub(super) fn release_outputs(&mut self, now: BootTime, fresh: &Settings) -> Vec<String> {
+        let mut stuck = Vec::new();
+        for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
+            if same_pin(&spec.name, &self.settings, fresh) {
+                continue;
+            }
+            if let Some((drive, cause)) = last_row(spec, false) {
+                let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
+                if let Err(fault) = self.board.drive(&actuation) {
+                    error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
+                    stuck.push(spec.name.clone());
+                }
+            }
+        }
+        stuck
+    }
+}
+
+/// Is it to stay as it is until something decides?
+pub(super) fn keeps(spec: &OutputSpec) -> bool {
+    spec.when.start == RowDrive::Keep
+}
+
+/// Outputs that are to stay as they are for now are held, and known, as they are found.
+pub(super) fn take_over(
+    board: &mut dyn Pins,
+    settings: &Settings,
+    carry: &mut Carry,
+    is_wanted: impl Fn(&OutputSpec) -> bool,
+) {
+    for (index, spec) in settings.engine.outputs.iter().enumerate() {
+        if !is_wanted(spec) {
+            continue;
+        }
+        match board.take_over(OutputId(index)) {
+            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
+            Ok(None) => {}
+            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
+        }
+    }
+}
+
+/// Is the output on the same wire of the same board in both?
+pub(super) fn same_pin(name: &str, old: &Settings, new: &Settings) -> bool {
+    let pin = |settings: &Settings| settings.board.outputs.iter().find(|pin| pin.name == name).cloned();
+    let same_wire = pin(old).zip(pin(new)).is_some_and(|(old, new)| old.same_wire(&new));
+    (old.board.driver, &old.board.folder) == (new.board.driver, &new.board.folder) && same_wire
+}

@@ -1,0 +1,163 @@
+//! A process by what no other has, and whether its *control* still runs.
+//!
+//! A process that was killed may linger: a thread that is stuck in the kernel, for a disk that hangs, keeps it in the
+//! system's table and its files open, locks too. Its main thread, which controls, is dead all the same, and that is what
+//! is asked here. Deliberately absent: waiting, and ending anything.
+
+use core::fmt;
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+
+/// `SIGKILL` in a set of signals as `/proc` shows it.
+const KILLED: u64 = 1 << 8;
+/// Where the start stands in `/proc/N/stat`, counted from the state, which follows the name.
+const STARTED: usize = 19;
+
+/// One process of one boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number, which another may have after it.
+    pub id: u32,
+    /// When it was started, in the kernel's ticks after boot.
+    pub started: u64,
+    /// Which boot.
+    pub boot: String,
+    /// The namespace in which its number counts.
+    pub namespace: String,
+}
+
+/// Whether somebody controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Lives,
+    /// Nothing of it will ever run again, even if the process is still there.
+    Dead,
+    /// That cannot be told from here.
+    Unknown,
+}
+
+impl Process {
+    /// This process; `None` where `/proc` does not say.
+    pub fn own() -> Option<Self> {
+        Self::of(std::process::id())
+    }
+
+    /// A process by its number, in our namespace.
+    pub fn of(id: u32) -> Option<Self> {
+        let (_, started) = stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)?;
+        Some(Self { id, started, boot: boot()?, namespace: namespace()? })
+    }
+
+    /// Does its main thread live?
+    pub fn life(&self) -> Life {
+        let Some(boot) = boot() else { return Life::Unknown };
+        if boot != self.boot {
+            return Life::Dead;
+        }
+        if namespace().as_ref() != Some(&self.namespace) {
+            return Life::Unknown;
+        }
+        match fs::read_to_string(format!("/proc/{}/stat", self.id)) {
+            Ok(text) => match stat(&text) {
+                Some((state, started)) if started != self.started || matches!(state, 'Z' | 'X' | 'x') => {
+                    Life::Dead
+                }
+                Some(_) if self.is_killed() => Life::Dead,
+                Some(_) => Life::Lives,
+                None => Life::Unknown,
+            },
+            // Hidden from us, or really gone?
+            Err(_) if self.is_gone() => Life::Dead,
+            Err(_) => Life::Unknown,
+        }
+    }
+
+    /// A main thread that hangs in the kernel itself never comes back from there to control.
+    fn is_killed(&self) -> bool {
+        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.id)) else { return false };
+        let pending =
+            status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+        pending.filter_map(|set| u64::from_str_radix(set.trim(), 16).ok()).any(|set| set & KILLED != 0)
+    }
+
+    fn is_gone(&self) -> bool {
+        let number = i32::try_from(self.id).ok().and_then(Pid::from_raw);
+        let Some(number) = number else { return true };
+        test_kill_process(number) == Err(rustix::io::Errno::SRCH)
+    }
+
+    /// Reads what [`fmt::Display`] wrote.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        Some(Self {
+            id: words.next()?.parse().ok()?,
+            started: words.next()?.parse().ok()?,
+            boot: words.next()?.to_owned(),
+            namespace: words.next()?.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.id, self.started, self.boot, self.namespace)
+    }
+}
+
+/// State and start. The name, which may hold anything, stands in parentheses before them.
+fn stat(text: &str) -> Option<(char, u64)> {
+    let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((words.first()?.chars().next()?, words.get(STARTED)?.parse().ok()?))
+}
+
+fn boot() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+fn namespace() -> Option<String> {
+    let link: io::Result<_> = fs::read_link("/proc/self/ns/pid");
+    link.ok().map(|link| link.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn who_runs_lives_and_who_has_his_number_later_is_another() {
+        let own = Process::own().unwrap();
+        assert_eq!(own.life(), Life::Lives);
+        assert_eq!(Process::parse(&own.to_string()), Some(own.clone()));
+        assert_eq!(Process { started: own.started + 1, ..own.clone() }.life(), Life::Dead);
+        assert_eq!(Process { boot: "another".into(), ..own.clone() }.life(), Life::Dead);
+        assert_eq!(Process { namespace: "pid:[1]".into(), ..own }.life(), Life::Unknown);
+    }
+
+    #[test]
+    fn a_process_whose_main_thread_is_dead_does_not_live_though_it_is_still_there() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let process = Process::of(child.id()).unwrap();
+        assert_eq!(process.life(), Life::Lives);
+        // Killed and not yet waited for, it stays in the table as one that hangs would.
+        child.kill().unwrap();
+        while process.life() == Life::Lives {
+            std::thread::yield_now();
+        }
+        assert_eq!(process.life(), Life::Dead);
+        assert!(Process::of(child.id()).is_some());
+        child.wait().unwrap();
+        assert_eq!(process.life(), Life::Dead);
+        assert_eq!(Process::of(child.id()), None);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_more_is_but_a_name() {
+        let text = "7 (a) Z 1 (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n";
+        assert_eq!(stat(text), Some(('S', 4711)));
+        assert_eq!(stat("7 (a"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! What a file may say and hardly ever means: refused, or warned of by `twind check`.
+
+use super::{SITE, Site, replaced, with, with_dirs};
+use std::fs;
+use twind::cli::check::Outcome;
+
+const W1: &str = "driver = \"w1\"\nid = \"28-0316a2797c1f\"";
+
+fn on_pins(outputs: &str) -> String {
+    let site = replaced(SITE, "\"simulated\"", "\"rppal\"");
+    replaced(&replaced(&site, "pin = 17", outputs), "driver = \"file\"\npath = \"temperature\"", W1)
+}
+
+#[test]
+fn pins_and_channels_that_a_raspberry_pi_has_not_or_uses_otherwise_are_warned_of() {
+    let site = Site::new();
+    for (lines, told) in [
+        ("pin = 99", ":12:7: pin 99: a Raspberry Pi's header has the BCM numbers 0 to 27"),
+        ("pwm = { channel = 7 }", ":12:19: PWM channel 7: a Raspberry Pi has the channels 0 and 1"),
+        ("pin = 18", ":12:7: pin 18 may be where PWM channel 0 of [outputs.fan] comes out"),
+        ("pin = 12", "pin 12 may be where PWM channel 0 of [outputs.fan]"),
+        ("pwm = { pin = 18 }", "pin 18 may be where PWM channel 0 of [outputs.fan]"),
+        ("pin = 17\ntach = { pin = 18 }", ":13:16: pin 18 may be where PWM channel 0"),
+        ("pin = 4", ":12:7: pin 4 is the 1-Wire bus of [sensors.cabinet]"),
+    ] {
+        let warning = site.warning(&with_dirs(&site, &on_pins(lines)));
+        assert!(warning.contains(told), "{lines}: {warning}");
+    }
+    let second = on_pins("pin = 19").replace("{ channel = 0 }", "{ channel = 1 }");
+    assert!(site.warning(&with_dirs(&site, &second)).contains("pin 19 may be where PWM channel 1"));
+    for right in ["pin = 17", "pin = 13", "pin = 27", "pwm = { channel = 3 }"] {
+        let (outcome, said) = site.check(&with_dirs(&site, &on_pins(right)));
+        assert!(outcome == Outcome::Right && !said.contains("warning"), "{right}: {said}");
+    }
+}
+
+#[test]
+fn a_table_that_makes_an_output_by_a_slip_is_refused() {
+    let site = Site::new();
+    let when = |name: &str| format!("{SITE}[outputs.{name}.when]\nstart = \"on\"\n");
+    let fault = site.fault(&when("fna"));
+    assert!(fault.contains("nothing else is said of [outputs.fna]; did you mean [outputs.fan]?"), "{fault}");
+    let fault = site.fault(
+        &format!("{SITE}[outputs.haeter]\nwhen.start = \"on\"\n")
+            .replace("[outputs.haeter]\nwhen", "[outputs]\nhaeter.when"),
+    );
+    assert!(fault.contains("did you mean [outputs.heater]?"), "{fault}");
+    let warning = site.warning(&with_dirs(&site, &when("lamp")));
+    assert!(warning.contains("makes it an output of its own"), "{warning}");
+    site.right(&when("fan"));
+    site.right(&format!("{SITE}[outputs.fan2]\nwhen = {{ start = \"on\" }}\n"));
+}
+
+#[test]
+fn a_shape_without_pwm_is_warned_of_on_a_board_that_has_neither() {
+    let site = Site::new();
+    let text = format!("{SITE}[outputs.pump]\nmin-duty = 20\n");
+    let warning = site.warning(&with_dirs(&site, &text));
+    assert!(warning.contains(":27:1: `min-duty` is for an output with `pwm`"), "{warning}");
+}
+
+#[test]
+fn a_share_below_the_least_duty_is_warned_of() {
+    let site = Site::new();
+    let text = with(SITE, "outputs.fan", "min-duty = 20\nwhen = { start = \"20%\", stop = \"5%\" }");
+    let warning = site.warning(&with_dirs(&site, &text));
+    assert!(
+        warning.contains("`stop` is 5%, below `min-duty`: the output is driven to 20% then"),
+        "{warning}"
+    );
+    let text = with(SITE, "outputs.fan", "min-duty = 20\nwhen = { start = \"10%\" }");
+    assert!(site.warning(&with_dirs(&site, &text)).contains("`start` is 10%, below `min-duty`"));
+}
+
+#[test]
+fn a_row_that_never_applies_is_warned_of() {
+    let site = Site::new();
+    let text = with(SITE, "outputs.fan", "when = { overheat = \"on\" }");
+    assert!(
+        site.warning(&with_dirs(&site, &text))
+            .contains("`overheat` never applies: [climate] sets no `critical`")
+    );
+    let (_, said) = site.check(&with_dirs(&site, &with(&text, "climate", "critical = 60.0")));
+    assert!(!said.contains("warning"), "{said}");
+    let none = text.split("[climate]").next().unwrap().replace("overheat", "sensor-fault");
+    assert!(
+        site.warning(&with_dirs(&site, &none))
+            .contains("`sensor-fault` never applies: there is no [climate]")
+    );
+}
+
+#[test]
+fn two_properties_of_which_one_lies_in_the_other_are_refused() {
+    let site = Site::new();
+    let outputs = |a: &str, b: &str| {
+        with(
+            &with(SITE, "outputs.fan", &format!("property = \"{a}\"")),
+            "outputs.heater",
+            &format!("property = \"{b}\""),
+        )
+    };
+    for (a, b, told) in [
+        ("a", "a.b", ":13:1: `property` \"a.b\" and \"a\" of [outputs.fan], line 9, lie in one another"),
+        ("a.b", "a", "`property` \"a\" and \"a.b\" of [outputs.fan], line 9, lie in one another"),
+        ("a", "patchId", "`property` \"patchId\" and \"patchId\", which `patch-id` of [twin] reads"),
+        ("a", "components.climate", "which `climate` of [twin] reads"),
+        ("a", "components.climate.minTemperature", "which `climate` of [twin] reads"),
+        ("a", "components", "which `climate` of [twin] reads"),
+        ("a", "components.system.units.x", "which `units` of [twin] reads"),
+        ("a", "fanOn.x", "which `fan-on` of [twin] reads"),
+    ] {
+        let fault = site.fault(&outputs(a, b));
+        assert!(fault.contains(told), "{a}, {b}: {fault}");
+    }
+    site.right(&outputs("fanOn", "fanOn"));
+    site.right(&outputs("components.lamps.on", "components.lamps.on"));
+    site.right(&outputs("components.climate.fan", "components.climate.heater"));
+    for (twin, told) in [
+        ("fan-on = \"components\"", "lie in one another"),
+        ("patch-id = \"fanOn.id\"", "lie in one another"),
+        ("units = \"components.climate.maxTemperature\"", "`units`"),
+    ] {
+        let fault = site.parse(&format!("{SITE}[twin]\n{twin}\n")).unwrap_err().to_string();
+        assert!(fault.contains(told), "{twin}: {fault}");
+    }
+}
+
+#[test]
+fn a_name_stands_for_one_thing_at_the_hub() {
+    let site = Site::new();
+    let sensor = |name: &str| {
+        format!(
+            "{}[sensors.{name}]\ndriver = \"file\"\npath = \"x\"\nmeasures = \"rpm\"\n",
+            replaced(SITE, "[climate]", "[climate]\nsensor = \"cabinet\"")
+        )
+    };
+    for (text, told) in [
+        (format!("{SITE}[outputs.system]\n"), "an output cannot be named \"system\""),
+        (format!("{SITE}[outputs.climate]\n"), "an output cannot be named \"climate\""),
+        (sensor("system"), "a sensor outside the climate cannot be named \"system\""),
+        (sensor("climate"), "a sensor outside the climate cannot be named \"climate\""),
+        (sensor("fan"), "[sensors.fan] and [outputs.fan] have one name, the first in line 8"),
+    ] {
+        let fault = site.fault(&text);
+        assert!(fault.contains(told), "wanted {told}\n{fault}");
+    }
+    // Within the climate a sensor is not told by its own name.
+    site.right(&SITE.replace("[sensors.cabinet]", "[sensors.climate]"));
+}
+
+#[test]
+fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
+    let site = Site::new();
+    fs::write(site.path("file"), "").unwrap();
+    let dir = site.folder.path().display().to_string();
+    let at = |state: &str, socket: &str| {
+        format!("{SITE}[twin]\nstate-dir = \"{dir}/{state}\"\n[local]\nsocket = \"{dir}/{socket}\"\n")
+    };
+    for (state, socket, told) in [
+        ("file", "s", "[twin] state-dir: "),
+        ("file/below", "s", "is not a directory: name one of this user's own with [twin] state-dir"),
+        ("state", "", ": a directory has this name; remove it, or name another path"),
+        ("state", "file", ": a file has this name; remove it, or name another path"),
+        ("state", "file/s", "[local] socket: "),
+    ] {
+        let warning = site.warning(&at(state, socket));
+        assert!(warning.contains(told), "{state}, {socket}: {warning}");
+    }
+    if !rustix::process::geteuid().is_root() {
+        let text = replaced(&at("state", "s"), &format!("{dir}/state"), "/nowhere/twind");
+        assert!(site.warning(&text).contains("cannot make it in /"));
+    }
+}

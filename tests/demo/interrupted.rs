@@ -1,0 +1,69 @@
+//! Ctrl-C, or another signal that ends the demonstration: the daemon is ended and the folder goes, for it holds a
+//! connection string.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+/// What a shell tells of a program that SIGINT ended.
+const INTERRUPTED: i32 = 130;
+const STEP: Duration = Duration::from_millis(50);
+/// So many steps for the daemon's end, and for the folder's.
+const STEPS_MAX: usize = 100;
+
+/// Waits for a signal, beside the story.
+pub(crate) struct CleanUp {
+    daemon: Arc<AtomicU32>,
+}
+
+impl CleanUp {
+    /// Begins to wait.
+    pub(crate) fn watch(folder: &Path) -> io::Result<Self> {
+        let told = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
+        {
+            signal_hook::flag::register(signal, Arc::clone(&told))?;
+        }
+        let daemon = Arc::new(AtomicU32::new(0));
+        let (theirs, folder) = (Arc::clone(&daemon), folder.to_owned());
+        spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                sleep(STEP);
+            }
+            end(theirs.load(Ordering::Relaxed), &folder);
+            std::process::exit(INTERRUPTED);
+        });
+        Ok(Self { daemon })
+    }
+
+    /// This process is to be ended, too.
+    pub(crate) fn also_end(&self, daemon: u32) {
+        self.daemon.store(daemon, Ordering::Relaxed);
+    }
+}
+
+fn end(daemon: u32, folder: &PathBuf) {
+    if daemon != 0 {
+        // One that has ended by the same Ctrl-C is not there to be told.
+        let _ = Command::new("kill").arg(daemon.to_string()).output();
+        for _ in 0..STEPS_MAX {
+            // Nobody waits for it, so it stays as a zombie.
+            let stat = fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap_or_default();
+            if stat.is_empty() || stat.contains(") Z ") {
+                break;
+            }
+            sleep(STEP);
+        }
+    }
+    // The enclosure writes its temperature there until the end.
+    for _ in 0..STEPS_MAX {
+        if fs::remove_dir_all(folder).is_ok() || !folder.exists() {
+            return;
+        }
+    }
+}
