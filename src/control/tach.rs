@@ -61,7 +61,7 @@ impl Tach {
     }
 
     /// Is it driven to full for good, as nothing less helped?
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.stage == Stage::Full
     }
 

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `sensor-NAME` | the sensor has no valid reading, be it one of several, or of no climate |
 //! | `overheat-climate` | the climate is above `critical` |
-//! | `stall-OUTPUT` | the output is driven and does not turn |
+//! | `stall-OUTPUT` | the output did not turn, though driven at full, and has not since |
 //! | `output-OUTPUT` | the output cannot be driven |
 //! | `disk` | the twin's copy cannot be kept |
 //!
@@ -131,8 +131,14 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     for (index, (spec, state)) in facts.outputs.iter().enumerate() {
         let name = &spec.name;
         if state.tach.is_stalled() {
-            let what = "is driven at full and does not turn; it stays so: look whether it is blocked, and at its plug";
-            alarms.insert(format!("stall-{name}"), format!("output {name} {what}"));
+            // At rest it cannot show that it would turn again.
+            let what = if state.tach.is_full() {
+                "is driven at full and does not turn; it stays so"
+            } else {
+                "did not turn at full, and has not been seen to turn since; its next drive will show"
+            };
+            let now = "look whether it is blocked, and at its plug";
+            alarms.insert(format!("stall-{name}"), format!("output {name} {what}: {now}"));
         }
         if let Some(reason) = facts.pin_faults.get(&index).map(|reason| shown(reason)) {
             let what = format!("cannot be driven: {reason}; it is tried again at every control step");

@@ -1,6 +1,8 @@
 //! Alarms as the back end sees them.
 
 use super::*;
+use crate::twin::{Author, Override};
+use crate::units::Permille;
 
 const WALL: UnixSeconds = UnixSeconds(1_795_788_000);
 
@@ -123,4 +125,23 @@ fn however_many_alarms_stand_the_report_has_room_for_the_rest() {
     let wanted = rig.compose(at(0));
     assert_eq!(wanted.left_out, None);
     assert_eq!(wanted.section.get(&path("alarms")).unwrap().as_object().unwrap().len(), 100);
+}
+
+#[test]
+fn a_stalled_fan_that_rests_is_not_told_to_be_driven_and_its_alarm_stands_until_it_turns() {
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
+    let mut told = |begin, drive, rpm| {
+        rig.outputs.measure(OutputId(0), Ok(rpm));
+        rig.outputs.set_hand(OutputId(0), Some(Override { drive, until: at(9999), by: Author::Hub }));
+        let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
+        text(&sections.last().unwrap(), "stall-fan").to_owned()
+    };
+    let blocked = told(0, Permille::FULL, 0.0);
+    assert!(blocked.starts_with("output fan is driven at full and does not turn; "), "{blocked}");
+    let resting = told(60, Permille::ZERO, 0.0);
+    let wanted = "output fan did not turn at full, and has not been seen to turn since; ";
+    assert!(resting.starts_with(wanted), "{resting}");
+    assert_ne!(told(120, Permille::FULL, 0.0), "", "driven again, it does not turn either");
+    assert_ne!(told(180, Permille::ZERO, 0.0), "");
+    assert_eq!(told(240, Permille::FULL, 900.0), "");
 }

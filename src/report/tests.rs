@@ -42,7 +42,6 @@ struct Rig {
     pin_faults: BTreeMap<usize, String>,
     store_fault: Option<String>,
     alarms: Alarms,
-    /// What the wall clock shows.
     wall: Option<UnixSeconds>,
     /// What stands until something is told anew.
     standing: Option<Wanted>,
@@ -118,8 +117,7 @@ impl Rig {
             alarms,
         };
         let none = Alarms::default();
-        let standing = alarms::standing(now, facts(&none));
-        self.alarms.take(now, self.wall, standing);
+        self.alarms.take(now, self.wall, alarms::standing(now, facts(&none)));
         let facts = facts(&self.alarms);
         let fresh = self.reporter.compose(now, &self.told, facts);
         let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");

@@ -30,6 +30,8 @@ pub(crate) struct Fan {
     is_helped: bool,
     /// A person was told that it is stalled, and it has not turned since.
     is_told: bool,
+    /// When it last was at rest since then. So long nobody can know whether it would turn.
+    rested_at: Option<Duration>,
 }
 
 impl Fan {
@@ -57,6 +59,9 @@ impl Fan {
         self.still_since = since(self.still_since, stands);
         self.surely_since = since(self.surely_since, stands && !is_excused);
         self.is_helped |= drive == 1000 && self.may_be_helped(now);
+        if self.is_told && drive == 0 {
+            self.rested_at = Some(now);
+        }
     }
 
     /// It is driven to this now. Is that help, or its end?
@@ -93,6 +98,12 @@ impl Fan {
     /// Must it be at full?
     pub(crate) fn must_be_full(&self, now: Duration) -> bool {
         self.surely_stands_for(now, 2 * (self.kick + TIME_TO_START) + SLACK)
+    }
+
+    /// Was it called stalled, and has it been at rest, so that it could not show that it turns again, until `since` or
+    /// later?
+    pub(crate) fn rests_stalled(&self, since: Duration) -> bool {
+        self.rested_at.is_some_and(|at| at >= since)
     }
 
     /// Must it have been called stalled?

@@ -17,8 +17,8 @@
 //! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
 //! 15. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
 //! 16. A wall clock that was wrong once is forgotten.
-//! 17. An alarm of a sensor or of heat stands exactly while the readings say so; in the end none does that the room does
-//!     not raise.
+//! 17. An alarm of a sensor or of heat stands exactly while the readings say so; in the end none stands but that
+//!     of a room too hot by itself, and of a stalled fan that has been at rest since.
 //! 18. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
 //!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
@@ -369,6 +369,11 @@ impl Oracle {
     /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
     pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
         self.copies.check_whole(hub)
+    }
+
+    /// A stalled fan is mended when it turns, and one at rest need not turn. Did it rest so until `since` or later?
+    pub(crate) fn rests_stalled(&mut self, output: &str, since: Duration) -> bool {
+        self.shapes.fan(output).is_some_and(|fan| fan.rests_stalled(since))
     }
 
     /// Was a part of a report refused since the engine was made?
