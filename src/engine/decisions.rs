@@ -17,7 +17,7 @@ use crate::units::{BootTime, Permille};
 struct Moment {
     /// It is another decision than the last.
     turned: bool,
-    /// The output moves by it.
+    /// The output moves by it, now or at the end of a kick.
     moved: bool,
 }
 
@@ -57,11 +57,14 @@ impl Engine {
             if self.actuations.iter().any(|order| order.output == output) {
                 continue;
             }
-            let decided = self.state(output).and_then(|state| Some((state.decided()?, state.cause)));
-            if let Some((share, cause)) = decided
+            let decided =
+                self.state(output).and_then(|state| Some((state.decided()?, state.cause, state.drive)));
+            if let Some((share, cause, drive)) = decided
                 && self.note(now, output, share, cause)
             {
-                self.tell(now, output, (share, cause), Moment { turned: true, moved: false });
+                // During a kick the pin does not move yet, and the output does not stay either.
+                let moved = drive != Some(share);
+                self.tell(now, output, (share, cause), Moment { turned: true, moved });
             }
         }
     }

@@ -219,3 +219,15 @@ fn a_share_below_the_least_duty_says_that_it_is_raised() {
     assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised by min-duty");
     assert_eq!(rig.history().last(), Some(&(200, "override".to_owned())));
 }
+
+#[test]
+fn a_share_that_is_decided_during_a_kick_is_not_said_to_stay() {
+    let kicked = OutputSpec { kick: Some(ms(500)), ..fan(OutputKind::Pwm) };
+    let when = When { start: RowDrive::Fixed(permille(300)), ..kicked.when };
+    let mut rig = Rig::from(site_of(OutputSpec { when, ..kicked }), None);
+    rig.tick();
+    rig.sample(Ok(24.0));
+    let lines: Vec<String> = rig.notices.iter().map(Notice::to_string).collect();
+    assert!(lines.iter().any(|line| line.contains("driven to 500 permille by climate")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("stays at 500")), "{lines:?}");
+}
