@@ -66,6 +66,20 @@ fn after_a_crash_a_relay_rests_for_its_minimum_time_however_often_it_comes() {
 }
 
 #[test]
+fn a_relay_that_a_row_keeps_as_it_is_counts_its_rest_from_the_start_and_not_from_its_first_drive() {
+    let mut spec = relay();
+    spec.outputs[0].when.hub_silent = Some((secs(40), RowDrive::Keep));
+    let rig = Rig::running(spec.clone());
+    let mut next = Rig::started(spec, BOOT, at(161), rig.kept());
+    (next.hub_version, next.desired) = (rig.hub_version, rig.desired);
+    next.pass(secs(2), |_| 24.0);
+    assert_eq!(next.drives_told(), [], "the silence of before keeps it");
+    next.hub(HubEvent::Up);
+    next.pass(secs(30), |_| 24.0);
+    assert_eq!(next.drives_told(), [(163, 0), (181, 1000)]);
+}
+
+#[test]
 fn rows_that_run_are_kept_running_for_the_minimum_time() {
     let when = When { stop: ON, crash: ON, start: OFF, ..When::default() };
     let fan = OutputSpec { when, min_on: Some(secs(20)), ..fan(OutputKind::OnOff) };

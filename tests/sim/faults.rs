@@ -253,7 +253,7 @@ impl World {
             return Ok(());
         }
         self.plant.advance(self.now);
-        self.oracle.handle_end(self.now, &self.disk, &[]);
+        self.oracle.handle_end(self.now, &self.disk);
         let disk = self.disk.crash();
         self.say(|| format!("power cut: {disk}"));
         self.plant.lose_power();
@@ -277,7 +277,7 @@ impl World {
                 self.plant.drives[output] = drive.get();
             }
         }
-        self.oracle.handle_end(self.now, &self.disk, &self.plant.drives);
+        self.oracle.handle_end(self.now, &self.disk);
         let disk = self.disk.crash();
         self.say(|| format!("killed: {disk}"));
         self.disconnect()?;

@@ -143,7 +143,7 @@ impl Oracle {
         self.clocks.start(known, believed)?;
         self.copies.handle_start(start.record, hub)?;
         self.judge.restart(now);
-        self.shapes.restart(start.at, drives, start.is_same_boot);
+        self.shapes.restart(start.at, drives, start.is_same_boot && start.handed.is_none());
         if let Some(handed) = &start.handed {
             self.judge.hand_over(handed);
             self.shapes.hand_over(start.at, handed);
@@ -170,12 +170,11 @@ impl Oracle {
         self.hands.give(at, output, order);
     }
 
-    /// The process is gone without a word. Whoever found it so drove the outputs to this, if there is power.
-    pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk, drives: &[u16]) {
+    /// The process is gone without a word.
+    pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk) {
         self.hands.end(at, disk, false);
         self.clocks.end(at, disk);
         self.silences.end(at, disk);
-        self.shapes.handle_crash_rows(at, drives);
     }
 
     pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {

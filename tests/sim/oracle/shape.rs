@@ -9,7 +9,7 @@ use super::rank::{Rank, Target};
 use crate::plant::{Driven, Plant};
 use core::time::Duration;
 use std::collections::VecDeque;
-use twind::control::{OutputKind, OutputSpec, PinFault};
+use twind::control::{OutputKind, OutputSpec, PinFault, RowDrive, When};
 use twind::engine::Engine;
 
 /// One output.
@@ -49,22 +49,16 @@ impl Shapes {
         Self(outputs.iter().enumerate().map(follower).collect())
     }
 
-    /// Whoever found the process gone drove the outputs to this.
-    pub(crate) fn handle_crash_rows(&mut self, now: Duration, drives: &[u16]) {
+    /// A new process finds the pins as they are. If it knows that it is the same boot, it takes an output with minimum times
+    /// to have been left in its `stop` and `crash` row at this moment; when others turned, nobody knows.
+    pub(crate) fn restart(&mut self, now: Duration, drives: &[u16], knows_boot: bool) {
         for (follower, drive) in self.0.iter_mut().zip(drives) {
-            if (follower.pin == 0) != (*drive == 0) {
-                follower.turned_at = Some(now);
-            }
-        }
-    }
-
-    /// A new process finds the pins as they are, and may know when they turned.
-    pub(crate) fn restart(&mut self, now: Duration, drives: &[u16], knows_turns: bool) {
-        for (follower, drive) in self.0.iter_mut().zip(drives) {
-            follower.asked = VecDeque::from([(now, 0), (now, *drive)]);
-            follower.pin = *drive;
+            let left = follower.left_in().filter(|_| knows_boot);
+            let pin = left.unwrap_or(*drive);
+            follower.asked = VecDeque::from([(now, 0), (now, pin)]);
+            follower.pin = pin;
             follower.unknown = false;
-            follower.turned_at = follower.turned_at.filter(|_| knows_turns);
+            follower.turned_at = left.map(|_| now);
             follower.kicked_at = None;
             follower.rank = None;
             follower.fan.iter_mut().for_each(Fan::restart);
@@ -156,6 +150,25 @@ impl Shapes {
 }
 
 impl Follower {
+    /// How whatever ended the process left it, where its `stop` and `crash` rows are the same share and it has a minimum time.
+    fn left_in(&self) -> Option<u16> {
+        let When { stop, crash, .. } = self.spec.when;
+        let has_minimum = self.spec.min_on.is_some() || self.spec.min_off.is_some();
+        match stop {
+            RowDrive::Fixed(drive) if stop == crash && has_minimum => Some(self.bend(drive.get())),
+            _ => None,
+        }
+    }
+
+    /// What it bears of a share.
+    fn bend(&self, share: u16) -> u16 {
+        match (share, self.spec.kind) {
+            (0, _) => 0,
+            (_, OutputKind::OnOff) => 1000,
+            (_, OutputKind::Pwm) => share.max(self.spec.min_duty.map_or(0, |least| least.get())),
+        }
+    }
+
     fn follow(&mut self, now: Duration, Driven { permille, cause, .. }: Driven) -> Result<(), String> {
         let name = &self.spec.name;
         let least = self.spec.min_duty.map_or(0, |least| least.get());
@@ -204,12 +217,9 @@ impl Follower {
     }
 
     fn check(&mut self, now: Duration, rank: Rank, target: Target, lenient: bool) -> Result<(), String> {
-        let least = self.spec.min_duty.map_or(0, |least| least.get());
-        let bent = match (target, self.spec.kind) {
-            (Target::Permille(0), _) => 0,
-            (Target::Permille(_), OutputKind::OnOff) => 1000,
-            (Target::Permille(drive), OutputKind::Pwm) => drive.max(least),
-            (Target::Keep, _) => self.asked.back().map_or(self.pin, |(_, target)| *target),
+        let bent = match target {
+            Target::Permille(share) => self.bend(share),
+            Target::Keep => self.asked.back().map_or(self.pin, |(_, target)| *target),
         };
         if self.asked.back().map(|(_, target)| *target) != Some(bent) {
             self.asked.push_back((now, bent));
