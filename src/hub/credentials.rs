@@ -6,15 +6,17 @@
 //! ever quoting what a file holds.
 
 use super::der::{self, Certificate, Kind};
+use super::regular;
 use super::tls::SetupFault;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use std::fs;
 use std::path::Path;
 use zeroize::Zeroizing;
 
+/// More than any chain of certificates or bundle of roots has.
+const BYTES_MAX: u64 = 1024 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BEGINS: &[u8] = b"-----BEGIN ";
 
@@ -97,11 +99,7 @@ fn begun(text: &[u8], end: &[u8]) -> usize {
 /// Reads a file. A pipe that took its place since the configuration was read would have the link wait for ever.
 fn read(path: &Path) -> Result<Vec<u8>, SetupFault> {
     let fault = |reason: String| SetupFault::File { path: path.to_owned(), reason };
-    // What is not there is told by its opening.
-    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
-        return Err(fault("is not a regular file".to_owned()));
-    }
-    fs::read(path).map_err(|error| fault(format!("cannot be read: {error}")))
+    regular::read(path, BYTES_MAX).map_err(|error| fault(format!("cannot be read: {error}")))
 }
 
 /// Certificates from a file; at least one.

@@ -423,12 +423,12 @@ pub(super) mod tests {
         let useless = roots(Some(&path)).unwrap_err().to_string();
         assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
         let folder = roots(Some(folder.path())).unwrap_err().to_string();
-        assert!(folder.contains("is not a regular file"), "{folder}");
+        assert!(folder.contains("it is no regular file"), "{folder}");
 
         let pipe = path.with_extension("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let waits = roots(Some(&pipe)).unwrap_err().to_string();
-        assert!(waits.contains("ca.pipe: is not a regular file"), "{waits}");
+        assert!(waits.contains("ca.pipe: cannot be read: it is no regular file"), "{waits}");
     }
 }
