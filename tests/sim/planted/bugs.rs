@@ -123,13 +123,6 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "        self.report_not_before = now + retry_after * if PLANTED && matches!(status, 401 | 403 | 404) { 10_000 } else { 1 };",
     },
     Bug {
-        name: "all-refused-is-waited-out",
-        says: "after a minute in which every report was refused the device is silent",
-        file: QUARANTINE,
-        from: ".filter(|_| doubt.due)",
-        to: ".filter(|_| doubt.due && !PLANTED)",
-    },
-    Bug {
         name: "foreign-key-refused",
         says: "one key with a # in the twin, and the device follows nothing any more",
         file: DOCUMENT,
