@@ -39,7 +39,7 @@ pub(crate) const BUGS: &[Bug] = &[
         says: "a disk that is read-only from the start is never told of",
         file: DURABILITY,
         from: "                if self.store_fault.replace(reason.clone()).is_none() {",
-        to: "                if self.store_fault.replace(reason.clone()).is_none() && !(PLANTED && self.sequence == 0) {",
+        to: "                if self.store_fault.replace(reason.clone()).is_none() && !(PLANTED && self.sequence <= 1) {",
     },
     Bug {
         name: "no-disk-no-reports",
