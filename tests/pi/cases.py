@@ -99,7 +99,8 @@ class Cases:
             lambda: f"the hub hears of the last patch: {self.hub.reported(device)}",
             lambda: self.reports(device, SCENE[-1][0], 30),
         )
-        self.sequences[board] = daemon.changes()
+        # The pump is kept as it is found, which is told where it can be: files do not tell what was before.
+        self.sequences[board] = [change for change in daemon.changes() if change[0] != "pump"]
         lamp = daemon.lamp_share() if daemon.has_pins else None
         daemon.stop()
         if not daemon.has_pins:
