@@ -305,7 +305,8 @@ fn holds(token: &str) -> bool {
         return true;
     }
     let near = token.parse::<f64>().ok().filter(|number| number.is_finite());
-    let written = near.and_then(|near| decimal(&format!("{near:e}")));
+    // By the tree's own writer: where two decimals stand as near, another one may choose the other.
+    let written = near.and_then(|near| decimal(&serde_json::to_string(&near).ok()?));
     written.is_some() && decimal(token) == written
 }
 

@@ -53,6 +53,14 @@ fn a_number_that_a_machine_word_holds_is_a_number_however_it_is_written() {
     }
 }
 
+/// 2107797725160003.25 stands midway between the two; the tree writes one of them.
+#[test]
+fn of_two_decimals_of_one_double_each_comes_back_as_it_was_written() {
+    let trees =
+        ["-2107797725160003.2", "-2107797725160003.3"].map(|text| comes_back(&format!(r#"{{"n":{text}}}"#)));
+    assert_eq!(trees.iter().filter(|tree| is_raw(&tree["n"])).count(), 1, "{trees:?}");
+}
+
 #[test]
 fn a_raw_number_still_has_its_value_for_whoever_asks() {
     assert_eq!(number(&read_one(r#"{"n":20.00000000000000000001}"#)["n"]), Some(20.0));
