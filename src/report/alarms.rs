@@ -63,17 +63,25 @@ impl Alarms {
         &mut self,
         now: BootTime,
         wall: Option<UnixSeconds>,
-        standing: BTreeMap<String, String>,
+        mut standing: BTreeMap<String, String>,
     ) -> Turned {
-        let gone = |(name, _): &(String, Alarm)| !standing.contains_key(name);
-        let cleared = self.0.clone().into_iter().filter(gone).map(|(name, _)| name).collect();
-        let raised = standing.keys().filter(|name| !self.0.contains_key(*name)).cloned().collect();
-        let before = core::mem::take(&mut self.0);
+        let mut turned = Turned::default();
+        self.0.retain(|name, alarm| match standing.remove(name) {
+            Some(text) => {
+                alarm.since = since_by(wall, now, alarm.at, alarm.since);
+                alarm.text = text;
+                true
+            }
+            None => {
+                turned.cleared.push(name.clone());
+                false
+            }
+        });
         for (name, text) in standing {
-            let (at, since) = before.get(&name).map_or((now, None), |alarm| (alarm.at, alarm.since));
-            self.0.insert(name, Alarm { at, since: since_by(wall, now, at, since), text });
+            turned.raised.push(name.clone());
+            self.0.insert(name, Alarm { at: now, since: since_by(wall, now, now, None), text });
         }
-        Turned { raised, cleared }
+        turned
     }
 
     /// Each alarm with its name.
