@@ -36,13 +36,8 @@
 pub mod board;
 pub mod cli;
 pub mod config;
-pub mod control;
-pub mod engine;
 pub mod hub;
-pub mod report;
 pub mod sensors;
 pub mod service;
 pub mod store;
-pub mod text;
-pub mod twin;
-pub mod units;
+pub use twind_core::{control, engine, report, text, twin, units};

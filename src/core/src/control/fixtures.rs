@@ -1,0 +1,79 @@
+//! Samples that the core's tests share: a site with one fan and one thermometer, and short ways to write values.
+
+use super::{
+    ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
+    SensorSpec, When,
+};
+pub(crate) use crate::twin::fixtures::{at, at_ms, ms, patch, path, secs, section};
+use crate::units::{Celsius, Permille, TemperatureUnit};
+
+pub(crate) const ON: RowDrive = RowDrive::Fixed(Permille::FULL);
+pub(crate) const OFF: RowDrive = RowDrive::Fixed(Permille::ZERO);
+
+pub(crate) fn celsius(degrees: f64) -> Celsius {
+    Celsius::new(degrees).unwrap()
+}
+
+pub(crate) fn range(min: f64, max: f64) -> ClimateRange {
+    ClimateRange::new(celsius(min), celsius(max)).unwrap()
+}
+
+pub(crate) fn permille(permille: u16) -> Permille {
+    Permille::new(permille).unwrap()
+}
+
+/// An output that bears everything and has no table.
+pub(crate) fn output(name: &str, kind: OutputKind) -> OutputSpec {
+    OutputSpec {
+        name: name.into(),
+        kind,
+        min_duty: None,
+        kick: None,
+        slew_permille_per_s: None,
+        min_on: None,
+        min_off: None,
+        property: None,
+        when: When::default(),
+    }
+}
+
+/// A cooling fan with the table that configuration gives one.
+pub(crate) fn fan(kind: OutputKind) -> OutputSpec {
+    let when = When { sensor_fault: Some(ON), overheat: Some(ON), ..When::default() };
+    OutputSpec { when, ..output("fan", kind) }
+}
+
+pub(crate) fn thermometer(name: &str) -> SensorSpec {
+    SensorSpec {
+        name: name.into(),
+        measures: "temperature".into(),
+        unit: TemperatureUnit::Celsius,
+        stale_after: secs(30),
+        source: format!("/run/{name}"),
+        scale_offset: (1.0, 0.0),
+    }
+}
+
+/// 20 to 28 degrees by the first sensor, cooled by the first output.
+pub(crate) fn climate_spec() -> ClimateSpec {
+    ClimateSpec {
+        sensors: vec![SensorId(0)],
+        combine: Combine::Max,
+        cooling: vec![OutputId(0)],
+        heating: Vec::new(),
+        range: range(20.0, 28.0),
+        unit: TemperatureUnit::Celsius,
+        limits: None,
+        critical: None,
+        hysteresis_kelvin: 0.5,
+    }
+}
+
+pub(crate) fn properties() -> PropertyMap {
+    PropertyMap {
+        fan_on: path("fanOn"),
+        climate: path("components.climate"),
+        units: path("components.system.units"),
+        patch_id: path("patchId"),
+    }
+}

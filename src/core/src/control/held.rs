@@ -1,0 +1,162 @@
+//! What keeps an output from a share that is wanted of it, for whoever asks why it does not move: a minimum time, the least
+//! duty, the slew, or a higher rank. Deliberately absent: keeping it, which is `outputs`'.
+
+use super::outputs::{OutputState, Situation, bend, desired};
+use super::{Cause, OutputId, OutputSpec};
+use crate::units::{BootTime, Permille};
+use core::fmt;
+use core::time::Duration;
+
+/// What holds an output back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// It turned on a moment ago and stays on.
+    MinOn,
+    /// It turned off a moment ago and stays off.
+    MinOff,
+    /// Less than the least at which it turns was wanted.
+    MinDuty,
+    /// It is on its way.
+    Slew,
+    /// A higher rank decides.
+    Rank(Cause),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinOn => f.write_str("min-on"),
+            Self::MinOff => f.write_str("min-off"),
+            Self::MinDuty => f.write_str("min-duty"),
+            Self::Slew => f.write_str("slew"),
+            Self::Rank(cause) => cause.fmt(f),
+        }
+    }
+}
+
+/// A share that an output does not have though something wants it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// What holds it back.
+    pub by: Holder,
+    /// What wants the share.
+    pub cause: Cause,
+    /// The share.
+    pub wants: Permille,
+    /// When it lets go; `None` where that is no matter of time.
+    pub until: Option<BootTime>,
+}
+
+impl Held {
+    /// Whole seconds until it lets go, begun ones counted.
+    pub fn seconds(&self, now: BootTime) -> Option<u64> {
+        self.until.map(|until| whole_seconds(until.since(now)))
+    }
+
+    /// As a sentence at this moment.
+    pub fn told(self, now: BootTime) -> impl fmt::Display {
+        Told { held: self, now }
+    }
+}
+
+struct Told {
+    held: Held,
+    now: BootTime,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Held { by, cause, wants, .. } = self.held;
+        let span = Span(self.held.seconds(self.now));
+        write!(f, "{cause} wants {} %, ", wants.percent())?;
+        match by {
+            Holder::MinOn => write!(f, "held on{span} by {by}"),
+            Holder::MinOff => write!(f, "held off{span} by {by}"),
+            Holder::MinDuty => write!(f, "raised by {by}"),
+            Holder::Slew => write!(f, "on its way{span} by {by}"),
+            Holder::Rank(_) => write!(f, "waits below {by}"),
+        }
+    }
+}
+
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// ` for 4 min`, in the two largest units; nothing where nobody knows.
+struct Span(Option<u64>);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(seconds) = self.0 else { return Ok(()) };
+        f.write_str(" for")?;
+        let mut rest = seconds;
+        let mut shown = 0;
+        for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)] {
+            if rest >= length && shown < 2 {
+                write!(f, " {} {unit}", rest / length)?;
+                rest %= length;
+                shown += 1;
+            }
+        }
+        if shown == 0 { f.write_str(" 0 s") } else { Ok(()) }
+    }
+}
+
+/// Who wants something of an output for which a fail-safe row decides: a hand in any case, for the person to know; the back
+/// end if it wants something else.
+pub(super) fn below(
+    output: OutputId,
+    spec: &OutputSpec,
+    state: &OutputState,
+    situation: Situation<'_>,
+) -> Option<Held> {
+    if !matches!(state.cause, Cause::Overheat | Cause::SensorFault | Cause::HubSilent) {
+        return None;
+    }
+    let by = Holder::Rank(state.cause);
+    if let Some(hand) = state.hand {
+        return Some(Held { by, cause: Cause::Override, wants: hand.drive, until: None });
+    }
+    let demand = situation.climate.and_then(|climate| climate.demand(output));
+    let (wants, version) = desired(output, spec, demand, situation)?;
+    let differs = state.decided() != Some(bend(spec, wants));
+    differs.then_some(Held { by, cause: Cause::Desired(version), wants, until: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::fixtures::{at, at_ms, permille};
+    use crate::twin::Version;
+
+    #[test]
+    fn what_is_held_back_is_a_sentence() {
+        let held = |by, cause, wants, until| Held { by, cause, wants: permille(wants), until };
+        for (held, told) in [
+            (
+                held(Holder::MinOff, Cause::Override, 1000, Some(at(340))),
+                "override wants 100 %, held off for 4 min by min-off",
+            ),
+            (
+                held(Holder::MinOn, Cause::Desired(Version(7)), 0, Some(at_ms(100_001))),
+                "desired version 7 wants 0 %, held on for 1 s by min-on",
+            ),
+            (held(Holder::MinDuty, Cause::Override, 105, None), "override wants 10.5 %, raised by min-duty"),
+            (
+                held(Holder::Slew, Cause::Climate, 800, Some(at(3_800))),
+                "climate wants 80 %, on its way for 1 h 1 min by slew",
+            ),
+            (
+                held(Holder::Rank(Cause::Overheat), Cause::Override, 600, None),
+                "override wants 60 %, waits below fail-safe overheat",
+            ),
+            (
+                held(Holder::MinOff, Cause::Climate, 1000, Some(at(100))),
+                "climate wants 100 %, held off for 0 s by min-off",
+            ),
+        ] {
+            assert_eq!(held.told(at(100)).to_string(), told);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What the outputs should do: desired values and readings in, one drive and its cause per output out.
+//!
+//! Terms: an *output* is something twind drives (a fan, a heater, a lamp); its *drive* is its share of full, before
+//! polarity (that is the board's). A *reading* is a sensor's value or its named fault. A *row* of the fail-safe
+//! table says what an output does in one bad case. Deliberately absent: pins, files, clocks and JSON (only
+//! `intent` reads JSON).
+
+pub mod climate;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod held;
+pub mod intent;
+pub mod outputs;
+pub mod tach;
+
+use crate::twin::{PropertyPath, Version};
+use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// An output, by its place in [`OutputSpec`]'s list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputId(pub usize);
+
+/// A sensor, by its place in [`SensorSpec`]'s list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SensorId(pub usize);
+
+/// Why a sensor has no valid value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The device or file is not there.
+    Missing,
+    /// Several devices bear its name, and nothing says which is meant.
+    Ambiguous,
+    /// It is there but cannot be read (an I/O error, no answer).
+    Unreadable,
+    /// It answered, and the answer was damaged on the way.
+    BadChecksum,
+    /// What was read is not a number.
+    NotANumber,
+    /// Outside what the sensor can measure.
+    OutOfRange,
+    /// One of the values that the sensor shows at power-on.
+    PowerOnValue,
+    /// A jump too large to be believed until it repeats.
+    Jump,
+    /// The very same number for longer than `frozen-after`.
+    Frozen,
+    /// No valid value for longer than `stale-after`, or a file that nobody has written for `max-age`.
+    Stale,
+}
+
+impl Fault {
+    /// The fault's name in reports, logs and `status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
+            Self::Unreadable => "unreadable",
+            Self::BadChecksum => "bad-checksum",
+            Self::NotANumber => "not-a-number",
+            Self::OutOfRange => "out-of-range",
+            Self::PowerOnValue => "power-on-value",
+            Self::Jump => "jump",
+            Self::Frozen => "frozen",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// One sample of one sensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Whose.
+    pub sensor: SensorId,
+    /// When it was taken.
+    pub at: BootTime,
+    /// The value in the sensor's unit (finite), or why there is none.
+    pub value: Result<f64, Fault>,
+}
+
+/// What decided a drive. The ranks, highest first: critical, fail-safe, override, desired, climate, start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Above `critical`: the `overheat` row.
+    Overheat,
+    /// No sensor of the climate has a valid reading: the `sensor-fault` row.
+    SensorFault,
+    /// No word from the hub for longer than the `hub-silent` row allows.
+    HubSilent,
+    /// A technician's hand.
+    Override,
+    /// A desired property, at the version that last changed it.
+    Desired(Version),
+    /// The climate range.
+    Climate,
+    /// Nothing has decided yet: the `start` row.
+    Start,
+    /// The daemon stops: the `stop` row.
+    Stop,
+    /// The daemon died: the `crash` row.
+    Crash,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overheat => f.write_str("fail-safe overheat"),
+            Self::SensorFault => f.write_str("fail-safe sensor-fault"),
+            Self::HubSilent => f.write_str("fail-safe hub-silent"),
+            Self::Override => f.write_str("override"),
+            Self::Desired(version) => write!(f, "desired version {version}"),
+            Self::Climate => f.write_str("climate"),
+            Self::Start => f.write_str("fail-safe start"),
+            Self::Stop => f.write_str("fail-safe stop"),
+            Self::Crash => f.write_str("fail-safe crash"),
+        }
+    }
+}
+
+/// An order to the board: drive this output so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Actuation {
+    /// Which output.
+    pub output: OutputId,
+    /// Its share of full drive; an on/off output gets 0 or 1000 only.
+    pub drive: Permille,
+    /// What decided it.
+    pub cause: Cause,
+    /// When it was decided.
+    pub at: BootTime,
+}
+
+/// The board could not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinFault {
+    /// What went wrong, for a person: the operation, the file or line, the system's reason.
+    pub reason: String,
+}
+
+/// How an output can be driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Off or on.
+    OnOff,
+    /// Any share of full.
+    Pwm,
+}
+
+/// What one row of the fail-safe table does with an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowDrive {
+    /// Stay as it is.
+    Keep,
+    /// What the climate range alone would do.
+    Auto,
+    /// This share.
+    Fixed(Permille),
+}
+
+/// The fail-safe table of one output. `None`: the row is not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// Until something decides.
+    pub start: RowDrive,
+    /// At an orderly stop.
+    pub stop: RowDrive,
+    /// After the daemon died.
+    pub crash: RowDrive,
+    /// While no sensor of the climate has a valid reading.
+    pub sensor_fault: Option<RowDrive>,
+    /// While above `critical`.
+    pub overheat: Option<RowDrive>,
+    /// After so long without a word from the hub.
+    pub hub_silent: Option<(Duration, RowDrive)>,
+}
+
+impl Default for When {
+    fn default() -> Self {
+        let off = RowDrive::Fixed(Permille::ZERO);
+        Self { start: off, stop: off, crash: off, sensor_fault: None, overheat: None, hub_silent: None }
+    }
+}
+
+/// One output as the core knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSpec {
+    /// Its name in configuration, reports and files.
+    pub name: String,
+    /// On/off or any share.
+    pub kind: OutputKind,
+    /// Below this it would stall, so it is 0 or at least this.
+    pub min_duty: Option<Permille>,
+    /// Full drive for this long when starting from rest (PWM only).
+    pub kick: Option<Duration>,
+    /// At most this much change, in permille per second (PWM only).
+    pub slew_permille_per_s: Option<f64>,
+    /// Once on, on for at least this long.
+    pub min_on: Option<Duration>,
+    /// Once off, off for at least this long.
+    pub min_off: Option<Duration>,
+    /// The desired property that drives it.
+    pub property: Option<PropertyPath>,
+    /// Its fail-safe table.
+    pub when: When,
+}
+
+impl OutputSpec {
+    /// Must it stay on or off for a time once it turned?
+    pub fn has_minimum_time(&self) -> bool {
+        self.min_on.is_some() || self.min_off.is_some()
+    }
+}
+
+/// One sensor as the core knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorSpec {
+    /// Its name.
+    pub name: String,
+    /// `"temperature"`, `"humidity"`, `"rpm"` or any other name.
+    pub measures: String,
+    /// For a temperature: the unit of its readings.
+    pub unit: TemperatureUnit,
+    /// Without a valid reading for this long it counts as silent.
+    pub stale_after: Duration,
+    /// Where it is read, for a person and to know it again under another name: `w1 "28-0316a2797c1f"`, or a path.
+    pub source: String,
+    /// What makes its value of the number that is read there: multiplied by the first, and the second is added.
+    pub scale_offset: (f64, f64),
+}
+
+impl SensorSpec {
+    /// Does a value of the other mean the same here? What it is called does not matter.
+    pub fn reads_the_same(&self, other: &Self) -> bool {
+        let read = |spec: &Self| (spec.unit, spec.scale_offset);
+        (&self.source, &self.measures) == (&other.source, &other.measures) && read(self) == read(other)
+    }
+}
+
+/// How several sensors make one temperature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Combine {
+    /// The warmest that is valid.
+    #[default]
+    Max,
+    /// The mean of those that are valid.
+    Mean,
+    /// The first in the list that is valid.
+    FirstGood,
+}
+
+/// Kelvin. Far below what any sensor tells, and far above what the way from unit to unit rounds.
+pub const ROUNDING: f64 = 1e-9;
+
+/// A range to hold: `min` is below `max`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClimateRange {
+    min: Celsius,
+    max: Celsius,
+}
+
+impl ClimateRange {
+    /// `None` unless `min` is below `max`.
+    pub fn new(min: Celsius, max: Celsius) -> Option<Self> {
+        (min < max).then_some(Self { min, max })
+    }
+
+    /// The lower end.
+    pub fn min(self) -> Celsius {
+        self.min
+    }
+
+    /// The upper end.
+    pub fn max(self) -> Celsius {
+        self.max
+    }
+
+    /// `max` − `min`, above zero.
+    pub fn span_kelvin(self) -> f64 {
+        self.max.degrees() - self.min.degrees()
+    }
+
+    /// Does `inner` lie within, ends included?
+    pub fn contains(self, inner: Self) -> bool {
+        self.admit(inner, 0.0).is_some()
+    }
+
+    /// `inner`, if it lies within but for a tolerance at each end, in kelvin; what lies beyond is cut off.
+    pub fn admit(self, inner: Self, tolerance: f64) -> Option<Self> {
+        let reaches =
+            |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
+        if !reaches(self.min, inner.min) || !reaches(inner.max, self.max) {
+            return None;
+        }
+        let min = if inner.min < self.min { self.min } else { inner.min };
+        let max = if self.max < inner.max { self.max } else { inner.max };
+        Self::new(min, max)
+    }
+}
+
+/// The climate as the site set it up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClimateSpec {
+    /// The sensors that measure it, in order of preference; never empty.
+    pub sensors: Vec<SensorId>,
+    /// How they make one temperature.
+    pub combine: Combine,
+    /// The outputs that cool.
+    pub cooling: Vec<OutputId>,
+    /// The outputs that heat.
+    pub heating: Vec<OutputId>,
+    /// The range until the twin says otherwise.
+    pub range: ClimateRange,
+    /// The unit in which the site wrote it.
+    pub unit: TemperatureUnit,
+    /// A desired range outside is refused.
+    pub limits: Option<ClimateRange>,
+    /// Above it the outputs follow their `overheat` row.
+    pub critical: Option<Celsius>,
+    /// Between switching on and off again, in kelvin.
+    pub hysteresis_kelvin: f64,
+}
+
+/// Which desired properties mean what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PropertyMap {
+    /// Drives the fan.
+    pub fan_on: PropertyPath,
+    /// Holds `minTemperature` and `maxTemperature`.
+    pub climate: PropertyPath,
+    /// The unit of the two.
+    pub units: PropertyPath,
+    /// Echoed as `lastPatchReceivedId`.
+    pub patch_id: PropertyPath,
+}

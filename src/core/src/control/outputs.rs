@@ -1,0 +1,494 @@
+//! The rank table: what decides each output, and how its drive gets there.
+//!
+//! ```text
+//!   critical > fail-safe (sensor-fault > hub-silent) > override > desired (fanOn, property) > climate > start
+//! ```
+//!
+//! [`Outputs::step`] asks the ranks from the top and takes the first that has something to say. The drive is then
+//! shaped to what the output bears: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. Rows of the fail-safe table
+//! for heat and silent sensors act at once, past slew and minimum times; the last drive before the daemon goes does
+//! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
+
+use super::climate::{Climate, Regime};
+use super::held::{self, Held, Holder};
+use super::intent::Intent;
+use super::tach::Tach;
+use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
+use crate::twin::{Override, Silence, Version};
+use crate::units::{BootTime, Permille};
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
+const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
+/// The grain of a slewing output, unless a permille takes it longer.
+const SLEW_TICK: Duration = Duration::from_millis(100);
+/// Running, if barely.
+const BARELY: Permille = Permille::saturating_const(1);
+
+/// What the ranks look at.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the back end wants.
+    pub intent: &'a Intent,
+    /// The outputs that `fanOn` drives.
+    pub fans: &'a [OutputId],
+    /// The climate, if the site has one.
+    pub climate: Option<&'a Climate>,
+    /// How long the hub has said nothing.
+    pub silence: Silence,
+}
+
+/// One output as it is now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutputState {
+    /// What it was last driven to; `None` while unknown.
+    pub drive: Option<Permille>,
+    /// What decided the present drive.
+    pub cause: Cause,
+    /// When it last went from rest to running or back.
+    pub turned_at: Option<BootTime>,
+    /// A technician's hand.
+    pub hand: Option<Override>,
+    /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
+    believed: Option<Permille>,
+    /// What the daemon before this one had it driven to when it handed over: the climate's demand until a sensor speaks.
+    handed: Option<Permille>,
+    /// What it is decided to come to, when kick and slew are over.
+    aim: Option<Permille>,
+    /// What keeps it from a share that is wanted of it.
+    pub held: Option<Held>,
+    /// Full drive until then, to get started.
+    kick_until: Option<BootTime>,
+    /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
+    /// that a slow slew moves.
+    level: Option<(f64, Option<BootTime>)>,
+    /// Its speed, if it tells it.
+    pub tach: Tach,
+    /// When the shape lets the drive move on.
+    next_at: Option<BootTime>,
+}
+
+impl OutputState {
+    const UNKNOWN: Self = Self {
+        drive: None,
+        cause: Cause::Start,
+        turned_at: None,
+        hand: None,
+        believed: None,
+        handed: None,
+        aim: None,
+        held: None,
+        kick_until: None,
+        level: None,
+        tach: Tach::UNKNOWN,
+        next_at: None,
+    };
+
+    /// The present drive, or during a kick, which is over in a moment, what comes after it.
+    pub fn steady(&self) -> Option<Permille> {
+        if self.is_kicked() { self.without_kick() } else { self.drive }
+    }
+
+    /// Is it at full drive for a moment, to get started?
+    pub fn is_kicked(&self) -> bool {
+        self.kick_until.is_some() || self.tach.otherwise().is_some() && !self.tach.is_full()
+    }
+
+    /// What it is decided to come to; `None` as long as nothing is, or its drive is unknown.
+    pub fn decided(&self) -> Option<Permille> {
+        self.drive.and(if self.tach.is_full() { self.drive } else { self.aim })
+    }
+}
+
+/// What a rank asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Order {
+    row: RowDrive,
+    cause: Cause,
+    pace: Pace,
+}
+
+/// What holds an output back, and until when.
+type Hold = (Holder, Option<BootTime>);
+
+/// How a drive gets to where it is to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pace {
+    /// Within slew and minimum times.
+    Borne,
+    /// Past them.
+    AtOnce,
+    /// Past them, and nobody comes after to end a kick.
+    Last,
+}
+
+/// All outputs. See the module.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    specs: Vec<OutputSpec>,
+    states: Vec<OutputState>,
+    /// Why a speed cannot be known, by the output's place.
+    tach_faults: BTreeMap<usize, String>,
+    stopping: bool,
+}
+
+impl Outputs {
+    /// Nothing driven yet.
+    pub fn new(specs: Vec<OutputSpec>) -> Self {
+        let states = vec![OutputState::UNKNOWN; specs.len()];
+        Self { specs, states, tach_faults: BTreeMap::new(), stopping: false }
+    }
+
+    /// The outputs in the order of [`OutputId`].
+    pub fn iter(&self) -> impl Iterator<Item = (&OutputSpec, &OutputState)> {
+        self.specs.iter().zip(&self.states)
+    }
+
+    /// As set up.
+    pub fn specs(&self) -> &[OutputSpec] {
+        &self.specs
+    }
+
+    /// Carries over an output's state from before the configuration was read again: it is driven as it is.
+    pub fn adopt(&mut self, name: &str, state: OutputState) {
+        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
+            // A hand that only the record knows of stays on it.
+            let hand = state.hand.or(self.states[index].hand);
+            self.states[index] = OutputState { hand, ..state };
+        }
+    }
+
+    /// An output was found driven so, and is held so until something decides.
+    pub fn find(&mut self, name: &str, drive: Permille) {
+        self.place(name, drive);
+    }
+
+    fn place(&mut self, name: &str, drive: Permille) -> Option<&mut OutputState> {
+        let index = self.specs.iter().position(|spec| spec.name == name)?;
+        let state = self.states.get_mut(index)?;
+        state.drive = Some(drive);
+        state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
+        Some(state)
+    }
+
+    /// The process before this one handed an output over as it drove it a moment ago: it stays so until something new is
+    /// known, and turned no earlier than now.
+    pub fn hand_over(&mut self, now: BootTime, name: &str, drive: Permille) {
+        if let Some(state) = self.place(name, drive) {
+            (state.handed, state.turned_at) = (Some(drive), Some(now));
+        }
+    }
+
+    /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
+    /// when its minimum time is over.
+    pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            (state.believed, state.turned_at) = (Some(drive), Some(now));
+        }
+    }
+
+    /// Takes an output's speed in turns a minute, or why nobody knows it. Returns whether that means something new.
+    pub fn measure(&mut self, output: OutputId, rpm: Result<f64, PinFault>) -> bool {
+        let Some(state) = self.states.get_mut(output.0) else { return false };
+        let is_news = state.tach.measure(rpm.as_ref().ok().copied());
+        match rpm {
+            Ok(_) => self.tach_faults.remove(&output.0).is_some() || is_news,
+            Err(PinFault { reason }) => self.tach_faults.insert(output.0, reason.clone()) != Some(reason),
+        }
+    }
+
+    /// What is wrong with an output that can be driven.
+    pub fn fault(&self, output: OutputId) -> Option<String> {
+        if self.states.get(output.0).is_some_and(|state| state.tach.is_stalled()) {
+            return Some("stalled".to_owned());
+        }
+        self.tach_faults.get(&output.0).map(|reason| format!("its speed is not known: {reason}"))
+    }
+
+    /// Puts a technician's hand on an output, or takes it away.
+    pub fn set_hand(&mut self, output: OutputId, hand: Option<Override>) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            state.hand = hand;
+        }
+    }
+
+    /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
+    pub fn forget(&mut self, output: OutputId) {
+        if let Some(state) = self.states.get_mut(output.0) {
+            *state = OutputState {
+                drive: None,
+                believed: None,
+                level: None,
+                kick_until: None,
+                held: None,
+                ..*state
+            };
+            // That it stands still says nothing of the fan.
+            state.tach.trust();
+        }
+    }
+
+    /// One control step: what must change.
+    pub fn step(&mut self, now: BootTime, situation: Situation<'_>) -> Vec<Actuation> {
+        let mut changes = Vec::new();
+        for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
+            let output = OutputId(index);
+            if state.hand.is_some_and(|hand| hand.until <= now) {
+                state.hand = None;
+            }
+            let order =
+                if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
+            let auto = || situation.climate.and_then(|climate| climate.demand(output));
+            (state.cause, state.held) = (order.cause, None);
+            let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
+            let drive = state.shape(now, spec, (target, order.cause), order.pace);
+            let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
+            if state.drive != Some(drive) {
+                state.settle(now, drive);
+                changes.push(Actuation { output, drive, cause: order.cause, at: now });
+            }
+            state.held = state.held.or_else(|| held::below(output, spec, state, situation));
+        }
+        changes
+    }
+
+    /// From now on every output follows its `stop` row.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// When a step would change something though nothing happened.
+    pub fn poll_timeout(&self, now: BootTime, silence: Silence) -> Option<BootTime> {
+        let shapes = self.states.iter().filter_map(|state| state.next_at);
+        let hands = self.states.iter().filter_map(|state| Some(state.hand?.until));
+        let rows = self.specs.iter().filter_map(|spec| Some(silence.reaches(spec.when.hub_silent?.0)));
+        shapes.chain(hands).chain(rows).filter(|at| *at > now).min()
+    }
+}
+
+fn stop_order(spec: &OutputSpec) -> Order {
+    Order { row: spec.when.stop, cause: Cause::Stop, pace: Pace::Last }
+}
+
+/// The table: the first rank that has something to say.
+fn decide(
+    now: BootTime,
+    output: OutputId,
+    spec: &OutputSpec,
+    state: &OutputState,
+    situation: Situation<'_>,
+) -> Order {
+    let regime = situation.climate.map(Climate::regime);
+    let row = |row, cause, pace| Order { row, cause, pace };
+    if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat) {
+        return row(drive, Cause::Overheat, Pace::AtOnce);
+    }
+    if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {
+        return row(drive, Cause::SensorFault, Pace::AtOnce);
+    }
+    if let Some((after, drive)) = spec.when.hub_silent
+        && situation.silence.lasts(now) >= after
+    {
+        return row(drive, Cause::HubSilent, Pace::Borne);
+    }
+    if let Some(hand) = state.hand {
+        return row(RowDrive::Fixed(hand.drive), Cause::Override, Pace::Borne);
+    }
+    let handed = state.handed.filter(|_| regime == Some(Regime::Starting));
+    let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed);
+    if let Some((drive, version)) = desired(output, spec, demand, situation) {
+        return row(RowDrive::Fixed(drive), Cause::Desired(version), Pace::Borne);
+    }
+    match demand {
+        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Borne),
+        None => row(spec.when.start, Cause::Start, Pace::Borne),
+    }
+}
+
+/// What the back end wants of an output, and since which version.
+pub(super) fn desired(
+    output: OutputId,
+    spec: &OutputSpec,
+    demand: Option<Permille>,
+    situation: Situation<'_>,
+) -> Option<(Permille, Version)> {
+    if let Some(drive) = situation.intent.drives.get(&output) {
+        return Some((drive.value, drive.version));
+    }
+    let fan_on = situation.intent.fan_on.filter(|_| situation.fans.contains(&output))?;
+    let least = match spec.kind {
+        OutputKind::OnOff => Permille::FULL,
+        OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
+    };
+    let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
+    Some((drive, fan_on.version))
+}
+
+/// The share that a row means; `None` leaves the output alone.
+fn resolve(
+    row: RowDrive,
+    present: Option<Permille>,
+    auto: impl FnOnce() -> Option<Permille>,
+) -> Option<Permille> {
+    match row {
+        RowDrive::Fixed(drive) => Some(drive),
+        RowDrive::Keep => present,
+        // Without a climate it stays as it is; what was never driven rests.
+        RowDrive::Auto => auto().or(present).or(Some(Permille::ZERO)),
+    }
+}
+
+impl OutputState {
+    /// Bends what is wanted to what the output bears, and notes what holds it back and when it may move on.
+    fn shape(
+        &mut self,
+        now: BootTime,
+        spec: &OutputSpec,
+        (wants, cause): (Permille, Cause),
+        pace: Pace,
+    ) -> Permille {
+        self.next_at = None;
+        let bent = bend(spec, wants);
+        let (target, waits_for) = if pace == Pace::Borne { self.hold(now, spec, bent) } else { (bent, None) };
+        self.aim = Some(target);
+        let held = |(by, until)| Held { by, cause, wants, until };
+        if spec.kind == OutputKind::OnOff {
+            self.held = waits_for.map(held);
+            return target;
+        }
+        if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
+            self.kick_until = spec.kick.map(|kick| now + kick);
+            self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), None));
+        }
+        let level = self.slew(now, spec, target, pace);
+        let raised = (bent != wants).then_some((Holder::MinDuty, None));
+        self.held = waits_for.or_else(|| self.way(now, spec, target)).or(raised).map(held);
+        match self.kick_until {
+            Some(until) if until > now && !target.is_zero() && pace != Pace::Last => {
+                self.wake_at(until);
+                Permille::FULL
+            }
+            _ => {
+                self.kick_until = None;
+                level
+            }
+        }
+    }
+
+    /// What a minimum time lets through of a target: while it must run, it runs as it does. And until when it holds it.
+    fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> (Permille, Option<Hold>) {
+        let present = self.drive.or(self.believed);
+        let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return (target, None) };
+        let (least, held, by) = match (present.is_zero(), target.is_zero()) {
+            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present), Holder::MinOn),
+            (true, false) => (spec.min_off, Permille::ZERO, Holder::MinOff),
+            _ => return (target, None),
+        };
+        match least.map(|least| turned_at + least) {
+            Some(until) if until > now => {
+                self.wake_at(until);
+                (held, Some((by, Some(until))))
+            }
+            _ => (target, None),
+        }
+    }
+
+    /// Is it on its way to a target, and until when?
+    fn way(&self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Hold> {
+        let (level, _) = self.level.filter(|(_, moves_since)| moves_since.is_some())?;
+        let rest = (f64::from(target.get()) - level).abs() / spec.slew_permille_per_s?;
+        let until = Duration::try_from_secs_f64(rest).ok().map(|rest| now + rest);
+        Some((Holder::Slew, until))
+    }
+
+    /// Instead of a drive at which it does not turn, though it should: one that may help.
+    fn help(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille) -> Permille {
+        let (drive, next_at) = self.tach.help(now, drive, spec.kick);
+        if let Some(at) = next_at {
+            self.wake_at(at);
+        }
+        drive
+    }
+
+    /// The present drive, or what it will be when its kick or its help is over.
+    fn without_kick(&self) -> Option<Permille> {
+        match (self.kick_until, self.level) {
+            (Some(_), Some((level, _))) => Some(Permille::saturating(level).max(BARELY)),
+            _ => self.tach.otherwise().or(self.drive),
+        }
+    }
+
+    fn slew(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, pace: Pace) -> Permille {
+        let goal = f64::from(target.get());
+        let next = match (spec.slew_permille_per_s, self.level) {
+            (Some(rate), Some((level, at))) if pace == Pace::Borne => {
+                // Time that it stood at its goal does not count: all of it at once would be a jump.
+                let reach = rate * now.since(at.unwrap_or(now)).as_secs_f64();
+                if goal > level { (level + reach).min(goal) } else { (level - reach).max(goal) }
+            }
+            _ => goal,
+        };
+        let drive = match Permille::saturating(next) {
+            // Between rest and the least duty there is nothing but a stall.
+            stalled if stalled < spec.min_duty.unwrap_or_default() => {
+                if target.is_zero() {
+                    Permille::ZERO
+                } else {
+                    spec.min_duty.unwrap_or_default()
+                }
+            }
+            drive => drive,
+        };
+        let rests = drive.is_zero() && target.is_zero();
+        self.level = (!rests).then_some((next, (drive != target).then_some(now)));
+        if drive != target {
+            let permille = spec.slew_permille_per_s.map(|rate| Duration::try_from_secs_f64(1.0 / rate));
+            let permille = permille.and_then(Result::ok).unwrap_or_default();
+            self.wake_at(now + permille.max(SLEW_TICK));
+        }
+        drive
+    }
+
+    fn wake_at(&mut self, at: BootTime) {
+        self.next_at = Some(self.next_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn settle(&mut self, now: BootTime, drive: Permille) {
+        if self.drive.or(self.believed.take()).map(Permille::is_zero) != Some(drive.is_zero()) {
+            self.turned_at = Some(now);
+        }
+        self.drive = Some(drive);
+    }
+}
+
+/// What an output bears of a share.
+pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
+    match (spec.kind, spec.min_duty) {
+        _ if share.is_zero() => share,
+        (OutputKind::OnOff, _) => Permille::FULL,
+        (OutputKind::Pwm, least) => share.max(least.unwrap_or_default()),
+    }
+}
+
+/// What `twind safe` does with an output, with no daemon running: its `stop` row, or its `crash` row.
+pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
+    let (row, cause) = if crashed { (spec.when.crash, Cause::Crash) } else { (spec.when.stop, Cause::Stop) };
+    match row {
+        RowDrive::Fixed(drive) => {
+            let mut state = OutputState::UNKNOWN;
+            Some((state.shape(BootTime::ZERO, spec, (drive, cause), Pace::Last), cause))
+        }
+        // Without a daemon there is nothing to follow: the output stays as it is.
+        RowDrive::Keep | RowDrive::Auto => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "outputs_tests.rs"]
+mod tests;

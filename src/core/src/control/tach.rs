@@ -1,0 +1,216 @@
+//! A fan that tells its speed, and what is done when it does not turn.
+//!
+//! ```text
+//!   trusted ──no turn──► doubted ──► kicked (full, for the kick) ──► doubted again ──► full ──► full, and told: stalled
+//!      ▲                    │              │                              │              │               │
+//!      └────────────────────┴──────────────┴─────────────── it turns ─────┴──────────────┴───────────────┘
+//! ```
+//!
+//! Control never ends because of it: a fan that does not turn at full is driven to full, and a person is told. One that
+//! is driven to rest is trusted again, but what was told stands until it turns. Deliberately absent: counting, which is
+//! the board's, and a lesson for `min-duty`, which is a person's to draw.
+
+use crate::units::{BootTime, Permille};
+use core::time::Duration;
+
+/// How long a driven fan may stand still before anything is done, and again after each try.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A kick for an output that sets none.
+const KICK: Duration = Duration::from_secs(1);
+
+/// The speed of one output, if it tells it. See the module.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tach {
+    rpm: Option<f64>,
+    stage: Stage,
+    until: BootTime,
+    stalled: bool,
+    /// While it is helped: what it would be driven to.
+    otherwise: Option<Permille>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Trusted,
+    Doubted,
+    Kicked,
+    DoubtedAgain,
+    Full,
+}
+
+impl Tach {
+    /// Nobody knows yet.
+    pub(super) const UNKNOWN: Self =
+        Self { rpm: None, stage: Stage::Trusted, until: BootTime::ZERO, stalled: false, otherwise: None };
+
+    /// Turns a minute; `None` if nobody knows.
+    pub fn rpm(&self) -> Option<f64> {
+        self.rpm
+    }
+
+    /// It did not turn, whatever was tried, and has not since.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// While it is helped: what it would be driven to.
+    pub(super) fn otherwise(&self) -> Option<Permille> {
+        self.otherwise
+    }
+
+    /// Is it driven to full for good, as nothing less helped?
+    pub fn is_full(&self) -> bool {
+        self.stage == Stage::Full
+    }
+
+    /// Takes a speed. Returns whether it means something else than the one before: it turns now, or does no more.
+    pub(super) fn measure(&mut self, rpm: Option<f64>) -> bool {
+        let before = (self.stands_still(), self.stalled);
+        self.rpm = rpm;
+        self.stalled &= rpm.is_none_or(|rpm| rpm <= 0.0);
+        (self.stands_still(), self.stalled) != before
+    }
+
+    /// Ends the help.
+    pub(super) fn trust(&mut self) {
+        (self.stage, self.otherwise) = (Stage::Trusted, None);
+    }
+
+    /// Nobody measures it any more, so nothing of it is known.
+    pub fn forget(&mut self) {
+        (self.rpm, self.stalled) = (None, false);
+    }
+
+    fn stands_still(&self) -> bool {
+        self.rpm.is_some_and(|rpm| rpm <= 0.0)
+    }
+
+    /// What is to be driven instead of `drive`, and when that may change.
+    pub(super) fn help(
+        &mut self,
+        now: BootTime,
+        drive: Permille,
+        kick: Option<Duration>,
+    ) -> (Permille, Option<BootTime>) {
+        if drive.is_zero() || !self.stands_still() {
+            self.trust();
+            return (drive, None);
+        }
+        self.otherwise = None;
+        self.go_on(now, kick.unwrap_or(KICK));
+        let next = (!self.stalled || self.stage != Stage::Full).then_some(self.until);
+        match self.stage {
+            Stage::Kicked | Stage::Full => {
+                self.otherwise = Some(drive);
+                (Permille::FULL, next)
+            }
+            Stage::Trusted | Stage::Doubted | Stage::DoubtedAgain => (drive, next),
+        }
+    }
+
+    fn go_on(&mut self, now: BootTime, kick: Duration) {
+        let (stage, span) = match self.stage {
+            // It may have been driven just now, and be in its first kick.
+            Stage::Trusted => (Stage::Doubted, kick + PATIENCE),
+            _ if self.until > now => return,
+            Stage::Doubted => (Stage::Kicked, kick),
+            Stage::Kicked => (Stage::DoubtedAgain, PATIENCE),
+            Stage::DoubtedAgain => (Stage::Full, PATIENCE),
+            Stage::Full => {
+                self.stalled = true;
+                return;
+            }
+        };
+        (self.stage, self.until) = (stage, now + span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: Permille = Permille::saturating_const(300);
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_secs(seconds))
+    }
+
+    /// What is driven in each second from `seconds` on, as long as nothing turns.
+    fn drives(tach: &mut Tach, seconds: core::ops::Range<u64>) -> Vec<u16> {
+        seconds.map(|second| tach.help(at(second), SHARE, Some(Duration::from_secs(2))).0.get()).collect()
+    }
+
+    fn still() -> Tach {
+        let mut tach = Tach::UNKNOWN;
+        tach.measure(Some(0.0));
+        tach
+    }
+
+    #[test]
+    fn a_fan_that_turns_or_tells_nothing_is_left_alone() {
+        for rpm in [None, Some(900.0)] {
+            let mut tach = Tach::UNKNOWN;
+            tach.measure(rpm);
+            assert_eq!(drives(&mut tach, 0..60), [300; 60]);
+            assert_eq!(tach.help(at(60), SHARE, None).1, None, "and nobody wakes up for it");
+            assert!(!tach.is_stalled());
+        }
+    }
+
+    #[test]
+    fn a_fan_that_stands_still_is_kicked_then_driven_to_full_then_told() {
+        let mut tach = still();
+        assert_eq!(drives(&mut tach, 0..7), [300; 7], "its first kick and then a few seconds");
+        assert_eq!(drives(&mut tach, 7..9), [1000; 2], "kicked again");
+        assert_eq!(drives(&mut tach, 9..14), [300; 5]);
+        assert_eq!(drives(&mut tach, 14..19), [1000; 5]);
+        assert!(!tach.is_stalled());
+        assert_eq!(tach.otherwise(), Some(SHARE));
+        assert_eq!(drives(&mut tach, 19..100), [1000; 81], "control does not end");
+        assert!(tach.is_stalled());
+        assert_eq!(tach.help(at(100), SHARE, None).1, None, "and nobody wakes up for it");
+    }
+
+    #[test]
+    fn every_stage_wakes_the_loop_when_it_ends() {
+        let mut tach = still();
+        let mut now = at(0);
+        for end in [7, 9, 14, 19] {
+            let (_, next) = tach.help(now, SHARE, Some(Duration::from_secs(2)));
+            assert_eq!(next, Some(at(end)));
+            now = at(end);
+        }
+    }
+
+    #[test]
+    fn a_fan_that_turns_again_is_mended_at_any_stage() {
+        for second in [3, 8, 12, 16, 50] {
+            let mut tach = still();
+            drives(&mut tach, 0..second);
+            assert!(tach.measure(Some(1200.0)), "that is news");
+            assert_eq!(drives(&mut tach, second..second + 9), [300; 9]);
+            assert!(!tach.is_stalled());
+            assert_eq!(tach.otherwise(), None);
+            assert!(!tach.measure(Some(1300.0)), "and another speed is none");
+        }
+    }
+
+    #[test]
+    fn a_fan_at_rest_need_not_turn_but_what_was_told_stands() {
+        let mut tach = still();
+        drives(&mut tach, 0..30);
+        let rest = |tach: &mut Tach, second| tach.help(at(second), Permille::ZERO, None);
+        assert_eq!(rest(&mut tach, 30), (Permille::ZERO, None));
+        assert!(tach.is_stalled());
+        assert_eq!(drives(&mut tach, 60..67), [300; 7], "driven again it is trusted first");
+    }
+
+    #[test]
+    fn a_tach_that_falls_silent_ends_the_help_and_says_nothing_of_the_fan() {
+        let mut tach = still();
+        drives(&mut tach, 0..30);
+        tach.measure(None);
+        assert_eq!(drives(&mut tach, 30..40), [300; 10]);
+        assert!(tach.is_stalled());
+    }
+}

@@ -1,0 +1,79 @@
+//! Readings in, and the alarms that follow from all facts; what an operator hears of those that nothing else tells.
+
+use super::{Engine, Notice};
+use crate::control::climate::Regime;
+use crate::control::{Reading, SensorId};
+use crate::report::Facts;
+use crate::report::alarms::{Alarms, sensor_fault, standing};
+use crate::units::BootTime;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Engine {
+    /// Takes a reading.
+    pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
+        self.sensors.observe(reading);
+        self.step(now);
+        self.absorb(now);
+    }
+
+    /// Takes what a sensor's next reading found where it found no value, if that says more than its fault. Foreign text.
+    pub fn handle_found(&mut self, sensor: SensorId, found: Option<String>) {
+        self.sensors.find(sensor, found);
+    }
+
+    /// The alarms that stand.
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            sensors: &self.sensors,
+            outputs: &self.outputs,
+            pin_faults: &self.pin_faults,
+            climate: self.climate.as_ref(),
+            store_fault: self.store_fault.as_deref(),
+            alarms: &self.alarms,
+        }
+    }
+
+    /// Raises and clears. Of outputs, heat and disk there are notices of their own.
+    pub(super) fn raise_alarms(&mut self, now: BootTime) {
+        let standing = standing(now, self.facts());
+        let turned = self.alarms.take(now, self.machine.moment(now).wall, standing);
+        for name in turned.raised {
+            if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.alarms.get(&name))
+                && !self.is_told_by_regime(sensor)
+            {
+                let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
+                self.notices.push_back(Notice::SensorLost { sensor, text });
+            }
+        }
+        for name in turned.cleared {
+            // One that the configuration no longer names is not well, but gone.
+            if let Some(sensor) = name.strip_prefix("sensor-")
+                && self.spec.sensors.iter().any(|spec| spec.name == sensor)
+            {
+                self.notices.push_back(Notice::SensorBack { sensor: sensor.to_owned() });
+            }
+        }
+    }
+
+    /// The notice of the last sensor's loss names all of the climate's.
+    fn is_told_by_regime(&self, sensor: &str) -> bool {
+        let Some(climate) = self.climate.as_ref() else { return false };
+        let is_meant = |id: &SensorId| self.spec.sensors.get(id.0).is_some_and(|spec| spec.name == sensor);
+        climate.regime() == Regime::SensorFault && climate.spec().sensors.iter().any(is_meant)
+    }
+
+    /// What is to be said of the climate's sensors when it is left without any.
+    pub(super) fn lost_sensors(&self, now: BootTime, regime: Regime) -> Vec<String> {
+        let Some(climate) = self.climate.as_ref().filter(|_| regime == Regime::SensorFault) else {
+            return Vec::new();
+        };
+        let sensors = climate.spec().sensors.iter();
+        sensors.filter_map(|sensor| sensor_fault(now, self.facts(), sensor.0)).collect()
+    }
+}

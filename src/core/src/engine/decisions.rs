@@ -1,0 +1,104 @@
+//! What decides an output is told, whether or not the output moves by it: to the history and to the log.
+//!
+//! An output that was ordered to move is told when it did, by the outcome of its order; one that stays as it is, at the
+//! step at which something else came to decide. Nothing of it is kept on the disk. Deliberately absent: deciding.
+
+use super::{Engine, Notice};
+use crate::control::held::Holder;
+use crate::control::outputs::OutputState;
+use crate::control::{Actuation, Cause, OutputId, PinFault};
+use crate::twin::Author;
+use crate::units::{BootTime, Permille};
+use alloc::string::ToString;
+
+/// What a notice says of an output besides its drive.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// It is another decision than the last.
+    turned: bool,
+    /// The output moves by it, now or at the end of a kick.
+    moved: bool,
+}
+
+impl Engine {
+    /// Takes the outcome of an actuation.
+    pub fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
+        let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
+        let output = spec.name.clone();
+        match outcome {
+            Ok(()) => {
+                if self.pin_faults.remove(&actuation.output.0).is_some() {
+                    self.notices.push_back(Notice::PinMended { output });
+                }
+                self.tell_driven(&actuation);
+            }
+            Err(PinFault { reason }) => {
+                self.outputs.forget(actuation.output);
+                if self.pin_faults.insert(actuation.output.0, reason.clone()).as_ref() != Some(&reason) {
+                    self.notices.push_back(Notice::PinFault { output, reason });
+                }
+            }
+        }
+    }
+
+    fn tell_driven(&mut self, actuation: &Actuation) {
+        let Actuation { output, drive, cause, at } = *actuation;
+        // One that was overtaken by the next before it was carried out is told as what it was.
+        let state = self.state(output).filter(|state| state.cause == cause);
+        let share = state.and_then(OutputState::decided).unwrap_or(drive);
+        let turned = self.note(at, output, share, cause);
+        self.tell(at, output, (if turned { share } else { drive }, cause), Moment { turned, moved: true });
+    }
+
+    /// Tells what came to decide outputs that did not move by it.
+    pub(super) fn tell_decisions(&mut self, now: BootTime) {
+        for output in (0..self.spec.outputs.len()).map(OutputId) {
+            if self.actuations.iter().any(|order| order.output == output) {
+                continue;
+            }
+            let decided =
+                self.state(output).and_then(|state| Some((state.decided()?, state.cause, state.drive)));
+            if let Some((share, cause, drive)) = decided
+                && self.note(now, output, share, cause)
+            {
+                // During a kick the pin does not move yet, and the output does not stay either.
+                let moved = drive != Some(share);
+                self.tell(now, output, (share, cause), Moment { turned: true, moved });
+            }
+        }
+    }
+
+    /// Writes the history. Is it another decision than the last?
+    fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> bool {
+        let by = self.author(output, cause);
+        self.spec
+            .outputs
+            .get(output.0)
+            .is_some_and(|spec| self.trail.note(at, &spec.name, share, (cause, by)))
+    }
+
+    fn tell(&mut self, at: BootTime, output: OutputId, (drive, cause): (Permille, Cause), moment: Moment) {
+        let Some(spec) = self.spec.outputs.get(output.0) else { return };
+        // That it is on its way says itself.
+        let held = self.state(output).and_then(|state| state.held).filter(|held| held.by != Holder::Slew);
+        self.notices.push_back(Notice::Driven {
+            output: spec.name.clone(),
+            permille: drive.get(),
+            cause: cause.to_string(),
+            by: self.author(output, cause),
+            held: held.filter(|_| moment.turned).map(|held| held.told(at).to_string()),
+            turned: moment.turned,
+            moved: moment.moved,
+        });
+    }
+
+    /// Whose hand is on an output, if it is what drives it.
+    fn author(&self, output: OutputId, cause: Cause) -> Option<Author> {
+        let hand = self.state(output).filter(|_| cause == Cause::Override)?.hand?;
+        Some(hand.by)
+    }
+
+    fn state(&self, output: OutputId) -> Option<&OutputState> {
+        self.outputs.iter().nth(output.0).map(|(_, state)| state)
+    }
+}

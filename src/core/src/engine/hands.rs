@@ -1,0 +1,114 @@
+//! A technician's hand: where overrides come in, what bounds them, and how the record hears of them.
+//!
+//! An override is in force at once and kept as soon as the disk has it. While one is in force the record is made anew
+//! every hour, so that a device that loses its power again and again comes to the end of it all the same.
+//! Deliberately absent: the rank of an override (`control::outputs`), and its way through a restart (`twin`).
+
+use super::durability::Save;
+use super::{Engine, Notice};
+use crate::control::{OutputId, OutputKind};
+use crate::twin::{Author, Override, TwinRecord};
+use crate::units::{BootTime, Permille};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// The shortest override …
+pub const OVERRIDE_MIN: Duration = Duration::from_secs(1);
+/// … and the longest. What is to stay for longer belongs into the twin or the configuration.
+pub const OVERRIDE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// With an override in force the record is at most so old.
+const KEPT_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Why an override is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverrideFault {
+    /// There is no such output.
+    UnknownOutput {
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Shorter than [`OVERRIDE_MIN`] or longer than [`OVERRIDE_MAX`].
+    Duration,
+    /// The output is on or off, and a share of it was asked for.
+    OnOff,
+}
+
+impl fmt::Display for OverrideFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOutput { known } => write!(f, "no such output; there are: {}", known.join(", ")),
+            Self::Duration => f.write_str("an override lasts from 1 second to 7 days"),
+            Self::OnOff => f.write_str("this output is on or off and has nothing in between"),
+        }
+    }
+}
+
+impl core::error::Error for OverrideFault {}
+
+impl Engine {
+    /// Puts a hand on an output for a time, or takes it away.
+    ///
+    /// # Errors
+    /// Why it is not taken; then nothing changed.
+    pub fn handle_override(
+        &mut self,
+        now: BootTime,
+        name: &str,
+        order: Option<(Permille, Duration)>,
+        by: Author,
+    ) -> Result<(), OverrideFault> {
+        let index = self.spec.outputs.iter().position(|spec| spec.name == name).ok_or_else(|| {
+            let known = self.spec.outputs.iter().map(|spec| spec.name.clone()).collect();
+            OverrideFault::UnknownOutput { known }
+        })?;
+        let in_between = |drive: Permille| {
+            !drive.get().is_multiple_of(1000) && self.spec.outputs[index].kind == OutputKind::OnOff
+        };
+        match order {
+            Some((drive, _)) if in_between(drive) => return Err(OverrideFault::OnOff),
+            Some((_, lasts)) if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&lasts) => {
+                return Err(OverrideFault::Duration);
+            }
+            _ => {}
+        }
+        let hand = order.map(|(drive, lasts)| Override { drive, until: now + lasts, by });
+        self.outputs.set_hand(OutputId(index), hand);
+        self.notices.push_back(Notice::Overridden { output: name.to_owned(), order, by });
+        self.save.want();
+        self.step(now);
+        self.absorb(now);
+        Ok(())
+    }
+
+    /// Overrides that end at this step are told, and the record must not bring them back.
+    pub(super) fn end_overrides(&mut self, now: BootTime) {
+        let ends = self.outputs.iter().filter(|(_, state)| state.hand.is_some_and(|hand| hand.until <= now));
+        let ended: Vec<String> = ends.map(|(spec, _)| spec.name.clone()).collect();
+        if !ended.is_empty() {
+            self.save.want();
+            self.notices.extend(ended.into_iter().map(|output| Notice::OverrideEnded { output }));
+        }
+    }
+
+    /// Plans the next record for the sake of overrides alone.
+    pub(super) fn keep_overrides(&mut self, now: BootTime) {
+        if self.save == Save::Clean && self.outputs.iter().any(|(_, state)| state.hand.is_some()) {
+            let due = self.recorded_at + KEPT_EVERY;
+            self.save = if due > now { Save::At(due) } else { Save::Now };
+        }
+    }
+
+    /// What the record keeps beside the twin.
+    pub(super) fn keep_beside(&self, record: TwinRecord) -> TwinRecord {
+        let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));
+        TwinRecord {
+            moment: self.machine.moment(self.stepped_at.unwrap_or(self.recorded_at)),
+            overrides: hands.collect(),
+            silence: self.silence_at(self.stepped_at.unwrap_or(self.recorded_at)),
+            ..record
+        }
+    }
+}

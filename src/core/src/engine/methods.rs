@@ -1,0 +1,97 @@
+//! Direct methods: what the back end may ask of the device at once, and what it is answered.
+
+use super::{Engine, OverrideFault};
+use crate::control::Cause;
+use crate::report::status::{self, status};
+use crate::twin::{Author, HubRequest};
+use crate::units::{BootTime, Permille, UnixSeconds};
+use alloc::string::{String, ToString};
+use core::time::Duration;
+use serde_json::{Value, json};
+
+const METHODS: [&str; 3] = ["override", "resync", "status"];
+const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
+
+impl Engine {
+    /// Answers a direct method, at once and in a few hundred bytes.
+    pub(super) fn call(&mut self, now: BootTime, rid: String, name: &str, argument: &Value) {
+        let (status, payload) = match name {
+            "override" => self.call_override(now, argument),
+            "resync" => {
+                self.sync.handle_resync(now);
+                (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
+            }
+            "status" => (200, self.status(now, 0)),
+            _ => (404, json!({ "error": "no such method", "methods": METHODS })),
+        };
+        self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
+    }
+
+    /// What twind is doing now, with the last so many changes of outputs. See [`mod@crate::report::status`].
+    pub fn status(&self, now: BootTime, changes: usize) -> Value {
+        let trail = self.trail.latest().take(changes).map(|change| {
+            json!({
+                "secondsAgo": now.since(change.at).as_secs(),
+                "output": &*change.output,
+                "permille": change.drive.get(),
+                "cause": change.cause.to_string(),
+                "by": change.by.map(|by| by.to_string()),
+            })
+        });
+        let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
+        status["hub"]["silentSeconds"] = json!(self.hearing.silence.lasts(now).as_secs());
+        if let Some(fields) = status.as_object_mut()
+            && changes > 0
+        {
+            fields.insert("changes".into(), trail.collect());
+        }
+        status
+    }
+
+    /// What keeps an output from what its override wants, as `status` tells it.
+    pub fn held_override(&self, now: BootTime, output: &str) -> Option<Value> {
+        let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;
+        let held = state.held.filter(|held| held.cause == Cause::Override)?;
+        Some(status::held(now, held))
+    }
+
+    /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
+    fn copy_age(&self, now: BootTime) -> Option<Duration> {
+        match self.heard_at {
+            Some(at) => Some(now.since(at)),
+            None if self.known_time == UnixSeconds(0) => None,
+            None => {
+                let wall = self.machine.moment(now).wall?;
+                Some(Duration::from_secs(wall.0.saturating_sub(self.known_time.0)))
+            }
+        }
+    }
+
+    fn call_override(&mut self, now: BootTime, argument: &Value) -> (u16, Value) {
+        let Some((output, order)) = read_override(argument) else {
+            return (400, json!({ "error": OVERRIDE_WANTED }));
+        };
+        match self.handle_override(now, output, order, Author::Hub) {
+            Ok(()) => match self.held_override(now, output) {
+                None => (200, json!({ "output": output })),
+                Some(held) => (200, json!({ "output": output, "held": held })),
+            },
+            Err(fault @ OverrideFault::UnknownOutput { .. }) => (404, json!({ "error": fault.to_string() })),
+            Err(fault) => (400, json!({ "error": fault.to_string() })),
+        }
+    }
+}
+
+fn read_override(argument: &Value) -> Option<(&str, Option<(Permille, Duration)>)> {
+    let output = argument.get("output")?.as_str()?;
+    if argument.get("clear") == Some(&Value::Bool(true)) {
+        return Some((output, None));
+    }
+    let drive = match argument.get("percent")? {
+        Value::String(word) if word == "on" => Permille::FULL,
+        Value::String(word) if word == "off" => Permille::ZERO,
+        number => Permille::from_percent(number.as_f64()?)?,
+    };
+    let lasts = Duration::try_from_secs_f64(argument.get("seconds")?.as_f64()?).ok()?;
+    Some((output, Some((drive, lasts))))
+}

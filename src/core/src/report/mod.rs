@@ -1,0 +1,380 @@
+//! What is worth telling the hub: the wanted reported section, made anew from the facts, and which of its values to
+//! send again.
+//!
+//! Terms: *acknowledgements* answer the back end (versions, values in force, refusals) and go out as soon as they
+//! are durable. *State* (outputs, regimes, faults) and *values* (numbers of sensors) are sampled: values when they
+//! left their dead-band, at most once in `min-interval` and at least once in `heartbeat`; state when something
+//! turned, at most once in `min-interval`, and along with whatever else goes out. Between two samples the last one
+//! stands, so the section does not change. How it is written is the style's: `plain` or `pnp`. Deliberately absent:
+//! sending (that is `twin::Sync`'s).
+
+pub mod alarms;
+mod plain;
+mod pnp;
+mod state;
+pub mod status;
+mod write;
+
+use crate::control::climate::{Climate, Sensors};
+use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
+use crate::control::outputs::{OutputState, Outputs};
+use crate::control::{Cause, Fault, OutputId, PropertyMap};
+use crate::twin::{PropertyPath, Section, Version, json};
+use crate::units::{BootTime, Celsius, TemperatureUnit};
+use alarms::Alarms;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+use serde_json::{Value, json};
+use write::{round_to, tidy};
+
+/// The key under which desired and reported components stand.
+const COMPONENTS: &str = "components";
+/// A duty that moved less than this many per cent is not worth a message of its own.
+const DUTY_DEADBAND_PERCENT: f64 = 5.0;
+
+/// How the reported section looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ReportStyle {
+    /// Plain values.
+    #[default]
+    Plain,
+    /// Acknowledgements and components as IoT Plug and Play has them.
+    PlugAndPlay,
+}
+
+/// What to report, and how often.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportSpec {
+    /// Sensor values at least this often.
+    pub heartbeat: Duration,
+    /// Sensor values never more often.
+    pub min_interval: Duration,
+    /// By what a sensor measures: a change smaller than this is not told before the heartbeat.
+    pub deadband: BTreeMap<String, f64>,
+    /// How the section looks.
+    pub style: ReportStyle,
+    /// Told as `firmwareVersion`.
+    pub firmware_version: String,
+}
+
+/// What the back end may be told of its desired section: all of it is durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Acknowledgement {
+    /// The desired version; 0 before the first fetch ever.
+    pub version: Version,
+    /// The desired section at that version.
+    pub desired: Section,
+    /// What was made of it.
+    pub understanding: Understanding,
+}
+
+impl Acknowledgement {
+    /// The version that a reported section acknowledges, in either style; 0 if it acknowledges none.
+    pub fn version_in(reported: &Section) -> Version {
+        Version(reported.as_object().get(plain::DESIRED_VERSION).and_then(Value::as_u64).unwrap_or_default())
+    }
+}
+
+/// The live facts that a report may draw on.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// All sensors.
+    pub sensors: &'a Sensors,
+    /// All outputs.
+    pub outputs: &'a Outputs,
+    /// Why an output could not be driven, by its place.
+    pub pin_faults: &'a BTreeMap<usize, String>,
+    /// The climate, if the site has one.
+    pub climate: Option<&'a Climate>,
+    /// The state directory's trouble, if it has one.
+    pub store_fault: Option<&'a str>,
+    /// The alarms that stand.
+    pub alarms: &'a Alarms,
+}
+
+/// What to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The whole reported section.
+    pub section: Section,
+    /// Values due by the heartbeat: send them though they did not change.
+    pub again: Vec<PropertyPath>,
+    /// A property that had to be left out because the hub would refuse it.
+    pub left_out: Option<String>,
+}
+
+/// One sample of the state: what stands in the section until the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sample {
+    outputs: Vec<OutputSample>,
+    regime: Option<&'static str>,
+    sensors: Vec<Result<(), Fault>>,
+    climate_fault: Option<Fault>,
+    store_fault: Option<String>,
+    alarms: Alarms,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct OutputSample {
+    on: bool,
+    duty_percent: f64,
+    cause: Cause,
+    override_percent: Option<f64>,
+    rpm: Option<f64>,
+    fault: Option<String>,
+}
+
+/// One sample of the numbers. `None` where there is no valid reading.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Values {
+    temperature: Option<Celsius>,
+    sensors: Vec<Option<f64>>,
+}
+
+/// Makes the wanted section. See the module.
+#[derive(Debug)]
+pub struct Reporter {
+    spec: ReportSpec,
+    properties: PropertyMap,
+    mapped: Vec<PropertyPath>,
+    told: Rc<Acknowledgement>,
+    state: Option<(Sample, BootTime)>,
+    values: Option<(Values, BootTime)>,
+    values_due: BootTime,
+    state_due: Option<BootTime>,
+}
+
+impl Reporter {
+    /// Nothing told yet. `mapped` are the desired properties that mean something here.
+    pub fn new(spec: ReportSpec, properties: PropertyMap, mapped: Vec<PropertyPath>) -> Self {
+        Self {
+            spec,
+            properties,
+            mapped,
+            told: Rc::default(),
+            state: None,
+            values: None,
+            values_due: BootTime::ZERO,
+            state_due: None,
+        }
+    }
+
+    /// When the next report may be due though nothing happens.
+    pub fn poll_timeout(&self) -> BootTime {
+        self.state_due.map_or(self.values_due, |due| due.min(self.values_due))
+    }
+
+    /// The section that should be reported now; `None` if nothing in it was sampled or told anew since the last call.
+    pub fn compose(&mut self, now: BootTime, told: &Rc<Acknowledgement>, facts: Facts<'_>) -> Option<Wanted> {
+        let acknowledges = !Rc::ptr_eq(&self.told, told);
+        if acknowledges {
+            self.told = Rc::clone(told);
+        }
+        let due = self.sample_values(now, facts);
+        if !self.sample_state(now, acknowledges || due.is_some(), facts) {
+            return None;
+        }
+        let view = View {
+            spec: &self.spec,
+            properties: &self.properties,
+            mapped: &self.mapped,
+            told: &self.told,
+            unit: self.unit(facts.climate),
+            state: self.state.as_ref().map(|(state, _)| state),
+            values: self.values.as_ref().map(|(values, _)| values),
+            facts,
+        };
+        let Written { draft, numbers, all_named } = match self.spec.style {
+            ReportStyle::Plain => plain::write(&view),
+            ReportStyle::PlugAndPlay => pnp::write(&view),
+        };
+        let (section, refused) = draft.into_section();
+        let left_out =
+            refused.or_else(|| (!all_named).then(|| "some names of desired properties".to_owned()));
+        let again = if due == Some(Due::Heartbeat) { numbers } else { Vec::new() };
+        Some(Wanted { section, again, left_out })
+    }
+
+    /// Temperatures are told in the unit in which the range was desired, else in the site's own.
+    fn unit(&self, climate: Option<&Climate>) -> TemperatureUnit {
+        let desired = self.told.understanding.accepted.get(&self.properties.units).and_then(parse_unit);
+        desired.unwrap_or_else(|| climate.map_or(TemperatureUnit::Celsius, |climate| climate.spec().unit))
+    }
+
+    fn sample_values(&mut self, now: BootTime, facts: Facts<'_>) -> Option<Due> {
+        let count = facts.sensors.iter().count();
+        let fresh = Values {
+            temperature: facts.climate.and_then(Climate::temperature),
+            sensors: (0..count).map(|i| facts.sensors.value(now, i).ok().map(|v| round_to(v, 3))).collect(),
+        };
+        let due = match &self.values {
+            None => Some(Due::Change),
+            Some((_, at)) if now >= *at + self.spec.heartbeat => Some(Due::Heartbeat),
+            // A number without a valid reading must not stand, whatever the interval.
+            Some((held, _)) if lost(held, &fresh) => Some(Due::Change),
+            Some((held, at)) if self.moved(held, &fresh, facts) => {
+                self.values_due = *at + self.spec.min_interval;
+                (now >= self.values_due).then_some(Due::Change)
+            }
+            Some((_, at)) => {
+                self.values_due = *at + self.spec.heartbeat;
+                None
+            }
+        };
+        if due.is_some() {
+            self.values = Some((fresh, now));
+            self.values_due = now + self.spec.heartbeat;
+        }
+        due
+    }
+
+    fn moved(&self, held: &Values, fresh: &Values, facts: Facts<'_>) -> bool {
+        let differs = |a: Option<f64>, b: Option<f64>, measures: &str| match (a, b) {
+            (Some(a), Some(b)) => {
+                a != b && (a - b).abs() >= self.spec.deadband.get(measures).map_or(0.0, |d| *d)
+            }
+            (a, b) => a.is_some() != b.is_some(),
+        };
+        let degrees = |values: &Values| values.temperature.map(Celsius::degrees);
+        let climate = facts.climate.map(|climate| &climate.spec().sensors);
+        differs(degrees(held), degrees(fresh), "temperature")
+            || facts.sensors.iter().enumerate().any(|(index, (spec, _))| {
+                let of_climate = climate.is_some_and(|sensors| sensors.iter().any(|id| id.0 == index));
+                let value = |values: &Values| values.sensors.get(index).copied().flatten();
+                !of_climate && differs(value(held), value(fresh), &spec.measures)
+            })
+    }
+
+    /// Samples the state if it is due, which it is along with anything else. Was it?
+    fn sample_state(&mut self, now: BootTime, along: bool, facts: Facts<'_>) -> bool {
+        let fresh = sample(now, facts);
+        self.state_due = match &self.state {
+            Some((held, at)) if !along => turned(held, &fresh).then(|| *at + self.spec.min_interval),
+            _ => Some(now),
+        };
+        let is_due = self.state_due.is_some_and(|due| due <= now);
+        if is_due {
+            self.state = Some((fresh, now));
+            self.state_due = None;
+        }
+        is_due
+    }
+}
+
+/// All that a style may draw on.
+struct View<'a> {
+    spec: &'a ReportSpec,
+    properties: &'a PropertyMap,
+    mapped: &'a [PropertyPath],
+    told: &'a Acknowledgement,
+    unit: TemperatureUnit,
+    state: Option<&'a Sample>,
+    values: Option<&'a Values>,
+    facts: Facts<'a>,
+}
+
+/// What a style wrote.
+struct Written {
+    draft: write::Draft,
+    /// The places of the numbers, for the heartbeat.
+    numbers: Vec<PropertyPath>,
+    /// Was there room for each foreign name?
+    all_named: bool,
+}
+
+impl View<'_> {
+    /// The desired value in force.
+    fn accepted(&self, path: &PropertyPath) -> Option<&Value> {
+        self.told.understanding.accepted.get(path)
+    }
+
+    /// An end of the range in force. One that was desired goes back as it came; one that the site supplies takes the
+    /// JSON type of the other.
+    fn range_end(&self, end: &str) -> Option<Value> {
+        let site = self.facts.climate?.spec().range;
+        let raw = |end: &str| self.accepted(&self.properties.climate.child(end));
+        if let Some(raw) = raw(end) {
+            // A number with more digits than a double is in force as the nearest one.
+            let number = json::number(raw).filter(|_| json::is_raw(raw));
+            return Some(number.map_or_else(|| raw.clone(), tidy));
+        }
+        let (own, other) = match end {
+            MIN_TEMPERATURE => (site.min(), MAX_TEMPERATURE),
+            MAX_TEMPERATURE => (site.max(), MIN_TEMPERATURE),
+            _ => return None,
+        };
+        let number = round_to(self.unit.from_celsius(own), 2);
+        Some(if raw(other).is_some_and(Value::is_string) { json!(number.to_string()) } else { tidy(number) })
+    }
+
+    fn is_range_end(&self, path: &PropertyPath) -> bool {
+        path.parent().as_ref() == Some(&self.properties.climate)
+    }
+
+    /// Does something at or below this property mean something here?
+    fn is_mapped(&self, path: &PropertyPath, value: &Value) -> bool {
+        let holds = |mapped: &PropertyPath| value.is_object() && mapped.starts_with(path);
+        self.mapped.iter().any(|mapped| path.starts_with(mapped) || holds(mapped))
+    }
+
+    fn is_of_climate(&self, index: usize) -> bool {
+        self.facts.climate.is_some_and(|climate| climate.spec().sensors.iter().any(|id| id.0 == index))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Due {
+    Change,
+    Heartbeat,
+}
+
+fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
+    let output = |(index, state): (usize, &OutputState)| {
+        // A kick is over before anybody reads of it.
+        let drive = state.steady().unwrap_or_default();
+        let fault = facts.pin_faults.get(&index).cloned().or_else(|| facts.outputs.fault(OutputId(index)));
+        OutputSample {
+            on: !drive.is_zero(),
+            duty_percent: drive.percent(),
+            cause: state.cause,
+            override_percent: state.hand.map(|hand| hand.drive.percent()),
+            rpm: state.tach.rpm(),
+            fault: fault.map(|fault| fault.chars().take(200).collect()),
+        }
+    };
+    let count = facts.sensors.iter().count();
+    Sample {
+        outputs: facts.outputs.iter().map(|(_, state)| state).enumerate().map(output).collect(),
+        regime: facts.climate.map(|climate| climate.regime().name()),
+        sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
+        climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),
+        store_fault: facts.store_fault.map(|fault| fault.chars().take(200).collect()),
+        alarms: facts.alarms.clone(),
+    }
+}
+
+/// Is the fresh sample worth a message of its own?
+fn turned(held: &Sample, fresh: &Sample) -> bool {
+    let same_output = |(a, b): (&OutputSample, &OutputSample)| {
+        let same_duty = (a.duty_percent - b.duty_percent).abs() < DUTY_DEADBAND_PERCENT;
+        let told = |sample: &OutputSample| (sample.on, sample.cause, sample.override_percent);
+        told(a) == told(b) && a.fault == b.fault && same_duty
+    };
+    held.outputs.len() != fresh.outputs.len()
+        || !held.outputs.iter().zip(&fresh.outputs).all(same_output)
+        || held.alarms.turned(&fresh.alarms)
+        || (held.regime, held.climate_fault, &held.store_fault, &held.sensors)
+            != (fresh.regime, fresh.climate_fault, &fresh.store_fault, &fresh.sensors)
+}
+
+fn lost(held: &Values, fresh: &Values) -> bool {
+    held.temperature.is_some() && fresh.temperature.is_none()
+        || held.sensors.iter().zip(&fresh.sensors).any(|(held, fresh)| held.is_some() && fresh.is_none())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The plain style: what the tutorial's back end prints is right without any change to it.
+
+use super::state::{self, Places};
+use super::write::{Draft, is_scalar};
+use super::{COMPONENTS, View, Written};
+use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
+use crate::twin::{PropertyPath, Version, is_writable_key};
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde_json::{Map, Value, json};
+
+pub(super) const DESIRED_VERSION: &str = "desiredVersion";
+/// The climate's own entry among the reported components.
+const CLIMATE: &str = "climate";
+/// Room for the names of components and of properties that mean nothing here. Their number and length are foreign,
+/// and a section that is too large would keep the rest from being told.
+const FOREIGN_BYTES_MAX: usize = 8 * 1024;
+/// What the entry of a name takes besides the name, at most.
+const ENTRY_BYTES: usize = 16;
+/// Of that room what the list of names may take, which is one value: the hub takes 4 KiB.
+const LIST_BYTES_MAX: usize = 4096;
+/// Of a foreign name that is only told, so much.
+const NAME_CHARS_MAX: usize = 128;
+
+/// Writes the whole section.
+pub(super) fn write(view: &View<'_>) -> Written {
+    let mut draft = Draft::default();
+    write_versions(&mut draft, view);
+    if let Some(raw) = view.accepted(&view.properties.fan_on) {
+        draft.put_at(["fanOn"], raw.clone());
+    }
+    for end in [MIN_TEMPERATURE, MAX_TEMPERATURE] {
+        if let Some(value) = view.range_end(end) {
+            draft.put_at([end], value);
+        }
+    }
+    let all_named = write_unmapped(&mut draft, view);
+    for refusal in &view.told.understanding.refusals {
+        let mut entry = Map::new();
+        entry.extend(refusal.value.as_ref().map(|value| ("value".to_owned(), value.clone())));
+        entry.insert("code".into(), json!(refusal.code));
+        entry.insert("reason".into(), json!(refusal.reason));
+        entry.insert("version".into(), json!(refusal.version.0));
+        let keys = refusal.property.keys().iter().map(String::as_str);
+        draft.put_at(["rejected"].into_iter().chain(keys), Value::Object(entry));
+    }
+    let numbers = match PropertyPath::parse(COMPONENTS) {
+        Some(components) => {
+            let climate = components.child(CLIMATE);
+            state::write(&mut draft, view, &Places { climate, components: Some(components), marked: false })
+        }
+        None => Vec::new(),
+    };
+    Written { draft, numbers, all_named }
+}
+
+/// What both styles begin with.
+pub(super) fn write_versions(draft: &mut Draft, view: &View<'_>) {
+    draft.put_at(["firmwareVersion"], json!(view.spec.firmware_version));
+    if view.told.version > Version(0) {
+        if let Some(id) = view.told.desired.get(&view.properties.patch_id).filter(|id| is_scalar(id)) {
+            draft.put_at(["lastPatchReceivedId"], id.clone());
+        }
+        draft.put_at([DESIRED_VERSION], json!(view.told.version.0));
+    }
+}
+
+/// Says what becomes of each desired component, by an entry of its own, and which other properties mean nothing
+/// here, by name. Returns whether there was room for all.
+fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
+    let mut room = Some(FOREIGN_BYTES_MAX);
+    let mut take = |name: &str| {
+        room = room.and_then(|room| room.checked_sub(name.len() + ENTRY_BYTES));
+        room.is_some()
+    };
+    let (mut others, mut listed) = (BTreeSet::new(), Some(LIST_BYTES_MAX));
+    let mut list = |name: String| {
+        listed = listed.and_then(|room| room.checked_sub(name.len()));
+        listed.is_some() && others.insert(name)
+    };
+    for (key, value) in view.told.desired.as_object() {
+        let path = PropertyPath::top(key);
+        match value {
+            Value::Object(components) if key == COMPONENTS => {
+                // `__t` is the marker of Plug and Play, not a component.
+                let named = components.iter().filter(|(name, _)| !name.starts_with("__"));
+                for (name, component) in named {
+                    let status = status(view, &path.child(name), component);
+                    let Some(status) = status else { continue };
+                    if !is_writable_key(name) {
+                        list(shown(&format!("{COMPONENTS}.{name}")));
+                    } else if take(name) {
+                        draft.put_at([COMPONENTS, name, "status"], json!(status));
+                    }
+                }
+            }
+            _ if !view.is_mapped(&path, value) => {
+                list(shown(key));
+            }
+            _ => {}
+        }
+    }
+    if !others.is_empty() {
+        draft.put_at(["notMapped"], json!(others));
+    }
+    room.is_some() && listed.is_some()
+}
+
+/// A foreign name as a text: long ones are cut, and half a character is none.
+fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(NAME_CHARS_MAX).filter(|c| !c.is_control()).collect();
+    if name.chars().nth(NAME_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// What became of a desired component; `None` if it is the climate, which has an entry that says more.
+fn status(view: &View<'_>, path: &PropertyPath, component: &Value) -> Option<&'static str> {
+    let mapped = view.is_mapped(path, component);
+    let refused = || view.told.understanding.refusals.iter().any(|r| r.property.starts_with(path));
+    match (mapped, *path == view.properties.climate) {
+        (true, true) => None,
+        (true, false) if refused() => Some("rejected"),
+        (true, false) => Some("applied"),
+        (false, _) => Some("not mapped"),
+    }
+}

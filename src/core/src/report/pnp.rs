@@ -1,0 +1,77 @@
+//! The style of IoT Plug and Play: each writable property is acknowledged where it was desired, as
+//! `{value, ac, av, ad}`, and each component carries `"__t": "c"` (Microsoft's Plug and Play conventions).
+//!
+//! `ac` is 200 for a value in force, 400 for one refused (`ad` says why, `value` is what is in force instead), and
+//! 203 with `av` 0 for a value of the site's own. `av` is the desired version that the acknowledgement speaks of.
+//! Outputs and sensors are components beside the climate's. Deliberately absent: desired properties that mean nothing
+//! here, which a model does not know either.
+
+use super::plain::write_versions;
+use super::state::{self, Places};
+use super::write::Draft;
+use super::{View, Written};
+use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
+use crate::twin::PropertyPath;
+use alloc::borrow::ToOwned;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde_json::{Map, Value, json};
+
+/// Done.
+const IN_FORCE: u16 = 200;
+/// The device's own value.
+const OWN: u16 = 203;
+
+/// Writes the whole section.
+pub(super) fn write(view: &View<'_>) -> Written {
+    let mut draft = Draft::default();
+    write_versions(&mut draft, view);
+    let climate = view.properties.climate.clone();
+    let places = Places { components: climate.parent(), climate, marked: true };
+    let numbers = state::write(&mut draft, view, &places);
+    // Last, so that an acknowledgement stands where an output tells the same by another name.
+    for property in writable(view) {
+        if let Some(answer) = answer(view, &property) {
+            draft.put(&property, answer);
+        }
+    }
+    Written { draft, numbers, all_named: true }
+}
+
+/// The desired properties that have a meaning here and are values.
+fn writable(view: &View<'_>) -> Vec<PropertyPath> {
+    let climate = &view.properties.climate;
+    let ends = |path: &PropertyPath| match path == climate {
+        true => vec![path.child(MIN_TEMPERATURE), path.child(MAX_TEMPERATURE)],
+        false => vec![path.clone()],
+    };
+    let values = view.mapped.iter().filter(|path| **path != view.properties.patch_id);
+    values.flat_map(ends).collect()
+}
+
+fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
+    let refusal = view.told.understanding.refusals.iter().find(|refusal| {
+        // A range is refused as a whole, but only what was desired of it is answered so.
+        property.starts_with(&refusal.property) && view.told.desired.get(property).is_some()
+    });
+    let own =
+        property.keys().last().and_then(|end| view.range_end(end)).filter(|_| view.is_range_end(property));
+    let in_force = view.accepted(property).cloned();
+    let mut answer = Map::new();
+    let mut say = |value: Value, ac: u16, av: u64, ad: Option<&str>| {
+        answer.insert("value".into(), value);
+        answer.insert("ac".into(), json!(ac));
+        answer.insert("av".into(), json!(av));
+        answer.extend(ad.map(|ad| ("ad".to_owned(), json!(ad))));
+    };
+    let version = view.told.version.0;
+    match (refusal, in_force) {
+        (Some(refusal), in_force) => {
+            let value = in_force.or(own).or_else(|| refusal.value.clone())?;
+            say(value, refusal.code, version, Some(&refusal.reason));
+        }
+        (None, Some(value)) => say(value, IN_FORCE, version, None),
+        (None, None) => say(own?, OWN, 0, Some("the site's own")),
+    }
+    Some(Value::Object(answer))
+}

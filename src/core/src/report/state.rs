@@ -1,0 +1,91 @@
+//! Outputs, the climate and other sensors as they were last sampled: the same entries in both styles, in places of
+//! the style's own.
+
+use super::View;
+use super::write::{Draft, round_to, tidy};
+use crate::control::Fault;
+use crate::twin::PropertyPath;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use serde_json::{Value, json};
+
+/// Where the entries stand.
+pub(super) struct Places {
+    /// The climate's own entry.
+    pub(super) climate: PropertyPath,
+    /// The object that holds the entries of outputs and sensors; `None` is the section itself.
+    pub(super) components: Option<PropertyPath>,
+    /// Each entry carries the marker of a Plug and Play component.
+    pub(super) marked: bool,
+}
+
+impl Places {
+    pub(super) fn component(&self, name: &str) -> Option<PropertyPath> {
+        match &self.components {
+            Some(components) => Some(components.child(name)),
+            None => PropertyPath::parse(name),
+        }
+    }
+}
+
+/// Writes the last samples; returns the places of the numbers, for the heartbeat.
+pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<PropertyPath> {
+    let mut numbers = Vec::new();
+    let (Some(state), Some(values)) = (view.state, view.values) else { return numbers };
+    let mark = |draft: &mut Draft, entry: &PropertyPath| {
+        if places.marked {
+            draft.put(&entry.child("__t"), json!("c"));
+        }
+    };
+    let health = |fault: Option<Fault>| json!(fault.map_or("ok", Fault::name));
+    if view.facts.climate.is_some() {
+        let entry = &places.climate;
+        mark(draft, entry);
+        if let Some(temperature) = values.temperature {
+            let place = entry.child("temperature");
+            draft.put(&place, tidy(round_to(view.unit.from_celsius(temperature), 2)));
+            numbers.push(place);
+        }
+        draft.put(&entry.child("unit"), json!(view.unit.name()));
+        draft.put(&entry.child("regime"), json!(state.regime));
+        draft.put(&entry.child("sensor"), health(state.climate_fault));
+    }
+    for ((spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
+        let Some(entry) = places.component(&spec.name) else { continue };
+        mark(draft, &entry);
+        draft.put(&entry.child("on"), json!(output.on));
+        draft.put(&entry.child("dutyPercent"), tidy(output.duty_percent));
+        draft.put(&entry.child("cause"), json!(output.cause.to_string()));
+        if let Some(percent) = output.override_percent {
+            draft.put(&entry.child("override"), tidy(percent));
+        }
+        if let Some(rpm) = output.rpm {
+            let place = entry.child("rpm");
+            draft.put(&place, tidy(round_to(rpm, 0)));
+            numbers.push(place);
+        }
+        if let Some(fault) = &output.fault {
+            draft.put(&entry.child("fault"), json!(fault));
+        }
+    }
+    for (index, (spec, _)) in view.facts.sensors.iter().enumerate() {
+        if view.is_of_climate(index) {
+            continue;
+        }
+        let Some(entry) = places.component(&spec.name) else { continue };
+        mark(draft, &entry);
+        if let Some(value) = values.sensors.get(index).copied().flatten() {
+            let place = entry.child(&spec.measures);
+            draft.put(&place, tidy(value));
+            numbers.push(place);
+        }
+        draft.put(&entry.child("sensor"), health(state.sensors.get(index).and_then(|health| health.err())));
+    }
+    if let Some(alarms) = state.alarms.told() {
+        draft.put_at(["alarms"], alarms);
+    }
+    if let Some(fault) = &state.store_fault {
+        draft.put_at(["storeFault"], Value::from(fault.as_str()));
+    }
+    numbers
+}

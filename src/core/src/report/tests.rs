@@ -1,0 +1,499 @@
+use super::*;
+use alloc::rc::Rc;
+use serde_json::Map;
+
+#[path = "alarms_tests.rs"]
+mod alarms_that_stand;
+#[path = "pnp_tests.rs"]
+mod pnp_style;
+
+use crate::control::climate::Regime;
+use crate::control::fixtures::{
+    at, at_ms, celsius, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
+};
+use crate::control::intent::Meaning;
+use crate::control::outputs::Situation;
+use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
+use crate::twin::Silence;
+use crate::units::UnixSeconds;
+
+const SHARE: f64 = 24.0;
+
+fn report_spec() -> ReportSpec {
+    ReportSpec {
+        heartbeat: secs(300),
+        min_interval: secs(10),
+        deadband: BTreeMap::from([("temperature".to_owned(), 0.5), ("humidity".to_owned(), 2.0)]),
+        style: ReportStyle::Plain,
+        firmware_version: "1.2.1".into(),
+    }
+}
+
+/// A site with its facts, and the reporter over it.
+struct Rig {
+    reporter: Reporter,
+    sensors: Sensors,
+    outputs: Outputs,
+    outputs_spec: Vec<OutputSpec>,
+    climate: Option<Climate>,
+    climate_spec: Option<ClimateSpec>,
+    properties: PropertyMap,
+    told: Rc<Acknowledgement>,
+    pin_faults: BTreeMap<usize, String>,
+    store_fault: Option<String>,
+    alarms: Alarms,
+    wall: Option<UnixSeconds>,
+    /// What stands until something is told anew.
+    standing: Option<Wanted>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], Some(climate_spec()))
+    }
+
+    fn with(outputs: Vec<OutputSpec>, sensors: Vec<SensorSpec>, climate: Option<ClimateSpec>) -> Self {
+        let properties = properties();
+        let meaning = Meaning { properties: &properties, outputs: &outputs, climate: climate.as_ref() };
+        let mapped = meaning.mapped();
+        Self {
+            reporter: Reporter::new(report_spec(), properties.clone(), mapped),
+            properties,
+            sensors: Sensors::new(at(0), sensors),
+            outputs: Outputs::new(outputs.clone()),
+            outputs_spec: outputs,
+            climate: climate.clone().map(Climate::new),
+            climate_spec: climate,
+            told: Rc::default(),
+            pin_faults: BTreeMap::new(),
+            store_fault: None,
+            alarms: Alarms::default(),
+            wall: None,
+            standing: None,
+        }
+    }
+
+    /// A new reporter of this style, by the properties as they are.
+    fn restyle(&mut self, style: ReportStyle) {
+        let spec = ReportSpec { style, ..report_spec() };
+        self.reporter = Reporter::new(spec, self.properties.clone(), self.meaning().mapped());
+    }
+
+    fn meaning(&self) -> Meaning<'_> {
+        Meaning {
+            properties: &self.properties,
+            outputs: &self.outputs_spec,
+            climate: self.climate_spec.as_ref(),
+        }
+    }
+
+    /// The back end desires this whole section, and it is durable.
+    fn desire(&mut self, desired: Value) {
+        let (desired, version) = (section(desired), self.told.version.next());
+        let meaning = self.meaning();
+        let understanding = meaning.read(&desired, version, &self.told.understanding);
+        self.told = Rc::new(Acknowledgement { version, desired, understanding });
+    }
+
+    fn sample(&mut self, now: BootTime, sensor: usize, value: Result<f64, Fault>) {
+        self.sensors.observe(Reading { sensor: SensorId(sensor), at: now, value });
+    }
+
+    fn compose(&mut self, now: BootTime) -> Wanted {
+        let intent = &self.told.understanding.intent;
+        if let Some(climate) = &mut self.climate {
+            climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
+        }
+        let fans = [OutputId(0)];
+        let situation =
+            Situation { intent, fans: &fans, climate: self.climate.as_ref(), silence: Silence::begun(now) };
+        self.outputs.step(now, situation);
+        let facts = |alarms| Facts {
+            sensors: &self.sensors,
+            outputs: &self.outputs,
+            pin_faults: &self.pin_faults,
+            climate: self.climate.as_ref(),
+            store_fault: self.store_fault.as_deref(),
+            alarms,
+        };
+        let none = Alarms::default();
+        self.alarms.take(now, self.wall, alarms::standing(now, facts(&none)));
+        let facts = facts(&self.alarms);
+        let fresh = self.reporter.compose(now, &self.told, facts);
+        let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
+        self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });
+        wanted
+    }
+
+    /// What stands at a path of the section now.
+    fn says(&mut self, now: BootTime, place: &str) -> Option<Value> {
+        self.compose(now).section.get(&path(place)).cloned()
+    }
+}
+
+#[test]
+fn what_is_in_force_goes_back_in_the_type_and_unit_in_which_it_was_desired() {
+    let mut rig = Rig::new();
+    rig.desire(json!({
+        "patchId": "Init",
+        "fanOn": "false",
+        "components": {
+            "system": {"id": "17", "units": "farenheit"},
+            "climate": {"minTemperature": "68", "maxTemperature": "76"},
+        },
+    }));
+    rig.sample(at(0), 0, Ok(20.0));
+    let told = rig.compose(at(0)).section;
+    let wanted = section(json!({
+        "firmwareVersion": "1.2.1",
+        "lastPatchReceivedId": "Init",
+        "desiredVersion": 1,
+        "fanOn": "false",
+        "minTemperature": "68",
+        "maxTemperature": "76",
+        "components": {
+            "system": {"status": "applied"},
+            "climate": {"temperature": 68, "unit": "fahrenheit", "regime": "in-range", "sensor": "ok"},
+            "fan": {"on": false, "dutyPercent": 0, "cause": "desired version 1"},
+        },
+    }));
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn before_anything_was_desired_the_sites_own_range_is_told() {
+    let told = Rig::new().compose(at(0)).section;
+    let wanted = section(json!({
+        "firmwareVersion": "1.2.1",
+        "minTemperature": 20,
+        "maxTemperature": 28,
+        "components": {
+            "climate": {"unit": "celsius", "regime": "starting", "sensor": "ok"},
+            "fan": {"on": false, "dutyPercent": 0, "cause": "fail-safe start"},
+        },
+    }));
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn an_end_that_the_site_supplies_has_the_type_of_the_other() {
+    for (max, min) in [(json!("77"), json!("68")), (json!(77), json!(68)), (json!(77.5), json!(68))] {
+        let mut rig = Rig::new();
+        let climate = json!({ "maxTemperature": max });
+        rig.desire(json!({"components": {"system": {"units": "fahrenheit"}, "climate": climate}}));
+        let told = rig.compose(at(0)).section;
+        assert_eq!(told.get(&path("minTemperature")), Some(&min));
+        assert_eq!(told.get(&path("maxTemperature")), Some(&max));
+    }
+}
+
+#[test]
+fn a_refused_value_is_told_where_it_was_desired_and_gone_once_it_is_mended() {
+    let mut rig = Rig::new();
+    rig.desire(json!({"components": {"climate": {"minTemperature": 21, "maxTemperature": 25}}}));
+    rig.desire(json!({"components": {"climate": {"minTemperature": 30, "maxTemperature": 25}}}));
+    let told = rig.compose(at(0)).section;
+    let rejected = json!({
+        "value": {"minTemperature": 30, "maxTemperature": 25},
+        "code": 400,
+        "reason": "minTemperature is not below maxTemperature",
+        "version": 2,
+    });
+    assert_eq!(told.get(&path("rejected.components.climate")), Some(&rejected));
+    assert_eq!(told.get(&path("minTemperature")), Some(&json!(21)));
+    assert_eq!(told.get(&path("desiredVersion")), Some(&json!(2)));
+    rig.desire(json!({"components": {"climate": {"minTemperature": 22, "maxTemperature": 25}}}));
+    assert_eq!(rig.says(at(1), "rejected"), None);
+}
+
+#[test]
+fn what_means_nothing_here_is_told_as_not_mapped() {
+    let lamp = OutputSpec { property: Some(path("components.lamp.on")), ..output("lamp", OutputKind::OnOff) };
+    let sensors = vec![thermometer("cabinet")];
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff), lamp], sensors, Some(climate_spec()));
+    rig.desire(json!({
+        "patchId": "x",
+        "site": {"name": "here"},
+        "answer": 42,
+        "components": {
+            "__t": "c",
+            "wifi": {"channel": "6"},
+            "lamp": {"on": true},
+            "system": {"units": "celsius"},
+            "climate": {"minTemperature": 21},
+            "odd": 5,
+        },
+    }));
+    let told = rig.compose(at(0)).section;
+    let status = |name: &str| told.get(&path(&format!("components.{name}.status"))).cloned();
+    assert_eq!(status("wifi"), Some(json!("not mapped")));
+    assert_eq!(status("odd"), Some(json!("not mapped")));
+    assert_eq!(status("lamp"), Some(json!("applied")));
+    assert_eq!(status("system"), Some(json!("applied")));
+    assert_eq!((status("climate"), status("__t")), (None, None));
+    assert_eq!(told.get(&path("notMapped")), Some(&json!(["answer", "site"])));
+    rig.desire(json!({"components": {"lamp": {"on": "bright"}}}));
+    let told = rig.compose(at(1)).section;
+    assert_eq!(told.get(&path("components.lamp.status")), Some(&json!("rejected")));
+    assert_eq!((told.get(&path("components.wifi")), told.get(&path("notMapped"))), (None, None));
+}
+
+#[test]
+fn odd_names_are_told_as_texts_and_never_written_as_keys() {
+    let mut rig = Rig::new();
+    let long = "n".repeat(5000);
+    rig.desire(json!({
+        "build#": 1, "a\u{a0}b": 2, "c.d": 3, long: 4, "e\n": 5,
+        "components": {"gate#2": {}, "wifi": {"ssid#": 1}},
+    }));
+    let told = rig.compose(at(0));
+    assert_eq!(told.left_out, None);
+    let cut = format!("{}…", "n".repeat(128));
+    let names = json!(["a\u{a0}b", "build#", "c.d", "components.gate#2", "e", cut]);
+    assert_eq!(told.section.get(&path("notMapped")), Some(&names));
+    assert_eq!(told.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
+    let many: Map<String, Value> = (0..2000).map(|n| (format!("key{n}#"), json!(n))).collect();
+    rig.desire(Value::Object(many));
+    let told = rig.compose(at(1));
+    let size: usize = told.section.as_object()["notMapped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().len())
+        .sum();
+    assert!(size > 4000 && size <= 4096, "one value takes 4 KiB at the hub: {size}");
+    assert!(told.left_out.is_some());
+}
+
+#[test]
+fn a_number_with_more_digits_than_a_double_is_in_force_and_told_as_the_nearest() {
+    let mut rig = Rig::new();
+    let text = r#"{"minTemperature":20.00000000000000000001,"maxTemperature":1e400}"#;
+    let mut climate = json::read(text.as_bytes(), 0).unwrap();
+    rig.desire(json!({"components": {"climate": climate}}));
+    let refused = rig.says(at(0), "rejected.components.climate").unwrap();
+    assert_eq!((&refused["code"], refused.get("value")), (&json!(400), None));
+    climate.insert("maxTemperature".into(), json!(30));
+    rig.desire(json!({"components": {"climate": climate}}));
+    assert_eq!(rig.says(at(1), "minTemperature"), Some(json!(20)));
+    assert_eq!((rig.says(at(1), "maxTemperature"), rig.says(at(1), "rejected")), (Some(json!(30)), None));
+}
+
+#[test]
+fn without_a_climate_a_desired_one_is_not_mapped_either() {
+    let mut rig = Rig::with(vec![output("lamp", OutputKind::OnOff)], Vec::new(), None);
+    rig.desire(json!({"fanOn": true, "components": {"climate": {"minTemperature": 21}}}));
+    let told = rig.compose(at(0)).section;
+    assert_eq!(told.get(&path("components.climate.status")), Some(&json!("not mapped")));
+    assert_eq!(told.get(&path("notMapped")), Some(&json!(["fanOn"])));
+    assert_eq!(told.get(&path("minTemperature")), None);
+}
+
+#[test]
+fn a_value_where_components_should_be_is_not_mapped() {
+    let mut rig = Rig::new();
+    rig.desire(json!({"components": 5}));
+    assert_eq!(rig.says(at(0), "notMapped"), Some(json!(["components"])));
+}
+
+#[test]
+fn without_a_valid_reading_there_is_no_number() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(24.0));
+    assert_eq!(rig.says(at(0), "components.climate.temperature"), Some(json!(24)));
+    let told = rig.compose(at(30)).section;
+    let wanted = json!({"unit": "celsius", "regime": "sensor-fault", "sensor": "stale"});
+    assert_eq!(told.get(&path("components.climate")), Some(&wanted));
+}
+
+#[test]
+fn a_number_that_is_lost_goes_before_the_interval_is_over() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(24.0));
+    rig.compose(at(0));
+    rig.sample(at(29), 0, Ok(25.0));
+    rig.compose(at(29));
+    rig.sample(at(30), 0, Err(Fault::Missing));
+    assert_eq!(rig.says(at(58), "components.climate.temperature"), Some(json!(25)));
+    assert_eq!(rig.says(at(59), "components.climate.temperature"), None);
+    assert_eq!(rig.says(at(59), "components.climate.sensor"), Some(json!("missing")));
+}
+
+#[test]
+fn values_are_told_when_they_left_their_dead_band_and_not_too_often() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(24.0));
+    rig.compose(at(0));
+    let mut temperature = |now: u64, degrees: f64| {
+        rig.sample(at(now), 0, Ok(degrees));
+        rig.says(at(now), "components.climate.temperature").unwrap()
+    };
+    assert_eq!(temperature(5, 24.6), json!(24));
+    assert_eq!(temperature(10, 24.6), json!(24.6));
+    assert_eq!(temperature(30, 24.2), json!(24.6));
+    assert_eq!(temperature(31, 24.1), json!(24.1));
+}
+
+#[test]
+fn what_waits_for_the_interval_has_its_deadline() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(24.0));
+    rig.compose(at(0));
+    assert_eq!(rig.reporter.poll_timeout(), at(300));
+    rig.sample(at(3), 0, Ok(25.0));
+    rig.compose(at(3));
+    assert_eq!(rig.reporter.poll_timeout(), at(10));
+    rig.sample(at(4), 0, Ok(24.1));
+    rig.compose(at(4));
+    assert_eq!(rig.reporter.poll_timeout(), at(300));
+    // An output that turned waits likewise.
+    rig.sample(at(5), 0, Ok(29.0));
+    rig.compose(at(5));
+    assert_eq!(rig.says(at(9), "components.fan.on"), Some(json!(false)));
+    assert_eq!(rig.reporter.poll_timeout(), at(10));
+    assert_eq!(rig.says(at(10), "components.fan.on"), Some(json!(true)));
+    assert_eq!(rig.reporter.poll_timeout(), at(310));
+}
+
+#[test]
+fn the_heartbeat_sends_the_numbers_again() {
+    let probe = SensorSpec { measures: "humidity".into(), ..thermometer("cellar") };
+    let sensors = vec![thermometer("cabinet"), probe];
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], sensors, Some(climate_spec()));
+    rig.sample(at(0), 0, Ok(SHARE));
+    rig.sample(at(0), 1, Ok(40.0));
+    assert_eq!(rig.compose(at(0)).again, []);
+    for (now, beats) in [(299, false), (300, true), (301, false), (599, false), (600, true)] {
+        rig.sample(at(now), 0, Ok(SHARE));
+        rig.sample(at(now), 1, Ok(40.0));
+        let again = rig.compose(at(now)).again;
+        let numbers = [path("components.climate.temperature"), path("components.cellar.humidity")];
+        assert_eq!(again, if beats { numbers.to_vec() } else { Vec::new() }, "{now}");
+    }
+}
+
+#[test]
+fn a_change_puts_the_heartbeat_off() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(24.0));
+    rig.compose(at(0));
+    rig.sample(at(200), 0, Ok(25.0));
+    rig.compose(at(200));
+    rig.sample(at(480), 0, Ok(25.0));
+    assert_eq!(rig.compose(at(499)).again, []);
+    assert_eq!(rig.reporter.poll_timeout(), at(500));
+    assert_eq!(rig.compose(at(500)).again.len(), 1);
+}
+
+#[test]
+fn a_temperature_is_never_told_in_another_unit_than_it_says() {
+    let mut rig = Rig::new();
+    rig.sample(at(0), 0, Ok(20.0));
+    rig.compose(at(0));
+    rig.desire(json!({"components": {"system": {"units": "fahrenheit"}}}));
+    let told = rig.compose(at_ms(100)).section;
+    let climate = told.get(&path("components.climate")).unwrap();
+    assert_eq!((&climate["temperature"], &climate["unit"]), (&json!(68), &json!("fahrenheit")));
+}
+
+#[test]
+fn a_duty_that_moves_a_little_is_not_worth_a_message() {
+    let mut rig = Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("cabinet")], Some(climate_spec()));
+    rig.sample(at(0), 0, Ok(24.0));
+    assert_eq!(rig.says(at(0), "components.fan.dutyPercent"), Some(json!(50)));
+    rig.sample(at(20), 0, Ok(24.3));
+    assert_eq!(rig.says(at(20), "components.fan.dutyPercent"), Some(json!(50)));
+    rig.sample(at(21), 0, Ok(24.4));
+    assert_eq!(rig.says(at(21), "components.fan.dutyPercent"), Some(json!(55)));
+}
+
+#[test]
+fn an_acknowledgement_goes_at_once_and_the_state_along_with_it() {
+    let mut rig = Rig::new();
+    rig.compose(at(0));
+    rig.desire(json!({"fanOn": true}));
+    let told = rig.compose(at(1)).section;
+    assert_eq!(told.get(&path("components.fan.on")), Some(&json!(true)));
+    assert_eq!(told.get(&path("desiredVersion")), Some(&json!(1)));
+}
+
+#[test]
+fn an_output_that_turns_to_and_fro_costs_one_message_in_an_interval() {
+    let mut rig = Rig::new();
+    let mut changes = 0;
+    let mut before = None;
+    for n in 0..600 {
+        rig.sample(at(n), 0, Ok(if n % 2 == 0 { 30.0 } else { 20.0 }));
+        let now = rig.compose(at(n)).section;
+        changes += u32::from(before.as_ref() != Some(&now));
+        before = Some(now);
+    }
+    assert!((1..=60).contains(&changes), "{changes}");
+}
+
+#[test]
+fn faults_of_outputs_and_of_the_disk_are_told() {
+    let mut rig = Rig::new();
+    rig.pin_faults.insert(0, "x".repeat(5_000));
+    rig.store_fault = Some("no space left".into());
+    let told = rig.compose(at(0)).section;
+    let fault = told.get(&path("components.fan.fault")).unwrap().as_str().unwrap();
+    assert_eq!(fault.len(), 200);
+    assert_eq!(told.get(&path("storeFault")), Some(&json!("no space left")));
+    (rig.pin_faults, rig.store_fault) = (BTreeMap::new(), None);
+    let told = rig.compose(at(10)).section;
+    assert_eq!((told.get(&path("components.fan.fault")), told.get(&path("storeFault"))), (None, None));
+}
+
+#[test]
+fn an_echo_too_deep_for_the_hub_is_left_out_and_the_refusal_still_told() {
+    let mut rig = Rig::new();
+    let nested = (0..8).fold(json!(1), |inner, _| json!({ "o": inner }));
+    rig.desire(json!({ "components": { "climate": { "minTemperature": nested } } }));
+    let told = rig.compose(at(0));
+    let refusal = told.section.get(&path("rejected.components.climate")).unwrap();
+    assert_eq!((&refusal["code"], refusal.get("version")), (&json!(400), Some(&json!(1))));
+    assert!(told.left_out.unwrap().contains("nested deeper"));
+    assert_eq!(told.section.get(&path("desiredVersion")), Some(&json!(1)));
+}
+
+#[test]
+fn more_foreign_names_than_there_is_room_for_do_not_crowd_out_the_climate() {
+    let mut rig = Rig::new();
+    let components: Map<String, Value> =
+        (0..30).map(|n| (format!("{n:03}").repeat(340), json!({}))).collect();
+    rig.desire(json!({ "components": components, "n".repeat(1000): 1 }));
+    rig.sample(at(0), 0, Ok(24.0));
+    let told = rig.compose(at(0));
+    assert!(told.section.size() < 12 * 1024);
+    assert_eq!(told.section.get(&path("components.climate.temperature")), Some(&json!(24)));
+    assert!(told.left_out.is_some());
+}
+
+#[test]
+fn a_hundred_components_are_each_told() {
+    let mut rig = Rig::new();
+    let components: Map<String, Value> = (0..100).map(|n| (format!("part{n}"), json!({"n": n}))).collect();
+    rig.desire(json!({ "components": components }));
+    let told = rig.compose(at(0));
+    assert_eq!(told.left_out, None);
+    assert_eq!(told.section.get(&path("components.part99.status")), Some(&json!("not mapped")));
+}
+
+#[test]
+fn a_patch_id_that_is_a_document_is_not_given_back() {
+    let mut rig = Rig::new();
+    rig.desire(json!({"patchId": {"a": 1}}));
+    assert_eq!(rig.says(at(0), "lastPatchReceivedId"), None);
+    rig.desire(json!({"patchId": 7}));
+    assert_eq!(rig.says(at(0), "lastPatchReceivedId"), Some(json!(7)));
+}
+
+#[test]
+fn regimes_are_told_by_name() {
+    let spec = ClimateSpec { critical: Some(celsius(60.0)), range: range(20.0, 28.0), ..climate_spec() };
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], Some(spec));
+    rig.sample(at(0), 0, Ok(61.0));
+    assert_eq!(rig.says(at(0), "components.climate.regime"), Some(json!("overheat")));
+    assert_eq!(rig.climate.as_ref().map(Climate::regime), Some(Regime::Overheat));
+}

@@ -1,0 +1,134 @@
+//! Text from outside, as it may be printed: what comes from the hub, a sensor, a file's name or another program can
+//! neither speak to a terminal nor turn its direction, hide in it, or begin a line of its own.
+//!
+//! Such characters are shown as Rust writes them (`\n`, `\u{1b}`). What is printed for people passes through [`escape`]
+//! or [`Line`], JSON through [`escape_json`], which leaves it the same JSON. Nothing is escaped where it is kept or sent.
+//! Deliberately absent: printing.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt::{self, Write as _};
+
+/// Is this a character that does something instead of being seen: a control character (C0, DEL, C1), a change of the
+/// direction, an end of a line or paragraph, a mark without a width, or a tag?
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// One line, or a part of one.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_but(text, |_| false)
+}
+
+/// Lines that are ours, with foreign words in them.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_but(text, |c| c == '\n')
+}
+
+fn escape_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(|c| is_unseen(c) && !stays(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unseen(c) && !stays(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// JSON as text, which means the same then. Outside its strings it has no such character but the ends of its lines.
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(|c| is_unseen(c) && c != '\n') {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_unseen(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A string takes all that it is given.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whatever can be shown, as one line or a part of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Line<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+        impl fmt::Write for Escaping<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.write_str(&escape(text))
+            }
+        }
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_would_speak_to_a_terminal_is_shown_instead() {
+        for (text, shown) in [
+            ("fan\nERROR all is lost", "fan\\nERROR all is lost"),
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("\u{9b}2Jgone", "\\u{9b}2Jgone"),
+            ("a\u{202e}b\u{2066}c\u{200f}d\u{61c}", "a\\u{202e}b\\u{2066}c\\u{200f}d\\u{61c}"),
+            ("a\u{2028}b\u{2029}c\r\t\u{7f}\0", "a\\u{2028}b\\u{2029}c\\r\\t\\u{7f}\\u{0}"),
+        ] {
+            assert_eq!(escape(text), shown);
+            assert_eq!(Line(text).to_string(), shown);
+        }
+        assert_eq!(escape_lines("a\nb\r\n"), "a\nb\\r\n");
+    }
+
+    #[test]
+    fn what_can_be_seen_stays_as_it_is() {
+        for text in ["", "24 °C, Schaltschrank 7 “süd”", "温度", "حرارة", "👩\u{200d}🔧", "C:\\n"]
+        {
+            assert!(matches!(escape(text), Cow::Borrowed(shown) if shown == text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unseen_leaves_whatever_comes(text in any::<String>(), unseen in "[\u{0}-\u{9f}\u{200b}-\u{206f}]{0,8}") {
+            let text = text + &unseen;
+            prop_assert!(!escape(&text).contains(is_unseen));
+            prop_assert!(!Line(&text).to_string().contains(is_unseen));
+            prop_assert!(!escape_lines(&text).contains(|c| is_unseen(c) && c != '\n'));
+            let json = serde_json::to_string_pretty(&serde_json::json!({ &text: [&text] })).unwrap();
+            let shown = escape_json(&json);
+            prop_assert!(!shown.contains(|c| is_unseen(c) && c != '\n'));
+            let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            prop_assert_eq!(read, serde_json::json!({ &text: [&text] }));
+        }
+    }
+}

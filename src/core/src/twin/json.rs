@@ -1,0 +1,373 @@
+//! JSON that keeps what another writer wrote: every number, text and nesting comes back out as it went in.
+//!
+//! `serde_json`'s tree holds no number beyond 64 bits or a double, no lone surrogate, and nothing nested deeper than its
+//! parser recurses; and a long row of small values takes thirty times its text. Such parts are kept as *raw text*: a
+//! string that begins with `ESCAPE` and `r`, then the JSON as it came, without its white space. A foreign string that
+//! begins with `ESCAPE` itself gets `ESCAPE s` before it, so no document can forge raw text. To the tree both are
+//! strings, so they compare, merge and are removed as any value; [`read`] makes them and [`write()`] undoes them.
+//!
+//! What becomes raw text depends on the part alone, never on what stands around its section, so that a section read
+//! from a record equals the one read from the hub. Deliberately absent: any other opinion on documents (`document`).
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+/// Begins every text that is not what it looks like. JSON can write it in one way only, `\u0000`.
+const ESCAPE: char = '\0';
+/// The escape as JSON writes it.
+const ESCAPE_JSON: &[u8] = b"\\u0000";
+/// Containers inside each other below a section; what is deeper is raw text. `serde_json` reads 128, of which messages
+/// and records need a few above the section.
+const DEPTH_MAX: usize = 64;
+/// Values in an array and in all that it holds; a longer one is raw text. An array is replaced as a whole, so nothing is
+/// ever merged into it. The hub's limit of 4 KiB for a value allows 1024 booleans.
+const ARRAY_VALUES_MAX: usize = 1024;
+/// Values in a section; an object in it that would exceed this is raw text. Two-letter keys with a value of nothing reach
+/// the hub's 32 KiB with 16,384.
+const SECTION_VALUES_MAX: usize = 20_000;
+
+/// Why bytes are no object that can be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// No JSON, or no object; what the parser says.
+    Json(String),
+    /// A section with more properties than are kept.
+    TooMany,
+}
+
+impl fmt::Display for ReadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(reason) => f.write_str(reason),
+            Self::TooMany => write!(f, "more than {} properties in a section", 2 * SECTION_VALUES_MAX),
+        }
+    }
+}
+
+impl core::error::Error for ReadFault {}
+
+/// Reads an object; `above` objects stand around each of its sections (0: it is a section itself).
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read(bytes: &[u8], above: usize) -> Result<Map<String, Value>, ReadFault> {
+    let fault = |error: serde_json::Error| ReadFault::Json(error.to_string());
+    let Some(lifted) = Lift::new(bytes, above + 1).run()? else {
+        return serde_json::from_slice(bytes).map_err(fault);
+    };
+    // Once lifted, a damaged document could look whole. This does not recurse.
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(fault)?;
+    serde_json::from_slice(&lifted).map_err(fault)
+}
+
+/// Writes a value as JSON, raw text as what it stands for.
+pub fn write(value: &impl Serialize) -> String {
+    lower(serde_json::to_string(value).unwrap_or_default())
+}
+
+/// As [`write()`], with line breaks.
+pub fn write_pretty(value: &Value) -> String {
+    lower(serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// Is it raw text?
+pub fn is_raw(value: &Value) -> bool {
+    raw(value).is_some()
+}
+
+/// Is it the raw text of an object? Nothing can be merged into that.
+pub(super) fn is_raw_object(value: &Value) -> bool {
+    raw(value).is_some_and(|text| text.starts_with('{'))
+}
+
+/// A number's value, also of one that is raw text, as near as a double comes.
+pub fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        raw_text => {
+            raw(raw_text).filter(|text| begins_number(text.as_bytes())).and_then(|text| text.parse().ok())
+        }
+    };
+    number.filter(|number| number.is_finite())
+}
+
+fn raw(value: &Value) -> Option<&str> {
+    value.as_str()?.strip_prefix(ESCAPE)?.strip_prefix('r')
+}
+
+fn begins_number(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|byte| matches!(byte, b'-' | b'0'..=b'9'))
+}
+
+/// One pass over a document's bytes, which copies them only from where something is lifted.
+struct Lift<'a> {
+    bytes: &'a [u8],
+    /// Containers that are open inside a section, the section counted.
+    section: usize,
+    at: usize,
+    /// What was copied up to here.
+    copied: usize,
+    out: Vec<u8>,
+    depth: usize,
+    /// Values of the section so far.
+    values: usize,
+    /// Inside an array that is kept as a tree, up to here.
+    array_end: usize,
+}
+
+impl<'a> Lift<'a> {
+    fn new(bytes: &'a [u8], section: usize) -> Self {
+        Self { bytes, section, at: 0, copied: 0, out: Vec::new(), depth: 0, values: 0, array_end: 0 }
+    }
+
+    /// The bytes with raw text in the place of what no tree holds; `None` if there is nothing of it.
+    fn run(mut self) -> Result<Option<Vec<u8>>, ReadFault> {
+        while let Some(byte) = self.bytes.get(self.at) {
+            match byte {
+                b'"' => self.text(),
+                b'-' | b'0'..=b'9' => self.number(),
+                b'{' | b'[' => self.open(*byte),
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                b',' if self.depth == self.section => {
+                    self.values += 1;
+                    self.at += 1;
+                    if self.values > 2 * SECTION_VALUES_MAX {
+                        return Err(ReadFault::TooMany);
+                    }
+                }
+                _ => self.at += 1,
+            }
+        }
+        if self.copied == 0 {
+            return Ok(None);
+        }
+        self.copy_to(self.bytes.len());
+        Ok(Some(self.out))
+    }
+
+    fn text(&mut self) {
+        let end = text_end(self.bytes, self.at);
+        let token = self.bytes.get(self.at..end).unwrap_or_default();
+        if token.get(1..).is_some_and(|inner| inner.starts_with(ESCAPE_JSON)) {
+            self.copy_to(self.at + 1);
+            self.out.extend_from_slice(ESCAPE_JSON);
+            self.out.push(b's');
+            self.at = end;
+        } else if has_lone_surrogate(token) {
+            self.lift(end);
+        } else {
+            self.at = end;
+        }
+    }
+
+    fn number(&mut self) {
+        let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_of_number(byte)).count();
+        let token = rest.get(..length).unwrap_or_default();
+        if core::str::from_utf8(token).is_ok_and(holds) {
+            self.at += length;
+        } else {
+            self.lift(self.at + length);
+        }
+    }
+
+    fn open(&mut self, bracket: u8) {
+        let is_property = self.depth == self.section;
+        if self.depth + 1 == self.section {
+            self.values = 0;
+        }
+        let counted = is_property || bracket == b'[' && self.at >= self.array_end;
+        let (end, values) = if counted { extent(self.bytes, self.at) } else { (0, 0) };
+        let is_long_array = bracket == b'[' && values > ARRAY_VALUES_MAX;
+        let is_beyond = is_property && self.values + values > SECTION_VALUES_MAX;
+        if self.depth >= self.section + DEPTH_MAX {
+            return self.lift(extent(self.bytes, self.at).0);
+        }
+        if is_long_array || is_beyond {
+            return self.lift(end);
+        }
+        if is_property {
+            self.values += values;
+        }
+        if counted && bracket == b'[' {
+            self.array_end = end;
+        }
+        self.depth += 1;
+        self.at += 1;
+    }
+
+    fn copy_to(&mut self, end: usize) {
+        self.out.extend_from_slice(self.bytes.get(self.copied..end).unwrap_or_default());
+        self.copied = end;
+    }
+
+    /// Turns what stands here, up to `end`, into a string of its text.
+    fn lift(&mut self, end: usize) {
+        self.copy_to(self.at);
+        self.out.push(b'"');
+        self.out.extend_from_slice(ESCAPE_JSON);
+        self.out.push(b'r');
+        while self.at < end {
+            let byte = self.bytes.get(self.at).copied().unwrap_or_default();
+            let next = if byte == b'"' { text_end(self.bytes, self.at) } else { self.at + 1 };
+            // White space means nothing outside texts, and would make equal values differ.
+            if !byte.is_ascii_whitespace() {
+                for byte in self.bytes.get(self.at..next).unwrap_or_default() {
+                    if matches!(byte, b'"' | b'\\') {
+                        self.out.push(b'\\');
+                    }
+                    self.out.push(*byte);
+                }
+            }
+            self.at = next;
+        }
+        self.out.push(b'"');
+        self.copied = self.at;
+    }
+}
+
+/// Where the text ends that begins here.
+fn text_end(bytes: &[u8], begin: usize) -> usize {
+    let mut at = begin + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Where the container ends that begins here, and how many values are in it at most.
+fn extent(bytes: &[u8], begin: usize) -> (usize, usize) {
+    let (mut at, mut depth, mut values) = (begin, 0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at = text_end(bytes, at);
+                continue;
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                values += 1;
+            }
+            b',' => values += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return (at + 1, values);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    (bytes.len(), values)
+}
+
+/// Half of a character, which JSON can spell and UTF-8 cannot.
+fn has_lone_surrogate(token: &[u8]) -> bool {
+    let unit = |at: usize| {
+        let digits = token.get(at..)?.strip_prefix(b"\\u")?.get(..4)?;
+        u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(byte) = token.get(at) {
+        if *byte != b'\\' {
+            at += 1;
+            continue;
+        }
+        match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
+            (Some(0xD800..=0xDFFF), _) => return true,
+            (Some(_), _) => at += 6,
+            (None, _) => at += 2,
+        }
+    }
+    false
+}
+
+/// Does the tree hold this number as it is written, but for zeros that mean nothing?
+fn holds(token: &str) -> bool {
+    if token.len() <= 15 && !token.contains(['e', 'E']) {
+        return true;
+    }
+    if token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok() {
+        return true;
+    }
+    let near = token.parse::<f64>().ok().filter(|number| number.is_finite());
+    // By the tree's own writer: where two decimals stand as near, another one may choose the other.
+    let written = near.and_then(|near| decimal(&serde_json::to_string(&near).ok()?));
+    written.is_some() && decimal(token) == written
+}
+
+/// A number's sign, its digits without zeros at either end, and the exponent of the last of them.
+fn decimal(text: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let trimmed = digits.trim_end_matches('0');
+    let zeros = i64::try_from(digits.len() - trimmed.len()).ok()?;
+    let trimmed = trimmed.trim_start_matches('0');
+    if trimmed.is_empty() {
+        return Some((negative, String::new(), 0));
+    }
+    let exponent: i64 = exponent.parse().ok()?;
+    let exponent = exponent.checked_add(zeros)?.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    Some((negative, trimmed.to_owned(), exponent))
+}
+
+/// Turns raw text in a written document into what it stands for.
+fn lower(text: String) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        if *byte != b'"' {
+            at += 1;
+            continue;
+        }
+        let end = text_end(bytes, at);
+        if let Some(token) = text.get(at..end).filter(|token| token.as_bytes().get(1..7) == Some(ESCAPE_JSON))
+            && let Some(meant) = lowered(token)
+        {
+            out.push_str(text.get(copied..at).unwrap_or_default());
+            out.push_str(&meant);
+            copied = end;
+        }
+        at = end;
+    }
+    if copied == 0 {
+        return text;
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
+}
+
+/// What a text with the escape stands for; `None` if [`read`] made no such text.
+fn lowered(token: &str) -> Option<String> {
+    let rest = token.get(7..)?;
+    if let Some(own) = rest.strip_prefix('s') {
+        return Some(format!("\"{own}"));
+    }
+    let text: String = serde_json::from_str(token).ok()?;
+    let raw = text.strip_prefix(ESCAPE)?.strip_prefix('r')?;
+    // Whatever stands there, what is written is JSON.
+    serde_json::from_str::<IgnoredAny>(raw).ok()?;
+    Some(raw.to_owned())
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! What a report would say: the difference between the reported section that is *wanted* and the one that the hub has
+//! *acknowledged*, less what it refused, plus what is *touched* (to be sent again though it did not change).
+//!
+//! The difference is asked for several times between two changes, so it is made once and kept. Deliberately absent:
+//! when a report goes out (`sync`).
+
+use super::quarantine::{Aside, News, Quarantine, Sifted, Why};
+use super::{Patch, PropertyPath, Section};
+use crate::units::BootTime;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+
+/// See the module.
+pub(super) struct Outgoing {
+    acknowledged: Section,
+    wanted: Option<Section>,
+    touched: Vec<PropertyPath>,
+    quarantine: Quarantine,
+    /// Made on demand. Whatever changes one of the four above empties it.
+    pending: OnceCell<Sifted>,
+}
+
+impl Outgoing {
+    /// The hub has this; nothing is wanted yet.
+    pub(super) fn new(acknowledged: Section) -> Self {
+        Self {
+            acknowledged,
+            wanted: None,
+            touched: Vec::new(),
+            quarantine: Quarantine::default(),
+            pending: OnceCell::new(),
+        }
+    }
+
+    /// The reported section as the hub has it.
+    pub(super) fn acknowledged(&self) -> &Section {
+        &self.acknowledged
+    }
+
+    /// What a report would say now; `None` if nothing.
+    pub(super) fn pending(&self) -> Option<&Patch> {
+        self.sifted().map(|sifted| &sifted.patch).filter(|patch| !patch.is_empty())
+    }
+
+    /// Does something wait until the hub is no longer in doubt?
+    pub(super) fn waits(&self) -> bool {
+        self.sifted().is_some_and(|sifted| sifted.waits)
+    }
+
+    fn sifted(&self) -> Option<&Sifted> {
+        let wanted = self.wanted.as_ref()?;
+        Some(self.pending.get_or_init(|| {
+            let mut patch = self.acknowledged.diff_to(wanted);
+            patch.touch(wanted, &self.touched);
+            self.quarantine.sift(&patch)
+        }))
+    }
+
+    /// Replaces what is wanted.
+    pub(super) fn want(&mut self, wanted: Section) {
+        if self.wanted.as_ref() != Some(&wanted) {
+            self.quarantine.handle_wanted(&wanted);
+            self.wanted = Some(wanted);
+            self.pending.take();
+        }
+    }
+
+    /// Replaces what is to be sent again.
+    pub(super) fn touch(&mut self, paths: Vec<PropertyPath>) {
+        self.touched = paths;
+        self.pending.take();
+    }
+
+    /// What was to be sent again still is, unless there is newer to send.
+    pub(super) fn touch_again(&mut self, paths: Vec<PropertyPath>) {
+        if self.touched.is_empty() {
+            self.touch(paths);
+        }
+    }
+
+    /// Draws what is pending to send it, with what of it was only touched.
+    pub(super) fn take(&mut self) -> Option<(Patch, Vec<PropertyPath>)> {
+        let patch = self.pending()?.clone();
+        // During a search a part of what is touched may have to wait.
+        let sent = |path: &PropertyPath| patch.leaves().iter().any(|(leaf, _)| leaf == path);
+        let (sent, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
+        self.touch(waiting);
+        Some((patch, sent))
+    }
+
+    /// The hub told what it has. Is that news?
+    pub(super) fn handle_reported(&mut self, reported: Section) -> bool {
+        let is_news = self.acknowledged != reported;
+        self.quarantine.handle_reported(&reported);
+        self.acknowledged = reported;
+        self.pending.take();
+        is_news
+    }
+
+    /// The hub took a patch. Did that change what it has?
+    pub(super) fn handle_taken(&mut self, now: BootTime, patch: &Patch) -> bool {
+        self.quarantine.handle_taken(now, patch);
+        let mut reported = self.acknowledged.clone();
+        reported.apply(patch);
+        self.handle_reported(reported)
+    }
+
+    /// The hub refused a patch as a document. Is it set aside now?
+    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, why: Why) -> bool {
+        self.pending.take();
+        self.quarantine.handle_refused(now, patch, why)
+    }
+
+    /// What was set aside is tried again on another connection.
+    pub(super) fn handle_reconnect(&mut self) {
+        self.quarantine.handle_reconnect();
+        self.pending.take();
+    }
+
+    /// Lets be tried again what is due.
+    pub(super) fn wake(&mut self, now: BootTime) {
+        if self.quarantine.wake(now) {
+            self.pending.take();
+        }
+    }
+
+    /// When [`Self::wake`] has something to do next.
+    pub(super) fn poll_timeout(&self) -> Option<BootTime> {
+        self.quarantine.poll_timeout()
+    }
+
+    /// What is set aside.
+    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+        self.quarantine.aside()
+    }
+
+    /// The next thing to tell of what was refused.
+    pub(super) fn poll_news(&mut self) -> Option<News> {
+        self.quarantine.poll_news()
+    }
+}

@@ -1,0 +1,304 @@
+//! Properties that the hub refuses, the search for them, and when they are tried again.
+//!
+//! A refusal names no property, so the refused patch is halved until a single *leaf* (a value, or a removal) is refused.
+//! It is *set aside* if the hub took another part of the same patch: then the fault is the leaf's, and everything else
+//! gets through. If nothing at all was taken the fault may as well be the hub's: it is *in doubt*, nothing is set aside,
+//! and a single leaf at a time is tried again after pauses that grow; what was not refused yet goes out without one. A
+//! leaf set aside is tried again as soon as another value is wanted there, after pauses that grow, and on every new
+//! connection. The parts that are still to be tried are *trials*; they say where to look, not what to send, so that what
+//! changes meanwhile is sent as it is now. Deliberately absent: refusals that speak of the device or the hub (`sync`).
+
+use super::{Patch, PropertyPath, Section};
+use crate::units::BootTime;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use serde_json::Value;
+
+/// What is set aside is tried again after this, then after twice as long each time …
+const RETRY_MIN: Duration = Duration::from_secs(60);
+/// … but at least so often.
+const RETRY_MAX: Duration = Duration::from_secs(60 * 60);
+/// While the hub is in doubt it is asked again after this, then after twice as long each time …
+const PROBE_MIN: Duration = Duration::from_secs(2);
+/// … but at least so often.
+const PROBE_MAX: Duration = Duration::from_secs(300);
+
+/// The hub's words on a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// Its status.
+    pub status: u16,
+    /// Its message, shortened.
+    pub message: String,
+}
+
+/// A value that the hub refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aside {
+    /// Null stands for a removal.
+    value: Value,
+    /// Since when it is set aside.
+    pub since: BootTime,
+    /// When it is tried again.
+    pub retry_at: BootTime,
+    /// The hub's last words on it.
+    pub why: Why,
+    tries: u32,
+    due: bool,
+}
+
+/// What an operator may want to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// This property alone is refused, and tried again after this.
+    SetAside(PropertyPath, Duration, Why),
+    /// It is taken after all.
+    Taken(PropertyPath),
+    /// Nothing was taken; the hub is asked again after this.
+    Doubt(Duration, Why),
+}
+
+/// What may be sent.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Sifted {
+    /// Now.
+    pub(super) patch: Patch,
+    /// Something else waits until the hub is no longer in doubt.
+    pub(super) waits: bool,
+}
+
+/// Nothing was taken since these were refused.
+#[derive(Debug)]
+struct Doubt {
+    probes: u32,
+    probe_at: BootTime,
+    due: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Quarantine {
+    aside: BTreeMap<PropertyPath, Aside>,
+    /// The last is the next.
+    trials: Vec<BTreeSet<PropertyPath>>,
+    /// The hub took something since the search began.
+    taken: bool,
+    /// Refused alone while nothing was taken; the first is tried again first.
+    suspects: VecDeque<Suspect>,
+    doubt: Option<Doubt>,
+    news: VecDeque<News>,
+}
+
+#[derive(Debug)]
+struct Suspect {
+    path: PropertyPath,
+    value: Value,
+    why: Why,
+}
+
+impl Suspect {
+    fn is(&self, (path, value): &Leaf) -> bool {
+        self.path == *path && self.value == *value
+    }
+}
+
+type Leaf = (PropertyPath, Value);
+
+impl Quarantine {
+    /// What of a patch may be sent now: nothing that is set aside, during a search only the part on trial, and in doubt
+    /// only what was not refused yet, or one leaf when it is time.
+    pub(super) fn sift(&self, patch: &Patch) -> Sifted {
+        if self.aside.is_empty() && self.trials.is_empty() && self.doubt.is_none() {
+            return Sifted { patch: patch.clone(), waits: false };
+        }
+        let is_aside = |(path, value): &Leaf| self.aside.get(path).filter(|aside| aside.value == *value);
+        let (aside, free): (Vec<Leaf>, Vec<Leaf>) =
+            patch.leaves().into_iter().partition(|leaf| is_aside(leaf).is_some());
+        let due = aside.into_iter().filter(|leaf| is_aside(leaf).is_some_and(|aside| aside.due));
+        let due: Vec<Leaf> = due.collect();
+        if let Some(doubt) = &self.doubt {
+            return self.sift_in_doubt(doubt, free);
+        }
+        for trial in self.trials.iter().rev() {
+            let on_trial = free.iter().chain(&due).filter(|(path, _)| trial.contains(path));
+            let patch = Patch::from_leaves(on_trial.cloned());
+            if !patch.is_empty() {
+                return Sifted { patch, waits: false };
+            }
+        }
+        // What was refused before must not hold up the rest.
+        Sifted { patch: Patch::from_leaves(if free.is_empty() { due } else { free }), waits: false }
+    }
+
+    fn sift_in_doubt(&self, doubt: &Doubt, free: Vec<Leaf>) -> Sifted {
+        let waits = !free.is_empty();
+        let (suspect, fresh): (Vec<Leaf>, Vec<Leaf>) =
+            free.into_iter().partition(|leaf| self.suspects.iter().any(|suspect| suspect.is(leaf)));
+        if !fresh.is_empty() {
+            return Sifted { patch: Patch::from_leaves(fresh), waits };
+        }
+        let in_turn = |next: &Suspect| suspect.iter().find(|leaf| next.is(leaf)).cloned();
+        let next = self.suspects.iter().find_map(in_turn).filter(|_| doubt.due);
+        Sifted { patch: Patch::from_leaves(next), waits }
+    }
+
+    /// The hub took a patch.
+    pub(super) fn handle_taken(&mut self, now: BootTime, patch: &Patch) {
+        let leaves = patch.leaves();
+        self.end_trial(&leaves);
+        for (path, _) in &leaves {
+            if self.aside.remove(path).is_some() {
+                self.news.push_back(News::Taken(path.clone()));
+            }
+            self.suspects.retain(|suspect| suspect.path != *path);
+        }
+        self.taken = true;
+        let suspects = core::mem::take(&mut self.suspects);
+        if self.doubt.take().is_none() {
+            suspects
+                .into_iter()
+                .for_each(|Suspect { path, value, why }| self.set_aside(now, path, value, why));
+        } else if !suspects.is_empty() {
+            // It takes reports now, which it may not have done when it refused these.
+            self.trials.push(suspects.into_iter().map(|suspect| suspect.path).collect());
+        }
+        self.conclude(now);
+    }
+
+    /// The hub refused a patch as a document. Is it set aside now?
+    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, why: Why) -> bool {
+        let begins = self.trials.is_empty() && self.suspects.is_empty();
+        let mut leaves = patch.leaves();
+        self.end_trial(&leaves);
+        if let Some(Doubt { probes, due, .. }) = self.doubt {
+            leaves.into_iter().for_each(|(path, value)| self.suspect(path, value, why.clone()));
+            if due {
+                self.begin_doubt(now, probes + 1, why);
+            }
+            return false;
+        }
+        self.taken &= !begins;
+        if leaves.len() > 1 {
+            let later = leaves.split_off(leaves.len() / 2);
+            for half in [later, leaves] {
+                self.trials.push(half.into_iter().map(|(path, _)| path).collect());
+            }
+            return false;
+        }
+        let Some((path, value)) = leaves.pop() else { return false };
+        let was_aside = self.aside.get(&path).is_some_and(|aside| aside.value == value);
+        let is_aside = self.taken || was_aside;
+        if is_aside {
+            self.set_aside(now, path, value, why);
+        } else {
+            self.suspect(path, value, why);
+        }
+        self.conclude(now);
+        is_aside
+    }
+
+    /// What is wanted changed: a leaf that is wanted otherwise now is no longer set aside.
+    pub(super) fn handle_wanted(&mut self, wanted: &Section) {
+        self.aside.retain(|path, aside| match wanted.get(path) {
+            Some(present) => *present == aside.value,
+            None => aside.value.is_null(),
+        });
+    }
+
+    /// The hub told what it has: what it has already is not set aside.
+    pub(super) fn handle_reported(&mut self, reported: &Section) {
+        self.aside.retain(|path, aside| match reported.get(path) {
+            Some(present) => *present != aside.value,
+            None => !aside.value.is_null(),
+        });
+    }
+
+    /// Another connection may lead to another mind: everything is tried again, once.
+    pub(super) fn handle_reconnect(&mut self) {
+        self.trials.clear();
+        self.suspects.clear();
+        self.doubt = None;
+        self.taken = false;
+        self.aside.values_mut().for_each(|aside| aside.due = true);
+    }
+
+    /// Lets be tried again what is due. Is there anything?
+    pub(super) fn wake(&mut self, now: BootTime) -> bool {
+        let flags = self.aside.values_mut().map(|aside| (&mut aside.due, aside.retry_at));
+        let doubt = self.doubt.as_mut().map(|doubt| (&mut doubt.due, doubt.probe_at));
+        let mut woken = false;
+        for (due, at) in flags.chain(doubt) {
+            woken |= !*due && at <= now;
+            *due |= at <= now;
+        }
+        woken
+    }
+
+    /// When [`Self::wake`] has something to do next.
+    pub(super) fn poll_timeout(&self) -> Option<BootTime> {
+        let aside = self.aside.values().filter(|aside| !aside.due).map(|aside| aside.retry_at);
+        let doubt = self.doubt.iter().filter(|doubt| !doubt.due).map(|doubt| doubt.probe_at);
+        aside.chain(doubt).min()
+    }
+
+    /// What is set aside.
+    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+        self.aside.iter()
+    }
+
+    /// The next thing to tell.
+    pub(super) fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    fn set_aside(&mut self, now: BootTime, path: PropertyPath, value: Value, why: Why) {
+        let before = self.aside.get(&path).filter(|aside| aside.value == value);
+        let (since, tries) = before.map_or((now, 0), |before| (before.since, before.tries + 1));
+        let pause = grown(RETRY_MIN, tries, RETRY_MAX);
+        self.news.push_back(News::SetAside(path.clone(), pause, why.clone()));
+        let aside = Aside { value, since, retry_at: now + pause, why, tries, due: false };
+        self.aside.insert(path, aside);
+    }
+
+    fn suspect(&mut self, path: PropertyPath, value: Value, why: Why) {
+        self.suspects.retain(|suspect| suspect.path != path);
+        self.suspects.push_back(Suspect { path, value, why });
+    }
+
+    /// Ends a search that has nothing left to try.
+    fn conclude(&mut self, now: BootTime) {
+        if !self.trials.is_empty() {
+            return;
+        }
+        if let Some(suspect) = self.suspects.back().filter(|_| !self.taken) {
+            self.begin_doubt(now, 0, suspect.why.clone());
+        }
+        self.taken = false;
+    }
+
+    fn begin_doubt(&mut self, now: BootTime, probes: u32, why: Why) {
+        let pause = grown(PROBE_MIN, probes, PROBE_MAX);
+        self.doubt = Some(Doubt { probes, probe_at: now + pause, due: false });
+        self.news.push_back(News::Doubt(pause, why));
+    }
+
+    /// The trials that these leaves were, or that have nothing left to say.
+    fn end_trial(&mut self, leaves: &[Leaf]) {
+        while let Some(trial) = self.trials.pop() {
+            if leaves.iter().any(|(path, _)| trial.contains(path)) {
+                return;
+            }
+        }
+    }
+}
+
+/// A pause that was doubled so many times.
+fn grown(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(most)
+}
+
+#[cfg(test)]
+#[path = "quarantine_tests.rs"]
+mod tests;
