@@ -40,4 +40,4 @@ pub mod hub;
 pub mod sensors;
 pub mod service;
 pub mod store;
-pub use twind_core::{control, engine, report, text, twin, units};
+pub use twind_core::{control, engine, ports, report, text, twin, units};

@@ -11,14 +11,12 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
-use twind::board::Pins;
 use twind::config::{self, Environment, Settings};
 use twind::control::{Actuation, PinFault, Reading, SensorId};
-use twind::engine::{Carry, Engine};
+use twind::engine::{Core, Input, Start};
 use twind::hub::dial::{Dialer, renewal};
-use twind::service::{Outbox, pump};
-use twind::store::{Store, StoreFault};
-use twind::twin::{HubEvent, HubRequest, Section, TwinRecord, Version};
+use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord, Version};
 use twind::units::BootTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -57,10 +55,6 @@ struct Disk {
 impl Store for Disk {
     fn offer(&mut self, record: TwinRecord) {
         self.saved = Some(record.sequence);
-    }
-
-    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>> {
-        self.saved.take().map(Ok)
     }
 }
 
@@ -149,15 +143,26 @@ cooling = "fan"
 fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
     let start = BootTime::from_boot(Duration::from_secs(100));
     let mut now = start;
-    let mut engine = Engine::new(now, settings.engine.clone(), None, Carry::default());
+    let begin = Start {
+        spec: settings.engine.clone(),
+        record: None,
+        machine: Machine::default(),
+        found: Vec::new(),
+        handed_over: false,
+        step_interval_max: Duration::MAX,
+    };
     let (mut disk, mut hub, mut dialer) = (Disk::default(), Hub::new(), Dialer::new(1));
+    let mut line = Line(Vec::new());
+    let ports =
+        &mut Ports { pins: &mut Board, store: &mut disk, outbox: &mut line, notices: &mut Vec::new() };
+    let mut core = Core::start(now, begin, ports);
     let mut answers: VecDeque<(BootTime, HubEvent)> = VecDeque::new();
     let period = settings.sensors[0].period;
     let (mut next_reading, mut readings) = (now, 0u32);
     let (mut up_at, mut renew_at) = (Some(now + CONNECTING), None);
     let mut before = None;
     loop {
-        let mut due = vec![engine.poll_timeout(now).0, next_reading];
+        let mut due = vec![core.deadline().at, next_reading];
         due.extend(answers.front().map(|(at, _)| *at));
         due.extend(up_at);
         due.extend(renew_at);
@@ -173,33 +178,40 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
                 pieces: hub.cost.pieces - before.pieces,
             };
         }
-        if up_at.is_some_and(|at| at <= now) {
+        let input = if up_at.is_some_and(|at| at <= now) {
             // A planned session is told at once: nothing was spread before it.
             assert_eq!(dialer.handle_connected(now), now);
             up_at = None;
             renew_at = token_lifetime.map(|lifetime| renewal(now, lifetime));
-            engine.handle_hub(now, HubEvent::Up);
+            Input::Hub(HubEvent::Up)
         } else if renew_at.is_some_and(|at| at <= now) {
             renew_at = None;
             answers.clear();
-            engine.handle_hub(now, HubEvent::Down);
             dialer.handle_planned(now);
             up_at = Some(dialer.next_attempt() + CONNECTING);
+            Input::Hub(HubEvent::Down)
         } else if answers.front().is_some_and(|(at, _)| *at <= now) {
             let (_, answer) = answers.pop_front().unwrap();
-            engine.handle_hub(now, answer);
+            Input::Hub(answer)
         } else if next_reading <= now {
             // A little noise, within every dead-band.
             let noise = f64::from(readings * 7 % 5) * 0.05;
-            let value = Ok(23.0 + noise);
-            engine.handle_reading(now, Reading { sensor: SensorId(0), at: now, value });
+            let reading = Reading { sensor: SensorId(0), at: now, value: Ok(23.0 + noise) };
             readings += 1;
             next_reading = next_reading + period;
+            Input::Reading { reading, found: None }
         } else {
-            engine.handle_timeout(now);
-        }
+            Input::Timeout
+        };
         let mut line = Line(Vec::new());
-        pump(&mut engine, now, &mut disk, &mut Board, &mut line, &mut Vec::new());
+        let mut notices = Vec::new();
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let ports =
+                &mut Ports { pins: &mut Board, store: &mut disk, outbox: &mut line, notices: &mut notices };
+            core.handle(now, input, ports);
+            next = disk.saved.take().map(|sequence| Input::Saved(Ok(sequence)));
+        }
         answers.extend(line.0.into_iter().map(|request| (now + LATENCY, hub.answer(request))));
     }
 }

@@ -16,7 +16,8 @@ mod wires;
 
 pub use tach::{Speed, Tachs};
 
-use crate::control::{Actuation, OutputId, PinFault};
+use crate::control::{OutputId, PinFault};
+use crate::ports::Pins;
 use crate::units::Permille;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -25,14 +26,8 @@ use tach::Turns;
 /// Where the kernel shows its devices.
 const SYSFS: &str = "/sys";
 
-/// Whatever can be driven.
-pub trait Pins {
-    /// Drives one output.
-    ///
-    /// # Errors
-    /// What the board could not do; the output's state is then unknown.
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
-
+/// Pins that can also be looked at, and go from one board to the next.
+pub trait Board: Pins {
     /// Takes an output over as it is, without a change on its wire, and says which drive it has; `None` if nobody knows.
     ///
     /// # Errors
@@ -68,7 +63,7 @@ pub struct Driver {
     pub about: &'static str,
     /// What its outputs are wired to.
     pub wiring: Wiring,
-    open: fn(&BoardSettings) -> Result<Box<dyn Pins>, PinFault>,
+    open: fn(&BoardSettings) -> Result<Box<dyn Board>, PinFault>,
     look: fn(&BoardSettings) -> Result<Vec<Looked>, PinFault>,
     turns: fn(&BoardSettings, &PinSettings, &TachSettings) -> Box<dyn Turns>,
 }
@@ -102,7 +97,7 @@ impl Eq for Driver {}
 ///
 /// # Errors
 /// What is missing or not permitted.
-pub fn open(settings: &BoardSettings) -> Result<Box<dyn Pins>, PinFault> {
+pub fn open(settings: &BoardSettings) -> Result<Box<dyn Board>, PinFault> {
     (settings.driver.open)(settings)
 }
 

@@ -6,8 +6,9 @@
 //! folder stands for pins, which forget, too.
 
 use super::tach::File;
-use super::{Driver, Looked, PinSettings, Pins, Wiring};
+use super::{Board, Driver, Looked, PinSettings, Wiring};
 use crate::control::{Actuation, OutputId, PinFault};
+use crate::ports::Pins;
 use crate::units::Permille;
 use serde_json::json;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -104,7 +105,9 @@ impl Pins for Simulated {
         }
         Ok(())
     }
+}
 
+impl Board for Simulated {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
         let Some(output) = self.outputs.get_mut(output.0) else { return Ok(None) };
         let text = fs::read_to_string(self.folder.join(&output.name)).unwrap_or_default();

@@ -9,8 +9,9 @@
 
 use super::soft_pwm::SoftPwm;
 use super::sysfs_pwm::{Channel, PATIENCE};
-use super::{Held, Line, Looked, PinSettings, Pins};
+use super::{Board, Held, Line, Looked, PinSettings};
 use crate::control::{Actuation, OutputId, PinFault};
+use crate::ports::Pins;
 use crate::units::Permille;
 use core::time::Duration;
 
@@ -115,7 +116,9 @@ impl Pins for Wired {
         }
         driven
     }
+}
 
+impl Board for Wired {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
         let (bench, output) = self.output(output)?;
         let (wire, present) = open(bench, &output.settings, Take::AsItIs)?;

@@ -7,7 +7,7 @@ use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;
 use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
-use crate::engine::EngineSpec;
+use crate::engine::CoreSpec;
 use crate::sensors::{self, Look};
 use crate::service::SystemClock;
 use humantime::format_duration;
@@ -118,7 +118,7 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
 
 /// What the back end can do with it.
 fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
-    let EngineSpec { outputs, properties, climate, .. } = &settings.engine;
+    let CoreSpec { outputs, properties, climate, .. } = &settings.engine;
     let fan_on = &properties.fan_on;
     let is_fan = (Meaning { properties, outputs, climate: climate.as_ref() }).fans().contains(&id);
     match output.property.as_ref().filter(|property| *property != fan_on) {

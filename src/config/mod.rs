@@ -34,7 +34,7 @@ pub use twin::default_socket;
 
 use crate::board::BoardSettings;
 use crate::control::{ClimateSpec, OutputId, OutputSpec, SensorSpec};
-use crate::engine::EngineSpec;
+use crate::engine::CoreSpec;
 use crate::hub::{HubSettings, Source};
 use crate::sensors::SensorSettings;
 use crate::twin::SyncPolicy;
@@ -61,7 +61,7 @@ const ASSIGNMENT: &str = "assignment";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// For the core.
-    pub engine: EngineSpec,
+    pub engine: CoreSpec,
     /// For the session.
     pub hub: HubSettings,
     /// For the board.
@@ -353,7 +353,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
         sensors.into_iter().map(|sensor| (sensor.spec, sensor.settings)).unzip();
     Some(Settings {
-        engine: EngineSpec {
+        engine: CoreSpec {
             outputs: specs,
             sensors: sensor_specs,
             climate,

@@ -2,7 +2,7 @@
 
 use super::Daemon;
 use super::local::{Ask, Query, Section, refusal};
-use crate::engine::CHANGES_MAX;
+use crate::engine::{CHANGES_MAX, Input};
 use crate::hub::{LinkState, LinkStatus};
 use crate::report::status::twin;
 use crate::twin::Author;
@@ -16,7 +16,7 @@ impl Daemon {
         let reply = match query.ask {
             Ask::Status { changes } => Ok(json!({ "status": self.whole_status(now, changes) })),
             Ask::Twin { section } => {
-                let sync = self.engine.sync();
+                let sync = self.core.sync();
                 let mut twin = twin(sync.desired(), sync.desired_version(), sync.acknowledged());
                 let shown = match section {
                     None => twin,
@@ -27,10 +27,14 @@ impl Daemon {
             }
             Ask::Override { output, order } => {
                 let author = Author::User(query.uid);
-                let outcome = self.engine.handle_override(now, &output, order, author);
-                let held = || self.engine.held_override(now, &output);
-                let taken = |()| held().map_or_else(|| json!({}), |held| json!({ "held": held }));
-                outcome.map(taken).map_err(|fault| refusal(&output, &fault))
+                match self.core.order(&output, order, author) {
+                    Ok(order) => {
+                        self.handle(Input::Override(order));
+                        let held = self.core.held_override(now, &output);
+                        Ok(held.map_or_else(|| json!({}), |held| json!({ "held": held })))
+                    }
+                    Err(fault) => Err(refusal(&output, &fault)),
+                }
             }
         };
         // A client that left needs no answer.
@@ -39,8 +43,8 @@ impl Daemon {
 
     /// The core's status and what only the shell knows.
     fn whole_status(&self, now: BootTime, changes: usize) -> Value {
-        let mut status = self.engine.status(now, changes.min(CHANGES_MAX));
-        let link = link(now, &self.link_state, &self.link.status(), self.engine.offline_since());
+        let mut status = self.core.status(now, changes.min(CHANGES_MAX));
+        let link = link(now, &self.link_state, &self.link.status(), self.core.offline_since());
         if let Some(fields) = status.as_object_mut() {
             fields.insert("identity".into(), json!(self.settings.engine.identity));
             fields.insert("link".into(), link);

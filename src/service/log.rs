@@ -3,10 +3,11 @@
 //!
 //! Nothing here waits for a reader of the log but the end, and that not for long (`relay`).
 
+use super::Fatal;
 use super::relay::{self, Queue, Relay};
-use super::{Fatal, Notices};
 use crate::control::climate::Regime;
-use crate::engine::Notice;
+use crate::ports::Notices;
+use crate::report::Notice;
 use crate::twin::SyncNotice;
 use core::time::Duration;
 use std::io;
@@ -77,7 +78,7 @@ impl Log {
     }
 }
 
-/// The engine's notices, on their way into the log.
+/// The core's notices, on their way into the log.
 pub(super) struct ToLog;
 
 impl Notices for ToLog {
@@ -92,7 +93,7 @@ fn default_filter() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
 
-/// Writes one of the engine's notices at the level it deserves: ERROR when a person must act, WARN when something
+/// Writes one of the core's notices at the level it deserves: ERROR when a person must act, WARN when something
 /// is degraded and handled, INFO when a state changed.
 fn notice(notice: &Notice) {
     let text = notice.to_string();
@@ -101,6 +102,7 @@ fn notice(notice: &Notice) {
         Notice::TachFault { output, .. } => error!(output = output.as_str(), "{text}"),
         Notice::TachMended { output } => info!(output = output.as_str(), "{text}"),
         Notice::StoreFault { .. } => error!("{text}"),
+        Notice::Followed { version } => info!(desired_version = version.0, "{text}"),
         Notice::Refused { property, .. } => warn!(property = property.as_str(), "{text}"),
         Notice::ReportCut(_) => warn!("{text}"),
         Notice::Sync(SyncNotice::Synced { .. } | SyncNotice::ReportTaken { .. }) => info!("{text}"),

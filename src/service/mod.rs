@@ -1,7 +1,7 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
 //! One thread owns the state, and nothing that can wait for somebody else runs on it. Slow things (sensors, fsync, the
-//! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the engine and pumps. Clients of the
+//! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the core, which does all that follows before it returns. Clients of the
 //! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
 mod alarm;
@@ -14,7 +14,6 @@ pub mod last_resort;
 mod local;
 mod log;
 mod notify;
-mod pump;
 mod reading;
 mod readings;
 mod relay;
@@ -26,16 +25,16 @@ pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
 pub use local::{INTERFACE, remark as socket_remark, varlink};
 pub use log::{Log, start as start_log};
-pub use pump::{Notices, Outbox, pump};
 
-use crate::board::{self, BoardSettings, Pins, Tachs};
+use crate::board::{self, Board, BoardSettings, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::{OutputSpec, PinFault};
-use crate::engine::{Carry, Engine};
+use crate::engine::{Core, Input, Reload, Start};
 use crate::hub::{Link, LinkEvent, LinkState};
+use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
-use crate::twin::{HubEvent, HubRequest, Version};
+use crate::twin::{HubRequest, Version};
 use crate::units::UnixSeconds;
 use alarm::Alarm;
 use core::fmt;
@@ -119,11 +118,10 @@ enum Fact {
     /// A configuration was read.
     Read(Option<Fresh>),
     Link(LinkEvent),
-    Reading,
+    /// A reading, a speed or an outcome of the disk lies ready.
+    Ready,
     /// Somebody asks at the local socket.
     Local(Query),
-    /// The disk has an outcome, which the pump draws.
-    Saved,
     Due,
 }
 
@@ -133,11 +131,11 @@ struct Daemon {
     settings: Settings,
     reading: Reading<Fresh>,
     clock: SystemClock,
-    engine: Engine,
+    core: Core,
     last_resort: LastResort,
     store: FileStore,
     saved: Arc<tokio::sync::Notify>,
-    board: Box<dyn Pins>,
+    board: Box<dyn Board>,
     pollers: Pollers,
     readings: Readings,
     /// Counts while it is there.
@@ -169,19 +167,21 @@ impl Daemon {
         let now = clock.boot();
         let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));
         let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
-        let mut carry = Carry::at_start(clock.machine());
         let handed_over = handover::take(environment);
-        if handed_over {
-            carry.hand_over();
-        }
         last_resort.take_over(&settings, !handed_over, now);
-        take_over(board.as_mut(), &settings, &mut carry, |spec| handed_over || keeps(spec));
-        let mut engine = Engine::new(now, settings.engine.clone(), record, carry);
-        engine.set_step_interval_max(step_interval_max());
-        engine.handle_timeout(now);
-        pump(&mut engine, now, &mut store, board.as_mut(), &mut Unconnected, &mut ToLog);
+        let start = Start {
+            spec: settings.engine.clone(),
+            record,
+            machine: clock.machine(),
+            found: take_over(board.as_mut(), &settings, |spec| handed_over || keeps(spec)),
+            handed_over,
+            step_interval_max: step_interval_max(),
+        };
+        let pins = board.as_mut();
+        let mut ports = Ports { pins, store: &mut store, outbox: &mut Unconnected, notices: &mut ToLog };
+        let mut core = Core::start(now, start, &mut ports);
         if let Some(fault) = opening.fault {
-            engine.handle_saved(now, Err(fault.to_string()));
+            core.handle(now, Input::Saved(Err(fault.to_string())), &mut ports);
         }
         let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
         let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
@@ -206,7 +206,7 @@ impl Daemon {
         }
         let mut notify = Notify::default();
         notify.ready();
-        notify.feed(engine.steps());
+        notify.feed(core.steps());
         let (path, environment) = (path.to_owned(), environment.clone());
         let link_state = LinkState::Connecting;
         Ok(Self {
@@ -215,7 +215,7 @@ impl Daemon {
             settings,
             reading: Reading::none(),
             clock,
-            engine,
+            core,
             last_resort,
             store,
             saved,
@@ -232,84 +232,80 @@ impl Daemon {
         })
     }
 
-    /// The loop: the next fact or the next deadline, one `handle_…`, one pump.
+    /// The loop: the next fact or the next deadline, and what follows from it.
     async fn serve(&mut self, asks: &mut Asks) {
         loop {
-            self.pump();
-            let now = self.clock.boot();
-            let (deadline, _) = self.engine.poll_timeout(now);
+            self.notify.feed(self.core.steps());
+            self.notify.status(status(&self.core, &self.link_state));
+            let deadline = self.core.deadline().at;
             let fact = tokio::select! {
                 ask = asks.next() => Fact::Ask(ask),
                 fresh = self.reading.end() => Fact::Read(fresh),
                 event = self.link.next() => Fact::Link(event),
-                Some(()) = self.readings.news() => Fact::Reading,
-                Some(()) = self.speeds.news() => Fact::Reading,
+                Some(()) = self.readings.news() => Fact::Ready,
+                Some(()) = self.speeds.news() => Fact::Ready,
                 query = self.local.next() => Fact::Local(query),
-                () = self.saved.notified() => Fact::Saved,
-                () = self.alarm.until(deadline, deadline.since(now)) => Fact::Due,
+                () = self.saved.notified() => Fact::Ready,
+                () = self.alarm.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
             };
             // First of all, because nothing may be decided by an older reading than lies ready.
             self.take_readings();
-            self.take_openings();
+            self.take_outcomes();
             match fact {
                 Fact::Ask(Ask::Stop) => return,
                 Fact::Ask(Ask::Reload) => self.read_again(),
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
-                Fact::Due => self.engine.handle_timeout(self.clock.boot()),
-                Fact::Reading | Fact::Saved => {}
+                Fact::Due => self.handle(Input::Timeout),
+                Fact::Ready => {}
             }
         }
     }
 
+    /// Hands one fact to the core, which drives, keeps and tells whatever follows from it.
+    fn handle(&mut self, input: Input) {
+        let pins = self.board.as_mut();
+        let mut ports = Ports { pins, store: &mut self.store, outbox: &mut self.link, notices: &mut ToLog };
+        self.core.handle(self.clock.boot(), input, &mut ports);
+    }
+
     fn take_readings(&mut self) {
         for (reading, found) in self.readings.take() {
-            self.engine.handle_found(reading.sensor, found);
-            self.engine.handle_reading(self.clock.boot(), reading);
+            self.handle(Input::Reading { reading, found });
         }
         for speed in self.speeds.take() {
-            self.engine.handle_speed(self.clock.boot(), speed.output, speed.rpm);
+            self.handle(Input::Speed { output: speed.output, rpm: speed.rpm });
         }
     }
 
     fn handle_link(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Hub(event) => {
-                self.engine.handle_hub(self.clock.boot(), event);
-            }
-            LinkEvent::Dated(dated) => self.engine.handle_dated(dated),
+            LinkEvent::Hub(event) => self.handle(Input::Hub(event)),
+            LinkEvent::Dated(dated) => self.handle(Input::Wall(dated)),
             LinkEvent::State(state) => self.link_state = state,
         }
-    }
-
-    fn pump(&mut self) {
-        let now = self.clock.boot();
-        pump(&mut self.engine, now, &mut self.store, self.board.as_mut(), &mut self.link, &mut ToLog);
-        self.notify.feed(self.engine.steps());
-        self.notify.status(status(&self.engine, &self.link_state));
     }
 
     /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
     async fn end(mut self) {
         let hands_over = handover::is_due(&self.environment);
         let outputs = if hands_over {
-            self.engine.handle_handover(self.clock.boot());
+            self.handle(Input::HandOver);
             "outputs stay as they are for the daemon that comes next"
         } else {
-            self.engine.handle_stop(self.clock.boot());
+            self.handle(Input::Stop);
             "outputs go to their stop rows"
         };
         info!("asked to stop: {outputs}");
         self.notify.stopping(outputs);
-        self.pump();
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
             warn!("the twin's copy could not be kept at the end: {fault}");
         }
         // What is to be taken over, or could not be driven, is told to whoever comes.
-        if !hands_over && !self.engine.has_pin_faults() {
+        if !hands_over && !self.core.has_pin_faults() {
             self.last_resort.leave();
         }
         info!("stopped");
@@ -347,15 +343,9 @@ impl Daemon {
             // A new output may be on a line that was a tach's.
             self.tachs = None;
         }
-        // What the readings of just now asked for is done before the engine goes that asked for it.
-        self.pump();
         let now = self.clock.boot();
         self.last_resort.keep(&fresh, &[Driven::by(&self.settings)]);
         let stuck = self.release_outputs(now, &fresh);
-        let mut carry = self.engine.carry();
-        carry.keep_outputs(|name| same_pin(name, &self.settings, &fresh));
-        carry
-            .keep_speeds(|name| fresh.board.outputs.iter().any(|pin| pin.name == name && pin.tach.is_some()));
         if let Some(mut board) = board {
             if fresh.board.driver == self.settings.board.driver {
                 board.adopt(self.board.release());
@@ -363,12 +353,18 @@ impl Daemon {
             self.board = board;
         }
         let is_new = |spec: &OutputSpec| !same_pin(&spec.name, &self.settings, &fresh);
-        take_over(self.board.as_mut(), &fresh, &mut carry, |spec| keeps(spec) && is_new(spec));
-        let was_online = self.engine.sync().is_online();
-        self.engine = Engine::new(now, fresh.engine.clone(), Some(self.engine.record()), carry);
-        self.engine.set_step_interval_max(step_interval_max());
-        self.engine.handle_timeout(now);
-        self.pump();
+        let found = take_over(self.board.as_mut(), &fresh, |spec| keeps(spec) && is_new(spec));
+        let outputs = || fresh.board.outputs.iter();
+        let same_wire = outputs().filter(|pin| same_pin(&pin.name, &self.settings, &fresh));
+        let measured = outputs().filter(|pin| pin.tach.is_some());
+        let reload = Reload {
+            spec: fresh.engine.clone(),
+            same_wire: same_wire.map(|pin| pin.name.clone()).collect(),
+            measured: measured.map(|pin| pin.name.clone()).collect(),
+            found,
+            same_hub: fresh.hub == self.settings.hub,
+        };
+        self.handle(Input::Reload(Box::new(reload)));
         // Who is in a read is waited for by its successor, not here.
         core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
@@ -376,14 +372,11 @@ impl Daemon {
             self.restart_tachs(&fresh.board);
         }
         if fresh.hub != self.settings.hub {
-            self.clock = SystemClock::after(self.engine.known_time());
+            self.clock = SystemClock::after(self.core.known_time());
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
             // Beside the loop: the outputs do not wait for a farewell.
             tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));
             self.link_state = LinkState::Connecting;
-        } else if was_online {
-            // The connection goes on, but the new engine does not know of it yet.
-            self.engine.handle_hub(now, HubEvent::Up);
         }
         self.last_resort.settle(&self.settings, &fresh, &stuck);
         self.local.reopen(sockets(&fresh));
@@ -441,9 +434,9 @@ fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-fn status(engine: &Engine, link: &LinkState) -> String {
-    let version = engine.sync().desired_version();
-    let climate = engine.climate().map_or("none", |climate| climate.regime().name());
+fn status(core: &Core, link: &LinkState) -> String {
+    let version = core.sync().desired_version();
+    let climate = core.climate().map_or("none", |climate| climate.regime().name());
     let hub = match link {
         LinkState::Connecting => "connecting",
         LinkState::Connected => "connected",

@@ -3,12 +3,11 @@
 //! Deliberately absent: what is told of it to whoever comes after a crash (`last_resort`).
 
 use super::Daemon;
-use crate::board::Pins;
+use crate::board::Board;
 use crate::config::Settings;
 use crate::control::outputs::last_row;
 use crate::control::{Actuation, OutputId, OutputSpec, RowDrive};
-use crate::engine::Carry;
-use crate::units::BootTime;
+use crate::units::{BootTime, Permille};
 use tracing::{error, warn};
 
 impl Daemon {
@@ -23,7 +22,12 @@ impl Daemon {
             if let Some((drive, cause)) = last_row(spec, false) {
                 let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
                 if let Err(fault) = self.board.drive(&actuation) {
-                    error!(output = spec.name.as_str(), "cannot be released: {}", fault.reason);
+                    error!(
+                        output = spec.name.as_str(),
+                        "output {} is no longer in the configuration and cannot be driven to its stop row: {}; it may still be driven",
+                        spec.name,
+                        fault.reason
+                    );
                     stuck.push(spec.name.clone());
                 }
             }
@@ -37,23 +41,27 @@ pub(super) fn keeps(spec: &OutputSpec) -> bool {
     spec.when.start == RowDrive::Keep
 }
 
-/// Outputs that are to stay as they are for now are held, and known, as they are found.
+/// Outputs that are to stay as they are for now are held as they are found. Returns what each of them does.
 pub(super) fn take_over(
-    board: &mut dyn Pins,
+    board: &mut dyn Board,
     settings: &Settings,
-    carry: &mut Carry,
     is_wanted: impl Fn(&OutputSpec) -> bool,
-) {
+) -> Vec<(OutputId, Permille)> {
+    let mut found = Vec::new();
     for (index, spec) in settings.engine.outputs.iter().enumerate() {
         if !is_wanted(spec) {
             continue;
         }
-        match board.take_over(OutputId(index)) {
-            Ok(Some(drive)) => carry.find_output(&spec.name, drive),
-            Ok(None) => {}
-            Err(fault) => warn!(output = spec.name.as_str(), "cannot be looked at: {}", fault.reason),
+        let output = OutputId(index);
+        match board.take_over(output) {
+            Ok(drive) => found.extend(drive.map(|drive| (output, drive))),
+            Err(fault) => warn!(
+                output = spec.name.as_str(),
+                "it is not known how output {} is driven now: {}", spec.name, fault.reason
+            ),
         }
     }
+    found
 }
 
 /// Is the output on the same wire of the same board in both?

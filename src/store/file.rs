@@ -9,7 +9,8 @@
 
 use super::directory::{self, Generation, Loaded};
 use super::lock::{self, Claim, Lock};
-use super::{Store, StoreFault, format, write};
+use super::{StoreFault, format, write};
+use crate::ports::Store;
 use crate::twin::TwinRecord;
 use core::fmt;
 use core::time::Duration;
@@ -117,6 +118,11 @@ impl FileStore {
         self.shared.state().opening.take()
     }
 
+    /// The outcome of a write that ended since the last call: the sequence number that is now durable.
+    pub fn poll_saved(&mut self) -> Option<Outcome> {
+        self.shared.state().outcomes.pop_front()
+    }
+
     /// Ends the store once the record that waits is written, but waits for that no longer than `patience`: a write
     /// that is stuck is left to itself and to the lock it holds.
     ///
@@ -144,10 +150,6 @@ impl Store for FileStore {
     fn offer(&mut self, record: TwinRecord) {
         self.shared.state().waiting = Some(record);
         self.shared.changed.notify_all();
-    }
-
-    fn poll_saved(&mut self) -> Option<Outcome> {
-        self.shared.state().outcomes.pop_front()
     }
 }
 

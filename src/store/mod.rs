@@ -21,7 +21,6 @@ pub use format::Damage;
 pub use lock::{Claim, Holder, Lock, claim, look};
 pub use process::{Life, Process};
 
-use crate::twin::TwinRecord;
 use core::fmt;
 use std::io;
 use std::path::Path;
@@ -29,14 +28,6 @@ use std::path::Path;
 /// Who owns this state directory now?
 pub fn holder(dir: &Path) -> Holder {
     look(&lock::path(dir))
-}
-
-/// Keeps the latest record.
-pub trait Store {
-    /// Hands over a record to be kept; a newer one replaces one that is still waiting. Returns at once.
-    fn offer(&mut self, record: TwinRecord);
-    /// The outcome of a write that ended since the last call: the sequence number that is now durable.
-    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>>;
 }
 
 /// A record could not be kept.

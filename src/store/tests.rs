@@ -1,6 +1,7 @@
 //! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
 
-use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, Store, StoreFault, holder, read};
+use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, StoreFault, holder, read};
+use crate::ports::Store as _;
 use crate::twin::TwinRecord;
 use core::time::Duration;
 use std::fs;

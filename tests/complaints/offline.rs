@@ -163,15 +163,15 @@ fn c24_a_month_offline_keeps_no_backlog_and_one_report_tells_what_is_so_now() {
     rig.degrees = |second| 20.0 + (second / 600 % 81) as f64 / 10.0;
     rig.cut();
     rig.pass_in_strides(days(1));
-    let size = |rig: &Rig| (format!("{:?}", rig.engine.carry()).len(), rig.engine.record().encode().len());
+    let size = |rig: &Rig| (format!("{:?}", rig.core).len(), rig.core.record().encode().len());
     let (after_a_day, writes) = (size(&rig), rig.disk_writes());
     rig.notices.clear();
     rig.pass_in_strides(days(29));
-    let (carry, record) = size(&rig);
+    let (core, record) = size(&rig);
     // The time at which a record is made has a few digits more.
     assert!(
-        carry <= after_a_day.0 + 64 && record <= after_a_day.1 + 4,
-        "{carry}, {record} after {after_a_day:?}"
+        core <= after_a_day.0 + 64 && record <= after_a_day.1 + 4,
+        "{core}, {record} after {after_a_day:?}"
     );
     assert_eq!(rig.disk_writes(), writes, "nothing happened that is worth the flash");
     let reports = rig.reports.len();

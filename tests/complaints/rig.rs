@@ -1,5 +1,4 @@
-//! A gateway, its hub and its disk in virtual time: the real `Engine` and the real pump, against the stand-in's own
-//! twin.
+//! A gateway, its hub and its disk in virtual time: the real `Core` against the stand-in's own twin.
 //!
 //! Nothing here is drawn at random: a test says when the line is cut, what the hub makes of a request, and in which
 //! order messages arrive. Between two of its acts everything that follows is done at once ([`Rig::settle`]), unless
@@ -10,16 +9,15 @@ use crate::message::{read_notification, read_twin};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use twind::board::Pins;
 use twind::control::{
     Actuation, ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PinFault, PropertyMap,
     Reading, SensorId, SensorSpec, When,
 };
-use twind::engine::{Carry, Engine, EngineSpec, Notice};
+use twind::engine::{Core, CoreSpec, Input, Start};
+use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::report::Notice;
 use twind::report::{ReportSpec, ReportStyle};
-use twind::service::{Outbox, pump};
-use twind::store::{Store, StoreFault};
-use twind::twin::{HubEvent, HubRequest, PropertyPath, SyncPolicy, TwinRecord};
+use twind::twin::{HubEvent, HubRequest, Machine, PropertyPath, SyncPolicy, TwinRecord};
 use twind::units::{BootTime, Celsius, Permille, TemperatureUnit};
 use twinhub::twin::{Rules, Twin};
 
@@ -56,7 +54,7 @@ type Judge = Box<dyn FnMut(&HubRequest) -> Answer>;
 #[derive(Default)]
 struct Disk {
     bytes: Option<Vec<u8>>,
-    outcomes: VecDeque<Result<u64, StoreFault>>,
+    outcomes: VecDeque<Result<u64, String>>,
     writes: usize,
 }
 
@@ -65,10 +63,6 @@ impl Store for Disk {
         self.bytes = Some(record.encode());
         self.writes += 1;
         self.outcomes.push_back(Ok(record.sequence));
-    }
-
-    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>> {
-        self.outcomes.pop_front()
     }
 }
 
@@ -94,7 +88,7 @@ impl Outbox for Line {
 
 pub(crate) struct Rig {
     pub(crate) now: BootTime,
-    pub(crate) engine: Engine,
+    pub(crate) core: Core,
     pub(crate) twin: Twin,
     pub(crate) rules: Rules,
     /// Whether the hub can be reached: if so, a connection given up is made again at once.
@@ -118,22 +112,27 @@ impl Rig {
     /// Offline, with an empty disk.
     pub(crate) fn new() -> Self {
         let now = BootTime::from_boot(secs(20));
+        let (mut line, mut board, mut disk) = (Line::default(), Board::default(), Disk::default());
+        let mut notices = Vec::new();
+        let ports =
+            &mut Ports { pins: &mut board, store: &mut disk, outbox: &mut line, notices: &mut notices };
+        let core = Core::start(now, start(None), ports);
         let mut rig = Self {
             now,
-            engine: Engine::new(now, spec(), None, Carry::default()),
+            core,
             twin: Twin::new(NEVER),
             rules: Rules::default(),
             reachable: false,
-            notices: Vec::new(),
+            notices,
             reports: Vec::new(),
             fetches: 0,
             reconnects: 0,
             degrees: |_| 15.0,
             judge: Box::new(|_| Answer::Serve),
             up: false,
-            line: Line::default(),
-            board: Board::default(),
-            disk: Disk::default(),
+            line,
+            board,
+            disk,
         };
         rig.tick();
         rig
@@ -194,8 +193,7 @@ impl Rig {
     /// A message of the hub arrives, and nothing else happens yet.
     pub(crate) fn hear(&mut self, event: HubEvent) {
         if self.up {
-            self.engine.handle_hub(self.now, event);
-            self.pump();
+            self.handle(Input::Hub(event));
         }
     }
 
@@ -207,8 +205,7 @@ impl Rig {
     fn end_connection(&mut self) {
         if core::mem::take(&mut self.up) {
             self.line.0.clear();
-            self.engine.handle_hub(self.now, HubEvent::Down);
-            self.pump();
+            self.handle(Input::Hub(HubEvent::Down));
         }
     }
 
@@ -221,8 +218,7 @@ impl Rig {
     pub(crate) fn connect(&mut self) {
         self.reachable = true;
         self.up = true;
-        self.engine.handle_hub(self.now, HubEvent::Up);
-        self.pump();
+        self.handle(Input::Hub(HubEvent::Up));
     }
 
     /// Whether anything is under way to the hub.
@@ -279,7 +275,6 @@ impl Rig {
 
     /// Everything that follows from what happened.
     pub(crate) fn settle(&mut self) {
-        self.pump();
         while !self.line.0.is_empty() {
             if let Some(answer) = self.serve_next() {
                 self.hear(answer);
@@ -290,7 +285,7 @@ impl Rig {
     // Time.
 
     fn tick(&mut self) {
-        self.engine.handle_timeout(self.now);
+        self.handle(Input::Timeout);
         self.settle();
     }
 
@@ -300,8 +295,8 @@ impl Rig {
         let mut sample_at = self.now + SAMPLES;
         self.tick();
         while self.now < end {
-            let (due, what) = self.engine.poll_timeout(self.now);
-            assert!(due > self.now, "{what} lies in the past");
+            let due = self.core.deadline().at;
+            assert!(due > self.now, "{} lies in the past", self.core.deadline().why);
             self.now = due.min(sample_at).min(end);
             self.tick();
             if self.now == sample_at {
@@ -324,13 +319,24 @@ impl Rig {
     /// The sensor is read.
     pub(crate) fn sample(&mut self) {
         let value = Ok((self.degrees)(self.now.since_boot().as_secs()));
-        self.engine.handle_reading(self.now, Reading { sensor: SensorId(0), at: self.now, value });
+        let reading = Reading { sensor: SensorId(0), at: self.now, value };
+        self.handle(Input::Reading { reading, found: None });
         self.settle();
     }
 
-    fn pump(&mut self) {
-        let (board, line, notices) = (&mut self.board, &mut self.line, &mut self.notices);
-        pump(&mut self.engine, self.now, &mut self.disk, board, line, notices);
+    /// One fact, and what the disk makes of it.
+    fn handle(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let ports = &mut Ports {
+                pins: &mut self.board,
+                store: &mut self.disk,
+                outbox: &mut self.line,
+                notices: &mut self.notices,
+            };
+            self.core.handle(self.now, input, ports);
+            next = self.disk.outcomes.pop_front().map(Input::Saved);
+        }
     }
 
     // The process.
@@ -344,7 +350,14 @@ impl Rig {
         self.disk.outcomes.clear();
         self.board.0.clear();
         self.now = BootTime::from_boot(secs(20));
-        self.engine = Engine::new(self.now, spec(), self.kept(), Carry::default());
+        let start = start(self.kept());
+        let ports = &mut Ports {
+            pins: &mut self.board,
+            store: &mut self.disk,
+            outbox: &mut self.line,
+            notices: &mut self.notices,
+        };
+        self.core = Core::start(self.now, start, ports);
         self.tick();
         self.sample();
     }
@@ -379,7 +392,7 @@ impl Rig {
 
     /// The desired section as the device has it.
     pub(crate) fn copy(&self) -> Value {
-        Value::Object(self.engine.sync().desired().as_object().clone())
+        Value::Object(self.core.sync().desired().as_object().clone())
     }
 
     /// How many changes of the desired section were told since, and which.
@@ -394,7 +407,7 @@ impl Rig {
     /// Hub, memory, disk and report say the same, and nothing is left to do.
     pub(crate) fn assert_equal(&self) {
         let (desired, version) = (self.twin.desired(), self.twin.desired().version());
-        let sync = self.engine.sync();
+        let sync = self.core.sync();
         assert_eq!(self.copy(), Value::Object(desired.values().clone()), "the copy in memory");
         assert_eq!(sync.desired_version().0, version);
         let kept = self.kept().unwrap();
@@ -409,11 +422,23 @@ impl Rig {
     }
 }
 
+/// The process starts on a machine of which nothing is known.
+fn start(record: Option<TwinRecord>) -> Start {
+    Start {
+        spec: spec(),
+        record,
+        machine: Machine::default(),
+        found: Vec::new(),
+        handed_over: false,
+        step_interval_max: Duration::MAX,
+    }
+}
+
 /// A fan that follows the climate between 20 and 28 degrees, and one thermometer.
-fn spec() -> EngineSpec {
+fn spec() -> CoreSpec {
     let celsius = |degrees| Celsius::new(degrees).unwrap();
     let path = |text| PropertyPath::parse(text).unwrap();
-    EngineSpec {
+    CoreSpec {
         outputs: vec![OutputSpec {
             name: "fan".into(),
             kind: OutputKind::Pwm,

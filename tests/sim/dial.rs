@@ -6,6 +6,7 @@
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
 use core::time::Duration;
+use twind::engine::Input;
 use twind::twin::{ClockSanity, Dated, HubEvent, TwinRecord};
 use twind::units::UnixSeconds;
 
@@ -79,14 +80,11 @@ impl World {
         self.say(|| format!("connection {connection} is up"));
         self.plan(self.now + lasts, Event::Cut(connection));
         self.oracle.handle_up(self.now, self.hub.generation());
-        let now = self.boot();
         let is_known = self.sanity.accept(dated, Some(LIFETIME));
-        self.with_engine(|engine, oracle| {
-            if is_known {
-                oracle.handle_dated(dated);
-                engine.handle_dated(dated);
-            }
-            engine.handle_hub(now, HubEvent::Up);
-        })
+        if is_known && self.engine.is_some() {
+            self.oracle.handle_dated(dated);
+            self.input(Input::Wall(dated))?;
+        }
+        self.input(Input::Hub(HubEvent::Up))
     }
 }

@@ -7,7 +7,7 @@
 use crate::rng::Rng;
 use core::time::Duration;
 use std::collections::VecDeque;
-use twind::store::{Store, StoreFault};
+use twind::ports::Store;
 use twind::twin::TwinRecord;
 
 /// How a disk behaves.
@@ -40,7 +40,8 @@ pub(crate) struct Disk {
     waiting: Option<TwinRecord>,
     writing: Option<Writing>,
     writes: u64,
-    outcomes: VecDeque<Result<u64, StoreFault>>,
+    /// Of the writes that ended, until the daemon takes them.
+    pub(crate) outcomes: VecDeque<Result<u64, String>>,
     pub(crate) full: bool,
     pub(crate) calm: bool,
     /// When the last write failed, and how many were made.
@@ -88,7 +89,7 @@ impl Disk {
         let fails = self.full || !self.calm && self.rng.chance(self.preset.fail_permille);
         if fails {
             self.failed_at = Some(now);
-            self.outcomes.push_back(Err(StoreFault { reason: "no space left on device".into() }));
+            self.outcomes.push_back(Err("no space left on device".into()));
         } else {
             self.keep(&writing.record);
             self.outcomes.push_back(Ok(writing.record.sequence));
@@ -164,9 +165,5 @@ impl Store for Disk {
     fn offer(&mut self, record: TwinRecord) {
         self.offered = record.sequence;
         self.waiting = Some(record);
-    }
-
-    fn poll_saved(&mut self) -> Option<Result<u64, StoreFault>> {
-        self.outcomes.pop_front()
     }
 }

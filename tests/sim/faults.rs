@@ -12,8 +12,7 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::outputs::last_row;
-use twind::engine::Engine;
-use twind::twin::HubEvent;
+use twind::engine::{Input, Reload};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -105,8 +104,7 @@ impl World {
             return Ok(());
         }
         self.disk.failed_at = Some(self.now);
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_saved(now, Err("read-only file system".into())))
+        self.input(Input::Saved(Err("read-only file system".into())))
     }
 
     pub(crate) fn fail(&mut self, fault: usize) -> Result<(), String> {
@@ -291,8 +289,7 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to stop".into());
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_stop(now))?;
+        self.input(Input::Stop)?;
         self.engine = None;
         self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
         self.disk.flush();
@@ -308,8 +305,7 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to hand over".into());
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_handover(now))?;
+        self.input(Input::HandOver)?;
         self.engine = None;
         self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;
         self.disk.flush();
@@ -324,18 +320,16 @@ impl World {
     fn reload(&mut self) -> Result<(), String> {
         let now = self.boot();
         let Some(engine) = &self.engine else { return Ok(()) };
-        let carry = engine.carry();
-        let (was_online, record) = (engine.sync().is_online(), engine.record());
+        let was_online = engine.sync().is_online();
         let report = &mut self.site.spec.report;
         report.min_interval = secs(*self.chance.pick(&[5, 10, 10, 20]));
         self.oracle.handle_reload(self.now, now, &self.site.spec, self.net.up && was_online);
         self.say(|| "the configuration is read again".into());
-        self.engine = Some(Engine::new(now, self.site.spec.clone(), Some(record), carry));
-        self.with_engine(|engine, _| engine.handle_timeout(now))?;
         self.sensors.iter_mut().for_each(crate::plant::Thermometer::restart);
-        if was_online {
-            self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Up))?;
-        }
-        Ok(())
+        let spec = self.site.spec.clone();
+        let names = || spec.outputs.iter().map(|output| output.name.clone()).collect();
+        let (same_wire, measured) = (names(), names());
+        let reload = Reload { spec, same_wire, measured, found: Vec::new(), same_hub: true };
+        self.input(Input::Reload(Box::new(reload)))
     }
 }

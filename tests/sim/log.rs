@@ -7,8 +7,9 @@ use crate::presets::{ms, secs};
 use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
-use twind::engine::Notice;
-use twind::service::{Backlog, Next, Notices};
+use twind::ports::Notices;
+use twind::report::Notice;
+use twind::service::{Backlog, Next};
 
 /// So many notices wait for the reader.
 pub(crate) const ROOM: usize = 6;

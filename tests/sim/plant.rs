@@ -7,8 +7,8 @@
 use crate::rng::Rng;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use twind::board::Pins;
 use twind::control::{Actuation, Cause, Fault, PinFault};
+use twind::ports::Pins;
 use twind::sensors::{Plausibility, Plausible};
 
 /// The room and what is in it. Numbers of one small steel cabinet; only their order of magnitude matters.

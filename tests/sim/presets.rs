@@ -11,7 +11,7 @@ use twind::control::{
     ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
     SensorSpec, When,
 };
-use twind::engine::EngineSpec;
+use twind::engine::CoreSpec;
 use twind::report::{ReportSpec, ReportStyle};
 use twind::sensors::Plausibility;
 use twind::twin::{PropertyPath, SyncPolicy};
@@ -194,7 +194,7 @@ pub(crate) const PACES: &[Pace] = &[
 /// What is built where.
 pub(crate) struct Site {
     pub(crate) name: &'static str,
-    pub(crate) spec: EngineSpec,
+    pub(crate) spec: CoreSpec,
     pub(crate) probes: Vec<Probe>,
     /// The outputs that tell their speed.
     pub(crate) tachs: Vec<usize>,
@@ -258,7 +258,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         style: ReportStyle::Plain,
         firmware_version: "1.2.1".into(),
     };
-    let spec = EngineSpec {
+    let spec = CoreSpec {
         outputs: vec![fan],
         sensors: vec![thermometer("cabinet", 60)],
         climate: Some(climate),

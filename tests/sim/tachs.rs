@@ -6,6 +6,7 @@
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
 use twind::control::{OutputId, PinFault};
+use twind::engine::Input;
 
 /// What was last heard of one fan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +91,9 @@ impl World {
     }
 
     fn deliver(&mut self, output: usize, speed: Result<f64, PinFault>) -> Result<(), String> {
-        let now = self.boot();
-        self.with_engine(|engine, oracle| {
-            oracle.handle_speed(output, &speed);
-            engine.handle_speed(now, OutputId(output), speed);
-        })
+        if self.engine.is_some() {
+            self.oracle.handle_speed(output, &speed);
+        }
+        self.input(Input::Speed { output: OutputId(output), rpm: speed })
     }
 }

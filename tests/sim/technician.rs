@@ -7,6 +7,7 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::{OutputKind, OutputSpec};
+use twind::engine::Input;
 use twind::twin::{Author, ClockSanity, Machine, TwinRecord};
 use twind::units::{BootId, Permille, UnixSeconds};
 
@@ -63,19 +64,15 @@ impl World {
         self.plan_hand();
         let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
         let (output, order) = technician.act(&self.site.spec.outputs);
-        if self.engine.is_none() {
-            return Ok(());
-        }
+        let Some(engine) = &self.engine else { return Ok(()) };
         let name = self.site.spec.outputs[output].name.clone();
-        self.say(|| format!("technician: {name} {order:?}"));
-        let (now, at) = (self.boot(), self.now);
+        self.trace.say(self.now, || format!("technician: {name} {order:?}"));
         let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
-        let mut outcome = Ok(());
-        self.with_engine(|engine, oracle| {
-            oracle.handle_override(at, output, order);
-            outcome = engine.handle_override(now, &name, ordered, Author::User(1000));
-        })?;
-        outcome.map_err(|fault| format!("an override is refused: {fault}"))
+        self.oracle.handle_override(self.now, output, order);
+        match engine.order(&name, ordered, Author::User(1000)) {
+            Ok(order) => self.input(Input::Override(order)),
+            Err(fault) => Err(format!("an override is refused: {fault}")),
+        }
     }
 
     /// What a process that starts knows of its machine, as `service::SystemClock` tells it.

@@ -9,6 +9,7 @@ use crate::presets::{ms, secs};
 use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
+use twind::engine::Input;
 use twind::twin::{HubEvent, HubRequest};
 
 impl World {
@@ -95,11 +96,10 @@ impl World {
             return Ok(());
         }
         self.say(|| format!("device ← {event:?}"));
-        let (now, at) = (self.boot(), self.now);
-        self.with_engine(|engine, oracle| {
-            oracle.handle_delivery(at, now, &event, engine);
-            engine.handle_hub(now, event);
-        })
+        if let Some(engine) = &self.engine {
+            self.oracle.handle_delivery(self.now, self.boot(), &event, engine);
+        }
+        self.input(Input::Hub(event))
     }
 
     pub(crate) fn cut(&mut self, connection: u64) -> Result<(), String> {
@@ -156,8 +156,7 @@ impl World {
         self.oracle.handle_down(self.now);
         let wait = self.net.next_dial(false);
         self.plan(self.now + wait, Event::Dial);
-        let now = self.boot();
-        self.with_engine(|engine, _| engine.handle_hub(now, HubEvent::Down))
+        self.input(Input::Hub(HubEvent::Down))
     }
 
     pub(crate) fn edit(&mut self) {
@@ -197,15 +196,13 @@ impl World {
         if !self.net.up || self.net.closing || self.net.half_open || self.hub.mute {
             return Ok(());
         }
-        let (now, rid) = (self.boot(), self.calls.to_string());
+        let rid = self.calls.to_string();
         self.say(|| format!("method {rid}: {name}"));
-        self.with_engine(|engine, oracle| {
-            oracle.handle_call(&rid, name);
-            engine.handle_hub(
-                now,
-                HubEvent::Method { rid: rid.clone(), name: name.into(), argument: serde_json::Value::Null },
-            );
-        })
+        if self.engine.is_some() {
+            self.oracle.handle_call(&rid, name);
+        }
+        let method = HubEvent::Method { rid, name: name.into(), argument: serde_json::Value::Null };
+        self.input(Input::Hub(method))
     }
 
     /// The back end writes, and the hub tells whoever is connected.

@@ -1,7 +1,7 @@
 //! The world: everything outside the core, one event at a time, in virtual time.
 //!
 //! The next event is the earliest of what is planned (messages, writes, samples, edits, faults) and the engine's own
-//! deadline. Each is handed to the real `Engine`, which the real `service::pump` then drains; the oracle looks after
+//! deadline. Each is handed to the real `Core` as one input, whose effects come out to this world; the oracle looks after
 //! every one. Deliberately absent: what faults there are (`faults`), what goes over the wire (`wire`), and real time.
 
 use crate::disk::Disk;
@@ -17,9 +17,10 @@ use crate::technician::Technician;
 use crate::trace::Trace;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use twind::control::{Reading, SensorId};
-use twind::engine::{Carry, Engine, Notice};
-use twind::service::{Outbox, pump};
+use twind::control::{OutputId, Reading, SensorId};
+use twind::engine::{Core, Deadline, Input, Start as Begin};
+use twind::ports::{Outbox, Ports};
+use twind::report::Notice;
 use twind::twin::{ClockSanity, HubEvent, HubRequest};
 use twind::units::{BootTime, Permille};
 
@@ -138,7 +139,7 @@ pub(crate) struct World {
     pub(crate) planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Option<Core>,
     /// Counts the lives of the process.
     pub(crate) life: u64,
     /// The last one left the outputs to the next.
@@ -177,7 +178,7 @@ impl World {
         net.lose_notification = (net.lose_notification * rarer).min(300);
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
-        let outputs = |ids: &[twind::control::OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        let outputs = |ids: &[OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
         let climate = site.spec.climate.as_ref();
         let (cooling, heating) = climate
             .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
@@ -250,7 +251,7 @@ impl World {
     pub(crate) fn step(&mut self, until: Duration) -> Result<bool, String> {
         let planned = self.planned.first_key_value().map(|(key, _)| *key);
         let deadline = self.engine.as_ref().map(|engine| {
-            let (at, why) = engine.poll_timeout(self.boot());
+            let Deadline { at, why } = engine.deadline();
             (self.booted + at.since_boot(), why)
         });
         let next = [planned.map(|(at, _)| at), deadline.map(|(at, _)| at)].into_iter().flatten().min();
@@ -271,8 +272,7 @@ impl World {
             (_, Some((_, why))) => {
                 kind = Kind::Wake;
                 self.oracle.handle_wake(self.now, why)?;
-                let now = self.boot();
-                self.with_engine(|engine, _| engine.handle_timeout(now))?;
+                self.input(Input::Timeout)?;
             }
             _ => {}
         }
@@ -292,7 +292,7 @@ impl World {
             Event::Written(id) => {
                 if self.disk.end(self.now, id) {
                     self.say(|| format!("disk: write {id} ended"));
-                    return self.with_engine(|_, _| ());
+                    return self.take_outcomes();
                 }
             }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
@@ -312,13 +312,31 @@ impl World {
         Ok(())
     }
 
-    /// Has the engine do something, and drains it.
-    pub(crate) fn with_engine(&mut self, act: impl FnOnce(&mut Engine, &mut Oracle)) -> Result<(), String> {
+    /// The disk says what became of the writes that ended.
+    fn take_outcomes(&mut self) -> Result<(), String> {
+        while let Some(outcome) = self.disk.outcomes.pop_front() {
+            self.input(Input::Saved(outcome))?;
+        }
+        Ok(())
+    }
+
+    /// Hands the core a fact, as the daemon does.
+    pub(crate) fn input(&mut self, input: Input) -> Result<(), String> {
         let now = self.boot();
         self.plant.advance(self.now);
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        act(engine, &mut self.oracle);
-        pump(engine, now, &mut self.disk, &mut self.plant, &mut self.requests, &mut self.log);
+        let mut ports = Ports {
+            pins: &mut self.plant,
+            store: &mut self.disk,
+            outbox: &mut self.requests,
+            notices: &mut self.log,
+        };
+        engine.handle(now, input, &mut ports);
+        self.follow_up()
+    }
+
+    /// What came out of the core goes where it belongs.
+    pub(crate) fn follow_up(&mut self) -> Result<(), String> {
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,
@@ -353,10 +371,8 @@ impl World {
         let now = self.boot();
         let reading = Reading { sensor: SensorId(sensor), at: now, value };
         self.say(|| format!("sensor {sensor} reads {value:?}"));
-        self.with_engine(|engine, oracle| {
-            oracle.handle_reading(reading);
-            engine.handle_reading(now, reading);
-        })?;
+        self.oracle.handle_reading(reading);
+        self.input(Input::Reading { reading, found: None })?;
         self.deliver_speeds()
     }
 
@@ -383,19 +399,28 @@ impl World {
         };
         let (hub, disk, drives) = (&self.hub, &self.disk, &self.plant.drives);
         self.oracle.handle_start(now, &start, machine.wall, hub, disk, drives)?;
-        let mut carry = Carry::at_start(machine);
-        if let Some(handed) = &start.handed {
-            carry.hand_over();
-            for (spec, drive) in self.site.spec.outputs.iter().zip(handed) {
-                drive
-                    .iter()
-                    .for_each(|drive| carry.find_output(&spec.name, Permille::saturating_const(*drive)));
-            }
-        }
-        let engine = Engine::new(now, self.site.spec.clone(), record.clone(), carry);
+        let handed = start.handed.iter().flatten().enumerate();
+        let found = handed
+            .filter_map(|(output, drive)| Some((OutputId(output), Permille::saturating_const((*drive)?))));
+        let begin = Begin {
+            spec: self.site.spec.clone(),
+            record: record.clone(),
+            machine,
+            found: found.collect(),
+            handed_over: start.handed.is_some(),
+            step_interval_max: Duration::MAX,
+        };
+        self.plant.advance(self.now);
+        let mut ports = Ports {
+            pins: &mut self.plant,
+            store: &mut self.disk,
+            outbox: &mut self.requests,
+            notices: &mut self.log,
+        };
+        let engine = Core::start(now, begin, &mut ports);
         self.oracle.check_start(&start, now, &engine)?;
         self.engine = Some(engine);
-        self.with_engine(|engine, _| engine.handle_timeout(now))?;
+        self.follow_up()?;
         self.tell_closed_disk()?;
         for sensor in 0..self.sensors.len() {
             self.sensors[sensor].restart();

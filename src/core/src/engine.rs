@@ -1,5 +1,5 @@
-//! The core, composed: facts in (`handle_…`), effects out (`poll_…`). The only type that the shell drives, and the
-//! same one in production and in simulation.
+//! The core, composed: one [`Input`] in, every effect out to the [ports](crate::ports) before [`Core::handle`] returns.
+//! The only type that the shell drives, and the same one in production, simulation and fuzzing.
 //!
 //! What it holds together is the order of a desired change: the pin first, the disk second, the hub third. A change
 //! moves the outputs in the same step; its acknowledgement goes out when the record that holds it is durable.
@@ -10,15 +10,14 @@ mod carry;
 mod decisions;
 mod durability;
 mod hands;
+mod input;
 mod methods;
-mod notice;
 mod silence;
 mod speeds;
 mod trail;
 
-pub use carry::Carry;
-pub use hands::{OVERRIDE_MAX, OVERRIDE_MIN, OverrideFault};
-pub use notice::Notice;
+pub use hands::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
+pub use input::{Deadline, Input, Reload, Start};
 pub use trail::CHANGES_MAX;
 
 use crate::control::climate::{Climate, Sensors};
@@ -26,14 +25,14 @@ use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{Outputs, Situation};
 use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::alarms::Alarms;
-use crate::report::{Acknowledgement, Facts, ReportSpec, Reporter};
+use crate::report::{Acknowledgement, Facts, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use carry::{is_start_news, outputs_at_start, place_found};
+use carry::{Carry, is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
 use durability::{Ration, Save};
 use silence::Hearing;
@@ -41,7 +40,7 @@ use trail::Trail;
 
 /// Everything the core must know of its site.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EngineSpec {
+pub struct CoreSpec {
     /// The outputs; [`crate::control::OutputId`] counts them.
     pub outputs: Vec<OutputSpec>,
     /// The sensors; [`crate::control::SensorId`] counts them.
@@ -64,8 +63,9 @@ const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
-pub struct Engine {
-    spec: EngineSpec,
+#[derive(Debug)]
+pub struct Core {
+    spec: CoreSpec,
     sync: Sync,
     sensors: Sensors,
     climate: Option<Climate>,
@@ -103,9 +103,9 @@ pub struct Engine {
     trail: Trail,
 }
 
-impl Engine {
+impl Core {
     /// Starts from what was kept. A record of another identity is not used.
-    pub fn new(now: BootTime, spec: EngineSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
+    fn new(now: BootTime, spec: CoreSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
@@ -158,7 +158,9 @@ impl Engine {
             actuations: VecDeque::new(),
             pin_faults: BTreeMap::new(),
             told_faults: BTreeMap::new(),
-            step_interval_max: STEP_INTERVAL_MAX,
+            step_interval_max: carry
+                .step_interval_max
+                .map_or(STEP_INTERVAL_MAX, |interval| interval.min(STEP_INTERVAL_MAX)),
             alarms: carry.alarms,
             store_fault: carry.store_fault,
             left_out: None,
@@ -172,7 +174,7 @@ impl Engine {
     }
 
     /// Takes a fact from the hub's session.
-    pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
+    fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
         match event {
             HubEvent::Up => self.offline_since = None,
             HubEvent::Down => self.offline_since = Some(self.offline_since.unwrap_or(now)),
@@ -194,17 +196,17 @@ impl Engine {
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: BootTime) {
+    fn handle_timeout(&mut self, now: BootTime) {
         self.sync.handle_timeout(now);
         self.break_silence(now);
-        if self.step_due(now).0 <= now {
+        if self.step_due().0 <= now {
             self.step(now);
         }
         self.absorb(now);
     }
 
     /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
-    pub fn handle_stop(&mut self, now: BootTime) {
+    fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
         self.keep_at_the_end(now);
         self.step(now);
@@ -212,7 +214,7 @@ impl Engine {
     }
 
     /// The next record to keep.
-    pub fn poll_record(&mut self) -> Option<TwinRecord> {
+    fn poll_record(&mut self) -> Option<TwinRecord> {
         if self.save != Save::Granted {
             return None;
         }
@@ -228,32 +230,28 @@ impl Engine {
     }
 
     /// The next order to the board.
-    pub fn poll_actuation(&mut self) -> Option<Actuation> {
+    fn poll_actuation(&mut self) -> Option<Actuation> {
         self.actuations.pop_front()
     }
 
     /// The next request for the hub.
-    pub fn poll_request(&mut self) -> Option<HubRequest> {
+    fn poll_request(&mut self) -> Option<HubRequest> {
         self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
 
     /// The next thing an operator may want to know of.
-    pub fn poll_notice(&mut self) -> Option<Notice> {
+    fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] has something to do next, and what. There is always a next control step.
-    pub fn poll_timeout(&self, now: BootTime) -> (BootTime, &'static str) {
+    /// When [`Input::Timeout`] is due, if nothing comes before, and why. There is always a next control step.
+    pub fn deadline(&self) -> Deadline {
         // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
         let others =
             [self.sync.poll_timeout(), self.silence_due(), self.save_due(), report].into_iter().flatten();
-        others.fold(self.step_due(now), Ord::min)
-    }
-
-    /// Has control steps happen at least this often, for a watchdog that is fed by them.
-    pub fn set_step_interval_max(&mut self, interval: Duration) {
-        self.step_interval_max = interval.min(STEP_INTERVAL_MAX);
+        let (at, why) = others.fold(self.step_due(), Ord::min);
+        Deadline { at, why }
     }
 
     /// How many control steps there were: what feeds the watchdog.
@@ -300,31 +298,6 @@ impl Engine {
         })
     }
 
-    /// What the next engine takes over when the configuration was read again.
-    pub fn carry(&self) -> Carry {
-        let mut outputs = self.outputs.clone();
-        // An order that nobody has drawn yet was not carried out.
-        self.actuations.iter().for_each(|order| outputs.forget(order.output));
-        Carry {
-            outputs: outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
-            sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
-            last_rid: self.sync.last_rid(),
-            regime: self.climate.as_ref().map(Climate::regime),
-            offline_since: self.offline_since,
-            hearing: Some(self.hearing),
-            machine: self.machine,
-            heard_at: self.heard_at,
-            alarms: self.alarms.clone(),
-            starts: false,
-            trail: self.trail.clone(),
-            found: Vec::new(),
-            handed_over: false,
-            ration: self.ration,
-            store_fault: self.store_fault.clone(),
-            told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
-        }
-    }
-
     fn meaning(&self) -> Meaning<'_> {
         Meaning {
             properties: &self.spec.properties,
@@ -333,8 +306,8 @@ impl Engine {
         }
     }
 
-    fn step_due(&self, now: BootTime) -> (BootTime, &'static str) {
-        let Some(stepped_at) = self.stepped_at else { return (now, "first control step") };
+    fn step_due(&self) -> (BootTime, &'static str) {
+        let Some(stepped_at) = self.stepped_at else { return (BootTime::ZERO, "first control step") };
         let regular = stepped_at + self.step_interval_max;
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),

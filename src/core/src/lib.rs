@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod control;
 pub mod engine;
+pub mod ports;
 pub mod report;
 pub mod text;
 pub mod twin;

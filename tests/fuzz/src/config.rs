@@ -3,7 +3,10 @@
 use super::site;
 use core::time::Duration;
 use twind::config::{self, ConfigFaults, Environment, Settings};
-use twind::engine::{Carry, Engine};
+use twind::control::{Actuation, PinFault};
+use twind::engine::{Core, Deadline, Input, Start};
+use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::twin::{HubRequest, Machine, TwinRecord};
 use twind::units::BootTime;
 
 /// See the module.
@@ -51,22 +54,52 @@ fn assert_lie_within(faults: &ConfigFaults, text: &str) {
     assert!(!told.chars().any(|c| c.is_control() && c != '\n'), "{told:?}");
 }
 
-/// The settings hold together: an engine runs by them, through its first deadlines.
+/// The settings hold together: the core runs by them, through its first deadlines.
 fn assert_starts(settings: Settings) {
     let specs = settings.engine.outputs.clone();
     assert_eq!(settings.engine.sensors.len(), settings.sensors.len());
     assert_eq!(specs.len(), settings.board.outputs.len());
     let mut now = BootTime::from_boot(Duration::from_secs(100));
-    let mut engine = Engine::new(now, settings.engine, None, Carry::default());
+    let start = Start {
+        spec: settings.engine,
+        record: None,
+        machine: Machine::default(),
+        found: Vec::new(),
+        handed_over: false,
+        step_interval_max: Duration::MAX,
+    };
+    let ports = &mut Ports {
+        pins: &mut Outputs(specs.len()),
+        store: &mut Nowhere,
+        outbox: &mut Nowhere,
+        notices: &mut Vec::new(),
+    };
+    let mut core = Core::start(now, start, ports);
     for _ in 0..8 {
-        engine.handle_timeout(now);
-        while let Some(actuation) = engine.poll_actuation() {
-            assert!(actuation.output.0 < specs.len());
-            engine.handle_driven(actuation, Ok(()));
-        }
-        let (due, what) = engine.poll_timeout(now);
-        assert!(due > now, "{what} is due at {due} again and again");
-        now = due;
+        let Deadline { at, why } = core.handle(now, Input::Timeout, ports);
+        assert!(at > now, "{why} is due at {at} again and again");
+        now = at;
     }
-    engine.handle_stop(now);
+    core.handle(now, Input::Stop, ports);
+}
+
+/// So many outputs, and no other is driven.
+struct Outputs(usize);
+
+impl Pins for Outputs {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        assert!(actuation.output.0 < self.0);
+        Ok(())
+    }
+}
+
+/// What is kept or sent here is not looked at.
+struct Nowhere;
+
+impl Store for Nowhere {
+    fn offer(&mut self, _: TwinRecord) {}
+}
+
+impl Outbox for Nowhere {
+    fn push(&mut self, _: HubRequest) {}
 }

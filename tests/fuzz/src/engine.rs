@@ -22,9 +22,11 @@ use core::time::Duration;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use twind::config::{self, Environment};
-use twind::control::{OutputKind, PinFault, Reading, SensorId};
-use twind::engine::{Carry, Engine, EngineSpec};
+use twind::control::{Actuation, OutputKind, PinFault, Reading, SensorId};
+use twind::engine::{Core, CoreSpec, Deadline, Input, Reload, Start};
 use twind::hub::codec;
+use twind::ports::{Notices, Outbox, Pins, Ports, Store};
+use twind::report::Notice;
 use twind::report::ReportStyle;
 use twind::sensors::sysfs;
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
@@ -69,7 +71,7 @@ const LINES_MAX: usize = 100;
 
 thread_local! {
     /// Read once per thread: the same for every script.
-    static SPEC: RefCell<Option<EngineSpec>> = const { RefCell::new(None) };
+    static SPEC: RefCell<Option<CoreSpec>> = const { RefCell::new(None) };
 }
 
 /// See the module.
@@ -84,14 +86,12 @@ pub fn run(bytes: &[u8]) {
         rest = after;
         if let Some((what, told)) = line.split_first() {
             world.take(*what, told);
-            world.drain();
         }
     }
-    world.engine.handle_stop(world.now);
-    world.drain();
+    world.handle(Input::Stop);
 }
 
-fn spec(pnp: bool) -> EngineSpec {
+fn spec(pnp: bool) -> CoreSpec {
     let read = || {
         let settings = config::parse(SITE, &site::config_file(), &Environment::default());
         settings.unwrap_or_else(|faults| unreachable!("{faults}")).engine
@@ -101,34 +101,97 @@ fn spec(pnp: bool) -> EngineSpec {
     spec
 }
 
-/// An engine, and what is around it.
+fn start(spec: CoreSpec, record: Option<TwinRecord>, machine: Machine) -> Start {
+    let (found, step_interval_max) = (Vec::new(), Duration::MAX);
+    Start { spec, record, machine, found, handed_over: false, step_interval_max }
+}
+
+/// The core, and what is around it.
 struct World {
-    spec: EngineSpec,
-    engine: Engine,
+    spec: CoreSpec,
+    core: Core,
     now: BootTime,
     fetch: Option<u64>,
     report: Option<(u64, Map<String, Value>)>,
     /// What the hub has of the reported section.
     reported: Map<String, Value>,
     last_rid: u64,
-    pins_fail: bool,
-    kept: Option<TwinRecord>,
+    board: Board,
+    disk: Disk,
+}
+
+struct Board {
+    kinds: Vec<OutputKind>,
+    fails: bool,
+}
+
+impl Pins for Board {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        let share = actuation.drive.get();
+        let takes_any = self.kinds[actuation.output.0] == OutputKind::Pwm;
+        assert!(share <= 1000 && (takes_any || matches!(share, 0 | 1000)), "{actuation:?}");
+        if self.fails { Err(PinFault { reason: "the pin is gone".into() }) } else { Ok(()) }
+    }
+}
+
+/// Keeps what it is given at once, and says so when the script wants.
+#[derive(Default)]
+struct Disk(Option<TwinRecord>);
+
+impl Store for Disk {
+    fn offer(&mut self, record: TwinRecord) {
+        assert_eq!(TwinRecord::decode(&record.encode()).as_ref(), Ok(&record), "kept and read again");
+        let before = self.0.as_ref().map_or(0, |kept| kept.sequence);
+        assert!(record.sequence > before, "record {} after {before}", record.sequence);
+        self.0 = Some(record);
+    }
+}
+
+#[derive(Default)]
+struct Line(Vec<HubRequest>);
+
+impl Outbox for Line {
+    fn push(&mut self, request: HubRequest) {
+        self.0.push(request);
+        assert!(self.0.len() < 1000, "requests without end");
+    }
+}
+
+struct Log;
+
+impl Notices for Log {
+    fn push(&mut self, notice: Notice) -> bool {
+        assert_fit_for_a_log(&notice.to_string());
+        true
+    }
 }
 
 impl World {
     fn new(pnp: bool) -> Self {
         let (spec, now) = (spec(pnp), BootTime::from_boot(Duration::from_secs(100)));
+        let mut board = Board { kinds: spec.outputs.iter().map(|spec| spec.kind).collect(), fails: false };
+        let (mut disk, mut line) = (Disk::default(), Line::default());
+        let start = start(spec.clone(), None, Machine::default());
+        let ports = &mut Ports { pins: &mut board, store: &mut disk, outbox: &mut line, notices: &mut Log };
         Self {
-            engine: Engine::new(now, spec.clone(), None, Carry::default()),
+            core: Core::start(now, start, ports),
             spec,
             now,
             fetch: None,
             report: None,
             reported: Map::new(),
             last_rid: 0,
-            pins_fail: false,
-            kept: None,
+            board,
+            disk,
         }
+    }
+
+    /// One fact, and what the hub makes of all that is asked of it.
+    fn handle(&mut self, input: Input) {
+        let mut line = Line::default();
+        let (pins, store) = (&mut self.board, &mut self.disk);
+        self.core.handle(self.now, input, &mut Ports { pins, store, outbox: &mut line, notices: &mut Log });
+        line.0.into_iter().for_each(|request| self.request(request));
     }
 
     fn take(&mut self, what: u8, told: &[u8]) {
@@ -138,7 +201,7 @@ impl World {
             b'X' => self.hub(HubEvent::Down),
             b'T' => self.answer_fetch(told),
             b'D' => {
-                let next = self.engine.sync().desired_version().next();
+                let next = self.core.sync().desired_version().next();
                 self.hub(match codec::read_desired(told, Some(next)) {
                     Ok((version, patch)) => HubEvent::DesiredDelta { version, patch },
                     Err(fault) => HubEvent::Garbled { reason: fault.to_string() },
@@ -167,28 +230,32 @@ impl World {
             b'S' => self.read_sensor(told),
             b'W' => self.wait(text.trim().parse().unwrap_or(1000_u64).min(1 << 32)),
             b'.' => {
-                self.now = self.engine.poll_timeout(self.now).0;
-                self.engine.handle_timeout(self.now);
-                let (due, what) = self.engine.poll_timeout(self.now);
-                assert!(due > self.now, "{what} is due at {due} again and again");
+                self.now = self.now.max(self.core.deadline().at);
+                self.handle(Input::Timeout);
+                let Deadline { at, why } = self.core.deadline();
+                assert!(at > self.now, "{why} is due at {at} again and again");
             }
             b'K' => {
-                let sequence = self.kept.as_ref().map_or(0, |record| record.sequence);
-                self.engine.handle_saved(self.now, Ok(sequence));
+                let sequence = self.disk.0.as_ref().map_or(0, |record| record.sequence);
+                self.handle(Input::Saved(Ok(sequence)));
             }
-            b'F' => self.engine.handle_saved(self.now, Err("cannot write: the disk is full".into())),
-            b'P' => self.pins_fail = !self.pins_fail,
+            b'F' => self.handle(Input::Saved(Err("cannot write: the disk is full".into()))),
+            b'P' => self.board.fails = !self.board.fails,
             b'C' => {
-                let record = Some(self.engine.record());
-                self.engine = Engine::new(self.now, self.spec.clone(), record, self.engine.carry());
                 (self.fetch, self.report) = (None, None);
+                let names = || self.spec.outputs.iter().map(|spec| spec.name.clone()).collect();
+                let (same_wire, measured, spec) = (names(), names(), self.spec.clone());
+                let reload = Reload { spec, same_wire, measured, found: Vec::new(), same_hub: false };
+                self.handle(Input::Reload(Box::new(reload)));
                 self.hub(HubEvent::Up);
             }
             b'Z' => {
                 let machine = Machine { boot: Some(BootId(1)), wall: None };
-                let carry = Carry::at_start(machine);
-                self.engine = Engine::new(self.now, self.spec.clone(), self.kept.clone(), carry);
                 (self.fetch, self.report, self.last_rid) = (None, None, 0);
+                let start = start(self.spec.clone(), self.disk.0.clone(), machine);
+                let (pins, store) = (&mut self.board, &mut self.disk);
+                let ports = &mut Ports { pins, store, outbox: &mut Line::default(), notices: &mut Log };
+                self.core = Core::start(self.now, start, ports);
             }
             _ => {}
         }
@@ -198,7 +265,7 @@ impl World {
         if matches!(event, HubEvent::Up | HubEvent::Down) {
             (self.fetch, self.report) = (None, None);
         }
-        self.engine.handle_hub(self.now, event);
+        self.handle(Input::Hub(event));
     }
 
     /// The reported half is what the hub has, so that this is a hub that keeps to its own rules.
@@ -220,41 +287,13 @@ impl World {
         let value = sysfs::text(text.to_vec())
             .and_then(|text| sysfs::number(&text))
             .and_then(|raw| sysfs::value(raw, 1.0, 1.0, 0.0));
-        self.engine.handle_reading(self.now, Reading { sensor, at: self.now, value });
+        let reading = Reading { sensor, at: self.now, value };
+        self.handle(Input::Reading { reading, found: None });
     }
 
     fn wait(&mut self, millis: u64) {
         self.now = self.now + Duration::from_millis(millis);
-        self.engine.handle_timeout(self.now);
-    }
-
-    /// In the order of the service's pump.
-    fn drain(&mut self) {
-        // Each round is one effect; a fact has a few.
-        for _ in 0..1000 {
-            if let Some(actuation) = self.engine.poll_actuation() {
-                let spec = &self.spec.outputs[actuation.output.0];
-                let share = actuation.drive.get();
-                assert!(
-                    share <= 1000 && (spec.kind == OutputKind::Pwm || matches!(share, 0 | 1000)),
-                    "{actuation:?}"
-                );
-                let fault = || PinFault { reason: "the pin is gone".into() };
-                self.engine.handle_driven(actuation, if self.pins_fail { Err(fault()) } else { Ok(()) });
-            } else if let Some(record) = self.engine.poll_record() {
-                assert_eq!(TwinRecord::decode(&record.encode()).as_ref(), Ok(&record), "kept and read again");
-                let before = self.kept.as_ref().map_or(0, |kept| kept.sequence);
-                assert!(record.sequence > before, "record {} after {before}", record.sequence);
-                self.kept = Some(record);
-            } else if let Some(request) = self.engine.poll_request() {
-                self.request(request);
-            } else if let Some(notice) = self.engine.poll_notice() {
-                assert_fit_for_a_log(&notice.to_string());
-            } else {
-                return;
-            }
-        }
-        unreachable!("effects without end");
+        self.handle(Input::Timeout);
     }
 
     fn request(&mut self, request: HubRequest) {

@@ -4,12 +4,12 @@
 
 use super::rank::Judge;
 use std::collections::BTreeSet;
-use twind::engine::Engine;
+use twind::engine::Core;
 use twind::units::BootTime;
 
 impl Judge {
     /// Those of sensors and of heat follow from the readings; what else is wrong the world does.
-    pub(super) fn check_alarms(&self, now: BootTime, engine: &Engine) -> Result<(), String> {
+    pub(super) fn check_alarms(&self, now: BootTime, engine: &Core) -> Result<(), String> {
         let lost = (0..self.spec.sensors.len()).filter(|sensor| self.is_lost(now, *sensor));
         let mut wanted: BTreeSet<String> =
             lost.map(|sensor| format!("sensor-{}", self.spec.sensors[sensor].name)).collect();

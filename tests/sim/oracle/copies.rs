@@ -10,11 +10,11 @@ use crate::foreign::NAMES;
 use crate::hub::Hub;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use twind::engine::{Engine, EngineSpec};
+use twind::engine::{Core, CoreSpec};
 use twind::twin::{Section, TwinRecord, Version};
 
 pub(crate) struct Copies {
-    spec: EngineSpec,
+    spec: CoreSpec,
     desired: Section,
     version: Version,
     /// The connection on which the version was last seen.
@@ -30,7 +30,7 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    pub(crate) fn new(spec: &EngineSpec) -> Self {
+    pub(crate) fn new(spec: &CoreSpec) -> Self {
         Self {
             spec: spec.clone(),
             desired: Section::default(),
@@ -103,7 +103,7 @@ impl Copies {
         }
     }
 
-    fn take(&mut self, engine: &Engine, hub: &Hub) -> Result<(), String> {
+    fn take(&mut self, engine: &Core, hub: &Hub) -> Result<(), String> {
         let (version, desired) = (engine.sync().desired_version(), engine.sync().desired());
         let own = hub.history[self.generation].get(&version.0);
         if own != Some(desired.as_object()) {

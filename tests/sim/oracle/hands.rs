@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use twind::engine::Engine;
+use twind::engine::Core;
 use twind::twin::TwinRecord;
 use twind::units::UnixSeconds;
 
@@ -86,7 +86,7 @@ impl Hands {
     }
 
     /// What the process that started made of its record.
-    pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Engine) -> Result<(), String> {
+    pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Core) -> Result<(), String> {
         let before = core::mem::take(&mut self.given);
         let (made_at, kept) = self.kept_in(start.record)?;
         if let Some(end) = self.end.as_ref().filter(|end| end.is_sure) {

@@ -6,7 +6,7 @@
 use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
-use twind::engine::Notice;
+use twind::report::Notice;
 
 /// So many records at once, and then one in each second.
 const BURST: u32 = 300;

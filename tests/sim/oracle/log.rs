@@ -2,7 +2,7 @@
 
 use crate::log::ROOM;
 use std::collections::VecDeque;
-use twind::engine::Notice;
+use twind::report::Notice;
 use twind::service::Next;
 
 /// The notices that were handed over and not read yet.

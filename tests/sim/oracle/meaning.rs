@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use twind::engine::EngineSpec;
+use twind::engine::CoreSpec;
 use twind::twin::PropertyPath;
 
 const ABSOLUTE_ZERO: f64 = -273.15;
@@ -23,7 +23,7 @@ pub(crate) struct Meaning {
 }
 
 /// The outputs that `fanOn` drives.
-pub(crate) fn fans(spec: &EngineSpec) -> Vec<usize> {
+pub(crate) fn fans(spec: &CoreSpec) -> Vec<usize> {
     let bound =
         |output: &twind::control::OutputSpec| output.property.as_ref() == Some(&spec.properties.fan_on);
     let own: Vec<usize> = (0..spec.outputs.len()).filter(|i| bound(&spec.outputs[*i])).collect();
@@ -35,7 +35,7 @@ pub(crate) fn fans(spec: &EngineSpec) -> Vec<usize> {
 }
 
 impl Meaning {
-    pub(crate) fn read(spec: &EngineSpec, desired: &Map<String, Value>, before: &Self) -> Self {
+    pub(crate) fn read(spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) -> Self {
         let mut meaning = Self::default();
         meaning.read_fan(spec, desired, before);
         meaning.read_range(spec, desired, before);
@@ -51,7 +51,7 @@ impl Meaning {
         meaning
     }
 
-    fn read_fan(&mut self, spec: &EngineSpec, desired: &Map<String, Value>, before: &Self) {
+    fn read_fan(&mut self, spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) {
         let Some(raw) = at(desired, &spec.properties.fan_on) else { return };
         self.fan = flag(raw);
         if self.fan.is_some() {
@@ -68,7 +68,7 @@ impl Meaning {
         }
     }
 
-    fn read_range(&mut self, spec: &EngineSpec, desired: &Map<String, Value>, before: &Self) {
+    fn read_range(&mut self, spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) {
         let Some(climate) = &spec.climate else { return };
         let units = at(desired, &spec.properties.units);
         let unit = match units {

@@ -58,7 +58,8 @@ use silence::{Silences, first_row, is_word};
 use told::Told;
 use traffic::Traffic;
 use twind::control::{PinFault, Reading, RowDrive};
-use twind::engine::{Engine, EngineSpec, Notice};
+use twind::engine::{Core, CoreSpec, Deadline};
+use twind::report::Notice;
 use twind::service::Next;
 use twind::twin::{Dated, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
@@ -84,7 +85,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) at: Duration,
     pub(crate) now: BootTime,
     pub(crate) kind: Kind,
-    pub(crate) engine: &'a Engine,
+    pub(crate) engine: &'a Core,
     pub(crate) hub: &'a Hub,
     pub(crate) net: &'a Net,
     pub(crate) disk: &'a Disk,
@@ -92,7 +93,7 @@ pub(crate) struct Scene<'a> {
 }
 
 pub(crate) struct Oracle {
-    spec: EngineSpec,
+    spec: CoreSpec,
     copies: Copies,
     keeping: Keeping,
     judge: Judge,
@@ -160,7 +161,7 @@ impl Oracle {
         &mut self,
         start: &Start<'_>,
         now: BootTime,
-        engine: &Engine,
+        engine: &Core,
     ) -> Result<(), String> {
         self.silences.check_start(start, now, &self.spec, engine)?;
         self.hands.check_start(start, engine)
@@ -177,7 +178,7 @@ impl Oracle {
         self.silences.end(at, disk);
     }
 
-    pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &EngineSpec, online: bool) {
+    pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &CoreSpec, online: bool) {
         self.spec = spec.clone();
         self.judge.reload(now, spec, self.shapes.running());
         self.traffic.handle_reload(at, spec, online);
@@ -235,13 +236,7 @@ impl Oracle {
         self.traffic.handle_call(rid, name);
     }
 
-    pub(crate) fn handle_delivery(
-        &mut self,
-        now: Duration,
-        boot: BootTime,
-        event: &HubEvent,
-        engine: &Engine,
-    ) {
+    pub(crate) fn handle_delivery(&mut self, now: Duration, boot: BootTime, event: &HubEvent, engine: &Core) {
         if is_word(event) {
             self.silences.hear(now, &self.spec);
             self.clocks.hear(now, boot);
@@ -392,7 +387,7 @@ impl Oracle {
     /// All of it, after an event.
     pub(crate) fn look(&mut self, scene: &Scene<'_>, plant: &mut Plant) -> Result<(), String> {
         let Scene { at, now, kind, engine, .. } = *scene;
-        let (deadline, why) = engine.poll_timeout(now);
+        let Deadline { at: deadline, why } = engine.deadline();
         if deadline <= now {
             // Something was due at this very moment and is done next; after a wake-up nothing may be left.
             let left = (kind == Kind::Wake)
@@ -425,7 +420,7 @@ impl Oracle {
     fn check_causes(
         &mut self,
         at: Duration,
-        engine: &Engine,
+        engine: &Core,
         verdicts: &[(Rank, Target)],
         lenient: bool,
     ) -> Result<(), String> {

@@ -8,7 +8,7 @@ use super::meaning::{Meaning, fans};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use twind::control::{Cause, Combine, OutputKind, Reading, RowDrive};
-use twind::engine::EngineSpec;
+use twind::engine::CoreSpec;
 use twind::units::{BootTime, TemperatureUnit};
 
 /// What decides, without the version.
@@ -59,7 +59,7 @@ struct Heard {
 
 /// What is known of the site, from its readings alone.
 pub(crate) struct Judge {
-    pub(super) spec: EngineSpec,
+    pub(super) spec: CoreSpec,
     fans: Vec<usize>,
     heard: Vec<Heard>,
     since: BootTime,
@@ -71,7 +71,7 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(spec: &EngineSpec) -> Self {
+    pub(crate) fn new(spec: &CoreSpec) -> Self {
         Self {
             fans: fans(spec),
             heard: vec![Heard::default(); spec.sensors.len()],
@@ -95,7 +95,7 @@ impl Judge {
     }
 
     /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
-    pub(crate) fn reload(&mut self, boot: BootTime, spec: &EngineSpec, running: Vec<bool>) {
+    pub(crate) fn reload(&mut self, boot: BootTime, spec: &CoreSpec, running: Vec<bool>) {
         self.spec = spec.clone();
         self.since = boot;
         self.demanded = running;

@@ -9,7 +9,7 @@ use super::meaning::Meaning;
 use super::rank::{Rank, Target};
 use crate::plant::{Mood, Plant};
 use core::time::Duration;
-use twind::engine::EngineSpec;
+use twind::engine::CoreSpec;
 
 /// How far inside a bound the room must come to rest for it to count as one that can be held, in kelvin.
 const WITHIN: f64 = 1.0;
@@ -38,7 +38,7 @@ pub(crate) struct RoomJudge {
 }
 
 impl RoomJudge {
-    pub(crate) fn new(spec: &EngineSpec, sensors_off: f64) -> Self {
+    pub(crate) fn new(spec: &CoreSpec, sensors_off: f64) -> Self {
         let climate = spec.climate.as_ref();
         let band = climate.map_or(0.0, |climate| climate.hysteresis_kelvin);
         Self {

@@ -10,7 +10,7 @@ use crate::plant::{Driven, Plant};
 use core::time::Duration;
 use std::collections::VecDeque;
 use twind::control::{OutputKind, OutputSpec, PinFault, RowDrive, When};
-use twind::engine::Engine;
+use twind::engine::Core;
 
 /// One output.
 struct Follower {
@@ -117,7 +117,7 @@ impl Shapes {
     }
 
     /// Fans that stand still are helped and told of, and others are not called stalled.
-    pub(crate) fn check_fans(&self, now: Duration, engine: &Engine) -> Result<(), String> {
+    pub(crate) fn check_fans(&self, now: Duration, engine: &Core) -> Result<(), String> {
         for (Follower { spec, fan, pin, .. }, (_, state)) in self.0.iter().zip(engine.outputs().iter()) {
             let (Some(fan), name) = (fan, &spec.name) else { continue };
             if fan.must_be_full(now) && *pin != 1000 {

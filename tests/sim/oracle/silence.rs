@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use twind::engine::{Engine, EngineSpec};
+use twind::engine::{Core, CoreSpec};
 use twind::twin::HubEvent;
 use twind::units::BootTime;
 
@@ -57,7 +57,7 @@ pub(crate) fn is_word(event: &HubEvent) -> bool {
 }
 
 /// After so much silence the first row is in force.
-pub(crate) fn first_row(spec: &EngineSpec) -> Option<Duration> {
+pub(crate) fn first_row(spec: &CoreSpec) -> Option<Duration> {
     spec.outputs.iter().filter_map(|output| output.when.hub_silent.map(|(after, _)| after)).min()
 }
 
@@ -66,7 +66,7 @@ impl Silences {
         at.saturating_sub(self.since) + self.before
     }
 
-    pub(crate) fn hear(&mut self, at: Duration, spec: &EngineSpec) {
+    pub(crate) fn hear(&mut self, at: Duration, spec: &CoreSpec) {
         let is_long = first_row(spec).is_some_and(|row| self.lasts(at) >= row / 4);
         if is_long || !self.heard_here {
             self.turned = at;
@@ -96,8 +96,8 @@ impl Silences {
         &mut self,
         start: &Start<'_>,
         now: BootTime,
-        spec: &EngineSpec,
-        engine: &Engine,
+        spec: &CoreSpec,
+        engine: &Core,
     ) -> Result<(), String> {
         let counted = engine.silence().lasts(now);
         let sequence = start.record.map_or(0, |record| record.sequence);

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use twind::control::Cause;
-use twind::engine::Engine;
+use twind::engine::Core;
 use twind::units::BootTime;
 
 /// So far back it is read.
@@ -28,7 +28,7 @@ impl Told {
         *self = Self::default();
     }
 
-    pub(crate) fn look(&mut self, now: BootTime, engine: &Engine) -> Result<(), String> {
+    pub(crate) fn look(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
         let decides = |state: &twind::control::outputs::OutputState| state.drive.and(Some(state.cause));
         let decides: Vec<_> = engine.outputs().iter().map(|(_, state)| decides(state)).collect();
         if decides == self.decides {

@@ -14,7 +14,7 @@ use crate::presets::{ms, secs};
 use core::time::Duration;
 use serde_json::Value;
 use std::collections::VecDeque;
-use twind::engine::{Engine, EngineSpec};
+use twind::engine::{Core, CoreSpec};
 use twind::twin::{HubEvent, HubRequest, Patch};
 
 /// More wake-ups in a second than slewing outputs take is a busy loop.
@@ -34,7 +34,7 @@ fn asked(refusal: &HubEvent) -> Duration {
 }
 
 pub(crate) struct Traffic {
-    spec: EngineSpec,
+    spec: CoreSpec,
     wakes: VecDeque<Duration>,
     /// Fetches that have a reason and were not made yet.
     fetches_due: u32,
@@ -73,7 +73,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn new(spec: &EngineSpec) -> Self {
+    pub(crate) fn new(spec: &CoreSpec) -> Self {
         Self {
             spec: spec.clone(),
             wakes: VecDeque::new(),
@@ -123,7 +123,7 @@ impl Traffic {
         self.handle_reload(now, &self.spec.clone(), false);
     }
 
-    pub(crate) fn handle_reload(&mut self, now: Duration, spec: &EngineSpec, online: bool) {
+    pub(crate) fn handle_reload(&mut self, now: Duration, spec: &CoreSpec, online: bool) {
         self.spec = spec.clone();
         self.temperature = None;
         self.in_flight = None;
@@ -240,7 +240,7 @@ impl Traffic {
         }
     }
 
-    pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Engine) {
+    pub(crate) fn handle_delivery(&mut self, now: Duration, event: &HubEvent, engine: &Core) {
         if let HubEvent::Rejected { rid, .. } = event {
             let until = now + asked(event);
             if self.in_flight == Some(*rid) {

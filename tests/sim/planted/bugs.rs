@@ -15,17 +15,17 @@ pub(crate) struct Bug {
     pub(crate) to: &'static str,
 }
 
-const SYNC: &str = "src/twin/sync.rs";
-const QUARANTINE: &str = "src/twin/quarantine.rs";
-const DOCUMENT: &str = "src/twin/document.rs";
-const ENGINE: &str = "src/engine.rs";
-const OUTPUTS: &str = "src/control/outputs.rs";
-const SILENCE: &str = "src/engine/silence.rs";
-const CLIMATE: &str = "src/control/climate.rs";
-const INTENT: &str = "src/control/intent.rs";
-const REPORT: &str = "src/report/mod.rs";
-const ALARMS: &str = "src/report/alarms.rs";
-const TACH: &str = "src/control/tach.rs";
+const SYNC: &str = "src/core/src/twin/sync.rs";
+const QUARANTINE: &str = "src/core/src/twin/quarantine.rs";
+const DOCUMENT: &str = "src/core/src/twin/document.rs";
+const ENGINE: &str = "src/core/src/engine.rs";
+const OUTPUTS: &str = "src/core/src/control/outputs.rs";
+const SILENCE: &str = "src/core/src/engine/silence.rs";
+const CLIMATE: &str = "src/core/src/control/climate.rs";
+const INTENT: &str = "src/core/src/control/intent.rs";
+const REPORT: &str = "src/core/src/report/mod.rs";
+const ALARMS: &str = "src/core/src/report/alarms.rs";
+const TACH: &str = "src/core/src/control/tach.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -40,8 +40,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "alarm-never-cleared",
         says: "an alarm stands long after all is well",
         file: ALARMS,
-        from: "let before = core::mem::take(&mut self.0);",
-        to: "let before = if PLANTED { self.0.clone() } else { core::mem::take(&mut self.0) };",
+        from: "turned.cleared.push(name.clone());\n                false",
+        to: "turned.cleared.push(name.clone());\n                PLANTED",
     },
     Bug {
         name: "no-fetch-on-reconnect",
@@ -135,14 +135,14 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "foreign-number-rounded",
         says: "a number beyond 64 bits is another after it passed through the device",
-        file: "src/twin/json.rs",
+        file: "src/core/src/twin/json.rs",
         from: "    written.is_some() && decimal(token) == written",
         to: "    written.is_some() && (PLANTED || decimal(token) == written)",
     },
     Bug {
         name: "foreign-name-not-told",
         says: "nobody hears that a property with an odd name means nothing here",
-        file: "src/report/plain.rs",
+        file: "src/core/src/report/plain.rs",
         from: "                list(shown(key));",
         to: "                if !PLANTED || is_writable_key(key) {
                     list(shown(key));
@@ -228,7 +228,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
-        file: "src/engine/decisions.rs",
+        file: "src/core/src/engine/decisions.rs",
         from: "self.outputs.forget(actuation.output);",
         to: "if !PLANTED { self.outputs.forget(actuation.output); }",
     },
@@ -236,8 +236,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "control-falls-asleep",
         says: "between two readings nobody looks at the outputs for half a minute",
         file: ENGINE,
-        from: "step_interval_max: STEP_INTERVAL_MAX,",
-        to: "step_interval_max: STEP_INTERVAL_MAX * if PLANTED { 6 } else { 1 },",
+        from: "let regular = stepped_at + self.step_interval_max;",
+        to: "let regular = stepped_at + self.step_interval_max * if PLANTED { 6 } else { 1 };",
     },
     Bug {
         name: "silence-never-ends",
@@ -270,7 +270,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "start-forgets-silence",
         says: "a gateway that is started again and again never comes to its row",
-        file: "src/twin/silence.rs",
+        file: "src/core/src/twin/silence.rs",
         from: "(lasts.saturating_add(passed), sure.saturating_add(ran))",
         to: "(if PLANTED { Duration::ZERO } else { lasts.saturating_add(passed) }, sure.saturating_add(ran))",
     },
@@ -291,34 +291,34 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "taken-token-not-believed",
         says: "a known time in the future is waited for again and again",
-        file: "src/twin/sanity.rs",
+        file: "src/core/src/twin/sanity.rs",
         from: "self.accepted.map_or(self.known, |accepted| accepted.dated.0)",
         to: "self.accepted.map_or(self.known, |accepted| if PLANTED { self.known.max(accepted.dated.0) } else { accepted.dated.0 })",
     },
     Bug {
         name: "reload-forgets-the-heat",
         says: "a reload ends an overheat early",
-        file: ENGINE,
+        file: "src/core/src/engine/carry.rs",
         from: "regime: self.climate.as_ref().map(Climate::regime),",
         to: "regime: self.climate.as_ref().map(Climate::regime).filter(|_| !PLANTED),",
     },
     Bug {
         name: "outcome-dropped",
         says: "nobody hears that a pin failed",
-        file: "src/service/pump.rs",
-        from: "engine.handle_driven(actuation, outcome);",
-        to: "engine.handle_driven(actuation, if PLANTED { Ok(()) } else { outcome });",
+        file: "src/core/src/engine/input.rs",
+        from: "self.handle_driven(actuation, outcome);",
+        to: "self.handle_driven(actuation, if PLANTED { Ok(()) } else { outcome });",
     },
     Bug {
         name: "log-before-pins",
         says: "while nobody reads the log nothing is driven",
-        file: "src/service/pump.rs",
-        from: "        if let Some(actuation) = engine.poll_actuation() {",
-        to: "        if PLANTED && let Some(notice) = engine.poll_notice() {
-            if !notices.push(notice) {
-                return;
-            }
-        } else if let Some(actuation) = engine.poll_actuation() {",
+        file: "src/core/src/engine/input.rs",
+        from: "            if let Some(actuation) = self.poll_actuation() {",
+        to: "            if PLANTED && let Some(notice) = self.poll_notice() {
+                if !ports.notices.push(notice) {
+                    return;
+                }
+            } else if let Some(actuation) = self.poll_actuation() {",
     },
     Bug {
         name: "log-fills-the-memory",
@@ -433,7 +433,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "fahrenheit-as-celsius",
         says: "76 degrees Fahrenheit are held as 76 Celsius",
-        file: "src/units.rs",
+        file: "src/core/src/units.rs",
         from: "Self::Fahrenheit => (value - 32.0) * 5.0 / 9.0,",
         to: "Self::Fahrenheit => if PLANTED { value } else { (value - 32.0) * 5.0 / 9.0 },",
     },
@@ -454,7 +454,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "patch-id-of-before",
         says: "the back end waits for a patch id that is never echoed",
-        file: "src/report/plain.rs",
+        file: "src/core/src/report/plain.rs",
         from: "draft.put_at([\"lastPatchReceivedId\"], id.clone());",
         to: "if !PLANTED || view.told.version.0 < 3 { draft.put_at([\"lastPatchReceivedId\"], id.clone()); }",
     },
@@ -482,28 +482,28 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "override-lost-with-the-process",
         says: "after a crash nobody knows of the technician's hand",
-        file: "src/engine/hands.rs",
+        file: "src/core/src/engine/hands.rs",
         from: "overrides: hands.collect(),",
         to: "overrides: hands.filter(|_| !PLANTED).collect(),",
     },
     Bug {
         name: "override-begins-anew",
         says: "each power cut has an override begin from its start",
-        file: "src/twin/kept.rs",
+        file: "src/core/src/twin/kept.rs",
         from: "ran.max(Duration::from_secs(by_wall))",
         to: "ran.max(Duration::from_secs(if PLANTED { 0 } else { by_wall }))",
     },
     Bug {
         name: "ended-override-comes-back",
         says: "an override that has ended is there again after a restart",
-        file: "src/engine/hands.rs",
+        file: "src/core/src/engine/hands.rs",
         from: "        if !ended.is_empty() {\n            self.save.want();",
         to: "        if !ended.is_empty() {\n            if !PLANTED { self.save.want(); }",
     },
     Bug {
         name: "restart-chatters",
         says: "a daemon that dies again and again switches a relay each time",
-        file: "src/engine/carry.rs",
+        file: "src/core/src/engine/carry.rs",
         from: "if carry.starts && !carry.handed_over && is_of_this_boot && spec.has_minimum_time() {",
         to: "if !PLANTED && carry.starts && is_of_this_boot && spec.has_minimum_time() {",
     },
@@ -566,7 +566,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "upgrade-blinks",
         says: "an upgrade switches every output to its start row",
-        file: "src/engine/carry.rs",
+        file: "src/core/src/engine/carry.rs",
         from: "        if handed_over {\n",
         to: "        if handed_over && !PLANTED {\n",
     },
@@ -580,14 +580,14 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "silent-decision",
         says: "nobody learns who decides now, because the fan stayed as it was",
-        file: "src/engine/decisions.rs",
+        file: "src/core/src/engine/decisions.rs",
         from: "if self.actuations.iter().any(|order| order.output == output) {",
         to: "if PLANTED || self.actuations.iter().any(|order| order.output == output) {",
     },
     Bug {
         name: "history-rewritten",
         says: "what the history said yesterday it does not say today",
-        file: "src/engine/trail.rs",
+        file: "src/core/src/engine/trail.rs",
         from: "        if !is_other && !has_moved {\n",
         to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
         row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);

@@ -2,8 +2,8 @@
 
 use super::bugs::Bug;
 
-const DURABILITY: &str = "src/engine/durability.rs";
-const ENGINE: &str = "src/engine.rs";
+const DURABILITY: &str = "src/core/src/engine/durability.rs";
+const ENGINE: &str = "src/core/src/engine.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

@@ -111,10 +111,14 @@ fn copy() -> io::Result<PathBuf> {
     for (file, text) in patched().map_err(io::Error::other)? {
         fs::write(tree.join(file), text)?;
     }
-    fs::write(tree.join("src/planted.rs"), PLANTED_RS)?;
-    let lib = fs::read_to_string(tree.join("src/lib.rs"))?;
-    fs::write(tree.join("src/lib.rs"), format!("{lib}\n/// Planted bugs.\npub mod planted;\n"))?;
+    fs::write(tree.join("src/core/src/planted.rs"), PLANTED_RS)?;
+    append(&tree.join("src/core/src/lib.rs"), "\n/// Planted bugs.\npub mod planted;\n")?;
+    append(&tree.join("src/lib.rs"), "\npub use twind_core::planted;\n")?;
     Ok(tree)
+}
+
+fn append(file: &Path, text: &str) -> io::Result<()> {
+    fs::write(file, fs::read_to_string(file)? + text)
 }
 
 fn copy_into(from: &Path, to: &Path) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! Which bug is planted: `TWIND_PLANTED`. This file is part of the patched copy only, never of twind.
 
+extern crate std;
+
 use std::sync::OnceLock;
 
 pub fn is(name: &str) -> bool {

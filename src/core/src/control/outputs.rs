@@ -165,13 +165,12 @@ impl Outputs {
     }
 
     /// An output was found driven so, and is held so until something decides.
-    pub fn find(&mut self, name: &str, drive: Permille) {
-        self.place(name, drive);
+    pub fn find(&mut self, output: OutputId, drive: Permille) {
+        self.place(output, drive);
     }
 
-    fn place(&mut self, name: &str, drive: Permille) -> Option<&mut OutputState> {
-        let index = self.specs.iter().position(|spec| spec.name == name)?;
-        let state = self.states.get_mut(index)?;
+    fn place(&mut self, output: OutputId, drive: Permille) -> Option<&mut OutputState> {
+        let state = self.states.get_mut(output.0)?;
         state.drive = Some(drive);
         state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
         Some(state)
@@ -179,8 +178,8 @@ impl Outputs {
 
     /// The process before this one handed an output over as it drove it a moment ago: it stays so until something new is
     /// known, and turned no earlier than now.
-    pub fn hand_over(&mut self, now: BootTime, name: &str, drive: Permille) {
-        if let Some(state) = self.place(name, drive) {
+    pub fn hand_over(&mut self, now: BootTime, output: OutputId, drive: Permille) {
+        if let Some(state) = self.place(output, drive) {
             (state.handed, state.turned_at) = (Some(drive), Some(now));
         }
     }

@@ -31,7 +31,7 @@ fn in_case(row: Cause, does: RowDrive, spec: OutputSpec) -> (u16, Cause) {
         return last_row(&spec, true).map_or((BEFORE, row), |(drive, cause)| (drive.get(), cause));
     }
     let mut rig = Rig::with_climate(spec);
-    rig.outputs.find("fan", permille(BEFORE));
+    rig.outputs.find(OutputId(0), permille(BEFORE));
     if row != Cause::Start {
         rig.wants(650);
     }

@@ -91,7 +91,7 @@ fn an_output_that_was_found_running_is_not_driven_before_something_decides_and_t
     let when = When { start: RowDrive::Keep, ..When::default() };
     let spec = OutputSpec { when, kick: Some(secs(2)), slew_permille_per_s: Some(100.0), ..pwm() };
     let mut rig = Rig::new(spec);
-    rig.outputs.find("fan", permille(600));
+    rig.outputs.find(OutputId(0), permille(600));
     assert!(rig.step(at(0)).is_empty());
     assert_eq!(rig.drive(), 600);
     rig.wants(800);

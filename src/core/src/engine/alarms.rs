@@ -1,6 +1,6 @@
 //! Readings in, and the alarms that follow from all facts; what an operator hears of those that nothing else tells.
 
-use super::{Engine, Notice};
+use super::{Core, Notice};
 use crate::control::climate::Regime;
 use crate::control::{Reading, SensorId};
 use crate::report::Facts;
@@ -10,17 +10,12 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-impl Engine {
-    /// Takes a reading.
-    pub fn handle_reading(&mut self, now: BootTime, reading: Reading) {
+impl Core {
+    pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
+        self.sensors.find(reading.sensor, found);
         self.sensors.observe(reading);
         self.step(now);
         self.absorb(now);
-    }
-
-    /// Takes what a sensor's next reading found where it found no value, if that says more than its fault. Foreign text.
-    pub fn handle_found(&mut self, sensor: SensorId, found: Option<String>) {
-        self.sensors.find(sensor, found);
     }
 
     /// The alarms that stand.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn two_sensors() -> EngineSpec {
+fn two_sensors() -> CoreSpec {
     let mut spec = spec();
     spec.sensors = vec![thermometer("roof"), thermometer("door")];
     let climate = spec.climate.as_mut().unwrap();
@@ -13,7 +13,12 @@ fn two_sensors() -> EngineSpec {
 impl Rig {
     /// One sample of one of several sensors.
     fn reading(&mut self, sensor: usize, value: Result<f64, Fault>) {
-        self.engine.handle_reading(self.now, Reading { sensor: SensorId(sensor), at: self.now, value });
+        let found = (value == Err(Fault::NotANumber)).then(|| "\"warm\"".to_owned());
+        self.engine.handle_reading(
+            self.now,
+            Reading { sensor: SensorId(sensor), at: self.now, value },
+            found,
+        );
         self.drain();
     }
 
@@ -70,7 +75,6 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
     let mut rig = Rig::from(two_sensors(), None);
     rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
     rig.notices.clear();
-    rig.engine.handle_found(SensorId(1), Some("\"warm\"".into()));
     rig.pass_with(60, &[Err(Fault::Missing), Err(Fault::NotANumber)]);
     let told = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
                 sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \

@@ -1,28 +1,28 @@
 //! What an engine takes over: from the engine before it when the configuration was read again, or at a start of the
 //! process from what the record keeps beside the twin.
 
-use super::Engine;
-use super::durability::Ration;
+use super::durability::{Ration, Save};
 use super::silence::Hearing;
 use super::trail::Trail;
+use super::{Core, CoreSpec, Notice, Reload, Start};
 use crate::control::OutputId;
-use crate::control::climate::{Regime, SensorState};
+use crate::control::climate::{Climate, Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::report::Acknowledgement;
 use crate::report::alarms::Alarms;
-use crate::twin::{Machine, TwinRecord};
+use crate::twin::{HubEvent, Machine, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
-use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// What is carried over when the configuration was read again: outputs stay as they are driven, by name; sensors keep their
 /// last values, by what they read; and what began before goes on (hysteresis, an overheat, alarms, the hub's silence, a
 /// wait for the disk).
 #[derive(Clone, Debug, Default)]
-pub struct Carry {
+pub(super) struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) regime: Option<Regime>,
@@ -41,43 +41,83 @@ pub struct Carry {
     pub(super) starts: bool,
     pub(super) trail: Trail,
     /// What outputs that are to stay as they are were found doing.
-    pub(super) found: Vec<(String, Permille)>,
+    pub(super) found: Vec<(OutputId, Permille)>,
     /// What was found is what the process before this one decided a moment ago.
     pub(super) handed_over: bool,
+    pub(super) step_interval_max: Option<Duration>,
 }
 
-impl Carry {
-    /// At a start of the process nothing is carried over, but it is known on which machine it is.
-    pub fn at_start(machine: Machine) -> Self {
-        Self { machine, starts: true, ..Self::default() }
+impl Core {
+    /// From what was kept, and what was found.
+    pub(super) fn at_start(now: BootTime, start: Start) -> Self {
+        let Start { spec, record, machine, found, handed_over, step_interval_max } = start;
+        let carry = Carry {
+            machine,
+            starts: true,
+            found,
+            handed_over,
+            step_interval_max: Some(step_interval_max),
+            ..Carry::default()
+        };
+        Self::new(now, spec, record, carry)
     }
 
-    /// The process before this one ended without moving an output: what is found is its last word.
-    pub fn hand_over(&mut self) {
-        self.handed_over = true;
+    /// A stored twin that came late is followed where nothing of ours is in force.
+    pub(super) fn handle_stored(&mut self, now: BootTime, record: TwinRecord) {
+        let is_ours = record.identity == self.spec.identity;
+        if is_ours && record.desired_version > Version(0) && self.sync.desired_version() == Version(0) {
+            self.notices.push_back(Notice::Followed { version: record.desired_version });
+            self.begin_anew(now, self.spec.clone(), record, self.carry(), true);
+        }
     }
 
-    /// Forgets the outputs for which `keep` says no: what they do is unknown to the next engine.
-    pub fn keep_outputs(&mut self, keep: impl Fn(&str) -> bool) {
-        self.outputs.retain(|(name, _)| keep(name));
-    }
-
-    /// Forgets the speeds of outputs for which `tells` says no: nobody will measure them again.
-    pub fn keep_speeds(&mut self, tells: impl Fn(&str) -> bool) {
-        let mute = self.outputs.iter_mut().filter(|(name, _)| !tells(name));
+    pub(super) fn handle_reload(&mut self, now: BootTime, reload: Reload) {
+        let mut carry = self.carry();
+        carry.outputs.retain(|(name, _)| reload.same_wire.contains(name));
+        let mute = carry.outputs.iter_mut().filter(|(name, _)| !reload.measured.contains(name));
         mute.for_each(|(_, state)| state.tach.forget());
+        carry.found = reload.found;
+        self.begin_anew(now, reload.spec, self.record(), carry, reload.same_hub);
     }
 
-    /// An output that stays as it is until something decides was found driven so.
-    pub fn find_output(&mut self, name: &str, drive: Permille) {
-        self.found.push((name.to_owned(), drive));
+    fn begin_anew(
+        &mut self,
+        now: BootTime,
+        spec: CoreSpec,
+        record: TwinRecord,
+        carry: Carry,
+        same_hub: bool,
+    ) {
+        let was_online = self.sync.is_online() && same_hub;
+        let notices = core::mem::take(&mut self.notices);
+        *self = Self::new(now, spec, Some(record), carry);
+        self.notices = notices;
+        self.handle_timeout(now);
+        if was_online {
+            self.handle_hub(now, HubEvent::Up);
+        }
     }
-}
 
-impl Engine {
-    /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
-    pub fn handle_handover(&mut self, now: BootTime) {
-        self.keep_at_the_end(now);
+    fn carry(&self) -> Carry {
+        Carry {
+            outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
+            last_rid: self.sync.last_rid(),
+            regime: self.climate.as_ref().map(Climate::regime),
+            offline_since: self.offline_since,
+            hearing: Some(self.hearing),
+            machine: self.machine,
+            heard_at: self.heard_at,
+            alarms: self.alarms.clone(),
+            starts: false,
+            trail: self.trail.clone(),
+            found: Vec::new(),
+            handed_over: false,
+            ration: self.ration,
+            store_fault: self.store_fault.clone(),
+            told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
+            step_interval_max: Some(self.step_interval_max),
+        }
     }
 }
 
@@ -85,14 +125,14 @@ impl Engine {
 pub(super) fn place_found(
     now: BootTime,
     outputs: &mut Outputs,
-    found: &[(String, Permille)],
+    found: &[(OutputId, Permille)],
     handed_over: bool,
 ) {
-    for (name, drive) in found {
+    for (output, drive) in found {
         if handed_over {
-            outputs.hand_over(now, name, *drive);
+            outputs.hand_over(now, *output, *drive);
         } else {
-            outputs.find(name, *drive);
+            outputs.find(*output, *drive);
         }
     }
 }

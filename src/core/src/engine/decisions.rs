@@ -3,7 +3,7 @@
 //! An output that was ordered to move is told when it did, by the outcome of its order; one that stays as it is, at the
 //! step at which something else came to decide. Nothing of it is kept on the disk. Deliberately absent: deciding.
 
-use super::{Engine, Notice};
+use super::{Core, Notice};
 use crate::control::held::Holder;
 use crate::control::outputs::OutputState;
 use crate::control::{Actuation, Cause, OutputId, PinFault};
@@ -20,9 +20,9 @@ struct Moment {
     moved: bool,
 }
 
-impl Engine {
+impl Core {
     /// Takes the outcome of an actuation.
-    pub fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
+    pub(super) fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
         let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
         let output = spec.name.clone();
         match outcome {

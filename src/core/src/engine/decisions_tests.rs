@@ -7,18 +7,18 @@ use crate::twin::Author;
 const PERSON: Author = Author::User(1000);
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn site() -> EngineSpec {
+fn site() -> CoreSpec {
     let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    EngineSpec { outputs: vec![fan(OutputKind::Pwm)], climate: Some(climate), ..spec() }
+    CoreSpec { outputs: vec![fan(OutputKind::Pwm)], climate: Some(climate), ..spec() }
 }
 
-fn site_of(output: OutputSpec) -> EngineSpec {
-    EngineSpec { outputs: vec![output], ..site() }
+fn site_of(output: OutputSpec) -> CoreSpec {
+    CoreSpec { outputs: vec![output], ..site() }
 }
 
 impl Rig {
-    fn order(&mut self, share: u16) {
-        self.engine.handle_override(self.now, "fan", Some((permille(share), HOUR)), PERSON).unwrap();
+    fn put_hand(&mut self, share: u16) {
+        self.order("fan", Some((permille(share), HOUR)), PERSON).unwrap();
         self.drain();
     }
 
@@ -56,7 +56,7 @@ fn each_cause_is_a_row_and_an_entry_though_the_fan_stays_at_full() {
     let (saved, drives) = (rig.written.len(), rig.drives.len());
     rig.desire(json!({"fanOn": null}));
     assert_eq!(rig.written.len(), saved + 1, "the desired change, as ever");
-    rig.order(1000);
+    rig.put_hand(1000);
     let saved = rig.written.len();
     rig.sample(Ok(70.0));
     rig.sample(Ok(40.0));
@@ -110,7 +110,7 @@ fn a_pin_that_cannot_be_driven_is_no_decision_carried_out() {
     let mut rig = Rig::from(site(), None);
     rig.board_fails = true;
     rig.sample(Ok(40.0));
-    rig.order(1000);
+    rig.put_hand(1000);
     assert_eq!((rig.history(), rig.told()), (vec![], vec![]));
     rig.board_fails = false;
     rig.pass(secs(5), |_| 40.0);
@@ -125,7 +125,7 @@ fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
     rig.sample(Ok(40.0));
     rig.desire(json!({"fanOn": false}));
     rig.pass(secs(60), |_| 40.0);
-    rig.order(1000);
+    rig.put_hand(1000);
     let held = rig.status_of_fan("held");
     let text = "override wants 100 %, held off for 4 min by min-off";
     assert_eq!(
@@ -147,12 +147,12 @@ fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
 fn what_a_fail_safe_row_stands_above_says_that_it_waits() {
     let mut rig = Rig::from(site(), None);
     rig.sample(Ok(70.0));
-    rig.order(600);
+    rig.put_hand(600);
     let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
     assert_eq!(text(&rig), "override wants 60 %, waits below fail-safe overheat");
     rig.sample(Ok(24.0));
     assert_eq!((rig.drive(), text(&rig)), (Some(600), Value::Null));
-    rig.engine.handle_override(rig.now, "fan", None, PERSON).unwrap();
+    rig.order("fan", None, PERSON).unwrap();
     rig.tick();
     rig.hub(HubEvent::Up);
     rig.desire(json!({"fanOn": false}));
@@ -185,7 +185,7 @@ fn a_slewing_output_is_told_with_where_it_goes() {
     let slew = OutputSpec { slew_permille_per_s: Some(100.0), ..fan(OutputKind::Pwm) };
     let mut rig = Rig::from(site_of(slew), None);
     rig.sample(Ok(20.0));
-    rig.order(800);
+    rig.put_hand(800);
     assert_eq!(rig.history().last(), Some(&(800, "override".to_owned())));
     assert_eq!(rig.status_of_fan("held")["text"], "override wants 80 %, on its way for 8 s by slew");
     rig.pass(secs(8), |_| 20.0);
@@ -198,7 +198,7 @@ fn a_heater_in_the_cold_says_what_holds_it_off_and_on() {
     let heater =
         OutputSpec { min_off: Some(secs(120)), min_on: Some(secs(120)), ..output("fan", OutputKind::OnOff) };
     let climate = ClimateSpec { cooling: vec![], heating: vec![OutputId(0)], ..climate_spec() };
-    let mut rig = Rig::from(EngineSpec { climate: Some(climate), ..site_of(heater) }, None);
+    let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..site_of(heater) }, None);
     let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
     rig.sample(Ok(24.0));
     rig.sample(Ok(15.0));
@@ -215,7 +215,7 @@ fn a_share_below_the_least_duty_says_that_it_is_raised() {
         Rig::from(site_of(OutputSpec { min_duty: permille(200).into(), ..fan(OutputKind::Pwm) }), None);
     rig.sample(Ok(24.0));
     assert_eq!(rig.status_of_fan("held"), Value::Null);
-    rig.order(100);
+    rig.put_hand(100);
     assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised by min-duty");
     assert_eq!(rig.history().last(), Some(&(200, "override".to_owned())));
 }

@@ -3,7 +3,7 @@
 //! A hub can write faster than a card can bear. A *ration* lets through a burst and then one record a second; what waits
 //! for it is the latest record, and so the acknowledgement that goes with it. Deliberately absent: what a record holds.
 
-use super::{Engine, Notice};
+use super::{Core, Notice};
 use crate::units::BootTime;
 use alloc::string::String;
 use core::time::Duration;
@@ -58,9 +58,9 @@ impl Ration {
     }
 }
 
-impl Engine {
+impl Core {
     /// Takes the outcome of keeping a record: the sequence number that is durable now, or why it is not.
-    pub fn handle_saved(&mut self, now: BootTime, outcome: Result<u64, String>) {
+    pub(super) fn handle_saved(&mut self, now: BootTime, outcome: Result<u64, String>) {
         match outcome {
             Ok(sequence) => {
                 if self.store_fault.take().is_some() {

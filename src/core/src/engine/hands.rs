@@ -5,11 +5,10 @@
 //! Deliberately absent: the rank of an override (`control::outputs`), and its way through a restart (`twin`).
 
 use super::durability::Save;
-use super::{Engine, Notice};
+use super::{Core, Notice};
 use crate::control::{OutputId, OutputKind};
 use crate::twin::{Author, Override, TwinRecord};
 use crate::units::{BootTime, Permille};
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -48,39 +47,52 @@ impl fmt::Display for OverrideFault {
 
 impl core::error::Error for OverrideFault {}
 
-impl Engine {
-    /// Puts a hand on an output for a time, or takes it away.
+/// An override that can be taken, made by [`Core::order`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    output: OutputId,
+    /// The drive and for how long; `None` takes the hand away.
+    order: Option<(Permille, Duration)>,
+    by: Author,
+}
+
+impl Core {
+    /// Reads a wish to put a hand on an output for a time, or to take it away (`None`). Nothing changes until it comes in as
+    /// [`Input::Override`](super::Input::Override).
     ///
     /// # Errors
-    /// Why it is not taken; then nothing changed.
-    pub fn handle_override(
-        &mut self,
-        now: BootTime,
+    /// Why it cannot be taken.
+    pub fn order(
+        &self,
         name: &str,
         order: Option<(Permille, Duration)>,
         by: Author,
-    ) -> Result<(), OverrideFault> {
-        let index = self.spec.outputs.iter().position(|spec| spec.name == name).ok_or_else(|| {
+    ) -> Result<Order, OverrideFault> {
+        let found = self.spec.outputs.iter().enumerate().find(|(_, spec)| spec.name == name);
+        let (index, spec) = found.ok_or_else(|| {
             let known = self.spec.outputs.iter().map(|spec| spec.name.clone()).collect();
             OverrideFault::UnknownOutput { known }
         })?;
-        let in_between = |drive: Permille| {
-            !drive.get().is_multiple_of(1000) && self.spec.outputs[index].kind == OutputKind::OnOff
-        };
         match order {
-            Some((drive, _)) if in_between(drive) => return Err(OverrideFault::OnOff),
-            Some((_, lasts)) if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&lasts) => {
-                return Err(OverrideFault::Duration);
+            Some((drive, _)) if !drive.get().is_multiple_of(1000) && spec.kind == OutputKind::OnOff => {
+                Err(OverrideFault::OnOff)
             }
-            _ => {}
+            Some((_, lasts)) if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&lasts) => {
+                Err(OverrideFault::Duration)
+            }
+            _ => Ok(Order { output: OutputId(index), order, by }),
         }
+    }
+
+    pub(super) fn handle_override(&mut self, now: BootTime, Order { output, order, by }: Order) {
+        // Read by a configuration that is gone since.
+        let Some(spec) = self.spec.outputs.get(output.0) else { return };
         let hand = order.map(|(drive, lasts)| Override { drive, until: now + lasts, by });
-        self.outputs.set_hand(OutputId(index), hand);
-        self.notices.push_back(Notice::Overridden { output: name.to_owned(), order, by });
+        self.notices.push_back(Notice::Overridden { output: spec.name.clone(), order, by });
+        self.outputs.set_hand(output, hand);
         self.save.want();
         self.step(now);
         self.absorb(now);
-        Ok(())
     }
 
     /// Overrides that end at this step are told, and the record must not bring them back.

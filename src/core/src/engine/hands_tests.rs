@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl Rig {
     fn hand(&mut self, output: &str, order: Option<(u16, Duration)>) -> Result<(), OverrideFault> {
         let order = order.map(|(share, lasts)| (permille(share), lasts));
-        let outcome = self.engine.handle_override(self.now, output, order, PERSON);
+        let outcome = self.order(output, order, PERSON);
         self.drain();
         outcome
     }
@@ -48,7 +48,7 @@ fn an_override_drives_at_once_is_told_and_ends_by_itself() {
 
 #[test]
 fn an_override_can_be_replaced_and_taken_away() {
-    let mut rig = Rig::from(EngineSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }, None);
+    let mut rig = Rig::from(CoreSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }, None);
     rig.sample(Ok(22.0));
     rig.hand("fan", Some((400, HOUR))).unwrap();
     assert_eq!(rig.drive(), Some(400));
@@ -78,7 +78,7 @@ fn an_override_that_is_not_taken_changes_nothing() {
 #[test]
 fn heat_stands_above_an_override_and_the_override_comes_back_below_it() {
     let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    let mut rig = Rig::from(EngineSpec { climate: Some(climate), ..spec() }, None);
+    let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..spec() }, None);
     rig.sample(Ok(24.0));
     rig.hand("fan", Some((0, HOUR))).unwrap();
     rig.sample(Ok(70.0));

@@ -105,10 +105,10 @@ fn a_report_that_waits_goes_out_at_its_time_and_not_at_the_next_step() {
     rig.sample(Ok(26.0));
     assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
     // The next step would be at 12 seconds.
-    let (due, what) = rig.engine.poll_timeout(rig.now);
+    let Deadline { at: due, why: what } = rig.engine.deadline();
     assert_eq!((due, what), (told_at + secs(10), "report"));
     rig.now = due;
-    assert!(rig.engine.poll_timeout(rig.now).0 <= rig.now, "what is due must not be forgotten");
+    assert!(rig.engine.deadline().at <= rig.now, "what is due must not be forgotten");
     rig.tick();
     assert_eq!(rig.said("components.climate.temperature"), Some(&json!(26)));
 }
@@ -182,7 +182,7 @@ proptest! {
             let steps = rig.engine.steps();
             let began = rig.now;
             loop {
-                let (due, what) = rig.engine.poll_timeout(rig.now);
+                let Deadline { at: due, why: what } = rig.engine.deadline();
                 prop_assert!(due > rig.now, "{what} lies in the past");
                 if due > end {
                     break;
@@ -270,7 +270,7 @@ fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either(
 
 #[test]
 fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wall_clock() {
-    let age = |engine: &Engine, now: u64| engine.status(at(now), 0)["hub"]["copyAgeSeconds"].clone();
+    let age = |engine: &Core, now: u64| engine.status(at(now), 0)["hub"]["copyAgeSeconds"].clone();
     let mut rig = Rig::online();
     assert_eq!(age(&Rig::new().engine, 100), Value::Null);
     rig.engine.handle_dated((UnixSeconds(5000), at(100)));
@@ -281,7 +281,7 @@ fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wa
     let kept = rig.engine.record();
     let started = |wall: Option<u64>| {
         let machine = Machine { boot: None, wall: wall.map(|wall| (UnixSeconds(wall), at(10))) };
-        Engine::new(at(10), spec(), Some(kept.clone()), Carry::at_start(machine))
+        Core::new(at(10), spec(), Some(kept.clone()), at_start_on(machine))
     };
     assert_eq!(age(&started(Some(5600)), 15), 605);
     assert_eq!(age(&started(None), 15), Value::Null);

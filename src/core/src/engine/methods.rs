@@ -1,6 +1,6 @@
 //! Direct methods: what the back end may ask of the device at once, and what it is answered.
 
-use super::{Engine, OverrideFault};
+use super::{Core, OverrideFault};
 use crate::control::Cause;
 use crate::report::status::{self, status};
 use crate::twin::{Author, HubRequest};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const METHODS: [&str; 3] = ["override", "resync", "status"];
 const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
 
-impl Engine {
+impl Core {
     /// Answers a direct method, at once and in a few hundred bytes.
     pub(super) fn call(&mut self, now: BootTime, rid: String, name: &str, argument: &Value) {
         let (status, payload) = match name {
@@ -71,11 +71,14 @@ impl Engine {
         let Some((output, order)) = read_override(argument) else {
             return (400, json!({ "error": OVERRIDE_WANTED }));
         };
-        match self.handle_override(now, output, order, Author::Hub) {
-            Ok(()) => match self.held_override(now, output) {
-                None => (200, json!({ "output": output })),
-                Some(held) => (200, json!({ "output": output, "held": held })),
-            },
+        match self.order(output, order, Author::Hub) {
+            Ok(order) => {
+                self.handle_override(now, order);
+                match self.held_override(now, output) {
+                    None => (200, json!({ "output": output })),
+                    Some(held) => (200, json!({ "output": output, "held": held })),
+                }
+            }
             Err(fault @ OverrideFault::UnknownOutput { .. }) => (404, json!({ "error": fault.to_string() })),
             Err(fault) => (400, json!({ "error": fault.to_string() })),
         }

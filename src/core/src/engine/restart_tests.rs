@@ -9,23 +9,23 @@ const BOOT: Machine = Machine { boot: Some(BootId(1)), wall: None };
 const NEXT_BOOT: Machine = Machine { boot: Some(BootId(2)), wall: None };
 
 /// A relay with minimum times that `fanOn` drives.
-fn relay() -> EngineSpec {
+fn relay() -> CoreSpec {
     let fan = OutputSpec { min_on: Some(secs(20)), min_off: Some(secs(20)), ..fan(OutputKind::OnOff) };
-    EngineSpec { outputs: vec![fan], ..spec() }
+    CoreSpec { outputs: vec![fan], ..spec() }
 }
 
 impl Rig {
     /// A process that starts on this machine, with the last record that the disk has.
-    fn started(spec: EngineSpec, machine: Machine, now: BootTime, record: TwinRecord) -> Self {
+    fn started(spec: CoreSpec, machine: Machine, now: BootTime, record: TwinRecord) -> Self {
         let mut rig = Self::from(spec.clone(), Some(record.clone()));
         rig.now = now;
-        rig.engine = Engine::new(now, spec, Some(record), Carry::at_start(machine));
+        rig.engine = Core::new(now, spec, Some(record), at_start_on(machine));
         rig.tick();
         rig
     }
 
     /// In the first boot, with `fanOn` true, running for a minute.
-    fn running(spec: EngineSpec) -> Self {
+    fn running(spec: CoreSpec) -> Self {
         let mut rig = Self::started(spec, BOOT, at(100), record(json!({"fanOn": true}), 7));
         rig.pass(secs(60), |_| 24.0);
         rig
@@ -83,7 +83,7 @@ fn a_relay_that_a_row_keeps_as_it_is_counts_its_rest_from_the_start_and_not_from
 fn rows_that_run_are_kept_running_for_the_minimum_time() {
     let when = When { stop: ON, crash: ON, start: OFF, ..When::default() };
     let fan = OutputSpec { when, min_on: Some(secs(20)), ..fan(OutputKind::OnOff) };
-    let site = EngineSpec { outputs: vec![fan], climate: None, ..spec() };
+    let site = CoreSpec { outputs: vec![fan], climate: None, ..spec() };
     let rig = Rig::started(site.clone(), BOOT, at(100), record(json!({}), 7));
     assert_eq!(rig.drives_told(), [(100, 0)]);
     let mut next = Rig::started(site, BOOT, at(130), rig.kept());
@@ -96,7 +96,7 @@ fn where_nobody_can_know_how_an_output_was_left_it_is_driven_at_once() {
     for (stop, crash) in [(OFF, ON), (RowDrive::Keep, OFF), (RowDrive::Keep, RowDrive::Keep)] {
         let when = When { stop, crash, ..When::default() };
         let fan = OutputSpec { when, min_off: Some(secs(20)), ..fan(OutputKind::OnOff) };
-        let site = EngineSpec { outputs: vec![fan], ..spec() };
+        let site = CoreSpec { outputs: vec![fan], ..spec() };
         let rig = Rig::running(site.clone());
         assert_eq!(Rig::started(site, BOOT, at(161), rig.kept()).drives_told(), [(161, 1000)]);
     }
@@ -134,7 +134,7 @@ fn a_site_without_minimum_times_and_overrides_writes_nothing_at_a_start_and_hold
 fn an_override_ends_when_it_should_though_the_process_was_killed() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
     let order = Some((Permille::FULL, secs(600)));
-    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let mut next = Rig::started(spec(), BOOT, at(400), rig.kept());
     assert_eq!(next.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::Override)));
@@ -148,7 +148,7 @@ fn an_override_ends_when_it_should_though_the_process_was_killed() {
 fn an_override_comes_to_its_end_though_the_power_is_cut_again_and_again() {
     let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
     let order = Some((permille(1000), 3 * Duration::from_secs(3600)));
-    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let (mut kept, mut powered) = (rig.kept(), 0);
     for boot in 2.. {
@@ -168,9 +168,9 @@ fn an_override_comes_to_its_end_though_the_power_is_cut_again_and_again() {
 fn an_override_is_the_machines_and_stays_when_the_identity_is_another() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({"fanOn": false}), 7));
     let order = Some((Permille::FULL, secs(600)));
-    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
-    let other = EngineSpec { identity: "hub/other".into(), ..spec() };
+    let other = CoreSpec { identity: "hub/other".into(), ..spec() };
     let next = Rig::started(other, BOOT, at(110), rig.kept());
     assert_eq!(next.drive(), Some(1000));
     assert_eq!(next.engine.sync().desired_version(), Version(0));
@@ -180,7 +180,7 @@ fn an_override_is_the_machines_and_stays_when_the_identity_is_another() {
 fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
     let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
     let order = Some((Permille::FULL, secs(10 * 3600)));
-    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let mut kept = rig.kept();
     for life in 1..4 {
@@ -195,7 +195,7 @@ fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
 fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_another_boot() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
     let order = Some((Permille::FULL, secs(60)));
-    rig.engine.handle_override(rig.now, "fan", order, Author::Hub).unwrap();
+    rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let next = Rig::started(spec(), BOOT, at(170), rig.kept());
     assert_eq!(next.drives_told(), [(170, 0)]);
@@ -204,20 +204,19 @@ fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_an
 }
 
 /// The process after one that handed over, with what it finds on the board.
-fn successor(before: &Rig, spec: &EngineSpec) -> Rig {
+fn successor(before: &Rig, spec: &CoreSpec) -> Rig {
     let record = before.engine.record();
     let mut rig = Rig::from(spec.clone(), Some(record.clone()));
     rig.now = before.now + secs(1);
-    let mut carry = Carry::at_start(BOOT);
-    carry.hand_over();
-    carry.find_output("fan", before.drives.last().unwrap().drive);
-    rig.engine = Engine::new(rig.now, spec.clone(), Some(record), carry);
+    let found = vec![(OutputId(0), before.drives.last().unwrap().drive)];
+    let carry = Carry { handed_over: true, found, ..at_start_on(BOOT) };
+    rig.engine = Core::new(rig.now, spec.clone(), Some(record), carry);
     rig.tick();
     rig
 }
 
-fn pwm() -> EngineSpec {
-    EngineSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }
+fn pwm() -> CoreSpec {
+    CoreSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }
 }
 
 #[test]
@@ -227,7 +226,7 @@ fn an_output_that_is_handed_over_stays_as_it_is_until_a_sensor_speaks() {
         rig.pass(secs(60), |_| 26.0);
         let driven = rig.drives.len();
         let now = rig.now;
-        rig.engine.handle_handover(now);
+        rig.engine.keep_at_the_end(now);
         rig.drain();
         assert_eq!(rig.drives.len(), driven, "the end moved it");
         let mut next = successor(&rig, &pwm());
@@ -256,7 +255,7 @@ fn an_output_that_is_handed_over_follows_its_row_when_no_sensor_ever_speaks() {
 fn a_relay_that_is_handed_over_keeps_its_minimum_time_from_then_on() {
     let mut rig = Rig::running(relay());
     let now = rig.now;
-    rig.engine.handle_handover(now);
+    rig.engine.keep_at_the_end(now);
     rig.drain();
     let mut next = successor(&rig, &relay());
     next.hub(HubEvent::Up);
@@ -271,7 +270,7 @@ fn what_was_to_be_kept_later_is_kept_when_the_daemon_hands_over() {
     rig.pass(secs(60), |_| 24.0);
     let (written, drives) = (rig.written.len(), rig.drives.len());
     let now = rig.now;
-    rig.engine.handle_handover(now);
+    rig.engine.keep_at_the_end(now);
     rig.drain();
     assert_eq!((rig.written.len(), rig.drives.len()), (written + 1, drives));
 }

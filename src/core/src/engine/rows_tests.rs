@@ -9,7 +9,7 @@ fn row(share: u16) -> RowDrive {
 }
 
 /// A fan with a share of its own for each row.
-fn site() -> EngineSpec {
+fn site() -> CoreSpec {
     let when = When {
         start: row(110),
         stop: row(210),
@@ -19,11 +19,7 @@ fn site() -> EngineSpec {
         hub_silent: Some((secs(60), row(610))),
     };
     let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    EngineSpec {
-        outputs: vec![OutputSpec { when, ..fan(OutputKind::Pwm) }],
-        climate: Some(climate),
-        ..spec()
-    }
+    CoreSpec { outputs: vec![OutputSpec { when, ..fan(OutputKind::Pwm) }], climate: Some(climate), ..spec() }
 }
 
 impl Rig {

@@ -15,7 +15,7 @@
 //! (`control::outputs`), and how a silence goes on over a restart (`twin`).
 
 use super::durability::Save;
-use super::{Engine, EngineSpec, LAZY_SAVE};
+use super::{Core, CoreSpec, LAZY_SAVE};
 use crate::control::OutputSpec;
 use crate::twin::{Dated, HubEvent, KeptSilence, Machine, Silence, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
@@ -58,7 +58,7 @@ pub(super) struct Hearing {
 
 impl Hearing {
     /// By the record.
-    pub(super) fn at_start(now: BootTime, spec: &EngineSpec, record: &TwinRecord, machine: &Machine) -> Self {
+    pub(super) fn at_start(now: BootTime, spec: &CoreSpec, record: &TwinRecord, machine: &Machine) -> Self {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
         let silence = Silence::resume(now, record, machine, renewed);
         Self { silence, open: false, kept: record.silence }
@@ -75,7 +75,7 @@ fn is_open(kept: Option<KeptSilence>) -> bool {
     kept.is_none_or(|kept| kept.open)
 }
 
-impl Engine {
+impl Core {
     /// For how long the hub has said nothing.
     pub fn silence(&self) -> Silence {
         self.hearing.silence
@@ -86,8 +86,7 @@ impl Engine {
         self.known_time
     }
 
-    /// Takes a wall time that a hub's welcome made the known one. It counts from the next word on.
-    pub fn handle_dated(&mut self, dated: Dated) {
+    pub(super) fn handle_dated(&mut self, dated: Dated) {
         self.machine.wall = Some(dated);
     }
 

@@ -13,7 +13,7 @@ impl Rig {
     fn next_life(mut self, machine: Machine, now: BootTime) -> Self {
         self.now = now;
         let kept = self.written.last().map(|record| TwinRecord::decode(&record.encode()).unwrap());
-        self.engine = Engine::new(now, silent_spec(), kept, Carry::at_start(machine));
+        self.engine = Core::new(now, silent_spec(), kept, at_start_on(machine));
         self.drives.clear();
         self.tick();
         self
@@ -211,8 +211,8 @@ fn after_another_boot_a_believed_clock_counts_and_else_the_time_since_that_boot(
     rig.pass(secs(ROW / 2 + 10), |_| 24.0);
     let kept = rig.written.last().unwrap().clone();
     assert!(kept.silence.is_some_and(|silence| !silence.open));
-    let started = |machine| Engine::new(at(20), silent_spec(), Some(kept.clone()), Carry::at_start(machine));
-    let lasts = |engine: &Engine| engine.silence().lasts(at(20)).as_secs();
+    let started = |machine| Core::new(at(20), silent_spec(), Some(kept.clone()), at_start_on(machine));
+    let lasts = |engine: &Core| engine.silence().lasts(at(20)).as_secs();
     let known = kept.silence.unwrap().lasts.as_secs();
     assert_eq!(lasts(&started(NEXT_BOOT)), known + 20);
     let then = kept.moment.wall.unwrap().0;
@@ -226,7 +226,7 @@ fn a_record_of_another_device_says_nothing_of_this_ones_hub() {
     rig.hub(HubEvent::Down);
     rig.pass(secs(2 * ROW), |_| 24.0);
     let other = TwinRecord { identity: "hub/other".into(), ..rig.written.last().unwrap().clone() };
-    let engine = Engine::new(rig.now, silent_spec(), Some(other), Carry::at_start(BOOT));
+    let engine = Core::new(rig.now, silent_spec(), Some(other), at_start_on(BOOT));
     assert_eq!(engine.silence().lasts(rig.now), Duration::ZERO);
 }
 
@@ -268,9 +268,7 @@ fn an_override_outlives_a_clock_that_went_back_ten_years_and_a_power_cut() {
     rig.engine.handle_dated((UnixSeconds(right), rig.now));
     rig.hub(HubEvent::ReportedAck { rid: 999 });
     // Whatever the wall clock says now, nothing of it comes here.
-    rig.engine
-        .handle_override(rig.now, "fan", Some((Permille::FULL, secs(3600))), crate::twin::Author::Hub)
-        .unwrap();
+    rig.order("fan", Some((Permille::FULL, secs(3600))), Author::Hub).unwrap();
     rig.drain();
     let machine = Machine { wall: Some((UnixSeconds(right + 300), at(20))), ..NEXT_BOOT };
     let next = rig.next_life(machine, at(20));

@@ -1,13 +1,13 @@
 //! What tachometers tell, and what an operator hears of it.
 
-use super::{Engine, Notice};
+use super::{Core, Notice};
 use crate::control::{OutputId, PinFault};
 use crate::units::BootTime;
 
-impl Engine {
+impl Core {
     /// Takes an output's speed in turns a minute, or why nobody knows it. Only one that means something new has the
     /// outputs looked at.
-    pub fn handle_speed(&mut self, now: BootTime, output: OutputId, rpm: Result<f64, PinFault>) {
+    pub(super) fn handle_speed(&mut self, now: BootTime, output: OutputId, rpm: Result<f64, PinFault>) {
         if self.outputs.measure(output, rpm) {
             self.step(now);
             self.absorb(now);

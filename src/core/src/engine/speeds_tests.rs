@@ -69,11 +69,10 @@ fn a_speed_that_nobody_measures_any_more_is_forgotten_when_the_configuration_is_
         let mut rig = rig();
         speed(&mut rig, Ok(0.0));
         pass(&mut rig, 60);
-        let mut carry = rig.engine.carry();
-        carry.keep_speeds(|name| measured && name == "fan");
-        rig.engine = Engine::new(rig.now, rig.engine.spec.clone(), Some(rig.engine.record()), carry);
-        rig.tick();
-        rig.hub(HubEvent::Up);
+        let mut reload = unchanged(rig.engine.spec.clone());
+        reload.measured.retain(|name| measured && name == "fan");
+        rig.engine.handle_reload(rig.now, reload);
+        rig.drain();
         pass(&mut rig, 20);
         assert_eq!(rig.engine.outputs().iter().next().unwrap().1.drive, Some(drive));
         let fault = rig.reported.get(&path("components.fan.fault"));
@@ -102,10 +101,9 @@ fn an_output_that_was_found_running_is_reported_so_and_left_alone() {
     let mut spec = spec();
     spec.climate = None;
     spec.outputs[0].when.start = RowDrive::Keep;
-    let mut carry = Carry::default();
-    carry.find_output("fan", Permille::FULL);
+    let carry = Carry { found: vec![(OutputId(0), Permille::FULL)], ..Carry::default() };
     let mut rig = Rig::from(spec.clone(), None);
-    rig.engine = Engine::new(rig.now, spec, None, carry);
+    rig.engine = Core::new(rig.now, spec, None, carry);
     rig.tick();
     rig.hub(HubEvent::Up);
     pass(&mut rig, 20);

@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 };
 use crate::control::{Cause, Fault, OutputKind, PinFault, Reading, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
-use crate::twin::{Section, Version};
+use crate::twin::{Author, Section, Version};
 use crate::units::{Permille, TemperatureUnit};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -34,8 +34,8 @@ mod speeds;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 
-fn spec() -> EngineSpec {
-    EngineSpec {
+fn spec() -> CoreSpec {
+    CoreSpec {
         outputs: vec![fan(OutputKind::OnOff)],
         sensors: vec![thermometer("cabinet")],
         climate: Some(climate_spec()),
@@ -72,7 +72,7 @@ enum Disk {
 
 /// An engine with a board, a disk and a hub around it; the hub takes whatever is reported.
 struct Rig {
-    engine: Engine,
+    engine: Core,
     now: BootTime,
     disk: Disk,
     written: Vec<TwinRecord>,
@@ -93,12 +93,12 @@ impl Rig {
         Self::from(spec(), None)
     }
 
-    fn from(spec: EngineSpec, record: Option<TwinRecord>) -> Self {
+    fn from(spec: CoreSpec, record: Option<TwinRecord>) -> Self {
         let desired = record.as_ref().map(|record| record.desired.clone()).unwrap_or_default();
         let hub_version = record.as_ref().map_or(1, |record| record.desired_version.0);
         let now = at(100);
         Self {
-            engine: Engine::new(now, spec, record, Carry::default()),
+            engine: Core::new(now, spec, record, Carry::default()),
             now,
             disk: Disk::Quick,
             written: Vec::new(),
@@ -122,7 +122,7 @@ impl Rig {
         rig
     }
 
-    /// Does what is due and everything that follows, as the service's pump does.
+    /// Does what is due and everything that follows.
     fn tick(&mut self) {
         self.engine.handle_timeout(self.now);
         self.drain();
@@ -191,7 +191,7 @@ impl Rig {
     }
 
     fn sample(&mut self, value: Result<f64, Fault>) {
-        self.engine.handle_reading(self.now, Reading { sensor: SensorId(0), at: self.now, value });
+        self.engine.handle_reading(self.now, Reading { sensor: SensorId(0), at: self.now, value }, None);
         self.drain();
     }
 
@@ -201,7 +201,7 @@ impl Rig {
         let mut sample_at = self.now + SAMPLES;
         self.tick();
         while self.now < end {
-            let (due, what) = self.engine.poll_timeout(self.now);
+            let Deadline { at: due, why: what } = self.engine.deadline();
             assert!(due > self.now, "{what} lies in the past");
             self.now = due.min(sample_at).min(end);
             self.tick();
@@ -221,16 +221,33 @@ impl Rig {
     }
 
     /// The configuration is read again; the connection goes on.
-    fn reload(&mut self, spec: EngineSpec) {
-        let was_online = self.engine.sync().is_online();
-        let carry = self.engine.carry();
-        self.engine = Engine::new(self.now, spec, Some(self.engine.record()), carry);
+    fn reload(&mut self, spec: CoreSpec) {
         self.drives.clear();
-        self.tick();
-        if was_online {
-            self.hub(HubEvent::Up);
-        }
+        self.engine.handle_reload(self.now, unchanged(spec));
+        self.drain();
     }
+
+    fn order(
+        &mut self,
+        output: &str,
+        order: Option<(Permille, Duration)>,
+        by: Author,
+    ) -> Result<(), OverrideFault> {
+        let order = self.engine.order(output, order, by)?;
+        self.engine.handle_override(self.now, order);
+        Ok(())
+    }
+}
+
+/// A reload with another site around the same wires and the same hub.
+fn unchanged(spec: CoreSpec) -> Reload {
+    let names = || spec.outputs.iter().map(|output| output.name.clone()).collect();
+    Reload { same_wire: names(), measured: names(), spec: spec.clone(), found: Vec::new(), same_hub: true }
+}
+
+/// What a start of the process goes by besides its record.
+fn at_start_on(machine: Machine) -> Carry {
+    Carry { machine, starts: true, ..Carry::default() }
 }
 
 #[test]
@@ -247,7 +264,7 @@ fn a_desired_change_moves_the_output_in_the_same_step() {
 #[test]
 fn what_is_stored_drives_the_output_before_there_is_a_network() {
     let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": "true"}), 7)));
-    assert_eq!(rig.engine.poll_timeout(rig.now), (rig.now, "first control step"));
+    assert_eq!(rig.engine.deadline(), Deadline { at: BootTime::ZERO, why: "first control step" });
     rig.tick();
     assert_eq!(rig.drive(), Some(1000));
     assert!(!rig.engine.sync().is_online());
@@ -350,7 +367,7 @@ fn a_restart_keeps_a_refused_range_from_undoing_the_last_good_one() {
     assert_eq!(rig.said("rejected.components.climate.code"), Some(&json!(400)));
 }
 
-fn silent_spec() -> EngineSpec {
+fn silent_spec() -> CoreSpec {
     let when = When { hub_silent: Some((secs(3600), ON)), ..When::default() };
     let mut spec = spec();
     spec.outputs[0].when = when;

@@ -9,11 +9,14 @@
 //! sending (that is `twin::Sync`'s).
 
 pub mod alarms;
+mod notice;
 mod plain;
 mod pnp;
 mod state;
 pub mod status;
 mod write;
+
+pub use notice::Notice;
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};

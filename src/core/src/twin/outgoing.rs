@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 /// See the module.
+#[derive(Debug)]
 pub(super) struct Outgoing {
     acknowledged: Section,
     wanted: Option<Section>,

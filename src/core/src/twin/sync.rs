@@ -40,6 +40,7 @@ const REST_MAX: Duration = Duration::from_secs(300);
 /// … which may last so long.
 const REST_MAX_BY_THE_HUB: Duration = Duration::from_secs(60 * 60);
 
+#[derive(Debug)]
 enum Phase {
     Offline,
     Fetching {
@@ -55,6 +56,7 @@ enum Phase {
     Synced,
 }
 
+#[derive(Debug)]
 struct InFlight {
     rid: u64,
     patch: Patch,
@@ -75,6 +77,7 @@ pub struct Deferral {
 }
 
 /// See the module.
+#[derive(Debug)]
 pub struct Sync {
     policy: SyncPolicy,
     phase: Phase,

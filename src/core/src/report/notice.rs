@@ -1,7 +1,7 @@
 //! What the core has to say to an operator, and how it is said. Data until the service logs it.
 
 use crate::control::climate::Regime;
-use crate::twin::{Author, DesiredChange, SyncNotice};
+use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,6 +15,11 @@ pub enum Notice {
     Sync(SyncNotice),
     /// The desired section changed.
     Desired(DesiredChange),
+    /// The stored twin came late, and is followed from now on.
+    Followed {
+        /// Its desired version.
+        version: Version,
+    },
     /// A desired value was refused.
     Refused {
         /// The property.
@@ -121,6 +126,9 @@ impl fmt::Display for Notice {
                     f,
                     "the hub's desired version {to} is not above our {from}: the device's identity was made anew, its twin is taken over whole"
                 )
+            }
+            Self::Followed { version } => {
+                write!(f, "the stored twin is there now: desired version {version} is followed")
             }
             Self::Refused { property, reason } => {
                 write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
