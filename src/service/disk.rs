@@ -7,6 +7,7 @@
 use super::{Daemon, Fatal};
 use crate::engine::Input;
 use crate::store::{FileStore, OpenFault, Opening, StoreFault};
+use crate::twin::TwinRecord;
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,13 @@ pub(super) fn open(dir: &Path, waker: Arc<Notify>) -> Result<(FileStore, Opening
     }
 }
 
+/// What a start may go by. A record that cannot be renewed may be of any age: what it says of the hub's silence says
+/// nothing, since a silence must not count time in which the hub spoke.
+pub(super) fn usable(record: Option<TwinRecord>, fault: Option<&OpenFault>) -> Option<TwinRecord> {
+    let record = record?;
+    Some(if fault.is_some() { TwinRecord { silence: None, ..record } } else { record })
+}
+
 impl Daemon {
     /// Takes what the disk has to say.
     pub(super) fn take_outcomes(&mut self) {
@@ -47,5 +55,22 @@ impl Daemon {
                 self.handle(Input::Stored(Box::new(record)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twin::KeptSilence;
+
+    #[test]
+    fn a_record_that_cannot_be_renewed_says_nothing_of_the_hubs_silence() {
+        let (lasts, sure) = (Duration::from_secs(3600), Duration::ZERO);
+        let silence = Some(KeptSilence { lasts, sure, open: false });
+        let record = TwinRecord { sequence: 7, silence, ..TwinRecord::default() };
+        assert_eq!(usable(Some(record.clone()), None), Some(record.clone()));
+        let fault = OpenFault::Failed(StoreFault { reason: "read-only".into() });
+        let left = usable(Some(record.clone()), Some(&fault)).unwrap();
+        assert_eq!((left.sequence, left.silence), (7, None));
     }
 }

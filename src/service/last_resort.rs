@@ -64,20 +64,24 @@ impl Place {
         self.folder.join(format!("{LOCK}{}", self.key))
     }
 
-    /// What other daemons that live drive.
-    fn others(&self) -> Vec<(Process, Copy)> {
+    /// What other daemons drive, of which it is not known that they are dead; with whether they surely live.
+    fn others(&self) -> Vec<(Process, Life, Copy)> {
         let own = self.copy();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let copies =
             files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
-        let alive = copies
-            .filter_map(|copy| Some((copy.daemon.clone().filter(|who| who.life() == Life::Lives)?, copy)));
-        alive.collect()
+        let known = copies.filter_map(|copy| {
+            let process = copy.daemon.clone()?;
+            let life = process.life();
+            (life != Life::Dead).then_some((process, life, copy))
+        });
+        known.collect()
     }
 
-    /// Who lives and drives one of these outputs already.
-    fn rival(&self, boards: &[Driven]) -> Option<Occupied> {
-        self.others().into_iter().find_map(|(process, copy)| {
+    /// Who drives one of these outputs already; `lives`: and surely lives.
+    fn rival(&self, boards: &[Driven], lives: bool) -> Option<Occupied> {
+        let others = self.others().into_iter().filter(|(_, life, _)| !lives || *life == Life::Lives);
+        others.into_iter().find_map(|(process, _, copy)| {
             let output =
                 boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
             Some(Occupied::Output { process: process.id, configuration: copy.configuration, output })
@@ -164,6 +168,8 @@ pub(super) struct LastResort {
     place: Place,
     /// `None`: the runtime directory cannot be used.
     lock: Option<Lock>,
+    /// What nobody drives any more, could not be driven to its last row, and so may still be driven.
+    stuck: Vec<Driven>,
 }
 
 impl LastResort {
@@ -191,9 +197,9 @@ impl LastResort {
                 None
             }
         };
-        match place.rival(&[Driven::by(settings)]) {
+        match place.rival(&[Driven::by(settings)], true) {
             Some(rival) => Err(rival),
-            None => Ok(Self { place, lock }),
+            None => Ok(Self { place, lock, stuck: Vec::new() }),
         }
     }
 
@@ -225,17 +231,20 @@ impl LastResort {
                 }
             }
         }
-        self.keep(settings, &only(&left, &stuck));
+        self.stuck = only(&left, &stuck);
+        self.keep(settings, &[]);
     }
 
     /// Tells what is driven now, and what besides may still be.
     pub(super) fn keep(&mut self, settings: &Settings, left: &[Driven]) {
+        let ours = Driven::by(settings);
+        // What is driven again is not stuck any more.
+        self.stuck = self.stuck.iter().filter_map(|board| board.without(&ours)).collect();
         if self.lock.is_none() {
             return;
         }
-        let ours = Driven::by(settings);
         let left = left.iter().filter_map(|board| board.without(&ours));
-        let boards: Vec<Driven> = left.chain([ours.clone()]).collect();
+        let boards: Vec<Driven> = self.stuck.iter().cloned().chain(left).chain([ours.clone()]).collect();
         let configuration = self.place.configuration.clone();
         let copy = Copy { format: FORMAT, configuration, daemon: Process::own(), boards };
         let file = self.place.copy();
@@ -246,12 +255,16 @@ impl LastResort {
 
     /// A reload that dropped outputs is done: those that could not be released may still be driven.
     pub(super) fn settle(&mut self, before: &Settings, settings: &Settings, stuck: &[String]) {
-        self.keep(settings, &only(&[Driven::by(before)], stuck));
+        let before = Driven::by(before);
+        self.stuck = self.stuck.iter().filter_map(|board| board.without(&before)).collect();
+        self.stuck.extend(only(&[before], stuck));
+        self.keep(settings, &[]);
     }
 
-    /// The outputs are in their stop rows, and nobody need drive them again.
+    /// The outputs are in their stop rows, and nobody need drive them again; but for those that are stuck, which are left to
+    /// whoever comes.
     pub(super) fn leave(self) {
-        if let Some(lock) = self.lock {
+        if let Some(lock) = self.lock.filter(|_| self.stuck.is_empty()) {
             drop(fs::remove_file(self.place.copy()));
             lock.remove();
         }
@@ -299,9 +312,9 @@ pub fn find(configuration: &Path, environment: &Environment) -> Found {
     Found { life, process, copy }
 }
 
-/// Does a daemon of another configuration drive one of these outputs?
+/// Does a daemon of another configuration drive one of these outputs, or may it?
 pub fn rival(configuration: &Path, environment: &Environment, boards: &[Driven]) -> Option<Occupied> {
-    Place::new(configuration, environment).rival(boards)
+    Place::new(configuration, environment).rival(boards, false)
 }
 
 /// Leaves what a daemon of this configuration leaves when it is killed, for tests.

@@ -162,7 +162,7 @@ impl Daemon {
         let (mut store, opening) = disk::open(&settings.state_dir, Arc::clone(&saved))?;
         let loaded = opening.loaded;
         let mut board = board::open(&settings.board).map_err(Fatal::Board)?;
-        let record = loaded.record;
+        let record = disk::usable(loaded.record, opening.fault.as_ref());
         let clock = SystemClock::after(record.as_ref().map_or(UnixSeconds(0), |record| record.known_time));
         let now = clock.boot();
         let fetched = record.as_ref().filter(|record| record.desired_version > Version(0));

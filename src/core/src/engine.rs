@@ -32,7 +32,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use carry::{Carry, is_start_news, outputs_at_start, place_found};
+use carry::{Carry, is_start_news, outputs_at_start, place_found, placed};
 use core::time::Duration;
 use durability::{Ration, Save};
 use silence::Hearing;
@@ -156,8 +156,8 @@ impl Core {
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
-            pin_faults: BTreeMap::new(),
-            told_faults: BTreeMap::new(),
+            pin_faults: placed(&spec.outputs, carry.pin_faults),
+            told_faults: placed(&spec.outputs, carry.told_faults),
             step_interval_max: carry
                 .step_interval_max
                 .map_or(STEP_INTERVAL_MAX, |interval| interval.min(STEP_INTERVAL_MAX)),

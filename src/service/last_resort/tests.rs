@@ -162,3 +162,27 @@ fn a_runtime_directory_that_cannot_be_used_is_no_reason_to_stay_down() {
     assert_eq!(site.found("twind.toml").copy, Ok(None));
     daemon.leave();
 }
+
+#[test]
+fn what_could_not_be_released_is_left_to_whoever_comes_through_reloads_and_an_orderly_end() {
+    let site = Site::new();
+    let both = site.settings(&[("fan", 17), ("heater", 27)]);
+    let mut crashed = site.claim("twind.toml", &both).unwrap();
+    crashed.take_over(&both, true, BootTime::ZERO);
+    drop(crashed);
+    let fan = site.settings(&[("fan", 17)]);
+    let mut daemon = site.claim("twind.toml", &fan).unwrap();
+    // There is no such chip, so the heater cannot be released.
+    daemon.take_over(&fan, true, BootTime::ZERO);
+    assert_eq!(site.copied("twind.toml"), ["heater", "fan"]);
+    let lamp = site.settings(&[("lamp", 22)]);
+    daemon.keep(&lamp, &[Driven::by(&fan)]);
+    daemon.settle(&fan, &lamp, &["fan".to_owned()]);
+    assert_eq!(site.copied("twind.toml"), ["heater", "fan", "lamp"]);
+    // One that is driven again is not stuck any more.
+    daemon.keep(&fan, &[Driven::by(&lamp)]);
+    daemon.settle(&lamp, &fan, &[]);
+    assert_eq!(site.copied("twind.toml"), ["heater", "fan"]);
+    daemon.leave();
+    assert_eq!(site.copied("twind.toml"), ["heater", "fan"]);
+}

@@ -133,6 +133,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_thousand_changes_come_as_a_list() {
+        let row = json!({ "secondsAgo": 1, "output": "fan", "permille": 5, "cause": "climate", "by": null });
+        let status = json!({ "status": { "changes": vec![row; 1000] } });
+        let read = read_reply(write_reply(&Ok(status.clone())).trim_ascii_end().strip_suffix(b"\0").unwrap());
+        assert_eq!(read, Some(Ok(status)));
+    }
+
+    #[test]
     fn messages_are_found_however_they_are_cut() {
         let stream = b"one\0two\0\0three";
         for size in 1..=stream.len() {

@@ -84,7 +84,7 @@ fn whole_seconds(time: Duration) -> u64 {
 }
 
 /// ` for 4 min`, in the two largest units; nothing where nobody knows.
-struct Span(Option<u64>);
+pub(crate) struct Span(pub(crate) Option<u64>);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

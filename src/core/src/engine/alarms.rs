@@ -38,18 +38,22 @@ impl Core {
     pub(super) fn raise_alarms(&mut self, now: BootTime) {
         let standing = standing(now, self.facts());
         let turned = self.alarms.take(now, self.machine.moment(now).wall, standing);
+        let has_told = |notice: &Notice| matches!(notice, Notice::Regime { lost, .. } if !lost.is_empty());
+        let is_told = self.notices.iter().any(has_told);
         for name in turned.raised {
             if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.alarms.get(&name))
-                && !self.is_told_by_regime(sensor)
+                && !(is_told && self.is_told_by_regime(sensor))
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
                 self.notices.push_back(Notice::SensorLost { sensor, text });
             }
         }
         for name in turned.cleared {
-            // One that the configuration no longer names is not well, but gone.
+            // One that the configuration no longer names is not well, but gone; and one that is read elsewhere now has said
+            // nothing yet.
             if let Some(sensor) = name.strip_prefix("sensor-")
-                && self.spec.sensors.iter().any(|spec| spec.name == sensor)
+                && let Some(index) = self.spec.sensors.iter().position(|spec| spec.name == sensor)
+                && self.sensors.value(now, index).is_ok()
             {
                 self.notices.push_back(Notice::SensorBack { sensor: sensor.to_owned() });
             }

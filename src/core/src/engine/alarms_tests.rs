@@ -129,3 +129,33 @@ fn an_alarm_outlives_a_reading_of_the_configuration_again_and_ends_with_its_sens
     assert_eq!(rig.engine.alarms().iter().count(), 0);
     assert_eq!(rig.told_of_sensors(), [""; 0], "nothing was mended");
 }
+
+#[test]
+fn a_lost_sensor_that_is_read_elsewhere_from_now_on_is_not_well_before_it_says_so_and_told_again_if_it_is_not()
+ {
+    let mut rig = Rig::online();
+    rig.pass_with(60, &[Err(Fault::Missing)]);
+    assert_eq!(rig.engine.climate().map(Climate::regime), Some(Regime::SensorFault));
+    rig.notices.clear();
+    let mut moved = spec();
+    moved.sensors[0].source = "/run/another".into();
+    rig.reload(moved);
+    rig.pass_with(60, &[Err(Fault::Missing)]);
+    let told = rig.told_of_sensors();
+    assert!(!told.iter().any(|line| line.contains("again")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("/run/another")), "{told:?}");
+}
+
+#[test]
+fn an_output_that_cannot_be_driven_is_told_once_though_the_configuration_is_read_again() {
+    let mut rig = Rig::online();
+    rig.board_fails = true;
+    rig.desire(json!({"fanOn": true}));
+    rig.pass(secs(20), |_| 24.0);
+    let since = rig.engine.alarms().get("output-fan").map(|alarm| alarm.at);
+    rig.notices.clear();
+    rig.reload(spec());
+    rig.pass(secs(20), |_| 24.0);
+    assert_eq!(rig.engine.alarms().get("output-fan").map(|alarm| alarm.at), since);
+    assert!(!rig.notices.iter().any(|notice| matches!(notice, Notice::PinFault { .. })), "{:?}", rig.notices);
+}

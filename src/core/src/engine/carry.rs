@@ -13,6 +13,7 @@ use crate::report::Acknowledgement;
 use crate::report::alarms::Alarms;
 use crate::twin::{HubEvent, Machine, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +26,9 @@ use core::time::Duration;
 pub(super) struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
+    /// What an operator knows of already, by output.
+    pub(super) pin_faults: Vec<(String, String)>,
+    pub(super) told_faults: Vec<(String, String)>,
     pub(super) regime: Option<Regime>,
     pub(super) offline_since: Option<BootTime>,
     pub(super) hearing: Option<Hearing>,
@@ -62,13 +66,28 @@ impl Core {
         Self::new(now, spec, record, carry)
     }
 
-    /// A stored twin that came late is followed where nothing of ours is in force.
+    /// A stored twin that came late is followed where nothing of ours is in force. Overrides of whatever record go on, as at
+    /// any start, and so does the silence of a hub that has said nothing since.
     pub(super) fn handle_stored(&mut self, now: BootTime, record: TwinRecord) {
+        let carry = Carry { starts: true, ..self.carry() };
+        let resumed = outputs_at_start(now, &self.spec.outputs, Some(&record), &carry);
+        for (index, (_, state)) in resumed.iter().enumerate() {
+            let has_none = self.outputs.iter().nth(index).is_some_and(|(_, now)| now.hand.is_none());
+            if state.hand.is_some() && has_none {
+                self.outputs.set_hand(OutputId(index), state.hand);
+                self.save.want();
+            }
+        }
         let is_ours = record.identity == self.spec.identity;
+        if is_ours && self.heard_at.is_none() {
+            self.hearing = Hearing::at_start(now, &self.spec, &record, &self.machine);
+        }
         if is_ours && record.desired_version > Version(0) && self.sync.desired_version() == Version(0) {
             self.notices.push_back(Notice::Followed { version: record.desired_version });
             self.begin_anew(now, self.spec.clone(), record, self.carry(), true);
         }
+        self.step(now);
+        self.absorb(now);
     }
 
     pub(super) fn handle_reload(&mut self, now: BootTime, reload: Reload) {
@@ -76,6 +95,7 @@ impl Core {
         carry.outputs.retain(|(name, _)| reload.same_wire.contains(name));
         let mute = carry.outputs.iter_mut().filter(|(name, _)| !reload.measured.contains(name));
         mute.for_each(|(_, state)| state.tach.forget());
+        carry.pin_faults.retain(|(name, _)| reload.same_wire.contains(name));
         carry.found = reload.found;
         self.begin_anew(now, reload.spec, self.record(), carry, reload.same_hub);
     }
@@ -101,6 +121,8 @@ impl Core {
     fn carry(&self) -> Carry {
         Carry {
             outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            pin_faults: named(&self.spec.outputs, &self.pin_faults),
+            told_faults: named(&self.spec.outputs, &self.told_faults),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
@@ -119,6 +141,17 @@ impl Core {
             step_interval_max: Some(self.step_interval_max),
         }
     }
+}
+
+fn named(outputs: &[OutputSpec], faults: &BTreeMap<usize, String>) -> Vec<(String, String)> {
+    let name = |index: &usize| outputs.get(*index).map(|spec| spec.name.clone());
+    faults.iter().filter_map(|(index, fault)| Some((name(index)?, fault.clone()))).collect()
+}
+
+/// What was known of outputs by their names, by their places now.
+pub(super) fn placed(outputs: &[OutputSpec], faults: Vec<(String, String)>) -> BTreeMap<usize, String> {
+    let place = |name: &str| outputs.iter().position(|spec| spec.name == name);
+    faults.into_iter().filter_map(|(name, fault)| Some((place(&name)?, fault))).collect()
 }
 
 /// Outputs that were found driven, as such.

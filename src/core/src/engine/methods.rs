@@ -13,7 +13,7 @@ const METHODS: [&str; 3] = ["override", "resync", "status"];
 const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
 
 impl Core {
-    /// Answers a direct method, at once and in a few hundred bytes.
+    /// Answers a direct method, at once. The longest answer is the status, which grows with the outputs and sensors of the site.
     pub(super) fn call(&mut self, now: BootTime, rid: String, name: &str, argument: &Value) {
         let (status, payload) = match name {
             "override" => self.call_override(now, argument),

@@ -274,3 +274,22 @@ fn what_was_to_be_kept_later_is_kept_when_the_daemon_hands_over() {
     rig.drain();
     assert_eq!((rig.written.len(), rig.drives.len()), (written + 1, drives));
 }
+
+#[test]
+fn a_record_that_comes_late_brings_its_overrides_along_whatever_it_knows_of_the_twin() {
+    for version in [0, 7] {
+        let mut before = Rig::running(relay());
+        before.order("fan", Some((Permille::ZERO, secs(600))), Author::User(1000)).unwrap();
+        before.drain();
+        let kept = TwinRecord { desired_version: Version(version), ..before.kept() };
+        let mut rig = Rig::from(relay(), None);
+        rig.engine = Core::new(at(200), relay(), None, at_start_on(BOOT));
+        rig.now = at(200);
+        rig.tick();
+        rig.engine.handle_stored(rig.now, kept);
+        rig.drain();
+        let (_, state) = rig.engine.outputs().iter().next().unwrap();
+        assert_eq!((state.cause, state.drive), (Cause::Override, Some(Permille::ZERO)), "version {version}");
+        assert_eq!(rig.engine.sync().desired_version(), Version(version));
+    }
+}

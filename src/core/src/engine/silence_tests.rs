@@ -289,3 +289,21 @@ fn a_clock_that_was_years_ahead_at_one_start_does_not_count_at_the_next_with_a_r
     let next = ahead.next_life(machine(21, right + 3000), at(20));
     assert_eq!(next.row_at(), 20 + ROW - 3000);
 }
+
+#[test]
+fn a_record_that_comes_late_tells_of_the_silence_unless_the_hub_spoke_meanwhile() {
+    for speaks in [false, true] {
+        let before = Rig::heard();
+        let kept = before.written.last().cloned().unwrap();
+        let mut rig = Rig::from(silent_spec(), None);
+        rig.now = at(3000);
+        rig.engine = Core::new(rig.now, silent_spec(), None, at_start_on(BOOT));
+        rig.tick();
+        if speaks {
+            rig.hub(HubEvent::Up);
+        }
+        rig.engine.handle_stored(rig.now, kept);
+        rig.drain();
+        assert_eq!(rig.engine.silence().lasts(rig.now) >= secs(600), !speaks, "speaks: {speaks}");
+    }
+}

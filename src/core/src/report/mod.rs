@@ -301,9 +301,7 @@ impl View<'_> {
         let site = self.facts.climate?.spec().range;
         let raw = |end: &str| self.accepted(&self.properties.climate.child(end));
         if let Some(raw) = raw(end) {
-            // A number with more digits than a double is in force as the nearest one.
-            let number = json::number(raw).filter(|_| json::is_raw(raw));
-            return Some(number.map_or_else(|| raw.clone(), tidy));
+            return Some(told_number(raw));
         }
         let (own, other) = match end {
             MIN_TEMPERATURE => (site.min(), MAX_TEMPERATURE),
@@ -327,6 +325,12 @@ impl View<'_> {
     fn is_of_climate(&self, index: usize) -> bool {
         self.facts.climate.is_some_and(|climate| climate.spec().sensors.iter().any(|id| id.0 == index))
     }
+}
+
+/// A value in force as it goes back. A number with more digits than a double is in force as the nearest one.
+fn told_number(value: &Value) -> Value {
+    let number = json::number(value).filter(|_| json::is_raw(value));
+    number.map_or_else(|| value.clone(), tidy)
 }
 
 #[derive(Clone, Copy, PartialEq)]

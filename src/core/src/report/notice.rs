@@ -1,6 +1,7 @@
 //! What the core has to say to an operator, and how it is said. Data until the service logs it.
 
 use crate::control::climate::Regime;
+use crate::control::held::Span;
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -159,12 +160,17 @@ impl fmt::Display for Notice {
                 held.iter().try_for_each(|held| write!(f, "; {held}"))
             }
             Self::Overridden { output, order: Some((drive, lasts)), by } => {
-                write!(f, "output {output} overridden by {by}: {} % for {lasts:?}", drive.percent())
+                let span = Span(Some(lasts.as_secs()));
+                write!(f, "output {output} overridden by {by}: {} %{span}", drive.percent())
             }
             Self::Overridden { output, order: None, by } => {
                 write!(f, "the override of output {output} is taken away by {by}")
             }
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
+            Self::Regime { regime: Regime::Overheat, .. } => f.write_str(
+                "climate: overheat: a sensor is above the critical temperature; outputs follow their overheat rows until \
+                 all are below it again",
+            ),
             Self::Regime { regime, lost, .. } if lost.is_empty() => write!(f, "climate: {}", regime.name()),
             Self::Regime { regime, lost, .. } => {
                 write!(f, "climate: {}: sensor {}; outputs", regime.name(), lost.join("; sensor "))?;

@@ -8,6 +8,7 @@
 
 use super::plain::write_versions;
 use super::state::{self, Places};
+use super::told_number;
 use super::write::Draft;
 use super::{View, Written};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
@@ -56,7 +57,7 @@ fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
     });
     let own =
         property.keys().last().and_then(|end| view.range_end(end)).filter(|_| view.is_range_end(property));
-    let in_force = view.accepted(property).cloned();
+    let in_force = view.accepted(property).map(told_number);
     let mut answer = Map::new();
     let mut say = |value: Value, ac: u16, av: u64, ad: Option<&str>| {
         answer.insert("value".into(), value);

@@ -131,3 +131,18 @@ fn everything_that_is_told_stands_in_the_shipped_model() {
     }
     assert_eq!(checked, 6 + 2 + 7 + 5, "every property of the model was told");
 }
+
+#[test]
+fn a_number_with_more_digits_than_a_double_is_told_as_the_one_in_force() {
+    let mut rig = gateway();
+    let text = br#"{"climate":{"minTemperature":20.10000000000000000001,"maxTemperature":28}}"#;
+    rig.desire(Value::Object(json::read(text, 0).unwrap()));
+    rig.sample(at(0), 0, Ok(22.0));
+    let told = rig.compose(at(60));
+    let end = told
+        .section
+        .get(&path("climate.minTemperature"))
+        .or_else(|| told.section.get(&path("minTemperature")));
+    assert_eq!(end.map(|end| &end["value"]), Some(&json!(20.1)), "{:?}", told.section);
+    assert_eq!(told.left_out, None);
+}

@@ -243,12 +243,13 @@ fn insert_absent(object: &mut Map<String, Value>, keys: &[String], value: &Value
 }
 
 fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    // In one pass: to remove keys one by one, and keep the order of the others, is quadratic.
+    if patch.iter().any(|(key, change)| change.is_null() && target.contains_key(key)) {
+        target.retain(|key, _| !patch.get(key).is_some_and(Value::is_null));
+    }
     for (key, change) in patch {
         match change {
-            Value::Null => {
-                // Not `remove`, which would reorder what follows.
-                target.shift_remove(key);
-            }
+            Value::Null => {}
             Value::Object(inner) => match target.get_mut(key) {
                 Some(Value::Object(existing)) => merge(existing, inner),
                 _ => {

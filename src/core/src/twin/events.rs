@@ -2,6 +2,7 @@
 //! operator is told of it.
 
 use super::{Patch, Section, Version};
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
@@ -110,7 +111,7 @@ pub struct DesiredChange {
 /// Something an operator may want to know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncNotice {
-    /// Both ends are equal again after a connection came up.
+    /// The first twin on this connection is here.
     Synced {
         /// The desired version.
         version: Version,
@@ -175,6 +176,11 @@ pub enum SyncNotice {
     Unanswered(&'static str),
 }
 
+/// A refusal's status, and the hub's words if it had any.
+fn said(status: u16, message: &str) -> String {
+    if message.is_empty() { format!("status {status}") } else { format!("status {status} {message}") }
+}
+
 impl fmt::Display for SyncNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,29 +196,27 @@ impl fmt::Display for SyncNotice {
             }
             Self::FetchRefused { status, message, retry_after, by_the_hub } => {
                 let who = if *by_the_hub { ", as the hub wants" } else { "" };
-                write!(
-                    f,
-                    "the hub did not hand out the twin: status {status} {message}; asked again in {retry_after:?}{who}"
-                )
+                let said = said(*status, message);
+                write!(f, "the hub did not hand out the twin: {said}; asked again in {retry_after:?}{who}")
             }
             Self::ReportDeferred { status, message, retry_after, by_the_hub } => {
                 let who = if *by_the_hub { ", as the hub wants" } else { "" };
-                write!(
-                    f,
-                    "the hub put the report off: status {status} {message}; sent again in {retry_after:?}{who}"
-                )
+                let said = said(*status, message);
+                write!(f, "the hub put the report off: {said}; sent again in {retry_after:?}{who}")
             }
             Self::ReportRefused { property, status, message, retry_after } => {
+                let said = said(*status, message);
                 write!(
                     f,
-                    "the hub refuses reported {property}: status {status} {message}; its value is set aside and tried again in {retry_after:?} or when it changes, everything else gets through"
+                    "the hub refuses reported {property}: {said}; its value is set aside and tried again in {retry_after:?} or when it changes, everything else gets through"
                 )
             }
             Self::ReportTaken { property } => write!(f, "the hub takes reported {property} again"),
             Self::ReportDoubted { status, message, retry_after } => {
+                let said = said(*status, message);
                 write!(
                     f,
-                    "the hub took no part of the report: status {status} {message}; a part of it is sent again in {retry_after:?}"
+                    "the hub took no part of the report: {said}; a part of it is sent again in {retry_after:?}"
                 )
             }
             Self::Unanswered(what) => {

@@ -6,8 +6,8 @@
 //! begins with `ESCAPE` itself gets `ESCAPE s` before it, so no document can forge raw text. To the tree both are
 //! strings, so they compare, merge and are removed as any value; [`read`] makes them and [`write()`] undoes them.
 //!
-//! What becomes raw text depends on the part alone, never on what stands around its section, so that a section read
-//! from a record equals the one read from the hub. Deliberately absent: any other opinion on documents (`document`).
+//! What becomes raw text depends on the section alone, never on what stands around it, so that a section read from a
+//! record equals the one read from the hub. Deliberately absent: any other opinion on documents (`document`).
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -28,16 +28,18 @@ const DEPTH_MAX: usize = 64;
 /// Values in an array and in all that it holds; a longer one is raw text. An array is replaced as a whole, so nothing is
 /// ever merged into it. The hub's limit of 4 KiB for a value allows 1024 booleans.
 const ARRAY_VALUES_MAX: usize = 1024;
-/// Values in a section; an object in it that would exceed this is raw text. Two-letter keys with a value of nothing reach
-/// the hub's 32 KiB with 16,384.
-const SECTION_VALUES_MAX: usize = 20_000;
+/// Values in a section; an object in it that would exceed this is raw text, and a section with more properties is not
+/// read. The hub's 32 KiB hold 10,900 of the shortest keys with a value of nothing.
+const SECTION_VALUES_MAX: usize = 12_000;
+/// Values in a whole document: three sections, as a record has them. What stands beside them is foreign.
+const DOCUMENT_VALUES_MAX: usize = 3 * SECTION_VALUES_MAX;
 
 /// Why bytes are no object that can be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFault {
     /// No JSON, or no object; what the parser says.
     Json(String),
-    /// A section with more properties than are kept.
+    /// More values than are kept.
     TooMany,
 }
 
@@ -45,7 +47,7 @@ impl fmt::Display for ReadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(reason) => f.write_str(reason),
-            Self::TooMany => write!(f, "more than {} properties in a section", 2 * SECTION_VALUES_MAX),
+            Self::TooMany => write!(f, "more than {SECTION_VALUES_MAX} properties in a section"),
         }
     }
 }
@@ -117,13 +119,25 @@ struct Lift<'a> {
     depth: usize,
     /// Values of the section so far.
     values: usize,
+    /// Values of the document so far, but for what is lifted: each but the first of its container follows a comma.
+    commas: usize,
     /// Inside an array that is kept as a tree, up to here.
     array_end: usize,
 }
 
 impl<'a> Lift<'a> {
     fn new(bytes: &'a [u8], section: usize) -> Self {
-        Self { bytes, section, at: 0, copied: 0, out: Vec::new(), depth: 0, values: 0, array_end: 0 }
+        Self {
+            bytes,
+            section,
+            at: 0,
+            copied: 0,
+            out: Vec::new(),
+            depth: 0,
+            values: 0,
+            commas: 0,
+            array_end: 0,
+        }
     }
 
     /// The bytes with raw text in the place of what no tree holds; `None` if there is nothing of it.
@@ -137,10 +151,11 @@ impl<'a> Lift<'a> {
                     self.depth = self.depth.saturating_sub(1);
                     self.at += 1;
                 }
-                b',' if self.depth == self.section => {
-                    self.values += 1;
+                b',' => {
+                    self.values += usize::from(self.depth == self.section);
+                    self.commas += 1;
                     self.at += 1;
-                    if self.values > 2 * SECTION_VALUES_MAX {
+                    if self.values > SECTION_VALUES_MAX || self.commas > DOCUMENT_VALUES_MAX {
                         return Err(ReadFault::TooMany);
                     }
                 }
@@ -188,7 +203,8 @@ impl<'a> Lift<'a> {
         }
         let counted = is_property || bracket == b'[' && self.at >= self.array_end;
         let (end, values) = if counted { extent(self.bytes, self.at) } else { (0, 0) };
-        let is_long_array = bracket == b'[' && values > ARRAY_VALUES_MAX;
+        // Outside the sections stands what twind itself wrote.
+        let is_long_array = bracket == b'[' && self.depth >= self.section && values > ARRAY_VALUES_MAX;
         let is_beyond = is_property && self.values + values > SECTION_VALUES_MAX;
         if self.depth >= self.section + DEPTH_MAX {
             return self.lift(extent(self.bytes, self.at).0);

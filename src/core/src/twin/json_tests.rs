@@ -117,6 +117,26 @@ fn an_object_beyond_the_ceiling_is_kept_as_its_text_and_its_neighbours_as_they_a
 }
 
 #[test]
+fn what_stands_beside_the_sections_is_no_part_of_them_and_bounded_too() {
+    let rows =
+        format!("{{\"changes\":[{}],\"desired\":{{\"a\":1}}}}", vec!["{\"a\":1,\"b\":2}"; 1000].join(","));
+    let tree = read(rows.as_bytes(), 2).unwrap();
+    assert_eq!(tree["changes"].as_array().map(Vec::len), Some(1000));
+    let keys: Vec<String> = (0..40_000).map(|n| format!("\"k{n}\":0")).collect();
+    let beside = format!("{{{},\"desired\":{{}}}}", keys.join(","));
+    assert_eq!(read(beside.as_bytes(), 1), Err(ReadFault::TooMany));
+    let sections: Vec<String> =
+        (0..100).map(|n| format!("\"s{n}\":{{{}}}", keys[..1000].join(","))).collect();
+    assert_eq!(read(format!("{{{}}}", sections.join(",")).as_bytes(), 1), Err(ReadFault::TooMany));
+}
+
+#[test]
+fn the_largest_section_that_the_hub_takes_is_read_whole() {
+    let keys: Vec<String> = (0..10_900).map(|n| format!("\"{n}\":\"\"")).collect();
+    assert_eq!(read_one(&format!("{{{}}}", keys.join(","))).len(), 10_900);
+}
+
+#[test]
 fn a_section_is_the_same_wherever_it_stands() {
     let deep = format!("{{\"a\":{}7{}}}", "{\"k\":".repeat(70), "}".repeat(70));
     let alone = read_one(&deep);

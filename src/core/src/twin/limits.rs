@@ -17,7 +17,7 @@ const WRITTEN_BYTES_MAX: usize = 256 * 1024;
 /// A section's bytes as JSON at most, whoever wrote it: with this a record of three sections can always be kept.
 const SECTION_BYTES_MAX: usize = 1024 * 1024;
 /// A section's values at most, more than are read of one: changes add to it.
-const SECTION_VALUES_MAX: usize = 50_000;
+const SECTION_VALUES_MAX: usize = 16_000;
 /// A string's UTF-8 bytes at most.
 const STRING_BYTES_MAX: usize = 4096;
 /// A key's UTF-8 bytes at most.

@@ -7,6 +7,7 @@
 use super::quarantine::{Aside, News, Quarantine, Sifted, Why};
 use super::{Patch, PropertyPath, Section};
 use crate::units::BootTime;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 
@@ -83,7 +84,8 @@ impl Outgoing {
     pub(super) fn take(&mut self) -> Option<(Patch, Vec<PropertyPath>)> {
         let patch = self.pending()?.clone();
         // During a search a part of what is touched may have to wait.
-        let sent = |path: &PropertyPath| patch.leaves().iter().any(|(leaf, _)| leaf == path);
+        let leaves: BTreeSet<PropertyPath> = patch.leaves().into_iter().map(|(path, _)| path).collect();
+        let sent = |path: &PropertyPath| leaves.contains(path);
         let (sent, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
         self.touch(waiting);
         Some((patch, sent))

@@ -4,6 +4,7 @@
 //! It is *set aside* if the hub took another part of the same patch: then the fault is the leaf's, and everything else
 //! gets through. If nothing at all was taken the fault may as well be the hub's: it is *in doubt*, nothing is set aside,
 //! and a single leaf at a time is tried again after pauses that grow; what was not refused yet goes out without one. A
+//! search that finds nothing but refusals ends in doubt, too, however much there is to search. A
 //! leaf set aside is tried again as soon as another value is wanted there, after pauses that grow, and on every new
 //! connection. The parts that are still to be tried are *trials*; they say where to look, not what to send, so that what
 //! changes meanwhile is sent as it is now. Deliberately absent: refusals that speak of the device or the hub (`sync`).
@@ -24,6 +25,10 @@ const RETRY_MAX: Duration = Duration::from_secs(60 * 60);
 const PROBE_MIN: Duration = Duration::from_secs(2);
 /// … but at least so often.
 const PROBE_MAX: Duration = Duration::from_secs(300);
+
+/// So many refusals in a row, with nothing taken between them, end a search: each half of a thousand leaves, down to a
+/// single one, takes ten.
+const REFUSALS_MAX: u32 = 64;
 
 /// The hub's words on a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +90,8 @@ pub(super) struct Quarantine {
     trials: Vec<BTreeSet<PropertyPath>>,
     /// The hub took something since the search began.
     taken: bool,
+    /// It refused so many in a row.
+    refusals: u32,
     /// Refused alone while nothing was taken; the first is tried again first.
     suspects: VecDeque<Suspect>,
     doubt: Option<Doubt>,
@@ -96,12 +103,6 @@ struct Suspect {
     path: PropertyPath,
     value: Value,
     why: Why,
-}
-
-impl Suspect {
-    fn is(&self, (path, value): &Leaf) -> bool {
-        self.path == *path && self.value == *value
-    }
 }
 
 type Leaf = (PropertyPath, Value);
@@ -134,13 +135,15 @@ impl Quarantine {
 
     fn sift_in_doubt(&self, doubt: &Doubt, free: Vec<Leaf>) -> Sifted {
         let waits = !free.is_empty();
-        let (suspect, fresh): (Vec<Leaf>, Vec<Leaf>) =
-            free.into_iter().partition(|leaf| self.suspects.iter().any(|suspect| suspect.is(leaf)));
+        let suspects: BTreeMap<_, _> = self.suspects.iter().map(|s| (&s.path, &s.value)).collect();
+        let is_suspect = |(path, value): &Leaf| suspects.get(path) == Some(&value);
+        let (suspect, fresh): (Vec<Leaf>, Vec<Leaf>) = free.into_iter().partition(is_suspect);
         if !fresh.is_empty() {
             return Sifted { patch: Patch::from_leaves(fresh), waits };
         }
-        let in_turn = |next: &Suspect| suspect.iter().find(|leaf| next.is(leaf)).cloned();
-        let next = self.suspects.iter().find_map(in_turn).filter(|_| doubt.due);
+        let wanted: BTreeMap<PropertyPath, Value> = suspect.into_iter().collect();
+        let next = self.suspects.iter().find(|next| wanted.get(&next.path) == Some(&next.value));
+        let next = next.filter(|_| doubt.due).map(|next| (next.path.clone(), next.value.clone()));
         Sifted { patch: Patch::from_leaves(next), waits }
     }
 
@@ -152,9 +155,9 @@ impl Quarantine {
             if self.aside.remove(path).is_some() {
                 self.news.push_back(News::Taken(path.clone()));
             }
-            self.suspects.retain(|suspect| suspect.path != *path);
         }
-        self.taken = true;
+        self.clear(&leaves);
+        (self.taken, self.refusals) = (true, 0);
         let suspects = core::mem::take(&mut self.suspects);
         if self.doubt.take().is_none() {
             suspects
@@ -173,13 +176,20 @@ impl Quarantine {
         let mut leaves = patch.leaves();
         self.end_trial(&leaves);
         if let Some(Doubt { probes, due, .. }) = self.doubt {
-            leaves.into_iter().for_each(|(path, value)| self.suspect(path, value, why.clone()));
+            self.suspect(leaves, &why);
             if due {
                 self.begin_doubt(now, probes + 1, why);
             }
             return false;
         }
         self.taken &= !begins;
+        self.refusals = if begins { 1 } else { self.refusals + 1 };
+        if self.refusals >= REFUSALS_MAX {
+            self.suspect(leaves, &why);
+            self.trials.clear();
+            self.conclude(now);
+            return false;
+        }
         if leaves.len() > 1 {
             let later = leaves.split_off(leaves.len() / 2);
             for half in [later, leaves] {
@@ -193,7 +203,7 @@ impl Quarantine {
         if is_aside {
             self.set_aside(now, path, value, why);
         } else {
-            self.suspect(path, value, why);
+            self.suspect(alloc::vec![(path, value)], &why);
         }
         self.conclude(now);
         is_aside
@@ -220,7 +230,7 @@ impl Quarantine {
         self.trials.clear();
         self.suspects.clear();
         self.doubt = None;
-        self.taken = false;
+        (self.taken, self.refusals) = (false, 0);
         self.aside.values_mut().for_each(|aside| aside.due = true);
     }
 
@@ -262,9 +272,16 @@ impl Quarantine {
         self.aside.insert(path, aside);
     }
 
-    fn suspect(&mut self, path: PropertyPath, value: Value, why: Why) {
-        self.suspects.retain(|suspect| suspect.path != path);
-        self.suspects.push_back(Suspect { path, value, why });
+    fn suspect(&mut self, leaves: Vec<Leaf>, why: &Why) {
+        self.clear(&leaves);
+        let suspects = leaves.into_iter().map(|(path, value)| Suspect { path, value, why: why.clone() });
+        self.suspects.extend(suspects);
+    }
+
+    /// These are no suspects any more.
+    fn clear(&mut self, leaves: &[Leaf]) {
+        let paths: BTreeSet<&PropertyPath> = leaves.iter().map(|(path, _)| path).collect();
+        self.suspects.retain(|suspect| !paths.contains(&suspect.path));
     }
 
     /// Ends a search that has nothing left to try.

@@ -208,3 +208,29 @@ proptest! {
         prop_assert!(messages <= 1 + 14 * bad.len().max(1), "{} messages", messages);
     }
 }
+
+/// Other firmware can leave ten thousand properties, and a hub can refuse everything.
+#[test]
+fn a_search_that_finds_nothing_but_refusals_ends_in_doubt_however_much_there_is_to_search() {
+    let leaves = |count: usize| (0..count).map(|n| (path(&format!("k{n}")), json!(n)));
+    let wanted = Patch::from_leaves(leaves(10_000));
+    let mut quarantine = Quarantine::default();
+    let mut messages = 0;
+    loop {
+        let next = quarantine.sift(&wanted).patch;
+        if next.is_empty() {
+            break;
+        }
+        messages += 1;
+        assert!(messages <= 70, "the search does not end");
+        quarantine.handle_refused(at(1), &next, why());
+    }
+    assert!(found(&mut quarantine).is_empty() && quarantine.aside().next().is_none());
+    assert!(quarantine.wake(at(3)), "one is tried again");
+    let probe = quarantine.sift(&wanted).patch;
+    assert_eq!(probe.leaves().len(), 1);
+    quarantine.handle_taken(at(3), &probe);
+    let rest =
+        quarantine.sift(&Patch::from_leaves(leaves(10_000).filter(|leaf| !probe.leaves().contains(leaf))));
+    assert_eq!(rest.patch.leaves().len(), 9_999, "a hub that takes again is told all at once");
+}

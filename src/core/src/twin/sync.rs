@@ -90,6 +90,8 @@ pub struct Sync {
     deferral: Option<Deferral>,
     refusals: u32,
     refresh_at: BootTime,
+    /// This connection has brought no twin yet.
+    is_first_fetch: bool,
     last_rid: u64,
     requests: VecDeque<HubRequest>,
     change: Option<DesiredChange>,
@@ -117,6 +119,7 @@ impl Sync {
             deferral: None,
             refusals: 0,
             refresh_at: BootTime::ZERO,
+            is_first_fetch: false,
             last_rid: 0,
             requests: VecDeque::new(),
             change: None,
@@ -183,6 +186,7 @@ impl Sync {
         match event {
             HubEvent::Up => {
                 self.drop_connection();
+                self.is_first_fetch = true;
                 self.fetch(now);
             }
             HubEvent::Down => self.drop_connection(),
@@ -352,7 +356,9 @@ impl Sync {
         self.refresh_at = now + self.policy.refresh_interval;
         self.acknowledged_changed |= self.outgoing.handle_reported(reported);
         self.adopt(desired, version);
-        self.notices.push_back(SyncNotice::Synced { version });
+        if core::mem::take(&mut self.is_first_fetch) {
+            self.notices.push_back(SyncNotice::Synced { version });
+        }
         if notified > version {
             self.fetch(now);
         }

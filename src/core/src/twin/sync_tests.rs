@@ -127,6 +127,18 @@ fn a_connection_that_comes_up_fetches_and_the_answer_is_taken_over() {
 }
 
 #[test]
+fn a_twin_that_is_fetched_again_on_the_same_connection_is_no_news() {
+    let mut rig = Rig::synced();
+    rig.notices();
+    rig.sync.handle_resync(rig.now);
+    rig.twin(5, json!({"a": 1}), json!({}));
+    assert_eq!(rig.notices(), []);
+    rig.hub(HubEvent::Up);
+    rig.twin(5, json!({"a": 1}), json!({}));
+    assert_eq!(rig.notices(), [SyncNotice::Synced { version: Version(5) }]);
+}
+
+#[test]
 fn an_answer_that_says_nothing_new_changes_nothing() {
     let mut rig = Rig::synced();
     assert_eq!(rig.sync.poll_desired_change(), None);
