@@ -9,34 +9,35 @@ mod alarms;
 mod carry;
 mod decisions;
 mod durability;
-mod hands;
+mod health;
+mod history;
 mod input;
 mod methods;
+mod overrides;
 mod silence;
 mod speeds;
-mod trail;
 
-pub use hands::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
+pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
-pub use trail::CHANGES_MAX;
+pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::{Outputs, Situation};
 use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
-use crate::report::alarms::Alarms;
 use crate::report::{Acknowledgement, Facts, Notice, ReportSpec, Reporter};
-use crate::twin::{DesiredChange, HubEvent, HubRequest, Machine, Sync, SyncPolicy, TwinRecord};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use carry::{Carry, is_start_news, outputs_at_start, place_found, placed};
+use carry::{Carry, is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
-use durability::{Ration, Save};
-use silence::Hearing;
-use trail::Trail;
+use durability::Durability;
+use health::Health;
+use history::History;
+use silence::Contact;
 
 /// Everything the core must know of its site.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,36 +72,17 @@ pub struct Core {
     climate: Option<Climate>,
     outputs: Outputs,
     understanding: Understanding,
-    /// What may be told to the hub, and what waits for the disk to be told.
-    told: Rc<Acknowledgement>,
-    untold: Option<(u64, Rc<Acknowledgement>)>,
     reporter: Reporter,
-    sequence: u64,
-    known_time: UnixSeconds,
-    /// The hub's last word, if there was one.
-    heard_at: Option<BootTime>,
-    hearing: Hearing,
-    save: Save,
-    ration: Ration,
-    /// Since when there is no connection.
-    offline_since: Option<BootTime>,
+    durability: Durability,
+    contact: Contact,
+    health: Health,
+    history: History,
     stepped_at: Option<BootTime>,
     steps: u64,
     actuations: VecDeque<Actuation>,
-    pin_faults: BTreeMap<usize, String>,
-    /// What an operator heard of outputs that can be driven.
-    told_faults: BTreeMap<usize, String>,
     step_interval_max: Duration,
-    store_fault: Option<String>,
-    alarms: Alarms,
-    /// What the last report had to leave out.
-    left_out: Option<String>,
     notices: VecDeque<Notice>,
     answers: VecDeque<HubRequest>,
-    machine: Machine,
-    /// When the last record was made, in this boot.
-    recorded_at: BootTime,
-    trail: Trail,
 }
 
 impl Core {
@@ -114,7 +96,10 @@ impl Core {
         let is_news = is_start_news(&outputs, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let is_news = is_news || carry.starts && silence::is_start_news(&spec.outputs, &record);
-        let hearing = carry.hearing.unwrap_or_else(|| Hearing::at_start(now, &spec, &record, &carry.machine));
+        let mut contact = carry
+            .contact
+            .unwrap_or_else(|| Contact::at_start(now, &spec, &record, known_time, carry.machine));
+        contact.offline_since = contact.offline_since.or(Some(now));
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
         let before = meaning.recall(&record.accepted, record.desired_version);
@@ -125,6 +110,10 @@ impl Core {
             desired: record.desired.clone(),
             understanding: understanding.clone(),
         });
+        let durability = match carry.durability {
+            None => Durability::at_start(told, sequence, recorded_at, is_news),
+            Some(before) => before.succeed(told, sequence),
+        };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
@@ -142,33 +131,19 @@ impl Core {
             climate,
             outputs,
             understanding,
-            // What is not durable yet is not told yet either.
-            untold: carry.told.is_some().then(|| (u64::MAX, told.clone())),
-            save: if carry.told.is_some() || is_news { Save::Now } else { Save::Clean },
-            told: carry.told.unwrap_or(told),
-            ration: carry.ration,
             reporter,
-            sequence,
-            known_time,
-            heard_at: carry.heard_at,
-            hearing,
-            offline_since: Some(carry.offline_since.unwrap_or(now)),
+            durability,
+            contact,
+            health: carry.health,
+            history: carry.history.of(&spec.outputs),
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
-            pin_faults: placed(&spec.outputs, carry.pin_faults),
-            told_faults: placed(&spec.outputs, carry.told_faults),
             step_interval_max: carry
                 .step_interval_max
                 .map_or(STEP_INTERVAL_MAX, |interval| interval.min(STEP_INTERVAL_MAX)),
-            alarms: carry.alarms,
-            store_fault: carry.store_fault,
-            left_out: None,
             notices: VecDeque::new(),
             answers: VecDeque::new(),
-            machine: carry.machine,
-            recorded_at,
-            trail: carry.trail.of(&spec.outputs),
             spec,
         }
     }
@@ -176,8 +151,8 @@ impl Core {
     /// Takes a fact from the hub's session.
     fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
         match event {
-            HubEvent::Up => self.offline_since = None,
-            HubEvent::Down => self.offline_since = Some(self.offline_since.unwrap_or(now)),
+            HubEvent::Up => self.contact.offline_since = None,
+            HubEvent::Down => self.contact.offline_since = self.contact.offline_since.or(Some(now)),
             _ => {}
         }
         let turned = silence::is_word(&event) && self.hear(now);
@@ -215,17 +190,11 @@ impl Core {
 
     /// The next record to keep.
     fn poll_record(&mut self) -> Option<TwinRecord> {
-        if self.save != Save::Granted {
+        if !self.durability.draw(self.recorded_or_stepped_at()) {
             return None;
         }
-        self.save = Save::Clean;
-        self.sequence += 1;
-        if let Some((sequence, _)) = &mut self.untold {
-            *sequence = self.sequence;
-        }
-        self.recorded_at = self.stepped_at.unwrap_or(self.recorded_at);
         let record = self.record();
-        self.hearing.kept = record.silence;
+        self.contact.kept = record.silence;
         Some(record)
     }
 
@@ -248,8 +217,9 @@ impl Core {
     pub fn deadline(&self) -> Deadline {
         // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let others =
-            [self.sync.poll_timeout(), self.silence_due(), self.save_due(), report].into_iter().flatten();
+        let others = [self.sync.poll_timeout(), self.silence_due(), self.durability.poll_timeout(), report]
+            .into_iter()
+            .flatten();
         let (at, why) = others.fold(self.step_due(), Ord::min);
         Deadline { at, why }
     }
@@ -266,12 +236,12 @@ impl Core {
 
     /// Since when there is no connection to the hub; `None` while there is one.
     pub fn offline_since(&self) -> Option<BootTime> {
-        self.offline_since
+        self.contact.offline_since
     }
 
     /// Are there outputs that could not be driven as they should be?
     pub fn has_pin_faults(&self) -> bool {
-        !self.pin_faults.is_empty()
+        self.health.has_pin_faults()
     }
 
     /// The outputs.
@@ -284,16 +254,21 @@ impl Core {
         self.climate.as_ref()
     }
 
+    /// The moment of what a record tells.
+    fn recorded_or_stepped_at(&self) -> BootTime {
+        self.stepped_at.unwrap_or(self.durability.recorded_at())
+    }
+
     /// The record as it would be kept now.
     pub fn record(&self) -> TwinRecord {
         self.keep_beside(TwinRecord {
-            sequence: self.sequence,
+            sequence: self.durability.sequence(),
             identity: self.spec.identity.clone(),
             desired: self.sync.desired().clone(),
             desired_version: self.sync.desired_version(),
             accepted: self.understanding.accepted.clone(),
             reported: self.sync.acknowledged().clone(),
-            known_time: self.known_time,
+            known_time: self.contact.known_time,
             ..TwinRecord::default()
         })
     }
@@ -311,7 +286,7 @@ impl Core {
         let regular = stepped_at + self.step_interval_max;
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
-            self.outputs.poll_timeout(stepped_at, self.hearing.silence).map(|at| (at, "an output moves on")),
+            self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output moves on")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -335,7 +310,7 @@ impl Core {
             intent: &self.understanding.intent,
             fans: &fans,
             climate: self.climate.as_ref(),
-            silence: self.hearing.silence,
+            silence: self.contact.silence,
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.tell_decisions(now);
@@ -344,25 +319,22 @@ impl Core {
 
     /// Draws the consequences of whatever was handled.
     fn absorb(&mut self, now: BootTime) {
-        if self.sync.poll_acknowledged_change() && self.save == Save::Clean {
-            self.save = Save::At(now + LAZY_SAVE);
+        if self.sync.poll_acknowledged_change() {
+            self.durability.want_by_if_clean(now, now + LAZY_SAVE);
         }
         self.keep_overrides(now);
         self.raise_alarms(now);
-        self.sync.set_hold(self.untold.is_some() && self.store_fault.is_none());
+        self.sync.set_hold(self.durability.holds_reports());
         let facts = Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
-            pin_faults: &self.pin_faults,
+            pin_faults: self.health.pin_faults(),
             climate: self.climate.as_ref(),
-            store_fault: self.store_fault.as_deref(),
-            alarms: &self.alarms,
+            store_fault: self.durability.fault(),
+            alarms: &self.health.alarms,
         };
-        if let Some(wanted) = self.reporter.compose(now, &self.told, facts) {
-            if self.left_out != wanted.left_out {
-                self.notices.extend(wanted.left_out.clone().map(Notice::ReportCut));
-                self.left_out = wanted.left_out;
-            }
+        if let Some(wanted) = self.reporter.compose(now, self.durability.told(), facts) {
+            self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {
                 self.sync.touch(wanted.again);
             }
@@ -372,7 +344,7 @@ impl Core {
         while let Some(notice) = self.sync.poll_notice() {
             self.notices.push_back(Notice::Sync(notice));
         }
-        self.grant(now);
+        self.durability.grant(now);
     }
 
     /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
@@ -381,8 +353,8 @@ impl Core {
         // overtook the old one's version. What was told to one that is gone says nothing to this one, whatever the disk
         // does; if only our last word was lost, the next one comes when the disk has this change.
         let acknowledged = Acknowledgement::version_in(self.sync.acknowledged());
-        if change.recreated || fetched && acknowledged != self.told.version {
-            self.told = Rc::default();
+        if change.recreated || fetched && acknowledged != self.durability.told_version() {
+            self.durability.forget_told();
         }
         self.notices.push_back(Notice::Desired(change));
         self.understand(now);
@@ -397,10 +369,7 @@ impl Core {
             self.notices.push_back(Notice::Refused { property, reason });
         }
         self.understanding = understanding.clone();
-        self.save.want();
-        let told = Rc::new(Acknowledgement { version, desired, understanding });
-        // Its sequence number is given when the record is drawn.
-        self.untold = Some((u64::MAX, told));
+        self.durability.acknowledge(Rc::new(Acknowledgement { version, desired, understanding }));
         self.step(now);
     }
 }

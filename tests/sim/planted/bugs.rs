@@ -47,13 +47,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "no-fetch-on-reconnect",
         says: "what was changed during an outage never arrives",
         file: SYNC,
-        from: "                self.drop_connection();\n                self.fetch(now);",
-        to: "                self.drop_connection();
-                if PLANTED && self.desired_version > Version(0) {
-                    self.phase = Phase::Synced;
-                } else {
-                    self.fetch(now);
-                }",
+        from: "                self.is_first_fetch = true;\n                self.fetch(now);",
+        to: "                self.is_first_fetch = true;\n                if PLANTED && self.desired_version > Version(0) {\n                    self.phase = Phase::Synced;\n                } else {\n                    self.fetch(now);\n                }",
     },
     Bug {
         name: "gap-applied",
@@ -173,8 +168,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "null-does-not-delete",
         says: "a component that the back end deleted lives on",
         file: DOCUMENT,
-        from: "target.shift_remove(key);",
-        to: "if !PLANTED { target.shift_remove(key); }",
+        from: "        target.retain(|key, _| !patch.get(key).is_some_and(Value::is_null));",
+        to: "        target.retain(|key, _| PLANTED || !patch.get(key).is_some_and(Value::is_null));",
     },
     Bug {
         name: "merge-replaces",
@@ -193,7 +188,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "acknowledged-before-durable",
         says: "a power cut takes back what the hub saw acknowledged",
-        file: ENGINE,
+        file: "src/core/src/engine/durability.rs",
         from: "        self.untold = Some((u64::MAX, told));",
         to: "        if PLANTED { self.told = told; } else { self.untold = Some((u64::MAX, told)); }",
     },
@@ -201,8 +196,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "told-of-another-identity",
         says: "an identity made anew is told of the one before it",
         file: ENGINE,
-        from: "if change.recreated || fetched && acknowledged != self.told.version {",
-        to: "if !PLANTED && (change.recreated || fetched && acknowledged != self.told.version) {",
+        from: "if change.recreated || fetched && acknowledged != self.durability.told_version() {",
+        to: "if !PLANTED && (change.recreated || fetched && acknowledged != self.durability.told_version()) {",
     },
     Bug {
         name: "request-id-used-again",
@@ -229,8 +224,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "failed-pin-believed",
         says: "a pin that could not be driven is not tried again",
         file: "src/core/src/engine/decisions.rs",
-        from: "self.outputs.forget(actuation.output);",
-        to: "if !PLANTED { self.outputs.forget(actuation.output); }",
+        from: "            Err(_) => self.outputs.forget(actuation.output),",
+        to: "            Err(_) if PLANTED => {}\n            Err(_) => self.outputs.forget(actuation.output),",
     },
     Bug {
         name: "control-falls-asleep",
@@ -278,15 +273,15 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "old-silence-comes-back",
         says: "a silence that is over is counted again after a crash",
         file: SILENCE,
-        from: "            Some(_) => self.save.want(),\n",
-        to: "            Some(row) if PLANTED => self.save_by(now, now + row),\n            Some(_) => self.save.want(),\n",
+        from: "            Some(_) => self.durability.want(),\n",
+        to: "            Some(row) if PLANTED => self.durability.want_by(now, now + row),\n            Some(_) => self.durability.want(),\n",
     },
     Bug {
         name: "known-time-only-grows",
         says: "a clock that was wrong once keeps every start waiting",
         file: SILENCE,
-        from: "            self.known_time = wall;",
-        to: "            self.known_time = if PLANTED { wall.max(self.known_time) } else { wall };",
+        from: "            self.contact.known_time = wall;",
+        to: "            self.contact.known_time = if PLANTED { wall.max(self.contact.known_time) } else { wall };",
     },
     Bug {
         name: "taken-token-not-believed",
@@ -482,7 +477,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "override-lost-with-the-process",
         says: "after a crash nobody knows of the technician's hand",
-        file: "src/core/src/engine/hands.rs",
+        file: "src/core/src/engine/overrides.rs",
         from: "overrides: hands.collect(),",
         to: "overrides: hands.filter(|_| !PLANTED).collect(),",
     },
@@ -496,9 +491,9 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "ended-override-comes-back",
         says: "an override that has ended is there again after a restart",
-        file: "src/core/src/engine/hands.rs",
-        from: "        if !ended.is_empty() {\n            self.save.want();",
-        to: "        if !ended.is_empty() {\n            if !PLANTED { self.save.want(); }",
+        file: "src/core/src/engine/overrides.rs",
+        from: "        if !ended.is_empty() {\n            self.durability.want();",
+        to: "        if !ended.is_empty() {\n            if !PLANTED { self.durability.want(); }",
     },
     Bug {
         name: "restart-chatters",
@@ -587,7 +582,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "history-rewritten",
         says: "what the history said yesterday it does not say today",
-        file: "src/core/src/engine/trail.rs",
+        file: "src/core/src/engine/history.rs",
         from: "        if !is_other && !has_moved {\n",
         to: "        let row = self.rows.iter_mut().rev().find(|row| &*row.output == output);
         row.into_iter().filter(|_| PLANTED && !is_other).for_each(|row| row.drive = drive);

@@ -20,28 +20,28 @@ impl Core {
 
     /// The alarms that stand.
     pub fn alarms(&self) -> &Alarms {
-        &self.alarms
+        &self.health.alarms
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
-            pin_faults: &self.pin_faults,
+            pin_faults: self.health.pin_faults(),
             climate: self.climate.as_ref(),
-            store_fault: self.store_fault.as_deref(),
-            alarms: &self.alarms,
+            store_fault: self.durability.fault(),
+            alarms: &self.health.alarms,
         }
     }
 
     /// Raises and clears. Of outputs, heat and disk there are notices of their own.
     pub(super) fn raise_alarms(&mut self, now: BootTime) {
         let standing = standing(now, self.facts());
-        let turned = self.alarms.take(now, self.machine.moment(now).wall, standing);
+        let turned = self.health.alarms.take(now, self.contact.machine.moment(now).wall, standing);
         let has_told = |notice: &Notice| matches!(notice, Notice::Regime { lost, .. } if !lost.is_empty());
         let is_told = self.notices.iter().any(has_told);
         for name in turned.raised {
-            if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.alarms.get(&name))
+            if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.health.alarms.get(&name))
                 && !(is_told && self.is_told_by_regime(sensor))
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());

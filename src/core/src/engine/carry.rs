@@ -1,20 +1,17 @@
 //! What an engine takes over: from the engine before it when the configuration was read again, or at a start of the
 //! process from what the record keeps beside the twin.
 
-use super::durability::{Ration, Save};
-use super::silence::Hearing;
-use super::trail::Trail;
+use super::durability::Durability;
+use super::health::Health;
+use super::history::History;
+use super::silence::Contact;
 use super::{Core, CoreSpec, Notice, Reload, Start};
 use crate::control::OutputId;
 use crate::control::climate::{Climate, Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
-use crate::report::Acknowledgement;
-use crate::report::alarms::Alarms;
 use crate::twin::{HubEvent, Machine, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
-use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -22,28 +19,21 @@ use core::time::Duration;
 /// What is carried over when the configuration was read again: outputs stay as they are driven, by name; sensors keep their
 /// last values, by what they read; and what began before goes on (hysteresis, an overheat, alarms, the hub's silence, a
 /// wait for the disk).
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Carry {
     pub(super) outputs: Vec<(String, OutputState)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
-    /// What an operator knows of already, by output.
-    pub(super) pin_faults: Vec<(String, String)>,
-    pub(super) told_faults: Vec<(String, String)>,
+    pub(super) health: Health,
     pub(super) regime: Option<Regime>,
-    pub(super) offline_since: Option<BootTime>,
-    pub(super) hearing: Option<Hearing>,
+    /// `None` at a start of the process.
+    pub(super) contact: Option<Contact>,
     pub(super) last_rid: u64,
-    /// If the record is not durable as it is: what the hub may know until it is.
-    pub(super) told: Option<Rc<Acknowledgement>>,
-    /// A reload is no way round the ration, and mends no disk.
-    pub(super) ration: Ration,
-    pub(super) store_fault: Option<String>,
+    /// `None` at a start of the process.
+    pub(super) durability: Option<Durability>,
     pub(super) machine: Machine,
-    pub(super) heard_at: Option<BootTime>,
-    pub(super) alarms: Alarms,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
-    pub(super) trail: Trail,
+    pub(super) history: History,
     /// What outputs that are to stay as they are were found doing.
     pub(super) found: Vec<(OutputId, Permille)>,
     /// What was found is what the process before this one decided a moment ago.
@@ -75,12 +65,14 @@ impl Core {
             let has_none = self.outputs.iter().nth(index).is_some_and(|(_, now)| now.hand.is_none());
             if state.hand.is_some() && has_none {
                 self.outputs.set_hand(OutputId(index), state.hand);
-                self.save.want();
+                self.durability.want();
             }
         }
         let is_ours = record.identity == self.spec.identity;
-        if is_ours && self.heard_at.is_none() {
-            self.hearing = Hearing::at_start(now, &self.spec, &record, &self.machine);
+        if is_ours && self.contact.heard_at.is_none() {
+            let Contact { machine, offline_since, .. } = self.contact;
+            self.contact = Contact::at_start(now, &self.spec, &record, record.known_time, machine);
+            self.contact.offline_since = offline_since;
         }
         if is_ours && record.desired_version > Version(0) && self.sync.desired_version() == Version(0) {
             self.notices.push_back(Notice::Followed { version: record.desired_version });
@@ -95,7 +87,8 @@ impl Core {
         carry.outputs.retain(|(name, _)| reload.same_wire.contains(name));
         let mute = carry.outputs.iter_mut().filter(|(name, _)| !reload.measured.contains(name));
         mute.for_each(|(_, state)| state.tach.forget());
-        carry.pin_faults.retain(|(name, _)| reload.same_wire.contains(name));
+        let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
+        carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
         self.begin_anew(now, reload.spec, self.record(), carry, reload.same_hub);
     }
@@ -110,7 +103,8 @@ impl Core {
     ) {
         let was_online = self.sync.is_online() && same_hub;
         let notices = core::mem::take(&mut self.notices);
-        *self = Self::new(now, spec, Some(record), carry);
+        let durability = Some(self.durability.take());
+        *self = Self::new(now, spec, Some(record), Carry { durability, ..carry });
         self.notices = notices;
         self.handle_timeout(now);
         if was_online {
@@ -121,37 +115,20 @@ impl Core {
     fn carry(&self) -> Carry {
         Carry {
             outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
-            pin_faults: named(&self.spec.outputs, &self.pin_faults),
-            told_faults: named(&self.spec.outputs, &self.told_faults),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
-            offline_since: self.offline_since,
-            hearing: Some(self.hearing),
-            machine: self.machine,
-            heard_at: self.heard_at,
-            alarms: self.alarms.clone(),
+            contact: Some(self.contact),
+            health: self.health.clone(),
+            machine: self.contact.machine,
             starts: false,
-            trail: self.trail.clone(),
+            history: self.history.clone(),
             found: Vec::new(),
             handed_over: false,
-            ration: self.ration,
-            store_fault: self.store_fault.clone(),
-            told: (self.save != Save::Clean || self.untold.is_some()).then(|| self.told.clone()),
+            durability: None,
             step_interval_max: Some(self.step_interval_max),
         }
     }
-}
-
-fn named(outputs: &[OutputSpec], faults: &BTreeMap<usize, String>) -> Vec<(String, String)> {
-    let name = |index: &usize| outputs.get(*index).map(|spec| spec.name.clone());
-    faults.iter().filter_map(|(index, fault)| Some((name(index)?, fault.clone()))).collect()
-}
-
-/// What was known of outputs by their names, by their places now.
-pub(super) fn placed(outputs: &[OutputSpec], faults: Vec<(String, String)>) -> BTreeMap<usize, String> {
-    let place = |name: &str| outputs.iter().position(|spec| spec.name == name);
-    faults.into_iter().filter_map(|(name, fault)| Some((place(&name)?, fault))).collect()
 }
 
 /// Outputs that were found driven, as such.

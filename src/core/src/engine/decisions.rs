@@ -24,20 +24,11 @@ impl Core {
     /// Takes the outcome of an actuation.
     pub(super) fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
         let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
-        let output = spec.name.clone();
+        let fault = outcome.as_ref().err().map(|PinFault { reason }| reason.clone());
+        self.notices.extend(self.health.handle_driven(actuation.output, &spec.name, fault));
         match outcome {
-            Ok(()) => {
-                if self.pin_faults.remove(&actuation.output.0).is_some() {
-                    self.notices.push_back(Notice::PinMended { output });
-                }
-                self.tell_driven(&actuation);
-            }
-            Err(PinFault { reason }) => {
-                self.outputs.forget(actuation.output);
-                if self.pin_faults.insert(actuation.output.0, reason.clone()).as_ref() != Some(&reason) {
-                    self.notices.push_back(Notice::PinFault { output, reason });
-                }
-            }
+            Ok(()) => self.tell_driven(&actuation),
+            Err(_) => self.outputs.forget(actuation.output),
         }
     }
 
@@ -74,7 +65,7 @@ impl Core {
         self.spec
             .outputs
             .get(output.0)
-            .is_some_and(|spec| self.trail.note(at, &spec.name, share, (cause, by)))
+            .is_some_and(|spec| self.history.note(at, &spec.name, share, (cause, by)))
     }
 
     fn tell(&mut self, at: BootTime, output: OutputId, (drive, cause): (Permille, Cause), moment: Moment) {

@@ -4,7 +4,7 @@
 //! record second, the hub third, then what an operator may want to know. Nothing that is slow stands before a pin, and no
 //! second fact can come between a fact and its effects.
 
-use super::hands::Order;
+use super::overrides::Order;
 use super::{Core, CoreSpec};
 use crate::control::{OutputId, PinFault, Reading};
 use crate::ports::Ports;

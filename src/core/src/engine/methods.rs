@@ -29,7 +29,7 @@ impl Core {
 
     /// What twind is doing now, with the last so many changes of outputs. See [`mod@crate::report::status`].
     pub fn status(&self, now: BootTime, changes: usize) -> Value {
-        let trail = self.trail.latest().take(changes).map(|change| {
+        let rows = self.history.latest().take(changes).map(|change| {
             json!({
                 "secondsAgo": now.since(change.at).as_secs(),
                 "output": &*change.output,
@@ -39,11 +39,11 @@ impl Core {
             })
         });
         let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
-        status["hub"]["silentSeconds"] = json!(self.hearing.silence.lasts(now).as_secs());
+        status["hub"]["silentSeconds"] = json!(self.contact.silence.lasts(now).as_secs());
         if let Some(fields) = status.as_object_mut()
             && changes > 0
         {
-            fields.insert("changes".into(), trail.collect());
+            fields.insert("changes".into(), rows.collect());
         }
         status
     }
@@ -57,12 +57,12 @@ impl Core {
 
     /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
     fn copy_age(&self, now: BootTime) -> Option<Duration> {
-        match self.heard_at {
+        match self.contact.heard_at {
             Some(at) => Some(now.since(at)),
-            None if self.known_time == UnixSeconds(0) => None,
+            None if self.contact.known_time == UnixSeconds(0) => None,
             None => {
-                let wall = self.machine.moment(now).wall?;
-                Some(Duration::from_secs(wall.0.saturating_sub(self.known_time.0)))
+                let wall = self.contact.machine.moment(now).wall?;
+                Some(Duration::from_secs(wall.0.saturating_sub(self.contact.known_time.0)))
             }
         }
     }

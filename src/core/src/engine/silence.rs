@@ -14,7 +14,6 @@
 //! Without a row there is nothing to ask and nothing to keep. Deliberately absent: what the row does
 //! (`control::outputs`), and how a silence goes on over a restart (`twin`).
 
-use super::durability::Save;
 use super::{Core, CoreSpec, LAZY_SAVE};
 use crate::control::OutputSpec;
 use crate::twin::{Dated, HubEvent, KeptSilence, Machine, Silence, TwinRecord};
@@ -46,22 +45,37 @@ fn renewed(row: Duration) -> Duration {
     (row / 4).max(LAZY_SAVE)
 }
 
-/// What is known of the hub's last word.
+/// What is known of the hub's last word, and by it of the time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hearing {
+pub(super) struct Contact {
+    /// The machine's boot, and what is known of its wall clock.
+    pub(super) machine: Machine,
+    /// The wall time at the hub's last word, as records have it; 0 if none is known.
+    pub(super) known_time: UnixSeconds,
+    /// The hub's last word to this process, if there was one.
+    pub(super) heard_at: Option<BootTime>,
+    /// Since when there is no connection.
+    pub(super) offline_since: Option<BootTime>,
     pub(super) silence: Silence,
     /// The hub spoke to this process, and may do so at any moment.
     open: bool,
-    /// As the last record has it.
+    /// The silence as the last record has it.
     pub(super) kept: Option<KeptSilence>,
 }
 
-impl Hearing {
+impl Contact {
     /// By the record.
-    pub(super) fn at_start(now: BootTime, spec: &CoreSpec, record: &TwinRecord, machine: &Machine) -> Self {
+    pub(super) fn at_start(
+        now: BootTime,
+        spec: &CoreSpec,
+        record: &TwinRecord,
+        known_time: UnixSeconds,
+        machine: Machine,
+    ) -> Self {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
-        let silence = Silence::resume(now, record, machine, renewed);
-        Self { silence, open: false, kept: record.silence }
+        let silence = Silence::resume(now, record, &machine, renewed);
+        let (heard_at, offline_since) = (None, None);
+        Self { machine, known_time, heard_at, offline_since, silence, open: false, kept: record.silence }
     }
 }
 
@@ -78,55 +92,48 @@ fn is_open(kept: Option<KeptSilence>) -> bool {
 impl Core {
     /// For how long the hub has said nothing.
     pub fn silence(&self) -> Silence {
-        self.hearing.silence
+        self.contact.silence
     }
 
     /// The time that is known, see [`crate::twin::ClockSanity`]; 0 if none is.
     pub fn known_time(&self) -> UnixSeconds {
-        self.known_time
+        self.contact.known_time
     }
 
     pub(super) fn handle_dated(&mut self, dated: Dated) {
-        self.machine.wall = Some(dated);
+        self.contact.machine.wall = Some(dated);
     }
 
     /// The hub spoke of the twin. Returns whether that ends a row.
     pub(super) fn hear(&mut self, now: BootTime) -> bool {
         let row = shortest_row(&self.spec.outputs);
-        let ends_a_row = row.is_some_and(|row| self.hearing.silence.lasts(now) >= row);
-        (self.hearing.silence, self.hearing.open) = (Silence::begun(now), true);
-        self.heard_at = Some(now);
-        if let Some(wall) = self.machine.moment(now).wall {
+        let ends_a_row = row.is_some_and(|row| self.contact.silence.lasts(now) >= row);
+        (self.contact.silence, self.contact.open) = (Silence::begun(now), true);
+        self.contact.heard_at = Some(now);
+        if let Some(wall) = self.contact.machine.moment(now).wall {
             // A time that was too late, and is kept, would keep the next start waiting.
-            if wall.0.saturating_add(TIME_OFF_SECS) < self.known_time.0 {
-                self.save.want();
+            if wall.0.saturating_add(TIME_OFF_SECS) < self.contact.known_time.0 {
+                self.durability.want();
             }
-            self.known_time = wall;
+            self.contact.known_time = wall;
         }
         match row {
-            Some(row) if is_open(self.hearing.kept) => self.save_by(now, self.recorded_at + renewed(row)),
-            Some(_) => self.save.want(),
+            Some(row) if is_open(self.contact.kept) => {
+                self.durability.want_by(now, self.durability.recorded_at() + renewed(row));
+            }
+            Some(_) => self.durability.want(),
             None => {}
         }
         ends_a_row
     }
 
-    fn save_by(&mut self, now: BootTime, due: BootTime) {
-        self.save = match self.save {
-            due @ (Save::Now | Save::Granted) => due,
-            _ if due <= now => Save::Now,
-            Save::At(at) => Save::At(at.min(due)),
-            Save::Clean => Save::At(due),
-        };
-    }
-
     /// The next moment at which the silence asks for something, and what.
     pub(super) fn silence_due(&self) -> Option<(BootTime, &'static str)> {
         let row = shortest_row(&self.spec.outputs)?;
-        let ask = self.sync.may_ask_from().map(|from| from.max(self.hearing.silence.reaches(row / 4)));
+        let ask = self.sync.may_ask_from().map(|from| from.max(self.contact.silence.reaches(row / 4)));
         // One that waits for its ration is kept when that allows it.
-        let is_owed = is_open(self.hearing.kept) && !self.save.is_due();
-        let keep = is_owed.then(|| self.hearing.silence.reaches(row / 2));
+        let is_owed = is_open(self.contact.kept) && !self.durability.is_due();
+        let keep = is_owed.then(|| self.contact.silence.reaches(row / 2));
         let ask = ask.map(|at| (at, "asking a silent hub"));
         let keep = keep.map(|at| (at, "keeping the hub's silence"));
         [ask, keep].into_iter().flatten().min()
@@ -135,29 +142,29 @@ impl Core {
     /// Asks, and has it kept, when that is due.
     pub(super) fn break_silence(&mut self, now: BootTime) {
         let Some(row) = shortest_row(&self.spec.outputs) else { return };
-        let lasts = self.hearing.silence.lasts(now);
+        let lasts = self.contact.silence.lasts(now);
         if lasts >= row / 4 && self.sync.may_ask_from().is_some_and(|from| from <= now) {
             self.sync.handle_resync(now);
         }
-        if lasts >= row / 2 && is_open(self.hearing.kept) {
-            self.hearing.open = false;
-            self.save.want();
+        if lasts >= row / 2 && is_open(self.contact.kept) {
+            self.contact.open = false;
+            self.durability.want();
         }
     }
 
     /// The process ends in order: what was kept lazily is kept now, and the silence as it is.
     pub(super) fn keep_at_the_end(&mut self, now: BootTime) {
-        self.hearing.open = false;
-        let is_news = shortest_row(&self.spec.outputs).is_some() && is_open(self.hearing.kept);
+        self.contact.open = false;
+        let is_news = shortest_row(&self.spec.outputs).is_some() && is_open(self.contact.kept);
         if is_news {
-            self.save.want();
+            self.durability.want();
         }
-        self.save_at_the_end(now);
+        self.durability.grant_at_the_end(now);
     }
 
     /// The silence as a record of this moment has it.
     pub(super) fn silence_at(&self, at: BootTime) -> Option<KeptSilence> {
         shortest_row(&self.spec.outputs)?;
-        Some(self.hearing.silence.kept(at, self.hearing.open))
+        Some(self.contact.silence.kept(at, self.contact.open))
     }
 }

@@ -1,6 +1,6 @@
 //! What tachometers tell, and what an operator hears of it.
 
-use super::{Core, Notice};
+use super::Core;
 use crate::control::{OutputId, PinFault};
 use crate::units::BootTime;
 
@@ -16,20 +16,10 @@ impl Core {
 
     /// Says once what is wrong with an output that can be driven, and that it is mended.
     pub(super) fn tell_speeds(&mut self) {
-        for (index, spec) in self.outputs.specs().iter().enumerate() {
-            let fault = self.outputs.fault(OutputId(index));
-            let told = match &fault {
-                Some(fault) => self.told_faults.insert(index, fault.clone()),
-                None => self.told_faults.remove(&index),
-            };
-            let output = spec.name.clone();
-            match (fault, told) {
-                (Some(fault), told) if told.as_ref() != Some(&fault) => {
-                    self.notices.push_back(Notice::TachFault { output, fault });
-                }
-                (None, Some(_)) => self.notices.push_back(Notice::TachMended { output }),
-                _ => {}
-            }
+        for (output, spec) in
+            self.outputs.specs().iter().enumerate().map(|(index, spec)| (OutputId(index), spec))
+        {
+            self.notices.extend(self.health.handle_speed(output, &spec.name, self.outputs.fault(output)));
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 };
 use crate::control::{Cause, Fault, OutputKind, PinFault, Reading, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
-use crate::twin::{Author, Section, Version};
+use crate::twin::{Author, Machine, Section, Version};
 use crate::units::{Permille, TemperatureUnit};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -17,10 +17,10 @@ mod alarms;
 mod decisions;
 #[path = "durability_tests.rs"]
 mod durability;
-#[path = "hands_tests.rs"]
-mod hands;
 #[path = "life_tests.rs"]
 mod life;
+#[path = "overrides_tests.rs"]
+mod overrides;
 #[path = "reload_tests.rs"]
 mod reload;
 #[path = "restart_tests.rs"]

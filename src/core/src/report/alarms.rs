@@ -14,6 +14,7 @@
 
 use super::Facts;
 use super::write::round_to;
+use crate::control::OutputId;
 use crate::control::climate::{Climate, Regime};
 use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
@@ -150,7 +151,7 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
             let now = "look whether it is blocked, and at its plug";
             alarms.insert(format!("stall-{name}"), format!("output {name} {what}: {now}"));
         }
-        if let Some(reason) = facts.pin_faults.get(&index).map(|reason| shown(reason)) {
+        if let Some(reason) = facts.pin_faults.get(&OutputId(index)).map(|reason| shown(reason)) {
             let what = format!("cannot be driven: {reason}; it is tried again at every control step");
             alarms.insert(format!("output-{name}"), format!("output {name} {what}"));
         }

@@ -45,7 +45,7 @@ fn each_kind_of_alarm_has_the_name_of_its_thing() {
     let mut rig = two_sensors();
     rig.sample(at(0), 0, Ok(61.0));
     rig.sample(at(0), 1, Err(Fault::Unreadable));
-    rig.pin_faults.insert(0, "no such line".into());
+    rig.pin_faults.insert(OutputId(0), "no such line".into());
     rig.store_fault = Some("read-only\nfile system".into());
     let told = rig.compose(at(0)).section;
     let names = ["disk", "output-fan", "overheat-climate", "sensor-door"];

@@ -90,7 +90,7 @@ pub struct Facts<'a> {
     /// All outputs.
     pub outputs: &'a Outputs,
     /// Why an output could not be driven, by its place.
-    pub pin_faults: &'a BTreeMap<usize, String>,
+    pub pin_faults: &'a BTreeMap<OutputId, String>,
     /// The climate, if the site has one.
     pub climate: Option<&'a Climate>,
     /// The state directory's trouble, if it has one.
@@ -343,7 +343,8 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let output = |(index, state): (usize, &OutputState)| {
         // A kick is over before anybody reads of it.
         let drive = state.steady().unwrap_or_default();
-        let fault = facts.pin_faults.get(&index).cloned().or_else(|| facts.outputs.fault(OutputId(index)));
+        let output = OutputId(index);
+        let fault = facts.pin_faults.get(&output).cloned().or_else(|| facts.outputs.fault(output));
         OutputSample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),

@@ -119,7 +119,7 @@ fn everything_that_is_told_stands_in_the_shipped_model() {
     let desired =
         json!({"patchId": "1", "fanOn": false, "climate": {"minTemperature": 20, "units": "celsius"}});
     rig.desire(desired);
-    rig.pin_faults.insert(0, "gone".into());
+    rig.pin_faults.insert(OutputId(0), "gone".into());
     rig.outputs.measure(OutputId(0), Ok(900.0));
     rig.store_fault = Some("full".into());
     rig.wall = Some(UnixSeconds(1_795_788_000));

@@ -131,7 +131,7 @@ fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
                 "by": hand.by.to_string(),
             })),
             "rpm": state.tach.rpm().map(|rpm| tidy(round_to(rpm, 0))),
-            "fault": facts.pin_faults.get(&index),
+            "fault": facts.pin_faults.get(&OutputId(index)),
             "speedFault": facts.outputs.fault(OutputId(index)),
         });
         outputs.insert(spec.name.clone(), entry);

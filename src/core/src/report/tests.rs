@@ -39,7 +39,7 @@ struct Rig {
     climate_spec: Option<ClimateSpec>,
     properties: PropertyMap,
     told: Rc<Acknowledgement>,
-    pin_faults: BTreeMap<usize, String>,
+    pin_faults: BTreeMap<OutputId, String>,
     store_fault: Option<String>,
     alarms: Alarms,
     wall: Option<UnixSeconds>,
@@ -434,7 +434,7 @@ fn an_output_that_turns_to_and_fro_costs_one_message_in_an_interval() {
 #[test]
 fn faults_of_outputs_and_of_the_disk_are_told() {
     let mut rig = Rig::new();
-    rig.pin_faults.insert(0, "x".repeat(5_000));
+    rig.pin_faults.insert(OutputId(0), "x".repeat(5_000));
     rig.store_fault = Some("no space left".into());
     let told = rig.compose(at(0)).section;
     let fault = told.get(&path("components.fan.fault")).unwrap().as_str().unwrap();

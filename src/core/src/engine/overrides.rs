@@ -1,10 +1,9 @@
-//! A technician's hand: where overrides come in, what bounds them, and how the record hears of them.
+//! Overrides: where they come in, what bounds them, and how the record hears of them.
 //!
 //! An override is in force at once and kept as soon as the disk has it. While one is in force the record is made anew
 //! every hour, so that a device that loses its power again and again comes to the end of it all the same.
 //! Deliberately absent: the rank of an override (`control::outputs`), and its way through a restart (`twin`).
 
-use super::durability::Save;
 use super::{Core, Notice};
 use crate::control::{OutputId, OutputKind};
 use crate::twin::{Author, Override, TwinRecord};
@@ -90,7 +89,7 @@ impl Core {
         let hand = order.map(|(drive, lasts)| Override { drive, until: now + lasts, by });
         self.notices.push_back(Notice::Overridden { output: spec.name.clone(), order, by });
         self.outputs.set_hand(output, hand);
-        self.save.want();
+        self.durability.want();
         self.step(now);
         self.absorb(now);
     }
@@ -100,16 +99,16 @@ impl Core {
         let ends = self.outputs.iter().filter(|(_, state)| state.hand.is_some_and(|hand| hand.until <= now));
         let ended: Vec<String> = ends.map(|(spec, _)| spec.name.clone()).collect();
         if !ended.is_empty() {
-            self.save.want();
+            self.durability.want();
             self.notices.extend(ended.into_iter().map(|output| Notice::OverrideEnded { output }));
         }
     }
 
     /// Plans the next record for the sake of overrides alone.
     pub(super) fn keep_overrides(&mut self, now: BootTime) {
-        if self.save == Save::Clean && self.outputs.iter().any(|(_, state)| state.hand.is_some()) {
-            let due = self.recorded_at + KEPT_EVERY;
-            self.save = if due > now { Save::At(due) } else { Save::Now };
+        if self.outputs.iter().any(|(_, state)| state.hand.is_some()) {
+            let due = self.durability.recorded_at() + KEPT_EVERY;
+            self.durability.want_by_if_clean(now, due);
         }
     }
 
@@ -117,9 +116,9 @@ impl Core {
     pub(super) fn keep_beside(&self, record: TwinRecord) -> TwinRecord {
         let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));
         TwinRecord {
-            moment: self.machine.moment(self.stepped_at.unwrap_or(self.recorded_at)),
+            moment: self.contact.machine.moment(self.recorded_or_stepped_at()),
             overrides: hands.collect(),
-            silence: self.silence_at(self.stepped_at.unwrap_or(self.recorded_at)),
+            silence: self.silence_at(self.recorded_or_stepped_at()),
             ..record
         }
     }

@@ -1,4 +1,4 @@
-//! The trail: what came to decide each output lately, and what the output came to by it, in memory. The journal has it
+//! The history: what came to decide each output lately, and what the output came to by it, in memory. The journal has it
 //! for longer.
 //!
 //! A row is the moment of a *decision*: something else decides, or the output is to turn from rest to running or back. It
@@ -39,19 +39,19 @@ pub(super) struct Change {
 
 /// The last changes, oldest first, and the last of each output, however long ago.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct Trail {
+pub(super) struct History {
     rows: VecDeque<Change>,
     last: BTreeMap<Rc<str>, Change>,
 }
 
 /// A thousand changes would bury whatever else is shown.
-impl fmt::Debug for Trail {
+impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trail({} changes)", self.rows.len())
+        write!(f, "History({} changes)", self.rows.len())
     }
 }
 
-impl Trail {
+impl History {
     /// Notes what is decided of an output. Returns whether that is another decision than the last.
     pub(super) fn note(
         &mut self,
@@ -100,67 +100,67 @@ mod tests {
 
     const BY_CLIMATE: (Cause, Option<Author>) = (Cause::Climate, None);
 
-    fn told(trail: &Trail) -> Vec<(u64, u16)> {
-        trail.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()
+    fn told(history: &History) -> Vec<(u64, u16)> {
+        history.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()
     }
 
     #[test]
     fn a_share_that_moves_is_told_once_a_minute_and_what_was_told_stays() {
-        let mut trail = Trail::default();
-        assert!(trail.note(at(0), "fan", permille(200), BY_CLIMATE));
+        let mut history = History::default();
+        assert!(history.note(at(0), "fan", permille(200), BY_CLIMATE));
         for step in 1..1500 {
-            assert!(!trail.note(at_ms(100 * step), "fan", permille(200 + step as u16 / 2), BY_CLIMATE));
+            assert!(!history.note(at_ms(100 * step), "fan", permille(200 + step as u16 / 2), BY_CLIMATE));
         }
-        assert_eq!(told(&trail), [(0, 200), (60, 500), (120, 800)]);
+        assert_eq!(told(&history), [(0, 200), (60, 500), (120, 800)]);
     }
 
     #[test]
     fn a_share_that_hardly_moves_is_not_told_however_long() {
-        let mut trail = Trail::default();
+        let mut history = History::default();
         for minute in 0..10_000 {
-            trail.note(at(60 * minute), "fan", permille(400 + (minute % 50) as u16), BY_CLIMATE);
+            history.note(at(60 * minute), "fan", permille(400 + (minute % 50) as u16), BY_CLIMATE);
         }
-        assert_eq!(told(&trail), [(0, 400)]);
+        assert_eq!(told(&history), [(0, 400)]);
     }
 
     #[test]
     fn a_decision_is_the_same_though_its_row_is_gone() {
-        let mut trail = Trail::default();
-        trail.note(at(0), "lamp", permille(1000), BY_CLIMATE);
+        let mut history = History::default();
+        history.note(at(0), "lamp", permille(1000), BY_CLIMATE);
         for step in 1..3000 {
-            trail.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);
+            history.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);
         }
-        assert!(trail.latest().all(|row| &*row.output == "fan"));
-        assert!(!trail.note(at(3000), "lamp", permille(1000), BY_CLIMATE));
+        assert!(history.latest().all(|row| &*row.output == "fan"));
+        assert!(!history.note(at(3000), "lamp", permille(1000), BY_CLIMATE));
         assert!(
-            trail.of(&[]).note(at(3001), "lamp", permille(1000), BY_CLIMATE),
+            history.of(&[]).note(at(3001), "lamp", permille(1000), BY_CLIMATE),
             "another output of that name"
         );
     }
 
     #[test]
     fn a_turn_or_another_cause_begins_a_change() {
-        let mut trail = Trail::default();
-        trail.note(at(0), "fan", permille(200), BY_CLIMATE);
-        assert!(trail.note(at(1), "fan", permille(0), BY_CLIMATE));
-        assert!(trail.note(at(2), "fan", permille(300), (Cause::Desired(Version(7)), None)));
-        assert!(trail.note(at(3), "fan", permille(300), (Cause::Desired(Version(8)), None)));
+        let mut history = History::default();
+        history.note(at(0), "fan", permille(200), BY_CLIMATE);
+        assert!(history.note(at(1), "fan", permille(0), BY_CLIMATE));
+        assert!(history.note(at(2), "fan", permille(300), (Cause::Desired(Version(7)), None)));
+        assert!(history.note(at(3), "fan", permille(300), (Cause::Desired(Version(8)), None)));
         let hand = |uid| (Cause::Override, Some(Author::User(uid)));
-        assert!(trail.note(at(4), "fan", permille(300), hand(1000)));
-        assert!(trail.note(at(5), "fan", permille(300), hand(1001)));
-        assert!(trail.note(at(5), "lamp", permille(300), hand(1001)));
-        assert_eq!(trail.latest().count(), 7);
+        assert!(history.note(at(4), "fan", permille(300), hand(1000)));
+        assert!(history.note(at(5), "fan", permille(300), hand(1001)));
+        assert!(history.note(at(5), "lamp", permille(300), hand(1001)));
+        assert_eq!(history.latest().count(), 7);
     }
 
     #[test]
     fn the_oldest_changes_make_room_and_names_are_kept_once() {
-        let mut trail = Trail::default();
+        let mut history = History::default();
         for step in 0..3000 {
-            trail.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);
+            history.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);
         }
-        assert_eq!(trail.latest().count(), CHANGES_MAX);
-        assert_eq!(trail.latest().next().map(|change| change.at), Some(at(2999)));
-        let names: Vec<_> = trail.latest().map(|change| &change.output).collect();
+        assert_eq!(history.latest().count(), CHANGES_MAX);
+        assert_eq!(history.latest().next().map(|change| change.at), Some(at(2999)));
+        let names: Vec<_> = history.latest().map(|change| &change.output).collect();
         assert!(names.windows(2).all(|pair| Rc::ptr_eq(pair[0], pair[1])));
     }
 }
