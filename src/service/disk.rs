@@ -68,9 +68,9 @@ mod tests {
         let (lasts, sure) = (Duration::from_secs(3600), Duration::ZERO);
         let silence = Some(KeptSilence { lasts, sure, open: false });
         let record = TwinRecord { sequence: 7, silence, ..TwinRecord::default() };
-        assert_eq!(usable(Some(record.clone()), None), Some(record.clone()));
+        assert_eq!(usable(Some(record.clone()), None).unwrap(), record);
         let fault = OpenFault::Failed(StoreFault { reason: "read-only".into() });
-        let left = usable(Some(record.clone()), Some(&fault)).unwrap();
+        let left = usable(Some(record), Some(&fault)).unwrap();
         assert_eq!((left.sequence, left.silence), (7, None));
     }
 }

@@ -3,7 +3,6 @@
 use super::bugs::Bug;
 
 const DURABILITY: &str = "src/core/src/engine/durability.rs";
-const ENGINE: &str = "src/core/src/engine.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
