@@ -5,6 +5,8 @@ use crate::twin::{ClockSanity, Machine};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// What the wall clock says, for the lines of the log.
@@ -12,20 +14,29 @@ pub(super) fn wall_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// The machine's own clocks.
-#[derive(Clone, Copy, Debug, Default)]
+/// The machine's own clocks. Its copies share the time that is known.
+#[derive(Clone, Debug, Default)]
 pub struct SystemClock {
-    known_time: UnixSeconds,
+    known_time_secs: Arc<AtomicU64>,
 }
 
 impl SystemClock {
     /// The same clocks, with the wall time that is known.
     pub fn after(known_time: UnixSeconds) -> Self {
-        Self { known_time }
+        Self { known_time_secs: Arc::new(AtomicU64::new(known_time.0)) }
+    }
+
+    /// The hub's word made this the time that is known.
+    pub(super) fn know(&self, time: UnixSeconds) {
+        self.known_time_secs.store(time.0, Ordering::Relaxed);
+    }
+
+    fn known_time(&self) -> UnixSeconds {
+        UnixSeconds(self.known_time_secs.load(Ordering::Relaxed))
     }
 
     /// Time since boot, suspended time included.
-    pub fn boot(self) -> BootTime {
+    pub fn boot(&self) -> BootTime {
         let now = clock_gettime(ClockId::Boottime);
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
@@ -33,7 +44,7 @@ impl SystemClock {
     }
 
     /// Both clocks, for whoever judges a time that was written by the second.
-    pub fn both(self) -> Now {
+    pub fn both(&self) -> Now {
         let wall = clock_gettime(ClockId::Realtime);
         let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(wall.tv_nsec).unwrap_or_default();
@@ -42,12 +53,12 @@ impl SystemClock {
         Now { boot, wall: Duration::new(seconds, nanos), is_believed }
     }
 
-    fn believes(self, dated: (UnixSeconds, BootTime)) -> bool {
-        ClockSanity::after(self.known_time).judge(dated).is_ok()
+    fn believes(&self, dated: (UnixSeconds, BootTime)) -> bool {
+        ClockSanity::after(self.known_time()).judge(dated).is_ok()
     }
 
     /// This machine in this boot, with the wall clock if it can be believed.
-    pub fn machine(self) -> Machine {
+    pub fn machine(&self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
         let dated = (self.unix(), self.boot());
         let wall = self.believes(dated).then_some(dated);
@@ -55,7 +66,7 @@ impl SystemClock {
     }
 
     /// What the wall clock says; it may be wrong.
-    pub fn unix(self) -> UnixSeconds {
+    pub fn unix(&self) -> UnixSeconds {
         let now = clock_gettime(ClockId::Realtime);
         UnixSeconds(u64::try_from(now.tv_sec).unwrap_or_default())
     }
@@ -63,21 +74,31 @@ impl SystemClock {
 
 impl crate::hub::Clock for SystemClock {
     fn boot(&self) -> BootTime {
-        Self::boot(*self)
+        Self::boot(self)
     }
 
     fn unix(&self) -> UnixSeconds {
-        Self::unix(*self)
+        Self::unix(self)
     }
 
     fn not_before(&self) -> UnixSeconds {
-        self.known_time
+        self.known_time()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_the_clock_knows_the_time_that_the_hub_confirmed_later() {
+        let far_ahead = UnixSeconds(SystemClock::default().unix().0 + 1_000_000_000);
+        let clock = SystemClock::after(far_ahead);
+        let copy = clock.clone();
+        assert!(!copy.both().is_believed);
+        clock.know(clock.unix());
+        assert!(copy.both().is_believed);
+    }
 
     #[test]
     fn boot_time_goes_on_and_is_less_than_the_wall_clock() {

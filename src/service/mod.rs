@@ -183,10 +183,10 @@ impl Daemon {
         if let Some(fault) = opening.fault {
             core.handle(now, Input::Saved(Err(fault.to_string())), &mut ports);
         }
-        let (pollers, readings) = start_pollers(&settings.sensors, clock).map_err(Fatal::System)?;
-        let (tachs, speeds) = start_tachs(&settings.board, clock).map_err(Fatal::System)?;
+        let (pollers, readings) = start_pollers(&settings.sensors, clock.clone()).map_err(Fatal::System)?;
+        let (tachs, speeds) = start_tachs(&settings.board, clock.clone()).map_err(Fatal::System)?;
         let alarm = Alarm::new().map_err(Fatal::System)?;
-        let link = Link::start(settings.hub.clone(), Arc::new(clock), seed());
+        let link = Link::start(settings.hub.clone(), Arc::new(clock.clone()), seed());
         let local = Local::open(sockets(&settings));
         for note in &loaded.notes {
             warn!("{note}");
@@ -268,6 +268,7 @@ impl Daemon {
         let pins = self.board.as_mut();
         let mut ports = Ports { pins, store: &mut self.store, outbox: &mut self.link, notices: &mut ToLog };
         self.core.handle(self.clock.boot(), input, &mut ports);
+        self.clock.know(self.core.known_time());
     }
 
     fn take_readings(&mut self) {
@@ -332,7 +333,7 @@ impl Daemon {
                 }
             }
         };
-        let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock) {
+        let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock.clone()) {
             Ok(started) => started,
             Err(error) => {
                 return error!("no threads for the sensors: {error}; the running configuration stays");
@@ -372,8 +373,7 @@ impl Daemon {
             self.restart_tachs(&fresh.board);
         }
         if fresh.hub != self.settings.hub {
-            self.clock = SystemClock::after(self.core.known_time());
-            let link = Link::start(fresh.hub.clone(), Arc::new(self.clock), seed());
+            let link = Link::start(fresh.hub.clone(), Arc::new(self.clock.clone()), seed());
             // Beside the loop: the outputs do not wait for a farewell.
             tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));
             self.link_state = LinkState::Connecting;
@@ -386,7 +386,7 @@ impl Daemon {
 
     /// Counts for the new outputs.
     fn restart_tachs(&mut self, board: &BoardSettings) {
-        match start_tachs(board, self.clock) {
+        match start_tachs(board, self.clock.clone()) {
             Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
             Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
         }
