@@ -116,7 +116,7 @@ impl Core {
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
-        carry.outputs.into_iter().for_each(|(name, state)| outputs.adopt(&name, state));
+        carry.outputs.into_iter().for_each(|(name, state, tach)| outputs.adopt(&name, state, tach));
         place_found(now, &mut outputs, &carry.found, carry.handed_over);
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {

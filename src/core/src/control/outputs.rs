@@ -134,7 +134,7 @@ pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,
     /// Why a speed cannot be known, by the output's place.
-    tach_faults: BTreeMap<usize, String>,
+    tach_faults: BTreeMap<OutputId, String>,
     stopping: bool,
 }
 
@@ -155,13 +155,20 @@ impl Outputs {
         &self.specs
     }
 
-    /// Carries over an output's state from before the configuration was read again: it is driven as it is.
-    pub fn adopt(&mut self, name: &str, state: OutputState) {
+    /// Carries over an output's state from before the configuration was read again, and why its speed is not known: it is
+    /// driven as it is.
+    pub fn adopt(&mut self, name: &str, state: OutputState, tach_fault: Option<String>) {
         if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
             // A hand that only the record knows of stays on it.
             let hand = state.hand.or(self.states[index].hand);
             self.states[index] = OutputState { hand, ..state };
+            self.tach_faults.extend(tach_fault.map(|fault| (OutputId(index), fault)));
         }
+    }
+
+    /// Why an output's speed is not known.
+    pub fn tach_fault(&self, output: OutputId) -> Option<&str> {
+        self.tach_faults.get(&output).map(String::as_str)
     }
 
     /// An output was found driven so, and is held so until something decides.
@@ -197,8 +204,8 @@ impl Outputs {
         let Some(state) = self.states.get_mut(output.0) else { return false };
         let is_news = state.tach.measure(rpm.as_ref().ok().copied());
         match rpm {
-            Ok(_) => self.tach_faults.remove(&output.0).is_some() || is_news,
-            Err(PinFault { reason }) => self.tach_faults.insert(output.0, reason.clone()) != Some(reason),
+            Ok(_) => self.tach_faults.remove(&output).is_some() || is_news,
+            Err(PinFault { reason }) => self.tach_faults.insert(output, reason.clone()) != Some(reason),
         }
     }
 
@@ -207,7 +214,7 @@ impl Outputs {
         if self.states.get(output.0).is_some_and(|state| state.tach.is_stalled()) {
             return Some("stalled".to_owned());
         }
-        self.tach_faults.get(&output.0).map(|reason| format!("its speed is not known: {reason}"))
+        self.tach_faults.get(&output).map(|reason| format!("its speed is not known: {reason}"))
     }
 
     /// Puts a technician's hand on an output, or takes it away.

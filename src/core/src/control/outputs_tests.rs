@@ -68,7 +68,7 @@ impl Rig {
     fn hand(&mut self, share: u16, until: BootTime) {
         let hand = Override { drive: permille(share), until, by: Author::User(1000) };
         let state = OutputState { hand: Some(hand), ..self.outputs.states[0] };
-        self.outputs.adopt("fan", state);
+        self.outputs.adopt("fan", state, None);
     }
 
     fn step(&mut self, now: BootTime) -> Vec<Actuation> {
@@ -419,8 +419,8 @@ fn an_adopted_output_is_not_driven_again_and_keeps_its_times() {
     rig.step(at(0));
     let kept = rig.outputs.states[0];
     rig.outputs = Outputs::new(rig.outputs.specs.clone());
-    rig.outputs.adopt("fan", kept);
-    rig.outputs.adopt("gone", kept);
+    rig.outputs.adopt("fan", kept, None);
+    rig.outputs.adopt("gone", kept, None);
     assert!(rig.step(at(1)).is_empty());
     rig.wants(0);
     assert_eq!(rig.driven(at(2)), 1000);

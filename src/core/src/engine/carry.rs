@@ -12,6 +12,7 @@ use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::{OutputSpec, SensorSpec};
 use crate::twin::{HubEvent, Machine, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,7 +22,8 @@ use core::time::Duration;
 /// wait for the disk).
 #[derive(Debug, Default)]
 pub(super) struct Carry {
-    pub(super) outputs: Vec<(String, OutputState)>,
+    /// Each with why its speed is not known.
+    pub(super) outputs: Vec<(String, OutputState, Option<String>)>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) health: Health,
     pub(super) regime: Option<Regime>,
@@ -84,9 +86,12 @@ impl Core {
 
     pub(super) fn handle_reload(&mut self, now: BootTime, reload: Reload) {
         let mut carry = self.carry();
-        carry.outputs.retain(|(name, _)| reload.same_wire.contains(name));
-        let mute = carry.outputs.iter_mut().filter(|(name, _)| !reload.measured.contains(name));
-        mute.for_each(|(_, state)| state.tach.forget());
+        carry.outputs.retain(|(name, ..)| reload.same_wire.contains(name));
+        let mute = carry.outputs.iter_mut().filter(|(name, ..)| !reload.measured.contains(name));
+        mute.for_each(|(_, state, tach_fault)| {
+            state.tach.forget();
+            *tach_fault = None;
+        });
         let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
         carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
@@ -113,8 +118,12 @@ impl Core {
     }
 
     fn carry(&self) -> Carry {
+        let output = |(index, (spec, state)): (usize, (&OutputSpec, &OutputState))| {
+            let tach_fault = self.outputs.tach_fault(OutputId(index)).map(ToOwned::to_owned);
+            (spec.name.clone(), *state, tach_fault)
+        };
         Carry {
-            outputs: self.outputs.iter().map(|(spec, state)| (spec.name.clone(), *state)).collect(),
+            outputs: self.outputs.iter().enumerate().map(output).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),

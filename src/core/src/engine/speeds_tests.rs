@@ -110,3 +110,15 @@ fn an_output_that_was_found_running_is_reported_so_and_left_alone() {
     assert_eq!(rig.drives, []);
     assert_eq!(rig.reported.get(&path("components.fan.on")), Some(&json!(true)));
 }
+
+#[test]
+fn a_tach_that_cannot_be_read_is_told_once_though_the_configuration_is_read_again() {
+    let mut rig = rig();
+    speed(&mut rig, Err("no such line"));
+    assert_eq!(said(&mut rig).len(), 1);
+    rig.reload(rig.engine.spec.clone());
+    speed(&mut rig, Err("no such line"));
+    pass(&mut rig, 20);
+    assert_eq!(said(&mut rig), [""; 0]);
+    assert!(rig.reported.get(&path("components.fan.fault")).is_some());
+}
