@@ -39,6 +39,10 @@ def linked(triple):
         found = [dep["pkg"] for dep in nodes[one]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
         needs[one] = [dep for dep in found if packages[dep]["targets"][0]["kind"] != ["proc-macro"]]
         todo += needs[one]
+    # A member of the workspace is a part of twind itself.
+    for member in [one for one in needs if one != root and packages[one]["source"] is None]:
+        own = needs.pop(member)
+        needs[root] = [dep for dep in needs[root] if dep != member] + [dep for dep in own if dep not in needs[root]]
     order = sorted(needs, key=lambda one: (packages[one]["name"], packages[one]["version"]))
     return root, [packages[one] for one in order if one != root], packages, needs
 
