@@ -72,9 +72,15 @@ pub(super) fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array() && !is_raw(value)
 }
 
-/// Rounded to so many digits behind the point.
-pub(super) fn round_to(value: f64, digits: i32) -> f64 {
-    let scale = 10f64.powi(digits);
+/// Rounded to so many digits behind the point, three at most.
+pub(super) fn round_to(value: f64, digits: u8) -> f64 {
+    // Not `powi`, for whose sake alone the program would load a library of mathematics.
+    let scale = match digits {
+        0 => 1.0,
+        1 => 10.0,
+        2 => 100.0,
+        _ => 1000.0,
+    };
     (value * scale).round() / scale
 }
 
