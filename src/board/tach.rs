@@ -189,8 +189,8 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use crate::board::{PinSettings, gpiochip, simulated};
+    use std::fs;
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(60);

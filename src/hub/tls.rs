@@ -63,6 +63,14 @@ impl fmt::Display for SetupFault {
 
 impl std::error::Error for SetupFault {}
 
+const AN_AUTHORITYS: &str = "its certificate is an authority's own (CA:TRUE), which no server may show: whoever runs what \
+                             answers there must have one issued by it for the server (CA:FALSE); ca-file names the \
+                             authority's as before";
+const NO_AUTHORITYS: &str = "its certificate is issued by one that is no authority's (CA:FALSE): whoever runs what answers \
+                             there must have it issued by an authority's (CA:TRUE), which ca-file names";
+const NOT_A_SERVERS: &str = "its certificate is not one for servers: whoever runs what answers there must have one issued \
+                             with the purpose serverAuth";
+
 /// How a handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFault {
@@ -79,8 +87,8 @@ pub enum TlsFault {
     Expired,
     /// The hub's certificate is not valid yet by this machine's clock.
     NotValidYet,
-    /// The hub's certificate is an authority's own.
-    Authority,
+    /// The hub's certificate is made for something else; what to do.
+    Unfit(&'static str),
     /// The hub's certificate is of a kind that cannot be used.
     Unusable(String),
     /// The other end refused our certificate.
@@ -111,10 +119,7 @@ impl fmt::Display for TlsFault {
             Self::NotValidYet => {
                 f.write_str("its certificate is not valid yet by this machine's clock: check the clock first")
             }
-            Self::Authority => f.write_str(
-                "its certificate is an authority's own (CA:TRUE), which no server may show: whoever runs what answers \
-                 there must have one issued by it for the server (CA:FALSE); ca-file names the authority's as before",
-            ),
+            Self::Unfit(advice) => f.write_str(advice),
             Self::Unusable(reason) => write!(
                 f,
                 "its certificate cannot be used ({reason}): whoever runs what answers there must have it issued anew, \
@@ -157,9 +162,13 @@ impl TlsFault {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::Unfit(NOT_A_SERVERS)
+            }
             other => match format!("{other:?}") {
-                // The library below, which has a name for it, is not ours to name.
-                name if name.contains("CaUsedAsEndEntity") => Self::Authority,
+                // The library below, which has names for these, is not ours to name.
+                name if name.contains("CaUsedAsEndEntity") => Self::Unfit(AN_AUTHORITYS),
+                name if name.contains("EndEntityUsedAsCa") => Self::Unfit(NO_AUTHORITYS),
                 name => Self::Unusable(in_words(&name)),
             },
         }
@@ -354,7 +363,7 @@ fn invalid(now: UnixSeconds, certificate: Certificate<'_>) -> Option<String> {
         return Some(format!("expired {ago} ago by this machine's clock: have it issued anew"));
     }
     (now < certificate.not_before).then(|| {
-        let ahead = span(certificate.not_before.0 - now.0);
+        let ahead = span((certificate.not_before.0 - now.0).max(60));
         format!("is not valid for another {ahead} by this machine's clock: check the clock first")
     })
 }

@@ -68,6 +68,12 @@ fn an_authoritys_own_certificate_on_a_server_is_told_as_such() {
 }
 
 #[test]
+fn a_certificate_for_something_else_is_told_with_what_is_needed() {
+    let told = kind(Error::InvalidCertificate(CertificateError::InvalidPurpose)).to_string();
+    assert!(told.contains("serverAuth"), "{told}");
+}
+
+#[test]
 fn how_long_ago_a_certificate_expired_is_told_in_a_unit_of_which_there_is_one() {
     let certificate =
         Certificate { not_before: UnixSeconds(1000), not_after: UnixSeconds(1_000_000), public_key: &[] };

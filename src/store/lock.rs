@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_a_lock_holds_up_nobody_who_looks() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        mknodat(CWD, place(&dir), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let (told, seen) = std::sync::mpsc::channel();
+        let path = place(&dir);
+        thread::spawn(move || told.send(look(&path)));
+        assert_eq!(seen.recv_timeout(Duration::from_secs(60)), Ok(Holder::Absent));
+    }
+
+    #[test]
     fn a_lock_that_a_dead_process_still_holds_counts_for_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new("true").spawn().unwrap();

@@ -200,8 +200,8 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let mut inbox = Inbox::default();
     while let Some(message) = timeout(SILENCE_MAX, receive(&mut stream, &mut inbox)).await?? {
-        let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
-        let reply = match understand(&call) {
+        let (understood, oneway) = hear(message)?;
+        let reply = match understood {
             Understood::Answered(reply) => reply,
             Understood::Ask(ask) if ask.is_order() && !door.may_order => {
                 debug!(uid = peer.uid(), "uid {} may look here and change nothing", peer.uid());
@@ -215,7 +215,7 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
                 answered.await.map_err(|_| gone())?
             }
         };
-        if !call.oneway {
+        if !oneway {
             timeout(READS_WITHIN, stream.write_all(&write_reply(&reply))).await??;
         }
         if !door.may_order {
@@ -223,6 +223,13 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is asked, and whether no answer is wanted. What a message becomes when it is read takes many times its bytes, and is
+/// gone before its client waits for an answer.
+fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
+    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
+    Ok((understand(&call), call.oneway))
 }
 
 /// The next message; `None` when the client has left.
