@@ -8,7 +8,7 @@
 
 use super::dps::Assignment;
 use super::failure::Cause;
-use super::patience::{Disk, PATIENCE};
+use super::patience::{Disk, PATIENCE, Undone};
 use super::tls::SetupFault;
 use super::{Account, Provisioning, Source, assignment};
 use tokio::task::JoinHandle;
@@ -48,7 +48,8 @@ impl Accounts {
                 tracing::warn!("the kept assignment {reason}; asking for it anew");
                 None
             }
-            Err(_) => {
+            Err(Undone::Broken) => None,
+            Err(Undone::Hangs) => {
                 let file = file.unwrap_or_default();
                 let (file, patience) = (file.display(), PATIENCE.as_secs());
                 tracing::warn!(
@@ -146,12 +147,16 @@ impl Accounts {
 
 /// Keeps an assignment, and says so if it cannot, or not yet.
 async fn keep(disk: Disk, by: Provisioning, assignment: Assignment) {
+    let file = by.assignment_file.clone().unwrap_or_default();
     let keeping = disk.work(move || assignment::save(&by, &assignment));
     tokio::pin!(keeping);
     let kept = match timeout(PATIENCE, &mut keeping).await {
         Ok(kept) => kept,
         Err(_) => {
-            tracing::warn!("the assignment cannot be kept yet: the disk does not answer; it is used without");
+            let file = file.display();
+            tracing::warn!(
+                "the assignment cannot be kept yet: the disk of {file} does not answer; it is used without"
+            );
             keeping.await
         }
     };

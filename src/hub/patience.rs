@@ -15,7 +15,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to a disk.
 #[derive(Clone, Debug)]
-pub(super) struct Disk(Arc<Semaphore>);
+pub(super) struct Disk {
+    turn: Arc<Semaphore>,
+    reading: Reading,
+}
 
 /// Why something was not done at the disk, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub(super) enum Undone {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self { turn: Arc::new(Semaphore::new(1)), reading: Reading::default() }
     }
 }
 
@@ -39,7 +42,7 @@ impl Disk {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
         // It is never closed.
-        let turn = Arc::clone(&self.0).acquire_owned().await;
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
         let working = spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -56,14 +59,19 @@ impl Disk {
         timeout(PATIENCE, self.work(work)).await.unwrap_or(Err(Undone::Hangs))
     }
 
+    /// What is being read by whoever is there, who may say so.
+    pub(super) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     /// A disk at which somebody stands for as long as this is held.
     #[cfg(test)]
     pub(super) async fn hang(&self) -> impl Sized + use<> {
-        Arc::clone(&self.0).acquire_owned().await
+        Arc::clone(&self.turn).acquire_owned().await
     }
 }
 
-/// What is being read, for whoever gives up on it.
+/// What is being read, for whoever gives up on it, now or later.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading(Arc<Mutex<String>>);
 

@@ -281,12 +281,11 @@ pub(super) async fn configure_within(
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, SetupFault> {
-    let (own, ca_file, reading) = (identity.clone(), ca_file.map(Path::to_owned), Reading::default());
-    let seen = reading.clone();
-    let configured = disk.work_within(move || configure(&own, ca_file.as_deref(), clock, &seen)).await;
+    let (own, ca_file, reading) = (identity.clone(), ca_file.map(Path::to_owned), disk.reading().clone());
+    let configured = disk.work_within(move || configure(&own, ca_file.as_deref(), clock, &reading)).await;
     configured.unwrap_or_else(|undone| {
         Err(match undone {
-            Undone::Hangs => SetupFault::Hangs(reading.what()),
+            Undone::Hangs => SetupFault::Hangs(disk.reading().what()),
             Undone::Broken => SetupFault::Library("it panicked".to_owned()),
         })
     })
