@@ -54,7 +54,7 @@ fn each_state_of_a_sensor_that_the_guide_names_is_one() {
     let guide = read(GUIDE);
     let (_, states) = guide.split_once("has the name of its fault in `twind status`:").unwrap();
     let named: Vec<&str> = quoted(states).filter(|word| !word.contains('@')).collect();
-    let program = read("src/control/mod.rs");
+    let program = read("src/core/src/control/mod.rs");
     let (_, names) = program.split_once("pub fn name(self)").unwrap();
     let (names, _) = names.split_once("\n    }\n").unwrap();
     for state in &named {
