@@ -5,6 +5,7 @@
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
 //!      │         │          │                    │              and never know each other
+//!      │         │  files   │                    │              below those: how a file is read that may be a pipe
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
@@ -26,6 +27,7 @@
 pub mod board;
 pub mod cli;
 pub mod config;
+mod files;
 pub mod hub;
 pub mod sensors;
 pub mod service;

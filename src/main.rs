@@ -104,16 +104,16 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
 }
 
 /// Says so if the daemon that answers is not the named file's.
-fn tell_stranger(local: &LocalSettings) {
-    if let Some(told) = whose::stranger(local) {
+fn tell_stranger(stranger: Option<String>) {
+    if let Some(told) = stranger {
         eprintln!("twind: {}", Line(told));
     }
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
-    tell_stranger(local);
     match status::status(local, json, changes) {
         Ok(told) => {
+            tell_stranger(told.stranger);
             // A reader that went away, such as `head`, is no failure.
             let _ = writeln!(Printed(io::stdout()), "{}", told.text.trim_end());
             if told.alarms { ALARM } else { 0 }
@@ -127,7 +127,7 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
 }
 
 fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
-    tell_stranger(local);
+    tell_stranger(whose::stranger(local));
     match hand::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
@@ -152,7 +152,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
-    tell_stranger(local);
+    tell_stranger(whose::stranger(local));
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["report"],
     &["ports"],
     &["engine"],
+    &["files"],
     &["hub", "board", "sensors", "store"],
     &["config"],
     &["service"],

@@ -8,6 +8,7 @@
 use super::tach::File;
 use super::{Board, Driver, Looked, PinSettings, Wiring};
 use crate::control::{Actuation, OutputId, PinFault};
+use crate::files;
 use crate::ports::Pins;
 use crate::units::Permille;
 use serde_json::json;
@@ -20,6 +21,9 @@ const TRACE: &str = "trace.jsonl";
 const OLD_TRACE: &str = "trace.jsonl.1";
 /// A full trace makes room for a new one: 16 MiB are some 200,000 changes.
 const TRACE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// More than a drive takes in a file.
+const DRIVE_BYTES_MAX: u64 = 64;
 
 /// See the module.
 pub(super) static DRIVER: Driver = Driver {
@@ -110,7 +114,8 @@ impl Pins for Simulated {
 impl Board for Simulated {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
         let Some(output) = self.outputs.get_mut(output.0) else { return Ok(None) };
-        let text = fs::read_to_string(self.folder.join(&output.name)).unwrap_or_default();
+        let read = files::read(&self.folder.join(&output.name), DRIVE_BYTES_MAX);
+        let text = read.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok()).unwrap_or_default();
         output.last = text.trim().parse().ok().and_then(Permille::new);
         Ok(output.last)
     }

@@ -9,13 +9,11 @@
 use super::gpiochip::Edges;
 use super::{BoardSettings, TachSettings};
 use crate::control::{OutputId, PinFault};
+use crate::files;
 use crate::units::BootTime;
 use core::convert::Infallible;
 use core::time::Duration;
-use rustix::fs::OFlags;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -99,22 +97,11 @@ pub(super) struct File(pub(super) PathBuf);
 impl Turns for File {
     fn look(&mut self, _elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
         let fault = |why: &str| PinFault { reason: format!("{}: {why}", self.0.display()) };
-        let text = self.read().map_err(|error| fault(&error.to_string()))?;
+        let (bytes, _) =
+            files::read(&self.0, SPEED_BYTES_MAX).map_err(|unread| fault(&unread.to_string()))?;
+        let text = String::from_utf8_lossy(&bytes);
         let number = text.trim().parse().ok().filter(|rpm: &f64| rpm.is_finite() && *rpm >= 0.0);
         number.map(Some).ok_or_else(|| fault("it holds no speed"))
-    }
-}
-
-impl File {
-    /// Never waits for the other end of a pipe.
-    fn read(&self) -> io::Result<String> {
-        if !fs::metadata(&self.0)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.0)?;
-        let mut text = String::new();
-        file.take(SPEED_BYTES_MAX).read_to_string(&mut text).map(|_| text)
     }
 }
 
@@ -203,6 +190,7 @@ fn run(
 mod tests {
     use super::*;
     use crate::board::{PinSettings, gpiochip, simulated};
+    use std::fs;
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(60);

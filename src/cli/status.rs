@@ -1,6 +1,7 @@
 //! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
 
 use super::ask::{Fault, look};
+use super::whose;
 use crate::config::LocalSettings;
 use crate::text;
 use crate::twin::json::write_pretty;
@@ -16,6 +17,8 @@ pub struct Told {
     pub text: String,
     /// It is the page, and an alarm is raised.
     pub alarms: bool,
+    /// What to say if the daemon is not the named file's.
+    pub stranger: Option<String>,
 }
 
 /// Asks the daemon: the page, or with `json` the object.
@@ -26,11 +29,12 @@ pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Resu
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
     let status = look(local, "GetStatus", &parameters)?["status"].take();
+    let stranger = whose::compare(&status, &local.file);
     Ok(if json {
-        Told { text: text::escape_json(&write_pretty(&status)).into_owned(), alarms: false }
+        Told { text: text::escape_json(&write_pretty(&status)).into_owned(), alarms: false, stranger }
     } else {
         let alarms = entries(&status["alarms"]).next().is_some();
-        Told { text: page(&status), alarms }
+        Told { text: page(&status), alarms, stranger }
     })
 }
 

@@ -6,8 +6,7 @@
 
 use super::ask::Fault;
 use super::keys::Keys;
-use super::status::status;
-use super::whose::stranger;
+use super::status::{Told, status};
 use crate::config::LocalSettings;
 use crate::text::Line;
 use core::time::Duration;
@@ -35,10 +34,10 @@ pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault>
                 format!("twind: {}\ntwind: waiting for it\n", Line(fault))
             }
             answer => {
-                let page = answer?.text;
-                match stranger(local) {
-                    Some(told) => format!("twind: {}\n{page}", Line(told)),
-                    None => page,
+                let Told { text, stranger, .. } = answer?;
+                match stranger {
+                    Some(told) => format!("twind: {}\n{text}", Line(told)),
+                    None => text,
                 }
             }
         };

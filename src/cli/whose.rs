@@ -5,14 +5,15 @@ use crate::config::LocalSettings;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// What to say if the daemon that answers does not run by the file that was named; `None` if it does, if there is none,
-/// or if it does not say.
+/// Asks the daemon that answers, and says what [`compare`] does; `None` also if none answers.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
     let status = look(local, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
     compare(&status, &local.file)
 }
 
-fn compare(status: &Value, file: &Path) -> Option<String> {
+/// What to say if the daemon whose status this is does not run by the file that was named; `None` if it does, or if it does
+/// not say.
+pub(super) fn compare(status: &Value, file: &Path) -> Option<String> {
     let theirs = Path::new(status["configuration"].as_str()?);
     if real(theirs) == real(file) {
         return None;

@@ -6,15 +6,14 @@
 
 use super::faults::ConfigFaults;
 use super::secrets;
+use crate::files::{self, Unread};
 use crate::hub::Secret;
 use crate::units::UnixSeconds;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use core::fmt;
-use rustix::fs::OFlags;
-use std::fs::{self, FileType, Metadata, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -150,6 +149,10 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
     }
     Err(match found.lost("a certificate") {
         Some(lost) => format!("names {shown}, which holds no certificate that can be read: {lost}"),
+        None if crate::hub::is_pkcs12(&bytes) => format!(
+            "names {shown}, which holds no certificate in PEM but a bundle (PKCS #12, .pfx or .p12): \
+             `openssl pkcs12 -in {shown} -nokeys -out NEW` writes its certificates"
+        ),
         None if bytes.first() == Some(&0x30) => format!(
             "names {shown}, which holds no certificate in PEM but DER: `openssl x509 -inform DER -in {shown} -out NEW` \
              rewrites it"
@@ -160,7 +163,7 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
 
 /// A file's bytes and mode.
 fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
-    match read_regular(path) {
+    match files::read(path, SIZE_MAX) {
         Ok((bytes, file)) => Ok((Zeroizing::new(bytes), file.permissions().mode())),
         Err(Unread::System(reason)) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -171,7 +174,7 @@ fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), Strin
             "names {}, which is not a file but {kind}; put a regular file in its place, or name another",
             path.display()
         )),
-        Err(Unread::TooLarge) => Err(format!("names {}, which is larger than 1 MiB", path.display())),
+        Err(Unread::TooLarge(_)) => Err(format!("names {}, which is larger than 1 MiB", path.display())),
     }
 }
 
@@ -213,7 +216,7 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
 /// The text of the configuration file itself.
 pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
     let unreadable = |reason: &str| ConfigFaults::unreadable(path, reason);
-    let (bytes, _) = read_regular(path).map_err(|reason| match reason {
+    let (bytes, _) = files::read(path, SIZE_MAX).map_err(|reason| match reason {
         Unread::System(reason) if reason.kind() == io::ErrorKind::PermissionDenied => {
             ConfigFaults::denied(path)
         }
@@ -221,55 +224,13 @@ pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
         Unread::NotAFile(kind) => unreadable(&format!(
             "it is not a file but {kind}; put a regular file in its place, or name another with --config"
         )),
-        Unread::TooLarge => unreadable("it is larger than 1 MiB"),
+        Unread::TooLarge(_) => unreadable("it is larger than 1 MiB"),
     })?;
     String::from_utf8(bytes).map_err(|fault| {
         let good = fault.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(fault.as_bytes()).into_owned();
         ConfigFaults::not_text(&text, path, good)
     })
-}
-
-/// Why a file was not read.
-enum Unread {
-    System(io::Error),
-    /// What it is instead.
-    NotAFile(Kind),
-    TooLarge,
-}
-
-/// What is no regular file.
-struct Kind(FileType);
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            kind if kind.is_dir() => "a directory",
-            kind if kind.is_fifo() => "a named pipe",
-            kind if kind.is_socket() => "a socket",
-            kind if kind.is_char_device() || kind.is_block_device() => "a device",
-            _ => "something else",
-        })
-    }
-}
-
-/// Reads a regular file of at most [`SIZE_MAX`] bytes. Never waits for the other end of a pipe, nor for a device.
-fn read_regular(path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
-    // Before opening: merely to open a device can have effects, and a socket cannot be opened.
-    check_regular(&fs::metadata(path).map_err(Unread::System)?)?;
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(Unread::System)?;
-    // After it, because another file may have taken the place.
-    let found = file.metadata().map_err(Unread::System)?;
-    check_regular(&found)?;
-    let mut bytes = Vec::new();
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(Unread::System)?;
-    if bytes.len() as u64 > SIZE_MAX { Err(Unread::TooLarge) } else { Ok((bytes, found)) }
-}
-
-fn check_regular(file: &Metadata) -> Result<(), Unread> {
-    if file.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(file.file_type()))) }
 }
 
 /// A key as the hub's pages show it: base64, perhaps in quotes.

@@ -8,9 +8,11 @@
 
 use super::dps::Assignment;
 use super::failure::Cause;
+use super::patience::{Disk, PATIENCE, Undone};
 use super::tls::SetupFault;
 use super::{Account, Provisioning, Source, assignment};
-use tokio::task::spawn_blocking;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// So many failures in a row are a reason to ask again.
 const FAILURES_MAX: u32 = 10;
@@ -22,6 +24,9 @@ pub(super) struct Accounts {
     failures: u32,
     /// The assignment is in doubt.
     doubted: bool,
+    /// Where it is kept.
+    disk: Disk,
+    keeping: Option<JoinHandle<()>>,
 }
 
 impl Accounts {
@@ -30,19 +35,29 @@ impl Accounts {
             Source::Assigned(account) => (None, Some(account.clone())),
             Source::Provisioned(by) => (Some(by.clone()), None),
         };
-        Self { by, current, failures: 0, doubted: false }
+        Self { by, current, failures: 0, doubted: false, disk: Disk::default(), keeping: None }
     }
 
     /// Takes up the assignment that was kept.
     pub(super) async fn recall(&mut self) {
         let Some(by) = self.by.clone() else { return };
-        let kept = match spawn_blocking(move || assignment::load(&by)).await {
+        let file = by.assignment_file.clone();
+        let kept = match self.disk.work_within(move || assignment::load(&by)).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(reason)) => {
                 tracing::warn!("the kept assignment {reason}; asking for it anew");
                 None
             }
-            Err(_) => None,
+            Err(Undone::Broken) => None,
+            Err(Undone::Hangs) => {
+                let file = file.unwrap_or_default();
+                let (file, patience) = (file.display(), PATIENCE.as_secs());
+                tracing::warn!(
+                    "the kept assignment {file} was not read within {patience} s, the disk does not answer; asking for it \
+                     anew"
+                );
+                None
+            }
         };
         if let Some(Assignment { host, device_id }) = &kept {
             tracing::info!(%host, device = %device_id, "assigned by the provisioning service, at some earlier time");
@@ -79,7 +94,7 @@ impl Accounts {
     }
 
     /// The service answered.
-    pub(super) async fn handle_assigned(&mut self, assignment: Assignment) {
+    pub(super) fn handle_assigned(&mut self, assignment: Assignment) {
         self.doubted = false;
         self.failures = 0;
         let Assignment { host, device_id } = &assignment;
@@ -89,14 +104,17 @@ impl Accounts {
             return;
         }
         tracing::info!(%host, device = %device_id, "assigned by the provisioning service");
-        if let Some(by) = self.by.clone() {
-            let kept = assignment.clone();
-            let saved = spawn_blocking(move || assignment::save(&by, &kept)).await;
-            if let Ok(Err(error)) = saved {
-                tracing::warn!(%error, "the assignment could not be kept; the next start must ask for it again");
-            }
-        }
+        self.keep(assignment.clone());
         self.current = self.account(assignment);
+    }
+
+    /// Has an assignment kept, which nobody waits for: the disk may hang. What waits for it already is not kept any more.
+    fn keep(&mut self, assignment: Assignment) {
+        let Some(by) = self.by.clone() else { return };
+        let keeping = tokio::spawn(keep(self.disk.clone(), by, assignment));
+        if let Some(before) = self.keeping.replace(keeping) {
+            before.abort();
+        }
     }
 
     /// The service did not answer, or named no hub: the old assignment is the best there is.
@@ -127,6 +145,26 @@ impl Accounts {
     }
 }
 
+/// Keeps an assignment, and says so if it cannot, or not yet.
+async fn keep(disk: Disk, by: Provisioning, assignment: Assignment) {
+    let file = by.assignment_file.clone().unwrap_or_default();
+    let keeping = disk.work(move || assignment::save(&by, &assignment));
+    tokio::pin!(keeping);
+    let kept = match timeout(PATIENCE, &mut keeping).await {
+        Ok(kept) => kept,
+        Err(_) => {
+            let file = file.display();
+            tracing::warn!(
+                "the assignment cannot be kept yet: the disk of {file} does not answer; it is used without"
+            );
+            keeping.await
+        }
+    };
+    if let Ok(Err(error)) = kept {
+        tracing::warn!(%error, "the assignment could not be kept; the next start must ask for it again");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Identity, Secret};
@@ -147,9 +185,9 @@ mod tests {
         }))
     }
 
-    async fn assigned() -> Accounts {
+    fn assigned() -> Accounts {
         let mut accounts = provisioned();
-        accounts.handle_assigned(Assignment::new("h", "d").unwrap()).await;
+        accounts.handle_assigned(Assignment::new("h", "d").unwrap());
         accounts
     }
 
@@ -173,20 +211,20 @@ mod tests {
     async fn an_assignment_is_asked_for_once() {
         assert!(provisioned().must_ask());
         assert_eq!(provisioned().names(), ("0ne1", "r"));
-        let accounts = assigned().await;
+        let accounts = assigned();
         assert!(!accounts.must_ask());
         assert_eq!(accounts.names(), ("h", "d"));
     }
 
     #[tokio::test]
     async fn refused_credentials_and_ten_failures_in_a_row_cast_doubt_on_it() {
-        let mut accounts = assigned().await;
+        let mut accounts = assigned();
         accounts.handle_failed(&Cause::Refused { code: 3, at: UnixSeconds(0) });
         assert!(!accounts.must_ask());
         accounts.handle_failed(&Cause::Refused { code: 5, at: UnixSeconds(0) });
         assert!(accounts.must_ask());
 
-        let mut accounts = assigned().await;
+        let mut accounts = assigned();
         (0..9).for_each(|_| accounts.handle_failed(&cut()));
         accounts.handle_connected();
         (0..9).for_each(|_| accounts.handle_failed(&cut()));
@@ -197,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hub_whose_name_cannot_be_dialled_is_asked_for_again_and_a_missing_file_is_not_its_fault() {
-        let mut accounts = assigned().await;
+        let mut accounts = assigned();
         let reason = "cannot be read".to_owned();
         let file = Cause::Setup(SetupFault::File { path: "ca.pem".into(), reason });
         (0..50).for_each(|_| accounts.handle_failed(&file));
@@ -206,9 +244,28 @@ mod tests {
         assert!(accounts.must_ask());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_holds_up_neither_an_assignment_nor_the_question_for_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("assignment");
+        let mut accounts = provisioned();
+        accounts.by.as_mut().unwrap().assignment_file = Some(path.clone());
+        let stuck = accounts.disk.hang().await;
+        accounts.recall().await;
+        assert!(accounts.must_ask());
+        for host in ["first", "second"] {
+            accounts.handle_assigned(Assignment::new(host, "d").unwrap());
+            assert_eq!((accounts.must_ask(), accounts.names()), (false, (host, "d")));
+        }
+        assert!(!path.exists());
+        drop(stuck);
+        accounts.keeping.take().unwrap().await.unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("second"));
+    }
+
     #[tokio::test]
     async fn a_service_that_does_not_answer_leaves_the_old_assignment_in_force() {
-        let mut accounts = assigned().await;
+        let mut accounts = assigned();
         accounts.handle_failed(&Cause::Refused { code: 5, at: UnixSeconds(0) });
         accounts.handle_not_assigned();
         assert!(!accounts.must_ask() && accounts.current().is_some());

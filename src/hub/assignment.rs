@@ -6,9 +6,9 @@
 
 use super::Provisioning;
 use super::dps::Assignment;
-use super::regular;
+use crate::files::{self, Unread};
 use serde_json::{Value, json};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -20,10 +20,10 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// What is wrong with the file, for whoever tells it; then the service can be asked.
 pub(super) fn load(by: &Provisioning) -> Result<Option<Assignment>, String> {
     let Some(path) = by.assignment_file.as_deref() else { return Ok(None) };
-    let bytes = match regular::read(path, FILE_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    let bytes = match files::read(path, FILE_BYTES_MAX) {
+        Ok((bytes, _)) => bytes,
+        Err(Unread::System(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(unread) => return Err(format!("{} cannot be read: {unread}", path.display())),
     };
     read(by, &bytes).map_err(|Damaged| format!("{} is damaged", path.display()))
 }
@@ -67,13 +67,21 @@ pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()>
     let mut aside = path.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = Path::new(&aside);
-    let mut file = regular::create(aside)?;
+    let mut file = create(aside)?;
     file.write_all(&write(by, assignment))?;
     file.sync_all()?;
     fs::rename(aside, path)?;
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+/// Makes a regular file, empty, in the place of whatever but a folder stands there: a pipe would have its writer wait.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => OpenOptions::new().write(true).create_new(true).open(path),
     }
 }
 
@@ -132,7 +140,10 @@ mod tests {
         }
         assert_eq!(
             load(&by).unwrap_err(),
-            format!("{} cannot be read: it is no regular file", folder.path().join("assignment").display())
+            format!(
+                "{} cannot be read: it is no regular file but a named pipe",
+                folder.path().join("assignment").display()
+            )
         );
         let assignment = Assignment::new("h", "d").unwrap();
         save(&by, &assignment).unwrap();

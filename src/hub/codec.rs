@@ -5,9 +5,11 @@
 //! firmware's, and is carried as it is ([`json`]). Bytes are bounded before they are parsed.
 //! Deliberately absent: topics (`topic`), and any opinion on what a property means.
 
+use super::words::{self, Word};
 use crate::twin::json::{self, ReadFault};
 use crate::twin::{LimitFault, Patch, Section, Version};
 use core::fmt;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The bytes of a payload that is read, at most. A section of 32 KiB by the hub's measure, which counts an emoji once and
@@ -22,6 +24,9 @@ pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
 
 /// What a direct method's argument may be long.
 const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// What is looked at of a body that is no JSON.
+const QUOTED_BYTES_MAX: usize = 4 * 1024;
 
 /// Characters of a hub's message that are kept.
 const MESSAGE_CHARS_MAX: usize = 200;
@@ -120,27 +125,31 @@ pub fn read_argument(payload: &[u8]) -> Value {
     serde_json::from_slice(payload).unwrap_or_default()
 }
 
+/// The body of a refusal. The hub writes `message`, its gateways `Message`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    #[serde(rename = "errorCode")]
+    code: Word,
+    message: Word,
+    #[serde(rename = "Message")]
+    gateways_message: Word,
+}
+
 /// The hub's own words on a refused request, `{"errorCode":…,"message":…}`, made fit for a log line; empty if it said
-/// nothing. A body that is no JSON is quoted as it is.
+/// nothing. A body that is no JSON is quoted as it begins.
 pub fn read_refusal(payload: &[u8]) -> String {
     let payload = payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload);
-    let text = match serde_json::from_slice::<Map<String, Value>>(payload) {
-        Ok(body) => {
-            let code = match body.get("errorCode") {
-                Some(Value::Number(number)) => number.to_string(),
-                Some(Value::String(text)) => text.clone(),
-                _ => String::new(),
-            };
-            let message = body.get("message").or_else(|| body.get("Message")).and_then(Value::as_str);
-            match (code.as_str(), message.unwrap_or_default()) {
-                (code, "") => code.to_owned(),
-                ("", message) => message.to_owned(),
-                (code, message) => format!("{code}: {message}"),
-            }
-        }
-        Err(_) => String::from_utf8_lossy(payload).into_owned(),
+    let Some(refusal) = words::read::<Refusal>(payload) else {
+        return shorten(&String::from_utf8_lossy(payload.get(..QUOTED_BYTES_MAX).unwrap_or(payload)));
     };
-    shorten(&text)
+    let (hubs, gateways) = (&refusal.message, &refusal.gateways_message);
+    let message = if *hubs == Word::None { gateways.text() } else { hubs.text() };
+    shorten(&match (refusal.code.code(), message) {
+        (code, "") => code.to_owned(),
+        ("", message) => message.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    })
 }
 
 /// Foreign text as it may stand in a log: control characters become spaces, runs of space one, the rest is cut.
@@ -356,6 +365,8 @@ mod tests {
         assert_eq!(read_refusal(br#"{"errorCode":429001}"#), "429001");
         assert_eq!(read_refusal(b""), "");
         assert_eq!(read_refusal(b"<html>no</html>"), "<html>no</html>");
+        assert_eq!(read_refusal(br#"{"errorCode":"Busy","Message":"later","errors":[{}]}"#), "Busy: later");
+        assert_eq!(read_refusal(br#"["x"]"#), r#"["x"]"#);
     }
 
     #[test]

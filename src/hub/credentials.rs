@@ -6,8 +6,9 @@
 //! ever quoting what a file holds.
 
 use super::der::{self, Certificate, Kind};
-use super::regular;
+use super::patience::Reading;
 use super::tls::SetupFault;
+use crate::files;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 
 /// More than any chain of certificates or bundle of roots has.
 const BYTES_MAX: u64 = 1024 * 1024;
+/// By here a bundle of PKCS #12 has said that it is one.
+const PKCS12_HEAD_BYTES: usize = 32;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BEGINS: &[u8] = b"-----BEGIN ";
 
@@ -67,18 +70,37 @@ pub fn private_key(text: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, S
                  `openssl pkey -in {path} -out NEW` writes it without"
             );
         }
+        if has(b"BEGIN OPENSSH PRIVATE KEY-----") {
+            return format!(
+                "holds a private key in OpenSSH's own form: `ssh-keygen -p -m PEM -N '' -f {path}` rewrites it in its \
+                 place, if it is RSA or ECDSA; no other can be rewritten so"
+            );
+        }
         if begun(text, b"PRIVATE KEY-----") > 0 {
             return "holds a private key whose PEM is damaged: \"-----BEGIN …-----\" and \"-----END …-----\" must \
                     stand in lines of their own, at their start, with only base64 between them"
                 .to_owned();
         }
         match error {
+            pem::Error::NoItemsFound if is_pkcs12(text) => format!(
+                "holds no PEM but a bundle of keys and certificates (PKCS #12, .pfx or .p12): \
+                 `openssl pkcs12 -in {path} -nocerts -nodes -out NEW` writes its private key"
+            ),
             pem::Error::NoItemsFound if text.first() == Some(&0x30) => format!(
                 "holds no PEM but DER: `openssl pkey -inform DER -in {path} -out NEW` rewrites it"
             ),
             _ => "holds no private key in PEM (\"-----BEGIN PRIVATE KEY-----\")".to_owned(),
         }
     })
+}
+
+/// Is it a bundle of keys and certificates? What it holds has the type `data` or `signedData` of PKCS #7.
+pub fn is_pkcs12(bytes: &[u8]) -> bool {
+    const TYPE: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07";
+    const VERSION: &[u8] = b"\x02\x01\x03";
+    let head = bytes.get(..PKCS12_HEAD_BYTES).unwrap_or(bytes);
+    let has = |part: &[u8]| head.windows(part.len()).any(|window| window == part);
+    head.first() == Some(&0x30) && has(VERSION) && has(TYPE)
 }
 
 /// How many sections begin that end so in their first line.
@@ -99,7 +121,9 @@ fn begun(text: &[u8], end: &[u8]) -> usize {
 /// Reads a file. A pipe that took its place since the configuration was read would have the link wait for ever.
 fn read(path: &Path) -> Result<Vec<u8>, SetupFault> {
     let fault = |reason: String| SetupFault::File { path: path.to_owned(), reason };
-    regular::read(path, BYTES_MAX).map_err(|error| fault(format!("cannot be read: {error}")))
+    files::read(path, BYTES_MAX)
+        .map(|(bytes, _)| bytes)
+        .map_err(|unread| fault(format!("cannot be read: {unread}")))
 }
 
 /// Certificates from a file; at least one.
@@ -118,9 +142,12 @@ pub(super) fn certified(
     certificate_file: &Path,
     private_key_file: &Path,
     provider: &CryptoProvider,
+    reading: &Reading,
 ) -> Result<CertifiedKey, SetupFault> {
+    reading.begin(certificate_file.display());
     let chain = certificates_in(certificate_file)?.read;
     let of_key = |reason: String| SetupFault::File { path: private_key_file.to_owned(), reason };
+    reading.begin(private_key_file.display());
     let text = Zeroizing::new(read(private_key_file)?);
     let key = private_key(&text, private_key_file).map_err(of_key)?;
     let kind = match &key {
@@ -212,6 +239,20 @@ mod tests {
         let text = b"-----BEGIN PRIVATE KEY-----\nverysecret!!\n-----END PRIVATE KEY-----\n";
         let told = private_key(text, Path::new("key.pem")).unwrap_err();
         assert!(told.contains("whose PEM is damaged") && !told.contains("verysecret"), "{told}");
+    }
+
+    #[test]
+    fn a_key_in_another_form_is_told_with_what_rewrites_it() {
+        let told = |text: &[u8]| private_key(text, Path::new("key.pem")).unwrap_err();
+        let openssh =
+            told(b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n");
+        assert!(openssh.contains("ssh-keygen -p -m PEM") && !openssh.contains("damaged"), "{openssh}");
+        // What `openssl pkcs12 -export` writes begins so.
+        let bundle =
+            b"\x30\x82\x04\x5d\x02\x01\x03\x30\x82\x04\x13\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01\xa0";
+        let pfx = told(bundle);
+        assert!(pfx.contains("openssl pkcs12 -in key.pem") && !pfx.contains("pkey"), "{pfx}");
+        assert!(told(b"\x30\x82\x04\x5d\x02\x01\x00\x30").contains("openssl pkey -inform DER"));
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! Numbers, names and statuses are those of the service's REST reference; `disabled` and `unassigned` are statuses of
 //! its registry that a device may meet. Deliberately absent: I/O, and waiting.
 
+use super::codec::shorten;
 use super::exchange::Message;
 use super::retry_after;
+use super::words::{self, Word};
 use core::fmt;
 use core::time::Duration;
 use rustls::pki_types::ServerName;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 /// Every answer comes below this.
 pub(super) const FILTER: &str = "$dps/registrations/res/#";
@@ -85,6 +88,9 @@ impl fmt::Display for ProvisioningFault {
                 "it knows no such registration (404): check id-scope and registration-id, and that there is an \
                  enrolment for it",
             ),
+            Self::Failed(reason) if reason.is_empty() => {
+                f.write_str("the registration failed; look at the enrolment")
+            }
             Self::Failed(reason) => write!(f, "the registration failed: {reason}; look at the enrolment"),
             Self::Disabled => f.write_str("the enrolment is disabled: enable it, or a person meant it"),
             Self::Unassigned => f.write_str(
@@ -175,51 +181,84 @@ pub enum Progress {
     Assigned(Assignment),
 }
 
+/// What is read of an answer's body.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Body {
+    status: Word,
+    operation_id: Word,
+    message: Word,
+    registration_state: Option<State>,
+}
+
+/// And of the registration in it.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct State {
+    status: Word,
+    assigned_hub: Word,
+    device_id: Word,
+    error_code: Word,
+    error_message: Word,
+}
+
 /// Reads an answer's body by its status.
 ///
 /// # Errors
 /// Why the service names no hub.
 pub fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFault> {
-    let body: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-    let text = |value: &Value| super::codec::shorten(value.as_str().unwrap_or_default());
-    match answer.status {
-        200..=299 if body.is_object() => {}
-        200..=299 => return Err(ProvisioningFault::Garbled("its body is no JSON object".to_owned())),
-        401 => return Err(ProvisioningFault::Denied),
-        404 => return Err(ProvisioningFault::Unknown),
-        429 => return Err(ProvisioningFault::Throttled(answer.retry)),
-        status @ 500.. => return Err(ProvisioningFault::Trouble(status, answer.retry)),
-        status => return Err(ProvisioningFault::Refused(status, text(&body["message"]))),
-    }
-    let state = &body["registrationState"];
-    // While it is under way there is only the operation's status; afterwards the registration's own says more.
-    let status = state["status"].as_str().or(body["status"].as_str()).unwrap_or_default();
-    match status.to_ascii_lowercase().as_str() {
-        "assigned" => {
-            let (host, device) = (state["assignedHub"].as_str(), state["deviceId"].as_str());
-            host.zip(device)
-                .and_then(|(host, device)| Assignment::new(host, device))
-                .map(Progress::Assigned)
-                .ok_or_else(|| {
-                    let (host, device) = (text(&state["assignedHub"]), text(&state["deviceId"]));
-                    ProvisioningFault::Garbled(format!(
-                        "it names the hub {host:?} and the device {device:?}, which is no host name or no device id"
-                    ))
-                })
+    let body: Option<Body> = words::read(payload);
+    let body = match (answer.status, body) {
+        (200..=299, Some(body)) => body,
+        (200..=299, None) => {
+            return Err(ProvisioningFault::Garbled("its body is no JSON object as it should be".to_owned()));
         }
-        "failed" => Err(ProvisioningFault::Failed(match (&state["errorCode"], &state["errorMessage"]) {
-            (Value::Number(code), words) => format!("{code} {}", text(words)).trim_end().to_owned(),
-            (_, words) => text(words),
+        (status, body) => return Err(refused(status, answer.retry, &body.unwrap_or_default().message)),
+    };
+    let state = body.registration_state.unwrap_or_default();
+    // While it is under way there is only the operation's status; afterwards the registration's own says more.
+    let status = Some(state.status.text()).filter(|status| !status.is_empty()).unwrap_or(body.status.text());
+    match status.to_ascii_lowercase().as_str() {
+        "assigned" => assigned(&state),
+        "failed" => Err(ProvisioningFault::Failed(match &state.error_code {
+            Word::Number(code) => format!("{code} {}", text(&state.error_message)).trim_end().to_owned(),
+            Word::Text(_) | Word::None => text(&state.error_message),
         })),
         "disabled" => Err(ProvisioningFault::Disabled),
-        "assigning" | "unassigned" => match body["operationId"].as_str().filter(|id| is_operation(id)) {
-            Some(operation) => {
+        "assigning" | "unassigned" => match body.operation_id.text() {
+            operation if is_operation(operation) => {
                 Ok(Progress::Assigning { operation: operation.to_owned(), retry: answer.retry })
             }
-            None if status.eq_ignore_ascii_case("unassigned") => Err(ProvisioningFault::Unassigned),
-            None => Err(ProvisioningFault::Garbled("it names no operation to ask for".to_owned())),
+            _ if status.eq_ignore_ascii_case("unassigned") => Err(ProvisioningFault::Unassigned),
+            _ => Err(ProvisioningFault::Garbled("it names no operation to ask for".to_owned())),
         },
-        other => Err(ProvisioningFault::Garbled(format!("the status {:?}", super::codec::shorten(other)))),
+        other => Err(ProvisioningFault::Garbled(format!("the status {:?}", shorten(other)))),
+    }
+}
+
+fn text(word: &Word) -> String {
+    shorten(word.text())
+}
+
+fn refused(status: u16, retry: Duration, message: &Word) -> ProvisioningFault {
+    match status {
+        401 => ProvisioningFault::Denied,
+        404 => ProvisioningFault::Unknown,
+        429 => ProvisioningFault::Throttled(retry),
+        500.. => ProvisioningFault::Trouble(status, retry),
+        _ => ProvisioningFault::Refused(status, text(message)),
+    }
+}
+
+fn assigned(state: &State) -> Result<Progress, ProvisioningFault> {
+    let (host, device) = (&state.assigned_hub, &state.device_id);
+    match Assignment::new(host.text(), device.text()) {
+        Some(assignment) => Ok(Progress::Assigned(assignment)),
+        None => Err(ProvisioningFault::Garbled(format!(
+            "it names the hub {:?} and the device {:?}, which is no host name or no device id",
+            text(host),
+            text(device)
+        ))),
     }
 }
 

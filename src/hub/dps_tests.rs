@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use serde_json::Value;
 
 fn answer(status: u16) -> Answer {
     Answer { status, rid: 1, retry: Duration::from_secs(3) }
@@ -82,6 +83,17 @@ fn an_assignment_names_hub_and_device() {
     }
     let fault = read_json(200, &state("a..b", "d")).unwrap_err();
     assert!(fault.to_string().contains("\"a..b\""), "{fault}");
+}
+
+#[test]
+fn a_failed_registration_without_a_reason_is_told_without_one() {
+    let state = |state: Value| json!({ "status": "failed", "registrationState": state });
+    let told = |body: &Value| read_json(200, body).unwrap_err().to_string();
+    let bare = "the registration failed; look at the enrolment";
+    assert_eq!(told(&state(json!({ "status": "failed" }))), bare);
+    assert_eq!(told(&state(Value::Null)), bare);
+    let words = told(&state(json!({ "status": "failed", "errorMessage": "no" })));
+    assert_eq!(words, "the registration failed: no; look at the enrolment");
 }
 
 #[test]

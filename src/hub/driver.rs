@@ -8,7 +8,7 @@ use super::dial::{self, Dialer};
 use super::failure::{Cause, Failure, Peer};
 use super::link::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::moments::{Lead, until, until_set, until_some};
-use super::tls::SetupFault;
+use super::patience::Disk;
 use super::token::{self, Token};
 use super::twin_session::TwinSession;
 use super::wire::{self, Carrier, Route};
@@ -18,7 +18,6 @@ use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 /// How long a polite end may take where another connection waits for it.
@@ -45,6 +44,8 @@ enum Over {
 pub(super) struct Driver {
     settings: HubSettings,
     accounts: Accounts,
+    /// Where certificates are.
+    disk: Disk,
     clock: Arc<dyn Clock>,
     sanity: ClockSanity,
     dialer: Dialer,
@@ -73,6 +74,7 @@ impl Driver {
         Self {
             settings,
             accounts,
+            disk: Disk::default(),
             sanity: ClockSanity::after(clock.not_before()),
             clock,
             dialer: Dialer::new(seed),
@@ -162,7 +164,7 @@ impl Driver {
         };
         match asked.await {
             Ok(assignment) => {
-                self.accounts.handle_assigned(assignment).await;
+                self.accounts.handle_assigned(assignment);
                 Ok(())
             }
             Err(cause) => {
@@ -174,12 +176,9 @@ impl Driver {
 
     async fn dial(&self, peer: &Peer, identity: &Identity) -> Result<Box<dyn Carrier>, Cause> {
         let HubSettings { transport, proxy, ca_file, .. } = &self.settings;
-        let (own, ca_file, clock) = (identity.clone(), ca_file.clone(), Arc::clone(&self.clock));
-        // Some hundred small files on a slow disk: not on the thread that everything else runs on.
-        let config = spawn_blocking(move || tls::configure(&own, ca_file.as_deref(), clock))
-            .await
-            .map_err(|error| Cause::Setup(SetupFault::Library(error.to_string())))?
-            .map_err(Cause::Setup)?;
+        let (ca_file, clock) = (ca_file.as_deref(), Arc::clone(&self.clock));
+        let config =
+            tls::configure_within(&self.disk, identity, ca_file, clock).await.map_err(Cause::Setup)?;
         let with_certificate = matches!(identity, Identity::Certificate { .. });
         let route = Route { peer, transport: *transport, proxy: proxy.as_ref(), with_certificate };
         wire::dial(route, config).await

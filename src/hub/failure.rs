@@ -152,7 +152,7 @@ pub(super) enum Pace {
 impl Cause {
     pub(super) fn pace(&self) -> Pace {
         match self {
-            Self::Clock { .. } => Pace::Local,
+            Self::Clock { .. } | Self::Setup(SetupFault::Hangs(_)) => Pace::Local,
             Self::Setup(_) | Self::Tls(_) | Self::Subscription(_) | Self::Oversized { .. } => Pace::Refused,
             Self::WebSocket(WebSocketFault::Status(429 | 500.., _)) => Pace::Busy,
             Self::WebSocket(_) => Pace::Refused,

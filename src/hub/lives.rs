@@ -99,6 +99,9 @@ impl Lives {
             self.short = self.short.saturating_add(1);
             self.unserved = count(self.unserved, !served);
             self.taken = count(self.taken, served && lasted < AT_ONCE);
+        } else {
+            // Not a short one, and so not taken away at once either.
+            self.taken = 0;
         }
     }
 
@@ -175,6 +178,17 @@ mod tests {
         assert_eq!(after(&[short, short, (BRIEF, true, false), short]), None);
         assert_eq!(after(&[short, short, (SHORT, true, true)]), None);
         assert_eq!(after(&[short, short, (SHORT, true, true), short]), Some(Pattern::Suspected));
+    }
+
+    #[test]
+    fn a_life_of_more_than_a_minute_breaks_the_row_that_a_rival_is_told_by() {
+        let short = [(BRIEF, true, true); 5];
+        let mut lives = short.to_vec();
+        lives.push((SHORT, true, true));
+        lives.extend(short);
+        assert_eq!(after(&lives), Some(Pattern::Suspected));
+        lives.push((BRIEF, true, true));
+        assert_eq!(after(&lives), Some(Pattern::Rival));
     }
 
     #[test]

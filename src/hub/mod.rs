@@ -6,14 +6,14 @@
 //!
 //! ```text
 //!   topic, codec ◄── exchange    dps    token          dial ─► lives    failure     pure: no I/O, no clock
-//!                   outbox        ▲          ▲          ▲              retry_after
+//!   words           outbox        ▲          ▲          ▲              retry_after
 //!   tls, proxy, websocket▲        │          │          │
 //!   happy_eyeballs       │        │          │          │                          what carries the bytes
 //!      ▲ wire ▲  hop     │        │          │          │  network                 whether there is a way out
 //!      │       session   │        │          │          │                          alone names the MQTT library
 //!      │          ▲      │        │          │          │
 //!      │   twin_session ─┘ provisioning ─► assignment   │                          what is said; what is kept of it
-//!      │          ▲               ▲                     │
+//!      │          ▲               ▲        patience     │                          files on a disk that may hang
 //!      └───────── driver ─────► account ────────────────┘                          one session after another
 //!                   ▲
 //!                  link                                                            the handle to it
@@ -47,8 +47,8 @@ mod lives;
 mod moments;
 mod network;
 mod outbox;
+mod patience;
 mod provisioning;
-mod regular;
 mod retry_after;
 mod session;
 #[cfg(test)]
@@ -58,8 +58,9 @@ mod tls;
 mod twin_session;
 mod websocket;
 mod wire;
+mod words;
 
-pub use credentials::{Sections, certificates, private_key};
+pub use credentials::{Sections, certificates, is_pkcs12, private_key};
 pub use dps::{Assignment, ProvisioningFault};
 pub use failure::{Cause, Failure, Peer, Stage};
 pub use link::{Link, LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};

@@ -7,6 +7,7 @@
 
 use super::credentials;
 use super::der::Certificate;
+use super::patience::{Disk, PATIENCE, Reading, Undone};
 use super::{Clock, Identity};
 use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
@@ -31,6 +32,8 @@ pub enum SetupFault {
         /// What is wrong with it.
         reason: String,
     },
+    /// The disk does not hand out what is named here.
+    Hangs(String),
     /// Neither the system nor `ca-file` has a root.
     NoRoots,
     /// The name to connect to is neither a host name nor an address.
@@ -43,6 +46,12 @@ impl fmt::Display for SetupFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Hangs(what) => write!(
+                f,
+                "{what}: not read within {} s, the disk does not answer: look at it (`dmesg`), mend or replace it; it is \
+                 tried again",
+                PATIENCE.as_secs()
+            ),
             Self::NoRoots => f.write_str(
                 "no root certificate to trust: install the system's (ca-certificates) or name one with ca-file",
             ),
@@ -53,6 +62,14 @@ impl fmt::Display for SetupFault {
 }
 
 impl std::error::Error for SetupFault {}
+
+const AN_AUTHORITYS: &str = "its certificate is an authority's own (CA:TRUE), which no server may show: whoever runs what \
+                             answers there must have one issued by it for the server (CA:FALSE); ca-file names the \
+                             authority's as before";
+const NO_AUTHORITYS: &str = "its certificate is issued by one that is no authority's (CA:FALSE): whoever runs what answers \
+                             there must have it issued by an authority's (CA:TRUE), which ca-file names";
+const NOT_A_SERVERS: &str = "its certificate is not one for servers: whoever runs what answers there must have one issued \
+                             with the purpose serverAuth";
 
 /// How a handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +87,8 @@ pub enum TlsFault {
     Expired,
     /// The hub's certificate is not valid yet by this machine's clock.
     NotValidYet,
+    /// The hub's certificate is made for something else; what to do.
+    Unfit(&'static str),
     /// The hub's certificate is of a kind that cannot be used.
     Unusable(String),
     /// The other end refused our certificate.
@@ -100,6 +119,7 @@ impl fmt::Display for TlsFault {
             Self::NotValidYet => {
                 f.write_str("its certificate is not valid yet by this machine's clock: check the clock first")
             }
+            Self::Unfit(advice) => f.write_str(advice),
             Self::Unusable(reason) => write!(
                 f,
                 "its certificate cannot be used ({reason}): whoever runs what answers there must have it issued anew, \
@@ -142,7 +162,15 @@ impl TlsFault {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
-            other => Self::Unusable(in_words(&format!("{other:?}"))),
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::Unfit(NOT_A_SERVERS)
+            }
+            other => match format!("{other:?}") {
+                // The library below, which has names for these, is not ours to name.
+                name if name.contains("CaUsedAsEndEntity") => Self::Unfit(AN_AUTHORITYS),
+                name if name.contains("EndEntityUsedAsCa") => Self::Unfit(NO_AUTHORITYS),
+                name => Self::Unusable(in_words(&name)),
+            },
         }
     }
 
@@ -220,6 +248,7 @@ pub(super) fn configure(
     identity: &Identity,
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
+    reading: &Reading,
 ) -> Result<ClientConfig, SetupFault> {
     // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
     // the handshake the outputs would.
@@ -228,12 +257,12 @@ pub(super) fn configure(
     let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(CertificateTime(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupFault::Library(error.to_string()))?
-        .with_root_certificates(roots(ca_file)?);
+        .with_root_certificates(roots(ca_file, reading)?);
     let mut config = match identity {
         Identity::Key(_) => builder.with_no_client_auth(),
         // Not by the library's own way, which refuses certificates of version 1.
         Identity::Certificate { certificate_file, private_key_file } => {
-            let own = credentials::certified(certificate_file, private_key_file, &provider)?;
+            let own = credentials::certified(certificate_file, private_key_file, &provider, reading)?;
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
         }
     };
@@ -242,11 +271,33 @@ pub(super) fn configure(
     Ok(config)
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupFault> {
+/// The same on a thread that may wait for the disk, and no longer than is reasonable.
+///
+/// # Errors
+/// What is missing or broken on this machine, and what its disk does not hand out.
+pub(super) async fn configure_within(
+    disk: &Disk,
+    identity: &Identity,
+    ca_file: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, SetupFault> {
+    let (own, ca_file, reading) = (identity.clone(), ca_file.map(Path::to_owned), disk.reading().clone());
+    let configured = disk.work_within(move || configure(&own, ca_file.as_deref(), clock, &reading)).await;
+    configured.unwrap_or_else(|undone| {
+        Err(match undone {
+            Undone::Hangs => SetupFault::Hangs(disk.reading().what()),
+            Undone::Broken => SetupFault::Library("it panicked".to_owned()),
+        })
+    })
+}
+
+fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, SetupFault> {
     let mut roots = RootCertStore::empty();
+    reading.begin("the system's root certificates");
     // System stores in the field hold certificates that do not parse; one of those must not take the rest with it.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
+        reading.begin(path.display());
         let (added, _) = roots.add_parsable_certificates(credentials::certificates_in(path)?.read);
         if added == 0 {
             let reason = "holds no certificate that can be a root".to_owned();
@@ -272,7 +323,7 @@ pub struct Rehearsed {
 pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSeconds>) -> Vec<Rehearsed> {
     let mut told = Vec::new();
     // A time is only looked at in a handshake.
-    if let Err(fault) = configure(identity, ca_file, Arc::new(Never)) {
+    if let Err(fault) = configure(identity, ca_file, Arc::new(Never), &Reading::default()) {
         let (path, reason) = match fault {
             SetupFault::File { path, reason } => (Some(path), reason),
             other => (None, other.to_string()),
@@ -306,18 +357,25 @@ pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSec
 
 /// Is a certificate not valid at this time?
 fn invalid(now: UnixSeconds, certificate: Certificate<'_>) -> Option<String> {
-    let days = |seconds: u64| match seconds / (24 * 60 * 60) {
-        1 => "1 day".to_owned(),
-        many => format!("{many} days"),
-    };
     if now > certificate.not_after {
-        let ago = days(now.0 - certificate.not_after.0);
+        let ago = span(now.0 - certificate.not_after.0);
         return Some(format!("expired {ago} ago by this machine's clock: have it issued anew"));
     }
     (now < certificate.not_before).then(|| {
-        let ahead = days(certificate.not_before.0 - now.0);
+        let ahead = span((certificate.not_before.0 - now.0).max(60));
         format!("is not valid for another {ahead} by this machine's clock: check the clock first")
     })
+}
+
+/// A span of time in the largest unit of which there is one.
+fn span(seconds: u64) -> String {
+    let units = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute")];
+    let told = units.into_iter().map(|(length, unit)| (seconds / length, unit)).find(|(count, _)| *count > 0);
+    match told {
+        Some((1, unit)) => format!("1 {unit}"),
+        Some((many, unit)) => format!("{many} {unit}s"),
+        None => "less than a minute".to_owned(),
+    }
 }
 
 /// The clock of who connects to nobody.
@@ -334,101 +392,5 @@ impl Clock for Never {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use rustls::InvalidMessage;
-    use rustls::pki_types::ServerName;
-
-    /// A configuration whose handshakes never succeed.
-    pub(in super::super) fn trusting_nobody() -> ClientConfig {
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth()
-    }
-
-    fn kind(error: Error) -> TlsFault {
-        TlsFault::in_io(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap()
-    }
-
-    #[test]
-    fn a_certificate_for_another_name_is_said_with_both_names() {
-        let fault = kind(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
-            expected: ServerName::try_from("hub.example").unwrap(),
-            presented: vec!["other.example".into(), "third.example".into()],
-        }));
-        let text = fault.to_string();
-        assert!(text.contains("hub.example") && text.contains("other.example, third.example"), "{text}");
-    }
-
-    #[test]
-    fn each_certificate_fault_has_its_own_advice() {
-        let advice = |error| kind(Error::InvalidCertificate(error)).to_string();
-        assert!(advice(CertificateError::UnknownIssuer).contains("ca-file"));
-        assert!(advice(CertificateError::BadSignature).contains("another key"));
-        assert!(advice(CertificateError::Expired).contains("clock"));
-        assert!(advice(CertificateError::NotValidYet).contains("clock"));
-    }
-
-    #[test]
-    fn alerts_about_our_certificate_differ_from_others() {
-        let alert = |alert| kind(Error::AlertReceived(alert));
-        assert!(matches!(alert(AlertDescription::CertificateRequired), TlsFault::ClientCertificate(_)));
-        assert!(matches!(alert(AlertDescription::HandshakeFailure), TlsFault::Alert(_)));
-    }
-
-    #[test]
-    fn no_name_of_a_type_reaches_a_person() {
-        for (name, words) in [
-            ("Other(OtherError(UnsupportedCertVersion))", "unsupported cert version"),
-            (
-                "peer is incompatible: NoCipherSuitesInCommon",
-                "peer is incompatible: no cipher suites in common",
-            ),
-            ("UnknownCA", "unknown CA"),
-            ("HandshakeFailure", "handshake failure"),
-            ("received fatal alert: ProtocolVersion", "received fatal alert: protocol version"),
-            ("the peer hung up", "the peer hung up"),
-        ] {
-            assert_eq!(in_words(name), words);
-        }
-        let told = kind(Error::InvalidCertificate(CertificateError::BadEncoding)).to_string();
-        assert!(told.contains("(bad encoding): whoever runs what answers there"), "{told}");
-    }
-
-    #[test]
-    fn an_answer_in_clear_text_is_said_to_be_no_tls() {
-        assert_eq!(kind(Error::InvalidMessage(InvalidMessage::InvalidContentType)), TlsFault::NotTls);
-    }
-
-    #[test]
-    fn a_broken_connection_is_no_fault_of_tls() {
-        assert_eq!(TlsFault::in_io(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
-        assert_eq!(TlsFault::in_io(&io::Error::other("words")), None);
-    }
-
-    #[test]
-    fn a_ca_file_that_is_missing_or_holds_no_certificate_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.pem");
-        let missing = roots(Some(&path)).unwrap_err().to_string();
-        assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
-
-        std::fs::write(&path, "no certificate here").unwrap();
-        let empty = roots(Some(&path)).unwrap_err().to_string();
-        assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
-
-        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        let useless = roots(Some(&path)).unwrap_err().to_string();
-        assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
-        let folder = roots(Some(folder.path())).unwrap_err().to_string();
-        assert!(folder.contains("it is no regular file"), "{folder}");
-
-        let pipe = path.with_extension("pipe");
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        let waits = roots(Some(&pipe)).unwrap_err().to_string();
-        assert!(waits.contains("ca.pipe: cannot be read: it is no regular file"), "{waits}");
-    }
-}
+#[path = "tls_tests.rs"]
+pub(super) mod tests;

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "hwmon";
 const INPUT: &str = "_input";
-/// The only one of a 1-Wire thermometer.
-const THERMOMETER_INPUT: &str = "temp1_input";
 /// What the driver says of a channel besides its number: that it failed, and that it does not measure.
 const FAULT: &str = "_fault";
 const ENABLE: &str = "_enable";
@@ -64,17 +62,21 @@ fn labelled(device: &Path, label: &str) -> Option<PathBuf> {
 
 impl Kind for Hwmon {
     fn find(&self) -> Result<PathBuf, Fault> {
-        match &self.at {
-            Locator::Path(path) => Ok(path.clone()),
+        let place = match &self.at {
+            Locator::Path(path) => path.clone(),
             Locator::Id(id) => {
                 let (device, what) = split(id);
-                self.class.find(device, |device| attribute(device, what))
+                self.class.find(device, |device| attribute(device, what))?
             }
-        }
+        };
+        // Of a 1-Wire thermometer, which is a monitor as well, its bytes decide.
+        let is_its = file_name(&place) == w1::MONITOR_INPUT;
+        let bytes = is_its.then(|| w1::bytes_beside(&place.with_file_name("device")));
+        Ok(bytes.flatten().unwrap_or(place))
     }
 
     /// A number is none where the driver says of the channel that it failed or does not measure, whatever the last number
-    /// was; and of a 1-Wire thermometer, which is a monitor as well, its bytes decide.
+    /// was.
     fn raw(&self, place: &Path, text: &str) -> Result<f64, Fault> {
         let says = |what: &str, wrong: f64| {
             let channel = file_name(place).strip_suffix(INPUT)?;
@@ -84,16 +86,14 @@ impl Kind for Hwmon {
         if let Some(fault) = says(FAULT, 1.0).or_else(|| says(ENABLE, 0.0)) {
             return Err(fault);
         }
-        match w1::bytes_beside(&place.with_file_name("device")) {
-            Some(bytes) if file_name(place) == THERMOMETER_INPUT => w1::thousandths(&read_text(&bytes)?),
-            _ => number(text),
-        }
+        if w1::is_bytes(place) { w1::thousandths(text) } else { number(text) }
     }
 
     /// By the kernel's naming standard for hwmon (`Documentation/hwmon/sysfs-interface`); fans, frequencies and
     /// what is not listed there count ones.
     fn raw_per_unit(&self, place: &Path) -> f64 {
         match file_name(place).split(|c: char| c == '_' || c.is_ascii_digit()).next() {
+            _ if w1::is_bytes(place) => w1::PER_DEGREE,
             Some("temp" | "humidity" | "in" | "curr") => 1000.0,
             Some("power" | "energy") => 1_000_000.0,
             _ => 1.0,

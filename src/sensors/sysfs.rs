@@ -8,12 +8,12 @@
 use super::age::Stamp;
 use super::{Sensor, found};
 use crate::control::Fault;
+use crate::files::{self, Unread};
 use core::time::Duration;
-use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// An attribute that holds a number is far shorter.
@@ -150,12 +150,10 @@ pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
 }
 
 fn open(path: &Path) -> Result<File, Fault> {
-    // Before opening: merely to open a device can have effects.
-    if !fs::metadata(path).map_err(|reason| fault(&reason))?.is_file() {
-        return Err(Fault::Unreadable);
-    }
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|reason| fault(&reason))
+    files::open(path).map(|(file, _)| file).map_err(|unread| match unread {
+        Unread::System(reason) => fault(&reason),
+        Unread::NotAFile(_) | Unread::TooLarge(_) => Fault::Unreadable,
+    })
 }
 
 fn read(file: &mut File) -> Result<Vec<u8>, Fault> {

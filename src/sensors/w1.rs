@@ -16,6 +16,16 @@ const SLAVE: &str = "w1_slave";
 const FAMILY_DIGITS: usize = 2;
 const SERIAL_DIGITS: usize = 12;
 
+/// How many of what is told make a degree.
+pub(super) const PER_DEGREE: f64 = 1000.0;
+/// The only input of a thermometer that is shown as a monitor.
+pub(super) const MONITOR_INPUT: &str = "temp1_input";
+
+/// Is this the file with the bytes?
+pub(super) fn is_bytes(place: &Path) -> bool {
+    place.file_name().is_some_and(|name| name == SLAVE)
+}
+
 /// The bytes of a thermometer that is shown as something else, too: of the folder that is its device.
 pub(super) fn bytes_beside(device: &Path) -> Option<PathBuf> {
     Some(device.join(SLAVE)).filter(|path| path.is_file())
@@ -97,7 +107,7 @@ impl Kind for W1 {
     }
 
     fn raw_per_unit(&self, _place: &Path) -> f64 {
-        1000.0
+        PER_DEGREE
     }
 
     fn wanted(&self) -> String {

@@ -94,42 +94,41 @@ fn default_filter() -> Targets {
 }
 
 /// Writes one of the core's notices at the level it deserves: ERROR when a person must act, WARN when something
-/// is degraded and handled, INFO when a state changed.
+/// is degraded and handled, INFO when a state changed. Its text is made where the level is not filtered out.
 fn notice(notice: &Notice) {
-    let text = notice.to_string();
     match notice {
-        Notice::PinFault { output, .. } => error!(output = output.as_str(), "{text}"),
-        Notice::TachFault { output, .. } => error!(output = output.as_str(), "{text}"),
-        Notice::TachMended { output } => info!(output = output.as_str(), "{text}"),
-        Notice::StoreFault { .. } => error!("{text}"),
-        Notice::Followed { version } => info!(desired_version = version.0, "{text}"),
-        Notice::Refused { property, .. } => warn!(property = property.as_str(), "{text}"),
-        Notice::ReportCut(_) => warn!("{text}"),
-        Notice::Sync(SyncNotice::Synced { .. } | SyncNotice::ReportTaken { .. }) => info!("{text}"),
-        Notice::Sync(_) => warn!("{text}"),
-        Notice::Desired(change) => info!(desired_version = change.to.0, "{text}"),
-        Notice::PinMended { output } => info!(output = output.as_str(), "{text}"),
-        Notice::StoreMended => info!("{text}"),
+        Notice::PinFault { output, .. } => error!(output = output.as_str(), "{notice}"),
+        Notice::TachFault { output, .. } => error!(output = output.as_str(), "{notice}"),
+        Notice::TachMended { output } => info!(output = output.as_str(), "{notice}"),
+        Notice::StoreFault { .. } => error!("{notice}"),
+        Notice::Followed { version } => info!(desired_version = version.0, "{notice}"),
+        Notice::Refused { property, .. } => warn!(property = property.as_str(), "{notice}"),
+        Notice::ReportCut(_) => warn!("{notice}"),
+        Notice::Sync(SyncNotice::Synced { .. } | SyncNotice::ReportTaken { .. }) => info!("{notice}"),
+        Notice::Sync(_) => warn!("{notice}"),
+        Notice::Desired(change) => info!(desired_version = change.to.0, "{notice}"),
+        Notice::PinMended { output } => info!(output = output.as_str(), "{notice}"),
+        Notice::StoreMended => info!("{notice}"),
         Notice::Driven { output, permille, cause, by, turned, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *turned {
-                info!(output, permille, cause, by, "{text}");
+                info!(output, permille, cause, by, "{notice}");
             } else {
-                debug!(output, permille, cause, by, "{text}");
+                debug!(output, permille, cause, by, "{notice}");
             }
         }
         Notice::Overridden { output, order, by } => {
             let permille = order.map(|(drive, _)| drive.get());
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
-            info!(output = output.as_str(), permille, seconds, by = %by, "{text}");
+            info!(output = output.as_str(), permille, seconds, by = %by, "{notice}");
         }
-        Notice::SensorLost { sensor, .. } => warn!(sensor = sensor.as_str(), "{text}"),
-        Notice::SensorBack { sensor } => info!(sensor = sensor.as_str(), "{text}"),
-        Notice::OverrideEnded { output } => info!(output = output.as_str(), "{text}"),
+        Notice::SensorLost { sensor, .. } => warn!(sensor = sensor.as_str(), "{notice}"),
+        Notice::SensorBack { sensor } => info!(sensor = sensor.as_str(), "{notice}"),
+        Notice::OverrideEnded { output } => info!(output = output.as_str(), "{notice}"),
         Notice::Regime { before, regime, .. } => match (before, regime) {
-            (_, Regime::SensorFault | Regime::Overheat) => warn!("{text}"),
-            (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => info!("{text}"),
-            _ => debug!("{text}"),
+            (_, Regime::SensorFault | Regime::Overheat) => warn!("{notice}"),
+            (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => info!("{notice}"),
+            _ => debug!("{notice}"),
         },
     }
 }

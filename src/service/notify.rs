@@ -1,7 +1,8 @@
 //! What the service manager is told: readiness, a line of status, the watchdog's food, the end.
 //!
 //! Ready means controlling, not connected. Without a service manager all of it does nothing. One that does not listen
-//! holds up nothing: what it could not take is offered again at the next turn of the loop.
+//! holds up nothing: what it could not take is offered again at the next turn of the loop. Only the end has no next turn: what
+//! is not taken then stays unsaid.
 
 use crate::text::Line;
 use core::time::Duration;

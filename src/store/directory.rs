@@ -6,10 +6,11 @@
 
 use super::StoreFault;
 use super::format::{self, Damage};
+use crate::files::{self, Unread};
 use crate::twin::{RecordFault, TwinRecord};
 use core::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// One of the two files that take turns.
@@ -123,9 +124,9 @@ type Content = Result<(u64, TwinRecord), Damage>;
 /// `None`: no such file. A file that this user may not read is a fault rather than damage: it may well be intact,
 /// and starting without it would be wrong.
 fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
-    let bytes = match File::open(file).and_then(read_bounded) {
+    let bytes = match read_bounded(file) {
         Ok(bytes) => bytes,
-        Err(reason) => {
+        Err(Unread::System(reason)) => {
             return match reason.kind() {
                 io::ErrorKind::NotFound => Ok(None),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
@@ -134,6 +135,7 @@ fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
                 _ => Ok(Some(Err(Damage::Unreadable(reason.to_string())))),
             };
         }
+        Err(odd) => return Ok(Some(Err(Damage::Unreadable(odd.to_string())))),
     };
     Ok(Some(format::unseal(&bytes).and_then(|(number, record)| match TwinRecord::decode(record) {
         Ok(record) => Ok((number, record)),
@@ -142,10 +144,11 @@ fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
     })))
 }
 
-fn read_bounded(file: File) -> io::Result<Vec<u8>> {
+fn read_bounded(file: &Path) -> Result<Vec<u8>, Unread> {
+    let (file, _) = files::open(file)?;
     let mut bytes = Vec::new();
     // One byte more than can be right, so that what is too long is seen to be.
-    file.take(format::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(format::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(Unread::System)?;
     Ok(bytes)
 }
 

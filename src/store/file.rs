@@ -112,8 +112,8 @@ impl FileStore {
         state.opening.take()
     }
 
-    /// An opening since the last call that found what was not known before, or what came after the owner had ceased to
-    /// wait for it.
+    /// An opening since the last call that found what was not known before (a record, damage), or that came after the
+    /// owner had ceased to wait for it.
     pub fn poll_opening(&mut self) -> Option<Opening> {
         self.shared.state().opening.take()
     }
@@ -148,7 +148,12 @@ impl FileStore {
 
 impl Store for FileStore {
     fn offer(&mut self, record: TwinRecord) {
-        self.shared.state().waiting = Some(record);
+        let mut state = self.shared.state();
+        if state.has_unread_record() {
+            return state.note(Err(late()));
+        }
+        state.waiting = Some(record);
+        drop(state);
         self.shared.changed.notify_all();
     }
 }
@@ -233,22 +238,31 @@ impl Shared {
     /// not written, and the owner offers it again when it knows.
     fn tell_opening(&self, opening: Opening) {
         let mut state = self.state();
-        let found = state.is_late && opening.loaded.record.is_some();
         state.opening = Some(opening);
-        if found && state.waiting.take().is_some() {
-            state.outcomes.push_back(Err(late()));
+        if state.has_unread_record() && state.waiting.take().is_some() {
+            state.note(Err(late()));
         }
         drop(state);
         self.changed.notify_all();
     }
 
     fn tell(&self, outcome: Outcome) {
-        let mut state = self.state();
-        state.unsaved = outcome.as_ref().err().cloned();
-        if state.outcomes.len() == OUTCOMES_MAX {
-            state.outcomes.pop_front();
+        self.state().note(outcome);
+    }
+}
+
+impl State {
+    /// Was a record found of which the owner does not know yet? What is offered meanwhile may know less.
+    fn has_unread_record(&self) -> bool {
+        self.is_late && self.opening.as_ref().is_some_and(|opening| opening.loaded.record.is_some())
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        self.unsaved = outcome.as_ref().err().cloned();
+        if self.outcomes.len() == OUTCOMES_MAX {
+            self.outcomes.pop_front();
         }
-        state.outcomes.push_back(outcome);
+        self.outcomes.push_back(outcome);
     }
 }
 
@@ -321,7 +335,7 @@ impl Writer {
     fn keep(&mut self, record: &TwinRecord) -> Outcome {
         if self.lock.is_none() {
             let known = self.number;
-            let opening = self.open();
+            let mut opening = self.open();
             if let Some(fault) = opening.fault {
                 self.number = known;
                 return Err(StoreFault { reason: fault.to_string() });
@@ -329,6 +343,11 @@ impl Writer {
             if opening.loaded.record.is_some() && self.number != known {
                 self.shared.tell_opening(opening);
                 return Err(late());
+            }
+            if !opening.loaded.notes.is_empty() {
+                // The record is the one that the owner has.
+                opening.loaded.record = None;
+                self.shared.tell_opening(opening);
             }
         }
         self.write(record)

@@ -7,6 +7,7 @@
 
 use super::StoreFault;
 use super::process::{Life, Process};
+use crate::files::{self, Unread};
 use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -76,12 +77,11 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
     let mut held = None;
     for number in 0..SLOTS {
         let path = slot(path, number);
-        let fault = |reason: io::Error| StoreFault::new("lock", &path, &reason);
-        let Some(file) = open(&path, held.is_none()).map_err(fault)? else { continue };
-        match attempt(&file).map_err(fault)? {
-            Attempt::Locked if held.is_none() => held = Some(Lock { _file: file, path }),
-            Attempt::Locked => {}
-            Attempt::Held => match whose(&file) {
+        let attempted = attempt(&path, held.is_none());
+        match attempted.map_err(|reason| StoreFault::new("lock", &path, &reason))? {
+            Attempt::Locked(file) if held.is_none() => held = Some(Lock { _file: file, path }),
+            Attempt::Locked(_) | Attempt::Absent => {}
+            Attempt::Held(file) => match whose(&file) {
                 (_, Life::Dead) => {}
                 (holder, _) => return Ok(Claim::InUse(holder)),
             },
@@ -109,24 +109,30 @@ fn open(path: &Path, make: bool) -> io::Result<Option<File>> {
 }
 
 enum Attempt {
-    Locked,
-    Held,
+    Locked(File),
+    Held(File),
+    /// There is none, and none is to be made.
+    Absent,
 }
 
-fn attempt(file: &File) -> io::Result<Attempt> {
-    for left in (0..ATTEMPTS).rev() {
+fn attempt(path: &Path, make: bool) -> io::Result<Attempt> {
+    let mut left = ATTEMPTS;
+    loop {
+        // Each time anew, since the holder may have taken the name away.
+        let Some(file) = open(path, make)? else { return Ok(Attempt::Absent) };
+        left -= 1;
         match file.try_lock() {
-            // Its holder took the name away before we had it: what is locked now is nobody's place.
+            // That happened between the two: what is locked now is nobody's place.
+            Ok(()) if file.metadata()?.nlink() == 0 && left > 0 => {}
             Ok(()) if file.metadata()?.nlink() == 0 => {
-                return Err(io::Error::other("it is just given up; try again"));
+                return Err(io::Error::other("it is made and removed again and again by others"));
             }
-            Ok(()) => return Ok(Attempt::Locked),
-            Err(TryLockError::WouldBlock) if left == 0 => break,
+            Ok(()) => return Ok(Attempt::Locked(file)),
+            Err(TryLockError::WouldBlock) if left == 0 => return Ok(Attempt::Held(file)),
             Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_ATTEMPTS),
             Err(TryLockError::Error(reason)) => return Err(reason),
         }
     }
-    Ok(Attempt::Held)
 }
 
 /// Whose lock it is, as far as the file says.
@@ -151,9 +157,11 @@ fn sign(mut file: &File) {
 pub fn look(path: &Path) -> Holder {
     let mut seen = Holder::Absent;
     for number in 0..SLOTS {
-        let found = match File::open(slot(path, number)) {
-            Ok(file) => look_at(&file),
-            Err(reason) if reason.kind() == io::ErrorKind::PermissionDenied => Holder::Unknown,
+        let found = match files::open(&slot(path, number)) {
+            Ok((file, _)) => look_at(&file),
+            Err(Unread::System(reason)) if reason.kind() == io::ErrorKind::PermissionDenied => {
+                Holder::Unknown
+            }
             Err(_) => continue,
         };
         match found {
@@ -207,6 +215,30 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_while_the_holder_gives_it_up_has_it_and_under_its_name() {
+        for _ in 0..5 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = place(&dir);
+            let before = held(&path);
+            let next = thread::spawn({
+                let path = path.clone();
+                move || loop {
+                    match claim(&path).unwrap() {
+                        Claim::Held(lock) => return lock,
+                        Claim::InUse(_) => {}
+                    }
+                }
+            });
+            // Long enough for it to have opened the file, short enough for it to try again.
+            thread::sleep(BETWEEN_ATTEMPTS / 2);
+            before.remove();
+            let next = next.join().unwrap();
+            assert_eq!(look(&path), Holder::Lives(Some(process::id())));
+            next.remove();
+        }
+    }
+
+    #[test]
     fn asking_sees_the_holder_and_leaves_no_trace() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(look(&place(&dir)), Holder::Absent);
@@ -218,6 +250,17 @@ mod tests {
         assert_eq!(look(&place(&dir)), Holder::Nobody);
         held(&place(&dir)).remove();
         assert_eq!(look(&place(&dir)), Holder::Absent);
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_lock_holds_up_nobody_who_looks() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        mknodat(CWD, place(&dir), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let (told, seen) = std::sync::mpsc::channel();
+        let path = place(&dir);
+        thread::spawn(move || told.send(look(&path)));
+        assert_eq!(seen.recv_timeout(Duration::from_secs(60)), Ok(Holder::Absent));
     }
 
     #[test]

@@ -248,6 +248,71 @@ fn what_comes_late_is_told_before_anything_is_written_over_it() {
 }
 
 #[test]
+fn what_is_offered_before_a_late_opening_is_read_is_not_written_over_what_it_found() {
+    let root = tempfile::tempdir().unwrap();
+    let (state, elsewhere) = (root.path().join("state"), root.path().join("elsewhere"));
+    open(&elsewhere).keep(7).unwrap();
+    fs::write(&state, "").unwrap();
+    let (mut store, _, woken) = start(&state);
+    fs::remove_file(&state).unwrap();
+    fs::rename(&elsewhere, &state).unwrap();
+    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    store.offer(record(2));
+    assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("looked at first"));
+    let fault = store.close(PATIENCE).unwrap_err();
+    assert!(fault.reason.contains("looked at first"), "{fault}");
+    assert_eq!(sequence(&read(&state).unwrap()), Some(7));
+}
+
+#[test]
+fn damage_that_is_found_late_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let (state, elsewhere) = (root.path().join("state"), root.path().join("elsewhere"));
+    let damaged = |folder: &Path| fs::write(folder.join("twin.a"), "rubbish").unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    damaged(&elsewhere);
+    fs::write(&state, "").unwrap();
+    let (store, opening, woken) = start(&state);
+    let mut opened = Opened { store, loaded: opening.loaded, woken };
+    fs::remove_file(&state).unwrap();
+    fs::rename(&elsewhere, &state).unwrap();
+    assert_eq!(opened.keep(1), Ok(1));
+    let late = opened.store.poll_opening().unwrap();
+    assert_eq!((late.loaded.record, late.fault), (None, None));
+    assert!(late.loaded.notes[0].to_string().contains("twin.a.corrupt"), "{}", late.loaded.notes[0]);
+}
+
+#[test]
+fn damage_beside_a_record_that_is_known_is_told_late_without_the_record() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).keep(7).unwrap();
+    let obstacle = dir.path().join("twin.b.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    let (store, opening, woken) = start(dir.path());
+    assert!(opening.fault.is_some());
+    let mut opened = Opened { store, loaded: opening.loaded, woken };
+    fs::remove_dir(&obstacle).unwrap();
+    fs::write(dir.path().join("twin.b"), "rubbish").unwrap();
+    assert_eq!(opened.keep(8), Ok(8));
+    let late = opened.store.poll_opening().unwrap();
+    assert_eq!((late.loaded.record, late.loaded.notes.len()), (None, 1));
+    assert_eq!(sequence(&read(dir.path()).unwrap()), Some(8));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_generation_holds_nobody_up() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).keep(7).unwrap();
+    mknodat(CWD, dir.path().join("twin.b"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let store = FileStore::start(dir.path(), Box::new(|| {})).unwrap();
+    let opening = store.wait_opened(Duration::from_secs(10)).unwrap();
+    assert_eq!(sequence(&opening.loaded), Some(7));
+    let note = opening.loaded.notes[0].to_string();
+    assert!(note.contains("twin.b") && note.contains("a named pipe"), "{note}");
+}
+
+#[test]
 fn closing_writes_the_record_that_waits() {
     let dir = tempfile::tempdir().unwrap();
     let mut opened = open(dir.path());

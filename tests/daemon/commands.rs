@@ -71,6 +71,30 @@ fn safe_says_so_where_there_is_nothing_to_drive() {
 }
 
 #[test]
+fn status_asks_once_and_tells_whose_daemon_answers() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let rig = Rig::new();
+    let listener = UnixListener::bind(rig.path("twind.sock")).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            count.fetch_add(1, Ordering::SeqCst);
+            BufReader::new(&client).read_until(0, &mut Vec::new()).unwrap();
+            let answer = b"{\"parameters\":{\"status\":{\"pid\":7,\"configuration\":\"/etc/other.toml\"}}}\0";
+            client.write_all(answer).unwrap();
+        }
+    });
+    let said = say(&mut rig.command(&["status"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("the daemon that answers (pid 7) runs by /etc/other.toml"), "{}", said.err);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn twin_shows_the_copy_of_a_daemon_that_is_gone() {
     let rig = Rig::new();
     let said = say(&mut rig.command(&["twin"]));

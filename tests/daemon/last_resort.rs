@@ -1,5 +1,6 @@
 //! The last resort: `twind safe` drives what was last driven, whatever became of the file, and never under a daemon.
 
+use crate::freezer::{Freezer, Hanging};
 use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, Said, eventually, say};
 use serde_json::json;
 use std::fs::{self, Permissions};
@@ -201,59 +202,6 @@ fn who_may_drive_the_pins_but_not_look_at_the_state_drives_nothing_under_a_daemo
     daemon.kill();
     let said = as_nobody(&rig, rig.dir.path());
     assert_eq!((said.code, drives(&rig)), (0, (Some(1000), Some(0))), "{}{}", said.out, said.err);
-}
-
-/// A file system of its own for the state directory, which can be frozen. Gone with this value.
-struct Freezer {
-    place: std::path::PathBuf,
-    frozen: bool,
-}
-
-fn succeeds(program: &str, words: &[&str]) -> bool {
-    Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
-}
-
-impl Freezer {
-    fn new(rig: &Rig, name: &str) -> Option<Self> {
-        let (image, place) = (rig.path("image"), rig.path(name));
-        fs::create_dir_all(&place).unwrap();
-        fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-        let (image, at) = (image.to_str().unwrap().to_owned(), place.to_str().unwrap().to_owned());
-        let made = succeeds("mkfs.ext4", &["-q", &image]) && succeeds("mount", &["-o", "loop", &image, &at]);
-        made.then_some(Self { place, frozen: false })
-    }
-
-    fn freeze(&mut self) -> bool {
-        self.frozen = succeeds("fsfreeze", &["-f", self.place.to_str().unwrap()]);
-        self.frozen
-    }
-
-    fn thaw(&mut self) {
-        if core::mem::take(&mut self.frozen) {
-            assert!(succeeds("fsfreeze", &["-u", self.place.to_str().unwrap()]));
-        }
-    }
-}
-
-impl Drop for Freezer {
-    fn drop(&mut self) {
-        self.thaw();
-        let unmounts = || succeeds("umount", &[self.place.to_str().unwrap()]);
-        // What hung on it must end first.
-        for _ in 0..100 {
-            if unmounts() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        let _ = Command::new("umount").arg("-l").arg(&self.place).status();
-    }
-}
-
-/// Daemons on a disk that may hang. Fields are dropped in order: what hangs on the disk cannot end before it is thawed.
-struct Hanging {
-    disk: Freezer,
-    daemons: Vec<Daemon>,
 }
 
 #[test]

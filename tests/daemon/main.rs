@@ -12,6 +12,7 @@ mod commands;
 mod disk;
 mod files;
 mod foreign;
+mod freezer;
 mod handover;
 mod hands;
 mod last_resort;

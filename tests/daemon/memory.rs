@@ -82,6 +82,31 @@ fn a_flood_of_large_notifications_during_a_fetch_stays_below_the_ceiling() {
 }
 
 #[test]
+fn a_refusal_of_any_length_stays_below_the_ceiling() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let hub = rig.hub.hub();
+    let resting = rest(&daemon);
+    let zeros =
+        format!("{{\"a\":[0{}],\"errorCode\":400004,\"message\":\"no, not so\"}}", ",0".repeat(700_000));
+    assert!(zeros.len() < PAYLOAD_BYTES_MAX);
+    for (body, words) in
+        [(zeros, "400004: no, not so"), ("no JSON ".repeat(PAYLOAD_BYTES_MAX / 8), "no JSON no JSON")]
+    {
+        let after = hub.last_sequence();
+        hub.faults().answer_twin_get(Answer::Ignored, Times::Next(1));
+        assert!(hub.publish_raw(DEVICE, "$iothub/methods/POST/resync/?$rid=refused", "null"));
+        let asked = rig.wait_event(after, |event| matches!(event, Event::TwinGet { .. }));
+        let Event::TwinGet { rid, .. } = asked.event else { unreachable!() };
+        assert!(hub.publish_raw(DEVICE, &format!("$iothub/twin/res/400/?$rid={rid}"), body.as_str()));
+        daemon.wait_log(words);
+        let peak = memory_kib(&daemon, "VmHWM");
+        println!("{}: {resting} KiB at rest, {peak} at most", &body[..20]);
+        assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+    }
+}
+
+#[test]
 fn calls_with_large_arguments_and_topics_stay_below_the_ceiling() {
     let rig = Rig::new();
     let daemon = rig.start_synced();
@@ -115,11 +140,38 @@ fn clients_of_the_local_socket_that_do_not_end_their_messages_stay_below_the_cei
         while client.write(&chunk).is_ok_and(|written| written > 0) {}
     }
     drop(clients);
+    wait_for_a_place(&rig, &daemon);
+    let peak = memory_kib(&daemon, "VmHWM");
+    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+}
+
+#[test]
+fn clients_of_the_local_socket_that_send_along_what_takes_much_room_stay_below_the_ceiling() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+    let rig = Rig::new();
+    rig.configure("[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let daemon = rig.start_synced();
+    let resting = rest(&daemon);
+    let zeros = format!("[0{}]", ",0".repeat(32_000));
+    let call = format!("{{\"method\":\"io.twind.Daemon.GetStatus\",\"parameters\":{{\"a\":{zeros}}}}}\0");
+    let sockets = ["twind.sock", "look.sock"].into_iter().flat_map(|socket| [socket; 8]);
+    let mut clients: Vec<_> = sockets.map(|socket| UnixStream::connect(rig.path(socket)).unwrap()).collect();
+    let (all, end) = call.split_at(call.len() - 1);
+    clients.iter_mut().for_each(|client| client.write_all(all.as_bytes()).unwrap());
+    // All of them at once.
+    clients.iter_mut().for_each(|client| client.write_all(end.as_bytes()).unwrap());
+    clients.iter_mut().for_each(|client| client.read_exact(&mut [0; 16]).unwrap());
+    let peak = memory_kib(&daemon, "VmHWM");
+    println!("{resting} KiB at rest, {peak} at most");
+    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+}
+
+/// Waits until there is room for another client of the local socket.
+fn wait_for_a_place(rig: &Rig, daemon: &Daemon) {
     eventually(
         "a place for another client",
         || Some(rig.command(&["status"]).output().unwrap()).filter(|said| said.status.success()).map(drop),
         || daemon.log(),
     );
-    let peak = memory_kib(&daemon, "VmHWM");
-    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
 }

@@ -1,11 +1,12 @@
 //! A daemon that is told by the provisioning service where its twin is.
 
-use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, state_files};
+use crate::freezer::{Freezer, Hanging};
+use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, state_files};
 use serde_json::json;
 use twinhub::{Event, RegistrationAnswer};
 
-/// The usual site, enrolled in a group, by WebSocket.
-fn provisioned() -> Rig {
+/// The usual site, enrolled in a group, by WebSocket, with its state in this folder.
+fn provisioned(state_dir: &str) -> Rig {
     let rig = Rig::new();
     let hub = rig.hub.hub();
     rig.write_secret("group-key", &hub.enrol_group().primary);
@@ -18,6 +19,7 @@ fn provisioned() -> Rig {
         .base()
         .replace("connection-string-file = \"connection-string\"\n", "")
         .replace(&format!("port = {}", rig.hub.mqtt_port()), &format!("port = {}", rig.hub.https_port()))
+        .replace("DIR/state", state_dir)
         .replace("ca-file = \"ca.pem\"\n", &format!("ca-file = \"ca.pem\"\n{table}"));
     rig.write_config(&format!("{base}{FAN}{SENSOR}{CLIMATE}"));
     rig
@@ -25,7 +27,7 @@ fn provisioned() -> Rig {
 
 #[test]
 fn its_stored_twin_drives_the_pin_before_any_network_and_its_assignment_needs_no_service() {
-    let rig = provisioned();
+    let rig = provisioned("DIR/state");
     rig.set_temperature("15.0");
     let daemon = rig.start_synced();
     let version = rig.desire(json!({"fanOn": true}));
@@ -49,4 +51,31 @@ fn its_stored_twin_drives_the_pin_before_any_network_and_its_assignment_needs_no
     assert_eq!(rig.count_events(after, |event| matches!(event, Event::Registration { .. })), 0);
     let key = std::fs::read_to_string(rig.path("group-key")).unwrap();
     assert!(!daemon.log().contains("ERROR") && !daemon.log().contains(&key), "{}", daemon.log());
+}
+
+#[test]
+fn a_state_disk_that_hangs_keeps_nobody_from_the_hub() {
+    let rig = provisioned("DIR/disk/state");
+    let Some(disk) = Freezer::new(&rig, "disk") else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    std::fs::create_dir(rig.path("disk/state")).unwrap();
+    let mut hanging = Hanging { disk, daemons: Vec::new() };
+    if !hanging.disk.freeze() {
+        eprintln!("skipped: no file system can be frozen here");
+        return;
+    }
+    hanging.daemons.push(rig.start());
+    let daemon = &hanging.daemons[0];
+    daemon.wait_log("assigned by the provisioning service");
+    let version = rig.desire(json!({"fanOn": true}));
+    let cause = format!("desired version {version}");
+    rig.wait_reported("the change", |r| r["components"]["fan"]["cause"] == *cause);
+    daemon.wait_log("the assignment cannot be kept yet");
+    assert!(!rig.path("disk/state/assignment").exists());
+    hanging.disk.thaw();
+    let kept = || rig.path("disk/state/assignment").exists().then_some(());
+    eventually("the assignment", kept, || hanging.daemons[0].log());
+    assert!(hanging.daemons.pop().unwrap().stop().success());
 }

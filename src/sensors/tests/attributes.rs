@@ -203,6 +203,18 @@ fn a_channel_of_which_the_driver_says_that_it_failed_or_is_off_has_no_value() {
 }
 
 #[test]
+fn a_1_wire_thermometer_read_as_a_monitor_is_asked_once_a_sample() {
+    let sys = Sys::new();
+    sys.hwmon(0, "w1_slave_temp", "");
+    // To read either file has the thermometer convert. Were this one read, it would be no text.
+    let unread = sys.write("class/hwmon/hwmon0/temp1_input", "x".repeat(300));
+    let bytes = "5b 01 4b 46 7f ff 0c 10 a6 : crc=a6 YES\n5b 01 4b 46 7f ff 0c 10 a6 t=21687\n";
+    sys.write("class/hwmon/hwmon0/device/w1_slave", bytes);
+    assert_eq!(sys.sample(hwmon("w1_slave_temp")), Ok(21.687));
+    assert_eq!(sys.sample(source("hwmon", Locator::Path(unread), None)), Ok(21.687));
+}
+
+#[test]
 fn a_zone_that_has_no_temperature_is_unreadable_and_one_that_is_left_to_others_is_read() {
     let sys = Sys::new();
     for none in ["-274000\n", "-273150\n", "-273200\n"] {

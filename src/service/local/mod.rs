@@ -68,8 +68,20 @@ pub(super) struct Paths<'p> {
 
 struct Listening {
     path: Option<PathBuf>,
-    task: Option<JoinHandle<()>>,
+    open: Option<Open>,
     door: Arc<Door>,
+}
+
+/// A socket on which is listened. When it is dropped its file goes at once; the task ends when the loop comes to it.
+struct Open {
+    task: JoinHandle<()>,
+    _file: SocketFile,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
@@ -86,7 +98,7 @@ impl Local {
         let listening = |may_order| {
             let room = Arc::new(Semaphore::new(CLIENTS_MAX));
             let door = Arc::new(Door { to_loop: to_loop.clone(), room, may_order });
-            Listening { path: None, task: None, door }
+            Listening { path: None, open: None, door }
         };
         let mut local = Self { orders: listening(true), looks: listening(false), queries };
         local.reopen(paths);
@@ -95,8 +107,12 @@ impl Local {
 
     /// Moves the sockets, if they are to be elsewhere or are not there yet.
     pub(super) fn reopen(&mut self, paths: Paths<'_>) {
-        self.orders.reopen(paths.orders);
-        self.looks.reopen(paths.looks);
+        let both = [(&mut self.orders, paths.orders), (&mut self.looks, paths.looks)];
+        let mut moved: Vec<_> =
+            both.into_iter().filter(|(listening, path)| !listening.is_at(*path)).collect();
+        // First all places are free, since one may be the other's from now on.
+        moved.iter_mut().for_each(|(listening, _)| listening.open = None);
+        moved.into_iter().for_each(|(listening, path)| listening.listen(path));
     }
 
     /// The next question. May be cancelled at any time.
@@ -109,32 +125,24 @@ impl Local {
     }
 }
 
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
-}
-
 impl Listening {
-    fn reopen(&mut self, path: Option<&Path>) {
-        if self.task.is_some() && self.path.as_deref() == path {
-            return;
-        }
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+    fn is_at(&self, path: Option<&Path>) -> bool {
+        self.open.is_some() && self.path.as_deref() == path
+    }
+
+    fn listen(&mut self, path: Option<&Path>) {
         self.path = path.map(Path::to_owned);
         let Some(path) = path else { return };
         match socket::listen(path, self.door.mode()) {
             Ok((listener, file)) => {
                 debug!("listening on {}", path.display());
-                self.task = Some(tokio::spawn(accept(listener, file, Arc::clone(&self.door))));
+                let task = tokio::spawn(accept(listener, Arc::clone(&self.door)));
+                self.open = Some(Open { task, _file: file });
             }
             Err(reason) => error!(
-                "no local socket {}: {reason}; the outputs do not need it, but status and override do",
-                path.display()
+                "no local socket {}: {reason}; the outputs do not need it, but {}",
+                path.display(),
+                self.door.missed_by()
             ),
         }
     }
@@ -145,10 +153,18 @@ impl Door {
     fn mode(&self) -> u32 {
         if self.may_order { 0o660 } else { 0o666 }
     }
+
+    /// Who goes without where there is no socket.
+    fn missed_by(&self) -> &'static str {
+        if self.may_order {
+            "status and override do"
+        } else {
+            "status of those who may not go to the other socket does"
+        }
+    }
 }
 
-/// The file is there as long as somebody listens.
-async fn accept(listener: UnixListener, _file: SocketFile, door: Arc<Door>) {
+async fn accept(listener: UnixListener, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&door.room).try_acquire_owned() {
@@ -184,8 +200,8 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let mut inbox = Inbox::default();
     while let Some(message) = timeout(SILENCE_MAX, receive(&mut stream, &mut inbox)).await?? {
-        let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
-        let reply = match understand(&call) {
+        let (understood, oneway) = hear(message)?;
+        let reply = match understood {
             Understood::Answered(reply) => reply,
             Understood::Ask(ask) if ask.is_order() && !door.may_order => {
                 debug!(uid = peer.uid(), "uid {} may look here and change nothing", peer.uid());
@@ -199,7 +215,7 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
                 answered.await.map_err(|_| gone())?
             }
         };
-        if !call.oneway {
+        if !oneway {
             timeout(READS_WITHIN, stream.write_all(&write_reply(&reply))).await??;
         }
         if !door.may_order {
@@ -207,6 +223,13 @@ async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is asked, and whether no answer is wanted. What a message becomes when it is read takes many times its bytes, and is
+/// gone before its client waits for an answer.
+fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
+    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
+    Ok((understand(&call), call.oneway))
 }
 
 /// The next message; `None` when the client has left.
@@ -221,5 +244,31 @@ async fn receive(stream: &mut UnixStream, inbox: &mut Inbox) -> io::Result<Optio
             0 => return Ok(None),
             length => inbox.push(&bytes[..length]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[tokio::test]
+    async fn two_sockets_can_change_places_and_one_can_take_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        let mode = |path: &Path| {
+            std::os::unix::net::UnixStream::connect(path).unwrap();
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+        };
+        let mut local = Local::open(Paths { orders: Some(&a), looks: Some(&b) });
+        assert_eq!((mode(&a), mode(&b)), (0o660, 0o666));
+        local.reopen(Paths { orders: Some(&b), looks: Some(&a) });
+        assert_eq!((mode(&a), mode(&b)), (0o666, 0o660));
+        local.reopen(Paths { orders: Some(&a), looks: None });
+        assert_eq!((mode(&a), b.exists()), (0o660, false));
+        local.reopen(Paths { orders: Some(&b), looks: Some(&a) });
+        assert_eq!((mode(&a), mode(&b)), (0o666, 0o660));
+        drop(local);
+        assert!(!a.exists() && !b.exists());
     }
 }

@@ -1,0 +1,123 @@
+//! Regular files, read without ever waiting for a writer: a pipe in the place of one would hold up its reader for as long
+//! as nobody writes, and merely to open a device can have effects.
+//!
+//! Deliberately absent: what stands in them, writing, and patience with a disk that hangs.
+
+use core::fmt;
+use rustix::fs::OFlags;
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// Why a file was not read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The system refused.
+    System(io::Error),
+    /// What it is instead.
+    NotAFile(Kind),
+    /// It has more bytes than these.
+    TooLarge(u64),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(reason) => reason.fmt(f),
+            Self::NotAFile(kind) => write!(f, "it is no regular file but {kind}"),
+            Self::TooLarge(bytes) => write!(f, "it is larger than {}", Size(*bytes)),
+        }
+    }
+}
+
+/// What is no regular file.
+#[derive(Debug)]
+pub(crate) struct Kind(FileType);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            kind if kind.is_dir() => "a directory",
+            kind if kind.is_fifo() => "a named pipe",
+            kind if kind.is_socket() => "a socket",
+            kind if kind.is_char_device() || kind.is_block_device() => "a device",
+            _ => "something else",
+        })
+    }
+}
+
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes.is_multiple_of(1 << 20) => write!(f, "{} MiB", bytes >> 20),
+            bytes if bytes.is_multiple_of(1 << 10) => write!(f, "{} KiB", bytes >> 10),
+            bytes => write!(f, "{bytes} bytes"),
+        }
+    }
+}
+
+/// Opens a regular file.
+pub(crate) fn open(path: &Path) -> Result<(File, Metadata), Unread> {
+    // Before opening, for the sake of devices; and a socket cannot be opened.
+    check(&fs::metadata(path).map_err(Unread::System)?)?;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(Unread::System)?;
+    // After it, because something else may have taken the place.
+    let found = file.metadata().map_err(Unread::System)?;
+    check(&found)?;
+    Ok((file, found))
+}
+
+fn check(found: &Metadata) -> Result<(), Unread> {
+    if found.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(found.file_type()))) }
+}
+
+/// Reads a regular file of so many bytes at most. A longer one is refused, since half of it means something else.
+pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), Unread> {
+    let (file, found) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(Unread::System)?;
+    if bytes.len() as u64 > bytes_max { Err(Unread::TooLarge(bytes_max)) } else { Ok((bytes, found)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, Mode, mknodat};
+
+    fn told(path: &Path) -> String {
+        read(path, 4096).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("value");
+        for (length, fits) in [(0, true), (63, true), (64, true), (65, false)] {
+            fs::write(&path, vec![b'x'; length]).unwrap();
+            assert_eq!(read(&path, 64).ok().map(|(bytes, _)| bytes.len()), fits.then_some(length));
+        }
+        assert_eq!(read(&path, 64).unwrap_err().to_string(), "it is larger than 64 bytes");
+        fs::write(&path, vec![b'x'; 5000]).unwrap();
+        assert_eq!(told(&path), "it is larger than 4 KiB");
+        assert_eq!(Size(1 << 20).to_string(), "1 MiB");
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(told(dir.path()), "it is no regular file but a directory");
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(told(&pipe), "it is no regular file but a named pipe");
+        assert_eq!(told(Path::new("/dev/zero")), "it is no regular file but a device");
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(told(&socket), "it is no regular file but a socket");
+        assert!(matches!(open(&dir.path().join("absent")), Err(Unread::System(_))));
+    }
+}
