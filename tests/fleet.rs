@@ -1,7 +1,7 @@
 //! A fleet after its hub restarted: ten thousand dialers, one hub that takes a hundred connections a second, virtual time.
 //!
 //! The dialer is the daemon's own; the hub and the comparison are small models. `cargo test --test fleet -- --nocapture`
-//! prints the table that the README shows. Deliberately absent: sockets.
+//! prints the table that `packaging/doc/fleets.md` shows. Deliberately absent: sockets.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cmp::Reverse;

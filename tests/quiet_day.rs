@@ -1,6 +1,6 @@
 //! What a quiet day costs at the hub: the engine and the dialer with the defaults of the configuration, a day of
 //! virtual time, and every message counted that IoT Hub counts. `cargo test --test quiet_day -- --nocapture` prints
-//! the table that the README shows.
+//! the table that `packaging/doc/fleets.md` shows.
 //!
 //! A *message* is a request for the twin or a report; the answers to both, and all that makes and keeps a connection,
 //! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Deliberately absent: sockets.
