@@ -114,6 +114,22 @@ fn each_link_leads_to_a_file_and_heading_that_exist() {
 }
 
 #[test]
+fn each_path_that_the_pages_name_is_there() {
+    let folders = ["src/", "tests/", "packaging/", "config/", "systemd/", ".ci/", ".github/"];
+    let mut count = 0;
+    for (page, text) in pages(&project("")) {
+        for path in quoted(&prose(&text)).filter_map(|quoted| quoted.split(' ').next()) {
+            // `src/sensors/NAME.rs` is one that the reader makes.
+            if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("NAME") {
+                assert!(project(path).exists(), "{page}: {path}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "only {count} paths were found");
+}
+
+#[test]
 fn the_readme_leads_to_each_chapter() {
     let readme = read("README.md");
     for (page, _) in pages(&project("")).iter().filter(|(page, _)| page.starts_with(HANDBOOK)) {
