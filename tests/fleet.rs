@@ -1,7 +1,7 @@
 //! A fleet after its hub restarted: ten thousand dialers, one hub that takes a hundred connections a second, virtual time.
 //!
 //! The dialer is the daemon's own; the hub and the comparison are small models. `cargo test --test fleet -- --nocapture`
-//! prints the table that the README shows. Deliberately absent: sockets.
+//! prints the table that `packaging/doc/fleets.md` shows, and holds the two together. Deliberately absent: sockets.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cmp::Reverse;
@@ -107,17 +107,25 @@ fn count(seconds: &mut Vec<u32>, second: u64) {
     seconds[second] += 1;
 }
 
+/// Prints a row of the table, which stands in the handbook.
+fn tell(row: &str) {
+    println!("{row}");
+    let handbook = include_str!("../packaging/doc/fleets.md");
+    assert!(handbook.contains(&format!("\n{row}\n")), "packaging/doc/fleets.md has no row {row}");
+}
+
 #[test]
 fn ten_thousand_daemons_come_back_without_a_stampede() {
     let twind = restart((0..FLEET).map(|number| Dialer::new(number as u64)).collect());
     let fixed = restart((0..FLEET).map(|_| EveryTenSeconds).collect());
-    println!(
+    tell(&format!(
         "| after a restart of {} s, {FLEET} devices, hub limit {HUB_LIMIT}/s | twind | every 10 s |",
         OUTAGE.as_secs()
-    );
-    println!("| --- | --- | --- |");
-    let row =
-        |what: &str, of: &dyn Fn(&Outcome) -> u64| println!("| {what} | {} | {} |", of(&twind), of(&fixed));
+    ));
+    tell("| --- | --- | --- |");
+    let row = |what: &str, of: &dyn Fn(&Outcome) -> u64| {
+        tell(&format!("| {what} | {} | {} |", of(&twind), of(&fixed)))
+    };
     row("connection attempts in the busiest second", &|o| o.attempts_peak.into());
     row("twin requests in the busiest second", &|o| o.requests_peak.into());
     row("connection attempts in all", &|o| o.attempts);

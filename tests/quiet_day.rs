@@ -1,6 +1,6 @@
 //! What a quiet day costs at the hub: the engine and the dialer with the defaults of the configuration, a day of
 //! virtual time, and every message counted that IoT Hub counts. `cargo test --test quiet_day -- --nocapture` prints
-//! the table that the README shows.
+//! the table that `packaging/doc/fleets.md` shows, and holds the two together.
 //!
 //! A *message* is a request for the twin or a report; the answers to both, and all that makes and keeps a connection,
 //! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Deliberately absent: sockets.
@@ -216,16 +216,23 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
     }
 }
 
+/// Prints a row of the table, which stands in the handbook.
+fn tell(row: &str) {
+    println!("{row}");
+    let handbook = include_str!("../packaging/doc/fleets.md");
+    assert!(handbook.contains(&format!("\n{row}\n")), "packaging/doc/fleets.md has no row {row}");
+}
+
 #[test]
 fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
     let settings = defaults();
     let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
     assert_eq!(settings.hub.token_lifetime, hours(1));
     let certificate = day(&settings, None);
-    println!("| a quiet day, heartbeat 5 min | messages | of them fetches | pieces of 0.5 KB |");
-    println!("| --- | --- | --- | --- |");
+    tell("| a quiet day, heartbeat 5 min | messages | of them fetches | pieces of 0.5 KB |");
+    tell("| --- | --- | --- | --- |");
     let row = |what: &str, cost: Cost| {
-        println!("| {what} | {} | {} | {} |", cost.messages(), cost.fetches, cost.pieces);
+        tell(&format!("| {what} | {} | {} | {} |", cost.messages(), cost.fetches, cost.pieces));
     };
     row("certificate", certificate);
     let heartbeats = u32::try_from(DAY.as_secs() / settings.engine.report.heartbeat.as_secs()).unwrap();
@@ -233,7 +240,8 @@ fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
     assert!(certificate.messages() <= BUDGET, "{certificate:?}");
     for lifetime in [24, 4, 1] {
         let cost = day(&settings, Some(hours(lifetime)));
-        row(&format!("token of {lifetime} h"), cost);
+        let default = if lifetime == 1 { ", the default" } else { "" };
+        row(&format!("token of {lifetime} h{default}"), cost);
         assert_eq!(cost.reports, certificate.reports, "a renewal costs no report");
         // At four fifths of its life; the slow timer of the fetch starts anew with each.
         let renewals = DAY.as_secs_f64() / hours(lifetime).mul_f64(0.8).as_secs_f64();

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_has_the_line_of_the_contract() {
+    fn the_trace_has_the_line_that_the_handbook_shows() {
         let dir = tempfile::tempdir().unwrap();
         board(dir.path()).drive(&order(0, 1000, Cause::Desired(Default::default()))).unwrap();
         assert_eq!(

@@ -1,11 +1,14 @@
-//! What the package brings besides the program, held together with it: manual pages, completions, guide, changelog, unit.
+//! What the package brings besides the program, held together with it: manual pages, completions, README and
+//! handbook, changelog, unit.
 //! (Whether it installs is `tests/package/nspawn.sh`'s to see.)
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod commands;
 mod completions;
 mod files;
-mod guide;
+mod handbook;
 mod manual;
+mod shell;
 
 use std::path::{Path, PathBuf};
 

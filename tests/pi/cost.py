@@ -3,7 +3,7 @@ told, and what it writes to the card."""
 
 from machine import Failed
 
-# The contract's, with a page of 4 KiB.
+# The budget of packaging/doc/proof.md, in pages of 4 KiB.
 RESIDENT_KIB_MAX = 6144
 
 

@@ -12,7 +12,7 @@ QUICK = r"""s/^min-interval = .*/heartbeat = "1s"/"""
 HEARTBEATS, HEARTBEATS_A_DAY = 5, 24 * 60 // 5
 # A patch of the back end an hour is more than a site has.
 PATCHES, PATCHES_A_DAY = 4, 24
-# The contract's: bytes a day.
+# The budget of packaging/doc/proof.md: bytes a day.
 WRITTEN_MAX = 1 << 20
 
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test that is how to fail")]
 
+/// The commands that the project's pages have a person type.
+#[path = "../../package/shell.rs"]
+mod shell;
 mod support;
 
 use serde_json::{Value, json};
@@ -230,4 +233,51 @@ fn a_method_is_called_and_its_answer_printed() {
     });
     let answer: Value = serde_json::from_str(&text(&output)).unwrap();
     assert_eq!(answer, json!({ "status": 202, "payload": "soon" }));
+}
+
+/// The words of a command of twinhub's, if it is one.
+fn of_twinhub(words: &[String]) -> Option<&[String]> {
+    let by_cargo = ["cargo", "run", "-p", "twinhub", "--"];
+    match words.split_first()? {
+        (name, words) if name == "twinhub" => Some(words),
+        _ if words.len() > by_cargo.len() && words.iter().zip(by_cargo).all(|(word, own)| word == own) => {
+            words.get(by_cargo.len()..)
+        }
+        _ => None,
+    }
+}
+
+/// What is missing of a command: itself, or an option.
+fn missing(words: &[String]) -> Option<String> {
+    let is_name =
+        |word: &&String| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    // At most two words name a command; what comes after one is its argument, of which the program judges.
+    let names: Vec<&String> = words.iter().take(2).take_while(is_name).collect();
+    let has_own = words.first().is_some_and(|word| ["device", "twin"].contains(&word.as_str()));
+    let names = names.get(..names.len().min(if has_own { 2 } else { 1 })).unwrap_or_default();
+    let output = Command::new(PROGRAM).args(names).arg("--help").output().unwrap();
+    if !output.status.success() {
+        return Some(words.join(" "));
+    }
+    let help = String::from_utf8(output.stdout).unwrap();
+    let known = |option: &&String| help.split([' ', '\n', ',']).any(|word| word == option.as_str());
+    let mut options = words.iter().filter(|word| word.starts_with("--"));
+    options.find(|option| !known(option)).cloned()
+}
+
+#[test]
+fn each_command_of_the_pages_is_one_with_its_options() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut count = 0;
+    for shell::Typed { page, words } in shell::commands(&project) {
+        if let Some(words) = of_twinhub(&words) {
+            assert_eq!(missing(words), None, "{page}: twinhub {}", words.join(" "));
+            count += 1;
+        }
+    }
+    assert!(count > 4, "only {count} were found");
+    for wrong in ["serv", "twin sho MyTwinDevice", "serve --foldr /tmp/hub"] {
+        let words: Vec<String> = wrong.split(' ').map(str::to_owned).collect();
+        assert!(missing(&words).is_some(), "{wrong}");
+    }
 }

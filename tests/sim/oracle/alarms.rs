@@ -1,4 +1,4 @@
-//! Which alarms may stand: by the contract's words (chapter 3, "Reported"), from what the sensors said.
+//! Which alarms may stand: by the handbook's words (`packaging/doc/twin.md`, "Alarms"), from what the sensors said.
 //!
 //! Deliberately absent: when an alarm is told (`traffic` has the pace of reports).
 

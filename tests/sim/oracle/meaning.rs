@@ -1,5 +1,5 @@
-//! A second opinion on what the back end wants: the contract's chapter 3, read again without looking at
-//! `src/control/intent.rs`.
+//! A second opinion on what the back end wants: the handbook's chapter on the twin (`packaging/doc/twin.md`), read again
+//! without looking at the core's `control/intent.rs`.
 //!
 //! *In force* are the raw values that the device is to report as such: the good ones, and where a value is bad, the
 //! last good one. Deliberately absent: refusals' words, and versions.

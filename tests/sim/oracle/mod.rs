@@ -21,6 +21,10 @@
 //!     of a room too hot by itself, and of a stalled fan that has been at rest since.
 //! 18. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
 //!
+//! The rules are the handbook's (`packaging/doc`): `twin.md` for what is wanted, told and answered, `fail-safe.md` for what
+//! decides an output, for silence, for fans that stand still and for a disk that fails, `on-site.md` for overrides and the
+//! history.
+//!
 //! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
 //! none, so what it looks at does not change what happens.
 

@@ -1,8 +1,8 @@
 //! A second opinion on the rank table and the climate's law: what each output should be driven to now, and why.
 //!
-//! Written from the contract (chapters 2 and 3), without looking at `src/control`. It judges what should be at a
-//! moment; whether a drive may still be on its way there is `shape`'s question. Deliberately absent: whose hand is on an
-//! output (`hands`).
+//! Written from the handbook (`packaging/doc/fail-safe.md`, "What decides an output", "The fail-safe table" and "The
+//! climate's law"), without looking at the core's `control`. It judges what should be at a moment; whether a drive may
+//! still be on its way there is `shape`'s question. Deliberately absent: whose hand is on an output (`hands`).
 
 use super::meaning::{Meaning, fans};
 use core::time::Duration;

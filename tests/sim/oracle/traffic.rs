@@ -224,7 +224,7 @@ impl Traffic {
         self.calls.push_back((rid.to_owned(), name));
     }
 
-    /// Who calls is answered, in order, as the contract has it.
+    /// Who calls is answered, in order, as the handbook has it (`packaging/doc/twin.md`, "Direct methods").
     fn check_method(&mut self, rid: &str, status: u16, payload: &Value) -> Result<(), String> {
         let called = self.calls.pop_front();
         match called {

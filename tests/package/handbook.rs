@@ -1,0 +1,210 @@
+//! README and handbook: what they quote is what the program says, what they have one write the program takes, and where
+//! they lead there is something.
+
+use super::shell::{blocks, pages};
+use super::{project, read};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+const HANDBOOK: &str = "packaging/doc";
+const README_LINES_MAX: usize = 150;
+const README_WORDS_MAX: usize = 1400;
+
+/// All of the program's text but comments and tests, with texts that go on in the next line in one.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && name != "tests" {
+            sources(&path, text);
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            let file = fs::read_to_string(&path).unwrap();
+            let program = file.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let spoken = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let file: String = spoken.flat_map(|line| [line, "\n"]).collect();
+            let mut parts = file.split("\\\n");
+            text.push_str(parts.next().unwrap());
+            parts.for_each(|part| text.push_str(part.trim_start()));
+        }
+    }
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The first cells of the table with that header.
+fn table<'t>(text: &'t str, header: &str) -> Vec<&'t str> {
+    let (_, table) = text.split_once(header).unwrap_or_else(|| panic!("no table {header}"));
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap()).collect()
+}
+
+#[test]
+fn each_message_of_the_handbook_is_one_of_the_programs() {
+    let mut program = String::new();
+    sources(&project("src"), &mut program);
+    let page = read("packaging/doc/on-site.md");
+    let messages = table(&page, "| message | do |");
+    for part in messages.iter().flat_map(|message| quoted(message)) {
+        assert!(program.contains(part), "nobody says \"{part}\"");
+    }
+    assert!(messages.len() > 15, "only {} were found", messages.len());
+}
+
+#[test]
+fn the_handbook_tells_each_fault_of_a_sensor_and_no_other() {
+    let page = read("packaging/doc/configuration.md");
+    let told: BTreeSet<&str> =
+        table(&page, "| fault | means | look at |").into_iter().flat_map(quoted).collect();
+    let program = read("src/core/src/control/mod.rs");
+    let (_, names) = program.split_once("pub fn name(self)").unwrap();
+    let (names, _) = names.split_once("\n    }\n").unwrap();
+    let names: BTreeSet<&str> = names.split('"').skip(1).step_by(2).collect();
+    assert_eq!(told, names);
+}
+
+/// A page without its blocks.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// What a heading is linked by.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// What is wrong with a link of a page, if anything is.
+fn wrong(page: &str, link: &str) -> Option<&'static str> {
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let page = Path::new(page);
+    if page.starts_with(HANDBOOK) && file.contains('/') {
+        return Some("leads out of the handbook, which is installed alone");
+    }
+    let to = if file.is_empty() { page.to_owned() } else { page.parent().unwrap().join(file) };
+    let Ok(text) = fs::read_to_string(project(to.to_str().unwrap())) else {
+        return Some("leads to no file");
+    };
+    let headings: BTreeSet<String> = prose(&text)
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#')))
+        .collect();
+    heading.filter(|heading| !headings.contains(*heading)).map(|_| "leads to no heading")
+}
+
+#[test]
+fn each_link_leads_to_a_file_and_heading_that_exist() {
+    let mut count = 0;
+    for (page, text) in pages(&project("")) {
+        for link in prose(&text).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !link.starts_with("https://") {
+                assert_eq!(wrong(&page, link), None, "{page}: {link}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "only {count} links were found");
+    assert!(wrong("README.md", "packaging/doc/no.md").is_some());
+    assert!(wrong("README.md", "packaging/doc/twin.md#no").is_some());
+}
+
+#[test]
+fn each_path_that_the_pages_name_is_there() {
+    let folders = ["src/", "tests/", "packaging/", "config/", "systemd/", ".ci/", ".github/"];
+    let mut count = 0;
+    for (page, text) in pages(&project("")) {
+        for path in quoted(&prose(&text)).filter_map(|quoted| quoted.split(' ').next()) {
+            // `src/sensors/NAME.rs` is one that the reader makes.
+            if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("NAME") {
+                assert!(project(path).exists(), "{page}: {path}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "only {count} paths were found");
+}
+
+#[test]
+fn the_readme_leads_to_each_chapter() {
+    let readme = read("README.md");
+    for (page, _) in pages(&project("")).iter().filter(|(page, _)| page.starts_with(HANDBOOK)) {
+        assert!(readme.contains(&format!("]({page})")), "{page}");
+    }
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let readme = read("README.md");
+    let (lines, words) = (readme.lines().count(), readme.split_whitespace().count());
+    assert!(lines <= README_LINES_MAX && words <= README_WORDS_MAX, "{lines} lines, {words} words");
+}
+
+/// What completes a sample that shows a part of the file: each of these tables that it leaves out.
+const REST: [(&str, &str); 4] = [
+    ("[hub", "connection-string-file = \"twind/connection-string\""),
+    ("[outputs.fan]", "pwm = { channel = 0 }"),
+    ("[sensors.cabinet]", "driver = \"thermal-zone\"\nid = \"cpu-thermal\""),
+    ("[climate]", "cooling = \"fan\"\nsensor = \"cabinet\""),
+];
+
+fn completed(sample: &str) -> String {
+    let mut file = sample.to_owned();
+    for (header, lines) in REST.iter().filter(|(header, _)| !sample.contains(header)) {
+        let close = if header.ends_with(']') { "" } else { "]" };
+        file += &format!("\n{header}{close}\n{lines}\n");
+    }
+    file
+}
+
+/// A site's folder with the files that the samples name.
+fn site() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let certified = twinhub::pki::self_signed_client("MyTwinDevice").unwrap();
+    let string = "HostName=contoso.azure-devices.net;DeviceId=d;SharedAccessKey=c2VjcmV0";
+    let files = [
+        ("twind/connection-string", string.to_owned()),
+        ("connection-string", string.to_owned()),
+        ("twind/group-key", "c2VjcmV0".to_owned()),
+        ("twind/device.pem", certified.certificate_pem.clone()),
+        ("twind/device.key", certified.key_pem),
+        ("ca.pem", certified.certificate_pem),
+    ];
+    fs::create_dir(folder.path().join("twind")).unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn each_sample_is_a_right_configuration_or_a_part_of_one() {
+    let (folder, mut whole, mut parts) = (site(), 0, 0);
+    let path = folder.path().join("twind.toml");
+    for (page, text) in pages(&project("")) {
+        for sample in blocks(&text, "toml") {
+            let file = completed(sample).replace("/tmp/hub/", "");
+            if file == sample {
+                whole += 1;
+            } else {
+                parts += 1;
+            }
+            fs::write(&path, &file).unwrap();
+            let twind = env!("CARGO_BIN_EXE_twind");
+            let said = Command::new(twind).args(["check", "--config"]).arg(&path).output().unwrap();
+            let faults = String::from_utf8_lossy(&said.stderr);
+            assert!(said.status.success(), "{page}: {faults}{file}");
+            // A warning tells of what is hardly ever meant; where the directories are is this test's.
+            let warned = String::from_utf8_lossy(&said.stdout);
+            let warned = warned.lines().find(|line| line.starts_with("warning:"));
+            assert_eq!(warned, None, "{page}: {file}");
+        }
+    }
+    assert!(whole >= 2 && parts > 8, "{whole} whole, {parts} parts");
+}
