@@ -189,10 +189,23 @@ pub enum Line {
 impl Line {
     /// The wire that it leads to, by name: what has the same obeys the same drives.
     pub fn wire(&self) -> String {
-        let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
         match self {
-            Self::Pin { pin, chip } | Self::SoftPwm { pin, chip, .. } => format!("pin {pin}{}", on(chip)),
-            Self::PwmChannel { channel, chip, .. } => format!("PWM channel {channel}{}", on(chip)),
+            Self::Pin { pin, chip } | Self::SoftPwm { pin, chip, .. } => wire("pin", *pin, chip.as_deref()),
+            Self::PwmChannel { channel, chip, .. } => wire("PWM channel", *channel, chip.as_deref()),
         }
+    }
+}
+
+impl TachSettings {
+    /// The wire that it listens to, by the name that [`Line::wire`] gives it.
+    pub fn wire(&self) -> String {
+        wire("pin", self.pin, self.chip.as_deref())
+    }
+}
+
+fn wire(what: &str, number: u32, chip: Option<&str>) -> String {
+    match chip {
+        Some(chip) => format!("{what} {number} of {chip}"),
+        None => format!("{what} {number}"),
     }
 }

@@ -7,6 +7,7 @@
 use super::files::{decode_key, is_quote};
 use super::secrets;
 use crate::hub::Secret;
+use rustls::pki_types::ServerName;
 
 const WHERE: &str = "copy the device's \"primary connection string\" from the hub's page (Devices, then the \
                      device), or run `az iot hub device-identity connection-string show -n HUB -d DEVICE \
@@ -78,7 +79,11 @@ impl ConnectionString {
         };
         let mut found = lines.iter().filter(|line| find_part(line, "HostName").is_some());
         match (found.next(), found.next()) {
-            (Some(line), None) => Self::parse_line(line).map_err(|_| many()),
+            (Some(line), None) => {
+                // Unless the others are its rest, what is wrong with it is.
+                let is_whole = lines.iter().all(|other| other == line || is_variable(other));
+                Self::parse_line(line).map_err(|reason| if is_whole { reason } else { many() })
+            }
             _ => Err(many()),
         }
     }
@@ -189,6 +194,16 @@ fn find_part(text: &str, name: &str) -> Option<usize> {
         .find(|at| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
+/// Does a line set a variable of its own, so that it is no piece of a connection string?
+fn is_variable(line: &str) -> bool {
+    let Some((name, value)) = line.split_once('=') else { return false };
+    let name = name.trim_start_matches("export ").trim();
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // The end of a key in base64 has a sign for padding.
+    is_name && !matches!(value.trim(), "" | "=") && KNOWN.iter().all(|part| find_part(line, part).is_none())
+}
+
 /// The text without a label (`Primary connection string:`) or a variable's name (`export NAME=`) before its first part.
 fn without_label(text: &str) -> &str {
     let Some(first) = KNOWN.iter().filter_map(|name| find_part(text, name)).min() else { return text };
@@ -207,11 +222,12 @@ pub(super) fn check_host(host: &str) -> Result<String, String> {
     }
     if secrets::is_in(host) {
         return Err(
-            "looks like a key; it must be a host's name, such as \"contoso.azure-devices.net\"".to_owned()
+            "looks like a secret; it must be a host's name, such as \"contoso.azure-devices.net\"".to_owned()
         );
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if host.is_empty() || host.len() > 253 || host.starts_with(['.', '-']) || !host.chars().all(legal) {
+    // What TLS takes for no name is never connected to.
+    if !host.chars().all(legal) || ServerName::try_from(host).is_err() {
         return Err("must be a host's name, such as \"contoso.azure-devices.net\"".to_owned());
     }
     Ok(host.to_owned())
@@ -308,6 +324,30 @@ mod tests {
             assert!(said.contains(told) && !said.contains(KEY) && !said.contains(long), "{text}: {said}");
         }
         assert!(reason("HostName=h").contains("-o tsv"));
+    }
+
+    #[test]
+    fn the_one_string_among_variables_is_told_by_what_is_wrong_with_it() {
+        let owner = format!("HostName=h;SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}");
+        for (text, told) in [
+            (format!("HUB=contoso\nCS='{owner}'\nexport DEVICE=d\n"), "is a service's connection string"),
+            ("A=1\nHostName=h;DeviceId=d\n".to_owned(), "has no SharedAccessKey"),
+            // Pieces of one string are no variables.
+            (format!("HostName=h;DeviceId=d;\nSharedAccessKey={KEY}"), "has more than one line"),
+            (
+                "HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0\nLXNlY3JldA==".to_owned(),
+                "has more than one line",
+            ),
+            (
+                "HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0L\nXNlY3JldA==".to_owned(),
+                "has more than one line",
+            ),
+            (format!("HostName=h;DeviceId=d;\nexport SharedAccessKey={KEY}"), "has more than one line"),
+            (format!("{owner}\n{owner}"), "has more than one line"),
+        ] {
+            let said = reason(&text);
+            assert!(said.contains(told) && !said.contains(KEY), "{text}: {said}");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use rustix::fs::{Access, access};
 use std::io;
 use std::path::Path;
 
+/// What Linux has room for in a socket's address, less the byte that ends it.
+const SOCKET_PATH_MAX: usize = 107;
+
 /// Where the keys stand whose files connections are made by.
 pub(super) struct Keys {
     pub(super) header: Span,
@@ -75,6 +78,14 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
 
 /// Can the daemon make a socket there, if there is nothing yet? What is there already the daemon's room judges.
 pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
+    let length = path.as_os_str().len();
+    if length > SOCKET_PATH_MAX {
+        let say = format!(
+            "[local] {key}: the path is {length} bytes long, and the system allows a socket {SOCKET_PATH_MAX}: name a shorter \
+             one with [local] {key}"
+        );
+        return findings.warn(at, say);
+    }
     let is_there = std::fs::symlink_metadata(path);
     if let Some(why) = is_there.err().filter(is_missing).and_then(|_| cannot_make(path)) {
         let say = format!(

@@ -40,37 +40,39 @@ pub(super) struct Output {
 
 /// Reads every output, in file order.
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
-    let tables = file.tables("outputs").into_iter();
-    let outputs: Vec<(Output, bool)> = tables.map(|(name, table)| output(&name, table, board)).collect();
-    let whole = |(_, is_slip): &&(Output, bool)| !is_slip;
-    let known: Vec<String> =
-        outputs.iter().filter(whole).map(|(output, _)| output.spec.name.clone()).collect();
-    for (output, _) in outputs.iter().filter(|(_, is_slip)| *is_slip) {
-        slip(file, output, known.iter().map(String::as_str), board);
-    }
-    let outputs: Vec<Output> = outputs.into_iter().map(|(output, _)| output).collect();
+    let tables = file.tables("outputs");
+    let (slips, whole): (Vec<_>, Vec<_>) = tables.iter().partition(|(_, table)| is_alone(table));
+    let whole: Vec<String> = whole.into_iter().map(|(name, _)| name.value.clone()).collect();
+    let slips: Vec<At<String>> = slips.into_iter().map(|(name, _)| name.clone()).collect();
+    let misspelt: Vec<Span> =
+        slips.iter().filter(|name| is_slip(file, name, &whole, board)).map(|name| name.at).collect();
+    let meant = tables.into_iter().filter(|(name, _)| !misspelt.contains(&name.at));
+    let outputs: Vec<Output> = meant.map(|(name, table)| output(&name, table, board)).collect();
     shared_lines(file, &outputs, board);
     outputs
 }
 
-/// An output of which nothing stands there but a table below it is a slip in a name more often than an output.
-fn slip<'n>(file: &Reader<'_>, output: &Output, known: impl Iterator<Item = &'n str> + Clone, board: &Board) {
-    let name = &output.spec.name;
-    match nearest(name, known) {
-        Some(near) => {
-            let say = format!("nothing else is said of [outputs.{name}]; did you mean [outputs.{near}]?");
-            file.findings().wrong(output.name_at, say);
-        }
+/// Does nothing stand there but a table below it?
+fn is_alone(table: &Reader<'_>) -> bool {
+    table.is_implied() && ["when", "tach"].iter().any(|key| table.has(key))
+}
+
+/// Such an output is a slip in a name more often than an output. If it is told as one, there is no such output.
+fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board) -> bool {
+    let At { value: name, at } = name;
+    let near = nearest(name, whole.iter().map(String::as_str));
+    if let Some(near) = near {
+        let say = format!("nothing else is said of [outputs.{name}]; did you mean [outputs.{near}]?");
+        file.findings().wrong(*at, say);
+    } else if !board.needs_lines() {
         // On other boards its wire is missing, and that is told.
-        None if !board.needs_lines() => {
-            let say = format!(
-                "nothing else is said of [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
-                 above it if that is meant"
-            );
-            file.findings().warn(output.name_at, say);
-        }
-        None => {}
+        let say = format!(
+            "nothing else is said of [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
+             above it if that is meant"
+        );
+        file.findings().warn(*at, say);
     }
+    near.is_some()
 }
 
 /// A name that can stand in a twin, a path and a command.
@@ -86,8 +88,7 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     ))
 }
 
-/// One output, and whether it looks like a slip in another's name.
-fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> (Output, bool) {
+fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     if let Err(reason) = check_name(&name.value, "an output") {
         table.findings().wrong(name.at, reason);
     }
@@ -131,7 +132,6 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> (Output, b
     let least = min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero());
     pitfalls::shares(&rows.shares, least, table.findings());
     let property_at = table.place("property");
-    let is_slip = table.is_implied() && ["when", "tach"].iter().any(|key| table.has(key));
     let active_low = active_low(&mut table);
     let header = table.header();
     table.finish();
@@ -149,7 +149,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> (Output, b
     };
     let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
     let (autos, climate_rows) = (rows.autos, rows.climate_rows);
-    (Output { spec, pin, autos, climate_rows, name_at: name.at, property_at, line_at, tach_at }, is_slip)
+    Output { spec, pin, autos, climate_rows, name_at: name.at, property_at, line_at, tach_at }
 }
 
 fn active_low(table: &mut Reader<'_>) -> bool {
@@ -298,14 +298,12 @@ fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<(Ta
 fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
     let mut wires: Vec<(Span, String, String)> = Vec::new();
     for output in outputs {
-        let on = |chip: &Option<String>| chip.as_ref().map(|chip| format!(" of {chip}")).unwrap_or_default();
         let name = output.spec.name.as_str();
         if let Some(line) = &output.pin.line {
             wires.push((output.line_at, line.wire(), format!("drives [outputs.{name}]")));
         }
         if let Some(tach) = output.pin.tach.as_ref().filter(|_| board.needs_lines()) {
-            let wire = format!("pin {}{}", tach.pin, on(&tach.chip));
-            wires.push((output.tach_at, wire, format!("is the tach of [outputs.{name}]")));
+            wires.push((output.tach_at, tach.wire(), format!("is the tach of [outputs.{name}]")));
         }
     }
     wires.sort_by_key(|(at, ..)| *at);

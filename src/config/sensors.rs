@@ -189,13 +189,7 @@ fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration
 
 /// Of a plain file that a program writes; `"off"` for one that is written once.
 fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>) -> Option<Duration> {
-    let off = |value: &Spanned<DeValue<'_>>| value.get_ref().as_str() == Some("off");
-    let read = table.read("max-age", |value| match off(value) {
-        true => Ok(None),
-        false => values::duration(value, &(AGE_MIN..=STALE_MAX))
-            .map(Some)
-            .map_err(|reason| format!("{reason}, or \"off\"")),
-    });
+    let read = table.read("max-age", |value| values::duration_or_off(value, &(AGE_MIN..=STALE_MAX)));
     let is_fed = driver.is_some_and(|driver| driver.is_fed);
     if read.is_some() && driver.is_some() && !is_fed {
         table.wrong(

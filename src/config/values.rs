@@ -4,7 +4,7 @@
 
 use super::faults::Span;
 use super::reader::At;
-use super::words::{quoted, unknown_word};
+use super::words::{hint, quoted, unknown_word};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::ops::RangeInclusive;
@@ -127,22 +127,49 @@ pub(super) fn duration(
     value: &Spanned<DeValue<'_>>,
     range: &RangeInclusive<Duration>,
 ) -> Result<Duration, String> {
+    time(value, range, "")
+}
+
+/// A span of time, or `None` for the word "off".
+pub(super) fn duration_or_off(
+    value: &Spanned<DeValue<'_>>,
+    range: &RangeInclusive<Duration>,
+) -> Result<Option<Duration>, String> {
+    const OFF: [&str; 1] = ["off"];
+    let hint = match value.get_ref() {
+        DeValue::String(word) if word == OFF[0] => return Ok(None),
+        DeValue::String(word) => hint(word.trim(), &OFF),
+        DeValue::Boolean(value) => hint(&value.to_string(), &OFF),
+        _ => String::new(),
+    };
+    time(value, range, ", or \"off\"").map(Some).map_err(|reason| reason + &hint)
+}
+
+/// A span of time; a message says what may stand in its place.
+fn time(
+    value: &Spanned<DeValue<'_>>,
+    range: &RangeInclusive<Duration>,
+    or: &str,
+) -> Result<Duration, String> {
     let examples = "such as \"90s\", \"5m\" or \"1h 30m\"";
     let text = match value.get_ref() {
         DeValue::String(text) => text.trim(),
         DeValue::Integer(_) | DeValue::Float(_) => {
-            let said = format!("must be a time with its unit, found {}", found(value.get_ref()));
+            let said = format!("must be a time with its unit{or}, found {}", found(value.get_ref()));
             return Err(said + &offers(number(value).unwrap_or_default(), range));
         }
-        other => return Err(format!("must be a time in quotes, {examples}, found {}", found(other))),
+        other => return Err(format!("must be a time in quotes, {examples}{or}, found {}", found(other))),
     };
     if let Some(number) = number_in(text) {
-        let said = format!("must be a time with its unit, found \"{}\"", shorten(text));
+        let said = format!("must be a time with its unit{or}, found \"{}\"", shorten(text));
         return Err(said + &offers(number, range));
     }
     let time = humantime::parse_duration(text).map_err(|reason| {
+        // Of a word it says less than the word.
+        let is_word = text.chars().all(char::is_alphabetic);
+        let reason = if is_word { String::new() } else { format!(" ({reason})") };
         let hint = respelt(text, range).map(|time| format!(": write \"{time}\"")).unwrap_or_default();
-        format!("must be a time, {examples}, found \"{}\" ({reason}){hint}", shorten(text))
+        format!("must be a time, {examples}{or}, found \"{}\"{reason}{hint}", shorten(text))
     })?;
     if range.contains(&time) {
         Ok(time)
@@ -150,7 +177,7 @@ pub(super) fn duration(
         let (from, to) = (time_name(*range.start()), time_name(*range.end()));
         // "M" is a month.
         let hint = respelt(text, range).map(|time| format!("; did you mean \"{time}\"?")).unwrap_or_default();
-        Err(format!("must be a time from {from} to {to}, found \"{}\"{hint}", shorten(text)))
+        Err(format!("must be a time from {from} to {to}{or}, found \"{}\"{hint}", shorten(text)))
     }
 }
 

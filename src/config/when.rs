@@ -8,6 +8,7 @@ use super::reader::{At, Reader};
 use super::{values, words};
 use crate::control::{OutputKind, RowDrive, When};
 use crate::units::Permille;
+use core::fmt::Display;
 use core::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -25,25 +26,73 @@ pub(super) struct Rows {
     pub(super) shares: Vec<(&'static str, Permille, Span)>,
 }
 
+/// The keys whose values are drives.
+const ROWS: [&str; 6] = ["start", "stop", "crash", "sensor-fault", "overheat", "drive"];
+
+/// Is a drive written behind this key?
+pub(super) fn is_row(key: &str) -> bool {
+    ROWS.contains(&key)
+}
+
+/// What may stand in a row.
+#[derive(Clone, Copy)]
+struct Allowed {
+    kind: OutputKind,
+    /// Why `"auto"` may not.
+    no_auto: Option<&'static str>,
+    /// Nobody pulses the pin then.
+    must_rest: bool,
+}
+
+impl Allowed {
+    fn has_shares(self) -> bool {
+        self.kind == OutputKind::Pwm && !self.must_rest
+    }
+
+    fn words(self) -> &'static [&'static str] {
+        match (self.must_rest, self.no_auto) {
+            (true, _) => &["on", "off"],
+            (false, Some(_)) => &["on", "off", "keep"],
+            (false, None) => &["on", "off", "keep", "auto"],
+        }
+    }
+
+    /// What the row must be, and what was found.
+    fn but_found(self, found: impl Display) -> String {
+        let words = match self.has_shares() {
+            true => format!("{} or a percentage such as \"40%\"", words::quoted(self.words())),
+            false => words::either(self.words()),
+        };
+        format!("must be {words}, found {found}")
+    }
+
+    /// What to write in place of a number.
+    fn hint(self, number: f64) -> String {
+        let write = match (self.has_shares(), number) {
+            (true, 0.0..=100.0) => format!("{number}%"),
+            (false, 0.0) => "off".to_owned(),
+            (false, 1.0 | 100.0) => "on".to_owned(),
+            _ => return String::new(),
+        };
+        format!(": write \"{write}\"")
+    }
+}
+
 /// Reads the table of an output of this kind. `needs_us`: a share of full lasts only while the daemon pulses the pin.
 pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> Rows {
     let default = When::default();
     let mut autos = Vec::new();
-    let start = table.read("start", |value| drive(value, kind));
-    let stop = fixed(&mut table, "stop", kind, "after the stop nobody follows the climate");
-    let crash = fixed(&mut table, "crash", kind, "after a crash nobody follows the climate");
-    let sensor_fault =
-        fixed(&mut table, "sensor-fault", kind, "without a valid reading there is no climate to follow");
-    let overheat = fixed(&mut table, "overheat", kind, "the row stands above the climate");
-    if needs_us {
-        for (row, drive) in [("stop", stop), ("crash", crash)] {
-            if drive.is_some_and(|drive| !rests(drive)) {
-                let say = "must be \"on\" or \"off\" with PWM by software: nobody pulses the pin when the daemon is gone";
-                table.wrong(row, say);
-            }
-        }
-    }
-    let hub_silent = hub_silent(table.table("hub-silent"), kind);
+    let any = Allowed { kind, no_auto: None, must_rest: false };
+    let start = table.read("start", |value| drive(value, any));
+    let mut fixed = |row, must_rest, no_auto| {
+        let allowed = Allowed { no_auto: Some(no_auto), must_rest, ..any };
+        table.read(row, |value| drive(value, allowed)).map(|at| at.value)
+    };
+    let stop = fixed("stop", needs_us, "after the stop nobody follows the climate");
+    let crash = fixed("crash", needs_us, "after a crash nobody follows the climate");
+    let sensor_fault = fixed("sensor-fault", false, "without a valid reading there is no climate to follow");
+    let overheat = fixed("overheat", false, "the row stands above the climate");
+    let hub_silent = hub_silent(table.table("hub-silent"), any);
     let climate_rows = ["sensor-fault", "overheat"].into_iter().filter(|row| table.has(row));
     let climate_rows = climate_rows.map(|row| (row, table.place(row))).collect();
     let written = [
@@ -76,24 +125,9 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
     Rows { when, autos, climate_rows, shares }
 }
 
-fn rests(drive: RowDrive) -> bool {
-    matches!(drive, RowDrive::Fixed(share) if share == Permille::ZERO || share == Permille::FULL)
-}
-
-/// A row that must not say `"auto"`, and why.
-fn fixed(table: &mut Reader<'_>, row: &'static str, kind: OutputKind, why: &str) -> Option<RowDrive> {
-    let read = table.read(row, |value| match drive(value, kind)? {
-        RowDrive::Auto => {
-            Err(format!("must be \"on\", \"off\", \"keep\" or a percentage, found \"auto\": {why}"))
-        }
-        other => Ok(other),
-    });
-    read.map(|at| at.value)
-}
-
-fn hub_silent(mut table: Reader<'_>, kind: OutputKind) -> (Option<Duration>, Option<At<RowDrive>>) {
+fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Option<At<RowDrive>>) {
     let after = table.duration("after", SILENT_MIN..=SILENT_MAX);
-    let drive = table.read("drive", |value| drive(value, kind));
+    let drive = table.read("drive", |value| drive(value, allowed));
     table.require("after", "how long without a word from the hub, such as \"24h\"");
     table.require("drive", "what the output does then, such as \"auto\"");
     table.finish();
@@ -102,51 +136,54 @@ fn hub_silent(mut table: Reader<'_>, kind: OutputKind) -> (Option<Duration>, Opt
 
 /// The share that a word without `%`, or with a decimal comma, was to say.
 fn number(word: &str) -> Option<f64> {
-    let digits = word.strip_suffix('%').unwrap_or(word).trim().replace(',', ".");
-    digits.parse().ok().filter(|number| (0.0..=100.0).contains(number))
+    word.strip_suffix('%').unwrap_or(word).trim().replace(',', ".").parse().ok()
 }
 
 /// `"on"`, `"off"`, `"keep"`, `"auto"` or a percentage.
-fn drive(value: &Spanned<DeValue<'_>>, kind: OutputKind) -> Result<RowDrive, String> {
-    const ALLOWED: &str = "must be \"on\", \"off\", \"keep\", \"auto\" or a percentage such as \"40%\"";
+fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, String> {
+    let found = |hint: String| allowed.but_found(format_args!("{}{hint}", values::found(value.get_ref())));
     let word = match value.get_ref() {
         DeValue::String(word) => word.trim(),
         DeValue::Integer(_) | DeValue::Float(_) => {
-            let found = values::found(value.get_ref());
-            let percent = values::number(value).ok().filter(|n| (0.0..=100.0).contains(n));
-            let hint = percent.map(|n| format!(": write \"{n}%\"")).unwrap_or_default();
-            return Err(format!("{ALLOWED}, {found}{hint}", found = format_args!("found {found}")));
+            return Err(found(values::number(value).map(|number| allowed.hint(number)).unwrap_or_default()));
         }
         DeValue::Boolean(on) => {
-            let word = if *on { "on" } else { "off" };
-            return Err(format!("{ALLOWED}, found {on}: write \"{word}\""));
+            return Err(found(format!(": write \"{}\"", if *on { "on" } else { "off" })));
         }
-        other => return Err(format!("{ALLOWED}, found {}", values::found(other))),
+        _ => return Err(found(String::new())),
     };
-    match word {
-        "on" => Ok(RowDrive::Fixed(Permille::FULL)),
-        "off" => Ok(RowDrive::Fixed(Permille::ZERO)),
-        "keep" => Ok(RowDrive::Keep),
-        "auto" => Ok(RowDrive::Auto),
+    let drive = match word {
+        "on" => RowDrive::Fixed(Permille::FULL),
+        "off" => RowDrive::Fixed(Permille::ZERO),
+        "keep" => RowDrive::Keep,
+        "auto" => RowDrive::Auto,
         _ => {
             let share = word.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-            match share.and_then(Permille::from_percent) {
-                Some(share)
-                    if kind == OutputKind::OnOff && share != Permille::ZERO && share != Permille::FULL =>
-                {
-                    Err(format!(
-                        "must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""
-                    ))
-                }
-                Some(share) => Ok(RowDrive::Fixed(share)),
-                None => {
-                    let hint = match number(word) {
-                        Some(percent) => format!(": write \"{percent}%\""),
-                        None => words::hint(word, &["on", "off", "keep", "auto"]),
-                    };
-                    Err(format!("{ALLOWED}, found \"{}\"{hint}", values::shorten(word)))
-                }
-            }
+            RowDrive::Fixed(share.and_then(Permille::from_percent).ok_or_else(|| {
+                let hint = match number(word) {
+                    Some(number) => allowed.hint(number),
+                    None => words::hint(word, allowed.words()),
+                };
+                allowed.but_found(format_args!("\"{}\"{hint}", values::shorten(word)))
+            })?)
         }
+    };
+    check(drive, word, allowed).map(|()| drive)
+}
+
+/// May this drive stand in the row?
+fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), String> {
+    let is_share = !matches!(drive, RowDrive::Fixed(Permille::ZERO | Permille::FULL));
+    match (drive, allowed.no_auto) {
+        (RowDrive::Auto, Some(why)) => Err(allowed.but_found(format_args!("\"auto\": {why}"))),
+        (RowDrive::Fixed(_), _) if allowed.kind == OutputKind::OnOff && is_share => {
+            Err(format!("must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""))
+        }
+        _ if allowed.must_rest && is_share => {
+            Err("must be \"on\" or \"off\" with PWM by software: nobody pulses the \
+                                                   pin when the daemon is gone"
+                .to_owned())
+        }
+        _ => Ok(()),
     }
 }

@@ -84,8 +84,17 @@ pub(super) fn quoted(words: &[&str]) -> String {
     list.join(", ")
 }
 
+/// The same, with "or" before the last.
+pub(super) fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => quoted(&[only]),
+        [others @ .., last] => format!("{} or {}", quoted(others), quoted(&[last])),
+    }
+}
+
 /// A word without what makes no difference to who wrote it.
-fn plain(word: &str) -> String {
+pub(super) fn plain(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

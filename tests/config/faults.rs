@@ -43,7 +43,7 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
             "must be \"on\" or \"off\" (0% or 100%) on an on/off output",
         ),
         ("outputs.heater", "when = { start = \"of\" }", "did you mean \"off\"?"),
-        ("outputs.heater", "when = { start = 40 }", "write \"40%\""),
+        ("outputs.fan", "when = { start = 40 }", "write \"40%\""),
         ("outputs.heater", "when = { start = false }", "write \"off\""),
         (
             "outputs.heater",
@@ -72,8 +72,15 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
         ("sensors.cabinet", "unit = \"kelvim\"", "did you mean \"kelvin\"?"),
         ("sensors.cabinet", "stale-after = \"1s\"", "at least `period`, which is 5s"),
         ("sensors.cabinet", "frozen-after = \"1s\"", "`frozen-after` must be at least `period`, which is 5s"),
-        ("sensors.cabinet", "max-age = \"of\"", "such as \"90s\""),
-        ("sensors.cabinet", "max-age = \"of\"", ", or \"off\""),
+        (
+            "sensors.cabinet",
+            "max-age = \"of\"",
+            "must be a time, such as \"90s\", \"5m\" or \"1h 30m\", or \"off\", found \"of\"; did you mean \"off\"?",
+        ),
+        ("sensors.cabinet", "max-age = \"OFF\"", ", or \"off\", found \"OFF\"; did you mean \"off\"?"),
+        ("sensors.cabinet", "max-age = false", ", or \"off\", found false; did you mean \"off\"?"),
+        ("sensors.cabinet", "max-age = 15", "its unit, or \"off\", found the number 15: write \"15s\""),
+        ("sensors.cabinet", "max-age = \"9 weks\"", "or \"off\", found \"9 weks\" (unknown time unit"),
         ("sensors.cabinet", "max-age = 900", "write \"900s\""),
         ("sensors.door", "max-age = \"15m\"", "`max-age` is for driver = \"file\""),
         ("sensors.cabinet", "frozen-after = 60", "must be a time with its unit"),
@@ -129,6 +136,45 @@ fn a_device_that_cannot_be_called_so_is_refused() {
         let climate = "[climate]\nsensor = \"cabinet\"";
         let fault = site.fault(&format!("{}{sensor}", replaced(SITE, "[climate]", climate)));
         assert!(fault.contains(told), "{driver}, {id}: told was {fault}");
+    }
+}
+
+#[test]
+fn a_host_that_no_connection_can_be_made_to_is_refused() {
+    let site = Site::new();
+    let hub = |lines: &str| replaced(SMALL, "connection-string-file = \"cs\"", lines);
+    let host = |host: &str| hub(&format!("host = \"{host}\"\ndevice-id = \"d\"\nkey-file = \"key\""));
+    let endpoint = |host: &str| {
+        let lines = "id-scope = \"0ne\"\nregistration-id = \"r\"\nkey-file = \"key\"";
+        hub(&format!("[hub.provisioning]\nendpoint = \"{host}\"\n{lines}"))
+    };
+    for name in [
+        "a..b",
+        "localhost-",
+        "-a",
+        ".a",
+        "a.-b",
+        "a-.b",
+        "a.12345",
+        &format!("{}b", "ab-".repeat(21)),
+        "a b",
+        "::1",
+        "10.0.0.256",
+    ] {
+        for (text, key) in [
+            (host(name), "host"),
+            (with(SMALL, "hub", &format!("gateway = \"{name}\"")), "gateway"),
+            (endpoint(name), "endpoint"),
+        ] {
+            let faults = site.parse(&text).unwrap_err().to_string();
+            assert!(faults.contains(&format!("`{key}` must be a ")), "{name}: {faults}");
+        }
+        site.write("cs", &format!("HostName={name};DeviceId=d;SharedAccessKey=c2VjcmV0LXNlY3JldA=="), 0o600);
+        assert!(site.fault(SMALL).contains("has a HostName that must be a"), "{name}");
+    }
+    for name in ["localhost", "a.b-c.d1", "10.0.0.1", "a_b.local", "contoso.azure-devices.net"] {
+        site.right(&host(name));
+        site.right(&endpoint(name));
     }
 }
 

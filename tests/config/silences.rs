@@ -47,6 +47,14 @@ fn a_table_that_makes_an_output_by_a_slip_is_refused() {
     assert!(fault.contains("did you mean [outputs.heater]?"), "{fault}");
     let warning = site.warning(&with_dirs(&site, &when("lamp")));
     assert!(warning.contains("makes it an output of its own"), "{warning}");
+    // Which of them cools is only asked about outputs that are meant.
+    let one = replaced(SITE, "heating = \"heater\"\n", "").replace("cooling = \"fan\"\n", "");
+    let one = replaced(&one, "[outputs.heater]\npin = 17\n", "");
+    let auto = "[outputs.fna.when]\nstart = \"auto\"\n";
+    for board in ["\"simulated\"", "\"rppal\""] {
+        let fault = site.fault(&format!("{}{auto}", replaced(&one, "\"simulated\"", board)));
+        assert!(fault.contains("did you mean [outputs.fan]?"), "{board}: {fault}");
+    }
     site.right(&when("fan"));
     site.right(&format!("{SITE}[outputs.fan2]\nwhen = {{ start = \"on\" }}\n"));
 }
@@ -165,6 +173,20 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
     ] {
         let warning = site.warning(&at(state, socket));
         assert!(warning.contains(told), "{state}, {socket}: {warning}");
+    }
+    let long = |bytes: usize| "s".repeat(bytes - dir.len() - 1);
+    for key in ["socket", "look-socket"] {
+        let text = |bytes: usize| {
+            let text = at("state", &long(bytes));
+            if key == "socket" { text } else { text.replace("\nsocket", "\nsocket = \"s\"\nlook-socket") }
+        };
+        let warning = site.warning(&text(108));
+        let told = format!(
+            "[local] {key}: the path is 108 bytes long, and the system allows a socket 107: name a shorter"
+        );
+        assert!(warning.contains(&told), "{warning}");
+        let (_, said) = site.check(&text(107));
+        assert!(!said.contains("warning"), "{said}");
     }
     if !rustix::process::geteuid().is_root() {
         let text = replaced(&at("state", "s"), &format!("{dir}/state"), "/nowhere/twind");
