@@ -96,9 +96,10 @@ fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> 
 
 fn wrong(faults: &ConfigFaults, err: &mut dyn Write) -> io::Result<()> {
     let path = faults.file.display();
-    match faults.faults.len() {
-        1 => writeln!(err, "{path} is wrong: 1 fault"),
-        many => writeln!(err, "{path} is wrong: {many} faults"),
+    match (faults.faults.len(), faults.more) {
+        (1, 0) => writeln!(err, "{path} is wrong: 1 fault"),
+        (many, 0) => writeln!(err, "{path} is wrong: {many} faults"),
+        (first, more) => writeln!(err, "{path} is wrong: at least {} faults", first + more),
     }
 }
 

@@ -3,16 +3,21 @@
 //! A *fault* has a place and says what was found and what is allowed; a *gap* is something that a person must still
 //! fill in, and all gaps together make one fault. A *warning* is what the daemon does without, and `twind check` tells.
 
+use super::outline::{Lines, Place};
 use super::secrets;
+use super::syntax::{Slip, Slips};
 use crate::text::{self, Line};
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::fmt::Write as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A longer line would bury the message.
 const EXCERPT_BYTES_MAX: usize = 300;
+
+/// No message of ours is longer; what it quotes may be.
+const MESSAGE_CHARS_MAX: usize = 2000;
 
 /// Stands in a message for the line of another place.
 pub(super) const LINE: &str = "{line}";
@@ -35,69 +40,73 @@ impl From<core::ops::Range<usize>> for Span {
     }
 }
 
-/// What kind of fault it is decides whether it is worth telling beside a fault of the syntax.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The file is not TOML here.
-    Syntax,
-    /// A value or key is wrong.
-    Wrong,
-    /// Something required is not there.
-    Missing,
-}
+/// More than so many faults nobody mends in one go; they are counted.
+pub(super) const FAULTS_MAX: usize = 20;
 
 struct Finding {
     at: Span,
-    kind: Kind,
     message: String,
+    /// The place whose line the message names.
+    other: Option<Span>,
 }
 
 impl Finding {
-    fn told(self, text: &str) -> ConfigFault {
-        ConfigFault::new(text, self.at, self.message)
+    fn told(self, lines: &Lines<'_>) -> ConfigFault {
+        let message = match self.other {
+            Some(other) => self.message.replace(LINE, &lines.place(other).line.to_string()),
+            None => self.message,
+        };
+        ConfigFault::new(lines, self.at, message)
     }
 }
 
 /// Collects the faults while the file is read, and the keys that were asked for.
 #[derive(Default)]
 pub(super) struct Findings {
-    found: RefCell<Vec<Finding>>,
+    /// The first [`FAULTS_MAX`], by place and by when they were found.
+    found: RefCell<BTreeMap<(Span, usize), Finding>>,
+    count: Cell<usize>,
     gaps: RefCell<Vec<(Span, String)>>,
     warnings: RefCell<Vec<Finding>>,
-    /// Places whose line a message names.
-    others: RefCell<Vec<Span>>,
+    /// The lines of values that are no TOML.
+    broken: RefCell<Vec<Span>>,
     /// From here on nothing was read as it was meant.
     hidden_from: Cell<Option<usize>>,
     keys: RefCell<BTreeSet<String>>,
 }
 
 impl Findings {
-    /// The file is not TOML here; with `hides_rest` nothing below it was read as it was meant.
-    pub(super) fn syntax(&self, at: Span, message: String, hides_rest: bool) {
-        self.push(at, Kind::Syntax, message);
-        if hides_rest {
-            self.hidden_from.set(Some(at.start));
+    /// What is wrong with the syntax. It must be told before anything else: behind it the rest was guessed, and what
+    /// is "missing" then, or wrong on that very line, may well be there.
+    pub(super) fn syntax(&self, slips: Slips) {
+        for Slip { at, value, message, hides_rest } in slips.told {
+            self.push(Finding { at, message, other: None });
+            self.broken.borrow_mut().push(value);
+            if hides_rest {
+                self.hidden_from.set(Some(at.start));
+            }
         }
+        self.count.set(self.count.get() + slips.more);
     }
 
     pub(super) fn wrong(&self, at: Span, message: impl Into<String>) {
-        self.push(at, Kind::Wrong, message.into());
+        self.push_wrong(Finding { at, message: message.into(), other: None });
     }
 
     /// Two that do not go together: the message says [`LINE`] for the line of the other one.
     pub(super) fn clash(&self, at: Span, other: Span, message: impl Into<String>) {
-        let message: String = message.into();
-        self.others.borrow_mut().push(other);
-        self.wrong(at, message.replace(LINE, &mark(self.others.borrow().len() - 1)));
+        self.push_wrong(Finding { at, message: message.into(), other: Some(other) });
     }
 
     /// What is allowed, and probably not what was meant.
     pub(super) fn warn(&self, at: Span, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Finding { at, kind: Kind::Wrong, message: message.into() });
+        self.warnings.borrow_mut().push(Finding { at, message: message.into(), other: None });
     }
 
     pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
-        self.push(at, Kind::Missing, message.into());
+        if self.broken.borrow().is_empty() {
+            self.push(Finding { at, message: message.into(), other: None });
+        }
     }
 
     /// Something that a person must fill in before the daemon can do anything.
@@ -109,8 +118,22 @@ impl Findings {
         self.keys.borrow_mut().insert(key);
     }
 
-    fn push(&self, at: Span, kind: Kind, message: String) {
-        self.found.borrow_mut().push(Finding { at, kind, message });
+    fn push_wrong(&self, finding: Finding) {
+        let start = finding.at.start;
+        let is_guess = self.hidden_from.get().is_some_and(|hidden| start >= hidden)
+            || self.broken.borrow().iter().any(|lines| (lines.start..=lines.end).contains(&start));
+        if !is_guess {
+            self.push(finding);
+        }
+    }
+
+    fn push(&self, finding: Finding) {
+        let mut found = self.found.borrow_mut();
+        found.insert((finding.at, self.count.get()), finding);
+        self.count.set(self.count.get() + 1);
+        if found.len() > FAULTS_MAX {
+            found.pop_last();
+        }
     }
 
     pub(super) fn into_keys(self) -> BTreeSet<String> {
@@ -120,61 +143,46 @@ impl Findings {
     /// The warnings, in file order.
     pub(super) fn take_warnings(&self, text: &str) -> Vec<ConfigFault> {
         let mut warnings = self.warnings.take();
+        if warnings.is_empty() {
+            return Vec::new();
+        }
         warnings.sort_by_key(|warning| warning.at);
-        warnings.into_iter().map(|warning| warning.told(text)).collect()
+        let lines = Lines::of(text);
+        warnings.into_iter().map(|warning| warning.told(&lines)).collect()
     }
 
     /// Everything found, in file order; `None` if nothing was.
     pub(super) fn into_faults(self, text: &str, file: &Path) -> Option<ConfigFaults> {
-        let mut found = self.found.into_inner();
-        let gaps = self.gaps.into_inner();
-        let hidden_from = self.hidden_from.get();
-        for (index, other) in self.others.into_inner().into_iter().enumerate() {
-            let line = Place::of(text, other).line.to_string();
-            found.iter_mut().for_each(|f| f.message = f.message.replace(&mark(index), &line));
+        if let Some((at, message)) = gap(&self.gaps.borrow()) {
+            self.missing(at, message);
         }
-        let syntax_lines: Vec<usize> =
-            found.iter().filter(|f| f.kind == Kind::Syntax).map(|f| Place::of(text, f.at).line).collect();
-        if syntax_lines.is_empty() {
-            found.extend(gap_finding(&gaps));
-        } else {
-            // Behind a syntax fault the rest was guessed: what is "missing" then, or wrong on that very line, may
-            // well be there.
-            found.retain(|f| match f.kind {
-                Kind::Syntax => true,
-                Kind::Wrong => {
-                    !syntax_lines.contains(&Place::of(text, f.at).line)
-                        && hidden_from.is_none_or(|hidden| f.at.start < hidden)
-                }
-                Kind::Missing => false,
-            });
+        let found = self.found.into_inner();
+        if found.is_empty() {
+            return None;
         }
-        found.sort_by_key(|f| f.at);
-        let faults: Vec<ConfigFault> = found.into_iter().map(|f| f.told(text)).collect();
-        (!faults.is_empty()).then(|| ConfigFaults { file: file.to_owned(), faults, is_denied: false })
+        let more = self.count.get() - found.len();
+        let lines = Lines::of(text);
+        let faults = found.into_values().map(|finding| finding.told(&lines)).collect();
+        Some(ConfigFaults { file: file.to_owned(), faults, more, is_denied: false })
     }
 }
 
-/// Stands for the line of a place that is only known by the text.
-fn mark(index: usize) -> String {
-    format!("\u{1}{index}\u{1}")
-}
-
-fn gap_finding(gaps: &[(Span, String)]) -> Option<Finding> {
+fn gap(gaps: &[(Span, String)]) -> Option<(Span, String)> {
     let at =
         gaps.iter().map(|(at, _)| *at).find(|at| *at != Span::FILE).or(gaps.first().map(|_| Span::FILE))?;
     let list: Vec<&str> = gaps.iter().map(|(_, what)| what.as_str()).collect();
-    let message = format!("twind cannot start before this is filled in: {}", list.join("; "));
-    Some(Finding { at, kind: Kind::Missing, message })
+    Some((at, format!("twind cannot start before this is filled in: {}", list.join("; "))))
 }
 
-/// Every fault of one configuration file.
+/// The faults of one configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFaults {
     /// The file.
     pub file: PathBuf,
-    /// What is wrong with it, in file order; never empty.
+    /// What is wrong with it, in file order: the first twenty; never empty.
     pub faults: Vec<ConfigFault>,
+    /// At least so many follow. What is behind them may not have been looked at.
+    pub more: usize,
     /// Nothing is wrong with it, but this user may not read it.
     pub is_denied: bool,
 }
@@ -191,14 +199,15 @@ impl ConfigFaults {
     pub(super) fn unreadable(file: &Path, reason: &str) -> Self {
         let message = format!("this configuration file cannot be read: {reason}");
         let fault = ConfigFault { line: 1, column: 1, message, excerpt: None };
-        Self { file: file.to_owned(), faults: vec![fault], is_denied: false }
+        Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
 
     /// The file is text up to this byte only.
     pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
         let at = Span { start: byte, end: byte + 1 };
         let message = "not valid TOML: the file is not UTF-8 text from here".to_owned();
-        Self { file: file.to_owned(), faults: vec![ConfigFault::new(lossy, at, message)], is_denied: false }
+        let fault = ConfigFault::new(&Lines::of(lossy), at, message);
+        Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
 }
 
@@ -210,7 +219,10 @@ impl fmt::Display for ConfigFaults {
             }
             write!(f, "{}:{fault}", Line(self.file.display()))?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n{}: and at least {more} more: mend these first", Line(self.file.display())),
+        }
     }
 }
 
@@ -230,8 +242,8 @@ pub struct ConfigFault {
 }
 
 impl ConfigFault {
-    fn new(text: &str, at: Span, message: String) -> Self {
-        let Place { line, column, shown, width } = Place::of(text, at);
+    fn new(lines: &Lines<'_>, at: Span, message: String) -> Self {
+        let Place { line, column, shown, width } = lines.place(at);
         let worth_showing = at != Span::FILE && !shown.trim().is_empty() && shown.len() <= EXCERPT_BYTES_MAX;
         let excerpt = worth_showing.then(|| {
             let shown = printable(&without_secret(shown));
@@ -241,7 +253,12 @@ impl ConfigFault {
             (shown, caret)
         });
         // It may name what a person wrote.
-        Self { line, column, message: printable(&secrets::masked(&message)), excerpt }
+        let message = printable(&secrets::masked(&message));
+        let message = match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &message[..end]),
+            None => message,
+        };
+        Self { line, column, message, excerpt }
     }
 }
 
@@ -256,56 +273,15 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// A span as a person finds it.
-struct Place<'t> {
-    line: usize,
-    column: usize,
-    shown: &'t str,
-    width: usize,
-}
-
-impl<'t> Place<'t> {
-    fn of(text: &'t str, at: Span) -> Self {
-        let start = floor(text, at.start);
-        let end = floor(text, at.end).max(start);
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = text[line_start..].find('\n').map_or(text.len(), |length| line_start + length);
-        Self {
-            line: text[..start].matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            shown: text[line_start..line_end].trim_end_matches('\r'),
-            width: text[start..end.min(line_end).max(start)].chars().count(),
-        }
-    }
-}
-
-/// The nearest character boundary at or before a byte.
-fn floor(text: &str, byte: usize) -> usize {
-    let mut byte = byte.min(text.len());
-    while !text.is_char_boundary(byte) {
-        byte -= 1;
-    }
-    byte
-}
-
-/// Takes the value out of a line that may hold a secret which somebody wrote into the file by mistake.
+/// A line as far as it is shown: up to the value of a key that names a secret, or to what looks like one.
 fn without_secret(line: &str) -> String {
-    let secret = secrets::first_in(line);
-    let holds_a_secret = secret.is_some() || line.to_ascii_lowercase().contains("sharedaccess");
-    let Some((key, _)) = line.split_once('=') else {
-        return if holds_a_secret { "…".to_owned() } else { line.to_owned() };
-    };
-    let key_lower = key.to_ascii_lowercase();
-    let names_a_secret = ["key", "secret", "password", "connection"]
-        .iter()
-        .any(|word| key_lower.contains(word) && !key_lower.contains("file"));
-    if !holds_a_secret && !names_a_secret {
-        line.to_owned()
-    } else if secret.is_some_and(|at| at <= key.len()) || key_lower.contains("hostname") {
-        // What stands before the sign is the secret itself, or the start of a connection string.
-        "…".to_owned()
-    } else {
-        format!("{key}= …")
+    // Before the sign the secret itself may stand, or the start of a connection string.
+    let looks = secrets::first_in(line).or_else(|| line.to_ascii_lowercase().find("sharedaccess"));
+    let looks = looks.map(|at| line[..at].rfind('=').map_or(0, |sign| sign + 1));
+    match secrets::key_in(line).into_iter().chain(looks).min() {
+        None => line.to_owned(),
+        Some(0) => "…".to_owned(),
+        Some(upto) => format!("{} …", line[..upto].trim_end()),
     }
 }
 

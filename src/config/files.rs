@@ -24,9 +24,14 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Any access of those who are neither the owner nor in the group, short of running it.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
+const GROUP_READS: u32 = 0o040;
+
 /// Where names lead.
 pub(super) struct Places {
+    file: PathBuf,
     folder: PathBuf,
+    /// Of the configuration file itself, if it was read from one.
+    mode: Option<u32>,
     credentials: Option<PathBuf>,
     examination: Option<Examination>,
 }
@@ -41,7 +46,19 @@ pub struct Examination {
 impl Places {
     pub(super) fn new(config_file: &Path, credentials: Option<&Path>) -> Self {
         let folder = config_file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { folder, credentials: credentials.map(Path::to_owned), examination: None }
+        let file = config_file.to_owned();
+        Self { file, folder, mode: None, credentials: credentials.map(Path::to_owned), examination: None }
+    }
+
+    /// The same for a file that has this mode.
+    pub(super) fn with_mode(self, mode: u32) -> Self {
+        Self { mode: Some(mode), ..self }
+    }
+
+    /// May the configuration file itself hold a secret?
+    pub(super) fn check_own_mode(&self) -> Result<(), String> {
+        check_mode(&self.file, self.mode.unwrap_or_default())
+            .map_err(|reason| format!("others can read this file: {reason}"))
     }
 
     /// The same, to look closer.
@@ -79,13 +96,7 @@ impl Places {
         }
         let path = self.secret_path(written);
         let (bytes, mode) = read(&path, true).map_err(|reason| self.with_credential(reason, written))?;
-        if mode & OTHERS_READ_OR_WRITE != 0 {
-            return Err(format!(
-                "names a secret that others can read: {path} has mode {:04o}; run `chmod o-rwx {path}`",
-                mode & 0o7777,
-                path = path.display()
-            ));
-        }
+        check_mode(&path, mode).map_err(|reason| format!("names a secret that others can read: {reason}"))?;
         Ok((path, bytes))
     }
 
@@ -119,6 +130,12 @@ impl Places {
         }
     }
 
+    /// A key in base64.
+    pub(super) fn key(&self, written: &str) -> Result<Secret, String> {
+        let (path, text) = self.secret_text(written)?;
+        decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
+    }
+
     /// The private key of a certificate.
     pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, String> {
         let (path, bytes) = self.secret(written)?;
@@ -142,8 +159,12 @@ impl Places {
 fn certificates(path: PathBuf) -> Result<PathBuf, String> {
     let (bytes, _) = read(&path, false)?;
     let shown = path.display();
-    let found =
-        crate::hub::certificates(&bytes).map_err(|_| format!("names {shown}, whose PEM is damaged"))?;
+    let found = crate::hub::certificates(&bytes).map_err(|_| {
+        format!(
+            "names {shown}, whose PEM is damaged: copy it again, whole; \"-----BEGIN …-----\" and \"-----END …-----\" must \
+             stand in lines of their own, with only base64 between them"
+        )
+    })?;
     if !found.read.is_empty() {
         return Ok(path);
     }
@@ -159,6 +180,15 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
         ),
         None => format!("names {shown}, which holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")"),
     })
+}
+
+/// Is a secret in a file of this mode out of others' reach?
+fn check_mode(path: &Path, mode: u32) -> Result<(), String> {
+    if mode & OTHERS_READ_OR_WRITE == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(format!("{path} has mode {:04o}; run `chmod o-rwx {path}`", mode & 0o7777))
 }
 
 /// A file's bytes and mode.
@@ -194,14 +224,7 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
         io::ErrorKind::PermissionDenied => {
             let who = fs::metadata(path).map_or_else(
                 |_| "who may enter its folder".to_owned(),
-                |file| {
-                    format!(
-                        "uid {} and by its mode {:04o} perhaps gid {}",
-                        file.uid(),
-                        file.mode() & 0o7777,
-                        file.gid()
-                    )
-                },
+                |file| readers(file.mode(), file.uid(), file.gid()),
             );
             let own = rustix::process::geteuid().as_raw();
             format!(
@@ -213,10 +236,16 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
     }
 }
 
-/// The text of the configuration file itself.
-pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
+/// Who may read a file by its mode.
+fn readers(mode: u32, uid: u32, gid: u32) -> String {
+    let group = (mode & GROUP_READS != 0).then(|| format!(" and perhaps gid {gid}")).unwrap_or_default();
+    format!("by its mode {:04o} uid {uid}{group}", mode & 0o7777)
+}
+
+/// The text of the configuration file itself, and its mode.
+pub(super) fn config_text(path: &Path) -> Result<(String, u32), ConfigFaults> {
     let unreadable = |reason: &str| ConfigFaults::unreadable(path, reason);
-    let (bytes, _) = files::read(path, SIZE_MAX).map_err(|reason| match reason {
+    let (bytes, file) = files::read(path, SIZE_MAX).map_err(|reason| match reason {
         Unread::System(reason) if reason.kind() == io::ErrorKind::PermissionDenied => {
             ConfigFaults::denied(path)
         }
@@ -226,7 +255,8 @@ pub(super) fn config_text(path: &Path) -> Result<String, ConfigFaults> {
         )),
         Unread::TooLarge(_) => unreadable("it is larger than 1 MiB"),
     })?;
-    String::from_utf8(bytes).map_err(|fault| {
+    let mode = file.permissions().mode();
+    String::from_utf8(bytes).map(|text| (text, mode)).map_err(|fault| {
         let good = fault.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(fault.as_bytes()).into_owned();
         ConfigFaults::not_text(&text, path, good)
@@ -251,4 +281,16 @@ pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
 /// Marks that stand around a copied text, straight or as a word processor sets them.
 pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‟' | '‘' | '’' | '‚' | '«' | '»' | '‹' | '›')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_named_only_if_it_may_read() {
+        assert_eq!(readers(0o100_600, 0, 7), "by its mode 0600 uid 0");
+        assert_eq!(readers(0o100_640, 0, 7), "by its mode 0640 uid 0 and perhaps gid 7");
+        assert_eq!(readers(0o100_620, 0, 7), "by its mode 0620 uid 0");
+    }
 }

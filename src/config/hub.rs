@@ -5,7 +5,7 @@
 
 use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::examine::{self, Keys};
-use super::files::{Places, decode_key};
+use super::files::Places;
 use super::reader::{At, Reader};
 use super::{provisioning, proxy, values};
 use crate::hub::{Account, HubSettings, Identity, Secret, Source, Transport};
@@ -45,7 +45,7 @@ struct Named {
 
 /// Reads the table; `None` if a fault was found.
 pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> {
-    hub.answer(
+    let is_answered = hub.answer(
         &["connection-string", "shared-access-key", "key", "primary-key", "private-key", "password"],
         "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
          read and name that in `connection-string-file` (or `key-file`)",
@@ -59,6 +59,11 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         .word("transport", &[("mqtt", Transport::Mqtt), ("websocket", Transport::WebSocket)])
         .map_or_else(Transport::default, |at| at.value);
     let proxy = hub.read("proxy", |value| proxy::parse(values::text(value)?));
+    if let Some(proxy) = proxy.as_ref().filter(|proxy| proxy.value.credentials.is_some())
+        && let Err(reason) = places.check_own_mode()
+    {
+        hub.findings().wrong(proxy.at, format!("`proxy` has a password, and {reason}"));
+    }
     if hub.has("proxy") && transport == Transport::Mqtt {
         hub.wrong("proxy", "is for transport = \"websocket\" only: proxies let nothing but port 443 through");
     }
@@ -68,7 +73,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     let token_lifetime = hub
         .duration("token-lifetime", TOKEN_LIFETIME_MIN..=TOKEN_LIFETIME_MAX)
         .map_or(TOKEN_LIFETIME, |at| at.value);
-    let key = hub.read("key-file", |value| key_file(values::text(value)?, places));
+    let key = hub.read("key-file", |value| places.key(values::text(value)?));
     let certificate_file = hub.read("certificate-file", |value| places.certificate(values::text(value)?));
     let private_key_file = hub.read("private-key-file", |value| places.private_key(values::text(value)?));
     let provisioning = hub.table("provisioning");
@@ -106,10 +111,10 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     {
         hub.require("host", "the hub's name, such as \"contoso.azure-devices.net\"");
         hub.require("device-id", "the device's id at the hub");
-        if !hub.has("key-file") && !with_certificate {
+        if !hub.has("key-file") && !with_certificate && !is_answered {
             hub.require(
                 "key-file",
-                "or `certificate-file` with `private-key-file`; the device proves by it who it is",
+                "the device proves by it who it is; or `certificate-file` with `private-key-file`",
             );
         }
         if hub.has("key-file") && with_certificate {
@@ -122,8 +127,10 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
             key: key.map(|at| at.value),
         })
     } else {
-        // What is misspelt is told as that.
-        if !IDENTITY_KEYS.iter().chain(["provisioning"].iter()).any(|key| hub.is_misspelt(key)) {
+        // What is misspelt, or does not exist, is told as that.
+        if !is_answered
+            && !IDENTITY_KEYS.iter().chain(["provisioning"].iter()).any(|key| hub.is_misspelt(key))
+        {
             hub.findings().gap(hub.header(), GAP);
         }
         None
@@ -178,11 +185,6 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
 
 fn host_name(written: &str) -> Result<String, String> {
     check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
-}
-
-fn key_file(written: &str, places: &Places) -> Result<Secret, String> {
-    let (path, text) = places.secret_text(written)?;
-    decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
 }
 
 fn from_string(

@@ -14,6 +14,7 @@ mod examine;
 mod faults;
 mod files;
 mod hub;
+mod outline;
 mod outputs;
 mod pitfalls;
 mod provisioning;
@@ -46,6 +47,8 @@ use reader::{Reader, SECTIONS};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use syntax::Slips;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// How patient the daemon is with the hub. Nobody has had a reason to change it, so there is no key.
@@ -138,7 +141,9 @@ impl Environment {
 /// # Errors
 /// Every fault in it, or that it cannot be read.
 pub fn load(path: &Path, environment: &Environment) -> Result<Settings, ConfigFaults> {
-    parse(&files::config_text(path)?, path, environment)
+    let (text, mode) = files::config_text(path)?;
+    let places = Places::new(path, environment.credentials_directory.as_deref()).with_mode(mode);
+    read_with(&text, path, &Sections::All, |root| settings(root, &places, environment))
 }
 
 /// Reads a configuration from a text; `file` is where it came from, and where its relative paths start.
@@ -159,8 +164,9 @@ pub fn review(
     environment: &Environment,
     look: Examination,
 ) -> Result<(Settings, Vec<ConfigFault>), ConfigFaults> {
-    let text = files::config_text(path)?;
-    let places = Places::new(path, environment.credentials_directory.as_deref()).examined(look);
+    let (text, mode) = files::config_text(path)?;
+    let places =
+        Places::new(path, environment.credentials_directory.as_deref()).with_mode(mode).examined(look);
     read_and_warn(&text, path, &Sections::All, |root| settings(root, &places, environment))
 }
 
@@ -169,7 +175,7 @@ pub fn review(
 /// # Errors
 /// Every fault in those tables, or that the file cannot be read.
 pub fn load_outputs(path: &Path, environment: &Environment) -> Result<OutputSettings, ConfigFaults> {
-    parse_outputs(&files::config_text(path)?, path, environment)
+    parse_outputs(&files::config_text(path)?.0, path, environment)
 }
 
 /// [`load_outputs`] from a text.
@@ -196,7 +202,7 @@ pub fn parse_outputs(
 /// # Errors
 /// That `state-dir` is wrong, or the file cannot be read.
 pub fn load_local(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
-    parse_local(&files::config_text(path)?, path, environment)
+    parse_local(&files::config_text(path)?.0, path, environment)
 }
 
 /// [`load_local`] from a text.
@@ -281,13 +287,9 @@ fn read_and_warn<T>(
     sections: &Sections,
     read: impl FnOnce(Reader<'_>) -> Option<T>,
 ) -> Result<(T, Vec<ConfigFault>), ConfigFaults> {
-    let (table, syntax) = DeTable::parse_recoverable(text);
+    let (text, table, slips) = parsed(text, sections);
     let findings = Findings::default();
-    for slip in syntax::slips(text, &syntax) {
-        if slip.hides_rest || sections.concern(text, slip.at) {
-            findings.syntax(slip.at, slip.message, slip.hides_rest);
-        }
-    }
+    findings.syntax(slips);
     let outcome = read(Reader::root(table.get_ref(), &findings));
     let warnings = findings.take_warnings(text);
     match (outcome, findings.into_faults(text, file)) {
@@ -298,16 +300,27 @@ fn read_and_warn<T>(
     }
 }
 
+/// A text and what the parser makes of it; of a long text whose beginning is no configuration, the beginning: every error
+/// of the parser costs more memory than the line that it is about.
+fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'t>>, Slips) {
+    const BEGINNING_BYTES: usize = 64 * 1024;
+    let parse = |text: &'t str| {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        (text, table, syntax::slips(text, &errors, |header| sections.concern(header)))
+    };
+    let lines_end = text[..outline::floor(text, BEGINNING_BYTES)].rfind('\n').unwrap_or_default();
+    let beginning = (text.len() > BEGINNING_BYTES).then(|| parse(&text[..lines_end]));
+    beginning.filter(|(.., slips)| slips.more > 0).unwrap_or_else(|| parse(text))
+}
+
 impl Sections {
-    /// Does a fault at this place concern one of the sections? The header above it says in whose lines it lies; what
-    /// lies under none, or under one that is not known, concerns everybody.
-    fn concern(&self, text: &str, at: Span) -> bool {
+    /// Does a fault below this header concern one of the sections? What lies under none, or under one that is not known,
+    /// concerns everybody.
+    fn concern(&self, header: Option<&str>) -> bool {
         let Self::Only(names) = self else {
             return true;
         };
-        let upto = text.get(..at.start).unwrap_or(text);
-        let header = upto.lines().rev().find_map(|line| line.trim_start().strip_prefix('['));
-        let name = header.map(|rest| {
+        let name = header.and_then(|header| header.trim_start().strip_prefix('[')).map(|rest| {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
             &rest[..end]
         });

@@ -4,10 +4,10 @@
 //! Deliberately absent: asking.
 
 use super::connection_string::check_host;
-use super::files::{Places, decode_key};
+use super::files::Places;
 use super::reader::Reader;
 use super::values;
-use crate::hub::{Identity, Provisioning, Secret, derive_key};
+use crate::hub::{Identity, Provisioning, derive_key};
 
 const ENDPOINT: &str = "global.azure-devices-provisioning.net";
 const IDENTITIES: &str = "the device proves by it who it is; or `group-key-file`, or `certificate-file` with \
@@ -21,8 +21,8 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     });
     let id_scope = table.read("id-scope", |value| id_scope(values::text(value)?));
     let registration_id = table.read("registration-id", |value| registration_id(values::text(value)?));
-    let key = table.read("key-file", |value| key_file(values::text(value)?, places));
-    let group_key = table.read("group-key-file", |value| key_file(values::text(value)?, places));
+    let key = table.read("key-file", |value| places.key(values::text(value)?));
+    let group_key = table.read("group-key-file", |value| places.key(values::text(value)?));
     let certificate_file = table.read("certificate-file", |value| places.certificate(values::text(value)?));
     let private_key_file = table.read("private-key-file", |value| places.private_key(values::text(value)?));
 
@@ -71,11 +71,6 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
         identity,
         assignment_file: None,
     })
-}
-
-fn key_file(written: &str, places: &Places) -> Result<Secret, String> {
-    let (path, text) = places.secret_text(written)?;
-    decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
 }
 
 fn id_scope(written: &str) -> Result<String, String> {

@@ -6,7 +6,7 @@
 //! Deliberately absent: what a key means.
 
 use super::faults::{Findings, Span};
-use super::words::nearest;
+use super::words::{nearest, plain};
 use super::{shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
 use core::fmt::Display;
@@ -129,8 +129,7 @@ impl<'t> Reader<'t> {
     /// Does a key stand in the table that was probably meant to be this one? It is told as unknown, and that is enough.
     pub(super) fn is_misspelt(&self, key: &str) -> bool {
         let candidates = || self.known.iter().copied().chain([key]);
-        let is_unknown =
-            |name: &str| !candidates().any(|known| known == name) && !self.answered.contains(&name);
+        let is_unknown = |name: &str| !candidates().any(|known| known == name) && !self.is_answered(name);
         let keys = self.table.into_iter().flat_map(|table| table.keys());
         keys.map(|name| name.get_ref().as_ref())
             .any(|name| is_unknown(name) && nearest(name, candidates()) == Some(key))
@@ -254,7 +253,7 @@ impl<'t> Reader<'t> {
         let table = self.table.filter(|_| self.path.is_empty())?;
         let is_meant = |name: &str| {
             !SECTIONS.contains(&name)
-                && !self.answered.contains(&name)
+                && !self.is_answered(name)
                 && nearest(name, SECTIONS.into_iter()) == Some(key)
         };
         table
@@ -304,12 +303,20 @@ impl<'t> Reader<'t> {
         entries
     }
 
-    /// Answers keys that people try, and that do not exist, with a message of their own.
-    pub(super) fn answer(&mut self, keys: &[&'static str], message: &str) {
-        for key in keys.iter().filter(|key| self.has(key)) {
-            self.wrong(key, message);
-        }
+    /// Answers keys that people try, however they are spelt, and that do not exist, with a message of their own. Were
+    /// there any?
+    pub(super) fn answer(&mut self, keys: &[&'static str], message: &str) -> bool {
         self.answered.extend(keys);
+        let tried: Vec<_> =
+            self.entries().into_iter().filter(|(key, _)| self.is_answered(&key.value)).collect();
+        for (key, _) in &tried {
+            self.findings.wrong(key.at, format!("`{}` {message}", values::shorten(&key.value)));
+        }
+        !tried.is_empty()
+    }
+
+    fn is_answered(&self, name: &str) -> bool {
+        !self.known.contains(&name) && self.answered.iter().any(|answered| plain(answered) == plain(name))
     }
 
     /// Answers tables that are none of these, and resemble none, with a message for one of this name. Were there any?
@@ -333,7 +340,7 @@ impl<'t> Reader<'t> {
         for (key, _) in self.entries() {
             let name = key.value.as_str();
             let is_told = self.told.iter().any(|told| told == name);
-            if self.known.contains(&name) || self.answered.contains(&name) || is_told {
+            if self.known.contains(&name) || self.is_answered(name) || is_told {
                 continue;
             }
             let shown = values::shorten(name);

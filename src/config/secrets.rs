@@ -16,6 +16,9 @@ const UNPADDED_MIN: usize = 40;
 /// Names whose value is a secret, as connection strings and signatures have them.
 const NAMES: [&str; 5] = ["sharedaccesskey", "sharedaccesssignature", "accountkey", "primarykey", "sig"];
 
+/// Words in the names of keys whose values are secrets. A `proxy` may have a password.
+const KEY_WORDS: [&str; 7] = ["key", "secret", "pass", "connection", "token", "credential", "sharedaccess"];
+
 /// Does this text hold what may be a secret?
 pub(super) fn is_in(text: &str) -> bool {
     !secrets(text).is_empty()
@@ -83,15 +86,63 @@ fn named(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// User and password of an address.
+/// User and password of an address, also of one that lacks its scheme.
 fn in_addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices("://").filter_map(|(at, _)| {
+    let with_scheme = text.match_indices("://").filter_map(|(at, _)| {
         let start = at + "://".len();
         let rest = &text[start..];
-        let rest = &rest[..rest.find(['"', '`', ' ', '\t', '\n', '\r']).unwrap_or(rest.len())];
+        // A password that was not encoded may hold a space.
+        let rest = &rest[..rest.find(['"', '`', '\n', '\r']).unwrap_or(rest.len())];
+        let rest = &rest[..rest.find("://").unwrap_or(rest.len())];
         let end = rest.rfind('@')?;
-        (rest[..end].contains(':') && &rest[..end] != "USER:PASSWORD").then(|| start..start + end)
+        let is_pattern = rest.starts_with("USER:PASSWORD@");
+        (rest[..end].contains(':') && !is_pattern).then(|| start..start + end)
+    });
+    let without = words(text).filter_map(|word| {
+        let end = word.start + text[word.clone()].rfind('@')?;
+        let (login, host) = (&text[word.start..end], &text[end + 1..word.end]);
+        // The name of a device (`iio:device1@1-0076`) has none of them behind the sign.
+        let is_login = host.contains(['.', ':']) && login.contains(':') && !login.contains("://");
+        is_login.then_some(word.start..end)
+    });
+    with_scheme.chain(without)
+}
+
+/// What stands between white space and quotation marks.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let is_end = |c: char| c.is_whitespace() || "\"'`".contains(c);
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let start = at + text.get(at..)?.find(|c| !is_end(c))?;
+        at = text[start..].find(is_end).map_or(text.len(), |length| start + length);
+        Some(start..at)
     })
+}
+
+/// Where the value begins of the first key in a line of the file that names a secret, however it is joined to it.
+pub(super) fn key_in(line: &str) -> Option<usize> {
+    let is_in_key = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut from = 0;
+    while let Some(start) = line[from..].find(is_in_key).map(|at| from + at) {
+        let length = line[start..].find(|c| !is_in_key(c)).unwrap_or(line.len() - start);
+        from = start + length;
+        let before = line[..start].trim_end_matches([' ', '\t', '"', '\'']);
+        let begins = before.is_empty() || before.ends_with(['{', ',', '[', '#']);
+        if begins && names_a_secret(&line[start..from]) {
+            let rest = line[from..].trim_start_matches(['"', '\'']).trim_start();
+            return Some(line.len() - rest.strip_prefix(['=', ':']).unwrap_or(rest).len());
+        }
+    }
+    None
+}
+
+/// Is a secret written behind this key, or may one be? A file's name is none.
+fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let has = |word: &&str| key.contains(*word);
+    let is_proxy =
+        key.split(['.', '-', '_']).any(|word| strsim::osa_distance(word, "proxy") <= 2 && word.len() > 3);
+    (is_proxy || KEY_WORDS.iter().any(|word| has(word))) && !["file", "lifetime"].iter().any(|word| has(word))
 }
 
 /// The longest stretches of the characters that base64 has.

@@ -3,7 +3,9 @@
 //! One slip makes a parser stumble several times; it is told once for each line. Deliberately absent: the tables,
 //! which the parser recovers as well as it can.
 
-use super::faults::Span;
+use super::faults::{FAULTS_MAX, Span};
+use super::outline::{Line, Outline};
+use super::when;
 use toml::de::Error;
 
 /// How the parser begins to say that a key or table is there already.
@@ -22,59 +24,87 @@ const LOOKALIKES: [(&str, &str, &str); 6] = [
 /// One message about the syntax, and where.
 pub(super) struct Slip {
     pub(super) at: Span,
+    /// The lines of the value that it is in.
+    pub(super) value: Span,
     pub(super) message: String,
     /// What stands below it was not read as it was meant, and nothing is to be told of it.
     pub(super) hides_rest: bool,
 }
 
-/// What to tell of the parser's errors.
-pub(super) fn slips(text: &str, errors: &[Error]) -> Vec<Slip> {
+/// What to tell of the syntax.
+#[derive(Default)]
+pub(super) struct Slips {
+    /// The first ones, in file order, [`FAULTS_MAX`] at most.
+    pub(super) told: Vec<Slip>,
+    /// So many lines have others.
+    pub(super) more: usize,
+}
+
+/// What to tell of the parser's errors that concern whoever reads the text, by the line that each is in. One that hides
+/// the rest concerns everybody.
+pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>) -> bool) -> Slips {
+    let mut slips = Slips::default();
     if errors.is_empty() {
-        return Vec::new();
+        return slips;
     }
+    let outline = Outline::of(text);
     if let Some(at) = lone_return(text) {
         let message =
             "not valid TOML: lines must end with a line feed, and here one ends with a carriage return \
                        alone: rewrite the file with `tr '\\r' '\\n'`"
                 .to_owned();
-        return vec![Slip { at: Span { start: at, end: at + 1 }, message, hides_rest: true }];
+        let at = Span { start: at, end: at + 1 };
+        let value = outline.value_upto(at.start);
+        slips.told.push(Slip { at, value, message, hides_rest: true });
+        return slips;
     }
-    let mut slips: Vec<(Line<'_>, Slip)> = Vec::new();
     let mut errors: Vec<(Span, &str)> =
         errors.iter().map(|e| (e.span().map_or(Span::FILE, Span::from), e.message())).collect();
     errors.sort_by_key(|(at, _)| *at);
+    let (mut last, mut second_header) = (None, None);
     for (at, said) in errors {
-        let line = Line::of(text, at);
+        let line = outline.lines.at(at.start);
         // What follows on the same line is the parser looking for its way back.
-        if slips.last().is_some_and(|(before, _)| before.start == line.start) {
+        if last.replace(line.index) == Some(line.index) {
             continue;
         }
-        // Below a table that stands twice each of its keys may.
-        let is_in_second = |(before, slip): &(Line<'_>, Slip)| {
-            before.header().is_some()
-                && slip.message.contains(DUPLICATE)
-                && !text[before.start + before.text.len()..line.start].contains("\n[")
-        };
-        if said.starts_with(DUPLICATE) && line.header().is_none() && slips.last().is_some_and(is_in_second) {
+        let header = outline.header_above(line);
+        if said.starts_with(DUPLICATE) {
+            if outline.is_header(line) {
+                second_header = Some(line.index);
+            } else if second_header.is_some() && header.map(|header| header.index) == second_header {
+                // Below a table that stands twice each of its keys may.
+                continue;
+            }
+        }
+        let is_hidden = outline.unclosed_before(at.start).is_some();
+        if !is_hidden && !concerns(header.map(|header| header.text)) {
             continue;
         }
-        let slip = slip(text, &line, at, said);
-        let ends = slip.hides_rest;
-        slips.push((line, slip));
-        if ends {
+        if slips.told.len() == FAULTS_MAX {
+            slips.more += 1;
+            continue;
+        }
+        let (at, message, hides_rest) = slip(&outline, line, at, said);
+        let value = outline.value_upto(at.start);
+        slips.told.push(Slip { at, value, message: format!("not valid TOML: {message}"), hides_rest });
+        if hides_rest {
             break;
         }
     }
-    slips.into_iter().map(|(_, slip)| slip).collect()
+    // What is below the last one that is told is told once these are mended.
+    if let Some(last) = slips.told.last_mut().filter(|_| slips.more > 0) {
+        last.hides_rest = true;
+    }
+    slips
 }
 
-fn slip(text: &str, line: &Line<'_>, at: Span, said: &str) -> Slip {
-    let told =
-        |at: Span, what: &str| Slip { at, message: format!("not valid TOML: {what}"), hides_rest: false };
+/// Where, what, and whether nothing below it was read as it was meant.
+fn slip(outline: &Outline<'_>, line: Line<'_>, at: Span, said: &str) -> (Span, String, bool) {
     if said.starts_with(DUPLICATE) {
-        return told(at, &duplicate(text, line, at));
+        return (at, duplicate(outline, line, at), false);
     }
-    if let Some((found, what, instead)) = line.lookalike() {
+    if let Some((found, what, instead)) = lookalike(line.text) {
         let start = line.start + found;
         let c = line.text[found..].chars().next().unwrap_or('?');
         let shown = if c.is_whitespace() || "\u{feff}\u{200b}\u{200c}\u{200d}\u{2060}".contains(c) {
@@ -82,49 +112,87 @@ fn slip(text: &str, line: &Line<'_>, at: Span, said: &str) -> Slip {
         } else {
             format!("{c} (U+{:04X})", u32::from(c))
         };
-        return told(Span { start, end: start + c.len_utf8() }, &format!("{shown} is {what}: {instead}"));
+        let at = Span { start, end: start + c.len_utf8() };
+        return (at, format!("{shown} is {what}: {instead}"), false);
     }
-    if let Some((found, length, number)) = line.decimal_comma() {
+    if let Some((found, length, number)) = decimal_comma(line.text) {
         let start = line.start + found;
         let what = format!("a number has a decimal point, not a comma: write {number}");
-        return told(Span { start, end: start + length }, &what);
+        return (Span { start, end: start + length }, what, false);
     }
-    if ["missing ", "unclosed "].iter().any(|begin| said.starts_with(begin))
-        && let Some((start, bracket)) = open_bracket(text, line)
-    {
-        let what = format!("the {bracket} that opens here is not closed");
-        return Slip { hides_rest: true, ..told(Span { start, end: start + 1 }, &what) };
+    if let Some(bracket) = outline.unclosed_before(at.start) {
+        let at = Span { start: bracket.at, end: bracket.at + 1 };
+        return (at, format!("the {} that opens here is not closed", bracket.opens), true);
     }
+    (at, translated(outline, line, at, said), false)
+}
+
+/// What the parser says, in the words of the person's slip where they are known.
+fn translated(outline: &Outline<'_>, line: Line<'_>, at: Span, said: &str) -> String {
+    let text = outline.text();
     let value = line.text.split_once('=').map(|(_, value)| value.split('#').next().unwrap_or(value).trim());
-    match said {
-        _ if value == Some("") => told(at, "a value is missing after the ="),
-        _ if said.starts_with("string values must be quoted") || said.starts_with("invalid boolean") => {
-            told(at, "a text must stand in quotes (\"…\"); numbers, true and false stand without")
-        }
-        _ if said.starts_with("invalid basic string") || said.starts_with("invalid literal string") => {
-            told(at, &format!("a text in quotes is not closed, or holds what must not stand in one ({said})"))
-        }
-        _ if said.starts_with("invalid unquoted key") && text[at.start..].starts_with(':') => {
-            told(at, "a key and its value are joined by =, not by a colon")
-        }
-        _ if said.starts_with("key with no value") => told(
-            at,
-            "a key without a value: write key = value, a table's name in brackets, a remark behind #",
-        ),
-        _ => told(at, said),
+    let begins = |start: &str| said.starts_with(start);
+    if value == Some("") {
+        "a value is missing after the =".to_owned()
+    } else if begins("string values must be quoted") || begins("invalid boolean") {
+        unquoted(outline, line, at)
+    } else if begins("missing comma") {
+        "a comma is missing before this".to_owned()
+    } else if begins("invalid basic string") || begins("invalid literal string") {
+        format!("a text in quotes is not closed, or holds what must not stand in one ({said})")
+    } else if begins("invalid unquoted key") && text.get(at.start..).is_some_and(|rest| rest.starts_with(':'))
+    {
+        "a key and its value are joined by =, not by a colon".to_owned()
+    } else if begins("key with no value") {
+        "a key without a value: write key = value, a table's name in brackets, a remark behind #".to_owned()
+    } else {
+        said.to_owned()
     }
 }
 
-/// The bracket of a value that is still open where this line begins: the last such above it, or in it.
-fn open_bracket(text: &str, line: &Line<'_>) -> Option<(usize, char)> {
-    let mut start = line.start;
-    loop {
-        let line = Line::of(text, Span { start, end: start });
-        if let Some((found, bracket)) = line.open_bracket() {
-            return Some((line.start + found, bracket));
-        }
-        start = line.start.checked_sub(1)?;
+/// A value without quotes that is none of those which need none: what it was to be.
+fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
+    const QUOTES: &str = "a text must stand in quotes (\"…\"); numbers, true and false stand without";
+    let written = outline.text().get(at.start..at.end).unwrap_or_default().trim();
+    let is_number = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c)) && text.parse::<f64>().is_ok()
+    };
+    let is_value = |text: &str| is_number(text) || matches!(text, "true" | "false");
+    let small = written.to_ascii_lowercase();
+    if matches!(small.as_str(), "true" | "false") {
+        return format!("write {small}, in small letters and without quotes");
     }
+    let bare = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+    let (first, rest) = written.split_at(written.find(|c: char| !bare(c)).unwrap_or(written.len()));
+    let rest = rest.trim_start();
+    if !is_value(first) {
+        return QUOTES.to_owned();
+    }
+    if ["//", "/*", "--"].iter().any(|remark| rest.starts_with(remark)) {
+        return "a remark begins with #".to_owned();
+    }
+    if is_number(first) && rest == "%" {
+        return match when::is_row(key_before(&line.text[..at.start.saturating_sub(line.start)])) {
+            true => format!("a share of full stands in quotes: write \"{first}%\""),
+            false => format!("a percentage is written as a number: write {first}"),
+        };
+    }
+    match outline.is_bracketed(at.start) {
+        true if rest.starts_with(';') => "what stands in brackets is parted by commas, not by ;".to_owned(),
+        true if rest.starts_with(bare) => format!("a comma is missing behind {first}"),
+        false if rest.starts_with(';') => {
+            "nothing ends a line but its end, and a remark begins with #".to_owned()
+        }
+        _ if rest.starts_with('°') => format!("a number stands without its unit: write {first}"),
+        _ => QUOTES.to_owned(),
+    }
+}
+
+/// The key whose value follows.
+fn key_before(text: &str) -> &str {
+    let key = text.trim_end().trim_end_matches('=').trim_end();
+    let key = key.rsplit([' ', '\t', '{', ',', '.']).next().unwrap_or(key);
+    key.trim_matches(['"', '\''])
 }
 
 /// Where a carriage return stands without its line feed.
@@ -134,20 +202,20 @@ fn lone_return(text: &str) -> Option<usize> {
 }
 
 /// The second of two, with the place of the first.
-fn duplicate(text: &str, line: &Line<'_>, at: Span) -> String {
-    let (path, is_header) = line.path(text);
-    let Some(key) = text.get(at.start..at.end) else {
+fn duplicate(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
+    let Some(key) = outline.text().get(at.start..at.end) else {
         return "this key stands here for the second time: remove one".to_owned();
     };
-    let first = first_of(text, &path, line.start);
-    let number = |start: usize| text[..start].matches('\n').count() + 1;
+    let is_header = outline.is_header(line);
+    let header = outline.header_above(line).map(|header| table(header.text)).unwrap_or_default();
+    let path = if is_header { header } else { path(&header, line.text) };
     let (what, mend) = if is_header {
         (format!("the table [{path}] stands here for the second time"), "join them")
     } else {
         (format!("`{key}` stands here for the second time"), "remove one")
     };
-    match first {
-        Some(start) => format!("duplicate key: {what}, the first is in line {}: {mend}", number(start)),
+    match first_of(outline, &path, line) {
+        Some(first) => format!("duplicate key: {what}, the first is in line {}: {mend}", first + 1),
         None if line.text[..at.start.saturating_sub(line.start)].contains(key) => {
             format!("duplicate key: {what} in this line: {mend}")
         }
@@ -155,126 +223,89 @@ fn duplicate(text: &str, line: &Line<'_>, at: Span) -> String {
     }
 }
 
-/// Where a path, or what it lies in, or what lies in it, first stands above a place.
-fn first_of(text: &str, path: &str, before: usize) -> Option<usize> {
+/// The line in which a path, or what it lies in, or what lies in it, first stands above another.
+fn first_of(outline: &Outline<'_>, wanted: &str, line: Line<'_>) -> Option<usize> {
     let lies_in =
         |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
-    let mut near = None;
-    let mut start = 0;
-    while start < before {
-        let line = Line::of(text, Span { start, end: start });
-        let (other, is_header) = line.path(text);
-        if other == path {
-            return Some(line.start);
+    let (mut near, mut header) = (None, String::new());
+    for line in outline.before(line) {
+        let is_header = outline.is_header(line);
+        let other = if is_header {
+            header = table(line.text);
+            header.clone()
+        } else {
+            path(&header, line.text)
+        };
+        if other == wanted {
+            return Some(line.index);
         }
-        if !other.is_empty() && (lies_in(&other, path) || (!is_header && lies_in(path, &other))) {
-            near = near.or(Some(line.start));
+        if !other.is_empty() && (lies_in(&other, wanted) || (!is_header && lies_in(wanted, &other))) {
+            near = near.or(Some(line.index));
         }
-        start = line.start + line.text.len() + 1;
     }
     near
 }
 
-/// One line of the file.
-struct Line<'t> {
-    start: usize,
-    text: &'t str,
+/// The table that a header names.
+fn table(header: &str) -> String {
+    let name = header.trim_start().trim_start_matches('[');
+    keys(name.split(']').next().unwrap_or(name))
 }
 
-impl<'t> Line<'t> {
-    fn of(text: &'t str, at: Span) -> Self {
-        let mut upto = at.start.min(text.len());
-        while !text.is_char_boundary(upto) {
-            upto -= 1;
-        }
-        let start = text[..upto].rfind('\n').map_or(0, |newline| newline + 1);
-        let length = text[start..].find('\n').unwrap_or(text.len() - start);
-        Self { start, text: &text[start..start + length] }
+/// The path of what a line below this header sets; empty if it sets nothing.
+fn path(header: &str, line: &str) -> String {
+    match line.split_once('=') {
+        Some((key, _)) if key.trim_start().starts_with('#') => String::new(),
+        Some((key, _)) if header.is_empty() => keys(key),
+        Some((key, _)) => format!("{header}.{}", keys(key)),
+        None => String::new(),
     }
+}
 
-    /// The table that its header names, if it is one.
-    fn header(&self) -> Option<String> {
-        let name = self.text.trim_start().strip_prefix('[')?;
-        let name = name.strip_prefix('[').unwrap_or(name).split(']').next()?;
-        Some(keys(name))
-    }
-
-    /// The path of what the line sets, and whether it is a header.
-    fn path(&self, text: &'t str) -> (String, bool) {
-        if let Some(header) = self.header() {
-            return (header, true);
-        }
-        let key = match self.text.split_once('=') {
-            Some((key, _)) if !key.trim_start().starts_with('#') => keys(key),
-            _ => return (String::new(), false),
-        };
-        let mut end = self.start;
-        let mut table = None;
-        while end > 0 && table.is_none() {
-            let above = Self::of(text, Span { start: end - 1, end: end - 1 });
-            table = above.header();
-            end = above.start;
-        }
-        match table {
-            Some(table) if !table.is_empty() => (format!("{table}.{key}"), false),
-            _ => (key, false),
-        }
-    }
-
-    /// The last bracket of its value that it does not close itself.
-    fn open_bracket(&self) -> Option<(usize, char)> {
-        let value = self.text.find('=')?;
-        let (mut open, mut quote) = (Vec::new(), None);
-        for (at, c) in self.text.char_indices().skip_while(|(at, _)| *at < value) {
-            match (quote, c) {
-                (None, '#') => break,
-                (None, '"' | '\'') => quote = Some(c),
-                (Some(closing), c) if c == closing => quote = None,
-                (None, '[' | '{') => open.push((at, c)),
-                (None, ']' | '}') => drop(open.pop()),
-                _ => {}
-            }
-        }
-        open.pop()
-    }
-
-    /// The first character outside of quotes that only looks right: where, what it is, what to write.
-    fn lookalike(&self) -> Option<(usize, &'static str, &'static str)> {
-        let mut quote = None;
-        for (at, c) in self.text.char_indices() {
-            match (quote, c) {
-                (None, '#') => return None,
-                (None, '"' | '\'') => quote = Some(c),
-                (Some(open), c) if c == open => quote = None,
-                (None, c) => {
-                    if let Some((_, what, instead)) = LOOKALIKES.iter().find(|(set, _, _)| set.contains(c)) {
-                        return Some((at, what, instead));
-                    }
+/// The first character outside of quotes that only looks right: where, what it is, what to write.
+fn lookalike(line: &str) -> Option<(usize, &'static str, &'static str)> {
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (None, '#') => return None,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None, c) => {
+                if let Some((_, what, instead)) = LOOKALIKES.iter().find(|(set, _, _)| set.contains(c)) {
+                    return Some((at, what, instead));
                 }
-                _ => {}
             }
+            _ => {}
         }
-        None
     }
+    None
+}
 
-    /// `22,5` outside of a list: where, how long, and with its point.
-    fn decimal_comma(&self) -> Option<(usize, usize, String)> {
-        let (head, _) = self.text.split_once('#').unwrap_or((self.text, ""));
-        for (at, _) in head.match_indices(',') {
-            let digits = |c: char| c.is_ascii_digit();
-            let before = head[..at].chars().rev().take_while(|c| digits(*c)).count();
-            let after = head[at + 1..].chars().take_while(|c| digits(*c)).count();
-            let is_in_list = head[..at].matches('[').count() > head[..at].matches(']').count();
-            let is_in_text = head[..at].matches('"').count() % 2 == 1;
-            if before > 0 && after > 0 && !is_in_list && !is_in_text {
-                let minus = usize::from(head[..at - before].ends_with('-'));
-                let start = at - before - minus;
-                let number = format!("{}.{}", &head[start..at], &head[at + 1..at + 1 + after]);
-                return Some((start, minus + before + 1 + after, number));
-            }
+/// `22,5` outside of a list: where, how long, and with its point.
+fn decimal_comma(line: &str) -> Option<(usize, usize, String)> {
+    let (head, _) = line.split_once('#').unwrap_or((line, ""));
+    let (mut lists, mut is_in_text) = (0_usize, false);
+    for (at, c) in head.char_indices() {
+        match c {
+            '[' => lists += 1,
+            ']' => lists = lists.saturating_sub(1),
+            '"' => is_in_text = !is_in_text,
+            _ => {}
         }
-        None
+        if c != ',' || lists > 0 || is_in_text {
+            continue;
+        }
+        let digits = |c: char| c.is_ascii_digit();
+        let before = head[..at].chars().rev().take_while(|c| digits(*c)).count();
+        let after = head[at + 1..].chars().take_while(|c| digits(*c)).count();
+        if before > 0 && after > 0 {
+            let minus = usize::from(head[..at - before].ends_with('-'));
+            let start = at - before - minus;
+            let number = format!("{}.{}", &head[start..at], &head[at + 1..at + 1 + after]);
+            return Some((start, minus + before + 1 + after, number));
+        }
     }
+    None
 }
 
 /// A dotted key without quotes and spaces.

@@ -196,6 +196,45 @@ fn an_encrypted_key_is_told_with_the_command_that_opens_it() {
 }
 
 #[test]
+fn a_pfx_is_taken_apart_by_the_commands_that_are_told() {
+    let Some(mut maker) = Maker::new() else { return };
+    maker.ec("made.key");
+    maker.certify("made.key", "made.pem");
+    maker.openssl("pkcs12 -export -inkey made.key -in made.pem -passout pass: -out device.pfx");
+    maker.text = maker.text.replace("cert.pem", "device.pfx");
+    maker.openssl("pkey -in made.key -out cert.key");
+    let command = format!("openssl pkcs12 -in {} -nokeys -out NEW", maker.path("device.pfx"));
+    let fault = maker.fault("certificate-file");
+    assert!(fault.contains(&format!("(PKCS #12, .pfx or .p12): `{command}` writes its certificates")), "{fault}");
+    let words = command.replace("openssl ", "").replace("NEW", "new.pem -passin pass:");
+    maker.openssl(&words);
+    maker.text = maker.text.replace("device.pfx", "new.pem").replace("cert.key", "device.pfx");
+    let command = format!("openssl pkcs12 -in {} -nocerts -nodes -out NEW", maker.path("device.pfx"));
+    let fault = maker.fault("private-key-file");
+    assert!(
+        fault.contains(&format!("(PKCS #12, .pfx or .p12): `{command}` writes its private key")),
+        "{fault}"
+    );
+    let words = command.replace("openssl ", "").replace("NEW", "new.key -passin pass:");
+    maker.openssl(&words);
+    maker.text = maker.text.replace("device.pfx", "new.key");
+    maker.right();
+    // Another DER is still told as that.
+    maker.openssl("x509 -in made.pem -outform DER -out cert.der");
+    maker.text = maker.text.replace("new.pem", "cert.der");
+    assert!(maker.fault("certificate-file").contains("but DER: `openssl x509 -inform DER"));
+}
+
+#[test]
+fn damaged_pem_is_told_with_what_to_do() {
+    let Some(maker) = Maker::new() else { return };
+    maker.ec("cert.key");
+    maker.site.write("cert.pem", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", 0o644);
+    let fault = maker.fault("certificate-file");
+    assert!(fault.contains("whose PEM is damaged: copy it again, whole; \"-----BEGIN …-----\""), "{fault}");
+}
+
+#[test]
 fn a_certificate_out_of_its_time_is_warned_of() {
     let Some(maker) = Maker::new() else { return };
     maker.ec("cert.key");

@@ -6,6 +6,7 @@ mod boards;
 mod certificates;
 mod faults;
 mod installed;
+mod junk;
 mod messages;
 mod mutations;
 mod parts;
@@ -112,7 +113,7 @@ impl Site {
 
     /// What `twind check` says of a text, its verdict last.
     pub(crate) fn check(&self, text: &str) -> (Outcome, String) {
-        self.write("twind.toml", text, 0o644);
+        self.write("twind.toml", text, 0o640);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let scope = Scope { examination: Examination { now: Some(UnixSeconds(now)) }, hardware: false };

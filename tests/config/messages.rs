@@ -91,6 +91,107 @@ fn one_slip_of_the_syntax_is_told_once_and_as_what_it_is() {
 }
 
 #[test]
+fn a_value_without_quotes_is_told_as_what_it_was_to_be() {
+    let site = Site::new();
+    let pwm = |table: &str| replaced(SITE, "{ channel = 0 }", table);
+    let fan = |line: &str| with(SITE, "outputs.fan", line);
+    let cases = [
+        (
+            with(SITE, "climate", "range = { min = 20.0 max = 28.0 }"),
+            ":24:17:",
+            "a comma is missing behind 20.0",
+        ),
+        (with(SITE, "sensors.cabinet", "valid = [1 2]"), ":15:10:", "a comma is missing behind 1"),
+        (with(SITE, "sensors.cabinet", "valid = [\n  1 2\n]"), ":16:3:", "a comma is missing behind 1"),
+        (pwm("{ channel = 0 frequency-hz = 100 }"), ":9:19:", "a comma is missing behind 0"),
+        (pwm("{ channel = 0; frequency-hz = 100 }"), ":9:19:", "is parted by commas, not by ;"),
+        (with(SITE, "climate", "sensors = [\"a\" \"b\"]"), ":24:16:", "a comma is missing before this"),
+        (fan("min-duty = 20%"), ":9:12:", "a percentage is written as a number: write 20"),
+        (fan("when = { stop = 40% }"), ":9:17:", "a share of full stands in quotes: write \"40%\""),
+        (fan("when.stop = 40%"), ":9:13:", "a share of full stands in quotes: write \"40%\""),
+        (fan("slew = 25 // a remark"), ":9:8:", "a remark begins with #"),
+        (fan("active-low = true // x"), ":9:14:", "a remark begins with #"),
+        (fan("slew = 25; # x"), ":9:8:", "nothing ends a line but its end, and a remark begins with #"),
+        (fan("active-low = True"), ":9:14:", "write true, in small letters and without quotes"),
+        (with(SITE, "climate", "critical = 60 °C"), ":24:12:", "a number stands without its unit: write 60"),
+        (fan("min-on = 5 minutes"), ":9:10:", "a text must stand in quotes"),
+        (fan("min-on = 5s"), ":9:10:", "a text must stand in quotes"),
+    ];
+    for (text, place, told) in cases {
+        let fault = site.fault(&text);
+        assert!(fault.contains(place) && fault.contains(told), "wanted {place} {told}\n{fault}\nof{text}");
+    }
+}
+
+#[test]
+fn a_list_over_several_lines_is_not_taken_for_one_that_is_not_closed() {
+    let site = Site::new();
+    let list = with(SITE, "sensors.cabinet", "valid = [\n  -40.0,\n  125.0,\n]");
+    let missing = site.fault(&with(&list, "climate", "sensors = [\"a\" \"b\"]"));
+    assert!(missing.contains(":28:16: not valid TOML: a comma is missing before this"), "{missing}");
+    let inside = site.fault(&replaced(&list, "-40.0,", "-40.0"));
+    assert!(inside.contains(":17:3: not valid TOML: a comma is missing before this"), "{inside}");
+    // One below it that is not closed is still found, and one that another line closes is not it.
+    let open = site.fault(&with(&list, "climate", "sensors = [\"a\",\n\"b\""));
+    assert!(open.contains(":28:11: not valid TOML: the [ that opens here is not closed"), "{open}");
+    let swallowed = site.fault(&with(&list, "hub", "proxy = ["));
+    assert!(swallowed.contains(":3:9: not valid TOML: the [ that opens here is not closed"), "{swallowed}");
+    let wrong_one = site.fault(&with(SITE, "sensors.cabinet", "valid = [1, 2}"));
+    assert!(wrong_one.contains(":15:9: not valid TOML: the [ that opens here is not closed"), "{wrong_one}");
+}
+
+#[test]
+fn a_hint_for_a_row_is_what_the_row_takes() {
+    let site = Site::new();
+    let soft = replaced(&replaced(SITE, "\"simulated\"", "\"rppal\""), "{ channel = 0 }", "{ pin = 18 }");
+    for (text, output, row, told) in [
+        (SITE, "heater", "stop = 1", "\"off\" or \"keep\", found the number 1: write \"on\""),
+        (SITE, "heater", "start = 1", "\"keep\" or \"auto\", found the number 1: write \"on\""),
+        (SITE, "heater", "stop = 0", "found the number 0: write \"off\""),
+        (SITE, "heater", "stop = 100", "found the number 100: write \"on\""),
+        (SITE, "heater", "stop = \"1\"", "found \"1\": write \"on\""),
+        (SITE, "fan", "stop = 40", "found the number 40: write \"40%\""),
+        (SITE, "fan", "stop = \"40\"", "found \"40\": write \"40%\""),
+        (SITE, "fan", "start = \"aut\"", "did you mean \"auto\"?"),
+        (&soft, "fan", "stop = 100", "must be \"on\" or \"off\", found the number 100: write \"on\""),
+    ] {
+        let fault = site.fault(&with(text, &format!("outputs.{output}"), &format!("when = {{ {row} }}")));
+        assert!(fault.contains(told), "{output}, {row}: {fault}");
+    }
+    for (text, output, row) in [
+        (SITE, "heater", "stop = 40"),
+        (SITE, "heater", "stop = \"40\""),
+        (SITE, "fan", "stop = \"aut\""),
+        (SITE, "fan", "stop = 101"),
+        (&soft, "fan", "stop = 40"),
+        (&soft, "fan", "crash = \"kep\""),
+    ] {
+        let fault = site.fault(&with(text, &format!("outputs.{output}"), &format!("when = {{ {row} }}")));
+        assert!(!fault.contains("write") && !fault.contains("did you mean"), "{output}, {row}: {fault}");
+    }
+}
+
+#[test]
+fn a_secret_under_a_name_of_its_own_is_answered_however_it_is_spelt_and_alone() {
+    let site = Site::new();
+    let parts = "host = \"h\"\ndevice-id = \"d\"";
+    for key in ["SharedAccessKey", "shared_access_key", "primaryKey", "key"] {
+        let lines = format!("{parts}\n{key} = \"c2VjcmV0\"");
+        let fault = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", &lines));
+        assert!(
+            fault.contains(&format!(":5:1: `{key}` does not exist: a secret does not belong")),
+            "{fault}"
+        );
+    }
+    let alone = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", "connectionString = \"x\""));
+    assert!(alone.contains("`connectionString` does not exist"), "{alone}");
+    let missing = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", parts));
+    let told =
+        "`key-file` is missing in [hub]: the device proves by it who it is; or `certificate-file` with";
+    assert!(missing.contains(told), "{missing}");
+}
+
+#[test]
 fn what_a_bracket_swallows_is_not_taken_for_a_file_without_outputs() {
     let site = Site::new();
     site.write("twind.toml", &with(SITE, "hub", "proxy = ["), 0o644);
@@ -266,6 +367,12 @@ fn a_secret_that_cannot_be_read_is_told_with_its_path_its_readers_and_what_mends
 
     if rustix::process::geteuid().is_root() {
         return; // Who may read everything is denied nothing.
+    }
+    for (mode, told) in [(0o200, "by its mode 0200 uid "), (0o240, "and perhaps gid ")] {
+        site.write("cs", "x", 0o600);
+        fs::set_permissions(site.path("cs"), fs::Permissions::from_mode(mode)).unwrap();
+        let denied = site.fault(SMALL);
+        assert!(denied.contains(told) && denied.contains("perhaps gid") == (mode == 0o240), "{denied}");
     }
     site.write("cs", "x", 0o600);
     fs::set_permissions(site.path("cs"), fs::Permissions::from_mode(0o000)).unwrap();

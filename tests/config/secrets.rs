@@ -3,6 +3,7 @@
 use super::{KEY, SMALL, Site, account, replaced, with};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use twind::config::{self, Examination};
 
 #[test]
 fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
@@ -13,6 +14,43 @@ fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     assert!(fault.contains(&format!("run `chmod o-rwx {}`", path.display())), "{fault}");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     site.right(SMALL);
+}
+
+#[test]
+fn a_configuration_with_a_proxys_password_that_others_can_read_is_refused_like_any_secret() {
+    let site = Site::new();
+    let proxy = |login: &str| {
+        let lines = format!("[hub]\ntransport = \"websocket\"\nproxy = \"http://{login}proxy.local:3128\"");
+        replaced(SMALL, "[hub]", &lines)
+    };
+    let path = site.path("twind.toml");
+    let examination = Examination { now: None };
+    let both = || {
+        [
+            config::load(&path, &site.environment).map(drop),
+            config::review(&path, &site.environment, examination).map(drop),
+        ]
+    };
+    for mode in [0o644, 0o604, 0o646, 0o602] {
+        site.write("twind.toml", &proxy("me:hunter2@"), mode);
+        for read in both() {
+            let faults = read.unwrap_err();
+            assert_eq!(faults.faults.len(), 1, "{faults}");
+            let told = format!(
+                "twind.toml:4:9: `proxy` has a password, and others can read this file: {path} has mode {mode:04o}; run \
+                 `chmod o-rwx {path}`",
+                path = path.display()
+            );
+            assert!(faults.to_string().contains(&told), "{faults}");
+            assert!(!faults.to_string().contains("hunter2"), "{faults}");
+        }
+    }
+    for (login, mode) in [("me:hunter2@", 0o640), ("me:hunter2@", 0o600), ("", 0o644)] {
+        site.write("twind.toml", &proxy(login), mode);
+        for read in both() {
+            assert_eq!(read, Ok(()), "{login} {mode:o}");
+        }
+    }
 }
 
 #[test]
@@ -84,6 +122,21 @@ fn a_secret_shows_neither_in_faults_nor_in_debug() {
         ("shared-access-key = \"c2VjcmV0\"", "c2VjcmV0"),
         ("proxy = \"http://me:c2VjcmV0@proxy.local\"", "c2VjcmV0"),
         ("proxy = \"http://me:c2VjcmV0@proxy.local:3128\"", "c2VjcmV0"),
+        ("proxy = \"me:hunter2@proxy.local:3128\"", "hunter2"),
+        ("proxy = \"hunter2@proxy\"", "hunter2"),
+        ("proxy = \"http://me:hun ter2@proxy.local\"", "ter2"),
+        ("proxy \"me:hunter2@proxy\"", "hunter2"),
+        ("proxy: me:hunter2@proxy", "hunter2"),
+        ("proxy = me:hunter2@proxy", "hunter2"),
+        ("\"proxy\" = [\"me:hunter2@proxy\"]", "hunter2"),
+        ("x = { proxy = \"me:hunter2@proxy\" }", "hunter2"),
+        ("provisioning.proxy = \"me:hunter2@proxy\"", "hunter2"),
+        ("http-proxi = \"me:hunter2@proxy\"", "hunter2"),
+        ("gateway = \"me:hunter2@proxy.local:3128\"", "hunter2"),
+        ("gateway = \"http://me:hun ter2@proxy.local\"", "ter2"),
+        ("port = \"me:hunter2@10.0.0.1\"", "hunter2"),
+        ("password = hunter2", "hunter2"),
+        ("sas-token = \"hunter2\"", "hunter2"),
     ] {
         let text = replaced(SMALL, "connection-string-file = \"cs\"", line);
         let faults = site.parse(&text).unwrap_err();
