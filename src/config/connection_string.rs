@@ -79,10 +79,8 @@ impl ConnectionString {
         };
         let mut found = lines.iter().filter(|line| find_part(line, "HostName").is_some());
         match (found.next(), found.next()) {
-            (Some(line), None) => {
-                // Unless the others are its rest, what is wrong with it is.
-                let is_whole = lines.iter().all(|other| other == line || is_variable(other));
-                Self::parse_line(line).map_err(|reason| if is_whole { reason } else { many() })
+            (Some(line), None) if !lines.iter().any(|other| other != line && is_piece(other)) => {
+                Self::parse_line(line)
             }
             _ => Err(many()),
         }
@@ -194,14 +192,12 @@ fn find_part(text: &str, name: &str) -> Option<usize> {
         .find(|at| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
-/// Does a line set a variable of its own, so that it is no piece of a connection string?
-fn is_variable(line: &str) -> bool {
-    let Some((name, value)) = line.split_once('=') else { return false };
-    let name = name.trim_start_matches("export ").trim();
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    // The end of a key in base64 has a sign for padding.
-    is_name && !matches!(value.trim(), "" | "=") && KNOWN.iter().all(|part| find_part(line, part).is_none())
+/// Does a line look like the rest of a connection string that was broken in two?
+fn is_piece(line: &str) -> bool {
+    // The end of a key in base64 has a sign for padding; a variable has a value.
+    let is_variable = line.split_once('=').is_some_and(|(_, value)| !matches!(value.trim(), "" | "="));
+    let is_base64 = line.chars().all(|c| c.is_ascii_alphanumeric() || "+/=;".contains(c));
+    KNOWN.iter().any(|part| find_part(line, part).is_some()) || is_base64 && !is_variable
 }
 
 /// The text without a label (`Primary connection string:`) or a variable's name (`export NAME=`) before its first part.
@@ -332,6 +328,7 @@ mod tests {
         for (text, told) in [
             (format!("HUB=contoso\nCS='{owner}'\nexport DEVICE=d\n"), "is a service's connection string"),
             ("A=1\nHostName=h;DeviceId=d\n".to_owned(), "has no SharedAccessKey"),
+            ("The string:\nHostName=h;DeviceId=d\n".to_owned(), "has no SharedAccessKey"),
             // Pieces of one string are no variables.
             (format!("HostName=h;DeviceId=d;\nSharedAccessKey={KEY}"), "has more than one line"),
             (
