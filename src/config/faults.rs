@@ -118,13 +118,23 @@ impl Findings {
         self.keys.borrow_mut().insert(key);
     }
 
+    /// What is wrong here need not be told, because as many faults as are told stand before it.
+    pub(super) fn count(&self, at: Span) {
+        if !self.is_guess(at) {
+            self.count.set(self.count.get() + 1);
+        }
+    }
+
     fn push_wrong(&self, finding: Finding) {
-        let start = finding.at.start;
-        let is_guess = self.hidden_from.get().is_some_and(|hidden| start >= hidden)
-            || self.broken.borrow().iter().any(|lines| (lines.start..=lines.end).contains(&start));
-        if !is_guess {
+        if !self.is_guess(finding.at) {
             self.push(finding);
         }
+    }
+
+    /// Was this read otherwise than it was meant, because the syntax is wrong there?
+    fn is_guess(&self, at: Span) -> bool {
+        self.hidden_from.get().is_some_and(|hidden| at.start >= hidden)
+            || self.broken.borrow().iter().any(|lines| (lines.start..=lines.end).contains(&at.start))
     }
 
     fn push(&self, finding: Finding) {

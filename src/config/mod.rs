@@ -303,14 +303,22 @@ fn read_and_warn<T>(
 /// A text and what the parser makes of it; of a long text whose beginning is no configuration, the beginning: every error
 /// of the parser costs more memory than the line that it is about.
 fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'t>>, Slips) {
-    const BEGINNING_BYTES: usize = 64 * 1024;
+    const BEGINNING_BYTES: usize = 32 * 1024;
     let parse = |text: &'t str| {
         let (table, errors) = DeTable::parse_recoverable(text);
         (text, table, syntax::slips(text, &errors, |header| sections.concern(header)))
     };
-    let lines_end = text[..outline::floor(text, BEGINNING_BYTES)].rfind('\n').unwrap_or_default();
-    let beginning = (text.len() > BEGINNING_BYTES).then(|| parse(&text[..lines_end]));
-    beginning.filter(|(.., slips)| slips.more > 0).unwrap_or_else(|| parse(text))
+    if text.len() > BEGINNING_BYTES {
+        let beginning = &text[..outline::floor(text, BEGINNING_BYTES)];
+        let whole_lines = beginning.rfind('\n').map(|end| &beginning[..end]);
+        let parsed = parse(whole_lines.unwrap_or(beginning));
+        // No line of a configuration is as long.
+        let is_junk = parsed.2.more > 0 || whole_lines.is_none() && !parsed.2.told.is_empty();
+        if is_junk {
+            return parsed;
+        }
+    }
+    parse(text)
 }
 
 impl Sections {

@@ -5,19 +5,23 @@
 //! place. A value that is wrong is reported here and looks absent to the caller, which goes on with its default.
 //! Deliberately absent: what a key means.
 
-use super::faults::{Findings, Span};
+use super::faults::{FAULTS_MAX, Findings, Span};
 use super::words::{nearest, plain};
 use super::{shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
 use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The tables of the file itself.
 pub(super) const SECTIONS: [&str; 8] =
     ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
+
+/// No table of a configuration has as many keys. Among so many none is taken for a slip in the name of one of ours.
+const KEYS_MAX: usize = 256;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +43,10 @@ pub(super) struct Reader<'t> {
     /// Only its name in the headers of the tables below it stands for it.
     is_implied: bool,
     known: Vec<&'static str>,
-    /// Keys that are answered with their own message and not offered to anyone.
-    answered: Vec<&'static str>,
+    /// Keys that are answered with their own message and not offered to anyone, as [`plain`] writes them.
+    answered: Vec<String>,
     /// Keys of the file's own that were told of.
-    told: Vec<String>,
+    told: BTreeSet<String>,
 }
 
 impl<'t> Reader<'t> {
@@ -75,7 +79,7 @@ impl<'t> Reader<'t> {
             is_implied: false,
             known: Vec::new(),
             answered: Vec::new(),
-            told: Vec::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -128,11 +132,11 @@ impl<'t> Reader<'t> {
 
     /// Does a key stand in the table that was probably meant to be this one? It is told as unknown, and that is enough.
     pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        let Some(table) = self.table.filter(|table| table.len() <= KEYS_MAX) else { return false };
         let candidates = || self.known.iter().copied().chain([key]);
         let is_unknown = |name: &str| !candidates().any(|known| known == name) && !self.is_answered(name);
-        let keys = self.table.into_iter().flat_map(|table| table.keys());
-        keys.map(|name| name.get_ref().as_ref())
-            .any(|name| is_unknown(name) && nearest(name, candidates()) == Some(key))
+        let names = table.keys().map(|name| name.get_ref().as_ref());
+        names.into_iter().any(|name| is_unknown(name) && nearest(name, candidates()) == Some(key))
     }
 
     /// The table as messages name it.
@@ -250,7 +254,7 @@ impl<'t> Reader<'t> {
     /// A table of the file itself under a name that is probably a slip for this one: that is told, and what is in it
     /// is read as if it were right.
     fn misspelt_section(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
-        let table = self.table.filter(|_| self.path.is_empty())?;
+        let table = self.table.filter(|table| self.path.is_empty() && table.len() <= KEYS_MAX)?;
         let is_meant = |name: &str| {
             !SECTIONS.contains(&name)
                 && !self.is_answered(name)
@@ -306,7 +310,7 @@ impl<'t> Reader<'t> {
     /// Answers keys that people try, however they are spelt, and that do not exist, with a message of their own. Were
     /// there any?
     pub(super) fn answer(&mut self, keys: &[&'static str], message: &str) -> bool {
-        self.answered.extend(keys);
+        self.answered.extend(keys.iter().map(|key| plain(key)));
         let tried: Vec<_> =
             self.entries().into_iter().filter(|(key, _)| self.is_answered(&key.value)).collect();
         for (key, _) in &tried {
@@ -316,7 +320,7 @@ impl<'t> Reader<'t> {
     }
 
     fn is_answered(&self, name: &str) -> bool {
-        !self.known.contains(&name) && self.answered.iter().any(|answered| plain(answered) == plain(name))
+        !self.answered.is_empty() && !self.known.contains(&name) && self.answered.contains(&plain(name))
     }
 
     /// Answers tables that are none of these, and resemble none, with a message for one of this name. Were there any?
@@ -329,7 +333,7 @@ impl<'t> Reader<'t> {
             let name = key.value.as_str();
             if value.get_ref().is_table() && nearest(name, tables.iter().copied()).is_none() {
                 self.findings.wrong(key.at, message(&values::shorten(name)));
-                self.told.push(key.value);
+                self.told.insert(key.value);
             }
         }
         !self.told.is_empty()
@@ -337,12 +341,18 @@ impl<'t> Reader<'t> {
 
     /// Reports every key that nobody asked for.
     pub(super) fn finish(mut self) {
-        for (key, _) in self.entries() {
+        let mut unknown = self.entries();
+        unknown.retain(|(key, _)| {
             let name = key.value.as_str();
-            let is_told = self.told.iter().any(|told| told == name);
-            if self.known.contains(&name) || self.is_answered(name) || is_told {
+            !self.known.contains(&name) && !self.is_answered(name) && !self.told.contains(name)
+        });
+        for (index, (key, _)) in unknown.into_iter().enumerate() {
+            if index >= FAULTS_MAX {
+                // Those before it are told first, so that its message would be lost.
+                self.findings.count(key.at);
                 continue;
             }
+            let name = key.value.as_str();
             let shown = values::shorten(name);
             let message = match nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),

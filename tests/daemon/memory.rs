@@ -175,3 +175,34 @@ fn wait_for_a_place(rig: &Rig, daemon: &Daemon) {
         || daemon.log(),
     );
 }
+
+#[test]
+fn another_file_in_place_of_the_configuration_stays_below_the_ceiling_and_is_told_in_few_lines() {
+    const BYTES: usize = 1024 * 1024;
+    const LINES_MAX: usize = 80;
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    let good = fs::read_to_string(rig.path("twind.toml")).unwrap();
+    let resting = rest(&daemon);
+    let records = "2026-11-29T12:00:00Z,21.5,\"ok\"\n";
+    for (text, told_last) in [
+        (records.repeat(BYTES / records.len()), "mend these first"),
+        // What was to go to another file went behind it.
+        (good.clone() + &records.repeat((BYTES - good.len()) / records.len()), "mend these first"),
+        (format!("{{{}}}", "\"a\": [1, {\"b\": 2.5}], ".repeat(BYTES / 23)), "not valid TOML"),
+        ("[\n".repeat(BYTES / 2), "mend these first"),
+        ("a=1\n".repeat(BYTES / 4), "mend these first"),
+    ] {
+        let before = daemon.log().lines().count();
+        rig.write_config(&text);
+        daemon.signal("HUP");
+        let told = || daemon.log().lines().skip(before).any(|line| line.contains(told_last)).then_some(());
+        eventually("a refusal", told, || daemon.log());
+        let lines = daemon.log().lines().count() - before;
+        let peak = memory_kib(&daemon, "VmHWM");
+        let begins: String = text.chars().take(30).collect();
+        println!("{begins:?}: {resting} KiB at rest, {peak} at most, {lines} lines");
+        assert!(peak < resting + CEILING_KIB, "{begins:?}: {resting} KiB at rest, {peak} at most");
+        assert!(lines < LINES_MAX, "{begins:?}: {lines} lines: {}", daemon.log());
+    }
+}
