@@ -330,7 +330,16 @@ mod tests {
         ] {
             assert!(!told(line, Span { start: 0, end: 3 }).contains("c2Vj"), "{line}");
         }
-        assert!(told("key-file = \"/etc/key\"", Span { start: 0, end: 8 }).contains("/etc/key"));
+        for line in [
+            "key-file = \"/etc/key\"",
+            "token-lifetime = \"5\"",
+            "[outputs.bypass]",
+            "property = \"a\" # the key",
+            "id = \"iio:device1@1-0076\"",
+            "period = \"5\"",
+        ] {
+            assert!(told(line, Span { start: 0, end: 8 }).contains(line), "{line}");
+        }
     }
 
     #[test]

@@ -238,7 +238,7 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
 
 /// Who may read a file by its mode.
 fn readers(mode: u32, uid: u32, gid: u32) -> String {
-    let group = (mode & GROUP_READS != 0).then(|| format!(" and perhaps gid {gid}")).unwrap_or_default();
+    let group = if mode & GROUP_READS == 0 { String::new() } else { format!(" and perhaps gid {gid}") };
     format!("by its mode {:04o} uid {uid}{group}", mode & 0o7777)
 }
 

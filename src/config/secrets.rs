@@ -17,7 +17,17 @@ const UNPADDED_MIN: usize = 40;
 const NAMES: [&str; 5] = ["sharedaccesskey", "sharedaccesssignature", "accountkey", "primarykey", "sig"];
 
 /// Words in the names of keys whose values are secrets. A `proxy` may have a password.
-const KEY_WORDS: [&str; 7] = ["key", "secret", "pass", "connection", "token", "credential", "sharedaccess"];
+const KEY_WORDS: [&str; 9] = [
+    "key",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "connection",
+    "token",
+    "credential",
+    "sharedaccess",
+];
 
 /// Does this text hold what may be a secret?
 pub(super) fn is_in(text: &str) -> bool {
@@ -127,7 +137,7 @@ pub(super) fn key_in(line: &str) -> Option<usize> {
         let length = line[start..].find(|c| !is_in_key(c)).unwrap_or(line.len() - start);
         from = start + length;
         let before = line[..start].trim_end_matches([' ', '\t', '"', '\'']);
-        let begins = before.is_empty() || before.ends_with(['{', ',', '[', '#']);
+        let begins = before.is_empty() || before.ends_with(['{', ',', '#']);
         if begins && names_a_secret(&line[start..from]) {
             let rest = line[from..].trim_start_matches(['"', '\'']).trim_start();
             return Some(line.len() - rest.strip_prefix(['=', ':']).unwrap_or(rest).len());
@@ -139,10 +149,9 @@ pub(super) fn key_in(line: &str) -> Option<usize> {
 /// Is a secret written behind this key, or may one be? A file's name is none.
 fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let has = |word: &&str| key.contains(*word);
-    let is_proxy =
-        key.split(['.', '-', '_']).any(|word| strsim::osa_distance(word, "proxy") <= 2 && word.len() > 3);
-    (is_proxy || KEY_WORDS.iter().any(|word| has(word))) && !["file", "lifetime"].iter().any(|word| has(word))
+    let is_proxy = |word: &str| word.len() > 3 && strsim::osa_distance(word, "proxy") <= 2;
+    let has = |words: &[&str]| words.iter().any(|word| key.contains(word));
+    (has(&KEY_WORDS) || key.split(['.', '-', '_']).any(is_proxy)) && !has(&["file", "lifetime"])
 }
 
 /// The longest stretches of the characters that base64 has.
