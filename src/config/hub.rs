@@ -7,7 +7,7 @@ use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::examine::{self, Keys};
 use super::files::Places;
 use super::reader::{At, Reader};
-use super::{provisioning, proxy, values};
+use super::{provisioning, proxy, secrets, values};
 use crate::hub::{Account, HubSettings, Identity, Secret, Source, Transport};
 use core::time::Duration;
 
@@ -46,7 +46,7 @@ struct Named {
 /// Reads the table; `None` if a fault was found.
 pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> {
     let is_answered = hub.answer(
-        &["connection-string", "shared-access-key", "key", "primary-key", "private-key", "password"],
+        &secrets::TRIED,
         "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
          read and name that in `connection-string-file` (or `key-file`)",
     );

@@ -6,7 +6,7 @@
 use super::connection_string::check_host;
 use super::files::Places;
 use super::reader::Reader;
-use super::values;
+use super::{secrets, values};
 use crate::hub::{Identity, Provisioning, derive_key};
 
 const ENDPOINT: &str = "global.azure-devices-provisioning.net";
@@ -15,6 +15,11 @@ const IDENTITIES: &str = "the device proves by it who it is; or `group-key-file`
 
 /// Reads the table; `None` if it is not there or a fault was found. Where the assignment is kept is not known here.
 pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisioning> {
+    let is_answered = table.answer(
+        &secrets::TRIED,
+        "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
+         read and name that in `key-file` (or `group-key-file`)",
+    );
     let endpoint = table.read("endpoint", |value| {
         let written = values::text(value)?;
         check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
@@ -33,7 +38,7 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     table.require("registration-id", "the device's name in the enrolment");
     let with_certificate = table.has("certificate-file") || table.has("private-key-file");
     let (with_key, with_group_key) = (table.has("key-file"), table.has("group-key-file"));
-    if !with_key && !with_group_key && !with_certificate {
+    if !with_key && !with_group_key && !with_certificate && !is_answered {
         table.require("key-file", IDENTITIES);
     }
     if with_key && with_group_key {

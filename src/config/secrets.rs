@@ -29,6 +29,10 @@ const KEY_WORDS: [&str; 9] = [
     "sharedaccess",
 ];
 
+/// Keys that people try, to write a secret into the file.
+pub(super) const TRIED: [&str; 6] =
+    ["connection-string", "shared-access-key", "key", "primary-key", "private-key", "password"];
+
 /// Does this text hold what may be a secret?
 pub(super) fn is_in(text: &str) -> bool {
     !secrets(text).is_empty()

@@ -11,6 +11,9 @@ use toml::de::Error;
 /// How the parser begins to say that a key or table is there already.
 const DUPLICATE: &str = "duplicate key";
 
+const QUOTES: &str = "a text must stand in quotes (\"…\"); numbers, true and false stand without";
+const REMARK: &str = "a remark begins with #";
+
 /// Characters that look like those of the syntax and are not, what they are, and what to write.
 const LOOKALIKES: [(&str, &str, &str); 6] = [
     ("“”„‟«»″＂", "a typographic quotation mark", "write straight ones (\")"),
@@ -129,30 +132,44 @@ fn slip(outline: &Outline<'_>, line: Line<'_>, at: Span, said: &str) -> (Span, S
 
 /// What the parser says, in the words of the person's slip where they are known.
 fn translated(outline: &Outline<'_>, line: Line<'_>, at: Span, said: &str) -> String {
-    let text = outline.text();
     let value = line.text.split_once('=').map(|(_, value)| value.split('#').next().unwrap_or(value).trim());
-    let begins = |start: &str| said.starts_with(start);
+    let rest = outline.text().get(at.start..).unwrap_or_default();
+    let begins = |start: &[&str]| start.iter().any(|start| said.starts_with(start));
     if value == Some("") {
         "a value is missing after the =".to_owned()
-    } else if begins("string values must be quoted") || begins("invalid boolean") {
+    } else if begins(&["string values must be quoted", "invalid boolean"]) {
         unquoted(outline, line, at)
-    } else if begins("missing comma") {
+    } else if begins(&["missing comma"]) {
         "a comma is missing before this".to_owned()
-    } else if begins("invalid basic string") || begins("invalid literal string") {
+    } else if begins(&["invalid basic string", "invalid literal string"]) {
         format!("a text in quotes is not closed, or holds what must not stand in one ({said})")
-    } else if begins("invalid unquoted key") && text.get(at.start..).is_some_and(|rest| rest.starts_with(':'))
-    {
+    } else if begins(&["invalid unquoted key"]) && rest.starts_with(':') {
         "a key and its value are joined by =, not by a colon".to_owned()
-    } else if begins("key with no value") {
+    } else if begins(&["key with no value"]) {
         "a key without a value: write key = value, a table's name in brackets, a remark behind #".to_owned()
+    } else if begins(&["unexpected key or value"]) && is_remark(rest) {
+        REMARK.to_owned()
+    } else if begins(&["unexpected key or value"]) {
+        "behind a value stands nothing but a remark, which begins with #".to_owned()
+    } else if begins(&["invalid mantissa", "invalid fraction"]) {
+        "a number has digits before and behind its point".to_owned()
+    } else if begins(&["unexpected leading zero"]) {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        format!("a number does not begin with 0: write {}", rest[..end].trim_start_matches('0'))
+    } else if begins(&["invalid float"]) {
+        QUOTES.to_owned()
     } else {
         said.to_owned()
     }
 }
 
+/// Is this what other languages begin a remark with?
+fn is_remark(text: &str) -> bool {
+    ["//", "/*", "--", ";"].iter().any(|remark| text.starts_with(remark))
+}
+
 /// A value without quotes that is none of those which need none: what it was to be.
 fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
-    const QUOTES: &str = "a text must stand in quotes (\"…\"); numbers, true and false stand without";
     let written = outline.text().get(at.start..at.end).unwrap_or_default().trim();
     let is_number = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c)) && text.parse::<f64>().is_ok()
@@ -168,8 +185,11 @@ fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     if !is_value(first) {
         return QUOTES.to_owned();
     }
-    if ["//", "/*", "--"].iter().any(|remark| rest.starts_with(remark)) {
-        return "a remark begins with #".to_owned();
+    if is_remark(rest) {
+        return match outline.is_bracketed(at.start) && rest.starts_with(';') {
+            true => "what stands in brackets is parted by commas, not by ;".to_owned(),
+            false => REMARK.to_owned(),
+        };
     }
     if is_number(first) && rest == "%" {
         return match when::is_row(key_before(&line.text[..at.start.saturating_sub(line.start)])) {
@@ -177,14 +197,12 @@ fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
             false => format!("a percentage is written as a number: write {first}"),
         };
     }
-    match outline.is_bracketed(at.start) {
-        true if rest.starts_with(';') => "what stands in brackets is parted by commas, not by ;".to_owned(),
-        true if rest.starts_with(bare) => format!("a comma is missing behind {first}"),
-        false if rest.starts_with(';') => {
-            "nothing ends a line but its end, and a remark begins with #".to_owned()
-        }
-        _ if rest.starts_with('°') => format!("a number stands without its unit: write {first}"),
-        _ => QUOTES.to_owned(),
+    if rest.starts_with(bare) && outline.is_bracketed(at.start) {
+        format!("a comma is missing behind {first}")
+    } else if rest.starts_with('°') {
+        format!("a number stands without its unit: write {first}")
+    } else {
+        QUOTES.to_owned()
     }
 }
 

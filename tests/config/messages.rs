@@ -111,9 +111,20 @@ fn a_value_without_quotes_is_told_as_what_it_was_to_be() {
         (fan("when.stop = 40%"), ":9:13:", "a share of full stands in quotes: write \"40%\""),
         (fan("slew = 25 // a remark"), ":9:8:", "a remark begins with #"),
         (fan("active-low = true // x"), ":9:14:", "a remark begins with #"),
-        (fan("slew = 25; # x"), ":9:8:", "nothing ends a line but its end, and a remark begins with #"),
+        (fan("slew = 25; # x"), ":9:8:", "a remark begins with #"),
         (fan("active-low = True"), ":9:14:", "write true, in small letters and without quotes"),
         (with(SITE, "climate", "critical = 60 °C"), ":24:12:", "a number stands without its unit: write 60"),
+        (fan("min-on = \"5s\" // x"), ":9:15:", "a remark begins with #"),
+        (
+            fan("min-on = \"5s\" x"),
+            ":9:15:",
+            "behind a value stands nothing but a remark, which begins with #",
+        ),
+        (fan("min-on = \"5s\", # x"), ":9:14:", "behind a value stands nothing but a remark"),
+        (fan("min-duty = .5"), ":9:12:", "a number has digits before and behind its point"),
+        (fan("min-duty = 5."), ":9:14:", "a number has digits before and behind its point"),
+        (fan("min-duty = 020"), ":9:12:", "a number does not begin with 0: write 20"),
+        (with(SITE, "hub", "gateway = 10.0.0.1"), ":3:15:", "a text must stand in quotes"),
         (fan("min-on = 5 minutes"), ":9:10:", "a text must stand in quotes"),
         (fan("min-on = 5s"), ":9:10:", "a text must stand in quotes"),
     ];
@@ -182,6 +193,16 @@ fn a_secret_under_a_name_of_its_own_is_answered_however_it_is_spelt_and_alone() 
             fault.contains(&format!(":5:1: `{key}` does not exist: a secret does not belong")),
             "{fault}"
         );
+    }
+    for key in ["SharedAccessKey", "primary-key"] {
+        let lines =
+            format!("[hub.provisioning]\nid-scope = \"0ne\"\nregistration-id = \"r\"\n{key} = \"c2VjcmV0\"");
+        let fault = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", &lines));
+        assert!(
+            fault.contains(&format!(":6:1: `{key}` does not exist: a secret does not belong")),
+            "{fault}"
+        );
+        assert!(fault.ends_with("name that in `key-file` (or `group-key-file`)"), "{fault}");
     }
     let alone = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", "connectionString = \"x\""));
     assert!(alone.contains("`connectionString` does not exist"), "{alone}");

@@ -79,7 +79,10 @@ fn each_fault_of_the_table_is_told() {
         ),
         (provisioned("key-file = \"key\"").replace("\"r\"", "\"r.\""), "`registration-id` must be 1 to 128"),
         (provisioned("key-file = \"key\"").replace("id-scope = \"0ne1\"", ""), "`id-scope` is missing"),
-        (provisioned("key-file = \"key\"\nkey = \"x\""), "unknown key `key` in [hub.provisioning]"),
+        (
+            provisioned("key-file = \"key\"\nkey = \"x\""),
+            "`key` does not exist: a secret does not belong in the configuration",
+        ),
         (
             replaced(&provisioned("key-file = \"key\""), "[hub]", &format!("[hub]\n{NAMED}")),
             "`connection-string-file` cannot stand beside [hub.provisioning]",
