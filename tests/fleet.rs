@@ -2,7 +2,11 @@
 //!
 //! The dialer is the daemon's own; the hub and the comparison are small models. `cargo test --test fleet -- --nocapture`
 //! prints the table that `packaging/doc/fleets.md` shows, and holds the two together. Deliberately absent: sockets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and prints its table"
+)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -124,7 +128,7 @@ fn ten_thousand_daemons_come_back_without_a_stampede() {
     ));
     tell("| --- | --- | --- |");
     let row = |what: &str, of: &dyn Fn(&Outcome) -> u64| {
-        tell(&format!("| {what} | {} | {} |", of(&twind), of(&fixed)))
+        tell(&format!("| {what} | {} | {} |", of(&twind), of(&fixed)));
     };
     row("connection attempts in the busiest second", &|o| o.attempts_peak.into());
     row("twin requests in the busiest second", &|o| o.requests_peak.into());

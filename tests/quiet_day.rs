@@ -4,7 +4,12 @@
 //!
 //! A *message* is a request for the twin or a report; the answers to both, and all that makes and keeps a connection,
 //! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Deliberately absent: sockets.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
 
 use serde_json::Value;
 use std::collections::VecDeque;

@@ -11,13 +11,14 @@ mod driven;
 pub use driven::{Driven, Outcome};
 
 use crate::config::{Environment, Settings};
+use crate::files::{self, Unread};
 use crate::store::{Claim, Holder, Life, Lock, Process, claim, look};
 use crate::units::BootTime;
 use core::fmt;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
@@ -107,16 +108,17 @@ fn canonical(configuration: &Path) -> PathBuf {
 
 /// `None`: there is none.
 fn read(file: &Path) -> io::Result<Option<Copy>> {
-    let mut bytes = Vec::new();
-    match File::open(file).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
-        Ok(_) => match serde_json::from_slice::<Copy>(&bytes).map_err(io::Error::other)? {
+    match files::read(file, BYTES_MAX) {
+        Ok((bytes, _)) => match serde_json::from_slice::<Copy>(&bytes).map_err(io::Error::other)? {
             copy if copy.format == FORMAT => Ok(Some(copy)),
             copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
         },
-        Err(reason) if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(Unread::System(reason))
+            if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
             Ok(None)
         }
-        Err(reason) => Err(reason),
+        Err(reason) => Err(io::Error::other(reason.to_string())),
     }
 }
 

@@ -205,7 +205,10 @@ fn a_pfx_is_taken_apart_by_the_commands_that_are_told() {
     maker.openssl("pkey -in made.key -out cert.key");
     let command = format!("openssl pkcs12 -in {} -nokeys -out NEW", maker.path("device.pfx"));
     let fault = maker.fault("certificate-file");
-    assert!(fault.contains(&format!("(PKCS #12, .pfx or .p12): `{command}` writes its certificates")), "{fault}");
+    assert!(
+        fault.contains(&format!("(PKCS #12, .pfx or .p12): `{command}` writes its certificates")),
+        "{fault}"
+    );
     let words = command.replace("openssl ", "").replace("NEW", "new.pem -passin pass:");
     maker.openssl(&words);
     maker.text = maker.text.replace("device.pfx", "new.pem").replace("cert.key", "device.pfx");
