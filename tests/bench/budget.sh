@@ -14,7 +14,7 @@ folder=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$folder"' EXIT
 
 "$target/debug/twinhub" serve --folder "$folder/hub" --mqtt-port 0 --https-port 0 >"$folder/hub.log" &
-for _ in $(seq 200); do grep -q 'back ends connect' "$folder/hub.log" && break; sleep 0.05; done
+for _ in $(seq 200); do grep -q '^  ca-file = ' "$folder/hub.log" && break; sleep 0.05; done
 port=$(sed -n 's/^devices connect to localhost:\([0-9]*\)$/\1/p' "$folder/hub.log")
 (umask 077; grep -m1 -o 'HostName=.*DeviceId=.*' "$folder/hub.log" >"$folder/connection-string")
 echo 22.5 >"$folder/temperature"

@@ -15,7 +15,8 @@ start_hub() {
     [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
     "$twinhub" serve --folder "$work/hub" --mqtt-port "${hub_port:-0}" --https-port 0 "$@" >"$work/hub.log" 2>&1 &
     hub=$!
-    eventually "the hub" grep -q 'back ends connect' "$work/hub.log"
+    # Its introduction ends with this line.
+    eventually "the hub" grep -q '^  ca-file = ' "$work/hub.log"
     export TWINHUB_CONNECTION_STRING
     TWINHUB_CONNECTION_STRING=$(grep -m1 -o 'HostName=.*SharedAccessKeyName=.*' "$work/hub.log")
     hub_port=$(sed -n 's/^devices connect to localhost:\([0-9]*\)$/\1/p' "$work/hub.log")
