@@ -24,6 +24,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Any access of those who are neither the owner nor in the group, short of running it.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
+const OWNER_READS: u32 = 0o400;
 const GROUP_READS: u32 = 0o040;
 
 /// Where names lead.
@@ -238,8 +239,13 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
 
 /// Who may read a file by its mode.
 fn readers(mode: u32, uid: u32, gid: u32) -> String {
-    let group = if mode & GROUP_READS == 0 { String::new() } else { format!(" and perhaps gid {gid}") };
-    format!("by its mode {:04o} uid {uid}{group}", mode & 0o7777)
+    let who = match (mode & OWNER_READS != 0, mode & GROUP_READS != 0) {
+        (true, true) => format!("uid {uid} and perhaps gid {gid}"),
+        (true, false) => format!("uid {uid}"),
+        (false, true) => format!("perhaps gid {gid}"),
+        (false, false) => "root alone".to_owned(),
+    };
+    format!("by its mode {:04o} {who}", mode & 0o7777)
 }
 
 /// The text of the configuration file itself, and its mode.
@@ -288,9 +294,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_is_named_only_if_it_may_read() {
+    fn only_those_are_named_who_may_read_by_the_mode() {
         assert_eq!(readers(0o100_600, 0, 7), "by its mode 0600 uid 0");
         assert_eq!(readers(0o100_640, 0, 7), "by its mode 0640 uid 0 and perhaps gid 7");
         assert_eq!(readers(0o100_620, 0, 7), "by its mode 0620 uid 0");
+        assert_eq!(readers(0o100_240, 0, 7), "by its mode 0240 perhaps gid 7");
+        assert_eq!(readers(0o100_000, 5, 7), "by its mode 0000 root alone");
     }
 }
