@@ -5,7 +5,7 @@ use crate::config::LocalSettings;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Asks the daemon that answers, and says what [`compare`] does; `None` also if none answers.
+/// Asks the daemon that answers, and says what to say if it runs by another file; `None` also if none answers.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
     let status = look(local, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
     compare(&status, &local.file)

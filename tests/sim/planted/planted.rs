@@ -2,6 +2,8 @@
 
 extern crate std;
 
+use std::string::String;
+
 use std::sync::OnceLock;
 
 pub fn is(name: &str) -> bool {
