@@ -113,6 +113,9 @@ impl Silences {
             let passed = start.at - if start.is_same_boot { made_at } else { start.booted.max(made_at) };
             let least =
                 if open { passed.saturating_sub((row / 4).max(LAZY)) } else { lasted - over + passed };
+            // A believed clock that shows less is right, unless boot time alone says more: the time that was known at the
+            // last word may have been ahead.
+            let least = by_clock(start).map_or(least, |shown| least.min(shown.max(passed)));
             if counted + SLACK < least {
                 return Err(format!("counts a silence of {counted:?}, and its record knows of {least:?}"));
             }
@@ -133,8 +136,13 @@ fn ahead(start: &Start<'_>, made_at: Duration) -> Duration {
     Duration::from_secs(by_wall).saturating_sub(start.at - made_at)
 }
 
-/// By how much a believed clock overstates the silence, counted from the time that was known at the last word.
-fn shown(start: &Start<'_>, truth: Duration) -> Option<Duration> {
+/// The silence as a believed clock shows it, counted from the time that was known at the last word.
+fn by_clock(start: &Start<'_>) -> Option<Duration> {
     let known = start.record.map(|record| record.known_time.0).filter(|known| *known != 0)?;
-    Some(Duration::from_secs(start.wall?.0.saturating_sub(known)).saturating_sub(truth))
+    Some(Duration::from_secs(start.wall?.0.saturating_sub(known)))
+}
+
+/// By how much it overstates it.
+fn shown(start: &Start<'_>, truth: Duration) -> Option<Duration> {
+    Some(by_clock(start)?.saturating_sub(truth))
 }
