@@ -5,7 +5,7 @@ use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
 use std::path::{Path, PathBuf};
 
-/// Asks the daemon that answers, and says what [`compare`] does; `None` also if none answers.
+/// Asks the daemon that answers, and says what to say if it runs by another file; `None` also if none answers.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
     compare(&status::ask(local, Some(0)).ok()?.1, &local.file)
 }
