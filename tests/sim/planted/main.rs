@@ -111,10 +111,29 @@ fn copy() -> io::Result<PathBuf> {
     for (file, text) in patched().map_err(io::Error::other)? {
         fs::write(tree.join(file), text)?;
     }
+    rename_version(&tree)?;
     fs::write(tree.join("src/core/src/planted.rs"), PLANTED_RS)?;
     append(&tree.join("src/core/src/lib.rs"), "\n/// Planted bugs.\npub mod planted;\n")?;
     append(&tree.join("src/lib.rs"), "\npub use twind_core::planted;\n")?;
     Ok(tree)
+}
+
+/// The copy's own crates get another version, so that they never pass for the project's in the directory that both share.
+fn rename_version(tree: &Path) -> io::Result<()> {
+    let version = |version: &str| format!("version = \"{version}\"\n");
+    let (ours, theirs) =
+        (version(env!("CARGO_PKG_VERSION")), version(concat!(env!("CARGO_PKG_VERSION"), "-planted")));
+    let manifest = tree.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)?;
+    let package = "[workspace.package]\n";
+    fs::write(manifest, text.replace(&format!("{package}{ours}"), &format!("{package}{theirs}")))?;
+    let lock = tree.join("Cargo.lock");
+    let mut text = fs::read_to_string(&lock)?;
+    for member in ["twind", "twind-core", "twinhub"] {
+        let name = format!("name = \"{member}\"\n");
+        text = text.replace(&format!("{name}{ours}"), &format!("{name}{theirs}"));
+    }
+    fs::write(lock, text)
 }
 
 fn append(file: &Path, text: &str) -> io::Result<()> {
