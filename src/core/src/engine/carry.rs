@@ -1,5 +1,5 @@
-//! What an engine takes over: from the engine before it when the configuration was read again, or at a start of the
-//! process from what the record keeps beside the twin.
+//! What the core takes over: when the configuration was read again, from itself as it was before; at a start of the
+//! process, from what the record keeps beside the twin.
 
 use super::durability::Durability;
 use super::health::Health;
