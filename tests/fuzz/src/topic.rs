@@ -23,7 +23,8 @@ pub fn run(bytes: &[u8]) {
         }
         Incoming::Method { name, rid } => {
             assert!(!name.is_empty() && !name.contains('/'), "{name:?}");
-            assert!(text.contains(name) && text.contains(rid));
+            // Of a long name nothing is kept.
+            assert!((name == "…" || text.contains(name)) && text.contains(rid));
             // Not for what no broker would have let through either.
             if !text.contains(['+', '#', '\0']) {
                 assert_fit_for_a_topic(&topic::answer_method(rid, 200));
