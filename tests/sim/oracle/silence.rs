@@ -105,7 +105,8 @@ impl Silences {
         let kept = self.kept.get(&sequence).copied();
         let truth = start.at.saturating_sub(self.word.unwrap_or_default());
         let over = kept.map_or(Duration::ZERO, |kept| kept.over + ahead(start, kept.made_at));
-        let most = truth + shown(start, truth).map_or(over, |shown| over.min(shown)) + SLACK;
+        let shown = kept.and_then(|kept| by_clock(start, kept.lasted));
+        let most = truth + shown.map_or(over, |shown| over.min(shown.saturating_sub(truth))) + SLACK;
         if counted > most && self.is_sure {
             return Err(format!("counts a silence of {counted:?}, the hub spoke {truth:?} ago"));
         }
@@ -115,7 +116,7 @@ impl Silences {
                 if open { passed.saturating_sub((row / 4).max(LAZY)) } else { lasted - over + passed };
             // A believed clock that shows less is right, unless boot time alone says more: the time that was known at the
             // last word may have been ahead.
-            let least = by_clock(start).map_or(least, |shown| least.min(shown.max(passed)));
+            let least = shown.map_or(least, |shown| least.min(shown.max(passed)));
             if counted + SLACK < least {
                 return Err(format!("counts a silence of {counted:?}, and its record knows of {least:?}"));
             }
@@ -136,13 +137,12 @@ fn ahead(start: &Start<'_>, made_at: Duration) -> Duration {
     Duration::from_secs(by_wall).saturating_sub(start.at - made_at)
 }
 
-/// The silence as a believed clock shows it, counted from the time that was known at the last word.
-fn by_clock(start: &Start<'_>) -> Option<Duration> {
-    let known = start.record.map(|record| record.known_time.0).filter(|known| *known != 0)?;
-    Some(Duration::from_secs(start.wall?.0.saturating_sub(known)))
-}
-
-/// By how much it overstates it.
-fn shown(start: &Start<'_>, truth: Duration) -> Option<Duration> {
-    Some(by_clock(start)?.saturating_sub(truth))
+/// The silence as a believed clock shows it, counted from the time that was known at the last word. Where none was known
+/// then, the record tells when that was: it had `lasted` so long at the record's own time.
+fn by_clock(start: &Start<'_>, lasted: Duration) -> Option<Duration> {
+    let record = start.record?;
+    let known = Some(record.known_time.0).filter(|known| *known != 0);
+    let by_record = || Some(record.moment.wall?.0.saturating_sub(lasted.as_secs()));
+    let word = known.or_else(by_record)?;
+    Some(Duration::from_secs(start.wall?.0.saturating_sub(word)))
 }
