@@ -31,7 +31,7 @@ pub fn run(bytes: &[u8]) {
 pub(super) fn assert_can_be_dialled(assignment: &Assignment) {
     let Assignment { host, device_id } = assignment;
     assert!(!host.is_empty() && host.len() <= 253, "{host:?}");
-    assert!(host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')), "{host:?}");
+    assert!(host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')), "{host:?}");
     assert!(!device_id.is_empty() && device_id.len() <= 128, "{device_id:?}");
     assert!(device_id.chars().all(|c| c.is_ascii_graphic() && c != '/'), "{device_id:?}");
 }
