@@ -3,9 +3,15 @@
 use super::ask::{Fault, look};
 use super::whose;
 use crate::config::LocalSettings;
+use crate::report::status::{
+    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
+};
+use crate::service::DaemonStatus;
 use crate::text;
 use crate::twin::json::write_pretty;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
+use std::io;
 
 /// Changes that the page shows, unless more are asked for.
 const CHANGES_ON_PAGE: usize = 5;
@@ -27,48 +33,50 @@ pub struct Told {
 /// Why there is no answer.
 pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, Fault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
-    let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
-    let status = look(local, "GetStatus", &parameters)?["status"].take();
+    let (object, status) = ask(local, changes)?;
     let stranger = whose::compare(&status, &local.file);
     Ok(if json {
-        Told { text: text::escape_json(&write_pretty(&status)).into_owned(), alarms: false, stranger }
+        Told { text: text::escape_json(&write_pretty(&object)).into_owned(), alarms: false, stranger }
     } else {
-        let alarms = entries(&status["alarms"]).next().is_some();
-        Told { text: page(&status), alarms, stranger }
+        Told { text: page(&status), alarms: !status.core.alarms.0.is_empty(), stranger }
     })
 }
 
-/// The object as lines for people.
-fn page(status: &Value) -> String {
+/// The daemon's status as it came, and as it is understood here.
+pub(super) fn ask(local: &LocalSettings, changes: Option<usize>) -> Result<(Value, DaemonStatus), Fault> {
+    let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
+    let object = look(local, "GetStatus", &parameters)?["status"].take();
+    let status = DaemonStatus::deserialize(&object)
+        .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
+    Ok((object, status))
+}
+
+/// The status as lines for people.
+fn page(status: &DaemonStatus) -> String {
+    let core = &status.core;
     let mut page = Page::default();
-    hub(&mut page, status);
-    for (name, alarm) in entries(&status["alarms"]) {
-        let (ago, what) = (seconds(&alarm["secondsAgo"]), word(&alarm["text"]));
-        page.line("ALARM", &format!("{name} for {ago}: {what}"));
+    link(&mut page, status);
+    twin(&mut page, &core.hub);
+    for (name, alarm) in &core.alarms.0 {
+        page.line("ALARM", &format!("{name} for {}: {}", seconds(alarm.seconds_ago), alarm.text));
     }
-    climate(&mut page, &status["climate"]);
-    for (name, sensor) in entries(&status["sensors"]) {
+    core.climate.iter().for_each(|climate| self::climate(&mut page, climate));
+    for (name, sensor) in &core.sensors.0 {
         page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
     }
-    for (name, output) in entries(&status["outputs"]) {
-        outputs(&mut page, name, output);
+    for (name, output) in &core.outputs.0 {
+        self::output(&mut page, name, output);
     }
-    if let Some(fault) = status["storeFault"].as_str() {
+    if let Some(fault) = &core.store_fault {
         page.line("store", &format!("the twin's copy cannot be kept: {fault}"));
     }
-    for change in status["changes"].as_array().into_iter().flatten() {
-        let what = format!(
-            "{} ago: {} to {} by {}",
-            seconds(&change["secondsAgo"]),
-            word(&change["output"]),
-            percent(&change["permille"]),
-            author(word(&change["cause"]), &change["by"])
-        );
-        page.line("change", &what);
+    for change in core.changes.iter().flatten() {
+        let by = author(&change.cause, change.by.as_deref());
+        let (ago, output, share) = (seconds(change.seconds_ago), &change.output, percent(change.permille));
+        page.line("change", &format!("{ago} ago: {output} to {share} by {by}"));
     }
-    if let Some(file) = status["configuration"].as_str() {
-        let (version, pid) = (word(&status["version"]), &status["pid"]);
-        page.line("daemon", &format!("twind {version}, pid {pid}, by {file}"));
+    if let Some(file) = &status.configuration {
+        page.line("daemon", &format!("twind {}, pid {}, by {file}", status.version, status.pid));
     }
     page.0
 }
@@ -83,137 +91,112 @@ impl Page {
     }
 }
 
-fn hub(page: &mut Page, status: &Value) {
-    let (link, hub) = (&status["link"], &status["hub"]);
-    let since = match &link["sinceSeconds"] {
-        Value::Null => String::new(),
-        since => format!(" for {}", seconds(since)),
-    };
-    let state = match word(&link["state"]) {
+fn link(page: &mut Page, status: &DaemonStatus) {
+    let link = &status.link;
+    let since = link.since_seconds.map_or_else(String::new, |since| format!(" for {}", seconds(since)));
+    let state = match link.state.as_str() {
         "connected" => format!("connected{since}"),
         "connecting" => format!("connecting, without a connection{since}"),
-        _ => format!("not connected{since}: {}", word(&link["reason"])),
+        _ => format!("not connected{since}: {}", link.reason.as_deref().unwrap_or_default()),
     };
-    page.line("hub", &format!("{}, {state}", word(&status["identity"])));
-    if !link["nextAttemptInSeconds"].is_null() {
-        page.line("", &format!("next attempt in {}", seconds(&link["nextAttemptInSeconds"])));
+    page.line("hub", &format!("{}, {state}", status.identity));
+    if let Some(next) = link.next_attempt_in_seconds {
+        page.line("", &format!("next attempt in {}", seconds(next)));
     }
-    if !link["tokenRenewsInSeconds"].is_null() {
-        page.line("", &format!("token is renewed in {}", seconds(&link["tokenRenewsInSeconds"])));
+    if let Some(renews) = link.token_renews_in_seconds {
+        page.line("", &format!("token is renewed in {}", seconds(renews)));
     }
-    if let (true, Some(failure)) = (word(&link["state"]) == "connected", link["lastFailure"].as_object()) {
-        page.line(
-            "",
-            &format!("last failure {} ago: {}", seconds(&failure["secondsAgo"]), word(&failure["text"])),
-        );
+    if let (true, Some(failure)) = (link.state == "connected", &link.last_failure) {
+        page.line("", &format!("last failure {} ago: {}", seconds(failure.seconds_ago), failure.text));
     }
-    if hub["desiredVersion"] == 0 {
+}
+
+fn twin(page: &mut Page, hub: &HubStatus) {
+    if hub.desired_version == 0 {
         return page.line("twin", "none was ever fetched");
     }
-    let whole = hub["setAsideCount"].as_u64().unwrap_or_default() == 0 && hub["reportPutOff"].is_null();
-    let age = match (hub["synced"].as_bool(), &hub["copyAgeSeconds"]) {
-        (Some(true), _) if whole => "as the hub has it".to_owned(),
-        (Some(true), _) => "the hub's own, but it does not take all that is reported".to_owned(),
-        (_, Value::Null) => "age unknown".to_owned(),
-        (_, age) => format!("{} old", seconds(age)),
+    let whole = hub.set_aside_count == 0 && hub.report_put_off.is_none();
+    let age = match (hub.synced, hub.copy_age_seconds) {
+        (true, _) if whole => "as the hub has it".to_owned(),
+        (true, _) => "the hub's own, but it does not take all that is reported".to_owned(),
+        (false, None) => "age unknown".to_owned(),
+        (false, Some(age)) => format!("{} old", seconds(age)),
     };
-    page.line("twin", &format!("desired version {}, {age}", hub["desiredVersion"]));
-    let refusal = |entry: &Value| {
-        let (since, retry) = (seconds(&entry["sinceSeconds"]), seconds(&entry["retryInSeconds"]));
-        let reason = [&entry["status"].to_string(), word(&entry["reason"])].join(" ");
-        format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
-    };
-    if !hub["reportPutOff"].is_null() {
-        page.line("", &format!("no report is taken {}", refusal(&hub["reportPutOff"])));
-    } else if hub["reportPending"] == true {
+    page.line("twin", &format!("desired version {}, {age}", hub.desired_version));
+    if let Some(put_off) = &hub.report_put_off {
+        page.line("", &format!("no report is taken {}", refusal(put_off)));
+    } else if hub.report_pending {
         page.line("", "a report waits to be sent or taken");
     }
-    let aside = hub["setAside"].as_array().map_or(&[][..], Vec::as_slice);
-    for entry in aside {
-        page.line("", &format!("reported {} is refused {}", word(&entry["property"]), refusal(entry)));
+    for entry in &hub.set_aside {
+        page.line("", &format!("reported {} is refused {}", entry.property, refusal(&entry.refused)));
     }
-    let more = hub["setAsideCount"].as_u64().unwrap_or_default().saturating_sub(aside.len() as u64);
+    let more = hub.set_aside_count.saturating_sub(hub.set_aside.len() as u64);
     if more > 0 {
         page.line("", &format!("and {more} more reported properties are refused"));
     }
 }
 
-fn climate(page: &mut Page, climate: &Value) {
-    if climate.is_null() {
-        return;
-    }
-    let temperature = match &climate["temperature"] {
-        Value::Null => "no temperature".to_owned(),
-        temperature => format!("{temperature} °C"),
-    };
-    let (min, max) = (&climate["min"], &climate["max"]);
-    page.line("climate", &format!("{temperature}, {}, to hold {min} to {max} °C", word(&climate["regime"])));
+fn refusal(put_off: &PutOffStatus) -> String {
+    let reason = format!("{} {}", put_off.status, put_off.reason);
+    let (since, retry) = (seconds(put_off.since_seconds), seconds(put_off.retry_in_seconds));
+    format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
 }
 
-fn sensor(sensor: &Value) -> String {
-    let age = match &sensor["ageSeconds"] {
-        Value::Null => "never a valid value".to_owned(),
-        age => format!("{} ago", seconds(age)),
-    };
-    match &sensor["value"] {
-        Value::Null => format!("{}; the last valid value: {age}", word(&sensor["state"])),
-        value => {
-            let last = match word(&sensor["lastSample"]) {
-                "ok" => String::new(),
+fn climate(page: &mut Page, climate: &ClimateStatus) {
+    let temperature =
+        climate.temperature.map_or_else(|| "no temperature".to_owned(), |degrees| format!("{degrees} °C"));
+    let ClimateStatus { regime, min, max, .. } = climate;
+    page.line("climate", &format!("{temperature}, {regime}, to hold {min} to {max} °C"));
+}
+
+fn sensor(sensor: &SensorStatus) -> String {
+    let age = sensor
+        .age_seconds
+        .map_or_else(|| "never a valid value".to_owned(), |age| format!("{} ago", seconds(age)));
+    match sensor.value {
+        None => format!("{}; the last valid value: {age}", sensor.state),
+        Some(value) => {
+            let last = match sensor.last_sample.as_str() {
+                "ok" | "" => String::new(),
                 fault => format!("; since then {fault}"),
             };
-            format!("{value}, {}, {age}{last}", word(&sensor["measures"]))
+            format!("{value}, {}, {age}{last}", sensor.measures)
         }
     }
 }
 
-fn outputs(page: &mut Page, name: &str, output: &Value) {
-    let over = &output["override"];
-    let by = author(
-        word(&output["cause"]),
-        if output["cause"] == "override" { &over["by"] } else { &Value::Null },
-    );
-    let drive = match &output["permille"] {
-        Value::Null => "not driven".to_owned(),
-        permille => percent(permille),
-    };
-    let kicked = if output["kicked"] == true { ", kicked to full for a moment" } else { "" };
-    let turns = output["rpm"].as_f64().map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
+fn output(page: &mut Page, name: &str, output: &OutputStatus) {
+    let hand = output.hand.as_ref();
+    let by = author(&output.cause, hand.filter(|_| output.cause == "override").map(|hand| hand.by.as_str()));
+    let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
+    let kicked = if output.kicked { ", kicked to full for a moment" } else { "" };
+    let turns = output.rpm.map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
     page.line("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
-    if let Some(held) = output["held"]["text"].as_str() {
-        page.line("", held);
+    if let Some(held) = &output.held {
+        page.line("", &held.text);
     }
-    if !over.is_null() {
-        let (by, left) = (word(&over["by"]), seconds(&over["secondsLeft"]));
-        page.line("", &format!("overridden to {}% by {by} for another {left}", over["percent"]));
+    if let Some(OverrideStatus { percent, seconds_left, by }) = hand {
+        page.line("", &format!("overridden to {percent}% by {by} for another {}", seconds(*seconds_left)));
     }
-    if let Some(fault) = output["fault"].as_str() {
+    if let Some(fault) = &output.fault {
         page.line("", &format!("cannot be driven: {fault}"));
     }
-    if let Some(fault) = output["speedFault"].as_str() {
+    if let Some(fault) = &output.speed_fault {
         page.line("", fault);
     }
 }
 
-fn author(cause: &str, by: &Value) -> String {
-    by.as_str().map_or_else(|| cause.to_owned(), |by| format!("{cause} of {by}"))
+fn author(cause: &str, by: Option<&str>) -> String {
+    by.map_or_else(|| cause.to_owned(), |by| format!("{cause} of {by}"))
 }
 
-fn entries(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    object.as_object().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
-}
-
-fn percent(permille: &Value) -> String {
-    permille.as_f64().map_or_else(|| "?".to_owned(), |permille| format!("{}%", permille / 10.0))
+fn percent(permille: u16) -> String {
+    format!("{}%", f64::from(permille) / 10.0)
 }
 
 /// A span of time in its two largest units.
-fn seconds(value: &Value) -> String {
-    let Some(mut rest) = value.as_u64() else { return "?".to_owned() };
+fn seconds(mut rest: u64) -> String {
     let mut shown = Vec::new();
     for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
         if rest >= length || (unit == "s" && shown.is_empty()) {
@@ -231,10 +214,14 @@ fn seconds(value: &Value) -> String {
 mod tests {
     use super::*;
 
+    fn read(status: &Value) -> DaemonStatus {
+        DaemonStatus::deserialize(status).unwrap()
+    }
+
     #[test]
     fn a_span_of_time_is_told_in_its_two_largest_units() {
         for (time, told) in [(0, "0s"), (59, "59s"), (60, "1m"), (3_725, "1h 2m"), (90_061, "1d 1h")] {
-            assert_eq!(seconds(&json!(time)), told);
+            assert_eq!(seconds(time), told);
         }
     }
 
@@ -259,7 +246,7 @@ mod tests {
             "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
         });
-        let page = page(&status);
+        let page = page(&read(&status));
         for line in [
             "hub      hub/pi, not connected for 5m: TLS: the certificate has expired",
             "         next attempt in 12s",
@@ -284,7 +271,7 @@ mod tests {
     fn a_twin_is_not_as_the_hub_has_it_while_a_value_is_refused() {
         let mut hub =
             json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
-        let told = |hub: &Value| page(&json!({ "link": {"state": "connected"}, "hub": hub }));
+        let told = |hub: &Value| page(&read(&json!({ "link": {"state": "connected"}, "hub": hub })));
         assert!(told(&hub).contains("desired version 41, as the hub has it"));
         hub["setAside"] = json!([{
             "property": "minTemperature", "sinceSeconds": 300, "retryInSeconds": 120, "status": 400, "reason": "no",
@@ -307,8 +294,46 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_something_else_is_still_a_page() {
-        assert!(page(&json!({"hub": {"desiredVersion": 0}})).contains("none was ever fetched"));
-        assert!(page(&json!({"sensors": {"x": 7}, "outputs": {"y": null}, "changes": [1]})).contains("x: "));
+    fn what_another_version_does_not_tell_is_left_out_of_the_page() {
+        let status = read(&json!({"hub": {"desiredVersion": 0, "new": [1]}, "later": true}));
+        assert!(page(&status).contains("none was ever fetched"));
+        assert!(DaemonStatus::deserialize(&json!({"hub": 7})).is_err());
+    }
+
+    #[test]
+    fn the_daemons_status_is_read_as_it_is_written() {
+        let told = json!({
+            "hub": {
+                "online": true, "synced": true, "desiredVersion": 3, "reportPending": false,
+                "reportPutOff": {"sinceSeconds": 1, "retryInSeconds": 2, "status": 429, "reason": "slow"},
+                "setAside": [{
+                    "property": "a.b", "sinceSeconds": 1, "retryInSeconds": 2, "status": 400, "reason": "no",
+                }],
+                "setAsideCount": 1, "copyAgeSeconds": null, "silentSeconds": 7,
+            },
+            "climate": {"regime": "in-range", "temperature": 21.5, "min": 20, "max": 28},
+            "sensors": {"roof": {
+                "measures": "temperature", "value": 21, "state": "ok", "lastSample": "missing",
+                "found": null, "source": "/run/roof", "ageSeconds": 4,
+            }},
+            "outputs": {"fan": {
+                "permille": 412, "kicked": false, "cause": "override",
+                "held": {"by": "min-off", "cause": "override", "wants": 40, "seconds": null, "text": "held"},
+                "override": {"percent": 41.2, "secondsLeft": 9, "by": "hub"},
+                "rpm": 900, "fault": null, "speedFault": "stalled",
+            }},
+            "storeFault": null,
+            "alarms": {"stall-fan": {"since": null, "secondsAgo": 3, "text": "it does not turn"}},
+            "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
+            "identity": "hub/pi",
+            "link": {
+                "state": "waiting", "sinceSeconds": 8, "reason": "no route", "nextAttemptInSeconds": 2,
+                "tokenRenewsInSeconds": null, "tokenExpires": null,
+                "lastFailure": {"text": "no route", "secondsAgo": 8},
+            },
+            "version": "0.1.0", "pid": 7, "configuration": "/etc/twind.toml",
+        });
+        let written = serde_json::to_value(read(&told)).unwrap();
+        assert_eq!(written.to_string(), told.to_string(), "in this order, too");
     }
 }

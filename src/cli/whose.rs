@@ -1,26 +1,25 @@
 //! Whose daemon answers: the socket is found by a file, and the daemon behind it may be another's.
 
-use super::ask::look;
+use super::status;
 use crate::config::LocalSettings;
-use serde_json::{Value, json};
+use crate::service::DaemonStatus;
 use std::path::{Path, PathBuf};
 
 /// Asks the daemon that answers, and says what to say if it runs by another file; `None` also if none answers.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
-    let status = look(local, "GetStatus", &json!({ "changes": 0 })).ok()?["status"].take();
-    compare(&status, &local.file)
+    compare(&status::ask(local, Some(0)).ok()?.1, &local.file)
 }
 
 /// What to say if the daemon whose status this is does not run by the file that was named; `None` if it does, or if it does
 /// not say.
-pub(super) fn compare(status: &Value, file: &Path) -> Option<String> {
-    let theirs = Path::new(status["configuration"].as_str()?);
+pub(super) fn compare(status: &DaemonStatus, file: &Path) -> Option<String> {
+    let theirs = Path::new(status.configuration.as_deref()?);
     if real(theirs) == real(file) {
         return None;
     }
     Some(format!(
         "the daemon that answers (pid {}) runs by {}, not by {}",
-        status["pid"],
+        status.pid,
         theirs.display(),
         real(file).display()
     ))
@@ -40,7 +39,11 @@ mod tests {
         let (file, link) = (dir.path().join("a.toml"), dir.path().join("b.toml"));
         std::fs::write(&file, "").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        let status = |path: &Path| json!({ "pid": 7, "configuration": path });
+        let status = |path: &Path| DaemonStatus {
+            pid: 7,
+            configuration: Some(path.to_string_lossy().into_owned()),
+            ..DaemonStatus::default()
+        };
         assert_eq!(compare(&status(&file), &file), None);
         assert_eq!(compare(&status(&file), &link), None, "by another name");
         let told = compare(&status(Path::new("/etc/other.toml")), &file).unwrap();
@@ -48,6 +51,10 @@ mod tests {
             told.starts_with("the daemon that answers (pid 7) runs by /etc/other.toml, not by "),
             "{told}"
         );
-        assert_eq!(compare(&json!({ "pid": 7 }), &file), None, "an older daemon does not say");
+        assert_eq!(
+            compare(&DaemonStatus { pid: 7, ..DaemonStatus::default() }, &file),
+            None,
+            "an older daemon does not say"
+        );
     }
 }

@@ -4,10 +4,11 @@ use super::Daemon;
 use super::local::{Ask, Query, Section, refusal};
 use crate::engine::{CHANGES_MAX, Input};
 use crate::hub::{LinkState, LinkStatus};
-use crate::report::status::twin;
+use crate::report::status::{Status, twin};
 use crate::twin::Author;
 use crate::units::BootTime;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 impl Daemon {
     /// Answers one question, at once.
@@ -42,39 +43,86 @@ impl Daemon {
     }
 
     /// The core's status and what only the shell knows.
-    fn whole_status(&self, now: BootTime, changes: usize) -> Value {
-        let mut status = self.core.status(now, changes.min(CHANGES_MAX));
-        let link = link(now, &self.link_state, &self.link.status(), self.core.offline_since());
-        if let Some(fields) = status.as_object_mut() {
-            fields.insert("identity".into(), json!(self.settings.engine.identity));
-            fields.insert("link".into(), link);
-            fields.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
-            fields.insert("pid".into(), json!(std::process::id()));
-            let file = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-            fields.insert("configuration".into(), json!(file.to_string_lossy()));
+    fn whole_status(&self, now: BootTime, changes: usize) -> DaemonStatus {
+        let file = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        DaemonStatus {
+            core: self.core.status(now, changes.min(CHANGES_MAX)),
+            identity: self.settings.engine.identity.clone(),
+            link: link(now, &self.link_state, &self.link.status(), self.core.offline_since()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            configuration: Some(file.to_string_lossy().into_owned()),
         }
-        status
     }
 }
 
-fn link(now: BootTime, state: &LinkState, told: &LinkStatus, offline_since: Option<BootTime>) -> Value {
+/// What the running daemon is doing, as `GetStatus` tells it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonStatus {
+    /// What the core knows.
+    #[serde(flatten)]
+    pub core: Status,
+    /// Whose twin this is.
+    pub identity: String,
+    /// The way to the hub.
+    pub link: LinkReport,
+    /// Of the program.
+    pub version: String,
+    /// The daemon's process number.
+    pub pid: u32,
+    /// The file by which it runs.
+    pub configuration: Option<String>,
+}
+
+/// The way to the hub.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LinkReport {
+    /// `connecting`, `connected` or `waiting`.
+    pub state: String,
+    /// Since when there is a connection, or none.
+    pub since_seconds: Option<u64>,
+    /// Why it waits.
+    pub reason: Option<String>,
+    /// When it tries again.
+    pub next_attempt_in_seconds: Option<u64>,
+    /// When the token is renewed.
+    pub token_renews_in_seconds: Option<u64>,
+    /// When it expires, in seconds since 1970.
+    pub token_expires: Option<u64>,
+    /// What went wrong last.
+    pub last_failure: Option<FailureReport>,
+}
+
+/// What went wrong with the link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FailureReport {
+    /// What an operator read of it.
+    pub text: String,
+    /// When.
+    pub seconds_ago: u64,
+}
+
+fn link(now: BootTime, state: &LinkState, told: &LinkStatus, offline_since: Option<BootTime>) -> LinkReport {
     let since = told.connected_since.or(offline_since);
     let ahead = |moment: BootTime| moment.since(now).as_secs();
     let (state, reason) = match state {
         LinkState::Connecting => ("connecting", None),
         LinkState::Connected => ("connected", None),
-        LinkState::Waiting { failure, .. } => ("waiting", Some(failure.as_str())),
+        LinkState::Waiting { failure, .. } => ("waiting", Some(failure.clone())),
     };
-    json!({
-        "state": state,
-        "sinceSeconds": since.map(|since| now.since(since).as_secs()),
-        "reason": reason,
-        "nextAttemptInSeconds": told.next_attempt.map(ahead),
-        "tokenRenewsInSeconds": told.token.map(|token| ahead(token.renews)),
-        "tokenExpires": told.token.map(|token| token.expires.0),
-        "lastFailure": told.last_failure.as_ref().map(|failure| json!({
-            "text": failure.text,
-            "secondsAgo": now.since(failure.at).as_secs(),
-        })),
-    })
+    LinkReport {
+        state: state.to_owned(),
+        since_seconds: since.map(|since| now.since(since).as_secs()),
+        reason,
+        next_attempt_in_seconds: told.next_attempt.map(ahead),
+        token_renews_in_seconds: told.token.map(|token| ahead(token.renews)),
+        token_expires: told.token.map(|token| token.expires.0),
+        last_failure: told.last_failure.as_ref().map(|failure| FailureReport {
+            text: failure.text.clone(),
+            seconds_ago: now.since(failure.at).as_secs(),
+        }),
+    }
 }

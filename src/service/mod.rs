@@ -21,6 +21,7 @@ mod signals;
 mod speeds;
 mod succession;
 
+pub use answers::{DaemonStatus, FailureReport, LinkReport};
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
 pub use local::{INTERFACE, remark as socket_remark, varlink};

@@ -3,16 +3,16 @@
 //!
 //! Deliberately absent: what should decide (`rank`), and the log, which may lose a line where the history may not.
 
-use serde_json::Value;
 use twind::control::Cause;
 use twind::engine::Core;
+use twind::report::status::{ChangeStatus, Status};
 use twind::units::BootTime;
 
 /// So far back it is read.
 const ROWS: usize = 64;
 
 /// Output, permille and cause.
-type Row = (String, u64, String);
+type Row = (String, u16, String);
 
 #[derive(Default)]
 pub(crate) struct Told {
@@ -34,7 +34,7 @@ impl Told {
         if decides == self.decides {
             return Ok(());
         }
-        let rows = rows(&engine.status(now, ROWS));
+        let rows = rows(engine.status(now, ROWS));
         if !continues(&self.rows, &rows) {
             return Err(format!("the history was {:?} and is {rows:?}", self.rows));
         }
@@ -54,11 +54,9 @@ impl Told {
     }
 }
 
-fn rows(status: &Value) -> Vec<Row> {
-    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    let row =
-        |row: &Value| (text(row, "output"), row["permille"].as_u64().unwrap_or(9999), text(row, "cause"));
-    status["changes"].as_array().into_iter().flatten().map(row).collect()
+fn rows(status: Status) -> Vec<Row> {
+    let row = |row: ChangeStatus| (row.output, row.permille, row.cause);
+    status.changes.into_iter().flatten().map(row).collect()
 }
 
 /// Are the rows of before still there, below fresh ones, if they are not too far back?

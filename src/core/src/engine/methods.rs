@@ -1,10 +1,12 @@
 //! Direct methods: what the back end may ask of the device at once, and what it is answered.
 
+use super::history::Change;
 use super::{Core, OverrideFault};
 use crate::control::Cause;
-use crate::report::status::{self, status};
+use crate::report::status::{self, ChangeStatus, HeldStatus, Status};
 use crate::twin::{Author, HubRequest};
 use crate::units::{BootTime, Permille, UnixSeconds};
+use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 use serde_json::{Value, json};
@@ -21,35 +23,31 @@ impl Core {
                 self.sync.handle_resync(now);
                 (200, json!({ "desiredVersion": self.sync.desired_version().0 }))
             }
-            "status" => (200, self.status(now, 0)),
+            "status" => (200, json!(self.status(now, 0))),
             _ => (404, json!({ "error": "no such method", "methods": METHODS })),
         };
         self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
     }
 
-    /// What twind is doing now, with the last so many changes of outputs. See [`mod@crate::report::status`].
-    pub fn status(&self, now: BootTime, changes: usize) -> Value {
-        let rows = self.history.latest().take(changes).map(|change| {
-            json!({
-                "secondsAgo": now.since(change.at).as_secs(),
-                "output": &*change.output,
-                "permille": change.drive.get(),
-                "cause": change.cause.to_string(),
-                "by": change.by.map(|by| by.to_string()),
-            })
-        });
-        let mut status = status(now, &self.sync, self.copy_age(now), self.facts());
-        status["hub"]["silentSeconds"] = json!(self.contact.silence.lasts(now).as_secs());
-        if let Some(fields) = status.as_object_mut()
-            && changes > 0
-        {
-            fields.insert("changes".into(), rows.collect());
+    /// What twind is doing now, with the last so many changes of outputs.
+    pub fn status(&self, now: BootTime, changes: usize) -> Status {
+        let row = |change: &Change| ChangeStatus {
+            seconds_ago: now.since(change.at).as_secs(),
+            output: (*change.output).to_owned(),
+            permille: change.drive.get(),
+            cause: change.cause.to_string(),
+            by: change.by.map(|by| by.to_string()),
+        };
+        let silent = self.contact.silence.lasts(now);
+        let rows = || self.history.latest().take(changes).map(row).collect();
+        Status {
+            changes: (changes > 0).then(rows),
+            ..Status::of(now, &self.sync, self.copy_age(now), silent, self.facts())
         }
-        status
     }
 
-    /// What keeps an output from what its override wants, as `status` tells it.
-    pub fn held_override(&self, now: BootTime, output: &str) -> Option<Value> {
+    /// What keeps an output from what its override wants.
+    pub fn held_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;
         let held = state.held.filter(|held| held.cause == Cause::Override)?;
         Some(status::held(now, held))

@@ -24,7 +24,7 @@ impl Rig {
 
     /// What is overridden, as `status` tells it.
     fn overridden(&self) -> Value {
-        self.engine.status(self.now, 0)["outputs"]["fan"]["override"].clone()
+        self.status(0)["outputs"]["fan"]["override"].clone()
     }
 }
 
@@ -165,7 +165,7 @@ fn the_trail_says_who_did_what_and_is_told_on_demand() {
     rig.sample(Ok(24.0));
     rig.hand("fan", Some((1000, secs(60)))).unwrap();
     rig.pass(secs(75), |_| 24.0);
-    let status = rig.engine.status(rig.now, 2);
+    let status = rig.status(2);
     let change = |at: usize| status["changes"][at].clone();
     assert_eq!(
         (change(0)["permille"].clone(), change(0)["cause"].clone(), change(0)["by"].clone()),
@@ -177,6 +177,6 @@ fn the_trail_says_who_did_what_and_is_told_on_demand() {
     );
     assert_eq!(status["changes"].as_array().map(Vec::len), Some(2));
     rig.reload(spec());
-    assert_eq!(rig.engine.status(rig.now, 9)["changes"].as_array().map(Vec::len), Some(3));
-    assert_eq!(rig.engine.status(rig.now, 0).get("changes"), None);
+    assert_eq!(rig.status(9)["changes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(rig.status(0).get("changes"), None);
 }

@@ -212,6 +212,11 @@ impl Rig {
         }
     }
 
+    /// The status as JSON.
+    fn status(&self, changes: usize) -> Value {
+        serde_json::to_value(self.engine.status(self.now, changes)).unwrap()
+    }
+
     fn said(&self, place: &str) -> Option<&Value> {
         self.reported.get(&path(place))
     }

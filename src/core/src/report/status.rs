@@ -1,69 +1,326 @@
-//! What twind is doing now, for a person: the answer to the direct method `status`, and the core's part of what the
-//! command `twind status` shows.
+//! What twind is doing now: the answer to the direct method `status`, and the core's part of what the local socket, the
+//! page of `twind status` and its `--json` show.
 //!
-//! Temperatures are degrees Celsius and ages whole seconds, whatever the twin's unit: this is not a report.
-//! Deliberately absent: dead-bands and samples; everything is as it is at this moment.
+//! One type, written and read as JSON in camel case; what is not known is null. Temperatures are degrees Celsius and ages
+//! whole seconds, whatever the twin's unit: this is not a report. Deliberately absent: dead-bands and samples; everything
+//! is as it is at this moment.
 
 use super::Facts;
-use super::alarms::Alarm;
-use super::write::{round_to, tidy};
+use super::write::round_to;
+use crate::control::climate::SensorState;
 use crate::control::held::Held;
-use crate::control::{Fault, OutputId};
-use crate::twin::{Aside, PropertyPath, Section, Sync, Version};
+use crate::control::outputs::OutputState;
+use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
+use crate::twin::{Section, Sync, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 use core::time::Duration;
-use serde_json::{Map, Value, json};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// Of what the hub refused so many are told; how many there are is told besides.
 const SET_ASIDE_MAX: usize = 8;
 
-/// Everything there is to say, as one object. Bounded by what the configuration names. `copy_age` is the time since the
-/// hub last spoke of the twin, as far as anybody can know.
-pub fn status(now: BootTime, sync: &Sync, copy_age: Option<Duration>, facts: Facts<'_>) -> Value {
-    json!({
-        "hub": {
-            "online": sync.is_online(),
-            "synced": sync.is_synced(),
-            "desiredVersion": sync.desired_version().0,
-            "reportPending": !sync.is_settled(),
-            "reportPutOff": sync.deferral().map(|put_off| json!({
-                "sinceSeconds": now.since(put_off.since).as_secs(),
-                "retryInSeconds": put_off.until.since(now).as_secs(),
-                "status": put_off.why.status,
-                "reason": put_off.why.message,
-            })),
-            "setAside": set_aside(now, sync),
-            "setAsideCount": sync.set_aside().count(),
-            "copyAgeSeconds": copy_age.map(|age| age.as_secs()),
-        },
-        "climate": facts.climate.map(|climate| json!({
-            "regime": climate.regime().name(),
-            "temperature": climate.temperature().map(|t| tidy(round_to(t.degrees(), 2))),
-            "min": tidy(round_to(climate.range().min().degrees(), 2)),
-            "max": tidy(round_to(climate.range().max().degrees(), 2)),
-        })),
-        "sensors": sensors(now, facts),
-        "outputs": outputs(now, facts),
-        "storeFault": facts.store_fault,
-        "alarms": alarms(now, facts),
-    })
+/// Everything there is to say. Bounded by what the configuration names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// The twin and what is under way to the hub.
+    pub hub: HubStatus,
+    /// The climate, if the site has one.
+    pub climate: Option<ClimateStatus>,
+    /// Each sensor by its name.
+    pub sensors: Named<SensorStatus>,
+    /// Each output by its name.
+    pub outputs: Named<OutputStatus>,
+    /// Why the twin's copy cannot be kept.
+    pub store_fault: Option<String>,
+    /// Each alarm that stands, by its name.
+    pub alarms: Named<AlarmStatus>,
+    /// The last changes of outputs, the latest first, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<ChangeStatus>>,
 }
 
-/// What the hub refused of the report.
-fn set_aside(now: BootTime, sync: &Sync) -> Vec<Value> {
-    let one = |(property, aside): (&PropertyPath, &Aside)| {
-        json!({
-            "property": property.shown(),
-            "sinceSeconds": now.since(aside.since).as_secs(),
-            "retryInSeconds": aside.retry_at.since(now).as_secs(),
-            "status": aside.why.status,
-            "reason": aside.why.message,
-        })
-    };
-    sync.set_aside().take(SET_ASIDE_MAX).map(one).collect()
+/// The twin and what is under way to the hub.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HubStatus {
+    /// There is a session.
+    pub online: bool,
+    /// And the twin was fetched on it.
+    pub synced: bool,
+    /// Of the copy; 0 if no twin was ever fetched.
+    pub desired_version: u64,
+    /// Something is to be told that the hub has not taken yet.
+    pub report_pending: bool,
+    /// The hub takes no report for now.
+    pub report_put_off: Option<PutOffStatus>,
+    /// Reported properties that it refuses; the first of them.
+    pub set_aside: Vec<SetAsideStatus>,
+    /// How many there are.
+    pub set_aside_count: u64,
+    /// Since the hub last spoke of the twin, as far as anybody can know.
+    pub copy_age_seconds: Option<u64>,
+    /// For how long it has said nothing.
+    pub silent_seconds: u64,
+}
+
+/// A report that the hub put off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PutOffStatus {
+    /// Since when.
+    pub since_seconds: u64,
+    /// When it is sent again.
+    pub retry_in_seconds: u64,
+    /// The hub's status.
+    pub status: u16,
+    /// The hub's words; foreign text.
+    pub reason: String,
+}
+
+/// A reported property that the hub refuses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SetAsideStatus {
+    /// Its path.
+    pub property: String,
+    /// As with a report that is put off.
+    #[serde(flatten)]
+    pub refused: PutOffStatus,
+}
+
+/// The climate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClimateStatus {
+    /// What it is about.
+    pub regime: String,
+    /// In degrees Celsius.
+    pub temperature: Option<Tidy>,
+    /// The range that is held.
+    pub min: Tidy,
+    /// The range that is held.
+    pub max: Tidy,
+}
+
+/// One sensor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SensorStatus {
+    /// What it measures.
+    pub measures: String,
+    /// Its value, if it has a valid one; a temperature in degrees Celsius.
+    pub value: Option<Tidy>,
+    /// `ok`, or the name of its fault.
+    pub state: String,
+    /// The same of its last sample alone.
+    pub last_sample: String,
+    /// What was found instead of a value; foreign text.
+    pub found: Option<String>,
+    /// Where it is read.
+    pub source: String,
+    /// How old the last valid value is.
+    pub age_seconds: Option<u64>,
+}
+
+/// One output.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OutputStatus {
+    /// Its drive; null while it is not known.
+    pub permille: Option<u16>,
+    /// It is at full for a moment, to start.
+    pub kicked: bool,
+    /// What decides it.
+    pub cause: String,
+    /// What keeps it from what is wanted of it.
+    pub held: Option<HeldStatus>,
+    /// The override on it.
+    #[serde(rename = "override")]
+    pub hand: Option<OverrideStatus>,
+    /// Turns a minute.
+    pub rpm: Option<Tidy>,
+    /// Why it cannot be driven.
+    pub fault: Option<String>,
+    /// What is wrong with its speed.
+    pub speed_fault: Option<String>,
+}
+
+/// What keeps an output from what is wanted of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HeldStatus {
+    /// What holds it.
+    pub by: String,
+    /// What decides.
+    pub cause: String,
+    /// What is wanted, in per cent.
+    pub wants: Tidy,
+    /// For how long, if that is known.
+    pub seconds: Option<u64>,
+    /// All that in words.
+    pub text: String,
+}
+
+/// An override.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OverrideStatus {
+    /// What was asked for.
+    pub percent: Tidy,
+    /// When it ends.
+    pub seconds_left: u64,
+    /// Whose it is.
+    pub by: String,
+}
+
+/// An alarm.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AlarmStatus {
+    /// Wall-clock time, if that can be believed.
+    pub since: Option<String>,
+    /// The same by the machine's own clock.
+    pub seconds_ago: u64,
+    /// What happened, to which thing, and what now.
+    pub text: String,
+}
+
+/// A change of an output.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChangeStatus {
+    /// When.
+    pub seconds_ago: u64,
+    /// The output.
+    pub output: String,
+    /// What it was to come to.
+    pub permille: u16,
+    /// What decided.
+    pub cause: String,
+    /// Whose override, if it was one.
+    pub by: Option<String>,
+}
+
+/// A number that is written without a fraction if it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Tidy(pub f64);
+
+impl Serialize for Tidy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        super::write::tidy(self.0).serialize(serializer)
+    }
+}
+
+impl fmt::Display for Tidy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::write::tidy(self.0).fmt(f)
+    }
+}
+
+/// Entries by their names, in their order; an object in JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named<T>(pub Vec<(String, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, entry)| (name, entry)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+struct Entries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = Named<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Named(entries))
+    }
+}
+
+impl Status {
+    /// As it is now. `copy_age` is the time since the hub last spoke of the twin, as far as anybody can know; `silent` that
+    /// since it last said anything.
+    pub fn of(
+        now: BootTime,
+        sync: &Sync,
+        copy_age: Option<Duration>,
+        silent: Duration,
+        facts: Facts<'_>,
+    ) -> Self {
+        let sensors = facts.sensors.iter().enumerate();
+        let outputs = facts.outputs.iter().enumerate();
+        Self {
+            hub: HubStatus::of(now, sync, copy_age, silent),
+            climate: facts.climate.map(|climate| ClimateStatus {
+                regime: climate.regime().name().to_owned(),
+                temperature: climate.temperature().map(|t| rounded(t.degrees(), 2)),
+                min: rounded(climate.range().min().degrees(), 2),
+                max: rounded(climate.range().max().degrees(), 2),
+            }),
+            sensors: Named(sensors.map(|(index, one)| sensor(now, facts, index, one)).collect()),
+            outputs: Named(outputs.map(|(index, one)| output(now, facts, OutputId(index), one)).collect()),
+            store_fault: facts.store_fault.map(ToOwned::to_owned),
+            alarms: alarms(now, facts),
+            changes: None,
+        }
+    }
+}
+
+impl HubStatus {
+    fn of(now: BootTime, sync: &Sync, copy_age: Option<Duration>, silent: Duration) -> Self {
+        let put_off = |since: BootTime, until: BootTime, status: u16, reason: &str| PutOffStatus {
+            since_seconds: now.since(since).as_secs(),
+            retry_in_seconds: until.since(now).as_secs(),
+            status,
+            reason: reason.to_owned(),
+        };
+        let set_aside = sync.set_aside().take(SET_ASIDE_MAX).map(|(property, aside)| SetAsideStatus {
+            property: property.shown(),
+            refused: put_off(aside.since, aside.retry_at, aside.why.status, &aside.why.message),
+        });
+        Self {
+            online: sync.is_online(),
+            synced: sync.is_synced(),
+            desired_version: sync.desired_version().0,
+            report_pending: !sync.is_settled(),
+            report_put_off: sync.deferral().map(|deferral| {
+                put_off(deferral.since, deferral.until, deferral.why.status, &deferral.why.message)
+            }),
+            set_aside: set_aside.collect(),
+            set_aside_count: sync.set_aside().count() as u64,
+            copy_age_seconds: copy_age.map(|age| age.as_secs()),
+            silent_seconds: silent.as_secs(),
+        }
+    }
 }
 
 /// The local copy of the twin, as `twind twin` shows it; an empty object if no twin was ever fetched.
@@ -76,65 +333,71 @@ pub fn twin(desired: &Section, version: Version, reported: &Section) -> Value {
     json!({ "desired": versioned, "reported": reported.as_object() })
 }
 
-fn alarms(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
-    let one = |(name, alarm): (&str, &Alarm)| {
-        let entry = json!({
-            "since": alarm.since.map(UnixSeconds::rfc3339),
-            "secondsAgo": now.since(alarm.at).as_secs(),
-            "text": alarm.text,
-        });
+/// What keeps an output from what is wanted of it.
+pub fn held(now: BootTime, held: Held) -> HeldStatus {
+    HeldStatus {
+        by: held.by.to_string(),
+        cause: held.cause.to_string(),
+        wants: Tidy(held.wants.percent()),
+        seconds: held.seconds(now),
+        text: held.told(now).to_string(),
+    }
+}
+
+fn rounded(value: f64, digits: u8) -> Tidy {
+    Tidy(round_to(value, digits))
+}
+
+fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
+    let one = |(name, alarm): (&str, &super::alarms::Alarm)| {
+        let entry = AlarmStatus {
+            since: alarm.since.map(UnixSeconds::rfc3339),
+            seconds_ago: now.since(alarm.at).as_secs(),
+            text: alarm.text.clone(),
+        };
         (name.to_owned(), entry)
     };
-    facts.alarms.iter().map(one).collect()
+    Named(facts.alarms.iter().map(one).collect())
 }
 
-fn sensors(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
-    let one = |(index, (spec, state)): (usize, (&crate::control::SensorSpec, _))| {
-        let state: &crate::control::climate::SensorState = state;
-        let value = facts.sensors.value(now, index);
-        let entry = json!({
-            "measures": spec.measures,
-            "value": value.ok().map(|value| tidy(round_to(value, 3))),
-            "state": value.err().map_or("ok", Fault::name),
-            "lastSample": state.fault.map_or("ok", Fault::name),
-            "found": facts.sensors.found(index),
-            "source": spec.source,
-            "ageSeconds": state.last_good.map(|(_, at)| now.since(at).as_secs()),
-        });
-        (spec.name.clone(), entry)
+fn sensor(
+    now: BootTime,
+    facts: Facts<'_>,
+    index: usize,
+    (spec, state): (&SensorSpec, &SensorState),
+) -> (String, SensorStatus) {
+    let value = facts.sensors.value(now, index);
+    let entry = SensorStatus {
+        measures: spec.measures.clone(),
+        value: value.ok().map(|value| rounded(value, 3)),
+        state: value.err().map_or("ok", Fault::name).to_owned(),
+        last_sample: state.fault.map_or("ok", Fault::name).to_owned(),
+        found: facts.sensors.found(index).map(ToOwned::to_owned),
+        source: spec.source.clone(),
+        age_seconds: state.last_good.map(|(_, at)| now.since(at).as_secs()),
     };
-    facts.sensors.iter().enumerate().map(one).collect()
+    (spec.name.clone(), entry)
 }
 
-/// What keeps an output from what is wanted of it.
-pub fn held(now: BootTime, held: Held) -> Value {
-    json!({
-        "by": held.by.to_string(),
-        "cause": held.cause.to_string(),
-        "wants": tidy(held.wants.percent()),
-        "seconds": held.seconds(now),
-        "text": held.told(now).to_string(),
-    })
-}
-
-fn outputs(now: BootTime, facts: Facts<'_>) -> Map<String, Value> {
-    let mut outputs = Map::new();
-    for (index, (spec, state)) in facts.outputs.iter().enumerate() {
-        let entry = json!({
-            "permille": state.steady().map(|drive| drive.get()),
-            "kicked": state.is_kicked(),
-            "cause": state.cause.to_string(),
-            "held": state.held.map(|held| self::held(now, held)),
-            "override": state.hand.map(|hand| json!({
-                "percent": tidy(hand.drive.percent()),
-                "secondsLeft": hand.until.since(now).as_secs(),
-                "by": hand.by.to_string(),
-            })),
-            "rpm": state.tach.rpm().map(|rpm| tidy(round_to(rpm, 0))),
-            "fault": facts.pin_faults.get(&OutputId(index)),
-            "speedFault": facts.outputs.fault(OutputId(index)),
-        });
-        outputs.insert(spec.name.clone(), entry);
-    }
-    outputs
+fn output(
+    now: BootTime,
+    facts: Facts<'_>,
+    id: OutputId,
+    (spec, state): (&OutputSpec, &OutputState),
+) -> (String, OutputStatus) {
+    let entry = OutputStatus {
+        permille: state.steady().map(|drive| drive.get()),
+        kicked: state.is_kicked(),
+        cause: state.cause.to_string(),
+        held: state.held.map(|held| self::held(now, held)),
+        hand: state.hand.map(|hand| OverrideStatus {
+            percent: Tidy(hand.drive.percent()),
+            seconds_left: hand.until.since(now).as_secs(),
+            by: hand.by.to_string(),
+        }),
+        rpm: state.tach.rpm().map(|rpm| rounded(rpm, 0)),
+        fault: facts.pin_faults.get(&id).cloned(),
+        speed_fault: facts.outputs.fault(id),
+    };
+    (spec.name.clone(), entry)
 }
