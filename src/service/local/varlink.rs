@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 /// Objects around a half of the twin in the answer to `GetTwin`.
 const TWIN_ABOVE: usize = 3;
+/// Objects around the parameters of a call.
+const PARAMETERS_ABOVE: usize = 1;
 
 /// The longest message that the daemon reads.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -62,7 +64,7 @@ pub struct Call {
 impl Call {
     /// Reads a message; `None` if it is no call.
     pub fn read(message: &[u8]) -> Option<Self> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(message).ok()?;
+        let mut fields = json::read(message, PARAMETERS_ABOVE).ok()?;
         let Some(Value::String(method)) = fields.remove("method") else { return None };
         let parameters = match fields.remove("parameters") {
             None | Some(Value::Null) => Map::new(),
@@ -176,6 +178,25 @@ mod tests {
         for other in ["", "{}", "[]", r#"{"method":7}"#, r#"{"method":"a.b.C","parameters":[]}"#] {
             assert_eq!(Call::read(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_method_that_is_not_there_cannot_write_into_its_answer() {
+        let call = Call::read(br#"{"method":"a.b.\u0000r{\"x\":1","parameters":{"\u0000s":60}}"#).unwrap();
+        let message =
+            write_reply(&Err(CallError::of_service("MethodNotFound", json!({ "method": call.method }))));
+        assert!(serde_json::from_slice::<Value>(message.strip_suffix(b"\0").unwrap()).is_ok());
+        let message = Call::write(&call.method, &Value::Object(call.parameters.clone()));
+        assert_eq!(Call::read(message.strip_suffix(b"\0").unwrap()), Some(call));
+    }
+
+    #[test]
+    fn a_method_whose_name_is_an_escape_is_answered_by_its_name() {
+        let call = Call::read(br#"{"method":"\u0000r{}"}"#).unwrap();
+        let message =
+            write_reply(&Err(CallError::of_service("MethodNotFound", json!({ "method": call.method }))));
+        let read: Value = serde_json::from_slice(message.strip_suffix(b"\0").unwrap()).unwrap();
+        assert_eq!(read["parameters"]["method"], "\0r{}");
     }
 
     #[test]
