@@ -3,6 +3,7 @@
 //! A panic counts as a violation. Deliberately absent: choosing seeds.
 
 use crate::presets::{Pace, secs};
+use crate::replay;
 use crate::world::{Setup, World};
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,6 +94,13 @@ pub(crate) fn trace_hash(setup: &Setup) -> Option<u64> {
     run_quietly(setup, true).ok().map(|summary| summary.hash)
 }
 
+/// The journal of the core at a moment of a run.
+pub(crate) fn journal(setup: &Setup, at: Duration) -> Result<Vec<u8>, String> {
+    let mut world = World::new(setup, false);
+    while world.step(at.min(setup.pace.trouble))? {}
+    Ok(world.engine.as_ref().ok_or("the process is not there at that moment")?.journal())
+}
+
 fn run_quietly(setup: &Setup, traced: bool) -> Result<Summary, Failure> {
     let mut world = World::new(setup, traced);
     // The world is not used after a panic but for its trace.
@@ -136,6 +144,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     }
     world.now = end;
     let engine = world.engine.as_ref().ok_or("in the end the process is not there")?;
+    replay::check(engine)?;
     let (ours, theirs) = (engine.sync().desired().as_object(), world.hub.twin.desired());
     if ours != theirs.values() || engine.sync().desired_version().0 != theirs.version() {
         return Err("in the end the desired sections differ".into());

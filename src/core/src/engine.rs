@@ -12,14 +12,17 @@ mod durability;
 mod health;
 mod history;
 mod input;
+mod journal;
 mod methods;
 mod overrides;
+mod replay;
 mod silence;
 mod speeds;
 
 pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
 pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
+pub use replay::{Replay, ReplayFault, Step};
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
@@ -37,10 +40,12 @@ use core::time::Duration;
 use durability::Durability;
 use health::Health;
 use history::History;
+use journal::Journal;
+use serde::{Deserialize, Serialize};
 use silence::Contact;
 
 /// Everything the core must know of its site.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoreSpec {
     /// The outputs; [`crate::control::OutputId`] counts them.
     pub outputs: Vec<OutputSpec>,
@@ -64,7 +69,7 @@ const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Core {
     spec: CoreSpec,
     sync: Sync,
@@ -79,10 +84,15 @@ pub struct Core {
     history: History,
     stepped_at: Option<BootTime>,
     steps: u64,
+    #[serde(skip)]
     actuations: VecDeque<Actuation>,
     step_interval_max: Duration,
+    #[serde(skip)]
     notices: VecDeque<Notice>,
+    #[serde(skip)]
     answers: VecDeque<HubRequest>,
+    #[serde(skip)]
+    journal: Journal,
 }
 
 impl Core {
@@ -144,6 +154,7 @@ impl Core {
                 .map_or(STEP_INTERVAL_MAX, |interval| interval.min(STEP_INTERVAL_MAX)),
             notices: VecDeque::new(),
             answers: VecDeque::new(),
+            journal: Journal::default(),
             spec,
         }
     }

@@ -8,9 +8,10 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A temperature in degrees Celsius; always finite.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Celsius(f64);
 
 impl Celsius {
@@ -26,7 +27,7 @@ impl Celsius {
 }
 
 /// The unit in which a temperature is written, by a person or by the back end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TemperatureUnit {
     /// Degrees Celsius.
     #[default]
@@ -86,7 +87,7 @@ impl TemperatureUnit {
 }
 
 /// A share of full drive in thousandths, 0 to 1000. Exact, so "did it change?" has an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Permille(u16);
 
 impl Permille {
@@ -133,7 +134,7 @@ impl Permille {
 }
 
 /// Time since boot, suspended time included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct BootTime(Duration);
 
 impl BootTime {
@@ -171,7 +172,7 @@ impl fmt::Display for BootTime {
 }
 
 /// Which boot of the machine: boot times of two boots say nothing of each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootId(pub u128);
 
 impl BootId {
@@ -192,7 +193,7 @@ impl fmt::Display for BootId {
 
 /// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens, and to tell people and the hub when something
 /// happened; never for a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {

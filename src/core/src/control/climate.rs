@@ -24,11 +24,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What a sensor measures whose values are degrees of its unit.
 const TEMPERATURE: &str = "temperature";
 /// What the climate is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Regime {
     /// No sensor has spoken yet.
     Starting,
@@ -59,7 +60,7 @@ impl Regime {
 }
 
 /// What is known of one sensor, of the climate or not.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct SensorState {
     /// The last valid value, in the sensor's unit, and when it was taken.
     pub last_good: Option<(f64, BootTime)>,
@@ -70,7 +71,7 @@ pub struct SensorState {
 }
 
 /// All sensors, as far as their readings tell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sensors {
     specs: Vec<SensorSpec>,
     states: Vec<SensorState>,
@@ -183,7 +184,7 @@ impl Sensors {
 }
 
 /// What the climate wants of each of its outputs. See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Climate {
     spec: ClimateSpec,
     range: ClimateRange,

@@ -6,9 +6,10 @@ use super::{Cause, OutputId, OutputSpec};
 use crate::units::{BootTime, Permille};
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// What holds an output back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Holder {
     /// It turned on a moment ago and stays on.
     MinOn,
@@ -35,7 +36,7 @@ impl fmt::Display for Holder {
 }
 
 /// A share that an output does not have though something wants it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// What holds it back.
     pub by: Holder,

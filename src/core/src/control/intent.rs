@@ -16,6 +16,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The lower end of the desired range, below the climate's path.
@@ -28,7 +29,7 @@ const REFUSED: u16 = 400;
 const ECHO_BYTES_MAX: usize = 256;
 
 /// A value and the desired version that last changed it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setpoint<T> {
     /// What is wanted.
     pub value: T,
@@ -37,7 +38,7 @@ pub struct Setpoint<T> {
 }
 
 /// What the back end wants, as far as it makes sense.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Intent {
     /// The fan: on at least, off, or `None` for automatic.
     pub fan_on: Option<Setpoint<bool>>,
@@ -48,11 +49,12 @@ pub struct Intent {
 }
 
 /// A desired value that was not applied.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Which property.
     pub property: PropertyPath,
     /// What was desired; absent when it is too long to send back, or not for twind to write.
+    #[serde(with = "json::as_text")]
     pub value: Option<Value>,
     /// Like an HTTP status.
     pub code: u16,
@@ -63,7 +65,7 @@ pub struct Refusal {
 }
 
 /// The outcome of reading a desired section.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Understanding {
     /// What is wanted.
     pub intent: Intent,

@@ -19,17 +19,18 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// An output, by its place in [`OutputSpec`]'s list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OutputId(pub usize);
 
 /// A sensor, by its place in [`SensorSpec`]'s list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SensorId(pub usize);
 
 /// Why a sensor has no valid value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The device or file is not there.
     Missing,
@@ -72,7 +73,7 @@ impl Fault {
 }
 
 /// One sample of one sensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Whose.
     pub sensor: SensorId,
@@ -83,7 +84,7 @@ pub struct Reading {
 }
 
 /// What decided a drive. The ranks, highest first: critical, fail-safe, override, desired, climate, start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// Above `critical`: the `overheat` row.
     Overheat,
@@ -122,7 +123,7 @@ impl fmt::Display for Cause {
 }
 
 /// An order to the board: drive this output so.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Actuation {
     /// Which output.
     pub output: OutputId,
@@ -135,14 +136,14 @@ pub struct Actuation {
 }
 
 /// The board could not do what it was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinFault {
     /// What went wrong, for a person: the operation, the file or line, the system's reason.
     pub reason: String,
 }
 
 /// How an output can be driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutputKind {
     /// Off or on.
     OnOff,
@@ -151,7 +152,7 @@ pub enum OutputKind {
 }
 
 /// What one row of the fail-safe table does with an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RowDrive {
     /// Stay as it is.
     Keep,
@@ -162,7 +163,7 @@ pub enum RowDrive {
 }
 
 /// The fail-safe table of one output. `None`: the row is not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
     /// Until something decides.
     pub start: RowDrive,
@@ -186,7 +187,7 @@ impl Default for When {
 }
 
 /// One output as the core knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputSpec {
     /// Its name in configuration, reports and files.
     pub name: String,
@@ -216,7 +217,7 @@ impl OutputSpec {
 }
 
 /// One sensor as the core knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SensorSpec {
     /// Its name.
     pub name: String,
@@ -241,7 +242,7 @@ impl SensorSpec {
 }
 
 /// How several sensors make one temperature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Combine {
     /// The warmest that is valid.
     #[default]
@@ -256,7 +257,7 @@ pub enum Combine {
 pub const ROUNDING: f64 = 1e-9;
 
 /// A range to hold: `min` is below `max`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateRange {
     min: Celsius,
     max: Celsius,
@@ -302,7 +303,7 @@ impl ClimateRange {
 }
 
 /// The climate as the site set it up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateSpec {
     /// The sensors that measure it, in order of preference; never empty.
     pub sensors: Vec<SensorId>,
@@ -325,7 +326,7 @@ pub struct ClimateSpec {
 }
 
 /// Which desired properties mean what.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PropertyMap {
     /// Drives the fan.
     pub fan_on: PropertyPath,

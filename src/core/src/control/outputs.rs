@@ -23,6 +23,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
@@ -45,7 +46,7 @@ pub struct Situation<'a> {
 }
 
 /// One output as it is now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputState {
     /// What it was last driven to; `None` while unknown.
     pub drive: Option<Permille>,
@@ -107,7 +108,7 @@ impl OutputState {
 }
 
 /// What a rank asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
     row: RowDrive,
     cause: Cause,
@@ -118,7 +119,7 @@ struct Order {
 type Hold = (Holder, Option<BootTime>);
 
 /// How a drive gets to where it is to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Pace {
     /// Within slew and minimum times.
     Borne,
@@ -129,7 +130,7 @@ enum Pace {
 }
 
 /// All outputs. See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,

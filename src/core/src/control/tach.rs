@@ -12,6 +12,7 @@
 
 use crate::units::{BootTime, Permille};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How long a driven fan may stand still before anything is done, and again after each try.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const KICK: Duration = Duration::from_secs(1);
 
 /// The speed of one output, if it tells it. See the module.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tach {
     rpm: Option<f64>,
     stage: Stage,
@@ -29,7 +30,7 @@ pub struct Tach {
     otherwise: Option<Permille>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Stage {
     Trusted,
     Doubted,

@@ -107,10 +107,10 @@ impl Core {
         same_hub: bool,
     ) {
         let was_online = self.sync.is_online() && same_hub;
-        let notices = core::mem::take(&mut self.notices);
+        let (notices, journal) = (core::mem::take(&mut self.notices), core::mem::take(&mut self.journal));
         let durability = Some(self.durability.take());
         *self = Self::new(now, spec, Some(record), Carry { durability, ..carry });
-        self.notices = notices;
+        (self.notices, self.journal) = (notices, journal);
         self.handle_timeout(now);
         if was_online {
             self.handle_hub(now, HubEvent::Up);

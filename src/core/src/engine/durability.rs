@@ -11,6 +11,7 @@ use crate::units::BootTime;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A record that could not be kept is offered again after this.
 const SAVE_RETRY: Duration = Duration::from_secs(30);
@@ -20,7 +21,7 @@ const BURST: u32 = 300;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// When the record is to be offered next.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 enum Save {
     Clean,
     At(BootTime),
@@ -31,7 +32,7 @@ enum Save {
 }
 
 /// How many records may still be offered, as the moment at which all of a burst may be again.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ration {
     full_at: BootTime,
 }
@@ -49,7 +50,7 @@ impl Ration {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Durability {
     /// What the hub may hear …
     told: Rc<Acknowledgement>,

@@ -9,9 +9,10 @@ use crate::report::alarms::Alarms;
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use serde::{Deserialize, Serialize};
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Health {
     /// Why outputs could not be driven.
     pin_faults: BTreeMap<OutputId, String>,

@@ -14,6 +14,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How many changes are kept. With what they point to they take less than 100 KiB.
 pub const CHANGES_MAX: usize = 1000;
@@ -23,7 +24,7 @@ const MOVES_EVERY: Duration = Duration::from_secs(60);
 const MOVES_BY: u16 = 50;
 
 /// One change of one output.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
     /// When.
     pub(super) at: BootTime,
@@ -38,8 +39,10 @@ pub(super) struct Change {
 }
 
 /// The last changes, oldest first, and the last of each output, however long ago.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
+    /// Told to people only, so that a checkpoint does without.
+    #[serde(skip)]
     rows: VecDeque<Change>,
     last: BTreeMap<Rc<str>, Change>,
 }

@@ -4,6 +4,7 @@
 //! record second, the hub third, then what an operator may want to know. Nothing that is slow stands before a pin, and no
 //! second fact can come between a fact and its effects.
 
+use super::journal::Effects;
 use super::overrides::Order;
 use super::{Core, CoreSpec};
 use crate::control::{OutputId, PinFault, Reading};
@@ -15,9 +16,10 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A fact, or a wish of whoever runs this.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// The deadline of before has come.
     Timeout,
@@ -73,7 +75,7 @@ pub struct Start {
 
 /// What changes when the configuration was read again. What is not in it goes on as it was: outputs that are on the same
 /// wire stay as they are driven, sensors that read the same keep their last values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reload {
     /// The site.
     pub spec: CoreSpec,
@@ -100,12 +102,14 @@ impl Core {
     /// Starts: the outputs are driven by what was kept before this returns.
     pub fn start(now: BootTime, start: Start, ports: &mut Ports<'_>) -> Self {
         let mut core = Self::at_start(now, start);
+        core.begin_journal(now);
         core.handle(now, Input::Timeout, ports);
         core
     }
 
     /// Takes an input and does all that follows from it. Returns when [`Input::Timeout`] is due, if nothing comes before.
     pub fn handle(&mut self, now: BootTime, input: Input, ports: &mut Ports<'_>) -> Deadline {
+        self.journal_input(now, &input);
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),
@@ -119,24 +123,31 @@ impl Core {
             Input::Stop => self.handle_stop(now),
             Input::HandOver => self.keep_at_the_end(now),
         }
-        self.drain(ports);
-        self.deadline()
+        let effects = self.drain(ports);
+        let deadline = self.deadline();
+        self.journal.end(effects, deadline);
+        deadline
     }
 
-    fn drain(&mut self, ports: &mut Ports<'_>) {
+    fn drain(&mut self, ports: &mut Ports<'_>) -> Effects {
+        let mut effects = Effects::default();
         loop {
             if let Some(actuation) = self.poll_actuation() {
                 let outcome = ports.pins.drive(&actuation);
+                effects.drive(&actuation, &outcome);
                 self.handle_driven(actuation, outcome);
             } else if let Some(record) = self.poll_record() {
+                effects.offer(&record);
                 ports.store.offer(record);
             } else if let Some(request) = self.poll_request() {
+                effects.push(&request);
                 ports.outbox.push(request);
             } else if let Some(notice) = self.poll_notice() {
+                effects.notice();
                 // Nobody waits for room: whoever drops it counts it.
                 let _ = ports.notices.push(notice);
             } else {
-                return;
+                return effects;
             }
         }
     }

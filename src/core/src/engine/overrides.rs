@@ -12,6 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// The shortest override …
 pub const OVERRIDE_MIN: Duration = Duration::from_secs(1);
@@ -47,7 +48,7 @@ impl fmt::Display for OverrideFault {
 impl core::error::Error for OverrideFault {}
 
 /// An override that can be taken, made by [`Core::order`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     output: OutputId,
     /// The drive and for how long; `None` takes the hand away.

@@ -19,6 +19,7 @@ use crate::control::OutputSpec;
 use crate::twin::{Dated, HubEvent, KeptSilence, Machine, Silence, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// A known time that is corrected backwards by less is not worth a record of its own.
 const TIME_OFF_SECS: u64 = 300;
@@ -46,7 +47,7 @@ fn renewed(row: Duration) -> Duration {
 }
 
 /// What is known of the hub's last word, and by it of the time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Contact {
     /// The machine's boot, and what is known of its wall clock.
     pub(super) machine: Machine,

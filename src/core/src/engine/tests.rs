@@ -17,6 +17,8 @@ mod alarms;
 mod decisions;
 #[path = "durability_tests.rs"]
 mod durability;
+#[path = "journal_tests.rs"]
+mod journal;
 #[path = "life_tests.rs"]
 mod life;
 #[path = "overrides_tests.rs"]

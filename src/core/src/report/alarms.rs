@@ -24,6 +24,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The climate's name in its alarm.
@@ -36,7 +37,7 @@ const TEXTS_MAX: usize = 32;
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// One alarm.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
     /// When it was raised.
     pub at: BootTime,
@@ -47,7 +48,7 @@ pub struct Alarm {
 }
 
 /// The alarms that stand, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alarms(BTreeMap<String, Alarm>);
 
 /// What became of the alarms at a look.

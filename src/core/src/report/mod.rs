@@ -18,7 +18,7 @@ mod write;
 
 pub use notice::Notice;
 
-use crate::control::climate::{Climate, Sensors};
+use crate::control::climate::{Climate, Regime, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
 use crate::control::{Cause, Fault, OutputId, PropertyMap};
@@ -31,6 +31,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use write::{round_to, tidy};
 
@@ -40,7 +41,7 @@ const COMPONENTS: &str = "components";
 const DUTY_DEADBAND_PERCENT: f64 = 5.0;
 
 /// How the reported section looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ReportStyle {
     /// Plain values.
     #[default]
@@ -50,7 +51,7 @@ pub enum ReportStyle {
 }
 
 /// What to report, and how often.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportSpec {
     /// Sensor values at least this often.
     pub heartbeat: Duration,
@@ -65,7 +66,7 @@ pub struct ReportSpec {
 }
 
 /// What the back end may be told of its desired section: all of it is durable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// The desired version; 0 before the first fetch ever.
     pub version: Version,
@@ -111,17 +112,17 @@ pub struct Wanted {
 }
 
 /// One sample of the state: what stands in the section until the next.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sample {
     outputs: Vec<OutputSample>,
-    regime: Option<&'static str>,
+    regime: Option<Regime>,
     sensors: Vec<Result<(), Fault>>,
     climate_fault: Option<Fault>,
     store_fault: Option<String>,
     alarms: Alarms,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct OutputSample {
     on: bool,
     duty_percent: f64,
@@ -132,18 +133,20 @@ struct OutputSample {
 }
 
 /// One sample of the numbers. `None` where there is no valid reading.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Values {
     temperature: Option<Celsius>,
     sensors: Vec<Option<f64>>,
 }
 
 /// Makes the wanted section. See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Reporter {
     spec: ReportSpec,
     properties: PropertyMap,
     mapped: Vec<PropertyPath>,
+    /// A checkpoint leaves it to [`Self::resume`].
+    #[serde(skip)]
     told: Rc<Acknowledgement>,
     state: Option<(Sample, BootTime)>,
     values: Option<(Values, BootTime)>,
@@ -166,6 +169,16 @@ impl Reporter {
         }
     }
 
+    /// Was this told already, this very acknowledgement?
+    pub(crate) fn is_told(&self, told: &Rc<Acknowledgement>) -> bool {
+        Rc::ptr_eq(&self.told, told)
+    }
+
+    /// Goes on from a checkpoint, when this was told.
+    pub(crate) fn resume(&mut self, told: Rc<Acknowledgement>) {
+        self.told = told;
+    }
+
     /// When the next report may be due though nothing happens.
     pub fn poll_timeout(&self) -> BootTime {
         self.state_due.map_or(self.values_due, |due| due.min(self.values_due))
@@ -173,7 +186,7 @@ impl Reporter {
 
     /// The section that should be reported now; `None` if nothing in it was sampled or told anew since the last call.
     pub fn compose(&mut self, now: BootTime, told: &Rc<Acknowledgement>, facts: Facts<'_>) -> Option<Wanted> {
-        let acknowledges = !Rc::ptr_eq(&self.told, told);
+        let acknowledges = !self.is_told(told);
         if acknowledges {
             self.told = Rc::clone(told);
         }
@@ -357,7 +370,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let count = facts.sensors.iter().count();
     Sample {
         outputs: facts.outputs.iter().map(|(_, state)| state).enumerate().map(output).collect(),
-        regime: facts.climate.map(|climate| climate.regime().name()),
+        regime: facts.climate.map(Climate::regime),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
         climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),
         store_fault: facts.store_fault.map(|fault| fault.chars().take(200).collect()),

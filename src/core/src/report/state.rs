@@ -4,6 +4,7 @@
 use super::View;
 use super::write::{Draft, round_to, tidy};
 use crate::control::Fault;
+use crate::control::climate::Regime;
 use crate::twin::PropertyPath;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -47,7 +48,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
             numbers.push(place);
         }
         draft.put(&entry.child("unit"), json!(view.unit.name()));
-        draft.put(&entry.child("regime"), json!(state.regime));
+        draft.put(&entry.child("regime"), json!(state.regime.map(Regime::name)));
         draft.put(&entry.child("sensor"), health(state.climate_fault));
     }
     for ((spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {

@@ -15,13 +15,14 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Characters of a property's keys that are shown: enough to find it.
 const SHOWN_CHARS_MAX: usize = 120;
 
 /// The version of a section as the hub counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Version(pub u64);
 
 impl Version {
@@ -38,7 +39,7 @@ impl fmt::Display for Version {
 }
 
 /// Where a property lies in a section: its keys from the top, written with dots (`components.climate`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PropertyPath(Vec<String>);
 
 impl PropertyPath {
@@ -92,8 +93,8 @@ impl fmt::Display for PropertyPath {
 }
 
 /// One half of a twin. Holds no null but in arrays, which are values as a whole.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Section(Map<String, Value>);
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Section(#[serde(with = "json::as_text")] Map<String, Value>);
 
 impl Section {
     /// Takes an object as a section, whoever wrote it. A null is no value in a twin, so a property that is null is not
@@ -165,8 +166,8 @@ impl Section {
 }
 
 /// A change to a section: a null removes.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Patch(Map<String, Value>);
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Patch(#[serde(with = "json::as_text")] Map<String, Value>);
 
 impl Patch {
     /// Takes an object as a patch, whoever wrote it.

@@ -1,15 +1,16 @@
 //! What goes in and out of the twin's state machine: facts from the hub's session, requests to it, and what an
 //! operator is told of it.
 
-use super::{Patch, Section, Version};
+use super::{Patch, Section, Version, json};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What the hub's session tells: facts only.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HubEvent {
     /// Connected, authenticated, and every subscription granted.
     Up,
@@ -56,6 +57,7 @@ pub enum HubEvent {
         /// Which method.
         name: String,
         /// What was sent along; null if it is nothing, no JSON, or too long for any method of ours.
+        #[serde(with = "json::as_text")]
         argument: Value,
     },
     /// A notification or answer that could not be read. What it said is unknown, so the twin must be fetched.
@@ -66,7 +68,7 @@ pub enum HubEvent {
 }
 
 /// What the session is asked to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum HubRequest {
     /// Fetch the whole twin.
     GetTwin {
@@ -87,6 +89,7 @@ pub enum HubRequest {
         /// As the caller understands it; like an HTTP status.
         status: u16,
         /// What to answer.
+        #[serde(with = "json::as_text")]
         payload: Value,
     },
     /// Answers do not come: close the connection and dial again.

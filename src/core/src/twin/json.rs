@@ -99,6 +99,24 @@ pub fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
+/// A tree within a format that does not describe itself: as the text of its JSON, raw text as it is kept.
+pub(crate) mod as_text {
+    use alloc::string::String;
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(tree: &impl Serialize, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(tree).map_err(S::Error::custom)?.serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        serde_json::from_str(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
 fn raw(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(ESCAPE)?.strip_prefix('r')
 }

@@ -12,10 +12,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Who put a hand on an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {
     /// A user of this machine, by number.
     User(u32),
@@ -42,7 +43,7 @@ impl Author {
 }
 
 /// A technician's hand on an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// The share that was asked for.
     pub drive: Permille,
@@ -53,7 +54,7 @@ pub struct Override {
 }
 
 /// The machine as it is now: which boot, and what the wall clock said at a time when it could be believed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// `None` if the system does not tell.
     pub boot: Option<BootId>,
@@ -91,7 +92,7 @@ impl Machine {
 }
 
 /// When a record was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// In which boot of the machine.
     pub boot: Option<BootId>,

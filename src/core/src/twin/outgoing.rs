@@ -10,15 +10,17 @@ use crate::units::BootTime;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
+use serde::{Deserialize, Serialize};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outgoing {
     acknowledged: Section,
     wanted: Option<Section>,
     touched: Vec<PropertyPath>,
     quarantine: Quarantine,
     /// Made on demand. Whatever changes one of the four above empties it.
+    #[serde(skip)]
     pending: OnceCell<Sifted>,
 }
 

@@ -9,12 +9,13 @@
 //! connection. The parts that are still to be tried are *trials*; they say where to look, not what to send, so that what
 //! changes meanwhile is sent as it is now. Deliberately absent: refusals that speak of the device or the hub (`sync`).
 
-use super::{Patch, PropertyPath, Section};
+use super::{Patch, PropertyPath, Section, json};
 use crate::units::BootTime;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is set aside is tried again after this, then after twice as long each time …
@@ -31,7 +32,7 @@ const PROBE_MAX: Duration = Duration::from_secs(300);
 const REFUSALS_MAX: u32 = 64;
 
 /// The hub's words on a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// Its status.
     pub status: u16,
@@ -40,9 +41,10 @@ pub struct Why {
 }
 
 /// A value that the hub refused.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Aside {
     /// Null stands for a removal.
+    #[serde(with = "json::as_text")]
     value: Value,
     /// Since when it is set aside.
     pub since: BootTime,
@@ -75,7 +77,7 @@ pub(super) struct Sifted {
 }
 
 /// Nothing was taken since these were refused.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Doubt {
     probes: u32,
     probe_at: BootTime,
@@ -83,7 +85,7 @@ struct Doubt {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Quarantine {
     aside: BTreeMap<PropertyPath, Aside>,
     /// The last is the next.
@@ -95,12 +97,14 @@ pub(super) struct Quarantine {
     /// Refused alone while nothing was taken; the first is tried again first.
     suspects: VecDeque<Suspect>,
     doubt: Option<Doubt>,
+    #[serde(skip)]
     news: VecDeque<News>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Suspect {
     path: PropertyPath,
+    #[serde(with = "json::as_text")]
     value: Value,
     why: Why,
 }

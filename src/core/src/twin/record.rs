@@ -11,13 +11,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The format that this version writes. A later one may add fields; it counts up when old readers would be wrong.
 const FORMAT: u64 = 1;
 
 /// The local copy of one device's twin.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct TwinRecord {
     /// Counts the records of a state directory: each is one higher than the last.
     pub sequence: u64,

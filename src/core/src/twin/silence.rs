@@ -11,10 +11,11 @@ use super::kept::Machine;
 use super::record::TwinRecord;
 use crate::units::BootTime;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A silence that goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     since: BootTime,
     /// What of it lay before that.
@@ -24,7 +25,7 @@ pub struct Silence {
 }
 
 /// A silence as the record has it, at the record's moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptSilence {
     /// How long it had lasted.
     pub lasts: Duration,

@@ -23,9 +23,10 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How patient [`Sync`] is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncPolicy {
     /// A request not answered within this counts as lost, and the connection with it.
     pub request_timeout: Duration,
@@ -40,7 +41,7 @@ const REST_MAX: Duration = Duration::from_secs(300);
 /// … which may last so long.
 const REST_MAX_BY_THE_HUB: Duration = Duration::from_secs(60 * 60);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Phase {
     Offline,
     Fetching {
@@ -56,7 +57,7 @@ enum Phase {
     Synced,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct InFlight {
     rid: u64,
     patch: Patch,
@@ -66,7 +67,7 @@ struct InFlight {
 }
 
 /// A report that was put off.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deferral {
     /// Since when nothing gets through.
     pub since: BootTime,
@@ -77,7 +78,7 @@ pub struct Deferral {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Sync {
     policy: SyncPolicy,
     phase: Phase,
@@ -93,9 +94,12 @@ pub struct Sync {
     /// This connection has brought no twin yet.
     is_first_fetch: bool,
     last_rid: u64,
+    #[serde(skip)]
     requests: VecDeque<HubRequest>,
+    #[serde(skip)]
     change: Option<DesiredChange>,
     acknowledged_changed: bool,
+    #[serde(skip)]
     notices: VecDeque<SyncNotice>,
 }
 

@@ -1,0 +1,192 @@
+//! The journal: the last inputs in memory, with the state of the core that they start from, so that an incident in the
+//! field can be played again at a desk.
+//!
+//! It consists of two *parts*. Each begins with a *checkpoint*, which is the whole state between two inputs; the inputs that
+//! followed stand after it. When the newer part is full it becomes the older one, which is dropped. An entry holds what came,
+//! when, which outputs the board could not drive, and a *digest* of what followed: a replay is compared by it.
+//!
+//! The format is [postcard](https://postcard.jamesmunns.com)'s, which does not describe itself: a change of any type in a
+//! checkpoint or an input changes it, and [`FORMAT`] with it. Deliberately absent: the history of changes, which is
+//! told to people only, and notices, of which a digest knows the number.
+
+use super::replay::ReplayFault;
+use super::{Core, Deadline, Input};
+use crate::control::{Actuation, PinFault};
+use crate::twin::{HubRequest, TwinRecord};
+use crate::units::BootTime;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Counts the formats of a journal.
+pub(super) const FORMAT: u8 = 1;
+/// Begins every journal.
+pub(super) const MAGIC: &[u8] = b"twind-journal\n";
+/// A part that holds more bytes of entries is full. Of one sensor at 1 Hz it holds a quarter of an hour.
+const PART_BYTES: usize = 32 * 1024;
+
+/// A checkpoint, and the inputs since.
+#[derive(Default)]
+pub(super) struct Part {
+    checkpoint: Vec<u8>,
+    pub(super) entries: Vec<u8>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Journal {
+    older: Part,
+    pub(super) newer: Part,
+    /// The moment of the last input.
+    pub(super) at: BootTime,
+    /// What followed from it.
+    pub(super) outcome: Outcome,
+}
+
+/// A core is shown without its journal.
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal({} bytes)", self.older.entries.len() + self.newer.entries.len())
+    }
+}
+
+/// What followed from an input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// Which drives of this input the board refused, counted from 0, and why.
+    pub(super) faults: Vec<(u32, PinFault)>,
+    pub(super) digest: u32,
+}
+
+/// What leaves the core while it drains.
+#[derive(Default)]
+pub(super) struct Effects {
+    digest: Digest,
+    drives: u32,
+    faults: Vec<(u32, PinFault)>,
+}
+
+impl Effects {
+    pub(super) fn drive(&mut self, actuation: &Actuation, outcome: &Result<(), PinFault>) {
+        self.digest.take(actuation);
+        if let Err(fault) = outcome {
+            self.faults.push((self.drives, fault.clone()));
+        }
+        self.drives += 1;
+    }
+
+    /// The number says enough of a record: what it holds shows in the next checkpoint.
+    pub(super) fn offer(&mut self, record: &TwinRecord) {
+        self.digest.take(&record.sequence);
+    }
+
+    pub(super) fn push(&mut self, request: &HubRequest) {
+        self.digest.take(request);
+    }
+
+    pub(super) fn notice(&mut self) {
+        self.digest.extend([0]);
+    }
+}
+
+/// FNV-1a: it finds differences and guards nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Digest(u32);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Extend<u8> for Digest {
+    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
+        self.0 =
+            bytes.into_iter().fold(self.0, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    }
+}
+
+impl Digest {
+    fn take(&mut self, value: &impl Serialize) {
+        // Nothing that is taken can fail to be written.
+        *self = postcard::to_extend(value, *self).unwrap_or(*self);
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> u32 {
+        let mut digest = Self::default();
+        digest.extend(bytes.iter().copied());
+        digest.0
+    }
+}
+
+fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    let written = postcard::to_extend(value, core::mem::take(bytes));
+    // Nothing that is journalled can fail to be written; if it does, this part is empty.
+    *bytes = written.unwrap_or_default();
+}
+
+impl Journal {
+    fn note(&mut self, now: BootTime, input: &Input) {
+        let passed_ns = u64::try_from(now.since(self.at).as_nanos()).unwrap_or(u64::MAX);
+        append(&mut self.newer.entries, &(passed_ns, input));
+        self.at = now;
+    }
+
+    pub(super) fn end(&mut self, effects: Effects, deadline: Deadline) {
+        let Effects { mut digest, faults, .. } = effects;
+        digest.take(&deadline.at);
+        self.outcome = Outcome { faults, digest: digest.0 };
+        append(&mut self.newer.entries, &self.outcome);
+    }
+
+    pub(super) fn begin_part(&mut self, checkpoint: Vec<u8>) {
+        core::mem::swap(&mut self.older, &mut self.newer);
+        self.newer.checkpoint = checkpoint;
+        self.newer.entries.clear();
+    }
+}
+
+impl Core {
+    /// The whole state between two inputs.
+    pub(super) fn checkpoint(&self, now: BootTime) -> Vec<u8> {
+        let is_told = self.reporter.is_told(self.durability.told());
+        postcard::to_allocvec(&(now, is_told, self)).unwrap_or_default()
+    }
+
+    pub(super) fn resume(checkpoint: &[u8]) -> Result<Self, ReplayFault> {
+        let (at, is_told, mut core): (BootTime, bool, Self) =
+            postcard::from_bytes(checkpoint).map_err(|_| ReplayFault::Damaged)?;
+        if is_told {
+            core.reporter.resume(Rc::clone(core.durability.told()));
+        }
+        core.journal.at = at;
+        Ok(core)
+    }
+
+    pub(super) fn begin_journal(&mut self, now: BootTime) {
+        self.journal.at = now;
+        self.journal.newer.checkpoint = self.checkpoint(now);
+    }
+
+    pub(super) fn journal_input(&mut self, now: BootTime, input: &Input) {
+        if self.journal.newer.entries.len() > PART_BYTES {
+            let checkpoint = self.checkpoint(self.journal.at);
+            self.journal.begin_part(checkpoint);
+        }
+        self.journal.note(now, input);
+    }
+
+    /// The journal, to be kept in a file: [`Replay`] reads it. It holds the twin, and no secret.
+    pub fn journal(&self) -> Vec<u8> {
+        let Journal { older, newer, .. } = &self.journal;
+        let parts = [older, newer].map(|part| (&part.checkpoint[..], &part.entries[..]));
+        let parts: Vec<_> = parts.into_iter().filter(|(checkpoint, _)| !checkpoint.is_empty()).collect();
+        let mut bytes = MAGIC.to_vec();
+        append(&mut bytes, &(FORMAT, env!("CARGO_PKG_VERSION")));
+        append(&mut bytes, &parts);
+        let digest = Digest::of(&bytes);
+        bytes.extend_from_slice(&digest.to_le_bytes());
+        bytes
+    }
+}

@@ -1,0 +1,179 @@
+//! What is journalled, and what comes of playing it again.
+
+use super::*;
+use crate::control::PinFault;
+use crate::engine::journal::{FORMAT, MAGIC};
+use crate::ports::{Outbox, Pins, Ports, Store};
+
+/// A board that refuses every other drive, a disk that is done at once, and a line to a hub.
+#[derive(Default)]
+struct World {
+    seconds: u64,
+    drives: usize,
+    offered: Option<u64>,
+    requests: Vec<HubRequest>,
+    notices: Vec<Notice>,
+}
+
+struct Board<'a>(&'a mut usize);
+struct Offer<'a>(&'a mut Option<u64>);
+struct Line<'a>(&'a mut Vec<HubRequest>);
+
+impl Pins for Board<'_> {
+    fn drive(&mut self, _: &Actuation) -> Result<(), PinFault> {
+        *self.0 += 1;
+        if self.0.is_multiple_of(2) { Err(PinFault { reason: "no such line".into() }) } else { Ok(()) }
+    }
+}
+
+impl Store for Offer<'_> {
+    fn offer(&mut self, record: TwinRecord) {
+        *self.0 = Some(record.sequence);
+    }
+}
+
+impl Outbox for Line<'_> {
+    fn push(&mut self, request: HubRequest) {
+        self.0.push(request);
+    }
+}
+
+impl World {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Ports<'_>) -> T) -> T {
+        let Self { drives, offered, requests, notices, .. } = self;
+        let (mut pins, mut store, mut outbox) = (Board(drives), Offer(offered), Line(requests));
+        act(&mut Ports { pins: &mut pins, store: &mut store, outbox: &mut outbox, notices })
+    }
+
+    fn start(&mut self) -> Core {
+        let start = Start {
+            spec: spec(),
+            record: Some(record(json!({ "fanOn": true }), 4)),
+            machine: Machine::default(),
+            found: Vec::new(),
+            handed_over: false,
+            step_interval_max: Duration::MAX,
+        };
+        self.with(|ports| Core::start(at(100), start, ports))
+    }
+
+    /// A room that warms and cools for so many readings, and a back end that changes its mind.
+    fn live(&mut self, core: &mut Core, readings: u64) {
+        let began = self.seconds;
+        self.with(|ports| core.handle(at(101 + began), Input::Hub(HubEvent::Up), ports));
+        self.seconds += readings;
+        for second in began..self.seconds {
+            let now = at(102 + second);
+            let value = Ok(20.0 + (second % 40) as f64 / 2.0);
+            let reading = Reading { sensor: SensorId(0), at: now, value };
+            let mut inputs = vec![Input::Reading { reading, found: None }, Input::Timeout];
+            inputs.extend(self.offered.take().map(|sequence| Input::Saved(Ok(sequence))));
+            inputs.extend(self.requests.drain(..).filter_map(answer).map(Input::Hub));
+            if second % 100 == 50 {
+                let version = Version(10 + second);
+                inputs.push(Input::Hub(HubEvent::DesiredDelta {
+                    version,
+                    patch: patch(json!({ "fanOn": second % 200 == 50 })),
+                }));
+            }
+            for input in inputs {
+                let _ = self.with(|ports| core.handle(now, input, ports));
+            }
+        }
+    }
+}
+
+fn answer(request: HubRequest) -> Option<HubEvent> {
+    match request {
+        HubRequest::GetTwin { rid } => Some(HubEvent::Twin {
+            rid,
+            desired: section(json!({ "fanOn": false })),
+            desired_version: Version(5),
+            reported: Section::default(),
+        }),
+        HubRequest::PatchReported { rid, .. } => Some(HubEvent::ReportedAck { rid }),
+        HubRequest::AnswerMethod { .. } | HubRequest::Reconnect { .. } => None,
+    }
+}
+
+/// Plays a journal to its end; how many inputs it has, and how many of them were as they had been.
+fn play(bytes: &[u8]) -> (usize, usize, Replay) {
+    let mut replay = Replay::read(bytes).unwrap();
+    let (mut inputs, mut same) = (0, 0);
+    while let Some(step) = replay.step().unwrap() {
+        inputs += 1;
+        same += usize::from(step.is_same);
+    }
+    (inputs, same, replay)
+}
+
+#[test]
+fn a_journal_that_is_played_again_comes_to_the_same_state_with_faults_of_the_board_and_all() {
+    let mut world = World::default();
+    let mut core = world.start();
+    world.live(&mut core, 130);
+    let (inputs, same, replay) = play(&core.journal());
+    assert!(inputs > 260 && world.drives > 1, "{inputs} inputs, {} drives", world.drives);
+    assert_eq!(same, inputs);
+    assert!(replay.has_reached(&core));
+    assert_eq!(replay.core().steps(), core.steps());
+}
+
+#[test]
+fn a_long_life_leaves_its_last_inputs_which_start_from_a_checkpoint() {
+    let mut world = World::default();
+    let mut core = world.start();
+    let mut most = 0;
+    for _ in 0..6 {
+        world.live(&mut core, 1000);
+        most = most.max(core.journal().len());
+    }
+    assert!((32 * 1024..80 * 1024).contains(&most), "{most} bytes");
+    let (inputs, same, replay) = play(&core.journal());
+    assert!((1000..11_000).contains(&inputs), "{inputs} inputs");
+    assert_eq!(same, inputs);
+    assert!(replay.has_reached(&core));
+}
+
+#[test]
+fn an_input_that_has_other_consequences_than_it_had_is_told() {
+    let mut world = World::default();
+    let mut core = world.start();
+    world.live(&mut core, 20);
+    *core.journal.newer.entries.last_mut().unwrap() ^= 1;
+    let (inputs, same, _) = play(&core.journal());
+    assert_eq!(same, inputs - 1);
+}
+
+#[test]
+fn a_state_that_is_another_than_it_was_at_a_checkpoint_is_told() {
+    let mut world = World::default();
+    let mut core = world.start();
+    let older = core.checkpoint(at(100));
+    world.live(&mut core, 20);
+    core.journal.begin_part(older);
+    world.live(&mut core, 1);
+    let (inputs, same, _) = play(&core.journal());
+    assert!(same < inputs, "{same} of {inputs}");
+}
+
+#[test]
+fn what_is_no_journal_or_was_cut_or_comes_from_another_version_says_so() {
+    let mut world = World::default();
+    let mut core = world.start();
+    world.live(&mut core, 20);
+    let journal = core.journal();
+    assert_eq!(Replay::read(b"[hub]").unwrap_err(), ReplayFault::Foreign);
+    for cut in MAGIC.len()..journal.len() {
+        assert_eq!(Replay::read(&journal[..cut]).unwrap_err(), ReplayFault::Damaged, "{cut}");
+    }
+    let mut other = journal.clone();
+    other[MAGIC.len()] = FORMAT + 1;
+    let fault = Replay::read(&other).unwrap_err();
+    assert!(fault.to_string().starts_with("it has format 2, this is 1: play it with"), "{fault}");
+    for place in MAGIC.len() + 1..journal.len() {
+        let mut other = journal.clone();
+        other[place] ^= 0x40;
+        assert_eq!(Replay::read(&other).unwrap_err(), ReplayFault::Damaged, "{place}");
+    }
+}

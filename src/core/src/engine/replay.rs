@@ -1,0 +1,189 @@
+//! A journal is played again, input by input, and compared with what followed when it was written.
+
+use super::journal::{Digest, FORMAT, MAGIC, Outcome};
+use super::{Core, Deadline, Input};
+use crate::control::{Actuation, PinFault};
+use crate::ports::{Outbox, Pins, Ports, Store};
+use crate::report::Notice;
+use crate::twin::{HubRequest, TwinRecord};
+use crate::units::BootTime;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+use serde::Deserialize;
+
+/// Why a journal cannot be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayFault {
+    /// It is no journal.
+    Foreign,
+    /// It was written by another version, in another format.
+    Format {
+        /// The format's number.
+        format: u8,
+        /// The version of twind that wrote it.
+        version: String,
+    },
+    /// It was cut or changed.
+    Damaged,
+}
+
+impl fmt::Display for ReplayFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("it is no journal of twind"),
+            Self::Format { format, version } => {
+                write!(
+                    f,
+                    "it has format {format}, this is {FORMAT}: play it with the sources of twind {version}"
+                )
+            }
+            Self::Damaged => f.write_str("it was cut or changed since it was written"),
+        }
+    }
+}
+
+impl core::error::Error for ReplayFault {}
+
+/// A journal that is played again, input by input.
+#[derive(Debug)]
+pub struct Replay {
+    core: Core,
+    entries: Vec<u8>,
+    read: usize,
+    next: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// One input of a replay, and what followed.
+#[derive(Debug)]
+pub struct Step {
+    /// When it came.
+    pub now: BootTime,
+    /// What came.
+    pub input: Input,
+    /// What the outputs were told.
+    pub actuations: Vec<Actuation>,
+    /// The sequence numbers of the records that were offered.
+    pub records: Vec<u64>,
+    /// What the hub was asked.
+    pub requests: Vec<HubRequest>,
+    /// What the operator was told.
+    pub notices: Vec<Notice>,
+    /// What is due next.
+    pub deadline: Deadline,
+    /// All of it is as it was when the journal was written.
+    pub is_same: bool,
+}
+
+impl Replay {
+    /// Reads a journal.
+    ///
+    /// # Errors
+    /// It cannot be played.
+    pub fn read(bytes: &[u8]) -> Result<Self, ReplayFault> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(ReplayFault::Foreign)?;
+        let ((format, version), rest): ((u8, String), _) =
+            postcard::take_from_bytes(rest).map_err(|_| ReplayFault::Damaged)?;
+        if format != FORMAT {
+            return Err(ReplayFault::Format { format, version });
+        }
+        let (body, digest) = bytes.split_last_chunk::<4>().ok_or(ReplayFault::Damaged)?;
+        if Digest::of(body) != u32::from_le_bytes(*digest) {
+            return Err(ReplayFault::Damaged);
+        }
+        let parts: Vec<(Vec<u8>, Vec<u8>)> =
+            postcard::take_from_bytes(rest).map_err(|_| ReplayFault::Damaged)?.0;
+        let mut parts = parts.into_iter();
+        let (checkpoint, entries) = parts.next().ok_or(ReplayFault::Damaged)?;
+        Ok(Self { core: Core::resume(&checkpoint)?, entries, read: 0, next: parts.next() })
+    }
+
+    /// Plays the next input; `None` after the last.
+    ///
+    /// # Errors
+    /// The journal is damaged.
+    pub fn step(&mut self) -> Result<Option<Step>, ReplayFault> {
+        let mut reached = None;
+        if self.read == self.entries.len() {
+            let Some((checkpoint, entries)) = self.next.take() else { return Ok(None) };
+            reached = Some(self.core.checkpoint(self.core.journal.at) == checkpoint);
+            (self.entries, self.read) = (entries, 0);
+        }
+        let (passed_ns, input): (u64, Input) = self.take()?;
+        let outcome: Outcome = self.take()?;
+        let now = self.core.journal.at + Duration::from_nanos(passed_ns);
+        let (mut desk, mut store, mut outbox, mut notices) =
+            (Desk::of(&outcome), Offers::default(), Requests::default(), Vec::new());
+        let mut ports =
+            Ports { pins: &mut desk, store: &mut store, outbox: &mut outbox, notices: &mut notices };
+        let deadline = self.core.handle(now, input.clone(), &mut ports);
+        Ok(Some(Step {
+            now,
+            input,
+            actuations: desk.actuations,
+            records: store.0,
+            requests: outbox.0,
+            notices,
+            deadline,
+            is_same: reached != Some(false) && self.core.journal.outcome == outcome,
+        }))
+    }
+
+    /// The core, as far as it was played.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Is a core in the very state to which this one was played?
+    pub fn has_reached(&self, core: &Core) -> bool {
+        let at = core.journal.at;
+        self.core.checkpoint(at) == core.checkpoint(at)
+    }
+
+    fn take<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, ReplayFault> {
+        let bytes = self.entries.get(self.read..).unwrap_or_default();
+        let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| ReplayFault::Damaged)?;
+        self.read = self.entries.len() - rest.len();
+        Ok(value)
+    }
+}
+
+/// The board of a replay: it refuses what the real one refused.
+struct Desk<'a> {
+    faults: &'a [(u32, PinFault)],
+    actuations: Vec<Actuation>,
+}
+
+impl<'a> Desk<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        Self { faults: &outcome.faults, actuations: Vec::new() }
+    }
+}
+
+impl Pins for Desk<'_> {
+    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+        let place = self.actuations.len();
+        self.actuations.push(*actuation);
+        let fault = self.faults.iter().find(|(at, _)| usize::try_from(*at) == Ok(place));
+        fault.map_or(Ok(()), |(_, fault)| Err(fault.clone()))
+    }
+}
+
+#[derive(Default)]
+struct Offers(Vec<u64>);
+
+impl Store for Offers {
+    fn offer(&mut self, record: TwinRecord) {
+        self.0.push(record.sequence);
+    }
+}
+
+#[derive(Default)]
+struct Requests(Vec<HubRequest>);
+
+impl Outbox for Requests {
+    fn push(&mut self, request: HubRequest) {
+        self.0.push(request);
+    }
+}
