@@ -31,7 +31,12 @@ struct Incident {
     at: Duration,
 }
 
-const INCIDENTS: [Incident; 1] = [Incident { name: "hub-falls-mute", seed: 1, preset: "", at: secs(3000) }];
+const INCIDENTS: [Incident; 1] = [Incident {
+    name: "hub-refuses-for-now.journal",
+    seed: 11,
+    preset: "site_lte+good_disk+property_outputs+busy_hour",
+    at: secs(2000),
+}];
 
 impl Incident {
     fn path(&self) -> PathBuf {
