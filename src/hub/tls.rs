@@ -12,12 +12,17 @@ use super::{Clock, Identity};
 use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
 use core::time::Duration;
+use openssl_probe::ProbeResult;
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -294,8 +299,7 @@ pub(super) async fn configure_within(
 fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, SetupFault> {
     let mut roots = RootCertStore::empty();
     reading.begin("the system's root certificates");
-    // System stores in the field hold certificates that do not parse; one of those must not take the rest with it.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    add_each(&mut roots, root_files());
     if let Some(path) = ca_file {
         reading.begin(path.display());
         let (added, _) = roots.add_parsable_certificates(credentials::certificates_in(path)?.read);
@@ -305,6 +309,37 @@ fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, Set
         }
     }
     if roots.is_empty() { Err(SetupFault::NoRoots) } else { Ok(roots) }
+}
+
+/// One after the other: all of them at once, from the bundle and again from the directory beside it, would be the most
+/// memory that twind ever takes, and not all of it comes back. System stores in the field hold certificates that do not
+/// parse; one of those must not take the rest with it.
+fn add_each(roots: &mut RootCertStore, files: Vec<PathBuf>) {
+    let mut seen = BTreeSet::new();
+    let files = files.into_iter().filter(|path| path.is_file());
+    for der in files.filter_map(|path| CertificateDer::pem_file_iter(path).ok()).flatten().flatten() {
+        let digest = digest(&SHA256, &der);
+        if <[u8; SHA256_OUTPUT_LEN]>::try_from(digest.as_ref()).is_ok_and(|digest| seen.insert(digest)) {
+            let _ = roots.add(der);
+        }
+    }
+}
+
+/// Where the system has its roots, as OpenSSL finds them: what is named in the environment, or else the usual places.
+fn root_files() -> Vec<PathBuf> {
+    let [file, folders] = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
+    let (file, folders) = match (file, folders) {
+        (None, None) => {
+            let ProbeResult { cert_file, cert_dir } = openssl_probe::probe();
+            (cert_file, cert_dir)
+        }
+        (file, folders) => {
+            let folders = folders.iter().flat_map(std::env::split_paths);
+            (file.map(PathBuf::from), folders.collect())
+        }
+    };
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    file.into_iter().chain(entries.map(|entry| entry.path())).collect()
 }
 
 /// What `twind check` tells of how connections will be made.

@@ -152,3 +152,26 @@ fn a_ca_file_that_is_missing_or_holds_no_certificate_is_named() {
     let waits = roots(Some(&pipe), &Reading::default()).unwrap_err().to_string();
     assert!(waits.contains("ca.pipe: cannot be read: it is no regular file"), "{waits}");
 }
+
+#[test]
+fn a_root_that_stands_in_several_files_is_trusted_once_and_what_is_none_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let authorities = [(); 2].map(|()| twinhub::pki::Pki::new().unwrap());
+    let [one, two] = authorities.each_ref().map(|authority| authority.ca_pem());
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let files = vec![
+        file("bundle.pem", &format!("{one}{junk}{two}")),
+        folder.path().to_owned(),
+        file("two.pem", two),
+        file("words", "no certificate"),
+        folder.path().join("gone.pem"),
+    ];
+    let mut roots = RootCertStore::empty();
+    add_each(&mut roots, files);
+    assert_eq!(roots.len(), 2);
+}
