@@ -159,6 +159,7 @@
 //! | notice | something an operator may want to know of; the shell logs it |
 //! | alarm | something that a person should know of for as long as it lasts |
 //! | input | a fact, or a wish of whoever runs the core |
+//! | journal | the last inputs, with the state that they start from, so that an incident can be played again |
 //! | boot time | the time since the machine booted, sleep included; no clock step moves it |
 #![cfg_attr(not(test), no_std)]
 
