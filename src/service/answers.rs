@@ -33,7 +33,8 @@ impl Daemon {
     pub(super) fn tell_watchers(&mut self) {
         if self.local.is_watched() {
             let status = self.whole_status(self.clock.boot(), 0).without_time();
-            self.local.note(Snapshot { status, read_at: self.core.last_valid_reading() });
+            let read_at_s = self.core.last_valid_reading().map(|at| at.since_boot().as_secs());
+            self.local.note(Snapshot { status, read_at_s });
         }
     }
 

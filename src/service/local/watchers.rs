@@ -4,7 +4,6 @@
 //! While nobody watches nothing is counted or kept. Deliberately absent: clients, and what is told to them.
 
 use super::super::daemon_status::DaemonStatus;
-use crate::units::BootTime;
 use tokio::sync::watch;
 
 /// What is compared with what was before.
@@ -12,8 +11,9 @@ use tokio::sync::watch;
 pub(in crate::service) struct Snapshot {
     /// Without its ages, which change all the time.
     pub(in crate::service) status: DaemonStatus,
-    /// When a sensor last had a valid value: the same value once more is news to whoever looks at its age.
-    pub(in crate::service) read_at: Option<BootTime>,
+    /// The second of boot time in which a sensor last had a valid value: to whoever looks at its age the same value once
+    /// more is news. Whole seconds, because an answer wakes the loop, which then finds what a fast sensor read meanwhile.
+    pub(in crate::service) read_at_s: Option<u64>,
 }
 
 /// See the module.
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn snapshot(pid: u32) -> Snapshot {
-        Snapshot { status: DaemonStatus { pid, ..DaemonStatus::default() }, read_at: None }
+        Snapshot { status: DaemonStatus { pid, ..DaemonStatus::default() }, read_at_s: None }
     }
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
             watchers.note(snapshot(pid));
             assert_eq!(watchers.count(), changes, "{pid}");
         }
-        watchers.note(Snapshot { read_at: Some(BootTime::ZERO), ..snapshot(1) });
+        watchers.note(Snapshot { read_at_s: Some(0), ..snapshot(1) });
         assert_eq!(watchers.count(), 3, "a sensor was read");
         drop(watching);
         assert!(!watchers.are_there());
