@@ -16,23 +16,25 @@ use tracing::{error, warn};
 const SLOW: Duration = Duration::from_secs(5);
 
 /// The reading that is under way, if there is one, and who waits for what becomes of it.
-pub(super) struct Reading<T, W = AnswerTo> {
+pub(super) struct Reading<T> {
     under_way: Option<JoinHandle<Option<T>>>,
-    waiting: Vec<W>,
+    waiting: Vec<AnswerTo>,
     is_asked_again: bool,
     /// Who waits for the one after that.
-    waiting_again: Vec<W>,
+    waiting_again: Vec<AnswerTo>,
 }
 
-impl<T: Send + 'static, W> Reading<T, W> {
+impl<T: Send + 'static> Reading<T> {
     pub(super) fn none() -> Self {
         Self { under_way: None, waiting: Vec::new(), is_asked_again: false, waiting_again: Vec::new() }
     }
 
     /// Starts one, unless one is under way: then another is to follow it. Needs a running tokio runtime.
-    pub(super) fn ask(&mut self, waits: Option<W>, read: impl FnOnce() -> T + Send + 'static) {
+    pub(super) fn ask(&mut self, waits: Option<AnswerTo>, read: impl FnOnce() -> T + Send + 'static) {
         if self.under_way.is_some() {
             self.is_asked_again = true;
+            // Those who gave up make room: a reading may hang for as long as it likes.
+            self.waiting_again.retain(|waits| !waits.is_closed());
             self.waiting_again.extend(waits);
             return warn!("the configuration is still being read; it will be read again after that");
         }
@@ -41,7 +43,7 @@ impl<T: Send + 'static, W> Reading<T, W> {
     }
 
     /// Who waits for what became of the last one. From now on nobody does.
-    pub(super) fn take_waiting(&mut self) -> Vec<W> {
+    pub(super) fn take_waiting(&mut self) -> Vec<AnswerTo> {
         core::mem::take(&mut self.waiting)
     }
 
@@ -110,6 +112,7 @@ impl Daemon {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use tokio::sync::oneshot;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -117,19 +120,36 @@ mod tests {
     async fn whoever_asks_during_a_reading_gets_another_after_it_and_nobody_waits_meanwhile() {
         let (go_on, held) = channel();
         let mut reading = Reading::none();
-        reading.ask(Some("first"), move || held.recv().map_or(0, |()| 1));
+        reading.ask(None, move || held.recv().map_or(0, |()| 1));
         reading.ask(None, || 2);
-        reading.ask(Some("second"), || 3);
+        reading.ask(None, || 3);
         assert!(timeout(Duration::ZERO, reading.end()).await.is_err(), "it is still under way");
         go_on.send(()).unwrap();
         assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(1)));
-        assert_eq!(reading.take_waiting(), ["first"]);
         assert!(reading.take_asked_again() && !reading.take_asked_again());
         reading.ask(None, || 4);
         assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(4)));
-        assert_eq!(reading.take_waiting(), ["second"]);
         assert!(!reading.take_asked_again());
         assert!(timeout(Duration::ZERO, reading.end()).await.is_err(), "there is none");
+    }
+
+    #[tokio::test]
+    async fn who_asks_during_a_reading_waits_for_the_one_after_it_and_who_gave_up_is_forgotten() {
+        let (go_on, held) = channel::<()>();
+        let mut reading = Reading::none();
+        let (first, _heard) = oneshot::channel();
+        reading.ask(Some(first), move || held.recv().is_ok());
+        for _ in 0..1000 {
+            let (gone, _) = oneshot::channel();
+            reading.ask(Some(gone), || true);
+        }
+        let (second, _heard_too) = oneshot::channel();
+        reading.ask(Some(second), || true);
+        go_on.send(()).unwrap();
+        assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(true)));
+        assert_eq!(reading.take_waiting().len(), 1, "the first");
+        assert!(reading.take_asked_again());
+        assert_eq!(reading.take_waiting().len(), 1, "the second, and none of those who gave up");
     }
 
     #[test]
@@ -137,7 +157,7 @@ mod tests {
         let (go_on, held) = channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            Reading::<_, ()>::none().ask(None, move || held.recv().is_ok());
+            Reading::none().ask(None, move || held.recv().is_ok());
         });
         runtime.shutdown_timeout(Duration::from_millis(1));
         assert!(go_on.send(()).is_ok(), "its thread is still there");
