@@ -69,6 +69,30 @@ fn whoever_monitors_is_told_each_change_of_output_climate_link_and_twin_as_it_ha
 }
 
 #[test]
+fn what_comes_faster_than_it_is_told_is_counted_and_its_last_state_is_told() {
+    const CHANGES: u64 = 50;
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    let (watching, orders) = (&mut connect(&rig), &mut connect(&rig));
+    monitor(watching, 0);
+    for share in 31..=30 + CHANGES {
+        let order = json!({"output": "fan", "percent": share, "seconds": 600});
+        assert_eq!(call(orders, "io.twind.Daemon.SetOverride", order).unwrap(), json!({"parameters": {}}));
+    }
+    let mut counted = 0;
+    for _ in 0..ANSWERS_MAX {
+        let answer = answer(watching).unwrap();
+        counted += 1 + answer["parameters"]["skipped"].as_u64().unwrap();
+        if answer["parameters"]["status"]["outputs"]["fan"]["override"]["percent"] == 30 + CHANGES {
+            assert!(counted >= CHANGES, "{counted}");
+            return;
+        }
+    }
+    panic!("the last state was never told");
+}
+
+#[test]
 fn without_more_a_stream_is_refused_and_the_connection_goes_on() {
     let rig = Rig::new();
     let _daemon = rig.start();
