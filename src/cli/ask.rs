@@ -1,16 +1,19 @@
-//! How commands ask the running daemon: one call over its local socket, and each way to fail by its name.
+//! How commands ask the running daemon: one call over its local socket, answered once or again and again, and each way to
+//! fail by its name.
 
 use crate::config::LocalSettings;
-use crate::service::INTERFACE;
-use crate::service::varlink::{Call, CallError, Inbox, read_reply};
+use crate::service::calls::{Method, Refusal};
+use crate::service::varlink::{Call, CallError, Inbox, Reply, read_reply};
 use core::fmt;
+use core::ops::ControlFlow;
 use core::time::Duration;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// Answers take milliseconds; a daemon that takes longer than this hangs.
+/// Answers take milliseconds; a daemon that takes longer than this hangs. One that has nothing new to tell may be silent for
+/// longer: it is asked again then.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer that is read: the largest twin takes half of it.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -62,9 +65,14 @@ impl std::error::Error for Fault {}
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn look(local: &LocalSettings, method: &str, parameters: &Value) -> Result<Value, Fault> {
-    match (ask(&local.socket, method, parameters), &local.look_socket) {
-        (Err(denied @ Fault::Denied(_)), Some(socket)) => match ask(socket, method, parameters) {
+pub fn look<M: Method>(local: &LocalSettings, call: &M) -> Result<M::Reply, Fault> {
+    look_by(local, |socket| ask(socket, call))
+}
+
+/// As [`look`], by any way to ask.
+fn look_by<T>(local: &LocalSettings, mut ask: impl FnMut(&Path) -> Result<T, Fault>) -> Result<T, Fault> {
+    match (ask(&local.socket), &local.look_socket) {
+        (Err(denied @ Fault::Denied(_)), Some(socket)) => match ask(socket) {
             Err(Fault::NoDaemon(_)) => Err(denied),
             answer => answer,
         },
@@ -76,44 +84,90 @@ pub fn look(local: &LocalSettings, method: &str, parameters: &Value) -> Result<V
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn ask(socket: &Path, method: &str, parameters: &Value) -> Result<Value, Fault> {
-    let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Fault::Denied(socket.to_owned()),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Fault::NoDaemon(socket.to_owned()),
-        _ => Fault::Silent(socket.to_owned(), error),
-    })?;
-    let message = Call::write(&format!("{INTERFACE}.{method}"), parameters);
-    let answer = exchange(&mut stream, &message).map_err(|error| Fault::Silent(socket.to_owned(), error))?;
-    let odd = || Fault::Silent(socket.to_owned(), io::Error::other("its answer cannot be read"));
-    match read_reply(&answer).ok_or_else(odd)? {
-        Ok(parameters) => Ok(parameters),
-        Err(error) if error.name == "org.varlink.service.PermissionDenied" => {
-            Err(Fault::Denied(socket.to_owned()))
-        }
-        Err(error) if error.name.ends_with(".TooManyClients") => Err(Fault::Busy),
-        Err(error) => Err(Fault::Refused(error)),
-    }
+pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, Fault> {
+    Ok(Connection::call(socket, call, false)?.next()?.0)
 }
 
-fn exchange(stream: &mut UnixStream, message: &[u8]) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    // One that has no room for us says so and hangs up, perhaps before it read anything.
-    let written = stream.write_all(message);
-    let (mut inbox, mut bytes) = (Inbox::default(), [0; 4096]);
-    loop {
-        let read = stream.read(&mut bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => io::Error::other("nothing came within ten seconds"),
-            _ => error,
-        });
-        let length = match read? {
-            0 => return Err(written.err().unwrap_or_else(|| io::Error::other("it hung up"))),
-            length => length,
-        };
-        inbox.push(&bytes[..length]);
-        let answer = inbox.next(ANSWER_BYTES_MAX).map_err(|_| io::Error::other("its answer is too long"))?;
-        if let Some(answer) = answer {
-            return Ok(answer);
+/// Calls a method that is answered again and again, and hands on each answer until there is no further one, none for a
+/// while, or none is wanted. In each case it can be called again.
+///
+/// # Errors
+/// Why there is no first answer.
+pub fn follow<M: Method>(
+    local: &LocalSettings,
+    call: &M,
+    mut each: impl FnMut(M::Reply) -> ControlFlow<()>,
+) -> Result<(), Fault> {
+    look_by(local, |socket| {
+        let mut connection = Connection::call(socket, call, true)?;
+        let (mut answer, mut continues) = connection.next()?;
+        while each(answer).is_continue() && continues {
+            (answer, continues) = match connection.next() {
+                Ok(next) => next,
+                Err(_) => break,
+            };
+        }
+        Ok(())
+    })
+}
+
+/// A call under way.
+struct Connection<'s> {
+    socket: &'s Path,
+    stream: UnixStream,
+    /// One that has no room for us says so and hangs up, perhaps before it read anything.
+    unwritten: Option<io::Error>,
+    inbox: Inbox,
+}
+
+impl<'s> Connection<'s> {
+    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, Fault> {
+        let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Fault::Denied(socket.to_owned()),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Fault::NoDaemon(socket.to_owned()),
+            _ => Fault::Silent(socket.to_owned(), error),
+        })?;
+        let set = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
+        set.map_err(|error| Fault::Silent(socket.to_owned(), error))?;
+        let message = Call { more, ..Call::new(M::NAME, call) }.write();
+        let unwritten = stream.write_all(&message).err();
+        Ok(Self { socket, stream, unwritten, inbox: Inbox::default() })
+    }
+
+    /// The next answer, and whether another one follows.
+    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), Fault> {
+        let silent = |reason| Fault::Silent(self.socket.to_owned(), reason);
+        let odd = || silent(io::Error::other("its answer cannot be read"));
+        let message = self.receive().map_err(|reason| Fault::Silent(self.socket.to_owned(), reason))?;
+        let Reply { says, continues } = read_reply(&message).ok_or_else(odd)?;
+        let parameters = says.map_err(|error| self.refusal(error))?;
+        let answer = serde_json::from_value(parameters).map_err(|error| silent(io::Error::other(error)))?;
+        Ok((answer, continues))
+    }
+
+    fn refusal(&self, error: CallError) -> Fault {
+        match Refusal::of(&error) {
+            Some(Refusal::PermissionDenied {}) => Fault::Denied(self.socket.to_owned()),
+            Some(Refusal::TooManyClients {}) => Fault::Busy,
+            _ => Fault::Refused(error),
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = [0; 4096];
+        loop {
+            let answer = self.inbox.next(ANSWER_BYTES_MAX);
+            if let Some(answer) = answer.map_err(|_| io::Error::other("its answer is too long"))? {
+                return Ok(answer);
+            }
+            let read = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => io::Error::other("nothing came within ten seconds"),
+                _ => error,
+            });
+            match read? {
+                0 => return Err(self.unwritten.take().unwrap_or_else(|| io::Error::other("it hung up"))),
+                length => self.inbox.push(&bytes[..length]),
+            }
         }
     }
 }

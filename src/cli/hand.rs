@@ -2,11 +2,11 @@
 
 use super::ask::{Fault, ask};
 use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN};
+use crate::service::calls::{ClearOverride, OverrideReply, Percent, Refusal, SetOverride};
 use crate::text;
 use crate::units::Permille;
 use core::time::Duration;
 use humantime::{format_duration, parse_duration};
-use serde_json::json;
 use std::path::Path;
 
 /// What is asked of an output.
@@ -54,19 +54,20 @@ fn percentage(text: &str) -> Option<Permille> {
 /// # Errors
 /// Why it is not taken.
 pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> {
+    let output = output.to_owned();
     match order {
         Order::Set(drive, lasts) => {
-            let (percent, seconds) = (drive.percent(), lasts.as_secs());
-            let parameters = json!({ "output": output, "percent": percent, "seconds": seconds });
-            let answer = ask(socket, "SetOverride", &parameters)?;
-            let held =
-                answer["held"]["text"].as_str().map(|held| format!("\n{output}: {}", text::escape(held)));
-            let held = held.unwrap_or_default();
-            Ok(format!("{output}: {percent}% for {}{held}", format_duration(lasts)))
+            let order = SetOverride { output, percent: Percent(drive), seconds: lasts.as_secs() };
+            let OverrideReply { held } = ask(socket, &order)?;
+            let SetOverride { output, .. } = order;
+            let held = held.map(|held| format!("\n{output}: {}", text::escape(&held.text)));
+            let (percent, lasts) = (drive.percent(), format_duration(lasts));
+            Ok(format!("{output}: {percent}% for {lasts}{}", held.unwrap_or_default()))
         }
         Order::Clear => {
-            ask(socket, "ClearOverride", &json!({ "output": output }))?;
-            Ok(format!("{output}: no override"))
+            let order = ClearOverride { output };
+            ask(socket, &order)?;
+            Ok(format!("{}: no override", order.output))
         }
     }
 }
@@ -74,14 +75,11 @@ pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> 
 /// Was it the words that were wrong? Then what to say of them.
 pub fn usage(fault: &Fault) -> Option<String> {
     let Fault::Refused(error) = fault else { return None };
-    match error.name.rsplit('.').next()? {
-        "UnknownOutput" => {
-            let known = error.parameters["known"].as_array()?;
-            let known: Vec<&str> = known.iter().filter_map(|name| name.as_str()).collect();
-            let output = error.parameters["output"].as_str()?;
+    match Refusal::of(error)? {
+        Refusal::UnknownOutput { output, known } => {
             Some(format!("there is no output {output}; there are: {}", known.join(", ")))
         }
-        "InvalidOverride" => error.parameters["reason"].as_str().map(str::to_owned),
+        Refusal::InvalidOverride { reason } => Some(reason),
         _ => None,
     }
 }

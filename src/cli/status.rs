@@ -7,14 +7,15 @@ use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
 };
 use crate::service::DaemonStatus;
+use crate::service::calls::GetStatus;
 use crate::text;
 use crate::twin::json::write_pretty;
 use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io;
 
 /// Changes that the page shows, unless more are asked for.
-const CHANGES_ON_PAGE: usize = 5;
+pub(super) const CHANGES_ON_PAGE: usize = 5;
 
 /// What the daemon is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,15 +45,14 @@ pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Resu
 
 /// The daemon's status as it came, and as it is understood here.
 pub(super) fn ask(local: &LocalSettings, changes: Option<usize>) -> Result<(Value, DaemonStatus), Fault> {
-    let parameters = changes.map_or_else(|| json!({}), |changes| json!({ "changes": changes }));
-    let object = look(local, "GetStatus", &parameters)?["status"].take();
+    let object = look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status;
     let status = DaemonStatus::deserialize(&object)
         .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
     Ok((object, status))
 }
 
 /// The status as lines for people.
-fn page(status: &DaemonStatus) -> String {
+pub(super) fn page(status: &DaemonStatus) -> String {
     let core = &status.core;
     let mut page = Page::default();
     link(&mut page, status);
@@ -213,6 +213,7 @@ fn seconds(mut rest: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn read(status: &Value) -> DaemonStatus {
         DaemonStatus::deserialize(status).unwrap()

@@ -2,12 +2,13 @@
 
 use super::ask::{self, look};
 use crate::config::LocalSettings;
-use crate::report::status::twin;
+use crate::report::status::TwinCopy;
+use crate::service::calls::GetTwin;
 use crate::store::{self, StoreFault};
 use crate::text;
+use crate::twin::TwinRecord;
 use crate::twin::json::write_pretty;
 use clap::ValueEnum;
-use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
@@ -43,8 +44,8 @@ pub enum Fault {
 /// # Errors
 /// When the state directory cannot be read.
 pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
-    match look(local, "GetTwin", &json!({})) {
-        Ok(mut answer) => Ok(Copy { json: show(answer["twin"].take(), half), notes: Vec::new() }),
+    match look(local, &GetTwin::default()) {
+        Ok(answer) => Ok(Copy { json: show(answer.twin, half), notes: Vec::new() }),
         Err(ask::Fault::NoDaemon(_)) => read_disk(&local.state_dir, half),
         Err(fault) => {
             // The disk knows it as well, but it should be said why the daemon does not tell.
@@ -60,20 +61,16 @@ fn read_disk(state_dir: &Path, half: Option<Half>) -> Result<Copy, Fault> {
         return Err(Fault::Denied);
     }
     let loaded = store::read(state_dir).map_err(Fault::Store)?;
-    let kept = loaded
-        .record
-        .map_or_else(|| json!({}), |record| twin(&record.desired, record.desired_version, &record.reported));
+    let copy = |record: TwinRecord| TwinCopy::of(&record.desired, record.desired_version, &record.reported);
+    let kept = loaded.record.map(copy).unwrap_or_default();
     Ok(Copy { json: show(kept, half), notes: loaded.notes.iter().map(ToString::to_string).collect() })
 }
 
-fn show(mut twin: Value, half: Option<Half>) -> String {
-    let half = half.map(|half| match half {
-        Half::Desired => "desired",
-        Half::Reported => "reported",
-    });
-    let shown = match half.and_then(|half| twin.get_mut(half)) {
-        Some(half) => half.take(),
-        None => twin,
+fn show(twin: TwinCopy, half: Option<Half>) -> String {
+    let text = match half {
+        None => write_pretty(&twin),
+        Some(Half::Desired) => write_pretty(&twin.desired.unwrap_or_default()),
+        Some(Half::Reported) => write_pretty(&twin.reported.unwrap_or_default()),
     };
-    text::escape_json(&write_pretty(&shown)).into_owned()
+    text::escape_json(&text).into_owned()
 }

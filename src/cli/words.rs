@@ -54,7 +54,7 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// The page of status, live: drawn anew each second until q or Ctrl-C
+    /// The page of status, live: drawn anew with each change and each second until q or Ctrl-C
     Watch {
         /// So many of the last changes of outputs (5, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]

@@ -1,45 +1,41 @@
 //! What the loop answers to the local socket's questions.
 
 use super::Daemon;
-use super::local::{Ask, Query, Section, refusal};
-use crate::engine::{CHANGES_MAX, Input};
-use crate::hub::{LinkState, LinkStatus};
-use crate::report::status::{Status, twin};
+use super::daemon_status::{DaemonStatus, LinkReport};
+use super::local::calls::{OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
+use super::local::{Answer, Ask, Query, Reply, Snapshot};
+use crate::engine::{CHANGES_MAX, Input, OverrideFault};
+use crate::report::status::TwinCopy;
 use crate::twin::Author;
-use crate::units::BootTime;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use crate::units::{BootTime, Permille};
+use core::time::Duration;
+use serde_json::Value;
 
 impl Daemon {
-    /// Answers one question, at once.
+    /// Answers one question, at once; a reload when it is decided.
     pub(super) fn answer(&mut self, query: Query) {
-        let now = self.clock.boot();
         let reply = match query.ask {
-            Ask::Status { changes } => Ok(json!({ "status": self.whole_status(now, changes) })),
-            Ask::Twin { section } => {
-                let sync = self.core.sync();
-                let mut twin = twin(sync.desired(), sync.desired_version(), sync.acknowledged());
-                let shown = match section {
-                    None => twin,
-                    Some(Section::Desired) => twin["desired"].take(),
-                    Some(Section::Reported) => twin["reported"].take(),
-                };
-                Ok(json!({ "twin": shown }))
+            Ask::Ping => Ok(Answer::Nothing {}),
+            Ask::Status { changes } => {
+                // What changed meanwhile is in this answer, and is to be counted before it.
+                self.tell_watchers();
+                let status = self.whole_status(self.clock.boot(), changes);
+                Ok(Answer::Status(Box::new(StatusReply { status })))
             }
-            Ask::Override { output, order } => {
-                let author = Author::User(query.uid);
-                match self.core.order(&output, order, author) {
-                    Ok(order) => {
-                        self.handle(Input::Override(order));
-                        let held = self.core.held_override(now, &output);
-                        Ok(held.map_or_else(|| json!({}), |held| json!({ "held": held })))
-                    }
-                    Err(fault) => Err(refusal(&output, &fault)),
-                }
-            }
+            Ask::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
+            Ask::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
+            Ask::Reload => return self.read_again(Some(query.answer)),
         };
-        // A client that left needs no answer.
-        let _ = query.answer.send(reply);
+        self.local.answer(query.answer, reply);
+    }
+
+    /// Counts a change, if there was one and anybody watches.
+    pub(super) fn tell_watchers(&mut self) {
+        if self.local.is_watched() {
+            let status = self.whole_status(self.clock.boot(), 0).without_time();
+            let read_at_s = self.core.last_valid_reading().map(|at| at.since_boot().as_secs());
+            self.local.note(Snapshot { status, read_at_s });
+        }
     }
 
     /// The core's status and what only the shell knows.
@@ -48,81 +44,37 @@ impl Daemon {
         DaemonStatus {
             core: self.core.status(now, changes.min(CHANGES_MAX)),
             identity: self.settings.engine.identity.clone(),
-            link: link(now, &self.link_state, &self.link.status(), self.core.offline_since()),
+            link: LinkReport::of(now, &self.link_state, &self.link.status(), self.core.offline_since()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             configuration: Some(file.to_string_lossy().into_owned()),
         }
     }
+
+    fn twin_copy(&self, half: Option<TwinHalf>) -> Value {
+        let sync = self.core.sync();
+        let copy = TwinCopy::of(sync.desired(), sync.desired_version(), sync.acknowledged());
+        match half {
+            None => serde_json::to_value(copy).unwrap_or_default(),
+            Some(TwinHalf::Desired) => Value::Object(copy.desired.unwrap_or_default()),
+            Some(TwinHalf::Reported) => Value::Object(copy.reported.unwrap_or_default()),
+        }
+    }
+
+    fn order(&mut self, output: &str, order: Option<(Permille, Duration)>, by: Author) -> Reply<Answer> {
+        let order = self.core.order(output, order, by).map_err(|fault| refusal(output, fault))?;
+        self.handle(Input::Override(order));
+        let held = self.core.held_override(self.clock.boot(), output);
+        Ok(Answer::Override(OverrideReply { held }))
+    }
 }
 
-/// What the running daemon is doing, as `GetStatus` tells it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct DaemonStatus {
-    /// What the core knows.
-    #[serde(flatten)]
-    pub core: Status,
-    /// Whose twin this is.
-    pub identity: String,
-    /// The way to the hub.
-    pub link: LinkReport,
-    /// Of the program.
-    pub version: String,
-    /// The daemon's process number.
-    pub pid: u32,
-    /// The file by which it runs.
-    pub configuration: Option<String>,
-}
-
-/// The way to the hub.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct LinkReport {
-    /// `connecting`, `connected` or `waiting`.
-    pub state: String,
-    /// Since when there is a connection, or none.
-    pub since_seconds: Option<u64>,
-    /// Why it waits.
-    pub reason: Option<String>,
-    /// When it tries again.
-    pub next_attempt_in_seconds: Option<u64>,
-    /// When the token is renewed.
-    pub token_renews_in_seconds: Option<u64>,
-    /// When it expires, in seconds since 1970.
-    pub token_expires: Option<u64>,
-    /// What went wrong last.
-    pub last_failure: Option<FailureReport>,
-}
-
-/// What went wrong with the link.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FailureReport {
-    /// What an operator read of it.
-    pub text: String,
-    /// When.
-    pub seconds_ago: u64,
-}
-
-fn link(now: BootTime, state: &LinkState, told: &LinkStatus, offline_since: Option<BootTime>) -> LinkReport {
-    let since = told.connected_since.or(offline_since);
-    let ahead = |moment: BootTime| moment.since(now).as_secs();
-    let (state, reason) = match state {
-        LinkState::Connecting => ("connecting", None),
-        LinkState::Connected => ("connected", None),
-        LinkState::Waiting { failure, .. } => ("waiting", Some(failure.clone())),
-    };
-    LinkReport {
-        state: state.to_owned(),
-        since_seconds: since.map(|since| now.since(since).as_secs()),
-        reason,
-        next_attempt_in_seconds: told.next_attempt.map(ahead),
-        token_renews_in_seconds: told.token.map(|token| ahead(token.renews)),
-        token_expires: told.token.map(|token| token.expires.0),
-        last_failure: told.last_failure.as_ref().map(|failure| FailureReport {
-            text: failure.text.clone(),
-            seconds_ago: now.since(failure.at).as_secs(),
-        }),
+/// Why an override was not taken, as the interface says it.
+fn refusal(output: &str, fault: OverrideFault) -> Refusal {
+    match fault {
+        OverrideFault::UnknownOutput { known } => Refusal::UnknownOutput { output: output.to_owned(), known },
+        OverrideFault::Duration | OverrideFault::OnOff => {
+            Refusal::InvalidOverride { reason: fault.to_string() }
+        }
     }
 }

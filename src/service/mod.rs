@@ -8,6 +8,7 @@ mod alarm;
 mod answers;
 mod backlog;
 mod clock;
+mod daemon_status;
 mod disk;
 pub mod handover;
 pub mod last_resort;
@@ -21,10 +22,10 @@ mod signals;
 mod speeds;
 mod succession;
 
-pub use answers::{DaemonStatus, FailureReport, LinkReport};
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
-pub use local::{INTERFACE, remark as socket_remark, varlink};
+pub use daemon_status::{DaemonStatus, FailureReport, LinkReport};
+pub use local::{calls, remark as socket_remark, varlink};
 pub use log::{Log, start as start_log};
 
 use crate::board::{self, Board, BoardSettings, Tachs};
@@ -236,6 +237,7 @@ impl Daemon {
     /// The loop: the next fact or the next deadline, and what follows from it.
     async fn serve(&mut self, asks: &mut Asks) {
         loop {
+            self.tell_watchers();
             self.notify.feed(self.core.steps());
             self.notify.status(status(&self.core, &self.link_state));
             let deadline = self.core.deadline().at;
@@ -254,7 +256,7 @@ impl Daemon {
             self.take_outcomes();
             match fact {
                 Fact::Ask(Ask::Stop) => return,
-                Fact::Ask(Ask::Reload) => self.read_again(),
+                Fact::Ask(Ask::Reload) => self.read_again(None),
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
@@ -315,11 +317,9 @@ impl Daemon {
 
     /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
     /// they are driven until the new configuration decides otherwise.
-    fn reload(&mut self, fresh: Settings) {
+    fn reload(&mut self, fresh: Settings) -> Result<(), String> {
         if fresh.state_dir != self.settings.state_dir {
-            return error!(
-                "the state directory cannot change while twind runs; restart it. The running configuration stays"
-            );
+            return Err("the state directory cannot change while twind runs; restart it. The running configuration stays".to_owned());
         }
         let board = if fresh.board == self.settings.board {
             None
@@ -327,17 +327,17 @@ impl Daemon {
             match board::open(&fresh.board) {
                 Ok(board) => Some(board),
                 Err(fault) => {
-                    return error!(
+                    return Err(format!(
                         "the new board cannot be opened: {}; the running configuration stays",
                         fault.reason
-                    );
+                    ));
                 }
             }
         };
         let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock.clone()) {
             Ok(started) => started,
             Err(error) => {
-                return error!("no threads for the sensors: {error}; the running configuration stays");
+                return Err(format!("no threads for the sensors: {error}; the running configuration stays"));
             }
         };
         let board_is_new = board.is_some();
@@ -383,6 +383,7 @@ impl Daemon {
         self.local.reopen(sockets(&fresh));
         self.settings = fresh;
         info!("the new configuration is in force");
+        Ok(())
     }
 
     /// Counts for the new outputs.

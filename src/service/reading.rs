@@ -1,9 +1,11 @@
 //! The configuration, read beside the loop: a disk that does not answer holds up no output and no signal.
 //!
 //! There is one reading at a time. Whoever asks during one gets another after it, because the file may have changed since
-//! it began. A reading that never ends keeps its thread, and the end of the process does not wait for it.
+//! it began, and is answered when that one is decided. A reading that never ends keeps its thread, and the end of the process does not wait for it.
 
 use super::Daemon;
+use super::local::calls::Refusal;
+use super::local::{Answer, AnswerTo};
 use crate::config::{self, ConfigFaults, Settings};
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -13,24 +15,36 @@ use tracing::{error, warn};
 /// A reading that takes longer than this is told.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// The reading that is under way, if there is one.
+/// The reading that is under way, if there is one, and who waits for what becomes of it.
 pub(super) struct Reading<T> {
     under_way: Option<JoinHandle<Option<T>>>,
+    waiting: Vec<AnswerTo>,
     is_asked_again: bool,
+    /// Who waits for the one after that.
+    waiting_again: Vec<AnswerTo>,
 }
 
 impl<T: Send + 'static> Reading<T> {
     pub(super) fn none() -> Self {
-        Self { under_way: None, is_asked_again: false }
+        Self { under_way: None, waiting: Vec::new(), is_asked_again: false, waiting_again: Vec::new() }
     }
 
     /// Starts one, unless one is under way: then another is to follow it. Needs a running tokio runtime.
-    pub(super) fn ask(&mut self, read: impl FnOnce() -> T + Send + 'static) {
+    pub(super) fn ask(&mut self, waits: Option<AnswerTo>, read: impl FnOnce() -> T + Send + 'static) {
         if self.under_way.is_some() {
             self.is_asked_again = true;
+            // Those who gave up make room: a reading may hang for as long as it likes.
+            self.waiting_again.retain(|waits| !waits.is_closed());
+            self.waiting_again.extend(waits);
             return warn!("the configuration is still being read; it will be read again after that");
         }
+        self.waiting.extend(waits);
         self.under_way = Some(tokio::spawn(wait(spawn_blocking(read))));
+    }
+
+    /// Who waits for what became of the last one. From now on nobody does.
+    pub(super) fn take_waiting(&mut self) -> Vec<AnswerTo> {
+        core::mem::take(&mut self.waiting)
     }
 
     /// Waits for the end of the one that is under way, for ever if there is none. `None` if it broke down. May be
@@ -42,8 +56,9 @@ impl<T: Send + 'static> Reading<T> {
         outcome.ok().flatten()
     }
 
-    /// Was it asked for again during the last one? From now on it is not.
+    /// Was it asked for again during the last one? From now on it is not, and who asked waits for the next one.
     pub(super) fn take_asked_again(&mut self) -> bool {
+        self.waiting.append(&mut self.waiting_again);
         core::mem::take(&mut self.is_asked_again)
     }
 }
@@ -63,24 +78,32 @@ async fn wait<T>(mut reading: JoinHandle<T>) -> Option<T> {
 pub(super) type Fresh = Result<Box<Settings>, ConfigFaults>;
 
 impl Daemon {
-    /// Has the configuration read again.
-    pub(super) fn read_again(&mut self) {
+    /// Has the configuration read again, and answers who waits for it.
+    pub(super) fn read_again(&mut self, waits: Option<AnswerTo>) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        self.reading.ask(move || config::load(&path, &environment).map(Box::new));
+        self.reading.ask(waits, move || config::load(&path, &environment).map(Box::new));
     }
 
     /// Takes over what was read, or says why not.
     pub(super) fn handle_read(&mut self, fresh: Option<Fresh>) {
-        match fresh {
-            Some(Ok(fresh)) => self.reload(*fresh),
+        let outcome = match fresh {
+            Some(Ok(fresh)) => self.reload(*fresh).map_err(|reason| vec![reason]),
             Some(Err(faults)) => {
-                error!("the new configuration is wrong; the running one stays");
-                faults.to_string().lines().for_each(|line| error!("{line}"));
+                let mut lines = vec!["the new configuration is wrong; the running one stays".to_owned()];
+                lines.extend(faults.to_string().lines().map(str::to_owned));
+                Err(lines)
             }
-            None => error!("the new configuration could not be read; the running one stays"),
+            None => Err(vec!["the new configuration could not be read; the running one stays".to_owned()]),
+        };
+        if let Err(lines) = &outcome {
+            lines.iter().for_each(|line| error!("{line}"));
+        }
+        for waiting in self.reading.take_waiting() {
+            let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });
+            self.local.answer(waiting, reply.map(|()| Answer::Nothing {}));
         }
         if self.reading.take_asked_again() {
-            self.read_again();
+            self.read_again(None);
         }
     }
 }
@@ -89,6 +112,7 @@ impl Daemon {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use tokio::sync::oneshot;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -96,17 +120,36 @@ mod tests {
     async fn whoever_asks_during_a_reading_gets_another_after_it_and_nobody_waits_meanwhile() {
         let (go_on, held) = channel();
         let mut reading = Reading::none();
-        reading.ask(move || held.recv().map_or(0, |()| 1));
-        reading.ask(|| 2);
-        reading.ask(|| 3);
+        reading.ask(None, move || held.recv().map_or(0, |()| 1));
+        reading.ask(None, || 2);
+        reading.ask(None, || 3);
         assert!(timeout(Duration::ZERO, reading.end()).await.is_err(), "it is still under way");
         go_on.send(()).unwrap();
         assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(1)));
         assert!(reading.take_asked_again() && !reading.take_asked_again());
-        reading.ask(|| 4);
+        reading.ask(None, || 4);
         assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(4)));
         assert!(!reading.take_asked_again());
         assert!(timeout(Duration::ZERO, reading.end()).await.is_err(), "there is none");
+    }
+
+    #[tokio::test]
+    async fn who_asks_during_a_reading_waits_for_the_one_after_it_and_who_gave_up_is_forgotten() {
+        let (go_on, held) = channel::<()>();
+        let mut reading = Reading::none();
+        let (first, _heard) = oneshot::channel();
+        reading.ask(Some(first), move || held.recv().is_ok());
+        for _ in 0..1000 {
+            let (gone, _) = oneshot::channel();
+            reading.ask(Some(gone), || true);
+        }
+        let (second, _heard_too) = oneshot::channel();
+        reading.ask(Some(second), || true);
+        go_on.send(()).unwrap();
+        assert_eq!(timeout(LONG, reading.end()).await, Ok(Some(true)));
+        assert_eq!(reading.take_waiting().len(), 1, "the first");
+        assert!(reading.take_asked_again());
+        assert_eq!(reading.take_waiting().len(), 1, "the second, and none of those who gave up");
     }
 
     #[test]
@@ -114,7 +157,7 @@ mod tests {
         let (go_on, held) = channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            Reading::none().ask(move || held.recv().is_ok());
+            Reading::none().ask(None, move || held.recv().is_ok());
         });
         runtime.shutdown_timeout(Duration::from_millis(1));
         assert!(go_on.send(()).is_ok(), "its thread is still there");

@@ -10,24 +10,24 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
-fn connect(rig: &Rig) -> UnixStream {
+pub(crate) fn connect(rig: &Rig) -> UnixStream {
     connect_to(rig, "twind.sock")
 }
 
-fn connect_to(rig: &Rig, name: &str) -> UnixStream {
+pub(crate) fn connect_to(rig: &Rig, name: &str) -> UnixStream {
     let stream = UnixStream::connect(rig.path(name)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(40))).unwrap();
     stream
 }
 
-fn call(stream: &mut UnixStream, method: &str, parameters: Value) -> io::Result<Value> {
+pub(crate) fn call(stream: &mut UnixStream, method: &str, parameters: Value) -> io::Result<Value> {
     let message = json!({"method": method, "parameters": parameters}).to_string() + "\0";
     stream.write_all(message.as_bytes())?;
     answer(stream)
 }
 
-fn answer(stream: &mut UnixStream) -> io::Result<Value> {
+pub(crate) fn answer(stream: &mut UnixStream) -> io::Result<Value> {
     let (mut message, mut byte) = (Vec::new(), [0]);
     loop {
         stream.read_exact(&mut byte)?;
@@ -48,7 +48,7 @@ fn is_hung_up_on(stream: &mut UnixStream) -> bool {
 }
 
 /// The daemon still follows its sensor.
-fn follows(rig: &Rig) {
+pub(crate) fn follows(rig: &Rig) {
     for (degrees, drive) in [("25.0", 625), ("22.0", 250)] {
         rig.set_temperature(degrees);
         rig.wait_drive("fan", |now| now == drive);
@@ -64,7 +64,10 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert_eq!(mode & 0o777, 0o660);
     let client = &mut connect(&rig);
     let info = call(client, "org.varlink.service.GetInfo", json!({})).unwrap();
-    assert_eq!(info["parameters"]["interfaces"], json!(["org.varlink.service", "io.twind.Daemon"]));
+    assert_eq!(
+        info["parameters"]["interfaces"],
+        json!(["org.varlink.service", "io.systemd.service", "io.twind.Daemon"])
+    );
     let parameters = json!({"interface": "io.twind.Daemon"});
     let told = call(client, "org.varlink.service.GetInterfaceDescription", parameters).unwrap();
     assert!(told["parameters"]["description"].as_str().unwrap().contains("method SetOverride("));
@@ -286,12 +289,14 @@ fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
     assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
     let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
     assert_eq!(twin["parameters"]["twin"]["$version"], 1);
+    assert_eq!(call(client, "io.systemd.service.Ping", json!({})).unwrap(), json!({"parameters": {}}));
     for (method, order) in [
-        ("SetOverride", json!({"output": "fan", "percent": 90, "seconds": 600})),
-        ("ClearOverride", json!({"output": "fan"})),
+        ("io.twind.Daemon.SetOverride", json!({"output": "fan", "percent": 90, "seconds": 600})),
+        ("io.twind.Daemon.ClearOverride", json!({"output": "fan"})),
+        ("io.systemd.service.Reload", json!({})),
     ] {
         // Whoever asks: here it is who runs the daemon.
-        let answer = call(client, &format!("io.twind.Daemon.{method}"), order).unwrap();
+        let answer = call(client, method, order).unwrap();
         assert_eq!(answer, json!({"error": "org.varlink.service.PermissionDenied", "parameters": {}}));
     }
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);

@@ -6,20 +6,20 @@ use std::fs;
 use twind::hub::codec::PAYLOAD_BYTES_MAX;
 use twinhub::{Answer, Event, Times};
 
-const CEILING_KIB: usize = 16 * 1024;
+pub(crate) const CEILING_KIB: usize = 16 * 1024;
 const NOTIFICATION_BYTES: usize = 250_000;
 /// Of 64 such notifications, or fewer larger ones.
 const FLOOD_BYTES: usize = 64 * NOTIFICATION_BYTES;
 
 /// A figure of `/proc/PID/status`, in KiB.
-fn memory_kib(daemon: &Daemon, name: &str) -> usize {
+pub(crate) fn memory_kib(daemon: &Daemon, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// Forgets the peak of the start, and returns what is held at rest.
-fn rest(daemon: &Daemon) -> usize {
+pub(crate) fn rest(daemon: &Daemon) -> usize {
     fs::write(format!("/proc/{}/clear_refs", daemon.id()), "5").unwrap();
     memory_kib(daemon, "VmRSS")
 }

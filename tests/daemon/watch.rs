@@ -3,11 +3,13 @@
 use super::rig::{Rig, eventually};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// A page a second: so many are never waited for.
+/// A page a second, and one with each change: so many are never waited for.
 const PAGES_MAX: usize = 120;
 
 struct Watch {
@@ -61,6 +63,64 @@ fn pages_wait_for_the_daemon_and_follow_it_through_its_end_and_next_start_until_
     let Watch { mut child, out } = watch;
     drop(out);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A daemon of another version: takes a client, and tells what it asks.
+fn call_of(listener: &UnixListener) -> (UnixStream, Value) {
+    let (mut client, _) = listener.accept().unwrap();
+    let (mut message, mut byte) = (Vec::new(), [0]);
+    while client.read_exact(&mut byte).is_ok() && byte[0] != 0 {
+        message.push(byte[0]);
+    }
+    (client, serde_json::from_slice(&message).unwrap())
+}
+
+fn say(client: &mut UnixStream, message: &Value) {
+    client.write_all((message.to_string() + "\0").as_bytes()).unwrap();
+}
+
+#[test]
+fn one_call_is_all_that_it_takes_to_be_told_of_changes_and_between_them_time_goes_on() {
+    let rig = Rig::new();
+    let listener = UnixListener::bind(rig.path("twind.sock")).unwrap();
+    let mut watch = Watch::of(&mut rig.command(&["watch"]));
+    let (mut client, call) = call_of(&listener);
+    let wanted = json!({"method": "io.twind.Daemon.Monitor", "parameters": {"changes": 5}, "more": true});
+    assert_eq!(call, wanted);
+    let told = |state: &str| {
+        json!({"parameters": {"skipped": 0, "status": {
+            "identity": "hub/pi", "link": {"state": state, "sinceSeconds": 3598},
+        }}, "continues": true})
+    };
+    say(&mut client, &told("connected"));
+    watch.wait("hub/pi, connected for 59m 58s");
+    watch.wait("hub/pi, connected for 1h");
+    say(&mut client, &told("connecting"));
+    watch.wait("hub/pi, connecting, without a connection for 59m 58s");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "it asked a second time");
+    // The daemon ends, and with it the stream.
+    drop(listener);
+    std::fs::remove_file(rig.path("twind.sock")).unwrap();
+    drop(client);
+    watch.wait("twind: no daemon listens");
+}
+
+#[test]
+fn a_daemon_that_tells_no_changes_yet_is_asked_again_and_again() {
+    let rig = Rig::new();
+    let listener = UnixListener::bind(rig.path("twind.sock")).unwrap();
+    let mut watch = Watch::of(&mut rig.command(&["watch"]));
+    for version in 1..4 {
+        let (mut client, call) = call_of(&listener);
+        let unknown =
+            json!({"error": "org.varlink.service.MethodNotFound", "parameters": {"method": call["method"]}});
+        say(&mut client, &unknown);
+        let (mut client, call) = call_of(&listener);
+        assert_eq!(call, json!({"method": "io.twind.Daemon.GetStatus", "parameters": {"changes": 5}}));
+        say(&mut client, &json!({"parameters": {"status": {"hub": {"desiredVersion": version}}}}));
+        watch.wait(&format!("desired version {version}"));
+    }
 }
 
 /// A terminal of this size: our end and the command's.

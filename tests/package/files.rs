@@ -69,3 +69,17 @@ fn each_line_of_the_sandbox_has_its_reason_above() {
     }
     assert!(count > 20, "only {count} lines were found");
 }
+
+#[test]
+fn the_local_socket_is_named_where_programs_look_for_varlink_services_and_the_name_goes_with_the_package() {
+    const REGISTRY: &str = "/run/varlink/registry";
+    let link = format!("{REGISTRY}/{}", twind::service::calls::INTERFACE);
+    let lines = read("systemd/twind.tmpfile");
+    let line = lines.lines().find(|line| line.starts_with("L ")).unwrap();
+    let [_, name, .., target] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    assert_eq!(name, link);
+    // Up from the registry to /run, and down to the default of `socket`.
+    assert_eq!(target.replace("../..", "/run"), "/run/twind/twind.sock");
+    assert!(read("config/twind.toml").contains("/run/twind/twind.sock"));
+    assert!(read("packaging/scripts/postrm").contains(&format!("rm -f {link}\n")));
+}

@@ -1,215 +1,225 @@
 //! What the socket understands: calls by name and type, each either answered here or asked of the loop.
 
-use super::varlink::{Call, CallError, Reply};
-use crate::engine::OverrideFault;
-use crate::units::Permille;
+use super::calls::{
+    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetStatus, GetTwin, INTERFACE, Method as _,
+    Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
+};
+use super::parameters::read;
+use super::varlink::Call;
+use super::{Answer, Ask, Reply};
 use core::time::Duration;
-use serde_json::{Map, Value, json};
 
-/// The daemon's own interface.
-pub const INTERFACE: &str = "io.twind.Daemon";
-const DESCRIPTION: &str = include_str!("io.twind.Daemon.varlink");
-const SERVICE: &str = "org.varlink.service";
-const SERVICE_DESCRIPTION: &str = include_str!("org.varlink.service.varlink");
-/// Changes that `GetStatus` tells of if it is not said how many.
+/// Each interface, by its name and in its own words.
+pub(super) const INTERFACES: [(&str, &str); 3] = [
+    (SERVICE, include_str!("org.varlink.service.varlink")),
+    (SYSTEMD, include_str!("io.systemd.service.varlink")),
+    (INTERFACE, include_str!("io.twind.Daemon.varlink")),
+];
+/// Changes that are told if it is not said how many.
 const CHANGES: usize = 20;
 
-/// Half of the twin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    Desired,
-    Reported,
-}
-
-/// What only the loop can answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ask {
-    Status { changes: usize },
-    Twin { section: Option<Section> },
-    Override { output: String, order: Option<(Permille, Duration)> },
-}
-
-impl Ask {
-    /// Does it change anything?
-    pub(super) fn is_order(&self) -> bool {
-        match self {
-            Self::Status { .. } | Self::Twin { .. } => false,
-            Self::Override { .. } => true,
-        }
-    }
-}
-
 /// What becomes of a call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Understood {
-    Answered(Reply),
+    Answered(Reply<Answer>),
     Ask(Ask),
+    /// To be answered again and again.
+    Monitor {
+        changes: usize,
+    },
 }
 
-pub(super) fn understand(call: &Call) -> Understood {
-    let (interface, method) = call.method.rsplit_once('.').unwrap_or(("", &call.method));
-    let parameters = Parameters(&call.parameters);
-    let understood = match (interface, method) {
-        (SERVICE, "GetInfo") => Ok(Understood::Answered(Ok(info()))),
-        (SERVICE, "GetInterfaceDescription") => {
-            parameters.text("interface").map(|interface| Understood::Answered(describe(interface)))
+pub(super) fn understand(call: Call) -> Understood {
+    understand_or_refuse(call).unwrap_or_else(|refusal| Understood::Answered(Err(refusal)))
+}
+
+fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<Understood, Refusal> {
+    let ask = match method.as_str() {
+        GetInfo::NAME => return Ok(Understood::Answered(Ok(Answer::Info(info())))),
+        GetInterfaceDescription::NAME => {
+            let GetInterfaceDescription { interface } = read(parameters)?;
+            return describe(interface).map(|told| Understood::Answered(Ok(Answer::Description(told))));
         }
-        (INTERFACE, method) => ask(method, parameters).map(Understood::Ask),
-        (SERVICE, _) => Err(unknown_method(&call.method)),
-        _ => Err(CallError::of_service("InterfaceNotFound", json!({ "interface": interface }))),
+        Monitor::NAME if !more => return Err(Refusal::ExpectedMore {}),
+        Monitor::NAME => {
+            let Monitor { changes } = read(parameters)?;
+            return Ok(Understood::Monitor { changes: count(changes) });
+        }
+        GetStatus::NAME => {
+            let GetStatus { changes } = read(parameters)?;
+            Ask::Status { changes: count(changes) }
+        }
+        GetTwin::NAME => {
+            let GetTwin { section } = read(parameters)?;
+            Ask::Twin { half: section }
+        }
+        SetOverride::NAME => {
+            let SetOverride { output, percent, seconds } = read(parameters)?;
+            Ask::Override { output, order: Some((percent.0, Duration::from_secs(seconds))) }
+        }
+        ClearOverride::NAME => {
+            let ClearOverride { output } = read(parameters)?;
+            Ask::Override { output, order: None }
+        }
+        Ping::NAME => Ask::Ping,
+        Reload::NAME => Ask::Reload,
+        _ => return Err(unknown(method)),
     };
-    understood.unwrap_or_else(|error| Understood::Answered(Err(error)))
+    Ok(Understood::Ask(ask))
 }
 
-fn ask(method: &str, parameters: Parameters<'_>) -> Result<Ask, CallError> {
-    match method {
-        "GetStatus" => {
-            let changes = parameters.optional("changes", Value::as_u64)?;
-            Ok(Ask::Status { changes: changes.map_or(CHANGES, |n| usize::try_from(n).unwrap_or(usize::MAX)) })
-        }
-        "GetTwin" => {
-            let section = parameters.optional("section", |value| match value.as_str()? {
-                "desired" => Some(Section::Desired),
-                "reported" => Some(Section::Reported),
-                _ => None,
-            })?;
-            Ok(Ask::Twin { section })
-        }
-        "SetOverride" => {
-            let output = parameters.text("output")?.to_owned();
-            let drive = parameters.value("percent", |value| Permille::from_percent(value.as_f64()?))?;
-            let lasts = parameters.value("seconds", Value::as_u64)?;
-            Ok(Ask::Override { output, order: Some((drive, Duration::from_secs(lasts))) })
-        }
-        "ClearOverride" => Ok(Ask::Override { output: parameters.text("output")?.to_owned(), order: None }),
-        _ => Err(unknown_method(&format!("{INTERFACE}.{method}"))),
+fn count(changes: Option<u64>) -> usize {
+    changes.map_or(CHANGES, |changes| usize::try_from(changes).unwrap_or(usize::MAX))
+}
+
+fn unknown(method: String) -> Refusal {
+    let interface = method.rsplit_once('.').map_or("", |(interface, _)| interface);
+    if INTERFACES.iter().any(|(known, _)| *known == interface) {
+        Refusal::MethodNotFound { method }
+    } else {
+        Refusal::InterfaceNotFound { interface: interface.to_owned() }
     }
 }
 
-fn unknown_method(method: &str) -> CallError {
-    CallError::of_service("MethodNotFound", json!({ "method": method }))
-}
-
-fn info() -> Value {
-    json!({
-        "vendor": "twind",
-        "product": "twind",
-        "version": env!("CARGO_PKG_VERSION"),
-        "url": "",
-        "interfaces": [SERVICE, INTERFACE],
-    })
-}
-
-fn describe(interface: &str) -> Reply {
-    match interface {
-        INTERFACE => Ok(json!({ "description": DESCRIPTION })),
-        SERVICE => Ok(json!({ "description": SERVICE_DESCRIPTION })),
-        _ => Err(CallError::of_service("InterfaceNotFound", json!({ "interface": interface }))),
+fn info() -> ServiceInfo {
+    ServiceInfo {
+        vendor: "twind".to_owned(),
+        product: "twind".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        url: String::new(),
+        interfaces: INTERFACES.iter().map(|(name, _)| (*name).to_owned()).collect(),
     }
 }
 
-/// Why an override was not taken, as the interface says it.
-pub(crate) fn refusal(output: &str, fault: &OverrideFault) -> CallError {
-    match fault {
-        OverrideFault::UnknownOutput { known } => CallError {
-            name: format!("{INTERFACE}.UnknownOutput"),
-            parameters: json!({ "output": output, "known": known }),
-        },
-        OverrideFault::Duration | OverrideFault::OnOff => CallError {
-            name: format!("{INTERFACE}.InvalidOverride"),
-            parameters: json!({ "reason": fault.to_string() }),
-        },
-    }
-}
-
-/// A call's parameters by name and type.
-#[derive(Clone, Copy)]
-struct Parameters<'c>(&'c Map<String, Value>);
-
-impl<'c> Parameters<'c> {
-    fn optional<T>(
-        self,
-        name: &str,
-        read: impl FnOnce(&'c Value) -> Option<T>,
-    ) -> Result<Option<T>, CallError> {
-        match self.0.get(name).filter(|value| !value.is_null()) {
-            None => Ok(None),
-            Some(value) => read(value).map(Some).ok_or_else(|| CallError::invalid(name)),
-        }
-    }
-
-    fn value<T>(self, name: &str, read: impl FnOnce(&'c Value) -> Option<T>) -> Result<T, CallError> {
-        self.optional(name, read)?.ok_or_else(|| CallError::invalid(name))
-    }
-
-    fn text(self, name: &str) -> Result<&'c str, CallError> {
-        self.value(name, Value::as_str)
+fn describe(interface: String) -> Result<Description, Refusal> {
+    match INTERFACES.iter().find(|(name, _)| *name == interface) {
+        Some((_, description)) => Ok(Description { description: (*description).to_owned() }),
+        None => Err(Refusal::InterfaceNotFound { interface }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::calls::TwinHalf;
     use super::*;
+    use crate::units::Permille;
+    use serde_json::{Value, json};
 
     fn call(method: &str, parameters: Value) -> Understood {
-        let parameters = parameters.as_object().unwrap().clone();
-        understand(&Call { method: method.into(), parameters, oneway: false })
+        understand(Call::new(method, &parameters))
     }
 
-    fn error(understood: Understood) -> String {
+    fn refusal(understood: Understood) -> Refusal {
         match understood {
-            Understood::Answered(Err(error)) => error.name,
+            Understood::Answered(Err(refusal)) => refusal,
             other => panic!("{other:?}"),
         }
     }
 
+    fn asked(understood: Understood) -> Ask {
+        match understood {
+            Understood::Ask(ask) => ask,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn invalid(parameter: &str) -> Refusal {
+        Refusal::InvalidParameter { parameter: parameter.into() }
+    }
+
     #[test]
     fn the_service_tells_of_itself() {
-        let Understood::Answered(Ok(info)) = call("org.varlink.service.GetInfo", json!({})) else { panic!() };
-        for interface in info["interfaces"].as_array().unwrap() {
-            let asked = call("org.varlink.service.GetInterfaceDescription", json!({"interface": interface}));
-            let Understood::Answered(Ok(told)) = asked else { panic!("{interface}") };
-            let declared = format!("\ninterface {}\n", interface.as_str().unwrap());
-            assert!(told["description"].as_str().unwrap().contains(&declared), "{told}");
+        let Understood::Answered(Ok(Answer::Info(info))) = call(GetInfo::NAME, json!({})) else { panic!() };
+        assert_eq!(info.interfaces, [SERVICE, SYSTEMD, INTERFACE]);
+        for interface in info.interfaces {
+            let asked = call(GetInterfaceDescription::NAME, json!({"interface": interface}));
+            let Understood::Answered(Ok(Answer::Description(told))) = asked else { panic!("{interface}") };
+            assert!(told.description.contains(&format!("\ninterface {interface}\n")), "{told:?}");
         }
-        let unknown = call("org.varlink.service.GetInterfaceDescription", json!({"interface": "a.b"}));
-        assert_eq!(error(unknown), "org.varlink.service.InterfaceNotFound");
+        let unknown = call(GetInterfaceDescription::NAME, json!({"interface": "a.b"}));
+        assert_eq!(refusal(unknown), Refusal::InterfaceNotFound { interface: "a.b".into() });
+        assert_eq!(refusal(call(GetInterfaceDescription::NAME, json!({}))), invalid("interface"));
     }
 
     #[test]
     fn every_method_that_is_described_is_understood() {
-        let declared = DESCRIPTION.lines().filter_map(|line| line.strip_prefix("method "));
-        let methods: Vec<&str> = declared.filter_map(|line| line.split('(').next()).collect();
-        assert_eq!(methods, ["GetStatus", "GetTwin", "SetOverride", "ClearOverride"]);
-        let all = json!({"changes": 5, "section": "desired", "output": "fan", "percent": 40, "seconds": 60});
-        for method in methods {
-            let understood = call(&format!("{INTERFACE}.{method}"), all.clone());
-            assert!(matches!(understood, Understood::Ask(_)), "{method}: {understood:?}");
+        let all = json!({
+            "changes": 5, "section": "desired", "output": "fan", "percent": 40, "seconds": 60, "interface": INTERFACE,
+        });
+        let mut methods = Vec::new();
+        for (interface, description) in INTERFACES {
+            for line in description.lines().filter_map(|line| line.strip_prefix("method ")) {
+                let method = format!("{interface}.{}", line.split('(').next().unwrap());
+                let understood = understand(Call { more: true, ..Call::new(&method, &all) });
+                assert!(!matches!(understood, Understood::Answered(Err(_))), "{method}: {understood:?}");
+                methods.push(method);
+            }
+        }
+        assert_eq!(methods.len(), 9, "{methods:?}");
+    }
+
+    #[test]
+    fn what_is_asked_is_read_by_type() {
+        assert_eq!(asked(call(GetStatus::NAME, json!({}))), Ask::Status { changes: 20 });
+        assert_eq!(asked(call(GetStatus::NAME, json!({"changes": null}))), Ask::Status { changes: 20 });
+        assert_eq!(asked(call(GetStatus::NAME, json!({"changes": 0, "x": 1}))), Ask::Status { changes: 0 });
+        assert_eq!(refusal(call(GetStatus::NAME, json!({"changes": -1}))), invalid("changes"));
+        let half = Some(TwinHalf::Reported);
+        assert_eq!(asked(call(GetTwin::NAME, json!({"section": "reported"}))), Ask::Twin { half });
+        assert_eq!(refusal(call(GetTwin::NAME, json!({"section": "other"}))), invalid("section"));
+        assert_eq!(asked(call(Ping::NAME, json!({}))), Ask::Ping);
+        assert_eq!(asked(call(Reload::NAME, json!({}))), Ask::Reload);
+    }
+
+    #[test]
+    fn an_override_is_read_by_type_and_a_wrong_parameter_is_named() {
+        let set = |parameters| call(SetOverride::NAME, parameters);
+        let order = Some((Permille::from_percent(40.5).unwrap(), Duration::from_secs(60)));
+        let wanted = Ask::Override { output: "fan".into(), order };
+        assert_eq!(asked(set(json!({"output": "fan", "percent": 40.5, "seconds": 60}))), wanted);
+        for (wrong, named) in [
+            (json!({"output": "fan", "percent": 40.5}), "seconds"),
+            (json!({"output": "fan", "percent": 101, "seconds": 60}), "percent"),
+            (json!({"output": "fan", "percent": "on", "seconds": 60}), "percent"),
+            (json!({"output": "fan", "percent": 1, "seconds": -60}), "seconds"),
+            (json!({"output": "fan", "percent": 1, "seconds": null}), "seconds"),
+            (json!({"output": 7, "percent": 1, "seconds": 60}), "output"),
+        ] {
+            assert_eq!(refusal(set(wrong)), invalid(named));
         }
     }
 
     #[test]
-    fn an_override_is_read_by_type() {
-        let set = |parameters| call("io.twind.Daemon.SetOverride", parameters);
-        let order = Some((Permille::from_percent(40.5).unwrap(), Duration::from_secs(60)));
-        let wanted = Understood::Ask(Ask::Override { output: "fan".into(), order });
-        assert_eq!(set(json!({"output": "fan", "percent": 40.5, "seconds": 60})), wanted);
-        for wrong in [
-            json!({"output": "fan", "percent": 40.5}),
-            json!({"output": "fan", "percent": 101, "seconds": 60}),
-            json!({"output": "fan", "percent": "on", "seconds": 60}),
-            json!({"output": "fan", "percent": 1, "seconds": -60}),
-            json!({"output": 7, "percent": 1, "seconds": 60}),
-        ] {
-            assert_eq!(error(set(wrong)), "org.varlink.service.InvalidParameter");
+    fn what_changes_anything_is_an_order() {
+        let changes = |method: &str| {
+            asked(call(method, json!({"output": "fan", "percent": 1, "seconds": 60}))).is_order()
+        };
+        for order in [SetOverride::NAME, ClearOverride::NAME, Reload::NAME] {
+            assert!(changes(order), "{order}");
         }
+        for look in [GetStatus::NAME, GetTwin::NAME, Ping::NAME] {
+            assert!(!changes(look), "{look}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_given_to_whoever_asks_for_more_and_to_nobody_else() {
+        assert_eq!(refusal(call(Monitor::NAME, json!({}))), Refusal::ExpectedMore {});
+        let more = |parameters| understand(Call { more: true, ..Call::new(Monitor::NAME, &parameters) });
+        assert!(matches!(more(json!({"changes": 3})), Understood::Monitor { changes: 3 }));
+        assert_eq!(refusal(more(json!({"changes": "all"}))), invalid("changes"));
+        let once = understand(Call { more: true, ..Call::new(Ping::NAME, &json!({})) });
+        assert_eq!(asked(once), Ask::Ping, "what answers once does so to those who take more");
     }
 
     #[test]
     fn what_is_unknown_is_told_by_what_it_is() {
-        assert_eq!(error(call("io.twind.Daemon.Reboot", json!({}))), "org.varlink.service.MethodNotFound");
-        assert_eq!(error(call("org.varlink.service.X", json!({}))), "org.varlink.service.MethodNotFound");
-        assert_eq!(error(call("io.example.X", json!({}))), "org.varlink.service.InterfaceNotFound");
-        assert_eq!(error(call("", json!({}))), "org.varlink.service.InterfaceNotFound");
+        for method in ["io.twind.Daemon.Reboot", "org.varlink.service.X", "io.systemd.service.SetLogLevel"] {
+            assert_eq!(refusal(call(method, json!({}))), Refusal::MethodNotFound { method: method.into() });
+        }
+        for (method, interface) in [("io.example.X", "io.example"), ("", "")] {
+            let unknown = Refusal::InterfaceNotFound { interface: interface.into() };
+            assert_eq!(refusal(call(method, json!({}))), unknown);
+        }
     }
 }

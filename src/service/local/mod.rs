@@ -4,42 +4,89 @@
 //! look of another's.
 //!
 //! Each client has a task of its own, which reads, understands and writes; what only the loop can answer goes to it
-//! through a bounded channel, one question per client at a time. The loop never waits for a client: one that says
-//! nothing or does not read is dropped, as is one that sends what is no call. Without clients there is nothing to wake
-//! for. Deliberately absent: answers (the loop's), and streams of them.
+//! through a bounded channel, one question per client at a time. The loop never waits for a client, and nothing is queued
+//! for one. Without clients there is nothing to wake for, and without one that monitors nothing to compare. Deliberately
+//! absent: answers (the loop's).
 
+pub mod calls;
+mod client;
 mod interface;
+mod parameters;
 mod socket;
 pub mod varlink;
+mod watchers;
 
-pub use interface::INTERFACE;
-pub(super) use interface::{Ask, Section, refusal};
 pub use socket::remark;
+pub(super) use watchers::Snapshot;
 
+use crate::units::Permille;
+use calls::{
+    Description, MonitorReply, OverrideReply, Refusal, ServiceInfo, StatusReply, TwinHalf, TwinReply,
+};
+use client::Client;
 use core::time::Duration;
-use interface::{Understood, understand};
+use serde::Serialize;
 use socket::SocketFile;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::{debug, error};
-use varlink::{Call, CallError, Inbox, MESSAGE_BYTES_MAX, Reply, write_reply};
+use varlink::write_reply;
+use watchers::Watchers;
 
 /// So many clients of each socket at a time; further ones are told so.
 const CLIENTS_MAX: usize = 8;
-/// A client that says nothing whole for so long is dropped …
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// … as is one that does not read its answer.
-const READS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two answers to one who may only look: any user of the machine may, and the loop has other things to do.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// When the system has no room for another client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What only the loop can answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ask {
+    Ping,
+    Status { changes: usize },
+    Twin { half: Option<TwinHalf> },
+    Override { output: String, order: Option<(Permille, Duration)> },
+    Reload,
+}
+
+impl Ask {
+    /// Does it change anything?
+    fn is_order(&self) -> bool {
+        match self {
+            Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
+            Self::Override { .. } | Self::Reload => true,
+        }
+    }
+}
+
+/// The parameters of a reply.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Nothing {},
+    Status(Box<StatusReply>),
+    Monitor(Box<MonitorReply>),
+    Twin(TwinReply),
+    Override(OverrideReply),
+    Info(ServiceInfo),
+    Description(Description),
+}
+
+/// What is answered.
+pub(super) type Reply<T> = Result<T, Refusal>;
+
+/// The loop's answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    reply: Reply<Answer>,
+    /// So many changes were counted before it.
+    at: u64,
+}
+
+/// Where an answer goes.
+pub(super) type AnswerTo = oneshot::Sender<Answered>;
 
 /// A question for the loop.
 #[derive(Debug)]
@@ -47,7 +94,7 @@ pub(super) struct Query {
     pub(super) ask: Ask,
     /// Who asks.
     pub(super) uid: u32,
-    pub(super) answer: oneshot::Sender<Reply>,
+    pub(super) answer: AnswerTo,
 }
 
 /// The sockets and their clients; or none, if they could not be made: the outputs do not depend on them.
@@ -55,6 +102,7 @@ pub(super) struct Local {
     orders: Listening,
     looks: Listening,
     queries: mpsc::Receiver<Query>,
+    watchers: Watchers,
 }
 
 /// Where the two sockets are to be.
@@ -87,6 +135,7 @@ impl Drop for Open {
 /// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
 struct Door {
     to_loop: mpsc::Sender<Query>,
+    changes: watch::Sender<u64>,
     room: Arc<Semaphore>,
     may_order: bool,
 }
@@ -95,12 +144,15 @@ impl Local {
     /// Opens the sockets, or says why there is none. Needs a running tokio runtime.
     pub(super) fn open(paths: Paths<'_>) -> Self {
         let (to_loop, queries) = mpsc::channel(CLIENTS_MAX);
+        let changes = watch::Sender::new(0);
         let listening = |may_order| {
             let room = Arc::new(Semaphore::new(CLIENTS_MAX));
-            let door = Arc::new(Door { to_loop: to_loop.clone(), room, may_order });
+            let (to_loop, changes) = (to_loop.clone(), changes.clone());
+            let door = Arc::new(Door { to_loop, changes, room, may_order });
             Listening { path: None, open: None, door }
         };
-        let mut local = Self { orders: listening(true), looks: listening(false), queries };
+        let (orders, looks) = (listening(true), listening(false));
+        let mut local = Self { orders, looks, queries, watchers: Watchers::new(changes) };
         local.reopen(paths);
         local
     }
@@ -113,6 +165,21 @@ impl Local {
         // First all places are free, since one may be the other's from now on.
         moved.iter_mut().for_each(|(listening, _)| listening.open = None);
         moved.into_iter().for_each(|(listening, path)| listening.listen(path));
+    }
+
+    /// Is there anybody who is to learn of changes?
+    pub(super) fn is_watched(&mut self) -> bool {
+        self.watchers.are_there()
+    }
+
+    /// Counts a change, if this is another state than the last.
+    pub(super) fn note(&mut self, now: Snapshot) {
+        self.watchers.note(now);
+    }
+
+    /// Answers a question. A client that left needs no answer.
+    pub(super) fn answer(&self, to: AnswerTo, reply: Reply<Answer>) {
+        drop(to.send(Answered { reply, at: self.watchers.count() }));
     }
 
     /// The next question. May be cancelled at any time.
@@ -171,7 +238,10 @@ async fn accept(listener: UnixListener, door: Arc<Door>) {
                 Ok(place) => {
                     let door = Arc::clone(&door);
                     tokio::spawn(async move {
-                        let served = serve(stream, &door).await;
+                        let served = match Client::new(stream, &door) {
+                            Ok(client) => client.serve().await,
+                            Err(reason) => Err(reason),
+                        };
                         drop(place);
                         if let Err(reason) = served {
                             debug!("a client is dropped: {reason}");
@@ -189,63 +259,13 @@ async fn accept(listener: UnixListener, door: Arc<Door>) {
 }
 
 fn turn_away(stream: &UnixStream) {
-    let name = format!("{INTERFACE}.TooManyClients");
-    let parameters = serde_json::json!({});
+    let reply: Reply<Answer> = Err(Refusal::TooManyClients {});
     // A new socket has room for it; if not, the client learns it by the end of the connection.
-    let _ = stream.try_write(&write_reply(&Err(CallError { name, parameters })));
+    let _ = stream.try_write(&write_reply(&reply, false));
 }
 
-/// One client, until it leaves or is dropped.
-async fn serve(mut stream: UnixStream, door: &Door) -> io::Result<()> {
-    let peer = stream.peer_cred()?;
-    let mut inbox = Inbox::default();
-    while let Some(message) = timeout(SILENCE_MAX, receive(&mut stream, &mut inbox)).await?? {
-        let (understood, oneway) = hear(message)?;
-        let reply = match understood {
-            Understood::Answered(reply) => reply,
-            Understood::Ask(ask) if ask.is_order() && !door.may_order => {
-                debug!(uid = peer.uid(), "uid {} may look here and change nothing", peer.uid());
-                Err(CallError::of_service("PermissionDenied", serde_json::json!({})))
-            }
-            Understood::Ask(ask) => {
-                let (answer, answered) = oneshot::channel();
-                let query = Query { ask, uid: peer.uid(), answer };
-                let gone = || io::Error::other("the daemon ends");
-                door.to_loop.send(query).await.map_err(|_| gone())?;
-                answered.await.map_err(|_| gone())?
-            }
-        };
-        if !oneway {
-            timeout(READS_WITHIN, stream.write_all(&write_reply(&reply))).await??;
-        }
-        if !door.may_order {
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
-    }
-    Ok(())
-}
-
-/// What is asked, and whether no answer is wanted. What a message becomes when it is read takes many times its bytes, and is
-/// gone before its client waits for an answer.
-fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
-    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
-    Ok((understand(&call), call.oneway))
-}
-
-/// The next message; `None` when the client has left.
-async fn receive(stream: &mut UnixStream, inbox: &mut Inbox) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = [0; 2048];
-    loop {
-        let next = inbox.next(MESSAGE_BYTES_MAX);
-        if let Some(message) = next.map_err(|_| io::Error::other("its message is too long"))? {
-            return Ok(Some(message));
-        }
-        match stream.read(&mut bytes).await? {
-            0 => return Ok(None),
-            length => inbox.push(&bytes[..length]),
-        }
-    }
-}
+#[cfg(test)]
+mod description_tests;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,8 @@
 //! ends use it: the daemon, and the commands that talk to it. Deliberately absent: sockets, and what is said.
 
 use crate::twin::json;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// Objects around a half of the twin in the answer to `GetTwin`.
 const TWIN_ABOVE: usize = 3;
@@ -32,6 +33,11 @@ impl Inbox {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// How many bytes wait to be taken apart.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The next whole message, without its end.
     ///
     /// # Errors
@@ -50,80 +56,106 @@ impl Inbox {
     }
 }
 
-/// A call, as the service reads it.
-#[derive(Clone, Debug, PartialEq)]
+/// A call of a method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// Interface and method, joined by a dot.
     pub method: String,
     /// What is sent along.
+    #[serde(default, deserialize_with = "or_default")]
     pub parameters: Map<String, Value>,
     /// The caller wants no reply.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_not")]
     pub oneway: bool,
+    /// The caller takes any number of replies.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_not")]
+    pub more: bool,
+}
+
+/// All but the method may be absent or null.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Call {
-    /// Reads a message; `None` if it is no call.
-    pub fn read(message: &[u8]) -> Option<Self> {
-        let mut fields = json::read(message, PARAMETERS_ABOVE).ok()?;
-        let Some(Value::String(method)) = fields.remove("method") else { return None };
-        let parameters = match fields.remove("parameters") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(parameters)) => parameters,
-            Some(_) => return None,
+    /// Of a method with these parameters, to be answered once. Parameters that are no object are none.
+    pub fn new(method: &str, parameters: &impl Serialize) -> Self {
+        let parameters = match serde_json::to_value(parameters) {
+            Ok(Value::Object(parameters)) => parameters,
+            _ => Map::new(),
         };
-        Some(Self { method, parameters, oneway: fields.get("oneway") == Some(&Value::Bool(true)) })
+        Self { method: method.to_owned(), parameters, oneway: false, more: false }
     }
 
-    /// The message that calls a method.
-    pub fn write(method: &str, parameters: &Value) -> Vec<u8> {
-        end(&json!({ "method": method, "parameters": parameters }))
+    /// Reads a message; `None` if it is no call.
+    pub fn read(message: &[u8]) -> Option<Self> {
+        Self::deserialize(Value::Object(json::read(message, PARAMETERS_ABOVE).ok()?)).ok()
+    }
+
+    /// The message.
+    pub fn write(&self) -> Vec<u8> {
+        end(self)
     }
 }
 
 /// An error by its full name, and what it tells.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallError {
     /// Interface and error, joined by a dot.
+    #[serde(rename = "error")]
     pub name: String,
     /// What it tells.
     pub parameters: Value,
 }
 
-impl CallError {
-    /// One of the protocol's own.
-    pub fn of_service(name: &str, parameters: Value) -> Self {
-        Self { name: format!("org.varlink.service.{name}"), parameters }
-    }
-
-    /// A parameter is missing or no value of its type.
-    pub fn invalid(parameter: &str) -> Self {
-        Self::of_service("InvalidParameter", json!({ "parameter": parameter }))
+/// The message that answers a call. If it `continues`, another one follows; after an error none does.
+pub fn write_reply(reply: &Result<impl Serialize, impl Serialize>, continues: bool) -> Vec<u8> {
+    match reply {
+        Ok(parameters) => end(&Parameters { parameters, continues }),
+        Err(error) => end(error),
     }
 }
 
-/// What a call is answered.
-pub type Reply = Result<Value, CallError>;
+#[derive(Serialize)]
+struct Parameters<'p, P> {
+    parameters: &'p P,
+    #[serde(skip_serializing_if = "is_not")]
+    continues: bool,
+}
 
-/// The message that answers a call.
-pub fn write_reply(reply: &Reply) -> Vec<u8> {
-    end(&match reply {
-        Ok(parameters) => json!({ "parameters": parameters }),
-        Err(CallError { name, parameters }) => json!({ "error": name, "parameters": parameters }),
-    })
+/// A message that answers a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// What it says.
+    pub says: Result<Value, CallError>,
+    /// Another one follows.
+    pub continues: bool,
 }
 
 /// Reads the answer to a call; `None` if it is none.
 pub fn read_reply(message: &[u8]) -> Option<Reply> {
-    let mut fields = json::read(message, TWIN_ABOVE).ok()?;
-    let parameters = fields.remove("parameters").unwrap_or_else(|| json!({}));
-    match fields.remove("error") {
-        None => Some(Ok(parameters)),
-        Some(Value::String(name)) => Some(Err(CallError { name, parameters })),
-        Some(_) => None,
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Option<String>,
+        parameters: Option<Value>,
+        #[serde(default, deserialize_with = "or_default")]
+        continues: bool,
     }
+    let fields = json::read(message, TWIN_ABOVE).ok()?;
+    let Answer { error, parameters, continues } = Answer::deserialize(Value::Object(fields)).ok()?;
+    let parameters = parameters.unwrap_or_else(|| Value::Object(Map::new()));
+    Some(match error {
+        None => Reply { says: Ok(parameters), continues },
+        Some(name) => Reply { says: Err(CallError { name, parameters }), continues: false },
+    })
 }
 
-fn end(message: &Value) -> Vec<u8> {
+fn end(message: &impl Serialize) -> Vec<u8> {
     let mut bytes = json::write(message).into_bytes();
     bytes.push(0);
     bytes
@@ -133,13 +165,25 @@ fn end(message: &Value) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
+
+    fn ended(message: &[u8]) -> &[u8] {
+        message.strip_suffix(b"\0").unwrap()
+    }
+
+    fn refused(method: &str) -> Result<Value, CallError> {
+        Err(CallError {
+            name: "org.varlink.service.MethodNotFound".into(),
+            parameters: json!({ "method": method }),
+        })
+    }
 
     #[test]
     fn a_thousand_changes_come_as_a_list() {
         let row = json!({ "secondsAgo": 1, "output": "fan", "permille": 5, "cause": "climate", "by": null });
-        let status = json!({ "status": { "changes": vec![row; 1000] } });
-        let read = read_reply(write_reply(&Ok(status.clone())).trim_ascii_end().strip_suffix(b"\0").unwrap());
-        assert_eq!(read, Some(Ok(status)));
+        let says = Ok(json!({ "status": { "changes": vec![row; 1000] } }));
+        let message = write_reply(&says, false);
+        assert_eq!(read_reply(ended(&message)), Some(Reply { says, continues: false }));
     }
 
     #[test]
@@ -171,10 +215,13 @@ mod tests {
 
     #[test]
     fn a_call_comes_back_from_its_message() {
-        let message = Call::write("a.b.C", &json!({"x": 1}));
-        let call = Call::read(message.strip_suffix(b"\0").unwrap()).unwrap();
-        assert_eq!((call.method.as_str(), &call.parameters["x"], call.oneway), ("a.b.C", &json!(1), false));
+        let call = Call { more: true, ..Call::new("a.b.C", &json!({"x": 1})) };
+        let message = call.write();
+        assert_eq!(ended(&message), br#"{"method":"a.b.C","parameters":{"x":1},"more":true}"#);
+        assert_eq!(Call::read(ended(&message)), Some(call));
         assert!(Call::read(br#"{"method":"a.b.C","oneway":true}"#).unwrap().oneway);
+        let null = Call::read(br#"{"method":"a.b.C","parameters":null,"oneway":null,"more":null}"#);
+        assert_eq!(null, Some(Call::new("a.b.C", &json!({}))));
         for other in ["", "{}", "[]", r#"{"method":7}"#, r#"{"method":"a.b.C","parameters":[]}"#] {
             assert_eq!(Call::read(other.as_bytes()), None, "{other}");
         }
@@ -183,29 +230,31 @@ mod tests {
     #[test]
     fn a_method_that_is_not_there_cannot_write_into_its_answer() {
         let call = Call::read(br#"{"method":"a.b.\u0000r{\"x\":1","parameters":{"\u0000s":60}}"#).unwrap();
-        let message =
-            write_reply(&Err(CallError::of_service("MethodNotFound", json!({ "method": call.method }))));
-        assert!(serde_json::from_slice::<Value>(message.strip_suffix(b"\0").unwrap()).is_ok());
-        let message = Call::write(&call.method, &Value::Object(call.parameters.clone()));
-        assert_eq!(Call::read(message.strip_suffix(b"\0").unwrap()), Some(call));
+        let message = write_reply(&refused(&call.method), false);
+        assert!(serde_json::from_slice::<Value>(ended(&message)).is_ok());
+        assert_eq!(Call::read(ended(&call.write())), Some(call));
     }
 
     #[test]
     fn a_method_whose_name_is_an_escape_is_answered_by_its_name() {
         let call = Call::read(br#"{"method":"\u0000r{}"}"#).unwrap();
-        let message =
-            write_reply(&Err(CallError::of_service("MethodNotFound", json!({ "method": call.method }))));
-        let read: Value = serde_json::from_slice(message.strip_suffix(b"\0").unwrap()).unwrap();
+        let message = write_reply(&refused(&call.method), false);
+        let read: Value = serde_json::from_slice(ended(&message)).unwrap();
         assert_eq!(read["parameters"]["method"], "\0r{}");
     }
 
     #[test]
-    fn a_reply_comes_back_from_its_message() {
-        for reply in [Ok(json!({"x": [1]})), Err(CallError::invalid("x"))] {
-            let message = write_reply(&reply);
-            assert_eq!(read_reply(message.strip_suffix(b"\0").unwrap()), Some(reply));
+    fn a_reply_comes_back_from_its_message_and_none_follows_an_error() {
+        for says in [Ok(json!({"x": [1]})), refused("x")] {
+            for continues in [false, true] {
+                let message = write_reply(&says, continues);
+                let continues = continues && says.is_ok();
+                let text = String::from_utf8_lossy(&message);
+                assert_eq!(text.contains("continues"), continues, "{text}");
+                assert_eq!(read_reply(ended(&message)), Some(Reply { says: says.clone(), continues }));
+            }
         }
-        assert_eq!(read_reply(b"{}"), Some(Ok(json!({}))));
+        assert_eq!(read_reply(b"{}"), Some(Reply { says: Ok(json!({})), continues: false }));
         assert_eq!(read_reply(br#"{"error":7}"#), None);
     }
 

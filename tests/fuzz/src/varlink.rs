@@ -13,13 +13,14 @@ pub fn run(bytes: &[u8]) {
     assert!(whole == pieces || pieces.is_none(), "in pieces of {size} other messages");
     for message in pieces.into_iter().flatten() {
         if let Some(call) = Call::read(&message) {
-            let parameters = serde_json::Value::Object(call.parameters.clone());
-            let again = Call::write(&call.method, &parameters);
+            let again = call.write();
+            assert_eq!(again.iter().filter(|byte| **byte == 0).count(), 1, "one end");
             let again = Call::read(again.strip_suffix(b"\0").unwrap_or_default());
-            assert_eq!(again, Some(Call { oneway: false, ..call }), "written and read again");
+            assert_eq!(again, Some(call), "written and read again");
         }
         if let Some(reply) = read_reply(&message) {
-            let again = write_reply(&reply);
+            assert!(reply.says.is_ok() || !reply.continues, "nothing follows an error");
+            let again = write_reply(&reply.says, reply.continues);
             assert_eq!(again.iter().filter(|byte| **byte == 0).count(), 1, "one end");
             assert_eq!(read_reply(again.strip_suffix(b"\0").unwrap_or_default()), Some(reply));
         }

@@ -46,6 +46,11 @@ impl Core {
         }
     }
 
+    /// When a sensor last had a valid value.
+    pub fn last_valid_reading(&self) -> Option<BootTime> {
+        self.sensors.iter().filter_map(|(_, state)| state.last_good.map(|(_, at)| at)).max()
+    }
+
     /// What keeps an output from what its override wants.
     pub fn held_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;

@@ -8,7 +8,7 @@
 use super::Facts;
 use super::write::round_to;
 use crate::control::climate::SensorState;
-use crate::control::held::Held;
+use crate::control::held::{Held, Span};
 use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, Sync, Version};
@@ -21,7 +21,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// Of what the hub refused so many are told; how many there are is told besides.
 const SET_ASIDE_MAX: usize = 8;
@@ -209,6 +209,64 @@ pub struct ChangeStatus {
     pub by: Option<String>,
 }
 
+/// What a number of seconds is counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seconds {
+    /// Since something: it grows by itself.
+    Since,
+    /// Until something: it shrinks by itself.
+    Until,
+}
+
+/// Gives each number of seconds that changes by itself another value.
+pub type Retime<'r> = &'r mut dyn FnMut(Seconds, u64) -> u64;
+
+fn retime_each<'n>(of: Seconds, retime: Retime<'_>, numbers: impl IntoIterator<Item = &'n mut u64>) {
+    numbers.into_iter().for_each(|number| *number = retime(of, *number));
+}
+
+impl Status {
+    /// Gives each number of seconds in it another value. What else there is changes only when something happens.
+    pub fn retime(&mut self, retime: Retime<'_>) {
+        self.hub.retime(retime);
+        let values = self.sensors.0.iter_mut();
+        retime_each(Seconds::Since, retime, values.filter_map(|(_, sensor)| sensor.age_seconds.as_mut()));
+        for (_, output) in &mut self.outputs.0 {
+            retime_each(Seconds::Until, retime, output.hand.iter_mut().map(|hand| &mut hand.seconds_left));
+            output.held.iter_mut().for_each(|held| held.retime(retime));
+        }
+        let alarms = self.alarms.0.iter_mut();
+        retime_each(Seconds::Since, retime, alarms.map(|(_, alarm)| &mut alarm.seconds_ago));
+        let changes = self.changes.iter_mut().flatten();
+        retime_each(Seconds::Since, retime, changes.map(|change| &mut change.seconds_ago));
+    }
+}
+
+impl HubStatus {
+    fn retime(&mut self, retime: Retime<'_>) {
+        let refused = self.set_aside.iter_mut().map(|aside| &mut aside.refused);
+        for put_off in refused.chain(&mut self.report_put_off) {
+            retime_each(Seconds::Since, retime, [&mut put_off.since_seconds]);
+            retime_each(Seconds::Until, retime, [&mut put_off.retry_in_seconds]);
+        }
+        retime_each(
+            Seconds::Since,
+            retime,
+            self.copy_age_seconds.iter_mut().chain([&mut self.silent_seconds]),
+        );
+    }
+}
+
+impl HeldStatus {
+    fn retime(&mut self, retime: Retime<'_>) {
+        let Some(before) = self.seconds else { return };
+        let after = retime(Seconds::Until, before);
+        // The words tell the same time.
+        self.text = self.text.replacen(&Span(Some(before)).to_string(), &Span(Some(after)).to_string(), 1);
+        self.seconds = Some(after);
+    }
+}
+
 /// A number that is written without a fraction if it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -323,14 +381,27 @@ impl HubStatus {
     }
 }
 
-/// The local copy of the twin, as `twind twin` shows it; an empty object if no twin was ever fetched.
-pub fn twin(desired: &Section, version: Version, reported: &Section) -> Value {
-    if version == Version(0) && reported.as_object().is_empty() {
-        return json!({});
+/// The local copy of the twin, as `twind twin` shows it. Neither half is there if no twin was ever fetched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TwinCopy {
+    /// What the back end wants, with its `$version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Map<String, Value>>,
+    /// What the hub has acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Map<String, Value>>,
+}
+
+impl TwinCopy {
+    /// The copy of these halves.
+    pub fn of(desired: &Section, version: Version, reported: &Section) -> Self {
+        if version == Version(0) && reported.as_object().is_empty() {
+            return Self::default();
+        }
+        let mut versioned = desired.as_object().clone();
+        versioned.insert("$version".into(), version.0.into());
+        Self { desired: Some(versioned), reported: Some(reported.as_object().clone()) }
     }
-    let mut versioned = desired.as_object().clone();
-    versioned.insert("$version".into(), json!(version.0));
-    json!({ "desired": versioned, "reported": reported.as_object() })
 }
 
 /// What keeps an output from what is wanted of it.

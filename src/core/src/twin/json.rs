@@ -74,7 +74,7 @@ pub fn write(value: &impl Serialize) -> String {
 }
 
 /// As [`write()`], with line breaks.
-pub fn write_pretty(value: &Value) -> String {
+pub fn write_pretty(value: &impl Serialize) -> String {
     lower(serde_json::to_string_pretty(value).unwrap_or_default())
 }
 

@@ -1,0 +1,281 @@
+//! What is said at the local socket, as types that both ends share: each method with its parameters and its reply, and each
+//! error. The interfaces' descriptions (`*.varlink`) say the same, and a test holds them to these types.
+//!
+//! What a newer end sends besides is not read. What an older end may leave out is optional here, and says why.
+//! Deliberately absent: doing any of it.
+
+use super::super::daemon_status::DaemonStatus;
+use super::varlink::CallError;
+use crate::report::status::{HeldStatus, TwinCopy};
+use crate::units::Permille;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The daemon's own interface.
+pub const INTERFACE: &str = "io.twind.Daemon";
+/// What systemd's services offer beside their own.
+pub(super) const SYSTEMD: &str = "io.systemd.service";
+/// What every Varlink service tells of itself.
+pub(super) const SERVICE: &str = "org.varlink.service";
+
+/// The parameters of a method.
+pub trait Method: Serialize + DeserializeOwned {
+    /// Its interface and its name, joined by a dot.
+    const NAME: &'static str;
+    /// What it answers; where it is called for more, each time.
+    type Reply: DeserializeOwned;
+}
+
+/// What the daemon is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetStatus {
+    /// With so many of the last changes of outputs; the daemon decides if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<u64>,
+}
+
+/// The daemon writes its [`DaemonStatus`]; `status --json` shows what comes, also of a daemon that tells more.
+impl Method for GetStatus {
+    const NAME: &'static str = "io.twind.Daemon.GetStatus";
+    type Reply = StatusReply<serde_json::Value>;
+}
+
+/// The answer to [`GetStatus`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReply<S = DaemonStatus> {
+    /// What the daemon is doing.
+    pub status: S,
+}
+
+/// What the daemon is doing, now and after each change; needs `more`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// As in [`GetStatus`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<u64>,
+}
+
+impl Method for Monitor {
+    const NAME: &'static str = "io.twind.Daemon.Monitor";
+    type Reply = MonitorReply;
+}
+
+/// Each answer to [`Monitor`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MonitorReply {
+    /// What the daemon is doing.
+    pub status: DaemonStatus,
+    /// So many states came and went since the answer before, and were not told.
+    pub skipped: u64,
+}
+
+/// The local copy of the twin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetTwin {
+    /// Only this half of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section: Option<TwinHalf>,
+}
+
+/// The whole copy, as it is answered where no half is named.
+impl Method for GetTwin {
+    const NAME: &'static str = "io.twind.Daemon.GetTwin";
+    type Reply = TwinReply<TwinCopy>;
+}
+
+/// Half of the twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TwinHalf {
+    /// What the back end wants.
+    Desired,
+    /// What the hub has from us.
+    Reported,
+}
+
+/// The answer to [`GetTwin`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwinReply<T = serde_json::Value> {
+    /// The twin, or the half of it that was asked for; an empty object if no twin was ever fetched.
+    pub twin: T,
+}
+
+/// An override, in place of any before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetOverride {
+    /// The output's name.
+    pub output: String,
+    /// What it is to be driven by.
+    pub percent: Percent,
+    /// For how long.
+    pub seconds: u64,
+}
+
+impl Method for SetOverride {
+    const NAME: &'static str = "io.twind.Daemon.SetOverride";
+    type Reply = OverrideReply;
+}
+
+/// The answer to [`SetOverride`] and [`ClearOverride`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OverrideReply {
+    /// What keeps the output from it; absent if nothing does, and from a daemon that does not look for it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldStatus>,
+}
+
+/// The end of an override.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearOverride {
+    /// The output's name.
+    pub output: String,
+}
+
+impl Method for ClearOverride {
+    const NAME: &'static str = "io.twind.Daemon.ClearOverride";
+    type Reply = OverrideReply;
+}
+
+/// A share in per cent, 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Percent(pub Permille);
+
+impl TryFrom<f64> for Percent {
+    type Error = &'static str;
+
+    fn try_from(percent: f64) -> Result<Self, Self::Error> {
+        Permille::from_percent(percent).map(Self).ok_or("no share from 0 to 100")
+    }
+}
+
+impl From<Percent> for f64 {
+    fn from(Percent(share): Percent) -> Self {
+        share.percent()
+    }
+}
+
+/// Does the loop of the daemon run?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {}
+
+impl Method for Ping {
+    const NAME: &'static str = "io.systemd.service.Ping";
+    type Reply = Nothing;
+}
+
+/// Reads the configuration again. It is answered when the new one is in force, or refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {}
+
+impl Method for Reload {
+    const NAME: &'static str = "io.systemd.service.Reload";
+    type Reply = Nothing;
+}
+
+/// A reply that says no more than that it is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
+
+/// Who is the service?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetInfo {}
+
+impl Method for GetInfo {
+    const NAME: &'static str = "org.varlink.service.GetInfo";
+    type Reply = ServiceInfo;
+}
+
+/// The answer to [`GetInfo`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceInfo {
+    /// Who makes it.
+    pub vendor: String,
+    /// What it is.
+    pub product: String,
+    /// Its version.
+    pub version: String,
+    /// Where there is more about it.
+    pub url: String,
+    /// What it understands.
+    pub interfaces: Vec<String>,
+}
+
+/// What does an interface have?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetInterfaceDescription {
+    /// Its name.
+    pub interface: String,
+}
+
+impl Method for GetInterfaceDescription {
+    const NAME: &'static str = "org.varlink.service.GetInterfaceDescription";
+    type Reply = Description;
+}
+
+/// The answer to [`GetInterfaceDescription`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The interface in Varlink's own language.
+    pub description: String,
+}
+
+/// Why a call is not answered; written as Varlink writes errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "error", content = "parameters")]
+pub enum Refusal {
+    /// There is no such output.
+    #[serde(rename = "io.twind.Daemon.UnknownOutput")]
+    UnknownOutput {
+        /// What was asked for.
+        output: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The output cannot be overridden so.
+    #[serde(rename = "io.twind.Daemon.InvalidOverride")]
+    InvalidOverride {
+        /// Why.
+        reason: String,
+    },
+    /// The configuration is not taken over; the running one stays.
+    #[serde(rename = "io.twind.Daemon.ReloadRefused")]
+    ReloadRefused {
+        /// Why, a line each.
+        faults: Vec<String>,
+    },
+    /// There are as many clients as the daemon bears.
+    #[serde(rename = "io.twind.Daemon.TooManyClients")]
+    TooManyClients {},
+    /// There is no such interface.
+    #[serde(rename = "org.varlink.service.InterfaceNotFound")]
+    InterfaceNotFound {
+        /// What was asked for.
+        interface: String,
+    },
+    /// The interface has no such method.
+    #[serde(rename = "org.varlink.service.MethodNotFound")]
+    MethodNotFound {
+        /// What was asked for, with its interface.
+        method: String,
+    },
+    /// A parameter is missing or no value of its type.
+    #[serde(rename = "org.varlink.service.InvalidParameter")]
+    InvalidParameter {
+        /// Its name.
+        parameter: String,
+    },
+    /// At this socket nothing can be changed.
+    #[serde(rename = "org.varlink.service.PermissionDenied")]
+    PermissionDenied {},
+    /// The method answers more than once, and is to be called so.
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    ExpectedMore {},
+}
+
+impl Refusal {
+    /// What an error says; `None` if it is none of these, as from a newer daemon.
+    pub fn of(error: &CallError) -> Option<Self> {
+        Self::deserialize(serde_json::to_value(error).ok()?).ok()
+    }
+}

@@ -1,0 +1,159 @@
+//! One client: its calls, one after another, each with its answer or, for `Monitor`, its answers.
+//!
+//! Nothing is queued for a client: it is asked for at most one answer at a time, and a state that it was too slow for is
+//! counted and not kept. One that says nothing, does not read, or says what is no call is dropped. Deliberately absent:
+//! answers, which are the loop's.
+
+use super::calls::{MonitorReply, Refusal};
+use super::interface::{Understood, understand};
+use super::varlink::{Call, Inbox, MESSAGE_BYTES_MAX, write_reply};
+use super::{Answer, Answered, Ask, Door, Query};
+use core::time::Duration;
+use serde::Serialize;
+use std::io;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+/// A client that says nothing whole for so long is dropped, as is one whose question is not answered in that time: a reload
+/// waits for a disk.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// … and one that does not read its answer.
+const READS_WITHIN: Duration = Duration::from_secs(5);
+/// Between two answers to one who may only look: any user of the machine may, and the loop has other things to do. Between
+/// two answers to one who monitors, whoever it is.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One client of a door.
+pub(super) struct Client<'d> {
+    stream: UnixStream,
+    inbox: Inbox,
+    uid: u32,
+    door: &'d Door,
+}
+
+impl<'d> Client<'d> {
+    /// Who came in.
+    ///
+    /// # Errors
+    /// When the system does not say who it is.
+    pub(super) fn new(stream: UnixStream, door: &'d Door) -> io::Result<Self> {
+        let uid = stream.peer_cred()?.uid();
+        Ok(Self { stream, inbox: Inbox::default(), uid, door })
+    }
+
+    /// Until it leaves or is dropped.
+    ///
+    /// # Errors
+    /// Why it is dropped.
+    pub(super) async fn serve(mut self) -> io::Result<()> {
+        while let Some(message) = timeout(SILENCE_MAX, self.receive()).await?? {
+            let (understood, oneway) = hear(message)?;
+            let reply = match understood {
+                Understood::Monitor { changes } if !oneway => return self.monitor(changes).await,
+                Understood::Monitor { .. } => Err(Refusal::ExpectedMore {}),
+                Understood::Answered(reply) => reply,
+                Understood::Ask(ask) if ask.is_order() && !self.door.may_order => {
+                    debug!(uid = self.uid, "uid {} may look here and change nothing", self.uid);
+                    Err(Refusal::PermissionDenied {})
+                }
+                Understood::Ask(ask) => self.ask(ask).await?.reply,
+            };
+            if !oneway {
+                self.say(write_reply(&reply, false)).await?;
+            }
+            if !self.door.may_order {
+                sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the state, and again whenever it changes, until the client leaves.
+    async fn monitor(mut self, changes: usize) -> io::Result<()> {
+        // Before the first answer, so that nothing that comes after that is missed.
+        let mut count = self.door.changes.subscribe();
+        let mut told = None;
+        loop {
+            let Answered { reply, at } = self.ask(Ask::Status { changes }).await?;
+            let skipped = told.map_or(0, |told| at.saturating_sub(told + 1));
+            self.say(monitored(reply, skipped)).await?;
+            told = Some(at);
+            sleep(PAUSE).await;
+            tokio::select! {
+                changed = count.wait_for(|count| *count > at) => changed.map(drop).map_err(|_| ends())?,
+                left = self.leaves() => return left,
+            }
+        }
+    }
+
+    /// Has the loop answer.
+    async fn ask(&self, ask: Ask) -> io::Result<Answered> {
+        let (answer, answered) = oneshot::channel();
+        let query = Query { ask, uid: self.uid, answer };
+        self.door.to_loop.send(query).await.map_err(|_| ends())?;
+        timeout(SILENCE_MAX, answered).await?.map_err(|_| ends())
+    }
+
+    async fn say(&mut self, message: Vec<u8>) -> io::Result<()> {
+        timeout(READS_WITHIN, self.stream.write_all(&message)).await?
+    }
+
+    /// The next message; `None` when the client has left.
+    async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let next = self.inbox.next(MESSAGE_BYTES_MAX);
+            if let Some(message) = next.map_err(|_| too_long())? {
+                return Ok(Some(message));
+            }
+            if self.read().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for the client to leave. What it says meanwhile is not answered, and its length has an end. May be cancelled
+    /// at any time.
+    async fn leaves(&mut self) -> io::Result<()> {
+        while self.read().await? > 0 {
+            if self.inbox.len() > MESSAGE_BYTES_MAX {
+                return Err(too_long());
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> io::Result<usize> {
+        let mut bytes = [0; 2048];
+        let length = self.stream.read(&mut bytes).await?;
+        self.inbox.push(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+/// What is asked, and whether no answer is wanted. What a message becomes when it is read takes many times its bytes, and is
+/// gone before its client waits for an answer.
+fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
+    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
+    let oneway = call.oneway;
+    Ok((understand(call), oneway))
+}
+
+/// The next of the messages that answer `Monitor`.
+fn monitored(reply: Result<Answer, impl Serialize>, skipped: u64) -> Vec<u8> {
+    let reply = reply.map(|answer| match answer {
+        Answer::Status(reply) => Answer::Monitor(Box::new(MonitorReply { status: reply.status, skipped })),
+        other => other,
+    });
+    write_reply(&reply, true)
+}
+
+fn ends() -> io::Error {
+    io::Error::other("the daemon ends")
+}
+
+fn too_long() -> io::Error {
+    io::Error::other("its message is too long")
+}

@@ -1,0 +1,155 @@
+//! A stream of changes at the local socket: each as it happens, to whoever reads, and no matter to the daemon who does not.
+
+use crate::local::{answer, call, connect, connect_to, follows};
+use crate::memory::{CEILING_KIB, memory_kib, rest};
+use crate::rig::{DEVICE, Rig, eventually, say};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use twinhub::Times;
+
+/// So many answers are never waited for: a reading every few seconds may be one.
+const ANSWERS_MAX: usize = 200;
+
+/// Asks for a stream; the status of its first answer.
+fn monitor(stream: &mut UnixStream, changes: usize) -> Value {
+    let call = json!({"method": "io.twind.Daemon.Monitor", "parameters": {"changes": changes}, "more": true});
+    stream.write_all((call.to_string() + "\0").as_bytes()).unwrap();
+    next(stream)
+}
+
+/// The status of the next answer of a stream.
+fn next(stream: &mut UnixStream) -> Value {
+    let mut answer = answer(stream).unwrap();
+    assert_eq!(answer["continues"], true, "{answer}");
+    answer["parameters"]["status"].take()
+}
+
+/// Reads answers until one is `good`, and no other call is made.
+fn wait(stream: &mut UnixStream, what: &str, good: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    for _ in 0..ANSWERS_MAX {
+        last = next(stream);
+        if good(&last) {
+            return last;
+        }
+    }
+    panic!("{what} was never told; the last state: {last:#}");
+}
+
+#[test]
+fn whoever_monitors_is_told_each_change_of_output_climate_link_and_twin_as_it_happens() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 250);
+    let (orders, looks) = (&mut connect(&rig), &mut connect_to(&rig, "look.sock"));
+    for client in [&mut *orders, &mut *looks] {
+        let first = monitor(client, 1);
+        assert_eq!(first["outputs"]["fan"]["permille"], 250, "the state comes first: {first:#}");
+        assert_eq!(first["changes"].as_array().unwrap().len(), 1);
+    }
+    rig.set_temperature("25.0");
+    for client in [&mut *orders, &mut *looks] {
+        let now = wait(client, "the drive", |status| status["outputs"]["fan"]["permille"] == 625);
+        assert_eq!(now["climate"]["temperature"], 25);
+    }
+    let version = rig.desire(json!({"components": {"climate": {"maxTemperature": "30.0"}}}));
+    let changed =
+        |status: &Value| status["hub"]["desiredVersion"] == version && status["climate"]["max"] == 30;
+    wait(orders, "the desired change", changed);
+    let said = say(&mut rig.command(&["override", "fan", "90%", "--for", "1h"]));
+    assert_eq!(said.code, 0, "{}", said.err);
+    wait(looks, "the override", |status| status["outputs"]["fan"]["override"]["percent"] == 90);
+    rig.hub.hub().faults().refuse_connects(3, Times::UntilCleared);
+    rig.hub.hub().kick(DEVICE);
+    wait(orders, "the link", |status| status["link"]["state"] == "waiting");
+    assert!(daemon.stop().success());
+    assert!(std::iter::repeat_with(|| answer(orders)).take(ANSWERS_MAX).any(|answer| answer.is_err()));
+}
+
+#[test]
+fn what_comes_faster_than_it_is_told_is_counted_and_its_last_state_is_told() {
+    const CHANGES: u64 = 50;
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    let (watching, orders) = (&mut connect(&rig), &mut connect(&rig));
+    monitor(watching, 0);
+    for share in 31..=30 + CHANGES {
+        let order = json!({"output": "fan", "percent": share, "seconds": 600});
+        assert_eq!(call(orders, "io.twind.Daemon.SetOverride", order).unwrap(), json!({"parameters": {}}));
+    }
+    let mut counted = 0;
+    for _ in 0..ANSWERS_MAX {
+        let answer = answer(watching).unwrap();
+        counted += 1 + answer["parameters"]["skipped"].as_u64().unwrap();
+        if answer["parameters"]["status"]["outputs"]["fan"]["override"]["percent"] == 30 + CHANGES {
+            assert!(counted >= CHANGES, "{counted}");
+            return;
+        }
+    }
+    panic!("the last state was never told");
+}
+
+#[test]
+fn without_more_a_stream_is_refused_and_the_connection_goes_on() {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    let client = &mut connect(&rig);
+    let refused = call(client, "io.twind.Daemon.Monitor", json!({})).unwrap();
+    assert_eq!(refused, json!({"error": "org.varlink.service.ExpectedMore", "parameters": {}}));
+    let more = json!({"method": "io.systemd.service.Ping", "more": true});
+    client.write_all((more.to_string() + "\0").as_bytes()).unwrap();
+    assert_eq!(
+        answer(client).unwrap(),
+        json!({"parameters": {}}),
+        "what answers once says no more than that"
+    );
+}
+
+#[test]
+fn those_who_monitor_and_leave_give_up_their_places_though_nothing_changes() {
+    let rig = Rig::new();
+    let daemon = rig.start();
+    // One that finds no place is told so, perhaps before it asked.
+    let enter = |_| {
+        let mut client = connect(&rig);
+        let call = json!({"method": "io.twind.Daemon.Monitor", "more": true});
+        client.write_all((call.to_string() + "\0").as_bytes()).ok()?;
+        answer(&mut client).ok().filter(|answer| answer["continues"] == true).map(|_| client)
+    };
+    for _ in 0..3 {
+        let all = || (0..8).map(enter).collect::<Option<Vec<UnixStream>>>();
+        let crowd = eventually("eight places", all, || daemon.log());
+        assert_eq!(say(&mut rig.command(&["status"])).code, 69, "all places are taken");
+        drop(crowd);
+    }
+}
+
+#[test]
+fn those_who_monitor_and_do_not_read_are_dropped_and_hold_up_and_fill_nothing() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let daemon = rig.start();
+    let mut crowd: Vec<UnixStream> = (0..8).map(|_| connect_to(&rig, "look.sock")).collect();
+    crowd.iter_mut().for_each(|client| drop(monitor(client, 1000)));
+    let resting = rest(&daemon);
+    let orders = &mut connect(&rig);
+    let mut share = 0;
+    let dropped = || daemon.log().matches("a client is dropped").count() >= crowd.len();
+    let change = || {
+        for _ in 0..20 {
+            share = (share + 1) % 100;
+            let order = json!({"output": "fan", "percent": share, "seconds": 600});
+            let taken = call(orders, "io.twind.Daemon.SetOverride", order).unwrap();
+            assert!(taken.get("error").is_none(), "{taken}");
+        }
+        dropped().then_some(())
+    };
+    eventually("the end of those who do not read", change, || daemon.log());
+    let peak = memory_kib(&daemon, "VmHWM");
+    assert!(peak < resting + CEILING_KIB, "{resting} KiB at rest, {peak} at most");
+    call(orders, "io.twind.Daemon.ClearOverride", json!({"output": "fan"})).unwrap();
+    follows(&rig);
+}
