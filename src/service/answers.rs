@@ -2,12 +2,14 @@
 
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
-use super::local::calls::{OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
+use super::local::calls::{JournalReply, OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
 use super::local::{Answer, Ask, Query, Reply, Snapshot};
 use crate::engine::{CHANGES_MAX, Input, OverrideFault};
 use crate::report::status::TwinCopy;
 use crate::twin::Author;
 use crate::units::{BootTime, Permille};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use core::time::Duration;
 use serde_json::Value;
 
@@ -23,6 +25,9 @@ impl Daemon {
                 Ok(Answer::Status(Box::new(StatusReply { status })))
             }
             Ask::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
+            Ask::Journal => {
+                Ok(Answer::Journal(JournalReply { journal: BASE64_STANDARD.encode(self.core.journal()) }))
+            }
             Ask::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
             Ask::Reload => return self.read_again(Some(query.answer)),
         };

@@ -1,6 +1,8 @@
 //! The local socket, as strangers and careless clients use it: nothing that they do moves a pin or holds one up.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, eventually, say};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -9,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
+use twind::engine::Replay;
 
 pub(crate) fn connect(rig: &Rig) -> UnixStream {
     connect_to(rig, "twind.sock")
@@ -75,6 +78,9 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
     let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
     assert_eq!(twin["parameters"]["twin"]["$version"], 1);
+    let told = call(client, "io.twind.Daemon.GetJournal", json!({})).unwrap();
+    let journal = BASE64_STANDARD.decode(told["parameters"]["journal"].as_str().unwrap()).unwrap();
+    assert!(plays(&journal) > 5);
     let order = json!({"output": "fan", "percent": 90, "seconds": 600});
     assert_eq!(call(client, "io.twind.Daemon.SetOverride", order).unwrap(), json!({"parameters": {}}));
     rig.wait_drive("fan", |now| now == 900);
@@ -87,6 +93,17 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     rig.wait_drive("fan", |now| now == 250);
     let nonsense = call(client, "io.twind.Daemon.Nonsense", json!({})).unwrap();
     assert_eq!(nonsense["error"], "org.varlink.service.MethodNotFound");
+}
+
+/// Plays a journal again, to its end; how many inputs it has.
+fn plays(journal: &[u8]) -> usize {
+    let mut replay = Replay::read(journal).unwrap();
+    let mut inputs = 0;
+    while let Some(step) = replay.step().unwrap() {
+        assert!(step.is_same, "{step:?}");
+        inputs += 1;
+    }
+    inputs
 }
 
 #[test]
@@ -294,6 +311,7 @@ fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
         ("io.twind.Daemon.SetOverride", json!({"output": "fan", "percent": 90, "seconds": 600})),
         ("io.twind.Daemon.ClearOverride", json!({"output": "fan"})),
         ("io.systemd.service.Reload", json!({})),
+        ("io.twind.Daemon.GetJournal", json!({})),
     ] {
         // Whoever asks: here it is who runs the daemon.
         let answer = call(client, method, order).unwrap();

@@ -60,7 +60,7 @@ pub(crate) fn incidents_are_as_they_were() -> bool {
     let differs = |incident: &Incident| {
         let outcome = play(&incident.path(), |_| ());
         outcome.err().inspect(|reason| {
-            println!("VIOLATION: {reason}\nanew, if it is to differ: cargo sim -- --incidents")
+            println!("VIOLATION: {reason}\nanew, if it is to differ: cargo sim -- --incidents");
         })
     };
     INCIDENTS.iter().filter_map(differs).count() == 0

@@ -100,6 +100,22 @@ pub struct TwinReply<T = serde_json::Value> {
     pub twin: T,
 }
 
+/// The journal of the last inputs, for a developer to play again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetJournal {}
+
+impl Method for GetJournal {
+    const NAME: &'static str = "io.twind.Daemon.GetJournal";
+    type Reply = JournalReply;
+}
+
+/// The answer to [`GetJournal`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalReply {
+    /// The file, in base64.
+    pub journal: String,
+}
+
 /// An override, in place of any before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetOverride {

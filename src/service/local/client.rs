@@ -55,7 +55,7 @@ impl<'d> Client<'d> {
                 Understood::Monitor { changes } if !oneway => return self.monitor(changes).await,
                 Understood::Monitor { .. } => Err(Refusal::ExpectedMore {}),
                 Understood::Answered(reply) => reply,
-                Understood::Ask(ask) if ask.is_order() && !self.door.may_order => {
+                Understood::Ask(ask) if ask.is_reserved() && !self.door.may_order => {
                     debug!(uid = self.uid, "uid {} may look here and change nothing", self.uid);
                     Err(Refusal::PermissionDenied {})
                 }

@@ -1,9 +1,9 @@
 //! The descriptions of the interfaces are parsed, and what the types write is held to them.
 
 use super::calls::{
-    ClearOverride, Description, GetInterfaceDescription, GetStatus, GetTwin, INTERFACE, Method, Monitor,
-    MonitorReply, Nothing, OverrideReply, Percent, Ping, Refusal, Reload, ServiceInfo, SetOverride,
-    StatusReply, TwinHalf, TwinReply,
+    ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
+    JournalReply, Method, Monitor, MonitorReply, Nothing, OverrideReply, Percent, Ping, Refusal, Reload,
+    ServiceInfo, SetOverride, StatusReply, TwinHalf, TwinReply,
 };
 use super::interface::INTERFACES;
 use crate::report::status::TwinCopy;
@@ -267,6 +267,7 @@ fn what_is_said_is_what_is_described_and_nothing_is_described_that_nobody_says()
     holds.method(&GetStatus { changes }, &StatusReply { status: status() });
     holds.method(&Monitor { changes }, &MonitorReply { status: status(), skipped: 1 });
     holds.method(&GetTwin { section: Some(TwinHalf::Desired) }, &TwinReply { twin });
+    holds.method(&GetJournal {}, &JournalReply { journal: String::new() });
     let percent = Percent(Permille::FULL);
     holds.method(&SetOverride { output: output.clone(), percent, seconds: 1 }, &OverrideReply { held });
     holds.method(&ClearOverride { output }, &OverrideReply::default());

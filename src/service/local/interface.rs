@@ -1,8 +1,8 @@
 //! What the socket understands: calls by name and type, each either answered here or asked of the loop.
 
 use super::calls::{
-    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetStatus, GetTwin, INTERFACE, Method as _,
-    Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
+    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
+    Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
 };
 use super::parameters::read;
 use super::varlink::Call;
@@ -53,6 +53,7 @@ fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<U
             let GetTwin { section } = read(parameters)?;
             Ask::Twin { half: section }
         }
+        GetJournal::NAME => Ask::Journal,
         SetOverride::NAME => {
             let SetOverride { output, percent, seconds } = read(parameters)?;
             Ask::Override { output, order: Some((percent.0, Duration::from_secs(seconds))) }
@@ -155,7 +156,7 @@ mod tests {
                 methods.push(method);
             }
         }
-        assert_eq!(methods.len(), 9, "{methods:?}");
+        assert_eq!(methods.len(), 10, "{methods:?}");
     }
 
     #[test]
@@ -190,15 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_anything_is_an_order() {
-        let changes = |method: &str| {
-            asked(call(method, json!({"output": "fan", "percent": 1, "seconds": 60}))).is_order()
+    fn what_changes_anything_or_tells_more_than_anybody_may_know_is_reserved() {
+        let reserved = |method: &str| {
+            asked(call(method, json!({"output": "fan", "percent": 1, "seconds": 60}))).is_reserved()
         };
-        for order in [SetOverride::NAME, ClearOverride::NAME, Reload::NAME] {
-            assert!(changes(order), "{order}");
+        for method in [SetOverride::NAME, ClearOverride::NAME, Reload::NAME, GetJournal::NAME] {
+            assert!(reserved(method), "{method}");
         }
         for look in [GetStatus::NAME, GetTwin::NAME, Ping::NAME] {
-            assert!(!changes(look), "{look}");
+            assert!(!reserved(look), "{look}");
         }
     }
 

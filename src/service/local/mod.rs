@@ -21,7 +21,8 @@ pub(super) use watchers::Snapshot;
 
 use crate::units::Permille;
 use calls::{
-    Description, MonitorReply, OverrideReply, Refusal, ServiceInfo, StatusReply, TwinHalf, TwinReply,
+    Description, JournalReply, MonitorReply, OverrideReply, Refusal, ServiceInfo, StatusReply, TwinHalf,
+    TwinReply,
 };
 use client::Client;
 use core::time::Duration;
@@ -47,16 +48,17 @@ pub(super) enum Ask {
     Ping,
     Status { changes: usize },
     Twin { half: Option<TwinHalf> },
+    Journal,
     Override { output: String, order: Option<(Permille, Duration)> },
     Reload,
 }
 
 impl Ask {
-    /// Does it change anything?
-    fn is_order(&self) -> bool {
+    /// Does it change anything, or tell more than anybody may know who can reach the socket for looking?
+    fn is_reserved(&self) -> bool {
         match self {
             Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
-            Self::Override { .. } | Self::Reload => true,
+            Self::Override { .. } | Self::Reload | Self::Journal => true,
         }
     }
 }
@@ -69,6 +71,7 @@ pub(super) enum Answer {
     Status(Box<StatusReply>),
     Monitor(Box<MonitorReply>),
     Twin(TwinReply),
+    Journal(JournalReply),
     Override(OverrideReply),
     Info(ServiceInfo),
     Description(Description),

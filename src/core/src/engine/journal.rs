@@ -177,7 +177,7 @@ impl Core {
         self.journal.note(now, input);
     }
 
-    /// The journal, to be kept in a file: [`Replay`] reads it. It holds the twin, and no secret.
+    /// The journal, to be kept in a file: [`Replay`](super::Replay) reads it. It holds the twin, and no secret.
     pub fn journal(&self) -> Vec<u8> {
         let Journal { older, newer, .. } = &self.journal;
         let parts = [older, newer].map(|part| (&part.checkpoint[..], &part.entries[..]));
