@@ -26,6 +26,10 @@ an_upgrade_to_a_daemon_that_cannot_start_leaves_the_crash_rows
 a_stopped_service_is_not_started_by_an_upgrade
 a_removal_stops_it_and_keeps_what_is_the_sites
 a_new_installation_goes_on_with_it
+a_released_daemon_holds_a_twin
+an_upgrade_of_a_released_daemon_goes_on_with_its_record
+a_downgrade_to_a_released_daemon_goes_on_with_the_record_of_this_one
+an_upgrade_of_a_released_daemon_that_was_newer_before_does_so_again
 a_purge_leaves_nothing
 "
 
@@ -103,12 +107,17 @@ range = { min = 20.0, max = ${range_max:-28.0} }
 TOML
 }
 
-one_file_edited_and_enabled_it_runs() {
+# put_in_place: what stands around the daemon: a sensor's reading and the secrets. These, and here the certificate, too, are
+# root's alone: the daemon gets them as credentials.
+put_in_place() {
     inside mkdir -p /run/cabinet
     inside sh -c 'echo 24.0 >/run/cabinet/temperature'
-    # Secrets, and here the certificate, too, are root's alone: the daemon gets them as credentials.
     (umask 077; grep -m1 -o 'HostName=.*DeviceId=.*' "$work/hub.log" >"$root/etc/twind/connection-string"; cp "$work/hub/ca.pem" "$root/etc/twind/ca.pem")
     hand_over_secrets
+}
+
+one_file_edited_and_enabled_it_runs() {
+    put_in_place
     configure ""
     has "check" "$(inside twind check)" "is right"
     inside systemctl enable --now twind 2>/dev/null || { diagnose; fail "it did not start"; }
@@ -408,9 +417,97 @@ a_new_installation_goes_on_with_it() {
     eventually "the climate" drives fan 500
 }
 
+# The package of the release as it was built then (released.sh), from nothing: its own file, with the site's lines after what
+# it brings, and a twin that it fetched itself. Its program may not know what a later one writes, so each way is tried.
+a_released_daemon_holds_a_twin() {
+    inside dpkg -P twind >/dev/null 2>&1
+    install_package "$released"
+    put_in_place
+    local shipped
+    shipped=$(cat "$root/etc/twind.toml")
+    configure $'hub-silent = { after = "24h", drive = "auto" }
+[outputs.lamp]
+pin = 22
+[outputs.pump]
+pin = 23
+property = "components.pump.on"'
+    # It does not know that key, and no reading is too old for it.
+    printf '%s\n' "$shipped" "$(grep -v '^max-age' "$root/etc/twind.toml")" >"$work/site.toml"
+    cat "$work/site.toml" >"$root/etc/twind.toml"
+    inside systemctl enable --now twind 2>/dev/null || { diagnose; fail "it did not start"; }
+    eventually "the hub" is_connected
+    desire '{"fanOn": null, "components": {"climate": {"minTemperature": "20", "maxTemperature": "40"}, "pump": {"on": true}}}'
+    eventually "the desired range" drives fan 200
+    eventually "the desired pump" drives pump 1000
+    inside twind override lamp on --for 2h >/dev/null
+    eventually "the override" drives lamp 1000
+    eventually "the report" reports '"maxTemperature":"40"'
+}
+
+stop_hub() {
+    kill "$hub"
+    wait "$hub" 2>/dev/null || true
+    hub=
+}
+has_no_hub() { [[ $(property StatusText) != "hub: connected"* ]]; }
+# controls_by VERSION: the climate has its reading, by the desired section of this version.
+controls_by() { [[ $(property StatusText) == *"desired version $1; climate: in-range" ]]; }
+# whole_twin: both halves of the copy, whatever the order of their keys.
+whole_twin() { inside twind twin | python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), sort_keys=True))'; }
+override_of() { inside twind status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["outputs"][sys.argv[1]]["cause"])' "$1"; }
+
+# across PACKAGE VERSION: installs it while the daemon runs and there is no hub to ask: all that it knows is the record.
+across() {
+    local version twin program changes_before pid_before
+    # What follows takes less than the age that a later one allows it.
+    inside sh -c 'echo 24.0 >/run/cabinet/temperature'
+    version=$(property StatusText | sed -n 's/.*desired version \([0-9]*\);.*/\1/p')
+    stop_hub
+    eventually "no hub" has_no_hub
+    twin=$(whole_twin) program=$(inside sha256sum /usr/bin/twind)
+    changes_before=$(changes) pid_before=$(main_pid)
+    install_package "$1"
+    is "version" "$(installed_version)" "$2"
+    [ "$(inside sha256sum /usr/bin/twind)" != "$program" ] || fail "both packages have the same program"
+    is_active || { diagnose; fail "it does not run any more"; }
+    [ "$(main_pid)" != "$pid_before" ] || fail "it is still the old daemon"
+    eventually "control by the record, version $version" controls_by "$version"
+    has_no_hub || fail "there is a hub, so nothing is known of the record"
+    is "the twin" "$(whole_twin)" "$twin"
+    has "the lamp" "$(override_of lamp)" override
+    is "the records" "$(inside ls /var/lib/twind | grep -v -e '^twin\.[ab]$' -e '^lock$' || true)" ""
+    cmp "$work/site.toml" "$root/etc/twind.toml" || fail "the configuration is not the site's any more"
+    start_hub
+    eventually "the hub" is_connected
+    eventually "control with the hub" controls_by "$version"
+    is "changes of outputs" "$(changes)" "$changes_before"
+}
+
+an_upgrade_of_a_released_daemon_goes_on_with_its_record() {
+    across "$newer" 99.0-1
+    desire '{"components": {"climate": {"maxTemperature": "36"}}}'
+    eventually "another desired range" drives fan 250
+    eventually "its report" reports '"maxTemperature":"36"'
+    eventually "the sensor's report" reports '"temperature":24'
+}
+
+a_downgrade_to_a_released_daemon_goes_on_with_the_record_of_this_one() {
+    across "$released" 0.1.0-1
+    desire '{"components": {"climate": {"maxTemperature": "30"}, "pump": null}}'
+    eventually "another desired range" drives fan 400
+    eventually "the pump" drives pump 0
+    eventually "its report" reports '"maxTemperature":"30"'
+}
+
+an_upgrade_of_a_released_daemon_that_was_newer_before_does_so_again() {
+    across "$newer" 99.0-1
+    desire '{"components": null}'
+    eventually "the climate of the file" drives fan 500
+}
+
 a_purge_leaves_nothing() {
     inside dpkg -P twind >/dev/null 2>&1
-    inside rm -r /run/cabinet /usr/local/bin/probe
+    inside rm -rf /run/cabinet /usr/local/bin/probe
     inventory >"$work/after"
     diff "$work/before" "$work/after" || fail "it left something, or took something"
 }

@@ -2,7 +2,10 @@
 # The package on Debian with systemd: in a container whose PID 1 is a real systemd, the hub on this machine. For arm64 an
 # emulator of the processor runs all that is in it; what that leaves open stands in emulated.sh.
 #
-#   tests/package/nspawn.sh [--install] [amd64|arm64]       --install: Debian's packages, too
+#   tests/package/nspawn.sh [--install] [amd64|arm64 [CASE…]]       --install: Debian's packages, too
+#
+# Cases go on from where the one before them ended: alone go those that begin with an installation of their own
+# (a_fresh_package_neither_runs_nor_is_enabled and a_released_daemon_holds_a_twin), with any after them.
 #
 # TWIND_SKIP_NSPAWN      set: nothing is done
 # TWIND_PACKAGE_TWINHUB  the stand-in hub's program (default: built here)
@@ -18,6 +21,7 @@ if [ "${1:-}" = --install ]; then
     shift
 fi
 arch=${1:-amd64}
+chosen=("${@:2}")
 case $arch in
 amd64 | arm64) ;;
 *) fail "no container for $arch (amd64, arm64)" ;;
@@ -43,12 +47,33 @@ trap finish EXIT
 . "$here/container.sh"
 . "$here/cases.sh"
 [ "$arch" = amd64 ] || . "$here/emulated.sh"
+for case in "${chosen[@]}"; do
+    grep -qxF -e "$case" <<<"$cases" || fail "no such case: $case; there are $cases"
+done
+[ ${#chosen[@]} -eq 0 ] || cases=$(printf '%s\n' "${chosen[@]}")
+
+# why_not CASE: why it is not tried, if it is not.
+no_release=
+why_not() {
+    left_out "$1"
+    [[ $1 != *_released_* || -z $no_release ]] || say "$no_release"
+}
+is_tried() { grep -qxF -e "$1" <<<"$cases" && [ -z "$(why_not "$1")" ]; }
 
 say "== packages"
 build() { "$project/packaging/build-deb" ${install:+--install-tools} "$arch" --output "$1" "${@:2}" | tail -n 1; }
 package=$(build "$work/debs")
-older=
-[ -n "$(left_out a_downgrade_does_not_either)" ] || older=$(build "$work/debs" -- --deb-version 0.0.9-1)
+older= released=
+! is_tried a_downgrade_does_not_either || older=$(build "$work/debs" -- --deb-version 0.0.9-1)
+if is_tried a_released_daemon_holds_a_twin; then
+    code=0
+    built=$("$here/released.sh" $install "$arch") || code=$?
+    case $code in
+    0) released=$work/debs/released.deb && cp "$(tail -n 1 <<<"$built")" "$released" ;;
+    3) no_release=$(tail -n 1 <<<"$built") ;;
+    *) fail "the released package cannot be built" ;;
+    esac
+fi
 newer=$(build "$work/debs" -- --deb-version 99.0-1)
 lintian --allow-root --fail-on warning "$package" || fail "lintian has something to say"
 say "$(basename "$package"): $(stat -c %s "$package") bytes, lintian has nothing to say"
@@ -58,7 +83,7 @@ start_hub
 start_container
 tried=0
 for case in $cases; do
-    why=$(left_out "$case")
+    why=$(why_not "$case")
     [ -z "$why" ] || { say "--  ${case//_/ }: $why"; continue; }
     began=$(date +%s%N)
     "$case"

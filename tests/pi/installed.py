@@ -5,6 +5,7 @@ import re
 
 from installed_cost import cost
 from installed_faults import crash, silent, watchdog
+from installed_released import released
 from installed_room import room
 from installed_rppal import rppal
 from machine import Failed, until
@@ -77,6 +78,7 @@ CASES = {
     "package": Installed.scene,
     "package-room": lambda installed: room(installed.at_work()),
     "package-upgrade": Installed.upgrade,
+    "package-released": lambda installed: released(installed.at_work()),
     "package-crash": lambda installed: crash(installed.at_work()),
     "package-watchdog": lambda installed: watchdog(installed.at_work()),
     "package-silent": lambda installed: silent(installed.at_work()),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Boots an emulated Raspberry Pi 3B with twind on its card, and runs the cases.
 
-    run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [--package FILE] [CASE…]
+    run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [--package FILE [--released FILE]]
+           [CASE…]
 
 Everything in the work folder may be thrown away, and is looked at when a case fails. Exit status 1 if one does.
 """
@@ -35,6 +36,7 @@ CASES = {
 # On a card and in machines of its own.
 POWER = "power"
 PACKAGED = (*installed.CASES, POWER)
+RELEASED = "package-released"
 
 
 def stored_twin(hub, twind, folder):
@@ -88,8 +90,9 @@ def write(path, text, mode=0o644):
         file.write(text)
 
 
-def card(image, twind, package, hub, folder):
+def card(arguments, hub, folder):
     """A card of its own, with one archive more than the image has."""
+    twind, package = arguments.twind, arguments.package
     state = stored_twin(hub, twind, f"{folder}/stored")
     payload = f"{folder}/payload"
     os.mkdir(payload)
@@ -100,6 +103,8 @@ def card(image, twind, package, hub, folder):
         write(f"{payload}/{device}.secret", hub.connection_strings[device], 0o600)
     if package:
         shutil.copy(package, f"{payload}/twind.deb")
+        if arguments.released:
+            shutil.copy(arguments.released, f"{payload}/released.deb")
         write(f"{payload}/{unit.DEVICE}.toml", unit.configuration(hub.port))
         write(f"{payload}/{unit.DEVICE}.secret", hub.connection_strings[unit.DEVICE], 0o600)
     archive = f"{folder}/payload.tar"
@@ -113,7 +118,7 @@ def card(image, twind, package, hub, folder):
         tar.add(payload, "root", filter=of_root)
         tar.add(state, f"var/lib/{CLOCK_DEVICE}", filter=of_root)
     path = f"{folder}/sd.img"
-    subprocess.run(["cp", "--sparse=always", f"{image}/sd.img", path], check=True)
+    subprocess.run(["cp", "--sparse=always", f"{arguments.image}/sd.img", path], check=True)
     commands = f"cd root\nwrite {archive} payload.tar\n"
     subprocess.run(["debugfs", "-w", "-f", "-", path], input=commands, text=True, check=True, capture_output=True)
     return path
@@ -138,7 +143,7 @@ def run_shared(arguments, hub, folder):
         return []
     machine = None
     try:
-        machine = Machine(arguments.image, card(arguments.image, arguments.twind, arguments.package, hub, folder), folder)
+        machine = Machine(arguments.image, card(arguments, hub, folder), folder)
         print(f"booted in {machine.boot():.0f} s", flush=True)
         machine.run("tar -C / -xf /root/payload.tar && sync")
         cases = Cases(machine, hub)
@@ -156,11 +161,15 @@ def main():
     for name in ("image", "twind", "twinhub", "work"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--package", help="the Debian package for arm64, without which the cases `package…` and `power` are skipped")
+    parser.add_argument("--released", help=f"the released package for arm64, without which the case `{RELEASED}` is skipped")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join([*CASES, POWER]))
     arguments = parser.parse_args()
     names = [name for name in [*CASES, POWER] if arguments.package or name not in PACKAGED]
     if not arguments.package:
         print(f"skipped: {', '.join(PACKAGED)} (no --package)")
+    elif not arguments.released:
+        print(f"skipped: {RELEASED} (no --released)")
+        names.remove(RELEASED)
     # In this order, whatever was asked for: the clock is only wrong once.
     arguments.cases = chosen(parser, names, arguments.cases)
     folder = os.path.abspath(arguments.work)

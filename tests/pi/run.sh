@@ -19,5 +19,12 @@ twind=$("$project/packaging/cross.sh" arm64 | tail -n 1)
 package=()
 if [ -n "$install" ] || command -v cargo-deb >/dev/null; then
     package=(--package "$("$project/packaging/build-deb" ${install:+--install-tools} arm64 | tail -n 1)")
+    code=0
+    released=$("$project/tests/package/released.sh" $install arm64) || code=$?
+    case $code in
+    0) package+=(--released "$(tail -n 1 <<<"$released")") ;;
+    3) tail -n 1 <<<"$released" ;;
+    *) fail "the released package cannot be built" ;;
+    esac
 fi
 PYTHONDONTWRITEBYTECODE=1 python3 "$pi/run.py" --image "$image" --twind "$twind" --twinhub "$twinhub" --work "$cache/work" "${package[@]}" "${cases[@]}"
