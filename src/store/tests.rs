@@ -1,9 +1,10 @@
 //! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
 
-use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, StoreFault, holder, read};
+use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, StoreFault, format, holder, read};
 use crate::ports::Store as _;
-use crate::twin::TwinRecord;
+use crate::twin::{Author, TwinRecord, Version};
 use core::time::Duration;
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -83,6 +84,40 @@ fn what_was_saved_is_there_after_a_restart() {
         assert_eq!(opened.keep(sequence_now), Ok(sequence_now));
         assert_eq!(sequence(&read(dir.path()).unwrap()), Some(sequence_now), "beside the running daemon");
     }
+}
+
+/// A generation that the first release wrote, byte for byte. That of each later format is kept beside it.
+const OF_THE_FIRST_RELEASE: &[u8] = include_bytes!("released/0.1.0-twin.b");
+
+#[test]
+fn what_the_first_release_kept_is_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("twin.b"), OF_THE_FIRST_RELEASE).unwrap();
+    let Loaded { record, notes } = open(dir.path()).loaded;
+    let record = record.unwrap();
+    assert_eq!(notes, []);
+    assert_eq!((record.sequence, record.desired_version), (4, Version(2)));
+    assert_eq!(record.identity, "localhost/MyTwinDevice");
+    assert_eq!(record.accepted.as_object()["fanOn"], "true");
+    assert_eq!(record.reported.as_object()["components"]["fan"]["dutyPercent"], 30);
+    assert!(record.moment.boot.is_some() && record.moment.wall.is_some());
+    let [(output, hand)] = &record.overrides[..] else { panic!("{:?}", record.overrides) };
+    assert_eq!((output.as_str(), hand.drive.get(), hand.by), ("lamp", 1000, Author::User(0)));
+}
+
+/// Whether it can, tests/package sees. This is the early warning: a field of a name or shape that it does not know.
+#[test]
+fn the_first_release_finds_each_of_its_fields_in_what_is_written_now() {
+    let fields = |bytes: &[u8]| serde_json::from_slice::<Map<String, Value>>(bytes).unwrap();
+    let (number, kept) = format::unseal(OF_THE_FIRST_RELEASE).unwrap();
+    let encoded = TwinRecord::decode(kept).unwrap().encode();
+    let (before, now) = (fields(kept), fields(&encoded));
+    for (name, value) in &before {
+        assert_eq!(now.get(name), Some(value), "{name}");
+    }
+    let header =
+        |bytes: &[u8]| bytes.split(|byte| *byte == b' ').take(3).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(header(&format::seal(number, &encoded).unwrap()), header(OF_THE_FIRST_RELEASE));
 }
 
 #[test]

@@ -13,6 +13,8 @@ left_out() { :; }
 start_hub() {
     twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
     [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
+    # What the hub before wrote is not to be taken for this one's.
+    : >"$work/hub.log"
     "$twinhub" serve --folder "$work/hub" --mqtt-port "${hub_port:-0}" --https-port 0 "$@" >"$work/hub.log" 2>&1 &
     hub=$!
     # Its introduction ends with this line.
