@@ -476,6 +476,7 @@ across() {
     is "the twin" "$(whole_twin)" "$twin"
     has "the lamp" "$(override_of lamp)" override
     is "the records" "$(inside ls /var/lib/twind | grep -v -e '^twin\.[ab]$' -e '^lock$' || true)" ""
+    is "handover" "$(inside ls /run/twind | tr '\n' ' ')" "board twind.sock "
     cmp "$work/site.toml" "$root/etc/twind.toml" || fail "the configuration is not the site's any more"
     start_hub
     eventually "the hub" is_connected
