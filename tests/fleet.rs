@@ -1,6 +1,6 @@
-//! A fleet after its hub restarted: ten thousand dialers, one hub that takes a hundred connections a second, virtual time.
+//! A fleet after its hub restarted: ten thousand devices, one hub that takes a hundred connections a second, virtual time.
 //!
-//! The dialer is the daemon's own; the hub and the comparison are small models. `cargo test --test fleet -- --nocapture`
+//! The back-off is the daemon's own; the hub and the comparison are small models. `cargo test --test fleet -- --nocapture`
 //! prints the table that `packaging/doc/fleets.md` shows, and holds the two together. Deliberately absent: sockets.
 #![expect(
     clippy::unwrap_used,
@@ -11,8 +11,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
-use twind::hub::Cause;
-use twind::hub::dial::Dialer;
+use twind::hub::link::Cause;
+use twind::hub::link::backoff::Backoff;
+use twind::hub::wire::WireFault;
 use twind::units::{BootTime, UnixSeconds};
 
 const FLEET: usize = 10_000;
@@ -28,7 +29,7 @@ trait Device {
     fn handle_connected(&mut self, now: BootTime) -> BootTime;
 }
 
-impl Device for Dialer {
+impl Device for Backoff {
     fn handle_failed(&mut self, now: BootTime, cause: &Cause) -> BootTime {
         Self::handle_failed(self, now, cause);
         self.next_attempt().max(now)
@@ -69,14 +70,14 @@ fn restart<D: Device>(mut fleet: Vec<D>) -> Outcome {
     let mut due = BinaryHeap::new();
     for (number, device) in fleet.iter_mut().enumerate() {
         device.handle_connected(BootTime::ZERO);
-        due.push(Reverse((device.handle_failed(down, &Cause::Closed("restart".into())), number)));
+        due.push(Reverse((device.handle_failed(down, &WireFault::Closed("restart".into()).into()), number)));
     }
     let (mut attempts, mut requests) = (Vec::new(), Vec::new());
     let (mut taken_in_second, mut back) = ((0, 0), Vec::new());
     while let Some(Reverse((now, number))) = due.pop() {
         let second = now.since(up).as_secs();
         if now < up {
-            let next = fleet[number].handle_failed(now, &Cause::Tcp("refused".into()));
+            let next = fleet[number].handle_failed(now, &WireFault::Tcp("refused".into()).into());
             due.push(Reverse((next, number)));
             continue;
         }
@@ -89,7 +90,7 @@ fn restart<D: Device>(mut fleet: Vec<D>) -> Outcome {
             back.push(second);
             count(&mut requests, fleet[number].handle_connected(now).since(up).as_secs());
         } else {
-            let busy = Cause::Refused { code: 3, at: UnixSeconds(0) };
+            let busy = Cause::Wire(WireFault::Refused { code: 3, at: UnixSeconds(0) });
             let next = fleet[number].handle_failed(now, &busy);
             due.push(Reverse((next, number)));
         }
@@ -120,7 +121,7 @@ fn tell(row: &str) {
 
 #[test]
 fn ten_thousand_daemons_come_back_without_a_stampede() {
-    let twind = restart((0..FLEET).map(|number| Dialer::new(number as u64)).collect());
+    let twind = restart((0..FLEET).map(|number| Backoff::new(number as u64)).collect());
     let fixed = restart((0..FLEET).map(|_| EveryTenSeconds).collect());
     tell(&format!(
         "| after a restart of {} s, {FLEET} devices, hub limit {HUB_LIMIT}/s | twind | every 10 s |",

@@ -20,8 +20,8 @@ const LAYERS: &[&[&str]] = &[
 
 /// What only one file may name, so that it alone changes with it.
 const RESERVED: &[(&str, &str)] = &[
-    ("rumqttc", "hub/session.rs"),
-    ("tokio_tungstenite", "hub/websocket.rs"),
+    ("rumqttc", "hub/wire/mqtt.rs"),
+    ("tokio_tungstenite", "hub/wire/websocket.rs"),
     ("rppal::gpio", "board/rppal.rs"),
     ("gpiocdev", "board/gpiochip.rs"),
     ("clock_gettime", "service/clock.rs"),

@@ -1,4 +1,4 @@
-//! What a quiet day costs at the hub: the engine and the dialer with the defaults of the configuration, a day of
+//! What a quiet day costs at the hub: the engine and the back-off with the defaults of the configuration, a day of
 //! virtual time, and every message counted that IoT Hub counts. `cargo test --test quiet_day -- --nocapture` prints
 //! the table that `packaging/doc/fleets.md` shows, and holds the two together.
 //!
@@ -19,7 +19,7 @@ use std::time::Duration;
 use twind::config::{self, Environment, Settings};
 use twind::control::{Actuation, PinFault, Reading, SensorId};
 use twind::engine::{Core, Input, Start};
-use twind::hub::dial::{Dialer, renewal};
+use twind::hub::link::backoff::{Backoff, renewal};
 use twind::ports::{Outbox, Pins, Ports, Store};
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord, Version};
 use twind::units::BootTime;
@@ -156,7 +156,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
         handed_over: false,
         step_interval_max: Duration::MAX,
     };
-    let (mut disk, mut hub, mut dialer) = (Disk::default(), Hub::new(), Dialer::new(1));
+    let (mut disk, mut hub, mut backoff) = (Disk::default(), Hub::new(), Backoff::new(1));
     let mut line = Line(Vec::new());
     let ports =
         &mut Ports { pins: &mut Board, store: &mut disk, outbox: &mut line, notices: &mut Vec::new() };
@@ -185,15 +185,15 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
         }
         let input = if up_at.is_some_and(|at| at <= now) {
             // A planned session is told at once: nothing was spread before it.
-            assert_eq!(dialer.handle_connected(now), now);
+            assert_eq!(backoff.handle_connected(now), now);
             up_at = None;
             renew_at = token_lifetime.map(|lifetime| renewal(now, lifetime));
             Input::Hub(HubEvent::Up)
         } else if renew_at.is_some_and(|at| at <= now) {
             renew_at = None;
             answers.clear();
-            dialer.handle_planned(now);
-            up_at = Some(dialer.next_attempt() + CONNECTING);
+            backoff.handle_planned(now);
+            up_at = Some(backoff.next_attempt() + CONNECTING);
             Input::Hub(HubEvent::Down)
         } else if answers.front().is_some_and(|(at, _)| *at <= now) {
             let (_, answer) = answers.pop_front().unwrap();

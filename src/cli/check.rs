@@ -6,7 +6,10 @@
 use super::hardware;
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
-use crate::hub::{HubSettings, Identity, Source, Transport};
+use crate::hub::Identity;
+use crate::hub::azure::Source;
+use crate::hub::link::HubSettings;
+use crate::hub::wire::Transport;
 use crate::service::socket_remark;
 use core::fmt;
 use humantime::format_duration;

@@ -5,7 +5,10 @@
 
 use super::faults::{Findings, Span};
 use super::files::Examination;
-use crate::hub::{HubSettings, Identity, Source, rehearse};
+use crate::hub::Identity;
+use crate::hub::azure::Source;
+use crate::hub::link::HubSettings;
+use crate::hub::wire::rehearse;
 use rustix::fs::{Access, access};
 use std::io;
 use std::path::Path;

@@ -140,7 +140,7 @@ impl Places {
     /// The private key of a certificate.
     pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, String> {
         let (path, bytes) = self.secret(written)?;
-        match crate::hub::private_key(&bytes, &path) {
+        match crate::hub::wire::private_key(&bytes, &path) {
             Ok(_) => Ok(path),
             Err(reason) => Err(format!("names {}, which {reason}", path.display())),
         }
@@ -160,7 +160,7 @@ impl Places {
 fn certificates(path: PathBuf) -> Result<PathBuf, String> {
     let (bytes, _) = read(&path, false)?;
     let shown = path.display();
-    let found = crate::hub::certificates(&bytes).map_err(|_| {
+    let found = crate::hub::wire::certificates(&bytes).map_err(|_| {
         format!(
             "names {shown}, whose PEM is damaged: copy it again, whole; \"-----BEGIN …-----\" and \"-----END …-----\" must \
              stand in lines of their own, with only base64 between them"
@@ -171,7 +171,7 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
     }
     Err(match found.lost("a certificate") {
         Some(lost) => format!("names {shown}, which holds no certificate that can be read: {lost}"),
-        None if crate::hub::is_pkcs12(&bytes) => format!(
+        None if crate::hub::wire::is_pkcs12(&bytes) => format!(
             "names {shown}, which holds no certificate in PEM but a bundle (PKCS #12, .pfx or .p12): \
              `openssl pkcs12 -in {shown} -nokeys -out NEW` writes its certificates"
         ),

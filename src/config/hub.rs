@@ -8,7 +8,10 @@ use super::examine::{self, Keys};
 use super::files::Places;
 use super::reader::{At, Reader};
 use super::{provisioning, proxy, secrets, values};
-use crate::hub::{Account, HubSettings, Identity, Secret, Source, Transport};
+use crate::hub::azure::{Account, Source};
+use crate::hub::link::HubSettings;
+use crate::hub::wire::Transport;
+use crate::hub::{Identity, Secret};
 use core::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,7 +7,8 @@ use super::connection_string::check_host;
 use super::files::Places;
 use super::reader::Reader;
 use super::{secrets, values};
-use crate::hub::{Identity, Provisioning, derive_key};
+use crate::hub::Identity;
+use crate::hub::azure::{Provisioning, derive_key};
 
 const ENDPOINT: &str = "global.azure-devices-provisioning.net";
 const IDENTITIES: &str = "the device proves by it who it is; or `group-key-file`, or `certificate-file` with \

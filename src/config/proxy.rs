@@ -4,7 +4,8 @@
 //! repeating what was written: it may hold a password.
 
 use super::connection_string::check_host;
-use crate::hub::{Proxy, Secret};
+use crate::hub::Secret;
+use crate::hub::wire::Proxy;
 use percent_encoding::percent_decode_str;
 
 const FORM: &str = "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";

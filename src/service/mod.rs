@@ -32,7 +32,7 @@ use crate::board::{self, Board, BoardSettings, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
 use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Core, Input, Reload, Start};
-use crate::hub::{Link, LinkEvent, LinkState};
+use crate::hub::link::{Link, LinkEvent, LinkState};
 use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};

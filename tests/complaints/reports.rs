@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::fs;
 use std::rc::Rc;
-use twind::hub::codec;
+use twind::hub::azure::codec;
 use twind::report::Notice;
 use twind::twin::HubRequest;
 use twinhub::twin::{MAX_PROPERTIES_SIZE, Rules, Twin, section_size};

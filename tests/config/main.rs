@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use twind::cli::check::{Outcome, Scope, check};
 use twind::config::{self, ConfigFaults, Environment, Examination, Settings};
 use twind::control::RowDrive;
-use twind::hub::{Account, Source};
+use twind::hub::azure::{Account, Source};
 use twind::units::{Permille, UnixSeconds};
 
 pub(crate) const KEY: &str = "c2VjcmV0LXNlY3JldA==";

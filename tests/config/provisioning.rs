@@ -3,7 +3,9 @@
 use super::{KEY, SMALL, Site, replaced};
 use twind::cli::check::Outcome;
 use twind::config::Settings;
-use twind::hub::{Identity, Provisioning, Secret, Source, Transport};
+use twind::hub::azure::{Provisioning, Source};
+use twind::hub::wire::Transport;
+use twind::hub::{Identity, Secret};
 
 const NAMED: &str = "connection-string-file = \"cs\"";
 /// The group key of the service's documentation, its registration id, and the device key that they make.

@@ -3,7 +3,7 @@
 use crate::rig::{DEVICE, Daemon, Rig, eventually};
 use serde_json::json;
 use std::fs;
-use twind::hub::codec::PAYLOAD_BYTES_MAX;
+use twind::hub::PAYLOAD_BYTES_MAX;
 use twinhub::{Answer, Event, Times};
 
 pub(crate) const CEILING_KIB: usize = 16 * 1024;

@@ -2,7 +2,8 @@
 
 use crate::site::{DEVICE, Site, failure_after, hub_event, is_disconnect, within};
 use std::time::Duration;
-use twind::hub::{Clock, HubSettings, Link, LinkEvent, LinkState};
+use twind::hub::Clock;
+use twind::hub::link::{HubSettings, Link, LinkEvent, LinkState};
 use twind::twin::HubEvent;
 use twind::units::UnixSeconds;
 

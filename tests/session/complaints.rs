@@ -3,7 +3,8 @@
 use crate::site::{DEVICE, LIMIT, Site, TestClock, failure_after, hub_event, within};
 use std::path::Path;
 use std::time::Duration;
-use twind::hub::{Clock, HubSettings, Identity, LinkEvent, LinkState};
+use twind::hub::link::{HubSettings, LinkEvent, LinkState};
+use twind::hub::{Clock, Identity};
 use twind::twin::HubEvent;
 use twinhub::pki::Certified;
 use twinhub::{Hub, Options};

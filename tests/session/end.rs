@@ -2,7 +2,7 @@
 
 use crate::site::{DEVICE, LIMIT, Site, failure_after, hub_event, is_disconnect, within};
 use std::time::Duration;
-use twind::hub::{HubSettings, LinkEvent, LinkState};
+use twind::hub::link::{HubSettings, LinkEvent, LinkState};
 use twind::twin::{HubEvent, HubRequest};
 
 #[tokio::test]

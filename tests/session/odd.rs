@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use twind::hub::{Clock, HubSettings, Link, LinkEvent, LinkState, Transport};
+use twind::hub::Clock;
+use twind::hub::link::{HubSettings, Link, LinkEvent, LinkState};
+use twind::hub::wire::Transport;
 use twind::twin::HubEvent;
 
 fn by_websocket(site: &Site) -> HubSettings {

@@ -3,7 +3,8 @@
 use crate::log::logged;
 use crate::site::{DEVICE, Site, hub_event, within};
 use std::time::Duration;
-use twind::hub::{Clock, Link, LinkEvent, LinkState, SHORT};
+use twind::hub::Clock;
+use twind::hub::link::{Link, LinkEvent, LinkState, SHORT};
 use twind::twin::{HubEvent, HubRequest};
 use twinhub::{Answer, Times};
 

@@ -5,9 +5,10 @@ use crate::site::{Site, TestClock, failure_after, hub_event, within};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
-use twind::hub::{
-    Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Provisioning, Secret, Source, Transport,
-};
+use twind::hub::azure::{Provisioning, Source};
+use twind::hub::link::{HubSettings, Link, LinkEvent, LinkState};
+use twind::hub::wire::Transport;
+use twind::hub::{Clock, Identity, Secret};
 use twind::twin::{HubEvent, HubRequest};
 use twinhub::{Event, RegistrationAnswer as Answer};
 
@@ -61,7 +62,7 @@ async fn a_key_derived_from_a_groups_leads_there_too() {
     let site = Site::start().await;
     let group = site.hub.enrol_group();
     let group = Secret::new(STANDARD.decode(group.primary).unwrap());
-    let identity = Identity::Key(twind::hub::derive_key(&group, REGISTRATION));
+    let identity = Identity::Key(twind::hub::azure::derive_key(&group, REGISTRATION));
     let mut link = site.link_with(settings(&site, identity));
     up_and_served(&mut link).await;
     assert!(site.hub.is_connected(REGISTRATION));

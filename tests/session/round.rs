@@ -6,7 +6,9 @@ use base64::Engine as _;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use twind::hub::{HubSettings, Proxy, Secret, Transport};
+use twind::hub::Secret;
+use twind::hub::link::HubSettings;
+use twind::hub::wire::{Proxy, Transport};
 use twind::twin::{HubEvent, HubRequest};
 
 fn by_websocket(site: &Site) -> HubSettings {

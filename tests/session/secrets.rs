@@ -6,7 +6,10 @@ use crate::log::logged;
 use crate::site::{DEVICE, LIMIT, Site, failure_after, hub_event, within};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use twind::hub::{HubSettings, Identity, Provisioning, Proxy, Secret, Source, Transport};
+use twind::hub::azure::{Provisioning, Source};
+use twind::hub::link::HubSettings;
+use twind::hub::wire::{Proxy, Transport};
+use twind::hub::{Identity, Secret};
 use twind::twin::{HubEvent, HubRequest};
 use twinhub::{Event, RegistrationAnswer, Times};
 
@@ -59,7 +62,7 @@ async fn a_device_key_and_its_tokens_stay_secret() {
 async fn a_group_key_and_what_is_derived_from_it_stay_secret() {
     let site = Site::start().await;
     let group = STANDARD.decode(site.hub.enrol_group().primary).unwrap();
-    let derived = twind::hub::derive_key(&Secret::new(group.clone()), "r");
+    let derived = twind::hub::azure::derive_key(&Secret::new(group.clone()), "r");
     let by = |key: Secret, registration: &str| HubSettings {
         source: Source::Provisioned(Provisioning {
             endpoint: "localhost".into(),

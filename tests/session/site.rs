@@ -4,9 +4,10 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use twind::hub::{
-    Account, Clock, HubSettings, Identity, Link, LinkEvent, LinkState, Secret, Source, Transport,
-};
+use twind::hub::azure::{Account, Source};
+use twind::hub::link::{HubSettings, Link, LinkEvent, LinkState};
+use twind::hub::wire::Transport;
+use twind::hub::{Clock, Identity, Secret};
 use twind::twin::{HubEvent, Patch};
 use twind::units::{BootTime, UnixSeconds};
 use twinhub::{CloseReason, Event, Hub, Options, Running};

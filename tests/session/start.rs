@@ -1,7 +1,9 @@
 //! How a session comes up, and each reason why it does not.
 
 use crate::site::{DEVICE, LIMIT, Site, TestClock, failure_after, hub_event, within};
-use twind::hub::{Clock, Identity, LinkEvent, LinkState, Secret, Source};
+use twind::hub::azure::Source;
+use twind::hub::link::{LinkEvent, LinkState};
+use twind::hub::{Clock, Identity, Secret};
 use twind::twin::HubEvent;
 use twinhub::{Certificate, Event, Options, Times};
 

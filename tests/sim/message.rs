@@ -3,7 +3,7 @@
 //! Deliberately absent: the wire, and what the device makes of it.
 
 use serde_json::Value;
-use twind::hub::codec;
+use twind::hub::azure::codec;
 use twind::twin::HubEvent;
 use twind::twin::json::write;
 

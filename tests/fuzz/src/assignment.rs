@@ -1,8 +1,9 @@
 //! The assignment that was kept on disk. The bytes are the file.
 
 use super::provisioning::assert_can_be_dialled;
-use twind::hub::assignment::{read, write};
-use twind::hub::{Identity, Provisioning, Secret};
+use twind::hub::azure::Provisioning;
+use twind::hub::azure::assignment::{read, write};
+use twind::hub::{Identity, Secret};
 
 /// See the module.
 pub fn run(bytes: &[u8]) {

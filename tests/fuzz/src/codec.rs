@@ -2,7 +2,9 @@
 
 use super::assert_fit_for_a_log;
 use serde_json::{Map, Value, json};
-use twind::hub::codec::{self, CodecFault, PAYLOAD_BYTES_MAX, Twin};
+use twind::hub::PAYLOAD_BYTES_MAX;
+use twind::hub::azure::codec::{self, CodecFault, Twin};
+use twind::hub::foreign::shorten;
 use twind::twin::json;
 use twind::twin::{Section, Version};
 
@@ -38,7 +40,7 @@ pub fn run(bytes: &[u8]) {
     let words = codec::read_refusal(bytes);
     assert_fit_for_a_log(&words);
     assert!(words.chars().count() <= 201, "{words:?}");
-    assert_eq!(codec::shorten(&words).trim_end_matches('…'), words.trim_end_matches('…'), "shortened twice");
+    assert_eq!(shorten(&words).trim_end_matches('…'), words.trim_end_matches('…'), "shortened twice");
 }
 
 fn assert_comes_again(twin: &Twin) {

@@ -24,7 +24,7 @@ use std::cell::RefCell;
 use twind::config::{self, Environment};
 use twind::control::{Actuation, OutputKind, PinFault, Reading, SensorId};
 use twind::engine::{Core, CoreSpec, Deadline, Input, Reload, Start};
-use twind::hub::codec;
+use twind::hub::azure::codec;
 use twind::ports::{Notices, Outbox, Pins, Ports, Store};
 use twind::report::Notice;
 use twind::report::ReportStyle;

@@ -3,8 +3,8 @@
 
 use super::{assert_fit_for_a_log, assert_fit_for_a_topic, first_line};
 use core::time::Duration;
-use twind::hub::Assignment;
-use twind::hub::dps::{self, Answer, Progress};
+use twind::hub::azure::Assignment;
+use twind::hub::azure::dps::{self, Answer, Progress};
 
 /// See the module.
 pub fn run(bytes: &[u8]) {

@@ -1,8 +1,8 @@
 //! A proxy's answer to CONNECT.
 
 use super::assert_fit_for_a_log;
-use twind::hub::ProxyFault;
-use twind::hub::proxy::judge;
+use twind::hub::wire::ProxyFault;
+use twind::hub::wire::proxy::judge;
 
 /// See the module.
 pub fn run(bytes: &[u8]) {

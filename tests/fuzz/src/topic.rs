@@ -1,7 +1,7 @@
 //! A topic that the hub published to. The bytes are the topic.
 
 use super::assert_fit_for_a_topic;
-use twind::hub::topic::{self, Incoming};
+use twind::hub::azure::topic::{self, Incoming};
 
 /// See the module.
 pub fn run(bytes: &[u8]) {

@@ -1,0 +1,65 @@
+//! Azure IoT Hub: what it is told, and what it means by what it says.
+//!
+//! It knows the hub's topics and payloads, tokens and user names, the codes of a refusal, and the provisioning service
+//! that says which hub a device belongs to. A *request id* (`$rid`) pairs an answer with its question within one session.
+//!
+//! ```text
+//!   topic, codec ◄── exchange      a request becomes a message, a message an event
+//!   words ◄── codec, dps           the few words of a body; the provisioning service's topics and bodies
+//!   assignment ◄── account         what that service said, on disk; whether it still holds
+//!   token, refusal                 who we are at CONNECT, and what it means when that is refused
+//! ```
+//!
+//! It is no connection: it opens no socket and knows neither `wire` nor `link`. It reads no clock and waits for nothing but
+//! the disk that keeps the assignment.
+//!
+//! # Another kind of hub
+//!
+//! It would stand in this folder's place, with what `link` asks of it: where it is dialled and as whom ([`Source`],
+//! [`Account`], `Accounts`, [`mint`], [`user_name`], `websocket_path`), what is subscribed to ([`FILTERS`]), an
+//! [`exchange`](Exchange) of the core's requests and events for messages, and the meaning of a refused CONNECT
+//! (`Refusal`, `Evidence`). What would have to change besides:
+//!
+//! - `link/provisioning.rs` holds the conversation with the provisioning service, since it waits between questions. A hub
+//!   without such a service would delete it, with the two causes in `link/failure.rs` that are its own.
+//! - Some messages name IoT Hub outside this room: a refused subscription (`link/failure.rs`), a WebSocket that is not there
+//!   (`wire/websocket.rs`), a session that ends without a word (`wire/mqtt.rs`, `link/churn.rs`).
+//! - Some figures are IoT Hub's: the longest keep-alive (`wire/mqtt.rs`), the largest payload (`hub/mod.rs`), the paces of
+//!   `link/backoff.rs`, and when a token is replaced.
+//! - `config` reads IoT Hub's connection strings, and the core's events are those of a twin with versions.
+//! - It must be spoken to by MQTT 3.1.1 over TLS.
+
+mod account;
+pub mod assignment;
+pub mod codec;
+pub mod dps;
+mod exchange;
+mod refusal;
+mod settings;
+pub mod token;
+pub mod topic;
+mod words;
+
+pub(in crate::hub) use account::{Accounts, Evidence};
+pub use dps::{Assignment, ProvisioningFault};
+pub(in crate::hub) use exchange::{Asked, Exchange};
+pub(in crate::hub) use refusal::Refusal;
+pub use settings::{Account, Provisioning, Source};
+pub use token::{Token, derive_key, mint, user_name};
+pub(in crate::hub) use token::{mint_registration, registration_user_name};
+pub use topic::FILTERS;
+
+/// Where IoT Hub and the provisioning service have their WebSocket. Who shows no certificate says so in the query, because
+/// the service would otherwise ask for one.
+pub(in crate::hub) fn websocket_path(with_certificate: bool) -> &'static str {
+    if with_certificate { "/$iothub/websocket" } else { "/$iothub/websocket?iothub-no-client-cert=true" }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_path_of_the_websocket_says_when_there_is_no_certificate() {
+        assert_eq!(super::websocket_path(true), "/$iothub/websocket");
+        assert_eq!(super::websocket_path(false), "/$iothub/websocket?iothub-no-client-cert=true");
+    }
+}

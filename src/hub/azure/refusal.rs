@@ -1,0 +1,62 @@
+//! What IoT Hub is known to mean by the code with which it refuses a CONNECT (MQTT 3.1.1, section 3.2.2.3).
+//!
+//! It says 5 to a wrong key, an expired token and an unknown device, and 3 to a disabled device and when it has trouble of
+//! its own.
+
+use core::fmt;
+
+/// A refused CONNECT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Refusal {
+    /// It does not speak this version of MQTT.
+    Version,
+    /// The device id cannot be one.
+    DeviceId,
+    /// The device is disabled, or the hub is merely busy.
+    Unserved,
+    /// Who we are is not believed.
+    Credentials,
+    /// No such code is known.
+    Unknown(u8),
+}
+
+impl Refusal {
+    /// Reads a return code.
+    pub(in crate::hub) fn of(code: u8) -> Self {
+        match code {
+            1 => Self::Version,
+            2 => Self::DeviceId,
+            3 => Self::Unserved,
+            4 | 5 => Self::Credentials,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// Does it say that this is no device of the hub's?
+    pub(in crate::hub) fn is_of_the_device(self) -> bool {
+        matches!(self, Self::DeviceId | Self::Credentials)
+    }
+
+    /// Says it of a hub. `clock` is this machine's wall clock when it did.
+    pub(in crate::hub) fn say(
+        self,
+        f: &mut fmt::Formatter<'_>,
+        hub: &dyn fmt::Display,
+        clock: &dyn fmt::Display,
+    ) -> fmt::Result {
+        match self {
+            Self::Version => write!(f, "{hub} does not speak MQTT 3.1.1: check host and port"),
+            Self::DeviceId => write!(f, "{hub} refused the device id"),
+            Self::Unserved => write!(
+                f,
+                "{hub} does not serve this device: it is disabled, or the hub is busy or over its quota"
+            ),
+            Self::Credentials => write!(
+                f,
+                "{hub} refused the credentials: wrong key or certificate, unknown device, or a clock that is off by more \
+                 than 5 minutes (this machine says {clock})"
+            ),
+            Self::Unknown(code) => write!(f, "{hub} refused the connection with the unknown code {code}"),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The hub's twin topics: how requests are addressed and what an incoming topic says.
+//!
+//! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub", device twins). No topic carries a device id: the
+//! hub takes it from the session. `$rid` always stands first in a query, because a parser in the field needs it there.
+//! Direct methods are called and answered on topics of the same kind. Deliberately absent: payloads (`codec`), and
+//! topics of messages, which twind does not use.
+
+use crate::twin::Version;
+use core::time::Duration;
+
+/// What a device subscribes to: answers to requests, changes of the desired section, calls of direct methods.
+pub const FILTERS: [&str; 3] =
+    ["$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#"];
+
+const METHODS: &str = "$iothub/methods/POST/";
+/// A call with a longer id is not answered: ids are the hub's. Of a longer name nothing is kept: twind's own are short.
+pub(in crate::hub) const METHOD_BYTES_MAX: usize = 256;
+const TWIN: &str = "$iothub/twin/";
+const RESPONSES: &str = "$iothub/twin/res/";
+const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/";
+
+/// Where the whole twin is asked for.
+pub fn get_twin(rid: u64) -> String {
+    format!("{TWIN}GET/?$rid={rid}")
+}
+
+/// Where a change of the reported section goes.
+pub fn patch_reported(rid: u64) -> String {
+    format!("{TWIN}PATCH/properties/reported/?$rid={rid}")
+}
+
+/// Where a direct method's answer goes.
+pub fn answer_method(rid: &str, status: u16) -> String {
+    format!("$iothub/methods/res/{status}/?$rid={rid}")
+}
+
+/// What an incoming topic says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// The answer to a request.
+    Response {
+        /// An HTTP-like status of three digits.
+        status: u16,
+        /// The request's id.
+        rid: u64,
+        /// The section's new version; the hub sends it with a 204.
+        version: Option<Version>,
+        /// How long to wait before the next request. No document says where a hub puts it; this is where the
+        /// provisioning service does.
+        retry_after: Option<Duration>,
+    },
+    /// A change of the desired section.
+    Desired {
+        /// The version after it. The payload says it too.
+        version: Option<Version>,
+    },
+    /// The back end calls a direct method.
+    Method {
+        /// The method.
+        name: &'a str,
+        /// The call's id, which the answer must carry.
+        rid: &'a str,
+    },
+    /// A topic below the twin's that cannot be read.
+    Unreadable,
+    /// No topic of the twin. A hub that remembers the subscriptions of another client of this device may send such.
+    Foreign,
+}
+
+/// Reads a topic.
+///
+/// The path is compared byte by byte; `?` must start the last segment; of a repeated parameter the first counts;
+/// unknown parameters are ignored; a version or time that is no number is ignored, a request id that is none is unreadable,
+/// because ours are numbers.
+pub fn parse(topic: &str) -> Incoming<'_> {
+    if let Some(rest) = topic.strip_prefix(RESPONSES) {
+        return parse_response(rest).unwrap_or(Incoming::Unreadable);
+    }
+    if let Some(rest) = topic.strip_prefix(DESIRED) {
+        return match query(rest) {
+            Some(query) => Incoming::Desired { version: version(query) },
+            None => Incoming::Unreadable,
+        };
+    }
+    if let Some(rest) = topic.strip_prefix(METHODS) {
+        return parse_method(rest).unwrap_or(Incoming::Foreign);
+    }
+    if topic.starts_with(TWIN) { Incoming::Unreadable } else { Incoming::Foreign }
+}
+
+fn parse_method(rest: &str) -> Option<Incoming<'_>> {
+    let (name, rest) = rest.split_once('/')?;
+    let rid = parameter(query(rest)?, "$rid")?;
+    let name = if name.len() <= METHOD_BYTES_MAX { name } else { "…" };
+    let fits = !name.is_empty() && !rid.is_empty() && rid.len() <= METHOD_BYTES_MAX;
+    // Whatever stands in it must be able to stand in the topic of the answer.
+    let answerable = !rid.contains(['+', '#', '\0']);
+    (fits && answerable).then_some(Incoming::Method { name, rid })
+}
+
+fn parse_response(rest: &str) -> Option<Incoming<'_>> {
+    let (status, rest) = rest.split_once('/')?;
+    if status.len() != 3 {
+        return None;
+    }
+    let status = number(status)?.try_into().ok()?;
+    let query = query(rest)?;
+    let rid = number(parameter(query, "$rid")?)?;
+    let retry_after = parameter(query, "retry-after").and_then(number).map(Duration::from_secs);
+    Some(Incoming::Response { status, rid, version: version(query), retry_after })
+}
+
+/// The query of a last segment; an absent one is empty, a further path segment is a fault.
+fn query(segment: &str) -> Option<&str> {
+    if segment.is_empty() {
+        return Some("");
+    }
+    segment.strip_prefix('?').filter(|query| !query.contains('/'))
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+fn version(query: &str) -> Option<Version> {
+    parameter(query, "$version").and_then(number).map(Version)
+}
+
+/// Decimal digits and nothing else: the standard parser would take a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn requests_are_addressed_with_the_request_id_first() {
+        assert_eq!(get_twin(7), "$iothub/twin/GET/?$rid=7");
+        assert_eq!(
+            patch_reported(u64::MAX),
+            format!("$iothub/twin/PATCH/properties/reported/?$rid={}", u64::MAX)
+        );
+    }
+
+    #[test]
+    fn a_method_is_called_by_name_and_answered_by_the_id_of_the_call() {
+        let call = "$iothub/methods/POST/status/?$rid=a1b2";
+        assert_eq!(parse(call), Incoming::Method { name: "status", rid: "a1b2" });
+        assert_eq!(answer_method("a1b2", 404), "$iothub/methods/res/404/?$rid=a1b2");
+        for odd in
+            ["$iothub/methods/POST/status/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST/x/?$rid="]
+        {
+            assert_eq!(parse(odd), Incoming::Foreign, "{odd}");
+        }
+        // No topic of an answer could carry these, and whatever waits behind it would wait for ever.
+        for rid in ["a+b", "#", "a\0"] {
+            assert_eq!(
+                parse(&format!("$iothub/methods/POST/status/?$rid={rid}")),
+                Incoming::Foreign,
+                "{rid}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_carries_status_request_id_and_sometimes_a_version() {
+        assert_eq!(
+            parse("$iothub/twin/res/200/?$rid=12"),
+            Incoming::Response { status: 200, rid: 12, version: None, retry_after: None }
+        );
+        let acknowledged =
+            Incoming::Response { status: 204, rid: 12, version: Some(Version(88)), retry_after: None };
+        assert_eq!(parse("$iothub/twin/res/204/?$rid=12&$version=88"), acknowledged);
+        assert_eq!(parse("$iothub/twin/res/204/?$version=88&x&$rid=12&$rid=13"), acknowledged);
+    }
+
+    #[test]
+    fn a_version_that_is_no_number_is_ignored() {
+        for topic in ["$iothub/twin/res/204/?$rid=1&$version=", "$iothub/twin/res/204/?$rid=1&$version=+3"] {
+            let read = Incoming::Response { status: 204, rid: 1, version: None, retry_after: None };
+            assert_eq!(parse(topic), read, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_name_a_time_in_whole_seconds() {
+        let named = |text: &str| match parse(&format!("$iothub/twin/res/429/?$rid=1&retry-after={text}")) {
+            Incoming::Response { status: 429, rid: 1, retry_after, .. } => retry_after.map(|t| t.as_secs()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [named("0"), named("30"), named("18446744073709551615")],
+            [Some(0), Some(30), Some(u64::MAX)]
+        );
+        for odd in ["", "soon", "-1", "1.5", "+3", "18446744073709551616", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(named(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_change_carries_its_version() {
+        assert_eq!(
+            parse("$iothub/twin/PATCH/properties/desired/?$version=15"),
+            Incoming::Desired { version: Some(Version(15)) }
+        );
+        for topic in
+            ["$iothub/twin/PATCH/properties/desired/", "$iothub/twin/PATCH/properties/desired/?$version=x"]
+        {
+            assert_eq!(parse(topic), Incoming::Desired { version: None }, "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_grammar_is_unreadable() {
+        for topic in [
+            "$iothub/twin/",
+            "$iothub/twin/res/",
+            "$iothub/twin/res/200",
+            "$iothub/twin/res/200/",
+            "$iothub/twin/res/200/$rid=1",
+            "$iothub/twin/res/20/?$rid=1",
+            "$iothub/twin/res/+20/?$rid=1",
+            "$iothub/twin/res/200/more/?$rid=1",
+            "$iothub/twin/res/200/?$rid=1/more",
+            "$iothub/twin/res/200/?$rid=",
+            "$iothub/twin/res/200/?$rid=-1",
+            "$iothub/twin/res/200/?$rid=18446744073709551616",
+            "$iothub/twin/res/200/?$rid=3f2a",
+            "$iothub/twin/PATCH/properties/desired/fanOn/?$version=3",
+            "$iothub/twin/PATCH/properties/reported/?$rid=1",
+        ] {
+            assert_eq!(parse(topic), Incoming::Unreadable, "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_speak_of_the_twin_is_foreign() {
+        for topic in
+            ["", "devices/d/messages/devicebound/", "$IOTHUB/twin/res/200/?$rid=1", "$iothub/methods/POST/m/"]
+        {
+            assert_eq!(parse(topic), Incoming::Foreign, "{topic}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(prefix in "(\\$iothub/twin/(res/|PATCH/properties/desired/)?)?", rest in ".*") {
+            parse(&format!("{prefix}{rest}"));
+        }
+
+        #[test]
+        fn every_request_id_comes_back(
+            status in 100u16..1000, rid: u64, version: Option<u64>, seconds: Option<u64>,
+        ) {
+            let tail = version.map(|v| format!("&$version={v}")).unwrap_or_default();
+            let wait = seconds.map(|s| format!("&retry-after={s}")).unwrap_or_default();
+            let topic = format!("$iothub/twin/res/{status}/?$rid={rid}{tail}{wait}");
+            let (version, retry_after) = (version.map(Version), seconds.map(Duration::from_secs));
+            prop_assert_eq!(parse(&topic), Incoming::Response { status, rid, version, retry_after });
+        }
+    }
+}

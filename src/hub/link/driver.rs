@@ -1,0 +1,395 @@
+//! The driver: dials, serves and waits, in turn, until the link's handle is gone.
+//!
+//! A session is *told* by its `Up`, which may come later than the session itself: see `backoff` on spreading.
+//! Deliberately absent: when (`backoff`), how (`wire`), and what it means (`twin`).
+
+use super::backoff::{self, Backoff};
+use super::events::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
+use super::failure::{Cause, Failure};
+use super::moments::{Lead, until, until_set, until_some};
+use super::provisioning;
+use super::session::TwinSession;
+use super::settings::HubSettings;
+use crate::hub::azure::{self, Account, Accounts, Token};
+use crate::hub::patience::Disk;
+use crate::hub::wire::{self, Carrier, Peer, Proxy, Route, WireFault};
+use crate::hub::{Clock, Identity, Secret};
+use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
+use crate::units::{BootTime, UnixSeconds};
+use core::time::Duration;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+/// How long a polite end may take where another connection waits for it.
+const RECONNECT_GRACE: Duration = Duration::from_secs(2);
+/// How long it may take when the link is closed; whoever closes it has a limit of their own.
+const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// How often to look whether the clock was set, where a connection waits for it …
+const CLOCK_LOOK: Duration = Duration::from_secs(5);
+/// … and where only a token's end depends on it: the hub is patient for minutes, and each look wakes the machine.
+const CLOCK_LOOK_CONNECTED: Duration = Duration::from_secs(30);
+
+/// The handle is gone.
+pub(super) struct Closed;
+
+/// Why a session is over.
+enum Over {
+    Failed(Cause),
+    /// Whoever holds the link wants another.
+    Asked(&'static str),
+    /// The token is to be replaced, for this reason.
+    Renewal(&'static str),
+}
+
+pub(super) struct Driver {
+    settings: HubSettings,
+    accounts: Accounts,
+    /// Where certificates are.
+    disk: Disk,
+    clock: Arc<dyn Clock>,
+    sanity: ClockSanity,
+    backoff: Backoff,
+    events: mpsc::Sender<Told>,
+    /// See [`Room`].
+    room: Arc<Semaphore>,
+    requests: mpsc::Receiver<(u64, HubRequest)>,
+    status: watch::Sender<LinkStatus>,
+    /// The number of `Up`s emitted.
+    session: u64,
+    /// The present session has been told.
+    told: bool,
+    /// The failure that was logged last, since the last session.
+    last: Option<Cause>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        (events, requests): (mpsc::Sender<Told>, mpsc::Receiver<(u64, HubRequest)>),
+        status: watch::Sender<LinkStatus>,
+    ) -> Self {
+        let accounts = Accounts::new(&settings.source);
+        Self {
+            settings,
+            accounts,
+            disk: Disk::default(),
+            sanity: ClockSanity::after(clock.not_before()),
+            clock,
+            backoff: Backoff::new(seed),
+            events,
+            room: Arc::new(Semaphore::new(1)),
+            requests,
+            status,
+            session: 0,
+            told: false,
+            last: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<core::convert::Infallible, Closed> {
+        self.accounts.recall().await;
+        loop {
+            self.wait().await?;
+            self.emit(LinkEvent::State(LinkState::Connecting)).await?;
+            let events = self.events.clone();
+            let connected = tokio::select! {
+                connected = self.connect() => connected,
+                () = events.closed() => return Err(Closed),
+            };
+            match connected {
+                Ok((session, token)) => self.serve(session, token).await?,
+                Err(failure) => self.fail(failure).await?,
+            }
+        }
+    }
+
+    async fn emit(&self, event: LinkEvent) -> Result<(), Closed> {
+        self.events.send((event, None)).await.map_err(|_| Closed)
+    }
+
+    /// Waits until the next attempt is due, or what may have foiled the last one is over: the clock has been set, the
+    /// network is back.
+    async fn wait(&mut self) -> Result<(), Closed> {
+        let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
+        let lead = Lead::of(&*self.clock);
+        let missing = self.last.as_ref().and_then(Cause::may_be_the_network);
+        tokio::select! {
+            () = until(&*self.clock, self.backoff.next_attempt()) => return Ok(()),
+            () = until_set(&*self.clock, lead, CLOCK_LOOK), if may_be_the_clock => return Ok(()),
+            () = wire::until_back(missing.unwrap_or_default()), if missing.is_some() => {}
+            () = self.events.closed() => return Err(Closed),
+        }
+        self.backoff.handle_network_back(self.clock.boot());
+        tracing::info!("this machine has a way out again: connecting");
+        tokio::select! {
+            () = until(&*self.clock, self.backoff.next_attempt()) => Ok(()),
+            () = self.events.closed() => Err(Closed),
+        }
+    }
+
+    /// Finds out where to, dials, and opens a session.
+    async fn connect(&mut self) -> Result<(TwinSession, Option<TokenTimes>), Failure> {
+        if self.accounts.must_ask() {
+            self.provision().await?;
+        }
+        let Some(account) = self.accounts.current().cloned() else {
+            return Err(self.failure(Cause::Asked("the hub is not known yet")));
+        };
+        let opened = self.log_in(&account).await;
+        opened.map_err(|cause| self.failure_at(self.settings.peer_of(&account), cause))
+    }
+
+    async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
+        let token = |key: &_, expires| azure::mint(&account.host, &account.device_id, key, expires);
+        let (token, times) = self.token(&account.identity, token)?.unzip();
+        let wire = self.dial(&self.settings.peer_of(account), &account.identity).await?;
+        let clock = Arc::clone(&self.clock);
+        let session = TwinSession::open(&self.settings, account, token.as_ref(), wire, clock).await?;
+        Ok((session, times))
+    }
+
+    /// Asks the provisioning service, if there is one.
+    async fn provision(&mut self) -> Result<(), Failure> {
+        let Some(by) = self.accounts.provisioning().cloned() else { return Ok(()) };
+        let peer = Peer { name: by.endpoint.clone(), port: self.settings.port };
+        let asked = async {
+            let token =
+                |key: &_, expires| azure::mint_registration(&by.id_scope, &by.registration_id, key, expires);
+            let token = self.token(&by.identity, token)?.map(|(token, _)| token);
+            let wire = self.dial(&peer, &by.identity).await?;
+            let manner = (self.settings.keep_alive, self.settings.model_id.as_deref());
+            provisioning::ask(&by, token.as_ref(), manner, wire, Arc::clone(&self.clock)).await
+        };
+        match asked.await {
+            Ok(assignment) => {
+                self.accounts.handle_assigned(assignment);
+                Ok(())
+            }
+            Err(cause) => {
+                self.accounts.handle_not_assigned();
+                Err(self.failure_at(peer, cause))
+            }
+        }
+    }
+
+    async fn dial(&self, peer: &Peer, identity: &Identity) -> Result<Box<dyn Carrier>, WireFault> {
+        let HubSettings { transport, proxy, ca_file, .. } = &self.settings;
+        let (ca_file, clock) = (ca_file.as_deref(), Arc::clone(&self.clock));
+        let config =
+            wire::configure_within(&self.disk, identity, ca_file, clock).await.map_err(WireFault::Setup)?;
+        let websocket_path = azure::websocket_path(matches!(identity, Identity::Certificate { .. }));
+        let route = Route { peer, transport: *transport, proxy: proxy.as_ref(), websocket_path };
+        wire::connect(route, config).await
+    }
+
+    /// Makes a token, if one is needed and the clock can be believed.
+    fn token(
+        &mut self,
+        identity: &Identity,
+        mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
+    ) -> Result<Option<(Token, TokenTimes)>, Cause> {
+        let Identity::Key(key) = identity else { return Ok(None) };
+        let dated = self.dated();
+        let (unix, now) = dated;
+        self.sanity.judge(dated).map_err(|floor| Cause::Clock { at: unix, floor })?;
+        let lifetime = self.settings.token_lifetime;
+        // The hub counts whole seconds; a fraction must not cost the token its last one.
+        let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
+        let times = TokenTimes { expires, renews: backoff::renewal(now, lifetime), dated };
+        Ok(Some((mint(key, expires), times)))
+    }
+
+    fn dated(&self) -> Dated {
+        (self.clock.unix(), self.clock.boot())
+    }
+
+    /// A failure of the present account's hub, or of the service that would name it.
+    fn failure(&self, cause: Cause) -> Failure {
+        let name = match (self.accounts.current(), self.accounts.provisioning()) {
+            (Some(account), _) => return self.failure_at(self.settings.peer_of(account), cause),
+            (None, by) => by.map(|by| by.endpoint.clone()).unwrap_or_default(),
+        };
+        self.failure_at(Peer { name, port: self.settings.port }, cause)
+    }
+
+    fn failure_at(&self, peer: Peer, cause: Cause) -> Failure {
+        let via = self.settings.proxy.as_ref().map(Proxy::peer);
+        Failure { peer, via, cause }
+    }
+
+    /// Runs a session to its end, from its `Up` to its `Down` if it gets that far.
+    async fn serve(&mut self, mut session: TwinSession, token: Option<TokenTimes>) -> Result<(), Closed> {
+        self.last = None;
+        self.told = false;
+        let now = self.clock.boot();
+        let tell_at = self.backoff.handle_connected(now);
+        self.status.send_modify(|status| {
+            status.connected_since = Some(now);
+            status.token = token;
+            status.next_attempt = None;
+        });
+        self.accounts.handle_connected();
+        let (host, device) = self.accounts.names();
+        let peer = self.failure(Cause::Wire(WireFault::Silent)).peer;
+        let pause = tell_at.since(now);
+        if pause.is_zero() {
+            tracing::info!(%host, %device, %peer, "connected");
+        } else {
+            let pause = pause.as_secs_f32();
+            tracing::info!(
+                %host, %device, %peer,
+                "connected; in use in {pause:.1} s, so that devices cut off together do not ask together"
+            );
+        }
+
+        let over = match self.serve_until_over(&mut session, tell_at, token).await {
+            Ok(over) => over,
+            Err(Closed) => {
+                session.close(CLOSE_GRACE).await;
+                return Err(Closed);
+            }
+        };
+        self.status.send_modify(|status| {
+            status.connected_since = None;
+            status.token = None;
+        });
+        let cause = match over {
+            Over::Failed(cause) => {
+                drop(session);
+                Some(cause)
+            }
+            Over::Asked(reason) => {
+                session.close(RECONNECT_GRACE).await;
+                Some(Cause::Asked(reason))
+            }
+            Over::Renewal(reason) => {
+                session.close(RECONNECT_GRACE).await;
+                let (host, device) = self.accounts.names();
+                tracing::info!(%host, %device, "disconnected to renew the token: {reason}");
+                self.backoff.handle_planned(self.clock.boot());
+                None
+            }
+        };
+        if self.told {
+            self.emit(LinkEvent::Hub(HubEvent::Down)).await?;
+        }
+        match cause {
+            Some(cause) => self.fail(self.failure(cause)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn serve_until_over(
+        &mut self,
+        session: &mut TwinSession,
+        tell_at: BootTime,
+        token: Option<TokenTimes>,
+    ) -> Result<Over, Closed> {
+        let clock = Arc::clone(&self.clock);
+        let told = until(&*clock, tell_at);
+        tokio::pin!(told);
+        // As many as may be under way, which the session sees to.
+        let mut calls = Vec::new();
+        while !self.told {
+            tokio::select! {
+                () = self.events.closed() => return Err(Closed),
+                event = session.next() => match event {
+                    Ok(call @ HubEvent::Method { .. }) => calls.push(call),
+                    // What is notified now is in the twin that is fetched then.
+                    Ok(_) => {}
+                    Err(fault) => return Ok(Over::Failed(fault.into())),
+                },
+                () = &mut told => self.told = true,
+            }
+        }
+        self.session += 1;
+        let (dated, lifetime) = match token {
+            Some(token) => (token.dated, Some(self.settings.token_lifetime)),
+            None => (self.dated(), None),
+        };
+        if self.sanity.accept(dated, lifetime) {
+            self.emit(LinkEvent::Dated(dated)).await?;
+        }
+        self.emit(LinkEvent::State(LinkState::Connected)).await?;
+        self.emit(LinkEvent::Hub(HubEvent::Up)).await?;
+        for call in calls {
+            self.emit(LinkEvent::Hub(call)).await?;
+        }
+        let renewal = until_some(&*clock, token.map(|token| token.renews));
+        // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
+        let look = sleep(Duration::ZERO);
+        tokio::pin!(renewal, look);
+        let room = Arc::clone(&self.room);
+        loop {
+            tokio::select! {
+                () = self.events.closed() => return Err(Closed),
+                heard = hear(&room, session) => match heard {
+                    Ok((event, room)) => {
+                        if !matches!(event, HubEvent::Rejected { .. } | HubEvent::Garbled { .. }) {
+                            self.backoff.handle_served();
+                        }
+                        self.events.send((LinkEvent::Hub(event), room)).await.map_err(|_| Closed)?;
+                    }
+                    Err(fault) => return Ok(Over::Failed(fault.into())),
+                },
+                Some((meant_for, request)) = self.requests.recv() => {
+                    if meant_for != self.session {
+                        continue;
+                    }
+                    if let HubRequest::Reconnect { reason } = request {
+                        return Ok(Over::Asked(reason));
+                    }
+                    if let Some(answer) = session.send(&request) {
+                        self.emit(LinkEvent::Hub(answer)).await?;
+                    }
+                }
+                () = &mut renewal => {
+                    if self.sanity.judge(self.dated()).is_ok() {
+                        return Ok(Over::Renewal("it is about to expire"));
+                    }
+                    // No token can be made now. This one may serve until the hub ends the session.
+                    renewal.set(until_some(&*clock, Some(clock.boot() + CLOCK_LOOK_CONNECTED)));
+                }
+                () = &mut look, if token.is_some() => {
+                    if token.is_some_and(|token| self.sanity.shortens(self.dated(), token.dated)) {
+                        return Ok(Over::Renewal("the clock was set"));
+                    }
+                    look.as_mut().reset(Instant::now() + CLOCK_LOOK_CONNECTED);
+                }
+            }
+        }
+    }
+
+    async fn fail(&mut self, failure: Failure) -> Result<(), Closed> {
+        let now = self.clock.boot();
+        let pattern = self.backoff.handle_failed(now, &failure.cause);
+        self.accounts.handle_failed(failure.cause.evidence());
+        let retry_at = self.backoff.next_attempt();
+        let (host, device) = self.accounts.names();
+        let repeated = self.last.as_ref().is_some_and(|last| last.is_like(&failure.cause));
+        failure.log(host, device, repeated, retry_at.since(now));
+        if let Some(pattern) = pattern {
+            tracing::warn!(%host, %device, "{}", pattern.advice(device));
+        }
+        let text = match self.backoff.pattern() {
+            Some(pattern) if failure.cause.without_a_word() => pattern.advice(device).to_string(),
+            _ => failure.to_string(),
+        };
+        self.status.send_modify(|status| {
+            status.last_failure = Some(PastFailure { text: text.clone(), at: now });
+            status.next_attempt = Some(retry_at);
+        });
+        self.last = Some(failure.cause);
+        self.emit(LinkEvent::State(LinkState::Waiting { failure: text, retry_at })).await
+    }
+}
+
+/// Reads what the hub says next, as soon as there is room for it. May be cancelled at any time.
+async fn hear(room: &Arc<Semaphore>, session: &mut TwinSession) -> Result<(HubEvent, Room), WireFault> {
+    // It is never closed.
+    let room = Arc::clone(room).acquire_owned().await.ok();
+    Ok((session.next().await?, room))
+}

@@ -1,0 +1,155 @@
+//! What waits until the session takes it, in order, and how many direct methods are under way.
+//!
+//! A *call* of a direct method is under way from the moment at which it is heard until its answer was handed to the
+//! session. [`CALLS_MAX`] may be; each further one is refused with 429 by name, because a caller who hears nothing waits
+//! for half a minute and learns nothing. Everything here has a bound, whatever the hub sends and however slowly it reads.
+//! Deliberately absent: what is said (`exchange`, in `azure`), and sending it (`session`).
+
+use crate::hub::Message;
+use crate::hub::azure::topic;
+use crate::twin::HubEvent;
+use std::collections::VecDeque;
+
+/// Calls under way at most.
+pub(super) const CALLS_MAX: usize = 64;
+/// Requests about the twin that wait at most. Beyond that the oldest is dropped, because who sent it will miss the
+/// answer and ask again.
+const REQUESTS_MAX: usize = 8;
+/// Refusals that wait at most, each of less than half a kibibyte.
+const REFUSALS_MAX: usize = 1024;
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A request about the twin.
+    Request,
+    /// The answer to a call.
+    Answer,
+    /// The refusal of a call.
+    Refusal,
+}
+
+/// The messages of one session that wait.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<(Kind, Message)>,
+    calls: usize,
+    /// It was said that calls are lost.
+    told: bool,
+}
+
+impl Outbox {
+    /// Lets an event pass, unless it is a call too many, which is refused here.
+    pub(super) fn admit(&mut self, event: HubEvent) -> Option<HubEvent> {
+        let HubEvent::Method { rid, .. } = &event else { return Some(event) };
+        if self.calls < CALLS_MAX {
+            self.calls += 1;
+            return Some(event);
+        }
+        let payload = format!(r#"{{"error":"{CALLS_MAX} calls are under way already: try again later"}}"#);
+        let topic = topic::answer_method(rid, 429);
+        self.push(Kind::Refusal, Message { topic, payload: payload.into_bytes() });
+        None
+    }
+
+    /// Takes a message.
+    pub(super) fn push(&mut self, kind: Kind, message: Message) {
+        let waiting = self.waiting.iter().filter(|(other, _)| *other == kind).count();
+        match kind {
+            Kind::Request if waiting == REQUESTS_MAX => {
+                let oldest = self.waiting.iter().position(|(other, _)| *other == Kind::Request);
+                oldest.and_then(|oldest| self.waiting.remove(oldest));
+                tracing::debug!("a request was dropped before it could be sent");
+            }
+            Kind::Refusal if waiting == REFUSALS_MAX => {
+                if !core::mem::replace(&mut self.told, true) {
+                    tracing::warn!(
+                        "more direct methods are called at once than can be refused: some get no answer"
+                    );
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.waiting.push_back((kind, message));
+    }
+
+    /// Hands over what `take` takes, in order.
+    pub(super) fn flush(&mut self, mut take: impl FnMut(&Message) -> bool) {
+        while let Some((kind, message)) = self.waiting.front() {
+            if !take(message) {
+                return;
+            }
+            if *kind == Kind::Answer {
+                self.calls = self.calls.saturating_sub(1);
+            }
+            self.waiting.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn call(number: usize) -> HubEvent {
+        HubEvent::Method { rid: number.to_string(), name: "status".into(), argument: Value::Null }
+    }
+
+    fn message(topic: &str) -> Message {
+        Message { topic: topic.into(), payload: Vec::new() }
+    }
+
+    fn flushed(outbox: &mut Outbox) -> Vec<String> {
+        let mut topics = Vec::new();
+        outbox.flush(|message| {
+            topics.push(message.topic.clone());
+            true
+        });
+        topics
+    }
+
+    #[test]
+    fn sixty_four_calls_are_under_way_and_each_further_one_is_refused_by_its_id() {
+        let mut outbox = Outbox::default();
+        let passed: Vec<_> = (0..100).filter_map(|number| outbox.admit(call(number))).collect();
+        assert_eq!(passed, (0..64).map(call).collect::<Vec<_>>());
+        let refused: Vec<_> = (64..100).map(|n| format!("$iothub/methods/res/429/?$rid={n}")).collect();
+        assert_eq!(flushed(&mut outbox), refused);
+    }
+
+    #[test]
+    fn a_call_is_over_once_its_answer_was_handed_on_and_not_before() {
+        let mut outbox = Outbox::default();
+        (0..CALLS_MAX).for_each(|number| assert!(outbox.admit(call(number)).is_some()));
+        outbox.push(Kind::Answer, message("answer"));
+        outbox.flush(|_| false);
+        assert_eq!(outbox.admit(call(100)), None);
+        assert_eq!(flushed(&mut outbox).len(), 2);
+        assert!(outbox.admit(call(101)).is_some());
+        assert_eq!(outbox.admit(call(102)), None);
+    }
+
+    #[test]
+    fn a_request_too_many_takes_the_place_of_the_oldest_and_of_no_answer() {
+        let mut outbox = Outbox::default();
+        (0..CALLS_MAX).for_each(|_| outbox.push(Kind::Answer, message("answer")));
+        (0..=REQUESTS_MAX).for_each(|number| outbox.push(Kind::Request, message(&number.to_string())));
+        let topics = flushed(&mut outbox);
+        assert_eq!(topics.len(), CALLS_MAX + REQUESTS_MAX);
+        assert_eq!(&topics[CALLS_MAX..], ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_whatever_is_called() {
+        let mut outbox = Outbox::default();
+        // Longer ids are no calls, see `topic`.
+        let rid = "r".repeat(topic::METHOD_BYTES_MAX);
+        for _ in 0..100_000 {
+            outbox.admit(HubEvent::Method { rid: rid.clone(), name: "x".into(), argument: Value::Null });
+        }
+        let bytes = |(_, message): &(Kind, Message)| message.topic.len() + message.payload.len();
+        assert!(outbox.waiting.iter().map(bytes).sum::<usize>() < 512 * 1024);
+    }
+}

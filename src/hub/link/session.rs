@@ -1,0 +1,102 @@
+//! A session that speaks of the twin: the hub's subscriptions, requests out, events in.
+//!
+//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. A call of a direct
+//! method counts from the moment at which the session exists: a hub that kept the subscriptions sends those that waited
+//! for the device before it grants them anew. Of the twin only what comes later counts, because it is fetched then.
+//! Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
+
+use super::outbox::{Kind, Outbox};
+use super::settings::HubSettings;
+use crate::hub::Clock;
+use crate::hub::azure::{self, Account, Asked, Exchange, Token};
+use crate::hub::wire::{Delivery, Heard, Login, Session, WireFault};
+use crate::twin::{HubEvent, HubRequest};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
+pub(super) struct TwinSession {
+    session: Session,
+    exchange: Exchange,
+    outbox: Outbox,
+    /// Calls that came before the subscriptions were granted.
+    early: VecDeque<HubEvent>,
+}
+
+impl TwinSession {
+    /// Signs in as the device; returns once every subscription is granted.
+    pub(super) async fn open<W>(
+        settings: &HubSettings,
+        account: &Account,
+        token: Option<&Token>,
+        wire: W,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, WireFault>
+    where
+        W: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let login = Login {
+            client_id: &account.device_id,
+            user_name: azure::user_name(account, settings.model_id.as_deref()),
+            password: token.map(Token::expose),
+            keep_alive: settings.keep_alive,
+            clean: false,
+        };
+        let (mut outbox, mut early) = (Outbox::default(), VecDeque::new());
+        let session = Session::open(&login, &azure::FILTERS, wire, clock, |topic, payload| {
+            let call = Exchange::read_call(topic, payload);
+            early.extend(call.and_then(|call| outbox.admit(call)));
+        })
+        .await?;
+        Ok(Self { session, exchange: Exchange::default(), outbox, early })
+    }
+
+    /// The next event, or why the session ended. May be cancelled at any time.
+    pub(super) async fn next(&mut self) -> Result<HubEvent, WireFault> {
+        if let Some(call) = self.early.pop_front() {
+            return Ok(call);
+        }
+        loop {
+            self.flush();
+            if let Heard::Published { topic, payload } = self.session.next().await?
+                && let Some(event) = self.exchange.read(&topic, &payload)
+                && let Some(event) = self.outbox.admit(event)
+            {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
+    /// asked.
+    pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
+        let kind = match request {
+            HubRequest::AnswerMethod { .. } => Kind::Answer,
+            _ => Kind::Request,
+        };
+        match self.exchange.ask(request) {
+            Asked::Send(message) => {
+                self.outbox.push(kind, message);
+                self.flush();
+                None
+            }
+            Asked::Answered(answer) => Some(answer),
+            Asked::Nothing => None,
+        }
+    }
+
+    fn flush(&mut self) {
+        self.outbox.flush(|message| self.session.publish(message, Delivery::Once));
+    }
+
+    /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.
+    pub(super) async fn close(self, grace: Duration) {
+        self.session.close(grace).await;
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

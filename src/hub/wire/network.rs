@@ -1,0 +1,68 @@
+//! Whether this machine has a way out, by its own routing table.
+//!
+//! A socket for datagrams that is given its destination asks the kernel for a route and sends nothing. Not netlink, which
+//! would tell it sooner: the service's sandbox has no use for that family of sockets otherwise, and to look every two
+//! seconds, only while there is no session, costs next to nothing.
+//! Deliberately absent: what follows from it (`backoff`, in `link`).
+
+use core::time::Duration;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use std::net::{IpAddr, SocketAddr};
+use tokio::time::sleep;
+
+/// How often to look.
+const LOOK: Duration = Duration::from_secs(2);
+/// Addresses to which only a default route leads: those of documentation (RFC 5737, RFC 3849).
+const ANYWHERE: [IpAddr; 2] = [
+    IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V6(core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
+
+/// Waits until a way to one of these addresses, or to anywhere if there are none, is there that was not there before.
+pub(in crate::hub) async fn until_back(addresses: &[IpAddr]) {
+    let addresses = if addresses.is_empty() { &ANYWHERE } else { addresses };
+    until_rises(|| addresses.iter().any(|address| has_route(*address))).await;
+}
+
+async fn until_rises(mut look: impl FnMut() -> bool) {
+    let mut before = look();
+    loop {
+        sleep(LOOK).await;
+        let now = look();
+        if now && !before {
+            return;
+        }
+        before = now;
+    }
+}
+
+fn has_route(address: IpAddr) -> bool {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    // Any port but none: nothing is sent to it.
+    let there = SocketAddr::new(address, 9);
+    socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+        .and_then(|socket| connect(&socket, &there))
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[test]
+    fn a_machine_has_a_way_to_itself_and_none_to_everybody_at_once() {
+        assert!(has_route(IpAddr::from([127, 0, 0, 1])));
+        // The kernel leads nobody there who did not ask to speak to all.
+        assert!(!has_route(IpAddr::from([255, 255, 255, 255])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_way_that_was_missing_can_come_back() {
+        for (seen, looks) in [(&[false, true][..], 1), (&[true, true, false, false, true], 4)] {
+            let (start, mut next) = (Instant::now(), seen.iter());
+            until_rises(|| *next.next().unwrap()).await;
+            assert_eq!(start.elapsed(), LOOK * looks, "{seen:?}");
+        }
+    }
+}
