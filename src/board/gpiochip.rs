@@ -10,10 +10,12 @@
 //!
 //! Deliberately absent: PWM by the hardware (`sysfs_pwm`).
 
-use super::tach::Pulses;
-use super::wires::{self, Bench, Level, Take, Wired};
-use super::{Driver, SYSFS, Wiring, sysfs_pwm};
+use super::level::Level;
+use super::tach::{Turns, turns_a_minute};
+use super::wires::{self, Bench, Take, Wired};
+use super::{Driver, SYSFS, TachSettings, Wiring, sysfs_pwm};
 use crate::control::PinFault;
+use core::time::Duration;
 use gpiocdev::line::{Bias, Direction, EdgeDetection, Info, Value};
 use gpiocdev::{Chip, Error, Request};
 use std::path::{Path, PathBuf};
@@ -143,6 +145,36 @@ impl Edges {
             self.last = self.line.edge_event_from_slice(event)?.line_seqno;
         }
         Ok(())
+    }
+}
+
+/// Edges on a line, of which a turn has a few.
+pub(super) struct Pulses<O> {
+    open: O,
+    pulses_per_turn: u32,
+    held: Option<Edges>,
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Pulses<O> {
+    /// `open` takes the line, now and whenever it was lost.
+    pub(super) fn new(tach: &TachSettings, open: O) -> Self {
+        Self { open, pulses_per_turn: tach.pulses_per_turn, held: None }
+    }
+}
+
+impl<O: Fn() -> Result<Edges, PinFault> + Send> Turns for Pulses<O> {
+    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
+        let Some(edges) = &mut self.held else {
+            self.held = Some((self.open)()?);
+            return Ok(None);
+        };
+        match edges.drain() {
+            Ok(count) => Ok(elapsed.map(|elapsed| turns_a_minute(count, elapsed, self.pulses_per_turn))),
+            Err(fault) => {
+                self.held = None;
+                Err(fault)
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! are the core's.
 
 mod gpiochip;
+mod level;
 mod rppal;
 mod simulated;
 mod soft_pwm;

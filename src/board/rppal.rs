@@ -6,9 +6,9 @@
 //! does not take it back. A pin stays as it was driven when the daemon is gone, whatever ended it, so after a crash it
 //! is `twind safe` that must drive it.
 
-use super::gpiochip::Edges;
-use super::tach::Pulses;
-use super::wires::{self, Bench, Level, Take, Wired};
+use super::gpiochip::{Edges, Pulses};
+use super::level::Level;
+use super::wires::{self, Bench, Take, Wired};
 use super::{Driver, Line, PinSettings, SYSFS, Wiring, gpiochip, sysfs_pwm};
 use crate::control::PinFault;
 use rppal::gpio::{Error, Gpio, Level as PinLevel, Mode, OutputPin};

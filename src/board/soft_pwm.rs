@@ -11,7 +11,7 @@
 //! In each period the line is on for no less than the least share in force in it, and no more than the greatest.
 //! Deliberately absent: frequencies above 1 kHz, which are the hardware's.
 
-use super::wires::Level;
+use super::level::Level;
 use crate::control::PinFault;
 use crate::units::Permille;
 use core::time::Duration;

@@ -6,8 +6,7 @@
 //! does no more, or cannot be known. The rest lies ready for whoever wakes anyway. Deliberately absent: what to do about a
 //! fan that does not turn, which is the core's; and an end of trying, since a chip may come back.
 
-use super::gpiochip::Edges;
-use super::{BoardSettings, TachSettings};
+use super::BoardSettings;
 use crate::control::{OutputId, PinFault};
 use crate::files;
 use crate::units::BootTime;
@@ -105,37 +104,8 @@ impl Turns for File {
     }
 }
 
-/// Edges on a line, of which a turn has a few.
-pub(super) struct Pulses<O> {
-    open: O,
-    pulses_per_turn: u32,
-    held: Option<Edges>,
-}
-
-impl<O: Fn() -> Result<Edges, PinFault> + Send> Pulses<O> {
-    /// `open` takes the line, now and whenever it was lost.
-    pub(super) fn new(tach: &TachSettings, open: O) -> Self {
-        Self { open, pulses_per_turn: tach.pulses_per_turn, held: None }
-    }
-}
-
-impl<O: Fn() -> Result<Edges, PinFault> + Send> Turns for Pulses<O> {
-    fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault> {
-        let Some(edges) = &mut self.held else {
-            self.held = Some((self.open)()?);
-            return Ok(None);
-        };
-        match edges.drain() {
-            Ok(count) => Ok(elapsed.map(|elapsed| turns_a_minute(count, elapsed, self.pulses_per_turn))),
-            Err(fault) => {
-                self.held = None;
-                Err(fault)
-            }
-        }
-    }
-}
-
-fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
+/// What so many edges in so long a time mean.
+pub(super) fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
     let turns = f64::from(edges) / f64::from(pulses_per_turn.max(1));
     turns * 60.0 / elapsed.max(Duration::from_millis(1)).as_secs_f64()
 }
@@ -189,7 +159,7 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{PinSettings, gpiochip, simulated};
+    use crate::board::{PinSettings, TachSettings, gpiochip, simulated};
     use std::fs;
     use std::path::Path;
 

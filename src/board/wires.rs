@@ -7,6 +7,7 @@
 //! order. Nothing changes a level when a board is dropped: the `stop` row decided before. Only PWM by software cannot
 //! go on without the process, and ends low in its duty's sense unless it was full.
 
+use super::level::Level;
 use super::soft_pwm::SoftPwm;
 use super::sysfs_pwm::{Channel, PATIENCE};
 use super::{Board, Held, Line, Looked, PinSettings};
@@ -14,15 +15,6 @@ use crate::control::{Actuation, OutputId, PinFault};
 use crate::ports::Pins;
 use crate::units::Permille;
 use core::time::Duration;
-
-/// Sets a line that is an output.
-pub(super) trait Level: Send {
-    /// High or low.
-    ///
-    /// # Errors
-    /// Why not.
-    fn set(&mut self, high: bool) -> Result<(), PinFault>;
-}
 
 /// How a line is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

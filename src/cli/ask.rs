@@ -2,12 +2,15 @@
 //! fail by its name.
 
 use crate::config::LocalSettings;
-use crate::service::calls::{Method, Refusal};
+use crate::service::DaemonStatus;
+use crate::service::calls::{GetStatus, Method, Refusal};
 use crate::service::varlink::{Call, CallError, Inbox, Reply, read_reply};
 use core::fmt;
 use core::ops::ControlFlow;
 use core::time::Duration;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -59,6 +62,20 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// Asks for the daemon's status: as it came, and as it is understood here.
+///
+/// # Errors
+/// Why there is no answer.
+pub(super) fn ask_status(
+    local: &LocalSettings,
+    changes: Option<usize>,
+) -> Result<(Value, DaemonStatus), Fault> {
+    let object = look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status;
+    let status = DaemonStatus::deserialize(&object)
+        .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
+    Ok((object, status))
+}
 
 /// Calls a method of the daemon that changes nothing: where orders are given, or, for whoever may not go in there, where all
 /// may look.

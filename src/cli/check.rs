@@ -3,9 +3,9 @@
 //!
 //! Deliberately absent: opening pins and sensors, which is `hardware`'s.
 
-use super::hardware;
+use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
-use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, RowDrive, SensorId};
+use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
 use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
@@ -212,20 +212,5 @@ impl fmt::Display for Rows<'_> {
             write!(f, ", hub silent for {} {}", format_duration(after), Row(row))?;
         }
         Ok(())
-    }
-}
-
-/// A row as the file writes it.
-pub(super) struct Row(pub(super) RowDrive);
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            RowDrive::Keep => f.write_str("keep"),
-            RowDrive::Auto => f.write_str("auto"),
-            RowDrive::Fixed(share) if share.is_zero() => f.write_str("off"),
-            RowDrive::Fixed(share) if share.get() == 1000 => f.write_str("on"),
-            RowDrive::Fixed(share) => write!(f, "{}%", share.percent()),
-        }
     }
 }

@@ -2,7 +2,6 @@
 //! are read once, nothing is driven; and what each output does when things go wrong stands below, for a last look
 //! before the cabinet is closed.
 
-use super::check::Row;
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;
@@ -10,6 +9,7 @@ use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
 use crate::engine::CoreSpec;
 use crate::sensors::{self, Look};
 use crate::service::SystemClock;
+use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
 
@@ -151,5 +151,20 @@ fn advice(fault: Fault) -> &'static str {
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
         Fault::Jump | Fault::Frozen => "its value is not believed yet; look again",
         Fault::Stale => "the program that writes it has stopped; look at that, or set `max-age`",
+    }
+}
+
+/// A row as the file writes it.
+pub(super) struct Row(pub(super) RowDrive);
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            RowDrive::Keep => f.write_str("keep"),
+            RowDrive::Auto => f.write_str("auto"),
+            RowDrive::Fixed(share) if share.is_zero() => f.write_str("off"),
+            RowDrive::Fixed(share) if share.get() == 1000 => f.write_str("on"),
+            RowDrive::Fixed(share) => write!(f, "{}%", share.percent()),
+        }
     }
 }

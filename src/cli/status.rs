@@ -1,18 +1,14 @@
 //! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
 
-use super::ask::{Fault, look};
+use super::ask::{Fault, ask_status};
 use super::whose;
 use crate::config::LocalSettings;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
 };
 use crate::service::DaemonStatus;
-use crate::service::calls::GetStatus;
 use crate::text;
 use crate::twin::json::write_pretty;
-use serde::Deserialize as _;
-use serde_json::Value;
-use std::io;
 
 /// Changes that the page shows, unless more are asked for.
 pub(super) const CHANGES_ON_PAGE: usize = 5;
@@ -34,21 +30,13 @@ pub struct Told {
 /// Why there is no answer.
 pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, Fault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
-    let (object, status) = ask(local, changes)?;
+    let (object, status) = ask_status(local, changes)?;
     let stranger = whose::compare(&status, &local.file);
     Ok(if json {
         Told { text: text::escape_json(&write_pretty(&object)).into_owned(), alarms: false, stranger }
     } else {
         Told { text: page(&status), alarms: !status.core.alarms.0.is_empty(), stranger }
     })
-}
-
-/// The daemon's status as it came, and as it is understood here.
-pub(super) fn ask(local: &LocalSettings, changes: Option<usize>) -> Result<(Value, DaemonStatus), Fault> {
-    let object = look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status;
-    let status = DaemonStatus::deserialize(&object)
-        .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
-    Ok((object, status))
 }
 
 /// The status as lines for people.
@@ -213,7 +201,8 @@ fn seconds(mut rest: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde::Deserialize as _;
+    use serde_json::{Value, json};
 
     fn read(status: &Value) -> DaemonStatus {
         DaemonStatus::deserialize(status).unwrap()

@@ -4,9 +4,9 @@
 //! The daemon tells each change as it happens; what passes between two of them is time, and that is counted here. What was
 //! drawn last stays. Where there is no terminal the pages follow each other. Deliberately absent: colours, and other keys.
 
-use super::ask::{Fault, follow};
+use super::ask::{Fault, ask_status, follow};
 use super::keys::Keys;
-use super::status::{CHANGES_ON_PAGE, ask, page};
+use super::status::{CHANGES_ON_PAGE, page};
 use super::whose;
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
@@ -106,7 +106,9 @@ fn listen_once(local: &LocalSettings, changes: usize, to_us: &SyncSender<News>) 
             thread::sleep(STEP);
             return wanted;
         }
-        Err(fault) if is_unknown(&fault) => ask(local, Some(changes)).map(|(_, status)| Box::new(status)),
+        Err(fault) if is_unknown(&fault) => {
+            ask_status(local, Some(changes)).map(|(_, status)| Box::new(status))
+        }
         Err(fault) => Err(fault),
     };
     tell(match told {

@@ -1,13 +1,13 @@
 //! Whose daemon answers: the socket is found by a file, and the daemon behind it may be another's.
 
-use super::status;
+use super::ask::ask_status;
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
 use std::path::{Path, PathBuf};
 
 /// Asks the daemon that answers, and says what to say if it runs by another file; `None` also if none answers.
 pub fn stranger(local: &LocalSettings) -> Option<String> {
-    compare(&status::ask(local, Some(0)).ok()?.1, &local.file)
+    compare(&ask_status(local, Some(0)).ok()?.1, &local.file)
 }
 
 /// What to say if the daemon whose status this is does not run by the file that was named; `None` if it does, or if it does

@@ -3,22 +3,11 @@
 //! Deliberately absent: names within one kind, which the file's own syntax keeps apart.
 
 use super::faults::{Findings, LINE};
-use super::outputs::Output;
+use super::outputs::{Output, reserved};
 use super::sensors::Sensor;
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
 use crate::control::{ClimateSpec, PropertyMap, SensorId};
 use crate::twin::PropertyPath;
-
-/// Names that the report has for itself.
-const RESERVED: [(&str, &str); 2] = [
-    ("climate", "the climate is reported under that name"),
-    ("system", "the unit of temperature stands under that name at the hub"),
-];
-
-/// Why an output or a sensor that is told to the hub cannot have this name.
-pub(super) fn reserved(name: &str) -> Option<&'static str> {
-    RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, why)| *why)
-}
 
 /// Outputs, the climate, sensors outside it and `system` share one space.
 pub(super) fn names(

@@ -6,9 +6,11 @@
 
 use super::faults::LINE;
 use super::outputs::Output;
-use super::reader::{At, Reader};
+use super::reader::Reader;
 use super::sensors::{Sensor, TEMPERATURE};
+use super::spans::At;
 use super::values;
+use super::words;
 use super::words::nearest;
 use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, ROUNDING, RowDrive, SensorId};
 use crate::units::{Celsius, Permille, TemperatureUnit};
@@ -207,7 +209,7 @@ fn by_name<'n>(
             }
             Some(id) => ids.push((id, name)),
             None => {
-                let shown = values::shorten(&name.value);
+                let shown = words::shorten(&name.value);
                 let hint = match nearest(&name.value, known.iter().copied()) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None if known.is_empty() => format!("there are no [{kind}.NAME] at all"),

@@ -3,8 +3,9 @@
 //!
 //! The daemon finds the same out by trying, and controls meanwhile. Deliberately absent: hardware and network.
 
-use super::faults::{Findings, Span};
+use super::faults::Findings;
 use super::files::Examination;
+use super::spans::Span;
 use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;

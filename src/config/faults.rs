@@ -5,7 +5,8 @@
 
 use super::outline::{Lines, Place};
 use super::secrets;
-use super::syntax::{Slip, Slips};
+use super::spans::Span;
+use super::syntax::{FAULTS_MAX, Slip, Slips};
 use crate::text::{self, Line};
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -21,27 +22,6 @@ const MESSAGE_CHARS_MAX: usize = 2000;
 
 /// Stands in a message for the line of another place.
 pub(super) const LINE: &str = "{line}";
-
-/// A stretch of the file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-impl Span {
-    /// The start of the file: the place of what has no place.
-    pub(super) const FILE: Self = Self { start: 0, end: 0 };
-}
-
-impl From<core::ops::Range<usize>> for Span {
-    fn from(range: core::ops::Range<usize>) -> Self {
-        Self { start: range.start, end: range.end }
-    }
-}
-
-/// More than so many faults nobody mends in one go; they are counted.
-pub(super) const FAULTS_MAX: usize = 20;
 
 struct Finding {
     at: Span,

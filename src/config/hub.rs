@@ -6,7 +6,9 @@
 use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::examine::{self, Keys};
 use super::files::Places;
-use super::reader::{At, Reader};
+use super::reader::Reader;
+use super::spans::At;
+use super::words;
 use super::{provisioning, proxy, secrets, values};
 use crate::hub::azure::{Account, Source};
 use crate::hub::link::HubSettings;
@@ -187,7 +189,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
 }
 
 fn host_name(written: &str) -> Result<String, String> {
-    check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
+    check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", words::shorten(written)))
 }
 
 fn from_string(
@@ -235,7 +237,7 @@ fn model_id(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, Stri
     } else {
         Err(format!(
             "must be a model's id, such as \"dtmi:com:example:Cabinet;1\", found \"{}\"",
-            values::shorten(id)
+            words::shorten(id)
         ))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Deliberately absent: what the parser finds itself.
 
-use super::faults::Span;
+use super::spans::Span;
 
 /// Where the lines of a text begin.
 pub(super) struct Lines<'t> {

@@ -3,10 +3,12 @@
 //! Deliberately absent: which output cools and which heats (that is `[climate]`'s).
 
 use super::board::Board;
-use super::faults::{LINE, Span};
-use super::reader::{At, Reader};
+use super::faults::LINE;
+use super::reader::Reader;
+use super::spans::{At, Span};
+use super::words;
 use super::words::nearest;
-use super::{clashes, pitfalls, values, when};
+use super::{values, when};
 use crate::board::{Line, PinSettings, TachSettings, Wiring};
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
@@ -21,6 +23,12 @@ const HOLD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KICK_MAX: Duration = Duration::from_secs(60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const NAME_LENGTH_MAX: usize = 64;
+
+/// Names that the report has for itself.
+const RESERVED: [(&str, &str); 2] = [
+    ("climate", "the climate is reported under that name"),
+    ("system", "the unit of temperature stands under that name at the hub"),
+];
 
 pub(super) const GAP: &str = "one [outputs.NAME] with what it is wired to, such as pin = 17; and, to hold a temperature, one \
                    [sensors.NAME] and [climate]";
@@ -82,17 +90,22 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     if legal && legal_key && name.len() <= NAME_LENGTH_MAX {
         return Ok(());
     }
-    let shown = values::shorten(name);
+    let shown = words::shorten(name);
     Err(format!(
         "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
     ))
+}
+
+/// Why an output or a sensor that is told to the hub cannot have this name.
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
+    RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, why)| *why)
 }
 
 fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     if let Err(reason) = check_name(&name.value, "an output") {
         table.findings().wrong(name.at, reason);
     }
-    if let Some(why) = clashes::reserved(&name.value) {
+    if let Some(why) = reserved(&name.value) {
         let say = format!("an output cannot be named \"{}\": {why}", name.value);
         table.findings().wrong(name.at, say);
     }
@@ -130,7 +143,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let needs_us = board.needs_lines() && matches!(line, Some((Line::SoftPwm { .. }, _)));
     let rows = when::read(table.table("when"), kind, needs_us);
     let least = min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero());
-    pitfalls::shares(&rows.shares, least, table.findings());
+    rows.warn_below(least, table.findings());
     let property_at = table.place("property");
     let active_low = active_low(&mut table);
     let header = table.header();
@@ -206,7 +219,7 @@ fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
         if name.chars().all(legal) {
             Ok(name.to_owned())
         } else {
-            let shown = values::shorten(name);
+            let shown = words::shorten(name);
             Err(format!("must be a chip's name, path or label such as \"gpiochip0\", found \"{shown}\""))
         }
     });

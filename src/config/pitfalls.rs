@@ -2,12 +2,12 @@
 //!
 //! Deliberately absent: what is wrong whatever was meant.
 
-use super::faults::{Findings, Span};
+use super::faults::Findings;
 use super::outputs::Output;
 use super::sensors::Sensor;
+use super::spans::Span;
 use crate::board::{Line, Wiring};
 use crate::control::ClimateSpec;
-use crate::units::Permille;
 
 /// The pins of a Raspberry Pi's header; a Compute Module has some above.
 const HEADER_PIN_MAX: u32 = 27;
@@ -91,19 +91,5 @@ pub(super) fn rows(outputs: &[Output], climate: Option<&ClimateSpec>, findings: 
                 Some(_) => {}
             }
         }
-    }
-}
-
-/// Shares below what an output is driven to at least.
-pub(super) fn shares(
-    shares: &[(&'static str, Permille, Span)],
-    least: Option<Permille>,
-    findings: &Findings,
-) {
-    let Some(least) = least else { return };
-    for (row, share, at) in shares.iter().filter(|(_, share, _)| !share.is_zero() && *share < least) {
-        let (share, least) = (share.percent(), least.percent());
-        let say = format!("`{row}` is {share}%, below `min-duty`: the output is driven to {least}% then");
-        findings.warn(*at, say);
     }
 }

@@ -6,6 +6,7 @@
 use super::connection_string::check_host;
 use super::files::Places;
 use super::reader::Reader;
+use super::words;
 use super::{secrets, values};
 use crate::hub::Identity;
 use crate::hub::azure::{Provisioning, derive_key};
@@ -23,7 +24,7 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     );
     let endpoint = table.read("endpoint", |value| {
         let written = values::text(value)?;
-        check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", values::shorten(written)))
+        check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", words::shorten(written)))
     });
     let id_scope = table.read("id-scope", |value| id_scope(values::text(value)?));
     let registration_id = table.read("registration-id", |value| registration_id(values::text(value)?));
@@ -85,7 +86,7 @@ fn id_scope(written: &str) -> Result<String, String> {
     } else {
         Err(format!(
             "must be letters and digits, such as \"0ne00000000\", found \"{}\"",
-            values::shorten(written)
+            words::shorten(written)
         ))
     }
 }
@@ -98,7 +99,7 @@ fn registration_id(written: &str) -> Result<String, String> {
     } else {
         Err(format!(
             "must be 1 to 128 letters, digits and - . _ : with a letter, a digit or - last, found \"{}\"",
-            values::shorten(written)
+            words::shorten(written)
         ))
     }
 }

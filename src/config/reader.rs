@@ -5,7 +5,10 @@
 //! place. A value that is wrong is reported here and looks absent to the caller, which goes on with its default.
 //! Deliberately absent: what a key means.
 
-use super::faults::{FAULTS_MAX, Findings, Span};
+use super::faults::Findings;
+use super::spans::{At, Span};
+use super::syntax::FAULTS_MAX;
+use super::words;
 use super::words::{nearest, plain};
 use super::{shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
@@ -22,13 +25,6 @@ pub(super) const SECTIONS: [&str; 8] =
 
 /// No table of a configuration has as many keys. Among so many none is taken for a slip in the name of one of ours.
 const KEYS_MAX: usize = 256;
-
-/// A value and where it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) at: Span,
-}
 
 /// One table.
 pub(super) struct Reader<'t> {
@@ -314,7 +310,7 @@ impl<'t> Reader<'t> {
         let tried: Vec<_> =
             self.entries().into_iter().filter(|(key, _)| self.is_answered(&key.value)).collect();
         for (key, _) in &tried {
-            self.findings.wrong(key.at, format!("`{}` {message}", values::shorten(&key.value)));
+            self.findings.wrong(key.at, format!("`{}` {message}", words::shorten(&key.value)));
         }
         !tried.is_empty()
     }
@@ -332,7 +328,7 @@ impl<'t> Reader<'t> {
         for (key, value) in self.entries() {
             let name = key.value.as_str();
             if value.get_ref().is_table() && nearest(name, tables.iter().copied()).is_none() {
-                self.findings.wrong(key.at, message(&values::shorten(name)));
+                self.findings.wrong(key.at, message(&words::shorten(name)));
                 self.told.insert(key.value);
             }
         }
@@ -353,7 +349,7 @@ impl<'t> Reader<'t> {
                 continue;
             }
             let name = key.value.as_str();
-            let shown = values::shorten(name);
+            let shown = words::shorten(name);
             let message = match nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),
                 None => {

@@ -2,11 +2,12 @@
 //!
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
-use super::faults::Span;
 use super::files::Places;
 use super::outputs::check_name;
-use super::reader::{At, Reader};
+use super::reader::Reader;
+use super::spans::{At, Span};
 use super::values;
+use super::words;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
     BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
@@ -137,7 +138,7 @@ fn source(
 }
 
 fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
-    let shown = values::shorten(id);
+    let shown = words::shorten(id);
     match fault {
         BadId::Malformed => format!("must be {}, found \"{shown}\"", id_or_path(driver)),
         BadId::Numbered => format!(
@@ -161,7 +162,7 @@ fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
         Ok(name.to_owned())
     } else {
-        let shown = values::shorten(name);
+        let shown = words::shorten(name);
         Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
     }
 }

@@ -3,9 +3,9 @@
 //! One slip makes a parser stumble several times; it is told once for each line. Deliberately absent: the tables,
 //! which the parser recovers as well as it can.
 
-use super::faults::{FAULTS_MAX, Span};
 use super::outline::{Line, Outline};
-use super::when;
+use super::spans::Span;
+use super::words;
 use toml::de::Error;
 
 /// How the parser begins to say that a key or table is there already.
@@ -23,6 +23,9 @@ const LOOKALIKES: [(&str, &str, &str); 6] = [
     ("–—−‐‑", "a dash", "write a minus (-)"),
     ("＝：", "a wide character", "write = from the keyboard"),
 ];
+
+/// More than so many faults nobody mends in one go; they are counted.
+pub(super) const FAULTS_MAX: usize = 20;
 
 /// One message about the syntax, and where.
 pub(super) struct Slip {
@@ -192,7 +195,7 @@ fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
         };
     }
     if is_number(first) && rest == "%" {
-        return match when::is_row(key_before(&line.text[..at.start.saturating_sub(line.start)])) {
+        return match words::is_row(key_before(&line.text[..at.start.saturating_sub(line.start)])) {
             true => format!("a share of full stands in quotes: write \"{first}%\""),
             false => format!("a percentage is written as a number: write {first}"),
         };

@@ -2,7 +2,9 @@
 
 use super::Environment;
 use super::files::Places;
-use super::reader::{At, Reader};
+use super::reader::Reader;
+use super::spans::At;
+use super::words;
 use super::{clashes, examine, values};
 use crate::control::PropertyMap;
 use crate::report::{ReportSpec, ReportStyle};
@@ -151,12 +153,12 @@ fn deadband(mut table: Reader<'_>) -> BTreeMap<String, f64> {
             Ok(number) => {
                 let say = format!(
                     "the deadband of `{}` must be 0 or more, found {number}",
-                    values::shorten(&name.value)
+                    words::shorten(&name.value)
                 );
                 table.findings().wrong(name.at, say);
             }
             Err(reason) => {
-                let say = format!("the deadband of `{}` {reason}", values::shorten(&name.value));
+                let say = format!("the deadband of `{}` {reason}", words::shorten(&name.value));
                 table.findings().wrong(name.at, say);
             }
         }

@@ -2,9 +2,8 @@
 //!
 //! Deliberately absent: where a value stands and what it is for.
 
-use super::faults::Span;
-use super::reader::At;
-use super::words::{hint, quoted, unknown_word};
+use super::spans::{At, Span};
+use super::words::{hint, quoted, shorten, unknown_word};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::ops::RangeInclusive;
@@ -35,17 +34,6 @@ pub(super) fn found(value: &DeValue<'_>) -> String {
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     }
-}
-
-/// The start of a foreign text, fit for one line of a message. It may be a secret that was written into the wrong place.
-pub(super) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let text = super::secrets::masked(text);
-    let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        short.push('…');
-    }
-    short
 }
 
 /// A temperature as a message writes it: the way through Celsius leaves crumbs.

@@ -3,8 +3,9 @@
 //! `"auto"` asks the climate, so it is refused in the rows for which there is none to ask. What `sensor-fault` and
 //! `overheat` do when they are left out depends on the climate, so it is filled in there.
 
-use super::faults::Span;
-use super::reader::{At, Reader};
+use super::faults::Findings;
+use super::reader::Reader;
+use super::spans::{At, Span};
 use super::{values, words};
 use crate::control::{OutputKind, RowDrive, When};
 use crate::units::Permille;
@@ -23,15 +24,20 @@ pub(super) struct Rows {
     /// Where it says what only a climate can call for.
     pub(super) climate_rows: Vec<(&'static str, Span)>,
     /// Its shares of full.
-    pub(super) shares: Vec<(&'static str, Permille, Span)>,
+    shares: Vec<(&'static str, Permille, Span)>,
 }
 
-/// The keys whose values are drives.
-const ROWS: [&str; 6] = ["start", "stop", "crash", "sensor-fault", "overheat", "drive"];
-
-/// Is a drive written behind this key?
-pub(super) fn is_row(key: &str) -> bool {
-    ROWS.contains(&key)
+impl Rows {
+    /// Warns of shares below what the output is driven to at least.
+    pub(super) fn warn_below(&self, least: Option<Permille>, findings: &Findings) {
+        let Some(least) = least else { return };
+        for (row, share, at) in self.shares.iter().filter(|(_, share, _)| !share.is_zero() && *share < least)
+        {
+            let (share, least) = (share.percent(), least.percent());
+            let say = format!("`{row}` is {share}%, below `min-duty`: the output is driven to {least}% then");
+            findings.warn(*at, say);
+        }
+    }
 }
 
 /// What may stand in a row.
@@ -164,7 +170,7 @@ fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, Str
                     Some(number) => allowed.hint(number),
                     None => words::hint(word, allowed.words()),
                 };
-                allowed.but_found(format_args!("\"{}\"{hint}", values::shorten(word)))
+                allowed.but_found(format_args!("\"{}\"{hint}", words::shorten(word)))
             })?)
         }
     };

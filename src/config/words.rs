@@ -1,9 +1,7 @@
-//! Words that a person writes: which of those allowed was probably meant.
+//! Words that a person writes: which of those allowed was probably meant, and how a foreign one is shown.
 //!
 //! Case, hyphens and underscores do not count, and what a thing is called elsewhere is known ([`ALIASES`]).
 //! Deliberately absent: accepting them. A file says each thing in one way.
-
-use super::values::shorten;
 
 /// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
 const ALIASES: [(&str, &[&str]); 21] = [
@@ -35,6 +33,25 @@ const ALIASES: [(&str, &[&str]); 21] = [
     ("keep", &["hold", "last", "stay", "same", "unchanged", "asis"]),
     ("auto", &["automatic", "climate", "control"]),
 ];
+
+/// The keys whose values are drives.
+const ROWS: [&str; 6] = ["start", "stop", "crash", "sensor-fault", "overheat", "drive"];
+
+/// Is a drive written behind this key?
+pub(super) fn is_row(key: &str) -> bool {
+    ROWS.contains(&key)
+}
+
+/// The start of a foreign text, fit for one line of a message. It may be a secret that was written into the wrong place.
+pub(super) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let text = super::secrets::masked(text);
+    let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
 
 /// The candidate that was probably meant.
 pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str> + Clone) -> Option<&'c str> {

@@ -3,7 +3,7 @@
 //! A field that a daemon of another version does not send reads as its default, so commands of one version understand a
 //! daemon of another while a package is being upgraded.
 
-use crate::hub::{LinkState, LinkStatus};
+use crate::hub::link::{LinkState, LinkStatus};
 use crate::report::status::{Retime, Seconds, Status};
 use crate::units::BootTime;
 use serde::{Deserialize, Serialize};

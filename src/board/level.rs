@@ -1,0 +1,12 @@
+//! A line that is an output, as whoever switches it sees it: high or low.
+
+use crate::control::PinFault;
+
+/// Sets a line that is an output.
+pub(super) trait Level: Send {
+    /// High or low.
+    ///
+    /// # Errors
+    /// Why not.
+    fn set(&mut self, high: bool) -> Result<(), PinFault>;
+}
