@@ -1,7 +1,7 @@
 //! A number in any file: what another program measures, and what a test writes.
 
-use super::sysfs::Kind;
-use super::{Driver, Locator, PERIOD};
+use super::sysfs::{Attribute, Kind, whereabouts};
+use super::{Driver, Locator, PERIOD, Source};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
@@ -13,17 +13,22 @@ pub(super) static DRIVER: Driver = Driver {
     power_on: None,
     is_fed: true,
     check_id: |_, _| Ok(()),
-    open: |_, source| {
-        let path = match &source.at {
-            Locator::Path(path) => path.clone(),
-            Locator::Id(name) => PathBuf::from(name),
-        };
-        Box::new(File { path })
-    },
+    open: |_, source| Box::new(Attribute::new(File::of(source), source)),
+    whereabouts: |_, source| whereabouts(&File::of(source)),
 };
 
 struct File {
     path: PathBuf,
+}
+
+impl File {
+    fn of(source: &Source) -> Self {
+        let path = match &source.at {
+            Locator::Path(path) => path.clone(),
+            Locator::Id(name) => PathBuf::from(name),
+        };
+        Self { path }
+    }
 }
 
 impl Kind for File {

@@ -1,8 +1,8 @@
 //! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`.
 
 use super::named::{Class, check_id};
-use super::sysfs::{Kind, entries, number, read_text};
-use super::{Driver, Locator, PERIOD, w1};
+use super::sysfs::{Attribute, Kind, entries, number, read_text, whereabouts};
+use super::{Driver, Locator, PERIOD, Source, w1};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
@@ -26,15 +26,20 @@ pub(super) static DRIVER: Driver = Driver {
     is_fed: false,
     // A label may have a slash of its own.
     check_id: |id, _| check_id(id, PREFIX, &['/', '@']),
-    open: |root, source| {
-        let class = Class::new(root.join("class/hwmon"), PREFIX, "name");
-        Box::new(Hwmon { class, at: source.at.clone() })
-    },
+    open: |root, source| Box::new(Attribute::new(Hwmon::of(root, source), source)),
+    whereabouts: |root, source| whereabouts(&Hwmon::of(root, source)),
 };
 
 struct Hwmon {
     class: Class,
     at: Locator,
+}
+
+impl Hwmon {
+    fn of(root: &Path, source: &Source) -> Self {
+        let class = Class::new(root.join("class/hwmon"), PREFIX, "name");
+        Self { class, at: source.at.clone() }
+    }
 }
 
 fn file_name(place: &Path) -> &str {

@@ -5,8 +5,8 @@
 //! Deliberately absent: buffers and triggers.
 
 use super::named::{Class, check_id};
-use super::sysfs::{Kind, number, read_text};
-use super::{BadId, Driver, Locator, PERIOD};
+use super::sysfs::{Attribute, Kind, number, read_text, whereabouts};
+use super::{BadId, Driver, Locator, PERIOD, Source};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
@@ -48,10 +48,8 @@ pub(super) static DRIVER: Driver = Driver {
         check_id(id, PREFIX, &[':', '@'])?;
         if channel.is_none() && !id.contains(':') { Err(BadId::NoChannel) } else { Ok(()) }
     },
-    open: |root, source| {
-        let class = Class::new(root.join("bus/iio/devices"), PREFIX, "name");
-        Box::new(Iio { class, at: source.at.clone(), channel: source.channel })
-    },
+    open: |root, source| Box::new(Attribute::new(Iio::of(root, source), source)),
+    whereabouts: |root, source| whereabouts(&Iio::of(root, source)),
 };
 
 struct Iio {
@@ -61,6 +59,11 @@ struct Iio {
 }
 
 impl Iio {
+    fn of(root: &Path, source: &Source) -> Self {
+        let class = Class::new(root.join("bus/iio/devices"), PREFIX, "name");
+        Self { class, at: source.at.clone(), channel: source.channel }
+    }
+
     /// The attribute of that name, or the reading of that channel, or of the channel that need not be named.
     fn attribute(&self, device: &Path, named: Option<&str>) -> Option<PathBuf> {
         let name = named.or_else(|| self.channel.map(Channel::name))?;

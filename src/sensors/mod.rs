@@ -1,8 +1,8 @@
-//! Sensors: numbers that the system shows in files, judged and handed over one sample at a time.
+//! Sensors: numbers, most of which the system shows in files, judged and handed over one sample at a time.
 //!
 //! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
 //! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
-//! sensor is a file here (`hwmon`, `thermal_zone`, …) and an entry in [`DRIVERS`]. Deliberately absent: clocks (the time
+//! sensor is a file here (`hwmon`, `thermal_zone`, …) and an entry in [`DRIVERS`]; what it opens is a [`Sensor`]. Deliberately absent: clocks (the time
 //! is given to the poller), and the age of a value, which the core judges; the age of a file is judged here.
 
 pub mod sysfs;
@@ -30,27 +30,30 @@ use crate::units::BootTime;
 use core::fmt;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
-use sysfs::{Attribute, Kind};
 
 /// Where the system shows its devices.
 const SYSFS: &str = "/sys";
 
-/// Whatever can be sampled.
+/// Whatever can be sampled: a file of the kernel's, a register on a bus, the output of a program.
 pub trait Sensor {
-    /// Reads the value now, in the sensor's unit. May take as long as the device takes.
-    ///
-    /// # Errors
-    /// Why there is no value. It may be there the next time.
-    fn sample(&mut self) -> Result<f64, Fault>;
+    /// Reads the value now. May take as long as the device takes.
+    fn sample(&mut self) -> Sample;
+}
 
-    /// What the last sample found where it found no number, for a person.
-    fn found(&self) -> Option<String> {
-        None
-    }
+/// What one attempt to read a sensor gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The value in the sensor's unit, before `scale` and `offset`, or why there is none; it may be there the next time.
+    pub value: Result<f64, Fault>,
+    /// What was found where there is no number, for a person.
+    pub found: Option<String>,
+    /// What was read, if it is a plain file that somebody writes.
+    pub stamp: Option<Stamp>,
+}
 
-    /// What the last sample read, if it is a plain file that somebody writes.
-    fn stamp(&self) -> Option<Stamp> {
-        None
+impl From<Result<f64, Fault>> for Sample {
+    fn from(value: Result<f64, Fault>) -> Self {
+        Self { value, found: None, stamp: None }
     }
 }
 
@@ -67,7 +70,11 @@ pub struct Look {
 
 /// Makes ready to sample a sensor. Nothing is read, and the sensor need not be there yet.
 pub fn open(settings: &SensorSettings) -> Box<dyn Sensor + Send> {
-    Box::new(attribute(Path::new(SYSFS), settings))
+    open_under(Path::new(SYSFS), &settings.source)
+}
+
+fn open_under(root: &Path, source: &Source) -> Box<dyn Sensor + Send> {
+    (source.driver.open)(root, source)
 }
 
 /// Samples a sensor once and judges the value alone.
@@ -76,19 +83,25 @@ pub fn sample_once(settings: &SensorSettings, now: Now) -> Look {
 }
 
 fn sample_once_under(root: &Path, settings: &SensorSettings, now: Now) -> Look {
-    let mut sensor = attribute(root, settings);
-    let (value, found) = Judge::new(settings).sample(&mut sensor, || now).1;
-    Look { value, found, whereabouts: sensor.whereabouts() }
-}
-
-fn attribute(root: &Path, settings: &SensorSettings) -> Attribute {
     let source = &settings.source;
-    let kind = (source.driver.open)(root, source);
-    Attribute::new(kind, settings.scale, settings.offset, source.driver.is_fed)
+    let mut sensor = open_under(root, source);
+    let (value, found) = Judge::new(settings).sample(&mut *sensor, || now).1;
+    Look { value, found, whereabouts: (source.driver.whereabouts)(root, source) }
 }
 
-/// All that is judged of one sensor's samples.
+/// The value that a sample means, in the unit that the configuration gives it.
+///
+/// # Errors
+/// If it is not finite.
+pub fn scaled(sample: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
+    let value = sample * scale + offset;
+    if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
+}
+
+/// All that is made of one sensor's samples.
 struct Judge {
+    /// `scale` and `offset`.
+    scale: (f64, f64),
     plausible: Plausible,
     rules: Plausibility,
     age: Option<(Age, Duration)>,
@@ -98,7 +111,8 @@ impl Judge {
     fn new(settings: &SensorSettings) -> Self {
         let rules = settings.plausible.clone();
         let age = settings.max_age.map(|most| (Age::new(most), most));
-        Self { plausible: Plausible::new(rules.clone()), rules, age }
+        let scale = (settings.scale, settings.offset);
+        Self { scale, plausible: Plausible::new(rules.clone()), rules, age }
     }
 
     /// Samples, and tells when that was, what it gave, and what was found instead of a value.
@@ -107,13 +121,15 @@ impl Judge {
         sensor: &mut dyn Sensor,
         now: impl FnOnce() -> Now,
     ) -> (BootTime, (Result<f64, Fault>, Option<String>)) {
-        let sample = sensor.sample();
+        let Sample { value, found, stamp } = sensor.sample();
+        let (scale, offset) = self.scale;
+        let sample = value.and_then(|value| scaled(value, scale, offset));
         let now = now();
-        let fed = self.age.as_mut().zip(sensor.stamp());
+        let fed = self.age.as_mut().zip(stamp);
         let old = fed.and_then(|((age, most), stamp)| (!age.is_fresh(now, stamp)).then_some(*most));
         let value = self.plausible.judge(old.map_or(sample, |_| sample.and(Err(Fault::Stale))));
         let found = match (sample, value) {
-            (Err(_), _) => sensor.found(),
+            (Err(_), _) => found,
             (_, Err(Fault::Stale)) => old.map(found::unwritten),
             (Ok(sampled), Err(Fault::OutOfRange)) => Some(found::out_of_range(sampled, &self.rules)),
             _ => None,
@@ -136,7 +152,9 @@ pub struct Driver {
     /// Its files are written by a program, which may die: one that nobody writes is no reading.
     pub is_fed: bool,
     check_id: fn(&str, Option<Channel>) -> Result<(), BadId>,
-    open: fn(&Path, &Source) -> Box<dyn Kind>,
+    open: fn(&Path, &Source) -> Box<dyn Sensor + Send>,
+    /// Where it is, or was looked for in vain, for a person.
+    whereabouts: fn(&Path, &Source) -> String,
 }
 
 /// The kinds. A new one is a file beside this one (with its `mod` above) and an entry here.

@@ -1,4 +1,4 @@
-//! The one reader of all sensors: a number in an attribute, which is a small file that the kernel (or anybody) fills.
+//! The one reader of all sensors in files: a number in an attribute, which is a small file that the kernel (or anybody) fills.
 //!
 //! A `Kind` knows where its attribute is, how its text says the number and what that counts; everything else is the
 //! same for all.
@@ -6,7 +6,7 @@
 //! looks anew for its attribute. Deliberately absent: belief (that is `plausible`'s) and threads.
 
 use super::age::Stamp;
-use super::{Sensor, found};
+use super::{Sample, Sensor, Source, found};
 use crate::control::Fault;
 use crate::files::{self, Unread};
 use core::time::Duration;
@@ -36,7 +36,7 @@ const MADE_UP: [u32; 12] = [
     0x6573_5546, // fuse
 ];
 
-/// What sets one kind of sensor apart.
+/// What sets one kind of attribute apart.
 pub(super) trait Kind: Send {
     /// Where the attribute is now.
     ///
@@ -58,55 +58,47 @@ pub(super) trait Kind: Send {
     fn elsewhere(&self) -> String;
 }
 
+/// Where an attribute is, or was looked for in vain.
+pub(super) fn whereabouts(kind: &dyn Kind) -> String {
+    match kind.find() {
+        Ok(place) => format!("{} at {}", kind.wanted(), place.display()),
+        Err(_) => format!("{}, {}", kind.wanted(), kind.elsewhere()),
+    }
+}
+
 /// A sensor that is an attribute.
 pub(super) struct Attribute {
     kind: Box<dyn Kind>,
-    scale: f64,
-    offset: f64,
     /// Its files are written by a program, which may die.
     is_fed: bool,
-    /// What the last sample found that is no number.
-    found: Option<String>,
-    stamp: Option<Stamp>,
 }
 
 impl Attribute {
-    pub(super) fn new(kind: Box<dyn Kind>, scale: f64, offset: f64, is_fed: bool) -> Self {
-        Self { kind, scale, offset, is_fed, found: None, stamp: None }
+    pub(super) fn new(kind: impl Kind + 'static, source: &Source) -> Self {
+        Self { kind: Box::new(kind), is_fed: source.driver.is_fed }
     }
 
-    /// Where samples come from, or were looked for.
-    pub(super) fn whereabouts(&self) -> String {
-        match self.kind.find() {
-            Ok(place) => format!("{} at {}", self.kind.wanted(), place.display()),
-            Err(_) => format!("{}, {}", self.kind.wanted(), self.kind.elsewhere()),
-        }
+    fn read(&self) -> Result<(PathBuf, File, Vec<u8>), Fault> {
+        let place = self.kind.find()?;
+        let mut file = open(&place)?;
+        let bytes = read(&mut file)?;
+        Ok((place, file, bytes))
     }
 }
 
 impl Sensor for Attribute {
-    fn sample(&mut self) -> Result<f64, Fault> {
-        (self.found, self.stamp) = (None, None);
-        let place = self.kind.find()?;
-        let mut file = open(&place)?;
-        let bytes = read(&mut file)?;
+    fn sample(&mut self) -> Sample {
+        let (place, file, bytes) = match self.read() {
+            Ok(read) => read,
+            Err(fault) => return Err(fault).into(),
+        };
         let lossy = String::from_utf8_lossy(&bytes).into_owned();
-        if self.is_fed {
-            self.stamp = stamp(&place, &file, &lossy);
-        }
+        let stamp = self.is_fed.then(|| stamp(&place, &file, &lossy)).flatten();
         let raw = text(bytes).and_then(|text| self.kind.raw(&place, &text));
-        if raw == Err(Fault::NotANumber) && number(&lossy).is_err() {
-            self.found = Some(found::text(&lossy));
-        }
-        value(raw?, self.kind.raw_per_unit(&place), self.scale, self.offset)
-    }
-
-    fn found(&self) -> Option<String> {
-        self.found.clone()
-    }
-
-    fn stamp(&self) -> Option<Stamp> {
-        self.stamp.clone()
+        let is_no_number = raw == Err(Fault::NotANumber) && number(&lossy).is_err();
+        let found = is_no_number.then(|| found::text(&lossy));
+        let value = raw.map(|raw| raw / self.kind.raw_per_unit(&place));
+        Sample { value, found, stamp }
     }
 }
 
@@ -129,18 +121,7 @@ fn stamp(place: &Path, file: &File, text: &str) -> Option<Stamp> {
 /// # Errors
 /// If it says none, or none that is finite.
 pub fn number(text: &str) -> Result<f64, Fault> {
-    finite(text.trim().parse().map_err(|_| Fault::NotANumber)?)
-}
-
-/// The value that a raw number means, in the sensor's unit.
-///
-/// # Errors
-/// If it is not finite.
-pub fn value(raw: f64, raw_per_unit: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
-    finite(raw / raw_per_unit * scale + offset)
-}
-
-fn finite(number: f64) -> Result<f64, Fault> {
+    let number: f64 = text.trim().parse().map_err(|_| Fault::NotANumber)?;
     if number.is_finite() { Ok(number) } else { Err(Fault::NotANumber) }
 }
 

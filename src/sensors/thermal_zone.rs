@@ -3,8 +3,8 @@
 //! A zone whose `mode` is "disabled" measures all the same: the kernel only leaves it to others to cool.
 
 use super::named::{Class, check_id};
-use super::sysfs::{Kind, number};
-use super::{Driver, Locator, PERIOD};
+use super::sysfs::{Attribute, Kind, number, whereabouts};
+use super::{Driver, Locator, PERIOD, Source};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
@@ -22,15 +22,20 @@ pub(super) static DRIVER: Driver = Driver {
     power_on: None,
     is_fed: false,
     check_id: |id, _| check_id(id, PREFIX, &['@']),
-    open: |root, source| {
-        let class = Class::new(root.join("class/thermal"), PREFIX, "type").numbered();
-        Box::new(ThermalZone { class, at: source.at.clone() })
-    },
+    open: |root, source| Box::new(Attribute::new(ThermalZone::of(root, source), source)),
+    whereabouts: |root, source| whereabouts(&ThermalZone::of(root, source)),
 };
 
 struct ThermalZone {
     class: Class,
     at: Locator,
+}
+
+impl ThermalZone {
+    fn of(root: &Path, source: &Source) -> Self {
+        let class = Class::new(root.join("class/thermal"), PREFIX, "type").numbered();
+        Self { class, at: source.at.clone() }
+    }
 }
 
 impl Kind for ThermalZone {

@@ -5,8 +5,8 @@
 //! checksum, and since version 5.10 in `temperature`, without them. The bytes decide wherever they are shown: of a bus that
 //! is shorted to ground `temperature` says 0 degrees. It says nothing at all, without an error, where it got no good answer.
 
-use super::sysfs::{Kind, entries, instead, number};
-use super::{BadId, Driver, Locator};
+use super::sysfs::{Attribute, Kind, entries, instead, number, whereabouts};
+use super::{BadId, Driver, Locator, Source};
 use crate::control::Fault;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -41,12 +41,19 @@ pub(super) static DRIVER: Driver = Driver {
     power_on: Some(85.0),
     is_fed: false,
     check_id: |id, _| if is_id(id) { Ok(()) } else { Err(BadId::Malformed) },
-    open: |root, source| Box::new(W1 { devices: root.join("bus/w1/devices"), at: source.at.clone() }),
+    open: |root, source| Box::new(Attribute::new(W1::of(root, source), source)),
+    whereabouts: |root, source| whereabouts(&W1::of(root, source)),
 };
 
 struct W1 {
     devices: PathBuf,
     at: Locator,
+}
+
+impl W1 {
+    fn of(root: &Path, source: &Source) -> Self {
+        Self { devices: root.join("bus/w1/devices"), at: source.at.clone() }
+    }
 }
 
 /// Is this how the kernel names a device of the bus: its family and its serial number, in small hexadecimal digits?

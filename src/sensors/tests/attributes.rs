@@ -1,6 +1,4 @@
-use super::super::{
-    Locator, Look, Now, Sensor, SensorSettings, Source, attribute, sample_once, sample_once_under,
-};
+use super::super::{Locator, Look, Now, SensorSettings, Source, open_under, sample_once, sample_once_under};
 use super::sys::Sys;
 use super::{NOW, a_file, settings, source};
 use crate::control::Fault;
@@ -132,26 +130,26 @@ fn a_thermal_zone_is_found_by_its_type() {
 #[test]
 fn a_device_that_comes_back_under_another_number_is_found_again() {
     let sys = Sys::new();
-    let mut sensor = attribute(sys.root(), &settings(hwmon("probe")));
-    assert_eq!(sensor.sample(), Err(Fault::Missing), "not there at the start");
+    let mut sensor = open_under(sys.root(), &hwmon("probe"));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing), "not there at the start");
     sys.hwmon(1, "probe", "20000");
-    assert_eq!(sensor.sample(), Ok(20.0));
+    assert_eq!(sensor.sample().value, Ok(20.0));
     fs::remove_dir_all(sys.path("class/hwmon/hwmon1")).unwrap();
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.hwmon(4, "probe", "21000");
-    assert_eq!(sensor.sample(), Ok(21.0));
+    assert_eq!(sensor.sample().value, Ok(21.0));
 }
 
 #[test]
 fn a_number_that_another_device_took_over_is_not_read() {
     let sys = Sys::new();
     sys.hwmon(1, "probe", "20000");
-    let mut sensor = attribute(sys.root(), &settings(hwmon("probe")));
-    assert_eq!(sensor.sample(), Ok(20.0));
+    let mut sensor = open_under(sys.root(), &hwmon("probe"));
+    assert_eq!(sensor.sample().value, Ok(20.0));
     sys.hwmon(1, "cpu_thermal", "70000");
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.hwmon(2, "probe", "20500");
-    assert_eq!(sensor.sample(), Ok(20.5));
+    assert_eq!(sensor.sample().value, Ok(20.5));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-use super::super::{Channel, Locator, Sensor, Source, attribute};
+use super::super::{Channel, Locator, Source, open_under};
+use super::source;
 use super::sys::Sys;
-use super::{settings, source};
 use crate::control::Fault;
 
 const I2C_76: &str = "fe804000.i2c/i2c-1/1-0076";
@@ -127,36 +127,36 @@ fn a_device_is_the_same_under_another_number_after_a_reboot() {
     let sys = Sys::new();
     sys.iio(0, "dht11@4", "dht11@4", &DHT11);
     sys.iio(1, I2C_76, "bme280", &BME280);
-    let mut sensor = attribute(sys.root(), &settings(temperature("bme280")));
-    assert_eq!(sensor.sample(), Ok(23.45));
+    let mut sensor = open_under(sys.root(), &temperature("bme280"));
+    assert_eq!(sensor.sample().value, Ok(23.45));
     sys.unplug("bus/iio/devices");
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.iio(0, I2C_76, "bme280", &BME280);
     sys.iio(1, "dht11@4", "dht11@4", &DHT11);
-    assert_eq!(sensor.sample(), Ok(23.45));
+    assert_eq!(sensor.sample().value, Ok(23.45));
 }
 
 #[test]
 fn a_number_that_another_device_has_now_is_not_read() {
     let sys = Sys::new();
     sys.iio(0, I2C_76, "bme280", &BME280);
-    let mut sensor = attribute(sys.root(), &settings(temperature("bme280")));
-    assert_eq!(sensor.sample(), Ok(23.45));
+    let mut sensor = open_under(sys.root(), &temperature("bme280"));
+    assert_eq!(sensor.sample().value, Ok(23.45));
     sys.unplug("bus/iio/devices");
     sys.iio(0, "dht11@4", "dht11@4", &DHT11);
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.iio(3, I2C_76, "bme280", &BME280);
-    assert_eq!(sensor.sample(), Ok(23.45));
+    assert_eq!(sensor.sample().value, Ok(23.45));
 }
 
 #[test]
 fn of_two_devices_of_one_name_neither_is_read_whichever_came_first() {
     let sys = Sys::new();
     sys.iio(0, I2C_76, "bme280", &BME280);
-    let mut sensor = attribute(sys.root(), &settings(temperature("bme280")));
-    assert_eq!(sensor.sample(), Ok(23.45));
+    let mut sensor = open_under(sys.root(), &temperature("bme280"));
+    assert_eq!(sensor.sample().value, Ok(23.45));
     sys.iio(1, I2C_77, "bme280", &DHT11);
-    assert_eq!(sensor.sample(), Err(Fault::Ambiguous));
+    assert_eq!(sensor.sample().value, Err(Fault::Ambiguous));
     let (sample, place) = sys.look(temperature("bme280"));
     assert_eq!(sample, Err(Fault::Ambiguous));
     assert_eq!(

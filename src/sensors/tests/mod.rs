@@ -2,6 +2,7 @@
 
 mod attributes;
 mod iio;
+mod others;
 mod sys;
 mod threads;
 mod trees;

@@ -1,4 +1,4 @@
-use super::super::{Delivery, Now, Pollers, Sensor, SensorSettings, Urgency};
+use super::super::{Delivery, Now, Pollers, Sample, Sensor, SensorSettings, Urgency};
 use super::{NOW, a_file, settings};
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
@@ -16,8 +16,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Scripted<F>(F);
 
 impl<F: FnMut() -> Result<f64, Fault>> Sensor for Scripted<F> {
-    fn sample(&mut self) -> Result<f64, Fault> {
-        (self.0)()
+    fn sample(&mut self) -> Sample {
+        (self.0)().into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whole trees as two Raspberry Pis show them, in two boots with other numbers: what is configured once must be found
 //! in all of them.
 
-use super::super::{Channel, Locator, Sensor, Source, attribute, sample_once_under};
+use super::super::{Channel, Locator, Source, open_under, sample_once_under};
 use super::sys::Sys;
 use super::{NOW, settings, source};
 use crate::control::Fault;
@@ -155,8 +155,8 @@ fn what_a_pi_5_has_is_found_in_either_boot() {
 fn a_sensor_that_was_opened_in_one_boot_reads_on_in_the_other() {
     let sys = Sys::new();
     let sources = [hwmon("lm75"), hwmon("tmp102"), w1(DOOR), iio("bme280", Channel::Temperature)];
-    let mut sensors = sources.map(|source| attribute(sys.root(), &settings(source)));
-    let mut sample = || sensors.each_mut().map(|sensor| sensor.sample());
+    let mut sensors = sources.map(|source| open_under(sys.root(), &source));
+    let mut sample = || sensors.each_mut().map(|sensor| sensor.sample().value);
     let values = [Ok(25.5), Ok(24.187), Ok(21.687), Ok(23.45)];
     assert_eq!(sample(), [Err(Fault::Missing); 4]);
     pi_4(&sys, Boot::First);
@@ -183,10 +183,10 @@ fn two_chips_of_a_kind_are_told_apart_by_their_place_whatever_their_numbers() {
     for (first, second) in [(0, 1), (1, 0)] {
         let sys = Sys::new();
         sys.monitor(first, I2C_48, "lm75", &[("temp1_input", "48000\n")]);
-        let mut sensor = attribute(sys.root(), &settings(hwmon("lm75")));
-        assert_eq!(sensor.sample(), Ok(48.0), "the only one");
+        let mut sensor = open_under(sys.root(), &hwmon("lm75"));
+        assert_eq!(sensor.sample().value, Ok(48.0), "the only one");
         sys.monitor(second, I2C_49, "lm75", &[("temp1_input", "49000\n")]);
-        assert_eq!(sensor.sample(), Err(Fault::Ambiguous));
+        assert_eq!(sensor.sample().value, Err(Fault::Ambiguous));
         assert_eq!(sys.sample(hwmon("lm75@1-0048")), Ok(48.0));
         assert_eq!(sys.sample(hwmon("lm75@1-0049/temp1")), Ok(49.0));
         assert_eq!(sys.sample(hwmon("lm75@i2c-1")), Err(Fault::Ambiguous));

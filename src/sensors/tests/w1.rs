@@ -1,4 +1,4 @@
-use super::super::{Locator, Sensor, Source, attribute, sample_once_under, w1};
+use super::super::{Locator, Source, open_under, sample_once_under, w1};
 use super::sys::Sys;
 use super::{NOW, settings, source};
 use crate::control::Fault;
@@ -121,14 +121,14 @@ fn either_attribute_can_be_named_by_its_path() {
 #[test]
 fn a_thermometer_that_goes_and_comes_back_is_found_again_even_by_a_newer_kernel() {
     let sys = Sys::new();
-    let mut sensor = attribute(sys.root(), &settings(w1(DOOR)));
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    let mut sensor = open_under(sys.root(), &w1(DOOR));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.w1(DOOR, &[("w1_slave", GOOD)]);
-    assert_eq!(sensor.sample(), Ok(23.125));
+    assert_eq!(sensor.sample().value, Ok(23.125));
     sys.unplug("bus/w1/devices");
-    assert_eq!(sensor.sample(), Err(Fault::Missing));
+    assert_eq!(sensor.sample().value, Err(Fault::Missing));
     sys.w1(DOOR, &[("temperature", "20500\n")]);
-    assert_eq!(sensor.sample(), Ok(20.5));
+    assert_eq!(sensor.sample().value, Ok(20.5));
 }
 
 #[test]

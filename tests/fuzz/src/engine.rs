@@ -28,7 +28,7 @@ use twind::hub::azure::codec;
 use twind::ports::{Notices, Outbox, Pins, Ports, Store};
 use twind::report::Notice;
 use twind::report::ReportStyle;
-use twind::sensors::sysfs;
+use twind::sensors::{scaled, sysfs};
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
 use twind::units::{BootId, BootTime};
 
@@ -286,7 +286,7 @@ impl World {
         let sensor = SensorId(usize::from(*which) % self.spec.sensors.len());
         let value = sysfs::text(text.to_vec())
             .and_then(|text| sysfs::number(&text))
-            .and_then(|raw| sysfs::value(raw, 1.0, 1.0, 0.0));
+            .and_then(|raw| scaled(raw, 1.0, 0.0));
         let reading = Reading { sensor, at: self.now, value };
         self.handle(Input::Reading { reading, found: None });
     }

@@ -1,9 +1,9 @@
 //! What a sensor's attribute says: each line is one sample, and the whole is what a 1-Wire thermometer says.
 
 use twind::control::Fault;
-use twind::sensors::sysfs::{number, text, value};
+use twind::sensors::sysfs::{number, text};
 use twind::sensors::w1;
-use twind::sensors::{Plausibility, Plausible};
+use twind::sensors::{Plausibility, Plausible, scaled};
 
 const VALID: (f64, f64) = (-40.0, 125.0);
 const MAX_STEP: f64 = 15.0;
@@ -29,12 +29,12 @@ fn samples(bytes: &[u8]) {
             assert!(text.len() < 256, "half a number could be read");
             for (scale, offset) in [(1e-3, 0.0), (1e300, 0.0), (1.0, f64::MAX)] {
                 let finite =
-                    number(text).and_then(|raw| value(raw, 1.0, scale, offset)).map_or(true, f64::is_finite);
+                    number(text).and_then(|raw| scaled(raw, scale, offset)).map_or(true, f64::is_finite);
                 assert!(finite, "{text:?} times {scale} plus {offset}");
             }
             assert!(number(text).is_ok() || !is_plain_number(text), "{text:?} is a number");
         }
-        let sample = read.and_then(|text| number(&text)).and_then(|raw| value(raw, 1000.0, 1.0, 0.0));
+        let sample = read.and_then(|text| number(&text)).and_then(|raw| scaled(raw / 1000.0, 1.0, 0.0));
         match (sample, judge.judge(sample)) {
             (Ok(sample), Ok(believed)) => {
                 assert_eq!(sample.to_bits(), believed.to_bits(), "a value that was not sampled");
