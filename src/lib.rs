@@ -11,16 +11,18 @@
 //!                                   cli, main
 //! ```
 //!
-//! A desired change, from the socket to the pin: `hub` (bytes to events) → [`engine`] → [`twin`] (version rule) →
+//! A desired change, from the socket to the pin: [`hub`] (bytes to events) → [`engine`] → [`twin`] (version rule) →
 //! [`control`] (set-points, climate, rank table) → the pin is driven, the record offered to the store, and when it is
 //! durable the acknowledgement goes out. A reading goes `sensors` → [`engine`] → the next control step, and by [`report`]
 //! to the hub when it left its dead-band. The core's front page ([`twind_core`]) has the driving contract and the words.
 //!
 //! # Who may know what
 //!
-//! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for
+//! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
 //!   the phase of PWM by software (`board/soft_pwm.rs`).
-//! - Only `hub/session.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
+//! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not know each other, and `link` puts them together.
+//! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
+//! - No files of one room know each other in a circle.
 //!
 //! `tests/layering.rs` holds this.
 
