@@ -4,13 +4,13 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!    wire                azure           what carries bytes to a peer          what IoT Hub means by them
-//!      ▲                   ▲
-//!      └────── link ───────┘             the session that lives on: connects, waits, connects again
+//!    wire      what carries bytes to a peer, whoever that is ◄──┐
+//!                                                               ├── link     the session that lives on: connects,
+//!    azure     what IoT Hub is told, and what it means ◄────────┘            serves, waits, connects again
 //! ```
 //!
 //! [`wire`] and [`azure`] do not know each other, and neither knows [`link`], which puts them together. What two of them
-//! need stands here: time, secrets, messages, and files on a disk that may hang.
+//! need stands here: time, secrets, messages, foreign text, pauses that are asked for, and files on a disk that may hang.
 //!
 //! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
 //! comes in through [`Clock`].

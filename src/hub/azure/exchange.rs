@@ -64,7 +64,7 @@ impl Exchange {
                     ..=codec::ANSWER_BYTES_MAX => (*status, answer),
                     _ => (413, br#"{"error":"the answer is larger than the hub takes"}"#.to_vec()),
                 };
-                return Asked::Send(Message { topic: topic::answer_method(rid, status), payload });
+                return Asked::Send(answer_call(rid, status, payload));
             }
             HubRequest::Reconnect { .. } => return Asked::Nothing,
         };
@@ -106,6 +106,11 @@ impl Exchange {
             }
         }
     }
+}
+
+/// The answer to a call of a direct method.
+pub(in crate::hub) fn answer_call(rid: &str, status: u16, payload: Vec<u8>) -> Message {
+    Message { topic: topic::answer_method(rid, status), payload }
 }
 
 fn call(name: &str, rid: &str, payload: &[u8]) -> HubEvent {

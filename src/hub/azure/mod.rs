@@ -16,12 +16,13 @@
 //! # Another kind of hub
 //!
 //! It would stand in this folder's place, with what `link` asks of it: where it is dialled and as whom ([`Source`],
-//! [`Account`], `Accounts`, [`mint`], [`user_name`], `websocket_path`), what is subscribed to ([`FILTERS`]), an
-//! [`exchange`](Exchange) of the core's requests and events for messages, and the meaning of a refused CONNECT
-//! (`Refusal`, `Evidence`). What would have to change besides:
+//! [`Account`], `Accounts`, [`mint`], [`user_name`], `websocket_path`), what is subscribed to ([`FILTERS`]), the
+//! exchange of the core's requests and events for messages (`Exchange`, `answer_call`), and the meaning of a refused CONNECT (`Refusal`,
+//! `Evidence`). What would have to change besides:
 //!
 //! - `link/provisioning.rs` holds the conversation with the provisioning service, since it waits between questions. A hub
-//!   without such a service would delete it, with the two causes in `link/failure.rs` that are its own.
+//!   without such a service would delete it, with the two causes in `link/failure.rs` that are its own and
+//!   `provision` in `link/driver.rs`.
 //! - Some messages name IoT Hub outside this room: a refused subscription (`link/failure.rs`), a WebSocket that is not there
 //!   (`wire/websocket.rs`), a session that ends without a word (`wire/mqtt.rs`, `link/churn.rs`).
 //! - Some figures are IoT Hub's: the longest keep-alive (`wire/mqtt.rs`), the largest payload (`hub/mod.rs`), the paces of
@@ -42,7 +43,7 @@ mod words;
 
 pub(in crate::hub) use account::{Accounts, Evidence};
 pub use dps::{Assignment, ProvisioningFault};
-pub(in crate::hub) use exchange::{Asked, Exchange};
+pub(in crate::hub) use exchange::{Asked, Exchange, answer_call};
 pub(in crate::hub) use refusal::Refusal;
 pub use settings::{Account, Provisioning, Source};
 pub use token::{Token, derive_key, mint, user_name};

@@ -6,7 +6,7 @@
 //! Deliberately absent: what is said (`exchange`, in `azure`), and sending it (`session`).
 
 use crate::hub::Message;
-use crate::hub::azure::topic;
+use crate::hub::azure;
 use crate::twin::HubEvent;
 use std::collections::VecDeque;
 
@@ -47,8 +47,8 @@ impl Outbox {
             return Some(event);
         }
         let payload = format!(r#"{{"error":"{CALLS_MAX} calls are under way already: try again later"}}"#);
-        let topic = topic::answer_method(rid, 429);
-        self.push(Kind::Refusal, Message { topic, payload: payload.into_bytes() });
+        let refusal = azure::answer_call(rid, 429, payload.into_bytes());
+        self.push(Kind::Refusal, refusal);
         None
     }
 
@@ -145,7 +145,7 @@ mod tests {
     fn what_waits_is_bounded_in_bytes_whatever_is_called() {
         let mut outbox = Outbox::default();
         // Longer ids are no calls, see `topic`.
-        let rid = "r".repeat(topic::METHOD_BYTES_MAX);
+        let rid = "r".repeat(azure::topic::METHOD_BYTES_MAX);
         for _ in 0..100_000 {
             outbox.admit(HubEvent::Method { rid: rid.clone(), name: "x".into(), argument: Value::Null });
         }
