@@ -16,9 +16,9 @@
 //! # Another kind of hub
 //!
 //! It would stand in this folder's place, with what `link` asks of it: where it is dialled and as whom ([`Source`],
-//! [`Account`], `Accounts`, [`mint`], [`user_name`], `websocket_path`), what is subscribed to ([`FILTERS`]), the
-//! exchange of the core's requests and events for messages (`Exchange`, `answer_call`), and the meaning of a refused CONNECT (`Refusal`,
-//! `Evidence`). What would have to change besides:
+//! [`Account`], `Accounts`, [`mint`], [`user_name`], `websocket_path`), what is subscribed to ([`FILTERS`]), the exchange
+//! of the core's requests and events for messages (`Exchange`, `answer_call`), and the meaning of a refused CONNECT
+//! (`Refusal`, `Evidence`). What would have to change besides:
 //!
 //! - `link/provisioning.rs` holds the conversation with the provisioning service, since it waits between questions. A hub
 //!   without such a service would delete it, with the two causes in `link/failure.rs` that are its own and
