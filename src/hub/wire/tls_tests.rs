@@ -55,7 +55,7 @@ fn an_authoritys_own_certificate_on_a_server_is_told_as_such() {
     let authority = twinhub::pki::Pki::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
-    std::fs::write(&path, authority.ca_pem()).unwrap();
+    fs::write(&path, authority.ca_pem()).unwrap();
     let own = credentials::certificates_in(&path).unwrap().read.remove(0);
     let mut roots = RootCertStore::empty();
     roots.add(own.clone()).unwrap();
@@ -136,11 +136,11 @@ fn a_ca_file_that_is_missing_or_holds_no_certificate_is_named() {
     let missing = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
     assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
 
-    std::fs::write(&path, "no certificate here").unwrap();
+    fs::write(&path, "no certificate here").unwrap();
     let empty = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
     assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
 
-    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let useless = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
     assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
     let folder = roots(Some(folder.path()), &Reading::default()).unwrap_err().to_string();
@@ -160,7 +160,7 @@ fn a_root_that_stands_in_several_files_is_trusted_once_and_what_is_none_is_passe
     let [one, two] = authorities.each_ref().map(|authority| authority.ca_pem());
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         path
     };
     let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
