@@ -42,9 +42,7 @@ fn every_room_knows_only_the_rooms_below_it_and_no_files_of_one_know_each_other_
         let mut apart = ["wire", "azure", "link"].iter().filter(|part| !file.starts_with(**part));
         let apart = room == "hub" && !file.starts_with("link") && apart.any(|part| has(format!("{part}::")));
         assert_eq!((reserved, above, apart, code.find("crate::{")), (None, None, false, None), "src/{name}");
-        // In the core, two pairs of files still know each other.
-        let others = found.iter().filter(|_| !matches!(room, "control" | "engine"));
-        edges.extend(others.map(|(other, _)| (name, other)).filter(|(_, other)| {
+        edges.extend(found.iter().map(|(other, _)| (name, other)).filter(|(_, other)| {
             let stem = other.rsplit('/').next().unwrap();
             let is_beside = *other != name && Path::new(other).parent() == Path::new(name).parent();
             is_beside && " ~(<&[{!".chars().any(|before| has(format!("{before}{stem}::")))

@@ -21,12 +21,14 @@ mod speeds;
 
 pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
+pub use journal::ReplayFault;
 pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
-pub use replay::{Replay, ReplayFault, Step};
+pub use replay::{Replay, Step};
 
 use crate::control::climate::{Climate, Sensors};
 use crate::control::intent::{Meaning, Understanding};
-use crate::control::outputs::{Outputs, Situation};
+use crate::control::outputs::Outputs;
+use crate::control::wanted::Situation;
 use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Facts, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn bugs() -> impl Iterator<Item = &'static Bug> {
-    bugs::BUGS.iter().chain(keeping::BUGS)
+    bugs::BUGS.iter().chain(keeping::BUGS).chain(twin::BUGS)
 }
 
 /// The changed files, each with every bug in it.

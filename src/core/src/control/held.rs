@@ -1,8 +1,7 @@
 //! What keeps an output from a share that is wanted of it, for whoever asks why it does not move: a minimum time, the least
 //! duty, the slew, or a higher rank. Deliberately absent: keeping it, which is `outputs`'.
 
-use super::outputs::{OutputState, Situation, bend, desired};
-use super::{Cause, OutputId, OutputSpec};
+use super::Cause;
 use crate::units::{BootTime, Permille};
 use core::fmt;
 use core::time::Duration;
@@ -102,27 +101,6 @@ impl fmt::Display for Span {
         }
         if shown == 0 { f.write_str(" 0 s") } else { Ok(()) }
     }
-}
-
-/// Who wants something of an output for which a fail-safe row decides: a hand in any case, for the person to know; the back
-/// end if it wants something else.
-pub(super) fn below(
-    output: OutputId,
-    spec: &OutputSpec,
-    state: &OutputState,
-    situation: Situation<'_>,
-) -> Option<Held> {
-    if !matches!(state.cause, Cause::Overheat | Cause::SensorFault | Cause::HubSilent) {
-        return None;
-    }
-    let by = Holder::Rank(state.cause);
-    if let Some(hand) = state.hand {
-        return Some(Held { by, cause: Cause::Override, wants: hand.drive, until: None });
-    }
-    let demand = situation.climate.and_then(|climate| climate.demand(output));
-    let (wants, version) = desired(output, spec, demand, situation)?;
-    let differs = state.decided() != Some(bend(spec, wants));
-    differs.then_some(Held { by, cause: Cause::Desired(version), wants, until: None })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod held;
 pub mod intent;
 pub mod outputs;
 pub mod tach;
+pub mod wanted;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};

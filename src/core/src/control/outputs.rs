@@ -10,11 +10,11 @@
 //! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
 
 use super::climate::{Climate, Regime};
-use super::held::{self, Held, Holder};
-use super::intent::Intent;
+use super::held::{Held, Holder};
 use super::tach::Tach;
+use super::wanted::{Situation, below, bend, desired};
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
-use crate::twin::{Override, Silence, Version};
+use crate::twin::{Override, Silence};
 use crate::units::{BootTime, Permille};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -25,25 +25,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
-const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
 /// The grain of a slewing output, unless a permille takes it longer.
 const SLEW_TICK: Duration = Duration::from_millis(100);
 /// Running, if barely.
 const BARELY: Permille = Permille::saturating_const(1);
-
-/// What the ranks look at.
-#[derive(Clone, Copy)]
-pub struct Situation<'a> {
-    /// What the back end wants.
-    pub intent: &'a Intent,
-    /// The outputs that `fanOn` drives.
-    pub fans: &'a [OutputId],
-    /// The climate, if the site has one.
-    pub climate: Option<&'a Climate>,
-    /// How long the hub has said nothing.
-    pub silence: Silence,
-}
 
 /// One output as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -260,7 +245,9 @@ impl Outputs {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
-            state.held = state.held.or_else(|| held::below(output, spec, state, situation));
+            state.held = state
+                .held
+                .or_else(|| below(output, spec, (state.cause, state.hand, state.decided()), situation));
         }
         changes
     }
@@ -316,25 +303,6 @@ fn decide(
         Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Borne),
         None => row(spec.when.start, Cause::Start, Pace::Borne),
     }
-}
-
-/// What the back end wants of an output, and since which version.
-pub(super) fn desired(
-    output: OutputId,
-    spec: &OutputSpec,
-    demand: Option<Permille>,
-    situation: Situation<'_>,
-) -> Option<(Permille, Version)> {
-    if let Some(drive) = situation.intent.drives.get(&output) {
-        return Some((drive.value, drive.version));
-    }
-    let fan_on = situation.intent.fan_on.filter(|_| situation.fans.contains(&output))?;
-    let least = match spec.kind {
-        OutputKind::OnOff => Permille::FULL,
-        OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
-    };
-    let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
-    Some((drive, fan_on.version))
 }
 
 /// The share that a row means; `None` leaves the output alone.
@@ -471,15 +439,6 @@ impl OutputState {
             self.turned_at = Some(now);
         }
         self.drive = Some(drive);
-    }
-}
-
-/// What an output bears of a share.
-pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
-    match (spec.kind, spec.min_duty) {
-        _ if share.is_zero() => share,
-        (OutputKind::OnOff, _) => Permille::FULL,
-        (OutputKind::Pwm, least) => share.max(least.unwrap_or_default()),
     }
 }
 

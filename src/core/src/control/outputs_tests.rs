@@ -3,7 +3,7 @@ use crate::control::climate::Sensors;
 use crate::control::fixtures::{
     OFF, ON, at, at_ms, celsius, climate_spec, ms, output, path, permille, secs, thermometer,
 };
-use crate::control::intent::Setpoint;
+use crate::control::intent::{Intent, Setpoint};
 use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
 use crate::twin::{Author, Silence, Version};
 

@@ -9,12 +9,12 @@
 //! checkpoint or an input changes it, and [`FORMAT`] with it. Deliberately absent: the history of changes, which is
 //! told to people only, and notices, of which a digest knows the number.
 
-use super::replay::ReplayFault;
 use super::{Core, Deadline, Input};
 use crate::control::{Actuation, PinFault};
 use crate::twin::{HubRequest, TwinRecord};
 use crate::units::BootTime;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,39 @@ impl Journal {
         self.newer.entries.clear();
     }
 }
+
+/// Why a journal cannot be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayFault {
+    /// It is no journal.
+    Foreign,
+    /// It was written by another version, in another format.
+    Format {
+        /// The format's number.
+        format: u8,
+        /// The version of twind that wrote it.
+        version: String,
+    },
+    /// It was cut or changed.
+    Damaged,
+}
+
+impl fmt::Display for ReplayFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("it is no journal of twind"),
+            Self::Format { format, version } => {
+                write!(
+                    f,
+                    "it has format {format}, this is {FORMAT}: play it with the sources of twind {version}"
+                )
+            }
+            Self::Damaged => f.write_str("it was cut or changed since it was written"),
+        }
+    }
+}
+
+impl core::error::Error for ReplayFault {}
 
 impl Core {
     /// The whole state between two inputs.

@@ -1,6 +1,6 @@
 //! A journal is played again, input by input, and compared with what followed when it was written.
 
-use super::journal::{Digest, FORMAT, MAGIC, Outcome};
+use super::journal::{Digest, FORMAT, MAGIC, Outcome, ReplayFault};
 use super::{Core, Deadline, Input};
 use crate::control::{Actuation, PinFault};
 use crate::ports::{Outbox, Pins, Ports, Store};
@@ -9,42 +9,8 @@ use crate::twin::{HubRequest, TwinRecord};
 use crate::units::BootTime;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 use serde::Deserialize;
-
-/// Why a journal cannot be played.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReplayFault {
-    /// It is no journal.
-    Foreign,
-    /// It was written by another version, in another format.
-    Format {
-        /// The format's number.
-        format: u8,
-        /// The version of twind that wrote it.
-        version: String,
-    },
-    /// It was cut or changed.
-    Damaged,
-}
-
-impl fmt::Display for ReplayFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Foreign => f.write_str("it is no journal of twind"),
-            Self::Format { format, version } => {
-                write!(
-                    f,
-                    "it has format {format}, this is {FORMAT}: play it with the sources of twind {version}"
-                )
-            }
-            Self::Damaged => f.write_str("it was cut or changed since it was written"),
-        }
-    }
-}
-
-impl core::error::Error for ReplayFault {}
 
 /// A journal that is played again, input by input.
 #[derive(Debug)]

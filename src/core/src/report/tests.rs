@@ -12,7 +12,7 @@ use crate::control::fixtures::{
     at, at_ms, celsius, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
 };
 use crate::control::intent::Meaning;
-use crate::control::outputs::Situation;
+use crate::control::wanted::Situation;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
 use crate::twin::Silence;
 use crate::units::UnixSeconds;

@@ -15,8 +15,10 @@
 //! way, of the notifications only the highest version is held: an answer below it fetches again. So does a gap, and a
 //! notification that says nothing. Deliberately absent: queues of patches, chance, clocks.
 
+mod reports;
+
 use super::outgoing::Outgoing;
-use super::quarantine::{Aside, News, Why};
+use super::quarantine::{Aside, Why};
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use alloc::collections::VecDeque;
@@ -410,67 +412,6 @@ impl Sync {
         }
     }
 
-    fn handle_ack(&mut self, now: BootTime, rid: u64) {
-        if let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) {
-            self.acknowledged_changed |= self.outgoing.handle_taken(now, &flight.patch);
-            self.refusals = 0;
-            self.deferral = None;
-            self.tell(now);
-            self.report(now);
-        }
-    }
-
-    fn handle_rejected(
-        &mut self,
-        now: BootTime,
-        rid: u64,
-        status: u16,
-        message: String,
-        asked: Option<Duration>,
-    ) {
-        if matches!(self.phase, Phase::Fetching { rid: asked, .. } if asked == rid) {
-            let (retry_after, by_the_hub) = self.rest(now, asked);
-            let refused = SyncNotice::FetchRefused { status, message, retry_after, by_the_hub };
-            return self.notices.push_back(refused);
-        }
-        let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
-        if is_of_the_document(status) {
-            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {
-                self.outgoing.touch_again(flight.touched);
-            }
-            self.tell(now);
-            return self.report(now);
-        }
-        self.outgoing.touch_again(flight.touched);
-        let (retry_after, by_the_hub) = self.pause(asked);
-        self.report_not_before = now + retry_after;
-        self.defer(now, retry_after, Why { status, message: message.clone() });
-        self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
-    }
-
-    fn defer(&mut self, now: BootTime, pause: Duration, why: Why) {
-        let since = self.deferral.take().map_or(now, |before| before.since);
-        self.deferral = Some(Deferral { since, until: now + pause, why });
-    }
-
-    /// Tells what became of what was refused.
-    fn tell(&mut self, now: BootTime) {
-        while let Some(news) = self.outgoing.poll_news() {
-            let notice = match news {
-                News::SetAside(property, retry_after, Why { status, message }) => {
-                    SyncNotice::ReportRefused { property: property.shown(), status, message, retry_after }
-                }
-                News::Taken(property) => SyncNotice::ReportTaken { property: property.shown() },
-                News::Doubt(retry_after, why) => {
-                    self.defer(now, retry_after, why.clone());
-                    let Why { status, message } = why;
-                    SyncNotice::ReportDoubted { status, message, retry_after }
-                }
-            };
-            self.notices.push_back(notice);
-        }
-    }
-
     fn handle_garbled(&mut self, now: BootTime, reason: String) {
         match self.phase {
             Phase::Offline => return,
@@ -484,24 +425,6 @@ impl Sync {
         }
         self.notices.push_back(SyncNotice::Garbled(reason));
     }
-
-    /// Sends what is wanted, if there is something to tell and nothing stands against it.
-    pub fn report(&mut self, now: BootTime) {
-        self.outgoing.wake(now);
-        if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
-            return;
-        }
-        let Some((patch, touched)) = self.outgoing.take() else { return };
-        let rid = self.next_rid();
-        let deadline = now + self.policy.request_timeout;
-        self.in_flight = Some(InFlight { rid, patch: patch.clone(), touched, deadline });
-        self.requests.push_back(HubRequest::PatchReported { rid, patch });
-    }
-}
-
-/// Does a refusal speak of what was reported? Others speak of the device, of a quota or of the hub, and pass.
-fn is_of_the_document(status: u16) -> bool {
-    matches!(status, 400 | 413)
 }
 
 #[cfg(test)]

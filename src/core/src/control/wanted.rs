@@ -1,0 +1,74 @@
+//! What is wanted of an output, whether or not it decides: by the back end, by a technician's hand, and what an output bears
+//! of it. Deliberately absent: who decides, which is `outputs`'.
+
+use super::climate::Climate;
+use super::held::{Held, Holder};
+use super::intent::Intent;
+use super::{Cause, OutputId, OutputKind, OutputSpec};
+use crate::twin::{Override, Silence, Version};
+use crate::units::Permille;
+
+/// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
+const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
+
+/// What the ranks look at.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the back end wants.
+    pub intent: &'a Intent,
+    /// The outputs that `fanOn` drives.
+    pub fans: &'a [OutputId],
+    /// The climate, if the site has one.
+    pub climate: Option<&'a Climate>,
+    /// How long the hub has said nothing.
+    pub silence: Silence,
+}
+
+/// What the back end wants of an output, and since which version.
+pub(super) fn desired(
+    output: OutputId,
+    spec: &OutputSpec,
+    demand: Option<Permille>,
+    situation: Situation<'_>,
+) -> Option<(Permille, Version)> {
+    if let Some(drive) = situation.intent.drives.get(&output) {
+        return Some((drive.value, drive.version));
+    }
+    let fan_on = situation.intent.fan_on.filter(|_| situation.fans.contains(&output))?;
+    let least = match spec.kind {
+        OutputKind::OnOff => Permille::FULL,
+        OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
+    };
+    let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
+    Some((drive, fan_on.version))
+}
+
+/// What an output bears of a share.
+pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
+    match (spec.kind, spec.min_duty) {
+        _ if share.is_zero() => share,
+        (OutputKind::OnOff, _) => Permille::FULL,
+        (OutputKind::Pwm, least) => share.max(least.unwrap_or_default()),
+    }
+}
+
+/// Who wants something of an output for which a fail-safe row decides: a hand in any case, for the person to know; the back
+/// end if it wants something else.
+pub(super) fn below(
+    output: OutputId,
+    spec: &OutputSpec,
+    (cause, hand, decided): (Cause, Option<Override>, Option<Permille>),
+    situation: Situation<'_>,
+) -> Option<Held> {
+    if !matches!(cause, Cause::Overheat | Cause::SensorFault | Cause::HubSilent) {
+        return None;
+    }
+    let by = Holder::Rank(cause);
+    if let Some(hand) = hand {
+        return Some(Held { by, cause: Cause::Override, wants: hand.drive, until: None });
+    }
+    let demand = situation.climate.and_then(|climate| climate.demand(output));
+    let (wants, version) = desired(output, spec, demand, situation)?;
+    let differs = decided != Some(bend(spec, wants));
+    differs.then_some(Held { by, cause: Cause::Desired(version), wants, until: None })
+}
