@@ -9,6 +9,7 @@
 
 mod bugs;
 mod keeping;
+mod twin;
 
 use bugs::Bug;
 use serde_json::Value;
