@@ -139,7 +139,7 @@ pub(crate) const BUGS: &[Bug] = &[
         from: "            if let Some(actuation) = self.poll_actuation() {",
         to: "            if PLANTED && let Some(notice) = self.poll_notice() {
                 if !ports.notices.push(notice) {
-                    return;
+                    return effects;
                 }
             } else if let Some(actuation) = self.poll_actuation() {",
     },
