@@ -22,7 +22,7 @@
 //!   the phase of PWM by software (`board/soft_pwm.rs`).
 //! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not know each other, and `link` puts them together.
 //! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
-//! - No files of one room know each other in a circle, but for two pairs in the core.
+//! - No files of one folder know each other in a circle.
 //!
 //! `tests/layering.rs` holds this.
 

@@ -4,6 +4,7 @@ use crate::local::{answer, call, connect, connect_to, follows};
 use crate::memory::{CEILING_KIB, memory_kib, rest};
 use crate::rig::{DEVICE, Rig, eventually, say};
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use twinhub::Times;
@@ -106,6 +107,24 @@ fn without_more_a_stream_is_refused_and_the_connection_goes_on() {
         json!({"parameters": {}}),
         "what answers once says no more than that"
     );
+}
+
+#[test]
+fn a_stream_ends_when_the_socket_that_it_came_by_is_taken_away() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let _daemon = rig.start();
+    let (looks, orders) = (&mut connect_to(&rig, "look.sock"), &mut connect(&rig));
+    monitor(looks, 0);
+    monitor(orders, 0);
+    rig.configure("\n");
+    let reload = call(&mut connect(&rig), "io.systemd.service.Reload", json!({})).unwrap();
+    assert_eq!(reload, json!({"parameters": {}}));
+    let end = std::iter::repeat_with(|| answer(looks)).take(ANSWERS_MAX).find_map(Result::err).unwrap();
+    assert_eq!(end.kind(), ErrorKind::UnexpectedEof, "{end}");
+    let order = json!({"output": "fan", "percent": 90, "seconds": 600});
+    call(&mut connect(&rig), "io.twind.Daemon.SetOverride", order).unwrap();
+    wait(orders, "the override", |status| status["outputs"]["fan"]["override"]["percent"] == 90);
 }
 
 #[test]

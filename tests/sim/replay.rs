@@ -82,7 +82,11 @@ fn play(path: &Path, mut look: impl FnMut(&Step)) -> Result<u64, String> {
         inputs += 1;
         look(&step);
         if !step.is_same {
-            return Err(format!("{}: input {inputs} has other consequences than it had", path.display()));
+            return Err(format!(
+                "{}: input {inputs} has other consequences than it had in twind {}",
+                path.display(),
+                replay.version()
+            ));
         }
     }
     Ok(inputs)

@@ -1,7 +1,8 @@
 //! One client: its calls, one after another, each with its answer or, for `Monitor`, its answers.
 //!
 //! Nothing is queued for a client: it is asked for at most one answer at a time, and a state that it was too slow for is
-//! counted and not kept. One that says nothing, does not read, or says what is no call is dropped. Deliberately absent:
+//! counted and not kept. One that says nothing (but for one that monitors), does not read, or says what is no
+//! call is dropped. Deliberately absent:
 //! answers, which are the loop's.
 
 use super::calls::{MonitorReply, Refusal};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
@@ -32,6 +33,7 @@ pub(super) struct Client<'d> {
     inbox: Inbox,
     uid: u32,
     door: &'d Door,
+    closes: watch::Receiver<()>,
 }
 
 impl<'d> Client<'d> {
@@ -39,9 +41,9 @@ impl<'d> Client<'d> {
     ///
     /// # Errors
     /// When the system does not say who it is.
-    pub(super) fn new(stream: UnixStream, door: &'d Door) -> io::Result<Self> {
+    pub(super) fn new(stream: UnixStream, door: &'d Door, closes: watch::Receiver<()>) -> io::Result<Self> {
         let uid = stream.peer_cred()?.uid();
-        Ok(Self { stream, inbox: Inbox::default(), uid, door })
+        Ok(Self { stream, inbox: Inbox::default(), uid, door, closes })
     }
 
     /// Until it leaves or is dropped.
@@ -71,10 +73,11 @@ impl<'d> Client<'d> {
         Ok(())
     }
 
-    /// Tells the state, and again whenever it changes, until the client leaves.
+    /// Tells the state, and again whenever it changes, until the client leaves or the socket that it came by is closed.
     async fn monitor(mut self, changes: usize) -> io::Result<()> {
         // Before the first answer, so that nothing that comes after that is missed.
         let mut count = self.door.changes.subscribe();
+        let mut closes = self.closes.clone();
         let mut told = None;
         loop {
             let Answered { reply, at } = self.ask(Ask::Status { changes }).await?;
@@ -85,6 +88,7 @@ impl<'d> Client<'d> {
             tokio::select! {
                 changed = count.wait_for(|count| *count > at) => changed.map(drop).map_err(|_| ends())?,
                 left = self.leaves() => return left,
+                _ = closes.changed() => return Ok(()),
             }
         }
     }

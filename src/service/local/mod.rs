@@ -1,4 +1,4 @@
-//! The local sockets, where `status`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
+//! The local sockets, where `status`, `watch`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
 //!
 //! There are two, because a peer's supplementary groups cannot be had: who may order is a matter of one file's mode, who may
 //! look of another's.
@@ -127,6 +127,8 @@ struct Listening {
 struct Open {
     task: JoinHandle<()>,
     _file: SocketFile,
+    /// Those who monitor leave when it is gone.
+    _is_open: watch::Sender<()>,
 }
 
 impl Drop for Open {
@@ -206,8 +208,9 @@ impl Listening {
         match socket::listen(path, self.door.mode()) {
             Ok((listener, file)) => {
                 debug!("listening on {}", path.display());
-                let task = tokio::spawn(accept(listener, Arc::clone(&self.door)));
-                self.open = Some(Open { task, _file: file });
+                let (is_open, closes) = watch::channel(());
+                let task = tokio::spawn(accept(listener, Arc::clone(&self.door), closes));
+                self.open = Some(Open { task, _file: file, _is_open: is_open });
             }
             Err(reason) => error!(
                 "no local socket {}: {reason}; the outputs do not need it, but {}",
@@ -234,14 +237,14 @@ impl Door {
     }
 }
 
-async fn accept(listener: UnixListener, door: Arc<Door>) {
+async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver<()>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&door.room).try_acquire_owned() {
                 Ok(place) => {
-                    let door = Arc::clone(&door);
+                    let (door, closes) = (Arc::clone(&door), closes.clone());
                     tokio::spawn(async move {
-                        let served = match Client::new(stream, &door) {
+                        let served = match Client::new(stream, &door, closes) {
                             Ok(client) => client.serve().await,
                             Err(reason) => Err(reason),
                         };

@@ -109,7 +109,7 @@ impl Core {
 
     /// Takes an input and does all that follows from it. Returns when [`Input::Timeout`] is due, if nothing comes before.
     pub fn handle(&mut self, now: BootTime, input: Input, ports: &mut Ports<'_>) -> Deadline {
-        self.journal_input(now, &input);
+        self.journal.note(now, &input);
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),
@@ -125,7 +125,7 @@ impl Core {
         }
         let effects = self.drain(ports);
         let deadline = self.deadline();
-        self.journal.end(effects, deadline);
+        self.end_journal_entry(effects, deadline);
         deadline
     }
 

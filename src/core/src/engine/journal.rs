@@ -2,22 +2,24 @@
 //! field can be played again at a desk.
 //!
 //! It consists of two *parts*. Each begins with a *checkpoint*, which is the whole state between two inputs; the inputs that
-//! followed stand after it. When the newer part is full it becomes the older one, which is dropped. An entry holds what came,
+//! followed stand after it. When the newer part is full, the older one is dropped and the newer one takes its place. An entry holds what came,
 //! when, which outputs the board could not drive, and a *digest* of what followed: a replay is compared by it.
 //!
 //! The format is [postcard](https://postcard.jamesmunns.com)'s, which does not describe itself: a change of any type in a
 //! checkpoint or an input changes it, and [`FORMAT`] with it. Deliberately absent: the history of changes, which is
 //! told to people only, and notices, of which a digest knows the number.
 
+use super::methods::METHODS;
 use super::{Core, Deadline, Input};
 use crate::control::{Actuation, PinFault};
-use crate::twin::{HubRequest, TwinRecord};
+use crate::twin::{HubEvent, HubRequest, TwinRecord};
 use crate::units::BootTime;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Counts the formats of a journal.
 pub(super) const FORMAT: u8 = 1;
@@ -126,14 +128,28 @@ fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
     *bytes = written.unwrap_or_default();
 }
 
+/// What is sent along with a method that we do not have may be anything, and no answer depends on it.
+fn without_foreign_words(input: &Input) -> Option<Input> {
+    match input {
+        Input::Hub(HubEvent::Method { rid, name, .. }) if !METHODS.contains(&name.as_str()) => {
+            let (rid, name, argument) = (rid.clone(), name.clone(), Value::Null);
+            Some(Input::Hub(HubEvent::Method { rid, name, argument }))
+        }
+        _ => None,
+    }
+}
+
 impl Journal {
-    fn note(&mut self, now: BootTime, input: &Input) {
+    pub(super) fn note(&mut self, now: BootTime, input: &Input) {
         let passed_ns = u64::try_from(now.since(self.at).as_nanos()).unwrap_or(u64::MAX);
-        append(&mut self.newer.entries, &(passed_ns, input));
+        match without_foreign_words(input) {
+            Some(input) => append(&mut self.newer.entries, &(passed_ns, &input)),
+            None => append(&mut self.newer.entries, &(passed_ns, input)),
+        }
         self.at = now;
     }
 
-    pub(super) fn end(&mut self, effects: Effects, deadline: Deadline) {
+    fn end(&mut self, effects: Effects, deadline: Deadline) {
         let Effects { mut digest, faults, .. } = effects;
         digest.take(&deadline.at);
         self.outcome = Outcome { faults, digest: digest.0 };
@@ -144,6 +160,8 @@ impl Journal {
         core::mem::swap(&mut self.older, &mut self.newer);
         self.newer.checkpoint = checkpoint;
         self.newer.entries.clear();
+        // One large twin must not take its memory for good.
+        self.newer.entries.shrink_to(2 * PART_BYTES);
     }
 }
 
@@ -202,12 +220,13 @@ impl Core {
         self.journal.newer.checkpoint = self.checkpoint(now);
     }
 
-    pub(super) fn journal_input(&mut self, now: BootTime, input: &Input) {
+    /// The effects of an input are out: what is slow may come now.
+    pub(super) fn end_journal_entry(&mut self, effects: Effects, deadline: Deadline) {
+        self.journal.end(effects, deadline);
         if self.journal.newer.entries.len() > PART_BYTES {
             let checkpoint = self.checkpoint(self.journal.at);
             self.journal.begin_part(checkpoint);
         }
-        self.journal.note(now, input);
     }
 
     /// The journal, to be kept in a file: [`Replay`](super::Replay) reads it. It holds the twin, and no secret.

@@ -177,3 +177,19 @@ fn what_is_no_journal_or_was_cut_or_comes_from_another_version_says_so() {
         assert_eq!(Replay::read(&other).unwrap_err(), ReplayFault::Damaged, "{place}");
     }
 }
+
+#[test]
+fn what_was_sent_along_with_a_method_that_we_do_not_have_is_not_journalled() {
+    let mut world = World::default();
+    let mut core = world.start();
+    for name in ["unlock", "override"] {
+        let argument = json!({ "word": format!("told to {name}") });
+        let input = Input::Hub(HubEvent::Method { rid: "1".into(), name: name.into(), argument });
+        let _ = world.with(|ports| core.handle(at(200), input, ports));
+    }
+    let journal = core.journal();
+    let holds = |text: &str| journal.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("told to override") && holds("unlock") && !holds("told to unlock"));
+    let (inputs, same, _) = play(&journal);
+    assert_eq!((inputs, same), (3, 3));
+}

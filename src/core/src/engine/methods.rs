@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 use serde_json::{Value, json};
 
-const METHODS: [&str; 3] = ["override", "resync", "status"];
+pub(super) const METHODS: [&str; 3] = ["override", "resync", "status"];
 const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
 
 impl Core {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub struct Replay {
     core: Core,
+    version: String,
     entries: Vec<u8>,
     read: usize,
     next: Option<(Vec<u8>, Vec<u8>)>,
@@ -62,7 +63,7 @@ impl Replay {
             postcard::take_from_bytes(rest).map_err(|_| ReplayFault::Damaged)?.0;
         let mut parts = parts.into_iter();
         let (checkpoint, entries) = parts.next().ok_or(ReplayFault::Damaged)?;
-        Ok(Self { core: Core::resume(&checkpoint)?, entries, read: 0, next: parts.next() })
+        Ok(Self { core: Core::resume(&checkpoint)?, version, entries, read: 0, next: parts.next() })
     }
 
     /// Plays the next input; `None` after the last.
@@ -94,6 +95,11 @@ impl Replay {
             deadline,
             is_same: reached != Some(false) && self.core.journal.outcome == outcome,
         }))
+    }
+
+    /// The version of twind that wrote it.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// The core, as far as it was played.
