@@ -20,8 +20,9 @@ trap 'rm -rf "$work"' EXIT
 # --- the kernel, and its simulator of chips ---------------------------------------------------------------------------
 
 common=${kernel%-amd64}-common
-for package in "linux-image-$kernel" "linux-headers-$kernel" "linux-headers-$common" "linux-kbuild-$series" "linux-source-$series" busybox-static; do
-    fetch_package amd64 "$package" "$work/kernel"
+for package in "linux-image-$kernel" "linux-headers-$kernel" "linux-headers-$common" "linux-kbuild-$series" "linux-source-$series" busybox-static ca-certificates; do
+    # By the lists that named the kernel: others may be of another hour, in which Debian had another kernel.
+    fetch_package arm64 "$package:amd64" "$work/kernel"
 done
 version() { dpkg-deb -f "$(ls -t "$cache/debs/$1"_*.deb | head -n 1)" Version; }
 [ "$(version "linux-source-$series")" = "$(version "linux-headers-$kernel")" ] ||
@@ -54,6 +55,9 @@ root=$work/root
 mkdir -p "$root/"{bin,dev,etc,proc,root,run,sys,tmp,var/lib}
 cp "$work/kernel/bin/busybox" "$root/bin/busybox"
 copy_modules "$work/kernel" "$kernel" "$root" gpio-sim
+# Without a root to trust no hub can be connected to, and `twind check` says so.
+mkdir -p "$root/etc/ssl/certs"
+cat "$work/kernel"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
 cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
