@@ -233,7 +233,7 @@ impl Core {
     pub fn journal(&self) -> Vec<u8> {
         let Journal { older, newer, .. } = &self.journal;
         let parts = [older, newer].map(|part| (&part.checkpoint[..], &part.entries[..]));
-        let parts: Vec<_> = parts.into_iter().filter(|(checkpoint, _)| !checkpoint.is_empty()).collect();
+        let parts: Vec<_> = parts.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
         let mut bytes = MAGIC.to_vec();
         append(&mut bytes, &(FORMAT, env!("CARGO_PKG_VERSION")));
         append(&mut bytes, &parts);

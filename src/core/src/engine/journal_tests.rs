@@ -193,3 +193,15 @@ fn what_was_sent_along_with_a_method_that_we_do_not_have_is_not_journalled() {
     let (inputs, same, _) = play(&journal);
     assert_eq!((inputs, same), (3, 3));
 }
+
+#[test]
+fn a_journal_whose_next_part_has_just_begun_is_played_to_its_end() {
+    let mut world = World::default();
+    let mut core = world.start();
+    world.live(&mut core, 20);
+    let checkpoint = core.checkpoint(core.journal.at);
+    core.journal.begin_part(checkpoint);
+    let (inputs, same, replay) = play(&core.journal());
+    assert!(inputs > 20 && same == inputs, "{same} of {inputs}");
+    assert!(replay.has_reached(&core));
+}
