@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What twind costs: the release binary against the stand-in hub over TLS, one sensor at 1 Hz.
+# What twind costs: the binary of the package against the stand-in hub over TLS, one sensor at 1 Hz.
 # Size, memory and wake-ups are held to their budgets; the rest is printed, since a shared machine's timing decides
 # nothing. Wake-ups are counted with a value that rests, and once more with one that never does.
 # Usage: tests/bench/budget.sh [SECONDS]
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-20}
 target=${CARGO_TARGET_DIR:-target}
 
-cargo build --quiet --locked --release --package twind
+twind=$(packaging/cross.sh amd64 | tail -n 1)
 cargo build --quiet --locked --package twinhub
 folder=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$folder"' EXIT
@@ -43,7 +43,7 @@ TOML
 
 start() {
     started_ns=$(python3 -c 'import time; print(time.clock_gettime_ns(time.CLOCK_BOOTTIME))')
-    "$target/release/twind" run --config "$folder/twind.toml" 2>>"$folder/log" &
+    "$twind" run --config "$folder/twind.toml" 2>>"$folder/log" &
     pid=$!
 }
 # Voluntary context switches of all threads: each is one wake-up.
@@ -78,7 +78,7 @@ for _ in $(seq 400); do [ "$(wc -l <"$folder/board/trace.jsonl")" -gt "$changes"
 first_ns=$(sed -n "$((changes + 1))s/.*\"boottime_ns\":\([0-9]*\).*/\1/p" "$folder/board/trace.jsonl")
 kill "$pid"; wait "$pid"
 
-size=$(stat -c %s "$target/release/twind")
+size=$(stat -c %s "$twind")
 echo "binary            $size bytes (budget 4194304)"
 echo "resident          $resident_kib KiB, connected over TLS (budget 6144)"
 awk -v n=$((wakeups_after - wakeups_before)) -v s="$seconds" 'BEGIN { printf "wake-ups          %.2f a second (budget 2)\n", n / s }'

@@ -12,5 +12,5 @@
 
 begin edges "the machine with simulated lines" "$@"
 image=$("$pi/edges-image.sh" | tail -n 1)
-(cd "$project" && cargo build --quiet --locked --release --package twind --bin twind)
-PYTHONDONTWRITEBYTECODE=1 python3 "$pi/edges.py" --image "$image" --twind "$target/release/twind" --work "$cache/edges-work" "${cases[@]}"
+twind=$("$project/packaging/cross.sh" amd64 | tail -n 1)
+PYTHONDONTWRITEBYTECODE=1 python3 "$pi/edges.py" --image "$image" --twind "$twind" --work "$cache/edges-work" "${cases[@]}"
