@@ -16,7 +16,7 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(sed -n 's/^name = "\(.*\)"$/\1/p' tests/fuzz/Cargo.toml | grep -v '^twind-fuzz$')
 
 command -v c++ >/dev/null || skip "the fuzzer needs a C++ compiler; on Debian: apt install g++"
-command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz || skip "cargo-fuzz cannot be had here"
+command -v cargo-fuzz >/dev/null || cargo install --quiet --locked --debug cargo-fuzz || skip "cargo-fuzz cannot be had here"
 
 # The compiler's instrumentation is there in a stable compiler too, but has to be asked for so.
 export RUSTC_BOOTSTRAP=1

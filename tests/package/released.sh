@@ -36,7 +36,9 @@ if [ ! -e "$kept/complete" ]; then
     for shared in "$cache"/apt-* "$cache"/debs "$cache"/sysroot-*; do
         [ ! -e "$shared" ] || ln -s "$shared" "$work/cache/"
     done
-    CARGO_TARGET_DIR=$work/target TWIND_PI_CACHE=$work/cache \
+    # As released, but hardly optimised: that takes most of the time, and changes nothing that is tried here.
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_TARGET_DIR=$work/target TWIND_PI_CACHE=$work/cache \
         "$work/sources/packaging/build-deb" $install --output "$kept" "$arch" >&2
     touch "$kept/complete"
 fi
