@@ -155,7 +155,7 @@ fn sensor(sensor: &SensorStatus) -> String {
 }
 
 fn output(page: &mut Page, name: &str, output: &OutputStatus) {
-    let hand = output.hand.as_ref();
+    let hand = output.overridden.as_ref();
     let by = author(&output.cause, hand.filter(|_| output.cause == "override").map(|hand| hand.by.as_str()));
     let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
     let kicked = if output.kicked { ", kicked to full for a moment" } else { "" };

@@ -12,7 +12,7 @@
 //! [`wire`] and [`azure`] do not know each other, and neither knows [`link`], which puts them together. What two of them
 //! need stands here: time, secrets, messages, foreign text, pauses that are asked for, and files on a disk that may hang.
 //!
-//! Deliberately absent: what a twin means, when to ask for it again (both `twin::Sync`'s), and reading a clock: time
+//! Deliberately absent: what a twin means, when to ask for it again (both `twin::TwinSync`'s), and reading a clock: time
 //! comes in through [`Clock`].
 
 use crate::units::{BootTime, UnixSeconds};

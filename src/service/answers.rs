@@ -69,7 +69,7 @@ impl Daemon {
     fn order(&mut self, output: &str, order: Option<(Permille, Duration)>, by: Author) -> Reply<Answer> {
         let order = self.core.order(output, order, by).map_err(|fault| refusal(output, fault))?;
         self.handle(Input::Override(order));
-        let held = self.core.held_override(self.clock.boot(), output);
+        let held = self.core.unmet_override(self.clock.boot(), output);
         Ok(Answer::Override(OverrideReply { held }))
     }
 }

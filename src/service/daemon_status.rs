@@ -161,6 +161,6 @@ mod tests {
         assert_eq!((written.matches(":150").count(), written.matches(":30").count()), (9, 6), "{written}");
         assert!(written.contains("held off for 30 s by min-off"), "{written}");
         status.pass(u64::MAX);
-        assert_eq!(status.core.outputs.0[0].1.hand.as_ref().unwrap().seconds_left, 0);
+        assert_eq!(status.core.outputs.0[0].1.overridden.as_ref().unwrap().seconds_left, 0);
     }
 }

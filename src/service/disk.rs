@@ -61,12 +61,12 @@ impl Daemon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twin::KeptSilence;
+    use crate::twin::PersistedSilence;
 
     #[test]
     fn a_record_that_cannot_be_renewed_says_nothing_of_the_hubs_silence() {
         let (lasts, sure) = (Duration::from_secs(3600), Duration::ZERO);
-        let silence = Some(KeptSilence { lasts, sure, open: false });
+        let silence = Some(PersistedSilence { lasts, sure, open: false });
         let record = TwinRecord { sequence: 7, silence, ..TwinRecord::default() };
         assert_eq!(usable(Some(record.clone()), None).unwrap(), record);
         let fault = OpenFault::Failed(StoreFault { reason: "read-only".into() });

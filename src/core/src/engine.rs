@@ -26,12 +26,12 @@ pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
 pub use replay::{Replay, Step};
 
 use crate::control::climate::{Climate, Sensors};
+use crate::control::demand::Situation;
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::Outputs;
-use crate::control::wanted::Situation;
 use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Facts, Notice, ReportSpec, Reporter};
-use crate::twin::{DesiredChange, HubEvent, HubRequest, Sync, SyncPolicy, TwinRecord};
+use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -74,7 +74,7 @@ const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Core {
     spec: CoreSpec,
-    sync: Sync,
+    sync: TwinSync,
     sensors: Sensors,
     climate: Option<Climate>,
     outputs: Outputs,
@@ -136,7 +136,7 @@ impl Core {
             drives.for_each(|(index, (_, state))| climate.adopt(OutputId(index), state.drive));
             carry.regime.into_iter().for_each(|regime| climate.adopt_regime(regime));
         }
-        let sync = Sync::new(record.desired, record.desired_version, record.reported, spec.sync);
+        let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
             sync: sync.after_rid(carry.last_rid),
             sensors,
@@ -243,7 +243,7 @@ impl Core {
     }
 
     /// The twin's state machine.
-    pub fn sync(&self) -> &Sync {
+    pub fn sync(&self) -> &TwinSync {
         &self.sync
     }
 

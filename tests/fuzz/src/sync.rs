@@ -1,4 +1,4 @@
-//! `twind::twin::Sync` under a hub that says anything at any time, against a small model of what must follow.
+//! `twind::twin::TwinSync` under a hub that says anything at any time, against a small model of what must follow.
 //!
 //! The bytes are a row of steps; a step takes one byte for what happens and a few for its details, so that every
 //! string is a schedule. Documents are small: three keys, a few values, nesting of one.
@@ -8,7 +8,7 @@ use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use twind::twin::{
-    DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, Sync, SyncPolicy, Version,
+    DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncPolicy, TwinSync, Version,
 };
 use twind::units::BootTime;
 
@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) {
     let start = section(tape.document(false));
     let version = Version(tape.next().into());
     let mut world = World {
-        sync: Sync::new(start.clone(), version, Section::default(), POLICY),
+        sync: TwinSync::new(start.clone(), version, Section::default(), POLICY),
         model: Model::new(start, version),
         now: BootTime::from_boot(Duration::from_secs(1000)),
         wanted: None,
@@ -199,7 +199,7 @@ impl Model {
 }
 
 struct World {
-    sync: Sync,
+    sync: TwinSync,
     model: Model,
     now: BootTime,
     wanted: Option<Section>,

@@ -114,7 +114,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "taken-token-not-believed",
         says: "a known time in the future is waited for again and again",
-        file: "src/core/src/twin/sanity.rs",
+        file: "src/core/src/twin/clock_sanity.rs",
         from: "self.accepted.map_or(self.known, |accepted| accepted.dated.0)",
         to: "self.accepted.map_or(self.known, |accepted| if PLANTED { self.known.max(accepted.dated.0) } else { accepted.dated.0 })",
     },
@@ -312,7 +312,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "override-begins-anew",
         says: "each power cut has an override begin from its start",
-        file: "src/core/src/twin/kept.rs",
+        file: "src/core/src/twin/persisted.rs",
         from: "ran.max(Duration::from_secs(by_wall))",
         to: "ran.max(Duration::from_secs(if PLANTED { 0 } else { by_wall }))",
     },

@@ -62,12 +62,12 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "refused-holds-up-all",
         says: "one value that the hub refuses keeps every other from being told",
         file: REPORTS,
-        from: "if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
+        from: "if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {",
         to: "if PLANTED {
                 self.report_not_before = now + super::REST_MAX;
                 return self.outgoing.touch_again(flight.touched);
             }
-            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {",
+            if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {",
     },
     Bug {
         name: "refused-for-ever",

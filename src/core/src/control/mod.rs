@@ -6,13 +6,13 @@
 //! `intent` reads JSON).
 
 pub mod climate;
+pub mod constraint;
+pub mod demand;
 #[cfg(test)]
 pub(crate) mod fixtures;
-pub mod held;
 pub mod intent;
 pub mod outputs;
 pub mod tach;
-pub mod wanted;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};

@@ -10,9 +10,9 @@
 //! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
 
 use super::climate::{Climate, Regime};
-use super::held::{Held, Holder};
+use super::constraint::{Constraint, Unmet};
+use super::demand::{Situation, below, bend, desired};
 use super::tach::Tach;
-use super::wanted::{Situation, below, bend, desired};
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
 use crate::twin::{Override, Silence};
 use crate::units::{BootTime, Permille};
@@ -48,7 +48,7 @@ pub struct OutputState {
     /// What it is decided to come to, when kick and slew are over.
     aim: Option<Permille>,
     /// What keeps it from a share that is wanted of it.
-    pub held: Option<Held>,
+    pub unmet: Option<Unmet>,
     /// Full drive until then, to get started.
     kick_until: Option<BootTime>,
     /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
@@ -69,7 +69,7 @@ impl OutputState {
         believed: None,
         handed: None,
         aim: None,
-        held: None,
+        unmet: None,
         kick_until: None,
         level: None,
         tach: Tach::UNKNOWN,
@@ -101,7 +101,7 @@ struct Order {
 }
 
 /// What holds an output back, and until when.
-type Hold = (Holder, Option<BootTime>);
+type Hold = (Constraint, Option<BootTime>);
 
 /// How a drive gets to where it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ impl Outputs {
                 believed: None,
                 level: None,
                 kick_until: None,
-                held: None,
+                unmet: None,
                 ..*state
             };
             // That it stands still says nothing of the fan.
@@ -237,7 +237,7 @@ impl Outputs {
             let order =
                 if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
             let auto = || situation.climate.and_then(|climate| climate.demand(output));
-            (state.cause, state.held) = (order.cause, None);
+            (state.cause, state.unmet) = (order.cause, None);
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
             let drive = state.shape(now, spec, (target, order.cause), order.pace);
             let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
@@ -245,8 +245,8 @@ impl Outputs {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
-            state.held = state
-                .held
+            state.unmet = state
+                .unmet
                 .or_else(|| below(output, spec, (state.cause, state.hand, state.decided()), situation));
         }
         changes
@@ -332,9 +332,9 @@ impl OutputState {
         let bent = bend(spec, wants);
         let (target, waits_for) = if pace == Pace::Borne { self.hold(now, spec, bent) } else { (bent, None) };
         self.aim = Some(target);
-        let held = |(by, until)| Held { by, cause, wants, until };
+        let held = |(by, until)| Unmet { by, cause, wants, until };
         if spec.kind == OutputKind::OnOff {
-            self.held = waits_for.map(held);
+            self.unmet = waits_for.map(held);
             return target;
         }
         if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
@@ -342,8 +342,8 @@ impl OutputState {
             self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), None));
         }
         let level = self.slew(now, spec, target, pace);
-        let raised = (bent != wants).then_some((Holder::MinDuty, None));
-        self.held = waits_for.or_else(|| self.way(now, spec, target)).or(raised).map(held);
+        let raised = (bent != wants).then_some((Constraint::MinDuty, None));
+        self.unmet = waits_for.or_else(|| self.way(now, spec, target)).or(raised).map(held);
         match self.kick_until {
             Some(until) if until > now && !target.is_zero() && pace != Pace::Last => {
                 self.wake_at(until);
@@ -361,8 +361,8 @@ impl OutputState {
         let present = self.drive.or(self.believed);
         let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return (target, None) };
         let (least, held, by) = match (present.is_zero(), target.is_zero()) {
-            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present), Holder::MinOn),
-            (true, false) => (spec.min_off, Permille::ZERO, Holder::MinOff),
+            (false, true) => (spec.min_on, self.without_kick().unwrap_or(present), Constraint::MinOn),
+            (true, false) => (spec.min_off, Permille::ZERO, Constraint::MinOff),
             _ => return (target, None),
         };
         match least.map(|least| turned_at + least) {
@@ -379,7 +379,7 @@ impl OutputState {
         let (level, _) = self.level.filter(|(_, moves_since)| moves_since.is_some())?;
         let rest = (f64::from(target.get()) - level).abs() / spec.slew_permille_per_s?;
         let until = Duration::try_from_secs_f64(rest).ok().map(|rest| now + rest);
-        Some((Holder::Slew, until))
+        Some((Constraint::Slew, until))
     }
 
     /// Instead of a drive at which it does not turn, though it should: one that may help.

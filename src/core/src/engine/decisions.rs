@@ -4,7 +4,7 @@
 //! step at which something else came to decide. Nothing of it is kept on the disk. Deliberately absent: deciding.
 
 use super::{Core, Notice};
-use crate::control::held::Holder;
+use crate::control::constraint::Constraint;
 use crate::control::outputs::OutputState;
 use crate::control::{Actuation, Cause, OutputId, PinFault};
 use crate::twin::Author;
@@ -71,13 +71,14 @@ impl Core {
     fn tell(&mut self, at: BootTime, output: OutputId, (drive, cause): (Permille, Cause), moment: Moment) {
         let Some(spec) = self.spec.outputs.get(output.0) else { return };
         // That it is on its way says itself.
-        let held = self.state(output).and_then(|state| state.held).filter(|held| held.by != Holder::Slew);
+        let unmet =
+            self.state(output).and_then(|state| state.unmet).filter(|unmet| unmet.by != Constraint::Slew);
         self.notices.push_back(Notice::Driven {
             output: spec.name.clone(),
             permille: drive.get(),
             cause: cause.to_string(),
             by: self.author(output, cause),
-            held: held.filter(|_| moment.turned).map(|held| held.told(at).to_string()),
+            unmet: unmet.filter(|_| moment.turned).map(|unmet| unmet.told(at).to_string()),
             turned: moment.turned,
             moved: moment.moved,
         });

@@ -133,7 +133,7 @@ fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
         json!({"by": "min-off", "cause": "override", "wants": 100, "seconds": 240, "text": text})
     );
     assert_eq!(rig.drive(), Some(0));
-    assert_eq!(rig.engine.held_override(rig.now, "fan").map(|held| json!(held)), Some(held));
+    assert_eq!(rig.engine.unmet_override(rig.now, "fan").map(|held| json!(held)), Some(held));
     assert_eq!(rig.history().last(), Some(&(0, "override".to_owned())));
     let said: Vec<String> = rig.notices.iter().map(Notice::to_string).collect();
     let line = format!("output fan stays at 0 permille, now by override of uid 1000; {text}");

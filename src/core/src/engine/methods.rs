@@ -52,10 +52,10 @@ impl Core {
     }
 
     /// What keeps an output from what its override wants.
-    pub fn held_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
+    pub fn unmet_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;
-        let held = state.held.filter(|held| held.cause == Cause::Override)?;
-        Some(status::held(now, held))
+        let unmet = state.unmet.filter(|unmet| unmet.cause == Cause::Override)?;
+        Some(status::held_status(now, unmet))
     }
 
     /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
@@ -77,7 +77,7 @@ impl Core {
         match self.order(output, order, Author::Hub) {
             Ok(order) => {
                 self.handle_override(now, order);
-                match self.held_override(now, output) {
+                match self.unmet_override(now, output) {
                     None => (200, json!({ "output": output })),
                     Some(held) => (200, json!({ "output": output, "held": held })),
                 }

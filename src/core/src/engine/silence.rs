@@ -16,7 +16,7 @@
 
 use super::{Core, CoreSpec, LAZY_SAVE};
 use crate::control::OutputSpec;
-use crate::twin::{Dated, HubEvent, KeptSilence, Machine, Silence, TwinRecord};
+use crate::twin::{Dated, HubEvent, Machine, PersistedSilence, Silence, TwinRecord};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub(super) struct Contact {
     /// The hub spoke to this process, and may do so at any moment.
     open: bool,
     /// The silence as the last record has it.
-    pub(super) kept: Option<KeptSilence>,
+    pub(super) kept: Option<PersistedSilence>,
 }
 
 impl Contact {
@@ -86,7 +86,7 @@ pub(super) fn is_start_news(outputs: &[OutputSpec], record: &TwinRecord) -> bool
 }
 
 /// May the hub have spoken since this was kept?
-fn is_open(kept: Option<KeptSilence>) -> bool {
+fn is_open(kept: Option<PersistedSilence>) -> bool {
     kept.is_none_or(|kept| kept.open)
 }
 
@@ -164,8 +164,8 @@ impl Core {
     }
 
     /// The silence as a record of this moment has it.
-    pub(super) fn silence_at(&self, at: BootTime) -> Option<KeptSilence> {
+    pub(super) fn silence_at(&self, at: BootTime) -> Option<PersistedSilence> {
         shortest_row(&self.spec.outputs)?;
-        Some(self.contact.silence.kept(at, self.contact.open))
+        Some(self.contact.silence.persisted(at, self.contact.open))
     }
 }

@@ -53,7 +53,7 @@ pub struct Alarms(BTreeMap<String, Alarm>);
 
 /// What became of the alarms at a look.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Turned {
+pub struct AlarmChanges {
     /// Those raised now.
     pub raised: Vec<String>,
     /// Those that stand no longer.
@@ -68,8 +68,8 @@ impl Alarms {
         now: BootTime,
         wall: Option<UnixSeconds>,
         mut standing: BTreeMap<String, String>,
-    ) -> Turned {
-        let mut turned = Turned::default();
+    ) -> AlarmChanges {
+        let mut turned = AlarmChanges::default();
         self.0.retain(|name, alarm| match standing.remove(name) {
             Some(text) => {
                 alarm.since = since_by(wall, now, alarm.at, alarm.since);

@@ -6,7 +6,7 @@
 //! left their dead-band, at most once in `min-interval` and at least once in `heartbeat`; state when something
 //! turned, at most once in `min-interval`, and along with whatever else goes out. Between two samples the last one
 //! stands, so the section does not change. How it is written is the style's: `plain` or `pnp`. Deliberately absent:
-//! sending (that is `twin::Sync`'s).
+//! sending (that is `twin::TwinSync`'s).
 
 pub mod alarms;
 mod notice;

@@ -1,7 +1,7 @@
 //! What the core has to say to an operator, and how it is said. Data until the service logs it.
 
 use crate::control::climate::Regime;
-use crate::control::held::Span;
+use crate::control::constraint::Span;
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -70,7 +70,7 @@ pub enum Notice {
         /// Whose hand, if it was one.
         by: Option<Author>,
         /// What holds it back from what is wanted of it, if something does and that is news.
-        held: Option<String>,
+        unmet: Option<String>,
         /// It went from rest to running or back, or something else decides now; not just another share.
         turned: bool,
         /// The output moves by it.
@@ -152,12 +152,12 @@ impl fmt::Display for Notice {
                 )
             }
             Self::StoreMended => f.write_str("the twin's copy can be kept again"),
-            Self::Driven { output, permille, cause, by, held, moved, .. } => {
+            Self::Driven { output, permille, cause, by, unmet, moved, .. } => {
                 let (verb, now) = if *moved { ("driven to", "") } else { ("stays at", "now ") };
                 let comma = if *moved { "" } else { "," };
                 write!(f, "output {output} {verb} {permille} permille{comma} {now}by {cause}")?;
                 by.iter().try_for_each(|by| write!(f, " of {by}"))?;
-                held.iter().try_for_each(|held| write!(f, "; {held}"))
+                unmet.iter().try_for_each(|unmet| write!(f, "; {unmet}"))
             }
             Self::Overridden { output, order: Some((drive, lasts)), by } => {
                 let span = Span(Some(lasts.as_secs()));

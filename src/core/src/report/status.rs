@@ -8,10 +8,10 @@
 use super::Facts;
 use super::write::round_to;
 use crate::control::climate::SensorState;
-use crate::control::held::{Held, Span};
+use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
-use crate::twin::{Section, Sync, Version};
+use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -144,7 +144,7 @@ pub struct OutputStatus {
     pub held: Option<HeldStatus>,
     /// The override on it.
     #[serde(rename = "override")]
-    pub hand: Option<OverrideStatus>,
+    pub overridden: Option<OverrideStatus>,
     /// Turns a minute.
     pub rpm: Option<Tidy>,
     /// Why it cannot be driven.
@@ -232,7 +232,11 @@ impl Status {
         let values = self.sensors.0.iter_mut();
         retime_each(Seconds::Since, retime, values.filter_map(|(_, sensor)| sensor.age_seconds.as_mut()));
         for (_, output) in &mut self.outputs.0 {
-            retime_each(Seconds::Until, retime, output.hand.iter_mut().map(|hand| &mut hand.seconds_left));
+            retime_each(
+                Seconds::Until,
+                retime,
+                output.overridden.iter_mut().map(|overridden| &mut overridden.seconds_left),
+            );
             output.held.iter_mut().for_each(|held| held.retime(retime));
         }
         let alarms = self.alarms.0.iter_mut();
@@ -329,7 +333,7 @@ impl Status {
     /// since it last said anything.
     pub fn of(
         now: BootTime,
-        sync: &Sync,
+        sync: &TwinSync,
         copy_age: Option<Duration>,
         silent: Duration,
         facts: Facts<'_>,
@@ -354,7 +358,7 @@ impl Status {
 }
 
 impl HubStatus {
-    fn of(now: BootTime, sync: &Sync, copy_age: Option<Duration>, silent: Duration) -> Self {
+    fn of(now: BootTime, sync: &TwinSync, copy_age: Option<Duration>, silent: Duration) -> Self {
         let put_off = |since: BootTime, until: BootTime, status: u16, reason: &str| PutOffStatus {
             since_seconds: now.since(since).as_secs(),
             retry_in_seconds: until.since(now).as_secs(),
@@ -363,7 +367,7 @@ impl HubStatus {
         };
         let set_aside = sync.set_aside().take(SET_ASIDE_MAX).map(|(property, aside)| SetAsideStatus {
             property: property.shown(),
-            refused: put_off(aside.since, aside.retry_at, aside.why.status, &aside.why.message),
+            refused: put_off(aside.since, aside.retry_at, aside.reason.status, &aside.reason.message),
         });
         Self {
             online: sync.is_online(),
@@ -371,7 +375,7 @@ impl HubStatus {
             desired_version: sync.desired_version().0,
             report_pending: !sync.is_settled(),
             report_put_off: sync.deferral().map(|deferral| {
-                put_off(deferral.since, deferral.until, deferral.why.status, &deferral.why.message)
+                put_off(deferral.since, deferral.until, deferral.reason.status, &deferral.reason.message)
             }),
             set_aside: set_aside.collect(),
             set_aside_count: sync.set_aside().count() as u64,
@@ -405,13 +409,13 @@ impl TwinCopy {
 }
 
 /// What keeps an output from what is wanted of it.
-pub fn held(now: BootTime, held: Held) -> HeldStatus {
+pub fn held_status(now: BootTime, unmet: Unmet) -> HeldStatus {
     HeldStatus {
-        by: held.by.to_string(),
-        cause: held.cause.to_string(),
-        wants: Tidy(held.wants.percent()),
-        seconds: held.seconds(now),
-        text: held.told(now).to_string(),
+        by: unmet.by.to_string(),
+        cause: unmet.cause.to_string(),
+        wants: Tidy(unmet.wants.percent()),
+        seconds: unmet.seconds(now),
+        text: unmet.told(now).to_string(),
     }
 }
 
@@ -460,8 +464,8 @@ fn output(
         permille: state.steady().map(|drive| drive.get()),
         kicked: state.is_kicked(),
         cause: state.cause.to_string(),
-        held: state.held.map(|held| self::held(now, held)),
-        hand: state.hand.map(|hand| OverrideStatus {
+        held: state.unmet.map(|unmet| held_status(now, unmet)),
+        overridden: state.hand.map(|hand| OverrideStatus {
             percent: Tidy(hand.drive.percent()),
             seconds_left: hand.until.since(now).as_secs(),
             by: hand.by.to_string(),

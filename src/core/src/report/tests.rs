@@ -8,11 +8,11 @@ mod alarms_that_stand;
 mod pnp_style;
 
 use crate::control::climate::Regime;
+use crate::control::demand::Situation;
 use crate::control::fixtures::{
     at, at_ms, celsius, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
 };
 use crate::control::intent::Meaning;
-use crate::control::wanted::Situation;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
 use crate::twin::Silence;
 use crate::units::UnixSeconds;

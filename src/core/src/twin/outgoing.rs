@@ -4,7 +4,7 @@
 //! The difference is asked for several times between two changes, so it is made once and kept. Deliberately absent:
 //! when a report goes out (`sync`).
 
-use super::quarantine::{Aside, News, Quarantine, Sifted, Why};
+use super::quarantine::{HubReason, News, Quarantine, SetAside, Sifted};
 use super::{Patch, PropertyPath, Section};
 use crate::units::BootTime;
 use alloc::collections::BTreeSet;
@@ -111,9 +111,9 @@ impl Outgoing {
     }
 
     /// The hub refused a patch as a document. Is it set aside now?
-    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, why: Why) -> bool {
+    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, reason: HubReason) -> bool {
         self.pending.take();
-        self.quarantine.handle_refused(now, patch, why)
+        self.quarantine.handle_refused(now, patch, reason)
     }
 
     /// What was set aside is tried again on another connection.
@@ -135,7 +135,7 @@ impl Outgoing {
     }
 
     /// What is set aside.
-    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &SetAside)> {
         self.quarantine.aside()
     }
 

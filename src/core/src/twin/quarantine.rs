@@ -33,7 +33,7 @@ const REFUSALS_MAX: u32 = 64;
 
 /// The hub's words on a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Why {
+pub struct HubReason {
     /// Its status.
     pub status: u16,
     /// Its message, shortened.
@@ -42,7 +42,7 @@ pub struct Why {
 
 /// A value that the hub refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Aside {
+pub struct SetAside {
     /// Null stands for a removal.
     #[serde(with = "json::as_text")]
     value: Value,
@@ -51,7 +51,7 @@ pub struct Aside {
     /// When it is tried again.
     pub retry_at: BootTime,
     /// The hub's last words on it.
-    pub why: Why,
+    pub reason: HubReason,
     tries: u32,
     due: bool,
 }
@@ -60,11 +60,11 @@ pub struct Aside {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// This property alone is refused, and tried again after this.
-    SetAside(PropertyPath, Duration, Why),
+    SetAside(PropertyPath, Duration, HubReason),
     /// It is taken after all.
     Taken(PropertyPath),
     /// Nothing was taken; the hub is asked again after this.
-    Doubt(Duration, Why),
+    Doubt(Duration, HubReason),
 }
 
 /// What may be sent.
@@ -87,7 +87,7 @@ struct Doubt {
 /// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Quarantine {
-    aside: BTreeMap<PropertyPath, Aside>,
+    aside: BTreeMap<PropertyPath, SetAside>,
     /// The last is the next.
     trials: Vec<BTreeSet<PropertyPath>>,
     /// The hub took something since the search began.
@@ -106,7 +106,7 @@ struct Suspect {
     path: PropertyPath,
     #[serde(with = "json::as_text")]
     value: Value,
-    why: Why,
+    reason: HubReason,
 }
 
 type Leaf = (PropertyPath, Value);
@@ -166,7 +166,7 @@ impl Quarantine {
         if self.doubt.take().is_none() {
             suspects
                 .into_iter()
-                .for_each(|Suspect { path, value, why }| self.set_aside(now, path, value, why));
+                .for_each(|Suspect { path, value, reason }| self.set_aside(now, path, value, reason));
         } else if !suspects.is_empty() {
             // It takes reports now, which it may not have done when it refused these.
             self.trials.push(suspects.into_iter().map(|suspect| suspect.path).collect());
@@ -175,21 +175,21 @@ impl Quarantine {
     }
 
     /// The hub refused a patch as a document. Is it set aside now?
-    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, why: Why) -> bool {
+    pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, reason: HubReason) -> bool {
         let begins = self.trials.is_empty() && self.suspects.is_empty();
         let mut leaves = patch.leaves();
         self.end_trial(&leaves);
         if let Some(Doubt { probes, due, .. }) = self.doubt {
-            self.suspect(leaves, &why);
+            self.suspect(leaves, &reason);
             if due {
-                self.begin_doubt(now, probes + 1, why);
+                self.begin_doubt(now, probes + 1, reason);
             }
             return false;
         }
         self.taken &= !begins;
         self.refusals = if begins { 1 } else { self.refusals + 1 };
         if self.refusals >= REFUSALS_MAX {
-            self.suspect(leaves, &why);
+            self.suspect(leaves, &reason);
             self.trials.clear();
             self.conclude(now);
             return false;
@@ -205,9 +205,9 @@ impl Quarantine {
         let was_aside = self.aside.get(&path).is_some_and(|aside| aside.value == value);
         let is_aside = self.taken || was_aside;
         if is_aside {
-            self.set_aside(now, path, value, why);
+            self.set_aside(now, path, value, reason);
         } else {
-            self.suspect(alloc::vec![(path, value)], &why);
+            self.suspect(alloc::vec![(path, value)], &reason);
         }
         self.conclude(now);
         is_aside
@@ -258,7 +258,7 @@ impl Quarantine {
     }
 
     /// What is set aside.
-    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+    pub(super) fn aside(&self) -> impl Iterator<Item = (&PropertyPath, &SetAside)> {
         self.aside.iter()
     }
 
@@ -267,18 +267,19 @@ impl Quarantine {
         self.news.pop_front()
     }
 
-    fn set_aside(&mut self, now: BootTime, path: PropertyPath, value: Value, why: Why) {
+    fn set_aside(&mut self, now: BootTime, path: PropertyPath, value: Value, reason: HubReason) {
         let before = self.aside.get(&path).filter(|aside| aside.value == value);
         let (since, tries) = before.map_or((now, 0), |before| (before.since, before.tries + 1));
         let pause = grown(RETRY_MIN, tries, RETRY_MAX);
-        self.news.push_back(News::SetAside(path.clone(), pause, why.clone()));
-        let aside = Aside { value, since, retry_at: now + pause, why, tries, due: false };
+        self.news.push_back(News::SetAside(path.clone(), pause, reason.clone()));
+        let aside = SetAside { value, since, retry_at: now + pause, reason, tries, due: false };
         self.aside.insert(path, aside);
     }
 
-    fn suspect(&mut self, leaves: Vec<Leaf>, why: &Why) {
+    fn suspect(&mut self, leaves: Vec<Leaf>, reason: &HubReason) {
         self.clear(&leaves);
-        let suspects = leaves.into_iter().map(|(path, value)| Suspect { path, value, why: why.clone() });
+        let suspects =
+            leaves.into_iter().map(|(path, value)| Suspect { path, value, reason: reason.clone() });
         self.suspects.extend(suspects);
     }
 
@@ -294,15 +295,15 @@ impl Quarantine {
             return;
         }
         if let Some(suspect) = self.suspects.back().filter(|_| !self.taken) {
-            self.begin_doubt(now, 0, suspect.why.clone());
+            self.begin_doubt(now, 0, suspect.reason.clone());
         }
         self.taken = false;
     }
 
-    fn begin_doubt(&mut self, now: BootTime, probes: u32, why: Why) {
+    fn begin_doubt(&mut self, now: BootTime, probes: u32, reason: HubReason) {
         let pause = grown(PROBE_MIN, probes, PROBE_MAX);
         self.doubt = Some(Doubt { probes, probe_at: now + pause, due: false });
-        self.news.push_back(News::Doubt(pause, why));
+        self.news.push_back(News::Doubt(pause, reason));
     }
 
     /// The trials that these leaves were, or that have nothing left to say.

@@ -3,8 +3,8 @@ use crate::twin::fixtures::{at, patch, path, secs, section};
 use proptest::prelude::*;
 use serde_json::json;
 
-fn why() -> Why {
-    Why { status: 400, message: "no".into() }
+fn reason() -> HubReason {
+    HubReason { status: 400, message: "no".into() }
 }
 
 fn found(quarantine: &mut Quarantine) -> Vec<PropertyPath> {
@@ -32,7 +32,7 @@ fn search(wanted: &Patch, bad: &[PropertyPath]) -> (Section, Vec<PropertyPath>, 
         }
         assert!(messages < 1000, "the search does not end");
         if next.leaves().iter().any(|(path, _)| bad.contains(path)) {
-            quarantine.handle_refused(at(1), &next, why());
+            quarantine.handle_refused(at(1), &next, reason());
         } else {
             quarantine.handle_taken(at(1), &next);
             hub.apply(&next);
@@ -45,8 +45,8 @@ fn search(wanted: &Patch, bad: &[PropertyPath]) -> (Section, Vec<PropertyPath>, 
 fn with_a_aside(value: Value) -> Quarantine {
     let mut quarantine = Quarantine::default();
     let both = Patch::from_leaves([(path("a"), value.clone()), (path("b"), json!(1))]);
-    assert!(!quarantine.handle_refused(at(100), &both, why()));
-    assert!(!quarantine.handle_refused(at(100), &Patch::from_leaves([(path("a"), value)]), why()));
+    assert!(!quarantine.handle_refused(at(100), &both, reason()));
+    assert!(!quarantine.handle_refused(at(100), &Patch::from_leaves([(path("a"), value)]), reason()));
     quarantine.handle_taken(at(100), &patch(json!({"b": 1})));
     assert_eq!(found(&mut quarantine), [path("a")]);
     quarantine
@@ -96,7 +96,7 @@ fn what_is_set_aside_is_tried_again_after_pauses_that_grow_to_an_hour() {
         assert!(quarantine.sift(&bad).patch.is_empty());
         assert!(quarantine.wake(now));
         assert_eq!(quarantine.sift(&bad).patch, bad);
-        assert!(quarantine.handle_refused(now, &bad, why()));
+        assert!(quarantine.handle_refused(now, &bad, reason()));
     }
     assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
     assert_eq!(quarantine.aside().next().unwrap().1.since, at(100));
@@ -133,7 +133,7 @@ fn while_everything_is_refused_nothing_is_set_aside_and_one_value_at_a_time_is_t
             tried.extend(next.leaves().into_iter().map(|(path, _)| path));
         }
         messages += 1;
-        quarantine.handle_refused(now, &next, why());
+        quarantine.handle_refused(now, &next, reason());
     }
     assert_eq!(quarantine.aside().count(), 0);
     assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
@@ -155,20 +155,20 @@ fn while_everything_is_refused_nothing_is_set_aside_and_one_value_at_a_time_is_t
 fn what_was_not_refused_yet_does_not_wait_for_a_hub_in_doubt_and_settles_it() {
     let mut quarantine = Quarantine::default();
     let bad = patch(json!({"a": 1}));
-    assert!(!quarantine.handle_refused(at(100), &bad, why()));
+    assert!(!quarantine.handle_refused(at(100), &bad, reason()));
     assert_eq!(quarantine.sift(&bad), Sifted { patch: Patch::default(), waits: true });
     let more = patch(json!({"a": 1, "b": 2}));
     assert_eq!(quarantine.sift(&more).patch, patch(json!({"b": 2})));
     quarantine.handle_taken(at(101), &patch(json!({"b": 2})));
     assert_eq!(quarantine.sift(&bad).patch, bad, "it is tried at once by a hub that takes reports");
-    assert!(quarantine.handle_refused(at(102), &bad, why()));
+    assert!(quarantine.handle_refused(at(102), &bad, reason()));
     assert_eq!(found(&mut quarantine), [path("a")]);
 }
 
 #[test]
 fn what_is_wanted_newly_during_a_search_waits_for_its_end() {
     let mut quarantine = Quarantine::default();
-    assert!(!quarantine.handle_refused(at(1), &patch(json!({"a": 1, "b": 2})), why()));
+    assert!(!quarantine.handle_refused(at(1), &patch(json!({"a": 1, "b": 2})), reason()));
     let more = patch(json!({"a": 1, "b": 2, "c": 3}));
     assert_eq!(quarantine.sift(&more).patch, patch(json!({"a": 1})));
     quarantine.handle_taken(at(1), &patch(json!({"a": 1})));
@@ -223,7 +223,7 @@ fn a_search_that_finds_nothing_but_refusals_ends_in_doubt_however_much_there_is_
         }
         messages += 1;
         assert!(messages <= 70, "the search does not end");
-        quarantine.handle_refused(at(1), &next, why());
+        quarantine.handle_refused(at(1), &next, reason());
     }
     assert!(found(&mut quarantine).is_empty() && quarantine.aside().next().is_none());
     assert!(quarantine.wake(at(3)), "one is tried again");

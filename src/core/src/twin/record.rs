@@ -3,8 +3,8 @@
 //!
 //! Deliberately absent: anything that the hub or the configuration will tell again.
 
-use super::kept::{self, Moment, Override};
-use super::{KeptSilence, Section, Version, json};
+use super::persisted::{self, Moment, Override};
+use super::{PersistedSilence, Section, Version, json};
 use crate::units::UnixSeconds;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -37,7 +37,7 @@ pub struct TwinRecord {
     /// less has not been set yet. 0 before the first.
     pub known_time: UnixSeconds,
     /// For how long the hub had said nothing, where an output has a row for that.
-    pub silence: Option<KeptSilence>,
+    pub silence: Option<PersistedSilence>,
     /// When the record was made.
     pub moment: Moment,
     /// The overrides in force, by output.
@@ -87,7 +87,7 @@ impl TwinRecord {
             self.silence
                 .into_iter()
                 .for_each(|silence| drop(fields.insert("silence".into(), silence.encode())));
-            kept::encode(fields, &self.moment, &self.overrides);
+            persisted::encode(fields, &self.moment, &self.overrides);
         }
         json::write(&fields).into_bytes()
     }
@@ -105,8 +105,8 @@ impl TwinRecord {
             return Err(RecordFault::Newer { format });
         }
         let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
-        let (moment, overrides) = kept::decode(&fields);
-        let silence = fields.get("silence").and_then(KeptSilence::decode);
+        let (moment, overrides) = persisted::decode(&fields);
+        let silence = fields.get("silence").and_then(PersistedSilence::decode);
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
         let identity = identity.to_owned();
@@ -132,7 +132,7 @@ impl TwinRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kept::Author;
+    use super::super::persisted::Author;
     use super::*;
     use crate::units::{BootId, BootTime, Permille};
     use core::time::Duration;
@@ -148,7 +148,7 @@ mod tests {
             accepted: section(json!({"fanOn": false})),
             reported: section(json!({"firmwareVersion": "1.2.1"})),
             known_time: UnixSeconds(1_800_000_000),
-            silence: Some(KeptSilence {
+            silence: Some(PersistedSilence {
                 lasts: Duration::from_secs(60),
                 sure: Duration::from_secs(50),
                 open: true,

@@ -7,7 +7,7 @@
 //! clock counted that was ahead once is taken back by a believed one that shows less; what boot time counted stays.
 //! Deliberately absent: what is done about it, and when a record is made (both the engine's).
 
-use super::kept::Machine;
+use super::persisted::Machine;
 use super::record::TwinRecord;
 use crate::units::BootTime;
 use core::time::Duration;
@@ -26,7 +26,7 @@ pub struct Silence {
 
 /// A silence as the record has it, at the record's moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptSilence {
+pub struct PersistedSilence {
     /// How long it had lasted.
     pub lasts: Duration,
     /// How much of that boot time alone counted.
@@ -47,9 +47,9 @@ impl Silence {
     }
 
     /// What a record of this moment says of it.
-    pub fn kept(self, now: BootTime, open: bool) -> KeptSilence {
+    pub fn persisted(self, now: BootTime, open: bool) -> PersistedSilence {
         let sure = now.since(self.since).saturating_add(self.sure);
-        KeptSilence { lasts: self.lasts(now), sure, open }
+        PersistedSilence { lasts: self.lasts(now), sure, open }
     }
 
     /// When it has lasted for so long.
@@ -63,8 +63,10 @@ impl Silence {
         let passed = machine.passed_since(&record.moment, now);
         let ran = machine.ran_since(&record.moment, now);
         let (before, sure) = match kept {
-            KeptSilence { open: true, .. } => (passed.saturating_sub(renewed), ran.saturating_sub(renewed)),
-            KeptSilence { lasts, sure, open: false } => {
+            PersistedSilence { open: true, .. } => {
+                (passed.saturating_sub(renewed), ran.saturating_sub(renewed))
+            }
+            PersistedSilence { lasts, sure, open: false } => {
                 (lasts.saturating_add(passed), sure.saturating_add(ran))
             }
         };
@@ -75,13 +77,13 @@ impl Silence {
 
 /// What a believed clock shows of it, counted from the time at the last word. Where none was known then, the record
 /// tells how long ago it was.
-fn shown(now: BootTime, record: &TwinRecord, kept: KeptSilence, machine: &Machine) -> Option<Duration> {
+fn shown(now: BootTime, record: &TwinRecord, kept: PersistedSilence, machine: &Machine) -> Option<Duration> {
     let by_record = || Some(record.moment.wall?.0.saturating_sub(kept.lasts.as_secs()));
     let said = Some(record.known_time.0).filter(|known| *known != 0).or_else(by_record)?;
     Some(Duration::from_secs(machine.moment(now).wall?.0.saturating_sub(said)))
 }
 
-impl KeptSilence {
+impl PersistedSilence {
     pub(super) fn encode(self) -> Value {
         let [lasts, sure] =
             [self.lasts, self.sure].map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
@@ -99,7 +101,7 @@ impl KeptSilence {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kept::Moment;
+    use super::super::persisted::Moment;
     use super::*;
     use crate::units::{BootId, UnixSeconds};
 
@@ -119,7 +121,7 @@ mod tests {
     fn record(wall_then: Option<u64>, open: bool) -> TwinRecord {
         TwinRecord {
             known_time: UnixSeconds(wall_then.map_or(0, |wall| wall.saturating_sub(600))),
-            silence: Some(KeptSilence { lasts: secs(600), sure: secs(600), open }),
+            silence: Some(PersistedSilence { lasts: secs(600), sure: secs(600), open }),
             moment: Moment { boot: Some(BootId(1)), at: at(1000), wall: wall_then.map(UnixSeconds) },
             ..TwinRecord::default()
         }
@@ -133,7 +135,7 @@ mod tests {
     /// The record that a start makes of this one, of the boot with this number.
     fn kept_at_start(boot: u128, now: u64, wall: u64, record: &TwinRecord) -> TwinRecord {
         let machine = machine(boot, Some((wall, now)));
-        let silence = Silence::resume(at(now), record, &machine, secs(900)).kept(at(now), false);
+        let silence = Silence::resume(at(now), record, &machine, secs(900)).persisted(at(now), false);
         TwinRecord { silence: Some(silence), moment: machine.moment(at(now)), ..record.clone() }
     }
 
@@ -196,15 +198,15 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_what_cannot_be_read_is_not_known() {
         for kept in [
-            KeptSilence { lasts: secs(7), sure: secs(5), open: true },
-            Silence::begun(at(5)).kept(at(5), false),
+            PersistedSilence { lasts: secs(7), sure: secs(5), open: true },
+            Silence::begun(at(5)).persisted(at(5), false),
         ] {
-            assert_eq!(KeptSilence::decode(&kept.encode()), Some(kept));
+            assert_eq!(PersistedSilence::decode(&kept.encode()), Some(kept));
         }
         for odd in [json!(null), json!({"lastsNs": -1, "open": true}), json!({"lastsNs": 1})] {
-            assert_eq!(KeptSilence::decode(&odd), None, "{odd}");
+            assert_eq!(PersistedSilence::decode(&odd), None, "{odd}");
         }
-        let earlier = KeptSilence::decode(&json!({"lastsNs": 7, "open": false}));
+        let earlier = PersistedSilence::decode(&json!({"lastsNs": 7, "open": false}));
         assert_eq!(earlier.map(|kept| kept.sure), Some(Duration::from_nanos(7)));
     }
 }

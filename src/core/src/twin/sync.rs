@@ -18,7 +18,7 @@
 mod reports;
 
 use super::outgoing::Outgoing;
-use super::quarantine::{Aside, Why};
+use super::quarantine::{HubReason, SetAside};
 use super::{DesiredChange, HubEvent, HubRequest, Patch, PropertyPath, Section, SyncNotice, Version};
 use crate::units::BootTime;
 use alloc::collections::VecDeque;
@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// How patient [`Sync`] is.
+/// How patient [`TwinSync`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncPolicy {
     /// A request not answered within this counts as lost, and the connection with it.
@@ -76,12 +76,12 @@ pub struct Deferral {
     /// When it is sent again.
     pub until: BootTime,
     /// The hub's last words on it.
-    pub why: Why,
+    pub reason: HubReason,
 }
 
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Sync {
+pub struct TwinSync {
     policy: SyncPolicy,
     phase: Phase,
     desired: Section,
@@ -105,7 +105,7 @@ pub struct Sync {
     notices: VecDeque<SyncNotice>,
 }
 
-impl Sync {
+impl TwinSync {
     /// Starts from what was kept: offline, at this desired section and version.
     pub fn new(
         desired: Section,
@@ -134,7 +134,7 @@ impl Sync {
         }
     }
 
-    /// Counts requests on from here: on a connection that another `Sync` used before, no id may come twice.
+    /// Counts requests on from here: on a connection that another `TwinSync` used before, no id may come twice.
     #[must_use]
     pub fn after_rid(mut self, last_rid: u64) -> Self {
         self.last_rid = last_rid;
@@ -178,7 +178,7 @@ impl Sync {
     }
 
     /// What the hub refused of the reported section, and when it is tried again.
-    pub fn set_aside(&self) -> impl Iterator<Item = (&PropertyPath, &Aside)> {
+    pub fn set_aside(&self) -> impl Iterator<Item = (&PropertyPath, &SetAside)> {
         self.outgoing.aside()
     }
 

@@ -109,7 +109,7 @@ fn due<T>(queue: &mut VecDeque<(BootTime, T)>, now: BootTime) -> Option<T> {
 fn live(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let policy = SyncPolicy { request_timeout: secs(10), refresh_interval: secs(60) };
-    let mut sync = Sync::new(Section::default(), Version(0), Section::default(), policy);
+    let mut sync = TwinSync::new(Section::default(), Version(0), Section::default(), policy);
     let mut hub = Hub {
         desired: json!({}),
         version: 1,
@@ -177,7 +177,7 @@ fn live(seed: u64) {
 }
 
 #[track_caller]
-fn check(seed: u64, now: BootTime, sync: &Sync, hub: &Hub) {
+fn check(seed: u64, now: BootTime, sync: &TwinSync, hub: &Hub) {
     if let Some(desired) = hub.history.get(&sync.desired_version().0)
         && sync.is_synced()
     {

@@ -13,13 +13,13 @@ const POLICY: SyncPolicy = SyncPolicy { request_timeout: TIMEOUT, refresh_interv
 
 /// A state machine, and the time.
 struct Rig {
-    sync: Sync,
+    sync: TwinSync,
     now: BootTime,
 }
 
 impl Rig {
     fn offline() -> Self {
-        let sync = Sync::new(section(json!({"a": 1})), Version(5), Section::default(), POLICY);
+        let sync = TwinSync::new(section(json!({"a": 1})), Version(5), Section::default(), POLICY);
         Self { sync, now: at(100) }
     }
 
@@ -466,7 +466,7 @@ fn while_held_no_report_goes_out_and_then_one_with_all_of_it() {
 #[test]
 fn request_ids_go_on_from_those_of_another() {
     let mut rig = Rig::offline();
-    rig.sync = Sync::new(Section::default(), Version(0), Section::default(), POLICY).after_rid(41);
+    rig.sync = TwinSync::new(Section::default(), Version(0), Section::default(), POLICY).after_rid(41);
     rig.hub(HubEvent::Up);
     assert_eq!(rig.sync.poll_request(), Some(HubRequest::GetTwin { rid: 42 }));
     assert_eq!(rig.sync.last_rid(), 42);

@@ -1,13 +1,13 @@
-//! The reported half of [`Sync`]: what is sent, and what becomes of it.
+//! The reported half of [`TwinSync`]: what is sent, and what becomes of it.
 
-use super::super::quarantine::{News, Why};
+use super::super::quarantine::{HubReason, News};
 use super::super::{HubRequest, SyncNotice};
-use super::{Deferral, InFlight, Phase, Sync};
+use super::{Deferral, InFlight, Phase, TwinSync};
 use crate::units::BootTime;
 use alloc::string::String;
 use core::time::Duration;
 
-impl Sync {
+impl TwinSync {
     /// Sends what is wanted, if there is something to tell and nothing stands against it.
     pub fn report(&mut self, now: BootTime) {
         self.outgoing.wake(now);
@@ -46,7 +46,7 @@ impl Sync {
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
         if is_of_the_document(status) {
-            if !self.outgoing.handle_refused(now, &flight.patch, Why { status, message }) {
+            if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {
                 self.outgoing.touch_again(flight.touched);
             }
             self.tell(now);
@@ -55,26 +55,26 @@ impl Sync {
         self.outgoing.touch_again(flight.touched);
         let (retry_after, by_the_hub) = self.pause(asked);
         self.report_not_before = now + retry_after;
-        self.defer(now, retry_after, Why { status, message: message.clone() });
+        self.defer(now, retry_after, HubReason { status, message: message.clone() });
         self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
     }
 
-    fn defer(&mut self, now: BootTime, pause: Duration, why: Why) {
+    fn defer(&mut self, now: BootTime, pause: Duration, reason: HubReason) {
         let since = self.deferral.take().map_or(now, |before| before.since);
-        self.deferral = Some(Deferral { since, until: now + pause, why });
+        self.deferral = Some(Deferral { since, until: now + pause, reason });
     }
 
     /// Tells what became of what was refused.
     fn tell(&mut self, now: BootTime) {
         while let Some(news) = self.outgoing.poll_news() {
             let notice = match news {
-                News::SetAside(property, retry_after, Why { status, message }) => {
+                News::SetAside(property, retry_after, HubReason { status, message }) => {
                     SyncNotice::ReportRefused { property: property.shown(), status, message, retry_after }
                 }
                 News::Taken(property) => SyncNotice::ReportTaken { property: property.shown() },
-                News::Doubt(retry_after, why) => {
-                    self.defer(now, retry_after, why.clone());
-                    let Why { status, message } = why;
+                News::Doubt(retry_after, reason) => {
+                    self.defer(now, retry_after, reason.clone());
+                    let HubReason { status, message } = reason;
                     SyncNotice::ReportDoubted { status, message, retry_after }
                 }
             };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What holds an output back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Holder {
+pub enum Constraint {
     /// It turned on a moment ago and stays on.
     MinOn,
     /// It turned off a moment ago and stays off.
@@ -22,7 +22,7 @@ pub enum Holder {
     Rank(Cause),
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MinOn => f.write_str("min-on"),
@@ -36,9 +36,9 @@ impl fmt::Display for Holder {
 
 /// A share that an output does not have though something wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct Unmet {
     /// What holds it back.
-    pub by: Holder,
+    pub by: Constraint,
     /// What wants the share.
     pub cause: Cause,
     /// The share.
@@ -47,7 +47,7 @@ pub struct Held {
     pub until: Option<BootTime>,
 }
 
-impl Held {
+impl Unmet {
     /// Whole seconds until it lets go, begun ones counted.
     pub fn seconds(&self, now: BootTime) -> Option<u64> {
         self.until.map(|until| whole_seconds(until.since(now)))
@@ -60,21 +60,21 @@ impl Held {
 }
 
 struct Told {
-    held: Held,
+    held: Unmet,
     now: BootTime,
 }
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Held { by, cause, wants, .. } = self.held;
+        let Unmet { by, cause, wants, .. } = self.held;
         let span = Span(self.held.seconds(self.now));
         write!(f, "{cause} wants {} %, ", wants.percent())?;
         match by {
-            Holder::MinOn => write!(f, "held on{span} by {by}"),
-            Holder::MinOff => write!(f, "held off{span} by {by}"),
-            Holder::MinDuty => write!(f, "raised by {by}"),
-            Holder::Slew => write!(f, "on its way{span} by {by}"),
-            Holder::Rank(_) => write!(f, "waits below {by}"),
+            Constraint::MinOn => write!(f, "held on{span} by {by}"),
+            Constraint::MinOff => write!(f, "held off{span} by {by}"),
+            Constraint::MinDuty => write!(f, "raised by {by}"),
+            Constraint::Slew => write!(f, "on its way{span} by {by}"),
+            Constraint::Rank(_) => write!(f, "waits below {by}"),
         }
     }
 }
@@ -111,27 +111,30 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_a_sentence() {
-        let held = |by, cause, wants, until| Held { by, cause, wants: permille(wants), until };
+        let held = |by, cause, wants, until| Unmet { by, cause, wants: permille(wants), until };
         for (held, told) in [
             (
-                held(Holder::MinOff, Cause::Override, 1000, Some(at(340))),
+                held(Constraint::MinOff, Cause::Override, 1000, Some(at(340))),
                 "override wants 100 %, held off for 4 min by min-off",
             ),
             (
-                held(Holder::MinOn, Cause::Desired(Version(7)), 0, Some(at_ms(100_001))),
+                held(Constraint::MinOn, Cause::Desired(Version(7)), 0, Some(at_ms(100_001))),
                 "desired version 7 wants 0 %, held on for 1 s by min-on",
             ),
-            (held(Holder::MinDuty, Cause::Override, 105, None), "override wants 10.5 %, raised by min-duty"),
             (
-                held(Holder::Slew, Cause::Climate, 800, Some(at(3_800))),
+                held(Constraint::MinDuty, Cause::Override, 105, None),
+                "override wants 10.5 %, raised by min-duty",
+            ),
+            (
+                held(Constraint::Slew, Cause::Climate, 800, Some(at(3_800))),
                 "climate wants 80 %, on its way for 1 h 1 min by slew",
             ),
             (
-                held(Holder::Rank(Cause::Overheat), Cause::Override, 600, None),
+                held(Constraint::Rank(Cause::Overheat), Cause::Override, 600, None),
                 "override wants 60 %, waits below fail-safe overheat",
             ),
             (
-                held(Holder::MinOff, Cause::Climate, 1000, Some(at(100))),
+                held(Constraint::MinOff, Cause::Climate, 1000, Some(at(100))),
                 "climate wants 100 %, held off for 0 s by min-off",
             ),
         ] {

@@ -2,7 +2,7 @@
 //! of it. Deliberately absent: who decides, which is `outputs`'.
 
 use super::climate::Climate;
-use super::held::{Held, Holder};
+use super::constraint::{Constraint, Unmet};
 use super::intent::Intent;
 use super::{Cause, OutputId, OutputKind, OutputSpec};
 use crate::twin::{Override, Silence, Version};
@@ -59,16 +59,16 @@ pub(super) fn below(
     spec: &OutputSpec,
     (cause, hand, decided): (Cause, Option<Override>, Option<Permille>),
     situation: Situation<'_>,
-) -> Option<Held> {
+) -> Option<Unmet> {
     if !matches!(cause, Cause::Overheat | Cause::SensorFault | Cause::HubSilent) {
         return None;
     }
-    let by = Holder::Rank(cause);
+    let by = Constraint::Rank(cause);
     if let Some(hand) = hand {
-        return Some(Held { by, cause: Cause::Override, wants: hand.drive, until: None });
+        return Some(Unmet { by, cause: Cause::Override, wants: hand.drive, until: None });
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     let (wants, version) = desired(output, spec, demand, situation)?;
     let differs = decided != Some(bend(spec, wants));
-    differs.then_some(Held { by, cause: Cause::Desired(version), wants, until: None })
+    differs.then_some(Unmet { by, cause: Cause::Desired(version), wants, until: None })
 }
