@@ -7,6 +7,7 @@
 
 mod alarms;
 mod carry;
+mod checkpoint;
 mod decisions;
 mod durability;
 mod health;
@@ -30,19 +31,20 @@ use crate::control::demand::Situation;
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::Outputs;
 use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
-use crate::report::{Acknowledgement, Facts, Notice, ReportSpec, Reporter};
+use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use carry::{Carry, is_start_news, outputs_at_start, place_found};
+use carry::{Carry, KnownContact, adopt_outputs, is_start_news, outputs_at_start, place_found};
 use core::time::Duration;
 use durability::Durability;
 use health::Health;
 use history::History;
 use journal::Journal;
+use overrides::Overrides;
 use serde::{Deserialize, Serialize};
 use silence::Contact;
 
@@ -65,19 +67,32 @@ pub struct CoreSpec {
     pub identity: String,
 }
 
+impl CoreSpec {
+    /// One of the outputs.
+    pub fn output(&self, output: OutputId) -> Option<&OutputSpec> {
+        self.outputs.get(output.0)
+    }
+
+    /// The output of this name.
+    pub fn output_named(&self, name: &str) -> Option<OutputId> {
+        self.outputs.iter().position(|spec| spec.name == name).map(OutputId)
+    }
+}
+
 /// A control step happens at least this often, so that a watchdog that it feeds means something.
 const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 /// What only the reported section changed is kept after this; the hub has it anyway.
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub struct Core {
     spec: CoreSpec,
     sync: TwinSync,
     sensors: Sensors,
     climate: Option<Climate>,
     outputs: Outputs,
+    overrides: Overrides,
     understanding: Understanding,
     reporter: Reporter,
     durability: Durability,
@@ -86,31 +101,31 @@ pub struct Core {
     history: History,
     stepped_at: Option<BootTime>,
     steps: u64,
-    #[serde(skip)]
     actuations: VecDeque<Actuation>,
     step_interval_max: Duration,
-    #[serde(skip)]
     notices: VecDeque<Notice>,
-    #[serde(skip)]
     answers: VecDeque<HubRequest>,
-    #[serde(skip)]
     journal: Journal,
 }
 
 impl Core {
     /// Starts from what was kept. A record of another identity is not used.
     fn new(now: BootTime, spec: CoreSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
+        let machine = carry.contact.machine();
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
+        let resumed = |record| Overrides::resume(now, &spec.outputs, record, &machine);
+        let mut overrides = record.as_ref().map(resumed).unwrap_or_default();
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
-        let of_this_boot = record.as_ref().filter(|record| carry.machine.is_of(&record.moment));
+        let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
         let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
-        let is_news = is_start_news(&outputs, record.as_ref(), &carry);
+        let is_news = is_start_news(&spec.outputs, &overrides, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let is_news = is_news || carry.starts && silence::is_start_news(&spec.outputs, &record);
-        let mut contact = carry
-            .contact
-            .unwrap_or_else(|| Contact::at_start(now, &spec, &record, known_time, carry.machine));
+        let mut contact = match carry.contact {
+            KnownContact::Recorded(machine) => Contact::at_start(now, &spec, &record, known_time, machine),
+            KnownContact::Carried(contact) => contact,
+        };
         contact.offline_since = contact.offline_since.or(Some(now));
         let meaning =
             Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
@@ -128,12 +143,11 @@ impl Core {
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
-        carry.outputs.into_iter().for_each(|(name, state, tach)| outputs.adopt(&name, state, tach));
+        adopt_outputs(&spec, &mut outputs, &mut overrides, carry.outputs);
         place_found(now, &mut outputs, &carry.found, carry.handed_over);
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
-            let drives = outputs.iter().enumerate();
-            drives.for_each(|(index, (_, state))| climate.adopt(OutputId(index), state.drive));
+            outputs.iter().for_each(|(output, _, state)| climate.adopt(output, state.drive));
             carry.regime.into_iter().for_each(|regime| climate.adopt_regime(regime));
         }
         let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
@@ -142,6 +156,7 @@ impl Core {
             sensors,
             climate,
             outputs,
+            overrides,
             understanding,
             reporter,
             durability,
@@ -272,9 +287,10 @@ impl Core {
         self.stepped_at.unwrap_or(self.durability.recorded_at())
     }
 
-    /// The record as it would be kept now.
+    /// The record as it would be stored now.
     pub fn record(&self) -> TwinRecord {
-        self.keep_beside(TwinRecord {
+        let at = self.recorded_or_stepped_at();
+        TwinRecord {
             sequence: self.durability.sequence(),
             identity: self.spec.identity.clone(),
             desired: self.sync.desired().clone(),
@@ -282,8 +298,10 @@ impl Core {
             accepted: self.understanding.accepted.clone(),
             reported: self.sync.acknowledged().clone(),
             known_time: self.contact.known_time,
-            ..TwinRecord::default()
-        })
+            silence: self.silence_at(at),
+            moment: self.contact.machine.moment(at),
+            overrides: self.overrides.recorded(&self.spec),
+        }
     }
 
     fn meaning(&self) -> Meaning<'_> {
@@ -300,6 +318,7 @@ impl Core {
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
             self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output moves on")),
+            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output moves on")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -324,6 +343,7 @@ impl Core {
             fans: &fans,
             climate: self.climate.as_ref(),
             silence: self.contact.silence,
+            overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.tell_decisions(now);
@@ -335,18 +355,12 @@ impl Core {
         if self.sync.poll_acknowledged_change() {
             self.durability.want_by_if_clean(now, now + LAZY_SAVE);
         }
-        self.keep_overrides(now);
+        self.renew_overrides(now);
         self.raise_alarms(now);
         self.sync.set_hold(self.durability.holds_reports());
-        let facts = Facts {
-            sensors: &self.sensors,
-            outputs: &self.outputs,
-            pin_faults: self.health.pin_faults(),
-            climate: self.climate.as_ref(),
-            store_fault: self.durability.fault(),
-            alarms: &self.health.alarms,
-        };
-        if let Some(wanted) = self.reporter.compose(now, self.durability.told(), facts) {
+        let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
+        let facts = alarms::facts(sensors, outputs, overrides, climate.as_ref(), health, durability);
+        if let Some(wanted) = self.reporter.compose(now, durability.told(), facts) {
             self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {
                 self.sync.touch(wanted.again);

@@ -9,6 +9,7 @@ use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use twind::control::OutputId;
 use twind::engine::Core;
 use twind::twin::TwinRecord;
 use twind::units::UnixSeconds;
@@ -97,8 +98,10 @@ impl Hands {
                 return Err(format!("with an override in force the last record is of {made_at:?}"));
             }
         }
-        for (output, (_, state)) in engine.outputs().iter().enumerate() {
-            let ours = state.hand.map(|hand| (hand.drive.get(), start.booted + hand.until.since_boot()));
+        for (id, ..) in engine.outputs().iter() {
+            let OutputId(output) = id;
+            let ours =
+                engine.override_of(id).map(|ours| (ours.drive.get(), start.booted + ours.until.since_boot()));
             let expected = kept.get(&output).map(|(permille, until)| {
                 let (end, slack) = expected_end(start, made_at, *until);
                 (*permille, end, slack)

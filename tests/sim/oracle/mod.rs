@@ -61,7 +61,7 @@ use shape::Shapes;
 use silence::{Silences, first_row, is_word};
 use told::Told;
 use traffic::Traffic;
-use twind::control::{PinFault, Reading, RowDrive};
+use twind::control::{OutputId, PinFault, Reading, RowDrive};
 use twind::engine::{Core, CoreSpec, Deadline};
 use twind::report::Notice;
 use twind::service::Next;
@@ -428,7 +428,7 @@ impl Oracle {
         verdicts: &[(Rank, Target)],
         lenient: bool,
     ) -> Result<(), String> {
-        for (output, ((spec, state), (rank, target))) in engine.outputs().iter().zip(verdicts).enumerate() {
+        for ((OutputId(output), spec, state), (rank, target)) in engine.outputs().iter().zip(verdicts) {
             if state.drive.is_some_and(|drive| drive.get() != self.shapes.pins()[output]) {
                 return Err(format!("{} is not driven as the engine believes", spec.name));
             }

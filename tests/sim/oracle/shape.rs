@@ -118,7 +118,7 @@ impl Shapes {
 
     /// Fans that stand still are helped and told of, and others are not called stalled.
     pub(crate) fn check_fans(&self, now: Duration, engine: &Core) -> Result<(), String> {
-        for (Follower { spec, fan, pin, .. }, (_, state)) in self.0.iter().zip(engine.outputs().iter()) {
+        for (Follower { spec, fan, pin, .. }, (.., state)) in self.0.iter().zip(engine.outputs().iter()) {
             let (Some(fan), name) = (fan, &spec.name) else { continue };
             if fan.must_be_full(now) && *pin != 1000 {
                 return Err(format!(

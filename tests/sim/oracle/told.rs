@@ -30,7 +30,7 @@ impl Told {
 
     pub(crate) fn look(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
         let decides = |state: &twind::control::outputs::OutputState| state.drive.and(Some(state.cause));
-        let decides: Vec<_> = engine.outputs().iter().map(|(_, state)| decides(state)).collect();
+        let decides: Vec<_> = engine.outputs().iter().map(|(.., state)| decides(state)).collect();
         if decides == self.decides {
             return Ok(());
         }
@@ -38,7 +38,7 @@ impl Told {
         if !continues(&self.rows, &rows) {
             return Err(format!("the history was {:?} and is {rows:?}", self.rows));
         }
-        for ((spec, _), cause) in engine.outputs().iter().zip(&decides) {
+        for ((_, spec, _), cause) in engine.outputs().iter().zip(&decides) {
             let last = rows.iter().find(|(output, ..)| *output == spec.name);
             let is_far_back = last.is_none() && rows.len() == ROWS;
             let Some(cause) = cause.filter(|_| !is_far_back) else { continue };

@@ -7,6 +7,7 @@ use super::intent::Intent;
 use super::{Cause, OutputId, OutputKind, OutputSpec};
 use crate::twin::{Override, Silence, Version};
 use crate::units::Permille;
+use alloc::collections::BTreeMap;
 
 /// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
@@ -22,6 +23,8 @@ pub struct Situation<'a> {
     pub climate: Option<&'a Climate>,
     /// How long the hub has said nothing.
     pub silence: Silence,
+    /// The overrides in force.
+    pub overrides: &'a BTreeMap<OutputId, Override>,
 }
 
 /// What the back end wants of an output, and since which version.
@@ -57,15 +60,15 @@ pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
 pub(super) fn below(
     output: OutputId,
     spec: &OutputSpec,
-    (cause, hand, decided): (Cause, Option<Override>, Option<Permille>),
+    (cause, decided): (Cause, Option<Permille>),
     situation: Situation<'_>,
 ) -> Option<Unmet> {
     if !matches!(cause, Cause::Overheat | Cause::SensorFault | Cause::HubSilent) {
         return None;
     }
     let by = Constraint::Rank(cause);
-    if let Some(hand) = hand {
-        return Some(Unmet { by, cause: Cause::Override, wants: hand.drive, until: None });
+    if let Some(overridden) = situation.overrides.get(&output) {
+        return Some(Unmet { by, cause: Cause::Override, wants: overridden.drive, until: None });
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     let (wants, version) = desired(output, spec, demand, situation)?;

@@ -9,12 +9,14 @@
 //! for heat and silent sensors act at once, past slew and minimum times; the last drive before the daemon goes does
 //! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
 
+pub(crate) mod checkpoint;
+
 use super::climate::{Climate, Regime};
 use super::constraint::{Constraint, Unmet};
 use super::demand::{Situation, below, bend, desired};
 use super::tach::Tach;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
-use crate::twin::{Override, Silence};
+use crate::twin::Silence;
 use crate::units::{BootTime, Permille};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -23,7 +25,6 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
 
 /// The grain of a slewing output, unless a permille takes it longer.
 const SLEW_TICK: Duration = Duration::from_millis(100);
@@ -31,7 +32,7 @@ const SLEW_TICK: Duration = Duration::from_millis(100);
 const BARELY: Permille = Permille::saturating_const(1);
 
 /// One output as it is now.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OutputState {
     /// What it was last driven to; `None` while unknown.
     pub drive: Option<Permille>,
@@ -39,8 +40,6 @@ pub struct OutputState {
     pub cause: Cause,
     /// When it last went from rest to running or back.
     pub turned_at: Option<BootTime>,
-    /// A technician's hand.
-    pub hand: Option<Override>,
     /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
     believed: Option<Permille>,
     /// What the daemon before this one had it driven to when it handed over: the climate's demand until a sensor speaks.
@@ -65,7 +64,6 @@ impl OutputState {
         drive: None,
         cause: Cause::Start,
         turned_at: None,
-        hand: None,
         believed: None,
         handed: None,
         aim: None,
@@ -93,7 +91,7 @@ impl OutputState {
 }
 
 /// What a rank asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Order {
     row: RowDrive,
     cause: Cause,
@@ -104,7 +102,7 @@ struct Order {
 type Hold = (Constraint, Option<BootTime>);
 
 /// How a drive gets to where it is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Pace {
     /// Within slew and minimum times.
     Borne,
@@ -115,11 +113,11 @@ enum Pace {
 }
 
 /// All outputs. See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,
-    /// Why a speed cannot be known, by the output's place.
+    /// Why a speed cannot be known.
     tach_faults: BTreeMap<OutputId, String>,
     stopping: bool,
 }
@@ -131,9 +129,15 @@ impl Outputs {
         Self { specs, states, tach_faults: BTreeMap::new(), stopping: false }
     }
 
-    /// The outputs in the order of [`OutputId`].
-    pub fn iter(&self) -> impl Iterator<Item = (&OutputSpec, &OutputState)> {
-        self.specs.iter().zip(&self.states)
+    /// Each output.
+    pub fn iter(&self) -> impl Iterator<Item = (OutputId, &OutputSpec, &OutputState)> {
+        let outputs = self.specs.iter().zip(&self.states).enumerate();
+        outputs.map(|(index, (spec, state))| (OutputId(index), spec, state))
+    }
+
+    /// One output's state.
+    pub fn state(&self, output: OutputId) -> Option<&OutputState> {
+        self.states.get(output.0)
     }
 
     /// As set up.
@@ -143,12 +147,10 @@ impl Outputs {
 
     /// Carries over an output's state from before the configuration was read again, and why its speed is not known: it is
     /// driven as it is.
-    pub fn adopt(&mut self, name: &str, state: OutputState, tach_fault: Option<String>) {
-        if let Some(index) = self.specs.iter().position(|spec| spec.name == name) {
-            // A hand that only the record knows of stays on it.
-            let hand = state.hand.or(self.states[index].hand);
-            self.states[index] = OutputState { hand, ..state };
-            self.tach_faults.extend(tach_fault.map(|fault| (OutputId(index), fault)));
+    pub fn adopt(&mut self, output: OutputId, state: OutputState, tach_fault: Option<String>) {
+        if let Some(own) = self.states.get_mut(output.0) {
+            *own = state;
+            self.tach_faults.extend(tach_fault.map(|fault| (output, fault)));
         }
     }
 
@@ -203,13 +205,6 @@ impl Outputs {
         self.tach_faults.get(&output).map(|reason| format!("its speed is not known: {reason}"))
     }
 
-    /// Puts a technician's hand on an output, or takes it away.
-    pub fn set_hand(&mut self, output: OutputId, hand: Option<Override>) {
-        if let Some(state) = self.states.get_mut(output.0) {
-            state.hand = hand;
-        }
-    }
-
     /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
@@ -231,9 +226,6 @@ impl Outputs {
         let mut changes = Vec::new();
         for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
             let output = OutputId(index);
-            if state.hand.is_some_and(|hand| hand.until <= now) {
-                state.hand = None;
-            }
             let order =
                 if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
             let auto = || situation.climate.and_then(|climate| climate.demand(output));
@@ -245,9 +237,8 @@ impl Outputs {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
-            state.unmet = state
-                .unmet
-                .or_else(|| below(output, spec, (state.cause, state.hand, state.decided()), situation));
+            state.unmet =
+                state.unmet.or_else(|| below(output, spec, (state.cause, state.decided()), situation));
         }
         changes
     }
@@ -260,9 +251,8 @@ impl Outputs {
     /// When a step would change something though nothing happened.
     pub fn poll_timeout(&self, now: BootTime, silence: Silence) -> Option<BootTime> {
         let shapes = self.states.iter().filter_map(|state| state.next_at);
-        let hands = self.states.iter().filter_map(|state| Some(state.hand?.until));
         let rows = self.specs.iter().filter_map(|spec| Some(silence.reaches(spec.when.hub_silent?.0)));
-        shapes.chain(hands).chain(rows).filter(|at| *at > now).min()
+        shapes.chain(rows).filter(|at| *at > now).min()
     }
 }
 
@@ -291,8 +281,8 @@ fn decide(
     {
         return row(drive, Cause::HubSilent, Pace::Borne);
     }
-    if let Some(hand) = state.hand {
-        return row(RowDrive::Fixed(hand.drive), Cause::Override, Pace::Borne);
+    if let Some(overridden) = situation.overrides.get(&output) {
+        return row(RowDrive::Fixed(overridden.drive), Cause::Override, Pace::Borne);
     }
     let handed = state.handed.filter(|_| regime == Some(Regime::Starting));
     let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed);

@@ -24,7 +24,7 @@ fn table(row: Cause, does: RowDrive) -> When {
     }
 }
 
-/// What an output comes to when the case comes, though somebody's hand and its property want something else.
+/// What an output comes to when the case comes, though an override and its property want something else.
 fn in_case(row: Cause, does: RowDrive, spec: OutputSpec) -> (u16, Cause) {
     let spec = OutputSpec { when: table(row, does), ..spec };
     if row == Cause::Crash {
@@ -36,7 +36,7 @@ fn in_case(row: Cause, does: RowDrive, spec: OutputSpec) -> (u16, Cause) {
         rig.wants(650);
     }
     if matches!(row, Cause::SensorFault | Cause::Overheat | Cause::HubSilent) {
-        rig.hand(850, at(1000));
+        rig.override_to(850);
     }
     match row {
         Cause::SensorFault => rig.sample(at(10), Err(Fault::Missing)),

@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 };
 use crate::control::intent::{Intent, Setpoint};
 use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
-use crate::twin::{Author, Silence, Version};
+use crate::twin::{Author, Override, Silence, Version};
 
 #[path = "outputs_rows_tests.rs"]
 mod rows;
@@ -32,6 +32,7 @@ struct Rig {
     climate: Option<Climate>,
     sensors: Sensors,
     silent_since: Option<BootTime>,
+    overrides: BTreeMap<OutputId, Override>,
 }
 
 impl Rig {
@@ -43,6 +44,7 @@ impl Rig {
             climate: None,
             sensors: Sensors::new(at(0), vec![thermometer("s")]),
             silent_since: None,
+            overrides: BTreeMap::new(),
         }
     }
 
@@ -65,10 +67,9 @@ impl Rig {
         self.intent.drives.insert(FAN, drive);
     }
 
-    fn hand(&mut self, share: u16, until: BootTime) {
-        let hand = Override { drive: permille(share), until, by: Author::User(1000) };
-        let state = OutputState { hand: Some(hand), ..self.outputs.states[0] };
-        self.outputs.adopt("fan", state, None);
+    fn override_to(&mut self, share: u16) {
+        let one = Override { drive: permille(share), until: at(1000), by: Author::User(1000) };
+        self.overrides.insert(FAN, one);
     }
 
     fn step(&mut self, now: BootTime) -> Vec<Actuation> {
@@ -80,6 +81,7 @@ impl Rig {
             fans: &self.fans,
             climate: self.climate.as_ref(),
             silence: self.silence(now),
+            overrides: &self.overrides,
         };
         self.outputs.step(now, situation)
     }
@@ -159,7 +161,7 @@ fn decided_by(ranks: &[Rank]) -> (u16, Cause) {
         rig.silent_since = Some(at(40));
     }
     if has(Rank::Override) {
-        rig.hand(610, at(1000));
+        rig.override_to(610);
     }
     if has(Rank::Property) {
         rig.wants(510);
@@ -218,12 +220,12 @@ fn a_silent_hub_is_a_case_from_exactly_its_time_on() {
 }
 
 #[test]
-fn an_override_ends_by_itself() {
+fn an_output_without_its_override_is_left_to_the_ranks_below() {
     let mut rig = Rig::new(switch());
-    rig.hand(1000, at(60));
+    rig.override_to(1000);
     assert_eq!(rig.driven(at(0)), 1000);
-    assert_eq!(rig.wakes(at(0)), Some(at(60)));
     assert_eq!(rig.driven(at_ms(59_999)), 1000);
+    rig.overrides.clear();
     assert_eq!(rig.driven(at(60)), 0);
     assert_eq!((rig.cause(), rig.wakes(at(60))), (Cause::Start, None));
 }
@@ -357,7 +359,7 @@ fn heat_and_silent_sensors_act_at_once_past_slew_and_minimum_times() {
 fn an_override_respects_minimum_times() {
     let mut rig = Rig::new(OutputSpec { min_off: Some(secs(10)), ..switch() });
     rig.step(at(0));
-    rig.hand(1000, at(60));
+    rig.override_to(1000);
     assert_eq!(rig.driven(at(3)), 0);
     assert_eq!(rig.driven(at(10)), 1000);
 }
@@ -419,8 +421,8 @@ fn an_adopted_output_is_not_driven_again_and_keeps_its_times() {
     rig.step(at(0));
     let kept = rig.outputs.states[0];
     rig.outputs = Outputs::new(rig.outputs.specs.clone());
-    rig.outputs.adopt("fan", kept, None);
-    rig.outputs.adopt("gone", kept, None);
+    rig.outputs.adopt(FAN, kept, None);
+    rig.outputs.adopt(OutputId(1), kept, None);
     assert!(rig.step(at(1)).is_empty());
     rig.wants(0);
     assert_eq!(rig.driven(at(2)), 1000);

@@ -1,7 +1,11 @@
 //! Readings in, and the alarms that follow from all facts; what an operator hears of those that nothing else tells.
 
+use super::durability::Durability;
+use super::health::Health;
+use super::overrides::Overrides;
 use super::{Core, Notice};
-use crate::control::climate::Regime;
+use crate::control::climate::{Climate, Regime, Sensors};
+use crate::control::outputs::Outputs;
 use crate::control::{Reading, SensorId};
 use crate::report::Facts;
 use crate::report::alarms::{Alarms, sensor_fault, standing};
@@ -9,6 +13,26 @@ use crate::units::BootTime;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// What reports and alarms draw on: all but the reporter, which changes while it draws on them.
+pub(super) fn facts<'a>(
+    sensors: &'a Sensors,
+    outputs: &'a Outputs,
+    overrides: &'a Overrides,
+    climate: Option<&'a Climate>,
+    health: &'a Health,
+    durability: &'a Durability,
+) -> Facts<'a> {
+    Facts {
+        sensors,
+        outputs,
+        overrides: overrides.in_force(),
+        pin_faults: health.pin_faults(),
+        climate,
+        store_fault: durability.fault(),
+        alarms: &health.alarms,
+    }
+}
 
 impl Core {
     pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
@@ -24,14 +48,8 @@ impl Core {
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
-        Facts {
-            sensors: &self.sensors,
-            outputs: &self.outputs,
-            pin_faults: self.health.pin_faults(),
-            climate: self.climate.as_ref(),
-            store_fault: self.durability.fault(),
-            alarms: &self.health.alarms,
-        }
+        let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
+        facts(sensors, outputs, overrides, climate.as_ref(), health, durability)
     }
 
     /// Raises and clears. Of outputs, heat and disk there are notices of their own.

@@ -4,51 +4,81 @@
 use super::durability::Durability;
 use super::health::Health;
 use super::history::History;
+use super::overrides::Overrides;
 use super::silence::Contact;
 use super::{Core, CoreSpec, Notice, Reload, Start};
-use crate::control::OutputId;
 use crate::control::climate::{Climate, Regime, SensorState};
 use crate::control::outputs::{OutputState, Outputs, last_row};
-use crate::control::{OutputSpec, SensorSpec};
-use crate::twin::{HubEvent, Machine, TwinRecord, Version};
+use crate::control::{OutputId, OutputSpec, SensorSpec};
+use crate::twin::{HubEvent, Machine, Override, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// What is carried over when the configuration was read again: outputs stay as they are driven, by name; sensors keep their
-/// last values, by what they read; and what began before goes on (hysteresis, an overheat, alarms, the hub's silence, a
-/// wait for the disk).
+/// What is carried over a reload: outputs stay as they are driven, by name; sensors keep their last values, by what they
+/// read; and what began before goes on (hysteresis, an overheat, alarms, the hub's silence, a wait for the disk).
 #[derive(Debug, Default)]
 pub(super) struct Carry {
-    /// Each with why its speed is not known.
-    pub(super) outputs: Vec<(String, OutputState, Option<String>)>,
+    pub(super) outputs: Vec<CarriedOutput>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) health: Health,
     pub(super) regime: Option<Regime>,
-    /// `None` at a start of the process.
-    pub(super) contact: Option<Contact>,
+    pub(super) contact: KnownContact,
     pub(super) last_rid: u64,
     /// `None` at a start of the process.
     pub(super) durability: Option<Durability>,
-    pub(super) machine: Machine,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) history: History,
-    /// What outputs that are to stay as they are were found doing.
+    /// The drives of outputs that are to stay as they were found.
     pub(super) found: Vec<(OutputId, Permille)>,
     /// What was found is what the process before this one decided a moment ago.
     pub(super) handed_over: bool,
     pub(super) step_interval_max: Option<Duration>,
 }
 
+/// An output as it was before a reload.
+#[derive(Debug)]
+pub(super) struct CarriedOutput {
+    name: String,
+    state: OutputState,
+    /// Why its speed is not known.
+    tach_fault: Option<String>,
+    overridden: Option<Override>,
+}
+
+/// How the contact with the hub is known.
+#[derive(Debug)]
+pub(super) enum KnownContact {
+    /// At a start of the process: by the record, on this machine.
+    Recorded(Machine),
+    /// At a reload.
+    Carried(Contact),
+}
+
+impl Default for KnownContact {
+    fn default() -> Self {
+        Self::Recorded(Machine::default())
+    }
+}
+
+impl KnownContact {
+    pub(super) fn machine(&self) -> Machine {
+        match self {
+            Self::Recorded(machine) => *machine,
+            Self::Carried(contact) => contact.machine,
+        }
+    }
+}
+
 impl Core {
-    /// From what was kept, and what was found.
+    /// From the record, and from the drives that were found.
     pub(super) fn at_start(now: BootTime, start: Start) -> Self {
         let Start { spec, record, machine, found, handed_over, step_interval_max } = start;
         let carry = Carry {
-            machine,
+            contact: KnownContact::Recorded(machine),
             starts: true,
             found,
             handed_over,
@@ -58,17 +88,12 @@ impl Core {
         Self::new(now, spec, record, carry)
     }
 
-    /// A stored twin that came late is followed where nothing of ours is in force. Overrides of whatever record go on, as at
-    /// any start, and so does the silence of a hub that has said nothing since.
+    /// A stored twin that came late is followed where none is in force yet. Overrides of any record go on, as at any start,
+    /// and so does the silence of a hub that has not been heard since.
     pub(super) fn handle_stored(&mut self, now: BootTime, record: TwinRecord) {
-        let carry = Carry { starts: true, ..self.carry() };
-        let resumed = outputs_at_start(now, &self.spec.outputs, Some(&record), &carry);
-        for (index, (_, state)) in resumed.iter().enumerate() {
-            let has_none = self.outputs.iter().nth(index).is_some_and(|(_, now)| now.hand.is_none());
-            if state.hand.is_some() && has_none {
-                self.outputs.set_hand(OutputId(index), state.hand);
-                self.durability.want();
-            }
+        let resumed = Overrides::resume(now, &self.spec.outputs, &record, &self.contact.machine);
+        if self.overrides.take_missing(resumed) {
+            self.durability.want();
         }
         let is_ours = record.identity == self.spec.identity;
         if is_ours && self.contact.heard_at.is_none() {
@@ -86,12 +111,11 @@ impl Core {
 
     pub(super) fn handle_reload(&mut self, now: BootTime, reload: Reload) {
         let mut carry = self.carry();
-        carry.outputs.retain(|(name, ..)| reload.same_wire.contains(name));
-        let mute = carry.outputs.iter_mut().filter(|(name, ..)| !reload.measured.contains(name));
-        mute.for_each(|(_, state, tach_fault)| {
-            state.tach.forget();
-            *tach_fault = None;
-        });
+        carry.outputs.retain(|output| reload.same_wire.contains(&output.name));
+        for output in carry.outputs.iter_mut().filter(|output| !reload.measured.contains(&output.name)) {
+            output.state.tach.forget();
+            output.tach_fault = None;
+        }
         let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
         carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
@@ -118,18 +142,19 @@ impl Core {
     }
 
     fn carry(&self) -> Carry {
-        let output = |(index, (spec, state)): (usize, (&OutputSpec, &OutputState))| {
-            let tach_fault = self.outputs.tach_fault(OutputId(index)).map(ToOwned::to_owned);
-            (spec.name.clone(), *state, tach_fault)
+        let output = |(output, spec, state): (OutputId, &OutputSpec, &OutputState)| CarriedOutput {
+            name: spec.name.clone(),
+            state: *state,
+            tach_fault: self.outputs.tach_fault(output).map(ToOwned::to_owned),
+            overridden: self.override_of(output),
         };
         Carry {
-            outputs: self.outputs.iter().enumerate().map(output).collect(),
+            outputs: self.outputs.iter().map(output).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regime: self.climate.as_ref().map(Climate::regime),
-            contact: Some(self.contact),
+            contact: KnownContact::Carried(self.contact),
             health: self.health.clone(),
-            machine: self.contact.machine,
             starts: false,
             history: self.history.clone(),
             found: Vec::new(),
@@ -156,13 +181,13 @@ pub(super) fn place_found(
     }
 }
 
-/// The outputs at a start, with what the record knows: overrides go on, and in the boot in which the record was made a
-/// process that was gone for a moment switches nothing before its minimum time is over.
+/// The outputs at a start. In the boot in which the record was made, a process that was gone for a moment switches nothing
+/// before its minimum time is over.
 ///
 /// Whatever ended the process before, its outputs went to their `stop` or `crash` rows then (`twind safe` sees to it).
-/// That was a moment ago, as far as anybody can know: to keep when outputs turn would be a write for each turn, and
-/// a record that could not be written would be believed. Where the two rows differ, or leave the output as it is,
-/// nothing is known. After another boot nothing is held either: the outputs were without power for as long as it took.
+/// That was a moment ago, as far as anybody can know: to record when outputs turn would cost a write for each turn, and a
+/// record that could not be written would be believed. Where the two rows differ, or leave the output as it is, nothing is
+/// known. After another boot no minimum time applies either: the outputs were without power for as long as that took.
 pub(super) fn outputs_at_start(
     now: BootTime,
     specs: &[OutputSpec],
@@ -170,12 +195,8 @@ pub(super) fn outputs_at_start(
     carry: &Carry,
 ) -> Outputs {
     let mut outputs = Outputs::new(specs.to_vec());
-    let Some(record) = record else { return outputs };
-    let is_of_this_boot = carry.machine.is_of(&record.moment);
+    let is_of_this_boot = record.is_some_and(|record| carry.contact.machine().is_of(&record.moment));
     for (index, spec) in specs.iter().enumerate() {
-        let kept = record.overrides.iter().find(|(name, _)| *name == spec.name);
-        let hand = kept.and_then(|(_, hand)| hand.resume(now, &record.moment, &carry.machine));
-        outputs.set_hand(OutputId(index), hand);
         if carry.starts && !carry.handed_over && is_of_this_boot && spec.has_minimum_time() {
             let [stop, crash] = [false, true].map(|crashed| last_row(spec, crashed).map(|(drive, _)| drive));
             let left = stop.filter(|stop| Some(*stop) == crash);
@@ -185,12 +206,32 @@ pub(super) fn outputs_at_start(
     outputs
 }
 
-/// Must a start be kept before anything else happens, so that the next one knows of it? Only where overrides or minimum
+/// Must a start be recorded before anything else happens, so that the next one knows of it? Only where overrides or minimum
 /// times need it, and once in a boot; and if an override ended meanwhile, which must not come back after another boot.
-pub(super) fn is_start_news(outputs: &Outputs, record: Option<&TwinRecord>, carry: &Carry) -> bool {
-    let hands = outputs.iter().filter(|(_, state)| state.hand.is_some()).count();
-    let is_of_this_boot = record.is_some_and(|record| carry.machine.is_of(&record.moment));
-    let needs_this_boot = hands > 0 || outputs.specs().iter().any(OutputSpec::has_minimum_time);
-    let ended = record.is_some_and(|record| record.overrides.len() != hands);
+pub(super) fn is_start_news(
+    specs: &[OutputSpec],
+    overrides: &Overrides,
+    record: Option<&TwinRecord>,
+    carry: &Carry,
+) -> bool {
+    let overridden = overrides.in_force().len();
+    let is_of_this_boot = record.is_some_and(|record| carry.contact.machine().is_of(&record.moment));
+    let needs_this_boot = overridden > 0 || specs.iter().any(OutputSpec::has_minimum_time);
+    let ended = record.is_some_and(|record| record.overrides.len() != overridden);
     carry.starts && (ended || needs_this_boot && !is_of_this_boot)
+}
+
+/// Carries outputs, and the overrides on them, over a reload.
+pub(super) fn adopt_outputs(
+    spec: &CoreSpec,
+    outputs: &mut Outputs,
+    overrides: &mut Overrides,
+    carried: Vec<CarriedOutput>,
+) {
+    for CarriedOutput { name, state, tach_fault, overridden } in carried {
+        if let Some(output) = spec.output_named(&name) {
+            outputs.adopt(output, state, tach_fault);
+            overridden.into_iter().for_each(|one| overrides.put(output, one));
+        }
+    }
 }

@@ -23,7 +23,7 @@ struct Moment {
 impl Core {
     /// Takes the outcome of an actuation.
     pub(super) fn handle_driven(&mut self, actuation: Actuation, outcome: Result<(), PinFault>) {
-        let Some(spec) = self.spec.outputs.get(actuation.output.0) else { return };
+        let Some(spec) = self.spec.output(actuation.output) else { return };
         let fault = outcome.as_ref().err().map(|PinFault { reason }| reason.clone());
         self.notices.extend(self.health.handle_driven(actuation.output, &spec.name, fault));
         match outcome {
@@ -35,7 +35,7 @@ impl Core {
     fn tell_driven(&mut self, actuation: &Actuation) {
         let Actuation { output, drive, cause, at } = *actuation;
         // One that was overtaken by the next before it was carried out is told as what it was.
-        let state = self.state(output).filter(|state| state.cause == cause);
+        let state = self.outputs.state(output).filter(|state| state.cause == cause);
         let share = state.and_then(OutputState::decided).unwrap_or(drive);
         let turned = self.note(at, output, share, cause);
         self.tell(at, output, (if turned { share } else { drive }, cause), Moment { turned, moved: true });
@@ -47,8 +47,10 @@ impl Core {
             if self.actuations.iter().any(|order| order.output == output) {
                 continue;
             }
-            let decided =
-                self.state(output).and_then(|state| Some((state.decided()?, state.cause, state.drive)));
+            let decided = self
+                .outputs
+                .state(output)
+                .and_then(|state| Some((state.decided()?, state.cause, state.drive)));
             if let Some((share, cause, drive)) = decided
                 && self.note(now, output, share, cause)
             {
@@ -62,17 +64,17 @@ impl Core {
     /// Writes the history. Is it another decision than the last?
     fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> bool {
         let by = self.author(output, cause);
-        self.spec
-            .outputs
-            .get(output.0)
-            .is_some_and(|spec| self.history.note(at, &spec.name, share, (cause, by)))
+        self.spec.output(output).is_some_and(|spec| self.history.note(at, &spec.name, share, (cause, by)))
     }
 
     fn tell(&mut self, at: BootTime, output: OutputId, (drive, cause): (Permille, Cause), moment: Moment) {
-        let Some(spec) = self.spec.outputs.get(output.0) else { return };
+        let Some(spec) = self.spec.output(output) else { return };
         // That it is on its way says itself.
-        let unmet =
-            self.state(output).and_then(|state| state.unmet).filter(|unmet| unmet.by != Constraint::Slew);
+        let unmet = self
+            .outputs
+            .state(output)
+            .and_then(|state| state.unmet)
+            .filter(|unmet| unmet.by != Constraint::Slew);
         self.notices.push_back(Notice::Driven {
             output: spec.name.clone(),
             permille: drive.get(),
@@ -86,11 +88,6 @@ impl Core {
 
     /// Whose hand is on an output, if it is what drives it.
     fn author(&self, output: OutputId, cause: Cause) -> Option<Author> {
-        let hand = self.state(output).filter(|_| cause == Cause::Override)?.hand?;
-        Some(hand.by)
-    }
-
-    fn state(&self, output: OutputId) -> Option<&OutputState> {
-        self.outputs.iter().nth(output.0).map(|(_, state)| state)
+        (cause == Cause::Override).then(|| self.override_of(output))?.map(|one| one.by)
     }
 }

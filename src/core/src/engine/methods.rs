@@ -53,7 +53,7 @@ impl Core {
 
     /// What keeps an output from what its override wants.
     pub fn unmet_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
-        let (_, state) = self.outputs.iter().find(|(spec, _)| spec.name == output)?;
+        let state = self.outputs.state(self.spec.output_named(output)?)?;
         let unmet = state.unmet.filter(|unmet| unmet.cause == Cause::Override)?;
         Some(status::held_status(now, unmet))
     }

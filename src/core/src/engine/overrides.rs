@@ -1,13 +1,14 @@
-//! Overrides: where they come in, what bounds them, and how the record hears of them.
+//! The overrides in force: how one comes in, what bounds it, when it ends, and what the record has of it.
 //!
-//! An override is in force at once and kept as soon as the disk has it. While one is in force the record is made anew
-//! every hour, so that a device that loses its power again and again comes to the end of it all the same.
-//! Deliberately absent: the rank of an override (`control::outputs`), and its way through a restart (`twin`).
+//! An override is in force at once and durable as soon as the disk has it. While one is in force the record is renewed every
+//! hour, so that an override ends even on a device that loses its power again and again.
+//! Deliberately absent: the rank of an override (`control::outputs`), and how much of it is left after a restart (`twin`).
 
-use super::{Core, Notice};
-use crate::control::{OutputId, OutputKind};
-use crate::twin::{Author, Override, TwinRecord};
+use super::{Core, CoreSpec, Notice};
+use crate::control::{OutputId, OutputKind, OutputSpec};
+use crate::twin::{Author, Machine, Override, TwinRecord};
 use crate::units::{BootTime, Permille};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,12 +17,12 @@ use serde::{Deserialize, Serialize};
 
 /// The shortest override …
 pub const OVERRIDE_MIN: Duration = Duration::from_secs(1);
-/// … and the longest. What is to stay for longer belongs into the twin or the configuration.
+/// … and the longest. What is to last longer belongs in the twin or the configuration.
 pub const OVERRIDE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// With an override in force the record is at most so old.
-const KEPT_EVERY: Duration = Duration::from_secs(60 * 60);
+/// With an override in force the record is at most this old.
+const RENEWED_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Why an override is not taken.
+/// Why an override is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OverrideFault {
     /// There is no such output.
@@ -31,7 +32,7 @@ pub enum OverrideFault {
     },
     /// Shorter than [`OVERRIDE_MIN`] or longer than [`OVERRIDE_MAX`].
     Duration,
-    /// The output is on or off, and a share of it was asked for.
+    /// The output is either on or off, and a share between them was asked for.
     OnOff,
 }
 
@@ -47,21 +48,94 @@ impl fmt::Display for OverrideFault {
 
 impl core::error::Error for OverrideFault {}
 
-/// An override that can be taken, made by [`Core::order`].
+/// An order that was found valid by [`Core::order`]: to override an output, or to clear its override.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     output: OutputId,
-    /// The drive and for how long; `None` takes the hand away.
+    /// The drive and for how long; `None` clears the override.
     order: Option<(Permille, Duration)>,
     by: Author,
 }
 
+/// The overrides in force.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Overrides(BTreeMap<OutputId, Override>);
+
+impl From<BTreeMap<OutputId, Override>> for Overrides {
+    fn from(in_force: BTreeMap<OutputId, Override>) -> Self {
+        Self(in_force)
+    }
+}
+
+impl Overrides {
+    /// Those of a record that have not ended by now.
+    pub(super) fn resume(
+        now: BootTime,
+        specs: &[OutputSpec],
+        record: &TwinRecord,
+        machine: &Machine,
+    ) -> Self {
+        let resumed = |(index, spec): (usize, &OutputSpec)| {
+            let (_, recorded) = record.overrides.iter().find(|(name, _)| *name == spec.name)?;
+            Some((OutputId(index), recorded.resume(now, &record.moment, machine)?))
+        };
+        Self(specs.iter().enumerate().filter_map(resumed).collect())
+    }
+
+    /// By output.
+    pub(super) fn in_force(&self) -> &BTreeMap<OutputId, Override> {
+        &self.0
+    }
+
+    /// Puts an override in force in place of any other on the output.
+    pub(super) fn put(&mut self, output: OutputId, one: Override) {
+        self.0.insert(output, one);
+    }
+
+    fn clear(&mut self, output: OutputId) {
+        self.0.remove(&output);
+    }
+
+    /// Takes over those whose outputs have none. Were there any?
+    pub(super) fn take_missing(&mut self, others: Self) -> bool {
+        let before = self.0.len();
+        others.0.into_iter().for_each(|(output, one)| {
+            self.0.entry(output).or_insert(one);
+        });
+        self.0.len() > before
+    }
+
+    /// Ends what is over by now. Returns the outputs that it was on.
+    pub(super) fn expire(&mut self, now: BootTime) -> Vec<OutputId> {
+        let mut ended = Vec::new();
+        self.0.retain(|output, one| {
+            let lasts = one.until > now;
+            if !lasts {
+                ended.push(*output);
+            }
+            lasts
+        });
+        ended
+    }
+
+    /// The next end after this moment.
+    pub(super) fn poll_timeout(&self, after: BootTime) -> Option<BootTime> {
+        self.0.values().map(|one| one.until).filter(|until| *until > after).min()
+    }
+
+    /// As the record has them: by the outputs' names.
+    pub(super) fn recorded(&self, spec: &CoreSpec) -> Vec<(String, Override)> {
+        let named = |(output, one): (&OutputId, &Override)| Some((spec.output(*output)?.name.clone(), *one));
+        self.0.iter().filter_map(named).collect()
+    }
+}
+
 impl Core {
-    /// Reads a wish to put a hand on an output for a time, or to take it away (`None`). Nothing changes until it comes in as
-    /// [`Input::Override`](super::Input::Override).
+    /// Checks a request to override an output for a time, or to clear its override (`None`). Nothing changes until the order
+    /// comes in as [`Input::Override`](super::Input::Override).
     ///
     /// # Errors
-    /// Why it cannot be taken.
+    /// Why it is refused.
     pub fn order(
         &self,
         name: &str,
@@ -84,43 +158,39 @@ impl Core {
         }
     }
 
+    /// The override in force on an output.
+    pub fn override_of(&self, output: OutputId) -> Option<Override> {
+        self.overrides.in_force().get(&output).copied()
+    }
+
     pub(super) fn handle_override(&mut self, now: BootTime, Order { output, order, by }: Order) {
-        // Read by a configuration that is gone since.
-        let Some(spec) = self.spec.outputs.get(output.0) else { return };
-        let hand = order.map(|(drive, lasts)| Override { drive, until: now + lasts, by });
+        // The configuration may have changed since the order was checked.
+        let Some(spec) = self.spec.output(output) else { return };
         self.notices.push_back(Notice::Overridden { output: spec.name.clone(), order, by });
-        self.outputs.set_hand(output, hand);
+        match order {
+            Some((drive, lasts)) => self.overrides.put(output, Override { drive, until: now + lasts, by }),
+            None => self.overrides.clear(output),
+        }
         self.durability.want();
         self.step(now);
         self.absorb(now);
     }
 
-    /// Overrides that end at this step are told, and the record must not bring them back.
+    /// Ends overrides whose time is over, and announces it. The record must not bring them back.
     pub(super) fn end_overrides(&mut self, now: BootTime) {
-        let ends = self.outputs.iter().filter(|(_, state)| state.hand.is_some_and(|hand| hand.until <= now));
-        let ended: Vec<String> = ends.map(|(spec, _)| spec.name.clone()).collect();
+        let ended = self.overrides.expire(now);
         if !ended.is_empty() {
             self.durability.want();
-            self.notices.extend(ended.into_iter().map(|output| Notice::OverrideEnded { output }));
+            let ended = ended.into_iter().filter_map(|output| self.spec.output(output));
+            self.notices.extend(ended.map(|spec| Notice::OverrideEnded { output: spec.name.clone() }));
         }
     }
 
     /// Plans the next record for the sake of overrides alone.
-    pub(super) fn keep_overrides(&mut self, now: BootTime) {
-        if self.outputs.iter().any(|(_, state)| state.hand.is_some()) {
-            let due = self.durability.recorded_at() + KEPT_EVERY;
+    pub(super) fn renew_overrides(&mut self, now: BootTime) {
+        if !self.overrides.in_force().is_empty() {
+            let due = self.durability.recorded_at() + RENEWED_EVERY;
             self.durability.want_by_if_clean(now, due);
-        }
-    }
-
-    /// What the record keeps beside the twin.
-    pub(super) fn keep_beside(&self, record: TwinRecord) -> TwinRecord {
-        let hands = self.outputs.iter().filter_map(|(spec, state)| Some((spec.name.clone(), state.hand?)));
-        TwinRecord {
-            moment: self.contact.machine.moment(self.recorded_or_stepped_at()),
-            overrides: hands.collect(),
-            silence: self.silence_at(self.recorded_or_stepped_at()),
-            ..record
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::control::fixtures::permille;
-use crate::twin::Author;
+use crate::control::fixtures::{at_ms, permille};
+use crate::twin::{Author, Override};
 
 const PERSON: Author = Author::User(1000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -44,6 +44,19 @@ fn an_override_drives_at_once_is_told_and_ends_by_itself() {
     assert!(rig.notices.contains(&Notice::OverrideEnded { output: "fan".into() }));
     rig.pass(secs(20), |_| 24.0);
     assert_eq!(rig.said("components.fan.override"), None);
+}
+
+#[test]
+fn an_override_ends_by_itself() {
+    let mut overrides = Overrides::default();
+    let one = |until| Override { drive: Permille::FULL, until, by: PERSON };
+    overrides.put(OutputId(0), one(at(60)));
+    overrides.put(OutputId(1), one(at(90)));
+    assert_eq!(overrides.poll_timeout(at(0)), Some(at(60)));
+    assert_eq!(overrides.expire(at_ms(59_999)), []);
+    assert_eq!(overrides.expire(at(60)), [OutputId(0)]);
+    assert_eq!(overrides.in_force().keys().collect::<Vec<_>>(), [&OutputId(1)]);
+    assert_eq!((overrides.poll_timeout(at(60)), overrides.poll_timeout(at(90))), (Some(at(90)), None));
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn a_record_that_comes_late_brings_its_overrides_along_whatever_it_knows_of_the_
         rig.tick();
         rig.engine.handle_stored(rig.now, kept);
         rig.drain();
-        let (_, state) = rig.engine.outputs().iter().next().unwrap();
+        let state = rig.engine.outputs().state(OutputId(0)).unwrap();
         assert_eq!((state.cause, state.drive), (Cause::Override, Some(Permille::ZERO)), "version {version}");
         assert_eq!(rig.engine.sync().desired_version(), Version(version));
     }

@@ -48,7 +48,7 @@ fn a_stall_is_said_once_reported_and_mended_when_the_fan_turns_again() {
     assert_eq!(said(&mut rig), ["output fan: its speed is right again"]);
     assert_eq!(rig.reported.get(&path("components.fan.fault")), None);
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(1234)));
-    assert_eq!(rig.engine.outputs().iter().next().unwrap().1.drive, Permille::new(300));
+    assert_eq!(rig.engine.outputs().state(OutputId(0)).unwrap().drive, Permille::new(300));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_speed_that_nobody_measures_any_more_is_forgotten_when_the_configuration_is_
         rig.engine.handle_reload(rig.now, reload);
         rig.drain();
         pass(&mut rig, 20);
-        assert_eq!(rig.engine.outputs().iter().next().unwrap().1.drive, Some(drive));
+        assert_eq!(rig.engine.outputs().state(OutputId(0)).unwrap().drive, Some(drive));
         let fault = rig.reported.get(&path("components.fan.fault"));
         assert_eq!(fault, measured.then_some(&json!("stalled")));
     }

@@ -254,7 +254,7 @@ fn unchanged(spec: CoreSpec) -> Reload {
 
 /// What a start of the process goes by besides its record.
 fn at_start_on(machine: Machine) -> Carry {
-    Carry { machine, starts: true, ..Carry::default() }
+    Carry { contact: KnownContact::Recorded(machine), starts: true, ..Carry::default() }
 }
 
 #[test]

@@ -14,7 +14,6 @@
 
 use super::Facts;
 use super::write::round_to;
-use crate::control::OutputId;
 use crate::control::climate::{Climate, Regime};
 use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
@@ -140,7 +139,7 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     if let Some(climate) = facts.climate.filter(|climate| climate.regime() == Regime::Overheat) {
         alarms.insert(format!("overheat-{CLIMATE}"), overheat(climate));
     }
-    for (index, (spec, state)) in facts.outputs.iter().enumerate() {
+    for (output, spec, state) in facts.outputs.iter() {
         let name = &spec.name;
         if state.tach.is_stalled() {
             // At rest it cannot show that it would turn again.
@@ -152,7 +151,7 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
             let now = "look whether it is blocked, and at its plug";
             alarms.insert(format!("stall-{name}"), format!("output {name} {what}: {now}"));
         }
-        if let Some(reason) = facts.pin_faults.get(&OutputId(index)).map(|reason| shown(reason)) {
+        if let Some(reason) = facts.pin_faults.get(&output).map(|reason| shown(reason)) {
             let what = format!("cannot be driven: {reason}; it is tried again at every control step");
             alarms.insert(format!("output-{name}"), format!("output {name} {what}"));
         }

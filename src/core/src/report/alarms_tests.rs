@@ -132,7 +132,7 @@ fn a_stalled_fan_that_rests_is_not_told_to_be_driven_and_its_alarm_stands_until_
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
     let mut told = |begin, drive, rpm| {
         rig.outputs.measure(OutputId(0), Ok(rpm));
-        rig.outputs.set_hand(OutputId(0), Some(Override { drive, until: at(9999), by: Author::Hub }));
+        rig.overrides.insert(OutputId(0), Override { drive, until: at(9999), by: Author::Hub });
         let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
         text(&sections.last().unwrap(), "stall-fan").to_owned()
     };

@@ -21,8 +21,8 @@ pub use notice::Notice;
 use crate::control::climate::{Climate, Regime, Sensors};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
-use crate::control::{Cause, Fault, OutputId, PropertyMap};
-use crate::twin::{PropertyPath, Section, Version, json};
+use crate::control::{Cause, Fault, OutputId, OutputSpec, PropertyMap};
+use crate::twin::{Override, PropertyPath, Section, Version, json};
 use crate::units::{BootTime, Celsius, TemperatureUnit};
 use alarms::Alarms;
 use alloc::borrow::ToOwned;
@@ -90,7 +90,9 @@ pub struct Facts<'a> {
     pub sensors: &'a Sensors,
     /// All outputs.
     pub outputs: &'a Outputs,
-    /// Why an output could not be driven, by its place.
+    /// The overrides in force.
+    pub overrides: &'a BTreeMap<OutputId, Override>,
+    /// Why an output could not be driven.
     pub pin_faults: &'a BTreeMap<OutputId, String>,
     /// The climate, if the site has one.
     pub climate: Option<&'a Climate>,
@@ -353,23 +355,22 @@ enum Due {
 }
 
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
-    let output = |(index, state): (usize, &OutputState)| {
+    let output = |(output, _, state): (OutputId, &OutputSpec, &OutputState)| {
         // A kick is over before anybody reads of it.
         let drive = state.steady().unwrap_or_default();
-        let output = OutputId(index);
         let fault = facts.pin_faults.get(&output).cloned().or_else(|| facts.outputs.fault(output));
         OutputSample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
-            override_percent: state.hand.map(|hand| hand.drive.percent()),
+            override_percent: facts.overrides.get(&output).map(|one| one.drive.percent()),
             rpm: state.tach.rpm(),
             fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
     };
     let count = facts.sensors.iter().count();
     Sample {
-        outputs: facts.outputs.iter().map(|(_, state)| state).enumerate().map(output).collect(),
+        outputs: facts.outputs.iter().map(output).collect(),
         regime: facts.climate.map(Climate::regime),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
         climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),

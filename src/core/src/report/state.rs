@@ -51,7 +51,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         draft.put(&entry.child("regime"), json!(state.regime.map(Regime::name)));
         draft.put(&entry.child("sensor"), health(state.climate_fault));
     }
-    for ((spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
+    for ((_, spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
         draft.put(&entry.child("on"), json!(output.on));

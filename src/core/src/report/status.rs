@@ -339,7 +339,6 @@ impl Status {
         facts: Facts<'_>,
     ) -> Self {
         let sensors = facts.sensors.iter().enumerate();
-        let outputs = facts.outputs.iter().enumerate();
         Self {
             hub: HubStatus::of(now, sync, copy_age, silent),
             climate: facts.climate.map(|climate| ClimateStatus {
@@ -349,7 +348,7 @@ impl Status {
                 max: rounded(climate.range().max().degrees(), 2),
             }),
             sensors: Named(sensors.map(|(index, one)| sensor(now, facts, index, one)).collect()),
-            outputs: Named(outputs.map(|(index, one)| output(now, facts, OutputId(index), one)).collect()),
+            outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             alarms: alarms(now, facts),
             changes: None,
@@ -457,18 +456,17 @@ fn sensor(
 fn output(
     now: BootTime,
     facts: Facts<'_>,
-    id: OutputId,
-    (spec, state): (&OutputSpec, &OutputState),
+    (id, spec, state): (OutputId, &OutputSpec, &OutputState),
 ) -> (String, OutputStatus) {
     let entry = OutputStatus {
         permille: state.steady().map(|drive| drive.get()),
         kicked: state.is_kicked(),
         cause: state.cause.to_string(),
         held: state.unmet.map(|unmet| held_status(now, unmet)),
-        overridden: state.hand.map(|hand| OverrideStatus {
-            percent: Tidy(hand.drive.percent()),
-            seconds_left: hand.until.since(now).as_secs(),
-            by: hand.by.to_string(),
+        overridden: facts.overrides.get(&id).map(|one| OverrideStatus {
+            percent: Tidy(one.drive.percent()),
+            seconds_left: one.until.since(now).as_secs(),
+            by: one.by.to_string(),
         }),
         rpm: state.tach.rpm().map(|rpm| rounded(rpm, 0)),
         fault: facts.pin_faults.get(&id).cloned(),

@@ -39,6 +39,7 @@ struct Rig {
     climate_spec: Option<ClimateSpec>,
     properties: PropertyMap,
     told: Rc<Acknowledgement>,
+    overrides: BTreeMap<OutputId, Override>,
     pin_faults: BTreeMap<OutputId, String>,
     store_fault: Option<String>,
     alarms: Alarms,
@@ -65,6 +66,7 @@ impl Rig {
             climate: climate.clone().map(Climate::new),
             climate_spec: climate,
             told: Rc::default(),
+            overrides: BTreeMap::new(),
             pin_faults: BTreeMap::new(),
             store_fault: None,
             alarms: Alarms::default(),
@@ -105,12 +107,18 @@ impl Rig {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
         let fans = [OutputId(0)];
-        let situation =
-            Situation { intent, fans: &fans, climate: self.climate.as_ref(), silence: Silence::begun(now) };
+        let situation = Situation {
+            intent,
+            fans: &fans,
+            climate: self.climate.as_ref(),
+            silence: Silence::begun(now),
+            overrides: &self.overrides,
+        };
         self.outputs.step(now, situation);
         let facts = |alarms| Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
+            overrides: &self.overrides,
             pin_faults: &self.pin_faults,
             climate: self.climate.as_ref(),
             store_fault: self.store_fault.as_deref(),
