@@ -109,9 +109,9 @@ fn notice(notice: &Notice) {
         Notice::Desired(change) => info!(desired_version = change.to.0, "{notice}"),
         Notice::PinMended { output } => info!(output = output.as_str(), "{notice}"),
         Notice::StoreMended => info!("{notice}"),
-        Notice::Driven { output, permille, cause, by, turned, .. } => {
+        Notice::Driven { output, permille, cause, by, is_decision, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
-            if *turned {
+            if *is_decision {
                 info!(output, permille, cause, by, "{notice}");
             } else {
                 debug!(output, permille, cause, by, "{notice}");

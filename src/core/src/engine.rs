@@ -1,9 +1,8 @@
-//! The core, composed: one [`Input`] in, every effect out to the [ports](crate::ports) before [`Core::handle`] returns.
-//! The only type that the shell drives, and the same one in production, simulation and fuzzing.
+//! The core: one [`Input`] in, every effect out to the [ports](crate::ports) before [`Core::handle`] returns. It composes the
+//! other modules, and is the only type that the daemon, the simulation and the fuzzer drive.
 //!
-//! What it holds together is the order of a desired change: the pin first, the disk second, the hub third. A change
-//! moves the outputs in the same step; its acknowledgement goes out when the record that holds it is durable.
-//! Deliberately absent: clocks, chance, I/O, logs (notices are data; the service logs them).
+//! It ensures the order of a desired change: the pin first, the disk second, the hub third. The outputs follow a change in
+//! the same step; its acknowledgement is reported when the record that holds it is durable.
 
 mod alarms;
 mod carry;
@@ -38,7 +37,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use carry::{Carry, KnownContact, adopt_outputs, is_start_news, outputs_at_start, place_found};
+use carry::{Carry, KnownContact, adopt_outputs, must_record_start, outputs_at_start, set_found};
 use core::time::Duration;
 use durability::Durability;
 use health::Health;
@@ -48,22 +47,22 @@ use overrides::Overrides;
 use serde::{Deserialize, Serialize};
 use silence::Contact;
 
-/// Everything the core must know of its site.
+/// The configuration of the core.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoreSpec {
-    /// The outputs; [`crate::control::OutputId`] counts them.
+    /// The outputs; an [`OutputId`] is an index into them.
     pub outputs: Vec<OutputSpec>,
-    /// The sensors; [`crate::control::SensorId`] counts them.
+    /// The sensors; a [`SensorId`](crate::control::SensorId) is an index into them.
     pub sensors: Vec<SensorSpec>,
     /// The climate, if the site has one.
     pub climate: Option<ClimateSpec>,
     /// Which desired properties mean what.
     pub properties: PropertyMap,
-    /// What to report.
+    /// What to report, and how often.
     pub report: ReportSpec,
-    /// How patient to be with the hub.
+    /// The timing of requests to the hub.
     pub sync: SyncPolicy,
-    /// Whose twin this is (`host/device`): a record of another is not used.
+    /// Whose twin this is (`host/device`). The twin in a record of another identity is not used.
     pub identity: String,
 }
 
@@ -79,9 +78,9 @@ impl CoreSpec {
     }
 }
 
-/// A control step happens at least this often, so that a watchdog that it feeds means something.
+/// A control step happens at least this often, so that the watchdog that it feeds proves that control goes on.
 const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
-/// What only the reported section changed is kept after this; the hub has it anyway.
+/// A change of the acknowledged reported section alone is recorded after this; the hub has it anyway.
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
@@ -109,7 +108,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// Starts from what was kept. A record of another identity is not used.
+    /// Starts from a record and from what is carried over. The twin in a record of another identity is not used.
     fn new(now: BootTime, spec: CoreSpec, record: Option<TwinRecord>, carry: Carry) -> Self {
         let machine = carry.contact.machine();
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
@@ -119,9 +118,9 @@ impl Core {
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
         let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
         let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
-        let is_news = is_start_news(&spec.outputs, &overrides, record.as_ref(), &carry);
+        let must_record = must_record_start(&spec.outputs, &overrides, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
-        let is_news = is_news || carry.starts && silence::is_start_news(&spec.outputs, &record);
+        let must_record = must_record || carry.starts && silence::must_record_start(&spec.outputs, &record);
         let mut contact = match carry.contact {
             KnownContact::Recorded(machine) => Contact::at_start(now, &spec, &record, known_time, machine),
             KnownContact::Carried(contact) => contact,
@@ -132,19 +131,19 @@ impl Core {
         let before = meaning.recall(&record.accepted, record.desired_version);
         let understanding = meaning.read(&record.desired, record.desired_version, &before);
         let reporter = Reporter::new(spec.report.clone(), spec.properties.clone(), meaning.mapped());
-        let told = Rc::new(Acknowledgement {
+        let acknowledgement = Rc::new(Acknowledgement {
             version: record.desired_version,
             desired: record.desired.clone(),
             understanding: understanding.clone(),
         });
         let durability = match carry.durability {
-            None => Durability::at_start(told, sequence, recorded_at, is_news),
-            Some(before) => before.succeed(told, sequence),
+            None => Durability::at_start(acknowledgement, sequence, recorded_at, must_record),
+            Some(before) => before.succeed(acknowledgement, sequence),
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         adopt_outputs(&spec, &mut outputs, &mut overrides, carry.outputs);
-        place_found(now, &mut outputs, &carry.found, carry.handed_over);
+        set_found(now, &mut outputs, &carry.found, carry.handed_over);
         let mut climate = spec.climate.clone().map(Climate::new);
         if let Some(climate) = &mut climate {
             outputs.iter().for_each(|(output, _, state)| climate.adopt(output, state.drive));
@@ -176,14 +175,14 @@ impl Core {
         }
     }
 
-    /// Takes a fact from the hub's session.
+    /// Takes an event from the hub's session.
     fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
         match event {
             HubEvent::Up => self.contact.offline_since = None,
             HubEvent::Down => self.contact.offline_since = self.contact.offline_since.or(Some(now)),
             _ => {}
         }
-        let turned = silence::is_word(&event) && self.hear(now);
+        let ends_a_row = silence::ends_silence(&event) && self.handle_contact(now);
         let fetched = matches!(event, HubEvent::Twin { .. });
         match event {
             HubEvent::Method { rid, name, argument } => self.call(now, rid, &name, &argument),
@@ -192,7 +191,7 @@ impl Core {
         if let Some(change) = self.sync.poll_desired_change() {
             self.take(now, change, fetched);
         }
-        if turned {
+        if ends_a_row {
             self.step(now);
         }
         self.absorb(now);
@@ -201,32 +200,32 @@ impl Core {
     /// Does what is due.
     fn handle_timeout(&mut self, now: BootTime) {
         self.sync.handle_timeout(now);
-        self.break_silence(now);
+        self.handle_silence(now);
         if self.step_due().0 <= now {
             self.step(now);
         }
         self.absorb(now);
     }
 
-    /// From now on every output follows its `stop` row, and what was kept lazily is kept now.
+    /// From now on every output follows its `stop` row. What is still to be recorded is recorded now.
     fn handle_stop(&mut self, now: BootTime) {
         self.outputs.stop();
-        self.keep_at_the_end(now);
+        self.record_at_the_end(now);
         self.step(now);
         self.absorb(now);
     }
 
-    /// The next record to keep.
+    /// The next record to store.
     fn poll_record(&mut self) -> Option<TwinRecord> {
         if !self.durability.draw(self.recorded_or_stepped_at()) {
             return None;
         }
         let record = self.record();
-        self.contact.kept = record.silence;
+        self.contact.recorded = record.silence;
         Some(record)
     }
 
-    /// The next order to the board.
+    /// The next command to the board.
     fn poll_actuation(&mut self) -> Option<Actuation> {
         self.actuations.pop_front()
     }
@@ -236,14 +235,14 @@ impl Core {
         self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
 
-    /// The next thing an operator may want to know of.
+    /// The next notice.
     fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
-    /// When [`Input::Timeout`] is due, if nothing comes before, and why. There is always a next control step.
+    /// When [`Input::Timeout`] is due if no other input arrives before, and why. There is always a next control step.
     pub fn deadline(&self) -> Deadline {
-        // Offline it may wait for the next control step, and one that waits for the hub has its deadline with the sync.
+        // Offline a report can wait for the next control step, and one in flight has its deadline in `sync`.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
         let others = [self.sync.poll_timeout(), self.silence_due(), self.durability.poll_timeout(), report]
             .into_iter()
@@ -252,7 +251,7 @@ impl Core {
         Deadline { at, why }
     }
 
-    /// How many control steps there were: what feeds the watchdog.
+    /// The number of control steps so far, which feed the watchdog.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -267,7 +266,7 @@ impl Core {
         self.contact.offline_since
     }
 
-    /// Are there outputs that could not be driven as they should be?
+    /// Are there outputs that cannot be driven?
     pub fn has_pin_faults(&self) -> bool {
         self.health.has_pin_faults()
     }
@@ -282,7 +281,7 @@ impl Core {
         self.climate.as_ref()
     }
 
-    /// The moment of what a record tells.
+    /// The moment that a record describes.
     fn recorded_or_stepped_at(&self) -> BootTime {
         self.stepped_at.unwrap_or(self.durability.recorded_at())
     }
@@ -316,9 +315,9 @@ impl Core {
         let Some(stepped_at) = self.stepped_at else { return (BootTime::ZERO, "first control step") };
         let regular = stepped_at + self.step_interval_max;
         let earlier = [
-            self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor falls silent")),
-            self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output moves on")),
-            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output moves on")),
+            self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor becomes stale")),
+            self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output changes")),
+            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output changes")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -346,11 +345,11 @@ impl Core {
             overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
-        self.tell_decisions(now);
-        self.tell_speeds();
+        self.announce_decisions(now);
+        self.announce_speeds();
     }
 
-    /// Draws the consequences of whatever was handled.
+    /// Updates what depends on everything else: the next record, the alarms and the report.
     fn absorb(&mut self, now: BootTime) {
         if self.sync.poll_acknowledged_change() {
             self.durability.want_by_if_clean(now, now + LAZY_SAVE);
@@ -360,7 +359,7 @@ impl Core {
         self.sync.set_hold(self.durability.holds_reports());
         let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
         let facts = alarms::facts(sensors, outputs, overrides, climate.as_ref(), health, durability);
-        if let Some(wanted) = self.reporter.compose(now, durability.told(), facts) {
+        if let Some(wanted) = self.reporter.compose(now, durability.acknowledgement(), facts) {
             self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {
                 self.sync.touch(wanted.again);
@@ -374,14 +373,14 @@ impl Core {
         self.durability.grant(now);
     }
 
-    /// A new desired section: the outputs follow at once, the disk is next, the hub hears of it when it is durable.
+    /// Follows a new desired section: the outputs at once, then the disk, and the hub when the record is durable.
     fn take(&mut self, now: BootTime, change: DesiredChange, fetched: bool) {
-        // A fetched twin that acknowledges another version than we told is perhaps that of an identity made anew, which
-        // overtook the old one's version. What was told to one that is gone says nothing to this one, whatever the disk
-        // does; if only our last word was lost, the next one comes when the disk has this change.
+        // A fetched twin that acknowledges another version than we reported may belong to an identity that was created
+        // again and has passed the old one's version. It must not get the acknowledgement of the old one, whatever the disk
+        // does. If merely our last report was lost, the next one follows when the disk has this change.
         let acknowledged = Acknowledgement::version_in(self.sync.acknowledged());
-        if change.recreated || fetched && acknowledged != self.durability.told_version() {
-            self.durability.forget_told();
+        if change.recreated || fetched && acknowledged != self.durability.acknowledged_version() {
+            self.durability.forget_acknowledgement();
         }
         self.notices.push_back(Notice::Desired(change));
         self.understand(now);

@@ -1,30 +1,30 @@
-//! What twind decides and what it tells, without I/O, clocks, randomness, threads and logs.
+//! What twind decides and reports, without I/O, clocks, randomness, threads or logs.
 //!
 //! ```text
 //!    units ◄── twin ◄── control ◄── report ◄── ports ◄── engine
 //! ```
 //!
-//! A room knows those to its left, and no other. `text`, which prints foreign words, stands beside `units`.
+//! A module knows those to its left, and no other. `text`, which makes foreign text printable, stands beside `units`.
 //!
-//! | room | its duty |
+//! | module | its duty |
 //! | --- | --- |
-//! | [`units`], [`text`] | values that cannot be wrong; words from outside, as they may be printed |
+//! | [`units`], [`text`] | values that cannot be wrong; foreign text, as it may be printed |
 //! | [`twin`] | the document, its limits, the state machine that keeps both ends equal, and what is persisted |
 //! | [`control`] | desired values and readings in; one drive and its cause per output out |
-//! | [`report`] | what is worth telling: to the hub, in the status, to an operator |
+//! | [`report`] | what is reported to the hub, shown in the status, and logged for an operator |
 //! | [`ports`] | what the core drives: pins, the store, the outbox, the notices |
 //! | [`engine`] | [`Core`](engine::Core): one input in, every effect out before it returns |
 //!
-//! The crate is `#![no_std]`, and its manifest names no crate that reads clocks or does I/O. A call of such a thing does not
+//! The crate is `#![no_std]`, and its manifest names no crate that reads clocks or does I/O, so a call of either does not
 //! compile.
 //!
 //! # The driving contract
 //!
-//! Whoever runs the core hands it one [`Input`](engine::Input) after the other, with the moment at which it came. Before
-//! [`handle`](engine::Core::handle) returns, everything that follows has gone out to the [`Ports`](ports::Ports), in one
-//! fixed order: pins, record, hub, notices. It returns the next [`Deadline`](engine::Deadline); if nothing comes before
-//! that, the next input is [`Timeout`](engine::Input::Timeout). What became of a record comes back as
-//! [`Saved`](engine::Input::Saved). Production, simulation and fuzzing do exactly this:
+//! The caller hands the core one [`Input`](engine::Input) after another, each with the moment at which it arrived. Before
+//! [`handle`](engine::Core::handle) returns, every effect has gone to the [`Ports`](ports::Ports), in one fixed order:
+//! pins, record, hub, notices. It returns the next [`Deadline`](engine::Deadline). If nothing arrives before that, the next
+//! input is [`Timeout`](engine::Input::Timeout). Whether a record was stored comes back as
+//! [`Saved`](engine::Input::Saved). The daemon, the simulation and the fuzzer do exactly this:
 //!
 //! ```
 //! use core::time::Duration;
@@ -38,7 +38,7 @@
 //! # use twind_core::twin::{PropertyPath, SyncPolicy};
 //! use twind_core::units::{BootTime, Permille};
 //!
-//! /// A board of one lamp, a disk that is done at once, and a line to the hub.
+//! /// A board with one lamp, a disk that takes records at once, and a connection to the hub.
 //! #[derive(Default)]
 //! struct Lamp(Option<Permille>);
 //! #[derive(Default)]
@@ -116,10 +116,10 @@
 //! let mut now = BootTime::ZERO;
 //! let mut core = Core::start(now, start, &mut ports);
 //!
-//! // The next fact or the next deadline, whichever comes first.
-//! for fact in [None, Some(HubEvent::Up), None] {
+//! // Each is the next event, or the next deadline where none comes before it.
+//! for event in [None, Some(HubEvent::Up), None] {
 //!     let deadline = core.deadline();
-//!     let input = match fact {
+//!     let input = match event {
 //!         Some(event) => Input::Hub(event),
 //!         None => {
 //!             now = deadline.at;
@@ -137,30 +137,39 @@
 //!
 //! | word | what it means here |
 //! | --- | --- |
-//! | twin | a JSON document in the hub; the back end writes its *desired* half, the device its *reported* half |
-//! | section | one half of a twin |
-//! | version | the number of a section's state; the hub counts it up with every change |
-//! | patch | a change of a section, by JSON merge patch: null removes |
-//! | record | what the disk has: both sections, overrides, the hub's silence, the known time |
+//! | twin | a JSON document in the hub, in two sections: the back end writes *desired*, the device *reported* |
+//! | section | one of these two documents |
+//! | version | the number that the hub gives a section; it grows by one with every change |
+//! | patch | a change of a section, as a JSON merge patch: null removes |
+//! | record | what is persisted: both sections, the values in force, overrides, the hub's silence, the known time |
 //! | durable | on the disk, so that a power cut does not lose it |
-//! | acknowledgement | what the reported section says of the desired one: its version, and what was made of it |
-//! | output | a fan, a heater, a lamp: on or off, or by a share of full (PWM) |
-//! | drive | that share, in permille; a reader of messages sees per cent |
-//! | cause | what decides an output's drive |
-//! | rank | the order in which causes win: overheat, sensor fault, hub silent, override, desired, climate, start |
-//! | row | what one output does at one rank, such as `hub-silent` |
-//! | override | a person's order for an output, for a time |
-//! | regime | what the climate is about: starting, in range, too warm, too cold, sensor fault, overheat |
-//! | reading | one value of a sensor, or why there is none |
+//! | acknowledgement | what the reported section says about the desired one: its version, the values in force, the refusals |
+//! | accepted | the desired values in force; where a value is refused, the last good one stays |
+//! | refusal | a desired value that cannot be applied, and why |
+//! | output | what twind drives, such as a fan, a heater or a lamp: on or off, or by a duty (PWM) |
+//! | drive | an output's share of full, in permille |
+//! | demand | the drive that a climate wants of an output |
+//! | cause | what decides an output's drive: the rank that won, and for a desired property its version |
+//! | rank | the precedence of causes: overheat, sensor fault, hub silent, override, desired, climate, start |
+//! | row | what one output does in one case of the fail-safe table, such as `hub-silent` |
+//! | override | a drive that a person or the back end sets for a limited time |
+//! | constraint | what keeps an output from a drive that is wanted of it: a minimum time, `min-duty`, `slew`, a higher rank |
+//! | kick | full drive for a moment, so that a fan starts from rest |
+//! | regime | the state of the climate: starting, in range, too warm, too cold, sensor fault, overheat |
+//! | reading | one sample of a sensor: a value, or the fault for which there is none |
 //! | stale | a sensor without a valid reading for longer than `stale-after` |
-//! | silence | the time since the hub's last word, over restarts and power cuts |
-//! | known time | a wall-clock time that a hub confirmed by taking a token that it dated |
-//! | quarantine | reported values that the hub refuses, set aside and tried again |
-//! | notice | something an operator may want to know of; the shell logs it |
-//! | alarm | something that a person should know of for as long as it lasts |
-//! | input | a fact, or a wish of whoever runs the core |
-//! | journal | the last inputs, with the state that they start from, so that an incident can be played again |
-//! | boot time | the time since the machine booted, sleep included; no clock step moves it |
+//! | silence | the time since the hub last answered or notified on a twin topic, over restarts and power cuts |
+//! | known time | the wall-clock time when the hub was last heard, by a clock that dated a token which a hub accepted |
+//! | quarantine | the reported values that the hub refuses: they are set aside and tried again |
+//! | notice | an event for an operator; the shell logs it |
+//! | history | the last decisions about outputs, in memory |
+//! | alarm | a condition that a person should know of for as long as it lasts |
+//! | input | an event, or a command of the caller |
+//! | control step | one evaluation of climate and ranks, at least every five seconds |
+//! | journal | the last inputs, with the state that they start from, so that an incident can be replayed |
+//! | checkpoint | the whole state of the core between two inputs |
+//! | digest | a checksum of the effects of one input, by which a replay is compared |
+//! | boot time | the time since the machine booted, including suspend; setting the clock does not change it |
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;

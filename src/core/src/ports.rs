@@ -1,25 +1,25 @@
-//! What the core drives: pins, a store, an outbox to the hub, and whoever reads its notices.
+//! What the core drives: pins, a store, an outbox to the hub, and a sink for its notices.
 //!
-//! None of them blocks, and none calls back. What becomes of a record or a request comes in later, as an
-//! [`Input`](crate::engine::Input); a pin alone says at once whether it was driven.
+//! None of them blocks, and none calls back. What became of a record or a request arrives later, as an
+//! [`Input`](crate::engine::Input). Only a pin says at once whether it was driven.
 
 use crate::control::{Actuation, PinFault};
 use crate::report::Notice;
 use crate::twin::{HubRequest, TwinRecord};
 use alloc::vec::Vec;
 
-/// Whatever can be driven.
+/// The board.
 pub trait Pins {
     /// Drives one output.
     ///
     /// # Errors
-    /// What the board could not do; the output's state is then unknown.
+    /// What the board could not do. The output's state is then unknown.
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
 }
 
-/// Keeps the latest record. Its outcome is [`Input::Saved`](crate::engine::Input::Saved).
+/// Stores the latest record. The outcome is [`Input::Saved`](crate::engine::Input::Saved).
 pub trait Store {
-    /// Hands over a record to be kept; a newer one replaces one that is still waiting. Returns at once.
+    /// Hands over a record. It replaces one that still waits to be stored. Returns at once.
     fn offer(&mut self, record: TwinRecord);
 }
 
@@ -29,13 +29,13 @@ pub trait Outbox {
     fn push(&mut self, request: HubRequest);
 }
 
-/// Takes what an operator may want to know, whoever reads it.
+/// Takes notices.
 pub trait Notices {
-    /// Hands over one notice. Where there is no room for it, it is dropped and counted, and this is false.
+    /// Hands over one notice. False: there was no room, so it was dropped and counted.
     fn push(&mut self, notice: Notice) -> bool;
 }
 
-/// Keeps them all, for whoever looks at them later.
+/// Collects all of them.
 impl Notices for Vec<Notice> {
     fn push(&mut self, notice: Notice) -> bool {
         Self::push(self, notice);
@@ -43,13 +43,13 @@ impl Notices for Vec<Notice> {
     }
 }
 
-/// All of them, for one input.
+/// All ports, for one input.
 pub struct Ports<'a> {
     /// The board.
     pub pins: &'a mut dyn Pins,
     /// The disk.
     pub store: &'a mut dyn Store,
-    /// The way to the hub.
+    /// The connection to the hub.
     pub outbox: &'a mut dyn Outbox,
     /// The log.
     pub notices: &'a mut dyn Notices,

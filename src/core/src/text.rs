@@ -1,16 +1,15 @@
-//! Text from outside, as it may be printed: what comes from the hub, a sensor, a file's name or another program can
-//! neither speak to a terminal nor turn its direction, hide in it, or begin a line of its own.
+//! Foreign text, as it may be printed: what comes from the hub, a sensor, a file's name or another program can neither
+//! control a terminal nor change the writing direction, be invisible, or begin a line of its own.
 //!
-//! Such characters are shown as Rust writes them (`\n`, `\u{1b}`). What is printed for people passes through [`escape`]
-//! or [`Line`], JSON through [`escape_json`], which leaves it the same JSON. Nothing is escaped where it is kept or sent.
-//! Deliberately absent: printing.
+//! Such characters are escaped as Rust escapes them (`\n`, `\u{1b}`). What is printed for people passes through [`escape`]
+//! or [`Line`], JSON through [`escape_json`], which does not change its value. Nothing is escaped where it is stored or sent.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-/// Is this a character that does something instead of being seen: a control character (C0, DEL, C1), a change of the
-/// direction, an end of a line or paragraph, a mark without a width, or a tag?
+/// Is this character invisible or does it control the display: a control character (C0, DEL, C1), a change of direction, a
+/// line or paragraph separator, a mark without a width, or a tag?
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -29,12 +28,12 @@ pub fn is_unseen(c: char) -> bool {
         )
 }
 
-/// One line, or a part of one.
+/// Escapes a line, or a part of one.
 pub fn escape(text: &str) -> Cow<'_, str> {
     escape_but(text, |_| false)
 }
 
-/// Lines that are ours, with foreign words in them.
+/// Escapes foreign text within lines of our own; line breaks stay.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     escape_but(text, |c| c == '\n')
 }
@@ -54,7 +53,7 @@ fn escape_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// JSON as text, which means the same then. Outside its strings it has no such character but the ends of its lines.
+/// Escapes JSON text without changing its value. Outside strings, JSON contains no such character except line breaks.
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     if !json.contains(|c| is_unseen(c) && c != '\n') {
         return Cow::Borrowed(json);
@@ -63,7 +62,7 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     for c in json.chars() {
         if is_unseen(c) && c != '\n' {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // A string takes all that it is given.
+                // Writing to a string cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
@@ -73,7 +72,7 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whatever can be shown, as one line or a part of one.
+/// Displays a value as one line or a part of one, escaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<T>(pub T);
 
@@ -95,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_would_speak_to_a_terminal_is_shown_instead() {
+    fn characters_that_control_a_terminal_are_escaped() {
         for (text, shown) in [
             ("fan\nERROR all is lost", "fan\\nERROR all is lost"),
             ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_seen_stays_as_it_is() {
+    fn visible_text_is_not_changed() {
         for text in ["", "24 °C, Schaltschrank 7 “süd”", "温度", "حرارة", "👩\u{200d}🔧", "C:\\n"]
         {
             assert!(matches!(escape(text), Cow::Borrowed(shown) if shown == text));
@@ -119,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_unseen_leaves_whatever_comes(text in any::<String>(), unseen in "[\u{0}-\u{9f}\u{200b}-\u{206f}]{0,8}") {
+        fn no_invisible_character_is_left_in_any_text(text in any::<String>(), unseen in "[\u{0}-\u{9f}\u{200b}-\u{206f}]{0,8}") {
             let text = text + &unseen;
             prop_assert!(!escape(&text).contains(is_unseen));
             prop_assert!(!Line(&text).to_string().contains(is_unseen));

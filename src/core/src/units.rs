@@ -1,8 +1,7 @@
-//! Values that cannot be wrong: each type holds one quantity in one unit, checked when it is made.
+//! Values that cannot be wrong: each type holds one quantity in one unit and is checked when it is made.
 //!
-//! *Boot time* is the time since the machine booted, suspended time included (CLOCK_BOOTTIME). It never steps,
-//! so every deadline in twind is one. *Unix seconds* are wall-clock time and serve tokens only.
-//! Deliberately absent: reading a clock (`service::clock` alone does), and arithmetic that nobody needs.
+//! *Boot time* is the time since the machine booted, including suspend (CLOCK_BOOTTIME). It never steps, so every deadline
+//! in twind is a boot time. *Unix seconds* are wall-clock time, for tokens and for timestamps that people read.
 
 use alloc::format;
 use alloc::string::String;
@@ -39,7 +38,7 @@ pub enum TemperatureUnit {
 }
 
 impl TemperatureUnit {
-    /// Reads a unit's name. `"farenheit"` is how Microsoft's tutorial spells it, so that is understood too.
+    /// Parses a unit's name, also `"farenheit"`, as Microsoft's tutorial spells it.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
             "celsius" | "c" | "°c" => Some(Self::Celsius),
@@ -58,7 +57,7 @@ impl TemperatureUnit {
         }
     }
 
-    /// A temperature written in this unit; `None` if it is not finite or lies below absolute zero.
+    /// A number in this unit as a temperature; `None` if it is not finite or lies below absolute zero.
     pub fn to_celsius(self, value: f64) -> Option<Celsius> {
         let degrees = match self {
             Self::Celsius => value,
@@ -68,7 +67,7 @@ impl TemperatureUnit {
         Celsius::new(degrees).filter(|c| c.degrees() >= -273.15 - 1e-9)
     }
 
-    /// The number that this unit writes for a temperature.
+    /// A temperature as a number in this unit.
     pub fn from_celsius(self, temperature: Celsius) -> f64 {
         match self {
             Self::Celsius => temperature.degrees(),
@@ -77,7 +76,7 @@ impl TemperatureUnit {
         }
     }
 
-    /// A temperature *difference* written in this unit, in kelvin.
+    /// A temperature *difference* in this unit, in kelvin.
     pub fn difference_to_kelvin(self, value: f64) -> f64 {
         match self {
             Self::Celsius | Self::Kelvin => value,
@@ -86,12 +85,12 @@ impl TemperatureUnit {
     }
 }
 
-/// A share of full drive in thousandths, 0 to 1000. Exact, so "did it change?" has an answer.
+/// A share of full drive in thousandths, 0 to 1000. It is an integer, so that two of them compare exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Permille(u16);
 
 impl Permille {
-    /// At rest.
+    /// Off.
     pub const ZERO: Self = Self(0);
     /// Full drive.
     pub const FULL: Self = Self(1000);
@@ -106,13 +105,13 @@ impl Permille {
         (0.0..=100.0).contains(&percent).then(|| Self::saturating(percent * 10.0))
     }
 
-    /// The nearest share to a number of thousandths, held to 0 and 1000; NaN is 0.
+    /// The nearest share to a number of thousandths, clamped to 0 and 1000; NaN is 0.
     pub fn saturating(permille: f64) -> Self {
-        // A float cast saturates and takes NaN to 0, so the clamp before it is exact.
+        // The cast takes NaN to 0.
         Self(permille.round().clamp(0.0, 1000.0) as u16)
     }
 
-    /// A share known when the program is built; held to 1000.
+    /// A share from a constant, clamped to 1000.
     pub const fn saturating_const(permille: u16) -> Self {
         Self(if permille > 1000 { 1000 } else { permille })
     }
@@ -127,13 +126,13 @@ impl Permille {
         f64::from(self.0) / 10.0
     }
 
-    /// At rest?
+    /// Is it off?
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
 }
 
-/// Time since boot, suspended time included.
+/// Time since boot, including suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct BootTime(Duration);
 
@@ -159,7 +158,7 @@ impl BootTime {
 
 impl core::ops::Add<Duration> for BootTime {
     type Output = Self;
-    /// A moment later; held at the end of time rather than wrapped.
+    /// A later moment; it saturates.
     fn add(self, later: Duration) -> Self {
         Self(self.0.saturating_add(later))
     }
@@ -171,15 +170,15 @@ impl fmt::Display for BootTime {
     }
 }
 
-/// Which boot of the machine: boot times of two boots say nothing of each other.
+/// Identifies a boot of the machine: boot times of different boots cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootId(pub u128);
 
 impl BootId {
-    /// Reads 32 hexadecimal digits, with or without the hyphens of a UUID.
+    /// Parses 32 hexadecimal digits, with or without the hyphens of a UUID.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.trim().chars().filter(|c| *c != '-').collect();
-        // The parser alone would take a sign, too.
+        // The parser alone would accept a sign, too.
         let is_hex = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         is_hex.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(Self)
     }
@@ -191,8 +190,8 @@ impl fmt::Display for BootId {
     }
 }
 
-/// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens, and to tell people and the hub when something
-/// happened; never for a deadline.
+/// Wall-clock seconds since 1970-01-01T00:00:00Z. For the expiry of tokens and for timestamps that people and the hub read;
+/// never for a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct UnixSeconds(pub u64);
 
@@ -201,7 +200,7 @@ impl UnixSeconds {
     pub fn rfc3339(self) -> String {
         let (days, second) = (self.0 / 86_400, self.0 % 86_400);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        // The civil date of a day, counted in eras of 400 years that begin on 1 March of year 0.
+        // The civil date, counted in eras of 400 years that begin on 1 March of year 0.
         let day = days + 719_468;
         let (era, day_of_era) = (day / 146_097, day % 146_097);
         let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temperature_comes_back_from_each_unit() {
+    fn a_temperature_survives_the_conversion_to_each_unit_and_back() {
         for unit in [TemperatureUnit::Celsius, TemperatureUnit::Fahrenheit, TemperatureUnit::Kelvin] {
             let there = unit.from_celsius(Celsius::new(21.5).unwrap());
             assert!((unit.to_celsius(there).unwrap().degrees() - 21.5).abs() < 1e-9, "{unit:?}");
@@ -234,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_temperature_is_refused() {
+    fn a_value_that_is_no_temperature_is_refused() {
         assert_eq!(Celsius::new(f64::NAN), None);
         assert_eq!(TemperatureUnit::Kelvin.to_celsius(-1.0), None);
         assert_eq!(TemperatureUnit::parse("rankine"), None);
     }
 
     #[test]
-    fn a_share_is_held_between_nothing_and_full() {
+    fn a_share_is_clamped_between_zero_and_full() {
         assert_eq!(Permille::saturating(f64::NAN), Permille::ZERO);
         assert_eq!(Permille::saturating(5000.0), Permille::FULL);
         assert_eq!(Permille::from_percent(41.2).map(Permille::get), Some(412));
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boot_is_known_by_its_uuid() {
+    fn a_boot_id_is_parsed_from_its_uuid() {
         let boot = BootId::parse("0e5f3a52-7e10-4cbb-9e9c-1b6d3c1f0a77\n");
         assert_eq!(boot.map(|boot| boot.to_string()).as_deref(), Some("0e5f3a527e104cbb9e9c1b6d3c1f0a77"));
         assert_eq!(BootId::parse("+e5f3a527e104cbb9e9c1b6d3c1f0a77"), None);

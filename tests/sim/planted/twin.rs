@@ -64,7 +64,7 @@ pub(crate) const BUGS: &[Bug] = &[
         file: REPORTS,
         from: "if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {",
         to: "if PLANTED {
-                self.report_not_before = now + super::REST_MAX;
+                self.report_not_before = now + super::BACKOFF_MAX;
                 return self.outgoing.touch_again(flight.touched);
             }
             if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {",

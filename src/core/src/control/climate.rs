@@ -1,19 +1,19 @@
-//! The climate: several sensors make one temperature, and the temperature and the range make each output's demand.
+//! The climate: the sensors' values are combined into one temperature, and it gives each output's demand within the range.
 //!
 //! ```text
 //!  STARTING ──first sample of every sensor, or stale-after──► one of:
-//!     IN-RANGE / TOO-WARM / TOO-COLD ◄── a valid reading ── SENSOR-FAULT (silence counts as a fault)
+//!     IN-RANGE / TOO-WARM / TOO-COLD ◄── a valid reading ── SENSOR-FAULT (a stale sensor has a fault)
 //!         │            ▲
 //!   above critical     │ below critical − hysteresis
 //!         ▼            │
 //!       OVERHEAT ──────┘      (entered from everywhere, by the warmest valid sensor)
 //! ```
 //!
-//! The law. Cooling with PWM rises from 0 at the range's minimum to full at its maximum; on/off cooling switches on
-//! at the maximum and off the hysteresis below. Heating is its mirror image at the minimum: PWM rises from 0 at the
-//! minimum to full one span below it, on/off switches on at the minimum and off the hysteresis above. Nobody acts
-//! on an old number: a value counts until `stale-after`, then its sensor is silent. Deliberately absent: JSON, the
-//! fail-safe table's rows (`outputs`), plausibility of values (the sensors').
+//! The control law: PWM cooling rises from 0 at the range's minimum to full at its maximum. On/off cooling switches on at
+//! the maximum, and off one hysteresis below it. Heating mirrors this at the minimum: PWM heating rises from 0 at the
+//! minimum to full one span below it, and on/off heating switches on at the minimum and off one hysteresis above it. An old
+//! value is not used: after `stale-after` its sensor is stale. The rows of the fail-safe table are applied in `outputs`; the
+//! plausibility of values is checked before they arrive here.
 
 use super::{
     ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec, ROUNDING, Reading, SensorId,
@@ -26,12 +26,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// What a sensor measures whose values are degrees of its unit.
+/// What a sensor measures if its values are degrees of its unit.
 const TEMPERATURE: &str = "temperature";
-/// What the climate is about.
+
+/// The state of the climate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Regime {
-    /// No sensor has spoken yet.
+    /// Not every sensor has been sampled yet, and none has a valid reading.
     Starting,
     /// Neither too warm nor too cold.
     InRange,
@@ -59,39 +60,39 @@ impl Regime {
     }
 }
 
-/// What is known of one sensor, of the climate or not.
+/// What is known about one sensor, whether or not the climate uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct SensorState {
-    /// The last valid value, in the sensor's unit, and when it was taken.
+    /// The last valid value, in the sensor's unit, and when it was sampled.
     pub last_good: Option<(f64, BootTime)>,
-    /// The last sample, if it was a fault.
+    /// The fault of the last sample, if it was one.
     pub fault: Option<Fault>,
     /// Has it ever been sampled?
     pub sampled: bool,
 }
 
-/// All sensors, as far as their readings tell.
+/// The states of all sensors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sensors {
     specs: Vec<SensorSpec>,
     states: Vec<SensorState>,
-    /// Which were known before the configuration was read again.
+    /// Which of them were carried over a reload.
     adopted: Vec<bool>,
-    /// What the last sample found where it gave no value, if that says more than the fault's name. Foreign text.
+    /// What the last sample found instead of a value, if that says more than the fault's name. Foreign text.
     found: Vec<Option<String>>,
     since: BootTime,
 }
 
 impl Sensors {
-    /// Nothing heard yet, as of `now`.
+    /// No reading yet, as of `now`.
     pub fn new(now: BootTime, specs: Vec<SensorSpec>) -> Self {
         let count = specs.len();
         let (states, found) = (vec![SensorState::default(); count], vec![None; count]);
         Self { specs, states, adopted: vec![false; count], found, since: now }
     }
 
-    /// Takes what a sensor's next reading found that is no value; `None` if that says no more than its fault.
-    pub fn find(&mut self, sensor: SensorId, found: Option<String>) {
+    /// Sets what the sensor's next reading found instead of a value; `None` if that says no more than its fault.
+    pub fn set_found(&mut self, sensor: SensorId, found: Option<String>) {
         if let Some(place) = self.found.get_mut(sensor.0) {
             *place = found;
         }
@@ -103,7 +104,7 @@ impl Sensors {
         self.found.get(index)?.as_deref()
     }
 
-    /// Takes a reading; one of an unknown sensor is ignored.
+    /// Takes a reading. One of an unknown sensor is ignored.
     pub fn observe(&mut self, reading: Reading) {
         let Some(state) = self.states.get_mut(reading.sensor.0) else { return };
         state.sampled = true;
@@ -117,8 +118,8 @@ impl Sensors {
         }
     }
 
-    /// Carries over what was known of a sensor before the configuration was read again, whatever it is called now. A
-    /// number that meant something else then, or was read elsewhere, is not.
+    /// Carries a sensor's state over a reload, whatever its name is now. A number that meant something else before, or was
+    /// read elsewhere, is not carried over.
     pub fn adopt(&mut self, before: &SensorSpec, state: SensorState) {
         for ((spec, own), adopted) in self.specs.iter().zip(&mut self.states).zip(&mut self.adopted) {
             if spec.reads_the_same(before) && (spec.name == before.name || !*adopted) {
@@ -132,7 +133,7 @@ impl Sensors {
         self.specs.iter().zip(&self.states)
     }
 
-    /// The value that counts now, in the sensor's unit.
+    /// The value that is valid now, in the sensor's unit.
     ///
     /// # Errors
     /// Its fault; [`Fault::Stale`] also before its first sample is overdue.
@@ -144,12 +145,12 @@ impl Sensors {
         }
     }
 
-    /// Why the sensor has no value that counts, unless it had no time yet to give one.
+    /// Why the sensor has no valid value, unless it has not had the time to give one.
     pub fn fault(&self, now: BootTime, index: usize) -> Option<Fault> {
         let spec = self.specs.get(index)?;
         match self.value(now, index) {
             Err(fault) => (!self.is_starting(now, index)).then_some(fault),
-            // A number that is no temperature of its unit is a value, but not a valid one.
+            // Such as a value below absolute zero.
             Ok(value) if spec.measures == TEMPERATURE && spec.unit.to_celsius(value).is_none() => {
                 Some(Fault::OutOfRange)
             }
@@ -157,13 +158,13 @@ impl Sensors {
         }
     }
 
-    /// Has the sensor neither spoken nor had the time to?
+    /// Has the sensor not been sampled, nor had the time for it?
     fn is_starting(&self, now: BootTime, index: usize) -> bool {
         let known = self.iter().nth(index);
         known.is_some_and(|(spec, state)| !state.sampled && now.since(self.since) < spec.stale_after)
     }
 
-    /// Is it a sensor of a configuration that was just read, of which nothing is known yet?
+    /// Is it a sensor that is new since a reload, with no reading yet?
     fn is_awaited(&self, now: BootTime, index: usize) -> bool {
         self.is_starting(now, index) && self.adopted.get(index) == Some(&false)
     }
@@ -173,7 +174,7 @@ impl Sensors {
         self.specs.get(index)?.unit.to_celsius(value)
     }
 
-    /// The next moment at which a sensor falls silent.
+    /// The next moment at which a sensor becomes stale.
     pub fn poll_timeout(&self, now: BootTime) -> Option<BootTime> {
         let due = self.iter().map(|(spec, state)| {
             let from = state.last_good.map_or(self.since, |(_, at)| at);
@@ -183,33 +184,33 @@ impl Sensors {
     }
 }
 
-/// What the climate wants of each of its outputs. See the module.
+/// The climate: its regime, and the demand on each of its outputs. See the module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Climate {
     spec: ClimateSpec,
     range: ClimateRange,
     regime: Regime,
-    /// The regime is that of before the configuration was read again, and not every sensor has spoken since.
+    /// The regime was carried over a reload, and not every new sensor has a reading yet.
     is_carried: bool,
     temperature: Option<Celsius>,
     demands: BTreeMap<OutputId, Permille>,
 }
 
 impl Climate {
-    /// Holds the site's own range until told otherwise.
+    /// Starts with the configured range.
     pub fn new(spec: ClimateSpec) -> Self {
         let range = spec.range;
         let regime = Regime::Starting;
         Self { spec, range, regime, is_carried: false, temperature: None, demands: BTreeMap::new() }
     }
 
-    /// Takes an output's drive from before the configuration was read again, so that hysteresis goes on from there.
+    /// Carries an output's drive over a reload, so that the hysteresis continues from there.
     pub fn adopt(&mut self, output: OutputId, drive: Option<Permille>) {
         self.demands.extend(drive.map(|drive| (output, drive)));
     }
 
-    /// Takes the regime from before the configuration was read again, so that an overheat ends where it would have, and
-    /// nothing else begins before a sensor speaks that nothing is known of yet.
+    /// Carries the regime over a reload, so that an overheat ends where it would have ended, and no other regime begins before
+    /// the new sensors have readings.
     pub fn adopt_regime(&mut self, regime: Regime) {
         if regime != Regime::Overheat || self.spec.critical.is_some() {
             (self.regime, self.is_carried) = (regime, true);
@@ -226,26 +227,26 @@ impl Climate {
         self.range
     }
 
-    /// What it is about.
+    /// Its state.
     pub fn regime(&self) -> Regime {
         self.regime
     }
 
-    /// The one temperature, if any sensor has a valid reading.
+    /// The combined temperature, if any sensor has a valid reading.
     pub fn temperature(&self) -> Option<Celsius> {
         self.temperature
     }
 
-    /// What it wants of an output; `None` if the output is not of the climate or there is no valid reading.
+    /// The drive that it wants of an output; `None` if the output is not one of its own or there is no valid reading.
     pub fn demand(&self, output: OutputId) -> Option<Permille> {
         self.demands.get(&output).copied()
     }
 
-    /// The fault to tell when no sensor is valid: that of the sensor that comes first.
+    /// The fault to report when no sensor has a valid reading: that of the first sensor.
     pub fn fault(&self, now: BootTime, sensors: &Sensors) -> Option<Fault> {
         let first = self.spec.sensors.first()?;
         match self.regime {
-            // A number that is no temperature of its unit is a value, but not a valid one.
+            // A value that is no temperature, such as one below absolute zero, is out of range.
             Regime::SensorFault => Some(sensors.value(now, first.0).err().unwrap_or(Fault::OutOfRange)),
             _ => None,
         }
@@ -274,7 +275,7 @@ impl Climate {
             return;
         };
         self.demands = self.law(temperature, outputs);
-        // The sensor that told of the heat may be the one that is awaited.
+        // The sensor that reported the heat may be one that has no reading yet.
         let stays_hot = self.is_carried && self.regime == Regime::Overheat;
         self.regime = if stays_hot || self.is_overheated(&valid) {
             Regime::Overheat
@@ -287,7 +288,7 @@ impl Climate {
         };
     }
 
-    /// The warmest valid sensor counts, however they are combined.
+    /// The warmest valid sensor decides, however they are combined.
     fn is_overheated(&self, valid: &[Celsius]) -> bool {
         let Some(critical) = self.spec.critical else { return false };
         let margin = if self.regime == Regime::Overheat { self.spec.hysteresis_kelvin } else { 0.0 };
@@ -311,8 +312,8 @@ impl Climate {
         demands
     }
 
-    /// 0 at the minimum, full one span away. An output that would stall below `min-duty` starts when it would need
-    /// that much and then runs, at that least, until nothing is needed: between the two it does not chatter.
+    /// 0 at the minimum, full one span away. An output with a `min-duty` starts when that much is needed, and then runs at
+    /// `min-duty` or more until nothing is needed, so that it does not switch on and off in between.
     fn proportional(&self, excess_kelvin: f64, output: &OutputSpec, was_on: bool) -> Permille {
         let share = Permille::saturating(1000.0 * excess_kelvin / self.range.span_kelvin());
         match output.min_duty {
@@ -326,7 +327,7 @@ impl Climate {
         // Wider than half the range, cooling and heating could both be on.
         let hysteresis = self.spec.hysteresis_kelvin.min(self.range.span_kelvin() / 2.0);
         let on_at = if cools { self.range.span_kelvin() } else { 0.0 };
-        // Arithmetic on converted units may miss an end by a rounding error; a person would call it reached.
+        // Converted units may miss an end by a rounding error; it counts as reached.
         let reached = excess_kelvin >= on_at - ROUNDING;
         let stays = was_on && excess_kelvin > on_at - hysteresis + ROUNDING;
         if reached || stays { Permille::FULL } else { Permille::ZERO }

@@ -56,7 +56,7 @@ impl Rig {
         self.sensors.observe(Reading { sensor: SensorId(sensor), at: self.now, value });
     }
 
-    /// A good sample of the first sensor, and a step.
+    /// A valid sample of the first sensor, and a step.
     fn at_degrees(&mut self, degrees: f64) -> Regime {
         self.observe(0, Ok(degrees));
         self.step()
@@ -76,7 +76,7 @@ impl Rig {
 }
 
 #[test]
-fn modulated_cooling_rises_from_nothing_at_min_to_full_at_max() {
+fn pwm_cooling_rises_from_off_at_min_to_full_at_max() {
     let mut rig = Rig::modulated();
     let drives = rig.drives(&[10.0, 20.0, 20.8, 24.0, 26.0, 27.992, 28.0, 35.0]);
     assert_eq!(drives, [0, 0, 100, 500, 750, 999, 1000, 1000]);
@@ -97,7 +97,7 @@ fn the_law_is_the_same_in_each_unit_of_the_sensor() {
 }
 
 #[test]
-fn the_desired_range_stands_in_place_of_the_sites() {
+fn the_desired_range_replaces_the_configured_one() {
     let mut rig = Rig::modulated();
     rig.observe(0, Ok(26.0));
     rig.climate.step(at(0), &rig.sensors, &rig.outputs, Some(range(25.0, 27.0)));
@@ -107,7 +107,7 @@ fn the_desired_range_stands_in_place_of_the_sites() {
 }
 
 #[test]
-fn switched_cooling_goes_on_at_max_and_off_the_hysteresis_below() {
+fn on_off_cooling_switches_on_at_max_and_off_one_hysteresis_below() {
     let mut rig = Rig::switched();
     assert_eq!(
         rig.drives(&[27.999, 28.0, 27.6, 27.501, 27.5, 27.9, 28.0]),
@@ -127,7 +127,7 @@ fn the_ends_hold_in_converted_units_too() {
 }
 
 #[test]
-fn switched_heating_goes_on_at_min_and_off_the_hysteresis_above() {
+fn on_off_heating_switches_on_at_min_and_off_one_hysteresis_above() {
     let mut rig = Rig::both(OutputKind::OnOff);
     let mut heats = |degrees| {
         let regime = rig.at_degrees(degrees);
@@ -143,7 +143,7 @@ fn switched_heating_goes_on_at_min_and_off_the_hysteresis_above() {
 }
 
 #[test]
-fn modulated_heating_mirrors_cooling_at_min() {
+fn pwm_heating_mirrors_cooling_at_min() {
     let mut rig = Rig::both(OutputKind::Pwm);
     for (degrees, heat, cool) in
         [(24.0, 0, 500), (20.0, 0, 0), (16.0, 500, 0), (12.0, 1000, 0), (5.0, 1000, 0)]
@@ -154,7 +154,7 @@ fn modulated_heating_mirrors_cooling_at_min() {
 }
 
 #[test]
-fn without_hysteresis_a_temperature_that_stays_at_the_end_does_not_chatter() {
+fn without_hysteresis_a_temperature_that_stays_at_an_end_of_the_range_does_not_chatter() {
     for hysteresis_kelvin in [0.0, 1e-12] {
         let mut rig =
             Rig::new(ClimateSpec { hysteresis_kelvin, ..climate_spec() }, vec![fan(OutputKind::OnOff)]);
@@ -173,7 +173,7 @@ fn a_hysteresis_wider_than_the_range_does_not_cool_and_heat_at_once() {
 }
 
 #[test]
-fn between_nothing_and_the_least_duty_an_output_keeps_to_what_it_does() {
+fn between_off_and_min_duty_an_output_stays_on_or_off() {
     let spec = OutputSpec { min_duty: Some(permille(200)), ..fan(OutputKind::Pwm) };
     let mut rig = Rig::new(climate_spec(), vec![spec]);
     // 21.6 degrees ask for 200 permille.
@@ -182,7 +182,7 @@ fn between_nothing_and_the_least_duty_an_output_keeps_to_what_it_does() {
 }
 
 #[test]
-fn several_sensors_make_one_temperature() {
+fn several_sensors_are_combined_into_one_temperature() {
     for (combine, wanted) in [(Combine::Max, 27.0), (Combine::Mean, 25.0), (Combine::FirstGood, 24.0)] {
         let sensors = vec![SensorId(1), SensorId(0), SensorId(2)];
         let mut rig =
@@ -192,7 +192,7 @@ fn several_sensors_make_one_temperature() {
         }
         rig.step();
         assert_eq!(rig.climate.temperature(), Some(celsius(wanted)), "{combine:?}");
-        // The first in the list falls out.
+        // The first in the list fails.
         rig.step_at(at(30));
         assert_eq!((rig.climate.temperature(), rig.climate.regime()), (None, Regime::SensorFault));
         rig.observe(1, Err(Fault::Missing));
@@ -204,7 +204,7 @@ fn several_sensors_make_one_temperature() {
 }
 
 #[test]
-fn with_one_of_two_frozen_the_other_counts_and_with_both_lost_the_first_is_named() {
+fn with_one_of_two_sensors_frozen_the_other_decides_and_with_both_lost_the_first_is_named() {
     for (combine, both) in [(Combine::Max, 26.0), (Combine::Mean, 25.0), (Combine::FirstGood, 24.0)] {
         let spec = ClimateSpec { combine, sensors: vec![SensorId(0), SensorId(1)], ..climate_spec() };
         let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
@@ -227,7 +227,7 @@ fn with_one_of_two_frozen_the_other_counts_and_with_both_lost_the_first_is_named
 }
 
 #[test]
-fn a_value_counts_until_exactly_stale_after() {
+fn a_value_is_valid_until_exactly_stale_after() {
     let mut rig = Rig::switched();
     rig.at_degrees(25.0);
     assert_eq!(rig.sensors.poll_timeout(at(0)), Some(at(30)));
@@ -240,7 +240,7 @@ fn a_value_counts_until_exactly_stale_after() {
 }
 
 #[test]
-fn a_value_counts_from_when_it_was_taken_and_not_from_when_it_came() {
+fn a_value_ages_from_when_it_was_sampled_and_not_from_when_it_arrived() {
     let mut rig = Rig::switched();
     rig.sensors.observe(Reading { sensor: SensorId(0), at: at(5), value: Ok(25.0) });
     assert_eq!(rig.step_at(at(34)), Regime::InRange);
@@ -260,7 +260,7 @@ fn a_good_value_outlives_faults_until_it_is_stale_and_then_the_fault_is_named() 
 }
 
 #[test]
-fn until_the_first_sample_it_starts_and_silence_then_is_a_fault() {
+fn until_the_first_sample_it_is_starting_and_later_a_stale_sensor_is_a_fault() {
     let mut rig = Rig::switched();
     assert_eq!((rig.step(), rig.drive(FAN)), (Regime::Starting, None));
     assert_eq!(rig.step_at(at_ms(29_999)), Regime::Starting);
@@ -278,7 +278,7 @@ fn a_first_sample_that_is_a_fault_is_a_fault_at_once() {
 }
 
 #[test]
-fn while_one_sensor_has_yet_to_speak_a_fault_of_another_waits() {
+fn while_one_sensor_has_no_sample_yet_a_fault_of_another_waits() {
     let spec = ClimateSpec { sensors: vec![SensorId(0), SensorId(1)], ..climate_spec() };
     let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
     rig.observe(0, Err(Fault::Missing));
@@ -288,7 +288,7 @@ fn while_one_sensor_has_yet_to_speak_a_fault_of_another_waits() {
 }
 
 #[test]
-fn a_number_that_is_none_is_a_fault() {
+fn a_value_that_is_not_finite_is_a_fault() {
     let mut rig = Rig::switched();
     assert_eq!(rig.at_degrees(f64::NAN), Regime::SensorFault);
     assert_eq!(rig.climate.fault(at(0), &rig.sensors), Some(Fault::NotANumber));
@@ -332,7 +332,7 @@ fn overheat_begins_above_critical_and_ends_the_hysteresis_below() {
 }
 
 #[test]
-fn the_regime_says_where_the_temperature_stands_whatever_the_outputs_do() {
+fn the_regime_follows_the_temperature_whatever_the_outputs_do() {
     let mut rig = Rig::both(OutputKind::OnOff);
     let regimes = [24.0, 28.0, 28.1, 27.9, 19.9].map(|degrees| rig.at_degrees(degrees));
     use Regime::{InRange, TooCold, TooWarm};
@@ -340,7 +340,7 @@ fn the_regime_says_where_the_temperature_stands_whatever_the_outputs_do() {
 }
 
 #[test]
-fn hysteresis_goes_on_from_the_demand_before_the_configuration_was_read_again() {
+fn hysteresis_continues_from_the_demand_before_a_reload() {
     let mut rig = Rig::switched();
     rig.climate.adopt(FAN, Some(Permille::FULL));
     rig.at_degrees(27.8);
@@ -391,7 +391,7 @@ proptest! {
 }
 
 #[test]
-fn the_next_silence_is_the_soonest_one() {
+fn the_next_deadline_of_sensors_is_the_earliest_one() {
     let spec = ClimateSpec { sensors: vec![SensorId(0), SensorId(1)], ..climate_spec() };
     let quick = SensorSpec { stale_after: secs(3), ..thermometer("quick") };
     let mut rig = Rig::with_sensors(spec, vec![fan(OutputKind::OnOff)], vec![thermometer("slow"), quick]);

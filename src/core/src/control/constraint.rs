@@ -1,5 +1,5 @@
-//! What keeps an output from a share that is wanted of it, for whoever asks why it does not move: a minimum time, the least
-//! duty, the slew, or a higher rank. Deliberately absent: keeping it, which is `outputs`'.
+//! Why an output does not have the drive that is wanted of it: a minimum time, `min-duty`, `slew`, or a higher rank.
+//! The constraints themselves are applied in `outputs`.
 
 use super::Cause;
 use crate::units::{BootTime, Permille};
@@ -7,16 +7,16 @@ use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// What holds an output back.
+/// What keeps an output from a drive that is wanted of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Constraint {
-    /// It turned on a moment ago and stays on.
+    /// It was switched on a moment ago and stays on.
     MinOn,
-    /// It turned off a moment ago and stays off.
+    /// It was switched off a moment ago and stays off.
     MinOff,
-    /// Less than the least at which it turns was wanted.
+    /// Less than its `min-duty` is wanted.
     MinDuty,
-    /// It is on its way.
+    /// Its drive changes gradually.
     Slew,
     /// A higher rank decides.
     Rank(Cause),
@@ -34,40 +34,40 @@ impl fmt::Display for Constraint {
     }
 }
 
-/// A share that an output does not have though something wants it.
+/// A drive that something wants of an output and that it does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unmet {
-    /// What holds it back.
+    /// What prevents it.
     pub by: Constraint,
-    /// What wants the share.
+    /// What wants it.
     pub cause: Cause,
-    /// The share.
+    /// The drive that is wanted.
     pub wants: Permille,
-    /// When it lets go; `None` where that is no matter of time.
+    /// When the constraint ends; `None` if that is not a matter of time.
     pub until: Option<BootTime>,
 }
 
 impl Unmet {
-    /// Whole seconds until it lets go, begun ones counted.
+    /// Seconds until the constraint ends, rounded up.
     pub fn seconds(&self, now: BootTime) -> Option<u64> {
         self.until.map(|until| whole_seconds(until.since(now)))
     }
 
-    /// As a sentence at this moment.
-    pub fn told(self, now: BootTime) -> impl fmt::Display {
-        Told { held: self, now }
+    /// As a phrase at this moment.
+    pub fn describe(self, now: BootTime) -> impl fmt::Display {
+        Description { unmet: self, now }
     }
 }
 
-struct Told {
-    held: Unmet,
+struct Description {
+    unmet: Unmet,
     now: BootTime,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unmet { by, cause, wants, .. } = self.held;
-        let span = Span(self.held.seconds(self.now));
+        let Unmet { by, cause, wants, .. } = self.unmet;
+        let span = Span(self.unmet.seconds(self.now));
         write!(f, "{cause} wants {} %, ", wants.percent())?;
         match by {
             Constraint::MinOn => write!(f, "held on{span} by {by}"),
@@ -83,7 +83,7 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// ` for 4 min`, in the two largest units; nothing where nobody knows.
+/// ` for 4 min`, in the two largest units; empty if it is not known.
 pub(crate) struct Span(pub(crate) Option<u64>);
 
 impl fmt::Display for Span {
@@ -110,35 +110,35 @@ mod tests {
     use crate::twin::Version;
 
     #[test]
-    fn what_is_held_back_is_a_sentence() {
-        let held = |by, cause, wants, until| Unmet { by, cause, wants: permille(wants), until };
-        for (held, told) in [
+    fn an_unmet_demand_is_described_with_its_constraint() {
+        let unmet = |by, cause, wants, until| Unmet { by, cause, wants: permille(wants), until };
+        for (unmet, text) in [
             (
-                held(Constraint::MinOff, Cause::Override, 1000, Some(at(340))),
+                unmet(Constraint::MinOff, Cause::Override, 1000, Some(at(340))),
                 "override wants 100 %, held off for 4 min by min-off",
             ),
             (
-                held(Constraint::MinOn, Cause::Desired(Version(7)), 0, Some(at_ms(100_001))),
+                unmet(Constraint::MinOn, Cause::Desired(Version(7)), 0, Some(at_ms(100_001))),
                 "desired version 7 wants 0 %, held on for 1 s by min-on",
             ),
             (
-                held(Constraint::MinDuty, Cause::Override, 105, None),
+                unmet(Constraint::MinDuty, Cause::Override, 105, None),
                 "override wants 10.5 %, raised by min-duty",
             ),
             (
-                held(Constraint::Slew, Cause::Climate, 800, Some(at(3_800))),
+                unmet(Constraint::Slew, Cause::Climate, 800, Some(at(3_800))),
                 "climate wants 80 %, on its way for 1 h 1 min by slew",
             ),
             (
-                held(Constraint::Rank(Cause::Overheat), Cause::Override, 600, None),
+                unmet(Constraint::Rank(Cause::Overheat), Cause::Override, 600, None),
                 "override wants 60 %, waits below fail-safe overheat",
             ),
             (
-                held(Constraint::MinOff, Cause::Climate, 1000, Some(at(100))),
+                unmet(Constraint::MinOff, Cause::Climate, 1000, Some(at(100))),
                 "climate wants 100 %, held off for 0 s by min-off",
             ),
         ] {
-            assert_eq!(held.told(at(100)).to_string(), told);
+            assert_eq!(unmet.describe(at(100)).to_string(), text);
         }
     }
 }

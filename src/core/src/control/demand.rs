@@ -1,5 +1,5 @@
-//! What is wanted of an output, whether or not it decides: by the back end, by a technician's hand, and what an output bears
-//! of it. Deliberately absent: who decides, which is `outputs`'.
+//! The drives that are wanted of an output, by the back end or an override, and what of them the output can do. Which of them
+//! decides is determined in `outputs`.
 
 use super::climate::Climate;
 use super::constraint::{Constraint, Unmet};
@@ -9,10 +9,10 @@ use crate::twin::{Override, Silence, Version};
 use crate::units::Permille;
 use alloc::collections::BTreeMap;
 
-/// With `fanOn` true, a PWM output that sets no `min-duty` runs at least so.
+/// With `fanOn` true, a PWM output without a `min-duty` runs at this drive or more.
 const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
 
-/// What the ranks look at.
+/// The inputs of the ranks.
 #[derive(Clone, Copy)]
 pub struct Situation<'a> {
     /// What the back end wants.
@@ -21,13 +21,13 @@ pub struct Situation<'a> {
     pub fans: &'a [OutputId],
     /// The climate, if the site has one.
     pub climate: Option<&'a Climate>,
-    /// How long the hub has said nothing.
+    /// The hub's silence.
     pub silence: Silence,
     /// The overrides in force.
     pub overrides: &'a BTreeMap<OutputId, Override>,
 }
 
-/// What the back end wants of an output, and since which version.
+/// The drive that the back end wants of an output, and the version that last changed it.
 pub(super) fn desired(
     output: OutputId,
     spec: &OutputSpec,
@@ -46,8 +46,8 @@ pub(super) fn desired(
     Some((drive, fan_on.version))
 }
 
-/// What an output bears of a share.
-pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
+/// The nearest drive that an output can have.
+pub(super) fn fit(spec: &OutputSpec, share: Permille) -> Permille {
     match (spec.kind, spec.min_duty) {
         _ if share.is_zero() => share,
         (OutputKind::OnOff, _) => Permille::FULL,
@@ -55,9 +55,9 @@ pub(super) fn bend(spec: &OutputSpec, share: Permille) -> Permille {
     }
 }
 
-/// Who wants something of an output for which a fail-safe row decides: a hand in any case, for the person to know; the back
-/// end if it wants something else.
-pub(super) fn below(
+/// What is wanted of an output while a fail-safe row decides: the override in any case, so that its author learns of it; what
+/// the back end wants only if that differs.
+pub(super) fn overruled(
     output: OutputId,
     spec: &OutputSpec,
     (cause, decided): (Cause, Option<Permille>),
@@ -72,6 +72,6 @@ pub(super) fn below(
     }
     let demand = situation.climate.and_then(|climate| climate.demand(output));
     let (wants, version) = desired(output, spec, demand, situation)?;
-    let differs = decided != Some(bend(spec, wants));
+    let differs = decided != Some(fit(spec, wants));
     differs.then_some(Unmet { by, cause: Cause::Desired(version), wants, until: None })
 }

@@ -1,4 +1,4 @@
-//! Samples that the core's tests share: a site with one fan and one thermometer, and short ways to write values.
+//! Fixtures of the core's tests: a site with one fan and one thermometer, and short constructors of values.
 
 use super::{
     ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
@@ -22,7 +22,7 @@ pub(crate) fn permille(permille: u16) -> Permille {
     Permille::new(permille).unwrap()
 }
 
-/// An output that bears everything and has no table.
+/// An output without constraints, and with the default table.
 pub(crate) fn output(name: &str, kind: OutputKind) -> OutputSpec {
     OutputSpec {
         name: name.into(),
@@ -37,7 +37,7 @@ pub(crate) fn output(name: &str, kind: OutputKind) -> OutputSpec {
     }
 }
 
-/// A cooling fan with the table that configuration gives one.
+/// A cooling fan with the table that the configuration gives it.
 pub(crate) fn fan(kind: OutputKind) -> OutputSpec {
     let when = When { sensor_fault: Some(ON), overheat: Some(ON), ..When::default() };
     OutputSpec { when, ..output("fan", kind) }

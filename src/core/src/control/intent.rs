@@ -1,10 +1,9 @@
-//! What the back end wants, typed: the desired section becomes set-points, and each value that cannot be applied
-//! becomes a refusal while the last good one stays in force.
+//! The desired section as typed set-points. Each value that cannot be applied becomes a refusal, and the last good value
+//! stays in force.
 //!
-//! Terms: *accepted* values are the desired values in force, kept as a section in the places where they were
-//! desired, so that they survive a restart and can be reported in the JSON type they came in. Values may be JSON
-//! types or strings of them (the tutorial's back end writes strings); both mean the same. Deliberately absent:
-//! temperatures measured, outputs driven.
+//! Terms: *accepted* values are the desired values in force. They form a section, in the places where they were desired, so
+//! that they survive a restart and are reported in the JSON type in which they were desired. A value may be of a JSON type
+//! or a string of it (the tutorial's back end writes strings); both mean the same.
 
 use super::{ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
 use crate::twin::json::{self, is_raw};
@@ -19,66 +18,66 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The lower end of the desired range, below the climate's path.
+/// The lower end of the desired range, a property of the climate.
 pub const MIN_TEMPERATURE: &str = "minTemperature";
 /// The upper end.
 pub const MAX_TEMPERATURE: &str = "maxTemperature";
-/// Told as the code of a refusal: the value is not one that can be applied.
+/// The code of a refusal: the value cannot be applied.
 const REFUSED: u16 = 400;
-/// A refused value longer than this is not sent back.
+/// A refused value that is longer is not reported back.
 const ECHO_BYTES_MAX: usize = 256;
 
-/// A value and the desired version that last changed it.
+/// A value, and the desired version that last changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setpoint<T> {
     /// What is wanted.
     pub value: T,
-    /// Since which version.
+    /// The version that last changed it.
     pub version: Version,
 }
 
-/// What the back end wants, as far as it makes sense.
+/// The set-points of a desired section.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Intent {
-    /// The fan: on at least, off, or `None` for automatic.
+    /// The fan: on, off, or `None` for automatic.
     pub fan_on: Option<Setpoint<bool>>,
-    /// The range to hold; `None` leaves the site's own.
+    /// The range to hold; `None` leaves the configured one.
     pub range: Option<Setpoint<ClimateRange>>,
-    /// Outputs bound to a property of their own.
+    /// The drives of outputs that have a property of their own.
     pub drives: BTreeMap<OutputId, Setpoint<Permille>>,
 }
 
 /// A desired value that was not applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Which property.
+    /// The property.
     pub property: PropertyPath,
-    /// What was desired; absent when it is too long to send back, or not for twind to write.
+    /// What was desired; absent if it is too long to report back, or twind may not write it.
     #[serde(with = "json::as_text")]
     pub value: Option<Value>,
     /// Like an HTTP status.
     pub code: u16,
     /// Why, for a person.
     pub reason: String,
-    /// The desired version that asked for it first.
+    /// The desired version that first had it.
     pub version: Version,
 }
 
 /// The outcome of reading a desired section.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Understanding {
-    /// What is wanted.
+    /// The set-points.
     pub intent: Intent,
     /// The desired values in force.
     pub accepted: Section,
-    /// The desired values not applied.
+    /// The desired values that are not applied.
     pub refusals: Vec<Refusal>,
 }
 
-/// What gives desired properties their meaning.
+/// What gives desired properties a meaning.
 #[derive(Clone, Copy)]
 pub struct Meaning<'a> {
-    /// Which properties.
+    /// Which property means what.
     pub properties: &'a PropertyMap,
     /// The outputs.
     pub outputs: &'a [OutputSpec],
@@ -99,7 +98,7 @@ impl Meaning<'_> {
         }
     }
 
-    /// The outputs bound to a property that is not the fan's.
+    /// The outputs bound to a property other than the fan's.
     fn bound(&self) -> impl Iterator<Item = (OutputId, &PropertyPath)> {
         self.outputs.iter().enumerate().filter_map(|(index, output)| {
             let property = output.property.as_ref().filter(|path| **path != self.properties.fan_on)?;
@@ -107,7 +106,7 @@ impl Meaning<'_> {
         })
     }
 
-    /// The properties that mean something here.
+    /// The properties that have a meaning here.
     pub fn mapped(&self) -> Vec<PropertyPath> {
         let mut mapped = vec![self.properties.patch_id.clone()];
         if !self.fans().is_empty() {
@@ -121,8 +120,8 @@ impl Meaning<'_> {
         mapped
     }
 
-    /// Reads a desired section. `before` is the outcome of the version before, whose good values stay where this
-    /// one has bad ones.
+    /// Reads a desired section. `before` is the outcome of the version before it, whose values stay in force where this one
+    /// has none that can be applied.
     pub fn read(&self, desired: &Section, version: Version, before: &Understanding) -> Understanding {
         let mut reader = Reader {
             meaning: *self,
@@ -140,7 +139,7 @@ impl Meaning<'_> {
         Understanding { intent, accepted: reader.accepted, refusals: reader.refusals }
     }
 
-    /// The outcome that a kept `accepted` section stands for, after a restart.
+    /// The outcome of a recorded `accepted` section, after a restart.
     pub fn recall(&self, accepted: &Section, version: Version) -> Understanding {
         self.read(accepted, version, &Understanding::default())
     }
@@ -177,7 +176,7 @@ impl<'a> Reader<'a> {
         drives
     }
 
-    /// One value of its own: absent, good, or refused with the earlier one staying.
+    /// A single value: absent, accepted, or refused, in which case the earlier one stays.
     fn read_value<T: PartialEq + Copy>(
         &mut self,
         path: &PropertyPath,
@@ -241,7 +240,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A unit without a range of its own binds nothing, but a wrong one is worth telling.
+    /// A unit without a range has no effect, but an unknown one is refused.
     fn read_lone_unit(
         &mut self,
         path: &PropertyPath,
@@ -266,7 +265,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A version above ours is one of an identity that was deleted and made anew; it says nothing any more.
+    /// A version above ours belongs to an identity that was deleted and created again, so it is meaningless.
     fn has_seen(&self, version: Version) -> bool {
         version <= self.version
     }
@@ -289,11 +288,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Of a degree: what is lost where two digits behind the point are written.
+/// Degrees: the rounding error of two decimals.
 const HALF_A_HUNDREDTH: f64 = 0.005;
 const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
-/// The whole range or the reason why not.
+/// The whole range, or why it is refused.
 fn range(
     climate: &ClimateSpec,
     unit: TemperatureUnit,
@@ -310,7 +309,7 @@ fn range(
     let max = end(MAX_TEMPERATURE, max, climate.range.max())?;
     let range = ClimateRange::new(min, max)
         .ok_or_else(|| format!("{MIN_TEMPERATURE} is not below {MAX_TEMPERATURE}"))?;
-    // An end of the limits written in another unit has been rounded as a person, or our own message, rounds it.
+    // In another unit, an end of the limits may be rounded, as our own message rounds it.
     let rounded = if unit == climate.unit { 0.0 } else { unit.difference_to_kelvin(HALF_A_HUNDREDTH) };
     match climate.limits {
         Some(limits) => limits.admit(range, rounded).ok_or_else(|| {
@@ -322,7 +321,7 @@ fn range(
     }
 }
 
-/// Reads a unit's name.
+/// Parses a unit's name.
 pub fn parse_unit(raw: &Value) -> Option<TemperatureUnit> {
     TemperatureUnit::parse(raw.as_str()?)
 }
@@ -361,7 +360,7 @@ fn share(raw: &Value) -> Option<Permille> {
     Permille::from_percent(percent?)
 }
 
-/// Puts a value at a path, making the objects above it.
+/// Puts a value at a path, and creates the objects above it.
 fn place(section: &mut Section, path: &PropertyPath, value: Value) {
     let nested = path.keys().iter().rev().fold(value, |inner, key| json!({ key: inner }));
     if let Value::Object(nested) = nested {

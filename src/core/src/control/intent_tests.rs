@@ -5,7 +5,7 @@ use crate::control::fixtures::{
 use crate::control::{OutputKind, PropertyMap};
 use crate::units::Celsius;
 
-/// A site, and the desired section as the back end patches it along.
+/// A site, and the desired section as the back end patches it.
 struct Site {
     properties: PropertyMap,
     outputs: Vec<OutputSpec>,
@@ -48,7 +48,7 @@ impl Site {
         &self.read
     }
 
-    /// The daemon starts again from what it kept.
+    /// The daemon restarts from its record.
     fn restart(&mut self) -> &Understanding {
         let before = self.meaning().recall(&self.read.accepted, self.version);
         self.read = self.meaning().read(&self.desired, self.version, &before);
@@ -110,7 +110,7 @@ fn a_fan_on_that_is_no_boolean_is_refused_and_the_last_good_one_stays() {
 }
 
 #[test]
-fn without_a_fan_fan_on_means_nothing() {
+fn without_a_fan_fan_on_has_no_meaning() {
     let mut site = Site::with(vec![output("lamp", OutputKind::OnOff)], None);
     let read = site.patch(json!({"fanOn": "nonsense"}));
     assert_eq!((fan_in(read), read.refusals.len()), (None, 0));
@@ -163,7 +163,7 @@ fn each_unit_is_understood() {
 }
 
 #[test]
-fn an_end_alone_takes_the_other_from_the_local_twin() {
+fn one_end_alone_takes_the_other_from_the_local_twin() {
     let mut site = Site::new();
     site.patch(climate(json!(21), json!(25)));
     let read = site.patch(json!({"components": {"climate": {"maxTemperature": 27}}}));
@@ -173,12 +173,12 @@ fn an_end_alone_takes_the_other_from_the_local_twin() {
 }
 
 #[test]
-fn an_end_that_the_twin_never_had_is_the_sites() {
+fn an_end_that_the_twin_never_had_is_the_configured_one() {
     assert_eq!(
         range_in(Site::new().patch(json!({"components": {"climate": {"maxTemperature": "24"}}}))),
         Some((20.0, 24.0))
     );
-    // The site's end is taken as a temperature, whatever the unit of the other.
+    // The configured end is a temperature, whatever the unit of the other.
     let fahrenheit =
         json!({"components": {"system": {"units": "fahrenheit"}, "climate": {"minTemperature": 77}}});
     assert_eq!(range_in(Site::new().patch(fahrenheit)), Some((25.0, 28.0)));
@@ -214,7 +214,7 @@ fn a_range_that_cannot_be_held_is_refused_whole_and_the_last_good_one_stays() {
 }
 
 #[test]
-fn a_range_exactly_at_the_limits_is_taken() {
+fn a_range_exactly_at_the_limits_is_accepted() {
     let read = Site::limited().patch(climate(json!(5), json!(45))).clone();
     assert_eq!((range_in(&read), read.refusals.len()), (Some((5.0, 45.0)), 0));
     let mut site = Site::limited();
@@ -223,14 +223,14 @@ fn a_range_exactly_at_the_limits_is_taken() {
 }
 
 #[test]
-fn limits_are_told_in_the_unit_of_the_desired_range() {
+fn limits_are_named_in_the_unit_of_the_desired_range() {
     let mut site = Site::limited();
     site.patch(json!({"components": {"system": {"units": "fahrenheit"}}}));
     refused_with(site.patch(climate(json!(68), json!(140))), "components.climate", "41 to 113 fahrenheit");
 }
 
 #[test]
-fn a_refusal_is_gone_once_it_is_mended() {
+fn a_refusal_is_gone_once_the_value_is_corrected() {
     let mut site = Site::new();
     assert_eq!(site.patch(climate(json!(30), json!(20))).refusals.len(), 1);
     let read = site.patch(json!({"components": {"climate": {"maxTemperature": 40}}}));
@@ -247,7 +247,7 @@ fn a_refusal_keeps_its_first_version_while_it_is_the_same() {
 }
 
 #[test]
-fn a_refusal_gives_back_the_ends_that_were_asked_for_and_nothing_else() {
+fn a_refusal_reports_the_desired_ends_and_nothing_else() {
     let mut site = Site::new();
     let mut asked = climate(json!("30"), json!("20"));
     asked["components"]["climate"]["note"] = json!("x");
@@ -256,7 +256,7 @@ fn a_refusal_gives_back_the_ends_that_were_asked_for_and_nothing_else() {
 }
 
 #[test]
-fn a_refused_value_too_long_is_not_given_back() {
+fn a_refused_value_that_is_too_long_is_not_reported_back() {
     let mut site = Site::new();
     assert_eq!(site.patch(json!({"fanOn": "x".repeat(300)})).refusals[0].value, None);
 }
@@ -289,7 +289,7 @@ fn a_last_good_range_in_another_unit_stays_in_force_over_a_restart() {
 }
 
 #[test]
-fn a_removed_range_is_the_sites_again() {
+fn a_removed_range_is_the_configured_one_again() {
     for removal in [
         json!({"components": {"climate": null}}),
         json!({"components": null}),
@@ -311,7 +311,7 @@ fn a_refusal_is_gone_when_the_climate_is() {
 }
 
 #[test]
-fn a_unit_alone_binds_nothing_and_an_unknown_one_leaves_the_last_good_one() {
+fn a_unit_alone_has_no_effect_and_an_unknown_one_leaves_the_last_good_one() {
     let mut site = Site::new();
     let read = site.patch(json!({"components": {"system": {"units": "fahrenheit"}}}));
     assert_eq!((range_in(read), read.refusals.len()), (None, 0));
@@ -321,7 +321,7 @@ fn a_unit_alone_binds_nothing_and_an_unknown_one_leaves_the_last_good_one() {
 }
 
 #[test]
-fn without_a_climate_its_properties_mean_nothing() {
+fn without_a_climate_its_properties_have_no_meaning() {
     let mut site = Site::with(vec![output("lamp", OutputKind::OnOff)], None);
     let read = site.patch(climate(json!(30), json!(20)));
     assert_eq!((range_in(read), read.refusals.len()), (None, 0));
@@ -385,7 +385,7 @@ fn a_set_point_counts_from_the_version_that_changed_it() {
 }
 
 #[test]
-fn an_identity_made_anew_does_not_keep_versions_that_the_hub_has_not_reached() {
+fn a_recreated_identity_does_not_keep_versions_that_the_hub_has_not_reached() {
     let mut site = Site::new();
     site.version = Version(100);
     site.patch(json!({"fanOn": true, "components": {"climate": {"maxTemperature": "warm"}}}));
@@ -396,7 +396,7 @@ fn an_identity_made_anew_does_not_keep_versions_that_the_hub_has_not_reached() {
 }
 
 #[test]
-fn the_sites_own_range_is_not_an_intent() {
+fn the_configured_range_is_not_a_set_point() {
     let read = Site::new().patch(json!({"patchId": "Init"})).clone();
     assert_eq!(read.intent, Intent::default());
     assert_eq!(climate_spec().range.min(), celsius(20.0));
@@ -419,7 +419,7 @@ mod ends_of_the_limits {
         Site::with(vec![fan(OutputKind::OnOff)], Some(ClimateSpec { unit, limits, range, ..climate_spec() }))
     }
 
-    /// What a person writes for a temperature in this unit: two digits behind the point.
+    /// A temperature in this unit as a person writes it, with two decimals.
     fn written(unit: TemperatureUnit, end: Celsius) -> f64 {
         (unit.from_celsius(end) * 100.0).round() / 100.0
     }

@@ -1,9 +1,8 @@
 //! What the outputs should do: desired values and readings in, one drive and its cause per output out.
 //!
-//! Terms: an *output* is something twind drives (a fan, a heater, a lamp); its *drive* is its share of full, before
-//! polarity (that is the board's). A *reading* is a sensor's value or its named fault. A *row* of the fail-safe
-//! table says what an output does in one bad case. Deliberately absent: pins, files, clocks and JSON (only
-//! `intent` reads JSON).
+//! Terms: an *output* is something that twind drives (a fan, a heater, a lamp). Its *drive* is its share of full, before
+//! polarity, which the board applies. A *reading* is a sensor's value or its named fault. A *row* of the fail-safe table
+//! says what an output does in one bad case. Only `intent` reads JSON.
 
 pub mod climate;
 pub mod constraint;
@@ -22,11 +21,11 @@ use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// An output, by its place in [`OutputSpec`]'s list.
+/// An output, by its index in [`CoreSpec::outputs`](crate::engine::CoreSpec::outputs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OutputId(pub usize);
 
-/// A sensor, by its place in [`SensorSpec`]'s list.
+/// A sensor, by its index in [`CoreSpec::sensors`](crate::engine::CoreSpec::sensors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SensorId(pub usize);
 
@@ -35,21 +34,21 @@ pub struct SensorId(pub usize);
 pub enum Fault {
     /// The device or file is not there.
     Missing,
-    /// Several devices bear its name, and nothing says which is meant.
+    /// Several devices have its name, and nothing says which one is meant.
     Ambiguous,
     /// It is there but cannot be read (an I/O error, no answer).
     Unreadable,
-    /// It answered, and the answer was damaged on the way.
+    /// It answered, and the answer was damaged in transit.
     BadChecksum,
     /// What was read is not a number.
     NotANumber,
     /// Outside what the sensor can measure.
     OutOfRange,
-    /// One of the values that the sensor shows at power-on.
+    /// A value that the sensor shows at power-on.
     PowerOnValue,
-    /// A jump too large to be believed until it repeats.
+    /// A jump that is too large to be believed until it repeats.
     Jump,
-    /// The very same number for longer than `frozen-after`.
+    /// Exactly the same number for longer than `frozen-after`.
     Frozen,
     /// No valid value for longer than `stale-after`, or a file that nobody has written for `max-age`.
     Stale,
@@ -76,9 +75,9 @@ impl Fault {
 /// One sample of one sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Whose.
+    /// The sensor.
     pub sensor: SensorId,
-    /// When it was taken.
+    /// When it was sampled.
     pub at: BootTime,
     /// The value in the sensor's unit (finite), or why there is none.
     pub value: Result<f64, Fault>,
@@ -91,11 +90,11 @@ pub enum Cause {
     Overheat,
     /// No sensor of the climate has a valid reading: the `sensor-fault` row.
     SensorFault,
-    /// No word from the hub for longer than the `hub-silent` row allows.
+    /// Nothing from the hub for longer than the `hub-silent` row allows.
     HubSilent,
-    /// A technician's hand.
+    /// An override.
     Override,
-    /// A desired property, at the version that last changed it.
+    /// A desired property, with the version that last changed it.
     Desired(Version),
     /// The climate range.
     Climate,
@@ -123,10 +122,10 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An order to the board: drive this output so.
+/// A command to the board: drive this output.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Actuation {
-    /// Which output.
+    /// The output.
     pub output: OutputId,
     /// Its share of full drive; an on/off output gets 0 or 1000 only.
     pub drive: Permille,
@@ -136,10 +135,10 @@ pub struct Actuation {
     pub at: BootTime,
 }
 
-/// The board could not do what it was told.
+/// The board could not carry out a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinFault {
-    /// What went wrong, for a person: the operation, the file or line, the system's reason.
+    /// What went wrong, for a person: the operation, the file or line, and the system's reason.
     pub reason: String,
 }
 
@@ -157,7 +156,7 @@ pub enum OutputKind {
 pub enum RowDrive {
     /// Stay as it is.
     Keep,
-    /// What the climate range alone would do.
+    /// What the climate range alone asks for.
     Auto,
     /// This share.
     Fixed(Permille),
@@ -176,7 +175,7 @@ pub struct When {
     pub sensor_fault: Option<RowDrive>,
     /// While above `critical`.
     pub overheat: Option<RowDrive>,
-    /// After so long without a word from the hub.
+    /// After this long without an answer or notification from the hub.
     pub hub_silent: Option<(Duration, RowDrive)>,
 }
 
@@ -194,15 +193,15 @@ pub struct OutputSpec {
     pub name: String,
     /// On/off or any share.
     pub kind: OutputKind,
-    /// Below this it would stall, so it is 0 or at least this.
+    /// Below this it would stall, so its drive is 0 or at least this.
     pub min_duty: Option<Permille>,
-    /// Full drive for this long when starting from rest (PWM only).
+    /// Full drive for this long when it starts from rest (PWM only).
     pub kick: Option<Duration>,
-    /// At most this much change, in permille per second (PWM only).
+    /// The fastest change, in permille per second (PWM only).
     pub slew_permille_per_s: Option<f64>,
-    /// Once on, on for at least this long.
+    /// Once on, it stays on for at least this long.
     pub min_on: Option<Duration>,
-    /// Once off, off for at least this long.
+    /// Once off, it stays off for at least this long.
     pub min_off: Option<Duration>,
     /// The desired property that drives it.
     pub property: Option<PropertyPath>,
@@ -211,7 +210,7 @@ pub struct OutputSpec {
 }
 
 impl OutputSpec {
-    /// Must it stay on or off for a time once it turned?
+    /// Does it have a minimum time on or off?
     pub fn has_minimum_time(&self) -> bool {
         self.min_on.is_some() || self.min_off.is_some()
     }
@@ -226,38 +225,38 @@ pub struct SensorSpec {
     pub measures: String,
     /// For a temperature: the unit of its readings.
     pub unit: TemperatureUnit,
-    /// Without a valid reading for this long it counts as silent.
+    /// Without a valid reading for this long it is stale.
     pub stale_after: Duration,
-    /// Where it is read, for a person and to know it again under another name: `w1 "28-0316a2797c1f"`, or a path.
+    /// Where it is read: `w1 "28-0316a2797c1f"`, or a path. For a person, and to recognize it under another name.
     pub source: String,
-    /// What makes its value of the number that is read there: multiplied by the first, and the second is added.
+    /// Its value is the number that is read, multiplied by the first, plus the second.
     pub scale_offset: (f64, f64),
 }
 
 impl SensorSpec {
-    /// Does a value of the other mean the same here? What it is called does not matter.
+    /// Does a value of the other sensor mean the same here? Names do not matter.
     pub fn reads_the_same(&self, other: &Self) -> bool {
         let read = |spec: &Self| (spec.unit, spec.scale_offset);
         (&self.source, &self.measures) == (&other.source, &other.measures) && read(self) == read(other)
     }
 }
 
-/// How several sensors make one temperature.
+/// How the values of several sensors are combined into one temperature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Combine {
-    /// The warmest that is valid.
+    /// The warmest valid value.
     #[default]
     Max,
-    /// The mean of those that are valid.
+    /// The mean of the valid values.
     Mean,
-    /// The first in the list that is valid.
+    /// The first valid value in the order of the list.
     FirstGood,
 }
 
-/// Kelvin. Far below what any sensor tells, and far above what the way from unit to unit rounds.
+/// A tolerance in kelvin: far below the resolution of any sensor, and far above the rounding of unit conversions.
 pub const ROUNDING: f64 = 1e-9;
 
-/// A range to hold: `min` is below `max`.
+/// A range to hold, with `min` below `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateRange {
     min: Celsius,
@@ -285,12 +284,12 @@ impl ClimateRange {
         self.max.degrees() - self.min.degrees()
     }
 
-    /// Does `inner` lie within, ends included?
+    /// Does it contain `inner`, ends included?
     pub fn contains(self, inner: Self) -> bool {
         self.admit(inner, 0.0).is_some()
     }
 
-    /// `inner`, if it lies within but for a tolerance at each end, in kelvin; what lies beyond is cut off.
+    /// `inner`, if it lies within, give or take a tolerance in kelvin at each end; what lies beyond is cut off.
     pub fn admit(self, inner: Self, tolerance: f64) -> Option<Self> {
         let reaches =
             |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
@@ -303,12 +302,12 @@ impl ClimateRange {
     }
 }
 
-/// The climate as the site set it up.
+/// The climate as configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateSpec {
     /// The sensors that measure it, in order of preference; never empty.
     pub sensors: Vec<SensorId>,
-    /// How they make one temperature.
+    /// How they are combined.
     pub combine: Combine,
     /// The outputs that cool.
     pub cooling: Vec<OutputId>,
@@ -316,13 +315,13 @@ pub struct ClimateSpec {
     pub heating: Vec<OutputId>,
     /// The range until the twin says otherwise.
     pub range: ClimateRange,
-    /// The unit in which the site wrote it.
+    /// The unit of the configured range.
     pub unit: TemperatureUnit,
     /// A desired range outside is refused.
     pub limits: Option<ClimateRange>,
     /// Above it the outputs follow their `overheat` row.
     pub critical: Option<Celsius>,
-    /// Between switching on and off again, in kelvin.
+    /// The distance between switching on and off again, in kelvin.
     pub hysteresis_kelvin: f64,
 }
 

@@ -4,16 +4,16 @@
 //!   critical > fail-safe (sensor-fault > hub-silent) > override > desired (fanOn, property) > climate > start
 //! ```
 //!
-//! [`Outputs::step`] asks the ranks from the top and takes the first that has something to say. The drive is then
-//! shaped to what the output bears: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. Rows of the fail-safe table
-//! for heat and silent sensors act at once, past slew and minimum times; the last drive before the daemon goes does
-//! so too, and without a kick, which nobody would end. Deliberately absent: JSON, pins.
+//! [`Outputs::step`] evaluates the ranks from the top, and the first one that applies decides. Its drive is then *shaped* by
+//! the output's constraints: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. The fail-safe rows for overheat and sensor
+//! faults act at once, regardless of `slew` and minimum times. So does the last drive before the daemon ends, and without a
+//! kick, since nothing would end it.
 
 pub(crate) mod checkpoint;
 
 use super::climate::{Climate, Regime};
 use super::constraint::{Constraint, Unmet};
-use super::demand::{Situation, below, bend, desired};
+use super::demand::{Situation, desired, fit, overruled};
 use super::tach::Tach;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
 use crate::twin::Silence;
@@ -26,36 +26,36 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// The grain of a slewing output, unless a permille takes it longer.
+/// The interval between steps of a slewing output, unless a permille takes longer.
 const SLEW_TICK: Duration = Duration::from_millis(100);
-/// Running, if barely.
+/// The least drive that is not off.
 const BARELY: Permille = Permille::saturating_const(1);
 
 /// One output as it is now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OutputState {
-    /// What it was last driven to; `None` while unknown.
+    /// Its drive; `None` while unknown.
     pub drive: Option<Permille>,
-    /// What decided the present drive.
+    /// What decides it.
     pub cause: Cause,
-    /// When it last went from rest to running or back.
+    /// When it was last switched on or off.
     pub turned_at: Option<BootTime>,
-    /// While `drive` is unknown: what it is believed to be, as far as minimum times are concerned.
-    believed: Option<Permille>,
-    /// What the daemon before this one had it driven to when it handed over: the climate's demand until a sensor speaks.
-    handed: Option<Permille>,
-    /// What it is decided to come to, when kick and slew are over.
-    aim: Option<Permille>,
-    /// What keeps it from a share that is wanted of it.
+    /// While `drive` is unknown: what minimum times assume it to be.
+    assumed: Option<Permille>,
+    /// Its drive at the hand-over from the process before: it stands for the climate's demand until there is a reading.
+    handed_over: Option<Permille>,
+    /// The drive that it comes to when kick and slew are over.
+    goal: Option<Permille>,
+    /// What is wanted of it and why it does not have it.
     pub unmet: Option<Unmet>,
-    /// Full drive until then, to get started.
+    /// Until then it is at full drive, to start.
     kick_until: Option<BootTime>,
-    /// Where the slewed drive is, in permille, and if it moves, since when; `None` at rest. Finer than a permille, so
-    /// that a slow slew moves.
+    /// The slewed drive in permille, and since when it has been moving, if it is; `None` when off. A fraction, so that a slow
+    /// slew moves.
     level: Option<(f64, Option<BootTime>)>,
-    /// Its speed, if it tells it.
+    /// Its speed, if it is measured.
     pub tach: Tach,
-    /// When the shape lets the drive move on.
+    /// When shaping changes the drive next.
     next_at: Option<BootTime>,
 }
 
@@ -64,9 +64,9 @@ impl OutputState {
         drive: None,
         cause: Cause::Start,
         turned_at: None,
-        believed: None,
-        handed: None,
-        aim: None,
+        assumed: None,
+        handed_over: None,
+        goal: None,
         unmet: None,
         kick_until: None,
         level: None,
@@ -74,23 +74,23 @@ impl OutputState {
         next_at: None,
     };
 
-    /// The present drive, or during a kick, which is over in a moment, what comes after it.
+    /// Its drive, or during a kick the drive that follows.
     pub fn steady(&self) -> Option<Permille> {
         if self.is_kicked() { self.without_kick() } else { self.drive }
     }
 
-    /// Is it at full drive for a moment, to get started?
+    /// Is it at full drive for a moment, to start?
     pub fn is_kicked(&self) -> bool {
         self.kick_until.is_some() || self.tach.otherwise().is_some() && !self.tach.is_full()
     }
 
-    /// What it is decided to come to; `None` as long as nothing is, or its drive is unknown.
+    /// The drive that was decided for it; `None` before the first decision and while its drive is unknown.
     pub fn decided(&self) -> Option<Permille> {
-        self.drive.and(if self.tach.is_full() { self.drive } else { self.aim })
+        self.drive.and(if self.tach.is_full() { self.drive } else { self.goal })
     }
 }
 
-/// What a rank asks for.
+/// What a rank decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Order {
     row: RowDrive,
@@ -98,17 +98,17 @@ struct Order {
     pace: Pace,
 }
 
-/// What holds an output back, and until when.
+/// A constraint, and until when it lasts.
 type Hold = (Constraint, Option<BootTime>);
 
-/// How a drive gets to where it is to be.
+/// How fast a decision takes effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Pace {
     /// Within slew and minimum times.
-    Borne,
-    /// Past them.
+    Limited,
+    /// Regardless of them.
     AtOnce,
-    /// Past them, and nobody comes after to end a kick.
+    /// Regardless of them and without a kick, since nothing would end it.
     Last,
 }
 
@@ -123,7 +123,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Nothing driven yet.
+    /// No output is driven yet.
     pub fn new(specs: Vec<OutputSpec>) -> Self {
         let states = vec![OutputState::UNKNOWN; specs.len()];
         Self { specs, states, tach_faults: BTreeMap::new(), stopping: false }
@@ -140,13 +140,12 @@ impl Outputs {
         self.states.get(output.0)
     }
 
-    /// As set up.
+    /// As configured.
     pub fn specs(&self) -> &[OutputSpec] {
         &self.specs
     }
 
-    /// Carries over an output's state from before the configuration was read again, and why its speed is not known: it is
-    /// driven as it is.
+    /// Carries an output's state over a reload, and why its speed is not known. It stays driven as it is.
     pub fn adopt(&mut self, output: OutputId, state: OutputState, tach_fault: Option<String>) {
         if let Some(own) = self.states.get_mut(output.0) {
             *own = state;
@@ -159,45 +158,45 @@ impl Outputs {
         self.tach_faults.get(&output).map(String::as_str)
     }
 
-    /// An output was found driven so, and is held so until something decides.
-    pub fn find(&mut self, output: OutputId, drive: Permille) {
-        self.place(output, drive);
+    /// An output was found with this drive, and keeps it until something decides.
+    pub fn set_found(&mut self, output: OutputId, drive: Permille) {
+        self.set_drive(output, drive);
     }
 
-    fn place(&mut self, output: OutputId, drive: Permille) -> Option<&mut OutputState> {
+    fn set_drive(&mut self, output: OutputId, drive: Permille) -> Option<&mut OutputState> {
         let state = self.states.get_mut(output.0)?;
         state.drive = Some(drive);
         state.level = (!drive.is_zero()).then_some((f64::from(drive.get()), None));
         Some(state)
     }
 
-    /// The process before this one handed an output over as it drove it a moment ago: it stays so until something new is
-    /// known, and turned no earlier than now.
+    /// The process before this one handed an output over with this drive. It keeps it until something new is known, and its
+    /// minimum time begins now.
     pub fn hand_over(&mut self, now: BootTime, output: OutputId, drive: Permille) {
-        if let Some(state) = self.place(output, drive) {
-            (state.handed, state.turned_at) = (Some(drive), Some(now));
+        if let Some(state) = self.set_drive(output, drive) {
+            (state.handed_over, state.turned_at) = (Some(drive), Some(now));
         }
     }
 
-    /// A process before this one left an output so, perhaps a moment ago: it is driven anew all the same, but turns only
-    /// when its minimum time is over.
-    pub fn believe(&mut self, now: BootTime, output: OutputId, drive: Permille) {
+    /// A process before this one left an output with this drive, perhaps a moment ago. It is driven anew all the same, but is
+    /// switched only after its minimum time.
+    pub fn assume(&mut self, now: BootTime, output: OutputId, drive: Permille) {
         if let Some(state) = self.states.get_mut(output.0) {
-            (state.believed, state.turned_at) = (Some(drive), Some(now));
+            (state.assumed, state.turned_at) = (Some(drive), Some(now));
         }
     }
 
-    /// Takes an output's speed in turns a minute, or why nobody knows it. Returns whether that means something new.
+    /// Takes an output's speed in turns per minute, or why it is not known. Returns whether anything follows from it.
     pub fn measure(&mut self, output: OutputId, rpm: Result<f64, PinFault>) -> bool {
         let Some(state) = self.states.get_mut(output.0) else { return false };
-        let is_news = state.tach.measure(rpm.as_ref().ok().copied());
+        let has_changed = state.tach.measure(rpm.as_ref().ok().copied());
         match rpm {
-            Ok(_) => self.tach_faults.remove(&output).is_some() || is_news,
+            Ok(_) => self.tach_faults.remove(&output).is_some() || has_changed,
             Err(PinFault { reason }) => self.tach_faults.insert(output, reason.clone()) != Some(reason),
         }
     }
 
-    /// What is wrong with an output that can be driven.
+    /// What is wrong with the speed of an output.
     pub fn fault(&self, output: OutputId) -> Option<String> {
         if self.states.get(output.0).is_some_and(|state| state.tach.is_stalled()) {
             return Some("stalled".to_owned());
@@ -205,23 +204,23 @@ impl Outputs {
         self.tach_faults.get(&output).map(|reason| format!("its speed is not known: {reason}"))
     }
 
-    /// The drive could not be set, so what the output does is unknown and it is driven again at the next step.
+    /// The output could not be driven: its drive is unknown, and it is driven again at the next step.
     pub fn forget(&mut self, output: OutputId) {
         if let Some(state) = self.states.get_mut(output.0) {
             *state = OutputState {
                 drive: None,
-                believed: None,
+                assumed: None,
                 level: None,
                 kick_until: None,
                 unmet: None,
                 ..*state
             };
-            // That it stands still says nothing of the fan.
+            // A fan without drive stands still without a fault of its own.
             state.tach.trust();
         }
     }
 
-    /// One control step: what must change.
+    /// One control step. Returns the drives that change.
     pub fn step(&mut self, now: BootTime, situation: Situation<'_>) -> Vec<Actuation> {
         let mut changes = Vec::new();
         for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
@@ -232,13 +231,13 @@ impl Outputs {
             (state.cause, state.unmet) = (order.cause, None);
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
             let drive = state.shape(now, spec, (target, order.cause), order.pace);
-            let drive = if order.pace == Pace::Last { drive } else { state.help(now, spec, drive) };
+            let drive = if order.pace == Pace::Last { drive } else { state.assist(now, spec, drive) };
             if state.drive != Some(drive) {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
             state.unmet =
-                state.unmet.or_else(|| below(output, spec, (state.cause, state.decided()), situation));
+                state.unmet.or_else(|| overruled(output, spec, (state.cause, state.decided()), situation));
         }
         changes
     }
@@ -248,7 +247,7 @@ impl Outputs {
         self.stopping = true;
     }
 
-    /// When a step would change something though nothing happened.
+    /// When the next step changes something even if no input arrives.
     pub fn poll_timeout(&self, now: BootTime, silence: Silence) -> Option<BootTime> {
         let shapes = self.states.iter().filter_map(|state| state.next_at);
         let rows = self.specs.iter().filter_map(|spec| Some(silence.reaches(spec.when.hub_silent?.0)));
@@ -260,7 +259,7 @@ fn stop_order(spec: &OutputSpec) -> Order {
     Order { row: spec.when.stop, cause: Cause::Stop, pace: Pace::Last }
 }
 
-/// The table: the first rank that has something to say.
+/// The rank table: the first rank that applies.
 fn decide(
     now: BootTime,
     output: OutputId,
@@ -279,23 +278,23 @@ fn decide(
     if let Some((after, drive)) = spec.when.hub_silent
         && situation.silence.lasts(now) >= after
     {
-        return row(drive, Cause::HubSilent, Pace::Borne);
+        return row(drive, Cause::HubSilent, Pace::Limited);
     }
     if let Some(overridden) = situation.overrides.get(&output) {
-        return row(RowDrive::Fixed(overridden.drive), Cause::Override, Pace::Borne);
+        return row(RowDrive::Fixed(overridden.drive), Cause::Override, Pace::Limited);
     }
-    let handed = state.handed.filter(|_| regime == Some(Regime::Starting));
-    let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed);
+    let handed_over = state.handed_over.filter(|_| regime == Some(Regime::Starting));
+    let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed_over);
     if let Some((drive, version)) = desired(output, spec, demand, situation) {
-        return row(RowDrive::Fixed(drive), Cause::Desired(version), Pace::Borne);
+        return row(RowDrive::Fixed(drive), Cause::Desired(version), Pace::Limited);
     }
     match demand {
-        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Borne),
-        None => row(spec.when.start, Cause::Start, Pace::Borne),
+        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Limited),
+        None => row(spec.when.start, Cause::Start, Pace::Limited),
     }
 }
 
-/// The share that a row means; `None` leaves the output alone.
+/// The drive of a row; `None` leaves the output as it is.
 fn resolve(
     row: RowDrive,
     present: Option<Permille>,
@@ -304,13 +303,13 @@ fn resolve(
     match row {
         RowDrive::Fixed(drive) => Some(drive),
         RowDrive::Keep => present,
-        // Without a climate it stays as it is; what was never driven rests.
+        // Without a demand it stays as it is, or off if it was never driven.
         RowDrive::Auto => auto().or(present).or(Some(Permille::ZERO)),
     }
 }
 
 impl OutputState {
-    /// Bends what is wanted to what the output bears, and notes what holds it back and when it may move on.
+    /// Shapes a wanted drive by the constraints. Notes which of them keeps the output from it, and when the drive changes next.
     fn shape(
         &mut self,
         now: BootTime,
@@ -319,12 +318,13 @@ impl OutputState {
         pace: Pace,
     ) -> Permille {
         self.next_at = None;
-        let bent = bend(spec, wants);
-        let (target, waits_for) = if pace == Pace::Borne { self.hold(now, spec, bent) } else { (bent, None) };
-        self.aim = Some(target);
-        let held = |(by, until)| Unmet { by, cause, wants, until };
+        let possible = fit(spec, wants);
+        let (target, waits_for) =
+            if pace == Pace::Limited { self.hold(now, spec, possible) } else { (possible, None) };
+        self.goal = Some(target);
+        let unmet = |(by, until)| Unmet { by, cause, wants, until };
         if spec.kind == OutputKind::OnOff {
-            self.unmet = waits_for.map(held);
+            self.unmet = waits_for.map(unmet);
             return target;
         }
         if self.level.is_none() && self.drive.unwrap_or_default().is_zero() && !target.is_zero() {
@@ -332,8 +332,8 @@ impl OutputState {
             self.level = Some((f64::from(spec.min_duty.unwrap_or_default().get()), None));
         }
         let level = self.slew(now, spec, target, pace);
-        let raised = (bent != wants).then_some((Constraint::MinDuty, None));
-        self.unmet = waits_for.or_else(|| self.way(now, spec, target)).or(raised).map(held);
+        let raised = (possible != wants).then_some((Constraint::MinDuty, None));
+        self.unmet = waits_for.or_else(|| self.slewing(now, spec, target)).or(raised).map(unmet);
         match self.kick_until {
             Some(until) if until > now && !target.is_zero() && pace != Pace::Last => {
                 self.wake_at(until);
@@ -346,9 +346,9 @@ impl OutputState {
         }
     }
 
-    /// What a minimum time lets through of a target: while it must run, it runs as it does. And until when it holds it.
+    /// The drive that minimum times allow instead of a target, and the one that applies: while it must run, it keeps its drive.
     fn hold(&mut self, now: BootTime, spec: &OutputSpec, target: Permille) -> (Permille, Option<Hold>) {
-        let present = self.drive.or(self.believed);
+        let present = self.drive.or(self.assumed);
         let (Some(present), Some(turned_at)) = (present, self.turned_at) else { return (target, None) };
         let (least, held, by) = match (present.is_zero(), target.is_zero()) {
             (false, true) => (spec.min_on, self.without_kick().unwrap_or(present), Constraint::MinOn),
@@ -364,24 +364,24 @@ impl OutputState {
         }
     }
 
-    /// Is it on its way to a target, and until when?
-    fn way(&self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Hold> {
+    /// Is it slewing to a target, and until when?
+    fn slewing(&self, now: BootTime, spec: &OutputSpec, target: Permille) -> Option<Hold> {
         let (level, _) = self.level.filter(|(_, moves_since)| moves_since.is_some())?;
         let rest = (f64::from(target.get()) - level).abs() / spec.slew_permille_per_s?;
         let until = Duration::try_from_secs_f64(rest).ok().map(|rest| now + rest);
         Some((Constraint::Slew, until))
     }
 
-    /// Instead of a drive at which it does not turn, though it should: one that may help.
-    fn help(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille) -> Permille {
-        let (drive, next_at) = self.tach.help(now, drive, spec.kick);
+    /// The drive, or one that may start a fan that stands still.
+    fn assist(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille) -> Permille {
+        let (drive, next_at) = self.tach.assist(now, drive, spec.kick);
         if let Some(at) = next_at {
             self.wake_at(at);
         }
         drive
     }
 
-    /// The present drive, or what it will be when its kick or its help is over.
+    /// The present drive, or the one that follows its kick or its assistance.
     fn without_kick(&self) -> Option<Permille> {
         match (self.kick_until, self.level) {
             (Some(_), Some((level, _))) => Some(Permille::saturating(level).max(BARELY)),
@@ -392,15 +392,15 @@ impl OutputState {
     fn slew(&mut self, now: BootTime, spec: &OutputSpec, target: Permille, pace: Pace) -> Permille {
         let goal = f64::from(target.get());
         let next = match (spec.slew_permille_per_s, self.level) {
-            (Some(rate), Some((level, at))) if pace == Pace::Borne => {
-                // Time that it stood at its goal does not count: all of it at once would be a jump.
+            (Some(rate), Some((level, at))) if pace == Pace::Limited => {
+                // The time that it stood at its goal does not count: all of it at once would be a jump.
                 let reach = rate * now.since(at.unwrap_or(now)).as_secs_f64();
                 if goal > level { (level + reach).min(goal) } else { (level - reach).max(goal) }
             }
             _ => goal,
         };
         let drive = match Permille::saturating(next) {
-            // Between rest and the least duty there is nothing but a stall.
+            // Between off and `min-duty` it would stall.
             stalled if stalled < spec.min_duty.unwrap_or_default() => {
                 if target.is_zero() {
                     Permille::ZERO
@@ -425,14 +425,14 @@ impl OutputState {
     }
 
     fn settle(&mut self, now: BootTime, drive: Permille) {
-        if self.drive.or(self.believed.take()).map(Permille::is_zero) != Some(drive.is_zero()) {
+        if self.drive.or(self.assumed.take()).map(Permille::is_zero) != Some(drive.is_zero()) {
             self.turned_at = Some(now);
         }
         self.drive = Some(drive);
     }
 }
 
-/// What `twind safe` does with an output, with no daemon running: its `stop` row, or its `crash` row.
+/// The drive that `twind safe` gives an output, with no daemon running: its `stop` row, or its `crash` row.
 pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
     let (row, cause) = if crashed { (spec.when.crash, Cause::Crash) } else { (spec.when.stop, Cause::Stop) };
     match row {
@@ -440,7 +440,7 @@ pub fn last_row(spec: &OutputSpec, crashed: bool) -> Option<(Permille, Cause)> {
             let mut state = OutputState::UNKNOWN;
             Some((state.shape(BootTime::ZERO, spec, (drive, cause), Pace::Last), cause))
         }
-        // Without a daemon there is nothing to follow: the output stays as it is.
+        // Without a daemon there is no demand to follow, so the output stays as it is.
         RowDrive::Keep | RowDrive::Auto => None,
     }
 }

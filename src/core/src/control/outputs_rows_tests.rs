@@ -1,16 +1,16 @@
-//! Every row of the fail-safe table, with every word that it takes.
+//! Every row of the fail-safe table, with every value that it accepts.
 
 use super::*;
 
-/// The rows, by the cause that they give.
+/// The rows, by their causes.
 const ROWS: [Cause; 6] =
     [Cause::Start, Cause::Stop, Cause::Crash, Cause::SensorFault, Cause::Overheat, Cause::HubSilent];
-/// What the output did before the case came.
+/// The drive before the case occurs.
 const BEFORE: u16 = 300;
-/// What the climate range alone would do.
+/// The demand of the climate.
 const BY_CLIMATE: u16 = 400;
 
-/// A table whose other rows would all show.
+/// A table in which every other row has a drive that would show.
 fn table(row: Cause, does: RowDrive) -> When {
     let other = RowDrive::Fixed(permille(990));
     let of = |cause| if cause == row { does } else { other };
@@ -24,14 +24,14 @@ fn table(row: Cause, does: RowDrive) -> When {
     }
 }
 
-/// What an output comes to when the case comes, though an override and its property want something else.
+/// The drive when the case occurs, though an override and its property want something else.
 fn in_case(row: Cause, does: RowDrive, spec: OutputSpec) -> (u16, Cause) {
     let spec = OutputSpec { when: table(row, does), ..spec };
     if row == Cause::Crash {
         return last_row(&spec, true).map_or((BEFORE, row), |(drive, cause)| (drive.get(), cause));
     }
     let mut rig = Rig::with_climate(spec);
-    rig.outputs.find(OutputId(0), permille(BEFORE));
+    rig.outputs.set_found(OutputId(0), permille(BEFORE));
     if row != Cause::Start {
         rig.wants(650);
     }
@@ -52,7 +52,7 @@ fn in_case(row: Cause, does: RowDrive, spec: OutputSpec) -> (u16, Cause) {
 }
 
 #[test]
-fn each_row_takes_each_of_its_words_whatever_else_is_wanted() {
+fn each_row_accepts_each_of_its_values_whatever_else_is_wanted() {
     for row in ROWS {
         for (does, wanted) in [
             (ON, 1000),
@@ -67,7 +67,7 @@ fn each_row_takes_each_of_its_words_whatever_else_is_wanted() {
 }
 
 #[test]
-fn a_switched_output_is_on_or_off_in_each_row() {
+fn an_on_off_output_is_on_or_off_in_each_row() {
     for row in ROWS {
         for (does, wanted) in [(ON, 1000), (OFF, 0), (RowDrive::Fixed(permille(400)), 1000)] {
             assert_eq!(in_case(row, does, switch()), (wanted, row), "{does:?}");
@@ -76,7 +76,7 @@ fn a_switched_output_is_on_or_off_in_each_row() {
 }
 
 #[test]
-fn a_share_in_a_row_is_at_least_what_the_output_bears() {
+fn a_drive_in_a_row_is_at_least_min_duty() {
     for row in ROWS {
         let spec = OutputSpec { min_duty: Some(permille(200)), ..pwm() };
         for (share, wanted) in [(55, 200), (0, 0), (400, 400)] {
@@ -92,7 +92,7 @@ fn the_rows_that_may_say_auto_follow_the_climate_or_stay_while_it_knows_nothing(
 }
 
 #[test]
-fn a_case_that_ends_gives_the_word_back() {
+fn when_a_case_ends_the_rank_below_decides_again() {
     for row in [Cause::SensorFault, Cause::Overheat, Cause::HubSilent] {
         let spec = OutputSpec { when: table(row, OFF), ..pwm() };
         let mut rig = Rig::with_climate(spec);

@@ -1,10 +1,10 @@
-//! How a drive gets to where it is to be.
+//! Shaping: how a drive reaches its goal.
 
 use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn a_share_below_the_least_duty_becomes_it() {
+fn a_drive_below_min_duty_is_raised_to_it() {
     let mut rig = Rig::new(OutputSpec { min_duty: Some(permille(200)), ..pwm() });
     rig.wants(50);
     assert_eq!(rig.driven(at(0)), 200);
@@ -40,7 +40,7 @@ fn a_kick_ends_when_the_output_is_to_rest() {
 }
 
 #[test]
-fn a_slewing_output_moves_no_faster_than_it_may_up_and_down() {
+fn a_slewing_output_changes_no_faster_than_its_rate_up_and_down() {
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(250.0), ..pwm() });
     rig.wants(1000);
     assert_eq!(rig.driven(at(0)), 0);
@@ -63,7 +63,7 @@ fn a_slewing_output_moves_no_faster_than_it_may_up_and_down() {
 }
 
 #[test]
-fn the_time_that_an_output_stood_still_is_not_made_up_for_at_once() {
+fn the_time_that_an_output_stood_at_its_goal_is_not_made_up_for_at_once() {
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(100.0), ..pwm() });
     rig.wants(400);
     rig.step(at(0));
@@ -76,7 +76,7 @@ fn the_time_that_an_output_stood_still_is_not_made_up_for_at_once() {
 }
 
 #[test]
-fn an_output_within_half_a_permille_of_its_goal_stands_too() {
+fn an_output_within_half_a_permille_of_its_goal_has_reached_it() {
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(100.0), ..pwm() });
     rig.wants(400);
     rig.step(at(0));
@@ -86,7 +86,7 @@ fn an_output_within_half_a_permille_of_its_goal_stands_too() {
 }
 
 #[test]
-fn a_very_slow_slew_moves_too() {
+fn a_very_slow_slew_progresses_too() {
     // 0.1 % a second: less than half a permille from one step to the next.
     let mut rig = Rig::new(OutputSpec { slew_permille_per_s: Some(1.0), ..pwm() });
     rig.step(at(0));
@@ -109,7 +109,7 @@ fn a_very_slow_slew_moves_too() {
 }
 
 #[test]
-fn a_slew_with_a_least_duty_begins_at_it_and_drops_from_it() {
+fn a_slew_with_a_min_duty_begins_there_and_ends_there() {
     let spec = OutputSpec { slew_permille_per_s: Some(100.0), min_duty: Some(permille(200)), ..pwm() };
     let mut rig = Rig::new(spec);
     rig.wants(400);
@@ -124,7 +124,7 @@ fn a_slew_with_a_least_duty_begins_at_it_and_drops_from_it() {
 }
 
 #[test]
-fn after_its_kick_a_slewing_output_goes_on_where_it_slewed_to() {
+fn after_its_kick_a_slewing_output_continues_from_where_it_had_slewed_to() {
     let spec = OutputSpec { slew_permille_per_s: Some(100.0), kick: Some(secs(2)), ..pwm() };
     let mut rig = Rig::new(spec);
     rig.wants(900);
@@ -157,7 +157,7 @@ fn min_off_holds_and_then_releases_by_itself() {
 }
 
 #[test]
-fn a_minimum_time_that_is_called_off_leaves_no_deadline() {
+fn a_minimum_time_that_no_longer_matters_leaves_no_deadline() {
     let mut rig = Rig::new(OutputSpec { min_on: Some(secs(10)), ..switch() });
     rig.wants(1000);
     rig.step(at(0));
@@ -195,8 +195,8 @@ fn shapes() -> impl Strategy<Value = OutputSpec> {
 }
 
 proptest! {
-    /// Whatever is wanted and when, deadlines lie ahead, the output bears what it is told, and once nothing changes
-    /// any more it arrives at what is wanted by its deadlines alone.
+    /// Whatever is wanted and when, deadlines lie ahead, every drive respects the constraints, and once nothing changes any
+    /// more the output reaches what is wanted by its deadlines alone.
     #[test]
     fn an_output_arrives_by_its_own_deadlines(
         spec in shapes(),

@@ -1,4 +1,4 @@
-//! Outputs that tell their speed, and outputs that were found running.
+//! Outputs whose speed is measured, and outputs that were found running.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn drives(rig: &mut Rig, seconds: &[u64]) -> Vec<u16> {
 }
 
 #[test]
-fn a_fan_that_does_not_turn_is_kicked_driven_to_full_and_told_and_control_goes_on() {
+fn a_fan_that_does_not_turn_is_kicked_driven_at_full_and_announced_and_control_goes_on() {
     let mut rig = Rig::new(OutputSpec { kick: Some(secs(2)), ..pwm() });
     turning(&mut rig, 0.0);
     rig.wants(400);
@@ -34,7 +34,7 @@ fn a_fan_that_does_not_turn_is_kicked_driven_to_full_and_told_and_control_goes_o
 }
 
 #[test]
-fn the_end_of_a_stage_wakes_the_loop() {
+fn the_end_of_a_stage_is_a_deadline() {
     let mut rig = Rig::new(pwm());
     turning(&mut rig, 0.0);
     rig.wants(400);
@@ -46,7 +46,7 @@ fn the_end_of_a_stage_wakes_the_loop() {
 }
 
 #[test]
-fn what_is_kept_while_it_is_helped_is_what_was_wanted() {
+fn a_row_that_keeps_the_drive_of_an_assisted_fan_keeps_what_was_wanted() {
     let when = When { hub_silent: Some((secs(8), RowDrive::Keep)), ..When::default() };
     let mut rig = Rig::new(OutputSpec { when, ..pwm() });
     rig.silent_since = Some(at(0));
@@ -60,7 +60,7 @@ fn what_is_kept_while_it_is_helped_is_what_was_wanted() {
 }
 
 #[test]
-fn the_last_drive_is_helped_by_nobody() {
+fn the_last_drive_is_not_assisted() {
     let when = When { stop: RowDrive::Fixed(permille(300)), ..When::default() };
     let mut rig = Rig::new(OutputSpec { when, ..pwm() });
     turning(&mut rig, 0.0);
@@ -72,7 +72,7 @@ fn the_last_drive_is_helped_by_nobody() {
 }
 
 #[test]
-fn a_speed_that_nobody_knows_is_a_fault_of_its_own_and_moves_nothing() {
+fn an_unknown_speed_is_a_fault_of_its_own_and_changes_no_drive() {
     let mut rig = Rig::new(pwm());
     rig.wants(400);
     rig.step(at(0));
@@ -91,7 +91,7 @@ fn an_output_that_was_found_running_is_not_driven_before_something_decides_and_t
     let when = When { start: RowDrive::Keep, ..When::default() };
     let spec = OutputSpec { when, kick: Some(secs(2)), slew_permille_per_s: Some(100.0), ..pwm() };
     let mut rig = Rig::new(spec);
-    rig.outputs.find(OutputId(0), permille(600));
+    rig.outputs.set_found(OutputId(0), permille(600));
     assert!(rig.step(at(0)).is_empty());
     assert_eq!(rig.drive(), 600);
     rig.wants(800);
@@ -99,7 +99,7 @@ fn an_output_that_was_found_running_is_not_driven_before_something_decides_and_t
 }
 
 #[test]
-fn an_output_that_cannot_be_driven_is_not_called_stalled_and_starts_anew_once_it_can() {
+fn an_output_that_cannot_be_driven_is_not_called_stalled_and_starts_afresh_once_it_can() {
     let mut rig = Rig::new(pwm());
     turning(&mut rig, 0.0);
     rig.wants(400);

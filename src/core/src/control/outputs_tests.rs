@@ -24,7 +24,7 @@ fn switch() -> OutputSpec {
     output("fan", OutputKind::OnOff)
 }
 
-/// One output and everything that may decide it.
+/// One output, and everything that may decide it.
 struct Rig {
     outputs: Outputs,
     intent: Intent,
@@ -61,7 +61,7 @@ impl Rig {
         self.intent.fan_on = Some(Setpoint { value, version: Version(7) });
     }
 
-    /// The output's own property wants this share.
+    /// The output's own property wants this drive.
     fn wants(&mut self, share: u16) {
         let drive = Setpoint { value: permille(share), version: Version(7) };
         self.intent.drives.insert(FAN, drive);
@@ -109,7 +109,7 @@ impl Rig {
     }
 }
 
-/// What may decide an output, highest rank first. Each asks for a share of its own.
+/// The ranks, highest first. Each wants a different drive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rank {
     Critical,
@@ -133,7 +133,7 @@ const RANKS: [Rank; 8] = [
     Rank::Start,
 ];
 
-/// What a fan does when these ranks, and no others, have something to say.
+/// The drive and cause when these ranks, and no others, apply.
 fn decided_by(ranks: &[Rank]) -> (u16, Cause) {
     let has = |rank| ranks.contains(&rank);
     let row = |share| Some(RowDrive::Fixed(permille(share)));
@@ -194,7 +194,7 @@ fn each_rank_decides_before_every_rank_below_it() {
 }
 
 #[test]
-fn a_row_that_is_not_set_leaves_the_word_to_the_next_rank() {
+fn a_row_that_is_not_set_leaves_the_decision_to_the_next_rank() {
     let mut rig = Rig::with_climate(pwm());
     rig.sample(at(0), Ok(70.0));
     rig.silent_since = Some(at(0));
@@ -207,7 +207,7 @@ fn a_row_that_is_not_set_leaves_the_word_to_the_next_rank() {
 }
 
 #[test]
-fn a_silent_hub_is_a_case_from_exactly_its_time_on() {
+fn a_silent_hub_counts_from_exactly_its_time_on() {
     let when = When { hub_silent: Some((secs(60), ON)), ..When::default() };
     let mut rig = Rig::new(OutputSpec { when, ..switch() });
     rig.silent_since = Some(at(10));
@@ -264,7 +264,7 @@ fn a_row_that_says_auto_follows_the_climate_alone() {
     assert_eq!(rig.driven(at(0)), 0);
     rig.sample(at(60), Ok(23.2));
     assert_eq!((rig.driven(at(60)), rig.cause()), (400, Cause::HubSilent));
-    // Without a climate it rests, or stays as it is.
+    // Without a climate it is off, or stays as it is.
     let when = When { start: RowDrive::Auto, ..When::default() };
     assert_eq!(Rig::new(OutputSpec { when, ..pwm() }).driven(at(0)), 0);
 }
@@ -279,7 +279,7 @@ fn a_row_may_ask_for_a_percentage() {
 }
 
 #[test]
-fn fan_on_true_runs_a_modulated_fan_at_least_at_its_least_duty_and_the_climate_adds() {
+fn fan_on_true_runs_a_pwm_fan_at_min_duty_or_at_what_the_climate_demands_beyond_it() {
     for (min_duty, least) in [(None, 300), (Some(permille(200)), 200), (Some(permille(650)), 650)] {
         let mut rig = Rig::with_climate(OutputSpec { min_duty, ..pwm() });
         rig.fan_on(true);
@@ -293,7 +293,7 @@ fn fan_on_true_runs_a_modulated_fan_at_least_at_its_least_duty_and_the_climate_a
 }
 
 #[test]
-fn fan_on_true_turns_a_switched_fan_on_and_false_turns_any_off() {
+fn fan_on_true_turns_an_on_off_fan_on_and_false_turns_any_fan_off() {
     let mut rig = Rig::with_climate(switch());
     rig.sample(at(0), Ok(10.0));
     rig.fan_on(true);
@@ -314,7 +314,7 @@ fn fan_on_drives_the_fan_only() {
 }
 
 #[test]
-fn only_a_change_is_an_order() {
+fn only_a_change_drives_the_board() {
     let mut rig = Rig::new(switch());
     let first = rig.step(at(0));
     assert_eq!(first, [Actuation { output: FAN, drive: Permille::ZERO, cause: Cause::Start, at: at(0) }]);
@@ -337,7 +337,7 @@ fn an_output_that_could_not_be_driven_is_driven_again() {
 }
 
 #[test]
-fn heat_and_silent_sensors_act_at_once_past_slew_and_minimum_times() {
+fn rows_for_overheat_and_sensor_faults_ignore_slew_and_minimum_times() {
     let when = When { sensor_fault: Some(OFF), overheat: Some(ON), ..When::default() };
     let spec = OutputSpec {
         when,
@@ -365,14 +365,14 @@ fn an_override_respects_minimum_times() {
 }
 
 #[test]
-fn stopping_follows_the_stop_row_at_once_past_everything() {
+fn stopping_follows_the_stop_row_at_once_regardless_of_everything() {
     let when = When { stop: RowDrive::Fixed(permille(400)), overheat: Some(ON), ..When::default() };
     let spec = OutputSpec { when, kick: Some(ms(500)), min_off: Some(secs(100)), ..pwm() };
     let mut rig = Rig::with_climate(spec);
     rig.step(at(0));
     rig.sample(at(1), Ok(70.0));
     rig.outputs.stop();
-    // Nobody will be there to end a kick.
+    // Nothing would end a kick.
     assert_eq!((rig.driven(at(1)), rig.cause()), (400, Cause::Stop));
     assert_eq!(rig.wakes(at(1)), None);
 }
@@ -415,7 +415,7 @@ fn with_no_daemon_the_last_row_is_stop_or_crash() {
 }
 
 #[test]
-fn an_adopted_output_is_not_driven_again_and_keeps_its_times() {
+fn a_carried_output_is_not_driven_again_and_keeps_its_minimum_times() {
     let mut rig = Rig::new(OutputSpec { min_on: Some(secs(10)), ..switch() });
     rig.wants(1000);
     rig.step(at(0));
@@ -430,7 +430,7 @@ fn an_adopted_output_is_not_driven_again_and_keeps_its_times() {
 }
 
 #[test]
-fn an_output_without_a_property_is_not_in_the_way_of_one_with() {
+fn an_output_without_a_property_does_not_disturb_one_that_has_one() {
     let lamp = OutputSpec { property: Some(path("lamp")), ..output("lamp", OutputKind::Pwm) };
     let mut rig = Rig::new(switch());
     rig.outputs = Outputs::new(vec![switch(), lamp]);

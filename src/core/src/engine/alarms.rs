@@ -1,4 +1,4 @@
-//! Readings in, and the alarms that follow from all facts; what an operator hears of those that nothing else tells.
+//! Readings, and the alarms that follow from the present facts, with notices for those alarms that have none of their own.
 
 use super::durability::Durability;
 use super::health::Health;
@@ -8,7 +8,7 @@ use crate::control::climate::{Climate, Regime, Sensors};
 use crate::control::outputs::Outputs;
 use crate::control::{Reading, SensorId};
 use crate::report::Facts;
-use crate::report::alarms::{Alarms, sensor_fault, standing};
+use crate::report::alarms::{Alarms, present, sensor_fault};
 use crate::units::BootTime;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -36,13 +36,13 @@ pub(super) fn facts<'a>(
 
 impl Core {
     pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
-        self.sensors.find(reading.sensor, found);
+        self.sensors.set_found(reading.sensor, found);
         self.sensors.observe(reading);
         self.step(now);
         self.absorb(now);
     }
 
-    /// The alarms that stand.
+    /// The present alarms.
     pub fn alarms(&self) -> &Alarms {
         &self.health.alarms
     }
@@ -52,23 +52,23 @@ impl Core {
         facts(sensors, outputs, overrides, climate.as_ref(), health, durability)
     }
 
-    /// Raises and clears. Of outputs, heat and disk there are notices of their own.
+    /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own.
     pub(super) fn raise_alarms(&mut self, now: BootTime) {
-        let standing = standing(now, self.facts());
-        let turned = self.health.alarms.take(now, self.contact.machine.moment(now).wall, standing);
-        let has_told = |notice: &Notice| matches!(notice, Notice::Regime { lost, .. } if !lost.is_empty());
-        let is_told = self.notices.iter().any(has_told);
-        for name in turned.raised {
+        let present = present(now, self.facts());
+        let changes = self.health.alarms.update(now, self.contact.machine.moment(now).wall, present);
+        let names_sensors =
+            |notice: &Notice| matches!(notice, Notice::Regime { lost, .. } if !lost.is_empty());
+        let is_announced = self.notices.iter().any(names_sensors);
+        for name in changes.raised {
             if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.health.alarms.get(&name))
-                && !(is_told && self.is_told_by_regime(sensor))
+                && !(is_announced && self.is_named_with_regime(sensor))
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
                 self.notices.push_back(Notice::SensorLost { sensor, text });
             }
         }
-        for name in turned.cleared {
-            // One that the configuration no longer names is not well, but gone; and one that is read elsewhere now has said
-            // nothing yet.
+        for name in changes.cleared {
+            // A sensor that is no longer configured has not recovered, and one that is read elsewhere now has no reading yet.
             if let Some(sensor) = name.strip_prefix("sensor-")
                 && let Some(index) = self.spec.sensors.iter().position(|spec| spec.name == sensor)
                 && self.sensors.value(now, index).is_ok()
@@ -78,14 +78,14 @@ impl Core {
         }
     }
 
-    /// The notice of the last sensor's loss names all of the climate's.
-    fn is_told_by_regime(&self, sensor: &str) -> bool {
+    /// Is it a sensor of the climate while none has a valid reading? The notice of that regime names all of them.
+    fn is_named_with_regime(&self, sensor: &str) -> bool {
         let Some(climate) = self.climate.as_ref() else { return false };
         let is_meant = |id: &SensorId| self.spec.sensors.get(id.0).is_some_and(|spec| spec.name == sensor);
         climate.regime() == Regime::SensorFault && climate.spec().sensors.iter().any(is_meant)
     }
 
-    /// What is to be said of the climate's sensors when it is left without any.
+    /// The climate's sensors, described, if this regime means that none of them has a valid reading.
     pub(super) fn lost_sensors(&self, now: BootTime, regime: Regime) -> Vec<String> {
         let Some(climate) = self.climate.as_ref().filter(|_| regime == Regime::SensorFault) else {
             return Vec::new();

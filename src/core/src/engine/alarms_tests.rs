@@ -1,4 +1,4 @@
-//! Lost sensors, and what else is told for as long as it lasts.
+//! Lost sensors and other alarms.
 
 use super::*;
 
@@ -22,7 +22,7 @@ impl Rig {
         self.drain();
     }
 
-    /// Lets time go by, with a sample of each sensor every five seconds.
+    /// Advances, with a sample of each sensor every five seconds.
     fn pass_with(&mut self, seconds: u64, values: &[Result<f64, Fault>]) {
         for _ in 0..seconds / 5 {
             self.now = self.now + secs(5);
@@ -31,7 +31,7 @@ impl Rig {
         }
     }
 
-    fn told_of_sensors(&self) -> Vec<String> {
+    fn notices_of_sensors(&self) -> Vec<String> {
         let of_sensors = |notice: &&Notice| {
             matches!(notice, Notice::SensorLost { .. } | Notice::SensorBack { .. } | Notice::Regime { .. })
         };
@@ -40,7 +40,7 @@ impl Rig {
 }
 
 #[test]
-fn one_of_two_sensors_that_is_lost_is_told_once_with_its_fault_and_its_path_and_once_when_it_is_back() {
+fn one_of_two_sensors_that_is_lost_is_announced_once_with_its_fault_and_its_path_and_once_when_it_is_back() {
     let mut rig = Rig::from(two_sensors(), None);
     rig.tick();
     rig.hub(HubEvent::Up);
@@ -48,18 +48,18 @@ fn one_of_two_sensors_that_is_lost_is_told_once_with_its_fault_and_its_path_and_
     rig.notices.clear();
     rig.pass_with(300, &[Ok(24.0), Err(Fault::Missing)]);
     let lost = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
-    assert_eq!(rig.told_of_sensors(), [lost]);
-    assert_eq!(rig.said("alarms.sensor-door.text"), Some(&json!(lost)));
-    assert_eq!(rig.said("components.climate.sensor"), Some(&json!("ok")));
+    assert_eq!(rig.notices_of_sensors(), [lost]);
+    assert_eq!(rig.reported_value("alarms.sensor-door.text"), Some(&json!(lost)));
+    assert_eq!(rig.reported_value("components.climate.sensor"), Some(&json!("ok")));
     assert_eq!(rig.status(0)["alarms"]["sensor-door"]["text"], lost);
     rig.pass_with(20, &[Ok(24.0), Ok(24.0)]);
-    assert_eq!(rig.told_of_sensors()[1..], ["sensor door has a valid reading again"]);
-    assert_eq!(rig.said("alarms"), None);
+    assert_eq!(rig.notices_of_sensors()[1..], ["sensor door has a valid reading again"]);
+    assert_eq!(rig.reported_value("alarms"), None);
     assert_eq!(rig.status(0)["alarms"], json!({}));
 }
 
 #[test]
-fn a_sensor_that_fails_now_and_then_is_not_told() {
+fn a_sensor_that_fails_now_and_then_raises_no_alarm() {
     let mut rig = Rig::from(two_sensors(), None);
     rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
     rig.notices.clear();
@@ -67,7 +67,7 @@ fn a_sensor_that_fails_now_and_then_is_not_told() {
         rig.pass_with(10, &[Ok(24.0), Err(Fault::Jump)]);
         rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
     }
-    assert_eq!(rig.told_of_sensors(), [""; 0]);
+    assert_eq!(rig.notices_of_sensors(), [""; 0]);
 }
 
 #[test]
@@ -76,10 +76,10 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
     rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
     rig.notices.clear();
     rig.pass_with(60, &[Err(Fault::Missing), Err(Fault::NotANumber)]);
-    let told = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
+    let announced = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
                 sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
                 outputs follow their sensor-fault rows until one has";
-    assert_eq!(rig.told_of_sensors(), [told]);
+    assert_eq!(rig.notices_of_sensors(), [announced]);
     assert_eq!(
         rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),
         ["sensor-door", "sensor-roof"]
@@ -87,18 +87,21 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
 }
 
 #[test]
-fn a_disk_that_fails_from_the_start_holds_no_report_back_and_is_an_alarm() {
+fn a_disk_that_fails_from_the_start_delays_no_report_and_raises_an_alarm() {
     let mut rig = Rig::new();
     rig.disk = Disk::Full;
     rig.tick();
     rig.hub(HubEvent::Up);
     rig.desire(json!({"fanOn": true, "patchId": "one"}));
     rig.pass(secs(40), |_| 24.0);
-    assert!(rig.said("alarms.disk.text").unwrap().as_str().unwrap().contains("no space left"));
-    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    assert!(rig.reported_value("alarms.disk.text").unwrap().as_str().unwrap().contains("no space left"));
+    assert_eq!(rig.reported_value("components.climate.temperature"), Some(&json!(24)));
     rig.disk = Disk::Quick;
     rig.pass(secs(60), |_| 24.0);
-    assert_eq!((rig.said("alarms"), rig.said("lastPatchReceivedId")), (None, Some(&json!("one"))));
+    assert_eq!(
+        (rig.reported_value("alarms"), rig.reported_value("lastPatchReceivedId")),
+        (None, Some(&json!("one")))
+    );
 }
 
 #[test]
@@ -107,14 +110,14 @@ fn an_output_that_cannot_be_driven_is_an_alarm() {
     rig.board_fails = true;
     rig.desire(json!({"fanOn": true}));
     rig.pass(secs(20), |_| 24.0);
-    assert!(rig.said("alarms.output-fan.text").unwrap().as_str().unwrap().contains("no such line"));
+    assert!(rig.reported_value("alarms.output-fan.text").unwrap().as_str().unwrap().contains("no such line"));
     rig.board_fails = false;
     rig.pass(secs(20), |_| 24.0);
-    assert_eq!(rig.said("alarms"), None);
+    assert_eq!(rig.reported_value("alarms"), None);
 }
 
 #[test]
-fn an_alarm_outlives_a_reading_of_the_configuration_again_and_ends_with_its_sensor() {
+fn an_alarm_outlives_a_reload_and_ends_with_its_sensor() {
     let mut rig = Rig::from(two_sensors(), None);
     rig.pass_with(60, &[Ok(24.0), Err(Fault::Missing)]);
     let since = rig.engine.alarms().get("sensor-door").map(|alarm| alarm.at);
@@ -127,12 +130,11 @@ fn an_alarm_outlives_a_reading_of_the_configuration_again_and_ends_with_its_sens
     alone.climate.as_mut().unwrap().sensors.truncate(1);
     rig.reload(alone);
     assert_eq!(rig.engine.alarms().iter().count(), 0);
-    assert_eq!(rig.told_of_sensors(), [""; 0], "nothing was mended");
+    assert_eq!(rig.notices_of_sensors(), [""; 0], "nothing was mended");
 }
 
 #[test]
-fn a_lost_sensor_that_is_read_elsewhere_from_now_on_is_not_well_before_it_says_so_and_told_again_if_it_is_not()
- {
+fn a_lost_sensor_with_another_source_has_not_recovered_before_a_reading_and_is_announced_again_without_one() {
     let mut rig = Rig::online();
     rig.pass_with(60, &[Err(Fault::Missing)]);
     assert_eq!(rig.engine.climate().map(Climate::regime), Some(Regime::SensorFault));
@@ -141,13 +143,13 @@ fn a_lost_sensor_that_is_read_elsewhere_from_now_on_is_not_well_before_it_says_s
     moved.sensors[0].source = "/run/another".into();
     rig.reload(moved);
     rig.pass_with(60, &[Err(Fault::Missing)]);
-    let told = rig.told_of_sensors();
-    assert!(!told.iter().any(|line| line.contains("again")), "{told:?}");
-    assert!(told.iter().any(|line| line.contains("/run/another")), "{told:?}");
+    let announced = rig.notices_of_sensors();
+    assert!(!announced.iter().any(|line| line.contains("again")), "{announced:?}");
+    assert!(announced.iter().any(|line| line.contains("/run/another")), "{announced:?}");
 }
 
 #[test]
-fn an_output_that_cannot_be_driven_is_told_once_though_the_configuration_is_read_again() {
+fn an_output_that_cannot_be_driven_is_announced_once_even_over_a_reload() {
     let mut rig = Rig::online();
     rig.board_fails = true;
     rig.desire(json!({"fanOn": true}));

@@ -1,5 +1,4 @@
-//! What the core takes over: when the configuration was read again, from itself as it was before; at a start of the
-//! process, from what the record keeps beside the twin.
+//! What the core takes over: at a reload from itself as it was before, and at a start of the process from the record.
 
 use super::durability::Durability;
 use super::health::Health;
@@ -103,7 +102,7 @@ impl Core {
         }
         if is_ours && record.desired_version > Version(0) && self.sync.desired_version() == Version(0) {
             self.notices.push_back(Notice::Followed { version: record.desired_version });
-            self.begin_anew(now, self.spec.clone(), record, self.carry(), true);
+            self.rebuild(now, self.spec.clone(), record, self.carry(), true);
         }
         self.step(now);
         self.absorb(now);
@@ -119,17 +118,10 @@ impl Core {
         let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
         carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
-        self.begin_anew(now, reload.spec, self.record(), carry, reload.same_hub);
+        self.rebuild(now, reload.spec, self.record(), carry, reload.same_hub);
     }
 
-    fn begin_anew(
-        &mut self,
-        now: BootTime,
-        spec: CoreSpec,
-        record: TwinRecord,
-        carry: Carry,
-        same_hub: bool,
-    ) {
+    fn rebuild(&mut self, now: BootTime, spec: CoreSpec, record: TwinRecord, carry: Carry, same_hub: bool) {
         let was_online = self.sync.is_online() && same_hub;
         let (notices, journal) = (core::mem::take(&mut self.notices), core::mem::take(&mut self.journal));
         let durability = Some(self.durability.take());
@@ -165,8 +157,8 @@ impl Core {
     }
 }
 
-/// Outputs that were found driven, as such.
-pub(super) fn place_found(
+/// Sets the drives with which outputs were found.
+pub(super) fn set_found(
     now: BootTime,
     outputs: &mut Outputs,
     found: &[(OutputId, Permille)],
@@ -176,7 +168,7 @@ pub(super) fn place_found(
         if handed_over {
             outputs.hand_over(now, *output, *drive);
         } else {
-            outputs.find(*output, *drive);
+            outputs.set_found(*output, *drive);
         }
     }
 }
@@ -200,7 +192,7 @@ pub(super) fn outputs_at_start(
         if carry.starts && !carry.handed_over && is_of_this_boot && spec.has_minimum_time() {
             let [stop, crash] = [false, true].map(|crashed| last_row(spec, crashed).map(|(drive, _)| drive));
             let left = stop.filter(|stop| Some(*stop) == crash);
-            left.into_iter().for_each(|left| outputs.believe(now, OutputId(index), left));
+            left.into_iter().for_each(|left| outputs.assume(now, OutputId(index), left));
         }
     }
     outputs
@@ -208,7 +200,7 @@ pub(super) fn outputs_at_start(
 
 /// Must a start be recorded before anything else happens, so that the next one knows of it? Only where overrides or minimum
 /// times need it, and once in a boot; and if an override ended meanwhile, which must not come back after another boot.
-pub(super) fn is_start_news(
+pub(super) fn must_record_start(
     specs: &[OutputSpec],
     overrides: &Overrides,
     record: Option<&TwinRecord>,

@@ -1,7 +1,7 @@
-//! What decides an output is told, whether or not the output moves by it: to the history and to the log.
+//! Announces every decision about an output, to the history and the log, whether or not the drive changes by it.
 //!
-//! An output that was ordered to move is told when it did, by the outcome of its order; one that stays as it is, at the
-//! step at which something else came to decide. Nothing of it is kept on the disk. Deliberately absent: deciding.
+//! A drive that changes is announced after the board has carried it out. If the drive stays, the decision is announced at the
+//! control step that made it. Nothing of this is written to the disk.
 
 use super::{Core, Notice};
 use crate::control::constraint::Constraint;
@@ -11,12 +11,12 @@ use crate::twin::Author;
 use crate::units::{BootTime, Permille};
 use alloc::string::ToString;
 
-/// What a notice says of an output besides its drive.
+/// What a notice says besides the drive and its cause.
 #[derive(Clone, Copy)]
-struct Moment {
-    /// It is another decision than the last.
-    turned: bool,
-    /// The output moves by it, now or at the end of a kick.
+struct Change {
+    /// It is another decision than the last one.
+    is_decision: bool,
+    /// The drive changes by it, now or at the end of a kick.
     moved: bool,
 }
 
@@ -27,22 +27,23 @@ impl Core {
         let fault = outcome.as_ref().err().map(|PinFault { reason }| reason.clone());
         self.notices.extend(self.health.handle_driven(actuation.output, &spec.name, fault));
         match outcome {
-            Ok(()) => self.tell_driven(&actuation),
+            Ok(()) => self.announce_driven(&actuation),
             Err(_) => self.outputs.forget(actuation.output),
         }
     }
 
-    fn tell_driven(&mut self, actuation: &Actuation) {
+    fn announce_driven(&mut self, actuation: &Actuation) {
         let Actuation { output, drive, cause, at } = *actuation;
-        // One that was overtaken by the next before it was carried out is told as what it was.
+        // If another decision was made before this one was carried out, only this drive and cause are known.
         let state = self.outputs.state(output).filter(|state| state.cause == cause);
         let share = state.and_then(OutputState::decided).unwrap_or(drive);
-        let turned = self.note(at, output, share, cause);
-        self.tell(at, output, (if turned { share } else { drive }, cause), Moment { turned, moved: true });
+        let is_decision = self.note(at, output, share, cause);
+        let drive = if is_decision { share } else { drive };
+        self.announce(at, output, (drive, cause), Change { is_decision, moved: true });
     }
 
-    /// Tells what came to decide outputs that did not move by it.
-    pub(super) fn tell_decisions(&mut self, now: BootTime) {
+    /// Announces decisions that change no drive.
+    pub(super) fn announce_decisions(&mut self, now: BootTime) {
         for output in (0..self.spec.outputs.len()).map(OutputId) {
             if self.actuations.iter().any(|order| order.output == output) {
                 continue;
@@ -54,22 +55,28 @@ impl Core {
             if let Some((share, cause, drive)) = decided
                 && self.note(now, output, share, cause)
             {
-                // During a kick the pin does not move yet, and the output does not stay either.
+                // During a kick the pin does not change yet, but the output does not stay as it is either.
                 let moved = drive != Some(share);
-                self.tell(now, output, (share, cause), Moment { turned: true, moved });
+                self.announce(now, output, (share, cause), Change { is_decision: true, moved });
             }
         }
     }
 
-    /// Writes the history. Is it another decision than the last?
+    /// Adds to the history. Is it another decision than the last one?
     fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> bool {
         let by = self.author(output, cause);
         self.spec.output(output).is_some_and(|spec| self.history.note(at, &spec.name, share, (cause, by)))
     }
 
-    fn tell(&mut self, at: BootTime, output: OutputId, (drive, cause): (Permille, Cause), moment: Moment) {
+    fn announce(
+        &mut self,
+        at: BootTime,
+        output: OutputId,
+        (drive, cause): (Permille, Cause),
+        change: Change,
+    ) {
         let Some(spec) = self.spec.output(output) else { return };
-        // That it is on its way says itself.
+        // Slewing is evident from the drive itself.
         let unmet = self
             .outputs
             .state(output)
@@ -80,13 +87,13 @@ impl Core {
             permille: drive.get(),
             cause: cause.to_string(),
             by: self.author(output, cause),
-            unmet: unmet.filter(|_| moment.turned).map(|unmet| unmet.told(at).to_string()),
-            turned: moment.turned,
-            moved: moment.moved,
+            unmet: unmet.filter(|_| change.is_decision).map(|unmet| unmet.describe(at).to_string()),
+            is_decision: change.is_decision,
+            moved: change.moved,
         });
     }
 
-    /// Whose hand is on an output, if it is what drives it.
+    /// Who ordered the override, if it decides.
     fn author(&self, output: OutputId, cause: Cause) -> Option<Author> {
         (cause == Cause::Override).then(|| self.override_of(output))?.map(|one| one.by)
     }

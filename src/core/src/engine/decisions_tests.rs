@@ -1,4 +1,4 @@
-//! Everything that decides is told, in the history and in the log, and what is held back says so.
+//! Every decision is in the history and the log, and a drive that is held back says why.
 
 use super::*;
 use crate::control::fixtures::{ms, output, permille};
@@ -17,7 +17,7 @@ fn site_of(output: OutputSpec) -> CoreSpec {
 }
 
 impl Rig {
-    fn put_hand(&mut self, share: u16) {
+    fn override_fan(&mut self, share: u16) {
         self.order("fan", Some((permille(share), HOUR)), PERSON).unwrap();
         self.drain();
     }
@@ -25,15 +25,15 @@ impl Rig {
     /// The history of the fan, the oldest first: permille and cause.
     fn history(&self) -> Vec<(u64, String)> {
         let changes = self.status(1000)["changes"].clone();
-        let told =
+        let announced =
             |row: &Value| (row["permille"].as_u64().unwrap(), row["cause"].as_str().unwrap().to_owned());
-        changes.as_array().unwrap().iter().rev().map(told).collect()
+        changes.as_array().unwrap().iter().rev().map(announced).collect()
     }
 
-    /// What an operator reads of decisions: permille and cause, and whether the output moved.
-    fn told(&self) -> Vec<(u64, String, bool)> {
+    /// The announced decisions: permille, cause, and whether the drive changed.
+    fn announced(&self) -> Vec<(u64, String, bool)> {
         let of = |notice: &Notice| match notice {
-            Notice::Driven { permille, cause, turned: true, moved, .. } => {
+            Notice::Driven { permille, cause, is_decision: true, moved, .. } => {
                 Some((u64::from(*permille), cause.clone(), *moved))
             }
             _ => None,
@@ -47,7 +47,7 @@ impl Rig {
 }
 
 #[test]
-fn each_cause_is_a_row_and_an_entry_though_the_fan_stays_at_full() {
+fn each_cause_is_in_the_history_and_the_log_though_the_fan_stays_at_full() {
     let mut rig = Rig::from(site(), None);
     rig.tick();
     rig.hub(HubEvent::Up);
@@ -55,8 +55,8 @@ fn each_cause_is_a_row_and_an_entry_though_the_fan_stays_at_full() {
     rig.sample(Ok(40.0));
     let (saved, drives) = (rig.written.len(), rig.drives.len());
     rig.desire(json!({"fanOn": null}));
-    assert_eq!(rig.written.len(), saved + 1, "the desired change, as ever");
-    rig.put_hand(1000);
+    assert_eq!(rig.written.len(), saved + 1, "for the desired change");
+    rig.override_fan(1000);
     let saved = rig.written.len();
     rig.sample(Ok(70.0));
     rig.sample(Ok(40.0));
@@ -75,22 +75,23 @@ fn each_cause_is_a_row_and_an_entry_though_the_fan_stays_at_full() {
         (1000, "fail-safe sensor-fault"),
         (1000, "override"),
     ];
-    assert_eq!(rig.drives.len(), drives, "the fan never moved");
-    assert_eq!(rig.written.len(), saved, "and the disk heard nothing of it");
+    assert_eq!(rig.drives.len(), drives, "the fan never changed");
+    assert_eq!(rig.written.len(), saved, "and nothing of it was recorded");
     let expected = expected.map(|(permille, cause)| (permille, cause.to_owned()));
-    // Fan on at 30 % and then at full is one decision that moves.
+    // Fan on at 30 % and then at full is one decision whose drive changes.
     let without_move: Vec<_> = expected.iter().filter(|row| **row != expected[2]).cloned().collect();
     assert_eq!(rig.history(), without_move);
-    let told: Vec<_> = rig.told().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
-    assert_eq!(told, without_move);
-    assert!(rig.told()[2..].iter().all(|(.., moved)| !moved));
+    let announced: Vec<_> =
+        rig.announced().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
+    assert_eq!(announced, without_move);
+    assert!(rig.announced()[2..].iter().all(|(.., moved)| !moved));
     let by: Vec<String> =
         rig.notices.iter().map(Notice::to_string).filter(|text| text.contains("stays")).collect();
     assert_eq!(by[1], "output fan stays at 1000 permille, now by override of uid 1000");
 }
 
 #[test]
-fn a_row_stays_what_it_was_and_is_what_the_log_said() {
+fn an_entry_of_the_history_never_changes_and_agrees_with_the_log() {
     let mut rig = Rig::from(site(), None);
     rig.sample(Ok(21.7));
     let first = rig.history();
@@ -100,32 +101,33 @@ fn a_row_stays_what_it_was_and_is_what_the_log_said() {
         rig.sample(Ok(21.7 + f64::from(tenth) / 100.0));
         assert!(rig.history().starts_with(&first));
     }
-    let told: Vec<_> = rig.told().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
-    assert_eq!(told, first, "that it merely moves is no decision");
+    let announced: Vec<_> =
+        rig.announced().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
+    assert_eq!(announced, first, "a drive that merely changes is no decision");
     assert_eq!(rig.history().len(), first.len() + 1, "once a minute");
 }
 
 #[test]
-fn a_pin_that_cannot_be_driven_is_no_decision_carried_out() {
+fn a_decision_is_not_announced_while_its_pin_cannot_be_driven() {
     let mut rig = Rig::from(site(), None);
     rig.board_fails = true;
     rig.sample(Ok(40.0));
-    rig.put_hand(1000);
-    assert_eq!((rig.history(), rig.told()), (vec![], vec![]));
+    rig.override_fan(1000);
+    assert_eq!((rig.history(), rig.announced()), (vec![], vec![]));
     rig.board_fails = false;
     rig.pass(secs(5), |_| 40.0);
     assert_eq!(rig.history(), [(1000, "override".to_owned())]);
 }
 
 #[test]
-fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
+fn an_output_that_a_minimum_time_holds_back_says_so_and_for_how_long() {
     let mut rig = Rig::from(site_of(OutputSpec { min_off: Some(secs(300)), ..fan(OutputKind::OnOff) }), None);
     rig.tick();
     rig.hub(HubEvent::Up);
     rig.sample(Ok(40.0));
     rig.desire(json!({"fanOn": false}));
     rig.pass(secs(60), |_| 40.0);
-    rig.put_hand(1000);
+    rig.override_fan(1000);
     let held = rig.status_of_fan("held");
     let text = "override wants 100 %, held off for 4 min by min-off";
     assert_eq!(
@@ -144,10 +146,10 @@ fn what_a_minimum_time_holds_back_says_so_and_for_how_long() {
 }
 
 #[test]
-fn what_a_fail_safe_row_stands_above_says_that_it_waits() {
+fn what_a_fail_safe_row_outranks_says_that_it_waits() {
     let mut rig = Rig::from(site(), None);
     rig.sample(Ok(70.0));
-    rig.put_hand(600);
+    rig.override_fan(600);
     let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
     assert_eq!(text(&rig), "override wants 60 %, waits below fail-safe overheat");
     rig.sample(Ok(24.0));
@@ -162,35 +164,35 @@ fn what_a_fail_safe_row_stands_above_says_that_it_waits() {
 }
 
 #[test]
-fn a_kick_is_neither_reported_nor_shown_nor_told_as_the_share() {
+fn a_kick_is_neither_reported_nor_shown_nor_announced_as_the_drive() {
     let mut rig = Rig::from(site_of(OutputSpec { kick: Some(secs(30)), ..fan(OutputKind::Pwm) }), None);
     rig.tick();
     rig.hub(HubEvent::Up);
     rig.pass(secs(20), |_| 20.0);
     rig.sample(Ok(24.0));
-    assert_eq!(rig.drive(), Some(1000), "full to get started");
+    assert_eq!(rig.drive(), Some(1000), "full, to start");
     assert_eq!((rig.status_of_fan("permille"), rig.status_of_fan("kicked")), (json!(500), json!(true)));
     rig.pass(secs(20), |_| 24.0);
-    assert_eq!(rig.said("components.fan.dutyPercent"), Some(&json!(50)));
+    assert_eq!(rig.reported_value("components.fan.dutyPercent"), Some(&json!(50)));
     assert_eq!(rig.history().last(), Some(&(500, "climate".to_owned())));
     let reports = rig.reports;
     rig.pass(secs(60), |_| 24.0);
     assert_eq!(rig.drive(), Some(500));
     assert_eq!((rig.status_of_fan("permille"), rig.status_of_fan("kicked")), (json!(500), json!(false)));
-    assert_eq!(rig.reports, reports, "and costs no second message");
+    assert_eq!(rig.reports, reports, "and causes no second report");
 }
 
 #[test]
-fn a_slewing_output_is_told_with_where_it_goes() {
+fn a_slewing_output_is_announced_with_its_goal() {
     let slew = OutputSpec { slew_permille_per_s: Some(100.0), ..fan(OutputKind::Pwm) };
     let mut rig = Rig::from(site_of(slew), None);
     rig.sample(Ok(20.0));
-    rig.put_hand(800);
+    rig.override_fan(800);
     assert_eq!(rig.history().last(), Some(&(800, "override".to_owned())));
     assert_eq!(rig.status_of_fan("held")["text"], "override wants 80 %, on its way for 8 s by slew");
     rig.pass(secs(8), |_| 20.0);
     assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(800), Value::Null));
-    assert_eq!(rig.told().len(), 2, "climate and override: {:?}", rig.told());
+    assert_eq!(rig.announced().len(), 2, "climate and override: {:?}", rig.announced());
 }
 
 #[test]
@@ -210,18 +212,18 @@ fn a_heater_in_the_cold_says_what_holds_it_off_and_on() {
 }
 
 #[test]
-fn a_share_below_the_least_duty_says_that_it_is_raised() {
+fn a_drive_below_min_duty_says_that_it_is_raised() {
     let mut rig =
         Rig::from(site_of(OutputSpec { min_duty: permille(200).into(), ..fan(OutputKind::Pwm) }), None);
     rig.sample(Ok(24.0));
     assert_eq!(rig.status_of_fan("held"), Value::Null);
-    rig.put_hand(100);
+    rig.override_fan(100);
     assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised by min-duty");
     assert_eq!(rig.history().last(), Some(&(200, "override".to_owned())));
 }
 
 #[test]
-fn a_share_that_is_decided_during_a_kick_is_not_said_to_stay() {
+fn a_drive_that_is_decided_during_a_kick_is_not_announced_as_staying() {
     let kicked = OutputSpec { kick: Some(ms(500)), ..fan(OutputKind::Pwm) };
     let when = When { start: RowDrive::Fixed(permille(300)), ..kicked.when };
     let mut rig = Rig::from(site_of(OutputSpec { when, ..kicked }), None);

@@ -1,8 +1,8 @@
-//! A hub that writes faster than a card can bear, and a disk that cannot be used from the start.
+//! A back end that writes faster than an SD card tolerates, and a disk that fails from the start.
 
 use super::*;
 
-/// A change every twenty milliseconds for eighteen seconds, on a disk that is done at once.
+/// A change every twenty milliseconds for eighteen seconds, with a disk that writes at once.
 fn storm(rig: &mut Rig) {
     for _ in 0..900 {
         rig.now = rig.now + Duration::from_millis(20);
@@ -13,23 +13,23 @@ fn storm(rig: &mut Rig) {
 }
 
 #[test]
-fn a_storm_of_changes_makes_a_burst_of_records_and_then_one_a_second() {
+fn rapid_changes_make_a_burst_of_records_and_then_one_a_second() {
     let mut rig = Rig::online();
     rig.pass(secs(600), |_| 24.0);
     let before = rig.written.len();
     storm(&mut rig);
     let written = rig.written.len() - before;
     assert!((300..=318).contains(&written), "{written} records");
-    // The outputs and the hub have the last word all the same, and nobody wakes for nothing meanwhile.
+    // The outputs and the hub end with the last change all the same, and no wake-up is wasted meanwhile.
     let last = json!(format!("storm {}", rig.hub_version));
     rig.pass(secs(1), |_| 24.0);
-    assert_eq!(rig.said("lastPatchReceivedId"), Some(&last));
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&last));
     assert_eq!(rig.written.last().unwrap().desired_version, Version(rig.hub_version));
     assert!(rig.written.len() - before <= written + 1);
 }
 
 #[test]
-fn an_output_follows_each_change_of_a_storm_at_once() {
+fn an_output_follows_each_of_many_rapid_changes_at_once() {
     let mut rig = Rig::online();
     storm(&mut rig);
     for on in [true, false, true] {
@@ -39,7 +39,7 @@ fn an_output_follows_each_change_of_a_storm_at_once() {
 }
 
 #[test]
-fn reading_the_configuration_again_is_no_way_round_the_ration() {
+fn a_reload_does_not_reset_the_rate_limit() {
     let mut rig = Rig::online();
     storm(&mut rig);
     let before = rig.written.len();
@@ -51,7 +51,7 @@ fn reading_the_configuration_again_is_no_way_round_the_ration() {
 }
 
 #[test]
-fn the_end_of_the_process_keeps_what_waits_for_its_ration() {
+fn the_end_of_the_process_records_what_waits_for_the_rate_limit() {
     let mut rig = Rig::online();
     storm(&mut rig);
     rig.desire(json!({ "fanOn": false }));
@@ -64,7 +64,7 @@ fn the_end_of_the_process_keeps_what_waits_for_its_ration() {
 }
 
 #[test]
-fn a_disk_that_cannot_be_used_from_the_start_is_told_tried_again_and_holds_no_report_up() {
+fn a_disk_that_fails_from_the_start_is_announced_and_retried_and_delays_no_report() {
     let mut rig = Rig::new();
     rig.tick();
     rig.disk = Disk::Full;
@@ -75,17 +75,20 @@ fn a_disk_that_cannot_be_used_from_the_start_is_told_tried_again_and_holds_no_re
     let (reports, offered) = (rig.reports, rig.written.len());
     rig.pass(secs(700), |_| 24.0);
     assert!(rig.reports >= reports + 2, "heartbeats go on");
-    assert_eq!(rig.said("lastPatchReceivedId"), None);
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), None);
     let offered = rig.written.len() - offered;
     assert!((20..=25).contains(&offered), "tried {offered} times in 700 s");
     rig.disk = Disk::Quick;
     rig.pass(secs(45), |_| 24.0);
-    assert_eq!((rig.said("storeFault"), rig.said("lastPatchReceivedId")), (None, Some(&json!("one"))));
+    assert_eq!(
+        (rig.reported_value("storeFault"), rig.reported_value("lastPatchReceivedId")),
+        (None, Some(&json!("one")))
+    );
     assert_eq!(rig.notices.iter().filter(|notice| **notice == Notice::StoreMended).count(), 1);
 }
 
 #[test]
-fn a_disk_that_cannot_be_used_is_tried_again_though_there_is_nothing_to_keep() {
+fn a_failed_disk_is_retried_even_if_nothing_new_is_to_be_recorded() {
     let mut rig = Rig::new();
     rig.tick();
     rig.engine.handle_saved(rig.now, Err("read-only".into()));

@@ -1,7 +1,6 @@
-//! What is wrong, and what an operator heard of it: outputs, speeds, alarms and parts of reports.
+//! What is wrong with outputs, speeds and reports, as it was last announced, and the alarms.
 //!
-//! What is told is told once, also over a reload: an output that is on the same wire is not news with every reading of the
-//! configuration.
+//! A fault is announced once, also over a reload, unless the output is on another wire then.
 
 use crate::control::{OutputId, OutputSpec};
 use crate::report::Notice;
@@ -16,16 +15,16 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Health {
     /// Why outputs could not be driven.
     pin_faults: BTreeMap<OutputId, String>,
-    /// What an operator heard of outputs that can be driven.
+    /// What is wrong with the speed of outputs.
     speed_faults: BTreeMap<OutputId, String>,
-    /// What stands, for whoever asks.
+    /// The present alarms.
     pub(super) alarms: Alarms,
     /// What the last report had to leave out.
     left_out: Option<String>,
 }
 
 impl Health {
-    /// The same for other outputs, of which these are on the same wire as before.
+    /// Carries it over a reload, for the outputs that are on the same wire as before.
     pub(super) fn succeed(
         self,
         before: &[OutputSpec],
@@ -54,7 +53,7 @@ impl Health {
         !self.pin_faults.is_empty()
     }
 
-    /// An output was driven, or could not be. Returns what an operator hears of it.
+    /// An output was driven, or could not be. Returns the notice, if something changed.
     pub(super) fn handle_driven(
         &mut self,
         output: OutputId,
@@ -65,13 +64,13 @@ impl Health {
         match fault {
             None => self.pin_faults.remove(&output).map(|_| Notice::PinMended { output: name }),
             Some(reason) => {
-                let told = self.pin_faults.insert(output, reason.clone());
-                (told.as_ref() != Some(&reason)).then_some(Notice::PinFault { output: name, reason })
+                let announced = self.pin_faults.insert(output, reason.clone());
+                (announced.as_ref() != Some(&reason)).then_some(Notice::PinFault { output: name, reason })
             }
         }
     }
 
-    /// An output's speed is as it should be, or not. Returns what an operator hears of it.
+    /// An output's speed is as it should be, or not. Returns the notice, if something changed.
     pub(super) fn handle_speed(
         &mut self,
         output: OutputId,
@@ -82,13 +81,13 @@ impl Health {
         match fault {
             None => self.speed_faults.remove(&output).map(|_| Notice::TachMended { output: name() }),
             Some(fault) => {
-                let told = self.speed_faults.insert(output, fault.clone());
-                (told.as_ref() != Some(&fault)).then(|| Notice::TachFault { output: name(), fault })
+                let announced = self.speed_faults.insert(output, fault.clone());
+                (announced.as_ref() != Some(&fault)).then(|| Notice::TachFault { output: name(), fault })
             }
         }
     }
 
-    /// A report had to leave this out, or nothing. Returns what an operator hears of it.
+    /// What a report had to leave out, if anything. Returns the notice, if something changed.
     pub(super) fn handle_left_out(&mut self, left_out: Option<String>) -> Option<Notice> {
         if self.left_out == left_out {
             return None;

@@ -1,11 +1,9 @@
-//! The history: what came to decide each output lately, and what the output came to by it, in memory. The journal has it
-//! for longer.
+//! The history: the last decisions about outputs, in memory. The log has them for longer.
 //!
-//! A row is the moment of a *decision*: something else decides, or the output is to turn from rest to running or back. It
-//! says what the output is to come to, whatever `kick` and `slew` do on the way there. While the same decision merely
-//! moves the share, as the climate does all the time, there is another row once a minute if the share is then five
-//! points or more from what the last row says. A row that was written is never changed. Deliberately absent: files and
-//! wall-clock times.
+//! An entry is made when a *decision* changes: another cause decides, or the output is to be switched on or off. It has the
+//! drive that the output comes to, whatever `kick` and `slew` do meanwhile. While the same decision merely changes the
+//! drive, as the climate does all the time, another entry is made at most once a minute, if the drive then differs by five
+//! points or more from the last entry. Entries are never changed. Deliberately absent: wall-clock times.
 
 use crate::control::{Cause, OutputSpec};
 use crate::twin::Author;
@@ -16,11 +14,11 @@ use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// How many changes are kept. With what they point to they take less than 100 KiB.
+/// The maximum of entries. They take less than 100 KiB, including the names.
 pub const CHANGES_MAX: usize = 1000;
-/// A share that moves is told so often at most …
+/// A drive that changes gets an entry at most this often …
 const MOVES_EVERY: Duration = Duration::from_secs(60);
-/// … and only when it went so far: what a report thinks worth a message, too.
+/// … and only if it changed by this much, as in reports.
 const MOVES_BY: u16 = 50;
 
 /// One change of one output.
@@ -30,24 +28,24 @@ pub(super) struct Change {
     pub(super) at: BootTime,
     /// The output's name.
     pub(super) output: Rc<str>,
-    /// What the output is to come to.
+    /// The drive that was decided.
     pub(super) drive: Permille,
     /// What decided.
     pub(super) cause: Cause,
-    /// Whose hand, if it was one.
+    /// Who ordered it, if it was an override.
     pub(super) by: Option<Author>,
 }
 
 /// The last changes, oldest first, and the last of each output, however long ago.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct History {
-    /// Told to people only, so that a checkpoint does without.
+    /// A checkpoint does without them: they are only shown.
     #[serde(skip)]
     rows: VecDeque<Change>,
     last: BTreeMap<Rc<str>, Change>,
 }
 
-/// A thousand changes would bury whatever else is shown.
+/// A thousand changes would hide everything else.
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "History({} changes)", self.rows.len())
@@ -55,7 +53,7 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// Notes what is decided of an output. Returns whether that is another decision than the last.
+    /// Adds what was decided for an output. Returns whether it is another decision than the last one.
     pub(super) fn note(
         &mut self,
         at: BootTime,
@@ -83,7 +81,7 @@ impl History {
         is_other
     }
 
-    /// The same, for these outputs only from now on; what is past stays told.
+    /// Continues with these outputs only. Entries of others stay.
     pub(super) fn of(mut self, outputs: &[OutputSpec]) -> Self {
         self.last.retain(|name, _| outputs.iter().any(|spec| *spec.name == **name));
         self
@@ -103,31 +101,31 @@ mod tests {
 
     const BY_CLIMATE: (Cause, Option<Author>) = (Cause::Climate, None);
 
-    fn told(history: &History) -> Vec<(u64, u16)> {
+    fn entries(history: &History) -> Vec<(u64, u16)> {
         history.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()
     }
 
     #[test]
-    fn a_share_that_moves_is_told_once_a_minute_and_what_was_told_stays() {
+    fn a_drive_that_changes_gets_an_entry_once_a_minute_and_entries_stay() {
         let mut history = History::default();
         assert!(history.note(at(0), "fan", permille(200), BY_CLIMATE));
         for step in 1..1500 {
             assert!(!history.note(at_ms(100 * step), "fan", permille(200 + step as u16 / 2), BY_CLIMATE));
         }
-        assert_eq!(told(&history), [(0, 200), (60, 500), (120, 800)]);
+        assert_eq!(entries(&history), [(0, 200), (60, 500), (120, 800)]);
     }
 
     #[test]
-    fn a_share_that_hardly_moves_is_not_told_however_long() {
+    fn a_drive_that_hardly_changes_gets_no_entry_however_long_it_takes() {
         let mut history = History::default();
         for minute in 0..10_000 {
             history.note(at(60 * minute), "fan", permille(400 + (minute % 50) as u16), BY_CLIMATE);
         }
-        assert_eq!(told(&history), [(0, 400)]);
+        assert_eq!(entries(&history), [(0, 400)]);
     }
 
     #[test]
-    fn a_decision_is_the_same_though_its_row_is_gone() {
+    fn a_decision_is_recognized_though_its_entry_is_gone() {
         let mut history = History::default();
         history.note(at(0), "lamp", permille(1000), BY_CLIMATE);
         for step in 1..3000 {
@@ -142,21 +140,21 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_or_another_cause_begins_a_change() {
+    fn switching_or_another_cause_makes_an_entry() {
         let mut history = History::default();
         history.note(at(0), "fan", permille(200), BY_CLIMATE);
         assert!(history.note(at(1), "fan", permille(0), BY_CLIMATE));
         assert!(history.note(at(2), "fan", permille(300), (Cause::Desired(Version(7)), None)));
         assert!(history.note(at(3), "fan", permille(300), (Cause::Desired(Version(8)), None)));
-        let hand = |uid| (Cause::Override, Some(Author::User(uid)));
-        assert!(history.note(at(4), "fan", permille(300), hand(1000)));
-        assert!(history.note(at(5), "fan", permille(300), hand(1001)));
-        assert!(history.note(at(5), "lamp", permille(300), hand(1001)));
+        let by_user = |uid| (Cause::Override, Some(Author::User(uid)));
+        assert!(history.note(at(4), "fan", permille(300), by_user(1000)));
+        assert!(history.note(at(5), "fan", permille(300), by_user(1001)));
+        assert!(history.note(at(5), "lamp", permille(300), by_user(1001)));
         assert_eq!(history.latest().count(), 7);
     }
 
     #[test]
-    fn the_oldest_changes_make_room_and_names_are_kept_once() {
+    fn the_oldest_entries_make_room_and_names_are_shared() {
         let mut history = History::default();
         for step in 0..3000 {
             history.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE);

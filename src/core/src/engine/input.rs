@@ -1,8 +1,7 @@
 //! The one way into the core, and the order in which its effects leave it.
 //!
-//! An input is handled and everything that follows from it is done before [`Core::handle`] returns: the pins first, the
-//! record second, the hub third, then what an operator may want to know. Nothing that is slow stands before a pin, and no
-//! second fact can come between a fact and its effects.
+//! An input is handled, and all of its effects are out, before [`Core::handle`] returns: the pins first, the record second,
+//! the hub third, notices last. Nothing slow precedes a pin, and no other input comes between an input and its effects.
 
 use super::journal::Effects;
 use super::overrides::Order;
@@ -18,70 +17,69 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// A fact, or a wish of whoever runs this.
+/// An event, or a command of the caller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
-    /// The deadline of before has come.
+    /// The deadline that the last call returned.
     Timeout,
-    /// From the hub's session.
+    /// An event of the hub's session.
     Hub(HubEvent),
-    /// A sensor was read. `found` is what was there instead of a value, if that says more than the fault: foreign text.
+    /// A sensor was sampled.
     Reading {
         /// The reading.
         reading: Reading,
-        /// What was found instead of a value.
+        /// What was found instead of a value, if that says more than the fault. Foreign text.
         found: Option<String>,
     },
-    /// How fast an output turns, in turns a minute, or why nobody knows it.
+    /// The speed of an output was measured.
     Speed {
         /// The output.
         output: OutputId,
-        /// Turns a minute.
+        /// Turns per minute, or why the speed is not known.
         rpm: Result<f64, PinFault>,
     },
-    /// What became of a record: the sequence number that is durable now, or why it is not.
+    /// What became of a record: the sequence number that is durable now, or why it could not be stored.
     Saved(Result<u64, String>),
-    /// The hub's welcome made this wall time the known one. It counts from the hub's next word on.
+    /// An accepted connection made this the known time. It is used from the hub's next message on.
     Wall(Dated),
-    /// Somebody puts a hand on an output, or takes it away.
+    /// An output is overridden, or its override is cleared.
     Override(Order),
-    /// The disk had a record after all, after the start. It is used only where nothing of the twin is in force yet.
+    /// After the start a record was found after all. Its twin is used only if none is in force yet.
     Stored(Box<TwinRecord>),
     /// Another configuration is in force from now on.
     Reload(Box<Reload>),
-    /// The process ends: every output goes to its `stop` row, and what was kept lazily is kept now.
+    /// The process ends: every output goes to its `stop` row, and what is still to be recorded is recorded.
     Stop,
-    /// The process ends and another goes on: no output moves, but what was kept lazily is kept now.
+    /// The process ends and another one takes over: no output changes, and what is still to be recorded is recorded.
     HandOver,
 }
 
-/// What a process starts from.
+/// What the core starts from.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// The site.
+    /// The configuration.
     pub spec: CoreSpec,
-    /// What was kept. A record of another identity is not used.
+    /// The stored record. The twin in a record of another identity is not used.
     pub record: Option<TwinRecord>,
-    /// The machine: which boot, and what is known of the time.
+    /// The machine: which boot, and what is known about the time.
     pub machine: Machine,
-    /// What outputs that are to stay as they are until something decides were found doing.
+    /// The drives that were found, of outputs that are to keep them until something decides.
     pub found: Vec<(OutputId, Permille)>,
-    /// The process before this one ended without moving an output: what was found is its last word.
+    /// The process before this one handed over: what was found is what it decided last.
     pub handed_over: bool,
-    /// A control step happens at least this often, for a watchdog that is fed by them; never less often than every five
-    /// seconds.
+    /// The longest time between two control steps, which feed a watchdog; above five seconds it has no effect.
     pub step_interval_max: Duration,
 }
 
-/// What changes when the configuration was read again. What is not in it goes on as it was: outputs that are on the same
-/// wire stay as they are driven, sensors that read the same keep their last values.
+/// A reload: what a new configuration changes. Outputs on the same wire stay as they are driven, and sensors that read the
+/// same keep their last values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reload {
-    /// The site.
+    /// The new configuration.
     pub spec: CoreSpec,
-    /// The outputs, by name, that are on the same wire as before; what another does is not known.
+    /// The names of the outputs that are on the same wire as before; the drive of any other is not known.
     pub same_wire: BTreeSet<String>,
-    /// The outputs, by name, whose speed is measured.
+    /// The names of the outputs whose speed is measured.
     pub measured: BTreeSet<String>,
     /// As in [`Start`].
     pub found: Vec<(OutputId, Permille)>,
@@ -92,14 +90,14 @@ pub struct Reload {
 /// When the core has something to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
-    /// When.
+    /// The moment.
     pub at: BootTime,
-    /// What.
+    /// What is due then.
     pub why: &'static str,
 }
 
 impl Core {
-    /// Starts: the outputs are driven by what was kept before this returns.
+    /// Starts. The outputs are driven by the record before this returns.
     pub fn start(now: BootTime, start: Start, ports: &mut Ports<'_>) -> Self {
         let mut core = Self::at_start(now, start);
         core.begin_journal(now);
@@ -107,7 +105,7 @@ impl Core {
         core
     }
 
-    /// Takes an input and does all that follows from it. Returns when [`Input::Timeout`] is due, if nothing comes before.
+    /// Handles an input with all of its effects. Returns when [`Input::Timeout`] is due if no other input arrives before.
     pub fn handle(&mut self, now: BootTime, input: Input, ports: &mut Ports<'_>) -> Deadline {
         self.journal.note(now, &input);
         match input {
@@ -121,7 +119,7 @@ impl Core {
             Input::Stored(record) => self.handle_stored(now, *record),
             Input::Reload(reload) => self.handle_reload(now, *reload),
             Input::Stop => self.handle_stop(now),
-            Input::HandOver => self.keep_at_the_end(now),
+            Input::HandOver => self.record_at_the_end(now),
         }
         let effects = self.drain(ports);
         let deadline = self.deadline();
@@ -144,7 +142,7 @@ impl Core {
                 ports.outbox.push(request);
             } else if let Some(notice) = self.poll_notice() {
                 effects.notice();
-                // Nobody waits for room: whoever drops it counts it.
+                // The port counts what it drops.
                 let _ = ports.notices.push(notice);
             } else {
                 return effects;

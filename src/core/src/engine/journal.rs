@@ -1,13 +1,13 @@
-//! The journal: the last inputs in memory, with the state of the core that they start from, so that an incident in the
-//! field can be played again at a desk.
+//! The journal: the last inputs, in memory, with the state of the core that they start from, so that an incident in the
+//! field can be replayed elsewhere.
 //!
-//! It consists of two *parts*. Each begins with a *checkpoint*, which is the whole state between two inputs; the inputs that
-//! followed stand after it. When the newer part is full, the older one is dropped and the newer one takes its place. An entry holds what came,
-//! when, which outputs the board could not drive, and a *digest* of what followed: a replay is compared by it.
+//! It consists of two *parts*. Each is a *checkpoint*, which is the whole state between two inputs, followed by the inputs
+//! after it. When the newer part is full, it takes the place of the older one. An entry holds the input, its time, the
+//! drives that the board could not carry out, and a *digest* of the effects, by which a replay is compared.
 //!
-//! The format is [postcard](https://postcard.jamesmunns.com)'s, which does not describe itself: a change of any type in a
-//! checkpoint or an input changes it, and [`FORMAT`] with it. Deliberately absent: the history of changes, which is
-//! told to people only, and notices, of which a digest knows the number.
+//! The encoding is [postcard](https://postcard.jamesmunns.com), which does not describe itself: a change of any type in a
+//! checkpoint or an input changes the format, and must change [`FORMAT`]. Left out are the entries of the history, which are
+//! only shown, and the texts of notices, of which a digest has only the number.
 
 use super::methods::METHODS;
 use super::{Core, Deadline, Input};
@@ -21,14 +21,14 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Counts the formats of a journal.
+/// The version of the format.
 pub(super) const FORMAT: u8 = 1;
-/// Begins every journal.
+/// The start of every journal.
 pub(super) const MAGIC: &[u8] = b"twind-journal\n";
-/// A part that holds more bytes of entries is full. Of one sensor at 1 Hz it holds a quarter of an hour.
+/// A part with more bytes of entries is full. With one sensor at 1 Hz that takes a quarter of an hour.
 const PART_BYTES: usize = 32 * 1024;
 
-/// A checkpoint, and the inputs since.
+/// A checkpoint, and the inputs after it.
 #[derive(Default)]
 pub(super) struct Part {
     checkpoint: Vec<u8>,
@@ -40,28 +40,28 @@ pub(super) struct Part {
 pub(super) struct Journal {
     older: Part,
     pub(super) newer: Part,
-    /// The moment of the last input.
+    /// The time of the last input.
     pub(super) at: BootTime,
-    /// What followed from it.
+    /// Its outcome.
     pub(super) outcome: Outcome,
 }
 
-/// A core is shown without its journal.
+/// Debug output of a core does without the bytes of its journal.
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Journal({} bytes)", self.older.entries.len() + self.newer.entries.len())
     }
 }
 
-/// What followed from an input.
+/// What became of an input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    /// Which drives of this input the board refused, counted from 0, and why.
+    /// Which drives of this input failed, counted from 0, and why.
     pub(super) faults: Vec<(u32, PinFault)>,
     pub(super) digest: u32,
 }
 
-/// What leaves the core while it drains.
+/// The effects of an input, as the ports take them.
 #[derive(Default)]
 pub(super) struct Effects {
     digest: Digest,
@@ -78,7 +78,7 @@ impl Effects {
         self.drives += 1;
     }
 
-    /// The number says enough of a record: what it holds shows in the next checkpoint.
+    /// The sequence number suffices: a difference in the content shows in the next checkpoint.
     pub(super) fn offer(&mut self, record: &TwinRecord) {
         self.digest.take(&record.sequence);
     }
@@ -92,7 +92,7 @@ impl Effects {
     }
 }
 
-/// FNV-1a: it finds differences and guards nothing.
+/// FNV-1a: it finds differences, and gives no protection.
 #[derive(Clone, Copy)]
 pub(super) struct Digest(u32);
 
@@ -111,7 +111,7 @@ impl Extend<u8> for Digest {
 
 impl Digest {
     fn take(&mut self, value: &impl Serialize) {
-        // Nothing that is taken can fail to be written.
+        // None of these types fails to serialize.
         *self = postcard::to_extend(value, *self).unwrap_or(*self);
     }
 
@@ -124,12 +124,12 @@ impl Digest {
 
 fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
     let written = postcard::to_extend(value, core::mem::take(bytes));
-    // Nothing that is journalled can fail to be written; if it does, this part is empty.
+    // None of these types fails to serialize. If one did, this part would be empty.
     *bytes = written.unwrap_or_default();
 }
 
-/// What is sent along with a method that we do not have may be anything, and no answer depends on it.
-fn without_foreign_words(input: &Input) -> Option<Input> {
+/// The payload of an unknown method may be anything, and no answer depends on it.
+fn without_foreign_payload(input: &Input) -> Option<Input> {
     match input {
         Input::Hub(HubEvent::Method { rid, name, .. }) if !METHODS.contains(&name.as_str()) => {
             let (rid, name, argument) = (rid.clone(), name.clone(), Value::Null);
@@ -142,7 +142,7 @@ fn without_foreign_words(input: &Input) -> Option<Input> {
 impl Journal {
     pub(super) fn note(&mut self, now: BootTime, input: &Input) {
         let passed_ns = u64::try_from(now.since(self.at).as_nanos()).unwrap_or(u64::MAX);
-        match without_foreign_words(input) {
+        match without_foreign_payload(input) {
             Some(input) => append(&mut self.newer.entries, &(passed_ns, &input)),
             None => append(&mut self.newer.entries, &(passed_ns, input)),
         }
@@ -160,12 +160,12 @@ impl Journal {
         core::mem::swap(&mut self.older, &mut self.newer);
         self.newer.checkpoint = checkpoint;
         self.newer.entries.clear();
-        // One large twin must not take its memory for good.
+        // One large twin must not claim its memory for ever.
         self.newer.entries.shrink_to(2 * PART_BYTES);
     }
 }
 
-/// Why a journal cannot be played.
+/// Why a journal cannot be replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayFault {
     /// It is no journal.
@@ -177,7 +177,7 @@ pub enum ReplayFault {
         /// The version of twind that wrote it.
         version: String,
     },
-    /// It was cut or changed.
+    /// It was truncated or changed.
     Damaged,
 }
 
@@ -201,15 +201,15 @@ impl core::error::Error for ReplayFault {}
 impl Core {
     /// The whole state between two inputs.
     pub(super) fn checkpoint(&self, now: BootTime) -> Vec<u8> {
-        let is_told = self.reporter.is_told(self.durability.told());
-        postcard::to_allocvec(&(now, is_told, self)).unwrap_or_default()
+        let is_reported = self.reporter.has_reported(self.durability.acknowledgement());
+        postcard::to_allocvec(&(now, is_reported, self)).unwrap_or_default()
     }
 
     pub(super) fn resume(checkpoint: &[u8]) -> Result<Self, ReplayFault> {
-        let (at, is_told, mut core): (BootTime, bool, Self) =
+        let (at, is_reported, mut core): (BootTime, bool, Self) =
             postcard::from_bytes(checkpoint).map_err(|_| ReplayFault::Damaged)?;
-        if is_told {
-            core.reporter.resume(Rc::clone(core.durability.told()));
+        if is_reported {
+            core.reporter.resume(Rc::clone(core.durability.acknowledgement()));
         }
         core.journal.at = at;
         Ok(core)
@@ -220,7 +220,7 @@ impl Core {
         self.journal.newer.checkpoint = self.checkpoint(now);
     }
 
-    /// The effects of an input are out: what is slow may come now.
+    /// The effects of an input are out, so a checkpoint may take its time now.
     pub(super) fn end_journal_entry(&mut self, effects: Effects, deadline: Deadline) {
         self.journal.end(effects, deadline);
         if self.journal.newer.entries.len() > PART_BYTES {
@@ -229,7 +229,7 @@ impl Core {
         }
     }
 
-    /// The journal, to be kept in a file: [`Replay`](super::Replay) reads it. It holds the twin, and no secret.
+    /// The journal as bytes, which [`Replay`](super::Replay) reads. It contains the twin, and no secret.
     pub fn journal(&self) -> Vec<u8> {
         let Journal { older, newer, .. } = &self.journal;
         let parts = [older, newer].map(|part| (&part.checkpoint[..], &part.entries[..]));

@@ -1,11 +1,11 @@
-//! What is journalled, and what comes of playing it again.
+//! The journal and its replay.
 
 use super::*;
 use crate::control::PinFault;
 use crate::engine::journal::{FORMAT, MAGIC};
 use crate::ports::{Outbox, Pins, Ports, Store};
 
-/// A board that refuses every other drive, a disk that is done at once, and a line to a hub.
+/// A board that fails every other time, a disk that writes at once, and a connection to a hub.
 #[derive(Default)]
 struct World {
     seconds: u64,
@@ -57,7 +57,7 @@ impl World {
         self.with(|ports| Core::start(at(100), start, ports))
     }
 
-    /// A room that warms and cools for so many readings, and a back end that changes its mind.
+    /// A room that warms up and cools down for a number of readings, and a back end that changes its desired values.
     fn live(&mut self, core: &mut Core, readings: u64) {
         let began = self.seconds;
         self.with(|ports| core.handle(at(101 + began), Input::Hub(HubEvent::Up), ports));
@@ -96,7 +96,7 @@ fn answer(request: HubRequest) -> Option<HubEvent> {
     }
 }
 
-/// Plays a journal to its end; how many inputs it has, and how many of them were as they had been.
+/// Replays a journal. Returns the number of its inputs, and of those with the same effects.
 fn play(bytes: &[u8]) -> (usize, usize, Replay) {
     let mut replay = Replay::read(bytes).unwrap();
     let (mut inputs, mut same) = (0, 0);
@@ -108,7 +108,7 @@ fn play(bytes: &[u8]) -> (usize, usize, Replay) {
 }
 
 #[test]
-fn a_journal_that_is_played_again_comes_to_the_same_state_with_faults_of_the_board_and_all() {
+fn a_replay_reaches_the_same_state_including_faults_of_the_board() {
     let mut world = World::default();
     let mut core = world.start();
     world.live(&mut core, 130);
@@ -120,7 +120,7 @@ fn a_journal_that_is_played_again_comes_to_the_same_state_with_faults_of_the_boa
 }
 
 #[test]
-fn a_long_life_leaves_its_last_inputs_which_start_from_a_checkpoint() {
+fn a_long_run_leaves_its_last_inputs_which_start_from_a_checkpoint() {
     let mut world = World::default();
     let mut core = world.start();
     let mut most = 0;
@@ -136,7 +136,7 @@ fn a_long_life_leaves_its_last_inputs_which_start_from_a_checkpoint() {
 }
 
 #[test]
-fn an_input_that_has_other_consequences_than_it_had_is_told() {
+fn an_input_with_other_effects_than_before_is_reported() {
     let mut world = World::default();
     let mut core = world.start();
     world.live(&mut core, 20);
@@ -146,7 +146,7 @@ fn an_input_that_has_other_consequences_than_it_had_is_told() {
 }
 
 #[test]
-fn a_state_that_is_another_than_it_was_at_a_checkpoint_is_told() {
+fn a_state_that_differs_from_a_checkpoint_is_reported() {
     let mut world = World::default();
     let mut core = world.start();
     let older = core.checkpoint(at(100));
@@ -158,7 +158,7 @@ fn a_state_that_is_another_than_it_was_at_a_checkpoint_is_told() {
 }
 
 #[test]
-fn what_is_no_journal_or_was_cut_or_comes_from_another_version_says_so() {
+fn bytes_that_are_no_journal_or_truncated_or_from_another_version_are_refused_as_such() {
     let mut world = World::default();
     let mut core = world.start();
     world.live(&mut core, 20);
@@ -179,7 +179,7 @@ fn what_is_no_journal_or_was_cut_or_comes_from_another_version_says_so() {
 }
 
 #[test]
-fn what_was_sent_along_with_a_method_that_we_do_not_have_is_not_journalled() {
+fn the_payload_of_an_unknown_method_is_not_in_the_journal() {
     let mut world = World::default();
     let mut core = world.start();
     for name in ["unlock", "override"] {
@@ -195,7 +195,7 @@ fn what_was_sent_along_with_a_method_that_we_do_not_have_is_not_journalled() {
 }
 
 #[test]
-fn a_journal_whose_next_part_has_just_begun_is_played_to_its_end() {
+fn a_journal_whose_newer_part_has_just_begun_is_replayed_to_its_end() {
     let mut world = World::default();
     let mut core = world.start();
     world.live(&mut core, 20);

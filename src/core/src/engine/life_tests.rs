@@ -1,18 +1,18 @@
-//! Longer stories: the tutorial, a quiet day, and chance.
+//! Longer scenarios: the tutorial, a quiet day, and random events.
 
 use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn the_tutorials_back_end_ends_with_what_it_wants_to_print() {
+fn the_tutorials_back_end_prints_what_it_expects() {
     // A twin from an earlier run, which the back end clears first.
-    let kept = record(json!({"fanOn": "true", "old": 1, "components": {"wifi": {"channel": "6"}}}), 9);
-    let mut rig = Rig::from(spec(), Some(kept));
+    let stored = record(json!({"fanOn": "true", "old": 1, "components": {"wifi": {"channel": "6"}}}), 9);
+    let mut rig = Rig::from(spec(), Some(stored));
     rig.tick();
     rig.hub(HubEvent::Up);
     rig.desire(json!({"fanOn": null, "old": null, "components": null}));
     assert!(rig.engine.sync().desired().is_empty());
-    assert_eq!((rig.said("fanOn"), rig.said("lastPatchReceivedId")), (None, None));
+    assert_eq!((rig.reported_value("fanOn"), rig.reported_value("lastPatchReceivedId")), (None, None));
     let patches = [
         json!({"patchId": "Init", "fanOn": "false", "components": {
             "system": {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"},
@@ -29,9 +29,9 @@ fn the_tutorials_back_end_ends_with_what_it_wants_to_print() {
         let id = patch["patchId"].clone();
         rig.desire(patch);
         rig.sample(Ok(24.0));
-        assert_eq!(rig.said("lastPatchReceivedId"), Some(&id));
+        assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&id));
         let wifi = rig.desired.get(&path("components.wifi")).map(|_| json!("not mapped"));
-        assert_eq!(rig.said("components.wifi.status").cloned(), wifi);
+        assert_eq!(rig.reported_value("components.wifi.status").cloned(), wifi);
     }
     for (place, wanted) in [
         ("lastPatchReceivedId", "Delete WiFi component"),
@@ -40,14 +40,14 @@ fn the_tutorials_back_end_ends_with_what_it_wants_to_print() {
         ("minTemperature", "68"),
         ("maxTemperature", "92"),
     ] {
-        assert_eq!(rig.said(place), Some(&json!(wanted)), "{place}");
+        assert_eq!(rig.reported_value(place), Some(&json!(wanted)), "{place}");
     }
-    assert_eq!(rig.said("desiredVersion"), Some(&json!(16)));
+    assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(16)));
     assert_eq!(rig.drive(), Some(0));
 }
 
 #[test]
-fn clearing_the_desired_section_makes_the_site_its_own_again() {
+fn clearing_the_desired_section_brings_back_the_configured_values() {
     let mut rig = Rig::online();
     rig.desire(
         json!({"fanOn": true, "components": {"climate": {"minTemperature": 10, "maxTemperature": 12}}}),
@@ -58,7 +58,7 @@ fn clearing_the_desired_section_makes_the_site_its_own_again() {
     assert_eq!(rig.drive(), Some(0));
     assert_eq!(rig.engine.record().accepted, Section::default());
     assert_eq!(
-        (rig.said("minTemperature"), rig.said("maxTemperature")),
+        (rig.reported_value("minTemperature"), rig.reported_value("maxTemperature")),
         (Some(&json!(20)), Some(&json!(28)))
     );
 }
@@ -81,7 +81,7 @@ fn a_quiet_day_fits_the_budgets_of_messages_and_of_the_disk() {
 }
 
 #[test]
-fn what_only_the_report_changed_is_kept_later_and_once() {
+fn a_change_of_the_reported_section_alone_is_recorded_later_and_once() {
     let mut rig = Rig::online();
     rig.pass(secs(60), |_| 24.0);
     let before = rig.written.len();
@@ -95,7 +95,7 @@ fn what_only_the_report_changed_is_kept_later_and_once() {
 }
 
 #[test]
-fn a_report_that_waits_goes_out_at_its_time_and_not_at_the_next_step() {
+fn a_report_that_waits_is_sent_when_it_is_due_and_not_at_the_next_step() {
     let mut rig = Rig::online();
     rig.sample(Ok(24.0));
     rig.now = rig.now + secs(10);
@@ -103,17 +103,17 @@ fn a_report_that_waits_goes_out_at_its_time_and_not_at_the_next_step() {
     let told_at = rig.now;
     rig.now = rig.now + secs(7);
     rig.sample(Ok(26.0));
-    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
+    assert_eq!(rig.reported_value("components.climate.temperature"), Some(&json!(24)));
     // The next step would be at 12 seconds.
     let Deadline { at: due, why: what } = rig.engine.deadline();
     assert_eq!((due, what), (told_at + secs(10), "report"));
     rig.now = due;
     assert!(rig.engine.deadline().at <= rig.now, "what is due must not be forgotten");
     rig.tick();
-    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(26)));
+    assert_eq!(rig.reported_value("components.climate.temperature"), Some(&json!(26)));
 }
 
-/// What may happen to an engine.
+/// What may happen to a core.
 #[derive(Clone, Debug)]
 enum Event {
     Up,
@@ -152,8 +152,8 @@ fn events() -> impl Strategy<Value = Vec<(Event, u64)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever happens, there is always a next deadline, it lies ahead after its work was done, and control steps go
-    /// on; and once the disk works and the hub is there, the hub knows the desired version.
+    /// Whatever happens, there is always a next deadline, it lies ahead once its work is done, and control steps go on. When
+    /// the disk works and the hub is there, the hub gets the acknowledgement of the desired version.
     #[test]
     fn there_is_always_a_next_deadline_and_work_gets_done(events in events(), kind in any::<bool>()) {
         let mut spec = spec();
@@ -197,7 +197,7 @@ proptest! {
         rig.disk = Disk::Quick;
         rig.hub(HubEvent::Up);
         rig.pass(secs(60), |_| 24.0);
-        prop_assert_eq!(rig.said("desiredVersion"), Some(&json!(rig.hub_version)));
+        prop_assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(rig.hub_version)));
         prop_assert!(rig.engine.sync().is_settled());
         prop_assert_eq!(&rig.engine.record().reported, &rig.reported);
     }
@@ -223,7 +223,7 @@ fn methods_are_answered_at_once_and_an_unknown_one_with_404() {
 }
 
 #[test]
-fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
+fn a_recreated_identity_gets_no_acknowledgement_of_the_one_before_it() {
     let mut rig = Rig::online();
     for _ in 0..3 {
         rig.desire(json!({"fanOn": true}));
@@ -233,43 +233,43 @@ fn an_identity_made_anew_is_never_told_of_the_one_before_it() {
     rig.hub(HubEvent::Down);
     (rig.hub_version, rig.desired, rig.reported) = (1, Section::default(), Section::default());
     rig.hub(HubEvent::Up);
-    let told = rig.reported.as_object();
-    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+    let reported = rig.reported.as_object();
+    assert_eq!((reported.get("desiredVersion"), reported.get("fanOn")), (None, None), "{reported:?}");
 }
 
 #[test]
-fn a_lost_acknowledgement_is_said_again_though_the_hub_names_an_older_version() {
+fn a_lost_acknowledgement_is_repeated_though_the_hub_has_an_older_version() {
     let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": true}), 6)));
     rig.reported = section(json!({"desiredVersion": 5}));
     rig.hub(HubEvent::Up);
-    assert_eq!(rig.said("desiredVersion"), Some(&json!(6)));
+    assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(6)));
 }
 
 #[test]
-fn an_identity_made_anew_of_which_only_the_hub_knows_is_not_told_of_the_old_one() {
-    // It had a report of ours already; the disk was full then, and the power was cut.
+fn a_recreated_identity_that_only_the_hub_knows_gets_no_acknowledgement_of_the_old_one() {
+    // It already had a report of ours; then the disk was full, and the power was cut.
     let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": true}), 6)));
     rig.disk = Disk::Full;
     (rig.hub_version, rig.desired) = (8, Section::default());
     rig.reported = section(json!({"firmwareVersion": "1.2.1", "components": {"fan": {"on": true}}}));
     rig.hub(HubEvent::Up);
-    assert_eq!((rig.said("desiredVersion"), rig.said("fanOn")), (None, None));
+    assert_eq!((rig.reported_value("desiredVersion"), rig.reported_value("fanOn")), (None, None));
 }
 
 #[test]
-fn an_identity_made_anew_that_overtook_the_old_version_is_not_told_of_it_either() {
+fn a_recreated_identity_that_passed_the_old_version_gets_no_acknowledgement_of_it_either() {
     let mut rig = Rig::online();
     rig.desire(json!({"fanOn": true}));
     rig.disk = Disk::Full;
     rig.hub(HubEvent::Down);
     (rig.hub_version, rig.desired, rig.reported) = (40, Section::default(), Section::default());
     rig.hub(HubEvent::Up);
-    let told = rig.reported.as_object();
-    assert_eq!((told.get("desiredVersion"), told.get("fanOn")), (None, None), "{told:?}");
+    let reported = rig.reported.as_object();
+    assert_eq!((reported.get("desiredVersion"), reported.get("fanOn")), (None, None), "{reported:?}");
 }
 
 #[test]
-fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wall_clock() {
+fn the_age_of_the_copy_counts_from_the_last_contact_and_after_a_restart_by_the_wall_clock() {
     let age = |engine: &Core, now: u64| engine.status(at(now), 0).hub.copy_age_seconds;
     let mut rig = Rig::online();
     assert_eq!(age(&Rig::new().engine, 100), None);
@@ -278,10 +278,10 @@ fn the_age_of_the_copy_is_told_by_the_last_contact_and_after_a_restart_by_the_wa
     assert_eq!(age(&rig.engine, 130), Some(30));
     rig.reload(spec());
     assert_eq!(age(&rig.engine, 130), Some(30));
-    let kept = rig.engine.record();
+    let stored = rig.engine.record();
     let started = |wall: Option<u64>| {
         let machine = Machine { boot: None, wall: wall.map(|wall| (UnixSeconds(wall), at(10))) };
-        Core::new(at(10), spec(), Some(kept.clone()), at_start_on(machine))
+        Core::new(at(10), spec(), Some(stored.clone()), at_start_on(machine))
     };
     assert_eq!(age(&started(Some(5600)), 15), Some(605));
     assert_eq!(age(&started(None), 15), None);

@@ -1,4 +1,4 @@
-//! Direct methods: what the back end may ask of the device at once, and what it is answered.
+//! Direct methods: the calls of the back end, and their answers.
 
 use super::history::Change;
 use super::{Core, OverrideFault};
@@ -15,7 +15,7 @@ pub(super) const METHODS: [&str; 3] = ["override", "resync", "status"];
 const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
 
 impl Core {
-    /// Answers a direct method, at once. The longest answer is the status, which grows with the outputs and sensors of the site.
+    /// Answers a direct method. The longest answer is the status, whose size depends on the number of outputs and sensors.
     pub(super) fn call(&mut self, now: BootTime, rid: String, name: &str, argument: &Value) {
         let (status, payload) = match name {
             "override" => self.call_override(now, argument),
@@ -29,7 +29,7 @@ impl Core {
         self.answers.push_back(HubRequest::AnswerMethod { rid, status, payload });
     }
 
-    /// What twind is doing now, with the last so many changes of outputs.
+    /// What twind is doing now, with this many of the last changes of outputs.
     pub fn status(&self, now: BootTime, changes: usize) -> Status {
         let row = |change: &Change| ChangeStatus {
             seconds_ago: now.since(change.at).as_secs(),
@@ -51,14 +51,14 @@ impl Core {
         self.sensors.iter().filter_map(|(_, state)| state.last_good.map(|(_, at)| at)).max()
     }
 
-    /// What keeps an output from what its override wants.
+    /// Why an output does not have the drive of its override, if so.
     pub fn unmet_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let state = self.outputs.state(self.spec.output_named(output)?)?;
         let unmet = state.unmet.filter(|unmet| unmet.cause == Cause::Override)?;
         Some(status::held_status(now, unmet))
     }
 
-    /// How old the copy of the twin is: since the hub last spoke of it, in this life or by the wall clock before.
+    /// The age of the twin's copy: the time since the hub last spoke of the twin, to this process or by the wall clock before.
     fn copy_age(&self, now: BootTime) -> Option<Duration> {
         match self.contact.heard_at {
             Some(at) => Some(now.since(at)),
@@ -71,7 +71,7 @@ impl Core {
     }
 
     fn call_override(&mut self, now: BootTime, argument: &Value) -> (u16, Value) {
-        let Some((output, order)) = read_override(argument) else {
+        let Some((output, order)) = parse_override(argument) else {
             return (400, json!({ "error": OVERRIDE_WANTED }));
         };
         match self.order(output, order, Author::Hub) {
@@ -88,7 +88,7 @@ impl Core {
     }
 }
 
-fn read_override(argument: &Value) -> Option<(&str, Option<(Permille, Duration)>)> {
+fn parse_override(argument: &Value) -> Option<(&str, Option<(Permille, Duration)>)> {
     let output = argument.get("output")?.as_str()?;
     if argument.get("clear") == Some(&Value::Bool(true)) {
         return Some((output, None));

@@ -6,7 +6,7 @@ const PERSON: Author = Author::User(1000);
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Rig {
-    fn hand(&mut self, output: &str, order: Option<(u16, Duration)>) -> Result<(), OverrideFault> {
+    fn override_output(&mut self, output: &str, order: Option<(u16, Duration)>) -> Result<(), OverrideFault> {
         let order = order.map(|(share, lasts)| (permille(share), lasts));
         let outcome = self.order(output, order, PERSON);
         self.drain();
@@ -22,28 +22,28 @@ impl Rig {
         }
     }
 
-    /// What is overridden, as `status` tells it.
+    /// The override in the status.
     fn overridden(&self) -> Value {
         self.status(0)["outputs"]["fan"]["override"].clone()
     }
 }
 
 #[test]
-fn an_override_drives_at_once_is_told_and_ends_by_itself() {
+fn an_override_drives_at_once_is_reported_and_ends_by_itself() {
     let mut rig = Rig::online();
     rig.sample(Ok(24.0));
     assert_eq!(rig.drive(), Some(0));
-    rig.hand("fan", Some((1000, secs(600)))).unwrap();
+    rig.override_output("fan", Some((1000, secs(600)))).unwrap();
     assert_eq!(rig.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::Override)));
     assert_eq!(rig.overridden(), json!({"percent": 100, "secondsLeft": 600, "by": "uid 1000"}));
     rig.pass(secs(599), |_| 24.0);
-    assert_eq!(rig.said("components.fan.override"), Some(&json!(100)));
-    assert_eq!(rig.said("components.fan.cause"), Some(&json!("override")));
+    assert_eq!(rig.reported_value("components.fan.override"), Some(&json!(100)));
+    assert_eq!(rig.reported_value("components.fan.cause"), Some(&json!("override")));
     rig.pass(secs(1), |_| 24.0);
     assert_eq!((rig.drive(), rig.overridden()), (Some(0), Value::Null));
     assert!(rig.notices.contains(&Notice::OverrideEnded { output: "fan".into() }));
     rig.pass(secs(20), |_| 24.0);
-    assert_eq!(rig.said("components.fan.override"), None);
+    assert_eq!(rig.reported_value("components.fan.override"), None);
 }
 
 #[test]
@@ -60,40 +60,40 @@ fn an_override_ends_by_itself() {
 }
 
 #[test]
-fn an_override_can_be_replaced_and_taken_away() {
+fn an_override_can_be_replaced_and_cleared() {
     let mut rig = Rig::from(CoreSpec { outputs: vec![fan(OutputKind::Pwm)], ..spec() }, None);
     rig.sample(Ok(22.0));
-    rig.hand("fan", Some((400, HOUR))).unwrap();
+    rig.override_output("fan", Some((400, HOUR))).unwrap();
     assert_eq!(rig.drive(), Some(400));
-    rig.hand("fan", Some((0, HOUR))).unwrap();
+    rig.override_output("fan", Some((0, HOUR))).unwrap();
     assert_eq!(rig.drive(), Some(0));
-    rig.hand("fan", None).unwrap();
+    rig.override_output("fan", None).unwrap();
     assert_eq!((rig.drive(), rig.overridden()), (Some(250), Value::Null));
-    rig.hand("fan", None).unwrap();
+    rig.override_output("fan", None).unwrap();
 }
 
 #[test]
-fn an_override_that_is_not_taken_changes_nothing() {
+fn an_override_that_is_refused_changes_nothing() {
     let mut rig = Rig::new();
     rig.sample(Ok(24.0));
     let (drives, written) = (rig.drives.len(), rig.written.len());
     let unknown = OverrideFault::UnknownOutput { known: vec!["fan".into()] };
-    assert_eq!(rig.hand("fna", Some((1000, HOUR))), Err(unknown.clone()));
-    assert_eq!(rig.hand("fna", None), Err(unknown));
+    assert_eq!(rig.override_output("fna", Some((1000, HOUR))), Err(unknown.clone()));
+    assert_eq!(rig.override_output("fna", None), Err(unknown));
     for lasts in [Duration::ZERO, Duration::from_millis(999), OVERRIDE_MAX + secs(1), Duration::MAX] {
-        assert_eq!(rig.hand("fan", Some((1000, lasts))), Err(OverrideFault::Duration));
+        assert_eq!(rig.override_output("fan", Some((1000, lasts))), Err(OverrideFault::Duration));
     }
-    assert_eq!(rig.hand("fan", Some((400, HOUR))), Err(OverrideFault::OnOff));
+    assert_eq!(rig.override_output("fan", Some((400, HOUR))), Err(OverrideFault::OnOff));
     assert_eq!((rig.drives.len(), rig.written.len(), rig.overridden()), (drives, written, Value::Null));
-    assert_eq!(rig.hand("fan", Some((1000, OVERRIDE_MAX))), Ok(()));
+    assert_eq!(rig.override_output("fan", Some((1000, OVERRIDE_MAX))), Ok(()));
 }
 
 #[test]
-fn heat_stands_above_an_override_and_the_override_comes_back_below_it() {
+fn overheat_outranks_an_override_which_decides_again_below_it() {
     let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
     let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..spec() }, None);
     rig.sample(Ok(24.0));
-    rig.hand("fan", Some((0, HOUR))).unwrap();
+    rig.override_output("fan", Some((0, HOUR))).unwrap();
     rig.sample(Ok(70.0));
     assert_eq!(rig.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::Overheat)));
     assert_eq!(rig.overridden()["percent"], 0);
@@ -106,20 +106,20 @@ fn a_record_is_made_when_an_override_begins_and_ends_and_every_hour_between() {
     let mut rig = Rig::new();
     rig.pass(HOUR, |_| 24.0);
     let before = rig.written.len();
-    rig.hand("fan", Some((1000, 3 * HOUR - secs(60)))).unwrap();
+    rig.override_output("fan", Some((1000, 3 * HOUR - secs(60)))).unwrap();
     assert_eq!(rig.written.len(), before + 1);
     rig.pass(4 * HOUR, |_| 24.0);
-    let kept: Vec<usize> = rig.written[before..].iter().map(|record| record.overrides.len()).collect();
-    assert_eq!(kept, [1, 1, 1, 0]);
+    let stored: Vec<usize> = rig.written[before..].iter().map(|record| record.overrides.len()).collect();
+    assert_eq!(stored, [1, 1, 1, 0]);
 }
 
 #[test]
-fn an_override_that_the_disk_did_not_take_is_offered_again() {
+fn an_override_that_could_not_be_stored_is_offered_again() {
     let mut rig = Rig::new();
     rig.tick();
     rig.disk = Disk::Full;
-    rig.hand("fan", Some((1000, HOUR))).unwrap();
-    assert_eq!(rig.drive(), Some(1000), "the disk holds up nothing");
+    rig.override_output("fan", Some((1000, HOUR))).unwrap();
+    assert_eq!(rig.drive(), Some(1000), "the disk delays nothing");
     rig.disk = Disk::Quick;
     let before = rig.written.len();
     rig.pass(secs(40), |_| 24.0);
@@ -130,7 +130,7 @@ fn an_override_that_the_disk_did_not_take_is_offered_again() {
 fn an_override_is_carried_over_a_reload_with_its_end() {
     let mut rig = Rig::online();
     rig.sample(Ok(24.0));
-    rig.hand("fan", Some((1000, secs(100)))).unwrap();
+    rig.override_output("fan", Some((1000, secs(100)))).unwrap();
     rig.pass(secs(40), |_| 24.0);
     rig.reload(spec());
     assert_eq!((rig.drive(), rig.overridden()["secondsLeft"].clone()), (None, json!(60)));
@@ -173,10 +173,10 @@ fn an_override_by_a_direct_method_is_answered() {
 }
 
 #[test]
-fn the_trail_says_who_did_what_and_is_told_on_demand() {
+fn the_history_says_who_did_what_and_is_shown_on_demand() {
     let mut rig = Rig::new();
     rig.sample(Ok(24.0));
-    rig.hand("fan", Some((1000, secs(60)))).unwrap();
+    rig.override_output("fan", Some((1000, secs(60)))).unwrap();
     rig.pass(secs(75), |_| 24.0);
     let status = rig.status(2);
     let change = |at: usize| status["changes"][at].clone();

@@ -1,9 +1,9 @@
-//! What outlives a reading of the configuration again.
+//! What outlives a reload.
 
 use super::*;
 
 #[test]
-fn reading_the_configuration_again_keeps_the_outputs_steady() {
+fn a_reload_keeps_the_outputs_steady() {
     let mut rig = Rig::online();
     // On since 28, and not yet down at 27.5.
     rig.sample(Ok(28.0));
@@ -17,7 +17,7 @@ fn reading_the_configuration_again_keeps_the_outputs_steady() {
 }
 
 #[test]
-fn what_is_still_to_be_told_when_the_configuration_is_read_again_is_told_then() {
+fn what_is_still_to_be_announced_at_a_reload_is_announced_then() {
     let mut rig = Rig::online();
     rig.sample(Ok(24.0));
     let hot = Reading { sensor: SensorId(0), at: rig.now, value: Ok(33.0) };
@@ -41,7 +41,7 @@ fn a_number_is_not_carried_into_another_unit() {
 }
 
 #[test]
-fn reading_the_configuration_again_does_not_end_an_overheat_early() {
+fn a_reload_does_not_end_an_overheat_early() {
     let mut spec = spec();
     spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
     spec.climate.as_mut().unwrap().hysteresis_kelvin = 2.0;
@@ -58,7 +58,7 @@ fn reading_the_configuration_again_does_not_end_an_overheat_early() {
 }
 
 #[test]
-fn reading_the_configuration_again_does_not_acknowledge_what_is_not_durable() {
+fn a_reload_does_not_acknowledge_what_is_not_durable() {
     let mut rig = Rig::online();
     rig.desire(json!({"patchId": "zero"}));
     rig.disk = Disk::Slow;
@@ -66,27 +66,27 @@ fn reading_the_configuration_again_does_not_acknowledge_what_is_not_durable() {
     rig.reload(spec());
     rig.now = rig.now + secs(20);
     rig.tick();
-    assert_eq!(rig.said("lastPatchReceivedId"), Some(&json!("zero")));
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&json!("zero")));
     let sequence = rig.written.last().unwrap().sequence;
     rig.engine.handle_saved(rig.now, Ok(sequence));
     rig.drain();
-    assert_eq!(rig.said("lastPatchReceivedId"), Some(&json!("one")));
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&json!("one")));
 }
 
 #[test]
-fn reading_the_configuration_again_with_a_full_disk_unsays_nothing() {
+fn a_reload_with_a_full_disk_takes_back_no_acknowledgement() {
     let mut rig = Rig::online();
     rig.desire(json!({"patchId": "zero"}));
     rig.disk = Disk::Full;
     rig.desire(json!({"patchId": "one"}));
     rig.reload(spec());
     rig.pass(secs(12), |_| 24.0);
-    assert_eq!(rig.said("lastPatchReceivedId"), Some(&json!("zero")));
-    assert_eq!(rig.said("storeFault"), Some(&json!("no space left")));
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&json!("zero")));
+    assert_eq!(rig.reported_value("storeFault"), Some(&json!("no space left")));
 }
 
 #[test]
-fn reading_the_configuration_again_does_not_break_the_hubs_silence() {
+fn a_reload_does_not_end_the_hubs_silence() {
     let mut rig = Rig::from(silent_spec(), None);
     rig.pass(secs(3000), |_| 24.0);
     rig.reload(silent_spec());
@@ -108,7 +108,7 @@ fn regime(rig: &Rig) -> Option<Regime> {
 }
 
 #[test]
-fn a_sensor_that_has_another_name_now_is_the_same_sensor() {
+fn a_renamed_sensor_is_the_same_sensor() {
     let mut rig = Rig::from(critical(), None);
     rig.sample(Ok(61.0));
     assert_eq!((rig.drive(), regime(&rig)), (Some(1000), Some(Regime::Overheat)));
@@ -120,7 +120,7 @@ fn a_sensor_that_has_another_name_now_is_the_same_sensor() {
 }
 
 #[test]
-fn an_overheat_holds_until_the_new_sensor_says_otherwise_or_is_overdue() {
+fn an_overheat_lasts_until_the_new_sensor_has_a_reading_or_is_overdue() {
     let mut elsewhere = critical();
     elsewhere.sensors[0].source = "/run/other".into();
     let mut rig = Rig::from(critical(), None);
@@ -142,7 +142,7 @@ fn an_overheat_holds_until_the_new_sensor_says_otherwise_or_is_overdue() {
 }
 
 #[test]
-fn a_cool_sensor_does_not_end_the_overheat_of_one_that_is_read_elsewhere_now() {
+fn a_cool_sensor_does_not_end_the_overheat_of_one_whose_source_changed() {
     let mut both = critical();
     both.sensors.push(thermometer("door"));
     both.climate.as_mut().unwrap().sensors.push(SensorId(1));
@@ -166,7 +166,7 @@ fn a_cool_sensor_does_not_end_the_overheat_of_one_that_is_read_elsewhere_now() {
 }
 
 #[test]
-fn without_critical_there_is_no_overheat_to_hold() {
+fn without_critical_there_is_no_overheat_to_carry_over() {
     let mut rig = Rig::from(critical(), None);
     rig.sample(Ok(61.0));
     let mut other = spec();
@@ -176,7 +176,7 @@ fn without_critical_there_is_no_overheat_to_hold() {
 }
 
 #[test]
-fn a_new_sensor_does_not_bring_back_the_start_row_of_what_ran() {
+fn a_new_sensor_does_not_bring_back_the_start_row() {
     let mut rig = Rig::online();
     rig.sample(Ok(29.0));
     assert_eq!(rig.drive(), Some(1000));

@@ -1,4 +1,4 @@
-//! A journal is played again, input by input, and compared with what followed when it was written.
+//! The replay of a journal, input by input, compared with the effects that the inputs had when it was written.
 
 use super::journal::{Digest, FORMAT, MAGIC, Outcome, ReplayFault};
 use super::{Core, Deadline, Input};
@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Deserialize;
 
-/// A journal that is played again, input by input.
+/// A replay.
 #[derive(Debug)]
 pub struct Replay {
     core: Core,
@@ -22,24 +22,24 @@ pub struct Replay {
     next: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// One input of a replay, and what followed.
+/// One input of a replay, and its effects.
 #[derive(Debug)]
 pub struct Step {
-    /// When it came.
+    /// When it arrived.
     pub now: BootTime,
-    /// What came.
+    /// The input.
     pub input: Input,
-    /// What the outputs were told.
+    /// The commands to the board.
     pub actuations: Vec<Actuation>,
     /// The sequence numbers of the records that were offered.
     pub records: Vec<u64>,
-    /// What the hub was asked.
+    /// The requests to the hub.
     pub requests: Vec<HubRequest>,
-    /// What the operator was told.
+    /// The notices.
     pub notices: Vec<Notice>,
-    /// What is due next.
+    /// The next deadline.
     pub deadline: Deadline,
-    /// All of it is as it was when the journal was written.
+    /// Everything is as it was when the journal was written.
     pub is_same: bool,
 }
 
@@ -47,7 +47,7 @@ impl Replay {
     /// Reads a journal.
     ///
     /// # Errors
-    /// It cannot be played.
+    /// It cannot be replayed.
     pub fn read(bytes: &[u8]) -> Result<Self, ReplayFault> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ReplayFault::Foreign)?;
         let ((format, version), rest): ((u8, String), _) =
@@ -66,7 +66,7 @@ impl Replay {
         Ok(Self { core: Core::resume(&checkpoint)?, version, entries, read: 0, next: parts.next() })
     }
 
-    /// Plays the next input; `None` after the last.
+    /// Replays the next input; `None` after the last one.
     ///
     /// # Errors
     /// The journal is damaged.
@@ -80,15 +80,15 @@ impl Replay {
         let (passed_ns, input): (u64, Input) = self.take()?;
         let outcome: Outcome = self.take()?;
         let now = self.core.journal.at + Duration::from_nanos(passed_ns);
-        let (mut desk, mut store, mut outbox, mut notices) =
-            (Desk::of(&outcome), Offers::default(), Requests::default(), Vec::new());
+        let (mut board, mut store, mut outbox, mut notices) =
+            (RecordedBoard::of(&outcome), Offers::default(), Requests::default(), Vec::new());
         let mut ports =
-            Ports { pins: &mut desk, store: &mut store, outbox: &mut outbox, notices: &mut notices };
+            Ports { pins: &mut board, store: &mut store, outbox: &mut outbox, notices: &mut notices };
         let deadline = self.core.handle(now, input.clone(), &mut ports);
         Ok(Some(Step {
             now,
             input,
-            actuations: desk.actuations,
+            actuations: board.actuations,
             records: store.0,
             requests: outbox.0,
             notices,
@@ -102,12 +102,12 @@ impl Replay {
         &self.version
     }
 
-    /// The core, as far as it was played.
+    /// The core, as far as it was replayed.
     pub fn core(&self) -> &Core {
         &self.core
     }
 
-    /// Is a core in the very state to which this one was played?
+    /// Is a core in exactly the state of this replay?
     pub fn has_reached(&self, core: &Core) -> bool {
         let at = core.journal.at;
         self.core.checkpoint(at) == core.checkpoint(at)
@@ -121,19 +121,19 @@ impl Replay {
     }
 }
 
-/// The board of a replay: it refuses what the real one refused.
-struct Desk<'a> {
+/// The board of a replay: it fails where the real one failed.
+struct RecordedBoard<'a> {
     faults: &'a [(u32, PinFault)],
     actuations: Vec<Actuation>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> RecordedBoard<'a> {
     fn of(outcome: &'a Outcome) -> Self {
         Self { faults: &outcome.faults, actuations: Vec::new() }
     }
 }
 
-impl Pins for Desk<'_> {
+impl Pins for RecordedBoard<'_> {
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
         let place = self.actuations.len();
         self.actuations.push(*actuation);

@@ -1,4 +1,4 @@
-//! The fail-safe table, row by row: what is ordered, and what the hub hears of it.
+//! The fail-safe table, row by row: what is driven, and what is reported.
 
 use super::*;
 use crate::control::fixtures::permille;
@@ -8,7 +8,7 @@ fn row(share: u16) -> RowDrive {
     RowDrive::Fixed(permille(share))
 }
 
-/// A fan with a share of its own for each row.
+/// A fan with a different drive for each row.
 fn site() -> CoreSpec {
     let when = When {
         start: row(110),
@@ -27,15 +27,15 @@ impl Rig {
         self.drives.last().map(|order| (order.drive.get(), order.cause))
     }
 
-    /// The hub has been told of this drive and its cause.
+    /// This drive and its cause were reported.
     fn is_told(&self, percent: u16, cause: &str) {
-        let said = |key: &str| self.said(&format!("components.fan.{key}")).cloned();
+        let said = |key: &str| self.reported_value(&format!("components.fan.{key}")).cloned();
         assert_eq!((said("dutyPercent"), said("cause")), (Some(json!(percent)), Some(json!(cause))));
     }
 }
 
 #[test]
-fn each_row_is_ordered_when_its_case_comes_and_told_to_the_hub() {
+fn each_row_is_driven_when_its_case_occurs_and_reported_to_the_hub() {
     let mut rig = Rig::from(site(), None);
     rig.tick();
     assert_eq!(rig.last(), Some((110, Cause::Start)));
@@ -54,7 +54,7 @@ fn each_row_is_ordered_when_its_case_comes_and_told_to_the_hub() {
     rig.sample(Ok(24.0));
     assert_eq!(rig.last(), Some((0, Cause::Desired(Version(2)))));
 
-    // A good value counts for its thirty seconds.
+    // A value is valid for thirty seconds.
     rig.sample(Err(Fault::Unreadable));
     for second in 0..60 {
         rig.now = rig.now + secs(1);
@@ -63,7 +63,7 @@ fn each_row_is_ordered_when_its_case_comes_and_told_to_the_hub() {
     }
     assert_eq!(rig.last(), Some((410, Cause::SensorFault)));
     rig.is_told(41, "fail-safe sensor-fault");
-    assert_eq!(rig.said("components.climate.sensor"), Some(&json!("unreadable")));
+    assert_eq!(rig.reported_value("components.climate.sensor"), Some(&json!("unreadable")));
     rig.sample(Ok(24.0));
 
     rig.hub(HubEvent::Down);
@@ -77,12 +77,12 @@ fn each_row_is_ordered_when_its_case_comes_and_told_to_the_hub() {
     rig.engine.handle_stop(rig.now);
     rig.drain();
     assert_eq!(rig.last(), Some((210, Cause::Stop)));
-    // After a crash there is no engine: `twind safe` asks the same table.
+    // After a crash there is no core: `twind safe` uses the same table.
     assert_eq!(last_row(&site().outputs[0], true), Some((permille(310), Cause::Crash)));
 }
 
 #[test]
-fn rows_of_heat_stand_above_those_of_sensors_and_those_above_the_hubs() {
+fn rows_for_overheat_outrank_those_for_sensor_faults_and_those_outrank_the_hubs() {
     let mut site = site();
     site.sensors.push(thermometer("door"));
     site.climate.as_mut().unwrap().sensors.push(SensorId(1));

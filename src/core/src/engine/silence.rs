@@ -1,18 +1,18 @@
-//! What the hub says, and what it does not: from which word its silence counts, when twind asks, and how the record
-//! hears of it.
+//! The contact with the hub: what ends its silence, when it is probed, and when the silence is recorded.
 //!
-//! After a quarter of the shortest `hub-silent` time without a word the twin is fetched, which any hub answers that is
-//! there; on most sites reports are answered far more often than that. The record says how long the silence has lasted,
-//! so that a gateway that is started again and again comes to its row all the same. For that it is made anew
+//! The hub is heard when it answers or notifies on a twin topic. After a quarter of the shortest `hub-silent` time without
+//! that, the twin is fetched, which a working hub answers; on most sites reports are answered far more often. The record
+//! holds the length of the silence, so that a gateway that restarts again and again reaches its row all the same. For that
+//! purpose a record is made
 //!
-//! - at a start, if the hub may have spoken since the last record, and at an orderly end;
-//! - with the first word after a record of silence;
-//! - while words come, when one comes and the record is older than that quarter: the next start knows by it how late
-//!   the last word can have been;
-//! - once when half the time is over without a word.
+//! - at a start, if the hub may have been heard since the last record, and at an orderly end;
+//! - when the hub is heard after a record of its silence;
+//! - when the hub is heard and the record is older than that quarter, so that the next start knows how late it can have
+//!   been heard;
+//! - once, when half of the time has passed in silence.
 //!
-//! Without a row there is nothing to ask and nothing to keep. Deliberately absent: what the row does
-//! (`control::outputs`), and how a silence goes on over a restart (`twin`).
+//! Without a `hub-silent` row nothing is probed or recorded. Deliberately absent: what the row does (`control::outputs`), and
+//! how a silence continues over a restart (`twin`).
 
 use super::{Core, CoreSpec, LAZY_SAVE};
 use crate::control::OutputSpec;
@@ -21,11 +21,11 @@ use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// A known time that is corrected backwards by less is not worth a record of its own.
+/// A known time that is set back by less than this needs no record of its own.
 const TIME_OFF_SECS: u64 = 300;
 
-/// Is it an answer or a notification on a twin topic? One that speaks of the hub alone is none.
-pub(super) fn is_word(event: &HubEvent) -> bool {
+/// Does it end the silence? An answer or notification on a twin topic does, but not a temporary refusal.
+pub(super) fn ends_silence(event: &HubEvent) -> bool {
     match event {
         HubEvent::Twin { .. }
         | HubEvent::DesiredDelta { .. }
@@ -36,36 +36,36 @@ pub(super) fn is_word(event: &HubEvent) -> bool {
     }
 }
 
-/// After so much silence the first output does something about it.
+/// The silence after which the first output follows its row.
 fn shortest_row(outputs: &[OutputSpec]) -> Option<Duration> {
     outputs.iter().filter_map(|spec| Some(spec.when.hub_silent?.0)).min()
 }
 
-/// While words come, a record is at most so old.
+/// While the hub is heard, a record is at most this old.
 fn renewed(row: Duration) -> Duration {
     (row / 4).max(LAZY_SAVE)
 }
 
-/// What is known of the hub's last word, and by it of the time.
+/// What is known about the contact with the hub, and by it about the time.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Contact {
-    /// The machine's boot, and what is known of its wall clock.
+    /// The machine's boot, and what is known about its wall clock.
     pub(super) machine: Machine,
-    /// The wall time at the hub's last word, as records have it; 0 if none is known.
+    /// The wall-clock time when the hub was last heard; 0 if none is known.
     pub(super) known_time: UnixSeconds,
-    /// The hub's last word to this process, if there was one.
+    /// When this process last heard the hub, if it has.
     pub(super) heard_at: Option<BootTime>,
     /// Since when there is no connection.
     pub(super) offline_since: Option<BootTime>,
     pub(super) silence: Silence,
-    /// The hub spoke to this process, and may do so at any moment.
+    /// The hub was heard by this process, and may be heard again at any moment.
     open: bool,
-    /// The silence as the last record has it.
-    pub(super) kept: Option<PersistedSilence>,
+    /// The silence in the last record.
+    pub(super) recorded: Option<PersistedSilence>,
 }
 
 impl Contact {
-    /// By the record.
+    /// Starts from a record.
     pub(super) fn at_start(
         now: BootTime,
         spec: &CoreSpec,
@@ -76,27 +76,27 @@ impl Contact {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
         let silence = Silence::resume(now, record, &machine, renewed);
         let (heard_at, offline_since) = (None, None);
-        Self { machine, known_time, heard_at, offline_since, silence, open: false, kept: record.silence }
+        Self { machine, known_time, heard_at, offline_since, silence, open: false, recorded: record.silence }
     }
 }
 
-/// Must a start be kept, so that the next one counts at least from it?
-pub(super) fn is_start_news(outputs: &[OutputSpec], record: &TwinRecord) -> bool {
+/// Must a start be recorded, so that the next one counts the silence from it?
+pub(super) fn must_record_start(outputs: &[OutputSpec], record: &TwinRecord) -> bool {
     shortest_row(outputs).is_some() && is_open(record.silence)
 }
 
-/// May the hub have spoken since this was kept?
-fn is_open(kept: Option<PersistedSilence>) -> bool {
-    kept.is_none_or(|kept| kept.open)
+/// May the hub have been heard since this was recorded?
+fn is_open(recorded: Option<PersistedSilence>) -> bool {
+    recorded.is_none_or(|recorded| recorded.open)
 }
 
 impl Core {
-    /// For how long the hub has said nothing.
+    /// The hub's silence.
     pub fn silence(&self) -> Silence {
         self.contact.silence
     }
 
-    /// The time that is known, see [`crate::twin::ClockSanity`]; 0 if none is.
+    /// The known time, see [`crate::twin::ClockSanity`]; 0 if none is.
     pub fn known_time(&self) -> UnixSeconds {
         self.contact.known_time
     }
@@ -105,21 +105,21 @@ impl Core {
         self.contact.machine.wall = Some(dated);
     }
 
-    /// The hub spoke of the twin. Returns whether that ends a row.
-    pub(super) fn hear(&mut self, now: BootTime) -> bool {
+    /// The hub was heard. Returns whether that ends a row.
+    pub(super) fn handle_contact(&mut self, now: BootTime) -> bool {
         let row = shortest_row(&self.spec.outputs);
         let ends_a_row = row.is_some_and(|row| self.contact.silence.lasts(now) >= row);
         (self.contact.silence, self.contact.open) = (Silence::begun(now), true);
         self.contact.heard_at = Some(now);
         if let Some(wall) = self.contact.machine.moment(now).wall {
-            // A time that was too late, and is kept, would keep the next start waiting.
+            // A recorded time in the future would make the next start wait.
             if wall.0.saturating_add(TIME_OFF_SECS) < self.contact.known_time.0 {
                 self.durability.want();
             }
             self.contact.known_time = wall;
         }
         match row {
-            Some(row) if is_open(self.contact.kept) => {
+            Some(row) if is_open(self.contact.recorded) => {
                 self.durability.want_by(now, self.durability.recorded_at() + renewed(row));
             }
             Some(_) => self.durability.want(),
@@ -128,36 +128,36 @@ impl Core {
         ends_a_row
     }
 
-    /// The next moment at which the silence asks for something, and what.
+    /// When the silence next needs a probe or a record, and which of the two.
     pub(super) fn silence_due(&self) -> Option<(BootTime, &'static str)> {
         let row = shortest_row(&self.spec.outputs)?;
-        let ask = self.sync.may_ask_from().map(|from| from.max(self.contact.silence.reaches(row / 4)));
-        // One that waits for its ration is kept when that allows it.
-        let is_owed = is_open(self.contact.kept) && !self.durability.is_due();
-        let keep = is_owed.then(|| self.contact.silence.reaches(row / 2));
-        let ask = ask.map(|at| (at, "asking a silent hub"));
-        let keep = keep.map(|at| (at, "keeping the hub's silence"));
-        [ask, keep].into_iter().flatten().min()
+        let probe = self.sync.may_probe_from().map(|from| from.max(self.contact.silence.reaches(row / 4)));
+        // A record that waits for the rate limit needs no deadline here.
+        let is_owed = is_open(self.contact.recorded) && !self.durability.is_due();
+        let record = is_owed.then(|| self.contact.silence.reaches(row / 2));
+        let probe = probe.map(|at| (at, "probing a silent hub"));
+        let record = record.map(|at| (at, "recording the hub's silence"));
+        [probe, record].into_iter().flatten().min()
     }
 
-    /// Asks, and has it kept, when that is due.
-    pub(super) fn break_silence(&mut self, now: BootTime) {
+    /// Probes a silent hub and records its silence, when that is due.
+    pub(super) fn handle_silence(&mut self, now: BootTime) {
         let Some(row) = shortest_row(&self.spec.outputs) else { return };
         let lasts = self.contact.silence.lasts(now);
-        if lasts >= row / 4 && self.sync.may_ask_from().is_some_and(|from| from <= now) {
+        if lasts >= row / 4 && self.sync.may_probe_from().is_some_and(|from| from <= now) {
             self.sync.handle_resync(now);
         }
-        if lasts >= row / 2 && is_open(self.contact.kept) {
+        if lasts >= row / 2 && is_open(self.contact.recorded) {
             self.contact.open = false;
             self.durability.want();
         }
     }
 
-    /// The process ends in order: what was kept lazily is kept now, and the silence as it is.
-    pub(super) fn keep_at_the_end(&mut self, now: BootTime) {
+    /// The process ends in order: what is still to be recorded is recorded now, with the silence as it is.
+    pub(super) fn record_at_the_end(&mut self, now: BootTime) {
         self.contact.open = false;
-        let is_news = shortest_row(&self.spec.outputs).is_some() && is_open(self.contact.kept);
-        if is_news {
+        let must_record = shortest_row(&self.spec.outputs).is_some() && is_open(self.contact.recorded);
+        if must_record {
             self.durability.want();
         }
         self.durability.grant_at_the_end(now);

@@ -1,4 +1,4 @@
-//! What counts as a word of the hub, when it is asked, and what a start knows of the last one.
+//! What ends a silence of the hub, when the hub is probed, and what a start knows about its silence.
 
 use super::*;
 use crate::twin::Machine;
@@ -9,17 +9,17 @@ const NEXT_BOOT: Machine = Machine { boot: Some(BootId(2)), wall: None };
 const ROW: u64 = 3600;
 
 impl Rig {
-    /// A process that starts on this machine with the last record that the disk has.
+    /// A process that starts on this machine with this record.
     fn next_life(mut self, machine: Machine, now: BootTime) -> Self {
         self.now = now;
-        let kept = self.written.last().map(|record| TwinRecord::decode(&record.encode()).unwrap());
-        self.engine = Core::new(now, silent_spec(), kept, at_start_on(machine));
+        let stored = self.written.last().map(|record| TwinRecord::decode(&record.encode()).unwrap());
+        self.engine = Core::new(now, silent_spec(), stored, at_start_on(machine));
         self.drives.clear();
         self.tick();
         self
     }
 
-    /// In the first boot, connected, with a word a moment ago.
+    /// In the first boot, connected, and the hub was heard a moment ago.
     fn heard() -> Self {
         let mut rig = Self::from(silent_spec(), None).next_life(BOOT, at(100));
         rig.hub(HubEvent::Up);
@@ -34,14 +34,14 @@ impl Rig {
         self.drives.last().map(|a| a.cause) == Some(Cause::HubSilent)
     }
 
-    /// When the row will be in force, if nothing is said.
+    /// When the row will be in force, if the hub stays silent.
     fn row_at(&self) -> u64 {
         self.engine.silence().reaches(secs(ROW)).since_boot().as_secs()
     }
 }
 
 #[test]
-fn a_silent_hub_is_answered_by_its_row_and_the_row_ends_with_the_first_word() {
+fn a_silent_hub_brings_its_row_which_ends_when_the_hub_is_heard() {
     let mut rig = Rig::from(silent_spec(), None);
     rig.pass(secs(3599), |_| 24.0);
     assert_eq!(rig.drive(), Some(0));
@@ -53,7 +53,7 @@ fn a_silent_hub_is_answered_by_its_row_and_the_row_ends_with_the_first_word() {
     let down_at = rig.now;
     rig.pass(secs(4000), |_| 24.0);
     assert_eq!(rig.drives.last().map(|a| a.at), Some(down_at + secs(3600)));
-    // This time the twin has nothing new that would call for a step.
+    // This time nothing new in the twin causes a step.
     rig.hub(HubEvent::Up);
     assert_eq!(rig.drives.last().map(|a| (a.drive, a.at)), Some((Permille::ZERO, rig.now)));
 }
@@ -89,7 +89,7 @@ fn a_hub_that_accepts_and_cuts_is_silent() {
 }
 
 #[test]
-fn an_answer_and_a_notification_are_words_and_a_refusal_for_now_is_none() {
+fn an_answer_and_a_notification_end_a_silence_and_a_temporary_refusal_does_not() {
     let refusal = |status| HubEvent::Rejected { rid: 999, status, message: String::new(), retry_after: None };
     let garbled = HubEvent::Garbled { reason: "?".into() };
     let delta = HubEvent::DesiredDelta { version: Version(1), patch: patch(json!({"a": 1})) };
@@ -116,7 +116,7 @@ fn an_answer_and_a_notification_are_words_and_a_refusal_for_now_is_none() {
 }
 
 #[test]
-fn after_a_quarter_without_a_word_the_hub_is_asked_once_and_its_answer_counts() {
+fn after_a_quarter_of_silence_the_hub_is_probed_once_and_its_answer_counts() {
     let mut rig = Rig::heard();
     // Nothing else is due for longer than that.
     let mut quiet = silent_spec();
@@ -130,12 +130,15 @@ fn after_a_quarter_without_a_word_the_hub_is_asked_once_and_its_answer_counts() 
     assert_eq!(rig.fetches(), asked_before + 1);
     assert_eq!(rig.row_at(), last_word + ROW / 4 + ROW);
     rig.pass(secs(4 * ROW), |_| 24.0);
-    assert!((15..=16).contains(&(rig.fetches() - asked_before - 1)), "a report's answer is a word, too");
+    assert!(
+        (15..=16).contains(&(rig.fetches() - asked_before - 1)),
+        "the answer to a report ends a silence, too"
+    );
     assert!(!rig.is_by_its_row());
 }
 
 #[test]
-fn a_site_without_such_a_row_asks_and_keeps_nothing_for_it() {
+fn a_site_without_such_a_row_neither_probes_nor_records() {
     let mut rig = Rig::online();
     rig.pass(secs(60), |_| 24.0);
     assert!(rig.written.iter().all(|record| record.silence.is_none()));
@@ -146,7 +149,7 @@ fn a_site_without_such_a_row_asks_and_keeps_nothing_for_it() {
 }
 
 #[test]
-fn a_gateway_started_more_often_than_that_comes_to_its_row() {
+fn a_gateway_that_restarts_more_often_than_that_reaches_its_row() {
     for orderly in [false, true] {
         let mut rig = Rig::heard();
         rig.hub(HubEvent::Down);
@@ -164,14 +167,14 @@ fn a_gateway_started_more_often_than_that_comes_to_its_row() {
             assert!(lives < 9, "{:?}", rig.engine.silence());
         }
         let fires_at = rig.drives.iter().find(|a| a.cause == Cause::HubSilent).unwrap().at;
-        // Killed, it counts from the first start that did not hear the hub; ended in order, from the last word.
+        // After a kill it counts from the first start that did not hear the hub, after an orderly end from the last contact.
         let latest = last_word + secs(ROW + if orderly { 5 } else { 6 });
         assert!(last_word + secs(ROW) <= fires_at && fires_at <= latest, "{fires_at} {last_word}");
     }
 }
 
 #[test]
-fn a_row_that_a_silence_of_before_brought_ends_with_a_word_and_does_not_come_back_with_a_start() {
+fn a_row_of_an_earlier_silence_ends_when_the_hub_is_heard_and_does_not_come_back_with_a_start() {
     let mut rig = Rig::heard();
     rig.hub(HubEvent::Down);
     rig.pass(secs(2 * ROW), |_| 24.0);
@@ -180,7 +183,7 @@ fn a_row_that_a_silence_of_before_brought_ends_with_a_word_and_does_not_come_bac
     assert!(rig.is_by_its_row(), "from the first step on");
     rig.hub(HubEvent::Up);
     assert!(!rig.is_by_its_row());
-    // Killed a moment later, before anything else is kept.
+    // Killed a moment later, before anything else is stored.
     rig.now = rig.now + secs(1);
     let start = rig.now + secs(1);
     rig = rig.next_life(BOOT, start);
@@ -196,7 +199,7 @@ fn a_silence_is_never_counted_too_long_wherever_the_process_is_killed() {
         assert!(rig.engine.sync().is_synced());
         let start = rig.now + secs(2);
         rig = rig.next_life(BOOT, start);
-        // The hub spoke within the last minutes.
+        // The hub was heard within the last minutes.
         assert!(rig.row_at() + 301 >= rig.now.since_boot().as_secs() + ROW, "{}", rig.row_at());
         rig.hub(HubEvent::Up);
     }
@@ -209,19 +212,19 @@ fn after_another_boot_a_believed_clock_counts_and_else_the_time_since_that_boot(
     rig.engine.handle_dated((UnixSeconds(1_800_000_000), rig.now));
     rig.hub(HubEvent::Down);
     rig.pass(secs(ROW / 2 + 10), |_| 24.0);
-    let kept = rig.written.last().unwrap().clone();
-    assert!(kept.silence.is_some_and(|silence| !silence.open));
-    let started = |machine| Core::new(at(20), silent_spec(), Some(kept.clone()), at_start_on(machine));
+    let stored = rig.written.last().unwrap().clone();
+    assert!(stored.silence.is_some_and(|silence| !silence.open));
+    let started = |machine| Core::new(at(20), silent_spec(), Some(stored.clone()), at_start_on(machine));
     let lasts = |engine: &Core| engine.silence().lasts(at(20)).as_secs();
-    let known = kept.silence.unwrap().lasts.as_secs();
+    let known = stored.silence.unwrap().lasts.as_secs();
     assert_eq!(lasts(&started(NEXT_BOOT)), known + 20);
-    let then = kept.moment.wall.unwrap().0;
+    let then = stored.moment.wall.unwrap().0;
     let hour_later = Machine { wall: wall(then + 3600, 20), ..NEXT_BOOT };
     assert_eq!(lasts(&started(hour_later)), known + 3600);
 }
 
 #[test]
-fn a_record_of_another_device_says_nothing_of_this_ones_hub() {
+fn a_record_of_another_device_does_not_count_for_the_silence() {
     let mut rig = Rig::heard();
     rig.hub(HubEvent::Down);
     rig.pass(secs(2 * ROW), |_| 24.0);
@@ -231,7 +234,7 @@ fn a_record_of_another_device_says_nothing_of_this_ones_hub() {
 }
 
 #[test]
-fn on_a_day_with_words_the_silence_costs_few_writes() {
+fn on_a_day_on_which_the_hub_is_heard_the_silence_costs_few_writes() {
     let mut spec = silent_spec();
     spec.outputs[0].when.hub_silent = Some((secs(24 * 3600), ON));
     let mut rig = Rig::from(spec, None);
@@ -244,7 +247,7 @@ fn on_a_day_with_words_the_silence_costs_few_writes() {
 }
 
 #[test]
-fn the_known_time_is_that_of_what_the_hub_took_whatever_the_clock_says_later() {
+fn the_known_time_is_that_of_the_accepted_token_whatever_the_clock_says_later() {
     let mut rig = Rig::heard();
     rig.engine.handle_dated((UnixSeconds(1_900_000_000), rig.now));
     rig.now = rig.now + secs(100);
@@ -291,10 +294,10 @@ fn a_clock_that_was_years_ahead_at_one_start_does_not_count_at_the_next_with_a_r
 }
 
 #[test]
-fn a_record_that_comes_late_tells_of_the_silence_unless_the_hub_spoke_meanwhile() {
+fn the_silence_of_a_late_record_counts_unless_the_hub_was_heard_meanwhile() {
     for speaks in [false, true] {
         let before = Rig::heard();
-        let kept = before.written.last().cloned().unwrap();
+        let stored = before.written.last().cloned().unwrap();
         let mut rig = Rig::from(silent_spec(), None);
         rig.now = at(3000);
         rig.engine = Core::new(rig.now, silent_spec(), None, at_start_on(BOOT));
@@ -302,7 +305,7 @@ fn a_record_that_comes_late_tells_of_the_silence_unless_the_hub_spoke_meanwhile(
         if speaks {
             rig.hub(HubEvent::Up);
         }
-        rig.engine.handle_stored(rig.now, kept);
+        rig.engine.handle_stored(rig.now, stored);
         rig.drain();
         assert_eq!(rig.engine.silence().lasts(rig.now) >= secs(600), !speaks, "speaks: {speaks}");
     }

@@ -1,12 +1,12 @@
-//! What tachometers tell, and what an operator hears of it.
+//! Speeds of outputs, and the notices about them.
 
 use super::Core;
 use crate::control::{OutputId, PinFault};
 use crate::units::BootTime;
 
 impl Core {
-    /// Takes an output's speed in turns a minute, or why nobody knows it. Only one that means something new has the
-    /// outputs looked at.
+    /// Takes an output's speed in turns per minute, or why it is not known. A control step follows only if anything depends on
+    /// it.
     pub(super) fn handle_speed(&mut self, now: BootTime, output: OutputId, rpm: Result<f64, PinFault>) {
         if self.outputs.measure(output, rpm) {
             self.step(now);
@@ -14,8 +14,8 @@ impl Core {
         }
     }
 
-    /// Says once what is wrong with an output that can be driven, and that it is mended.
-    pub(super) fn tell_speeds(&mut self) {
+    /// Announces once what is wrong with the speed of an output, and once that it is right again.
+    pub(super) fn announce_speeds(&mut self) {
         for (output, spec) in
             self.outputs.specs().iter().enumerate().map(|(index, spec)| (OutputId(index), spec))
         {

@@ -1,4 +1,4 @@
-//! What tachometers tell, through the engine.
+//! Speeds of outputs, through the core.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn speed(rig: &mut Rig, rpm: Result<f64, &str>) {
     rig.drain();
 }
 
-/// Time goes by, and everything is done when it is due.
+/// Advances, with everything done when it is due.
 fn pass(rig: &mut Rig, seconds: u64) {
     for _ in 0..seconds {
         rig.now = rig.now + secs(1);
@@ -28,24 +28,24 @@ fn pass(rig: &mut Rig, seconds: u64) {
     }
 }
 
-fn said(rig: &mut Rig) -> Vec<String> {
+fn announced(rig: &mut Rig) -> Vec<String> {
     let notices = core::mem::take(&mut rig.notices);
     let of_speed = |notice: &Notice| matches!(notice, Notice::TachFault { .. } | Notice::TachMended { .. });
     notices.iter().filter(|notice| of_speed(notice)).map(Notice::to_string).collect()
 }
 
 #[test]
-fn a_stall_is_said_once_reported_and_mended_when_the_fan_turns_again() {
+fn a_stall_is_announced_once_reported_and_cleared_when_the_fan_turns_again() {
     let mut rig = rig();
     speed(&mut rig, Ok(0.0));
     pass(&mut rig, 60);
-    assert_eq!(said(&mut rig), ["output fan: stalled; it is driven all the same"]);
+    assert_eq!(announced(&mut rig), ["output fan: stalled; it is driven all the same"]);
     assert_eq!(rig.drives.last().unwrap().drive, Permille::FULL);
     assert_eq!(rig.reported.get(&path("components.fan.fault")), Some(&json!("stalled")));
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(0)));
     speed(&mut rig, Ok(1234.4));
     pass(&mut rig, 60);
-    assert_eq!(said(&mut rig), ["output fan: its speed is right again"]);
+    assert_eq!(announced(&mut rig), ["output fan: its speed is right again"]);
     assert_eq!(rig.reported.get(&path("components.fan.fault")), None);
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(1234)));
     assert_eq!(rig.engine.outputs().state(OutputId(0)).unwrap().drive, Permille::new(300));
@@ -64,7 +64,7 @@ fn another_speed_costs_no_control_step_and_no_report() {
 }
 
 #[test]
-fn a_speed_that_nobody_measures_any_more_is_forgotten_when_the_configuration_is_read_again() {
+fn a_speed_that_is_no_longer_measured_is_forgotten_at_a_reload() {
     for (measured, drive) in [(true, Permille::FULL), (false, Permille::new(300).unwrap())] {
         let mut rig = rig();
         speed(&mut rig, Ok(0.0));
@@ -81,13 +81,13 @@ fn a_speed_that_nobody_measures_any_more_is_forgotten_when_the_configuration_is_
 }
 
 #[test]
-fn a_tach_that_cannot_be_read_is_said_once_and_reported() {
+fn a_tachometer_that_cannot_be_read_is_announced_once_and_reported() {
     let mut rig = rig();
     for _ in 0..3 {
         speed(&mut rig, Err("no such line"));
     }
     assert_eq!(
-        said(&mut rig),
+        announced(&mut rig),
         ["output fan: its speed is not known: no such line; it is driven all the same"]
     );
     pass(&mut rig, 20);
@@ -97,7 +97,7 @@ fn a_tach_that_cannot_be_read_is_said_once_and_reported() {
 }
 
 #[test]
-fn an_output_that_was_found_running_is_reported_so_and_left_alone() {
+fn an_output_that_was_found_running_is_reported_as_such_and_left_alone() {
     let mut spec = spec();
     spec.climate = None;
     spec.outputs[0].when.start = RowDrive::Keep;
@@ -112,13 +112,13 @@ fn an_output_that_was_found_running_is_reported_so_and_left_alone() {
 }
 
 #[test]
-fn a_tach_that_cannot_be_read_is_told_once_though_the_configuration_is_read_again() {
+fn a_tachometer_that_cannot_be_read_is_announced_once_even_over_a_reload() {
     let mut rig = rig();
     speed(&mut rig, Err("no such line"));
-    assert_eq!(said(&mut rig).len(), 1);
+    assert_eq!(announced(&mut rig).len(), 1);
     rig.reload(rig.engine.spec.clone());
     speed(&mut rig, Err("no such line"));
     pass(&mut rig, 20);
-    assert_eq!(said(&mut rig), [""; 0]);
+    assert_eq!(announced(&mut rig), [""; 0]);
     assert!(rig.reported.get(&path("components.fan.fault")).is_some());
 }

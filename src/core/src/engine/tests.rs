@@ -64,7 +64,7 @@ fn record(desired: Value, version: u64) -> TwinRecord {
     }
 }
 
-/// How the state directory behaves.
+/// How the store behaves.
 #[derive(Clone, Copy, PartialEq)]
 enum Disk {
     Quick,
@@ -80,7 +80,7 @@ struct Rig {
     written: Vec<TwinRecord>,
     drives: Vec<Actuation>,
     board_fails: bool,
-    /// The hub takes requests and says nothing.
+    /// The hub takes requests and does not answer.
     mute: bool,
     hub_version: u64,
     desired: Section,
@@ -116,7 +116,7 @@ impl Rig {
         }
     }
 
-    /// Connected, and the twin fetched.
+    /// Connected, with the twin fetched.
     fn online() -> Self {
         let mut rig = Self::new();
         rig.tick();
@@ -185,7 +185,7 @@ impl Rig {
         self.drain();
     }
 
-    /// The back end patches the desired section, and the hub tells.
+    /// The back end patches the desired section, and the hub notifies.
     fn desire(&mut self, change: Value) {
         self.hub_version += 1;
         self.desired.apply(&patch(change.clone()));
@@ -197,7 +197,7 @@ impl Rig {
         self.drain();
     }
 
-    /// Lets time go by, from deadline to deadline, with a good sample every fifteen seconds.
+    /// Advances from deadline to deadline, with a valid sample every fifteen seconds.
     fn pass(&mut self, time: Duration, degrees: impl Fn(u64) -> f64) {
         let end = self.now + time;
         let mut sample_at = self.now + SAMPLES;
@@ -219,7 +219,7 @@ impl Rig {
         serde_json::to_value(self.engine.status(self.now, changes)).unwrap()
     }
 
-    fn said(&self, place: &str) -> Option<&Value> {
+    fn reported_value(&self, place: &str) -> Option<&Value> {
         self.reported.get(&path(place))
     }
 
@@ -227,7 +227,7 @@ impl Rig {
         self.drives.last().map(|actuation| actuation.drive.get())
     }
 
-    /// The configuration is read again; the connection goes on.
+    /// A reload during which the connection goes on.
     fn reload(&mut self, spec: CoreSpec) {
         self.drives.clear();
         self.engine.handle_reload(self.now, unchanged(spec));
@@ -246,19 +246,19 @@ impl Rig {
     }
 }
 
-/// A reload with another site around the same wires and the same hub.
+/// A reload with another configuration, for the same wires and the same hub.
 fn unchanged(spec: CoreSpec) -> Reload {
     let names = || spec.outputs.iter().map(|output| output.name.clone()).collect();
     Reload { same_wire: names(), measured: names(), spec: spec.clone(), found: Vec::new(), same_hub: true }
 }
 
-/// What a start of the process goes by besides its record.
+/// What a start of the process has besides its record.
 fn at_start_on(machine: Machine) -> Carry {
     Carry { contact: KnownContact::Recorded(machine), starts: true, ..Carry::default() }
 }
 
 #[test]
-fn a_desired_change_moves_the_output_in_the_same_step() {
+fn a_desired_change_drives_the_output_in_the_same_step() {
     let mut rig = Rig::online();
     rig.disk = Disk::Slow;
     let change = HubEvent::DesiredDelta { version: Version(2), patch: patch(json!({"fanOn": true})) };
@@ -269,7 +269,7 @@ fn a_desired_change_moves_the_output_in_the_same_step() {
 }
 
 #[test]
-fn what_is_stored_drives_the_output_before_there_is_a_network() {
+fn a_stored_twin_drives_the_output_before_there_is_a_network() {
     let mut rig = Rig::from(spec(), Some(record(json!({"fanOn": "true"}), 7)));
     assert_eq!(rig.engine.deadline(), Deadline { at: BootTime::ZERO, why: "first control step" });
     rig.tick();
@@ -288,15 +288,15 @@ fn a_change_is_acknowledged_when_the_record_that_holds_it_is_durable_and_not_bef
     assert_eq!(second, first + 1);
     rig.now = rig.now + secs(20);
     rig.tick();
-    assert_eq!(rig.said("desiredVersion"), Some(&json!(1)));
+    assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(1)));
     // The first record does not hold the second change.
     rig.engine.handle_saved(rig.now, Ok(first));
     rig.drain();
-    assert_eq!(rig.said("lastPatchReceivedId"), None);
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), None);
     rig.engine.handle_saved(rig.now, Ok(second));
     rig.drain();
-    assert_eq!(rig.said("lastPatchReceivedId"), Some(&json!("two")));
-    assert_eq!(rig.said("desiredVersion"), Some(&json!(3)));
+    assert_eq!(rig.reported_value("lastPatchReceivedId"), Some(&json!("two")));
+    assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(3)));
     assert_eq!(rig.written.last().unwrap().desired, section(json!({"patchId": "two"})));
 }
 
@@ -307,8 +307,8 @@ fn a_desired_change_costs_one_report() {
     rig.tick();
     let before = rig.reports;
     rig.desire(json!({"fanOn": true}));
-    assert_eq!(rig.said("components.fan.cause"), Some(&json!("desired version 2")));
-    assert_eq!(rig.said("fanOn"), Some(&json!(true)));
+    assert_eq!(rig.reported_value("components.fan.cause"), Some(&json!("desired version 2")));
+    assert_eq!(rig.reported_value("fanOn"), Some(&json!(true)));
     assert_eq!(rig.reports, before + 1);
 }
 
@@ -322,8 +322,8 @@ fn a_connection_that_finds_the_twin_changed_costs_one_report() {
     rig.desired.apply(&patch(json!({"fanOn": true})));
     let before = rig.reports;
     rig.hub(HubEvent::Up);
-    assert_eq!(rig.said("components.climate.temperature"), Some(&json!(24)));
-    assert_eq!(rig.said("desiredVersion"), Some(&json!(2)));
+    assert_eq!(rig.reported_value("components.climate.temperature"), Some(&json!(24)));
+    assert_eq!(rig.reported_value("desiredVersion"), Some(&json!(2)));
     assert_eq!(rig.reports, before + 1);
 }
 
@@ -337,13 +337,16 @@ fn a_full_disk_withholds_the_acknowledgement_says_so_and_is_tried_again() {
     assert!(rig.notices.contains(&fault));
     rig.pass(secs(25), |_| 24.0);
     assert_eq!(
-        (rig.said("storeFault"), rig.said("lastPatchReceivedId")),
+        (rig.reported_value("storeFault"), rig.reported_value("lastPatchReceivedId")),
         (Some(&json!("no space left")), None)
     );
     assert_eq!(rig.written.len(), 2);
     rig.disk = Disk::Quick;
     rig.pass(secs(20), |_| 24.0);
-    assert_eq!((rig.said("storeFault"), rig.said("lastPatchReceivedId")), (None, Some(&json!("one"))));
+    assert_eq!(
+        (rig.reported_value("storeFault"), rig.reported_value("lastPatchReceivedId")),
+        (None, Some(&json!("one")))
+    );
     assert_eq!(rig.notices.iter().filter(|notice| **notice == fault).count(), 1);
     assert!(rig.notices.contains(&Notice::StoreMended));
 }
@@ -355,7 +358,7 @@ fn a_record_of_another_identity_is_not_used() {
     rig.tick();
     assert_eq!(rig.drive(), Some(0));
     assert_eq!(rig.engine.sync().desired_version(), Version(0));
-    // The count goes on: the state directory is the same.
+    // The sequence goes on: it is the same store.
     assert_eq!(rig.engine.record().sequence, 41);
     assert_eq!(rig.engine.record().identity, "hub/pi");
 }
@@ -365,13 +368,13 @@ fn a_restart_keeps_a_refused_range_from_undoing_the_last_good_one() {
     let mut rig = Rig::online();
     rig.desire(json!({"components": {"climate": {"minTemperature": "10", "maxTemperature": "12"}}}));
     rig.desire(json!({"components": {"climate": {"minTemperature": "50"}}}));
-    let kept = rig.written.last().unwrap().clone();
-    let mut rig = Rig::from(spec(), Some(TwinRecord::decode(&kept.encode()).unwrap()));
+    let stored = rig.written.last().unwrap().clone();
+    let mut rig = Rig::from(spec(), Some(TwinRecord::decode(&stored.encode()).unwrap()));
     rig.sample(Ok(13.0));
     assert_eq!(rig.drive(), Some(1000));
     rig.hub(HubEvent::Up);
-    assert_eq!(rig.said("maxTemperature"), Some(&json!("12")));
-    assert_eq!(rig.said("rejected.components.climate.code"), Some(&json!(400)));
+    assert_eq!(rig.reported_value("maxTemperature"), Some(&json!("12")));
+    assert_eq!(rig.reported_value("rejected.components.climate.code"), Some(&json!(400)));
 }
 
 fn silent_spec() -> CoreSpec {
@@ -382,24 +385,24 @@ fn silent_spec() -> CoreSpec {
 }
 
 #[test]
-fn a_failing_output_is_tried_again_at_every_step_and_told_once() {
+fn a_failing_output_is_retried_at_every_step_and_announced_once() {
     let mut rig = Rig::online();
     rig.board_fails = true;
     rig.desire(json!({"fanOn": true}));
     rig.drives.clear();
     rig.pass(secs(60), |_| 24.0);
     assert!(rig.drives.len() >= 12);
-    assert_eq!(rig.said("components.fan.fault"), Some(&json!("no such line")));
+    assert_eq!(rig.reported_value("components.fan.fault"), Some(&json!("no such line")));
     let faults = |rig: &Rig| rig.notices.iter().filter(|n| matches!(n, Notice::PinFault { .. })).count();
     assert_eq!(faults(&rig), 1);
     rig.board_fails = false;
     rig.pass(secs(20), |_| 24.0);
     assert!(rig.notices.contains(&Notice::PinMended { output: "fan".into() }));
-    assert_eq!(rig.said("components.fan.fault"), None);
+    assert_eq!(rig.reported_value("components.fan.fault"), None);
 }
 
 #[test]
-fn what_is_left_out_of_the_report_is_noticed_once() {
+fn what_is_left_out_of_the_report_is_announced_once() {
     let mut rig = Rig::online();
     let nested = (0..10).fold(json!(1), |inner, _| json!({ "o": inner }));
     rig.desire(json!({ "fanOn": nested }));
@@ -418,7 +421,7 @@ fn a_refusal_is_noticed_once() {
 }
 
 #[test]
-fn stopping_drives_the_stop_rows_and_keeps_what_was_to_be_kept_later() {
+fn stopping_drives_the_stop_rows_and_records_what_was_to_be_recorded_later() {
     let mut spec = spec();
     spec.outputs[0].when.stop = RowDrive::Fixed(Permille::FULL);
     let mut rig = Rig::from(spec, None);
@@ -430,12 +433,12 @@ fn stopping_drives_the_stop_rows_and_keeps_what_was_to_be_kept_later() {
     rig.drain();
     assert_eq!(rig.drives.last().map(|a| (a.drive, a.cause)), Some((Permille::FULL, Cause::Stop)));
     assert_eq!(rig.written.len(), before + 1);
-    let kept = &rig.written.last().unwrap().reported;
-    assert_eq!(kept.get(&path("components.climate.temperature")), Some(&json!(24)));
+    let stored = &rig.written.last().unwrap().reported;
+    assert_eq!(stored.get(&path("components.climate.temperature")), Some(&json!(24)));
 }
 
 #[test]
-fn an_order_of_an_output_that_is_not_there_is_ignored() {
+fn an_override_of_an_output_that_does_not_exist_is_ignored() {
     let mut rig = Rig::new();
     let stray = Actuation { output: OutputId(9), drive: Permille::FULL, cause: Cause::Climate, at: rig.now };
     rig.engine.handle_driven(stray, Err(PinFault { reason: "?".into() }));

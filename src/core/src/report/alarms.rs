@@ -1,16 +1,16 @@
-//! Alarms: what a person should know of for as long as it lasts, each by the name of its kind and its thing.
+//! Alarms: conditions that a person should know of for as long as they last, each named by its kind and the thing it is about.
 //!
-//! | alarm | stands while |
+//! | alarm | while |
 //! | --- | --- |
-//! | `sensor-NAME` | the sensor has no valid reading, be it one of several, or of no climate |
+//! | `sensor-NAME` | the sensor has no valid reading, even if it is one of several or belongs to no climate |
 //! | `overheat-climate` | the climate is above `critical` |
-//! | `stall-OUTPUT` | the output did not turn, though driven at full, and has not since |
+//! | `stall-OUTPUT` | the output did not turn at full drive, and has not turned since |
 //! | `output-OUTPUT` | the output cannot be driven |
-//! | `disk` | the twin's copy cannot be kept |
+//! | `disk` | the record cannot be stored |
 //!
-//! What stands follows from the facts alone. `since` is wall-clock time and therefore absent while the clock cannot be
-//! believed; it is filled in, and corrected, once it can be. A sensor that fails now and then is no alarm before it was
-//! without a valid reading for `stale-after`. Deliberately absent: when an alarm is told, which is sampled as all state is.
+//! The alarms follow from the present facts alone. `since` is wall-clock time, so it is absent while the clock cannot be
+//! believed; it is filled in, and corrected, once it can be. A sensor that fails now and then raises no alarm before it has
+//! been without a valid reading for `stale-after`. Alarms are reported with the sampled state.
 
 use super::Facts;
 use super::write::round_to;
@@ -28,11 +28,11 @@ use serde_json::{Map, Value, json};
 
 /// The climate's name in its alarm.
 const CLIMATE: &str = "climate";
-/// What may come of a path, a reason of the system or a sensor's text, in characters.
+/// The maximum of characters of a path, a reason of the system or a sensor's text.
 const FOREIGN_CHARS_MAX: usize = 160;
-/// Alarms beyond so many are told without their text: all of them together must leave the report room.
+/// Alarms beyond this number are reported without their text, so that all of them fit into the report.
 const TEXTS_MAX: usize = 32;
-/// A clock that was corrected by less than this was never wrong.
+/// A clock that is corrected by less than this was not wrong.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// One alarm.
@@ -40,51 +40,51 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 pub struct Alarm {
     /// When it was raised.
     pub at: BootTime,
-    /// The same by the wall clock, if that can be believed.
+    /// The same as wall-clock time, if the clock can be believed.
     pub since: Option<UnixSeconds>,
     /// What happened, to which thing, and what now.
     pub text: String,
 }
 
-/// The alarms that stand, by name.
+/// The present alarms, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alarms(BTreeMap<String, Alarm>);
 
-/// What became of the alarms at a look.
+/// How the alarms changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlarmChanges {
-    /// Those raised now.
+    /// The alarms that were raised.
     pub raised: Vec<String>,
-    /// Those that stand no longer.
+    /// The alarms that were cleared.
     pub cleared: Vec<String>,
 }
 
 impl Alarms {
-    /// Has exactly these stand, by name and text, of which those that stood before are as old as they were. `wall` is what
-    /// the wall clock shows now, if it can be believed.
-    pub fn take(
+    /// Replaces the alarms by these, given as names and texts; those that go on keep their age. `wall` is the wall-clock time
+    /// now, if it can be believed.
+    pub fn update(
         &mut self,
         now: BootTime,
         wall: Option<UnixSeconds>,
-        mut standing: BTreeMap<String, String>,
+        mut present: BTreeMap<String, String>,
     ) -> AlarmChanges {
-        let mut turned = AlarmChanges::default();
-        self.0.retain(|name, alarm| match standing.remove(name) {
+        let mut changes = AlarmChanges::default();
+        self.0.retain(|name, alarm| match present.remove(name) {
             Some(text) => {
                 alarm.since = since_by(wall, now, alarm.at, alarm.since);
                 alarm.text = text;
                 true
             }
             None => {
-                turned.cleared.push(name.clone());
+                changes.cleared.push(name.clone());
                 false
             }
         });
-        for (name, text) in standing {
-            turned.raised.push(name.clone());
+        for (name, text) in present {
+            changes.raised.push(name.clone());
             self.0.insert(name, Alarm { at: now, since: since_by(wall, now, now, None), text });
         }
-        turned
+        changes
     }
 
     /// Each alarm with its name.
@@ -92,18 +92,18 @@ impl Alarms {
         self.0.iter().map(|(name, alarm)| (name.as_str(), alarm))
     }
 
-    /// The alarm of that name, if it stands.
+    /// The alarm of this name, if there is one.
     pub fn get(&self, name: &str) -> Option<&Alarm> {
         self.0.get(name)
     }
 
-    /// Do other alarms stand than in `other`? Text and time are no difference.
-    pub(super) fn turned(&self, other: &Self) -> bool {
+    /// Are there other alarms than in `other`? Text and time make no difference.
+    pub(super) fn differ(&self, other: &Self) -> bool {
         !self.0.keys().eq(other.0.keys())
     }
 
-    /// As the hub is told; `None` if there is none.
-    pub(super) fn told(&self) -> Option<Value> {
+    /// The reported alarms; `None` if there are none.
+    pub(super) fn as_reported(&self) -> Option<Value> {
         let one = |(index, (name, alarm)): (usize, (&String, &Alarm))| {
             let mut entry = Map::new();
             entry.extend(alarm.since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
@@ -111,8 +111,8 @@ impl Alarms {
             entry.insert("text".to_owned(), json!(text));
             (name.clone(), Value::Object(entry))
         };
-        let told: Map<_, _> = self.0.iter().enumerate().map(one).collect();
-        (!told.is_empty()).then_some(Value::Object(told))
+        let alarms: Map<_, _> = self.0.iter().enumerate().map(one).collect();
+        (!alarms.is_empty()).then_some(Value::Object(alarms))
     }
 }
 
@@ -128,8 +128,8 @@ fn since_by(
     Some(since.filter(was_right).unwrap_or(fresh))
 }
 
-/// The alarms that the facts raise, with their texts.
-pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
+/// The alarms of the present facts, with their texts.
+pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     let mut alarms = BTreeMap::new();
     for (index, (spec, _)) in facts.sensors.iter().enumerate() {
         if let Some(text) = lost_sensor(now, facts, index) {
@@ -142,7 +142,7 @@ pub fn standing(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     for (output, spec, state) in facts.outputs.iter() {
         let name = &spec.name;
         if state.tach.is_stalled() {
-            // At rest it cannot show that it would turn again.
+            // While it is off it cannot show whether it turns again.
             let what = if state.tach.is_full() {
                 "is driven at full and does not turn; it stays so"
             } else {
@@ -173,7 +173,7 @@ fn overheat(climate: &Climate) -> String {
     )
 }
 
-/// What is to be said of a sensor without a valid reading.
+/// The text of the alarm of a sensor without a valid reading.
 fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
     let what = sensor_fault(now, facts, index)?;
     let climate = facts.climate.filter(|climate| climate.spec().sensors.iter().any(|id| id.0 == index));
@@ -188,7 +188,7 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
     Some(format!("sensor {what}; {now}"))
 }
 
-/// A sensor without a valid reading: its name, its fault, what was found instead and where it is read.
+/// Describes a sensor without a valid reading: its name, its fault, what was found instead and where it is read.
 pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
     let fault = facts.sensors.fault(now, index)?;
     let (spec, _) = facts.sensors.iter().nth(index)?;
@@ -202,7 +202,7 @@ pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<Str
     ))
 }
 
-/// Foreign text as it may be shown: of one line, without what moves a cursor or turns the writing, and not too long.
+/// Foreign text for a message: on one line, escaped and not too long.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(FOREIGN_CHARS_MAX).collect();
     let more = if text.chars().nth(FOREIGN_CHARS_MAX).is_some() { "…" } else { "" };

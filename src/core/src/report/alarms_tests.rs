@@ -1,4 +1,4 @@
-//! Alarms as the back end sees them.
+//! Alarms as they are reported.
 
 use super::*;
 use crate::twin::{Author, Override};
@@ -28,35 +28,35 @@ fn one_of_two_sensors_that_is_lost_is_an_alarm_while_it_lasts_and_the_climate_sa
     assert_eq!(rig.says(at(0), "alarms"), None);
     rig.sample(at(20), 0, Ok(22.0));
     rig.sample(at(20), 1, Err(Fault::Missing));
-    assert_eq!(rig.says(at(20), "alarms"), None, "its last value still counts");
+    assert_eq!(rig.says(at(20), "alarms"), None, "its last value is still valid");
     rig.sample(at(35), 0, Ok(22.0));
-    let told = rig.compose(at(35)).section;
-    assert_eq!(told.get(&path("alarms.sensor-door.since")), Some(&json!("2026-11-27T14:00:00Z")));
+    let reported = rig.compose(at(35)).section;
+    assert_eq!(reported.get(&path("alarms.sensor-door.since")), Some(&json!("2026-11-27T14:00:00Z")));
     let wanted = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
-    assert_eq!(text(&told, "sensor-door"), wanted);
-    assert_eq!(told.get(&path("components.climate.sensor")), Some(&json!("ok")));
+    assert_eq!(text(&reported, "sensor-door"), wanted);
+    assert_eq!(reported.get(&path("components.climate.sensor")), Some(&json!("ok")));
     rig.sample(at(50), 0, Ok(22.0));
     rig.sample(at(50), 1, Ok(22.0));
     assert_eq!(rig.says(at(50), "alarms"), None);
 }
 
 #[test]
-fn each_kind_of_alarm_has_the_name_of_its_thing() {
+fn each_kind_of_alarm_names_its_thing() {
     let mut rig = two_sensors();
     rig.sample(at(0), 0, Ok(61.0));
     rig.sample(at(0), 1, Err(Fault::Unreadable));
     rig.pin_faults.insert(OutputId(0), "no such line".into());
     rig.store_fault = Some("read-only\nfile system".into());
-    let told = rig.compose(at(0)).section;
+    let reported = rig.compose(at(0)).section;
     let names = ["disk", "output-fan", "overheat-climate", "sensor-door"];
-    assert_eq!(told.get(&path("alarms")).unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), names);
-    assert!(text(&told, "disk").contains("read-only\\nfile system;"), "{}", text(&told, "disk"));
-    assert!(text(&told, "output-fan").starts_with("output fan cannot be driven: no such line; "));
-    assert!(text(&told, "overheat-climate").contains("60 celsius"));
+    assert_eq!(reported.get(&path("alarms")).unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), names);
+    assert!(text(&reported, "disk").contains("read-only\\nfile system;"), "{}", text(&reported, "disk"));
+    assert!(text(&reported, "output-fan").starts_with("output fan cannot be driven: no such line; "));
+    assert!(text(&reported, "overheat-climate").contains("60 celsius"));
 }
 
 #[test]
-fn a_sensor_outside_every_climate_tells_its_value_or_its_fault_and_has_its_alarm() {
+fn a_sensor_outside_every_climate_reports_its_value_or_its_fault_and_has_its_alarm() {
     let probe = SensorSpec { measures: "humidity".into(), ..thermometer("cellar") };
     let mut rig =
         Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("roof"), probe], Some(climate_spec()));
@@ -66,20 +66,20 @@ fn a_sensor_outside_every_climate_tells_its_value_or_its_fault_and_has_its_alarm
     rig.sample(at(40), 0, Ok(22.0));
     rig.sample(at(40), 1, Err(Fault::OutOfRange));
     assert_eq!(rig.says(at(40), "components.cellar"), Some(json!({"sensor": "out-of-range"})));
-    let told = rig.compose(at(40)).section;
-    assert!(text(&told, "sensor-cellar").contains("no climate needs it"), "{told:?}");
+    let reported = rig.compose(at(40)).section;
+    assert!(text(&reported, "sensor-cellar").contains("no climate needs it"), "{reported:?}");
 }
 
 #[test]
-fn what_a_sensor_said_instead_of_a_number_is_told_and_cannot_move_a_cursor() {
+fn what_was_read_instead_of_a_number_is_shown_and_cannot_control_a_terminal() {
     let mut rig = Rig::new();
     rig.sensors
-        .find(SensorId(0), Some("\"23,5\"; a number has a decimal point here\u{1b}[2J\u{202e}".into()));
+        .set_found(SensorId(0), Some("\"23,5\"; a number has a decimal point here\u{1b}[2J\u{202e}".into()));
     rig.sample(at(0), 0, Err(Fault::NotANumber));
-    let told = rig.compose(at(0)).section;
+    let reported = rig.compose(at(0)).section;
     let wanted =
         "not-a-number, found \"23,5\"; a number has a decimal point here\\u{1b}[2J\\u{202e}, read from";
-    assert!(text(&told, "sensor-cabinet").contains(wanted), "{}", text(&told, "sensor-cabinet"));
+    assert!(text(&reported, "sensor-cabinet").contains(wanted), "{}", text(&reported, "sensor-cabinet"));
 }
 
 #[test]
@@ -87,24 +87,24 @@ fn without_a_clock_an_alarm_has_no_time_until_there_is_one_and_a_wrong_one_is_co
     let mut rig = Rig::new();
     let since = |rig: &mut Rig, now, wall| {
         rig.wall = wall;
-        // With the heartbeat everything is told as it is.
+        // The heartbeat reports everything as it is.
         rig.says(at(now), "alarms.sensor-cabinet.since")
     };
     assert_eq!(since(&mut rig, 30, None), None);
-    let told = Some(json!("2026-11-27T13:55:00Z"));
-    assert_eq!(since(&mut rig, 330, Some(WALL)), told);
-    assert_eq!(since(&mut rig, 631, Some(UnixSeconds(WALL.0 + 304))), told, "a clock is a little off");
+    let reported = Some(json!("2026-11-27T13:55:00Z"));
+    assert_eq!(since(&mut rig, 330, Some(WALL)), reported);
+    assert_eq!(since(&mut rig, 631, Some(UnixSeconds(WALL.0 + 304))), reported, "a clock is a little off");
     let wrong = Some(UnixSeconds(WALL.0 + 86_400 + 602));
     assert_eq!(since(&mut rig, 932, wrong), Some(json!("2026-11-28T13:55:00Z")));
 }
 
 #[test]
-fn an_alarm_that_comes_and_goes_costs_no_more_reports_than_the_least_interval_allows() {
+fn an_alarm_that_comes_and_goes_causes_no_more_reports_than_min_interval_allows() {
     let mut rig = two_sensors();
     let (mut reports, mut last) = (0, None);
     for second in 0..600 {
         rig.sample(at(second), 0, Ok(22.0));
-        // A second in which it is valid, and so on: as bad as it can be.
+        // Valid for a second and again stale: the worst case.
         let stale = second % 2 == 0;
         rig.store_fault = stale.then(|| format!("fault {second}"));
         let section = rig.compose(at(second)).section;
@@ -115,11 +115,11 @@ fn an_alarm_that_comes_and_goes_costs_no_more_reports_than_the_least_interval_al
 }
 
 #[test]
-fn however_many_alarms_stand_the_report_has_room_for_the_rest() {
+fn however_many_alarms_there_are_the_report_has_room_for_the_rest() {
     let sensors: Vec<_> = (0..100).map(|n| thermometer(&format!("sensor-{n}-{}", "x".repeat(40)))).collect();
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], sensors, None);
     for sensor in 0..100 {
-        rig.sensors.find(SensorId(sensor), Some("?".repeat(5000)));
+        rig.sensors.set_found(SensorId(sensor), Some("?".repeat(5000)));
         rig.sample(at(0), sensor, Err(Fault::NotANumber));
     }
     let wanted = rig.compose(at(0));
@@ -128,20 +128,20 @@ fn however_many_alarms_stand_the_report_has_room_for_the_rest() {
 }
 
 #[test]
-fn a_stalled_fan_that_rests_is_not_told_to_be_driven_and_its_alarm_stands_until_it_turns() {
+fn the_alarm_of_a_stalled_fan_that_is_off_does_not_call_it_driven_and_stays_until_it_turns() {
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
-    let mut told = |begin, drive, rpm| {
+    let mut reported = |begin, drive, rpm| {
         rig.outputs.measure(OutputId(0), Ok(rpm));
         rig.overrides.insert(OutputId(0), Override { drive, until: at(9999), by: Author::Hub });
         let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
         text(&sections.last().unwrap(), "stall-fan").to_owned()
     };
-    let blocked = told(0, Permille::FULL, 0.0);
+    let blocked = reported(0, Permille::FULL, 0.0);
     assert!(blocked.starts_with("output fan is driven at full and does not turn; "), "{blocked}");
-    let resting = told(60, Permille::ZERO, 0.0);
+    let resting = reported(60, Permille::ZERO, 0.0);
     let wanted = "output fan did not turn at full, and has not been seen to turn since; ";
     assert!(resting.starts_with(wanted), "{resting}");
-    assert_ne!(told(120, Permille::FULL, 0.0), "", "driven again, it does not turn either");
-    assert_ne!(told(180, Permille::ZERO, 0.0), "");
-    assert_eq!(told(240, Permille::FULL, 900.0), "");
+    assert_ne!(reported(120, Permille::FULL, 0.0), "", "driven again, it does not turn either");
+    assert_ne!(reported(180, Permille::ZERO, 0.0), "");
+    assert_eq!(reported(240, Permille::FULL, 900.0), "");
 }

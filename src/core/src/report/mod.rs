@@ -1,12 +1,10 @@
-//! What is worth telling the hub: the wanted reported section, made anew from the facts, and which of its values to
-//! send again.
+//! What is reported to the hub: the wanted reported section, composed from the facts, and which of its values to send again.
 //!
-//! Terms: *acknowledgements* answer the back end (versions, values in force, refusals) and go out as soon as they
-//! are durable. *State* (outputs, regimes, faults) and *values* (numbers of sensors) are sampled: values when they
-//! left their dead-band, at most once in `min-interval` and at least once in `heartbeat`; state when something
-//! turned, at most once in `min-interval`, and along with whatever else goes out. Between two samples the last one
-//! stands, so the section does not change. How it is written is the style's: `plain` or `pnp`. Deliberately absent:
-//! sending (that is `twin::TwinSync`'s).
+//! Terms: *acknowledgements* answer the back end (versions, values in force, refusals), as soon as they are durable. *State*
+//! (outputs, regimes, faults) and *values* (numbers of sensors) are sampled. Values are sampled when they leave their
+//! dead-band, at most once in `min-interval` and at least once in `heartbeat`. State is sampled when it changes, at most
+//! once in `min-interval`, and together with everything else. Between two samples the section does not change. A style
+//! writes it: `plain` or `pnp`. `twin::TwinSync` sends it.
 
 pub mod alarms;
 mod notice;
@@ -35,18 +33,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use write::{round_to, tidy};
 
-/// The key under which desired and reported components stand.
+/// The key of desired and reported components.
 const COMPONENTS: &str = "components";
-/// A duty that moved less than this many per cent is not worth a message of its own.
+/// A duty that changes by less than this many per cent causes no report.
 const DUTY_DEADBAND_PERCENT: f64 = 5.0;
 
-/// How the reported section looks.
+/// How the reported section is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ReportStyle {
     /// Plain values.
     #[default]
     Plain,
-    /// Acknowledgements and components as IoT Plug and Play has them.
+    /// Acknowledgements and components by the conventions of IoT Plug and Play.
     PlugAndPlay,
 }
 
@@ -57,22 +55,22 @@ pub struct ReportSpec {
     pub heartbeat: Duration,
     /// Sensor values never more often.
     pub min_interval: Duration,
-    /// By what a sensor measures: a change smaller than this is not told before the heartbeat.
+    /// By what a sensor measures: a smaller change is not reported before the heartbeat.
     pub deadband: BTreeMap<String, f64>,
-    /// How the section looks.
+    /// How the section is written.
     pub style: ReportStyle,
-    /// Told as `firmwareVersion`.
+    /// Reported as `firmwareVersion`.
     pub firmware_version: String,
 }
 
-/// What the back end may be told of its desired section: all of it is durable.
+/// What the back end may learn about its desired section, once it is durable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// The desired version; 0 before the first fetch ever.
     pub version: Version,
     /// The desired section at that version.
     pub desired: Section,
-    /// What was made of it.
+    /// How it was read.
     pub understanding: Understanding,
 }
 
@@ -83,7 +81,7 @@ impl Acknowledgement {
     }
 }
 
-/// The live facts that a report may draw on.
+/// The present state of everything that reports, alarms and the status draw on.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
     /// All sensors.
@@ -96,24 +94,24 @@ pub struct Facts<'a> {
     pub pin_faults: &'a BTreeMap<OutputId, String>,
     /// The climate, if the site has one.
     pub climate: Option<&'a Climate>,
-    /// The state directory's trouble, if it has one.
+    /// Why the record cannot be stored, if it cannot.
     pub store_fault: Option<&'a str>,
     /// The alarms that stand.
     pub alarms: &'a Alarms,
 }
 
-/// What to tell.
+/// What is to be reported.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// The whole reported section.
     pub section: Section,
-    /// Values due by the heartbeat: send them though they did not change.
+    /// Values that the heartbeat sends though they did not change.
     pub again: Vec<PropertyPath>,
-    /// A property that had to be left out because the hub would refuse it.
+    /// What had to be left out because the hub would refuse it.
     pub left_out: Option<String>,
 }
 
-/// One sample of the state: what stands in the section until the next.
+/// One sample of the state, which the section shows until the next one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sample {
     outputs: Vec<OutputSample>,
@@ -134,22 +132,22 @@ struct OutputSample {
     fault: Option<String>,
 }
 
-/// One sample of the numbers. `None` where there is no valid reading.
+/// One sample of the values; `None` where there is no valid reading.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Values {
     temperature: Option<Celsius>,
     sensors: Vec<Option<f64>>,
 }
 
-/// Makes the wanted section. See the module.
+/// Composes the wanted section. See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reporter {
     spec: ReportSpec,
     properties: PropertyMap,
     mapped: Vec<PropertyPath>,
-    /// A checkpoint leaves it to [`Self::resume`].
+    /// [`Self::resume`] restores it from a checkpoint.
     #[serde(skip)]
-    told: Rc<Acknowledgement>,
+    acknowledgement: Rc<Acknowledgement>,
     state: Option<(Sample, BootTime)>,
     values: Option<(Values, BootTime)>,
     values_due: BootTime,
@@ -157,13 +155,13 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Nothing told yet. `mapped` are the desired properties that mean something here.
+    /// Nothing reported yet. `mapped` are the desired properties that have a meaning here.
     pub fn new(spec: ReportSpec, properties: PropertyMap, mapped: Vec<PropertyPath>) -> Self {
         Self {
             spec,
             properties,
             mapped,
-            told: Rc::default(),
+            acknowledgement: Rc::default(),
             state: None,
             values: None,
             values_due: BootTime::ZERO,
@@ -171,26 +169,31 @@ impl Reporter {
         }
     }
 
-    /// Was this told already, this very acknowledgement?
-    pub(crate) fn is_told(&self, told: &Rc<Acknowledgement>) -> bool {
-        Rc::ptr_eq(&self.told, told)
+    /// Was this very acknowledgement reported already?
+    pub(crate) fn has_reported(&self, acknowledgement: &Rc<Acknowledgement>) -> bool {
+        Rc::ptr_eq(&self.acknowledgement, acknowledgement)
     }
 
-    /// Goes on from a checkpoint, when this was told.
-    pub(crate) fn resume(&mut self, told: Rc<Acknowledgement>) {
-        self.told = told;
+    /// Continues from a checkpoint, before which this was reported.
+    pub(crate) fn resume(&mut self, acknowledgement: Rc<Acknowledgement>) {
+        self.acknowledgement = acknowledgement;
     }
 
-    /// When the next report may be due though nothing happens.
+    /// When the next report may be due even if nothing happens.
     pub fn poll_timeout(&self) -> BootTime {
         self.state_due.map_or(self.values_due, |due| due.min(self.values_due))
     }
 
-    /// The section that should be reported now; `None` if nothing in it was sampled or told anew since the last call.
-    pub fn compose(&mut self, now: BootTime, told: &Rc<Acknowledgement>, facts: Facts<'_>) -> Option<Wanted> {
-        let acknowledges = !self.is_told(told);
+    /// The section that should be reported now; `None` if nothing in it was sampled or acknowledged since the last call.
+    pub fn compose(
+        &mut self,
+        now: BootTime,
+        acknowledgement: &Rc<Acknowledgement>,
+        facts: Facts<'_>,
+    ) -> Option<Wanted> {
+        let acknowledges = !self.has_reported(acknowledgement);
         if acknowledges {
-            self.told = Rc::clone(told);
+            self.acknowledgement = Rc::clone(acknowledgement);
         }
         let due = self.sample_values(now, facts);
         if !self.sample_state(now, acknowledges || due.is_some(), facts) {
@@ -200,7 +203,7 @@ impl Reporter {
             spec: &self.spec,
             properties: &self.properties,
             mapped: &self.mapped,
-            told: &self.told,
+            acknowledgement: &self.acknowledgement,
             unit: self.unit(facts.climate),
             state: self.state.as_ref().map(|(state, _)| state),
             values: self.values.as_ref().map(|(values, _)| values),
@@ -217,9 +220,10 @@ impl Reporter {
         Some(Wanted { section, again, left_out })
     }
 
-    /// Temperatures are told in the unit in which the range was desired, else in the site's own.
+    /// Temperatures are reported in the unit of the desired range, or else in the configured one.
     fn unit(&self, climate: Option<&Climate>) -> TemperatureUnit {
-        let desired = self.told.understanding.accepted.get(&self.properties.units).and_then(parse_unit);
+        let desired =
+            self.acknowledgement.understanding.accepted.get(&self.properties.units).and_then(parse_unit);
         desired.unwrap_or_else(|| climate.map_or(TemperatureUnit::Celsius, |climate| climate.spec().unit))
     }
 
@@ -232,9 +236,9 @@ impl Reporter {
         let due = match &self.values {
             None => Some(Due::Change),
             Some((_, at)) if now >= *at + self.spec.heartbeat => Some(Due::Heartbeat),
-            // A number without a valid reading must not stand, whatever the interval.
-            Some((held, _)) if lost(held, &fresh) => Some(Due::Change),
-            Some((held, at)) if self.moved(held, &fresh, facts) => {
+            // A number must go as soon as its reading is no longer valid, whatever the interval.
+            Some((last, _)) if lost(last, &fresh) => Some(Due::Change),
+            Some((last, at)) if self.moved(last, &fresh, facts) => {
                 self.values_due = *at + self.spec.min_interval;
                 (now >= self.values_due).then_some(Due::Change)
             }
@@ -250,7 +254,7 @@ impl Reporter {
         due
     }
 
-    fn moved(&self, held: &Values, fresh: &Values, facts: Facts<'_>) -> bool {
+    fn moved(&self, last: &Values, fresh: &Values, facts: Facts<'_>) -> bool {
         let differs = |a: Option<f64>, b: Option<f64>, measures: &str| match (a, b) {
             (Some(a), Some(b)) => {
                 a != b && (a - b).abs() >= self.spec.deadband.get(measures).map_or(0.0, |d| *d)
@@ -259,19 +263,19 @@ impl Reporter {
         };
         let degrees = |values: &Values| values.temperature.map(Celsius::degrees);
         let climate = facts.climate.map(|climate| &climate.spec().sensors);
-        differs(degrees(held), degrees(fresh), "temperature")
+        differs(degrees(last), degrees(fresh), "temperature")
             || facts.sensors.iter().enumerate().any(|(index, (spec, _))| {
                 let of_climate = climate.is_some_and(|sensors| sensors.iter().any(|id| id.0 == index));
                 let value = |values: &Values| values.sensors.get(index).copied().flatten();
-                !of_climate && differs(value(held), value(fresh), &spec.measures)
+                !of_climate && differs(value(last), value(fresh), &spec.measures)
             })
     }
 
-    /// Samples the state if it is due, which it is along with anything else. Was it?
+    /// Samples the state if it is due, which it is `along` with anything else. Was it?
     fn sample_state(&mut self, now: BootTime, along: bool, facts: Facts<'_>) -> bool {
         let fresh = sample(now, facts);
         self.state_due = match &self.state {
-            Some((held, at)) if !along => turned(held, &fresh).then(|| *at + self.spec.min_interval),
+            Some((last, at)) if !along => has_changed(last, &fresh).then(|| *at + self.spec.min_interval),
             _ => Some(now),
         };
         let is_due = self.state_due.is_some_and(|due| due <= now);
@@ -283,12 +287,12 @@ impl Reporter {
     }
 }
 
-/// All that a style may draw on.
+/// What a style writes.
 struct View<'a> {
     spec: &'a ReportSpec,
     properties: &'a PropertyMap,
     mapped: &'a [PropertyPath],
-    told: &'a Acknowledgement,
+    acknowledgement: &'a Acknowledgement,
     unit: TemperatureUnit,
     state: Option<&'a Sample>,
     values: Option<&'a Values>,
@@ -298,25 +302,25 @@ struct View<'a> {
 /// What a style wrote.
 struct Written {
     draft: write::Draft,
-    /// The places of the numbers, for the heartbeat.
+    /// The paths of the numbers, for the heartbeat.
     numbers: Vec<PropertyPath>,
-    /// Was there room for each foreign name?
+    /// Was there room for every foreign name?
     all_named: bool,
 }
 
 impl View<'_> {
     /// The desired value in force.
     fn accepted(&self, path: &PropertyPath) -> Option<&Value> {
-        self.told.understanding.accepted.get(path)
+        self.acknowledgement.understanding.accepted.get(path)
     }
 
-    /// An end of the range in force. One that was desired goes back as it came; one that the site supplies takes the
-    /// JSON type of the other.
+    /// An end of the range in force. A desired end is reported as it was desired. A configured one takes the JSON type of the
+    /// other end.
     fn range_end(&self, end: &str) -> Option<Value> {
         let site = self.facts.climate?.spec().range;
         let raw = |end: &str| self.accepted(&self.properties.climate.child(end));
         if let Some(raw) = raw(end) {
-            return Some(told_number(raw));
+            return Some(number_in_force(raw));
         }
         let (own, other) = match end {
             MIN_TEMPERATURE => (site.min(), MAX_TEMPERATURE),
@@ -331,7 +335,7 @@ impl View<'_> {
         path.parent().as_ref() == Some(&self.properties.climate)
     }
 
-    /// Does something at or below this property mean something here?
+    /// Does this property, or one below it, have a meaning here?
     fn is_mapped(&self, path: &PropertyPath, value: &Value) -> bool {
         let holds = |mapped: &PropertyPath| value.is_object() && mapped.starts_with(path);
         self.mapped.iter().any(|mapped| path.starts_with(mapped) || holds(mapped))
@@ -342,8 +346,8 @@ impl View<'_> {
     }
 }
 
-/// A value in force as it goes back. A number with more digits than a double is in force as the nearest one.
-fn told_number(value: &Value) -> Value {
+/// A value in force, as it is reported. A number with more digits than a double has is in force as the nearest double.
+fn number_in_force(value: &Value) -> Value {
     let number = json::number(value).filter(|_| json::is_raw(value));
     number.map_or_else(|| value.clone(), tidy)
 }
@@ -356,7 +360,7 @@ enum Due {
 
 fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let output = |(output, _, state): (OutputId, &OutputSpec, &OutputState)| {
-        // A kick is over before anybody reads of it.
+        // A kick would be over before anybody reads about it.
         let drive = state.steady().unwrap_or_default();
         let fault = facts.pin_faults.get(&output).cloned().or_else(|| facts.outputs.fault(output));
         OutputSample {
@@ -379,23 +383,23 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     }
 }
 
-/// Is the fresh sample worth a message of its own?
-fn turned(held: &Sample, fresh: &Sample) -> bool {
+/// Does the fresh sample justify a report of its own?
+fn has_changed(last: &Sample, fresh: &Sample) -> bool {
     let same_output = |(a, b): (&OutputSample, &OutputSample)| {
         let same_duty = (a.duty_percent - b.duty_percent).abs() < DUTY_DEADBAND_PERCENT;
-        let told = |sample: &OutputSample| (sample.on, sample.cause, sample.override_percent);
-        told(a) == told(b) && a.fault == b.fault && same_duty
+        let decision = |sample: &OutputSample| (sample.on, sample.cause, sample.override_percent);
+        decision(a) == decision(b) && a.fault == b.fault && same_duty
     };
-    held.outputs.len() != fresh.outputs.len()
-        || !held.outputs.iter().zip(&fresh.outputs).all(same_output)
-        || held.alarms.turned(&fresh.alarms)
-        || (held.regime, held.climate_fault, &held.store_fault, &held.sensors)
+    last.outputs.len() != fresh.outputs.len()
+        || !last.outputs.iter().zip(&fresh.outputs).all(same_output)
+        || last.alarms.differ(&fresh.alarms)
+        || (last.regime, last.climate_fault, &last.store_fault, &last.sensors)
             != (fresh.regime, fresh.climate_fault, &fresh.store_fault, &fresh.sensors)
 }
 
-fn lost(held: &Values, fresh: &Values) -> bool {
-    held.temperature.is_some() && fresh.temperature.is_none()
-        || held.sensors.iter().zip(&fresh.sensors).any(|(held, fresh)| held.is_some() && fresh.is_none())
+fn lost(last: &Values, fresh: &Values) -> bool {
+    last.temperature.is_some() && fresh.temperature.is_none()
+        || last.sensors.iter().zip(&fresh.sensors).any(|(last, fresh)| last.is_some() && fresh.is_none())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the core has to say to an operator, and how it is said. Data until the service logs it.
+//! Events for an operator, and their messages. They are data until the service logs them.
 
 use crate::control::climate::Regime;
 use crate::control::constraint::Span;
@@ -9,14 +9,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-/// Something an operator may want to know of.
+/// An event for an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// About the twin.
     Sync(SyncNotice),
     /// The desired section changed.
     Desired(DesiredChange),
-    /// The stored twin came late, and is followed from now on.
+    /// The stored twin was found late, and is followed from now on.
     Followed {
         /// Its desired version.
         version: Version,
@@ -40,70 +40,70 @@ pub enum Notice {
         /// The output.
         output: String,
     },
-    /// An output can be driven, but does not turn, or nobody knows whether it does.
+    /// An output can be driven, but does not turn, or its speed is not known.
     TachFault {
         /// The output.
         output: String,
         /// What is wrong.
         fault: String,
     },
-    /// What was wrong with an output's speed is mended.
+    /// The speed of an output is as it should be again.
     TachMended {
         /// The output.
         output: String,
     },
-    /// The record could not be kept.
+    /// The record could not be stored.
     StoreFault {
         /// Why.
         reason: String,
     },
-    /// The record can be kept again.
+    /// The record can be stored again.
     StoreMended,
-    /// An output changed, or something else decides it.
+    /// The drive of an output changed, or what decides it.
     Driven {
         /// The output.
         output: String,
-        /// Its drive in permille; where something new decides, what the output is to come to.
+        /// Its drive in permille; after another decision, the drive that the output comes to.
         permille: u16,
         /// What decided it.
         cause: String,
-        /// Whose hand, if it was one.
+        /// Who ordered it, if it is an override.
         by: Option<Author>,
-        /// What holds it back from what is wanted of it, if something does and that is news.
+        /// Why it does not have the drive that is wanted of it, if that is so since this decision.
         unmet: Option<String>,
-        /// It went from rest to running or back, or something else decides now; not just another share.
-        turned: bool,
-        /// The output moves by it.
+        /// It was switched on or off, or something else decides now; otherwise merely its drive changed.
+        is_decision: bool,
+        /// The drive changes by it.
         moved: bool,
     },
-    /// A hand was put on an output, or taken away.
+    /// An output was overridden, or its override was cleared.
     Overridden {
         /// The output.
         output: String,
-        /// What was asked for and for how long; `None` if it was taken away.
+        /// The drive and for how long; `None` if the override was cleared.
         order: Option<(Permille, Duration)>,
         /// By whom.
         by: Author,
     },
-    /// An override came to its end.
+    /// An override ended.
     OverrideEnded {
         /// The output.
         output: String,
     },
-    /// The climate is about something else now.
+    /// The regime of the climate changed.
     Regime {
-        /// What it was about before.
+        /// The regime before.
         before: Regime,
-        /// What it is about now.
+        /// The regime now.
         regime: Regime,
-        /// The sensors that have no valid reading, each with its fault and where it is read, if none has one.
+        /// If no sensor has a valid reading: each sensor with its fault and where it is read.
         lost: Vec<String>,
     },
-    /// A sensor has no valid reading any more; not told where the regime tells it.
+    /// A sensor has no valid reading any more. Left out where the change of the regime says it.
     SensorLost {
         /// The sensor.
         sensor: String,
-        /// What its alarm says.
+        /// The text of its alarm.
         text: String,
     },
     /// A sensor has a valid reading again.

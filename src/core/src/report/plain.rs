@@ -1,4 +1,4 @@
-//! The plain style: what the tutorial's back end prints is right without any change to it.
+//! The plain style, whose output the tutorial's back end prints correctly as it is.
 
 use super::state::{self, Places};
 use super::write::{Draft, is_scalar};
@@ -13,16 +13,16 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
 pub(super) const DESIRED_VERSION: &str = "desiredVersion";
-/// The climate's own entry among the reported components.
+/// The climate's entry among the reported components.
 const CLIMATE: &str = "climate";
-/// Room for the names of components and of properties that mean nothing here. Their number and length are foreign,
-/// and a section that is too large would keep the rest from being told.
+/// Bytes for the names of components and of properties without a meaning here. Their number and length are foreign, and
+/// they must not make the section so large that the rest cannot be reported.
 const FOREIGN_BYTES_MAX: usize = 8 * 1024;
-/// What the entry of a name takes besides the name, at most.
+/// The maximum of what the entry of a name takes besides the name.
 const ENTRY_BYTES: usize = 16;
-/// Of that room what the list of names may take, which is one value: the hub takes 4 KiB.
+/// The part of them for the list of names, which is one value: the hub accepts 4 KiB.
 const LIST_BYTES_MAX: usize = 4096;
-/// Of a foreign name that is only told, so much.
+/// A foreign name that is merely listed is cut to this many characters.
 const NAME_CHARS_MAX: usize = 128;
 
 /// Writes the whole section.
@@ -38,7 +38,7 @@ pub(super) fn write(view: &View<'_>) -> Written {
         }
     }
     let all_named = write_unmapped(&mut draft, view);
-    for refusal in &view.told.understanding.refusals {
+    for refusal in &view.acknowledgement.understanding.refusals {
         let mut entry = Map::new();
         entry.extend(refusal.value.as_ref().map(|value| ("value".to_owned(), value.clone())));
         entry.insert("code".into(), json!(refusal.code));
@@ -57,19 +57,21 @@ pub(super) fn write(view: &View<'_>) -> Written {
     Written { draft, numbers, all_named }
 }
 
-/// What both styles begin with.
+/// Writes what both styles begin with.
 pub(super) fn write_versions(draft: &mut Draft, view: &View<'_>) {
     draft.put_at(["firmwareVersion"], json!(view.spec.firmware_version));
-    if view.told.version > Version(0) {
-        if let Some(id) = view.told.desired.get(&view.properties.patch_id).filter(|id| is_scalar(id)) {
+    if view.acknowledgement.version > Version(0) {
+        if let Some(id) =
+            view.acknowledgement.desired.get(&view.properties.patch_id).filter(|id| is_scalar(id))
+        {
             draft.put_at(["lastPatchReceivedId"], id.clone());
         }
-        draft.put_at([DESIRED_VERSION], json!(view.told.version.0));
+        draft.put_at([DESIRED_VERSION], json!(view.acknowledgement.version.0));
     }
 }
 
-/// Says what becomes of each desired component, by an entry of its own, and which other properties mean nothing
-/// here, by name. Returns whether there was room for all.
+/// Writes the status of each desired component, in an entry of its own, and lists the other properties that have no meaning
+/// here. Returns whether there was room for all.
 fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
     let mut room = Some(FOREIGN_BYTES_MAX);
     let mut take = |name: &str| {
@@ -81,7 +83,7 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
         listed = listed.and_then(|room| room.checked_sub(name.len()));
         listed.is_some() && others.insert(name)
     };
-    for (key, value) in view.told.desired.as_object() {
+    for (key, value) in view.acknowledgement.desired.as_object() {
         let path = PropertyPath::top(key);
         match value {
             Value::Object(components) if key == COMPONENTS => {
@@ -109,7 +111,7 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
     room.is_some() && listed.is_some()
 }
 
-/// A foreign name as a text: long ones are cut, and half a character is none.
+/// A foreign name as it is listed: cut if it is long, without control characters.
 fn shown(name: &str) -> String {
     let mut shown: String = name.chars().take(NAME_CHARS_MAX).filter(|c| !c.is_control()).collect();
     if name.chars().nth(NAME_CHARS_MAX).is_some() {
@@ -118,10 +120,10 @@ fn shown(name: &str) -> String {
     shown
 }
 
-/// What became of a desired component; `None` if it is the climate, which has an entry that says more.
+/// The status of a desired component; `None` for the climate, which has an entry that says more.
 fn status(view: &View<'_>, path: &PropertyPath, component: &Value) -> Option<&'static str> {
     let mapped = view.is_mapped(path, component);
-    let refused = || view.told.understanding.refusals.iter().any(|r| r.property.starts_with(path));
+    let refused = || view.acknowledgement.understanding.refusals.iter().any(|r| r.property.starts_with(path));
     match (mapped, *path == view.properties.climate) {
         (true, true) => None,
         (true, false) if refused() => Some("rejected"),

@@ -1,14 +1,14 @@
 //! The style of IoT Plug and Play: each writable property is acknowledged where it was desired, as
 //! `{value, ac, av, ad}`, and each component carries `"__t": "c"` (Microsoft's Plug and Play conventions).
 //!
-//! `ac` is 200 for a value in force, 400 for one refused (`ad` says why, `value` is what is in force instead), and
-//! 203 with `av` 0 for a value of the site's own. `av` is the desired version that the acknowledgement speaks of.
-//! Outputs and sensors are components beside the climate's. Deliberately absent: desired properties that mean nothing
-//! here, which a model does not know either.
+//! `ac` is 200 for a value in force, 400 for a refused one (`ad` says why, `value` is what is in force instead), and 203 with
+//! `av` 0 for a configured value. `av` is the desired version to which the acknowledgement refers. Outputs and sensors are
+//! components beside the climate's. Desired properties without a meaning here are not reported, since the model has none of
+//! them.
 
+use super::number_in_force;
 use super::plain::write_versions;
 use super::state::{self, Places};
-use super::told_number;
 use super::write::Draft;
 use super::{View, Written};
 use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
@@ -18,9 +18,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
-/// Done.
+/// The desired value is in force.
 const IN_FORCE: u16 = 200;
-/// The device's own value.
+/// A value of the device's own is in force.
 const OWN: u16 = 203;
 
 /// Writes the whole section.
@@ -30,7 +30,7 @@ pub(super) fn write(view: &View<'_>) -> Written {
     let climate = view.properties.climate.clone();
     let places = Places { components: climate.parent(), climate, marked: true };
     let numbers = state::write(&mut draft, view, &places);
-    // Last, so that an acknowledgement stands where an output tells the same by another name.
+    // Last, so that an acknowledgement replaces an entry of an output at the same path.
     for property in writable(view) {
         if let Some(answer) = answer(view, &property) {
             draft.put(&property, answer);
@@ -39,7 +39,7 @@ pub(super) fn write(view: &View<'_>) -> Written {
     Written { draft, numbers, all_named: true }
 }
 
-/// The desired properties that have a meaning here and are values.
+/// The paths of single values that have a meaning here.
 fn writable(view: &View<'_>) -> Vec<PropertyPath> {
     let climate = &view.properties.climate;
     let ends = |path: &PropertyPath| match path == climate {
@@ -51,13 +51,13 @@ fn writable(view: &View<'_>) -> Vec<PropertyPath> {
 }
 
 fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
-    let refusal = view.told.understanding.refusals.iter().find(|refusal| {
-        // A range is refused as a whole, but only what was desired of it is answered so.
-        property.starts_with(&refusal.property) && view.told.desired.get(property).is_some()
+    let refusal = view.acknowledgement.understanding.refusals.iter().find(|refusal| {
+        // A range is refused as a whole, but only its desired ends are answered with the refusal.
+        property.starts_with(&refusal.property) && view.acknowledgement.desired.get(property).is_some()
     });
     let own =
         property.keys().last().and_then(|end| view.range_end(end)).filter(|_| view.is_range_end(property));
-    let in_force = view.accepted(property).map(told_number);
+    let in_force = view.accepted(property).map(number_in_force);
     let mut answer = Map::new();
     let mut say = |value: Value, ac: u16, av: u64, ad: Option<&str>| {
         answer.insert("value".into(), value);
@@ -65,7 +65,7 @@ fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
         answer.insert("av".into(), json!(av));
         answer.extend(ad.map(|ad| ("ad".to_owned(), json!(ad))));
     };
-    let version = view.told.version.0;
+    let version = view.acknowledgement.version.0;
     match (refusal, in_force) {
         (Some(refusal), in_force) => {
             let value = in_force.or(own).or_else(|| refusal.value.clone())?;

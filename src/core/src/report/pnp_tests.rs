@@ -13,13 +13,19 @@ fn gateway() -> Rig {
 fn a_value_in_force_is_acknowledged_where_it_was_desired() {
     let mut rig = gateway();
     rig.desire(json!({"fanOn": true, "climate": {"__t": "c", "minTemperature": 68, "units": "fahrenheit"}}));
-    let told = rig.compose(at(1)).section;
-    assert_eq!(told.get(&path("fanOn")), Some(&json!({"value": true, "ac": 200, "av": 1})));
-    assert_eq!(told.get(&path("climate.minTemperature")), Some(&json!({"value": 68, "ac": 200, "av": 1})));
+    let reported = rig.compose(at(1)).section;
+    assert_eq!(reported.get(&path("fanOn")), Some(&json!({"value": true, "ac": 200, "av": 1})));
+    assert_eq!(
+        reported.get(&path("climate.minTemperature")),
+        Some(&json!({"value": 68, "ac": 200, "av": 1}))
+    );
     let own = json!({"value": 82.4, "ac": 203, "av": 0, "ad": "the site's own"});
-    assert_eq!(told.get(&path("climate.maxTemperature")), Some(&own));
-    assert_eq!(told.get(&path("climate.units")), Some(&json!({"value": "fahrenheit", "ac": 200, "av": 1})));
-    assert_eq!(told.get(&path("rejected")), None);
+    assert_eq!(reported.get(&path("climate.maxTemperature")), Some(&own));
+    assert_eq!(
+        reported.get(&path("climate.units")),
+        Some(&json!({"value": "fahrenheit", "ac": 200, "av": 1}))
+    );
+    assert_eq!(reported.get(&path("rejected")), None);
 }
 
 #[test]
@@ -27,28 +33,31 @@ fn a_refusal_says_why_and_what_is_in_force_instead() {
     let mut rig = gateway();
     rig.desire(json!({"climate": {"minTemperature": 20, "maxTemperature": 30}}));
     rig.desire(json!({"fanOn": "maybe", "climate": {"minTemperature": 40, "maxTemperature": 30}}));
-    let told = rig.compose(at(1)).section;
-    let min = told.get(&path("climate.minTemperature")).unwrap();
+    let reported = rig.compose(at(1)).section;
+    let min = reported.get(&path("climate.minTemperature")).unwrap();
     assert_eq!((&min["value"], &min["ac"], &min["av"]), (&json!(20), &json!(400), &json!(2)));
     assert!(min["ad"].as_str().unwrap().contains("below"), "{min}");
-    let fan = told.get(&path("fanOn")).unwrap();
+    let fan = reported.get(&path("fanOn")).unwrap();
     assert_eq!((&fan["value"], &fan["ac"]), (&json!("maybe"), &json!(400)), "nothing was in force before");
     rig.desire(json!({"climate": {"minTemperature": 25, "maxTemperature": 30}}));
-    let told = rig.compose(at(2)).section;
-    assert_eq!(told.get(&path("climate.minTemperature")), Some(&json!({"value": 25, "ac": 200, "av": 3})));
-    assert_eq!(told.get(&path("fanOn")), None);
+    let reported = rig.compose(at(2)).section;
+    assert_eq!(
+        reported.get(&path("climate.minTemperature")),
+        Some(&json!({"value": 25, "ac": 200, "av": 3}))
+    );
+    assert_eq!(reported.get(&path("fanOn")), None);
 }
 
 #[test]
-fn components_carry_their_marker_and_stand_beside_the_climate() {
-    let told = gateway().compose(at(0)).section;
+fn components_carry_their_marker_and_are_beside_the_climate() {
+    let reported = gateway().compose(at(0)).section;
     for component in ["climate", "fan"] {
-        assert_eq!(told.get(&path(component).child("__t")), Some(&json!("c")), "{component}");
+        assert_eq!(reported.get(&path(component).child("__t")), Some(&json!("c")), "{component}");
     }
     let mut rig = Rig::new();
     rig.restyle(ReportStyle::PlugAndPlay);
-    let told = rig.compose(at(0)).section;
-    assert_eq!(told.get(&path("components.fan.__t")), Some(&json!("c")));
+    let reported = rig.compose(at(0)).section;
+    assert_eq!(reported.get(&path("components.fan.__t")), Some(&json!("c")));
 }
 
 #[test]
@@ -60,7 +69,7 @@ fn the_heartbeat_sends_the_temperature_again() {
     assert_eq!(rig.compose(at(300)).again, [path("climate.temperature")]);
 }
 
-/// What the model says of one property or component.
+/// The model's entry of a property or component.
 fn content<'a>(model: &'a Value, interface: &str, name: &str) -> &'a Value {
     let interfaces = model.as_array().unwrap();
     let interface = interfaces.iter().find(|i| i["@id"] == interface).unwrap();
@@ -93,9 +102,9 @@ fn check_schema(schema: &Value, value: &Value, name: &str) {
     assert!(fits, "{name} = {value} does not fit {schema}");
 }
 
-fn check_interface(model: &Value, interface: &str, told: &Map<String, Value>) -> usize {
+fn check_interface(model: &Value, interface: &str, reported: &Map<String, Value>) -> usize {
     let mut checked = 0;
-    for (name, value) in told.iter().filter(|(name, _)| *name != "__t") {
+    for (name, value) in reported.iter().filter(|(name, _)| *name != "__t") {
         let content = content(model, interface, name);
         checked += 1;
         if content["@type"] == "Component" {
@@ -113,7 +122,7 @@ fn check_interface(model: &Value, interface: &str, told: &Map<String, Value>) ->
 }
 
 #[test]
-fn everything_that_is_told_stands_in_the_shipped_model() {
+fn everything_that_is_reported_is_in_the_shipped_model() {
     let model: Value = serde_json::from_str(include_str!("../../../../config/twind.dtdl.json")).unwrap();
     let mut rig = gateway();
     let desired =
@@ -129,20 +138,20 @@ fn everything_that_is_told_stands_in_the_shipped_model() {
         checked =
             check_interface(&model, "dtmi:twind:Gateway;1", rig.compose(at(second)).section.as_object());
     }
-    assert_eq!(checked, 6 + 2 + 7 + 5, "every property of the model was told");
+    assert_eq!(checked, 6 + 2 + 7 + 5, "every property of the model was reported");
 }
 
 #[test]
-fn a_number_with_more_digits_than_a_double_is_told_as_the_one_in_force() {
+fn a_number_with_more_digits_than_a_double_is_reported_as_the_one_in_force() {
     let mut rig = gateway();
     let text = br#"{"climate":{"minTemperature":20.10000000000000000001,"maxTemperature":28}}"#;
     rig.desire(Value::Object(json::read(text, 0).unwrap()));
     rig.sample(at(0), 0, Ok(22.0));
-    let told = rig.compose(at(60));
-    let end = told
+    let reported = rig.compose(at(60));
+    let end = reported
         .section
         .get(&path("climate.minTemperature"))
-        .or_else(|| told.section.get(&path("minTemperature")));
-    assert_eq!(end.map(|end| &end["value"]), Some(&json!(20.1)), "{:?}", told.section);
-    assert_eq!(told.left_out, None);
+        .or_else(|| reported.section.get(&path("minTemperature")));
+    assert_eq!(end.map(|end| &end["value"]), Some(&json!(20.1)), "{:?}", reported.section);
+    assert_eq!(reported.left_out, None);
 }

@@ -1,5 +1,5 @@
-//! Outputs, the climate and other sensors as they were last sampled: the same entries in both styles, in places of
-//! the style's own.
+//! Outputs, the climate and other sensors as they were last sampled: the same entries in both styles, at the paths of the
+//! style.
 
 use super::View;
 use super::write::{Draft, round_to, tidy};
@@ -10,9 +10,9 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// Where the entries stand.
+/// Where the entries are.
 pub(super) struct Places {
-    /// The climate's own entry.
+    /// The climate's entry.
     pub(super) climate: PropertyPath,
     /// The object that holds the entries of outputs and sensors; `None` is the section itself.
     pub(super) components: Option<PropertyPath>,
@@ -29,7 +29,7 @@ impl Places {
     }
 }
 
-/// Writes the last samples; returns the places of the numbers, for the heartbeat.
+/// Writes the last samples. Returns the paths of the numbers, for the heartbeat.
 pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<PropertyPath> {
     let mut numbers = Vec::new();
     let (Some(state), Some(values)) = (view.state, view.values) else { return numbers };
@@ -82,7 +82,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("sensor"), health(state.sensors.get(index).and_then(|health| health.err())));
     }
-    if let Some(alarms) = state.alarms.told() {
+    if let Some(alarms) = state.alarms.as_reported() {
         draft.put_at(["alarms"], alarms);
     }
     if let Some(fault) = &state.store_fault {

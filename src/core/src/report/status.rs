@@ -1,9 +1,9 @@
 //! What twind is doing now: the answer to the direct method `status`, and the core's part of what the local socket, the
 //! page of `twind status` and its `--json` show.
 //!
-//! One type, written and read as JSON in camel case; what is not known is null. Temperatures are degrees Celsius and ages
-//! whole seconds, whatever the twin's unit: this is not a report. Deliberately absent: dead-bands and samples; everything
-//! is as it is at this moment.
+//! It is one type, written and read as JSON in camel case; what is not known is null. Temperatures are in degrees Celsius,
+//! whatever the twin's unit, and ages in whole seconds. Unlike a report it has no dead-bands and no samples: everything is
+//! as it is at this moment.
 
 use super::Facts;
 use super::write::round_to;
@@ -23,10 +23,10 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// Of what the hub refused so many are told; how many there are is told besides.
+/// At most this many of the refused properties are listed; their number is shown besides.
 const SET_ASIDE_MAX: usize = 8;
 
-/// Everything there is to say. Bounded by what the configuration names.
+/// The status. Its size is bounded by what the configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
@@ -38,9 +38,9 @@ pub struct Status {
     pub sensors: Named<SensorStatus>,
     /// Each output by its name.
     pub outputs: Named<OutputStatus>,
-    /// Why the twin's copy cannot be kept.
+    /// Why the record cannot be stored.
     pub store_fault: Option<String>,
-    /// Each alarm that stands, by its name.
+    /// Each alarm by its name.
     pub alarms: Named<AlarmStatus>,
     /// The last changes of outputs, the latest first, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,25 +53,25 @@ pub struct Status {
 pub struct HubStatus {
     /// There is a session.
     pub online: bool,
-    /// And the twin was fetched on it.
+    /// The twin was fetched on it.
     pub synced: bool,
-    /// Of the copy; 0 if no twin was ever fetched.
+    /// The version of the copy; 0 if no twin was ever fetched.
     pub desired_version: u64,
-    /// Something is to be told that the hub has not taken yet.
+    /// Something is to be reported that the hub has not accepted yet.
     pub report_pending: bool,
-    /// The hub takes no report for now.
+    /// The report that the hub refused for now.
     pub report_put_off: Option<PutOffStatus>,
-    /// Reported properties that it refuses; the first of them.
+    /// The first of the reported properties that it refuses.
     pub set_aside: Vec<SetAsideStatus>,
-    /// How many there are.
+    /// The number of all of them.
     pub set_aside_count: u64,
-    /// Since the hub last spoke of the twin, as far as anybody can know.
+    /// The time since the hub last spoke of the twin, as far as it is known.
     pub copy_age_seconds: Option<u64>,
-    /// For how long it has said nothing.
+    /// How long it has been silent.
     pub silent_seconds: u64,
 }
 
-/// A report that the hub put off.
+/// A report that the hub refused for now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PutOffStatus {
@@ -81,7 +81,7 @@ pub struct PutOffStatus {
     pub retry_in_seconds: u64,
     /// The hub's status.
     pub status: u16,
-    /// The hub's words; foreign text.
+    /// The hub's message; foreign text.
     pub reason: String,
 }
 
@@ -91,7 +91,7 @@ pub struct PutOffStatus {
 pub struct SetAsideStatus {
     /// Its path.
     pub property: String,
-    /// As with a report that is put off.
+    /// The refusal.
     #[serde(flatten)]
     pub refused: PutOffStatus,
 }
@@ -100,13 +100,13 @@ pub struct SetAsideStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClimateStatus {
-    /// What it is about.
+    /// Its regime.
     pub regime: String,
     /// In degrees Celsius.
     pub temperature: Option<Tidy>,
-    /// The range that is held.
+    /// The lower end of its range.
     pub min: Tidy,
-    /// The range that is held.
+    /// The upper end of its range.
     pub max: Tidy,
 }
 
@@ -120,7 +120,7 @@ pub struct SensorStatus {
     pub value: Option<Tidy>,
     /// `ok`, or the name of its fault.
     pub state: String,
-    /// The same of its last sample alone.
+    /// The same for its last sample alone.
     pub last_sample: String,
     /// What was found instead of a value; foreign text.
     pub found: Option<String>,
@@ -140,12 +140,12 @@ pub struct OutputStatus {
     pub kicked: bool,
     /// What decides it.
     pub cause: String,
-    /// What keeps it from what is wanted of it.
+    /// What is wanted of it and why it does not have it.
     pub held: Option<HeldStatus>,
     /// The override on it.
     #[serde(rename = "override")]
     pub overridden: Option<OverrideStatus>,
-    /// Turns a minute.
+    /// Turns per minute.
     pub rpm: Option<Tidy>,
     /// Why it cannot be driven.
     pub fault: Option<String>,
@@ -153,19 +153,19 @@ pub struct OutputStatus {
     pub speed_fault: Option<String>,
 }
 
-/// What keeps an output from what is wanted of it.
+/// What is wanted of an output and why it does not have it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HeldStatus {
-    /// What holds it.
+    /// What prevents it.
     pub by: String,
-    /// What decides.
+    /// What wants it.
     pub cause: String,
     /// What is wanted, in per cent.
     pub wants: Tidy,
     /// For how long, if that is known.
     pub seconds: Option<u64>,
-    /// All that in words.
+    /// All of this as a phrase.
     pub text: String,
 }
 
@@ -177,7 +177,7 @@ pub struct OverrideStatus {
     pub percent: Tidy,
     /// When it ends.
     pub seconds_left: u64,
-    /// Whose it is.
+    /// Who ordered it.
     pub by: String,
 }
 
@@ -185,9 +185,9 @@ pub struct OverrideStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AlarmStatus {
-    /// Wall-clock time, if that can be believed.
+    /// Wall-clock time, if it can be believed.
     pub since: Option<String>,
-    /// The same by the machine's own clock.
+    /// The same by boot time.
     pub seconds_ago: u64,
     /// What happened, to which thing, and what now.
     pub text: String,
@@ -201,24 +201,24 @@ pub struct ChangeStatus {
     pub seconds_ago: u64,
     /// The output.
     pub output: String,
-    /// What it was to come to.
+    /// The drive that was decided.
     pub permille: u16,
     /// What decided.
     pub cause: String,
-    /// Whose override, if it was one.
+    /// Who ordered it, if it was an override.
     pub by: Option<String>,
 }
 
-/// What a number of seconds is counted from.
+/// Which way a number of seconds changes with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seconds {
-    /// Since something: it grows by itself.
+    /// Seconds since something: they grow.
     Since,
-    /// Until something: it shrinks by itself.
+    /// Seconds until something: they shrink.
     Until,
 }
 
-/// Gives each number of seconds that changes by itself another value.
+/// Maps a number of seconds that changes with time to another value.
 pub type Retime<'r> = &'r mut dyn FnMut(Seconds, u64) -> u64;
 
 fn retime_each<'n>(of: Seconds, retime: Retime<'_>, numbers: impl IntoIterator<Item = &'n mut u64>) {
@@ -226,7 +226,7 @@ fn retime_each<'n>(of: Seconds, retime: Retime<'_>, numbers: impl IntoIterator<I
 }
 
 impl Status {
-    /// Gives each number of seconds in it another value. What else there is changes only when something happens.
+    /// Maps each number of seconds in it. Everything else changes only when something happens.
     pub fn retime(&mut self, retime: Retime<'_>) {
         self.hub.retime(retime);
         let values = self.sensors.0.iter_mut();
@@ -265,13 +265,13 @@ impl HeldStatus {
     fn retime(&mut self, retime: Retime<'_>) {
         let Some(before) = self.seconds else { return };
         let after = retime(Seconds::Until, before);
-        // The words tell the same time.
+        // The phrase contains the same time.
         self.text = self.text.replacen(&Span(Some(before)).to_string(), &Span(Some(after)).to_string(), 1);
         self.seconds = Some(after);
     }
 }
 
-/// A number that is written without a fraction if it has none.
+/// A number that is written without a fraction if it is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
 pub struct Tidy(pub f64);
@@ -288,7 +288,7 @@ impl fmt::Display for Tidy {
     }
 }
 
-/// Entries by their names, in their order; an object in JSON.
+/// Named entries in their order; an object in JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named<T>(pub Vec<(String, T)>);
 
@@ -329,8 +329,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
 }
 
 impl Status {
-    /// As it is now. `copy_age` is the time since the hub last spoke of the twin, as far as anybody can know; `silent` that
-    /// since it last said anything.
+    /// The status now. `copy_age` is the time since the hub last spoke of the twin, if it is known; `silent` is the length of its
+    /// silence.
     pub fn of(
         now: BootTime,
         sync: &TwinSync,
@@ -384,19 +384,19 @@ impl HubStatus {
     }
 }
 
-/// The local copy of the twin, as `twind twin` shows it. Neither half is there if no twin was ever fetched.
+/// The local copy of the twin, as `twind twin` shows it. Both sections are absent if no twin was ever fetched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TwinCopy {
-    /// What the back end wants, with its `$version`.
+    /// The desired section, with its `$version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Map<String, Value>>,
-    /// What the hub has acknowledged.
+    /// The reported section as the hub acknowledged it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<Map<String, Value>>,
 }
 
 impl TwinCopy {
-    /// The copy of these halves.
+    /// The copy of these sections.
     pub fn of(desired: &Section, version: Version, reported: &Section) -> Self {
         if version == Version(0) && reported.as_object().is_empty() {
             return Self::default();
@@ -407,14 +407,14 @@ impl TwinCopy {
     }
 }
 
-/// What keeps an output from what is wanted of it.
+/// The status of an unmet demand.
 pub fn held_status(now: BootTime, unmet: Unmet) -> HeldStatus {
     HeldStatus {
         by: unmet.by.to_string(),
         cause: unmet.cause.to_string(),
         wants: Tidy(unmet.wants.percent()),
         seconds: unmet.seconds(now),
-        text: unmet.told(now).to_string(),
+        text: unmet.describe(now).to_string(),
     }
 }
 

@@ -29,7 +29,7 @@ fn report_spec() -> ReportSpec {
     }
 }
 
-/// A site with its facts, and the reporter over it.
+/// A site with its facts, and a reporter.
 struct Rig {
     reporter: Reporter,
     sensors: Sensors,
@@ -38,13 +38,13 @@ struct Rig {
     climate: Option<Climate>,
     climate_spec: Option<ClimateSpec>,
     properties: PropertyMap,
-    told: Rc<Acknowledgement>,
+    acknowledgement: Rc<Acknowledgement>,
     overrides: BTreeMap<OutputId, Override>,
     pin_faults: BTreeMap<OutputId, String>,
     store_fault: Option<String>,
     alarms: Alarms,
     wall: Option<UnixSeconds>,
-    /// What stands until something is told anew.
+    /// The last section, which stands until the next.
     standing: Option<Wanted>,
 }
 
@@ -65,7 +65,7 @@ impl Rig {
             outputs_spec: outputs,
             climate: climate.clone().map(Climate::new),
             climate_spec: climate,
-            told: Rc::default(),
+            acknowledgement: Rc::default(),
             overrides: BTreeMap::new(),
             pin_faults: BTreeMap::new(),
             store_fault: None,
@@ -75,7 +75,7 @@ impl Rig {
         }
     }
 
-    /// A new reporter of this style, by the properties as they are.
+    /// A new reporter with this style.
     fn restyle(&mut self, style: ReportStyle) {
         let spec = ReportSpec { style, ..report_spec() };
         self.reporter = Reporter::new(spec, self.properties.clone(), self.meaning().mapped());
@@ -91,10 +91,10 @@ impl Rig {
 
     /// The back end desires this whole section, and it is durable.
     fn desire(&mut self, desired: Value) {
-        let (desired, version) = (section(desired), self.told.version.next());
+        let (desired, version) = (section(desired), self.acknowledgement.version.next());
         let meaning = self.meaning();
-        let understanding = meaning.read(&desired, version, &self.told.understanding);
-        self.told = Rc::new(Acknowledgement { version, desired, understanding });
+        let understanding = meaning.read(&desired, version, &self.acknowledgement.understanding);
+        self.acknowledgement = Rc::new(Acknowledgement { version, desired, understanding });
     }
 
     fn sample(&mut self, now: BootTime, sensor: usize, value: Result<f64, Fault>) {
@@ -102,7 +102,7 @@ impl Rig {
     }
 
     fn compose(&mut self, now: BootTime) -> Wanted {
-        let intent = &self.told.understanding.intent;
+        let intent = &self.acknowledgement.understanding.intent;
         if let Some(climate) = &mut self.climate {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
@@ -125,22 +125,22 @@ impl Rig {
             alarms,
         };
         let none = Alarms::default();
-        self.alarms.take(now, self.wall, alarms::standing(now, facts(&none)));
+        self.alarms.update(now, self.wall, alarms::present(now, facts(&none)));
         let facts = facts(&self.alarms);
-        let fresh = self.reporter.compose(now, &self.told, facts);
+        let fresh = self.reporter.compose(now, &self.acknowledgement, facts);
         let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
         self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });
         wanted
     }
 
-    /// What stands at a path of the section now.
+    /// The value at a path of the section now.
     fn says(&mut self, now: BootTime, place: &str) -> Option<Value> {
         self.compose(now).section.get(&path(place)).cloned()
     }
 }
 
 #[test]
-fn what_is_in_force_goes_back_in_the_type_and_unit_in_which_it_was_desired() {
+fn values_in_force_are_reported_in_the_type_and_unit_in_which_they_were_desired() {
     let mut rig = Rig::new();
     rig.desire(json!({
         "patchId": "Init",
@@ -151,7 +151,7 @@ fn what_is_in_force_goes_back_in_the_type_and_unit_in_which_it_was_desired() {
         },
     }));
     rig.sample(at(0), 0, Ok(20.0));
-    let told = rig.compose(at(0)).section;
+    let reported = rig.compose(at(0)).section;
     let wanted = section(json!({
         "firmwareVersion": "1.2.1",
         "lastPatchReceivedId": "Init",
@@ -165,12 +165,12 @@ fn what_is_in_force_goes_back_in_the_type_and_unit_in_which_it_was_desired() {
             "fan": {"on": false, "dutyPercent": 0, "cause": "desired version 1"},
         },
     }));
-    assert_eq!(told, wanted);
+    assert_eq!(reported, wanted);
 }
 
 #[test]
-fn before_anything_was_desired_the_sites_own_range_is_told() {
-    let told = Rig::new().compose(at(0)).section;
+fn before_anything_is_desired_the_configured_range_is_reported() {
+    let reported = Rig::new().compose(at(0)).section;
     let wanted = section(json!({
         "firmwareVersion": "1.2.1",
         "minTemperature": 20,
@@ -180,42 +180,42 @@ fn before_anything_was_desired_the_sites_own_range_is_told() {
             "fan": {"on": false, "dutyPercent": 0, "cause": "fail-safe start"},
         },
     }));
-    assert_eq!(told, wanted);
+    assert_eq!(reported, wanted);
 }
 
 #[test]
-fn an_end_that_the_site_supplies_has_the_type_of_the_other() {
+fn a_configured_end_has_the_type_of_the_desired_one() {
     for (max, min) in [(json!("77"), json!("68")), (json!(77), json!(68)), (json!(77.5), json!(68))] {
         let mut rig = Rig::new();
         let climate = json!({ "maxTemperature": max });
         rig.desire(json!({"components": {"system": {"units": "fahrenheit"}, "climate": climate}}));
-        let told = rig.compose(at(0)).section;
-        assert_eq!(told.get(&path("minTemperature")), Some(&min));
-        assert_eq!(told.get(&path("maxTemperature")), Some(&max));
+        let reported = rig.compose(at(0)).section;
+        assert_eq!(reported.get(&path("minTemperature")), Some(&min));
+        assert_eq!(reported.get(&path("maxTemperature")), Some(&max));
     }
 }
 
 #[test]
-fn a_refused_value_is_told_where_it_was_desired_and_gone_once_it_is_mended() {
+fn a_refused_value_is_reported_where_it_was_desired_until_it_is_corrected() {
     let mut rig = Rig::new();
     rig.desire(json!({"components": {"climate": {"minTemperature": 21, "maxTemperature": 25}}}));
     rig.desire(json!({"components": {"climate": {"minTemperature": 30, "maxTemperature": 25}}}));
-    let told = rig.compose(at(0)).section;
+    let reported = rig.compose(at(0)).section;
     let rejected = json!({
         "value": {"minTemperature": 30, "maxTemperature": 25},
         "code": 400,
         "reason": "minTemperature is not below maxTemperature",
         "version": 2,
     });
-    assert_eq!(told.get(&path("rejected.components.climate")), Some(&rejected));
-    assert_eq!(told.get(&path("minTemperature")), Some(&json!(21)));
-    assert_eq!(told.get(&path("desiredVersion")), Some(&json!(2)));
+    assert_eq!(reported.get(&path("rejected.components.climate")), Some(&rejected));
+    assert_eq!(reported.get(&path("minTemperature")), Some(&json!(21)));
+    assert_eq!(reported.get(&path("desiredVersion")), Some(&json!(2)));
     rig.desire(json!({"components": {"climate": {"minTemperature": 22, "maxTemperature": 25}}}));
     assert_eq!(rig.says(at(1), "rejected"), None);
 }
 
 #[test]
-fn what_means_nothing_here_is_told_as_not_mapped() {
+fn what_has_no_meaning_here_is_reported_as_not_mapped() {
     let lamp = OutputSpec { property: Some(path("components.lamp.on")), ..output("lamp", OutputKind::OnOff) };
     let sensors = vec![thermometer("cabinet")];
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff), lamp], sensors, Some(climate_spec()));
@@ -232,49 +232,49 @@ fn what_means_nothing_here_is_told_as_not_mapped() {
             "odd": 5,
         },
     }));
-    let told = rig.compose(at(0)).section;
-    let status = |name: &str| told.get(&path(&format!("components.{name}.status"))).cloned();
+    let reported = rig.compose(at(0)).section;
+    let status = |name: &str| reported.get(&path(&format!("components.{name}.status"))).cloned();
     assert_eq!(status("wifi"), Some(json!("not mapped")));
     assert_eq!(status("odd"), Some(json!("not mapped")));
     assert_eq!(status("lamp"), Some(json!("applied")));
     assert_eq!(status("system"), Some(json!("applied")));
     assert_eq!((status("climate"), status("__t")), (None, None));
-    assert_eq!(told.get(&path("notMapped")), Some(&json!(["answer", "site"])));
+    assert_eq!(reported.get(&path("notMapped")), Some(&json!(["answer", "site"])));
     rig.desire(json!({"components": {"lamp": {"on": "bright"}}}));
-    let told = rig.compose(at(1)).section;
-    assert_eq!(told.get(&path("components.lamp.status")), Some(&json!("rejected")));
-    assert_eq!((told.get(&path("components.wifi")), told.get(&path("notMapped"))), (None, None));
+    let reported = rig.compose(at(1)).section;
+    assert_eq!(reported.get(&path("components.lamp.status")), Some(&json!("rejected")));
+    assert_eq!((reported.get(&path("components.wifi")), reported.get(&path("notMapped"))), (None, None));
 }
 
 #[test]
-fn odd_names_are_told_as_texts_and_never_written_as_keys() {
+fn odd_names_are_listed_as_values_and_never_written_as_keys() {
     let mut rig = Rig::new();
     let long = "n".repeat(5000);
     rig.desire(json!({
         "build#": 1, "a\u{a0}b": 2, "c.d": 3, long: 4, "e\n": 5,
         "components": {"gate#2": {}, "wifi": {"ssid#": 1}},
     }));
-    let told = rig.compose(at(0));
-    assert_eq!(told.left_out, None);
+    let reported = rig.compose(at(0));
+    assert_eq!(reported.left_out, None);
     let cut = format!("{}…", "n".repeat(128));
     let names = json!(["a\u{a0}b", "build#", "c.d", "components.gate#2", "e", cut]);
-    assert_eq!(told.section.get(&path("notMapped")), Some(&names));
-    assert_eq!(told.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
+    assert_eq!(reported.section.get(&path("notMapped")), Some(&names));
+    assert_eq!(reported.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
     let many: Map<String, Value> = (0..2000).map(|n| (format!("key{n}#"), json!(n))).collect();
     rig.desire(Value::Object(many));
-    let told = rig.compose(at(1));
-    let size: usize = told.section.as_object()["notMapped"]
+    let reported = rig.compose(at(1));
+    let size: usize = reported.section.as_object()["notMapped"]
         .as_array()
         .unwrap()
         .iter()
         .map(|name| name.as_str().unwrap().len())
         .sum();
     assert!(size > 4000 && size <= 4096, "one value takes 4 KiB at the hub: {size}");
-    assert!(told.left_out.is_some());
+    assert!(reported.left_out.is_some());
 }
 
 #[test]
-fn a_number_with_more_digits_than_a_double_is_in_force_and_told_as_the_nearest() {
+fn a_number_with_more_digits_than_a_double_is_in_force_and_reported_as_the_nearest_one() {
     let mut rig = Rig::new();
     let text = r#"{"minTemperature":20.00000000000000000001,"maxTemperature":1e400}"#;
     let mut climate = json::read(text.as_bytes(), 0).unwrap();
@@ -291,10 +291,10 @@ fn a_number_with_more_digits_than_a_double_is_in_force_and_told_as_the_nearest()
 fn without_a_climate_a_desired_one_is_not_mapped_either() {
     let mut rig = Rig::with(vec![output("lamp", OutputKind::OnOff)], Vec::new(), None);
     rig.desire(json!({"fanOn": true, "components": {"climate": {"minTemperature": 21}}}));
-    let told = rig.compose(at(0)).section;
-    assert_eq!(told.get(&path("components.climate.status")), Some(&json!("not mapped")));
-    assert_eq!(told.get(&path("notMapped")), Some(&json!(["fanOn"])));
-    assert_eq!(told.get(&path("minTemperature")), None);
+    let reported = rig.compose(at(0)).section;
+    assert_eq!(reported.get(&path("components.climate.status")), Some(&json!("not mapped")));
+    assert_eq!(reported.get(&path("notMapped")), Some(&json!(["fanOn"])));
+    assert_eq!(reported.get(&path("minTemperature")), None);
 }
 
 #[test]
@@ -309,13 +309,13 @@ fn without_a_valid_reading_there_is_no_number() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     assert_eq!(rig.says(at(0), "components.climate.temperature"), Some(json!(24)));
-    let told = rig.compose(at(30)).section;
+    let reported = rig.compose(at(30)).section;
     let wanted = json!({"unit": "celsius", "regime": "sensor-fault", "sensor": "stale"});
-    assert_eq!(told.get(&path("components.climate")), Some(&wanted));
+    assert_eq!(reported.get(&path("components.climate")), Some(&wanted));
 }
 
 #[test]
-fn a_number_that_is_lost_goes_before_the_interval_is_over() {
+fn a_number_without_a_reading_is_removed_within_the_interval() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     rig.compose(at(0));
@@ -328,7 +328,7 @@ fn a_number_that_is_lost_goes_before_the_interval_is_over() {
 }
 
 #[test]
-fn values_are_told_when_they_left_their_dead_band_and_not_too_often() {
+fn values_are_reported_when_they_leave_their_dead_band_and_not_too_often() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     rig.compose(at(0));
@@ -343,7 +343,7 @@ fn values_are_told_when_they_left_their_dead_band_and_not_too_often() {
 }
 
 #[test]
-fn what_waits_for_the_interval_has_its_deadline() {
+fn what_waits_for_the_interval_has_a_deadline() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     rig.compose(at(0));
@@ -354,7 +354,7 @@ fn what_waits_for_the_interval_has_its_deadline() {
     rig.sample(at(4), 0, Ok(24.1));
     rig.compose(at(4));
     assert_eq!(rig.reporter.poll_timeout(), at(300));
-    // An output that turned waits likewise.
+    // An output that was switched waits likewise.
     rig.sample(at(5), 0, Ok(29.0));
     rig.compose(at(5));
     assert_eq!(rig.says(at(9), "components.fan.on"), Some(json!(false)));
@@ -381,7 +381,7 @@ fn the_heartbeat_sends_the_numbers_again() {
 }
 
 #[test]
-fn a_change_puts_the_heartbeat_off() {
+fn a_change_postpones_the_heartbeat() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     rig.compose(at(0));
@@ -394,18 +394,18 @@ fn a_change_puts_the_heartbeat_off() {
 }
 
 #[test]
-fn a_temperature_is_never_told_in_another_unit_than_it_says() {
+fn a_temperature_is_never_reported_in_another_unit_than_it_names() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(20.0));
     rig.compose(at(0));
     rig.desire(json!({"components": {"system": {"units": "fahrenheit"}}}));
-    let told = rig.compose(at_ms(100)).section;
-    let climate = told.get(&path("components.climate")).unwrap();
+    let reported = rig.compose(at_ms(100)).section;
+    let climate = reported.get(&path("components.climate")).unwrap();
     assert_eq!((&climate["temperature"], &climate["unit"]), (&json!(68), &json!("fahrenheit")));
 }
 
 #[test]
-fn a_duty_that_moves_a_little_is_not_worth_a_message() {
+fn a_small_change_of_a_duty_causes_no_report() {
     let mut rig = Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("cabinet")], Some(climate_spec()));
     rig.sample(at(0), 0, Ok(24.0));
     assert_eq!(rig.says(at(0), "components.fan.dutyPercent"), Some(json!(50)));
@@ -416,17 +416,17 @@ fn a_duty_that_moves_a_little_is_not_worth_a_message() {
 }
 
 #[test]
-fn an_acknowledgement_goes_at_once_and_the_state_along_with_it() {
+fn an_acknowledgement_is_reported_at_once_together_with_the_state() {
     let mut rig = Rig::new();
     rig.compose(at(0));
     rig.desire(json!({"fanOn": true}));
-    let told = rig.compose(at(1)).section;
-    assert_eq!(told.get(&path("components.fan.on")), Some(&json!(true)));
-    assert_eq!(told.get(&path("desiredVersion")), Some(&json!(1)));
+    let reported = rig.compose(at(1)).section;
+    assert_eq!(reported.get(&path("components.fan.on")), Some(&json!(true)));
+    assert_eq!(reported.get(&path("desiredVersion")), Some(&json!(1)));
 }
 
 #[test]
-fn an_output_that_turns_to_and_fro_costs_one_message_in_an_interval() {
+fn an_output_that_is_switched_again_and_again_causes_one_report_in_an_interval() {
     let mut rig = Rig::new();
     let mut changes = 0;
     let mut before = None;
@@ -440,29 +440,32 @@ fn an_output_that_turns_to_and_fro_costs_one_message_in_an_interval() {
 }
 
 #[test]
-fn faults_of_outputs_and_of_the_disk_are_told() {
+fn faults_of_outputs_and_of_the_disk_are_reported() {
     let mut rig = Rig::new();
     rig.pin_faults.insert(OutputId(0), "x".repeat(5_000));
     rig.store_fault = Some("no space left".into());
-    let told = rig.compose(at(0)).section;
-    let fault = told.get(&path("components.fan.fault")).unwrap().as_str().unwrap();
+    let reported = rig.compose(at(0)).section;
+    let fault = reported.get(&path("components.fan.fault")).unwrap().as_str().unwrap();
     assert_eq!(fault.len(), 200);
-    assert_eq!(told.get(&path("storeFault")), Some(&json!("no space left")));
+    assert_eq!(reported.get(&path("storeFault")), Some(&json!("no space left")));
     (rig.pin_faults, rig.store_fault) = (BTreeMap::new(), None);
-    let told = rig.compose(at(10)).section;
-    assert_eq!((told.get(&path("components.fan.fault")), told.get(&path("storeFault"))), (None, None));
+    let reported = rig.compose(at(10)).section;
+    assert_eq!(
+        (reported.get(&path("components.fan.fault")), reported.get(&path("storeFault"))),
+        (None, None)
+    );
 }
 
 #[test]
-fn an_echo_too_deep_for_the_hub_is_left_out_and_the_refusal_still_told() {
+fn an_echo_too_deep_for_the_hub_is_left_out_and_the_refusal_is_still_reported() {
     let mut rig = Rig::new();
     let nested = (0..8).fold(json!(1), |inner, _| json!({ "o": inner }));
     rig.desire(json!({ "components": { "climate": { "minTemperature": nested } } }));
-    let told = rig.compose(at(0));
-    let refusal = told.section.get(&path("rejected.components.climate")).unwrap();
+    let reported = rig.compose(at(0));
+    let refusal = reported.section.get(&path("rejected.components.climate")).unwrap();
     assert_eq!((&refusal["code"], refusal.get("version")), (&json!(400), Some(&json!(1))));
-    assert!(told.left_out.unwrap().contains("nested deeper"));
-    assert_eq!(told.section.get(&path("desiredVersion")), Some(&json!(1)));
+    assert!(reported.left_out.unwrap().contains("nested deeper"));
+    assert_eq!(reported.section.get(&path("desiredVersion")), Some(&json!(1)));
 }
 
 #[test]
@@ -472,24 +475,24 @@ fn more_foreign_names_than_there_is_room_for_do_not_crowd_out_the_climate() {
         (0..30).map(|n| (format!("{n:03}").repeat(340), json!({}))).collect();
     rig.desire(json!({ "components": components, "n".repeat(1000): 1 }));
     rig.sample(at(0), 0, Ok(24.0));
-    let told = rig.compose(at(0));
-    assert!(told.section.size() < 12 * 1024);
-    assert_eq!(told.section.get(&path("components.climate.temperature")), Some(&json!(24)));
-    assert!(told.left_out.is_some());
+    let reported = rig.compose(at(0));
+    assert!(reported.section.size() < 12 * 1024);
+    assert_eq!(reported.section.get(&path("components.climate.temperature")), Some(&json!(24)));
+    assert!(reported.left_out.is_some());
 }
 
 #[test]
-fn a_hundred_components_are_each_told() {
+fn a_hundred_components_each_have_a_status() {
     let mut rig = Rig::new();
     let components: Map<String, Value> = (0..100).map(|n| (format!("part{n}"), json!({"n": n}))).collect();
     rig.desire(json!({ "components": components }));
-    let told = rig.compose(at(0));
-    assert_eq!(told.left_out, None);
-    assert_eq!(told.section.get(&path("components.part99.status")), Some(&json!("not mapped")));
+    let reported = rig.compose(at(0));
+    assert_eq!(reported.left_out, None);
+    assert_eq!(reported.section.get(&path("components.part99.status")), Some(&json!("not mapped")));
 }
 
 #[test]
-fn a_patch_id_that_is_a_document_is_not_given_back() {
+fn a_patch_id_that_is_a_document_is_not_echoed() {
     let mut rig = Rig::new();
     rig.desire(json!({"patchId": {"a": 1}}));
     assert_eq!(rig.says(at(0), "lastPatchReceivedId"), None);
@@ -498,7 +501,7 @@ fn a_patch_id_that_is_a_document_is_not_given_back() {
 }
 
 #[test]
-fn regimes_are_told_by_name() {
+fn regimes_are_reported_by_name() {
     let spec = ClimateSpec { critical: Some(celsius(60.0)), range: range(20.0, 28.0), ..climate_spec() };
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], Some(spec));
     rig.sample(at(0), 0, Ok(61.0));

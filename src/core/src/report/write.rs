@@ -1,5 +1,4 @@
-//! How a section is written: values put at places, numbers as a person would write them, and what the hub would
-//! refuse left out.
+//! Writing a section: values at paths, tidy numbers, and without what the hub would refuse.
 
 use crate::twin::json::is_raw;
 use crate::twin::{PropertyPath, Section};
@@ -7,17 +6,17 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
-/// A section in the making.
+/// A section that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Draft(Map<String, Value>);
 
 impl Draft {
-    /// Puts a value at a place, making the objects above it; what is no object there gives way.
+    /// Puts a value at a path and creates the objects above it. Anything else in their place is replaced.
     pub(super) fn put(&mut self, path: &PropertyPath, value: Value) {
         self.put_at(path.keys().iter().map(String::as_str), value);
     }
 
-    /// As [`Self::put`], for keys in a row.
+    /// As [`Self::put`], with the keys of the path.
     pub(super) fn put_at<'a>(&mut self, keys: impl IntoIterator<Item = &'a str>, value: Value) {
         let mut keys = keys.into_iter().peekable();
         let mut object = &mut self.0;
@@ -37,14 +36,14 @@ impl Draft {
         }
     }
 
-    /// Makes the section, and tells what was left out: the least without which the hub takes the rest.
+    /// The finished section, and the first thing that was left out because the hub would refuse it.
     pub(super) fn into_section(self) -> (Section, Option<String>) {
         let (mut root, mut left_out) = (self.0, None);
         loop {
             match Section::within_limits(root.clone()) {
                 Ok(section) => return (section, left_out),
                 Err(fault) => {
-                    // A section that is too large as a whole names no property.
+                    // If the section as a whole is too large, no property is named.
                     if !remove(&mut root, &fault.property) {
                         let Some(victim) = largest(&root) else { return (Section::default(), left_out) };
                         root.shift_remove(&victim);
@@ -56,7 +55,7 @@ impl Draft {
     }
 }
 
-/// Removes the deepest object's property on the way to the one named.
+/// Removes the named property, or the nearest one above it.
 fn remove(object: &mut Map<String, Value>, property: &str) -> bool {
     let (key, rest) = property.split_once('.').unwrap_or((property, ""));
     let removed = object.get_mut(key).and_then(Value::as_object_mut).is_some_and(|inner| remove(inner, rest));
@@ -67,14 +66,14 @@ fn largest(root: &Map<String, Value>) -> Option<String> {
     root.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone())
 }
 
-/// Neither an object nor an array, nor kept as its text?
+/// Is it neither an object, nor an array, nor raw text?
 pub(super) fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array() && !is_raw(value)
 }
 
-/// Rounded to so many digits behind the point, three at most.
+/// Rounds to this many decimals, three at most.
 pub(super) fn round_to(value: f64, digits: u8) -> f64 {
-    // Not `powi`, for whose sake alone the program would load a library of mathematics.
+    // Not `powi`: it alone would make the program load the mathematics library.
     let scale = match digits {
         0 => 1.0,
         1 => 10.0,
@@ -84,7 +83,7 @@ pub(super) fn round_to(value: f64, digits: u8) -> f64 {
     (value * scale).round() / scale
 }
 
-/// A whole number is written without a fraction, as a person would.
+/// A number as JSON; a whole one without a fraction.
 pub(super) fn tidy(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() < 1e9 { json!(number as i64) } else { json!(number) }
 }

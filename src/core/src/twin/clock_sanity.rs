@@ -1,22 +1,19 @@
-//! Clock sanity: whether the wall clock can be believed, and what a hub's welcome says about it. The rule stands here
-//! once; the link, a start of the process and the simulation ask it.
+//! Clock sanity: whether the wall clock can be believed, and what an accepted connection proves about it. The link, the
+//! start of the process and the simulation all use this one rule.
 //!
-//! A Pi has no clock of its own: it starts in 1970, or at its last shutdown, until the network tells it the time. A
-//! token dated so is refused as if the key were wrong (azure-iot-sdks#152), so none is made.
+//! A Raspberry Pi has no battery-backed clock: it starts in 1970, or at its last shutdown, until the network sets the time.
+//! A hub refuses a token that is dated so as if the key were wrong (azure-iot-sdks#152), so none is made.
 //!
-//! - What is before the day on which this program was built is never believed.
-//! - What is before the *known time* is doubted. That may itself have been wrong, so after [`PATIENCE`] a clock that
-//!   nobody sets is taken at its word.
-//! - A hub takes a token whose end lies in the hub's future. That proves that the clock which dated it was behind the
-//!   truth by no more than the token's life; a clock that is ahead is welcome, too. So it proves the time that was known
-//!   before to be wrong if that lies further ahead, and where it lies less far ahead, to go back to the clock's word
-//!   costs no more than that: **the clock that dated the last token that was taken is the known time, lower or higher**.
-//!   On a connection it goes on by boot time; what the wall clock says meanwhile proves nothing.
-//! - For the same reason nothing can be true that lies ahead of that time by more than the token's life: such a clock
-//!   does not become the known time either, until nobody has set it for [`PATIENCE`]. It may date tokens, for they are
-//!   taken.
-//!
-//! Deliberately absent: reading and keeping the time.
+//! - A time before this program was built is never believed.
+//! - A time before the *known time* is doubted. The known time may itself be wrong, so a clock that nobody sets for
+//!   [`PATIENCE`] is believed after all.
+//! - A hub accepts a token that expires in the hub's future. So the clock that dated it was behind the true time by no more
+//!   than the token's lifetime; it may be ahead. A known time that is further ahead than that lifetime is proved wrong. One
+//!   that is less far ahead can be replaced at no greater error. Hence **the time that dated the last accepted token is the
+//!   known time, be it lower or higher than before**. During a connection the known time advances by boot time; what the
+//!   wall clock shows meanwhile proves nothing.
+//! - For the same reason no time can be true that is ahead of it by more than the token's lifetime. Such a clock does not
+//!   become the known time until nobody has set it for [`PATIENCE`]. It may date tokens, since a hub accepts them.
 
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -25,14 +22,14 @@ use core::time::Duration;
 const FLOOR: u64 = 1_735_689_600;
 /// When this program was built, as far as it knows: `SOURCE_DATE_EPOCH` (reproducible-builds.org), if it was set.
 pub const BUILT: UnixSeconds = UnixSeconds(built(option_env!("SOURCE_DATE_EPOCH")));
-/// A clock that was corrected backwards by so little was never wrong: it is what the hub forgives.
+/// A clock that is set back by this little was never wrong: the hub tolerates as much.
 const TOLERANCE_SECS: u64 = 300;
-/// After so long a clock that nobody sets is taken at its word: then the time that was known is the wrong one.
+/// A clock that nobody sets for this long is believed: then the known time is the wrong one.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// A clock that is set by less than this changes nothing for a token.
 const STEP_SECS: u64 = 60;
 
-/// The later of what the build said and the floor; what is no number is not believed.
+/// The later of the build time and the floor. What is no number counts as absent.
 const fn built(epoch: Option<&str>) -> u64 {
     let Some(text) = epoch else { return FLOOR };
     let digits = text.as_bytes();
@@ -51,10 +48,10 @@ const fn built(epoch: Option<&str>) -> u64 {
     if value > FLOOR { value } else { FLOOR }
 }
 
-/// A wall time, and when the clock said it.
+/// A wall-clock time, and the boot time at which the clock showed it.
 pub type Dated = (UnixSeconds, BootTime);
 
-/// What is known of one machine's clock.
+/// What is known about one machine's clock.
 #[derive(Clone, Debug, Default)]
 pub struct ClockSanity {
     /// The time that was known at the start.
@@ -64,21 +61,21 @@ pub struct ClockSanity {
     ahead_since: Option<BootTime>,
 }
 
-/// The clock that dated the last token that was taken.
+/// The time that dated the last accepted token.
 #[derive(Clone, Copy, Debug)]
 struct Accepted {
     dated: Dated,
-    /// How long the token lives; `None` where a certificate spoke instead, which proves nothing.
+    /// The token's lifetime; `None` if a certificate authenticated instead, which proves nothing.
     lifetime: Option<Duration>,
 }
 
 impl ClockSanity {
-    /// With the last time that is known to have been.
+    /// Starts from the known time of a record.
     pub fn after(known: UnixSeconds) -> Self {
         Self { known, ..Self::default() }
     }
 
-    /// The time that is known.
+    /// The known time.
     pub fn known(&self) -> UnixSeconds {
         self.accepted.map_or(self.known, |accepted| accepted.dated.0)
     }
@@ -86,7 +83,7 @@ impl ClockSanity {
     /// May this time date a token?
     ///
     /// # Errors
-    /// What it cannot be before.
+    /// The time before which it is not believed.
     pub fn judge(&mut self, (wall, now): Dated) -> Result<(), UnixSeconds> {
         if wall < BUILT {
             return Err(BUILT);
@@ -100,8 +97,8 @@ impl ClockSanity {
         if now.since(since) < PATIENCE { Err(known) } else { Ok(()) }
     }
 
-    /// The hub took what was dated so: a token with this lifetime, or with none of ours a certificate. Is it the known
-    /// time from now on?
+    /// The hub accepted a connection at this time: by a token with this lifetime, or by a certificate if there is none. Does
+    /// it become the known time?
     pub fn accept(&mut self, dated: Dated, lifetime: Option<Duration>) -> bool {
         if lifetime.is_none() && self.judge(dated).is_err() || !self.may_be(dated) {
             return false;
@@ -111,15 +108,15 @@ impl ClockSanity {
         true
     }
 
-    /// While connected: was the clock set so that a token dated `before` ends sooner than it seems? Only a clock that
-    /// was behind did that, and only one that may be right says so.
+    /// While connected: was the clock set so that a token dated `before` expires sooner than it seems? That needs a clock
+    /// that was behind, and a new time that may be true.
     pub fn shortens(&mut self, dated: Dated, before: Dated) -> bool {
         let goes_on = before.0.0.saturating_add(dated.1.since(before.1).as_secs());
         let may_be = self.judge(dated).is_ok() && self.may_be(dated);
         may_be && dated.0.0 >= goes_on.saturating_add(STEP_SECS)
     }
 
-    /// May it be true, or is it too far ahead of what a hub took? Boot time is exact to a thousandth, and better.
+    /// Can it be true, or is it too far ahead of what a hub accepted? Boot time is exact to one part in a thousand or better.
     fn may_be(&mut self, (wall, now): Dated) -> bool {
         let Some(Accepted { dated: (then, at), lifetime: Some(lifetime) }) = self.accepted else {
             return true;
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_of_the_build_is_a_number_or_the_floor() {
+    fn the_build_time_is_a_number_or_the_floor() {
         assert_eq!(built(Some("1800000000")), 1_800_000_000);
         for other in [None, Some(""), Some("0"), Some("soon"), Some("-1"), Some("99999999999999999999")] {
             assert_eq!(built(other), FLOOR, "{other:?}");
@@ -167,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_the_last_known_one_is_doubted_until_nobody_mends_it() {
+    fn a_time_before_the_known_time_is_doubted_until_nobody_has_set_it_for_long_enough() {
         let known = wall(1_000_000);
         let mut sanity = ClockSanity::after(known);
         assert_eq!(sanity.judge((wall(5), at(10))), Err(known));
@@ -176,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_mended_begins_anew() {
+    fn a_clock_that_was_set_right_is_doubted_anew_when_it_goes_wrong_again() {
         let known = wall(1_000_000);
         let mut sanity = ClockSanity::after(known);
         assert!(sanity.judge((wall(5), at(0))).is_err());
@@ -185,20 +182,21 @@ mod tests {
     }
 
     #[test]
-    fn a_known_time_in_the_future_is_waited_for_once_and_yields_to_a_token_that_was_taken() {
+    fn a_known_time_in_the_future_is_waited_for_once_and_yields_to_an_accepted_token() {
         let mut sanity = ClockSanity::after(wall(YEAR));
         assert!(sanity.judge((wall(0), at(0))).is_err());
         let later = at(0) + PATIENCE;
         assert!(sanity.judge((wall(900), later)).is_ok());
         assert!(sanity.accept((wall(900), later), Some(HOUR)));
         assert_eq!(sanity.known(), wall(900));
-        // The clock jumps and comes back, which would have begun another wait.
+        // The clock jumps ahead and back, which would have begun another wait.
         assert!(sanity.judge((wall(2 * YEAR), at(1000))).is_ok());
         assert!(sanity.judge((wall(1001), at(1001))).is_ok());
     }
 
     #[test]
-    fn a_clock_that_jumps_ahead_of_what_a_hub_took_is_not_known_until_nobody_mends_it() {
+    fn a_clock_far_ahead_of_an_accepted_token_is_not_the_known_time_until_nobody_has_set_it_for_long_enough()
+    {
         let mut sanity = ClockSanity::default();
         assert!(sanity.accept((wall(0), at(0)), Some(HOUR)));
         for ahead in [20 * 86_400, 10 * YEAR] {
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_taken_is_believed_whatever_was_known() {
+    fn an_accepted_token_is_believed_whatever_was_known() {
         let mut sanity = ClockSanity::after(wall(YEAR));
         assert!(sanity.accept((wall(10), at(0)), Some(HOUR)));
         assert_eq!(sanity.known(), wall(10));
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_believable_step_ahead_shortens_a_token() {
+    fn only_a_believable_step_forward_shortens_a_token() {
         let mut sanity = ClockSanity::default();
         let before = (wall(1000), at(0));
         assert!(sanity.accept(before, Some(HOUR)));
@@ -242,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_are_borne() {
+    fn the_largest_times_do_not_overflow() {
         for end in [1 << 31, 1 << 32, 568_971_820_800, u64::MAX] {
             let mut sanity = ClockSanity::after(UnixSeconds(end));
             let _ = sanity.judge((UnixSeconds(end), at(0)));

@@ -1,11 +1,10 @@
-//! The two halves of a twin as values: a [`Section`] is a document without nulls, a [`Patch`] changes one and says
-//! `null` for what goes. The law that the rest stands on: `a.apply(&a.diff_to(&b))` makes `a` equal to `b`.
+//! Twin documents as values: a [`Section`] is a document without nulls, a [`Patch`] changes one, and a `null` in it removes.
+//! The invariant that everything relies on: `a.apply(&a.diff_to(&b))` makes `a` equal to `b`.
 //!
-//! What another writer wrote is carried as it is ([`Section::from_object`], [`Patch::from_object`]): the hub's rules are
-//! the hub's to enforce, they differ between its kinds, and a value that the hub holds and we refuse would block every
-//! later change. Only memory has a ceiling. What twind itself writes is held to the hub's limits
-//! ([`Section::within_limits`]), so that the hub takes it. Key order is kept as received.
-//! Deliberately absent: `$version` and `$metadata`, which are the codec's to take out.
+//! What the back end wrote is carried unchanged ([`Section::from_object`], [`Patch::from_object`]). The hub enforces its own
+//! rules, which differ between its kinds, and refusing a value that the hub holds would block every later change. Only
+//! memory has a ceiling. What twind itself writes stays within the hub's limits ([`Section::within_limits`]), so that the
+//! hub accepts it. Key order is preserved. `$version` and `$metadata` are removed by the codec.
 
 use super::json;
 use super::limits::{self, LimitFault};
@@ -18,10 +17,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Characters of a property's keys that are shown: enough to find it.
+/// A property path is shown up to this many characters: enough to find it.
 const SHOWN_CHARS_MAX: usize = 120;
 
-/// The version of a section as the hub counts it.
+/// The version of a section, which the hub counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Version(pub u64);
 
@@ -43,7 +42,7 @@ impl fmt::Display for Version {
 pub struct PropertyPath(Vec<String>);
 
 impl PropertyPath {
-    /// Reads `components.climate`; `None` if a key is empty or twind could not write it.
+    /// Parses `components.climate`; `None` if a key is empty or one that twind could not write.
     pub fn parse(text: &str) -> Option<Self> {
         let keys: Vec<String> = text.split('.').map(str::to_owned).collect();
         keys.iter().all(|key| !key.is_empty() && limits::is_writable_key(key)).then_some(Self(keys))
@@ -74,7 +73,7 @@ impl PropertyPath {
         (!above.is_empty()).then(|| Self(above.to_vec()))
     }
 
-    /// As a person may read it in a log: foreign keys are cut, and what is not seen is escaped.
+    /// For a log: foreign keys are cut, and invisible characters are escaped.
     pub fn shown(&self) -> String {
         let cut: String = self.to_string().chars().take(SHOWN_CHARS_MAX).collect();
         text::escape(&cut).into_owned()
@@ -92,16 +91,15 @@ impl fmt::Display for PropertyPath {
     }
 }
 
-/// One half of a twin. Holds no null but in arrays, which are values as a whole.
+/// A section of a twin. It holds no null outside arrays, and an array is one value.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Section(#[serde(with = "json::as_text")] Map<String, Value>);
 
 impl Section {
-    /// Takes an object as a section, whoever wrote it. A null is no value in a twin, so a property that is null is not
-    /// there.
+    /// Takes an object as a section, whoever wrote it. A property that is null counts as absent.
     ///
     /// # Errors
-    /// It is larger than can be kept.
+    /// It is larger than twind's own ceiling.
     pub fn from_object(mut object: Map<String, Value>) -> Result<Self, LimitFault> {
         drop_nulls(&mut object);
         let section = Self(object);
@@ -112,21 +110,21 @@ impl Section {
     /// Takes an object as a section that twind writes.
     ///
     /// # Errors
-    /// The first property that breaks a limit of the hub's; a null counts as one.
+    /// The first property that breaks a limit of the hub; a null does.
     pub fn within_limits(object: Map<String, Value>) -> Result<Self, LimitFault> {
         limits::check_written(&object)?;
         Ok(Self(object))
     }
 
-    /// Can it be kept? Changes may have made it larger than it was read.
+    /// Checks twind's own ceiling: changes may have made the section larger than it was when it was read.
     ///
     /// # Errors
-    /// It cannot.
+    /// It is larger.
     pub fn check_ceiling(&self) -> Result<(), LimitFault> {
         limits::check_ceiling(&self.0)
     }
 
-    /// Can this patch be applied? Not if it would have to be merged into what is kept as its text.
+    /// Can this patch be applied? Not if it would have to be merged into raw text.
     pub fn takes(&self, patch: &Patch) -> bool {
         takes(&self.0, &patch.0)
     }
@@ -136,7 +134,7 @@ impl Section {
         &self.0
     }
 
-    /// Has it no property at all?
+    /// Has it no property?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -147,8 +145,8 @@ impl Section {
         rest.iter().try_fold(self.0.get(first)?, |value, key| value.as_object()?.get(key))
     }
 
-    /// Its size by the hub's measure: keys and strings by character without control characters, numbers 8,
-    /// booleans 4, objects and arrays by what they hold.
+    /// Its size as the hub measures it: keys and strings count their characters except control characters, numbers 8,
+    /// booleans 4, objects and arrays what they hold.
     pub fn size(&self) -> usize {
         limits::size(&self.0)
     }
@@ -165,7 +163,7 @@ impl Section {
     }
 }
 
-/// A change to a section: a null removes.
+/// A change of a section: a null removes.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Patch(#[serde(with = "json::as_text")] Map<String, Value>);
 
@@ -185,14 +183,14 @@ impl Patch {
         &self.0
     }
 
-    /// Its smallest parts: each value or removal with its place. An empty object is a part too.
+    /// Its leaves: each value or removal with its path. An empty object is a leaf, too.
     pub fn leaves(&self) -> Vec<(PropertyPath, Value)> {
         let mut leaves = Vec::new();
         collect_leaves(&self.0, &mut Vec::new(), &mut leaves);
         leaves
     }
 
-    /// A patch of such parts.
+    /// A patch of such leaves.
     #[must_use]
     pub fn from_leaves(leaves: impl IntoIterator<Item = (PropertyPath, Value)>) -> Self {
         let mut patch = Map::new();
@@ -202,8 +200,8 @@ impl Patch {
         Self(patch)
     }
 
-    /// Adds to this patch the present value of each of `paths` that `section` has, so that it is sent again though
-    /// it did not change. What the patch says already stays.
+    /// Adds the present value of each of `paths` that `section` has, so that it is sent again though it did not change. What
+    /// the patch already has stays.
     pub fn touch<'a>(&mut self, section: &Section, paths: impl IntoIterator<Item = &'a PropertyPath>) {
         for path in paths {
             if let Some(value) = section.get(path) {
@@ -244,7 +242,7 @@ fn insert_absent(object: &mut Map<String, Value>, keys: &[String], value: &Value
 }
 
 fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    // In one pass: to remove keys one by one, and keep the order of the others, is quadratic.
+    // In one pass: removing keys one by one, with the order of the others preserved, is quadratic.
     if patch.iter().any(|(key, change)| change.is_null() && target.contains_key(key)) {
         target.retain(|key, _| !patch.get(key).is_some_and(Value::is_null));
     }

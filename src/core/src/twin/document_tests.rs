@@ -18,7 +18,7 @@ fn patch(value: Value) -> Patch {
     Patch::from_object(object(value))
 }
 
-/// What twind would have to leave out of a report.
+/// What twind may not write.
 fn refusal(value: Value) -> (String, Limit) {
     let fault = Section::within_limits(object(value)).unwrap_err();
     (fault.property, fault.limit)
@@ -78,7 +78,7 @@ fn written(value: Value) -> Section {
 }
 
 #[test]
-fn what_breaks_the_limits_is_carried_if_another_wrote_it() {
+fn what_exceeds_the_limits_is_carried_if_another_wrote_it() {
     let deep = (0..40).fold(json!(1), |inner, _| json!({ "k": inner }));
     let odd = json!({
         "build#": 1, "a.b": {"$c d": "x".repeat(5000)}, "k".repeat(2000): 1, "n": 1_u64 << 60, "list": [null, {"n": null}],
@@ -96,13 +96,13 @@ fn what_breaks_the_limits_is_carried_if_another_wrote_it() {
 }
 
 #[test]
-fn a_null_in_a_section_is_a_property_that_is_not_there() {
+fn a_null_in_a_section_is_an_absent_property() {
     let twin = section(json!({"a": null, "b": {"c": null, "d": 1}}));
     assert_eq!(Value::Object(twin.as_object().clone()), json!({"b": {"d": 1}}));
 }
 
 #[test]
-fn nothing_is_merged_into_what_is_kept_as_its_text() {
+fn nothing_is_merged_into_raw_text() {
     let deep = |leaf: &str| format!("{{\"a\":{}{leaf}{}}}", "{\"k\":".repeat(70), "}".repeat(70));
     let read = |text: String| json::read(text.as_bytes(), 0).unwrap();
     let twin = Section::from_object(read(deep("1"))).unwrap();
@@ -112,7 +112,7 @@ fn nothing_is_merged_into_what_is_kept_as_its_text() {
 }
 
 #[test]
-fn what_lies_just_within_the_limits_is_taken() {
+fn what_is_just_within_the_limits_is_accepted() {
     written(
         json!({"k".repeat(1024): "x".repeat(4096), "n": 4_503_599_627_370_495_i64, "m": -4_503_599_627_370_496_i64}),
     );
@@ -188,7 +188,7 @@ proptest! {
 
 #[test]
 fn a_written_section_has_a_bound_in_bytes_however_little_the_hub_counts() {
-    // Nothing in it counts but the key.
+    // Only the key counts.
     let empties = |count: usize| json!({ "a": vec![json!([]); count] }).as_object().unwrap().clone();
     assert_eq!(Section::within_limits(empties(80_000)).unwrap().size(), 1);
     let refused = Section::within_limits(empties(90_000)).err().map(|fault| fault.limit);
@@ -196,7 +196,7 @@ fn a_written_section_has_a_bound_in_bytes_however_little_the_hub_counts() {
 }
 
 #[test]
-fn a_section_has_a_ceiling_with_which_a_record_of_three_can_be_kept() {
+fn a_section_has_a_ceiling_so_that_a_record_of_three_can_be_stored() {
     let texts = |count: usize| -> Map<String, Value> {
         (0..count).map(|n| (format!("k{n:04}"), json!("x".repeat(1000)))).collect()
     };

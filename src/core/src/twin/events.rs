@@ -1,5 +1,4 @@
-//! What goes in and out of the twin's state machine: facts from the hub's session, requests to it, and what an
-//! operator is told of it.
+//! The inputs and outputs of the twin's state machine: events from the hub's session, requests to it, and notices.
 
 use super::{Patch, Section, Version, json};
 use alloc::format;
@@ -9,12 +8,12 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the hub's session tells: facts only.
+/// An event from the hub's session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HubEvent {
-    /// Connected, authenticated, and every subscription granted.
+    /// Connected and authenticated, with every subscription granted.
     Up,
-    /// The connection is gone; requests that were under way will not be answered.
+    /// The connection is lost. Requests in flight will not be answered.
     Down,
     /// The answer to [`HubRequest::GetTwin`].
     Twin {
@@ -34,7 +33,7 @@ pub enum HubEvent {
         /// The change.
         patch: Patch,
     },
-    /// The hub took the reported patch of this request.
+    /// The hub accepted the reported patch of this request.
     ReportedAck {
         /// The request's id.
         rid: u64,
@@ -45,9 +44,9 @@ pub enum HubEvent {
         rid: u64,
         /// An HTTP-like status: 400 and above.
         status: u16,
-        /// The hub's own words, shortened; may be empty.
+        /// The hub's message, shortened; may be empty.
         message: String,
-        /// How long the hub wants to be left alone, if it said so.
+        /// How long the hub asks to wait, if it does.
         retry_after: Option<Duration>,
     },
     /// The back end calls a direct method.
@@ -56,18 +55,18 @@ pub enum HubEvent {
         rid: String,
         /// Which method.
         name: String,
-        /// What was sent along; null if it is nothing, no JSON, or too long for any method of ours.
+        /// The payload; null if it is absent, no JSON, or too long for any method of twind.
         #[serde(with = "json::as_text")]
         argument: Value,
     },
-    /// A notification or answer that could not be read. What it said is unknown, so the twin must be fetched.
+    /// A notification or answer that cannot be read. Its content is unknown, so the twin must be fetched.
     Garbled {
         /// What was wrong, for the log.
         reason: String,
     },
 }
 
-/// What the session is asked to do.
+/// A request to the session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum HubRequest {
     /// Fetch the whole twin.
@@ -86,100 +85,100 @@ pub enum HubRequest {
     AnswerMethod {
         /// The call's id.
         rid: String,
-        /// As the caller understands it; like an HTTP status.
+        /// Like an HTTP status.
         status: u16,
-        /// What to answer.
+        /// The answer.
         #[serde(with = "json::as_text")]
         payload: Value,
     },
-    /// Answers do not come: close the connection and dial again.
+    /// An answer did not come: close the connection and connect again.
     Reconnect {
         /// What was waited for.
         reason: &'static str,
     },
 }
 
-/// The desired section is another now.
+/// The desired section changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DesiredChange {
     /// The version before.
     pub from: Version,
     /// The version now.
     pub to: Version,
-    /// The hub's version is lower than ours was, or ours with another document: the identity was deleted and made
+    /// The hub's version is lower than ours was, or the same with another document: the identity was deleted and created
     /// again.
     pub recreated: bool,
 }
 
-/// Something an operator may want to know of.
+/// A notice about the twin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncNotice {
-    /// The first twin on this connection is here.
+    /// The first twin on this connection was received.
     Synced {
         /// The desired version.
         version: Version,
     },
     /// A notification was lost.
     Gap {
-        /// The version we are at.
+        /// The version before it.
         at: Version,
-        /// The version that came.
+        /// The version that was received.
         came: Version,
     },
-    /// What the hub sent could not be read; the twin is fetched again.
+    /// A message of the hub cannot be read; the twin is fetched again.
     Garbled(String),
-    /// The hub refused to hand out the twin for now.
+    /// The hub refused the twin for now.
     FetchRefused {
         /// Its status.
         status: u16,
-        /// Its words.
+        /// Its message.
         message: String,
-        /// It will be asked again after this …
+        /// It is asked again after this.
         retry_after: Duration,
-        /// … because the hub named this time.
+        /// The hub asked for that time.
         by_the_hub: bool,
     },
-    /// The hub put a report off.
+    /// The hub refused a report for now.
     ReportDeferred {
         /// Its status.
         status: u16,
-        /// Its words.
+        /// Its message.
         message: String,
-        /// It will be sent again after this …
+        /// The report is sent again after this.
         retry_after: Duration,
-        /// … because the hub named this time.
+        /// The hub asked for that time.
         by_the_hub: bool,
     },
-    /// The hub refuses this value and takes others; it is set aside for a while.
+    /// The hub refuses this value and accepts others; it is set aside for a while.
     ReportRefused {
         /// The reported property.
         property: String,
         /// Its status.
         status: u16,
-        /// Its words.
+        /// Its message.
         message: String,
-        /// It will be tried again after this.
+        /// It is tried again after this.
         retry_after: Duration,
     },
-    /// The hub takes a value that it refused before.
+    /// The hub accepts a value that it refused before.
     ReportTaken {
         /// The reported property.
         property: String,
     },
-    /// The hub refuses each part of a report alone, as if it would take nothing at all.
+    /// The hub refuses each part of a report on its own, as if it would accept none.
     ReportDoubted {
         /// Its status.
         status: u16,
-        /// Its words.
+        /// Its message.
         message: String,
-        /// A part will be sent again after this.
+        /// A part is sent again after this.
         retry_after: Duration,
     },
     /// A request was not answered in time.
     Unanswered(&'static str),
 }
 
-/// A refusal's status, and the hub's words if it had any.
+/// A refusal's status, and the hub's message if there is one.
 fn said(status: u16, message: &str) -> String {
     if message.is_empty() { format!("status {status}") } else { format!("status {status} {message}") }
 }

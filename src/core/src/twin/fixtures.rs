@@ -1,4 +1,4 @@
-//! Short ways for the core's tests to write documents and times.
+//! Helpers of the core's tests for documents and times.
 
 use super::{Patch, PropertyPath, Section};
 use crate::units::BootTime;
@@ -13,12 +13,12 @@ pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// So many milliseconds after boot.
+/// A number of milliseconds after boot.
 pub(crate) fn at_ms(millis: u64) -> BootTime {
     BootTime::from_boot(ms(millis))
 }
 
-/// So many seconds after boot.
+/// A number of seconds after boot.
 pub(crate) fn at(seconds: u64) -> BootTime {
     BootTime::from_boot(secs(seconds))
 }

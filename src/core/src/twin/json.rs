@@ -1,13 +1,14 @@
-//! JSON that keeps what another writer wrote: every number, text and nesting comes back out as it went in.
+//! Lossless JSON: every number, string and nesting that another writer wrote is written as it was read.
 //!
-//! `serde_json`'s tree holds no number beyond 64 bits or a double, no lone surrogate, and nothing nested deeper than its
-//! parser recurses; and a long row of small values takes thirty times its text. Such parts are kept as *raw text*: a
-//! string that begins with `ESCAPE` and `r`, then the JSON as it came, without its white space. A foreign string that
-//! begins with `ESCAPE` itself gets `ESCAPE s` before it, so no document can forge raw text. To the tree both are
-//! strings, so they compare, merge and are removed as any value; [`read`] makes them and [`write()`] undoes them.
+//! `serde_json`'s tree cannot hold a number beyond 64 bits or a double, a lone surrogate, or anything nested deeper than its
+//! parser recurses; and a long array of small values takes thirty times the memory of its text. Such parts are held as *raw
+//! text*: a string that begins with `ESCAPE` and `r`, followed by the JSON as it was read, without its white space. A
+//! foreign string that itself begins with `ESCAPE` gets `ESCAPE s` before it, so no document can forge raw text. To the
+//! tree both are strings, so they compare, merge and are removed like any value. [`read`] makes them, [`write()`] undoes
+//! them.
 //!
-//! What becomes raw text depends on the section alone, never on what stands around it, so that a section read from a
-//! record equals the one read from the hub. Deliberately absent: any other opinion on documents (`document`).
+//! What becomes raw text depends on the section alone, not on what surrounds it, so that a section read from a record
+//! equals the one read from the hub.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -18,28 +19,28 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-/// Begins every text that is not what it looks like. JSON can write it in one way only, `\u0000`.
+/// Begins every string that stands for something else. JSON can write it in one way only, `\u0000`.
 const ESCAPE: char = '\0';
 /// The escape as JSON writes it.
 const ESCAPE_JSON: &[u8] = b"\\u0000";
-/// Containers inside each other below a section; what is deeper is raw text. `serde_json` reads 128, of which messages
-/// and records need a few above the section.
+/// The depth of containers below a section; what is deeper is raw text. `serde_json` reads 128, of which messages and
+/// records need a few above the section.
 const DEPTH_MAX: usize = 64;
-/// Values in an array and in all that it holds; a longer one is raw text. An array is replaced as a whole, so nothing is
+/// Values in an array, including nested ones; a longer array is raw text. An array is replaced as a whole, so nothing is
 /// ever merged into it. The hub's limit of 4 KiB for a value allows 1024 booleans.
 const ARRAY_VALUES_MAX: usize = 1024;
-/// Values in a section; an object in it that would exceed this is raw text, and a section with more properties is not
-/// read. The hub's 32 KiB hold 10,900 of the shortest keys with a value of nothing.
+/// Values in a section; an object in it that would exceed this is raw text, and a section with more properties is refused.
+/// The hub's 32 KiB hold 10,900 of the shortest keys with values of size 0.
 const SECTION_VALUES_MAX: usize = 12_000;
-/// Values in a whole document: three sections, as a record has them. What stands beside them is foreign.
+/// Values in a whole document: a record has three sections.
 const DOCUMENT_VALUES_MAX: usize = 3 * SECTION_VALUES_MAX;
 
-/// Why bytes are no object that can be kept.
+/// Why bytes cannot be read as an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFault {
-    /// No JSON, or no object; what the parser says.
+    /// No JSON, or no object: the parser's message.
     Json(String),
-    /// More values than are kept.
+    /// More values than the ceiling.
     TooMany,
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for ReadFault {
 
 impl core::error::Error for ReadFault {}
 
-/// Reads an object; `above` objects stand around each of its sections (0: it is a section itself).
+/// Reads an object, in which `above` objects enclose each section (0: it is a section itself).
 ///
 /// # Errors
 /// Why it cannot be read.
@@ -63,12 +64,12 @@ pub fn read(bytes: &[u8], above: usize) -> Result<Map<String, Value>, ReadFault>
     let Some(lifted) = Lift::new(bytes, above + 1).run()? else {
         return serde_json::from_slice(bytes).map_err(fault);
     };
-    // Once lifted, a damaged document could look whole. This does not recurse.
+    // A damaged document could look whole once parts of it are strings. This check does not recurse.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(fault)?;
     serde_json::from_slice(&lifted).map_err(fault)
 }
 
-/// Writes a value as JSON, raw text as what it stands for.
+/// Writes a value as JSON, and raw text as the JSON that it stands for.
 pub fn write(value: &impl Serialize) -> String {
     lower(serde_json::to_string(value).unwrap_or_default())
 }
@@ -88,7 +89,7 @@ pub(super) fn is_raw_object(value: &Value) -> bool {
     raw(value).is_some_and(|text| text.starts_with('{'))
 }
 
-/// A number's value, also of one that is raw text, as near as a double comes.
+/// A number's value, also of one that is raw text, as the nearest double.
 pub fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
@@ -99,7 +100,7 @@ pub fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// A tree within a format that does not describe itself: as the text of its JSON, raw text as it is kept.
+/// (De)serializes a tree within a format that does not describe itself: as its JSON, in which raw text stays a string.
 pub(crate) mod as_text {
     use alloc::string::String;
     use serde::de::{DeserializeOwned, Error as _};
@@ -125,21 +126,21 @@ fn begins_number(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|byte| matches!(byte, b'-' | b'0'..=b'9'))
 }
 
-/// One pass over a document's bytes, which copies them only from where something is lifted.
+/// One pass over a document, which *lifts* what no tree holds: it becomes a string. Bytes are copied only then.
 struct Lift<'a> {
     bytes: &'a [u8],
-    /// Containers that are open inside a section, the section counted.
+    /// The depth inside a section, the section included.
     section: usize,
     at: usize,
-    /// What was copied up to here.
+    /// Everything before this was copied.
     copied: usize,
     out: Vec<u8>,
     depth: usize,
     /// Values of the section so far.
     values: usize,
-    /// Values of the document so far, but for what is lifted: each but the first of its container follows a comma.
+    /// Commas of the document so far, except in lifted parts: each value but the first of its container follows one.
     commas: usize,
-    /// Inside an array that is kept as a tree, up to here.
+    /// The end of the array around this place that stays a tree.
     array_end: usize,
 }
 
@@ -158,7 +159,7 @@ impl<'a> Lift<'a> {
         }
     }
 
-    /// The bytes with raw text in the place of what no tree holds; `None` if there is nothing of it.
+    /// The document with raw text in place of what no tree holds; `None` if there is no such part.
     fn run(mut self) -> Result<Option<Vec<u8>>, ReadFault> {
         while let Some(byte) = self.bytes.get(self.at) {
             match byte {
@@ -221,7 +222,7 @@ impl<'a> Lift<'a> {
         }
         let counted = is_property || bracket == b'[' && self.at >= self.array_end;
         let (end, values) = if counted { extent(self.bytes, self.at) } else { (0, 0) };
-        // Outside the sections stands what twind itself wrote.
+        // What surrounds the sections was written by twind itself.
         let is_long_array = bracket == b'[' && self.depth >= self.section && values > ARRAY_VALUES_MAX;
         let is_beyond = is_property && self.values + values > SECTION_VALUES_MAX;
         if self.depth >= self.section + DEPTH_MAX {
@@ -245,7 +246,7 @@ impl<'a> Lift<'a> {
         self.copied = end;
     }
 
-    /// Turns what stands here, up to `end`, into a string of its text.
+    /// Turns the text from here to `end` into a string.
     fn lift(&mut self, end: usize) {
         self.copy_to(self.at);
         self.out.push(b'"');
@@ -254,7 +255,7 @@ impl<'a> Lift<'a> {
         while self.at < end {
             let byte = self.bytes.get(self.at).copied().unwrap_or_default();
             let next = if byte == b'"' { text_end(self.bytes, self.at) } else { self.at + 1 };
-            // White space means nothing outside texts, and would make equal values differ.
+            // White space outside strings means nothing, and would make equal values differ.
             if !byte.is_ascii_whitespace() {
                 for byte in self.bytes.get(self.at..next).unwrap_or_default() {
                     if matches!(byte, b'"' | b'\\') {
@@ -270,7 +271,7 @@ impl<'a> Lift<'a> {
     }
 }
 
-/// Where the text ends that begins here.
+/// The end of the string that begins here.
 fn text_end(bytes: &[u8], begin: usize) -> usize {
     let mut at = begin + 1;
     while let Some(byte) = bytes.get(at) {
@@ -283,7 +284,7 @@ fn text_end(bytes: &[u8], begin: usize) -> usize {
     bytes.len()
 }
 
-/// Where the container ends that begins here, and how many values are in it at most.
+/// The end of the container that begins here, and an upper bound of the values in it.
 fn extent(bytes: &[u8], begin: usize) -> (usize, usize) {
     let (mut at, mut depth, mut values) = (begin, 0_usize, 0);
     while let Some(byte) = bytes.get(at) {
@@ -310,7 +311,7 @@ fn extent(bytes: &[u8], begin: usize) -> (usize, usize) {
     (bytes.len(), values)
 }
 
-/// Half of a character, which JSON can spell and UTF-8 cannot.
+/// Is there half of a surrogate pair, which JSON can write and UTF-8 cannot?
 fn has_lone_surrogate(token: &[u8]) -> bool {
     let unit = |at: usize| {
         let digits = token.get(at..)?.strip_prefix(b"\\u")?.get(..4)?;
@@ -332,7 +333,7 @@ fn has_lone_surrogate(token: &[u8]) -> bool {
     false
 }
 
-/// Does the tree hold this number as it is written, but for zeros that mean nothing?
+/// Does the tree hold this number exactly, apart from insignificant zeros?
 fn holds(token: &str) -> bool {
     if token.len() <= 15 && !token.contains(['e', 'E']) {
         return true;
@@ -341,12 +342,12 @@ fn holds(token: &str) -> bool {
         return true;
     }
     let near = token.parse::<f64>().ok().filter(|number| number.is_finite());
-    // By the tree's own writer: where two decimals stand as near, another one may choose the other.
+    // By the tree's own writer: of two decimals that are equally near, another writer may choose the other.
     let written = near.and_then(|near| decimal(&serde_json::to_string(&near).ok()?));
     written.is_some() && decimal(token) == written
 }
 
-/// A number's sign, its digits without zeros at either end, and the exponent of the last of them.
+/// A number's sign, its digits without zeros at either end, and the exponent of the last digit.
 fn decimal(text: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
@@ -363,7 +364,7 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
     Some((negative, trimmed.to_owned(), exponent))
 }
 
-/// Turns raw text in a written document into what it stands for.
+/// Replaces raw text in a written document by what it stands for.
 fn lower(text: String) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -389,7 +390,7 @@ fn lower(text: String) -> String {
     out
 }
 
-/// What a text with the escape stands for; `None` if [`read`] made no such text.
+/// What a string with the escape stands for; `None` if it is none of [`read`]'s.
 fn lowered(token: &str) -> Option<String> {
     let rest = token.get(7..)?;
     if let Some(own) = rest.strip_prefix('s') {
@@ -397,7 +398,7 @@ fn lowered(token: &str) -> Option<String> {
     }
     let text: String = serde_json::from_str(token).ok()?;
     let raw = text.strip_prefix(ESCAPE)?.strip_prefix('r')?;
-    // Whatever stands there, what is written is JSON.
+    // Whatever it holds, only valid JSON may be written.
     serde_json::from_str::<IgnoredAny>(raw).ok()?;
     Some(raw.to_owned())
 }

@@ -15,7 +15,7 @@ fn comes_back(text: &str) -> Map<String, Value> {
 }
 
 #[test]
-fn a_number_that_no_machine_word_holds_comes_back_as_it_was_written() {
+fn a_number_beyond_machine_types_is_written_as_it_was_read() {
     for number in [
         "1180591620717411303424",
         "18446744073709551616",
@@ -33,7 +33,7 @@ fn a_number_that_no_machine_word_holds_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn a_number_that_a_machine_word_holds_is_a_number_however_it_is_written() {
+fn a_number_within_machine_types_is_a_number_however_it_is_written() {
     let numbers = [
         ("1.0", json!(1.0)),
         ("1.00", json!(1.0)),
@@ -53,9 +53,9 @@ fn a_number_that_a_machine_word_holds_is_a_number_however_it_is_written() {
     }
 }
 
-/// 2107797725160003.25 stands midway between the two; the tree writes one of them.
+/// 2107797725160003.25 is midway between the two; the tree writes one of them.
 #[test]
-fn of_two_decimals_of_one_double_each_comes_back_as_it_was_written() {
+fn of_two_decimals_of_one_double_each_is_written_as_it_was_read() {
     let trees =
         ["-2107797725160003.2", "-2107797725160003.3"].map(|text| comes_back(&format!(r#"{{"n":{text}}}"#)));
     assert_eq!(trees.iter().filter(|tree| is_raw(&tree["n"])).count(), 1, "{trees:?}");
@@ -76,18 +76,18 @@ fn no_document_can_forge_raw_text() {
         let tree = comes_back(&format!(r#"{{"a":{forged},"b":[{forged}],{forged}:1}}"#));
         assert!(!is_raw(&tree["a"]), "{forged}");
     }
-    // Nor can a text of our own that happens to look like it break what is written.
+    // A string of our own that looks like raw text does not break what is written either.
     assert_eq!(write(&json!({"a": "\0r["})), r#"{"a":"\u0000r["}"#);
 }
 
 #[test]
-fn half_a_character_comes_back_as_a_value_and_as_a_key() {
+fn a_lone_surrogate_survives_as_a_value_and_as_a_key() {
     comes_back(r#"{"a":"x\ud83d","b\udc00":["\udc00\ud83d"]}"#);
     assert_eq!(read_one(r#"{"a":"\ud83d\ude00\\ud83d"}"#)["a"], json!("😀\\ud83d"));
 }
 
 #[test]
-fn nesting_without_end_is_kept_and_never_recursed_into() {
+fn nesting_of_any_depth_is_preserved_and_never_recursed_into() {
     for (open, close) in [("[", "]"), ("{\"k\":", "}")] {
         for levels in [11, 63, 64, 65, 127, 128, 100_000] {
             comes_back(&format!("{{\"a\":{}7{},\"b\":1}}", open.repeat(levels), close.repeat(levels)));
@@ -96,7 +96,7 @@ fn nesting_without_end_is_kept_and_never_recursed_into() {
 }
 
 #[test]
-fn a_long_row_of_small_values_is_kept_as_its_text() {
+fn a_long_array_of_small_values_is_held_as_raw_text() {
     let row = |count: usize| format!("[{}]", vec!["0"; count].join(","));
     assert!(comes_back(&format!("{{\"a\":{}}}", row(1000)))["a"].is_array());
     assert!(is_raw(&comes_back(&format!("{{\"a\":{}}}", row(2000)))["a"]));
@@ -105,7 +105,7 @@ fn a_long_row_of_small_values_is_kept_as_its_text() {
 }
 
 #[test]
-fn an_object_beyond_the_ceiling_is_kept_as_its_text_and_its_neighbours_as_they_are() {
+fn an_object_beyond_the_ceiling_is_held_as_raw_text_and_its_neighbours_as_they_are() {
     let many = |count: usize| {
         let fields: Vec<String> = (0..count).map(|n| format!("\"k{n}\":0")).collect();
         format!("{{{}}}", fields.join(","))
@@ -117,7 +117,7 @@ fn an_object_beyond_the_ceiling_is_kept_as_its_text_and_its_neighbours_as_they_a
 }
 
 #[test]
-fn what_stands_beside_the_sections_is_no_part_of_them_and_bounded_too() {
+fn what_surrounds_the_sections_is_no_part_of_them_and_is_bounded_too() {
     let rows =
         format!("{{\"changes\":[{}],\"desired\":{{\"a\":1}}}}", vec!["{\"a\":1,\"b\":2}"; 1000].join(","));
     let tree = read(rows.as_bytes(), 2).unwrap();
@@ -131,13 +131,13 @@ fn what_stands_beside_the_sections_is_no_part_of_them_and_bounded_too() {
 }
 
 #[test]
-fn the_largest_section_that_the_hub_takes_is_read_whole() {
+fn the_largest_section_that_the_hub_accepts_is_read_completely() {
     let keys: Vec<String> = (0..10_900).map(|n| format!("\"{n}\":\"\"")).collect();
     assert_eq!(read_one(&format!("{{{}}}", keys.join(","))).len(), 10_900);
 }
 
 #[test]
-fn a_section_is_the_same_wherever_it_stands() {
+fn a_section_is_read_the_same_wherever_it_is() {
     let deep = format!("{{\"a\":{}7{}}}", "{\"k\":".repeat(70), "}".repeat(70));
     let alone = read_one(&deep);
     let inside = read(format!("{{\"desired\":{deep}}}").as_bytes(), 1).unwrap();
@@ -145,7 +145,7 @@ fn a_section_is_the_same_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_no_json_is_refused_though_a_part_of_it_would_be_raw_text() {
+fn invalid_json_is_refused_even_if_the_invalid_part_would_be_raw_text() {
     for text in [
         r#"{"a":1e400"#,
         r#"{"a":1e400}x"#,

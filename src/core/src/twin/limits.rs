@@ -1,7 +1,7 @@
-//! What the hub lets into a twin, held against what twind writes; and how much of anybody's can be kept.
+//! The hub's limits for twin documents, which apply to what twind writes, and twind's own ceiling, which applies to all.
 //!
-//! Where the hub's limits are not documented to the letter the narrower reading counts here, because what is refused
-//! would be tried again and again. They never count for what another writer wrote.
+//! Where the documentation of a limit is ambiguous, the narrower reading is taken here, because a refused value would be
+//! tried again and again. The hub's limits are not applied to what the back end wrote.
 
 use super::json;
 use alloc::string::String;
@@ -9,26 +9,26 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde_json::{Map, Value};
 
-/// A section's size at most, by the hub's own measure (IoT Hub developer guide, device twins).
+/// A section's maximum size, as the hub measures it (IoT Hub developer guide, device twins).
 const SECTION_SIZE_MAX: usize = 32 * 1024;
-/// A written section's bytes as JSON at most: the largest message that the hub takes. Its measure counts no punctuation,
-/// no empty value and no control character.
+/// The maximum of a written section's bytes as JSON: the largest message that the hub accepts. The hub's measure counts no
+/// punctuation, no empty value and no control character.
 const WRITTEN_BYTES_MAX: usize = 256 * 1024;
-/// A section's bytes as JSON at most, whoever wrote it: with this a record of three sections can always be kept.
+/// The maximum of any section's bytes as JSON, so that a record of three sections can always be stored.
 const SECTION_BYTES_MAX: usize = 1024 * 1024;
-/// A section's values at most, more than are read of one: changes add to it.
+/// The maximum of any section's values. It is more than `json` reads of one, since changes add to it.
 const SECTION_VALUES_MAX: usize = 16_000;
-/// A string's UTF-8 bytes at most.
+/// The maximum of a string's UTF-8 bytes.
 const STRING_BYTES_MAX: usize = 4096;
-/// A key's UTF-8 bytes at most.
+/// The maximum of a key's UTF-8 bytes.
 const KEY_BYTES_MAX: usize = 1024;
-/// Objects nested below the section at most; the deepest may hold a leaf. Arrays do not count.
+/// The maximum of objects nested below the section; the deepest may hold a leaf. Arrays do not count.
 const DEPTH_MAX: usize = 10;
 /// Integers lie between −2^52 and 2^52 − 1.
 const INTEGER_MIN: i64 = -(1 << 52);
 const INTEGER_MAX: i64 = (1 << 52) - 1;
 
-/// May twind write this key? Others may.
+/// May twind write this key?
 pub fn is_writable_key(key: &str) -> bool {
     check_key(key).is_ok()
 }
@@ -64,13 +64,13 @@ pub enum Limit {
     NullInArray,
     /// A null where a value must be (a section holds none).
     Null,
-    /// A value that is kept as its text, such as a number beyond 64 bits and a double.
+    /// A value that is held as raw text, such as a number beyond 64 bits and a double.
     Raw,
     /// The section as a whole is larger than 32 KiB.
     SectionSize,
-    /// The section takes more than 256 KiB as JSON, however little of it the hub counts.
+    /// The section takes more than 256 KiB as JSON, whatever size the hub measures.
     WrittenBytes,
-    /// The section takes more memory or disk than there is for one: twind's own limit, for foreign ones too.
+    /// The section exceeds twind's own ceiling, which applies to foreign sections, too.
     Ceiling,
 }
 
@@ -87,12 +87,12 @@ impl fmt::Display for LimitFault {
             Limit::Raw => "it is more than a number of 64 bits or a double can say",
             Limit::SectionSize => "the section is larger than 32 KiB",
             Limit::WrittenBytes => "the section takes more than 256 KiB as JSON",
-            Limit::Ceiling => "the section is larger than 1 MiB or 50,000 values, which cannot be kept",
+            Limit::Ceiling => "the section is larger than 1 MiB or 16,000 values, which cannot be kept",
         };
         if self.property.is_empty() {
             f.write_str(what)
         } else {
-            // A foreign key may be long; the start of it is enough to find it.
+            // A foreign key may be long. Its start is enough to find it.
             let shown: String = self.property.chars().take(120).collect();
             write!(f, "property {shown:?}: {what}")
         }
@@ -107,7 +107,7 @@ impl LimitFault {
     }
 }
 
-/// Would the hub take it?
+/// Would the hub accept it?
 pub(super) fn check_written(object: &Map<String, Value>) -> Result<(), LimitFault> {
     check_object(object, &mut Vec::new(), 0)?;
     if size(object) > SECTION_SIZE_MAX {
@@ -119,13 +119,13 @@ pub(super) fn check_written(object: &Map<String, Value>) -> Result<(), LimitFaul
     Ok(())
 }
 
-/// Can it be kept?
+/// Is it within twind's own ceiling?
 pub(super) fn check_ceiling(object: &Map<String, Value>) -> Result<(), LimitFault> {
     let fits = values(object) <= SECTION_VALUES_MAX && bytes(object) <= SECTION_BYTES_MAX;
     if fits { Ok(()) } else { Err(LimitFault::of_section(Limit::Ceiling)) }
 }
 
-/// `depth` counts the objects around this one, the section itself not counted.
+/// `depth` counts the objects around this one, without the section itself.
 fn check_object<'a>(
     object: &'a Map<String, Value>,
     path: &mut Vec<&'a str>,
@@ -199,7 +199,7 @@ fn bytes(object: &Map<String, Value>) -> usize {
     json::write(object).len()
 }
 
-/// The values in it, however deep.
+/// All values in it, including nested ones.
 fn values(object: &Map<String, Value>) -> usize {
     object.values().map(values_in).sum()
 }

@@ -1,7 +1,7 @@
 //! The device twin: two JSON sections, their versions, and the state machine that keeps both ends equal.
 //!
-//! The *desired* section is the back end's to write, the *reported* section is ours; each has one writer, so the two
-//! ends reconcile by difference and never merge histories. Deliberately absent: MQTT, files, clocks.
+//! The back end writes the *desired* section, the device the *reported* one. Each has one writer, so the two ends reconcile
+//! by difference and never merge histories.
 
 mod clock_sanity;
 mod document;

@@ -1,8 +1,8 @@
-//! What a report would say: the difference between the reported section that is *wanted* and the one that the hub has
-//! *acknowledged*, less what it refused, plus what is *touched* (to be sent again though it did not change).
+//! The next report's content: the difference between the *wanted* reported section and the one that the hub has
+//! *acknowledged*, less what it refused, plus what is *touched* (sent again though it did not change).
 //!
-//! The difference is asked for several times between two changes, so it is made once and kept. Deliberately absent:
-//! when a report goes out (`sync`).
+//! The difference is needed several times between two changes, so it is computed once and cached. When a report is sent is
+//! decided in `sync`.
 
 use super::quarantine::{HubReason, News, Quarantine, SetAside, Sifted};
 use super::{Patch, PropertyPath, Section};
@@ -19,13 +19,13 @@ pub(super) struct Outgoing {
     wanted: Option<Section>,
     touched: Vec<PropertyPath>,
     quarantine: Quarantine,
-    /// Made on demand. Whatever changes one of the four above empties it.
+    /// The cache. Whatever changes one of the four fields above must empty it.
     #[serde(skip)]
     pending: OnceCell<Sifted>,
 }
 
 impl Outgoing {
-    /// The hub has this; nothing is wanted yet.
+    /// The hub has this section; nothing is wanted yet.
     pub(super) fn new(acknowledged: Section) -> Self {
         Self {
             acknowledged,
@@ -41,7 +41,7 @@ impl Outgoing {
         &self.acknowledged
     }
 
-    /// What a report would say now; `None` if nothing.
+    /// What a report would send now; `None` if nothing.
     pub(super) fn pending(&self) -> Option<&Patch> {
         self.sifted().map(|sifted| &sifted.patch).filter(|patch| !patch.is_empty())
     }
@@ -75,17 +75,17 @@ impl Outgoing {
         self.pending.take();
     }
 
-    /// What was to be sent again still is, unless there is newer to send.
+    /// Restores what was to be sent again, unless that was replaced since.
     pub(super) fn touch_again(&mut self, paths: Vec<PropertyPath>) {
         if self.touched.is_empty() {
             self.touch(paths);
         }
     }
 
-    /// Draws what is pending to send it, with what of it was only touched.
+    /// Takes what is pending in order to send it, with the paths in it that were only touched.
     pub(super) fn take(&mut self) -> Option<(Patch, Vec<PropertyPath>)> {
         let patch = self.pending()?.clone();
-        // During a search a part of what is touched may have to wait.
+        // During a search a part of the touched paths may have to wait.
         let leaves: BTreeSet<PropertyPath> = patch.leaves().into_iter().map(|(path, _)| path).collect();
         let sent = |path: &PropertyPath| leaves.contains(path);
         let (sent, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
@@ -93,16 +93,16 @@ impl Outgoing {
         Some((patch, sent))
     }
 
-    /// The hub told what it has. Is that news?
+    /// The hub sent the reported section that it has. Did it change?
     pub(super) fn handle_reported(&mut self, reported: Section) -> bool {
-        let is_news = self.acknowledged != reported;
+        let has_changed = self.acknowledged != reported;
         self.quarantine.handle_reported(&reported);
         self.acknowledged = reported;
         self.pending.take();
-        is_news
+        has_changed
     }
 
-    /// The hub took a patch. Did that change what it has?
+    /// The hub accepted a patch. Did that change what it has?
     pub(super) fn handle_taken(&mut self, now: BootTime, patch: &Patch) -> bool {
         self.quarantine.handle_taken(now, patch);
         let mut reported = self.acknowledged.clone();
@@ -110,7 +110,7 @@ impl Outgoing {
         self.handle_reported(reported)
     }
 
-    /// The hub refused a patch as a document. Is it set aside now?
+    /// The hub refused a patch for its content. Is it set aside now?
     pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, reason: HubReason) -> bool {
         self.pending.take();
         self.quarantine.handle_refused(now, patch, reason)
@@ -122,7 +122,7 @@ impl Outgoing {
         self.pending.take();
     }
 
-    /// Lets be tried again what is due.
+    /// Releases for another try what is due.
     pub(super) fn wake(&mut self, now: BootTime) {
         if self.quarantine.wake(now) {
             self.pending.take();
@@ -139,7 +139,7 @@ impl Outgoing {
         self.quarantine.aside()
     }
 
-    /// The next thing to tell of what was refused.
+    /// The next notice about refused values.
     pub(super) fn poll_news(&mut self) -> Option<News> {
         self.quarantine.poll_news()
     }

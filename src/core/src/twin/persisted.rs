@@ -1,11 +1,10 @@
-//! What is kept beside the twin's copy so that a start goes on where the process ended: overrides, and in which boot that
-//! was.
+//! What a record holds besides the twin, so that a process continues where the last one ended: the overrides, and the
+//! moment at which the record was made.
 //!
-//! An override's end is kept in boot time, which means something for as long as the machine runs. Which *boot* that was
-//! tells the record. After another boot its rest is what it was when the record was made, less what has surely passed
-//! since: the time since boot, and if the wall clock could be believed both times, the time that it shows. A clock may
-//! only shorten an override, and a wrong one ends it early, which leaves the output to the ranks below.
-//! Deliberately absent: files, and how records are spaced (the engine's).
+//! An override's end is a boot time, which is valid only within one boot, so the record names the *boot*. After another boot
+//! the remaining time is what it was when the record was made, less what has certainly passed since: the time since boot,
+//! or the difference of the wall clocks if both can be believed and it is longer. A clock can only shorten an override. A
+//! wrong clock ends it early, which leaves the output to the ranks below.
 
 use crate::units::{BootId, BootTime, Permille, UnixSeconds};
 use alloc::string::{String, ToString};
@@ -15,7 +14,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// Who put a hand on an output.
+/// Who overrides an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {
     /// A user of this machine, by number.
@@ -42,21 +41,21 @@ impl Author {
     }
 }
 
-/// A technician's hand on an output.
+/// An override of one output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// The share that was asked for.
     pub drive: Permille,
     /// When it ends.
     pub until: BootTime,
-    /// Whose hand it is.
+    /// Who ordered it.
     pub by: Author,
 }
 
-/// The machine as it is now: which boot, and what the wall clock said at a time when it could be believed.
+/// The machine as it is now: which boot, and the wall clock as it was last read and believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// `None` if the system does not tell.
+    /// `None` if the system does not name it.
     pub boot: Option<BootId>,
     /// The wall clock, and when it was read.
     pub wall: Option<(UnixSeconds, BootTime)>,
@@ -69,7 +68,7 @@ impl Machine {
         Moment { boot: self.boot, at, wall }
     }
 
-    /// What has surely passed since a record was made, at a start.
+    /// The time that has certainly passed since a record was made, at a start.
     pub fn passed_since(&self, made: &Moment, now: BootTime) -> Duration {
         let ran = self.ran_since(made, now);
         if self.is_of(made) {
@@ -103,18 +102,18 @@ pub struct Moment {
 }
 
 impl Override {
-    /// An override that was kept, at a start; `None` if it is over.
-    pub fn resume(self, now: BootTime, kept: &Moment, machine: &Machine) -> Option<Self> {
-        let until = if machine.is_of(kept) {
+    /// A recorded override, at a start; `None` if it has ended.
+    pub fn resume(self, now: BootTime, recorded: &Moment, machine: &Machine) -> Option<Self> {
+        let until = if machine.is_of(recorded) {
             self.until
         } else {
-            now + self.until.since(kept.at).saturating_sub(machine.passed_since(kept, now))
+            now + self.until.since(recorded.at).saturating_sub(machine.passed_since(recorded, now))
         };
         (until > now).then_some(Self { until, ..self })
     }
 }
 
-/// Writes all of it into a record's object; what there is none of leaves no trace.
+/// Writes both into a record's object. What is empty is left out.
 pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides: &[(String, Override)]) {
     if *moment != Moment::default() {
         let boot = moment.boot.map(|boot| boot.to_string());
@@ -122,28 +121,28 @@ pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides
         object.insert("moment".into(), json!({ "boot": boot, "atNs": nanos(moment.at), "wall": wall }));
     }
     if !overrides.is_empty() {
-        let one = |(output, hand): &(String, Override)| {
-            let (permille, until) = (hand.drive.get(), nanos(hand.until));
-            let by = hand.by.to_string();
+        let one = |(output, one): &(String, Override)| {
+            let (permille, until) = (one.drive.get(), nanos(one.until));
+            let by = one.by.to_string();
             (output.clone(), json!({ "permille": permille, "untilNs": until, "by": by }))
         };
         object.insert("overrides".into(), overrides.iter().map(one).collect::<Map<_, _>>().into());
     }
 }
 
-/// What a record's object holds of it. What cannot be read counts as not there: the twin's copy is worth more.
+/// Reads both from a record's object. What cannot be read counts as absent, so that it does not cost the twin's copy.
 pub(super) fn decode(fields: &Map<String, Value>) -> (Moment, Vec<(String, Override)>) {
     let moment = fields.get("moment").map_or_else(Moment::default, |moment| Moment {
         boot: moment["boot"].as_str().and_then(BootId::parse),
         at: time(&moment["atNs"]).unwrap_or_default(),
         wall: moment["wall"].as_u64().map(UnixSeconds),
     });
-    let hand = |(output, value): (&String, &Value)| {
+    let one = |(output, value): (&String, &Value)| {
         let by = Author::parse(value["by"].as_str()?)?;
         Some((output.clone(), Override { drive: share(value)?, until: time(&value["untilNs"])?, by }))
     };
     let overrides = fields.get("overrides").and_then(Value::as_object);
-    (moment, overrides.map(|object| object.iter().filter_map(hand).collect()).unwrap_or_default())
+    (moment, overrides.map(|object| object.iter().filter_map(one).collect()).unwrap_or_default())
 }
 
 fn share(value: &Value) -> Option<Permille> {
@@ -173,30 +172,30 @@ mod tests {
         Machine { boot: Some(BootId(boot)), wall }
     }
 
-    /// How much is left of an override that ended two hours after the record of boot 1 was made.
+    /// How much is left of an override that was to end two hours after the record of boot 1 was made.
     fn left(start: &Machine, now: u64, wall_then: Option<u64>) -> Option<u64> {
-        let kept = Moment { boot: Some(BootId(1)), at: at(1000), wall: wall_then.map(UnixSeconds) };
-        let hand = Override { drive: Permille::FULL, until: at(1000 + 2 * HOUR), by: Author::Hub };
-        hand.resume(at(now), &kept, start).map(|hand| hand.until.since(at(now)).as_secs())
+        let recorded = Moment { boot: Some(BootId(1)), at: at(1000), wall: wall_then.map(UnixSeconds) };
+        let one = Override { drive: Permille::FULL, until: at(1000 + 2 * HOUR), by: Author::Hub };
+        one.resume(at(now), &recorded, start).map(|one| one.until.since(at(now)).as_secs())
     }
 
     #[test]
-    fn in_the_same_boot_the_end_is_the_same_whatever_the_wall_clock_says() {
+    fn in_the_same_boot_an_override_ends_when_it_was_to_end_whatever_the_wall_clock_says() {
         let same = machine(1, Some((9_000_000, 1500)));
         assert_eq!(left(&same, 1500, Some(1000)), Some(2 * HOUR - 500));
         assert_eq!(left(&same, 1000 + 2 * HOUR, None), None);
     }
 
     #[test]
-    fn after_another_boot_the_time_since_that_boot_has_passed() {
+    fn after_another_boot_the_time_since_that_boot_is_subtracted() {
         assert_eq!(left(&machine(2, None), 30, None), Some(2 * HOUR - 30));
         assert_eq!(left(&machine(2, None), 2 * HOUR, None), None);
         let unknown = Machine::default();
-        assert_eq!(left(&unknown, 30, None), Some(2 * HOUR - 30), "a boot without a name is another");
+        assert_eq!(left(&unknown, 30, None), Some(2 * HOUR - 30), "a boot without an id counts as another");
     }
 
     #[test]
-    fn after_another_boot_a_wall_clock_shortens_and_never_lengthens() {
+    fn after_another_boot_a_wall_clock_shortens_an_override_and_never_lengthens_it() {
         assert_eq!(left(&machine(2, Some((5000 + HOUR, 30))), 30, Some(5000)), Some(HOUR));
         assert_eq!(left(&machine(2, Some((5000 + 3 * HOUR, 30))), 30, Some(5000)), None);
         assert_eq!(left(&machine(2, Some((4000, 30))), 30, Some(5000)), Some(2 * HOUR - 30), "it went back");
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_author_comes_back_from_its_text() {
+    fn an_author_is_parsed_from_its_own_text() {
         for author in [Author::User(1000), Author::Hub] {
             assert_eq!(Author::parse(&author.to_string()), Some(author));
         }

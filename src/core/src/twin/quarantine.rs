@@ -1,13 +1,14 @@
-//! Properties that the hub refuses, the search for them, and when they are tried again.
+//! Reported values that the hub refuses: the search for them, and when they are tried again.
 //!
-//! A refusal names no property, so the refused patch is halved until a single *leaf* (a value, or a removal) is refused.
-//! It is *set aside* if the hub took another part of the same patch: then the fault is the leaf's, and everything else
-//! gets through. If nothing at all was taken the fault may as well be the hub's: it is *in doubt*, nothing is set aside,
-//! and a single leaf at a time is tried again after pauses that grow; what was not refused yet goes out without one. A
-//! search that finds nothing but refusals ends in doubt, too, however much there is to search. A
-//! leaf set aside is tried again as soon as another value is wanted there, after pauses that grow, and on every new
-//! connection. The parts that are still to be tried are *trials*; they say where to look, not what to send, so that what
-//! changes meanwhile is sent as it is now. Deliberately absent: refusals that speak of the device or the hub (`sync`).
+//! A refusal names no property, so a refused patch is halved until a single *leaf* (a value, or a removal) is refused. If
+//! the hub accepted another part of the same patch, the fault is the leaf's: the leaf is *set aside*, and everything else
+//! gets through. If the hub accepted nothing, the fault may be the hub's: it is *in doubt*. Then nothing is set aside, and
+//! one refused leaf at a time is tried again, with backoff; leaves that were not refused yet are sent without waiting. A
+//! search that meets nothing but refusals ends in doubt, too, however much is left to search.
+//!
+//! A leaf that is set aside is tried again when another value is wanted there, with backoff, and on every new connection.
+//! The parts that are still to be tried are *trials*. They are paths, not values, so that what changes meanwhile is sent as
+//! it is then. Refusals because of the device or the hub are not handled here (`sync`).
 
 use super::{Patch, PropertyPath, Section, json};
 use crate::units::BootTime;
@@ -18,20 +19,20 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is set aside is tried again after this, then after twice as long each time …
+/// The first pause before a value that is set aside is tried again; it doubles each time …
 const RETRY_MIN: Duration = Duration::from_secs(60);
-/// … but at least so often.
+/// … up to this.
 const RETRY_MAX: Duration = Duration::from_secs(60 * 60);
-/// While the hub is in doubt it is asked again after this, then after twice as long each time …
+/// The first pause before a hub in doubt is probed; it doubles each time …
 const PROBE_MIN: Duration = Duration::from_secs(2);
-/// … but at least so often.
+/// … up to this.
 const PROBE_MAX: Duration = Duration::from_secs(300);
 
-/// So many refusals in a row, with nothing taken between them, end a search: each half of a thousand leaves, down to a
-/// single one, takes ten.
+/// This many refusals in a row, with nothing accepted between them, end a search. Halving a thousand leaves down to one
+/// takes ten.
 const REFUSALS_MAX: u32 = 64;
 
-/// The hub's words on a refusal.
+/// The hub's reason for a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubReason {
     /// Its status.
@@ -50,20 +51,20 @@ pub struct SetAside {
     pub since: BootTime,
     /// When it is tried again.
     pub retry_at: BootTime,
-    /// The hub's last words on it.
+    /// The hub's last reason.
     pub reason: HubReason,
     tries: u32,
     due: bool,
 }
 
-/// What an operator may want to hear of.
+/// What an operator is told about refused values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// This property alone is refused, and tried again after this.
+    /// This property is refused by itself, and tried again after this.
     SetAside(PropertyPath, Duration, HubReason),
-    /// It is taken after all.
+    /// The hub accepts it after all.
     Taken(PropertyPath),
-    /// Nothing was taken; the hub is asked again after this.
+    /// The hub accepted nothing; it is probed after this.
     Doubt(Duration, HubReason),
 }
 
@@ -72,11 +73,11 @@ pub(super) enum News {
 pub(super) struct Sifted {
     /// Now.
     pub(super) patch: Patch,
-    /// Something else waits until the hub is no longer in doubt.
+    /// More is wanted, but waits until the hub is no longer in doubt.
     pub(super) waits: bool,
 }
 
-/// Nothing was taken since these were refused.
+/// The hub has accepted nothing since the suspects were refused.
 #[derive(Debug, Serialize, Deserialize)]
 struct Doubt {
     probes: u32,
@@ -88,13 +89,13 @@ struct Doubt {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Quarantine {
     aside: BTreeMap<PropertyPath, SetAside>,
-    /// The last is the next.
+    /// The last one is tried next.
     trials: Vec<BTreeSet<PropertyPath>>,
-    /// The hub took something since the search began.
+    /// The hub has accepted something since the search began.
     taken: bool,
-    /// It refused so many in a row.
+    /// Refusals in a row.
     refusals: u32,
-    /// Refused alone while nothing was taken; the first is tried again first.
+    /// Leaves that were refused while nothing was accepted; the first is tried again first.
     suspects: VecDeque<Suspect>,
     doubt: Option<Doubt>,
     #[serde(skip)]
@@ -112,8 +113,8 @@ struct Suspect {
 type Leaf = (PropertyPath, Value);
 
 impl Quarantine {
-    /// What of a patch may be sent now: nothing that is set aside, during a search only the part on trial, and in doubt
-    /// only what was not refused yet, or one leaf when it is time.
+    /// The part of a patch that may be sent now: nothing that is set aside; during a search only the next trial; in doubt
+    /// only what was not refused yet, or one suspect when a probe is due.
     pub(super) fn sift(&self, patch: &Patch) -> Sifted {
         if self.aside.is_empty() && self.trials.is_empty() && self.doubt.is_none() {
             return Sifted { patch: patch.clone(), waits: false };
@@ -151,7 +152,7 @@ impl Quarantine {
         Sifted { patch: Patch::from_leaves(next), waits }
     }
 
-    /// The hub took a patch.
+    /// The hub accepted a patch.
     pub(super) fn handle_taken(&mut self, now: BootTime, patch: &Patch) {
         let leaves = patch.leaves();
         self.end_trial(&leaves);
@@ -168,13 +169,13 @@ impl Quarantine {
                 .into_iter()
                 .for_each(|Suspect { path, value, reason }| self.set_aside(now, path, value, reason));
         } else if !suspects.is_empty() {
-            // It takes reports now, which it may not have done when it refused these.
+            // It accepts reports now, which it may not have done when it refused these.
             self.trials.push(suspects.into_iter().map(|suspect| suspect.path).collect());
         }
         self.conclude(now);
     }
 
-    /// The hub refused a patch as a document. Is it set aside now?
+    /// The hub refused a patch for its content. Is it set aside now?
     pub(super) fn handle_refused(&mut self, now: BootTime, patch: &Patch, reason: HubReason) -> bool {
         let begins = self.trials.is_empty() && self.suspects.is_empty();
         let mut leaves = patch.leaves();
@@ -213,7 +214,7 @@ impl Quarantine {
         is_aside
     }
 
-    /// What is wanted changed: a leaf that is wanted otherwise now is no longer set aside.
+    /// The wanted section changed: a leaf with another wanted value is no longer set aside.
     pub(super) fn handle_wanted(&mut self, wanted: &Section) {
         self.aside.retain(|path, aside| match wanted.get(path) {
             Some(present) => *present == aside.value,
@@ -221,7 +222,7 @@ impl Quarantine {
         });
     }
 
-    /// The hub told what it has: what it has already is not set aside.
+    /// The hub sent what it has: what it already has is not set aside.
     pub(super) fn handle_reported(&mut self, reported: &Section) {
         self.aside.retain(|path, aside| match reported.get(path) {
             Some(present) => *present != aside.value,
@@ -229,7 +230,7 @@ impl Quarantine {
         });
     }
 
-    /// Another connection may lead to another mind: everything is tried again, once.
+    /// On a new connection everything is tried again once: the hub may decide differently.
     pub(super) fn handle_reconnect(&mut self) {
         self.trials.clear();
         self.suspects.clear();
@@ -238,7 +239,7 @@ impl Quarantine {
         self.aside.values_mut().for_each(|aside| aside.due = true);
     }
 
-    /// Lets be tried again what is due. Is there anything?
+    /// Releases for another try what is due. Was there anything?
     pub(super) fn wake(&mut self, now: BootTime) -> bool {
         let flags = self.aside.values_mut().map(|aside| (&mut aside.due, aside.retry_at));
         let doubt = self.doubt.as_mut().map(|doubt| (&mut doubt.due, doubt.probe_at));
@@ -262,7 +263,7 @@ impl Quarantine {
         self.aside.iter()
     }
 
-    /// The next thing to tell.
+    /// The next notice.
     pub(super) fn poll_news(&mut self) -> Option<News> {
         self.news.pop_front()
     }
@@ -270,7 +271,7 @@ impl Quarantine {
     fn set_aside(&mut self, now: BootTime, path: PropertyPath, value: Value, reason: HubReason) {
         let before = self.aside.get(&path).filter(|aside| aside.value == value);
         let (since, tries) = before.map_or((now, 0), |before| (before.since, before.tries + 1));
-        let pause = grown(RETRY_MIN, tries, RETRY_MAX);
+        let pause = backoff(RETRY_MIN, tries, RETRY_MAX);
         self.news.push_back(News::SetAside(path.clone(), pause, reason.clone()));
         let aside = SetAside { value, since, retry_at: now + pause, reason, tries, due: false };
         self.aside.insert(path, aside);
@@ -301,12 +302,12 @@ impl Quarantine {
     }
 
     fn begin_doubt(&mut self, now: BootTime, probes: u32, reason: HubReason) {
-        let pause = grown(PROBE_MIN, probes, PROBE_MAX);
+        let pause = backoff(PROBE_MIN, probes, PROBE_MAX);
         self.doubt = Some(Doubt { probes, probe_at: now + pause, due: false });
         self.news.push_back(News::Doubt(pause, reason));
     }
 
-    /// The trials that these leaves were, or that have nothing left to say.
+    /// Removes the trial that these leaves belong to, and those before it that match nothing any more.
     fn end_trial(&mut self, leaves: &[Leaf]) {
         while let Some(trial) = self.trials.pop() {
             if leaves.iter().any(|(path, _)| trial.contains(path)) {
@@ -316,8 +317,8 @@ impl Quarantine {
     }
 }
 
-/// A pause that was doubled so many times.
-fn grown(first: Duration, times: u32, most: Duration) -> Duration {
+/// A pause that was doubled this many times.
+fn backoff(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1 << times.min(16)).min(most)
 }
 

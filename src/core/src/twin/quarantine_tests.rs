@@ -16,8 +16,8 @@ fn found(quarantine: &mut Quarantine) -> Vec<PropertyPath> {
         .collect()
 }
 
-/// A hub that refuses every patch that touches one of these leaves. Returns what got through, what was found, and how
-/// many messages that took.
+/// A hub that refuses every patch with one of these leaves. Returns what was accepted, what was set aside, and the number of
+/// messages.
 fn search(wanted: &Patch, bad: &[PropertyPath]) -> (Section, Vec<PropertyPath>, usize) {
     let (mut quarantine, mut hub) = (Quarantine::default(), Section::default());
     let target = {
@@ -41,7 +41,7 @@ fn search(wanted: &Patch, bad: &[PropertyPath]) -> (Section, Vec<PropertyPath>, 
     unreachable!()
 }
 
-/// One with `a` set aside, and a hub that has `b`.
+/// A quarantine with `a` set aside, for a hub that has `b`.
 fn with_a_aside(value: Value) -> Quarantine {
     let mut quarantine = Quarantine::default();
     let both = Patch::from_leaves([(path("a"), value.clone()), (path("b"), json!(1))]);
@@ -85,7 +85,7 @@ fn a_removal_that_is_refused_is_set_aside_until_there_is_a_value_again() {
 }
 
 #[test]
-fn what_is_set_aside_is_tried_again_after_pauses_that_grow_to_an_hour() {
+fn what_is_set_aside_is_retried_with_backoff_up_to_an_hour() {
     let mut quarantine = with_a_aside(json!(1));
     let bad = patch(json!({"a": 1}));
     let (mut now, mut pauses) = (at(100), Vec::new());
@@ -107,7 +107,7 @@ fn what_is_set_aside_is_tried_again_after_pauses_that_grow_to_an_hour() {
 }
 
 #[test]
-fn the_rest_goes_before_what_was_refused() {
+fn the_rest_is_sent_before_what_was_refused() {
     let mut quarantine = with_a_aside(json!(1));
     quarantine.wake(at(1_000));
     assert_eq!(quarantine.sift(&patch(json!({"a": 1, "c": 3}))).patch, patch(json!({"c": 3})));
@@ -139,7 +139,7 @@ fn while_everything_is_refused_nothing_is_set_aside_and_one_value_at_a_time_is_t
     assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     assert_eq!(tried.len(), 4, "each has its turn");
     assert!(messages <= 7 + 10, "{messages}");
-    // The hub is well again.
+    // The hub accepts reports again.
     let next = quarantine.sift(&whole).patch;
     quarantine.handle_taken(now, &next);
     let (mut hub, mut target) = (Section::default(), Section::default());
@@ -166,7 +166,7 @@ fn what_was_not_refused_yet_does_not_wait_for_a_hub_in_doubt_and_settles_it() {
 }
 
 #[test]
-fn what_is_wanted_newly_during_a_search_waits_for_its_end() {
+fn what_becomes_wanted_during_a_search_waits_for_its_end() {
     let mut quarantine = Quarantine::default();
     assert!(!quarantine.handle_refused(at(1), &patch(json!({"a": 1, "b": 2})), reason()));
     let more = patch(json!({"a": 1, "b": 2, "c": 3}));
@@ -178,7 +178,7 @@ fn what_is_wanted_newly_during_a_search_waits_for_its_end() {
 }
 
 #[test]
-fn what_the_hub_has_by_now_is_not_set_aside() {
+fn what_the_hub_already_has_is_not_set_aside() {
     let mut quarantine = with_a_aside(json!(1));
     quarantine.handle_reported(&section(json!({"a": 2})));
     assert_eq!(quarantine.aside().count(), 1);
@@ -202,7 +202,7 @@ proptest! {
         found.sort();
         let mut paths = paths;
         paths.sort();
-        // A hub that takes nothing at all is not believed.
+        // The refusals of a hub that accepts nothing are not believed.
         prop_assert_eq!(found, if bad.len() == count { vec![] } else { paths });
         prop_assert_eq!(hub, expected);
         prop_assert!(messages <= 1 + 14 * bad.len().max(1), "{} messages", messages);

@@ -1,7 +1,4 @@
-//! What survives a restart: the local copy of the twin, and which of its values are in force. Bytes and format
-//! only; files are the store's.
-//!
-//! Deliberately absent: anything that the hub or the configuration will tell again.
+//! The record: what survives a restart, as bytes. Anything that the hub or the configuration says again is left out.
 
 use super::persisted::{self, Moment, Override};
 use super::{PersistedSilence, Section, Version, json};
@@ -14,29 +11,29 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The format that this version writes. A later one may add fields; it counts up when old readers would be wrong.
+/// The format that this version writes. New fields do not change it; it grows when an older reader would misread a record.
 const FORMAT: u64 = 1;
 
-/// The local copy of one device's twin.
+/// The local copy of one device's twin, and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct TwinRecord {
-    /// Counts the records of a state directory: each is one higher than the last.
+    /// The number of the record: each is one higher than the last.
     pub sequence: u64,
     /// Whose twin this is: `host/device`.
     pub identity: String,
-    /// The desired section as last heard.
+    /// The desired section as the hub last sent it.
     pub desired: Section,
     /// Its version; 0 when no twin was ever fetched.
     pub desired_version: Version,
-    /// The desired values that are in force, in the places where they were desired. They differ from `desired`
-    /// where a value was refused and the last good one stays.
+    /// The desired values in force, in the places where they were desired. They differ from `desired` where a value was
+    /// refused and the last good one stays.
     pub accepted: Section,
     /// The reported section as the hub last had it.
     pub reported: Section,
-    /// The time at the hub's last word, by the clock that dated the token which it took (`sanity`): a clock that says
-    /// less has not been set yet. 0 before the first.
+    /// The wall-clock time when the hub was last heard, by the clock that dated the token which it accepted
+    /// (`clock_sanity`). A clock that shows less has not been set yet. 0 before the first.
     pub known_time: UnixSeconds,
-    /// For how long the hub had said nothing, where an output has a row for that.
+    /// The hub's silence, where an output has a row for it.
     pub silence: Option<PersistedSilence>,
     /// When the record was made.
     pub moment: Moment,
@@ -59,7 +56,7 @@ pub enum RecordFault {
 impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The parser quotes what it found, and that may be long.
+            // The parser quotes what it found, which may be long.
             Self::Malformed(what) => write!(f, "not a twin record: {what:.200}"),
             Self::Newer { format } => {
                 write!(f, "written by a later twind (format {format}, this one reads up to {FORMAT})")
@@ -71,7 +68,7 @@ impl fmt::Display for RecordFault {
 impl core::error::Error for RecordFault {}
 
 impl TwinRecord {
-    /// The record as bytes (JSON, so that a person can read it).
+    /// Encodes the record, as JSON, so that a person can read it.
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = json!({
             "format": FORMAT,
@@ -92,7 +89,7 @@ impl TwinRecord {
         json::write(&fields).into_bytes()
     }
 
-    /// A record from its bytes.
+    /// Decodes a record.
     ///
     /// # Errors
     /// When the bytes are no record, or one that only a later version can read.
@@ -154,7 +151,7 @@ mod tests {
                 open: true,
             }),
             moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
-            overrides: vec![("fan".into(), hand(Author::User(1000))), ("lamp".into(), hand(Author::Hub))],
+            overrides: vec![("fan".into(), by(Author::User(1000))), ("lamp".into(), by(Author::Hub))],
         }
     }
 
@@ -162,17 +159,17 @@ mod tests {
         BootTime::from_boot(Duration::from_secs(seconds))
     }
 
-    fn hand(by: Author) -> Override {
+    fn by(by: Author) -> Override {
         Override { drive: Permille::saturating_const(400), until: at(4600), by }
     }
 
     #[test]
-    fn a_record_comes_back_from_its_bytes() {
+    fn a_record_is_decoded_from_its_own_bytes() {
         assert_eq!(TwinRecord::decode(&record().encode()), Ok(record()));
     }
 
     #[test]
-    fn a_record_of_before_overrides_were_kept_is_read_and_one_without_any_looks_like_it() {
+    fn a_record_from_before_overrides_is_read_and_one_without_any_has_the_same_bytes() {
         let (moment, overrides) = (Moment::default(), Vec::new());
         let old = TwinRecord { moment, overrides, silence: None, ..record() };
         let bytes = old.encode();
@@ -200,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_left_alone() {
+    fn a_later_format_is_refused_by_name() {
         let bytes = String::from_utf8(record().encode()).unwrap().replace("\"format\":1", "\"format\":2");
         assert_eq!(TwinRecord::decode(bytes.as_bytes()), Err(RecordFault::Newer { format: 2 }));
     }
 
     proptest! {
         #[test]
-        fn a_number_comes_back_as_it_was(number in any::<f64>().prop_filter("JSON has no other", |n| n.is_finite())) {
+        fn a_number_is_read_as_it_was_written(number in any::<f64>().prop_filter("JSON has no other", |n| n.is_finite())) {
             let mut record = record();
             record.reported = Section::from_object(json!({"n": number}).as_object().unwrap().clone()).unwrap();
             prop_assert_eq!(TwinRecord::decode(&record.encode()), Ok(record));

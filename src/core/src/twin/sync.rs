@@ -6,14 +6,14 @@
 //!       ▲                  │  ▲ ▲                            │ │
 //!       │       Down       │  │ └── gap · garbled · refresh ──┘ │
 //!       ├──────────────────┤  └ retry                           │
-//!       ├─────────────── RESTING ◄── refused (429, 5xx)         │
+//!       ├────────────── BACKING OFF ◄── refused, garbled         │
 //!       └───────────────────────────── Down ────────────────────┘
 //! ```
 //!
-//! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one and
-//! the difference is sent, one patch in flight, so an outage of any length costs nothing. While a fetch is under
-//! way, of the notifications only the highest version is held: an answer below it fetches again. So does a gap, and a
-//! notification that says nothing. Deliberately absent: queues of patches, chance, clocks.
+//! Reports are reconciled by difference: the *wanted* reported section is compared with the *acknowledged* one, and the
+//! difference is sent, one patch in flight. So an outage of any length costs no more than a short one. During a fetch only
+//! the highest notified version is remembered; an answer with a lower version causes another fetch. So do a gap and an
+//! empty notification. Deliberately absent: a queue of patches.
 
 mod reports;
 
@@ -27,21 +27,21 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// How patient [`TwinSync`] is.
+/// The timing of [`TwinSync`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncPolicy {
-    /// A request not answered within this counts as lost, and the connection with it.
+    /// A request that is not answered within this counts as lost, and the connection with it.
     pub request_timeout: Duration,
-    /// The whole twin is fetched at least this often: a notification lost on a live connection heals by it.
+    /// The whole twin is fetched at least this often, in case a notification was lost on a connection that goes on.
     pub refresh_interval: Duration,
 }
 
-/// The pause after the first refusal; it doubles with each further one.
-const REST_MIN: Duration = Duration::from_secs(2);
-/// The longest pause between two tries that were refused, unless the hub wants a longer one …
-const REST_MAX: Duration = Duration::from_secs(300);
-/// … which may last so long.
-const REST_MAX_BY_THE_HUB: Duration = Duration::from_secs(60 * 60);
+/// The pause after the first refusal; it doubles with each further one …
+const BACKOFF_MIN: Duration = Duration::from_secs(2);
+/// … up to this, unless the hub asks for a longer one …
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// … which may last up to this.
+const BACKOFF_MAX_BY_THE_HUB: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Phase {
@@ -49,11 +49,11 @@ enum Phase {
     Fetching {
         rid: u64,
         deadline: BootTime,
-        /// The highest version notified since it was asked for.
+        /// The highest version notified since the request.
         notified: Version,
     },
-    /// The last fetch was refused or unreadable; the next is due at this time.
-    Resting {
+    /// The last fetch was refused or could not be read; the next is due at this time.
+    BackingOff {
         until: BootTime,
     },
     Synced,
@@ -63,19 +63,19 @@ enum Phase {
 struct InFlight {
     rid: u64,
     patch: Patch,
-    /// Of the patch, what did not change: to be sent again if this one does not arrive.
+    /// The part of the patch that was only touched: it is sent again if this patch is not accepted.
     touched: Vec<PropertyPath>,
     deadline: BootTime,
 }
 
-/// A report that was put off.
+/// A report that the hub refused for now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deferral {
-    /// Since when nothing gets through.
+    /// Since when no report was accepted.
     pub since: BootTime,
     /// When it is sent again.
     pub until: BootTime,
-    /// The hub's last words on it.
+    /// The hub's last reason.
     pub reason: HubReason,
 }
 
@@ -106,7 +106,7 @@ pub struct TwinSync {
 }
 
 impl TwinSync {
-    /// Starts from what was kept: offline, at this desired section and version.
+    /// Starts offline, from what the record holds.
     pub fn new(
         desired: Section,
         desired_version: Version,
@@ -134,7 +134,7 @@ impl TwinSync {
         }
     }
 
-    /// Counts requests on from here: on a connection that another `TwinSync` used before, no id may come twice.
+    /// Continues the request ids from here: on a connection that another `TwinSync` used before, no id may be used twice.
     #[must_use]
     pub fn after_rid(mut self, last_rid: u64) -> Self {
         self.last_rid = last_rid;
@@ -146,7 +146,7 @@ impl TwinSync {
         self.last_rid
     }
 
-    /// The desired section as last heard.
+    /// The desired section as the hub last sent it.
     pub fn desired(&self) -> &Section {
         &self.desired
     }
@@ -171,23 +171,23 @@ impl TwinSync {
         !matches!(self.phase, Phase::Offline)
     }
 
-    /// Nothing to fetch, nothing in flight, nothing to tell?
+    /// Nothing to fetch, nothing in flight, nothing to report?
     pub fn is_settled(&self) -> bool {
-        let tells = self.outgoing.pending().is_some() || self.outgoing.waits();
-        self.is_synced() && self.in_flight.is_none() && !tells
+        let has_more = self.outgoing.pending().is_some() || self.outgoing.waits();
+        self.is_synced() && self.in_flight.is_none() && !has_more
     }
 
-    /// What the hub refused of the reported section, and when it is tried again.
+    /// The reported values that the hub refuses, and when they are tried again.
     pub fn set_aside(&self) -> impl Iterator<Item = (&PropertyPath, &SetAside)> {
         self.outgoing.aside()
     }
 
-    /// The hub takes no report for now.
+    /// The report that the hub refused for now.
     pub fn deferral(&self) -> Option<&Deferral> {
         self.deferral.as_ref()
     }
 
-    /// Takes one fact from the session.
+    /// Takes an event from the session.
     pub fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
         match event {
             HubEvent::Up => {
@@ -210,32 +210,31 @@ impl TwinSync {
         }
     }
 
-    /// Says what the reported section should be. Replaces what was wanted before; never queues. [`Self::report`]
-    /// sends it.
+    /// Sets what the reported section should be, in place of what was wanted before. [`Self::report`] sends it.
     pub fn set_reported(&mut self, wanted: Section) {
         self.outgoing.want(wanted);
     }
 
-    /// Has these values sent with the next report even if the hub has them already.
+    /// Sends these values with the next report even if the hub has them already.
     pub fn touch(&mut self, paths: Vec<PropertyPath>) {
         self.outgoing.touch(paths);
     }
 
-    /// While held, no report goes out: what it would acknowledge is not durable yet. Released, what is wanted then
-    /// goes out with the next [`Self::report`], so that one report says all of it.
+    /// While held, no report is sent, because what it would acknowledge is not durable yet. After the release the next
+    /// [`Self::report`] sends all that is wanted then.
     pub fn set_hold(&mut self, hold: bool) {
         self.hold = hold;
     }
 
-    /// From when on the twin may be asked for on no other account: not while something waits for an answer anyway, or
-    /// while the hub wants to be left alone.
-    pub fn may_ask_from(&self) -> Option<BootTime> {
+    /// The earliest time at which the twin may be fetched merely to probe the hub; `None` while an answer is awaited anyway. It
+    /// respects the pause that the hub asked for.
+    pub fn may_probe_from(&self) -> Option<BootTime> {
         (self.is_synced() && self.in_flight.is_none()).then_some(self.report_not_before)
     }
 
-    /// A person wants the twin fetched now. Without a connection, and during a fetch, there is nothing to do.
+    /// Fetches the twin now. Without a connection, and during a fetch, there is nothing to do.
     pub fn handle_resync(&mut self, now: BootTime) {
-        if matches!(self.phase, Phase::Synced | Phase::Resting { .. }) {
+        if matches!(self.phase, Phase::Synced | Phase::BackingOff { .. }) {
             self.fetch(now);
         }
     }
@@ -245,7 +244,7 @@ impl TwinSync {
         self.outgoing.wake(now);
         match &self.phase {
             Phase::Fetching { deadline, .. } if *deadline <= now => return self.give_up("the twin"),
-            Phase::Resting { until } if *until <= now => self.fetch(now),
+            Phase::BackingOff { until } if *until <= now => self.fetch(now),
             Phase::Synced if self.refresh_at <= now && self.in_flight.is_none() => self.fetch(now),
             _ => {}
         }
@@ -260,7 +259,7 @@ impl TwinSync {
         let phase = match &self.phase {
             Phase::Offline => return None,
             Phase::Fetching { deadline, .. } => Some((*deadline, "answer to the twin's fetch")),
-            Phase::Resting { until } => Some((*until, "fetching the twin again")),
+            Phase::BackingOff { until } => Some((*until, "fetching the twin again")),
             Phase::Synced if self.in_flight.is_none() => Some((self.refresh_at, "refreshing the twin")),
             Phase::Synced => None,
         };
@@ -291,7 +290,7 @@ impl TwinSync {
         core::mem::take(&mut self.acknowledged_changed)
     }
 
-    /// The next thing an operator may want to know of.
+    /// The next notice.
     pub fn poll_notice(&mut self) -> Option<SyncNotice> {
         self.notices.pop_front()
     }
@@ -320,28 +319,28 @@ impl TwinSync {
         self.requests.push_back(HubRequest::GetTwin { rid });
     }
 
-    /// An answer that never came leaves open what the hub did; only a new connection makes sure that nothing of
-    /// the old one takes effect later.
+    /// Without an answer it is unknown what the hub did. Only a new connection ensures that nothing of the old one takes effect
+    /// later.
     fn give_up(&mut self, waited_for: &'static str) {
         self.notices.push_back(SyncNotice::Unanswered(waited_for));
         self.drop_connection();
         self.requests.push_back(HubRequest::Reconnect { reason: waited_for });
     }
 
-    /// The pause after one more refusal, and whether it is the hub's: it may ask for a longer one than ours, and a
-    /// shorter one is no leave to ask without end.
-    fn pause(&mut self, asked: Option<Duration>) -> (Duration, bool) {
-        let own = REST_MIN.saturating_mul(1 << self.refusals.min(8)).min(REST_MAX);
+    /// The pause after one more refusal, and whether the hub asked for it. The hub may ask for a longer one than ours; a shorter
+    /// one is ignored, so that requests do not follow each other without end.
+    fn backoff(&mut self, asked: Option<Duration>) -> (Duration, bool) {
+        let own = BACKOFF_MIN.saturating_mul(1 << self.refusals.min(8)).min(BACKOFF_MAX);
         self.refusals += 1;
-        match asked.map(|asked| asked.min(REST_MAX_BY_THE_HUB)) {
+        match asked.map(|asked| asked.min(BACKOFF_MAX_BY_THE_HUB)) {
             Some(asked) if asked >= own => (asked, true),
             _ => (own, false),
         }
     }
 
-    fn rest(&mut self, now: BootTime, asked: Option<Duration>) -> (Duration, bool) {
-        let (pause, by_the_hub) = self.pause(asked);
-        self.phase = Phase::Resting { until: now + pause };
+    fn back_off(&mut self, now: BootTime, asked: Option<Duration>) -> (Duration, bool) {
+        let (pause, by_the_hub) = self.backoff(asked);
+        self.phase = Phase::BackingOff { until: now + pause };
         (pause, by_the_hub)
     }
 
@@ -368,7 +367,7 @@ impl TwinSync {
         if notified > version {
             self.fetch(now);
         }
-        // No report yet: what is wanted was wanted before this answer. The next `report` or timeout sends it.
+        // No report yet: what is wanted was composed before this answer. The next `report` or timeout sends it.
     }
 
     fn adopt(&mut self, desired: Section, version: Version) {
@@ -376,7 +375,7 @@ impl TwinSync {
             return;
         }
         let from = self.change.map_or(self.desired_version, |earlier| earlier.from);
-        // The same version with another document is that of another identity, too.
+        // The same version with another document belongs to another identity, too.
         let recreated =
             version <= self.desired_version || self.change.is_some_and(|earlier| earlier.recreated);
         self.desired = desired;
@@ -386,8 +385,8 @@ impl TwinSync {
 
     fn handle_delta(&mut self, now: BootTime, version: Version, patch: Patch) {
         match &mut self.phase {
-            // Whatever it says, the fetch that comes will say it too.
-            Phase::Offline | Phase::Resting { .. } => {}
+            // The next fetch brings it, too.
+            Phase::Offline | Phase::BackingOff { .. } => {}
             Phase::Fetching { notified, .. } => *notified = version.max(*notified),
             Phase::Synced => {
                 if version <= self.desired_version {
@@ -397,8 +396,8 @@ impl TwinSync {
                     self.notices.push_back(SyncNotice::Gap { at: self.desired_version, came: version });
                     return self.fetch(now);
                 }
-                // A version alone: the hub may mean that nothing is left, or that nothing changed. It is asked.
-                // And what cannot be merged here, it has merged.
+                // An empty patch may mean that nothing is left or that nothing changed, so the hub is asked. A patch that
+                // cannot be merged here has been merged by the hub.
                 if patch.is_empty() || !self.desired.takes(&patch) {
                     return self.fetch(now);
                 }
@@ -416,12 +415,12 @@ impl TwinSync {
         match self.phase {
             Phase::Offline => return,
             Phase::Synced => self.fetch(now),
-            // It may be the answer itself that cannot be read.
+            // It may be the answer that cannot be read.
             Phase::Fetching { .. } => {
-                self.rest(now, None);
+                self.back_off(now, None);
             }
-            // The fetch that is due says it all; more of the same does not put it off.
-            Phase::Resting { .. } => {}
+            // The next fetch is due anyway, and is not put off.
+            Phase::BackingOff { .. } => {}
         }
         self.notices.push_back(SyncNotice::Garbled(reason));
     }

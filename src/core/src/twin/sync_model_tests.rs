@@ -1,9 +1,9 @@
-//! The state machine against a hub of its own making, on random schedules of losses, delays and patches.
+//! The state machine against a model of a hub, with random losses, delays and patches.
 
 use super::*;
 use alloc::collections::{BTreeMap, VecDeque};
 
-/// Chance, the same on each run of a seed.
+/// Random numbers, the same for the same seed.
 struct Dice(u64);
 
 impl Dice {
@@ -32,7 +32,7 @@ fn merged(target: &Value, change: &Value) -> Value {
     Value::Object(fields)
 }
 
-/// What the hub has, and the two directions of one connection, first in first out.
+/// The hub's twin, and the two directions of one connection, first in, first out.
 struct Hub {
     desired: Value,
     version: u64,
@@ -105,7 +105,7 @@ fn due<T>(queue: &mut VecDeque<(BootTime, T)>, now: BootTime) -> Option<T> {
     ready.then(|| queue.pop_front()).flatten().map(|(_, item)| item)
 }
 
-/// One life: trouble for twenty minutes, then a calm in which both ends must become equal.
+/// One run: faults for twenty minutes, then none, after which both ends must be equal.
 fn live(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let policy = SyncPolicy { request_timeout: secs(10), refresh_interval: secs(60) };

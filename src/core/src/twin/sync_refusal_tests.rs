@@ -1,9 +1,9 @@
-//! What the hub refuses, and how it is told all the same.
+//! Refusals of the hub.
 
 use super::*;
 
 #[test]
-fn a_fetch_that_is_refused_is_tried_again_after_pauses_that_grow_to_a_bound() {
+fn a_refused_fetch_is_retried_with_bounded_backoff() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     let mut pauses = Vec::new();
@@ -17,7 +17,7 @@ fn a_fetch_that_is_refused_is_tried_again_after_pauses_that_grow_to_a_bound() {
     assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
 }
 
-/// After a refusal that asks for `asked` seconds: the pause, and what is told of it.
+/// After a refusal that asks for a pause of `asked` seconds: the pause, and the notice.
 fn pause_after(earlier: u32, asked: Option<u64>) -> (u64, String) {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
@@ -35,17 +35,17 @@ fn pause_after(earlier: u32, asked: Option<u64>) -> (u64, String) {
 }
 
 #[test]
-fn the_hub_may_name_the_time_of_the_next_fetch() {
-    let (pause, told) = pause_after(0, Some(30));
+fn the_hub_may_ask_to_wait_before_the_next_fetch() {
+    let (pause, notice) = pause_after(0, Some(30));
     assert_eq!(pause, 30);
-    assert!(told.ends_with("asked again in 30s, as the hub wants"), "{told}");
-    let (pause, told) = pause_after(0, None);
+    assert!(notice.ends_with("asked again in 30s, as the hub wants"), "{notice}");
+    let (pause, notice) = pause_after(0, None);
     assert_eq!(pause, 2);
-    assert!(told.ends_with("asked again in 2s"), "{told}");
+    assert!(notice.ends_with("asked again in 2s"), "{notice}");
 }
 
 #[test]
-fn a_time_that_the_hub_names_is_neither_a_hot_loop_nor_an_end() {
+fn a_pause_that_the_hub_asks_for_is_bounded_at_both_ends() {
     assert_eq!(pause_after(0, Some(0)).0, 2);
     assert_eq!(pause_after(5, Some(10)).0, 64, "not sooner than without it");
     assert_eq!(pause_after(20, Some(900)).0, 900, "longer than any pause of ours");
@@ -53,7 +53,7 @@ fn a_time_that_the_hub_names_is_neither_a_hot_loop_nor_an_end() {
 }
 
 #[test]
-fn the_hub_may_name_the_time_of_the_next_report() {
+fn the_hub_may_ask_to_wait_before_the_next_report() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1}));
     let (rid, _) = rig.report();
@@ -74,7 +74,8 @@ fn the_hub_may_name_the_time_of_the_next_report() {
 }
 
 #[test]
-fn a_value_that_is_refused_where_others_are_taken_is_set_aside_until_another_is_wanted_or_it_is_time() {
+fn a_value_that_is_refused_where_others_are_accepted_is_set_aside_until_another_is_wanted_or_a_retry_is_due()
+{
     let mut rig = Rig::synced();
     rig.want(json!({"x": "bad", "y": 1}));
     let (rid, _) = rig.report();
@@ -102,7 +103,7 @@ fn a_value_that_is_refused_where_others_are_taken_is_set_aside_until_another_is_
 }
 
 #[test]
-fn what_is_set_aside_is_tried_again_on_a_new_connection_and_told_when_it_is_taken() {
+fn what_is_set_aside_is_retried_on_a_new_connection_and_announced_when_it_is_accepted() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1, "y": 1}));
     for verdict in [400, 400, 204] {
@@ -121,12 +122,12 @@ fn what_is_set_aside_is_tried_again_on_a_new_connection_and_told_when_it_is_take
 }
 
 #[test]
-fn after_a_spell_in_which_every_report_is_refused_all_of_it_is_told() {
+fn after_a_time_in_which_every_report_is_refused_all_of_it_is_reported() {
     for status in [400, 401, 403, 404, 413, 429, 500] {
         let mut rig = Rig::synced();
         let wanted =
             json!({"firmwareVersion": "1", "minTemperature": 20, "maxTemperature": 28, "unit": "celsius"});
-        let mut told = Section::default();
+        let mut reported = Section::default();
         rig.want(wanted.clone());
         let well_at = at(100) + secs(60);
         let mut messages = 0;
@@ -138,7 +139,7 @@ fn after_a_spell_in_which_every_report_is_refused_all_of_it_is_told() {
                     rig.reject(rid, status);
                     assert!(!rig.sync.is_settled() && rig.sync.set_aside().count() == 0, "{status}");
                 } else {
-                    told.apply(&patch);
+                    reported.apply(&patch);
                     rig.ack(rid);
                 }
             }
@@ -146,7 +147,7 @@ fn after_a_spell_in_which_every_report_is_refused_all_of_it_is_told() {
                 rig.wait();
             }
         }
-        assert_eq!(told, section(wanted), "{status}");
+        assert_eq!(reported, section(wanted), "{status}");
         assert!(rig.sync.deferral().is_none(), "{status}");
         assert!(messages < 20, "{status}: {messages} messages");
     }
@@ -166,17 +167,17 @@ fn a_refusal_sets_aside_what_was_sent_and_not_what_is_wanted_since() {
 fn one_bad_property_is_found_by_halving_and_does_not_block_the_rest() {
     let mut rig = Rig::synced();
     rig.want(json!({"a": 1, "b": {"bad": 2}, "c": 3, "d": 4}));
-    let mut told = Section::default();
+    let mut reported = Section::default();
     for _ in 0..10 {
         let Some(HubRequest::PatchReported { rid, patch }) = rig.sync.poll_request() else { break };
         if patch.leaves().iter().any(|(leaf, _)| *leaf == path("b.bad")) {
             rig.reject(rid, 400);
         } else {
-            told.apply(&patch);
+            reported.apply(&patch);
             rig.ack(rid);
         }
     }
-    assert_eq!(told, section(json!({"a": 1, "c": 3, "d": 4})));
+    assert_eq!(reported, section(json!({"a": 1, "c": 3, "d": 4})));
     assert!(rig.sync.is_settled());
     assert_eq!(rig.notices().len(), 1, "said once, for the property");
 }

@@ -36,7 +36,7 @@ impl Rig {
         self.sync.handle_hub(self.now, event);
     }
 
-    /// Answers the fetch under way, and lets what is wanted go out.
+    /// Answers the fetch in flight, and sends what is wanted.
     fn twin(&mut self, version: u64, desired: Value, reported: Value) {
         let Some(HubRequest::GetTwin { rid }) = self.sync.poll_request() else { panic!("no fetch") };
         self.hub(HubEvent::Twin {
@@ -101,7 +101,7 @@ impl Rig {
 }
 
 #[test]
-fn offline_there_is_nothing_to_do_and_nothing_is_taken() {
+fn offline_nothing_is_due_and_nothing_is_accepted() {
     let mut rig = Rig::offline();
     rig.delta(6, json!({"a": 2}));
     rig.hub(HubEvent::Garbled { reason: "?".into() });
@@ -111,7 +111,7 @@ fn offline_there_is_nothing_to_do_and_nothing_is_taken() {
 }
 
 #[test]
-fn a_connection_that_comes_up_fetches_and_the_answer_is_taken_over() {
+fn a_new_connection_fetches_the_twin_and_adopts_the_answer() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     assert!(rig.sync.is_online() && !rig.sync.is_synced());
@@ -127,7 +127,7 @@ fn a_connection_that_comes_up_fetches_and_the_answer_is_taken_over() {
 }
 
 #[test]
-fn a_twin_that_is_fetched_again_on_the_same_connection_is_no_news() {
+fn a_twin_that_is_fetched_again_on_the_same_connection_is_not_announced() {
     let mut rig = Rig::synced();
     rig.notices();
     rig.sync.handle_resync(rig.now);
@@ -139,7 +139,7 @@ fn a_twin_that_is_fetched_again_on_the_same_connection_is_no_news() {
 }
 
 #[test]
-fn an_answer_that_says_nothing_new_changes_nothing() {
+fn an_answer_without_news_changes_nothing() {
     let mut rig = Rig::synced();
     assert_eq!(rig.sync.poll_desired_change(), None);
     assert!(!rig.sync.poll_acknowledged_change());
@@ -167,8 +167,8 @@ fn a_gap_fetches_the_twin() {
 }
 
 #[test]
-fn a_notification_that_says_nothing_fetches_the_twin() {
-    // A hub may tell of `desired: null` by a version alone.
+fn an_empty_notification_fetches_the_twin() {
+    // A hub may notify `desired: null` by a version alone.
     let mut rig = Rig::synced();
     rig.delta(6, json!({}));
     rig.twin(6, json!({}), json!({}));
@@ -176,7 +176,7 @@ fn a_notification_that_says_nothing_fetches_the_twin() {
 }
 
 #[test]
-fn a_lower_version_from_a_fetch_is_an_identity_made_anew_and_is_taken_over() {
+fn a_lower_version_from_a_fetch_is_a_recreated_identity_and_is_adopted() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     rig.twin(1, json!({}), json!({}));
@@ -186,7 +186,7 @@ fn a_lower_version_from_a_fetch_is_an_identity_made_anew_and_is_taken_over() {
 }
 
 #[test]
-fn another_document_at_our_version_is_that_of_an_identity_made_anew() {
+fn another_document_at_our_version_is_that_of_a_recreated_identity() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     rig.twin(5, json!({"another": true}), json!({}));
@@ -196,7 +196,7 @@ fn another_document_at_our_version_is_that_of_an_identity_made_anew() {
 }
 
 #[test]
-fn changes_not_yet_looked_at_are_told_as_one() {
+fn changes_that_were_not_polled_are_combined_into_one() {
     let mut rig = Rig::synced();
     rig.delta(6, json!({"b": 1}));
     rig.delta(7, json!({"b": 2}));
@@ -205,7 +205,7 @@ fn changes_not_yet_looked_at_are_told_as_one() {
 }
 
 #[test]
-fn an_answer_that_has_all_that_was_notified_meanwhile_is_enough() {
+fn an_answer_with_the_version_notified_meanwhile_suffices() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     rig.delta(6, json!({"b": 6}));
@@ -217,7 +217,7 @@ fn an_answer_that_has_all_that_was_notified_meanwhile_is_enough() {
 }
 
 #[test]
-fn an_answer_that_lacks_what_was_notified_meanwhile_is_taken_and_fetches_once_more() {
+fn an_answer_below_the_version_notified_meanwhile_is_adopted_and_causes_another_fetch() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     rig.delta(10, json!({"c": 10}));
@@ -225,7 +225,7 @@ fn an_answer_that_lacks_what_was_notified_meanwhile_is_taken_and_fetches_once_mo
     rig.twin(7, json!({}), json!({}));
     assert_eq!(rig.state(), (7, json!({})));
     assert!(!rig.sync.is_synced());
-    // A hub that does not know of it any more is not asked again and again.
+    // A hub that forgot it is not asked again and again.
     rig.twin(9, json!({"b": 9}), json!({}));
     assert_eq!(rig.state(), (9, json!({"b": 9})));
     assert!(rig.sync.is_synced());
@@ -263,7 +263,7 @@ fn the_connection_may_end_in_every_phase() {
 }
 
 #[test]
-fn reports_are_differences_and_one_is_under_way_at_a_time() {
+fn reports_are_differences_and_one_is_in_flight_at_a_time() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1, "y": {"z": 1}}));
     let (first, change) = rig.report();
@@ -282,7 +282,7 @@ fn reports_are_differences_and_one_is_under_way_at_a_time() {
 }
 
 #[test]
-fn answers_to_requests_that_are_over_are_ignored() {
+fn answers_to_requests_that_are_no_longer_open_are_ignored() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1}));
     let (old, _) = rig.report();
@@ -306,7 +306,7 @@ fn answers_to_requests_that_are_over_are_ignored() {
 }
 
 #[test]
-fn a_fetch_that_is_not_answered_makes_the_connection_anew() {
+fn a_fetch_without_an_answer_reconnects() {
     let mut rig = Rig::offline();
     rig.hub(HubEvent::Up);
     rig.sync.poll_request();
@@ -318,7 +318,7 @@ fn a_fetch_that_is_not_answered_makes_the_connection_anew() {
 }
 
 #[test]
-fn a_report_that_is_not_answered_makes_the_connection_anew() {
+fn a_report_without_an_answer_reconnects() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1}));
     rig.report();
@@ -331,7 +331,7 @@ fn a_report_that_is_not_answered_makes_the_connection_anew() {
 }
 
 #[test]
-fn a_report_put_off_is_sent_again_after_pauses_that_grow_to_a_bound() {
+fn a_report_refused_for_now_is_retried_with_bounded_backoff() {
     let mut rig = Rig::synced();
     rig.want(json!({"x": 1}));
     let mut pauses = Vec::new();
@@ -356,12 +356,12 @@ fn a_report_put_off_is_sent_again_after_pauses_that_grow_to_a_bound() {
 }
 
 #[test]
-fn what_cannot_be_read_fetches_the_twin() {
+fn an_unreadable_message_fetches_the_twin() {
     let mut rig = Rig::synced();
     rig.hub(HubEvent::Garbled { reason: "not JSON".into() });
     assert_eq!(rig.notices(), [SyncNotice::Garbled("not JSON".into())]);
     assert!(rig.fetches());
-    // The answer itself may be what cannot be read; then a pause.
+    // If the answer cannot be read, there is a pause.
     rig.hub(HubEvent::Garbled { reason: "not JSON".into() });
     assert_eq!(rig.sync.poll_request(), None);
     rig.wait();
@@ -370,7 +370,7 @@ fn what_cannot_be_read_fetches_the_twin() {
 }
 
 #[test]
-fn what_cannot_be_read_again_and_again_does_not_put_off_the_next_fetch() {
+fn repeated_unreadable_messages_do_not_postpone_the_next_fetch() {
     let mut rig = Rig::synced();
     rig.hub(HubEvent::Garbled { reason: "?".into() });
     rig.sync.poll_request();
@@ -383,7 +383,7 @@ fn what_cannot_be_read_again_and_again_does_not_put_off_the_next_fetch() {
 }
 
 #[test]
-fn the_twin_is_fetched_again_now_and_then_but_not_across_a_report() {
+fn the_twin_is_refreshed_now_and_then_but_not_during_a_report() {
     let mut rig = Rig::synced();
     assert_eq!(rig.wait(), "refreshing the twin");
     assert_eq!(rig.now, at(100) + REFRESH);
@@ -420,7 +420,7 @@ fn values_to_send_again_go_with_the_next_report() {
 }
 
 #[test]
-fn values_to_send_again_survive_a_refusal_for_now_and_a_lost_connection() {
+fn values_to_send_again_survive_a_temporary_refusal_and_a_lost_connection() {
     let mut rig = Rig::synced();
     rig.want(json!({"n": 1}));
     let (rid, _) = rig.report();
@@ -438,7 +438,7 @@ fn values_to_send_again_survive_a_refusal_for_now_and_a_lost_connection() {
 }
 
 #[test]
-fn an_equal_value_sent_again_changes_nothing_that_is_worth_keeping() {
+fn an_equal_value_that_is_sent_again_needs_no_record() {
     let mut rig = Rig::synced();
     rig.want(json!({"n": 1}));
     let (rid, _) = rig.report();
@@ -452,7 +452,7 @@ fn an_equal_value_sent_again_changes_nothing_that_is_worth_keeping() {
 }
 
 #[test]
-fn while_held_no_report_goes_out_and_then_one_with_all_of_it() {
+fn while_held_no_report_is_sent_and_then_one_with_all_of_it() {
     let mut rig = Rig::synced();
     rig.sync.set_hold(true);
     rig.want(json!({"x": 1}));

@@ -20,10 +20,10 @@ pub(crate) type Joined = (Vec<OutputSpec>, Vec<State>, BTreeMap<OutputId, String
 pub(crate) fn join(outputs: &Outputs, overrides: &BTreeMap<OutputId, Override>) -> Joined {
     let Outputs { specs, states, tach_faults, stopping } = outputs;
     let state = |(index, state): (usize, &OutputState)| {
-        let OutputState { drive, cause, turned_at, believed, handed, aim, unmet, .. } = *state;
+        let OutputState { drive, cause, turned_at, assumed, handed_over, goal, unmet, .. } = *state;
         let OutputState { kick_until, level, tach, next_at, .. } = *state;
         let overridden = overrides.get(&OutputId(index)).copied();
-        let decided = (believed, handed, aim, unmet);
+        let decided = (assumed, handed_over, goal, unmet);
         (drive, cause, turned_at, overridden, decided, (kick_until, level, tach, next_at))
     };
     (specs.clone(), states.iter().enumerate().map(state).collect(), tach_faults.clone(), *stopping)
@@ -35,15 +35,15 @@ pub(crate) fn split(
     let overridden = |(index, state): (usize, &State)| Some((OutputId(index), state.3?));
     let overrides = joined.iter().enumerate().filter_map(overridden).collect();
     let state = |(drive, cause, turned_at, _, decided, shape): State| {
-        let (believed, handed, aim, unmet) = decided;
+        let (assumed, handed_over, goal, unmet) = decided;
         let (kick_until, level, tach, next_at) = shape;
         OutputState {
             drive,
             cause,
             turned_at,
-            believed,
-            handed,
-            aim,
+            assumed,
+            handed_over,
+            goal,
             unmet,
             kick_until,
             level,

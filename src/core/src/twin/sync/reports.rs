@@ -1,4 +1,4 @@
-//! The reported half of [`TwinSync`]: what is sent, and what becomes of it.
+//! The reported half of [`TwinSync`]: what is sent, and what the hub makes of it.
 
 use super::super::quarantine::{HubReason, News};
 use super::super::{HubRequest, SyncNotice};
@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 impl TwinSync {
-    /// Sends what is wanted, if there is something to tell and nothing stands against it.
+    /// Sends the difference, if there is one and nothing prevents it.
     pub fn report(&mut self, now: BootTime) {
         self.outgoing.wake(now);
         if self.hold || !self.is_synced() || self.in_flight.is_some() || now < self.report_not_before {
@@ -26,7 +26,7 @@ impl TwinSync {
             self.acknowledged_changed |= self.outgoing.handle_taken(now, &flight.patch);
             self.refusals = 0;
             self.deferral = None;
-            self.tell(now);
+            self.announce(now);
             self.report(now);
         }
     }
@@ -40,20 +40,20 @@ impl TwinSync {
         asked: Option<Duration>,
     ) {
         if matches!(self.phase, Phase::Fetching { rid: asked, .. } if asked == rid) {
-            let (retry_after, by_the_hub) = self.rest(now, asked);
+            let (retry_after, by_the_hub) = self.back_off(now, asked);
             let refused = SyncNotice::FetchRefused { status, message, retry_after, by_the_hub };
             return self.notices.push_back(refused);
         }
         let Some(flight) = self.in_flight.take_if(|flight| flight.rid == rid) else { return };
-        if is_of_the_document(status) {
+        if is_about_the_content(status) {
             if !self.outgoing.handle_refused(now, &flight.patch, HubReason { status, message }) {
                 self.outgoing.touch_again(flight.touched);
             }
-            self.tell(now);
+            self.announce(now);
             return self.report(now);
         }
         self.outgoing.touch_again(flight.touched);
-        let (retry_after, by_the_hub) = self.pause(asked);
+        let (retry_after, by_the_hub) = self.backoff(asked);
         self.report_not_before = now + retry_after;
         self.defer(now, retry_after, HubReason { status, message: message.clone() });
         self.notices.push_back(SyncNotice::ReportDeferred { status, message, retry_after, by_the_hub });
@@ -64,8 +64,8 @@ impl TwinSync {
         self.deferral = Some(Deferral { since, until: now + pause, reason });
     }
 
-    /// Tells what became of what was refused.
-    fn tell(&mut self, now: BootTime) {
+    /// Announces what became of refused values.
+    fn announce(&mut self, now: BootTime) {
         while let Some(news) = self.outgoing.poll_news() {
             let notice = match news {
                 News::SetAside(property, retry_after, HubReason { status, message }) => {
@@ -83,7 +83,7 @@ impl TwinSync {
     }
 }
 
-/// Does a refusal speak of what was reported? Others speak of the device, of a quota or of the hub, and pass.
-fn is_of_the_document(status: u16) -> bool {
+/// Is a refusal about what was reported? Others are about the device, a quota or the hub, and pass.
+fn is_about_the_content(status: u16) -> bool {
     matches!(status, 400 | 413)
 }
