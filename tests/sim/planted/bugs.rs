@@ -36,8 +36,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "alarm-never-cleared",
         says: "an alarm stands long after all is well",
         file: ALARMS,
-        from: "turned.cleared.push(name.clone());\n                false",
-        to: "turned.cleared.push(name.clone());\n                PLANTED",
+        from: "changes.cleared.push(name.clone());\n                false",
+        to: "changes.cleared.push(name.clone());\n                PLANTED",
     },
     Bug {
         name: "foreign-number-rounded",
