@@ -1,5 +1,4 @@
 use super::*;
-use alloc::rc::Rc;
 use serde_json::Map;
 
 #[path = "alarms_tests.rs"]
@@ -106,28 +105,21 @@ impl Rig {
         if let Some(climate) = &mut self.climate {
             climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
         }
-        let fans = [OutputId(0)];
-        let situation = Situation {
-            intent,
-            fans: &fans,
-            climate: self.climate.as_ref(),
-            silence: Silence::begun(now),
-            overrides: &self.overrides,
-        };
+        let (climate, overrides, silence) = (self.climate.as_ref(), &self.overrides, Silence::begun(now));
+        let situation = Situation { intent, fans: &[OutputId(0)], climate, silence, overrides };
         self.outputs.step(now, situation);
         let facts = |alarms| Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
-            overrides: &self.overrides,
+            overrides,
             pin_faults: &self.pin_faults,
-            climate: self.climate.as_ref(),
+            climate,
             store_fault: self.store_fault.as_deref(),
             alarms,
         };
         let none = Alarms::default();
         self.alarms.update(now, self.wall, alarms::present(now, facts(&none)));
-        let facts = facts(&self.alarms);
-        let fresh = self.reporter.compose(now, &self.acknowledgement, facts);
+        let fresh = self.reporter.compose(now, &self.acknowledgement, facts(&self.alarms));
         let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
         self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });
         wanted
@@ -151,7 +143,7 @@ fn values_in_force_are_reported_in_the_type_and_unit_in_which_they_were_desired(
         },
     }));
     rig.sample(at(0), 0, Ok(20.0));
-    let reported = rig.compose(at(0)).section;
+    let sent = rig.compose(at(0)).section;
     let wanted = section(json!({
         "firmwareVersion": "1.2.1",
         "lastPatchReceivedId": "Init",
@@ -165,12 +157,12 @@ fn values_in_force_are_reported_in_the_type_and_unit_in_which_they_were_desired(
             "fan": {"on": false, "dutyPercent": 0, "cause": "desired version 1"},
         },
     }));
-    assert_eq!(reported, wanted);
+    assert_eq!(sent, wanted);
 }
 
 #[test]
 fn before_anything_is_desired_the_configured_range_is_reported() {
-    let reported = Rig::new().compose(at(0)).section;
+    let sent = Rig::new().compose(at(0)).section;
     let wanted = section(json!({
         "firmwareVersion": "1.2.1",
         "minTemperature": 20,
@@ -180,7 +172,7 @@ fn before_anything_is_desired_the_configured_range_is_reported() {
             "fan": {"on": false, "dutyPercent": 0, "cause": "fail-safe start"},
         },
     }));
-    assert_eq!(reported, wanted);
+    assert_eq!(sent, wanted);
 }
 
 #[test]
@@ -189,9 +181,9 @@ fn a_configured_end_has_the_type_of_the_desired_one() {
         let mut rig = Rig::new();
         let climate = json!({ "maxTemperature": max });
         rig.desire(json!({"components": {"system": {"units": "fahrenheit"}, "climate": climate}}));
-        let reported = rig.compose(at(0)).section;
-        assert_eq!(reported.get(&path("minTemperature")), Some(&min));
-        assert_eq!(reported.get(&path("maxTemperature")), Some(&max));
+        let sent = rig.compose(at(0)).section;
+        assert_eq!(sent.get(&path("minTemperature")), Some(&min));
+        assert_eq!(sent.get(&path("maxTemperature")), Some(&max));
     }
 }
 
@@ -200,16 +192,16 @@ fn a_refused_value_is_reported_where_it_was_desired_until_it_is_corrected() {
     let mut rig = Rig::new();
     rig.desire(json!({"components": {"climate": {"minTemperature": 21, "maxTemperature": 25}}}));
     rig.desire(json!({"components": {"climate": {"minTemperature": 30, "maxTemperature": 25}}}));
-    let reported = rig.compose(at(0)).section;
+    let sent = rig.compose(at(0)).section;
     let rejected = json!({
         "value": {"minTemperature": 30, "maxTemperature": 25},
         "code": 400,
         "reason": "minTemperature is not below maxTemperature",
         "version": 2,
     });
-    assert_eq!(reported.get(&path("rejected.components.climate")), Some(&rejected));
-    assert_eq!(reported.get(&path("minTemperature")), Some(&json!(21)));
-    assert_eq!(reported.get(&path("desiredVersion")), Some(&json!(2)));
+    assert_eq!(sent.get(&path("rejected.components.climate")), Some(&rejected));
+    assert_eq!(sent.get(&path("minTemperature")), Some(&json!(21)));
+    assert_eq!(sent.get(&path("desiredVersion")), Some(&json!(2)));
     rig.desire(json!({"components": {"climate": {"minTemperature": 22, "maxTemperature": 25}}}));
     assert_eq!(rig.says(at(1), "rejected"), None);
 }
@@ -232,18 +224,18 @@ fn what_has_no_meaning_here_is_reported_as_not_mapped() {
             "odd": 5,
         },
     }));
-    let reported = rig.compose(at(0)).section;
-    let status = |name: &str| reported.get(&path(&format!("components.{name}.status"))).cloned();
+    let sent = rig.compose(at(0)).section;
+    let status = |name: &str| sent.get(&path(&format!("components.{name}.status"))).cloned();
     assert_eq!(status("wifi"), Some(json!("not mapped")));
     assert_eq!(status("odd"), Some(json!("not mapped")));
     assert_eq!(status("lamp"), Some(json!("applied")));
     assert_eq!(status("system"), Some(json!("applied")));
     assert_eq!((status("climate"), status("__t")), (None, None));
-    assert_eq!(reported.get(&path("notMapped")), Some(&json!(["answer", "site"])));
+    assert_eq!(sent.get(&path("notMapped")), Some(&json!(["answer", "site"])));
     rig.desire(json!({"components": {"lamp": {"on": "bright"}}}));
-    let reported = rig.compose(at(1)).section;
-    assert_eq!(reported.get(&path("components.lamp.status")), Some(&json!("rejected")));
-    assert_eq!((reported.get(&path("components.wifi")), reported.get(&path("notMapped"))), (None, None));
+    let sent = rig.compose(at(1)).section;
+    assert_eq!(sent.get(&path("components.lamp.status")), Some(&json!("rejected")));
+    assert_eq!((sent.get(&path("components.wifi")), sent.get(&path("notMapped"))), (None, None));
 }
 
 #[test]
@@ -254,23 +246,23 @@ fn odd_names_are_listed_as_values_and_never_written_as_keys() {
         "build#": 1, "a\u{a0}b": 2, "c.d": 3, long: 4, "e\n": 5,
         "components": {"gate#2": {}, "wifi": {"ssid#": 1}},
     }));
-    let reported = rig.compose(at(0));
-    assert_eq!(reported.left_out, None);
+    let sent = rig.compose(at(0));
+    assert_eq!(sent.left_out, None);
     let cut = format!("{}…", "n".repeat(128));
     let names = json!(["a\u{a0}b", "build#", "c.d", "components.gate#2", "e", cut]);
-    assert_eq!(reported.section.get(&path("notMapped")), Some(&names));
-    assert_eq!(reported.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
+    assert_eq!(sent.section.get(&path("notMapped")), Some(&names));
+    assert_eq!(sent.section.get(&path("components.wifi.status")), Some(&json!("not mapped")));
     let many: Map<String, Value> = (0..2000).map(|n| (format!("key{n}#"), json!(n))).collect();
     rig.desire(Value::Object(many));
-    let reported = rig.compose(at(1));
-    let size: usize = reported.section.as_object()["notMapped"]
+    let sent = rig.compose(at(1));
+    let size: usize = sent.section.as_object()["notMapped"]
         .as_array()
         .unwrap()
         .iter()
         .map(|name| name.as_str().unwrap().len())
         .sum();
     assert!(size > 4000 && size <= 4096, "one value takes 4 KiB at the hub: {size}");
-    assert!(reported.left_out.is_some());
+    assert!(sent.left_out.is_some());
 }
 
 #[test]
@@ -291,10 +283,10 @@ fn a_number_with_more_digits_than_a_double_is_in_force_and_reported_as_the_neare
 fn without_a_climate_a_desired_one_is_not_mapped_either() {
     let mut rig = Rig::with(vec![output("lamp", OutputKind::OnOff)], Vec::new(), None);
     rig.desire(json!({"fanOn": true, "components": {"climate": {"minTemperature": 21}}}));
-    let reported = rig.compose(at(0)).section;
-    assert_eq!(reported.get(&path("components.climate.status")), Some(&json!("not mapped")));
-    assert_eq!(reported.get(&path("notMapped")), Some(&json!(["fanOn"])));
-    assert_eq!(reported.get(&path("minTemperature")), None);
+    let sent = rig.compose(at(0)).section;
+    assert_eq!(sent.get(&path("components.climate.status")), Some(&json!("not mapped")));
+    assert_eq!(sent.get(&path("notMapped")), Some(&json!(["fanOn"])));
+    assert_eq!(sent.get(&path("minTemperature")), None);
 }
 
 #[test]
@@ -309,9 +301,9 @@ fn without_a_valid_reading_there_is_no_number() {
     let mut rig = Rig::new();
     rig.sample(at(0), 0, Ok(24.0));
     assert_eq!(rig.says(at(0), "components.climate.temperature"), Some(json!(24)));
-    let reported = rig.compose(at(30)).section;
+    let sent = rig.compose(at(30)).section;
     let wanted = json!({"unit": "celsius", "regime": "sensor-fault", "sensor": "stale"});
-    assert_eq!(reported.get(&path("components.climate")), Some(&wanted));
+    assert_eq!(sent.get(&path("components.climate")), Some(&wanted));
 }
 
 #[test]
@@ -399,8 +391,8 @@ fn a_temperature_is_never_reported_in_another_unit_than_it_names() {
     rig.sample(at(0), 0, Ok(20.0));
     rig.compose(at(0));
     rig.desire(json!({"components": {"system": {"units": "fahrenheit"}}}));
-    let reported = rig.compose(at_ms(100)).section;
-    let climate = reported.get(&path("components.climate")).unwrap();
+    let sent = rig.compose(at_ms(100)).section;
+    let climate = sent.get(&path("components.climate")).unwrap();
     assert_eq!((&climate["temperature"], &climate["unit"]), (&json!(68), &json!("fahrenheit")));
 }
 
@@ -420,9 +412,9 @@ fn an_acknowledgement_is_reported_at_once_together_with_the_state() {
     let mut rig = Rig::new();
     rig.compose(at(0));
     rig.desire(json!({"fanOn": true}));
-    let reported = rig.compose(at(1)).section;
-    assert_eq!(reported.get(&path("components.fan.on")), Some(&json!(true)));
-    assert_eq!(reported.get(&path("desiredVersion")), Some(&json!(1)));
+    let sent = rig.compose(at(1)).section;
+    assert_eq!(sent.get(&path("components.fan.on")), Some(&json!(true)));
+    assert_eq!(sent.get(&path("desiredVersion")), Some(&json!(1)));
 }
 
 #[test]
@@ -444,16 +436,13 @@ fn faults_of_outputs_and_of_the_disk_are_reported() {
     let mut rig = Rig::new();
     rig.pin_faults.insert(OutputId(0), "x".repeat(5_000));
     rig.store_fault = Some("no space left".into());
-    let reported = rig.compose(at(0)).section;
-    let fault = reported.get(&path("components.fan.fault")).unwrap().as_str().unwrap();
+    let sent = rig.compose(at(0)).section;
+    let fault = sent.get(&path("components.fan.fault")).unwrap().as_str().unwrap();
     assert_eq!(fault.len(), 200);
-    assert_eq!(reported.get(&path("storeFault")), Some(&json!("no space left")));
+    assert_eq!(sent.get(&path("storeFault")), Some(&json!("no space left")));
     (rig.pin_faults, rig.store_fault) = (BTreeMap::new(), None);
-    let reported = rig.compose(at(10)).section;
-    assert_eq!(
-        (reported.get(&path("components.fan.fault")), reported.get(&path("storeFault"))),
-        (None, None)
-    );
+    let sent = rig.compose(at(10)).section;
+    assert_eq!((sent.get(&path("components.fan.fault")), sent.get(&path("storeFault"))), (None, None));
 }
 
 #[test]
@@ -461,11 +450,11 @@ fn an_echo_too_deep_for_the_hub_is_left_out_and_the_refusal_is_still_reported() 
     let mut rig = Rig::new();
     let nested = (0..8).fold(json!(1), |inner, _| json!({ "o": inner }));
     rig.desire(json!({ "components": { "climate": { "minTemperature": nested } } }));
-    let reported = rig.compose(at(0));
-    let refusal = reported.section.get(&path("rejected.components.climate")).unwrap();
+    let sent = rig.compose(at(0));
+    let refusal = sent.section.get(&path("rejected.components.climate")).unwrap();
     assert_eq!((&refusal["code"], refusal.get("version")), (&json!(400), Some(&json!(1))));
-    assert!(reported.left_out.unwrap().contains("nested deeper"));
-    assert_eq!(reported.section.get(&path("desiredVersion")), Some(&json!(1)));
+    assert!(sent.left_out.unwrap().contains("nested deeper"));
+    assert_eq!(sent.section.get(&path("desiredVersion")), Some(&json!(1)));
 }
 
 #[test]
@@ -475,10 +464,10 @@ fn more_foreign_names_than_there_is_room_for_do_not_crowd_out_the_climate() {
         (0..30).map(|n| (format!("{n:03}").repeat(340), json!({}))).collect();
     rig.desire(json!({ "components": components, "n".repeat(1000): 1 }));
     rig.sample(at(0), 0, Ok(24.0));
-    let reported = rig.compose(at(0));
-    assert!(reported.section.size() < 12 * 1024);
-    assert_eq!(reported.section.get(&path("components.climate.temperature")), Some(&json!(24)));
-    assert!(reported.left_out.is_some());
+    let sent = rig.compose(at(0));
+    assert!(sent.section.size() < 12 * 1024);
+    assert_eq!(sent.section.get(&path("components.climate.temperature")), Some(&json!(24)));
+    assert!(sent.left_out.is_some());
 }
 
 #[test]
@@ -486,9 +475,9 @@ fn a_hundred_components_each_have_a_status() {
     let mut rig = Rig::new();
     let components: Map<String, Value> = (0..100).map(|n| (format!("part{n}"), json!({"n": n}))).collect();
     rig.desire(json!({ "components": components }));
-    let reported = rig.compose(at(0));
-    assert_eq!(reported.left_out, None);
-    assert_eq!(reported.section.get(&path("components.part99.status")), Some(&json!("not mapped")));
+    let sent = rig.compose(at(0));
+    assert_eq!(sent.left_out, None);
+    assert_eq!(sent.section.get(&path("components.part99.status")), Some(&json!("not mapped")));
 }
 
 #[test]
