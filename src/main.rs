@@ -5,10 +5,10 @@ use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use twind::cli::ask::Fault;
+use twind::cli::arguments::{Arguments, Command, Config};
+use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
-use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, safe, status, twin, watch, whose};
+use twind::cli::{check, mismatch, overrides, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -27,8 +27,8 @@ const NOT_PERMITTED: u8 = 77;
 const CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
-    let words = match Words::try_parse() {
-        Ok(words) => words,
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are errors to the parser, but not to who asked.
             let code = if error.use_stderr() { USAGE } else { 0 };
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::from_process();
-    ExitCode::from(match words.command {
+    ExitCode::from(match arguments.command {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             to_look(&config.config, &environment, |local| watch(local, changes))
         }
         Command::Override { output, setting, lasts, config } => {
-            match hand::Order::parse(&setting, lasts.as_deref()) {
+            match overrides::Order::parse(&setting, lasts.as_deref()) {
                 Ok(order) => with_local(&config.config, &environment, |local| give(local, &output, order)),
                 Err(fault) => wrong_usage(&fault),
             }
@@ -126,23 +126,25 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
     watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
-fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
-    tell_stranger(whose::stranger(local));
-    match hand::give(&local.socket, output, order) {
+fn give(local: &LocalSettings, output: &str, order: overrides::Order) -> u8 {
+    tell_stranger(mismatch::ask(local));
+    match overrides::give(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
             0
         }
-        Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
+        Err(fault) => {
+            overrides::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage))
+        }
     }
 }
 
-fn unanswered(fault: &Fault) -> u8 {
+fn unanswered(fault: &AskFault) -> u8 {
     eprintln!("twind: {}", Line(fault));
     match fault {
-        Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
-        Fault::Denied(_) => NOT_PERMITTED,
-        Fault::Refused(_) => INTERNAL,
+        AskFault::NoDaemon(_) | AskFault::Silent(..) | AskFault::Busy => NO_DAEMON,
+        AskFault::Denied(_) => NOT_PERMITTED,
+        AskFault::Refused(_) => INTERNAL,
     }
 }
 
@@ -152,7 +154,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
-    tell_stranger(whose::stranger(local));
+    tell_stranger(mismatch::ask(local));
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
@@ -160,14 +162,14 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
             let _ = writeln!(io::stdout(), "{}", copy.json);
             0
         }
-        Err(twin::Fault::Denied) => {
+        Err(twin::TwinFault::Denied) => {
             let dir = local.state_dir.display();
             eprintln!(
                 "twind: you may not read {dir}; ask as root (or, while the daemon runs, as a member of the group twind)"
             );
             NOT_PERMITTED
         }
-        Err(twin::Fault::Store(fault)) => {
+        Err(twin::TwinFault::Store(fault)) => {
             eprintln!("twind: the local copy cannot be read: {}", Line(fault));
             INTERNAL
         }

@@ -12,7 +12,7 @@
 
 use super::level::Level;
 use super::tach::{Turns, turns_a_minute};
-use super::wires::{self, Bench, Take, Wired};
+use super::wires::{self, Hardware, Take, Wired};
 use super::{Driver, SYSFS, TachSettings, Wiring, sysfs_pwm};
 use crate::control::PinFault;
 use core::time::Duration;
@@ -50,7 +50,7 @@ impl GpioChip {
     }
 }
 
-impl Bench for GpioChip {
+impl Hardware for GpioChip {
     fn line(&self, chip: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let path = chip_path(chip)?;
         let mut builder = Request::builder();

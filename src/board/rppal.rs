@@ -8,7 +8,7 @@
 
 use super::gpiochip::{Edges, Pulses};
 use super::level::Level;
-use super::wires::{self, Bench, Take, Wired};
+use super::wires::{self, Hardware, Take, Wired};
 use super::{Driver, Line, PinSettings, SYSFS, Wiring, gpiochip, sysfs_pwm};
 use crate::control::PinFault;
 use rppal::gpio::{Error, Gpio, Level as PinLevel, Mode, OutputPin};
@@ -66,7 +66,7 @@ impl Rppal {
     }
 }
 
-impl Bench for Rppal {
+impl Hardware for Rppal {
     fn line(&self, _chip: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let pin = self.pin(pin)?;
         let high = match take {

@@ -42,7 +42,7 @@ struct Desk {
     breaking: Option<u32>,
 }
 
-impl Bench for Desk {
+impl Hardware for Desk {
     fn line(&self, _: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let Some(level) = self.levels.borrow().get(&pin).copied() else {
             return Err(PinFault { reason: format!("no line {pin}") });

@@ -23,7 +23,7 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Fault {
+pub enum AskFault {
     /// Nobody listens there.
     NoDaemon(PathBuf),
     /// This user may not speak to the daemon, or not ask this of it.
@@ -36,7 +36,7 @@ pub enum Fault {
     Silent(PathBuf, io::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AskFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDaemon(socket) => write!(
@@ -61,7 +61,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for AskFault {}
 
 /// Asks for the daemon's status: as it came, and as it is understood here.
 ///
@@ -70,10 +70,10 @@ impl std::error::Error for Fault {}
 pub(super) fn ask_status(
     local: &LocalSettings,
     changes: Option<usize>,
-) -> Result<(Value, DaemonStatus), Fault> {
+) -> Result<(Value, DaemonStatus), AskFault> {
     let object = look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status;
     let status = DaemonStatus::deserialize(&object)
-        .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
+        .map_err(|reason| AskFault::Silent(local.socket.clone(), io::Error::other(reason)))?;
     Ok((object, status))
 }
 
@@ -82,15 +82,18 @@ pub(super) fn ask_status(
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn look<M: Method>(local: &LocalSettings, call: &M) -> Result<M::Reply, Fault> {
+pub fn look<M: Method>(local: &LocalSettings, call: &M) -> Result<M::Reply, AskFault> {
     look_by(local, |socket| ask(socket, call))
 }
 
 /// As [`look`], by any way to ask.
-fn look_by<T>(local: &LocalSettings, mut ask: impl FnMut(&Path) -> Result<T, Fault>) -> Result<T, Fault> {
+fn look_by<T>(
+    local: &LocalSettings,
+    mut ask: impl FnMut(&Path) -> Result<T, AskFault>,
+) -> Result<T, AskFault> {
     match (ask(&local.socket), &local.look_socket) {
-        (Err(denied @ Fault::Denied(_)), Some(socket)) => match ask(socket) {
-            Err(Fault::NoDaemon(_)) => Err(denied),
+        (Err(denied @ AskFault::Denied(_)), Some(socket)) => match ask(socket) {
+            Err(AskFault::NoDaemon(_)) => Err(denied),
             answer => answer,
         },
         (answer, _) => answer,
@@ -101,7 +104,7 @@ fn look_by<T>(local: &LocalSettings, mut ask: impl FnMut(&Path) -> Result<T, Fau
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, Fault> {
+pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, AskFault> {
     Ok(Connection::call(socket, call, false)?.next()?.0)
 }
 
@@ -114,7 +117,7 @@ pub fn follow<M: Method>(
     local: &LocalSettings,
     call: &M,
     mut each: impl FnMut(M::Reply) -> ControlFlow<()>,
-) -> Result<(), Fault> {
+) -> Result<(), AskFault> {
     look_by(local, |socket| {
         let mut connection = Connection::call(socket, call, true)?;
         let (mut answer, mut continues) = connection.next()?;
@@ -138,35 +141,37 @@ struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, Fault> {
+    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, AskFault> {
         let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Fault::Denied(socket.to_owned()),
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Fault::NoDaemon(socket.to_owned()),
-            _ => Fault::Silent(socket.to_owned(), error),
+            io::ErrorKind::PermissionDenied => AskFault::Denied(socket.to_owned()),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                AskFault::NoDaemon(socket.to_owned())
+            }
+            _ => AskFault::Silent(socket.to_owned(), error),
         })?;
         let set = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
-        set.map_err(|error| Fault::Silent(socket.to_owned(), error))?;
+        set.map_err(|error| AskFault::Silent(socket.to_owned(), error))?;
         let message = Call { more, ..Call::new(M::NAME, call) }.write();
         let unwritten = stream.write_all(&message).err();
         Ok(Self { socket, stream, unwritten, inbox: Inbox::default() })
     }
 
     /// The next answer, and whether another one follows.
-    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), Fault> {
-        let silent = |reason| Fault::Silent(self.socket.to_owned(), reason);
+    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), AskFault> {
+        let silent = |reason| AskFault::Silent(self.socket.to_owned(), reason);
         let odd = || silent(io::Error::other("its answer cannot be read"));
-        let message = self.receive().map_err(|reason| Fault::Silent(self.socket.to_owned(), reason))?;
+        let message = self.receive().map_err(|reason| AskFault::Silent(self.socket.to_owned(), reason))?;
         let Reply { says, continues } = read_reply(&message).ok_or_else(odd)?;
         let parameters = says.map_err(|error| self.refusal(error))?;
         let answer = serde_json::from_value(parameters).map_err(|error| silent(io::Error::other(error)))?;
         Ok((answer, continues))
     }
 
-    fn refusal(&self, error: CallError) -> Fault {
+    fn refusal(&self, error: CallError) -> AskFault {
         match Refusal::of(&error) {
-            Some(Refusal::PermissionDenied {}) => Fault::Denied(self.socket.to_owned()),
-            Some(Refusal::TooManyClients {}) => Fault::Busy,
-            _ => Fault::Refused(error),
+            Some(Refusal::PermissionDenied {}) => AskFault::Denied(self.socket.to_owned()),
+            Some(Refusal::TooManyClients {}) => AskFault::Busy,
+            _ => AskFault::Refused(error),
         }
     }
 

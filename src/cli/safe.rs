@@ -7,7 +7,7 @@
 use crate::config::{self, ConfigFaults, Environment};
 use crate::service::handover;
 use crate::service::last_resort::{self, Driven, Found};
-use crate::store::{self, Holder, Life};
+use crate::store::{self, Holder, Liveness};
 use crate::text::{Line, escape_lines};
 use crate::units::BootTime;
 use std::io::Write;
@@ -110,12 +110,12 @@ fn complain(err: &mut dyn Write, text: &str) {
 /// Why nothing may be driven now.
 fn refusal(found: &Found) -> Option<String> {
     let process = found.process.map(|process| format!(" (process {process})")).unwrap_or_default();
-    match found.life {
-        Life::Dead => None,
-        Life::Lives => Some(format!(
+    match found.liveness {
+        Liveness::Dead => None,
+        Liveness::Alive => Some(format!(
             "the daemon is running{process} and drives the outputs itself; stop it first, as root (systemctl stop twind)"
         )),
-        Life::Unknown => Some(UNKNOWN.to_owned()),
+        Liveness::Unknown => Some(UNKNOWN.to_owned()),
     }
 }
 
@@ -136,8 +136,8 @@ fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven,
         return Ok(board);
     }
     match config::load_local(config, environment).map(|local| store::holder(&local.state_dir)) {
-        Ok(Holder::Lives(process)) => {
-            let found = Found { life: Life::Lives, process, copy: Ok(None) };
+        Ok(Holder::Alive(process)) => {
+            let found = Found { liveness: Liveness::Alive, process, copy: Ok(None) };
             Err(Unnamed::Refused(refusal(&found).unwrap_or_default()))
         }
         Ok(Holder::Unknown) => Err(Unnamed::Refused(UNKNOWN.to_owned())),

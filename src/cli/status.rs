@@ -1,7 +1,7 @@
 //! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
 
-use super::ask::{Fault, ask_status};
-use super::whose;
+use super::ask::{AskFault, ask_status};
+use super::mismatch;
 use crate::config::LocalSettings;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
@@ -28,10 +28,10 @@ pub struct Told {
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, Fault> {
+pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, AskFault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
     let (object, status) = ask_status(local, changes)?;
-    let stranger = whose::compare(&status, &local.file);
+    let stranger = mismatch::compare(&status, &local.file);
     Ok(if json {
         Told { text: text::escape_json(&write_pretty(&object)).into_owned(), alarms: false, stranger }
     } else {

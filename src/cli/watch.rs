@@ -4,10 +4,10 @@
 //! The daemon tells each change as it happens; what passes between two of them is time, and that is counted here. What was
 //! drawn last stays. Where there is no terminal the pages follow each other. Deliberately absent: colours, and other keys.
 
-use super::ask::{Fault, ask_status, follow};
+use super::ask::{AskFault, ask_status, follow};
 use super::keys::Keys;
+use super::mismatch;
 use super::status::{CHANGES_ON_PAGE, page};
-use super::whose;
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
 use crate::service::calls::{Monitor, Refusal};
@@ -35,17 +35,17 @@ const CLEAR_BELOW: &str = "\x1b[J";
 enum View {
     Status(Box<DaemonStatus>),
     /// Why there is no status; there may be one later.
-    Waiting(Fault),
+    Waiting(AskFault),
 }
 
 /// Or why there will be nothing.
-type News = Result<View, Fault>;
+type News = Result<View, AskFault>;
 
 /// Shows pages until nobody can or wants to see them any more.
 ///
 /// # Errors
 /// Why there will be no other page, by whatever time.
-pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
+pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), AskFault> {
     let keys = Keys::read();
     let news = listen(local, changes.unwrap_or(CHANGES_ON_PAGE))?;
     let (mut view, mut drawn): (Option<(View, Instant)>, Option<Instant>) = (None, None);
@@ -74,7 +74,7 @@ impl View {
             Self::Status(told) => {
                 let mut status = told.clone();
                 status.pass(age.as_secs());
-                match whose::compare(&status, &local.file) {
+                match mismatch::compare(&status, &local.file) {
                     Some(told) => format!("twind: {}\n{}", Line(told), page(&status)),
                     None => page(&status),
                 }
@@ -84,12 +84,12 @@ impl View {
 }
 
 /// Has a thread listen to the daemon. One that is faster than what it tells can be shown waits.
-fn listen(local: &LocalSettings, changes: usize) -> Result<Receiver<News>, Fault> {
+fn listen(local: &LocalSettings, changes: usize) -> Result<Receiver<News>, AskFault> {
     let (to_us, news) = sync_channel(1);
     let of = local.clone();
     let run = move || while listen_once(&of, changes, &to_us).is_continue() {};
     let thread = thread::Builder::new().name("listen".to_owned()).spawn(run);
-    thread.map_err(|reason| Fault::Silent(local.socket.clone(), reason))?;
+    thread.map_err(|reason| AskFault::Silent(local.socket.clone(), reason))?;
     Ok(news)
 }
 
@@ -113,7 +113,9 @@ fn listen_once(local: &LocalSettings, changes: usize, to_us: &SyncSender<News>) 
     };
     tell(match told {
         Ok(status) => Ok(View::Status(status)),
-        Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => Ok(View::Waiting(fault)),
+        Err(fault @ (AskFault::NoDaemon(_) | AskFault::Busy | AskFault::Silent(..))) => {
+            Ok(View::Waiting(fault))
+        }
         Err(fault) => Err(fault),
     })?;
     thread::sleep(PERIOD);
@@ -121,8 +123,8 @@ fn listen_once(local: &LocalSettings, changes: usize, to_us: &SyncSender<News>) 
 }
 
 /// An older daemon tells no changes: it is asked each second.
-fn is_unknown(fault: &Fault) -> bool {
-    let Fault::Refused(error) = fault else { return false };
+fn is_unknown(fault: &AskFault) -> bool {
+    let AskFault::Refused(error) = fault else { return false };
     matches!(Refusal::of(error), Some(Refusal::MethodNotFound { .. }))
 }
 

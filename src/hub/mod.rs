@@ -24,7 +24,7 @@ pub mod foreign;
 pub mod link;
 pub mod wire;
 
-mod patience;
+mod disk;
 mod retry_after;
 
 /// The bytes of a payload that is read, at most. A section of 32 KiB by the hub's measure, which counts an emoji once and

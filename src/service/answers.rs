@@ -3,7 +3,7 @@
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
 use super::local::calls::{JournalReply, OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
-use super::local::{Answer, Ask, Query, Reply, Snapshot};
+use super::local::{Answer, Query, Reply, Request, Snapshot};
 use crate::engine::{CHANGES_MAX, Input, OverrideFault};
 use crate::report::status::TwinCopy;
 use crate::twin::Author;
@@ -16,20 +16,20 @@ use serde_json::Value;
 impl Daemon {
     /// Answers one question, at once; a reload when it is decided.
     pub(super) fn answer(&mut self, query: Query) {
-        let reply = match query.ask {
-            Ask::Ping => Ok(Answer::Nothing {}),
-            Ask::Status { changes } => {
+        let reply = match query.request {
+            Request::Ping => Ok(Answer::Nothing {}),
+            Request::Status { changes } => {
                 // What changed meanwhile is in this answer, and is to be counted before it.
                 self.tell_watchers();
                 let status = self.whole_status(self.clock.boot(), changes);
                 Ok(Answer::Status(Box::new(StatusReply { status })))
             }
-            Ask::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
-            Ask::Journal => {
+            Request::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
+            Request::Journal => {
                 Ok(Answer::Journal(JournalReply { journal: BASE64_STANDARD.encode(self.core.journal()) }))
             }
-            Ask::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
-            Ask::Reload => return self.read_again(Some(query.answer)),
+            Request::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
+            Request::Reload => return self.read_again(Some(query.answer)),
         };
         self.local.answer(query.answer, reply);
     }

@@ -12,7 +12,7 @@ pub use driven::{Driven, Outcome};
 
 use crate::config::{Environment, Settings};
 use crate::files::{self, Unread};
-use crate::store::{Claim, Holder, Life, Lock, Process, claim, look};
+use crate::store::{Claim, Holder, Liveness, Lock, Process, claim, look};
 use crate::units::BootTime;
 use core::fmt;
 use ring::digest;
@@ -32,7 +32,7 @@ const LOCK: &str = ".lock.";
 
 /// What a daemon leaves to whoever comes after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Copy {
+struct OutputsFile {
     format: u64,
     /// Its configuration, for a person.
     configuration: String,
@@ -66,22 +66,23 @@ impl Place {
     }
 
     /// What other daemons drive, of which it is not known that they are dead; with whether they surely live.
-    fn others(&self) -> Vec<(Process, Life, Copy)> {
+    fn others(&self) -> Vec<(Process, Liveness, OutputsFile)> {
         let own = self.copy();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let copies =
             files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
         let known = copies.filter_map(|copy| {
             let process = copy.daemon.clone()?;
-            let life = process.life();
-            (life != Life::Dead).then_some((process, life, copy))
+            let liveness = process.liveness();
+            (liveness != Liveness::Dead).then_some((process, liveness, copy))
         });
         known.collect()
     }
 
     /// Who drives one of these outputs already; `lives`: and surely lives.
     fn rival(&self, boards: &[Driven], lives: bool) -> Option<Occupied> {
-        let others = self.others().into_iter().filter(|(_, life, _)| !lives || *life == Life::Lives);
+        let others =
+            self.others().into_iter().filter(|(_, liveness, _)| !lives || *liveness == Liveness::Alive);
         others.into_iter().find_map(|(process, _, copy)| {
             let output =
                 boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
@@ -107,9 +108,9 @@ fn canonical(configuration: &Path) -> PathBuf {
 }
 
 /// `None`: there is none.
-fn read(file: &Path) -> io::Result<Option<Copy>> {
+fn read(file: &Path) -> io::Result<Option<OutputsFile>> {
     match files::read(file, BYTES_MAX) {
-        Ok((bytes, _)) => match serde_json::from_slice::<Copy>(&bytes).map_err(io::Error::other)? {
+        Ok((bytes, _)) => match serde_json::from_slice::<OutputsFile>(&bytes).map_err(io::Error::other)? {
             copy if copy.format == FORMAT => Ok(Some(copy)),
             copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
         },
@@ -123,7 +124,7 @@ fn read(file: &Path) -> io::Result<Option<Copy>> {
 }
 
 /// Replaced whole, and readable for all: who may drive the pins must see that somebody does.
-fn write(file: &Path, copy: &Copy) -> io::Result<()> {
+fn write(file: &Path, copy: &OutputsFile) -> io::Result<()> {
     let mut aside = file.as_os_str().to_owned();
     aside.push(".tmp");
     let mut written = File::create(&aside)?;
@@ -248,7 +249,7 @@ impl LastResort {
         let left = left.iter().filter_map(|board| board.without(&ours));
         let boards: Vec<Driven> = self.stuck.iter().cloned().chain(left).chain([ours.clone()]).collect();
         let configuration = self.place.configuration.clone();
-        let copy = Copy { format: FORMAT, configuration, daemon: Process::own(), boards };
+        let copy = OutputsFile { format: FORMAT, configuration, daemon: Process::own(), boards };
         let file = self.place.copy();
         if let Err(reason) = write(&file, &copy) {
             warn!("the copy of what is driven cannot be kept in {}: {reason}", file.display());
@@ -285,7 +286,7 @@ fn only(boards: &[Driven], names: &[String]) -> Vec<Driven> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// Does a daemon of this configuration control?
-    pub life: Life,
+    pub liveness: Liveness,
     /// Its process number, if it is known.
     pub process: Option<u32>,
     /// What was last driven; `None` if no daemon left anything. Or why that cannot be read.
@@ -298,20 +299,20 @@ pub fn find(configuration: &Path, environment: &Environment) -> Found {
     let file = place.copy();
     let copy = read(&file);
     let daemon = copy.as_ref().ok().and_then(Option::as_ref).and_then(|copy| copy.daemon.clone());
-    let (life, process) = match look(&place.lock()) {
-        Holder::Lives(process) => (Life::Lives, process),
-        Holder::Nobody => (Life::Dead, None),
-        Holder::Absent if daemon.is_none() => (Life::Dead, None),
+    let (liveness, process) = match look(&place.lock()) {
+        Holder::Alive(process) => (Liveness::Alive, process),
+        Holder::Nobody => (Liveness::Dead, None),
+        Holder::Absent if daemon.is_none() => (Liveness::Dead, None),
         Holder::Absent | Holder::Unknown => match daemon {
-            Some(daemon) => (daemon.life(), Some(daemon.id)),
-            None => (Life::Unknown, None),
+            Some(daemon) => (daemon.liveness(), Some(daemon.id)),
+            None => (Liveness::Unknown, None),
         },
     };
     let copy = match copy {
         Ok(copy) => Ok(copy.map(|copy| copy.boards)),
         Err(reason) => Err(format!("{} cannot be read: {reason}", file.display())),
     };
-    Found { life, process, copy }
+    Found { liveness, process, copy }
 }
 
 /// Does a daemon of another configuration drive one of these outputs, or may it?

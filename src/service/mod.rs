@@ -4,23 +4,23 @@
 //! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the core, which does all that follows before it returns. Clients of the
 //! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
 
-mod alarm;
 mod answers;
 mod backlog;
 mod clock;
+mod config_read;
 mod daemon_status;
 mod disk;
 pub mod handover;
 pub mod last_resort;
 mod local;
 mod log;
-mod notify;
-mod reading;
 mod readings;
 mod relay;
+mod service_manager;
 mod signals;
 mod speeds;
-mod succession;
+mod takeover;
+mod timer;
 
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
@@ -38,22 +38,22 @@ use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubRequest, Version};
 use crate::units::UnixSeconds;
-use alarm::Alarm;
+use config_read::{ConfigRead, Fresh};
 use core::fmt;
 use core::time::Duration;
 use last_resort::{Driven, LastResort, Occupied};
 use local::{Local, Paths, Query};
 use log::ToLog;
-use notify::Notify;
-use reading::{Fresh, Reading};
 use readings::{Readings, readings};
-use signals::{Ask, Asks};
+use service_manager::ServiceManager;
+use signals::{Signal, SignalQueue};
 use speeds::{Speeds, speeds};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use succession::{keeps, same_pin, take_over};
+use takeover::{keeps, same_pin, take_over};
+use timer::BootTimer;
 use tracing::{error, info, warn};
 
 /// How long the hub may take to hear our farewell.
@@ -103,9 +103,9 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;
     let outcome = runtime.block_on(async {
-        let mut asks = Asks::listen().map_err(Fatal::System)?;
+        let mut signals = SignalQueue::listen().map_err(Fatal::System)?;
         let mut daemon = Daemon::start(path, environment, settings)?;
-        daemon.serve(&mut asks).await;
+        daemon.serve(&mut signals).await;
         daemon.end().await;
         Ok(())
     });
@@ -116,13 +116,13 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
 
 /// What the loop waits for.
 enum Fact {
-    Ask(Ask),
+    Signal(Signal),
     /// A configuration was read.
     Read(Option<Fresh>),
     Link(LinkEvent),
     /// A reading, a speed or an outcome of the disk lies ready.
     Ready,
-    /// Somebody asks at the local socket.
+    /// Somebody signals at the local socket.
     Local(Query),
     Due,
 }
@@ -131,7 +131,7 @@ struct Daemon {
     path: PathBuf,
     environment: Environment,
     settings: Settings,
-    reading: Reading<Fresh>,
+    config_read: ConfigRead<Fresh>,
     clock: SystemClock,
     core: Core,
     last_resort: LastResort,
@@ -143,11 +143,11 @@ struct Daemon {
     /// Counts while it is there.
     tachs: Option<Tachs>,
     speeds: Speeds,
-    alarm: Alarm,
+    timer: BootTimer,
     link: Link,
     link_state: LinkState,
     local: Local,
-    notify: Notify,
+    manager: ServiceManager,
 }
 
 impl Outbox for Link {
@@ -187,7 +187,7 @@ impl Daemon {
         }
         let (pollers, readings) = start_pollers(&settings.sensors, clock.clone()).map_err(Fatal::System)?;
         let (tachs, speeds) = start_tachs(&settings.board, clock.clone()).map_err(Fatal::System)?;
-        let alarm = Alarm::new().map_err(Fatal::System)?;
+        let timer = BootTimer::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock.clone()), seed());
         let local = Local::open(sockets(&settings));
         for note in &loaded.notes {
@@ -206,16 +206,16 @@ impl Daemon {
             ),
             None => info!("started without a stored twin"),
         }
-        let mut notify = Notify::default();
-        notify.ready();
-        notify.feed(core.steps());
+        let mut manager = ServiceManager::default();
+        manager.ready();
+        manager.feed(core.steps());
         let (path, environment) = (path.to_owned(), environment.clone());
         let link_state = LinkState::Connecting;
         Ok(Self {
             path,
             environment,
             settings,
-            reading: Reading::none(),
+            config_read: ConfigRead::none(),
             clock,
             core,
             last_resort,
@@ -226,37 +226,37 @@ impl Daemon {
             readings,
             tachs,
             speeds,
-            alarm,
+            timer,
             link,
             link_state,
             local,
-            notify,
+            manager,
         })
     }
 
     /// The loop: the next fact or the next deadline, and what follows from it.
-    async fn serve(&mut self, asks: &mut Asks) {
+    async fn serve(&mut self, signals: &mut SignalQueue) {
         loop {
             self.tell_watchers();
-            self.notify.feed(self.core.steps());
-            self.notify.status(status(&self.core, &self.link_state));
+            self.manager.feed(self.core.steps());
+            self.manager.status(status(&self.core, &self.link_state));
             let deadline = self.core.deadline().at;
             let fact = tokio::select! {
-                ask = asks.next() => Fact::Ask(ask),
-                fresh = self.reading.end() => Fact::Read(fresh),
+                signal = signals.next() => Fact::Signal(signal),
+                fresh = self.config_read.end() => Fact::Read(fresh),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Ready,
                 Some(()) = self.speeds.news() => Fact::Ready,
                 query = self.local.next() => Fact::Local(query),
                 () = self.saved.notified() => Fact::Ready,
-                () = self.alarm.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
+                () = self.timer.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
             };
             // First of all, because nothing may be decided by an older reading than lies ready.
             self.take_readings();
             self.take_outcomes();
             match fact {
-                Fact::Ask(Ask::Stop) => return,
-                Fact::Ask(Ask::Reload) => self.read_again(None),
+                Fact::Signal(Signal::Stop) => return,
+                Fact::Signal(Signal::Reload) => self.read_again(None),
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
@@ -302,7 +302,7 @@ impl Daemon {
             "outputs go to their stop rows"
         };
         info!("asked to stop: {outputs}");
-        self.notify.stopping(outputs);
+        self.manager.stopping(outputs);
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
@@ -427,7 +427,7 @@ fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Opti
 
 /// A third of the watchdog's patience, so that one late step does not end the daemon.
 fn step_interval_max() -> Duration {
-    Notify::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
+    ServiceManager::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
 }
 
 /// From the standard library's randomness for its tables: it never waits for the system to have gathered any, as the

@@ -50,7 +50,7 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct State {
-    backlog: Backlog<Line>,
+    backlog: Backlog<LogLine>,
     /// The thread has taken one, and has not come for the next.
     is_writing: bool,
 }
@@ -67,13 +67,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: Line) {
+    fn push(&self, line: LogLine) {
         self.state().backlog.push(line.bytes, line);
         self.changed.notify_all();
     }
 
     /// Waits for the next.
-    fn next(&self) -> Next<Line> {
+    fn next(&self) -> Next<LogLine> {
         let mut state = self.state();
         state.is_writing = false;
         loop {
@@ -95,7 +95,7 @@ impl Queue {
 
 /// An event that owns what it tells.
 #[derive(Debug)]
-struct Line {
+struct LogLine {
     at: SystemTime,
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, Owned)>,
@@ -115,7 +115,7 @@ enum Owned {
     Flag(bool),
 }
 
-impl Line {
+impl LogLine {
     fn of(event: &Event<'_>, at: SystemTime) -> Self {
         let mut line = Self { at, metadata: event.metadata(), fields: Vec::new(), bytes: LINE_BYTES };
         event.record(&mut line);
@@ -160,7 +160,7 @@ impl Owned {
 }
 
 /// Whatever the words are and whoever wrote them, they are one line.
-impl Visit for Line {
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = text::escape(&format!("{value:?}")).into_owned();
         self.bytes += text.len();
@@ -195,7 +195,7 @@ pub(super) struct Relay(pub(super) Arc<Queue>);
 
 impl<S: Subscriber> Layer<S> for Relay {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        self.0.push(Line::of(event, wall_time()));
+        self.0.push(LogLine::of(event, wall_time()));
     }
 }
 

@@ -6,7 +6,7 @@
 //! counts, not whether it is there.
 
 use super::StoreFault;
-use super::process::{Life, Process};
+use super::process::{Liveness, Process};
 use crate::files::{self, Unread};
 use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -51,7 +51,7 @@ pub enum Holder {
     /// Nobody holds it, or nobody who lives.
     Nobody,
     /// Somebody who lives; the process number if there is one.
-    Lives(Option<u32>),
+    Alive(Option<u32>),
     /// That cannot be told, or not by this user.
     Unknown,
 }
@@ -82,7 +82,7 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
             Attempt::Locked(file) if held.is_none() => held = Some(Lock { _file: file, path }),
             Attempt::Locked(_) | Attempt::Absent => {}
             Attempt::Held(file) => match whose(&file) {
-                (_, Life::Dead) => {}
+                (_, Liveness::Dead) => {}
                 (holder, _) => return Ok(Claim::InUse(holder)),
             },
         }
@@ -136,13 +136,13 @@ fn attempt(path: &Path, make: bool) -> io::Result<Attempt> {
 }
 
 /// Whose lock it is, as far as the file says.
-fn whose(file: &File) -> (Option<u32>, Life) {
+fn whose(file: &File) -> (Option<u32>, Liveness) {
     let mut text = String::new();
     // A few numbers; more is not ours.
     let read = file.take(256).read_to_string(&mut text);
     let number = text.split_whitespace().next().and_then(|number| number.parse().ok());
     let holder = read.ok().and_then(|_| Process::parse(&text));
-    (number, holder.map_or(Life::Unknown, |holder| holder.life()))
+    (number, holder.map_or(Liveness::Unknown, |holder| holder.liveness()))
 }
 
 /// Leaves who we are for whoever comes second; a failure only makes that less helpful.
@@ -165,7 +165,7 @@ pub fn look(path: &Path) -> Holder {
             Err(_) => continue,
         };
         match found {
-            Holder::Lives(_) => return found,
+            Holder::Alive(_) => return found,
             Holder::Unknown => seen = found,
             Holder::Nobody | Holder::Absent if seen == Holder::Absent => seen = Holder::Nobody,
             Holder::Nobody | Holder::Absent => {}
@@ -179,11 +179,11 @@ fn look_at(file: &File) -> Holder {
     match file.try_lock_shared() {
         Ok(()) => Holder::Nobody,
         Err(TryLockError::WouldBlock) => match whose(file) {
-            (_, Life::Dead) => Holder::Nobody,
-            (holder, Life::Lives) => Holder::Lives(holder),
+            (_, Liveness::Dead) => Holder::Nobody,
+            (holder, Liveness::Alive) => Holder::Alive(holder),
             // It is held, so there is somebody; whether he still controls is another matter.
-            (holder @ Some(_), Life::Unknown) => Holder::Lives(holder),
-            (None, Life::Unknown) => Holder::Unknown,
+            (holder @ Some(_), Liveness::Unknown) => Holder::Alive(holder),
+            (None, Liveness::Unknown) => Holder::Unknown,
         },
         Err(TryLockError::Error(_)) => Holder::Unknown,
     }
@@ -233,7 +233,7 @@ mod tests {
             thread::sleep(BETWEEN_ATTEMPTS / 2);
             before.remove();
             let next = next.join().unwrap();
-            assert_eq!(look(&path), Holder::Lives(Some(process::id())));
+            assert_eq!(look(&path), Holder::Alive(Some(process::id())));
             next.remove();
         }
     }
@@ -245,7 +245,7 @@ mod tests {
         assert!(!place(&dir).exists());
         assert_eq!(look(&dir.path().join("absent/lock")), Holder::Absent);
         let lock = held(&place(&dir));
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(process::id())));
         drop(lock);
         assert_eq!(look(&place(&dir)), Holder::Nobody);
         held(&place(&dir)).remove();
@@ -275,7 +275,7 @@ mod tests {
 
         assert_eq!(look(&place(&dir)), Holder::Nobody);
         let second = held(&place(&dir));
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(process::id())));
         // Even when the first slot is free again there is one owner.
         drop(hangs);
         assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(pid)) if pid == process::id()));
@@ -289,7 +289,7 @@ mod tests {
         let mut older = File::create(place(&dir)).unwrap();
         older.try_lock().unwrap();
         older.write_all(b"4711\n").unwrap();
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(4711)));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(4711)));
         assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(4711))));
     }
 }

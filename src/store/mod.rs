@@ -19,7 +19,7 @@ pub use directory::{LoadNote, Loaded, read};
 pub use file::{FileStore, OpenFault, Opening};
 pub use format::Damage;
 pub use lock::{Claim, Holder, Lock, claim, look};
-pub use process::{Life, Process};
+pub use process::{Liveness, Process};
 
 use core::fmt;
 use std::io;

@@ -30,9 +30,9 @@ pub struct Process {
 
 /// Whether somebody controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum Liveness {
     /// It does.
-    Lives,
+    Alive,
     /// Nothing of it will ever run again, even if the process is still there.
     Dead,
     /// That cannot be told from here.
@@ -52,26 +52,26 @@ impl Process {
     }
 
     /// Does its main thread live?
-    pub fn life(&self) -> Life {
-        let Some(boot) = boot() else { return Life::Unknown };
+    pub fn liveness(&self) -> Liveness {
+        let Some(boot) = boot() else { return Liveness::Unknown };
         if boot != self.boot {
-            return Life::Dead;
+            return Liveness::Dead;
         }
         if namespace().as_ref() != Some(&self.namespace) {
-            return Life::Unknown;
+            return Liveness::Unknown;
         }
         match fs::read_to_string(format!("/proc/{}/stat", self.id)) {
             Ok(text) => match stat(&text) {
                 Some((state, started)) if started != self.started || matches!(state, 'Z' | 'X' | 'x') => {
-                    Life::Dead
+                    Liveness::Dead
                 }
-                Some(_) if self.is_killed() => Life::Dead,
-                Some(_) => Life::Lives,
-                None => Life::Unknown,
+                Some(_) if self.is_killed() => Liveness::Dead,
+                Some(_) => Liveness::Alive,
+                None => Liveness::Unknown,
             },
             // Hidden from us, or really gone?
-            Err(_) if self.is_gone() => Life::Dead,
-            Err(_) => Life::Unknown,
+            Err(_) if self.is_gone() => Liveness::Dead,
+            Err(_) => Liveness::Unknown,
         }
     }
 
@@ -130,27 +130,27 @@ mod tests {
     #[test]
     fn who_runs_lives_and_who_has_his_number_later_is_another() {
         let own = Process::own().unwrap();
-        assert_eq!(own.life(), Life::Lives);
+        assert_eq!(own.liveness(), Liveness::Alive);
         assert_eq!(Process::parse(&own.to_string()), Some(own.clone()));
-        assert_eq!(Process { started: own.started + 1, ..own.clone() }.life(), Life::Dead);
-        assert_eq!(Process { boot: "another".into(), ..own.clone() }.life(), Life::Dead);
-        assert_eq!(Process { namespace: "pid:[1]".into(), ..own }.life(), Life::Unknown);
+        assert_eq!(Process { started: own.started + 1, ..own.clone() }.liveness(), Liveness::Dead);
+        assert_eq!(Process { boot: "another".into(), ..own.clone() }.liveness(), Liveness::Dead);
+        assert_eq!(Process { namespace: "pid:[1]".into(), ..own }.liveness(), Liveness::Unknown);
     }
 
     #[test]
     fn a_process_whose_main_thread_is_dead_does_not_live_though_it_is_still_there() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let process = Process::of(child.id()).unwrap();
-        assert_eq!(process.life(), Life::Lives);
+        assert_eq!(process.liveness(), Liveness::Alive);
         // Killed and not yet waited for, it stays in the table as one that hangs would.
         child.kill().unwrap();
-        while process.life() == Life::Lives {
+        while process.liveness() == Liveness::Alive {
             std::thread::yield_now();
         }
-        assert_eq!(process.life(), Life::Dead);
+        assert_eq!(process.liveness(), Liveness::Dead);
         assert!(Process::of(child.id()).is_some());
         child.wait().unwrap();
-        assert_eq!(process.life(), Life::Dead);
+        assert_eq!(process.liveness(), Liveness::Dead);
         assert_eq!(Process::of(child.id()), None);
     }
 

@@ -211,7 +211,7 @@ fn a_removed_directory_gives_faults_until_it_is_back() {
 fn a_second_daemon_is_refused_and_told_who_is_first() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let lives = Holder::Lives(Some(std::process::id()));
+    let lives = Holder::Alive(Some(std::process::id()));
     assert_eq!(holder(dir.path()), lives);
     let (second, opening, _) = start(dir.path());
     let fault = opening.fault.unwrap();
@@ -364,7 +364,7 @@ fn closing_does_not_wait_longer_than_it_is_told_and_leaves_the_lock_with_the_wri
     store.offer(record(1));
     woken.recv_timeout(PATIENCE).unwrap();
     assert!(store.close(Duration::ZERO).is_err());
-    assert_eq!(holder(dir.path()), Holder::Lives(Some(std::process::id())));
+    assert_eq!(holder(dir.path()), Holder::Alive(Some(std::process::id())));
     drop(go_on);
 }
 

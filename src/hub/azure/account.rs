@@ -9,7 +9,7 @@
 use super::assignment;
 use super::dps::Assignment;
 use super::settings::{Account, Provisioning, Source};
-use crate::hub::patience::{Disk, PATIENCE, Undone};
+use crate::hub::disk::{DISK_TIMEOUT, Disk, Undone};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -62,7 +62,7 @@ impl Accounts {
             Err(Undone::Broken) => None,
             Err(Undone::Hangs) => {
                 let file = file.unwrap_or_default();
-                let (file, patience) = (file.display(), PATIENCE.as_secs());
+                let (file, patience) = (file.display(), DISK_TIMEOUT.as_secs());
                 tracing::warn!(
                     "the kept assignment {file} was not read within {patience} s, the disk does not answer; asking for it \
                      anew"
@@ -157,7 +157,7 @@ async fn keep(disk: Disk, by: Provisioning, assignment: Assignment) {
     let file = by.assignment_file.clone().unwrap_or_default();
     let keeping = disk.work(move || assignment::save(&by, &assignment));
     tokio::pin!(keeping);
-    let kept = match timeout(PATIENCE, &mut keeping).await {
+    let kept = match timeout(DISK_TIMEOUT, &mut keeping).await {
         Ok(kept) => kept,
         Err(_) => {
             let file = file.display();

@@ -123,7 +123,7 @@ pub fn read_argument(payload: &[u8]) -> Value {
 /// The body of a refusal. The hub writes `message`, its gateways `Message`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Refusal {
+struct RefusalBody {
     #[serde(rename = "errorCode")]
     code: Word,
     message: Word,
@@ -135,7 +135,7 @@ struct Refusal {
 /// nothing. A body that is no JSON is quoted as it begins.
 pub fn read_refusal(payload: &[u8]) -> String {
     let payload = payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload);
-    let Some(refusal) = words::read::<Refusal>(payload) else {
+    let Some(refusal) = words::read::<RefusalBody>(payload) else {
         return shorten(&String::from_utf8_lossy(payload.get(..QUOTED_BYTES_MAX).unwrap_or(payload)));
     };
     let (hubs, gateways) = (&refusal.message, &refusal.gateways_message);

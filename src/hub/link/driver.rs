@@ -6,12 +6,12 @@
 use super::backoff::{self, Backoff};
 use super::events::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::failure::{Cause, Failure};
-use super::moments::{Lead, until, until_set, until_some};
+use super::moments::{ClockOffset, until, until_set, until_some};
 use super::provisioning;
 use super::session::TwinSession;
 use super::settings::HubSettings;
 use crate::hub::azure::{self, Account, Accounts, Token};
-use crate::hub::patience::Disk;
+use crate::hub::disk::Disk;
 use crate::hub::wire::{self, Carrier, Peer, Proxy, Route, WireFault};
 use crate::hub::{Clock, Identity, Secret};
 use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
@@ -114,7 +114,7 @@ impl Driver {
     /// network is back.
     async fn wait(&mut self) -> Result<(), Closed> {
         let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
-        let lead = Lead::of(&*self.clock);
+        let lead = ClockOffset::of(&*self.clock);
         let missing = self.last.as_ref().and_then(Cause::may_be_the_network);
         tokio::select! {
             () = until(&*self.clock, self.backoff.next_attempt()) => return Ok(()),

@@ -8,7 +8,7 @@
 use super::der::{self, Certificate, Kind};
 use super::setup::SetupFault;
 use crate::files;
-use crate::hub::patience::Reading;
+use crate::hub::disk::CurrentFile;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -142,7 +142,7 @@ pub(super) fn certified(
     certificate_file: &Path,
     private_key_file: &Path,
     provider: &CryptoProvider,
-    reading: &Reading,
+    reading: &CurrentFile,
 ) -> Result<CertifiedKey, SetupFault> {
     reading.begin(certificate_file.display());
     let chain = certificates_in(certificate_file)?.read;

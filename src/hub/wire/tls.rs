@@ -8,8 +8,8 @@
 use super::credentials;
 use super::der::Certificate;
 use super::setup::SetupFault;
+use crate::hub::disk::{CurrentFile, Disk, Undone};
 use crate::hub::foreign::shorten;
-use crate::hub::patience::{Disk, Reading, Undone};
 use crate::hub::{Clock, Identity};
 use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
@@ -214,7 +214,7 @@ pub(super) fn configure(
     identity: &Identity,
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
-    reading: &Reading,
+    reading: &CurrentFile,
 ) -> Result<ClientConfig, SetupFault> {
     // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
     // the handshake the outputs would.
@@ -257,7 +257,7 @@ pub(in crate::hub) async fn configure_within(
     })
 }
 
-fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, SetupFault> {
+fn roots(ca_file: Option<&Path>, reading: &CurrentFile) -> Result<RootCertStore, SetupFault> {
     let mut roots = RootCertStore::empty();
     reading.begin("the system's root certificates");
     add_each(&mut roots, root_files());
@@ -319,7 +319,7 @@ pub struct Rehearsed {
 pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSeconds>) -> Vec<Rehearsed> {
     let mut told = Vec::new();
     // A time is only looked at in a handshake.
-    if let Err(fault) = configure(identity, ca_file, Arc::new(Never), &Reading::default()) {
+    if let Err(fault) = configure(identity, ca_file, Arc::new(Never), &CurrentFile::default()) {
         let (path, reason) = match fault {
             SetupFault::File { path, reason } => (Some(path), reason),
             other => (None, other.to_string()),

@@ -8,7 +8,7 @@
 use super::calls::{MonitorReply, Refusal};
 use super::interface::{Understood, understand};
 use super::varlink::{Call, Inbox, MESSAGE_BYTES_MAX, write_reply};
-use super::{Answer, Answered, Ask, Door, Query};
+use super::{Answer, Answered, Endpoint, Query, Request};
 use core::time::Duration;
 use serde::Serialize;
 use std::io;
@@ -27,12 +27,12 @@ const READS_WITHIN: Duration = Duration::from_secs(5);
 /// two answers to one who monitors, whoever it is.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// One client of a door.
+/// One client of a endpoint.
 pub(super) struct Client<'d> {
     stream: UnixStream,
     inbox: Inbox,
     uid: u32,
-    door: &'d Door,
+    endpoint: &'d Endpoint,
     closes: watch::Receiver<()>,
 }
 
@@ -41,9 +41,13 @@ impl<'d> Client<'d> {
     ///
     /// # Errors
     /// When the system does not say who it is.
-    pub(super) fn new(stream: UnixStream, door: &'d Door, closes: watch::Receiver<()>) -> io::Result<Self> {
+    pub(super) fn new(
+        stream: UnixStream,
+        endpoint: &'d Endpoint,
+        closes: watch::Receiver<()>,
+    ) -> io::Result<Self> {
         let uid = stream.peer_cred()?.uid();
-        Ok(Self { stream, inbox: Inbox::default(), uid, door, closes })
+        Ok(Self { stream, inbox: Inbox::default(), uid, endpoint, closes })
     }
 
     /// Until it leaves or is dropped.
@@ -57,16 +61,16 @@ impl<'d> Client<'d> {
                 Understood::Monitor { changes } if !oneway => return self.monitor(changes).await,
                 Understood::Monitor { .. } => Err(Refusal::ExpectedMore {}),
                 Understood::Answered(reply) => reply,
-                Understood::Ask(ask) if ask.is_reserved() && !self.door.may_order => {
+                Understood::Request(request) if request.is_reserved() && !self.endpoint.may_order => {
                     debug!(uid = self.uid, "uid {} may look here and change nothing", self.uid);
                     Err(Refusal::PermissionDenied {})
                 }
-                Understood::Ask(ask) => self.ask(ask).await?.reply,
+                Understood::Request(request) => self.ask(request).await?.reply,
             };
             if !oneway {
                 self.say(write_reply(&reply, false)).await?;
             }
-            if !self.door.may_order {
+            if !self.endpoint.may_order {
                 sleep(PAUSE).await;
             }
         }
@@ -76,11 +80,11 @@ impl<'d> Client<'d> {
     /// Tells the state, and again whenever it changes, until the client leaves or the socket that it came by is closed.
     async fn monitor(mut self, changes: usize) -> io::Result<()> {
         // Before the first answer, so that nothing that comes after that is missed.
-        let mut count = self.door.changes.subscribe();
+        let mut count = self.endpoint.changes.subscribe();
         let mut closes = self.closes.clone();
         let mut told = None;
         loop {
-            let Answered { reply, at } = self.ask(Ask::Status { changes }).await?;
+            let Answered { reply, at } = self.ask(Request::Status { changes }).await?;
             let skipped = told.map_or(0, |told| at.saturating_sub(told + 1));
             self.say(monitored(reply, skipped)).await?;
             told = Some(at);
@@ -94,10 +98,10 @@ impl<'d> Client<'d> {
     }
 
     /// Has the loop answer.
-    async fn ask(&self, ask: Ask) -> io::Result<Answered> {
+    async fn ask(&self, request: Request) -> io::Result<Answered> {
         let (answer, answered) = oneshot::channel();
-        let query = Query { ask, uid: self.uid, answer };
-        self.door.to_loop.send(query).await.map_err(|_| ends())?;
+        let query = Query { request, uid: self.uid, answer };
+        self.endpoint.to_loop.send(query).await.map_err(|_| ends())?;
         timeout(SILENCE_MAX, answered).await?.map_err(|_| ends())
     }
 

@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What only the loop can answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Ask {
+pub(super) enum Request {
     Ping,
     Status { changes: usize },
     Twin { half: Option<TwinHalf> },
@@ -53,7 +53,7 @@ pub(super) enum Ask {
     Reload,
 }
 
-impl Ask {
+impl Request {
     /// Does it change anything, or tell more than anybody may know who can reach the socket for looking?
     fn is_reserved(&self) -> bool {
         match self {
@@ -94,7 +94,7 @@ pub(super) type AnswerTo = oneshot::Sender<Answered>;
 /// A question for the loop.
 #[derive(Debug)]
 pub(super) struct Query {
-    pub(super) ask: Ask,
+    pub(super) request: Request,
     /// Who asks.
     pub(super) uid: u32,
     pub(super) answer: AnswerTo,
@@ -120,7 +120,7 @@ pub(super) struct Paths<'p> {
 struct Listening {
     path: Option<PathBuf>,
     open: Option<Open>,
-    door: Arc<Door>,
+    endpoint: Arc<Endpoint>,
 }
 
 /// A socket on which is listened. When it is dropped its file goes at once; the task ends when the loop comes to it.
@@ -138,7 +138,7 @@ impl Drop for Open {
 }
 
 /// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
-struct Door {
+struct Endpoint {
     to_loop: mpsc::Sender<Query>,
     changes: watch::Sender<u64>,
     room: Arc<Semaphore>,
@@ -153,8 +153,8 @@ impl Local {
         let listening = |may_order| {
             let room = Arc::new(Semaphore::new(CLIENTS_MAX));
             let (to_loop, changes) = (to_loop.clone(), changes.clone());
-            let door = Arc::new(Door { to_loop, changes, room, may_order });
-            Listening { path: None, open: None, door }
+            let endpoint = Arc::new(Endpoint { to_loop, changes, room, may_order });
+            Listening { path: None, open: None, endpoint }
         };
         let (orders, looks) = (listening(true), listening(false));
         let mut local = Self { orders, looks, queries, watchers: Watchers::new(changes) };
@@ -205,23 +205,23 @@ impl Listening {
     fn listen(&mut self, path: Option<&Path>) {
         self.path = path.map(Path::to_owned);
         let Some(path) = path else { return };
-        match socket::listen(path, self.door.mode()) {
+        match socket::listen(path, self.endpoint.mode()) {
             Ok((listener, file)) => {
                 debug!("listening on {}", path.display());
                 let (is_open, closes) = watch::channel(());
-                let task = tokio::spawn(accept(listener, Arc::clone(&self.door), closes));
+                let task = tokio::spawn(accept(listener, Arc::clone(&self.endpoint), closes));
                 self.open = Some(Open { task, _file: file, _is_open: is_open });
             }
             Err(reason) => error!(
                 "no local socket {}: {reason}; the outputs do not need it, but {}",
                 path.display(),
-                self.door.missed_by()
+                self.endpoint.missed_by()
             ),
         }
     }
 }
 
-impl Door {
+impl Endpoint {
     /// Who may connect.
     fn mode(&self) -> u32 {
         if self.may_order { 0o660 } else { 0o666 }
@@ -237,14 +237,14 @@ impl Door {
     }
 }
 
-async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver<()>) {
+async fn accept(listener: UnixListener, endpoint: Arc<Endpoint>, closes: watch::Receiver<()>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match Arc::clone(&door.room).try_acquire_owned() {
+            Ok((stream, _)) => match Arc::clone(&endpoint.room).try_acquire_owned() {
                 Ok(place) => {
-                    let (door, closes) = (Arc::clone(&door), closes.clone());
+                    let (endpoint, closes) = (Arc::clone(&endpoint), closes.clone());
                     tokio::spawn(async move {
-                        let served = match Client::new(stream, &door, closes) {
+                        let served = match Client::new(stream, &endpoint, closes) {
                             Ok(client) => client.serve().await,
                             Err(reason) => Err(reason),
                         };
@@ -254,7 +254,7 @@ async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver
                         }
                     });
                 }
-                Err(_) => turn_away(&stream),
+                Err(_) => refuse(&stream),
             },
             Err(reason) => {
                 debug!("no client can come in: {reason}");
@@ -264,7 +264,7 @@ async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver
     }
 }
 
-fn turn_away(stream: &UnixStream) {
+fn refuse(stream: &UnixStream) {
     let reply: Reply<Answer> = Err(Refusal::TooManyClients {});
     // A new socket has room for it; if not, the client learns it by the end of the connection.
     let _ = stream.try_write(&write_reply(&reply, false));

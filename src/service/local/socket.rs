@@ -3,7 +3,7 @@
 //! Whoever may write to it may connect, and what its mode says is all that is asked of who comes. What a dead daemon left is replaced, what a living one listens on is
 //! not, nor anything that is no socket. Deliberately absent: clients.
 
-use crate::store::{Life, Process};
+use crate::store::{Liveness, Process};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs;
@@ -69,7 +69,7 @@ fn check_free(path: &Path) -> io::Result<()> {
 fn is_dead(connected: &OwnedFd) -> bool {
     let listener =
         socket_peercred(connected).ok().and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok());
-    listener.and_then(Process::of).is_some_and(|listener| listener.life() == Life::Dead)
+    listener.and_then(Process::of).is_some_and(|listener| listener.liveness() == Liveness::Dead)
 }
 
 /// What is there and is no socket.

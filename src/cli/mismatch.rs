@@ -6,7 +6,7 @@ use crate::service::DaemonStatus;
 use std::path::{Path, PathBuf};
 
 /// Asks the daemon that answers, and says what to say if it runs by another file; `None` also if none answers.
-pub fn stranger(local: &LocalSettings) -> Option<String> {
+pub fn ask(local: &LocalSettings) -> Option<String> {
     compare(&ask_status(local, Some(0)).ok()?.1, &local.file)
 }
 

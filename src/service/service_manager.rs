@@ -15,13 +15,13 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The way to the service manager.
 #[derive(Debug, Default)]
-pub(super) struct Notify {
+pub(super) struct ServiceManager {
     ready_is_owed: bool,
     status: String,
     fed_steps: u64,
 }
 
-impl Notify {
+impl ServiceManager {
     /// The longest pause between two feedings that the watchdog bears, if there is one.
     pub(super) fn watchdog_interval() -> Option<Duration> {
         sd_notify::watchdog_enabled()

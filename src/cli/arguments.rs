@@ -12,7 +12,7 @@ use std::path::PathBuf;
     disable_help_subcommand = false,
     after_help = "Exit status: 0 done, 1 an alarm is raised (the page of status alone), 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
-pub struct Words {
+pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

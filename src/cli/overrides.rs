@@ -1,6 +1,6 @@
 //! `twind override`: a technician's hand on an output, for a time.
 
-use super::ask::{Fault, ask};
+use super::ask::{AskFault, ask};
 use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN};
 use crate::service::calls::{ClearOverride, OverrideReply, Percent, Refusal, SetOverride};
 use crate::text;
@@ -53,7 +53,7 @@ fn percentage(text: &str) -> Option<Permille> {
 ///
 /// # Errors
 /// Why it is not taken.
-pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> {
+pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, AskFault> {
     let output = output.to_owned();
     match order {
         Order::Set(drive, lasts) => {
@@ -73,8 +73,8 @@ pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> 
 }
 
 /// Was it the words that were wrong? Then what to say of them.
-pub fn usage(fault: &Fault) -> Option<String> {
-    let Fault::Refused(error) = fault else { return None };
+pub fn usage(fault: &AskFault) -> Option<String> {
+    let AskFault::Refused(error) = fault else { return None };
     match Refusal::of(error)? {
         Refusal::UnknownOutput { output, known } => {
             Some(format!("there is no output {output}; there are: {}", known.join(", ")))

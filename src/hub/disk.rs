@@ -11,13 +11,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a disk is waited for. Some hundred small files on a slow one take less.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The way to a disk.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     turn: Arc<Semaphore>,
-    reading: Reading,
+    reading: CurrentFile,
 }
 
 /// Why something was not done at the disk, or not yet.
@@ -31,7 +31,7 @@ pub(super) enum Undone {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), reading: Reading::default() }
+        Self { turn: Arc::new(Semaphore::new(1)), reading: CurrentFile::default() }
     }
 }
 
@@ -51,16 +51,16 @@ impl Disk {
         working.await.map_err(|_| Undone::Broken)
     }
 
-    /// The same, and waits no longer than [`PATIENCE`].
+    /// The same, and waits no longer than [`DISK_TIMEOUT`].
     pub(super) async fn work_within<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        timeout(PATIENCE, self.work(work)).await.unwrap_or(Err(Undone::Hangs))
+        timeout(DISK_TIMEOUT, self.work(work)).await.unwrap_or(Err(Undone::Hangs))
     }
 
     /// What is being read by whoever is there, who may say so.
-    pub(super) fn reading(&self) -> &Reading {
+    pub(super) fn reading(&self) -> &CurrentFile {
         &self.reading
     }
 
@@ -73,9 +73,9 @@ impl Disk {
 
 /// What is being read, for whoever gives up on it, now or later.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reading(Arc<Mutex<String>>);
+pub(super) struct CurrentFile(Arc<Mutex<String>>);
 
-impl Reading {
+impl CurrentFile {
     /// This is read from now on.
     pub(super) fn begin(&self, what: impl fmt::Display) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what.to_string();

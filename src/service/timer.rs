@@ -15,13 +15,13 @@ use std::os::fd::OwnedFd;
 use tokio::io::unix::AsyncFd;
 
 /// A timer that rings once for each moment.
-pub(super) struct Alarm {
+pub(super) struct BootTimer {
     timer: AsyncFd<OwnedFd>,
     /// What it is set to, unless it has rung since.
     set: Option<BootTime>,
 }
 
-impl Alarm {
+impl BootTimer {
     /// One that is not set. Needs a running tokio runtime.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ mod tests {
 
     const FAR: Duration = Duration::from_secs(3600);
 
-    async fn rings(alarm: &mut Alarm, moment: BootTime) {
+    async fn rings(alarm: &mut BootTimer, moment: BootTime) {
         let limit = Duration::from_secs(60);
         tokio::time::timeout(limit, alarm.until(moment, FAR)).await.expect("it does not ring");
     }
@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn it_rings_at_its_moment_and_not_before() {
         let clock = SystemClock::default();
-        let mut alarm = Alarm::new().unwrap();
+        let mut alarm = BootTimer::new().unwrap();
         for _ in 0..3 {
             let moment = clock.boot() + Duration::from_millis(30);
             rings(&mut alarm, moment).await;
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_moment_that_has_passed_rings_at_once_even_that_of_boot() {
-        let mut alarm = Alarm::new().unwrap();
+        let mut alarm = BootTimer::new().unwrap();
         rings(&mut alarm, BootTime::ZERO).await;
         rings(&mut alarm, BootTime::ZERO).await;
         rings(&mut alarm, SystemClock::default().boot()).await;
@@ -103,7 +103,7 @@ mod tests {
     #[tokio::test]
     async fn a_ring_for_an_earlier_moment_is_not_taken_for_a_later_one() {
         let clock = SystemClock::default();
-        let mut alarm = Alarm::new().unwrap();
+        let mut alarm = BootTimer::new().unwrap();
         // Set, rung unheard, and set anew: as when another fact came first.
         let early = clock.boot() + Duration::from_millis(1);
         let unheard = tokio::time::timeout(Duration::ZERO, alarm.until(early, FAR)).await;
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_time_can_be_set_and_gives_way_to_a_nearer_moment() {
-        let mut alarm = Alarm::new().unwrap();
+        let mut alarm = BootTimer::new().unwrap();
         let never = BootTime::from_boot(Duration::MAX);
         assert!(tokio::time::timeout(Duration::from_millis(20), alarm.until(never, FAR)).await.is_err());
         rings(&mut alarm, SystemClock::default().boot()).await;

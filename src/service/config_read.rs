@@ -16,7 +16,7 @@ use tracing::{error, warn};
 const SLOW: Duration = Duration::from_secs(5);
 
 /// The reading that is under way, if there is one, and who waits for what becomes of it.
-pub(super) struct Reading<T> {
+pub(super) struct ConfigRead<T> {
     under_way: Option<JoinHandle<Option<T>>>,
     waiting: Vec<AnswerTo>,
     is_asked_again: bool,
@@ -24,7 +24,7 @@ pub(super) struct Reading<T> {
     waiting_again: Vec<AnswerTo>,
 }
 
-impl<T: Send + 'static> Reading<T> {
+impl<T: Send + 'static> ConfigRead<T> {
     pub(super) fn none() -> Self {
         Self { under_way: None, waiting: Vec::new(), is_asked_again: false, waiting_again: Vec::new() }
     }
@@ -81,7 +81,7 @@ impl Daemon {
     /// Has the configuration read again, and answers who waits for it.
     pub(super) fn read_again(&mut self, waits: Option<AnswerTo>) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        self.reading.ask(waits, move || config::load(&path, &environment).map(Box::new));
+        self.config_read.ask(waits, move || config::load(&path, &environment).map(Box::new));
     }
 
     /// Takes over what was read, or says why not.
@@ -98,11 +98,11 @@ impl Daemon {
         if let Err(lines) = &outcome {
             lines.iter().for_each(|line| error!("{line}"));
         }
-        for waiting in self.reading.take_waiting() {
+        for waiting in self.config_read.take_waiting() {
             let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });
             self.local.answer(waiting, reply.map(|()| Answer::Nothing {}));
         }
-        if self.reading.take_asked_again() {
+        if self.config_read.take_asked_again() {
             self.read_again(None);
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_asks_during_a_reading_gets_another_after_it_and_nobody_waits_meanwhile() {
         let (go_on, held) = channel();
-        let mut reading = Reading::none();
+        let mut reading = ConfigRead::none();
         reading.ask(None, move || held.recv().map_or(0, |()| 1));
         reading.ask(None, || 2);
         reading.ask(None, || 3);
@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_during_a_reading_waits_for_the_one_after_it_and_who_gave_up_is_forgotten() {
         let (go_on, held) = channel::<()>();
-        let mut reading = Reading::none();
+        let mut reading = ConfigRead::none();
         let (first, _heard) = oneshot::channel();
         reading.ask(Some(first), move || held.recv().is_ok());
         for _ in 0..1000 {
@@ -157,7 +157,7 @@ mod tests {
         let (go_on, held) = channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            Reading::none().ask(None, move || held.recv().is_ok());
+            ConfigRead::none().ask(None, move || held.recv().is_ok());
         });
         runtime.shutdown_timeout(Duration::from_millis(1));
         assert!(go_on.send(()).is_ok(), "its thread is still there");
