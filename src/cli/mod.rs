@@ -1,4 +1,4 @@
-//! The commands, one file each, and the words that name them. `main` parses; these do and say.
+//! The commands, one file each, and their arguments. `main` parses and prints what they return.
 
 pub mod arguments;
 pub mod ask;

@@ -1,4 +1,4 @@
-//! `twind twin`: the local copy, from the daemon if it runs, else as it lies on the disk.
+//! `twind twin`: the local copy of the twin, from the daemon if it runs, else from the disk.
 
 use super::ask::{self, look};
 use crate::config::LocalSettings;
@@ -17,11 +17,11 @@ use std::path::Path;
 pub enum Half {
     /// What the back end wants.
     Desired,
-    /// What the hub has from us.
+    /// What the hub has from this device.
     Reported,
 }
 
-/// The copy as JSON, and what is to be said about the files it came from.
+/// The copy as JSON, and the damage found in its files.
 #[derive(Debug)]
 pub struct LocalCopy {
     /// Pretty-printed; `{}` where no twin was ever fetched.
@@ -39,7 +39,7 @@ pub enum TwinFault {
     Store(StoreFault),
 }
 
-/// Reads the local copy: the daemon's own, which may be ahead of the disk, or without one what is kept.
+/// Reads the local copy: the daemon's, which may be ahead of the disk, or what is stored if no daemon runs.
 ///
 /// # Errors
 /// When the state directory cannot be read.
@@ -48,7 +48,7 @@ pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<LocalCopy, Twin
         Ok(answer) => Ok(LocalCopy { json: show(answer.twin, half), notes: Vec::new() }),
         Err(ask::AskFault::NoDaemon(_)) => read_disk(&local.state_dir, half),
         Err(fault) => {
-            // The disk knows it as well, but it should be said why the daemon does not tell.
+            // The disk has the copy as well, but the user should know why the daemon did not answer.
             let mut copy = read_disk(&local.state_dir, half)?;
             copy.notes.push(fault.to_string());
             Ok(copy)
