@@ -19,7 +19,7 @@
 //! # Who may know what
 //!
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
-//!   the phase of PWM by software (`board/soft_pwm.rs`).
+//!   the phase of software PWM (`board/soft_pwm.rs`).
 //! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not know each other, and `link` puts them together.
 //! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
 //! - No files of one folder know each other in a circle.

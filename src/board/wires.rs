@@ -1,11 +1,12 @@
-//! A board of wires: what the drivers of real pins share. A driver says how a line or a PWM channel is reached
-//! ([`Hardware`]); polarity, software PWM and the life of a wire are here, once.
+//! What the drivers of real pins share. A driver knows how to reach a line or a PWM channel ([`Hardware`]); polarity, software PWM
+//! and taking and releasing of wires are here, once.
 //!
-//! Terms: a *wire* is what an output is connected to, once it is held; a *level* is high or low on it, after polarity.
-//! A wire is taken at its first drive, at that drive's level at once, so that taking it moves nothing twice; with
-//! `start = "keep"` it is taken with the level that it has. A wire that fails is let go and taken anew with the next
-//! order. Nothing changes a level when a board is dropped: the `stop` row decided before. Only PWM by software cannot
-//! go on without the process, and ends low in its duty's sense unless it was full.
+//! Terms: a *wire* is what a held output is connected to; a *level* is high or low on it, after polarity.
+//!
+//! A wire is taken at its first drive, at once at that drive's level, so the output moves only once. With `start = "keep"` it is
+//! taken at its present level. A wire that fails is released and taken again with the next order. Dropping a board changes no
+//! level, since the `stop` row was driven before. Only software PWM cannot continue without the process, and ends off unless it
+//! was full.
 
 use super::level::Level;
 use super::soft_pwm::SoftPwm;
@@ -25,9 +26,9 @@ pub(super) enum Take {
     AsItIs,
 }
 
-/// A driver: how lines and channels are reached on one kind of board.
+/// How a driver reaches the lines and channels of one kind of board.
 pub(super) trait Hardware {
-    /// Takes a line as an output; also says which level it has then.
+    /// Takes a line as an output, and returns its level.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -39,7 +40,7 @@ pub(super) trait Hardware {
     /// What is missing, and what to do.
     fn pwm_chip(&self, chip: Option<&str>, channel: u32) -> Result<std::path::PathBuf, PinFault>;
 
-    /// What a line is now, in words. Nothing is taken and nothing moves.
+    /// The state of a line in words. Nothing is taken and nothing moves.
     ///
     /// # Errors
     /// Why it could not be taken, and what to do.
@@ -62,16 +63,16 @@ pub(super) struct Wired {
 struct Output {
     settings: PinSettings,
     wire: Option<Wire>,
-    /// How long it may still wait for udev to hand over its channel.
+    /// How long it may still wait for udev to set its channel's permissions.
     patience: Duration,
 }
 
 impl Wired {
-    /// Has the kernel show the PWM channels, so that udev can hand them over meanwhile; takes nothing else.
+    /// Exports the PWM channels, so that udev can set their permissions meanwhile; takes nothing else.
     pub(super) fn new(hardware: Box<dyn Hardware>, outputs: &[PinSettings]) -> Self {
         let outputs = outputs.iter().map(|settings| Output {
             settings: settings.clone(),
-            // What is missing is told at the first drive, output by output: the others must work.
+            // A fault is reported at the output's first drive: the other outputs must work.
             wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
                 .then(|| open(hardware.as_ref(), settings, Take::AsItIs).ok())
                 .flatten()
@@ -135,7 +136,7 @@ impl Board for Wired {
     }
 }
 
-/// What each output's wire is now, and the line of its tach. Nothing is driven.
+/// The state of each output's wire and of its tachometer's line. Nothing is driven.
 pub(super) fn look_at_all(hardware: &dyn Hardware, outputs: &[PinSettings]) -> Vec<Looked> {
     let look_at = |output: &PinSettings| {
         let found = look(hardware, output)?;
@@ -154,7 +155,7 @@ fn look(hardware: &dyn Hardware, settings: &PinSettings) -> Looked {
         Some(Line::Pin { pin, chip }) => hardware.look(chip.as_deref(), *pin),
         Some(Line::SoftPwm { pin, chip, frequency_hz, .. }) => {
             let found = hardware.look(chip.as_deref(), *pin)?;
-            Ok(format!("{found}; PWM by software at {frequency_hz} Hz"))
+            Ok(format!("{found}; software PWM at {frequency_hz} Hz"))
         }
         Some(Line::PwmChannel { channel, chip, frequency_hz, .. }) => {
             let chip = hardware.pwm_chip(chip.as_deref(), *channel)?;
@@ -163,7 +164,7 @@ fn look(hardware: &dyn Hardware, settings: &PinSettings) -> Looked {
     }
 }
 
-/// Takes a wire; also tells the drive that it has, where that can be known.
+/// Takes a wire, and returns its drive if that can be known.
 fn open(
     hardware: &dyn Hardware,
     settings: &PinSettings,

@@ -253,7 +253,7 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
             None
         }
         (false, false) => {
-            table.require("channel", "the hardware's PWM channel, or `pin` for PWM by software");
+            table.require("channel", "the hardware's PWM channel, or `pin` for software PWM");
             None
         }
         (true, false) => channel.map(|channel| {
@@ -263,10 +263,8 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         (false, true) => {
             require_chip(&table, board);
             if frequency.as_ref().is_some_and(|at| at.value > PIN_HZ_MAX) {
-                table.wrong(
-                    "frequency-hz",
-                    format!("must be at most {PIN_HZ_MAX} for PWM by software on a pin"),
-                );
+                table
+                    .wrong("frequency-hz", format!("must be at most {PIN_HZ_MAX} for software PWM on a pin"));
             }
             pin.map(|pin| {
                 let frequency_hz = frequency.map_or(PIN_HZ, |at| at.value);

@@ -186,7 +186,7 @@ fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), String> {
             Err(format!("must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""))
         }
         _ if allowed.must_rest && is_share => {
-            Err("must be \"on\" or \"off\" with PWM by software: nobody pulses the \
+            Err("must be \"on\" or \"off\" with software PWM: nobody pulses the \
                                                    pin when the daemon is gone"
                 .to_owned())
         }

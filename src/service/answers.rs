@@ -1,4 +1,4 @@
-//! What the loop answers to the local socket's questions.
+//! How the loop answers the requests of the local socket.
 
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
@@ -14,12 +14,12 @@ use core::time::Duration;
 use serde_json::Value;
 
 impl Daemon {
-    /// Answers one question, at once; a reload when it is decided.
+    /// Answers one request at once, but for a reload, which is answered when it is decided.
     pub(super) fn answer(&mut self, query: Query) {
         let reply = match query.request {
             Request::Ping => Ok(Answer::Nothing {}),
             Request::Status { changes } => {
-                // What changed meanwhile is in this answer, and is to be counted before it.
+                // What changed since is in this answer, so it is counted before it.
                 self.tell_watchers();
                 let status = self.whole_status(self.clock.boot(), changes);
                 Ok(Answer::Status(Box::new(StatusReply { status })))
@@ -74,7 +74,7 @@ impl Daemon {
     }
 }
 
-/// Why an override was not taken, as the interface says it.
+/// Why an override was refused, in the interface's terms.
 fn refusal(output: &str, fault: OverrideFault) -> Refusal {
     match fault {
         OverrideFault::UnknownOutput { known } => Refusal::UnknownOutput { output: output.to_owned(), known },

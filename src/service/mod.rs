@@ -1,8 +1,9 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
-//! One thread owns the state, and nothing that can wait for somebody else runs on it. Slow things (sensors, fsync, the
-//! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the core, which does all that follows before it returns. Clients of the
-//! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
+//! One thread owns the state and never waits for anybody else. Slow work (sensors, fsync, the log, reading a configuration) has
+//! threads of its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives
+//! it to the core, which has done all that follows when it returns. Clients of the local socket are tasks beside the loop,
+//! which answers one request at a time. Nothing here polls, and every decision is the core's.
 
 mod answers;
 mod backlog;
@@ -56,11 +57,11 @@ use takeover::{keeps, same_pin, take_over};
 use timer::BootTimer;
 use tracing::{error, info, warn};
 
-/// How long the hub may take to hear our farewell.
+/// How long the DISCONNECT from the hub may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
-/// How long a sensor stuck in a read is waited for.
+/// How long the end waits for a sensor that is stuck in a read.
 const SENSOR_END: Duration = Duration::from_millis(500);
 
 /// Why the daemon could not start.
@@ -97,7 +98,7 @@ impl std::error::Error for Fatal {}
 /// # Errors
 /// Why it could not start. Once it controls, nothing but a signal ends it.
 pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
-    // Where they are always on, as in some kernels of Debian's, one page of 2 MiB would be a third of what the daemon holds.
+    // Some of Debian's kernels use huge pages always: one page of 2 MiB would be a third of the daemon's memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let settings = config::load(path, environment).map_err(Fatal::Config)?;
     let runtime =
@@ -109,7 +110,7 @@ pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
         daemon.end().await;
         Ok(())
     });
-    // A name lookup that hangs in the C library would hold up the end for as long as it likes, as would a disk.
+    // A name lookup that hangs in the C library, or a disk that hangs, must not delay the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
@@ -120,9 +121,9 @@ enum Fact {
     /// A configuration was read.
     Read(Option<Fresh>),
     Link(LinkEvent),
-    /// A reading, a speed or an outcome of the disk lies ready.
+    /// A reading, a speed or an outcome of the disk is ready.
     Ready,
-    /// Somebody signals at the local socket.
+    /// A request at the local socket.
     Local(Query),
     Due,
 }
@@ -140,7 +141,7 @@ struct Daemon {
     board: Box<dyn Board>,
     pollers: Pollers,
     readings: Readings,
-    /// Counts while it is there.
+    /// Stops counting when it is dropped.
     tachs: Option<Tachs>,
     speeds: Speeds,
     timer: BootTimer,
@@ -194,16 +195,15 @@ impl Daemon {
             warn!("{note}");
         }
         if handed_over {
-            info!("the outputs are taken over from the daemon before");
+            info!("the outputs are taken over from the previous daemon");
         }
         match kept {
             Some((identity, version)) if identity == settings.engine.identity => {
                 info!(desired_version = version.0, "started from the stored twin, desired version {version}");
             }
-            Some((identity, _)) => warn!(
-                "the stored twin is that of {identity}, not of {}: it is not used",
-                settings.engine.identity
-            ),
+            Some((identity, _)) => {
+                warn!("the stored twin is of {identity}, not of {}: it is not used", settings.engine.identity)
+            }
             None => info!("started without a stored twin"),
         }
         let mut manager = ServiceManager::default();
@@ -251,7 +251,7 @@ impl Daemon {
                 () = self.saved.notified() => Fact::Ready,
                 () = self.timer.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
             };
-            // First of all, because nothing may be decided by an older reading than lies ready.
+            // First, because nothing may be decided by an older reading than is ready.
             self.take_readings();
             self.take_outcomes();
             match fact {
@@ -266,7 +266,7 @@ impl Daemon {
         }
     }
 
-    /// Hands one fact to the core, which drives, keeps and tells whatever follows from it.
+    /// Gives one fact to the core, which drives, stores and reports what follows from it.
     fn handle(&mut self, input: Input) {
         let pins = self.board.as_mut();
         let mut ports = Ports { pins, store: &mut self.store, outbox: &mut self.link, notices: &mut ToLog };
@@ -291,12 +291,13 @@ impl Daemon {
         }
     }
 
-    /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
+    /// Drives outputs to their stop rows, unless the next daemon takes them over; disconnects from the hub; waits for the last
+    /// write.
     async fn end(mut self) {
         let hands_over = handover::is_due(&self.environment);
         let outputs = if hands_over {
             self.handle(Input::HandOver);
-            "outputs stay as they are for the daemon that comes next"
+            "outputs stay as they are for the next daemon"
         } else {
             self.handle(Input::Stop);
             "outputs go to their stop rows"
@@ -306,20 +307,20 @@ impl Daemon {
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
-            warn!("the twin's copy could not be kept at the end: {fault}");
+            warn!("the twin's copy could not be stored at the end: {fault}; the last changes may be lost");
         }
-        // What is to be taken over, or could not be driven, is told to whoever comes.
+        // The copy stays for the next daemon or `twind safe` if outputs are to be taken over or could not be driven.
         if !hands_over && !self.core.has_pin_faults() {
             self.last_resort.leave();
         }
         info!("stopped");
     }
 
-    /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
-    /// they are driven until the new configuration decides otherwise.
+    /// Puts a new configuration into force, or keeps the running one and says why. Outputs that both have stay as they are
+    /// driven until the new configuration decides otherwise.
     fn reload(&mut self, fresh: Settings) -> Result<(), String> {
         if fresh.state_dir != self.settings.state_dir {
-            return Err("the state directory cannot change while twind runs; restart it. The running configuration stays".to_owned());
+            return Err("the state directory cannot change while twind runs: restart it (systemctl restart twind); the running configuration stays".to_owned());
         }
         let board = if fresh.board == self.settings.board {
             None
@@ -367,7 +368,7 @@ impl Daemon {
             same_hub: fresh.hub == self.settings.hub,
         };
         self.handle(Input::Reload(Box::new(reload)));
-        // Who is in a read is waited for by its successor, not here.
+        // A thread in the middle of a read is not waited for here: the thread that takes its sensor over waits for it.
         core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
         if board_is_new {
@@ -375,7 +376,7 @@ impl Daemon {
         }
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock.clone()), seed());
-            // Beside the loop: the outputs do not wait for a farewell.
+            // In a task: the outputs do not wait for the DISCONNECT.
             tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));
             self.link_state = LinkState::Connecting;
         }
@@ -386,11 +387,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Counts for the new outputs.
+    /// Starts the tachometers of the new outputs.
     fn restart_tachs(&mut self, board: &BoardSettings) {
         match start_tachs(board, self.clock.clone()) {
             Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
-            Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
+            Err(error) => {
+                error!("no thread for the tachometers: {error}; speeds are unknown until the next reload")
+            }
         }
     }
 }
@@ -425,13 +428,13 @@ fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Opti
     Ok((Tachs::start(settings, move || clock.boot(), deliver)?, speeds))
 }
 
-/// A third of the watchdog's patience, so that one late step does not end the daemon.
+/// A third of the watchdog's interval, so that one late step does not end the daemon.
 fn step_interval_max() -> Duration {
     ServiceManager::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
 }
 
-/// From the standard library's randomness for its tables: it never waits for the system to have gathered any, as the
-/// ordinary way does soon after boot.
+/// The seed of the standard library's hash tables. Unlike the usual source it never blocks soon after boot, when the system
+/// may not have gathered entropy yet.
 fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -1,13 +1,13 @@
-//! The way of a log line: whoever speaks queues it, and a thread writes it.
+//! Log lines are queued by whoever logs and written by a thread of their own.
 //!
 //! ```text
 //!   tracing event ──► Relay (a layer) ──► Queue, bounded ──► the log's thread ──► the journal, or standard error
 //!                                             └ full: dropped and counted            └ may hang as long as it likes
 //! ```
 //!
-//! The journal's socket and a pipe both wait for their reader, so only that thread touches them. What it gets is the event
-//! itself, with its fields as they were, and it dispatches that to the layer that writes. Deliberately absent: waiting for
-//! the thread's end, since it may be in the middle of a write that never returns.
+//! Writing to the journal's socket or to a pipe blocks until there is a reader, so only that thread writes. It gets the event with
+//! its fields and dispatches it to the layer that writes. Nobody waits for the thread's end, since it may be in a write that
+//! never returns.
 
 use super::backlog::{Backlog, Next};
 use super::clock::wall_time;
@@ -28,17 +28,17 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-/// So many lines wait, and no more …
+/// The most lines that wait …
 const LINES_MAX: usize = 1024;
-/// … and so many bytes of them.
+/// … and the most bytes.
 const BYTES_MAX: usize = 512 * 1024;
 /// What a line takes besides its texts.
 const LINE_BYTES: usize = 256;
 /// An event with more fields loses the rest; none has half as many.
 const FIELDS_MAX: usize = 16;
-/// The journal stamps a line when it comes. One that is later than this says its own time.
+/// The journal stamps a line when it arrives. A line that is later than this names its own time.
 const LATE: Duration = Duration::from_secs(1);
-/// Between two attempts at a standard error that is not ready and says so instead of waiting.
+/// Between two attempts to write to a non-blocking standard error that is not ready.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// The lines that wait for the log's thread.

@@ -5,7 +5,7 @@ use signal_hook_tokio::{Signals, SignalsInfo};
 use std::io;
 use tokio_stream::StreamExt;
 
-/// What a person or the service manager asks by a signal.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// SIGTERM, SIGINT: end in order.
@@ -30,7 +30,7 @@ impl SignalQueue {
     pub(super) async fn next(&mut self) -> Signal {
         match self.0.next().await {
             Some(SIGHUP) => Signal::Reload,
-            // A stream that ended means that no signal would ever be heard again: better to end in order now.
+            // If the stream ended, no later signal would be heard: stop in order now.
             _ => Signal::Stop,
         }
     }

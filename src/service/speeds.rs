@@ -1,6 +1,6 @@
 //! The last speed of each output, on its way from the tachometers' thread to the loop.
 //!
-//! As with `readings`, the latest wins, and only news wakes the loop.
+//! As in `readings`, the latest wins and only news wakes the loop.
 
 use crate::board::Speed;
 use crate::control::OutputId;

@@ -1,8 +1,7 @@
-//! A process by what no other has, and whether its *control* still runs.
+//! Identifies a process uniquely, and tells whether its main thread is alive.
 //!
-//! A process that was killed may linger: a thread that is stuck in the kernel, for a disk that hangs, keeps it in the
-//! system's table and its files open, locks too. Its main thread, which controls, is dead all the same, and that is what
-//! is asked here. Deliberately absent: waiting, and ending anything.
+//! A killed process may stay in the process table: a thread that is stuck in the kernel, on a disk that hangs, keeps its files and
+//! locks open. Its main thread, which controls the outputs, is dead all the same, and that is what counts here.
 
 use core::fmt;
 use rustix::process::{Pid, test_kill_process};
@@ -18,7 +17,7 @@ const STARTED: usize = 19;
 /// One process of one boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number, which another may have after it.
+    /// Its number, which a later process may have, too.
     pub id: u32,
     /// When it was started, in the kernel's ticks after boot.
     pub started: u64,
@@ -28,14 +27,14 @@ pub struct Process {
     pub namespace: String,
 }
 
-/// Whether somebody controls.
+/// Whether a process's main thread is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// It does.
+    /// It is.
     Alive,
-    /// Nothing of it will ever run again, even if the process is still there.
+    /// It will never run again, even if the process is still in the table.
     Dead,
-    /// That cannot be told from here.
+    /// It cannot be known from here.
     Unknown,
 }
 
@@ -51,7 +50,7 @@ impl Process {
         Some(Self { id, started, boot: boot()?, namespace: namespace()? })
     }
 
-    /// Does its main thread live?
+    /// Is its main thread alive?
     pub fn liveness(&self) -> Liveness {
         let Some(boot) = boot() else { return Liveness::Unknown };
         if boot != self.boot {
@@ -69,13 +68,13 @@ impl Process {
                 Some(_) => Liveness::Alive,
                 None => Liveness::Unknown,
             },
-            // Hidden from us, or really gone?
+            // The process is hidden, or gone.
             Err(_) if self.is_gone() => Liveness::Dead,
             Err(_) => Liveness::Unknown,
         }
     }
 
-    /// A main thread that hangs in the kernel itself never comes back from there to control.
+    /// Was it killed? A killed main thread that hangs in the kernel never returns to control.
     fn is_killed(&self) -> bool {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.id)) else { return false };
         let pending =

@@ -273,7 +273,7 @@ fn what_comes_late_is_told_before_anything_is_written_over_it() {
     assert!(opening.fault.is_some());
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
-    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    assert!(refused(&mut store, &woken, 1).contains("read first"));
     assert_eq!(sequence(&read(&state).unwrap()), Some(7));
     let late = store.poll_opening().unwrap();
     assert_eq!((sequence(&late.loaded), late.fault), (Some(7), None));
@@ -291,11 +291,11 @@ fn what_is_offered_before_a_late_opening_is_read_is_not_written_over_what_it_fou
     let (mut store, _, woken) = start(&state);
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
-    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    assert!(refused(&mut store, &woken, 1).contains("read first"));
     store.offer(record(2));
-    assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("looked at first"));
+    assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("read first"));
     let fault = store.close(PATIENCE).unwrap_err();
-    assert!(fault.reason.contains("looked at first"), "{fault}");
+    assert!(fault.reason.contains("read first"), "{fault}");
     assert_eq!(sequence(&read(&state).unwrap()), Some(7));
 }
 

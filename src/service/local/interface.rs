@@ -1,4 +1,4 @@
-//! What the socket understands: calls by name and type, each either answered here or asked of the loop.
+//! Dispatches calls by name and type: each is answered here or becomes a request to the loop.
 
 use super::calls::{
     ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
@@ -9,13 +9,13 @@ use super::varlink::Call;
 use super::{Answer, Reply, Request};
 use core::time::Duration;
 
-/// Each interface, by its name and in its own words.
+/// Each interface: its name and its description.
 pub(super) const INTERFACES: [(&str, &str); 3] = [
     (SERVICE, include_str!("org.varlink.service.varlink")),
     (SYSTEMD, include_str!("io.systemd.service.varlink")),
     (INTERFACE, include_str!("io.twind.Daemon.varlink")),
 ];
-/// Changes that are told if it is not said how many.
+/// The number of changes if a call does not say how many.
 const CHANGES: usize = 20;
 
 /// What becomes of a call.

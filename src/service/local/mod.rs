@@ -1,12 +1,11 @@
-//! The local sockets, where `status`, `watch`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
+//! The local sockets, where the commands call the daemon. They speak Varlink, so `varlinkctl` can call it, too.
 //!
-//! There are two, because a peer's supplementary groups cannot be had: who may order is a matter of one file's mode, who may
-//! look of another's.
+//! There are two sockets, because a peer's supplementary groups cannot be read: the mode of one file decides who may give orders,
+//! the mode of the other who may look.
 //!
-//! Each client has a task of its own, which reads, understands and writes; what only the loop can answer goes to it
-//! through a bounded channel, one question per client at a time. The loop never waits for a client, and nothing is queued
-//! for one. Without clients there is nothing to wake for, and without one that monitors nothing to compare. Deliberately
-//! absent: answers (the loop's).
+//! Each client has a task of its own, which reads calls and writes replies. What only the loop can answer goes to it through a
+//! bounded channel, one request per client at a time. The loop never waits for a client, and nothing is queued for one. Without
+//! clients nothing wakes the loop, and without one that monitors no states are compared.
 
 pub mod calls;
 mod client;
@@ -37,9 +36,9 @@ use tracing::{debug, error};
 use varlink::write_reply;
 use watchers::Watchers;
 
-/// So many clients of each socket at a time; further ones are told so.
+/// The most clients of each socket at a time; further ones are refused.
 const CLIENTS_MAX: usize = 8;
-/// When the system has no room for another client.
+/// Between two attempts when the system cannot accept a client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What only the loop can answer.
@@ -54,7 +53,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Does it change anything, or tell more than anybody may know who can reach the socket for looking?
+    /// Is it refused at the socket for looking, because it changes something or discloses more than every user may know?
     fn is_reserved(&self) -> bool {
         match self {
             Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
@@ -84,14 +83,14 @@ pub(super) type Reply<T> = Result<T, Refusal>;
 #[derive(Debug)]
 pub(super) struct Answered {
     reply: Reply<Answer>,
-    /// So many changes were counted before it.
+    /// The number of changes that were counted before it.
     at: u64,
 }
 
 /// Where an answer goes.
 pub(super) type AnswerTo = oneshot::Sender<Answered>;
 
-/// A question for the loop.
+/// A request on its way to the loop.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) request: Request,
@@ -100,7 +99,7 @@ pub(super) struct Query {
     pub(super) answer: AnswerTo,
 }
 
-/// The sockets and their clients; or none, if they could not be made: the outputs do not depend on them.
+/// The sockets and their clients; none if the sockets could not be made, since the outputs do not depend on them.
 pub(super) struct Local {
     orders: Listening,
     looks: Listening,
@@ -108,12 +107,12 @@ pub(super) struct Local {
     watchers: Watchers,
 }
 
-/// Where the two sockets are to be.
+/// The paths of the two sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paths<'p> {
-    /// For owner and group: whoever may connect may order.
+    /// For owner and group: whoever may connect may give orders.
     pub(super) orders: Option<&'p Path>,
-    /// For all users of the machine: nothing is changed by it.
+    /// For all users of the machine, who can only look.
     pub(super) looks: Option<&'p Path>,
 }
 
@@ -123,11 +122,11 @@ struct Listening {
     endpoint: Arc<Endpoint>,
 }
 
-/// A socket on which is listened. When it is dropped its file goes at once; the task ends when the loop comes to it.
+/// An open socket. When it is dropped its file is removed at once; the task ends when the runtime comes to it.
 struct Open {
     task: JoinHandle<()>,
     _file: SocketFile,
-    /// Those who monitor leave when it is gone.
+    /// Streams end when it is dropped.
     _is_open: watch::Sender<()>,
 }
 
@@ -137,7 +136,8 @@ impl Drop for Open {
     }
 }
 
-/// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
+/// What the clients' tasks of one socket share. Each socket has its own room, so that clients who only look cannot keep others
+/// out.
 struct Endpoint {
     to_loop: mpsc::Sender<Query>,
     changes: watch::Sender<u64>,
@@ -146,7 +146,7 @@ struct Endpoint {
 }
 
 impl Local {
-    /// Opens the sockets, or says why there is none. Needs a running tokio runtime.
+    /// Opens the sockets, or logs why it cannot. Needs a running tokio runtime.
     pub(super) fn open(paths: Paths<'_>) -> Self {
         let (to_loop, queries) = mpsc::channel(CLIENTS_MAX);
         let changes = watch::Sender::new(0);
@@ -162,36 +162,36 @@ impl Local {
         local
     }
 
-    /// Moves the sockets, if they are to be elsewhere or are not there yet.
+    /// Moves the sockets if their paths changed, and opens those that are not open.
     pub(super) fn reopen(&mut self, paths: Paths<'_>) {
         let both = [(&mut self.orders, paths.orders), (&mut self.looks, paths.looks)];
         let mut moved: Vec<_> =
             both.into_iter().filter(|(listening, path)| !listening.is_at(*path)).collect();
-        // First all places are free, since one may be the other's from now on.
+        // All old paths are freed first, since the sockets may swap their paths.
         moved.iter_mut().for_each(|(listening, _)| listening.open = None);
         moved.into_iter().for_each(|(listening, path)| listening.listen(path));
     }
 
-    /// Is there anybody who is to learn of changes?
+    /// Does any client monitor changes?
     pub(super) fn is_watched(&mut self) -> bool {
         self.watchers.are_there()
     }
 
-    /// Counts a change, if this is another state than the last.
+    /// Counts a change if this state differs from the last.
     pub(super) fn note(&mut self, now: Snapshot) {
         self.watchers.note(now);
     }
 
-    /// Answers a question. A client that left needs no answer.
+    /// Answers a request. A client that left needs no answer.
     pub(super) fn answer(&self, to: AnswerTo, reply: Reply<Answer>) {
         drop(to.send(Answered { reply, at: self.watchers.count() }));
     }
 
-    /// The next question. May be cancelled at any time.
+    /// The next request. May be cancelled at any time.
     pub(super) async fn next(&mut self) -> Query {
         match self.queries.recv().await {
             Some(query) => query,
-            // Not while the doors are held here.
+            // Cannot happen, since the endpoints hold senders.
             None => core::future::pending().await,
         }
     }
@@ -213,7 +213,7 @@ impl Listening {
                 self.open = Some(Open { task, _file: file, _is_open: is_open });
             }
             Err(reason) => error!(
-                "no local socket {}: {reason}; the outputs do not need it, but {}",
+                "cannot listen on the local socket {}: {reason}; the outputs do not need it, but {}",
                 path.display(),
                 self.endpoint.missed_by()
             ),
@@ -227,12 +227,12 @@ impl Endpoint {
         if self.may_order { 0o660 } else { 0o666 }
     }
 
-    /// Who goes without where there is no socket.
+    /// What does not work without the socket.
     fn missed_by(&self) -> &'static str {
         if self.may_order {
-            "status and override do"
+            "`twind status` and `twind override` do"
         } else {
-            "status of those who may not go to the other socket does"
+            "`twind status` of users outside the group twind does"
         }
     }
 }
@@ -266,7 +266,7 @@ async fn accept(listener: UnixListener, endpoint: Arc<Endpoint>, closes: watch::
 
 fn refuse(stream: &UnixStream) {
     let reply: Reply<Answer> = Err(Refusal::TooManyClients {});
-    // A new socket has room for it; if not, the client learns it by the end of the connection.
+    // A new socket's buffer has room for it; if not, the client sees the connection end.
     let _ = stream.try_write(&write_reply(&reply, false));
 }
 
