@@ -1,6 +1,4 @@
-//! What a file may say, and hardly ever means: warnings, which `twind check` prints.
-//!
-//! Deliberately absent: what is wrong whatever was meant.
+//! Warnings, which `twind check` prints: what a file may say but is hardly ever meant.
 
 use super::faults::Findings;
 use super::outputs::Output;

@@ -1,9 +1,8 @@
-//! A typed reader over one table of the file. Whoever reads a key declares it known by that; what is left over at
-//! the end is unknown, and is told with the nearest known key.
+//! A typed reader over one table of the file. Reading a key declares it as known; keys that are left at the end are unknown, and are
+//! reported with the nearest known key.
 //!
-//! A reader also stands for a table that is not in the file: every key is then absent, so the defaults have one
-//! place. A value that is wrong is reported here and looks absent to the caller, which goes on with its default.
-//! Deliberately absent: what a key means.
+//! A reader also represents a table that is not in the file: every key is then absent, so the defaults are in one place. A wrong
+//! value is reported here and looks absent to the caller, which goes on with its default.
 
 use super::faults::Findings;
 use super::spans::{At, Span};
@@ -23,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const SECTIONS: [&str; 8] =
     ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
 
-/// No table of a configuration has as many keys. Among so many none is taken for a slip in the name of one of ours.
+/// No table of a configuration has as many keys. In a larger table no key is taken for a misspelt one.
 const KEYS_MAX: usize = 256;
 
 /// One table.

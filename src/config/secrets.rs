@@ -1,11 +1,11 @@
-//! What may be a secret that somebody wrote into the wrong place, and how a message shows it: never whole.
+//! Finds what may be a secret in the wrong place, so that a message never shows it whole.
 //!
-//! A secret is known by its looks: a value behind a name such as `SharedAccessKey=`, an address with a password in it, and
-//! base64 or hexadecimal digits as long as a key. Deliberately absent: what the file's keys mean.
+//! A secret is recognised by its form: a value after a name such as `SharedAccessKey=`, an address with a password, and base64 or
+//! hexadecimal digits as long as a key.
 
 use std::ops::Range;
 
-/// Of a secret so much is shown, for a person to find it by.
+/// The number of characters of a secret that are shown, to find it by.
 const SHOWN: usize = 4;
 /// Padded base64 from this length on is taken for a key.
 const PADDED_MIN: usize = 20;

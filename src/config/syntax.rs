@@ -1,7 +1,6 @@
-//! What is told of a text that is no TOML: what the person did, rather than where the parser gave up.
+//! Messages about a text that is no TOML: what is wrong with it, rather than where the parser gave up.
 //!
-//! One slip makes a parser stumble several times; it is told once for each line. Deliberately absent: the tables,
-//! which the parser recovers as well as it can.
+//! One mistake makes a parser report several errors; one message is given for each line.
 
 use super::outline::{Line, Outline};
 use super::spans::Span;
@@ -24,7 +23,7 @@ const LOOKALIKES: [(&str, &str, &str); 6] = [
     ("＝：", "a wide character", "write = from the keyboard"),
 ];
 
-/// More than so many faults nobody mends in one go; they are counted.
+/// The most faults that are reported; further ones are counted.
 pub(super) const FAULTS_MAX: usize = 20;
 
 /// One message about the syntax, and where.

@@ -1,6 +1,4 @@
-//! Who the device is to IoT Hub, or who will say so.
-//!
-//! Deliberately absent: reading files of keys, which is done by whoever makes the settings.
+//! Which device of which hub this is, or how to ask the provisioning service. The configuration has read the files of keys.
 
 use crate::hub::Identity;
 use std::path::PathBuf;
@@ -38,6 +36,6 @@ pub struct Provisioning {
     pub registration_id: String,
     /// How we prove it, to the service and then to the hub.
     pub identity: Identity,
-    /// Where the last assignment is kept; `None` keeps none.
+    /// The file that stores the last assignment; `None` stores none.
     pub assignment_file: Option<PathBuf>,
 }

@@ -1,15 +1,14 @@
 //! Waiting for a moment of boot time, and for the wall clock to be set.
 //!
-//! The runtime's timers stand still while the machine sleeps, so the clock decides. The *lead* of the wall clock is what
-//! it is ahead of boot time: it changes only when somebody sets the clock.
-//! Deliberately absent: which moments, which is `backoff`'s.
+//! The runtime's timers stand still while the machine sleeps, so the clock decides. The *offset* of the wall clock from boot time
+//! changes only when somebody sets the clock.
 
 use crate::hub::Clock;
 use crate::units::BootTime;
 use core::time::Duration;
 use tokio::time::sleep;
 
-/// A clock that is set by less than this changes nothing: the hub forgives five minutes.
+/// A clock that is set by less than this changes nothing: the hub accepts five minutes.
 const STEP_SECS: u64 = 60;
 
 /// Waits for a moment.

@@ -1,4 +1,4 @@
-//! What a connection needs of this machine, and how that fails: files, roots, a name that can be one.
+//! What a connection needs on this machine, and how that fails: files, root certificates, a valid name.
 
 use crate::hub::disk::DISK_TIMEOUT;
 use core::fmt;
@@ -14,7 +14,7 @@ pub enum SetupFault {
         /// What is wrong with it.
         reason: String,
     },
-    /// The disk does not hand out what is named here.
+    /// The disk did not answer while this was read.
     Hangs(String),
     /// Neither the system nor `ca-file` has a root.
     NoRoots,
