@@ -104,7 +104,7 @@ impl Turns for File {
     }
 }
 
-/// What so many edges in so long a time mean.
+/// The speed from a number of edges in a time.
 pub(super) fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
     let turns = f64::from(edges) / f64::from(pulses_per_turn.max(1));
     turns * 60.0 / elapsed.max(Duration::from_millis(1)).as_secs_f64()

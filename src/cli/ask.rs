@@ -25,7 +25,7 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum AskFault {
-    /// Nobody listens there.
+    /// No process listens there.
     NoDaemon(PathBuf),
     /// This user may not speak to the daemon, or not ask this of it.
     Denied(PathBuf),

@@ -1,5 +1,5 @@
 //! `twind check`: reads the configuration as the daemon would, examines the files that it names, and prints every fault, or a
-//! summary and the warnings. The verdict stands last, and the exit status says the same.
+//! summary and the warnings. The verdict comes last and agrees with the exit status.
 //!
 //! Pins and sensors are opened by `hardware` alone.
 

@@ -103,11 +103,11 @@ pub struct LocalSettings {
     pub socket: PathBuf,
     /// The socket for looking, if there is one.
     pub look_socket: Option<PathBuf>,
-    /// Whose record it must be ([`HubSettings::identity`]); `None` if `[hub]` cannot be read by whoever asks.
+    /// Whose record it must be ([`HubSettings::identity`]); `None` if this user cannot read `[hub]`.
     pub identity: Option<String>,
 }
 
-/// What the service manager tells through the environment.
+/// What the service manager passes through the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Environment {
     /// Where systemd puts the credentials.
@@ -323,8 +323,7 @@ fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'
 }
 
 impl Sections {
-    /// Does a fault below this header concern one of the sections? What lies under none, or under one that is not known,
-    /// concerns everybody.
+    /// Does a fault below this header concern one of the sections? A fault below no header, or an unknown one, concerns every reader.
     fn concern(&self, header: Option<&str>) -> bool {
         let Self::Only(names) = self else {
             return true;

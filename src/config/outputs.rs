@@ -94,7 +94,7 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     ))
 }
 
-/// Why an output or a sensor that is told to the hub cannot have this name.
+/// Why an output, or a sensor that is reported to the hub, cannot have this name.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, why)| *why)
 }

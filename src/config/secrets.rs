@@ -122,7 +122,7 @@ fn in_addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
     with_scheme.chain(without)
 }
 
-/// What stands between white space and quotation marks.
+/// The text between white space and quotation marks.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let is_end = |c: char| c.is_whitespace() || "\"'`".contains(c);
     let mut at = 0;
@@ -181,7 +181,7 @@ fn is_key(run: &str) -> bool {
     let decimal = count(u8::is_ascii_digit);
     let kinds = [upper, lower, decimal].into_iter().filter(|count| *count > 0).count();
     if digits.len() < run.len() {
-        // Where a path stands before it the length says nothing. A long name before a sign has two kinds at most.
+        // After a path the length means nothing. A long name before an equals sign has at most two kinds of characters.
         let is_long = run.len() >= PADDED_MIN;
         return is_long && (kinds == 3 || kinds == 2 && decimal > 0 && run.len().is_multiple_of(4));
     }

@@ -36,7 +36,7 @@ const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 
-/// One sensor, and where it stands.
+/// One sensor, and its place in the file.
 pub(super) struct Sensor {
     pub(super) spec: SensorSpec,
     /// `None` if a fault was found.

@@ -32,21 +32,21 @@ pub(super) struct Slip {
     /// The lines of the value that it is in.
     pub(super) value: Span,
     pub(super) message: String,
-    /// What stands below it was not read as it was meant, and nothing is to be told of it.
+    /// The text below it was misread, and is not reported on.
     pub(super) hides_rest: bool,
 }
 
-/// What to tell of the syntax.
+/// The messages about the syntax.
 #[derive(Default)]
 pub(super) struct Slips {
     /// The first ones, in file order, [`FAULTS_MAX`] at most.
     pub(super) told: Vec<Slip>,
-    /// So many lines have others.
+    /// How many other lines have errors.
     pub(super) more: usize,
 }
 
-/// What to tell of the parser's errors that concern whoever reads the text, by the line that each is in. One that hides
-/// the rest concerns everybody.
+/// Messages about the parser's errors, one for each line, if `concerns` selects the line's header. An error that hides the rest of
+/// the text is always reported.
 pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>) -> bool) -> Slips {
     let mut slips = Slips::default();
     if errors.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
             if outline.is_header(line) {
                 second_header = Some(line.index);
             } else if second_header.is_some() && header.map(|header| header.index) == second_header {
-                // Below a table that stands twice each of its keys may.
+                // If a table is there twice, its keys may be, too.
                 continue;
             }
         }
@@ -97,7 +97,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
             break;
         }
     }
-    // What is below the last one that is told is told once these are mended.
+    // Faults below the last message are reported once these are fixed.
     if let Some(last) = slips.told.last_mut().filter(|_| slips.more > 0) {
         last.hides_rest = true;
     }
@@ -215,7 +215,7 @@ fn key_before(text: &str) -> &str {
     key.trim_matches(['"', '\''])
 }
 
-/// Where a carriage return stands without its line feed.
+/// The place of a carriage return without a line feed.
 fn lone_return(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     (0..bytes.len()).find(|at| bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
@@ -243,7 +243,7 @@ fn duplicate(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     }
 }
 
-/// The line in which a path, or what it lies in, or what lies in it, first stands above another.
+/// The first line above another that sets a path, a table around it, or a key in it.
 fn first_of(outline: &Outline<'_>, wanted: &str, line: Line<'_>) -> Option<usize> {
     let lies_in =
         |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));

@@ -99,7 +99,7 @@ fn nested(twin: &Reader<'_>, map: &PropertyMap) {
     let leaves = clashes::leaves(map);
     for (index, (key, leaf)) in leaves.iter().enumerate() {
         let other = leaves[..index].iter().find(|(other, path)| other != key && clashes::overlap(leaf, path));
-        // Two keys of one path were told already.
+        // Two keys with the same path were reported already.
         let is_told = |(other, path): &&(&str, _)| path == leaf && *other != "climate" && *key != "climate";
         let Some((other, path)) = other.filter(|found| !is_told(found)) else { continue };
         let place = twin.place(if twin.has(key) { key } else { other });

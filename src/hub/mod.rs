@@ -4,7 +4,7 @@
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!    wire      what carries bytes to a peer, whoever that is ◄──┐
+//!    wire      carries bytes to any peer ◄──────────────────────┐
 //!                                                               ├── link     one session after another: connects,
 //!    azure     what is said to IoT Hub, and what it means ◄─────┘            serves, waits, connects again
 //! ```

@@ -15,7 +15,7 @@ const ENABLE: &str = "_enable";
 const FIRST_TEMPERATURE: &str = "temp1";
 
 /// An id is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL` with the device's stable name
-/// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is its first temperature. Raw
+/// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several have it; `DEVICE` alone is its first temperature. Raw
 /// values are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of watts and joules, and plain
 /// turns per minute.
 pub(super) static DRIVER: Driver = Driver {

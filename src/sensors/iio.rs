@@ -35,7 +35,7 @@ impl Channel {
 }
 
 /// An id is `DEVICE:ATTRIBUTE` or `DEVICE:CHANNEL` with the device's stable name
-/// (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is what the sensor
+/// (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several have it; `DEVICE` alone is what the sensor
 /// measures. Raw values are the kernel's: thousandths of degrees and of per cent, kilopascals, millivolts; what the
 /// attribute's own `…_offset` and `…_scale` say is applied to a `…_raw`.
 pub(super) static DRIVER: Driver = Driver {

@@ -20,7 +20,7 @@ pub struct Backlog<T> {
 /// What the reader gets next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<T> {
-    /// So many were dropped here.
+    /// The number of pieces that were dropped here.
     Dropped(u64),
     /// One that was kept.
     Kept(T),

@@ -402,7 +402,7 @@ fn sockets(settings: &Settings) -> Paths<'_> {
     Paths { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
 }
 
-/// Before the session exists there is nobody to ask.
+/// Requests before the link exists are dropped.
 struct Unconnected;
 
 impl Outbox for Unconnected {

@@ -93,13 +93,13 @@ impl Queue {
     }
 }
 
-/// An event that owns what it tells.
+/// An event that owns its fields.
 #[derive(Debug)]
 struct LogLine {
     at: SystemTime,
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, Owned)>,
-    /// What it takes of the memory, more or less.
+    /// Roughly the memory that it takes.
     bytes: usize,
 }
 
@@ -107,7 +107,7 @@ struct LogLine {
 #[derive(Debug)]
 enum Owned {
     Text(String),
-    /// What it looks like where it is told.
+    /// A value as it was formatted.
     Shown(DisplayValue<String>),
     Signed(i64),
     Unsigned(u64),
@@ -159,7 +159,7 @@ impl Owned {
     }
 }
 
-/// Whatever the words are and whoever wrote them, they are one line.
+/// Foreign text is escaped, so that each event is one line.
 impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = text::escape(&format!("{value:?}")).into_owned();
@@ -256,7 +256,7 @@ fn write_to<W: Write>(queue: &Queue, filter: Targets, open: impl Fn() -> W + Sen
         let lost = unwritten.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tell(lost, "standard error could not be written");
-            // As lost as they are is the line that tells of them.
+            // If the line about the lost lines was lost, too, they are counted again.
             if unwritten.swap(0, Ordering::Relaxed) > 0 {
                 unwritten.store(lost, Ordering::Relaxed);
             }
@@ -317,7 +317,7 @@ impl<W: Write> Write for PatientWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.to.write(bytes) {
-                // It shares its pipe with somebody who wants it so.
+                // Another process with the same pipe has made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(BETWEEN_ATTEMPTS),
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     self.unwritten.fetch_add(1, Ordering::Relaxed);

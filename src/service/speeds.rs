@@ -7,7 +7,7 @@ use crate::control::OutputId;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-/// Speeds that nobody has taken yet.
+/// Speeds that were not taken yet.
 type Waiting = BTreeMap<OutputId, Speed>;
 
 /// The loop's end.

@@ -11,7 +11,7 @@ use std::io;
 
 /// `SIGKILL` in a set of signals as `/proc` shows it.
 const KILLED: u64 = 1 << 8;
-/// Where the start stands in `/proc/N/stat`, counted from the state, which follows the name.
+/// The position of the start time in `/proc/N/stat`, counted from the state, which follows the name.
 const STARTED: usize = 19;
 
 /// One process of one boot.
@@ -106,7 +106,7 @@ impl fmt::Display for Process {
     }
 }
 
-/// State and start. The name, which may hold anything, stands in parentheses before them.
+/// State and start time. The name before them, in parentheses, may contain anything.
 fn stat(text: &str) -> Option<(char, u64)> {
     let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     Some((words.first()?.chars().next()?, words.get(STARTED)?.parse().ok()?))

@@ -165,7 +165,7 @@ pub fn parse(topic: &str) -> Option<Answer> {
     Some(Answer { status: status.parse().ok()?, rid: parameter("$rid")?.1.parse().ok()?, retry })
 }
 
-/// How a registration stands.
+/// The state of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is under way: ask for its state.

@@ -1,4 +1,4 @@
-//! Who we are at CONNECT: the user name, and the token that proves it.
+//! The device's identity at CONNECT: the user name, and the token that proves it.
 //!
 //! A *token* is IoT Hub's shared access signature: the resource it opens, its expiry, and an HMAC over both. Grammar,
 //! string to sign and key handling are those of "Control access to IoT Hub with shared access signatures"; the user
@@ -48,7 +48,7 @@ pub fn mint(host: &str, device_id: &str, key: &Secret, expiry: UnixSeconds) -> T
 }
 
 /// Signs a token that lets a registration ask the provisioning service until `expiry` ("Communicate with your DPS
-/// using MQTT"): the scope stands where a hub's name would, and the policy is always `registration`.
+/// using MQTT"): the scope takes the place of a hub's name, and the policy is always `registration`.
 pub(in crate::hub) fn mint_registration(
     id_scope: &str,
     registration_id: &str,

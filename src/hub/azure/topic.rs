@@ -92,7 +92,7 @@ fn parse_method(rest: &str) -> Option<Incoming<'_>> {
     let rid = parameter(query(rest)?, "$rid")?;
     let name = if name.len() <= METHOD_BYTES_MAX { name } else { "…" };
     let fits = !name.is_empty() && !rid.is_empty() && rid.len() <= METHOD_BYTES_MAX;
-    // Whatever stands in it must be able to stand in the topic of the answer.
+    // The id must be valid in the topic of the answer.
     let answerable = !rid.contains(['+', '#', '\0']);
     (fits && answerable).then_some(Incoming::Method { name, rid })
 }

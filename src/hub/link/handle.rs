@@ -28,7 +28,7 @@ pub struct Link {
     room: Room,
     requests: mpsc::Sender<(u64, HubRequest)>,
     status: watch::Receiver<LinkStatus>,
-    /// The number of `Up`s handed out.
+    /// The number of `Up`s returned.
     session: u64,
     up: bool,
     task: JoinHandle<()>,

@@ -1,4 +1,4 @@
-//! The wire: what carries MQTT's bytes between this machine and a peer, whoever that is.
+//! The wire: carries MQTT's bytes between this machine and any peer.
 //!
 //! It knows names, addresses, sockets, proxies, TLS with its files, WebSockets, and MQTT's packets; topics and payloads are text and
 //! bytes here. It makes one connection and opens one MQTT session over it. Whatever ends them is a [`WireFault`].

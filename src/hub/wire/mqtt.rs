@@ -251,7 +251,7 @@ async fn converse<W>(
         End::Named(cause) => cause,
         End::Broken { accepted } => broken(carried, accepted),
     };
-    // Fails if nobody wants to know.
+    // Fails if the session was dropped.
     let _ = facts.send(Fact::Ended(cause)).await;
 }
 

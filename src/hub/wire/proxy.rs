@@ -163,7 +163,7 @@ where
     };
     match timeout(limit, exchange).await {
         Ok(Ok(())) => {}
-        // Whoever has begun to say something else is known by it.
+        // The beginning of the answer shows that this is no HTTP proxy.
         Err(_) | Ok(Err(_)) if !answer.is_empty() && parse(&answer).is_err() => {}
         Ok(Err(error)) => return Err(of_io(&error)),
         Err(_) => return Err(ProxyFault::Timeout(Stage::Proxy)),
@@ -261,7 +261,7 @@ fn request(proxy: &Proxy, peer: &Peer) -> Zeroizing<String> {
     let mut request = Zeroizing::new(format!("CONNECT {peer} HTTP/1.1\r\nHost: {peer}\r\n"));
     if let Some(credentials) = &proxy.credentials {
         let encoded = Zeroizing::new(STANDARD.encode(credentials.expose()));
-        // Room for all of it at once: growing would leave a copy behind that nobody wipes.
+        // Reserved at once, since growing would leave a copy of the secret that is not wiped.
         request.reserve(encoded.len() + 64);
         request.push_str("Proxy-Authorization: Basic ");
         request.push_str(&encoded);
