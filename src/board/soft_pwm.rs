@@ -176,7 +176,7 @@ fn run(mut switch: Switch, mut wave: Wave, clock: &dyn Fn() -> Duration, orders:
 mod tests {
     use super::*;
 
-    /// Tells each level that is set; fails if it is told to.
+    /// Reports each level that is set; fails if it is `broken`.
     struct Probe {
         levels: Sender<bool>,
         broken: bool,
@@ -228,8 +228,8 @@ mod tests {
 
     const EVERY: Duration = Duration::from_millis(100);
 
-    /// For what part of this time a line is on that gets these orders in turn, one every 100 ms, by a clock of ours; also
-    /// how often it is switched on.
+    /// The share of the time in which a line is on that gets these orders in turn, one every 100 ms of a simulated clock, and how
+    /// often it is switched on.
     fn duty(frequency_hz: u32, offset: Duration, orders: &[u16], lasts: Duration) -> (f64, u32) {
         let period = Duration::from_secs(1) / frequency_hz;
         let mut wave = Wave::new(period, Permille::ZERO);
@@ -282,7 +282,7 @@ mod tests {
                     "{orders:?} at {frequency_hz} Hz gives {duty}"
                 );
             }
-            // Half of the time each; begun anew by each order, a period of a second would be full all of the time.
+            // Half of the time each. If each order began a period, a period of one second would be at full all the time.
             let (half_full, _) = duty(frequency_hz, Duration::ZERO, &[220, 1000], lasts);
             assert!((0.55..0.75).contains(&half_full), "at {frequency_hz} Hz: {half_full}");
         }

@@ -154,7 +154,7 @@ pub struct Driver {
     pub is_fed: bool,
     check_id: fn(&str, Option<Channel>) -> Result<(), BadId>,
     open: fn(&Path, &Source) -> Box<dyn Sensor + Send>,
-    /// Where it is, or was looked for in vain, for a person.
+    /// Where it is, or was not found, for a message.
     whereabouts: fn(&Path, &Source) -> String,
 }
 
@@ -168,7 +168,7 @@ pub const PERIOD: Duration = Duration::from_secs(5);
 /// Why an id is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadId {
-    /// It has not the form of this kind's ids.
+    /// It does not have the form of this kind's ids.
     Malformed,
     /// It is a number that changes with the order in which devices are found.
     Numbered,

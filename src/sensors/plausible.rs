@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(verdicts, [Ok(20.0), frozen, jump, Ok(60.5)]);
     }
 
-    /// Mostly values, near each other or not, and now and then what a sensor does in a bad hour.
+    /// Mostly values, near each other or not, and sometimes faults and values that are not plausible.
     fn sample() -> impl Strategy<Value = Result<f64, Fault>> {
         prop_oneof![
             6 => (-60.0..140.0).prop_map(Ok),

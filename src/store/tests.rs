@@ -1,4 +1,4 @@
-//! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
+//! The store as the core uses it: offers in, outcomes out, and what is stored after a restart.
 
 use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, StoreFault, format, holder, read};
 use crate::ports::Store as _;
@@ -50,7 +50,7 @@ impl Opened {
     }
 }
 
-/// A store whose writer stands still after each outcome until it gets a go-ahead.
+/// A store whose writer waits after each outcome until the test lets it go on.
 fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
     let (wake, woken) = mpsc::channel();
     let (go_on, gate) = mpsc::channel();
@@ -86,7 +86,7 @@ fn what_was_saved_is_there_after_a_restart() {
     }
 }
 
-/// A generation that the first release wrote, byte for byte. That of each later format is kept beside it.
+/// A generation that the first release wrote, byte for byte. One of each later format is stored beside it.
 const OF_THE_FIRST_RELEASE: &[u8] = include_bytes!("released/0.1.0-twin.b");
 
 #[test]

@@ -1,4 +1,4 @@
-//! Answers of the service as its documentation shows them, and as it would never send them.
+//! Answers of the service as in its documentation, and malformed ones.
 
 use super::*;
 use proptest::prelude::*;

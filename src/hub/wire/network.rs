@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_machine_has_a_way_to_itself_and_none_to_everybody_at_once() {
         assert!(has_route(IpAddr::from([127, 0, 0, 1])));
-        // The kernel leads nobody there who did not ask to speak to all.
+        // The kernel refuses broadcast addresses to sockets that did not ask for them.
         assert!(!has_route(IpAddr::from([255, 255, 255, 255])));
     }
 

@@ -1,4 +1,4 @@
-//! Faults of TLS in words, and the files that a connection is made with.
+//! Messages about TLS faults, and the files for a connection.
 
 use super::*;
 use rustls::InvalidMessage;

@@ -1,4 +1,4 @@
-//! The copy and the lock as a daemon leaves them and `twind safe` finds them.
+//! The copy and the lock, as a daemon leaves them and `twind safe` finds them.
 
 use super::*;
 use crate::config;
