@@ -202,7 +202,10 @@ impl Daemon {
                 info!(desired_version = version.0, "started from the stored twin, desired version {version}");
             }
             Some((identity, _)) => {
-                warn!("the stored twin is of {identity}, not of {}: it is not used", settings.engine.identity)
+                warn!(
+                    "the stored twin is of {identity}, not of {}: it is not used",
+                    settings.engine.identity
+                );
             }
             None => info!("started without a stored twin"),
         }
@@ -392,7 +395,7 @@ impl Daemon {
         match start_tachs(board, self.clock.clone()) {
             Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
             Err(error) => {
-                error!("no thread for the tachometers: {error}; speeds are unknown until the next reload")
+                error!("no thread for the tachometers: {error}; speeds are unknown until the next reload");
             }
         }
     }
