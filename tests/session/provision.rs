@@ -234,7 +234,7 @@ async fn each_refusal_of_the_service_is_named_and_only_lasting_ones_are_errors()
         (Answer::Unassigned, "link a hub"),
         (Answer::Status(401, None), "refused the credentials (401)"),
         (Answer::Status(404, None), "check id-scope and registration-id"),
-        (Answer::Status(429, Some(30)), "too many at once"),
+        (Answer::Status(429, Some(30)), "too many devices ask at once"),
         (Answer::Status(503, None), "has a fault of its own"),
         (Answer::Raw(b"nonsense".to_vec()), "cannot be understood"),
     ] {
