@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the release binary of twind for an architecture of Debian's, on amd64; prints its path last.
-# amd64 is built by the toolchain on the path. For the others compiler and standard library must be of one version, and
-# both come from Debian: for arm64 its package, for armhf built from Debian's source, since the index of that
-# architecture's security updates is now and then not that which was signed.
-# The binary knows no folder of this machine: two builds of a commit by the same toolchain are the same bytes.
+# Builds the release binary of twind for a Debian architecture, on amd64; prints its path last.
+# amd64 is built by the toolchain on the path. For the others compiler and standard library must have the same version, and both
+# come from Debian: for arm64 as a package, for armhf built from Debian's source, since the index of that architecture's security
+# updates does not always match its signature.
+# The binary contains no path of this machine: two builds of a commit by the same toolchain are identical.
 # Usage: packaging/cross.sh [amd64|arm64|armhf]
 . "$(dirname "$0")/lib.sh"
 
@@ -25,8 +25,8 @@ export "CFLAGS_${triple//-/_}=-ffile-prefix-map=$cargo_home=/cargo"
 # sysroot_of_package FOLDER: Debian's standard library, unpacked.
 sysroot_of_package() { fetch_package "$arch" "libstd-rust-web-dev:$arch=$compiler" "$1"; }
 
-# sysroot_of_source FOLDER: the standard library of Debian's source, compiled. A crate of its own has Cargo do it, so that
-# what only a nightly toolchain may is not allowed to twind's crates.
+# sysroot_of_source FOLDER: the standard library of Debian's source, compiled. It is a crate of its own, so that nightly
+# features are not enabled for twind's crates.
 sysroot_of_source() {
     local work=$1/work
     fetch_package amd64 "rust-web-src=$compiler" "$work/source"
@@ -56,7 +56,7 @@ if [ "$arch" != amd64 ]; then
     compiler=$(dpkg-query -W -f '${Version}' rustc-web)
     sysroot=$cache/sysroot-$arch-$compiler
     if [ ! -e "$sysroot/complete" ]; then
-        # What was compiled against another one would be taken for fresh.
+        # Cargo would take what was compiled against another one for fresh.
         rm -rf "$cache/sysroot-$arch-"* "${build_folder:?}/$triple"
         case $arch in
         armhf) sysroot_of_source "$sysroot" ;;
@@ -64,7 +64,7 @@ if [ "$arch" != amd64 ]; then
         esac
         touch "$sysroot/complete"
     fi
-    # Only the target's crates take the other sysroot: build scripts run here, with the standard library of here.
+    # Only the target's crates use the other sysroot: build scripts run here, with this machine's standard library.
     flags="$flags --sysroot=$sysroot/usr"
 fi
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags"

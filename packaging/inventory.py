@@ -16,7 +16,7 @@ import tomllib
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 LICENCES = PROJECT / "packaging" / "licences"
-# SPDX's name and Debian's.
+# The licence's name in SPDX and in Debian.
 NAMES = {"MIT": "Expat", "Apache-2.0": "Apache-2.0", "ISC": "ISC", "BSD-3-Clause": "BSD-3-Clause", "Zlib": "Zlib"}
 # Alternatives that nobody needs where another one is offered.
 SPARE = ["Apache-2.0 WITH LLVM-exception", "Unlicense"]

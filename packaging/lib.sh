@@ -1,9 +1,9 @@
-# What the scripts that take something of Debian's stand on; sourced, not run.
+# Functions of the scripts that use Debian's packages; sourced, not run.
 #
-# TWIND_PI_CACHE   where everything is kept that can be made again (default: pi below Cargo's target folder)
+# TWIND_PI_CACHE   the cache of everything that can be made again (default: pi below Cargo's target folder)
 #
-# apt is asked with lists and sources of its own below the cache: the machine's sources, architectures and lists stay as
-# they are. Each foreign architecture has its own, so that a stale index of one cannot hide the packages of another.
+# apt runs with lists and sources of its own in the cache: the machine's sources, architectures and lists stay as they are. Each
+# foreign architecture has its own, so that a stale index of one cannot hide the packages of another.
 
 set -euo pipefail
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,19 +12,19 @@ cache=${TWIND_PI_CACHE:-$target/pi}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
-# The distribution of this machine, and of everything that is taken.
+# The distribution of this machine, and of every package that is used.
 codename=bookworm
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
-# date_build: what is built of a commit has the commit's time, whoever builds it.
+# date_build: what is built from a commit gets the commit's time.
 date_build() {
     SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct)
     export SOURCE_DATE_EPOCH
 }
 
-# foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, by the sources of the cache.
+# foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, with the sources of the cache.
 foreign_apt() {
     local arch=$1 tool=apt-get
     local own=$cache/apt-$arch
@@ -37,13 +37,13 @@ foreign_apt() {
         -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
-# Where this machine has its Debian from: `URI SUITE`, one a line.
+# The sources of this machine's Debian: `URI SUITE`, one a line.
 debian_sources() {
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' |
         awk -v codename="$codename" '$2 == codename || $2 == codename "-security"' | sort -u
 }
 
-# refresh_lists ARCH: the lists of the cache, once a day.
+# refresh_lists ARCH: updates the lists of the cache once a day.
 refresh_lists() {
     local own=$cache/apt-$1
     [ -z "$(find "$own/complete" -mmin -1440 2>/dev/null)" ] || return 0
@@ -53,7 +53,7 @@ refresh_lists() {
         [ "$suite" != "$codename" ] || say "deb $uri $codename-backports main"
     done >"$own/sources.list"
     grep -q . "$own/sources.list" || return 1
-    # apt-get ends with 0 when an index could not be had; its message begins with E: or W:.
+    # apt-get ends with 0 even if an index could not be fetched; its message begins with E: or W:.
     foreign_apt "$1" update 2>&1 | tee "$own/update.log"
     ! grep -q '^[EW]:' "$own/update.log" || return 1
     touch "$own/complete"
@@ -69,21 +69,21 @@ fetch_package() {
     dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | head -n 1)" "$3"
 }
 
-# install_packages PACKAGE…: on this machine, as root. The emulator of other processors' programs is the backports', since
-# the emulated Raspberry Pi is theirs, too, and both must be of one version.
+# install_packages PACKAGE…: on this machine, as root. The user-mode emulator comes from the backports, as the emulated Raspberry Pi
+# does, since both must have the same version.
 install_packages() {
     refresh_lists amd64 >&2 || fail "the lists of Debian's packages are not to be had (see above)"
     foreign_apt amd64 install -y --no-install-recommends "${@/%qemu-user-static/qemu-user-static/$codename-backports}" >&2
 }
 
-# register_emulator: tells the kernel who runs the programs for arm64, if it does not know.
+# register_emulator: registers the emulator for arm64 programs with the kernel, if it is not registered.
 register_emulator() {
     local known=/proc/sys/fs/binfmt_misc
     mountpoint -q $known || mount -t binfmt_misc binfmt_misc $known
     [ -e $known/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$known/register
 }
 
-# missing_packages PACKAGE…: those that are not installed here.
+# missing_packages PACKAGE…: prints those that are not installed here.
 missing_packages() {
     local package
     for package in "$@"; do

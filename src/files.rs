@@ -1,7 +1,5 @@
-//! Regular files, read without ever waiting for a writer: a pipe in the place of one would hold up its reader for as long
-//! as nobody writes, and merely to open a device can have effects.
-//!
-//! Deliberately absent: what stands in them, writing, and patience with a disk that hangs.
+//! Reads regular files and nothing else: opening a pipe would block until somebody writes, and opening a device can have effects.
+//! A disk that hangs is the caller's matter.
 
 use core::fmt;
 use rustix::fs::OFlags;
@@ -15,7 +13,7 @@ use std::path::Path;
 pub(crate) enum Unread {
     /// The system refused.
     System(io::Error),
-    /// What it is instead.
+    /// It is no regular file but this.
     NotAFile(Kind),
     /// It has more bytes than these.
     TooLarge(u64),
@@ -31,7 +29,7 @@ impl fmt::Display for Unread {
     }
 }
 
-/// What is no regular file.
+/// A kind of file that is not regular.
 #[derive(Debug)]
 pub(crate) struct Kind(FileType);
 
@@ -61,12 +59,12 @@ impl fmt::Display for Size {
 
 /// Opens a regular file.
 pub(crate) fn open(path: &Path) -> Result<(File, Metadata), Unread> {
-    // Before opening, for the sake of devices; and a socket cannot be opened.
+    // Before opening, since opening a device can have effects and a socket cannot be opened.
     check(&fs::metadata(path).map_err(Unread::System)?)?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
     let file = opened.map_err(Unread::System)?;
-    // After it, because something else may have taken the place.
+    // And after it, because the file may have been replaced.
     let found = file.metadata().map_err(Unread::System)?;
     check(&found)?;
     Ok((file, found))
@@ -76,7 +74,7 @@ fn check(found: &Metadata) -> Result<(), Unread> {
     if found.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(found.file_type()))) }
 }
 
-/// Reads a regular file of so many bytes at most. A longer one is refused, since half of it means something else.
+/// Reads a regular file of at most so many bytes. A longer one is refused, since half of it may mean something else.
 pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), Unread> {
     let (file, found) = open(path)?;
     let mut bytes = Vec::new();

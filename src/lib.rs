@@ -4,8 +4,8 @@
 //!    units ◄── twin ◄── control ◄── report ◄── ports ◄── engine      crate twind-core: no I/O, no clock, no randomness
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
-//!      │         │          │                    │              and never know each other
-//!      │         │  files   │                    │              below those: how a file is read that may be a pipe
+//!      │         │          │                    │              and never import each other
+//!      │         │  files   │                    │              below those: reads a file that may be a pipe
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
@@ -14,17 +14,17 @@
 //! A desired change, from the socket to the pin: [`hub`] (bytes to events) → [`engine`] → [`twin`] (version rule) →
 //! [`control`] (set-points, climate, rank table) → the pin is driven, the record offered to the store, and when it is
 //! durable the acknowledgement goes out. A reading goes `sensors` → [`engine`] → the next control step, and by [`report`]
-//! to the hub when it left its dead-band. The core's front page ([`twind_core`]) has the driving contract and the words.
+//! to the hub when it left its deadband. The core's front page ([`twind_core`]) has the driving contract and a glossary.
 //!
-//! # Who may know what
+//! # Who may use what
 //!
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
-//!   the phase of PWM by software (`board/soft_pwm.rs`).
-//! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not know each other, and `link` puts them together.
+//!   the phase of software PWM (`board/soft_pwm.rs`).
+//! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not use each other, and `link` uses both.
 //! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
-//! - No files of one folder know each other in a circle.
+//! - No files of one folder import each other in a circle.
 //!
-//! `tests/layering.rs` holds this.
+//! `tests/layering.rs` checks this.
 
 pub mod board;
 pub mod cli;

@@ -1,19 +1,19 @@
-//! The program: parse, log, run; each failure has its exit status.
-#![expect(clippy::print_stderr, reason = "what commands say is their purpose")]
+//! The program: parses the command line, runs the command, and gives each failure its exit status.
+#![expect(clippy::print_stderr, reason = "commands print")]
 
 use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use twind::cli::ask::Fault;
+use twind::cli::arguments::{Arguments, Command, Config};
+use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
-use twind::cli::words::{Command, Config, Words};
-use twind::cli::{check, hand, safe, status, twin, watch, whose};
+use twind::cli::{check, mismatch, overrides, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
 
-/// An alarm is raised; of the page of `status` alone.
+/// An alarm is raised; only the page of `status` ends so.
 const ALARM: u8 = 1;
 /// Wrong usage (sysexits' EX_USAGE).
 const USAGE: u8 = 64;
@@ -27,17 +27,17 @@ const NOT_PERMITTED: u8 = 77;
 const CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
-    let words = match Words::try_parse() {
-        Ok(words) => words,
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are errors to the parser, but not to who asked.
+            // The parser calls help and version errors, too.
             let code = if error.use_stderr() { USAGE } else { 0 };
             let _ = error.print();
             return ExitCode::from(code);
         }
     };
     let environment = Environment::from_process();
-    ExitCode::from(match words.command {
+    ExitCode::from(match arguments.command {
         Command::Run(Config { config }) => run(&config, &environment),
         Command::Check { config, hardware } => check(&config.config, &environment, hardware),
         Command::Status { json, changes, config } => {
@@ -47,8 +47,10 @@ fn main() -> ExitCode {
             to_look(&config.config, &environment, |local| watch(local, changes))
         }
         Command::Override { output, setting, lasts, config } => {
-            match hand::Order::parse(&setting, lasts.as_deref()) {
-                Ok(order) => with_local(&config.config, &environment, |local| give(local, &output, order)),
+            match overrides::Order::parse(&setting, lasts.as_deref()) {
+                Ok(order) => {
+                    with_local(&config.config, &environment, |local| override_output(local, &output, order))
+                }
                 Err(fault) => wrong_usage(&fault),
             }
         }
@@ -92,31 +94,31 @@ fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
     }
 }
 
-/// What a command does that looks at the daemon or its record.
+/// Runs a command that looks at the daemon or its record.
 fn to_look(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
     config::load_local_to_look(path, environment)
         .map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
-/// What a command does that gives the daemon an order.
+/// Runs a command that gives the daemon an order.
 fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&LocalSettings) -> u8) -> u8 {
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
-/// Says so if the daemon that answers is not the named file's.
-fn tell_stranger(stranger: Option<String>) {
-    if let Some(told) = stranger {
-        eprintln!("twind: {}", Line(told));
+/// Warns that the daemon that answers runs by another file.
+fn warn_of(mismatch: Option<String>) {
+    if let Some(message) = mismatch {
+        eprintln!("twind: {}", Line(message));
     }
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
     match status::status(local, json, changes) {
-        Ok(told) => {
-            tell_stranger(told.stranger);
+        Ok(status) => {
+            warn_of(status.mismatch);
             // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(Printed(io::stdout()), "{}", told.text.trim_end());
-            if told.alarms { ALARM } else { 0 }
+            let _ = writeln!(Printed(io::stdout()), "{}", status.text.trim_end());
+            if status.alarms { ALARM } else { 0 }
         }
         Err(fault) => unanswered(&fault),
     }
@@ -126,23 +128,25 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
     watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
-fn give(local: &LocalSettings, output: &str, order: hand::Order) -> u8 {
-    tell_stranger(whose::stranger(local));
-    match hand::give(&local.socket, output, order) {
+fn override_output(local: &LocalSettings, output: &str, order: overrides::Order) -> u8 {
+    warn_of(mismatch::ask(local));
+    match overrides::send(&local.socket, output, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
             0
         }
-        Err(fault) => hand::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage)),
+        Err(fault) => {
+            overrides::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage))
+        }
     }
 }
 
-fn unanswered(fault: &Fault) -> u8 {
+fn unanswered(fault: &AskFault) -> u8 {
     eprintln!("twind: {}", Line(fault));
     match fault {
-        Fault::NoDaemon(_) | Fault::Silent(..) | Fault::Busy => NO_DAEMON,
-        Fault::Denied(_) => NOT_PERMITTED,
-        Fault::Refused(_) => INTERNAL,
+        AskFault::NoDaemon(_) | AskFault::Silent(..) | AskFault::Unreadable(..) | AskFault::Busy => NO_DAEMON,
+        AskFault::Denied(_) => NOT_PERMITTED,
+        AskFault::Refused(_) => INTERNAL,
     }
 }
 
@@ -152,7 +156,7 @@ fn wrong_usage(fault: &str) -> u8 {
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
-    tell_stranger(whose::stranger(local));
+    warn_of(mismatch::ask(local));
     match twin::read(local, half) {
         Ok(copy) => {
             copy.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
@@ -160,14 +164,14 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
             let _ = writeln!(io::stdout(), "{}", copy.json);
             0
         }
-        Err(twin::Fault::Denied) => {
+        Err(twin::TwinFault::Denied) => {
             let dir = local.state_dir.display();
             eprintln!(
-                "twind: you may not read {dir}; ask as root (or, while the daemon runs, as a member of the group twind)"
+                "twind: you may not read {dir}; ask as root or, while the daemon runs, as a member of the group twind"
             );
             NOT_PERMITTED
         }
-        Err(twin::Fault::Store(fault)) => {
+        Err(twin::TwinFault::Store(fault)) => {
             eprintln!("twind: the local copy cannot be read: {}", Line(fault));
             INTERNAL
         }

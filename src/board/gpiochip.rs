@@ -1,18 +1,17 @@
 //! Lines of any Linux board, by the kernel's GPIO character devices (`/dev/gpiochip*`). The only file that names
 //! gpiocdev.
 //!
-//! A line that is held is the daemon's alone, and the kernel takes it back when the process ends, however it ends. What
-//! the wire does from then on nobody promises: the kernel's documentation says that a released line may revert to its
-//! default state, libgpiod that the output is kept until the process exits and not guaranteed after that. Mainline
-//! kernels make a Raspberry Pi's pin an input at once; Raspberry Pi's own kernels and much other hardware leave it as it
-//! was driven. So `twind safe` takes the lines again and drives them, and when it is done the same holds for it: a relay
-//! that must fall off needs a resistor that pulls its line, not only a row in a table.
+//! A held line belongs to the daemon alone, and the kernel takes it back when the process ends, however it ends. What the wire
+//! does after that is not defined: by the kernel's documentation a released line may revert to its default state, by libgpiod's
+//! the output is not guaranteed after the process exits. Mainline kernels make a Raspberry Pi's pin an input at once; Raspberry
+//! Pi's own kernels and much other hardware leave it as it was driven. So `twind safe` takes the lines again and drives them, and
+//! the same holds when it ends: a relay that must drop out needs a resistor that pulls its line, not only a row in a table.
 //!
-//! Deliberately absent: PWM by the hardware (`sysfs_pwm`).
+//! Hardware PWM is in `sysfs_pwm`.
 
 use super::level::Level;
 use super::tach::{Turns, turns_a_minute};
-use super::wires::{self, Bench, Take, Wired};
+use super::wires::{self, Hardware, Take, Wired};
 use super::{Driver, SYSFS, TachSettings, Wiring, sysfs_pwm};
 use crate::control::PinFault;
 use core::time::Duration;
@@ -20,9 +19,9 @@ use gpiocdev::line::{Bias, Direction, EdgeDetection, Info, Value};
 use gpiocdev::{Chip, Error, Request};
 use std::path::{Path, PathBuf};
 
-/// Who holds a line, as `gpioinfo` shows it.
+/// The consumer of a line, as `gpioinfo` shows it.
 const CONSUMER: &str = "twind";
-/// The edges of a second at 15,000 turns a minute and two pulses a turn; of more, the kernel keeps the count.
+/// The edges of one second at 15,000 turns a minute and two pulses a turn. If there are more, the kernel still numbers them.
 const EDGES_KEPT: u32 = 512;
 
 /// See the module.
@@ -30,7 +29,7 @@ pub(super) static DRIVER: Driver = Driver {
     name: "gpiochip",
     about: "any Linux board, by the kernel's character devices",
     wiring: Wiring::Lines,
-    // Lines are taken when they are first driven, so there is nothing that could fail here.
+    // Lines are taken when they are first driven, so nothing can fail here.
     open: |settings| Ok(Box::new(Wired::new(Box::new(GpioChip::new()), &settings.outputs))),
     look: |settings| Ok(wires::look_at_all(&GpioChip::new(), &settings.outputs)),
     turns: |_, _, tach| {
@@ -50,7 +49,7 @@ impl GpioChip {
     }
 }
 
-impl Bench for GpioChip {
+impl Hardware for GpioChip {
     fn line(&self, chip: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let path = chip_path(chip)?;
         let mut builder = Request::builder();
@@ -88,7 +87,7 @@ impl Level for HeldLine {
     }
 }
 
-/// Makes a line that was requested as it is an output of the level that it has.
+/// Makes a line that was requested as it is an output with its present level.
 fn output_as_it_is(line: &Request) -> Result<bool, Error> {
     let value = line.lone_value()?;
     let mut config = line.config();
@@ -97,7 +96,7 @@ fn output_as_it_is(line: &Request) -> Result<bool, Error> {
     Ok(value == Value::Active)
 }
 
-/// Counts falling edges. The kernel numbers them, so nobody need wake up for each.
+/// Counts falling edges. The kernel numbers them, so the process need not wake for each.
 pub(super) struct Edges {
     line: Request,
     path: PathBuf,
@@ -121,7 +120,7 @@ impl Edges {
                 .with_kernel_event_buffer_size(EDGES_KEPT)
                 .request()
         };
-        // Hardware without such resistors refuses; the fan's cable may have one.
+        // Hardware without pull resistors refuses the bias; there may be a resistor outside.
         let line = request(Some(Bias::PullUp)).or_else(|_| request(None));
         let line = line.map_err(|error| taken(path, pin, &error))?;
         let buffer = vec![0; line.edge_event_u64_size() * 64];
@@ -148,7 +147,7 @@ impl Edges {
     }
 }
 
-/// Edges on a line, of which a turn has a few.
+/// A fan's speed from the edges on a line.
 pub(super) struct Pulses<O> {
     open: O,
     pulses_per_turn: u32,
@@ -195,7 +194,7 @@ pub(super) fn chip_path(chip: Option<&str>) -> Result<PathBuf, PinFault> {
     there.ok_or_else(|| PinFault { reason: format!("there is no GPIO chip \"{name}\": {}", instead()) })
 }
 
-/// What there is instead, or why nobody can tell.
+/// The chips that there are instead, or why none can be seen.
 fn instead() -> String {
     let chips = all_chips();
     if !chips.is_empty() {
@@ -225,12 +224,12 @@ fn all_chips() -> Vec<String> {
     named.map(|info| format!("\"{}\" (\"{}\")", info.name, info.label)).collect()
 }
 
-/// What a line is now, in words; a fault if somebody else has it. A daemon that runs is as good as a free line.
+/// The state of a line in words; a fault if another program holds it. A line of a running daemon counts as free.
 pub(super) fn look(path: &Path, pin: u32) -> Result<String, PinFault> {
     let (label, line) = info(path, pin)?;
     let state = match (line.used, line.consumer.as_str()) {
         (false, _) => "free",
-        (true, CONSUMER) => "held by the twind that runs",
+        (true, CONSUMER) => "held by the running twind",
         (true, consumer) => return Err(in_use(path, pin, consumer)),
     };
     let direction = match line.direction {
@@ -253,7 +252,7 @@ fn info(path: &Path, pin: u32) -> Result<(String, Info), PinFault> {
     Ok((info.label, chip.line_info(pin).map_err(fault)?))
 }
 
-/// Why a line could not be taken: what the chip says of it tells more than the refusal.
+/// Why a line could not be taken: the chip's information says more than the error.
 fn taken(path: &Path, pin: u32, error: &Error) -> PinFault {
     match info(path, pin) {
         Ok((_, line)) if line.used => in_use(path, pin, &line.consumer),
@@ -264,8 +263,8 @@ fn taken(path: &Path, pin: u32, error: &Error) -> PinFault {
 
 fn in_use(path: &Path, pin: u32, consumer: &str) -> PinFault {
     let who = match consumer {
-        "" => "somebody who gives no name".to_owned(),
-        CONSUMER => "\"twind\": a daemon that runs already, or another output of this file".to_owned(),
+        "" => "a program that gives no name".to_owned(),
+        CONSUMER => "\"twind\": a running daemon, or another output of this file".to_owned(),
         other => format!("\"{}\"", other.escape_debug()),
     };
     let reason = format!(
@@ -285,15 +284,15 @@ fn fault(path: &Path, pin: u32, error: &Error) -> PinFault {
     PinFault { reason: format!("line {pin} of {}: {error}{}", path.display(), fix(error)) }
 }
 
-/// How a refusal is mended, where that is known.
+/// What to do about an error, where that is known.
 fn fix(error: &Error) -> &'static str {
     let denied = matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::ACCESS.raw_os_error());
     let not_permitted =
         matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::PERM.raw_os_error());
     if denied {
-        "; let the daemon's user into the group that has the chip: adduser twind gpio"
+        "; add the daemon's user to the chip's group: adduser twind gpio"
     } else if not_permitted {
-        "; the service's sandbox must let it: DeviceAllow=char-gpiochip rw"
+        "; the service's sandbox must allow it: DeviceAllow=char-gpiochip rw"
     } else {
         ""
     }

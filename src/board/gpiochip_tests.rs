@@ -43,7 +43,7 @@ fn faults_say_what_to_do() {
     assert!(of(rustix::io::Errno::ACCESS).contains("adduser twind gpio"));
     assert!(of(rustix::io::Errno::PERM).contains("DeviceAllow=char-gpiochip rw"));
     let ours = in_use(path, 17, "twind").reason;
-    assert!(ours.contains("a daemon that runs already"), "{ours}");
+    assert!(ours.contains("a running daemon"), "{ours}");
     let theirs = in_use(path, 17, "spi0 CS0").reason;
     assert!(theirs.contains("\"spi0 CS0\"") && theirs.contains("config.txt"), "{theirs}");
     assert!(out_of_range(path, 60, 54).reason.contains("lines 0 to 53, not 60"));

@@ -1,4 +1,4 @@
-//! A line that is an output, as whoever switches it sees it: high or low.
+//! An output line that can be set high or low.
 
 use crate::control::PinFault;
 

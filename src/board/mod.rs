@@ -1,10 +1,11 @@
 //! Boards: what carries a drive to a pin.
 //!
-//! Terms: a *drive* is an output's share of full as the core decides it; *polarity* (`active_low`, `inverted`) is
-//! applied here and nowhere else. Opening a board drives nothing: an output moves when it is told to; and an output that
-//! cannot be had is a fault of that output, at its drive, not of the board. A driver is a file here and a line in
-//! [`DRIVERS`]; the two for real pins share `wires`. Deliberately absent: deciding, limits in time, and retries, which
-//! are the core's.
+//! Terms: a *drive* is an output's share of full as the core decides it. *Polarity* (`active_low`, `inverted`) is applied here
+//! and nowhere else.
+//!
+//! Opening a board drives nothing. An output that cannot be taken is a fault of that output when it is driven, not of the board.
+//! A driver is a file here and an entry in [`DRIVERS`]; the two for real pins share `wires`. Decisions, limits in time and
+//! retries are the core's.
 
 mod gpiochip;
 mod level;
@@ -27,23 +28,23 @@ use tach::Turns;
 /// Where the kernel shows its devices.
 const SYSFS: &str = "/sys";
 
-/// Pins that can also be looked at, and go from one board to the next.
+/// Pins that can also be taken over as they are, and passed on to the next board.
 pub trait Board: Pins {
-    /// Takes an output over as it is, without a change on its wire, and says which drive it has; `None` if nobody knows.
+    /// Takes an output over as it is, without a change on its wire. Returns its drive, `None` if that cannot be known.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// Why it cannot be taken.
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
         let _ = output;
         Ok(None)
     }
 
-    /// Gives up what it holds, for the board that comes after it.
+    /// Gives up what it holds, for the next board.
     fn release(&mut self) -> Vec<Held> {
         Vec::new()
     }
 
-    /// Goes on with what the board before it held; what it has no output for is let go.
+    /// Takes what the previous board held; wires that it has no output for are released.
     fn adopt(&mut self, held: Vec<Held>) {
         drop(held);
     }
@@ -55,7 +56,7 @@ pub struct Held {
     wire: wires::Wire,
 }
 
-/// A kind of board. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
+/// A kind of board. Its file defines it and [`DRIVERS`] lists it; nothing else need know its name.
 #[derive(Debug)]
 pub struct Driver {
     /// As `[board] driver` names it.
@@ -69,7 +70,7 @@ pub struct Driver {
     turns: fn(&BoardSettings, &PinSettings, &TachSettings) -> Box<dyn Turns>,
 }
 
-/// What was seen of one output: what its wire is now, or what is missing and how to mend it.
+/// What a look at one output found: the state of its wire, or what is missing and how to fix it.
 pub type Looked = Result<String, PinFault>;
 
 /// The drivers. A new one is a file beside this one (with its `mod` above) and an entry here. The first is the default.
@@ -115,7 +116,7 @@ pub fn look(settings: &BoardSettings) -> Result<Vec<Looked>, PinFault> {
 pub struct BoardSettings {
     /// Which kind of board.
     pub driver: &'static Driver,
-    /// Where the files are, on a board of files; made if it is not there.
+    /// The folder of a board of files; made if it is not there.
     pub folder: PathBuf,
     /// One for each output.
     pub outputs: Vec<PinSettings>,
@@ -141,7 +142,7 @@ impl PinSettings {
     }
 }
 
-/// A line on which a fan tells its turns.
+/// The line of a fan's tachometer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TachSettings {
     /// Its chip, for the driver that needs it.
@@ -188,7 +189,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// The wire that it leads to, by name: what has the same obeys the same drives.
+    /// The name of its wire: two lines of one name are the same wire.
     pub fn wire(&self) -> String {
         match self {
             Self::Pin { pin, chip } | Self::SoftPwm { pin, chip, .. } => wire("pin", *pin, chip.as_deref()),
@@ -198,7 +199,7 @@ impl Line {
 }
 
 impl TachSettings {
-    /// The wire that it listens to, by the name that [`Line::wire`] gives it.
+    /// The name of its wire, as [`Line::wire`] gives it.
     pub fn wire(&self) -> String {
         wire("pin", self.pin, self.chip.as_deref())
     }

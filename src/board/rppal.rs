@@ -1,21 +1,20 @@
-//! Pins of a Raspberry Pi, by the processor's registers. The only file that names rppal, which its author retired: the
-//! day a board comes that it does not know, `gpiochip` drives it, and this file can go.
+//! Pins of a Raspberry Pi, by the processor's registers. The only file that names rppal, which is no longer maintained: boards
+//! that it does not know are driven by `gpiochip`.
 //!
-//! It serves on/off outputs and the lines of PWM by software; PWM by the hardware is `sysfs_pwm`'s (that file says
-//! why), and edges are `gpiochip`'s. Registers belong to nobody: the kernel does not know that the daemon holds a pin, and
-//! does not take it back. A pin stays as it was driven when the daemon is gone, whatever ended it, so after a crash it
-//! is `twind safe` that must drive it.
+//! It serves on/off outputs and the lines of software PWM. Hardware PWM is in `sysfs_pwm`, which says why; edges are counted by
+//! `gpiochip`. The kernel does not know that the daemon uses a pin by its registers, and does not take it back. A pin stays as it
+//! was driven when the daemon is gone, whatever ended it, so after a crash `twind safe` must drive it.
 
 use super::gpiochip::{Edges, Pulses};
 use super::level::Level;
-use super::wires::{self, Bench, Take, Wired};
+use super::wires::{self, Hardware, Take, Wired};
 use super::{Driver, Line, PinSettings, SYSFS, Wiring, gpiochip, sysfs_pwm};
 use crate::control::PinFault;
 use rppal::gpio::{Error, Gpio, Level as PinLevel, Mode, OutputPin};
 use rppal::system::{DeviceInfo, Model, SoC};
 use std::path::PathBuf;
 
-/// What the kernel calls the chip of the header's pins, model by model.
+/// The kernel's labels for the chip of the header's pins, by model.
 const CHIP_LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// See the module.
@@ -60,20 +59,20 @@ impl Rppal {
         let number = u8::try_from(pin).map_err(|_| unavailable())?;
         gpio.get(number).map_err(|error| match error {
             Error::PinNotAvailable(_) => unavailable(),
-            Error::PinUsed(_) => PinFault { reason: format!("pin {pin} drives another output already") },
+            Error::PinUsed(_) => PinFault { reason: format!("pin {pin} is already used by another output") },
             other => PinFault { reason: format!("pin {pin}: {other}") },
         })
     }
 }
 
-impl Bench for Rppal {
+impl Hardware for Rppal {
     fn line(&self, _chip: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let pin = self.pin(pin)?;
         let high = match take {
             Take::High(high) => high,
             Take::AsItIs => pin.read() == PinLevel::High,
         };
-        // The level comes first and the direction second, so nothing shows in between.
+        // The level is set before the direction, so the wire shows no other level in between.
         let mut output = if high { pin.into_output_high() } else { pin.into_output_low() };
         output.set_reset_on_drop(false);
         Ok((Box::new(HeldPin(output)), high))
@@ -130,8 +129,8 @@ impl Level for HeldPin {
     }
 }
 
-/// The device of the PWM whose channels reach the header, and the pins they can be on. Since its number changes from
-/// kernel to kernel it is known by the end of its name, which is its address.
+/// The device of the PWM whose channels reach the header, and the pins that they can be on. The chip's number changes from kernel
+/// to kernel, so it is found by the end of the device's name, which is its address.
 fn pwm_of(soc: SoC) -> (&'static str, &'static [&'static str]) {
     match soc {
         SoC::Bcm2712 => ("1f00098000.pwm", &["GPIO 12", "GPIO 13", "GPIO 18", "GPIO 19"]),
@@ -151,12 +150,12 @@ fn opening(error: &Error) -> PinFault {
                                 chip = beside each pin"
             .to_owned(),
         Error::PermissionDenied(file) if file == "/dev/mem" => {
-            "there is no /dev/gpiomem, which Raspberry Pi's own kernels have, and /dev/mem is not for us: write driver \
-             = \"gpiochip\" in [board], and chip = beside each pin"
+            "there is no /dev/gpiomem, which Raspberry Pi's own kernels have, and this user may not open /dev/mem: write \
+             driver = \"gpiochip\" in [board], and chip = beside each pin"
                 .to_owned()
         }
         Error::PermissionDenied(file) => {
-            format!("{file} is not for us: let the daemon's user into its group: adduser twind gpio")
+            format!("this user may not open {file}: add the daemon's user to its group: adduser twind gpio")
         }
         other => format!("the GPIO registers cannot be opened: {other}"),
     };

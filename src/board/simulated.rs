@@ -1,9 +1,8 @@
-//! A board of files, for laptops, tests and demonstrations: each output is a file that holds its drive in permille,
-//! and a trace has a line for every change and what decided it.
+//! A board of files, for laptops, tests and demonstrations: each output is a file that holds its drive in permille, and a trace
+//! has a line for every change and what decided it.
 //!
-//! A *change* is a drive that differs from the last one given, or the first after opening: what an output did before
-//! is not known then. Files show the logical drive, so polarity does not matter here. Nothing is made durable: the
-//! folder stands for pins, which forget, too.
+//! A *change* is a drive that differs from the last one, or the first drive after opening, when the state is not known. Files
+//! show the logical drive, so polarity does not apply. Nothing is synced to disk: pins do not survive a power cut either.
 
 use super::tach::File;
 use super::{Board, Driver, Looked, PinSettings, Wiring};
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 const TRACE: &str = "trace.jsonl";
 /// The trace before the present one; there is never a third.
 const OLD_TRACE: &str = "trace.jsonl.1";
-/// A full trace makes room for a new one: 16 MiB are some 200,000 changes.
+/// A trace of this size is rotated: 16 MiB are about 200,000 changes.
 const TRACE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// More than a drive takes in a file.
@@ -40,10 +39,10 @@ fn speed(folder: &Path, output: &PinSettings) -> PathBuf {
     folder.join(format!("{}.rpm", output.name))
 }
 
-/// What each output's file is. None is made.
+/// Looks at each output's file without making it.
 fn look(folder: &Path, outputs: &[PinSettings]) -> Result<Vec<Looked>, PinFault> {
     if folder.exists() && !folder.is_dir() {
-        let reason = format!("{} is no folder: remove it, or write another `folder`", folder.display());
+        let reason = format!("{} is no folder: remove it, or set another `folder`", folder.display());
         return Err(PinFault { reason });
     }
     let look_at = |output: &PinSettings| {
@@ -131,7 +130,7 @@ impl Simulated {
         fs::rename(&temporary, &file).map_err(|reason| fault("replace", &file, &reason))
     }
 
-    /// Opened for each line: changes are rare, and whoever removes the trace gets a new one.
+    /// The file is opened for each line: changes are rare, and a trace that was removed is made again.
     fn trace(&self, name: &str, actuation: &Actuation) -> Result<(), PinFault> {
         let path = self.folder.join(TRACE);
         let mut line = json!({

@@ -1,15 +1,13 @@
-//! PWM by software: a thread that switches a line at a low frequency. For relays, lamps and two-wire fans; jitter does
-//! not matter to them.
+//! Software PWM: a thread that switches a line at a low frequency, for relays, lamps and two-wire fans, which tolerate jitter.
 //!
-//! It serves both drivers of real pins. rppal has such a thread of its own, but that one asks for the highest real-time
-//! priority, spins for up to 200 µs in each half period, pulses even when the duty is full, and keeps whoever ends it
-//! waiting for a period. This one sleeps, and rests at 0 and at full.
+//! Both drivers of real pins use it. rppal has such a thread of its own, but that one asks for the highest real-time priority,
+//! spins for up to 200 µs in each half period, pulses even at full duty, and takes a period to end. This one sleeps, and is at
+//! rest at 0 and at full.
 //!
-//! A period ends with the share that it began with, and the next begins with the last one ordered: so orders that come
-//! more often than periods do not distort the duty. 0 and full act at once, since they may be a safety's. They cannot
-//! distort it either, because they do not begin a period: whatever share follows within it goes on where the period is.
-//! In each period the line is on for no less than the least share in force in it, and no more than the greatest.
-//! Deliberately absent: frequencies above 1 kHz, which are the hardware's.
+//! A period ends with the share that it began with, and the next begins with the last share ordered, so orders that are more
+//! frequent than periods do not distort the duty. 0 and full act at once, since they may be fail-safe. They do not begin a
+//! period, so they cannot distort the duty either: a share that follows continues within the present period. In each period the
+//! line is on for at least the least share in force in it, and at most the greatest. Frequencies above 1 kHz need hardware PWM.
 
 use super::level::Level;
 use crate::control::PinFault;
@@ -19,7 +17,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// A line that is switched by a thread. Dropped, it rests: on if it was full, else off.
+/// A line that a thread switches. When it is dropped the line stays on if the share was full, else it is switched off.
 pub(super) struct SoftPwm {
     /// `None` only while dropping.
     orders: Option<Sender<Permille>>,
@@ -28,7 +26,7 @@ pub(super) struct SoftPwm {
 }
 
 impl SoftPwm {
-    /// Starts with the drive that the line has.
+    /// Starts with the line's present drive.
     ///
     /// # Errors
     /// When there is no thread for it.
@@ -47,14 +45,14 @@ impl SoftPwm {
         let thread = thread::Builder::new()
             .name("soft-pwm".to_owned())
             .spawn(run)
-            .map_err(|error| PinFault { reason: format!("no thread for PWM by software: {error}") })?;
+            .map_err(|error| PinFault { reason: format!("no thread for software PWM: {error}") })?;
         Ok(Self { orders: Some(orders), faults, thread: Some(thread) })
     }
 
-    /// A new duty, from the next period on; 0 and full at once. What went wrong with the line before is told here, once.
+    /// Orders a share, from the next period on; 0 and full at once.
     ///
     /// # Errors
-    /// Why the line could not be switched.
+    /// Why the line could not be switched since the last order. It is returned once.
     pub(super) fn drive(&mut self, drive: Permille) -> Result<(), PinFault> {
         if let Ok(fault) = self.faults.try_recv() {
             return Err(fault);
@@ -62,7 +60,7 @@ impl SoftPwm {
         let sent = self.orders.as_ref().map(|orders| orders.send(drive));
         match sent {
             Some(Ok(())) => Ok(()),
-            _ => Err(PinFault { reason: "PWM by software has ended".to_owned() }),
+            _ => Err(PinFault { reason: "the thread for software PWM has ended".to_owned() }),
         }
     }
 }
@@ -71,7 +69,7 @@ impl Drop for SoftPwm {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // It sleeps in its mailbox, so it is there at once.
+            // The thread sleeps on the channel, so it ends at once.
             let _ = thread.join();
         }
     }
@@ -86,13 +84,13 @@ struct Switch {
 impl Switch {
     fn set(&mut self, on: bool) {
         if let Err(fault) = self.level.set(on != self.inverted) {
-            // One that waits to be told already is as good.
+            // If a fault waits already, this one adds nothing.
             let _ = self.faults.try_send(fault);
         }
     }
 }
 
-/// When the line is on, by a clock that somebody else reads.
+/// Computes when the line is on. The time is passed in.
 struct Wave {
     period: Duration,
     /// The share in force.
@@ -101,7 +99,7 @@ struct Wave {
     next: Permille,
     /// When the present period began.
     began: Duration,
-    /// Since when the line rests at its level; `None` if that is for longer than anybody knows.
+    /// Since when the line is at rest; `None` if it has been since the start.
     rests_since: Option<Duration>,
 }
 
@@ -118,7 +116,7 @@ impl Wave {
             self.rests_since = Some(now);
         }
         if rested && !rests && self.rests_since.is_none_or(|since| now - since >= self.period) {
-            // Nothing of the period before is left to be finished.
+            // The previous period is over, so a new one can begin.
             self.began = now;
         }
         if rested || rests {
@@ -136,7 +134,7 @@ impl Wave {
         if now < falls { (true, Some(falls)) } else { (false, Some(self.began + self.period)) }
     }
 
-    /// Begins the period in which this moment lies. One that is late is not made up for.
+    /// Begins the period that contains this moment. Missed periods are skipped.
     fn turn_over(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.began);
         if passed >= self.period {
@@ -161,7 +159,7 @@ fn run(mut switch: Switch, mut wave: Wave, clock: &dyn Fn() -> Duration, orders:
             last = Some(on);
         }
         let ordered = match until {
-            // At rest nobody wakes up.
+            // At rest only an order wakes the thread.
             None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(until) => orders.recv_timeout(until.saturating_sub(clock())),
         };
@@ -178,7 +176,7 @@ fn run(mut switch: Switch, mut wave: Wave, clock: &dyn Fn() -> Duration, orders:
 mod tests {
     use super::*;
 
-    /// Tells each level that is set; fails if it is told to.
+    /// Reports each level that is set; fails if it is `broken`.
     struct Probe {
         levels: Sender<bool>,
         broken: bool,
@@ -230,8 +228,8 @@ mod tests {
 
     const EVERY: Duration = Duration::from_millis(100);
 
-    /// For what part of this time a line is on that gets these orders in turn, one every 100 ms, by a clock of ours; also
-    /// how often it is switched on.
+    /// The share of the time in which a line is on that gets these orders in turn, one every 100 ms of a simulated clock, and how
+    /// often it is switched on.
     fn duty(frequency_hz: u32, offset: Duration, orders: &[u16], lasts: Duration) -> (f64, u32) {
         let period = Duration::from_secs(1) / frequency_hz;
         let mut wave = Wave::new(period, Permille::ZERO);
@@ -284,7 +282,7 @@ mod tests {
                     "{orders:?} at {frequency_hz} Hz gives {duty}"
                 );
             }
-            // Half of the time each; begun anew by each order, a period of a second would be full all of the time.
+            // Half of the time each. If each order began a period, a period of one second would be at full all the time.
             let (half_full, _) = duty(frequency_hz, Duration::ZERO, &[220, 1000], lasts);
             assert!((0.55..0.75).contains(&half_full), "at {frequency_hz} Hz: {half_full}");
         }

@@ -1,13 +1,12 @@
-//! PWM by the hardware, through the kernel's files (`/sys/class/pwm`). Both drivers of real pins use it.
+//! Hardware PWM through the kernel's files (`/sys/class/pwm`). Both drivers of real pins use it.
 //!
-//! rppal has an interface of its own to the same files. It is not used: it names the wrong chip on a Raspberry Pi 5
-//! since kernel 6.12, disables the channel whenever it is opened and, unless told not to, when it is dropped (both stop
-//! a fan that should run), and lets whoever is not root wait for a mode of exactly 0770. Here a chip is found by the
-//! device it belongs to, since its number is the kernel's to change.
+//! rppal's own interface to these files is not used: it names the wrong chip on a Raspberry Pi 5 since kernel 6.12, disables the
+//! channel when it is opened and, by default, when it is dropped (both stop a fan that should run), and makes users other than
+//! root wait for a mode of exactly 0770. Here a chip is found by its device, since the kernel may change its number.
 //!
-//! A channel that is already as it should be only gets its duty: a restart does not show on the wire. Zero is a duty of
-//! zero and not a disabled channel, whose level nobody promises; and nothing is done when a channel is dropped: it
-//! goes on as it was driven. Deliberately absent: which chip a board has, which is its driver's to know.
+//! If a channel is already set up only its duty is written, so a restart does not show on the wire. Zero is a duty of zero and not
+//! a disabled channel, whose level is not defined. A dropped channel continues as it was driven. The board's driver knows which
+//! chip the board has.
 
 use crate::control::PinFault;
 use crate::units::Permille;
@@ -17,7 +16,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// How long udev may take to hand a channel over after its export, in all and once.
+/// How long udev may take to change the group of a channel's files after its export, in total.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_STEP: Duration = Duration::from_millis(10);
 const CLASS: &str = "class/pwm";
@@ -30,9 +29,9 @@ const INVERSED: &str = "inversed";
 pub(super) struct Chip {
     /// Its directory.
     pub(super) path: PathBuf,
-    /// `pwmchip0`; another one after the next update of the kernel, perhaps.
+    /// `pwmchip0`; it may change with the kernel.
     pub(super) name: String,
-    /// The device it belongs to, such as `fe20c000.pwm`: that stays.
+    /// Its device, such as `fe20c000.pwm`, which does not change.
     pub(super) device: String,
 }
 
@@ -79,12 +78,12 @@ pub(super) fn chip_named(sys: &Path, wanted: Option<&str>) -> Result<PathBuf, Pi
     Err(PinFault { reason })
 }
 
-/// What a channel is now, in words. Nothing is exported and nothing moves.
+/// The state of a channel in words. Nothing is exported and nothing moves.
 pub(super) fn look(chip: &Path, number: u32) -> Result<String, PinFault> {
     check_number(chip, number)?;
     let place = chip.join(format!("pwm{number}"));
     let what = if place.exists() {
-        // Whoever may not write it now may not drive it later.
+        // A user who may not write it now could not drive it later.
         OpenOptions::new()
             .write(true)
             .open(place.join("duty_cycle"))
@@ -110,12 +109,12 @@ pub(super) struct Channel {
     place: PathBuf,
     period_ns: u64,
     inverted: bool,
-    /// Everything but the duty is as it should be.
+    /// Everything but the duty is set.
     is_set_up: bool,
 }
 
 impl Channel {
-    /// Has the kernel show the channel, and changes nothing that it does.
+    /// Exports the channel, and changes nothing that it does.
     pub(super) fn open(
         chip: &Path,
         number: u32,
@@ -130,7 +129,7 @@ impl Channel {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::ResourceBusy => {
                     let reason = format!(
-                        "channel {number} of {} is taken by a driver of the kernel, such as pwm-fan or, on a \
+                        "channel {number} of {} is used by a kernel driver, such as pwm-fan or, on a \
                          Raspberry Pi, the headphone jack (dtparam=audio=off in /boot/firmware/config.txt frees it)",
                         chip.display()
                     );
@@ -143,7 +142,7 @@ impl Channel {
         Ok(Self { place, period_ns, inverted, is_set_up: false })
     }
 
-    /// The drive that the channel has; `None` if it has none, or another polarity than ours.
+    /// The channel's present drive; `None` if it has none, or another polarity.
     pub(super) fn present(&self) -> Option<Permille> {
         let number = |name| attribute(&self.place, name);
         if number("enable")? == 0 || self.polarity().ok()? != self.wanted_polarity() {
@@ -153,7 +152,7 @@ impl Channel {
         Some(Permille::saturating(duty_ns as f64 * 1000.0 / period_ns as f64))
     }
 
-    /// Drives it. After an export it may be udev's turn first, which is waited for as long as `patience` lasts.
+    /// Drives it. After an export udev must set the permissions first, which is waited for until `patience` is used up.
     pub(super) fn drive(&mut self, drive: Permille, patience: &mut Duration) -> Result<(), PinFault> {
         let duty_ns = self.period_ns * u64::from(drive.get()) / 1000;
         loop {
@@ -202,7 +201,7 @@ impl Channel {
     }
 }
 
-/// All that a channel does.
+/// The whole state of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     period_ns: u64,
@@ -212,8 +211,8 @@ struct State {
 }
 
 impl State {
-    /// What to write, in order. The kernel wants a period before all else, at no moment a duty above it, and a polarity
-    /// only at rest; whoever watches the wire wants to see nothing but the new duty.
+    /// What to write, in order, so that the wire shows nothing but the new duty. The kernel wants the period first, never a duty above
+    /// it, and takes a polarity only while the channel is disabled.
     fn steps_to(self, wanted: Self) -> Vec<(&'static str, String)> {
         let turns = self.inverted != wanted.inverted;
         let mut steps = Vec::new();
@@ -250,7 +249,7 @@ fn attribute(place: &Path, name: &str) -> Option<u64> {
     fs::read_to_string(place.join(name)).ok()?.trim().parse().ok()
 }
 
-/// In one piece, as the kernel wants it, and only into a file that is there.
+/// Writes in one piece, as the kernel wants it, and only to a file that exists.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).truncate(true).open(file)?.write_all(text.as_bytes())
 }
@@ -258,9 +257,9 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
 fn fault(operation: &str, file: &Path, error: &io::Error) -> PinFault {
     let fix = match error.kind() {
         ErrorKind::PermissionDenied => {
-            "; let the daemon's user into the group that udev gives PWM channels to: adduser twind gpio"
+            "; add the daemon's user to the group that udev gives PWM channels to: adduser twind gpio"
         }
-        ErrorKind::ReadOnlyFilesystem => "; the service's sandbox must let it write below /sys/class/pwm",
+        ErrorKind::ReadOnlyFilesystem => "; the service's sandbox must allow writing below /sys/class/pwm",
         ErrorKind::InvalidInput => {
             "; the hardware cannot do this frequency or polarity: try another `frequency-hz`"
         }

@@ -1,10 +1,10 @@
-//! Tachometers: how fast fans turn. A fan pulls a line low a few times in each turn; the kernel counts the edges, and one
-//! thread for all fans looks once a second.
+//! Tachometers: how fast fans turn. A fan pulls a line low a few times in each turn; the kernel counts the edges, and one thread
+//! for all fans reads the counts once a second.
 //!
-//! Edges reach both drivers of real pins by the kernel's character devices; a simulated fan's speed is the number in the
-//! file `OUTPUT.rpm` of the board's folder. *News* is a speed that means something else than the last: it turns now, or
-//! does no more, or cannot be known. The rest lies ready for whoever wakes anyway. Deliberately absent: what to do about a
-//! fan that does not turn, which is the core's; and an end of trying, since a chip may come back.
+//! Both drivers of real pins get edges from the kernel's character devices; a simulated fan's speed is the number in the file
+//! `OUTPUT.rpm` of the board's folder. *News* is a speed whose meaning changed: the fan turns now, has stopped, or its speed is
+//! unknown. Other speeds are ready when the loop wakes for another reason. A line that failed is tried again without end, since
+//! a chip may come back. What to do about a fan that does not turn is the core's.
 
 use super::BoardSettings;
 use crate::control::{OutputId, PinFault};
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
-/// How long a thread that is to end is waited for.
+/// How long the end of the thread is waited for.
 const END_PATIENCE: Duration = Duration::from_millis(200);
 /// More than any speed takes in a file.
 const SPEED_BYTES_MAX: u64 = 64;
@@ -31,23 +31,23 @@ pub struct Speed {
     pub output: OutputId,
     /// When it was counted.
     pub at: BootTime,
-    /// Turns a minute, or why nobody knows.
+    /// Turns a minute, or why they are unknown.
     pub rpm: Result<f64, PinFault>,
-    /// It means something else than the last.
+    /// Its meaning differs from the last speed's.
     pub is_news: bool,
 }
 
-/// The thread that counts. Dropped, it ends at once, and its lines are free; one that is stuck in a look is left to
-/// itself.
+/// The thread that counts. When this is dropped the thread ends and its lines are free; a thread that is stuck in a read is left
+/// behind.
 pub struct Tachs {
     /// `None` only while dropping.
     stop: Option<Sender<()>>,
-    /// Breaks off when the thread has ended.
+    /// Disconnects when the thread has ended.
     ended: Receiver<Infallible>,
 }
 
 impl Tachs {
-    /// Counts for every output that has a tach; `None` if none has, and then there is no thread.
+    /// Starts counting for every output that has a tachometer; `None`, and no thread, if none has.
     ///
     /// # Errors
     /// When there is no thread for it.
@@ -83,10 +83,10 @@ impl Drop for Tachs {
 
 /// Tells how fast something turns.
 pub(super) trait Turns: Send {
-    /// Turns a minute since the last look, which is `elapsed` ago; none yet if this is the first.
+    /// Turns a minute since the last look, `elapsed` ago; `None` at the first look.
     ///
     /// # Errors
-    /// Why nobody knows. It may be known the next time.
+    /// Why they are unknown. They may be known the next time.
     fn look(&mut self, elapsed: Option<Duration>) -> Result<Option<f64>, PinFault>;
 }
 
@@ -104,7 +104,7 @@ impl Turns for File {
     }
 }
 
-/// What so many edges in so long a time mean.
+/// The speed from a number of edges in a time.
 pub(super) fn turns_a_minute(edges: u32, elapsed: Duration, pulses_per_turn: u32) -> f64 {
     let turns = f64::from(edges) / f64::from(pulses_per_turn.max(1));
     turns * 60.0 / elapsed.max(Duration::from_millis(1)).as_secs_f64()

@@ -1,11 +1,12 @@
-//! A board of wires: what the drivers of real pins share. A driver says how a line or a PWM channel is reached
-//! ([`Bench`]); polarity, software PWM and the life of a wire are here, once.
+//! What the drivers of real pins share. A driver knows how to reach a line or a PWM channel ([`Hardware`]); polarity, software PWM
+//! and taking and releasing of wires are here, once.
 //!
-//! Terms: a *wire* is what an output is connected to, once it is held; a *level* is high or low on it, after polarity.
-//! A wire is taken at its first drive, at that drive's level at once, so that taking it moves nothing twice; with
-//! `start = "keep"` it is taken with the level that it has. A wire that fails is let go and taken anew with the next
-//! order. Nothing changes a level when a board is dropped: the `stop` row decided before. Only PWM by software cannot
-//! go on without the process, and ends low in its duty's sense unless it was full.
+//! Terms: a *wire* is what a held output is connected to; a *level* is high or low on it, after polarity.
+//!
+//! A wire is taken at its first drive, at once at that drive's level, so the output moves only once. With `start = "keep"` it is
+//! taken at its present level. A wire that fails is released and taken again with the next order. Dropping a board changes no
+//! level, since the `stop` row was driven before. Only software PWM cannot continue without the process, and ends off unless it
+//! was full.
 
 use super::level::Level;
 use super::soft_pwm::SoftPwm;
@@ -25,9 +26,9 @@ pub(super) enum Take {
     AsItIs,
 }
 
-/// A driver: how lines and channels are reached on one kind of board.
-pub(super) trait Bench {
-    /// Takes a line as an output; also says which level it has then.
+/// How a driver reaches the lines and channels of one kind of board.
+pub(super) trait Hardware {
+    /// Takes a line as an output, and returns its level.
     ///
     /// # Errors
     /// Why not, and what to do.
@@ -39,7 +40,7 @@ pub(super) trait Bench {
     /// What is missing, and what to do.
     fn pwm_chip(&self, chip: Option<&str>, channel: u32) -> Result<std::path::PathBuf, PinFault>;
 
-    /// What a line is now, in words. Nothing is taken and nothing moves.
+    /// The state of a line in words. Nothing is taken and nothing moves.
     ///
     /// # Errors
     /// Why it could not be taken, and what to do.
@@ -55,47 +56,47 @@ pub(super) enum Wire {
 
 /// See the module.
 pub(super) struct Wired {
-    bench: Box<dyn Bench>,
+    hardware: Box<dyn Hardware>,
     outputs: Vec<Output>,
 }
 
 struct Output {
     settings: PinSettings,
     wire: Option<Wire>,
-    /// How long it may still wait for udev to hand over its channel.
+    /// How long it may still wait for udev to set its channel's permissions.
     patience: Duration,
 }
 
 impl Wired {
-    /// Has the kernel show the PWM channels, so that udev can hand them over meanwhile; takes nothing else.
-    pub(super) fn new(bench: Box<dyn Bench>, outputs: &[PinSettings]) -> Self {
+    /// Exports the PWM channels, so that udev can set their permissions meanwhile; takes nothing else.
+    pub(super) fn new(hardware: Box<dyn Hardware>, outputs: &[PinSettings]) -> Self {
         let outputs = outputs.iter().map(|settings| Output {
             settings: settings.clone(),
-            // What is missing is told at the first drive, output by output: the others must work.
+            // A fault is reported at the output's first drive: the other outputs must work.
             wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
-                .then(|| open(bench.as_ref(), settings, Take::AsItIs).ok())
+                .then(|| open(hardware.as_ref(), settings, Take::AsItIs).ok())
                 .flatten()
                 .map(|(wire, _)| wire),
             patience: PATIENCE,
         });
         let outputs = outputs.collect();
-        Self { bench, outputs }
+        Self { hardware, outputs }
     }
 
-    fn output(&mut self, id: OutputId) -> Result<(&dyn Bench, &mut Output), PinFault> {
-        let bench = self.bench.as_ref();
+    fn output(&mut self, id: OutputId) -> Result<(&dyn Hardware, &mut Output), PinFault> {
+        let hardware = self.hardware.as_ref();
         let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
-        Ok((bench, self.outputs.get_mut(id.0).ok_or_else(no_such)?))
+        Ok((hardware, self.outputs.get_mut(id.0).ok_or_else(no_such)?))
     }
 }
 
 impl Pins for Wired {
     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
-        let (bench, output) = self.output(actuation.output)?;
+        let (hardware, output) = self.output(actuation.output)?;
         let drive = actuation.drive;
         let high = drive.is_zero() == low_is_on(&output.settings);
         if output.wire.is_none() {
-            output.wire = Some(open(bench, &output.settings, Take::High(high))?.0);
+            output.wire = Some(open(hardware, &output.settings, Take::High(high))?.0);
         }
         let driven = match &mut output.wire {
             None => Ok(()),
@@ -112,8 +113,8 @@ impl Pins for Wired {
 
 impl Board for Wired {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
-        let (bench, output) = self.output(output)?;
-        let (wire, present) = open(bench, &output.settings, Take::AsItIs)?;
+        let (hardware, output) = self.output(output)?;
+        let (wire, present) = open(hardware, &output.settings, Take::AsItIs)?;
         output.wire = Some(wire);
         Ok(present)
     }
@@ -135,12 +136,12 @@ impl Board for Wired {
     }
 }
 
-/// What each output's wire is now, and the line of its tach. Nothing is driven.
-pub(super) fn look_at_all(bench: &dyn Bench, outputs: &[PinSettings]) -> Vec<Looked> {
+/// The state of each output's wire and of its tachometer's line. Nothing is driven.
+pub(super) fn look_at_all(hardware: &dyn Hardware, outputs: &[PinSettings]) -> Vec<Looked> {
     let look_at = |output: &PinSettings| {
-        let found = look(bench, output)?;
+        let found = look(hardware, output)?;
         let Some(tach) = &output.tach else { return Ok(found) };
-        match bench.look(tach.chip.as_deref(), tach.pin) {
+        match hardware.look(tach.chip.as_deref(), tach.pin) {
             Ok(line) => Ok(format!("{found}; tach: {line}")),
             Err(fault) => Err(PinFault { reason: format!("{found}; but its tach: {}", fault.reason) }),
         }
@@ -148,39 +149,43 @@ pub(super) fn look_at_all(bench: &dyn Bench, outputs: &[PinSettings]) -> Vec<Loo
     outputs.iter().map(look_at).collect()
 }
 
-fn look(bench: &dyn Bench, settings: &PinSettings) -> Looked {
+fn look(hardware: &dyn Hardware, settings: &PinSettings) -> Looked {
     match &settings.line {
         None => Err(not_wired()),
-        Some(Line::Pin { pin, chip }) => bench.look(chip.as_deref(), *pin),
+        Some(Line::Pin { pin, chip }) => hardware.look(chip.as_deref(), *pin),
         Some(Line::SoftPwm { pin, chip, frequency_hz, .. }) => {
-            let found = bench.look(chip.as_deref(), *pin)?;
-            Ok(format!("{found}; PWM by software at {frequency_hz} Hz"))
+            let found = hardware.look(chip.as_deref(), *pin)?;
+            Ok(format!("{found}; software PWM at {frequency_hz} Hz"))
         }
         Some(Line::PwmChannel { channel, chip, frequency_hz, .. }) => {
-            let chip = bench.pwm_chip(chip.as_deref(), *channel)?;
+            let chip = hardware.pwm_chip(chip.as_deref(), *channel)?;
             super::sysfs_pwm::look(&chip, *channel).map(|found| format!("{found}; {frequency_hz} Hz wanted"))
         }
     }
 }
 
-/// Takes a wire; also tells the drive that it has, where that can be known.
-fn open(bench: &dyn Bench, settings: &PinSettings, take: Take) -> Result<(Wire, Option<Permille>), PinFault> {
+/// Takes a wire, and returns its drive if that can be known.
+fn open(
+    hardware: &dyn Hardware,
+    settings: &PinSettings,
+    take: Take,
+) -> Result<(Wire, Option<Permille>), PinFault> {
     let drive_of = |high: bool| {
         if high != low_is_on(settings) { Permille::FULL } else { Permille::ZERO }
     };
     match &settings.line {
         None => Err(not_wired()),
         Some(Line::Pin { pin, chip }) => {
-            let (level, high) = bench.line(chip.as_deref(), *pin, take)?;
+            let (level, high) = hardware.line(chip.as_deref(), *pin, take)?;
             Ok((Wire::OnOff(level), Some(drive_of(high))))
         }
         Some(Line::SoftPwm { pin, chip, frequency_hz, inverted }) => {
-            let (level, high) = bench.line(chip.as_deref(), *pin, take)?;
+            let (level, high) = hardware.line(chip.as_deref(), *pin, take)?;
             let soft = SoftPwm::start(level, *frequency_hz, *inverted, drive_of(high))?;
             Ok((Wire::Soft(soft), Some(drive_of(high))))
         }
         Some(Line::PwmChannel { channel, chip, frequency_hz, inverted }) => {
-            let chip = bench.pwm_chip(chip.as_deref(), *channel)?;
+            let chip = hardware.pwm_chip(chip.as_deref(), *channel)?;
             let channel = Channel::open(&chip, *channel, *frequency_hz, *inverted)?;
             let present = channel.present();
             Ok((Wire::Channel(channel), present))

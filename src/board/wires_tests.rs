@@ -42,7 +42,7 @@ struct Desk {
     breaking: Option<u32>,
 }
 
-impl Bench for Desk {
+impl Hardware for Desk {
     fn line(&self, _: Option<&str>, pin: u32, take: Take) -> Result<(Box<dyn Level>, bool), PinFault> {
         let Some(level) = self.levels.borrow().get(&pin).copied() else {
             return Err(PinFault { reason: format!("no line {pin}") });
@@ -179,7 +179,7 @@ fn looking_takes_nothing_and_says_of_tachs_too() {
         [
             "line 1; tach: line 2",
             "FAULT line 1; but its tach: no line 9",
-            "line 1; PWM by software at 100 Hz",
+            "line 1; software PWM at 100 Hz",
             "FAULT no line 8",
         ]
     );

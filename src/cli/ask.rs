@@ -1,5 +1,5 @@
-//! How commands ask the running daemon: one call over its local socket, answered once or again and again, and each way to
-//! fail by its name.
+//! How commands call the running daemon over its local socket: one call, answered once or as a stream. Each way to fail has
+//! its name.
 
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
@@ -15,28 +15,31 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// Answers take milliseconds; a daemon that takes longer than this hangs. One that has nothing new to tell may be silent for
-/// longer: it is asked again then.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Answers take milliseconds; a daemon that takes longer than this hangs.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A stream may have nothing to tell for long. After this it is called again, which shows whether the daemon hangs.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read: the largest twin takes half of it.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Fault {
-    /// Nobody listens there.
+pub enum AskFault {
+    /// No process listens there.
     NoDaemon(PathBuf),
     /// This user may not speak to the daemon, or not ask this of it.
     Denied(PathBuf),
-    /// The daemon has as many clients as it bears.
+    /// The daemon has as many clients as it takes.
     Busy,
-    /// The daemon does not take it: its error, with what it tells.
+    /// The daemon refused the call, with this error.
     Refused(CallError),
-    /// Somebody listens, but does not answer as a daemon should.
+    /// Somebody listens, but does not answer.
     Silent(PathBuf, io::Error),
+    /// The answer cannot be read here; the daemon may be of another version.
+    Unreadable(PathBuf, serde_json::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AskFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDaemon(socket) => write!(
@@ -47,50 +50,62 @@ impl fmt::Display for Fault {
             Self::Denied(socket) => write!(
                 f,
                 "you may not do this at {}; ask as root or as a member of the socket's group (`sudo adduser USER twind`, then \
-                 log in anew)",
+                 log in again)",
                 socket.display()
             ),
             Self::Busy => f.write_str("the daemon has too many clients just now; try again"),
-            Self::Refused(CallError { name, parameters }) => write!(f, "the daemon says {name} {parameters}"),
+            Self::Refused(CallError { name, parameters }) => {
+                write!(f, "the daemon refused the call: {name} {parameters}")
+            }
             Self::Silent(socket, reason) => write!(
                 f,
-                "the daemon at {} does not answer: {reason}; systemctl status twind tells how it is",
+                "the daemon at {} does not answer: {reason}; look at systemctl status twind",
+                socket.display()
+            ),
+            Self::Unreadable(socket, reason) => write!(
+                f,
+                "the answer of the daemon at {} cannot be read: {reason}; it may be of another version than this command: \
+                 restart it (systemctl restart twind), or use status --json",
                 socket.display()
             ),
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for AskFault {}
 
-/// Asks for the daemon's status: as it came, and as it is understood here.
+/// Asks for the daemon's status, as it came: a daemon of another version may send what is not known here.
 ///
 /// # Errors
 /// Why there is no answer.
-pub(super) fn ask_status(
-    local: &LocalSettings,
-    changes: Option<usize>,
-) -> Result<(Value, DaemonStatus), Fault> {
-    let object = look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status;
-    let status = DaemonStatus::deserialize(&object)
-        .map_err(|reason| Fault::Silent(local.socket.clone(), io::Error::other(reason)))?;
-    Ok((object, status))
+pub(super) fn ask_status(local: &LocalSettings, changes: Option<usize>) -> Result<Value, AskFault> {
+    Ok(look(local, &GetStatus { changes: changes.map(|changes| changes as u64) })?.status)
 }
 
-/// Calls a method of the daemon that changes nothing: where orders are given, or, for whoever may not go in there, where all
-/// may look.
+/// Reads the status that a daemon sent.
+///
+/// # Errors
+/// A part of it is not what this version knows.
+pub(super) fn read_status(local: &LocalSettings, status: &Value) -> Result<DaemonStatus, AskFault> {
+    DaemonStatus::deserialize(status).map_err(|reason| AskFault::Unreadable(local.socket.clone(), reason))
+}
+
+/// Calls a method of the daemon that changes nothing. A user who may not connect to the socket for orders is answered at the
+/// one for looking, if there is one.
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn look<M: Method>(local: &LocalSettings, call: &M) -> Result<M::Reply, Fault> {
+pub fn look<M: Method>(local: &LocalSettings, call: &M) -> Result<M::Reply, AskFault> {
     look_by(local, |socket| ask(socket, call))
 }
 
-/// As [`look`], by any way to ask.
-fn look_by<T>(local: &LocalSettings, mut ask: impl FnMut(&Path) -> Result<T, Fault>) -> Result<T, Fault> {
+fn look_by<T>(
+    local: &LocalSettings,
+    mut ask: impl FnMut(&Path) -> Result<T, AskFault>,
+) -> Result<T, AskFault> {
     match (ask(&local.socket), &local.look_socket) {
-        (Err(denied @ Fault::Denied(_)), Some(socket)) => match ask(socket) {
-            Err(Fault::NoDaemon(_)) => Err(denied),
+        (Err(denied @ AskFault::Denied(_)), Some(socket)) => match ask(socket) {
+            Err(AskFault::NoDaemon(_)) => Err(denied),
             answer => answer,
         },
         (answer, _) => answer,
@@ -101,12 +116,12 @@ fn look_by<T>(local: &LocalSettings, mut ask: impl FnMut(&Path) -> Result<T, Fau
 ///
 /// # Errors
 /// Why there is no answer.
-pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, Fault> {
+pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, AskFault> {
     Ok(Connection::call(socket, call, false)?.next()?.0)
 }
 
-/// Calls a method that is answered again and again, and hands on each answer until there is no further one, none for a
-/// while, or none is wanted. In each case it can be called again.
+/// Calls a method that answers as a stream, and passes each answer to `each`, until the stream ends, is silent for
+/// [`STREAM_TIMEOUT`], or `each` breaks. In each case it can be called again.
 ///
 /// # Errors
 /// Why there is no first answer.
@@ -114,10 +129,11 @@ pub fn follow<M: Method>(
     local: &LocalSettings,
     call: &M,
     mut each: impl FnMut(M::Reply) -> ControlFlow<()>,
-) -> Result<(), Fault> {
+) -> Result<(), AskFault> {
     look_by(local, |socket| {
         let mut connection = Connection::call(socket, call, true)?;
         let (mut answer, mut continues) = connection.next()?;
+        connection.wait_at_most(STREAM_TIMEOUT)?;
         while each(answer).is_continue() && continues {
             (answer, continues) = match connection.next() {
                 Ok(next) => next,
@@ -132,41 +148,49 @@ pub fn follow<M: Method>(
 struct Connection<'s> {
     socket: &'s Path,
     stream: UnixStream,
-    /// One that has no room for us says so and hangs up, perhaps before it read anything.
+    /// Why the call could not be sent. A daemon that has no room answers and hangs up, perhaps before it read anything.
     unwritten: Option<io::Error>,
     inbox: Inbox,
 }
 
 impl<'s> Connection<'s> {
-    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, Fault> {
+    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, AskFault> {
         let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Fault::Denied(socket.to_owned()),
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Fault::NoDaemon(socket.to_owned()),
-            _ => Fault::Silent(socket.to_owned(), error),
+            io::ErrorKind::PermissionDenied => AskFault::Denied(socket.to_owned()),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                AskFault::NoDaemon(socket.to_owned())
+            }
+            _ => AskFault::Silent(socket.to_owned(), error),
         })?;
-        let set = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
-        set.map_err(|error| Fault::Silent(socket.to_owned(), error))?;
+        let set =
+            stream.set_read_timeout(Some(ANSWER_TIMEOUT)).and(stream.set_write_timeout(Some(ANSWER_TIMEOUT)));
+        set.map_err(|error| AskFault::Silent(socket.to_owned(), error))?;
         let message = Call { more, ..Call::new(M::NAME, call) }.write();
         let unwritten = stream.write_all(&message).err();
         Ok(Self { socket, stream, unwritten, inbox: Inbox::default() })
     }
 
-    /// The next answer, and whether another one follows.
-    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), Fault> {
-        let silent = |reason| Fault::Silent(self.socket.to_owned(), reason);
-        let odd = || silent(io::Error::other("its answer cannot be read"));
-        let message = self.receive().map_err(|reason| Fault::Silent(self.socket.to_owned(), reason))?;
-        let Reply { says, continues } = read_reply(&message).ok_or_else(odd)?;
-        let parameters = says.map_err(|error| self.refusal(error))?;
-        let answer = serde_json::from_value(parameters).map_err(|error| silent(io::Error::other(error)))?;
-        Ok((answer, continues))
+    fn wait_at_most(&self, time: Duration) -> Result<(), AskFault> {
+        let set = self.stream.set_read_timeout(Some(time));
+        set.map_err(|error| AskFault::Silent(self.socket.to_owned(), error))
     }
 
-    fn refusal(&self, error: CallError) -> Fault {
+    /// The next answer, and whether another one follows.
+    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), AskFault> {
+        let silent = |reason| AskFault::Silent(self.socket.to_owned(), reason);
+        let odd = || silent(io::Error::other("its answer cannot be read"));
+        let message = self.receive().map_err(|reason| AskFault::Silent(self.socket.to_owned(), reason))?;
+        let Reply { says, continues } = read_reply(&message).ok_or_else(odd)?;
+        let parameters = says.map_err(|error| self.refusal(error))?;
+        let unreadable = |reason| AskFault::Unreadable(self.socket.to_owned(), reason);
+        Ok((serde_json::from_value(parameters).map_err(unreadable)?, continues))
+    }
+
+    fn refusal(&self, error: CallError) -> AskFault {
         match Refusal::of(&error) {
-            Some(Refusal::PermissionDenied {}) => Fault::Denied(self.socket.to_owned()),
-            Some(Refusal::TooManyClients {}) => Fault::Busy,
-            _ => Fault::Refused(error),
+            Some(Refusal::PermissionDenied {}) => AskFault::Denied(self.socket.to_owned()),
+            Some(Refusal::TooManyClients {}) => AskFault::Busy,
+            _ => AskFault::Refused(error),
         }
     }
 
@@ -178,7 +202,7 @@ impl<'s> Connection<'s> {
                 return Ok(answer);
             }
             let read = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => io::Error::other("nothing came within ten seconds"),
+                io::ErrorKind::WouldBlock => io::Error::other("nothing came in time"),
                 _ => error,
             });
             match read? {

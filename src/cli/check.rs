@@ -1,7 +1,7 @@
-//! `twind check`: reads the configuration as the daemon would, looks closer at what it names, and tells every fault or
-//! what it amounts to; warnings too. The verdict stands last, and the exit status says the same.
+//! `twind check`: reads the configuration as the daemon would, examines the files that it names, and prints every fault, or a
+//! summary and the warnings. The verdict comes last and agrees with the exit status.
 //!
-//! Deliberately absent: opening pins and sensors, which is `hardware`'s.
+//! Pins and sensors are opened by `hardware` alone.
 
 use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
@@ -22,18 +22,18 @@ use std::path::Path;
 pub enum Outcome {
     /// The file is right.
     Right,
-    /// The file, or the hardware, has faults, and they are told.
+    /// The file or the hardware has faults, which were printed.
     Wrong,
-    /// Whoever asks may not read the file, and is told.
+    /// This user may not read the file, which was printed.
     Denied,
 }
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// What of the machine is looked at with the file.
+    /// How the files that the configuration names are examined.
     pub examination: Examination,
-    /// Board and sensors, too.
+    /// Also look at board and sensors.
     pub hardware: bool,
 }
 
@@ -71,7 +71,7 @@ pub fn check(
     }
 }
 
-/// What is seen where the daemon listens, or is to.
+/// Warnings about the places of the sockets.
 fn remarks(settings: &Settings) -> Vec<String> {
     let sockets = [(&settings.socket, true), (&settings.look_socket, false)];
     sockets
@@ -126,7 +126,7 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         None => writeln!(out, "climate  none"),
         Some(climate) => {
             let unit = climate.unit;
-            // The way through Celsius leaves crumbs that nobody wrote.
+            // Rounded, since the conversion through Celsius leaves digits that nobody wrote.
             let shown = |temperature| (unit.from_celsius(temperature) * 1000.0).round() / 1000.0;
             let (min, max) = (shown(climate.range.min()), shown(climate.range.max()));
             let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
@@ -177,7 +177,7 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What moves an output, in the words of the file.
+/// What drives an output, in the words of the file.
 fn driven_by(id: OutputId, output: &OutputSpec, climate: Option<&ClimateSpec>) -> String {
     let mut by = Vec::new();
     if let Some(property) = &output.property {

@@ -1,6 +1,6 @@
-//! `twind check --hardware`: is what the configuration names really there? Lines and channels are looked at, sensors
-//! are read once, nothing is driven; and what each output does when things go wrong stands below, for a last look
-//! before the cabinet is closed.
+//! `twind check --hardware`: is what the configuration names really there? It looks at lines and channels, reads each sensor
+//! once, and drives nothing. Below that it prints what each output does in each bad case, for a last look before the cabinet is
+//! closed.
 
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
@@ -14,11 +14,12 @@ use humantime::format_duration;
 use std::io::{self, Write};
 
 const NO_CLIMATE: &str = "there is no [climate]";
-/// Before a line that tells a fault, and before any other.
+/// Begins a line that names a fault, and any other line.
 const MARKED: &str = "!";
 const UNMARKED: &str = " ";
 
-/// Looks at everything that the configuration names, says what is missing and how to mend it, and counts it.
+/// Looks at everything that the configuration names, prints what is missing and how to fix it, and returns the number of
+/// faults.
 pub(super) fn look(settings: &Settings, out: &mut dyn Write) -> usize {
     let mut faults = 0;
     // A reader that went away does not change the count.
@@ -84,7 +85,7 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     let word = |row: RowDrive| match row {
         RowDrive::Keep => "stays as it is".to_owned(),
         RowDrive::Auto => "follows the climate range".to_owned(),
-        // Below its least duty it would stall.
+        // Below its minimum duty it would stall.
         RowDrive::Fixed(share) if !share.is_zero() => {
             Row(RowDrive::Fixed(share.max(output.min_duty.unwrap_or_default()))).to_string()
         }
@@ -143,14 +144,14 @@ fn by_climate(id: OutputId, climate: Option<&ClimateSpec>) -> String {
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
-        Fault::Ambiguous => "several devices bear this name; write which is meant, as NAME@PLACE",
+        Fault::Ambiguous => "several devices have this name; write which is meant, as NAME@PLACE",
         Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
         Fault::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
-        Fault::NotANumber => "what it says is not a number; check that the path is the right attribute",
-        Fault::OutOfRange => "its value cannot be; check `scale`, `offset` and `valid`",
+        Fault::NotANumber => "it holds no number; check that the path is the right attribute",
+        Fault::OutOfRange => "its value is impossible; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
         Fault::Jump | Fault::Frozen => "its value is not believed yet; look again",
-        Fault::Stale => "the program that writes it has stopped; look at that, or set `max-age`",
+        Fault::Stale => "the program that writes it has stopped; look at that program, or set `max-age`",
     }
 }
 

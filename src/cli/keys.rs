@@ -1,8 +1,7 @@
-//! Keys for `twind watch`: a terminal that gives each at once, and gets its own ways back at the end.
+//! Keys for `twind watch`: puts the terminal into a mode that delivers each key at once, and restores it at the end.
 //!
-//! Only where standard input is a terminal and this process stands in its foreground; signals that end a program set a
-//! mark then, so that the terminal is put in order first. A kill leaves it as it is (`stty sane`). Deliberately absent:
-//! what keys mean beside the end.
+//! It does so only where standard input is a terminal and this process is in its foreground. Signals that would end the program
+//! set a flag instead, so that the terminal is restored first. SIGKILL leaves it as it is (`stty sane` restores it).
 
 use core::time::Duration;
 use rustix::process::getpgrp;
@@ -15,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
-/// So soon is a signal followed.
+/// A signal is acted on within this.
 const STEP: Duration = Duration::from_millis(100);
 
 /// The terminal, while its keys are read.
@@ -28,12 +27,12 @@ struct Terminal {
 }
 
 impl Keys {
-    /// Begins to read keys, where there are any.
+    /// Begins to read keys, if there is a terminal.
     pub(super) fn read() -> Self {
         Self(Terminal::take())
     }
 
-    /// Waits for so long, or until a key or a signal asks for the end.
+    /// Waits for this time. Returns early, and true, when a key or a signal asks for the end.
     pub(super) fn asked_to_end_within(&self, time: Duration) -> bool {
         let Some(terminal) = &self.0 else {
             thread::sleep(time);
@@ -45,7 +44,7 @@ impl Keys {
             match terminal.keys.recv_timeout(left.min(STEP)) {
                 Ok(b'q' | b'Q') => return true,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                // Nobody types any more.
+                // Standard input has ended.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(left.min(STEP)),
             }
             if terminal.told_to_end.load(Ordering::Relaxed) {
@@ -61,7 +60,7 @@ impl Keys {
 impl Terminal {
     fn take() -> Option<Self> {
         let before = tcgetattr(stdin()).ok()?;
-        // In the background it is somebody else's.
+        // In the background the terminal belongs to another process.
         if tcgetpgrp(stdin()).is_ok_and(|group| group != getpgrp()) {
             return None;
         }
@@ -89,7 +88,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone has no ways to get back.
+        // Fails if the terminal is gone, which needs no restoring.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
     }
 }

@@ -1,14 +1,14 @@
-//! The commands, one file each, and the words that name them. `main` parses; these do and say.
+//! The commands, one file each, and their arguments. `main` parses and prints what they return.
 
+pub mod arguments;
 pub mod ask;
 pub mod check;
-pub mod hand;
 mod hardware;
 mod keys;
+pub mod mismatch;
+pub mod overrides;
 pub mod printed;
 pub mod safe;
 pub mod status;
 pub mod twin;
 pub mod watch;
-pub mod whose;
-pub mod words;

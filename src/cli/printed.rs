@@ -1,5 +1,5 @@
-//! The last step before a terminal: whatever a command prints passes through here, lines stay lines, and what would speak
-//! to the terminal is shown instead (`text`).
+//! The last step before a terminal: what a command prints passes through here. Lines stay lines, and control characters are
+//! escaped (`text`).
 
 use crate::text;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 pub struct Printed<W>(pub W);
 
 impl<W: Write> Write for Printed<W> {
-    /// `write!` hands over each piece whole, so no character is cut in two.
+    /// `write!` passes each piece whole, so no character is cut in two.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let shown = String::from_utf8_lossy(bytes);
         self.0.write_all(text::escape_lines(&shown).as_bytes())?;

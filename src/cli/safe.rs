@@ -1,13 +1,13 @@
-//! `twind safe`: with no daemon running, every output to its `stop` row, or to its `crash` row after a failure.
-//! Made for `ExecStopPost=`: whatever ended the daemon, this runs.
+//! `twind safe`: with no daemon running, drives every output to its `stop` row, or to its `crash` row after a failure. The
+//! service manager calls it by `ExecStopPost=`, so it runs whatever ended the daemon.
 //!
-//! It goes by what the daemon left in its runtime directory, whatever the file now says, and only without that by the
-//! file. It never drives under a daemon, and whoever cannot tell whether there is one drives nothing.
+//! It uses the copy of board, pins and rows that the daemon left in its runtime directory, whatever the file says now. Without
+//! such a copy it uses the file. It drives nothing while a daemon runs, or if it cannot tell whether one does.
 
 use crate::config::{self, ConfigFaults, Environment};
 use crate::service::handover;
 use crate::service::last_resort::{self, Driven, Found};
-use crate::store::{self, Holder, Life};
+use crate::store::{self, Holder, Liveness};
 use crate::text::{Line, escape_lines};
 use crate::units::BootTime;
 use std::io::Write;
@@ -21,13 +21,13 @@ pub enum Verdict {
     Done,
     /// Something that should have been driven could not be, and is named.
     Failed,
-    /// A daemon runs, or whoever asks cannot tell.
+    /// A daemon runs, or this user cannot see whether one does.
     Refused,
-    /// There is only the file to go by, and it is wrong.
+    /// There is no copy, and the file is wrong.
     Wrong,
 }
 
-/// How the daemon ended, as the service manager tells it; `None` if nobody does.
+/// How the daemon ended, by the service manager's word (`$SERVICE_RESULT`); `None` if it is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End<'a>(pub Option<&'a str>);
 
@@ -37,8 +37,8 @@ impl End<'_> {
     }
 }
 
-/// Drives every output to its last row, and says so. `now` is only written down. A reader that went away keeps no output
-/// from its row.
+/// Drives every output to its last row, and prints what it did. `now` is the time in the trace of a simulated board. A reader
+/// that went away stops nothing.
 pub fn safe(
     config: &Path,
     environment: &Environment,
@@ -64,7 +64,7 @@ pub fn safe(
                 let file = config.display();
                 complain(
                     err,
-                    &format!("the copy of what was driven is of no use: {reason}; going by {file}"),
+                    &format!("the copy of what was driven cannot be used: {reason}; using {file} instead"),
                 );
                 verdict = Verdict::Failed;
             }
@@ -85,7 +85,7 @@ pub fn safe(
         complain(err, &rival.to_string());
         return Verdict::Refused;
     }
-    // Whoever was to take the outputs over did not live to do so.
+    // The daemon that was to take the outputs over did not start.
     handover::take(environment);
     if boards.iter().all(|board| board.names().next().is_none()) {
         let file = Line(config.display());
@@ -110,17 +110,17 @@ fn complain(err: &mut dyn Write, text: &str) {
 /// Why nothing may be driven now.
 fn refusal(found: &Found) -> Option<String> {
     let process = found.process.map(|process| format!(" (process {process})")).unwrap_or_default();
-    match found.life {
-        Life::Dead => None,
-        Life::Lives => Some(format!(
+    match found.liveness {
+        Liveness::Dead => None,
+        Liveness::Alive => Some(format!(
             "the daemon is running{process} and drives the outputs itself; stop it first, as root (systemctl stop twind)"
         )),
-        Life::Unknown => Some(UNKNOWN.to_owned()),
+        Liveness::Unknown => Some(UNKNOWN.to_owned()),
     }
 }
 
 const UNKNOWN: &str =
-    "you cannot see whether the daemon is running, and under it nothing is driven; ask as root";
+    "you cannot see whether the daemon is running, and while it runs nothing is driven here; ask as root";
 
 /// Why the file does not say what to drive.
 enum Unnamed {
@@ -128,7 +128,7 @@ enum Unnamed {
     Refused(String),
 }
 
-/// Without a copy there is the file, and the lock in its state directory to tell of a daemon that could keep no copy.
+/// The board that the file names. Without a copy only the lock in the state directory shows whether a daemon runs.
 fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven, Unnamed> {
     let named = config::load_outputs(config, environment).map_err(Unnamed::Wrong)?;
     let board = Driven::named_by(&named);
@@ -136,8 +136,8 @@ fn named_by_the_file(config: &Path, environment: &Environment) -> Result<Driven,
         return Ok(board);
     }
     match config::load_local(config, environment).map(|local| store::holder(&local.state_dir)) {
-        Ok(Holder::Lives(process)) => {
-            let found = Found { life: Life::Lives, process, copy: Ok(None) };
+        Ok(Holder::Alive(process)) => {
+            let found = Found { liveness: Liveness::Alive, process, copy: Ok(None) };
             Err(Unnamed::Refused(refusal(&found).unwrap_or_default()))
         }
         Ok(Holder::Unknown) => Err(Unnamed::Refused(UNKNOWN.to_owned())),

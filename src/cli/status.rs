@@ -1,7 +1,7 @@
-//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that it is made of.
+//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that the daemon sent.
 
-use super::ask::{Fault, ask_status};
-use super::whose;
+use super::ask::{AskFault, ask_status, read_status};
+use super::mismatch;
 use crate::config::LocalSettings;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
@@ -13,30 +13,31 @@ use crate::twin::json::write_pretty;
 /// Changes that the page shows, unless more are asked for.
 pub(super) const CHANGES_ON_PAGE: usize = 5;
 
-/// What the daemon is doing.
+/// What the command prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct StatusText {
     /// The page, or the object.
     pub text: String,
     /// It is the page, and an alarm is raised.
     pub alarms: bool,
-    /// What to say if the daemon is not the named file's.
-    pub stranger: Option<String>,
+    /// The message if the daemon runs by another file.
+    pub mismatch: Option<String>,
 }
 
-/// Asks the daemon: the page, or with `json` the object.
+/// Asks the daemon: the page, or with `json` the object as the daemon sent it, whatever its version.
 ///
 /// # Errors
-/// Why there is no answer.
-pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<Told, Fault> {
+/// Why there is no answer, or no page of it.
+pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<StatusText, AskFault> {
     let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
-    let (object, status) = ask_status(local, changes)?;
-    let stranger = whose::compare(&status, &local.file);
-    Ok(if json {
-        Told { text: text::escape_json(&write_pretty(&object)).into_owned(), alarms: false, stranger }
-    } else {
-        Told { text: page(&status), alarms: !status.core.alarms.0.is_empty(), stranger }
-    })
+    let object = ask_status(local, changes)?;
+    let mismatch = mismatch::compare(&object, &local.file);
+    if json {
+        let text = text::escape_json(&write_pretty(&object)).into_owned();
+        return Ok(StatusText { text, alarms: false, mismatch });
+    }
+    let status = read_status(local, &object)?;
+    Ok(StatusText { text: page(&status), alarms: !status.core.alarms.0.is_empty(), mismatch })
 }
 
 /// The status as lines for people.
@@ -74,7 +75,7 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, kind: &str, what: &str) {
-        // Whoever wrote these words has one line for them.
+        // Foreign text is escaped and stays on one line.
         self.0.push_str(&format!("{kind:<9}{}\n", text::escape(what)));
     }
 }

@@ -1,4 +1,4 @@
-//! `twind twin`: the local copy, from the daemon if it runs, else as it lies on the disk.
+//! `twind twin`: the local copy of the twin, from the daemon if it runs, else from the disk.
 
 use super::ask::{self, look};
 use crate::config::LocalSettings;
@@ -17,13 +17,13 @@ use std::path::Path;
 pub enum Half {
     /// What the back end wants.
     Desired,
-    /// What the hub has from us.
+    /// What the hub has from this device.
     Reported,
 }
 
-/// The copy as JSON, and what is to be said about the files it came from.
+/// The copy as JSON, and the damage found in its files.
 #[derive(Debug)]
-pub struct Copy {
+pub struct LocalCopy {
     /// Pretty-printed; `{}` where no twin was ever fetched.
     pub json: String,
     /// Damage found in the state directory, one line each.
@@ -32,23 +32,23 @@ pub struct Copy {
 
 /// Why the copy cannot be shown.
 #[derive(Debug)]
-pub enum Fault {
+pub enum TwinFault {
     /// This user may not look into the state directory.
     Denied,
     /// It cannot be read.
     Store(StoreFault),
 }
 
-/// Reads the local copy: the daemon's own, which may be ahead of the disk, or without one what is kept.
+/// Reads the local copy: the daemon's, which may be ahead of the disk, or what is stored if no daemon runs.
 ///
 /// # Errors
 /// When the state directory cannot be read.
-pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
+pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<LocalCopy, TwinFault> {
     match look(local, &GetTwin::default()) {
-        Ok(answer) => Ok(Copy { json: show(answer.twin, half), notes: Vec::new() }),
-        Err(ask::Fault::NoDaemon(_)) => read_disk(&local.state_dir, half),
+        Ok(answer) => Ok(LocalCopy { json: show(answer.twin, half), notes: Vec::new() }),
+        Err(ask::AskFault::NoDaemon(_)) => read_disk(&local.state_dir, half),
         Err(fault) => {
-            // The disk knows it as well, but it should be said why the daemon does not tell.
+            // The disk has the copy as well, but the user should know why the daemon did not answer.
             let mut copy = read_disk(&local.state_dir, half)?;
             copy.notes.push(fault.to_string());
             Ok(copy)
@@ -56,14 +56,14 @@ pub fn read(local: &LocalSettings, half: Option<Half>) -> Result<Copy, Fault> {
     }
 }
 
-fn read_disk(state_dir: &Path, half: Option<Half>) -> Result<Copy, Fault> {
+fn read_disk(state_dir: &Path, half: Option<Half>) -> Result<LocalCopy, TwinFault> {
     if std::fs::read_dir(state_dir).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-        return Err(Fault::Denied);
+        return Err(TwinFault::Denied);
     }
-    let loaded = store::read(state_dir).map_err(Fault::Store)?;
+    let loaded = store::read(state_dir).map_err(TwinFault::Store)?;
     let copy = |record: TwinRecord| TwinCopy::of(&record.desired, record.desired_version, &record.reported);
     let kept = loaded.record.map(copy).unwrap_or_default();
-    Ok(Copy { json: show(kept, half), notes: loaded.notes.iter().map(ToString::to_string).collect() })
+    Ok(LocalCopy { json: show(kept, half), notes: loaded.notes.iter().map(ToString::to_string).collect() })
 }
 
 fn show(twin: TwinCopy, half: Option<Half>) -> String {

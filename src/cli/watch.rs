@@ -1,13 +1,14 @@
-//! `twind watch`: the page of `twind status`, drawn anew with each change and each second until `q` or Ctrl-C. A daemon that
-//! is not there yet, or is being restarted, is waited for.
+//! `twind watch`: the page of `twind status`, redrawn with each change and each second until `q` or Ctrl-C. It waits for a
+//! daemon that is not there yet, or is being restarted.
 //!
-//! The daemon tells each change as it happens; what passes between two of them is time, and that is counted here. What was
-//! drawn last stays. Where there is no terminal the pages follow each other. Deliberately absent: colours, and other keys.
+//! The daemon reports each change as it happens; between two changes only times pass, which are counted here. A page stays
+//! while the daemon is asked again; if the answer takes longer than [`SLOW`], a line above it says since when. Without a
+//! terminal the pages follow each other.
 
-use super::ask::{Fault, ask_status, follow};
+use super::ask::{AskFault, ask_status, follow, read_status};
 use super::keys::Keys;
+use super::mismatch;
 use super::status::{CHANGES_ON_PAGE, page};
-use super::whose;
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
 use crate::service::calls::{Monitor, Refusal};
@@ -16,47 +17,62 @@ use core::ops::ControlFlow;
 use core::time::Duration;
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
 /// A page is drawn at least so often, and a daemon that is not there is asked again.
 const PERIOD: Duration = Duration::from_secs(1);
-/// So soon is a change shown.
+/// A change is shown this soon.
 const STEP: Duration = Duration::from_millis(100);
-/// The cursor goes to the upper left corner.
+/// An answer takes milliseconds. After this it is said that one is waited for.
+const SLOW: Duration = Duration::from_secs(1);
+/// Moves the cursor to the upper left corner.
 const HOME: &str = "\x1b[H";
-/// What is right of the cursor goes.
+/// Clears the line right of the cursor.
 const CLEAR_LINE: &str = "\x1b[K";
-/// What is below the cursor goes.
+/// Clears the screen below the cursor.
 const CLEAR_BELOW: &str = "\x1b[J";
 
-/// What is drawn.
-enum View {
+/// What the listening thread reports.
+enum News {
+    /// The daemon is being asked.
+    Asking,
     Status(Box<DaemonStatus>),
     /// Why there is no status; there may be one later.
-    Waiting(Fault),
+    Waiting(AskFault),
+    /// Why there will never be one.
+    Failed(AskFault),
 }
 
-/// Or why there will be nothing.
-type News = Result<View, Fault>;
+/// What is drawn: the last page, and how long an answer has been waited for.
+struct Screen<'l> {
+    local: &'l LocalSettings,
+    status: Option<(Box<DaemonStatus>, Instant)>,
+    fault: Option<AskFault>,
+    asking_since: Option<Instant>,
+}
 
 /// Shows pages until nobody can or wants to see them any more.
 ///
 /// # Errors
-/// Why there will be no other page, by whatever time.
-pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault> {
+/// Why there can be no further page.
+pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), AskFault> {
     let keys = Keys::read();
     let news = listen(local, changes.unwrap_or(CHANGES_ON_PAGE))?;
-    let (mut view, mut drawn): (Option<(View, Instant)>, Option<Instant>) = (None, None);
+    let mut screen = Screen { local, status: None, fault: None, asking_since: None };
+    let mut drawn: Option<Instant> = None;
     loop {
-        if let Some(told) = news.try_iter().last() {
-            (view, drawn) = (Some((told?, Instant::now())), None);
+        for news in news.try_iter() {
+            if screen.take(news)? {
+                drawn = None;
+            }
         }
         let is_due = drawn.is_none_or(|drawn| drawn.elapsed() >= PERIOD);
-        if let Some((view, since)) = view.as_ref().filter(|_| is_due) {
+        if let Some(page) = is_due.then(|| screen.page()).flatten() {
             drawn = Some(Instant::now());
-            if show(&view.page(since.elapsed(), local)).is_err() {
+            if show(&page).is_err() {
                 return Ok(());
             }
         }
@@ -66,63 +82,86 @@ pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), Fault>
     }
 }
 
-impl View {
-    /// So long after it was told.
-    fn page(&self, age: Duration, local: &LocalSettings) -> String {
-        match self {
-            Self::Waiting(fault) => format!("twind: {}\ntwind: waiting for it\n", Line(fault)),
-            Self::Status(told) => {
-                let mut status = told.clone();
-                status.pass(age.as_secs());
-                match whose::compare(&status, &local.file) {
-                    Some(told) => format!("twind: {}\n{}", Line(told), page(&status)),
-                    None => page(&status),
-                }
+impl Screen<'_> {
+    /// Takes what was reported. Is it to be drawn at once?
+    fn take(&mut self, news: News) -> Result<bool, AskFault> {
+        match news {
+            News::Asking => {
+                self.asking_since = Some(Instant::now());
+                return Ok(false);
             }
+            News::Status(status) => (self.status, self.fault) = (Some((status, Instant::now())), None),
+            News::Waiting(fault) => (self.status, self.fault) = (None, Some(fault)),
+            News::Failed(fault) => return Err(fault),
         }
+        self.asking_since = None;
+        Ok(true)
+    }
+
+    /// The page as it is now; `None` until there is something to say.
+    fn page(&self) -> Option<String> {
+        let mut text = String::new();
+        if let Some(fault) = &self.fault {
+            text = format!("twind: {}\ntwind: waiting for it\n", Line(fault));
+        } else if let Some(waited) = self.asking_since.map(|since| since.elapsed()).filter(|w| *w >= SLOW) {
+            let (socket, seconds) = (Line(self.local.socket.display()), waited.as_secs());
+            text =
+                format!("twind: the daemon at {socket} has not answered for {seconds} s; waiting for it\n");
+        }
+        let Some((status, since)) = &self.status else { return (!text.is_empty()).then_some(text) };
+        let mut status = status.clone();
+        status.pass(since.elapsed().as_secs());
+        let theirs = status.configuration.as_deref().map(Path::new);
+        if let Some(other) =
+            theirs.and_then(|file| mismatch::report(file, status.pid.into(), &self.local.file))
+        {
+            text += &format!("twind: {}\n", Line(other));
+        }
+        Some(text + &page(&status))
     }
 }
 
-/// Has a thread listen to the daemon. One that is faster than what it tells can be shown waits.
-fn listen(local: &LocalSettings, changes: usize) -> Result<Receiver<News>, Fault> {
-    let (to_us, news) = sync_channel(1);
-    let of = local.clone();
-    let run = move || while listen_once(&of, changes, &to_us).is_continue() {};
+/// Starts a thread that listens to the daemon. It waits if it is faster than the screen.
+fn listen(local: &LocalSettings, changes: usize) -> Result<Receiver<News>, AskFault> {
+    let (sender, news) = sync_channel(1);
+    let local_of_thread = local.clone();
+    let run = move || while listen_once(&local_of_thread, changes, &sender).is_continue() {};
     let thread = thread::Builder::new().name("listen".to_owned()).spawn(run);
-    thread.map_err(|reason| Fault::Silent(local.socket.clone(), reason))?;
+    thread.map_err(|reason| AskFault::Silent(local.socket.clone(), reason))?;
     Ok(news)
 }
 
-/// Hands on what the daemon tells until there is no more of it. Breaks when nobody wants it.
-fn listen_once(local: &LocalSettings, changes: usize, to_us: &SyncSender<News>) -> ControlFlow<()> {
-    let tell = |told: News| to_us.send(told).map_or(ControlFlow::Break(()), ControlFlow::Continue);
+/// Passes on what the daemon reports until its stream ends. Breaks when nobody wants it.
+fn listen_once(local: &LocalSettings, changes: usize, sender: &SyncSender<News>) -> ControlFlow<()> {
+    let send = |news: News| sender.send(news).map_or(ControlFlow::Break(()), ControlFlow::Continue);
+    send(News::Asking)?;
     let mut wanted = ControlFlow::Continue(());
-    let told = follow(local, &Monitor { changes: Some(changes as u64) }, |answer| {
-        wanted = tell(Ok(View::Status(Box::new(answer.status))));
+    let followed = follow(local, &Monitor { changes: Some(changes as u64) }, |answer| {
+        wanted = send(News::Status(Box::new(answer.status)));
         wanted
     });
-    let told = match told {
+    let asked = match followed {
         Ok(()) => {
             thread::sleep(STEP);
             return wanted;
         }
         Err(fault) if is_unknown(&fault) => {
-            ask_status(local, Some(changes)).map(|(_, status)| Box::new(status))
+            ask_status(local, Some(changes)).and_then(|status| read_status(local, &status))
         }
         Err(fault) => Err(fault),
     };
-    tell(match told {
-        Ok(status) => Ok(View::Status(status)),
-        Err(fault @ (Fault::NoDaemon(_) | Fault::Busy | Fault::Silent(..))) => Ok(View::Waiting(fault)),
-        Err(fault) => Err(fault),
+    send(match asked {
+        Ok(status) => News::Status(Box::new(status)),
+        Err(fault @ (AskFault::Denied(_) | AskFault::Refused(_))) => News::Failed(fault),
+        Err(fault) => News::Waiting(fault),
     })?;
     thread::sleep(PERIOD);
     ControlFlow::Continue(())
 }
 
-/// An older daemon tells no changes: it is asked each second.
-fn is_unknown(fault: &Fault) -> bool {
-    let Fault::Refused(error) = fault else { return false };
+/// An older daemon has no stream: it is asked each second.
+fn is_unknown(fault: &AskFault) -> bool {
+    let AskFault::Refused(error) = fault else { return false };
     matches!(Refusal::of(error), Some(Refusal::MethodNotFound { .. }))
 }
 
@@ -137,8 +176,8 @@ fn show(page: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The page as a terminal of this size takes it in place of the one before. Lines that have no room are counted in the
-/// last one. A terminal that does not know its size says 0.
+/// What to send to a terminal of this size so that the page replaces the one before. The last line counts those that have no
+/// room. A terminal that does not know its size says 0.
 fn drawn(page: &str, rows: usize, columns: usize) -> String {
     let room = |size: usize| if size == 0 { usize::MAX } else { size };
     let mut lines: Vec<&str> = page.lines().collect();

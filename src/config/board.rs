@@ -1,4 +1,4 @@
-//! `[board]`: which board carries the drives.
+//! `[board]`: which board drives the outputs.
 
 use super::files::Places;
 use super::reader::Reader;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 const FOLDER: &str = "/run/twind/board";
 
-/// A board as far as the outputs must know it.
+/// What the outputs need to know of the board.
 pub(super) struct Board {
     /// Its driver; `None` if a fault was found.
     driver: Option<&'static Driver>,
@@ -23,7 +23,7 @@ impl Board {
         self.wiring.is_some_and(|wiring| wiring != Wiring::Files)
     }
 
-    /// With its outputs it is whole.
+    /// The settings of the board with its outputs.
     pub(super) fn with(self, outputs: Vec<PinSettings>) -> Option<BoardSettings> {
         Some(BoardSettings { driver: self.driver?, folder: self.folder, outputs })
     }

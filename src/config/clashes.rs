@@ -1,6 +1,5 @@
-//! Names and properties that stand for two things: at the hub a name is one entry, and a property is one value.
-//!
-//! Deliberately absent: names within one kind, which the file's own syntax keeps apart.
+//! Names and properties that are used twice: at the hub a name is one entry, and a property is one value. TOML itself refuses the
+//! same name twice within one kind.
 
 use super::faults::{Findings, LINE};
 use super::outputs::{Output, reserved};

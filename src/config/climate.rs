@@ -168,7 +168,7 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output]) -> (Vec<OutputId>, Vec<Out
         if outputs.len() == 1 {
             return (vec![OutputId(0)], Vec::new());
         }
-        // Without any output the file has a gap, and that is told.
+        // A file without any output has a gap, which is reported.
         if !outputs.is_empty() {
             let names: Vec<String> =
                 outputs.iter().map(|output| format!("\"{}\"", output.spec.name)).collect();
@@ -192,7 +192,7 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output]) -> (Vec<OutputId>, Vec<Out
     (ids(cooling), ids(heating))
 }
 
-/// The places of names in a list; a name that is not there, or there twice, is a fault.
+/// The positions of the names in a list; an unknown name, or one that is given twice, is a fault.
 fn by_name<'n>(
     table: &Reader<'_>,
     wanted: &'n [At<String>],

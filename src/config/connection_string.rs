@@ -1,8 +1,7 @@
 //! A device's connection string: `HostName=…;DeviceId=…;SharedAccessKey=…[;GatewayHostName=…]`.
 //!
-//! Parts that have no meaning here are passed over; a value may hold `=`. What a file holds around the string is taken
-//! off where it is clear what the string is: quotes, a label, an env-file's `NAME=`, the JSON of `az`. Deliberately
-//! absent: the strings of services and modules, which are refused by name. A message never repeats a value.
+//! Unknown parts are ignored; a value may contain `=`. Text around the string is removed where the string is clear: quotes, a label,
+//! an env-file's `NAME=`, the JSON of `az`. Strings of services and modules are refused by name. A message never repeats a value.
 
 use super::files::{decode_key, is_quote};
 use super::secrets;
@@ -12,7 +11,7 @@ use rustls::pki_types::ServerName;
 const WHERE: &str = "copy the device's \"primary connection string\" from the hub's page (Devices, then the \
                      device), or run `az iot hub device-identity connection-string show -n HUB -d DEVICE \
                      -o tsv`; it reads HostName=…;DeviceId=…;SharedAccessKey=…";
-/// The names of parts. No other is ever repeated: what stands before a `=` may be a piece of a key.
+/// The names of parts. A message repeats no other name, since what precedes a `=` may be a piece of a key.
 const KNOWN: [&str; 8] = [
     "HostName",
     "DeviceId",
@@ -222,7 +221,7 @@ pub(super) fn check_host(host: &str) -> Result<String, String> {
         );
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    // What TLS takes for no name is never connected to.
+    // TLS could not connect to another name.
     if !host.chars().all(legal) || ServerName::try_from(host).is_err() {
         return Err("must be a host's name, such as \"contoso.azure-devices.net\"".to_owned());
     }
@@ -231,7 +230,7 @@ pub(super) fn check_host(host: &str) -> Result<String, String> {
 
 /// A device's id by the hub's rules.
 pub(super) fn check_device_id(id: &str) -> Result<String, String> {
-    // Many keys would do as ids, and be shown in every log from then on.
+    // Many keys are valid ids, and would then be shown in every log.
     if secrets::is_hub_key_in(id) {
         return Err("looks like a key; it must be the name of the device at the hub".to_owned());
     }

@@ -1,7 +1,5 @@
-//! What `twind check` looks at beyond the text: whether connections can be made with what `[hub]` names, and whether the
-//! state directory and the socket can be made where they are to be.
-//!
-//! The daemon finds the same out by trying, and controls meanwhile. Deliberately absent: hardware and network.
+//! What `twind check` examines beyond the text: whether connections can be made with the files that `[hub]` names, and whether the
+//! state directory and the sockets can be made. The daemon finds out by trying, and controls meanwhile.
 
 use super::faults::Findings;
 use super::files::Examination;
@@ -14,10 +12,10 @@ use rustix::fs::{Access, access};
 use std::io;
 use std::path::Path;
 
-/// What Linux has room for in a socket's address, less the byte that ends it.
+/// The longest path of a socket in Linux, without the final zero byte.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// Where the keys stand whose files connections are made by.
+/// The places of the keys that name the files for connections.
 pub(super) struct Keys {
     pub(super) header: Span,
     pub(super) certificate_file: Span,
@@ -25,7 +23,7 @@ pub(super) struct Keys {
     pub(super) ca_file: Span,
 }
 
-/// Makes the very configuration by which the daemon will connect.
+/// Makes the same TLS configuration as the daemon will.
 pub(super) fn connections(hub: &HubSettings, keys: &Keys, findings: &Findings, look: Examination) {
     let identity = match &hub.source {
         Source::Assigned(account) => &account.identity,
@@ -56,7 +54,7 @@ fn key_of(path: &Path, identity: &Identity, hub: &HubSettings, keys: &Keys) -> (
     }
 }
 
-/// Can the daemon keep the twin there?
+/// Can the daemon store the twin there?
 pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
     let shown = path.display();
     match std::fs::metadata(path) {
@@ -75,12 +73,12 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                 findings.warn(at, say);
             }
         }
-        // Whoever may not look there says nothing of whom it is for.
+        // This user may not look there, but the daemon's user may.
         Ok(_) | Err(_) => {}
     }
 }
 
-/// Can the daemon make a socket there, if there is nothing yet? What is there already the daemon's room judges.
+/// Can the daemon make a socket there, if there is nothing yet? The service judges what is there already.
 pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
     let length = path.as_os_str().len();
     if length > SOCKET_PATH_MAX {

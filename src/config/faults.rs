@@ -1,7 +1,7 @@
-//! What is wrong with a configuration file, told so that a person can mend it in one go.
+//! What is wrong with a configuration file, reported so that a person can fix it in one go.
 //!
-//! A *fault* has a place and says what was found and what is allowed; a *gap* is something that a person must still
-//! fill in, and all gaps together make one fault. A *warning* is what the daemon does without, and `twind check` tells.
+//! A *fault* has a place and says what was found and what is allowed. A *gap* is something that a person must still fill in; all
+//! gaps together make one fault. A *warning* does not stop the daemon, and `twind check` prints it.
 
 use super::outline::{Lines, Place};
 use super::secrets;
@@ -14,13 +14,13 @@ use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A longer line would bury the message.
+/// A longer line is not shown, since it would hide the message.
 const EXCERPT_BYTES_MAX: usize = 300;
 
-/// No message of ours is longer; what it quotes may be.
+/// Messages are cut to this: what they quote may be long.
 const MESSAGE_CHARS_MAX: usize = 2000;
 
-/// Stands in a message for the line of another place.
+/// The placeholder in a message for the line of another place.
 pub(super) const LINE: &str = "{line}";
 
 struct Finding {
@@ -50,14 +50,14 @@ pub(super) struct Findings {
     warnings: RefCell<Vec<Finding>>,
     /// The lines of values that are no TOML.
     broken: RefCell<Vec<Span>>,
-    /// From here on nothing was read as it was meant.
+    /// From here on the text was misread, because of a syntax error.
     hidden_from: Cell<Option<usize>>,
     keys: RefCell<BTreeSet<String>>,
 }
 
 impl Findings {
-    /// What is wrong with the syntax. It must be told before anything else: behind it the rest was guessed, and what
-    /// is "missing" then, or wrong on that very line, may well be there.
+    /// Adds syntax errors, before anything else: after an error the parser guesses, so what seems missing, or wrong on that line, may
+    /// be right.
     pub(super) fn syntax(&self, slips: Slips) {
         for Slip { at, value, message, hides_rest } in slips.told {
             self.push(Finding { at, message, other: None });
@@ -73,12 +73,12 @@ impl Findings {
         self.push_wrong(Finding { at, message: message.into(), other: None });
     }
 
-    /// Two that do not go together: the message says [`LINE`] for the line of the other one.
+    /// Two values that conflict: the message has [`LINE`] for the line of the other one.
     pub(super) fn clash(&self, at: Span, other: Span, message: impl Into<String>) {
         self.push_wrong(Finding { at, message: message.into(), other: Some(other) });
     }
 
-    /// What is allowed, and probably not what was meant.
+    /// Something that is allowed but probably not meant.
     pub(super) fn warn(&self, at: Span, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Finding { at, message: message.into(), other: None });
     }
@@ -98,7 +98,7 @@ impl Findings {
         self.keys.borrow_mut().insert(key);
     }
 
-    /// What is wrong here need not be told, because as many faults as are told stand before it.
+    /// Counts a fault without a message, since the maximum number is reported already.
     pub(super) fn count(&self, at: Span) {
         if !self.is_guess(at) {
             self.count.set(self.count.get() + 1);
@@ -111,7 +111,7 @@ impl Findings {
         }
     }
 
-    /// Was this read otherwise than it was meant, because the syntax is wrong there?
+    /// Was this misread because of a syntax error?
     fn is_guess(&self, at: Span) -> bool {
         self.hidden_from.get().is_some_and(|hidden| at.start >= hidden)
             || self.broken.borrow().iter().any(|lines| (lines.start..=lines.end).contains(&at.start))
@@ -171,7 +171,7 @@ pub struct ConfigFaults {
     pub file: PathBuf,
     /// What is wrong with it, in file order: the first twenty; never empty.
     pub faults: Vec<ConfigFault>,
-    /// At least so many follow. What is behind them may not have been looked at.
+    /// At least so many follow; later parts of the file may not have been checked.
     pub more: usize,
     /// Nothing is wrong with it, but this user may not read it.
     pub is_denied: bool,
@@ -263,9 +263,9 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// A line as far as it is shown: up to the value of a key that names a secret, or to what looks like one.
+/// A line without what may be a secret: it is cut before the value of such a key, or before text that looks like one.
 fn without_secret(line: &str) -> String {
-    // Before the sign the secret itself may stand, or the start of a connection string.
+    // What precedes the equals sign may be the secret itself, or the start of a connection string.
     let looks = secrets::first_in(line).or_else(|| line.to_ascii_lowercase().find("sharedaccess"));
     let looks = looks.map(|at| line[..at].rfind('=').map_or(0, |sign| sign + 1));
     match secrets::key_in(line).into_iter().chain(looks).min() {
@@ -275,7 +275,7 @@ fn without_secret(line: &str) -> String {
     }
 }
 
-/// What is not seen would move the caret, or worse, speak to the terminal.
+/// Replaces invisible characters, which would shift the caret or control the terminal.
 fn printable(line: &str) -> String {
     line.chars().map(|c| if text::is_unseen(c) { ' ' } else { c }).collect()
 }

@@ -1,8 +1,7 @@
-//! Files that the configuration names: where a relative name leads, who else can read a secret, what PEM must hold.
+//! Files that the configuration names: how a relative name is resolved, who else can read a secret, what PEM must hold.
 //!
-//! A *secret*, and a certificate, is looked up among systemd's credentials first; `LoadCredential=` of a folder calls the
-//! file `NAME` in it `FOLDER_NAME`. Every other relative path starts at the folder of the configuration file.
-//! Deliberately absent: writing, and telling what a secret says.
+//! Secrets and certificates are looked up among systemd's credentials first; `LoadCredential=` of a folder names the file `NAME` in
+//! it `FOLDER_NAME`. Every other relative path starts at the folder of the configuration file. A message never contains a secret.
 
 use super::faults::ConfigFaults;
 use super::secrets;
@@ -17,17 +16,17 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Larger than any key or chain of certificates; keeps a mistaken `/dev/zero` from filling the memory.
+/// Larger than any key or chain of certificates.
 const SIZE_MAX: u64 = 1024 * 1024;
-/// What some editors put before a text.
+/// Some editors put it at the start of a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// Any access of those who are neither the owner nor in the group, short of running it.
+/// Read or write access of others than owner and group.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 const OWNER_READS: u32 = 0o400;
 const GROUP_READS: u32 = 0o040;
 
-/// Where names lead.
+/// Resolves the names of files.
 pub(super) struct Places {
     file: PathBuf,
     folder: PathBuf,
@@ -62,12 +61,12 @@ impl Places {
             .map_err(|reason| format!("others can read this file: {reason}"))
     }
 
-    /// The same, to look closer.
+    /// The same, with the files to be examined.
     pub(super) fn examined(self, examination: Examination) -> Self {
         Self { examination: Some(examination), ..self }
     }
 
-    /// Is to be looked closer?
+    /// How the files are to be examined, if at all.
     pub(super) fn examination(&self) -> Option<Examination> {
         self.examination
     }
@@ -101,7 +100,7 @@ impl Places {
         Ok((path, bytes))
     }
 
-    /// A secret that is not there is not among the credentials either.
+    /// Adds that there is no such credential either.
     fn with_credential(&self, reason: String, written: &str) -> String {
         match &self.credentials {
             Some(folder) if Path::new(written).is_relative() => {
@@ -209,7 +208,7 @@ fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), Strin
     }
 }
 
-/// Who may read a file that cannot be read, and what mends it.
+/// What to do about a file that cannot be read.
 fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
     let shown = path.display();
     match kind {
@@ -284,7 +283,7 @@ pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
     }
 }
 
-/// Marks that stand around a copied text, straight or as a word processor sets them.
+/// Quotation marks around a copied text, straight or typographic.
 pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‟' | '‘' | '’' | '‚' | '«' | '»' | '‹' | '›')
 }

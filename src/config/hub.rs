@@ -1,7 +1,7 @@
 //! `[hub]`: where the twin lives, how to get there, and as whom.
 //!
-//! The name of the hub and the device come from a connection string, from `host` and `device-id`, or from the
-//! provisioning service; the identity is a key or a certificate, one of them. Deliberately absent: connecting.
+//! Hub and device are named by a connection string, by `host` and `device-id`, or by the provisioning service; the identity is a key
+//! or a certificate.
 
 use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::examine::{self, Keys};
@@ -18,7 +18,7 @@ use core::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
-/// One and a half times this is what the hub waits at most (IoT Hub developer guide, MQTT).
+/// The hub waits at most one and a half times this (IoT Hub developer guide, MQTT).
 const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1177);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
             key: key.map(|at| at.value),
         })
     } else {
-        // What is misspelt, or does not exist, is told as that.
+        // A misspelt key, or one that does not exist, is reported as such.
         if !is_answered
             && !IDENTITY_KEYS.iter().chain(["provisioning"].iter()).any(|key| hub.is_misspelt(key))
         {

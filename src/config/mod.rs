@@ -1,10 +1,9 @@
 //! The configuration file: read, checked whole, and turned into each room's own settings.
 //!
-//! Every fault of a file is told at once, with its place ([`ConfigFaults`]). A *table reader* (`reader`) declares
-//! each key by reading it; one module per table knows what its keys mean; [`Settings`] is what the daemon gets.
-//! Some commands must work with less than a whole file: [`load_outputs`] for `twind safe`, [`load_local`] for those
-//! that look at the daemon or its record; [`review`] for `twind check`, which looks closer and also warns. Deliberately
-//! absent: writing, and any use of the settings.
+//! Every fault of a file is reported at once, with its place ([`ConfigFaults`]). A *table reader* (`reader`) declares each key by
+//! reading it; one module per table knows what its keys mean; the daemon gets [`Settings`]. Some commands need less than a whole
+//! file: [`load_outputs`] for `twind safe`, [`load_local`] for commands that look at the daemon or its record. [`review`] is for
+//! `twind check`, which also examines files and warns.
 
 mod board;
 mod clashes;
@@ -54,13 +53,13 @@ use syntax::Slips;
 use toml::Spanned;
 use toml::de::DeTable;
 
-/// How patient the daemon is with the hub. Nobody has had a reason to change it, so there is no key.
+/// The time-outs of requests to the hub. Nobody has needed to change them, so there is no key.
 const SYNC: SyncPolicy = SyncPolicy {
     request_timeout: Duration::from_secs(30),
     refresh_interval: Duration::from_secs(12 * 60 * 60),
 };
 
-/// Where the provisioning service's last answer is kept, in the state directory.
+/// The file in the state directory that stores the provisioning service's last answer.
 const ASSIGNMENT: &str = "assignment";
 
 /// Everything the daemon needs, room by room.
@@ -74,16 +73,15 @@ pub struct Settings {
     pub board: BoardSettings,
     /// For the pollers, in the order of [`crate::control::SensorId`].
     pub sensors: Vec<SensorSettings>,
-    /// Where the record is kept.
+    /// The directory of the record.
     pub state_dir: PathBuf,
-    /// Where `status`, `watch` and `override` meet the daemon. A file always leads to one; `None` is for those who
-    /// make their settings themselves and want none.
+    /// The socket for the commands. A file always gives one; `None` is for settings that are made without a file.
     pub socket: Option<PathBuf>,
-    /// Where all users of the machine may look and change nothing, if the file names it.
+    /// The socket by which all users of the machine may look, if the file names it.
     pub look_socket: Option<PathBuf>,
 }
 
-/// What of the outputs can be known without the hub, the sensors and the climate: enough to leave them safe.
+/// The outputs without the hub, the sensors and the climate: enough for `twind safe`.
 ///
 /// The rows `sensor-fault` and `overheat` are as written, without the defaults that follow from the climate.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,19 +95,19 @@ pub struct OutputSettings {
 /// What a command needs to find the daemon, or its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalSettings {
-    /// The file that says so.
+    /// The configuration file.
     pub file: PathBuf,
-    /// Where the record is kept.
+    /// The directory of the record.
     pub state_dir: PathBuf,
     /// Where the daemon listens.
     pub socket: PathBuf,
-    /// Where it answers those who may only look, if it does.
+    /// The socket for looking, if there is one.
     pub look_socket: Option<PathBuf>,
-    /// Whose record it must be ([`HubSettings::identity`]); `None` if `[hub]` cannot be read by whoever asks.
+    /// Whose record it must be ([`HubSettings::identity`]); `None` if this user cannot read `[hub]`.
     pub identity: Option<String>,
 }
 
-/// What the service manager tells through the environment.
+/// What the service manager passes through the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Environment {
     /// Where systemd puts the credentials.
@@ -119,7 +117,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Where what lives as long as the daemon belongs.
+    /// The folder for what exists only while the daemon runs.
     pub fn runtime_folder(&self) -> PathBuf {
         self.runtime_directory.clone().unwrap_or_else(|| PathBuf::from(twin::RUNTIME_DIR))
     }
@@ -158,7 +156,7 @@ pub fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Setti
     read_with(text, file, &Sections::All, |root| settings(root, &places, environment))
 }
 
-/// Reads a configuration file as the daemon would, looks closer at what it names, and adds what to look at again.
+/// Reads a configuration file as the daemon would, examines the files that it names, and adds warnings.
 ///
 /// # Errors
 /// Every fault, or that it cannot be read.
@@ -199,8 +197,8 @@ pub fn parse_outputs(
     })
 }
 
-/// Reads only what it takes to find the daemon or its record: `[twin] state-dir` must be right. A wrong or missing
-/// socket is the default one, and an identity that cannot be read (its secret is not everybody's) is none.
+/// Reads only what is needed to find the daemon or its record: `[twin] state-dir` must be right. A wrong or missing socket becomes
+/// the default, and the identity is `None` if this user may not read its secret.
 ///
 /// # Errors
 /// That `state-dir` is wrong, or the file cannot be read.
@@ -234,8 +232,8 @@ pub fn parse_local(
     })
 }
 
-/// [`load_local`] for a command that only looks. Whoever may not read the file may perhaps look at the daemon all the same:
-/// where it usually lets all users look, if it does.
+/// [`load_local`] for a command that only looks. A user who may not read the file is directed to the usual socket for looking, if it
+/// is there.
 ///
 /// # Errors
 /// As [`load_local`].
@@ -298,13 +296,13 @@ fn read_and_warn<T>(
     match (outcome, findings.into_faults(text, file)) {
         (Some(outcome), None) => Ok((outcome, warnings)),
         (_, Some(faults)) => Err(faults),
-        // A reader that gives up tells why, so this is for the day when one forgets.
+        // Cannot happen, since a reader that gives up reports why.
         (None, None) => Err(ConfigFaults::unreadable(file, "a value is missing")),
     }
 }
 
-/// A text and what the parser makes of it; of a long text whose beginning is no configuration, the beginning: every error
-/// of the parser costs more memory than the line that it is about.
+/// Parses a text. If the beginning of a long text is no configuration only the beginning is parsed, because each error of the
+/// parser takes more memory than its line.
 fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'t>>, Slips) {
     const BEGINNING_BYTES: usize = 32 * 1024;
     let parse = |text: &'t str| {
@@ -315,7 +313,7 @@ fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'
         let beginning = &text[..outline::floor(text, BEGINNING_BYTES)];
         let whole_lines = beginning.rfind('\n').map(|end| &beginning[..end]);
         let parsed = parse(whole_lines.unwrap_or(beginning));
-        // No line of a configuration is as long.
+        // A single line of this length is no configuration.
         let is_junk = parsed.2.more > 0 || whole_lines.is_none() && !parsed.2.told.is_empty();
         if is_junk {
             return parsed;
@@ -325,8 +323,7 @@ fn parsed<'t>(text: &'t str, sections: &Sections) -> (&'t str, Spanned<DeTable<'
 }
 
 impl Sections {
-    /// Does a fault below this header concern one of the sections? What lies under none, or under one that is not known,
-    /// concerns everybody.
+    /// Does a fault below this header concern one of the sections? A fault below no header, or an unknown one, concerns every reader.
     fn concern(&self, header: Option<&str>) -> bool {
         let Self::Only(names) = self else {
             return true;

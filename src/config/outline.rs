@@ -1,7 +1,5 @@
-//! Where the lines, headers and brackets of a text are, found in one pass: whoever tells a fault would else look for them
-//! again from the start of the file.
-//!
-//! Deliberately absent: what the parser finds itself.
+//! Finds the lines, headers and brackets of a text in one pass, so that each message about a fault need not search the file from its
+//! start.
 
 use super::spans::Span;
 

@@ -1,6 +1,4 @@
-//! `[outputs.NAME]`: what can be driven, for the core and for the board at once.
-//!
-//! Deliberately absent: which output cools and which heats (that is `[climate]`'s).
+//! `[outputs.NAME]`: what can be driven, for the core and for the board. `[climate]` says which output cools and which heats.
 
 use super::board::Board;
 use super::faults::LINE;
@@ -60,12 +58,12 @@ pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
     outputs
 }
 
-/// Does nothing stand there but a table below it?
+/// Does it consist of nothing but a table below it?
 fn is_alone(table: &Reader<'_>) -> bool {
     table.is_implied() && ["when", "tach"].iter().any(|key| table.has(key))
 }
 
-/// Such an output is a slip in a name more often than an output. If it is told as one, there is no such output.
+/// Such an output is more often a misspelt name than an output. If it is reported as misspelt, there is no such output.
 fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board) -> bool {
     let At { value: name, at } = name;
     let near = nearest(name, whole.iter().map(String::as_str));
@@ -73,7 +71,7 @@ fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board
         let say = format!("nothing else is said of [outputs.{name}]; did you mean [outputs.{near}]?");
         file.findings().wrong(*at, say);
     } else if !board.needs_lines() {
-        // On other boards its wire is missing, and that is told.
+        // On other boards the missing wire is reported.
         let say = format!(
             "nothing else is said of [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
              above it if that is meant"
@@ -96,7 +94,7 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     ))
 }
 
-/// Why an output or a sensor that is told to the hub cannot have this name.
+/// Why an output, or a sensor that is reported to the hub, cannot have this name.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, why)| *why)
 }
@@ -253,7 +251,7 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
             None
         }
         (false, false) => {
-            table.require("channel", "the hardware's PWM channel, or `pin` for PWM by software");
+            table.require("channel", "the hardware's PWM channel, or `pin` for software PWM");
             None
         }
         (true, false) => channel.map(|channel| {
@@ -263,10 +261,8 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         (false, true) => {
             require_chip(&table, board);
             if frequency.as_ref().is_some_and(|at| at.value > PIN_HZ_MAX) {
-                table.wrong(
-                    "frequency-hz",
-                    format!("must be at most {PIN_HZ_MAX} for PWM by software on a pin"),
-                );
+                table
+                    .wrong("frequency-hz", format!("must be at most {PIN_HZ_MAX} for software PWM on a pin"));
             }
             pin.map(|pin| {
                 let frequency_hz = frequency.map_or(PIN_HZ, |at| at.value);
@@ -307,7 +303,7 @@ fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<(Ta
     present.then_some((tach, at))
 }
 
-/// One wire cannot obey two outputs, or obey one and tell of another. The later one in the file is at fault.
+/// One wire cannot be driven by two outputs, or be an output and a tachometer. The later one in the file is at fault.
 fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
     let mut wires: Vec<(Span, String, String)> = Vec::new();
     for output in outputs {

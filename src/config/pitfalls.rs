@@ -1,6 +1,4 @@
-//! What a file may say, and hardly ever means: warnings, which `twind check` prints.
-//!
-//! Deliberately absent: what is wrong whatever was meant.
+//! Warnings, which `twind check` prints: what a file may say but is hardly ever meant.
 
 use super::faults::Findings;
 use super::outputs::Output;
@@ -15,7 +13,7 @@ const HEADER_PIN_MAX: u32 = 27;
 const CHANNEL_MAX: u32 = 3;
 /// Which pins a channel comes out at, as the overlay says; the last two on a Raspberry Pi 5 alone.
 const CHANNEL_PINS: [(u32, &[u32]); 4] = [(0, &[12, 18]), (1, &[13, 19]), (2, &[18]), (3, &[19])];
-/// Where the overlay w1-gpio has the bus unless it is told otherwise.
+/// The pin of the 1-Wire bus by default, by the overlay w1-gpio.
 const W1_PIN: u32 = 4;
 
 /// Pins and channels of a Raspberry Pi that are not there, or belong to something else.

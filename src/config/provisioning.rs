@@ -1,7 +1,6 @@
 //! `[hub.provisioning]`: the service that names hub and device, and how the device proves who it is to it.
 //!
-//! The key of an enrolment group is only needed to make the device's own, and goes no further than this file.
-//! Deliberately absent: asking.
+//! The key of an enrolment group is only used to derive the device's key, and does not leave this module.
 
 use super::connection_string::check_host;
 use super::files::Places;

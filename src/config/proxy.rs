@@ -1,7 +1,6 @@
 //! `proxy = "http://[USER:PASSWORD@]HOST:PORT"` in `[hub]`.
 //!
-//! User and password are percent-encoded, as in any URL. Deliberately absent: proxies by other schemes, and ever
-//! repeating what was written: it may hold a password.
+//! User and password are percent-encoded, as in any URL. A message never repeats what was written, since it may hold a password.
 
 use super::connection_string::check_host;
 use crate::hub::Secret;

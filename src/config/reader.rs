@@ -1,9 +1,8 @@
-//! A typed reader over one table of the file. Whoever reads a key declares it known by that; what is left over at
-//! the end is unknown, and is told with the nearest known key.
+//! A typed reader over one table of the file. Reading a key declares it as known; keys that are left at the end are unknown, and are
+//! reported with the nearest known key.
 //!
-//! A reader also stands for a table that is not in the file: every key is then absent, so the defaults have one
-//! place. A value that is wrong is reported here and looks absent to the caller, which goes on with its default.
-//! Deliberately absent: what a key means.
+//! A reader also represents a table that is not in the file: every key is then absent, so the defaults are in one place. A wrong
+//! value is reported here and looks absent to the caller, which goes on with its default.
 
 use super::faults::Findings;
 use super::spans::{At, Span};
@@ -23,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const SECTIONS: [&str; 8] =
     ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
 
-/// No table of a configuration has as many keys. Among so many none is taken for a slip in the name of one of ours.
+/// No table of a configuration has as many keys. In a larger table no key is taken for a misspelt one.
 const KEYS_MAX: usize = 256;
 
 /// One table.
@@ -36,12 +35,12 @@ pub(super) struct Reader<'t> {
     pattern: String,
     /// Its header, where faults about missing keys point.
     header: Span,
-    /// Only its name in the headers of the tables below it stands for it.
+    /// It has no header of its own, only tables below it.
     is_implied: bool,
     known: Vec<&'static str>,
-    /// Keys that are answered with their own message and not offered to anyone, as [`plain`] writes them.
+    /// Keys that get a message of their own and are never suggested, as [`plain`] writes them.
     answered: Vec<String>,
-    /// Keys of the file's own that were told of.
+    /// Keys of the file that were reported already.
     told: BTreeSet<String>,
 }
 
@@ -104,7 +103,7 @@ impl<'t> Reader<'t> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
-    /// Where a key stands; the table's header if it does not.
+    /// The place of a key; the table's header if it is absent.
     pub(super) fn place(&self, key: &str) -> Span {
         self.table.and_then(|t| t.get_key_value(key)).map_or(self.header, |(key, _)| key.span().into())
     }
@@ -119,14 +118,14 @@ impl<'t> Reader<'t> {
         self.findings.warn(self.place(key), format!("`{key}` {message}"));
     }
 
-    /// Reports that a key is not there, unless it is, or is told to be misspelt.
+    /// Reports that a key is missing, unless it is there or is reported as misspelt.
     pub(super) fn require(&self, key: &str, why: &str) {
         if self.present() && !self.has(key) && !self.is_misspelt(key) {
             self.findings.missing(self.header, format!("`{key}` is missing in {}: {why}", self.name()));
         }
     }
 
-    /// Does a key stand in the table that was probably meant to be this one? It is told as unknown, and that is enough.
+    /// Does the table have an unknown key that was probably meant to be this one? It is reported as unknown, which is enough.
     pub(super) fn is_misspelt(&self, key: &str) -> bool {
         let Some(table) = self.table.filter(|table| table.len() <= KEYS_MAX) else { return false };
         let candidates = || self.known.iter().copied().chain([key]);
@@ -247,8 +246,7 @@ impl<'t> Reader<'t> {
         Self::new(self.findings, table, path, pattern, value.span().into())
     }
 
-    /// A table of the file itself under a name that is probably a slip for this one: that is told, and what is in it
-    /// is read as if it were right.
+    /// A table of the file itself whose name is probably misspelt: the name is reported, and the content is read all the same.
     fn misspelt_section(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         let table = self.table.filter(|table| self.path.is_empty() && table.len() <= KEYS_MAX)?;
         let is_meant = |name: &str| {
@@ -335,7 +333,7 @@ impl<'t> Reader<'t> {
         !self.told.is_empty()
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every unknown key.
     pub(super) fn finish(mut self) {
         let mut unknown = self.entries();
         unknown.retain(|(key, _)| {
@@ -344,7 +342,7 @@ impl<'t> Reader<'t> {
         });
         for (index, (key, _)) in unknown.into_iter().enumerate() {
             if index >= FAULTS_MAX {
-                // Those before it are told first, so that its message would be lost.
+                // Earlier faults reach the maximum already, so its message would be dropped.
                 self.findings.count(key.at);
                 continue;
             }

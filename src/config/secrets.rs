@@ -1,11 +1,11 @@
-//! What may be a secret that somebody wrote into the wrong place, and how a message shows it: never whole.
+//! Finds what may be a secret in the wrong place, so that a message never shows it whole.
 //!
-//! A secret is known by its looks: a value behind a name such as `SharedAccessKey=`, an address with a password in it, and
-//! base64 or hexadecimal digits as long as a key. Deliberately absent: what the file's keys mean.
+//! A secret is recognised by its form: a value after a name such as `SharedAccessKey=`, an address with a password, and base64 or
+//! hexadecimal digits as long as a key.
 
 use std::ops::Range;
 
-/// Of a secret so much is shown, for a person to find it by.
+/// The number of characters of a secret that are shown, to find it by.
 const SHOWN: usize = 4;
 /// Padded base64 from this length on is taken for a key.
 const PADDED_MIN: usize = 20;
@@ -122,7 +122,7 @@ fn in_addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
     with_scheme.chain(without)
 }
 
-/// What stands between white space and quotation marks.
+/// The text between white space and quotation marks.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let is_end = |c: char| c.is_whitespace() || "\"'`".contains(c);
     let mut at = 0;
@@ -181,7 +181,7 @@ fn is_key(run: &str) -> bool {
     let decimal = count(u8::is_ascii_digit);
     let kinds = [upper, lower, decimal].into_iter().filter(|count| *count > 0).count();
     if digits.len() < run.len() {
-        // Where a path stands before it the length says nothing. A long name before a sign has two kinds at most.
+        // After a path the length means nothing. A long name before an equals sign has at most two kinds of characters.
         let is_long = run.len() >= PADDED_MIN;
         return is_long && (kinds == 3 || kinds == 2 && decimal > 0 && run.len().is_multiple_of(4));
     }

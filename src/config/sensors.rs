@@ -31,12 +31,12 @@ const AGE_MIN: Duration = Duration::from_secs(1);
 const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What the sensors of a cabinet can measure, in degrees Celsius.
 const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
-/// No dead-band, hysteresis or range of a site is as fine as this, in any unit of temperature.
+/// No deadband, hysteresis or range of a site is as fine as this, in any unit of temperature.
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 
-/// One sensor, and where it stands.
+/// One sensor, and its place in the file.
 pub(super) struct Sensor {
     pub(super) spec: SensorSpec,
     /// `None` if a fault was found.

@@ -1,6 +1,6 @@
-//! How each table of the file is written: shown where something else stands in its place.
+//! How each table of the file is written, for messages about something else in its place.
 
-/// Tables that stand within another, by the path that `*` marks a chosen name in, and one of them as a file has it.
+/// Tables within another: the path, with `*` for names that a person chooses, and an example.
 const INNER: [(&str, &str); 9] = [
     (
         "hub.provisioning",

@@ -1,6 +1,6 @@
-//! Places in the file: a stretch of it, and a value with the place where it stands.
+//! Places in the file: a span, and a value with its span.
 
-/// A stretch of the file, in bytes.
+/// A range of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
     pub(super) start: usize,
@@ -18,7 +18,7 @@ impl From<core::ops::Range<usize>> for Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct At<T> {
     pub(super) value: T,

@@ -1,7 +1,6 @@
-//! What is told of a text that is no TOML: what the person did, rather than where the parser gave up.
+//! Messages about a text that is no TOML: what is wrong with it, rather than where the parser gave up.
 //!
-//! One slip makes a parser stumble several times; it is told once for each line. Deliberately absent: the tables,
-//! which the parser recovers as well as it can.
+//! One mistake makes a parser report several errors; one message is given for each line.
 
 use super::outline::{Line, Outline};
 use super::spans::Span;
@@ -24,7 +23,7 @@ const LOOKALIKES: [(&str, &str, &str); 6] = [
     ("＝：", "a wide character", "write = from the keyboard"),
 ];
 
-/// More than so many faults nobody mends in one go; they are counted.
+/// The most faults that are reported; further ones are counted.
 pub(super) const FAULTS_MAX: usize = 20;
 
 /// One message about the syntax, and where.
@@ -33,21 +32,21 @@ pub(super) struct Slip {
     /// The lines of the value that it is in.
     pub(super) value: Span,
     pub(super) message: String,
-    /// What stands below it was not read as it was meant, and nothing is to be told of it.
+    /// The text below it was misread, and is not reported on.
     pub(super) hides_rest: bool,
 }
 
-/// What to tell of the syntax.
+/// The messages about the syntax.
 #[derive(Default)]
 pub(super) struct Slips {
     /// The first ones, in file order, [`FAULTS_MAX`] at most.
     pub(super) told: Vec<Slip>,
-    /// So many lines have others.
+    /// How many other lines have errors.
     pub(super) more: usize,
 }
 
-/// What to tell of the parser's errors that concern whoever reads the text, by the line that each is in. One that hides
-/// the rest concerns everybody.
+/// Messages about the parser's errors, one for each line, if `concerns` selects the line's header. An error that hides the rest of
+/// the text is always reported.
 pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>) -> bool) -> Slips {
     let mut slips = Slips::default();
     if errors.is_empty() {
@@ -79,7 +78,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
             if outline.is_header(line) {
                 second_header = Some(line.index);
             } else if second_header.is_some() && header.map(|header| header.index) == second_header {
-                // Below a table that stands twice each of its keys may.
+                // If a table is there twice, its keys may be, too.
                 continue;
             }
         }
@@ -98,7 +97,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
             break;
         }
     }
-    // What is below the last one that is told is told once these are mended.
+    // Faults below the last message are reported once these are fixed.
     if let Some(last) = slips.told.last_mut().filter(|_| slips.more > 0) {
         last.hides_rest = true;
     }
@@ -216,7 +215,7 @@ fn key_before(text: &str) -> &str {
     key.trim_matches(['"', '\''])
 }
 
-/// Where a carriage return stands without its line feed.
+/// The place of a carriage return without a line feed.
 fn lone_return(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     (0..bytes.len()).find(|at| bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
@@ -244,7 +243,7 @@ fn duplicate(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     }
 }
 
-/// The line in which a path, or what it lies in, or what lies in it, first stands above another.
+/// The first line above another that sets a path, a table around it, or a key in it.
 fn first_of(outline: &Outline<'_>, wanted: &str, line: Line<'_>) -> Option<usize> {
     let lies_in =
         |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));

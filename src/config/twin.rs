@@ -1,4 +1,4 @@
-//! The small tables about the twin's meaning and reports: `[twin]`, `[report]`, `[local]`.
+//! The small tables `[twin]`, `[report]` and `[local]`.
 
 use super::Environment;
 use super::files::Places;
@@ -34,7 +34,7 @@ pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     path
 }
 
-/// `[local]`: where the daemon meets those who may order, and those who may only look.
+/// `[local]`: the sockets for orders and for looking.
 pub(super) fn sockets(
     mut local: Reader<'_>,
     places: &Places,
@@ -63,7 +63,7 @@ pub fn default_socket(environment: &Environment) -> PathBuf {
     environment.runtime_folder().join(SOCKET)
 }
 
-/// Where those who may only look are told to look if they may not read the configuration.
+/// The socket for looking that is tried by users who may not read the configuration.
 pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
     environment.runtime_folder().join(LOOK_SOCKET)
 }
@@ -99,7 +99,7 @@ fn nested(twin: &Reader<'_>, map: &PropertyMap) {
     let leaves = clashes::leaves(map);
     for (index, (key, leaf)) in leaves.iter().enumerate() {
         let other = leaves[..index].iter().find(|(other, path)| other != key && clashes::overlap(leaf, path));
-        // Two keys of one path were told already.
+        // Two keys with the same path were reported already.
         let is_told = |(other, path): &&(&str, _)| path == leaf && *other != "climate" && *key != "climate";
         let Some((other, path)) = other.filter(|found| !is_told(found)) else { continue };
         let place = twin.place(if twin.has(key) { key } else { other });
@@ -117,7 +117,7 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
     let second = Duration::from_secs(1);
     let heartbeat = report.duration("heartbeat", second..=HEARTBEAT_MAX).map_or(HEARTBEAT, |at| at.value);
     let min_interval = report.duration("min-interval", Duration::ZERO..=HEARTBEAT_MAX);
-    // Left out, it must not stand in the way of a quick heartbeat.
+    // The default must not be longer than a short heartbeat.
     let min_interval = min_interval.map_or(MIN_INTERVAL.min(heartbeat), |at| at.value);
     if min_interval > heartbeat {
         let say = format!("must be at most `heartbeat`, which is {}", values::time_name(heartbeat));
@@ -142,7 +142,7 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
     }
 }
 
-/// What is written joins the defaults.
+/// The written values are added to the defaults.
 fn deadband(mut table: Reader<'_>) -> BTreeMap<String, f64> {
     let mut deadband: BTreeMap<String, f64> = DEADBAND.map(|(name, value)| (name.to_owned(), value)).into();
     for (name, value) in table.entries() {

@@ -1,6 +1,4 @@
-//! Single values: from TOML's types to ours, or why not. A reason reads on after the key: "must be …, found …".
-//!
-//! Deliberately absent: where a value stands and what it is for.
+//! Single values, converted from TOML's types, or why not. A reason continues the sentence after the key: "must be …, found …".
 
 use super::spans::{At, Span};
 use super::words::{hint, quoted, shorten, unknown_word};
@@ -36,7 +34,7 @@ pub(super) fn found(value: &DeValue<'_>) -> String {
     }
 }
 
-/// A temperature as a message writes it: the way through Celsius leaves crumbs.
+/// A temperature for a message, rounded, since the conversion through Celsius leaves digits that nobody wrote.
 pub(super) fn degrees_in(unit: TemperatureUnit, temperature: Celsius) -> f64 {
     (unit.from_celsius(temperature) * 1000.0).round() / 1000.0
 }
@@ -188,7 +186,7 @@ fn offers(number: f64, range: &RangeInclusive<Duration>) -> String {
     }
 }
 
-/// Products with a decimal leave crumbs.
+/// Rounds, since products of decimal fractions are not exact.
 fn rounded(time: Duration) -> Duration {
     Duration::from_micros(u64::try_from((time.as_nanos() + 500) / 1000).unwrap_or(u64::MAX))
 }

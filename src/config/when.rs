@@ -1,7 +1,7 @@
 //! `[outputs.NAME.when]`: the fail-safe table of one output.
 //!
-//! `"auto"` asks the climate, so it is refused in the rows for which there is none to ask. What `sensor-fault` and
-//! `overheat` do when they are left out depends on the climate, so it is filled in there.
+//! `"auto"` follows the climate, so it is refused in rows that apply without one. The defaults of `sensor-fault` and `overheat`
+//! depend on the climate, which fills them in.
 
 use super::faults::Findings;
 use super::reader::Reader;
@@ -21,14 +21,14 @@ const SILENT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub(super) struct Rows {
     pub(super) when: When,
     pub(super) autos: Vec<(&'static str, Span)>,
-    /// Where it says what only a climate can call for.
+    /// The rows that only a climate can put into force.
     pub(super) climate_rows: Vec<(&'static str, Span)>,
-    /// Its shares of full.
+    /// The rows that are shares.
     shares: Vec<(&'static str, Permille, Span)>,
 }
 
 impl Rows {
-    /// Warns of shares below what the output is driven to at least.
+    /// Warns of shares below the output's minimum duty.
     pub(super) fn warn_below(&self, least: Option<Permille>, findings: &Findings) {
         let Some(least) = least else { return };
         for (row, share, at) in self.shares.iter().filter(|(_, share, _)| !share.is_zero() && *share < least)
@@ -40,13 +40,13 @@ impl Rows {
     }
 }
 
-/// What may stand in a row.
+/// The values that a row may have.
 #[derive(Clone, Copy)]
 struct Allowed {
     kind: OutputKind,
-    /// Why `"auto"` may not.
+    /// Why `"auto"` is not allowed.
     no_auto: Option<&'static str>,
-    /// Nobody pulses the pin then.
+    /// Only on and off: no process pulses the pin then.
     must_rest: bool,
 }
 
@@ -84,7 +84,7 @@ impl Allowed {
     }
 }
 
-/// Reads the table of an output of this kind. `needs_us`: a share of full lasts only while the daemon pulses the pin.
+/// Reads the table of an output of this kind. `needs_us`: a share is only possible while the daemon pulses the pin.
 pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> Rows {
     let default = When::default();
     let mut autos = Vec::new();
@@ -140,7 +140,7 @@ fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Opt
     (after.map(|at| at.value), drive)
 }
 
-/// The share that a word without `%`, or with a decimal comma, was to say.
+/// The share that a word without `%`, or with a decimal comma, probably means.
 fn number(word: &str) -> Option<f64> {
     word.strip_suffix('%').unwrap_or(word).trim().replace(',', ".").parse().ok()
 }
@@ -186,7 +186,7 @@ fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), String> {
             Err(format!("must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""))
         }
         _ if allowed.must_rest && is_share => {
-            Err("must be \"on\" or \"off\" with PWM by software: nobody pulses the \
+            Err("must be \"on\" or \"off\" with software PWM: nobody pulses the \
                                                    pin when the daemon is gone"
                 .to_owned())
         }

@@ -1,7 +1,7 @@
-//! Words that a person writes: which of those allowed was probably meant, and how a foreign one is shown.
+//! Words of a file: which allowed word was probably meant, and how an unknown one is shown.
 //!
-//! Case, hyphens and underscores do not count, and what a thing is called elsewhere is known ([`ALIASES`]).
-//! Deliberately absent: accepting them. A file says each thing in one way.
+//! Case, hyphens and underscores are ignored, and names that other programs use are known ([`ALIASES`]). They are suggested and not
+//! accepted: a file says each thing in one way.
 
 /// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
 const ALIASES: [(&str, &[&str]); 21] = [

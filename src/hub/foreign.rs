@@ -1,8 +1,7 @@
-//! Foreign text as it may stand in a log: what a hub, a proxy or a library says is made one short line.
-//!
-//! Deliberately absent: escaping for a terminal, which is `text`'s of the core.
+//! Foreign text for a log: what a hub, a proxy or a library says becomes one short line. The core's `text` escapes it for a
+//! terminal.
 
-/// Characters of it that are kept.
+/// The most characters that are kept.
 pub(super) const CHARS_MAX: usize = 200;
 
 /// One short line of it: control characters become spaces, runs of space one, the rest is cut.

@@ -1,19 +1,17 @@
-//! The hub's room: one MQTT session to one hub, kept up for as long as the [`Link`](link::Link) lives.
+//! The hub's room: keeps an MQTT session to one hub for as long as the [`Link`](link::Link) is held.
 //!
 //! A *session* is one connection from dial to loss. The room turns bytes into [`HubEvent`](crate::twin::HubEvent)s and
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text
-//!    wire      what carries bytes to a peer, whoever that is ◄──┐
-//!                                                               ├── link     the session that lives on: connects,
-//!    azure     what IoT Hub is told, and what it means ◄────────┘            serves, waits, connects again
+//!    wire      carries bytes to any peer ◄──────────────────────┐
+//!                                                               ├── link     one session after another: connects,
+//!    azure     what is said to IoT Hub, and what it means ◄─────┘            serves, waits, connects again
 //! ```
 //!
 //! [`wire`] and [`azure`] do not know each other, and neither knows [`link`], which puts them together. What two of them
-//! need stands here: time, secrets, messages, foreign text, pauses that are asked for, and files on a disk that may hang.
-//!
-//! Deliberately absent: what a twin means, when to ask for it again (both `twin::TwinSync`'s), and reading a clock: time
-//! comes in through [`Clock`].
+//! need is here: time, secrets, messages, foreign text, `Retry-After`, and files on a disk that may hang. Time comes in through
+//! [`Clock`]. What a twin means and when to fetch it is the core's.
 
 use crate::units::{BootTime, UnixSeconds};
 use std::path::PathBuf;
@@ -24,7 +22,7 @@ pub mod foreign;
 pub mod link;
 pub mod wire;
 
-mod patience;
+mod disk;
 mod retry_after;
 
 /// The bytes of a payload that is read, at most. A section of 32 KiB by the hub's measure, which counts an emoji once and

@@ -1,11 +1,10 @@
-//! `Retry-After` (RFC 9110, section 10.2.3): when whoever refuses wants to be asked again.
+//! `Retry-After` (RFC 9110, section 10.2.3): how long a server that refuses wants to be left alone.
 //!
-//! A date is read against the answer's own `Date`, so that no clock of ours is needed, which may be wrong.
-//! Deliberately absent: waiting.
+//! A date is compared with the answer's own `Date`, since this machine's clock may be wrong.
 
 use core::time::Duration;
 
-/// Whoever names more is asked again after this: a slip in a server's settings must not keep a device away for a day.
+/// Longer times are cut to this: a mistake in a server's settings must not keep a device away for a day.
 pub(super) const MAX: Duration = Duration::from_secs(3600);
 
 /// What the header says, `date` being the answer's `Date`; no time if it is absent or cannot be read.

@@ -1,13 +1,15 @@
-//! How old a plain file's content is, for a program that feeds it may have died. Pure: the clocks are given.
+//! How old a plain file's content is, since a program that feeds it may have died. Pure: clocks and files are read elsewhere.
 //!
-//! Three witnesses, of which none can be believed alone. *Boot time since its last change was seen* is never too much: a file
-//! that did not change for so long is at least so old, whatever the clock does. *The file's time* by the wall clock is the
-//! age itself if both were written by a right clock; a file from before this boot has no other. A file that was *written in
-//! this boot*, by the clock as it is or as it was a look before, is dated in boot time once and for all, so that a clock that
-//! is set afterwards does not age it.
+//! There are three sources, none of which is reliable alone:
 //!
-//! What was too old once stays so until it is written again: a clock that is set back makes no dead file young.
-//! Deliberately absent: reading clocks and files.
+//! - *Boot time since its last change was seen* is a lower bound: a file that did not change for so long is at least so old,
+//!   whatever the clock does.
+//! - *The file's time* by the wall clock is the age itself if the clock was right at both moments; for a file from before this boot
+//!   there is no other source.
+//! - A file that was *written in this boot*, by the clock as it is now or as it was at the previous look, is dated in boot time once,
+//!   so that a clock that is set later does not age it.
+//!
+//! A file that was too old stays so until it is written again, even if the clock is set back.
 
 use crate::units::BootTime;
 use core::time::Duration;
@@ -26,18 +28,18 @@ pub struct Now {
     pub is_believed: bool,
 }
 
-/// What is different once a file was written again.
+/// What changes when a file is written again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The file's time of its last change, since 1970.
     pub written: Duration,
-    /// Which file it is: one that is replaced is another.
+    /// Device and inode: a file that was replaced is another.
     pub file: (u64, u64),
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
-/// The judge of one file's age.
+/// Judges the age of one file.
 #[derive(Clone, Debug)]
 pub struct Age {
     most: Duration,
@@ -57,7 +59,7 @@ struct Seen {
 }
 
 impl Age {
-    /// For a file that somebody should write at least so often.
+    /// For a file that should be written at least this often.
     pub fn new(most: Duration) -> Self {
         Self { most, seen: None, ahead: None }
     }
@@ -88,7 +90,7 @@ fn nanos(time: Duration) -> i128 {
     i128::try_from(time.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// A moment so long after boot, unless that lies before it or is still to come.
+/// The moment so long after boot; `None` if it is before the boot or in the future.
 fn in_this_boot(nanos_since_boot: i128, now: BootTime) -> Option<BootTime> {
     let since_boot = Duration::from_nanos(u64::try_from(nanos_since_boot).ok()?);
     (since_boot <= now.since_boot() + ROUNDING).then(|| BootTime::from_boot(since_boot).min(now))

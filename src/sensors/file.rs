@@ -1,11 +1,11 @@
-//! A number in any file: what another program measures, and what a test writes.
+//! A number in any file, written by another program or a test.
 
 use super::sysfs::{Attribute, Kind, whereabouts};
 use super::{Driver, Locator, PERIOD, Source};
 use crate::control::Fault;
 use std::path::{Path, PathBuf};
 
-/// A file has no other name than its path.
+/// A file is known by its path alone.
 pub(super) static DRIVER: Driver = Driver {
     name: "file",
     id_is: None,

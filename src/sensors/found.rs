@@ -1,12 +1,12 @@
-//! What was found where a number should be, as a person is told, and what is probably meant.
+//! Messages about what was found where a number should be, and what is probably meant.
 
 use super::Plausibility;
 use core::time::Duration;
 
-/// So much of a text is shown, in characters.
+/// The most characters of a text that are shown.
 const SHOWN_MAX: usize = 40;
 
-/// What a text says that is no number.
+/// A text that is no number.
 pub(super) fn text(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn unwritten(most: Duration) -> String {
     format!("a file that nobody has written for longer than max-age, {}", humantime::format_duration(most))
 }
 
-/// What a number says that lies outside what the sensor can measure.
+/// A number outside of what the sensor can measure.
 pub(super) fn out_of_range(value: f64, rules: &Plausibility) -> String {
     let (lowest, highest) = rules.valid;
     let thousandth = value / 1000.0;

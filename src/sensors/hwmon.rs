@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "hwmon";
 const INPUT: &str = "_input";
-/// What the driver says of a channel besides its number: that it failed, and that it does not measure.
+/// Attributes by which the driver says that a channel failed, or does not measure.
 const FAULT: &str = "_fault";
 const ENABLE: &str = "_enable";
-/// What a device's name alone stands for.
+/// The channel that a device's name alone means.
 const FIRST_TEMPERATURE: &str = "temp1";
 
 /// An id is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL` with the device's stable name
-/// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is its first temperature. Raw
+/// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several have it; `DEVICE` alone is its first temperature. Raw
 /// values are the kernel's: thousandths of degrees, per cent, volts and amperes, millionths of watts and joules, and plain
 /// turns per minute.
 pub(super) static DRIVER: Driver = Driver {
@@ -74,14 +74,13 @@ impl Kind for Hwmon {
                 self.class.find(device, |device| attribute(device, what))?
             }
         };
-        // Of a 1-Wire thermometer, which is a monitor as well, its bytes decide.
+        // A 1-Wire thermometer is shown as a monitor, too; its bytes and checksum decide.
         let is_its = file_name(&place) == w1::MONITOR_INPUT;
         let bytes = is_its.then(|| w1::bytes_beside(&place.with_file_name("device")));
         Ok(bytes.flatten().unwrap_or(place))
     }
 
-    /// A number is none where the driver says of the channel that it failed or does not measure, whatever the last number
-    /// was.
+    /// A number is ignored if the driver says that the channel failed or does not measure.
     fn raw(&self, place: &Path, text: &str) -> Result<f64, Fault> {
         let says = |what: &str, wrong: f64| {
             let channel = file_name(place).strip_suffix(INPUT)?;

@@ -2,7 +2,7 @@
 //!
 //! Terms: a *channel* is one quantity of a device (`in_temp`), an *attribute* a file about it. Where the driver
 //! computes, the channel has an `…_input`; else a `…_raw`, of which (raw + offset) × scale is the same.
-//! Deliberately absent: buffers and triggers.
+//! Buffers and triggers are not used.
 
 use super::named::{Class, check_id};
 use super::sysfs::{Attribute, Kind, number, read_text, whereabouts};
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "iio:device";
 const INPUT: &str = "_input";
 const RAW: &str = "_raw";
-/// What a device says of itself when its thermocouple or resistor is broken or shorted (MAX31856, MAX31865).
+/// Attributes by which a device says that its thermocouple or resistor is broken or shorted (MAX31856, MAX31865).
 const FAULTS: [&str; 3] = ["fault_oc", "fault_ovuv", "fault_ov_uv"];
 
-/// A channel that need not be named, because what the sensor measures says which it is.
+/// A channel that need not be named, because it follows from what the sensor measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// `in_temp`.
@@ -35,7 +35,7 @@ impl Channel {
 }
 
 /// An id is `DEVICE:ATTRIBUTE` or `DEVICE:CHANNEL` with the device's stable name
-/// (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several bear it; `DEVICE` alone is what the sensor
+/// (`/sys/bus/iio/devices/iio:device*/name`), or `NAME@PLACE` where several have it; `DEVICE` alone is what the sensor
 /// measures. Raw values are the kernel's: thousandths of degrees and of per cent, kilopascals, millivolts; what the
 /// attribute's own `…_offset` and `…_scale` say is applied to a `…_raw`.
 pub(super) static DRIVER: Driver = Driver {

@@ -1,9 +1,10 @@
-//! Sensors: numbers, most of which the system shows in files, judged and handed over one sample at a time.
+//! Sensors: numbers, most of which the system shows in files, judged and delivered one sample at a time.
 //!
-//! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is what came of it and
-//! when. A sensor that is not there is in a state like any other: it is looked for again at each sample. A kind of
-//! sensor is a file here (`hwmon`, `thermal_zone`, …) and an entry in [`DRIVERS`]; what it opens is a [`Sensor`]. Deliberately absent: clocks (the time
-//! is given to the poller), and the age of a value, which the core judges; the age of a file is judged here.
+//! Terms: a *sample* is one attempt to read, a *fault* is why it gave no value, a *reading* is its outcome and when it was taken.
+//!
+//! A sensor that is missing is looked for again at each sample. A kind of sensor is a file here (`hwmon`, `thermal_zone`, …) and an
+//! entry in [`DRIVERS`]; what it opens is a [`Sensor`]. The time is passed to the pollers. The age of a file is judged here, the age
+//! of a value by the core.
 
 pub mod sysfs;
 pub mod w1;
@@ -45,9 +46,9 @@ pub trait Sensor {
 pub struct Sample {
     /// The value in the sensor's unit, before `scale` and `offset`, or why there is none; it may be there the next time.
     pub value: Result<f64, Fault>,
-    /// What was found where there is no number, for a person.
+    /// What was found instead of a number, for a message.
     pub found: Option<String>,
-    /// What was read, if it is a plain file that somebody writes.
+    /// The state of the file, if it is a plain file that a program writes.
     pub stamp: Option<Stamp>,
 }
 
@@ -57,7 +58,7 @@ impl From<Result<f64, Fault>> for Sample {
     }
 }
 
-/// One look at a sensor, for somebody who checks an installation.
+/// One look at a sensor, for `twind check --hardware`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
     /// Its value, or why there is none.
@@ -68,7 +69,7 @@ pub struct Look {
     pub whereabouts: String,
 }
 
-/// Makes ready to sample a sensor. Nothing is read, and the sensor need not be there yet.
+/// Prepares to sample a sensor. Nothing is read, and the sensor need not exist yet.
 pub fn open(settings: &SensorSettings) -> Box<dyn Sensor + Send> {
     open_under(Path::new(SYSFS), &settings.source)
 }
@@ -98,7 +99,7 @@ pub fn scaled(sample: f64, scale: f64, offset: f64) -> Result<f64, Fault> {
     if value.is_finite() { Ok(value) } else { Err(Fault::NotANumber) }
 }
 
-/// All that is made of one sensor's samples.
+/// Turns one sensor's samples into values.
 struct Judge {
     /// `scale` and `offset`.
     scale: (f64, f64),
@@ -115,7 +116,7 @@ impl Judge {
         Self { scale, plausible: Plausible::new(rules.clone()), rules, age }
     }
 
-    /// Samples, and tells when that was, what it gave, and what was found instead of a value.
+    /// Samples, and returns when that was, the value, and what was found instead of one.
     fn sample(
         &mut self,
         sensor: &mut dyn Sensor,
@@ -138,22 +139,22 @@ impl Judge {
     }
 }
 
-/// A kind of sensor. Its file offers it and [`DRIVERS`] lists it; nothing else need know its name.
+/// A kind of sensor. Its file defines it and [`DRIVERS`] lists it; nothing else need know its name.
 #[derive(Debug)]
 pub struct Driver {
     /// As `driver` names it in `[sensors.NAME]`.
     pub name: &'static str,
     /// What its `id` is, for a person; `None` if it is known by its `path` alone.
     pub id_is: Option<&'static str>,
-    /// Between two samples, where the file does not say.
+    /// The default time between two samples.
     pub period: Duration,
-    /// What it shows before it has measured, in the sensor's unit before `scale` and `offset`.
+    /// The value before its first measurement, in the sensor's unit before `scale` and `offset`.
     pub power_on: Option<f64>,
-    /// Its files are written by a program, which may die: one that nobody writes is no reading.
+    /// Its files are written by a program, which may die: a file that nobody writes is no reading.
     pub is_fed: bool,
     check_id: fn(&str, Option<Channel>) -> Result<(), BadId>,
     open: fn(&Path, &Source) -> Box<dyn Sensor + Send>,
-    /// Where it is, or was looked for in vain, for a person.
+    /// Where it is, or was not found, for a message.
     whereabouts: fn(&Path, &Source) -> String,
 }
 
@@ -161,13 +162,13 @@ pub struct Driver {
 pub static DRIVERS: &[&Driver] =
     &[&w1::DRIVER, &hwmon::DRIVER, &thermal_zone::DRIVER, &iio::DRIVER, &file::DRIVER];
 
-/// Between two samples of what costs nothing to read.
+/// The period of sensors that cost nothing to read.
 pub const PERIOD: Duration = Duration::from_secs(5);
 
-/// Why nothing can have this id.
+/// Why an id is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadId {
-    /// It is not what an id of this kind is.
+    /// It does not have the form of this kind's ids.
     Malformed,
     /// It is a number that changes with the order in which devices are found.
     Numbered,
@@ -200,11 +201,11 @@ pub struct Source {
     pub driver: &'static Driver,
     /// Its stable name, or its attribute's path.
     pub at: Locator,
-    /// What a device's name alone stands for, where a device measures several things.
+    /// The channel that a device's name alone means, if a device measures several things.
     pub channel: Option<Channel>,
 }
 
-/// For a person, and the same for whatever reads the same: `w1 "28-0316a2797c1f"`, or a path.
+/// For messages, and equal for sources that read the same: `w1 "28-0316a2797c1f"`, or a path.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.at {
@@ -232,7 +233,7 @@ pub struct Plausibility {
     pub max_step: Option<f64>,
     /// Power-on values that are no reading.
     pub reject: Vec<f64>,
-    /// After so many repetitions of the very same number it is none either.
+    /// After so many repetitions the very same number is no reading.
     pub frozen_repeats: Option<u32>,
 }
 
@@ -251,7 +252,7 @@ pub struct SensorSettings {
     pub offset: f64,
     /// Between two samples.
     pub period: Duration,
-    /// Less than this from the last news need not be told within the second; 0 if every change must.
+    /// A change of less than this since the last news may be delivered later; 0 if no change may.
     pub small_change: f64,
     /// Which values are believed.
     pub plausible: Plausibility,

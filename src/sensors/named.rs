@@ -1,9 +1,9 @@
-//! Devices that are known by the name they bear. Their numbers (`hwmon2`) change with the order in which drivers load,
-//! the names do not; where several bear one name, the place at which each is attached tells them apart.
+//! Devices that are found by name. Their numbers (`hwmon2`) change with the order in which drivers load, their names do not. If
+//! several have the same name, the place where each is attached tells them apart.
 //!
-//! Terms: a *class* is a folder in which the kernel shows all devices of a kind, a *place* any folder on the way to
-//! where a device is attached, such as `1-0048`, its address on an I²C bus. Deliberately absent: a choice among devices
-//! that are all meant; whichever it were, it could be the wrong one.
+//! Terms: a *class* is a folder in which the kernel shows all devices of a kind; a *place* is any folder on the path to where a
+//! device is attached, such as `1-0048`, its address on an I²C bus. If an id means several devices none is chosen, since it could
+//! be the wrong one.
 
 use super::BadId;
 use super::sysfs::{entries, instead, read_text};
@@ -11,7 +11,7 @@ use crate::control::Fault;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Can an id mean a device that is known by its name? `prefix` stands before the devices' numbers; `marks` part an id,
+/// Is this a valid id of a device that is found by name? `prefix` precedes the devices' numbers; `marks` separate the parts of an id,
 /// which has no slash unless that is one of them.
 pub(super) fn check_id(id: &str, prefix: &str, marks: &[char]) -> Result<(), BadId> {
     let is_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
@@ -25,11 +25,11 @@ pub(super) fn check_id(id: &str, prefix: &str, marks: &[char]) -> Result<(), Bad
 /// The devices of one kind.
 pub(super) struct Class {
     folder: PathBuf,
-    /// What stands before their numbers.
+    /// The prefix of their numbers.
     prefix: &'static str,
-    /// The attribute that tells a device's name.
+    /// The attribute that holds a device's name.
     name: &'static str,
-    /// A device that is attached nowhere is told apart by its number.
+    /// Devices that are attached nowhere are told apart by their numbers.
     is_numbered: bool,
 }
 
@@ -38,15 +38,15 @@ impl Class {
         Self { folder, prefix, name, is_numbered: false }
     }
 
-    /// Of which some are attached nowhere.
+    /// A class in which some devices are attached nowhere.
     pub(super) fn numbered(self) -> Self {
         Self { is_numbered: true, ..self }
     }
 
-    /// What an id means and has the attribute that `attribute` gives of a device.
+    /// The attribute, by `attribute`, of the only device that the id means and that has it.
     ///
     /// # Errors
-    /// None is there, or several are.
+    /// There is none, or there are several.
     pub(super) fn find(
         &self,
         id: &str,
@@ -60,7 +60,7 @@ impl Class {
         }
     }
 
-    /// Why nothing was found, for a person; `is_reading` knows the attributes that could be meant instead.
+    /// Why nothing was found, for a message; `is_reading` selects the attributes that could be meant instead.
     pub(super) fn elsewhere(&self, id: &str, is_reading: impl Fn(&str) -> bool) -> String {
         match &*self.meant(id) {
             [] => instead(
@@ -92,8 +92,7 @@ impl Class {
         read_text(&device.join(self.name)).ok().map(|name| name.trim().to_owned())
     }
 
-    /// The devices that are called so, or are called `NAME` and attached at `PLACE` in `NAME@PLACE`. There are names
-    /// with an `@` of their own.
+    /// The devices with this name, or with the name and place of `NAME@PLACE`. Some names contain an `@` themselves.
     fn meant(&self, id: &str) -> Vec<PathBuf> {
         let is_meant = |device: &PathBuf| {
             let Some(name) = self.called(device) else { return false };
@@ -104,7 +103,7 @@ impl Class {
         self.devices().into_iter().filter(is_meant).collect()
     }
 
-    /// The id that means this device alone, and where it is.
+    /// The id that means this device alone, and its path.
     fn told_apart(&self, device: &Path) -> String {
         let name = self.called(device).unwrap_or_default();
         let place = self.place(device).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
@@ -118,15 +117,14 @@ impl Class {
         self.place(device).is_some_and(|path| path.iter().any(|folder| folder == place))
     }
 
-    /// Where a device is attached; one that is attached nowhere is where its number is.
+    /// Where a device is attached; its number if it is attached nowhere.
     fn place(&self, device: &Path) -> Option<PathBuf> {
         let has_place = !self.is_numbered || device.join("device").exists();
         if has_place { attachment(device) } else { device.file_name().map(PathBuf::from) }
     }
 }
 
-/// The device that this is a view of: what its `device` links to, or else what it lies in. Its own number is in
-/// neither.
+/// Where the device is attached: what its `device` links to, or else its parent folder. Neither contains its number.
 fn attachment(device: &Path) -> Option<PathBuf> {
     let parent = || Some(fs::canonicalize(device).ok()?.parent()?.to_owned());
     fs::canonicalize(device.join("device")).ok().or_else(parent)

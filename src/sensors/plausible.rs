@@ -8,11 +8,11 @@
 //!                                                          step of this one
 //! ```
 //!
-//! Frozen is a number that repeats to the last digit, sample after sample; faults in between do not thaw it. At rest a
-//! coarse sensor does the same, so the rule is for those who know that theirs has noise.
+//! Frozen is a number that repeats to the last digit, sample after sample; faults in between do not reset it. A coarse sensor at
+//! rest does the same, so the rule is only for sensors that have noise.
 //!
-//! The last believed value outlives faults: the first good sample after a gap is compared with it, so a sensor that
-//! comes back wrong is not believed at once. Deliberately absent: age. How old a value may be is the core's to judge.
+//! The last believed value is kept during faults: the first good sample after a gap is compared with it, so a sensor that returns
+//! with a wrong value is not believed at once. The core judges how old a value may be.
 
 use super::Plausibility;
 use crate::control::Fault;
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(verdicts, [Ok(20.0), frozen, jump, Ok(60.5)]);
     }
 
-    /// Mostly values, near each other or not, and now and then what a sensor does in a bad hour.
+    /// Mostly values, near each other or not, and sometimes faults and values that are not plausible.
     fn sample() -> impl Strategy<Value = Result<f64, Fault>> {
         prop_oneof![
             6 => (-60.0..140.0).prop_map(Ok),

@@ -1,17 +1,16 @@
-//! A thread for each sensor, because a read may take as long as the device likes: a 1-Wire conversion most of a second,
-//! a broken bus for ever. Each thread samples at once and then at every beat of its period, judges, and delivers.
+//! A thread for each sensor, because a read may take long: a 1-Wire conversion most of a second, a broken bus for ever. Each thread
+//! samples at once and then at every beat of its period, judges, and delivers.
 //!
 //! ```text
 //!   beat ──► sample ──► stop asked? ──► judge ──► deliver ──► sleep until the next beat that has not passed
 //!                           └──► end                 └ nobody takes it any more ──► end
 //! ```
 //!
-//! A read that never returns keeps its thread. Those who sample the same after it wait for it, so that it is one thread
-//! however often the configuration is read again; what is known of such a sensor grows old, and the core names that.
+//! A read that never returns keeps its thread. Later threads for the same source wait for it, so that there is only one however
+//! often the configuration is read again. The sensor's last value grows old, and the core reports it as stale.
 //!
-//! *Beats* are counted from the first sample, so they do not drift; those missed during a slow read are skipped. A
-//! reading is *news* if it says something else than the last news; who takes it is not woken for the rest.
-//! Deliberately absent: reading a clock (the time is given), and waiting for whoever takes the readings.
+//! *Beats* are counted from the first sample, so they do not drift; beats missed during a slow read are skipped. A reading is *news*
+//! if it differs from the last news; other readings wake nobody. The time is passed in, and a thread never waits for the receiver.
 
 use super::{Judge, Now, Sensor, SensorSettings, Source};
 use crate::control::{Fault, Reading};
@@ -28,7 +27,7 @@ const STACK_BYTES: usize = 128 * 1024;
 const PATIENCE_AT_DROP: Duration = Duration::from_millis(500);
 /// A period of nothing would be a busy loop.
 const PERIOD_MIN: Duration = Duration::from_millis(1);
-/// A small change that comes sooner after the last news is none yet: at one sample a second every other one may be.
+/// A small change sooner than this after the last news is not news yet: at one sample a second every second sample may be.
 const SMALL_CHANGE_WAIT: Duration = Duration::from_millis(1500);
 
 /// What became of a reading.
@@ -36,11 +35,11 @@ const SMALL_CHANGE_WAIT: Duration = Duration::from_millis(1500);
 pub enum Delivery {
     /// It was taken.
     Taken,
-    /// Nobody will take readings any more; the thread ends.
+    /// The receiver is gone; the thread ends.
     Closed,
 }
 
-/// Takes a reading, and what was found where that is no value.
+/// Takes a reading, and what was found instead of a value.
 type Deliver = dyn Fn(Reading, Option<String>, Urgency) -> Delivery;
 
 /// Whether a reading is worth waking somebody for.
@@ -48,11 +47,11 @@ type Deliver = dyn Fn(Reading, Option<String>, Urgency) -> Delivery;
 pub enum Urgency {
     /// It says something new.
     News,
-    /// It is much the same as the last news, only fresher.
+    /// It is much the same as the last news, only newer.
     Same,
 }
 
-/// The threads that sample. Dropping it ends them, and waits a moment for those that are in a read.
+/// The threads that sample. Dropping this ends them, and waits briefly for those that are in a read.
 pub struct Pollers {
     shared: Arc<Shared>,
     team: u64,
@@ -62,7 +61,7 @@ impl Pollers {
     /// Starts a thread for each sensor. `now` tells the time, `deliver` takes a reading without waiting.
     ///
     /// # Errors
-    /// The system gave no thread; those already started end again.
+    /// A thread could not be started; those already started end.
     pub fn start(
         sensors: &[SensorSettings],
         now: impl Fn() -> Now + Send + Sync + 'static,
@@ -83,8 +82,8 @@ impl Pollers {
         Self::start_team(Arc::default(), sensors, now, deliver)
     }
 
-    /// As [`Pollers::start`], for those that take over from these. A sensor is sampled once the threads that sampled
-    /// the same before have ended, so these must be stopped soon.
+    /// As [`Pollers::start`], for the successors of these threads. A source is sampled once the earlier threads for it have ended, so
+    /// these must be stopped soon.
     ///
     /// # Errors
     /// As [`Pollers::start`]; these go on.
@@ -121,7 +120,7 @@ impl Pollers {
         let (now, deliver) = (Arc::new(now), Arc::new(deliver));
         for (settings, sensor) in sensors {
             let (now, deliver) = (Arc::clone(&now), Arc::clone(&deliver));
-            // A thread's name ends at a zero byte, so the system takes none with one inside.
+            // A thread's name must not contain a zero byte.
             let name = format!("sensor-{}", settings.name.replace('\0', "?"));
             let presence = Presence::enter(&pollers.shared, team, &settings);
             let poller = Poller { settings, sensor, presence };
@@ -131,9 +130,8 @@ impl Pollers {
         Ok(pollers)
     }
 
-    /// Ends the threads: those that sleep at once, those in a read when it returns. Waits no longer than `patience`
-    /// and gives the names of the sensors that are still being read; their threads are left to themselves and will
-    /// deliver nothing more.
+    /// Ends the threads: those that sleep at once, those in a read when it returns. Waits no longer than `patience`, and returns the
+    /// names of the sensors that are still being read; their threads will deliver nothing more.
     pub fn stop(self, patience: Duration) -> Vec<String> {
         self.shared.stop(self.team, patience)
     }
@@ -149,7 +147,7 @@ fn opened(sensors: &[SensorSettings]) -> impl Iterator<Item = (SensorSettings, B
     sensors.iter().map(|settings| (settings.clone(), super::open(settings)))
 }
 
-/// What all the teams know that followed one another.
+/// What successive teams of threads share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -180,7 +178,7 @@ impl State {
         self.present.values_mut().filter(move |present| present.team == team)
     }
 
-    /// Is a thread of an earlier team still at what this one samples?
+    /// Is a thread of an earlier team still sampling the same source?
     fn is_taken(&self, thread: u64) -> bool {
         let Some(own) = self.present.get(&thread) else { return false };
         self.present.values().any(|other| other.team < own.team && other.source == own.source)
@@ -188,7 +186,7 @@ impl State {
 }
 
 impl Shared {
-    /// Every change of the state is a single step, so a poisoned one is still whole.
+    /// Every change of the state is a single step, so the state of a poisoned lock is consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,7 +211,7 @@ impl Shared {
     }
 }
 
-/// A thread's place in [`State::present`], given up however the thread ends.
+/// A thread's entry in [`State::present`], removed however the thread ends.
 struct Presence {
     shared: Arc<Shared>,
     thread: u64,
@@ -233,14 +231,14 @@ impl Presence {
         self.shared.state().is_stopping(self.thread)
     }
 
-    /// Waits for the threads that sampled the same before. `false`: the thread is to end.
+    /// Waits for earlier threads of the same source. `false` if the thread is to end.
     fn take_over(&self) -> bool {
         let waits = |state: &mut State| !state.is_stopping(self.thread) && state.is_taken(self.thread);
         let waited = self.shared.changed.wait_while(self.shared.state(), waits);
         !waited.unwrap_or_else(PoisonError::into_inner).is_stopping(self.thread)
     }
 
-    /// Sleeps, unless the thread is to end: then at once, and the answer is `false`.
+    /// Sleeps; returns `false` at once if the thread is to end.
     fn sleep(&self, duration: Duration) -> bool {
         let sleeps = |state: &mut State| !state.is_stopping(self.thread);
         let waited = self.shared.changed.wait_timeout_while(self.shared.state(), duration, sleeps);
@@ -327,7 +325,7 @@ impl Beats {
         Self { first, period: period.max(PERIOD_MIN), last: 0 }
     }
 
-    /// The next beat, after `now` and never one that was given before: a sleep may end a little early.
+    /// The next beat after `now`, and never an earlier one again, since a sleep may end a little early.
     fn next(&mut self, now: BootTime) -> BootTime {
         let passed = now.since(self.first).as_nanos() / self.period.as_nanos();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);

@@ -1,9 +1,7 @@
-//! The one reader of all sensors in files: a number in an attribute, which is a small file that the kernel (or anybody) fills.
+//! Reads all sensors in files: a number in an attribute, a small file that the kernel or a program writes.
 //!
-//! A `Kind` knows where its attribute is, how its text says the number and what that counts; everything else is the
-//! same for all.
-//! A device may come back under another number, and a second one may come up that bears the same name, so each sample
-//! looks anew for its attribute. Deliberately absent: belief (that is `plausible`'s) and threads.
+//! A `Kind` knows where its attribute is, how its text gives the number, and in which unit; everything else is common. A device may
+//! return under another number, and a second device of the same name may appear, so each sample looks for its attribute again.
 
 use super::age::Stamp;
 use super::{Sample, Sensor, Source, found};
@@ -19,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// An attribute that holds a number is far shorter.
 const ATTRIBUTE_BYTES_MAX: usize = 256;
 
-/// File systems that make their content up when it is read, so that their files' times say nothing, by the numbers of the
-/// kernel's `magic.h`. Programs behind FUSE may, and some that show sensors do.
+/// File systems that generate their content when it is read, so that their files' times mean nothing, by the numbers of the kernel's
+/// `magic.h`. FUSE is among them, since some programs show sensors through it.
 const MADE_UP: [u32; 12] = [
     0x0000_9fa0, // proc
     0x6265_6572, // sysfs
@@ -36,7 +34,7 @@ const MADE_UP: [u32; 12] = [
     0x6573_5546, // fuse
 ];
 
-/// What sets one kind of attribute apart.
+/// A kind of attribute.
 pub(super) trait Kind: Send {
     /// Where the attribute is now.
     ///
@@ -50,15 +48,15 @@ pub(super) trait Kind: Send {
     fn raw(&self, _place: &Path, text: &str) -> Result<f64, Fault> {
         number(text)
     }
-    /// How many of what the attribute counts make one of the sensor's unit.
+    /// How many of the attribute's units make one of the sensor's.
     fn raw_per_unit(&self, place: &Path) -> f64;
-    /// What is looked for, for a person: `hwmon "cpu_thermal/temp1_input"`.
+    /// What is looked for, for a message: `hwmon "cpu_thermal/temp1_input"`.
     fn wanted(&self) -> String;
-    /// Where it was looked for in vain and what is there instead, for a person.
+    /// Where it was not found and what is there instead, for a message.
     fn elsewhere(&self) -> String;
 }
 
-/// Where an attribute is, or was looked for in vain.
+/// Where an attribute is, or was not found.
 pub(super) fn whereabouts(kind: &dyn Kind) -> String {
     match kind.find() {
         Ok(place) => format!("{} at {}", kind.wanted(), place.display()),
@@ -102,7 +100,7 @@ impl Sensor for Attribute {
     }
 }
 
-/// When and as what a file was written; `None` where it was not, but is made up when it is read.
+/// The state of a file; `None` if its content is generated when it is read.
 fn stamp(place: &Path, file: &File, text: &str) -> Option<Stamp> {
     if ["/sys", "/proc"].iter().any(|folder| place.starts_with(folder))
         || rustix::fs::fstatfs(file).is_ok_and(|found| MADE_UP.contains(&(found.f_type as u32)))
@@ -148,14 +146,14 @@ fn read(file: &mut File) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// If they are none, or so many that there may be more.
 pub fn text(bytes: Vec<u8>) -> Result<String, Fault> {
-    // What fills the room may go on beyond it, and half a number is none.
+    // A text that fills the buffer may go on beyond it, and half a number is none.
     if bytes.len() >= ATTRIBUTE_BYTES_MAX {
         return Err(Fault::NotANumber);
     }
     String::from_utf8(bytes).map_err(|_| Fault::NotANumber)
 }
 
-/// Not there, or there and not to be read: the difference between a loose cable and a broken device.
+/// Tells missing from unreadable: a loose cable from a broken device.
 fn fault(reason: &io::Error) -> Fault {
     match Errno::from_io_error(reason) {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Missing,
@@ -163,7 +161,7 @@ fn fault(reason: &io::Error) -> Fault {
     }
 }
 
-/// What the entries of a folder are called.
+/// The names of a folder's entries.
 pub(super) fn entries(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()

@@ -1,6 +1,6 @@
 //! Thermal zones: `/sys/class/thermal/thermal_zone*`, known by their `type`, in thousandths of a degree.
 //!
-//! A zone whose `mode` is "disabled" measures all the same: the kernel only leaves it to others to cool.
+//! A zone whose `mode` is "disabled" still measures: only the kernel's own cooling is disabled.
 
 use super::named::{Class, check_id};
 use super::sysfs::{Attribute, Kind, number, whereabouts};
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "thermal_zone";
 const TEMPERATURE: &str = "temp";
-/// Where the kernel has no temperature of a zone it says -274000, some drivers absolute zero, rounded either way.
+/// Without a temperature the kernel says -274000, and some drivers say absolute zero, rounded either way.
 const NO_TEMPERATURE: f64 = -273_000.0;
 
-/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several bear it. Zones that are attached nowhere are told
+/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several have it. Zones that are attached nowhere are told
 /// apart by their number alone (`acpitz@thermal_zone0`).
 pub(super) static DRIVER: Driver = Driver {
     name: "thermal-zone",

@@ -1,9 +1,9 @@
 //! Thermometers on the 1-Wire bus: `/sys/bus/w1/devices/28-0316a2797c1f`, known by the number that is burnt into each,
 //! in thousandths of a degree.
 //!
-//! The kernel tells the temperature in `w1_slave`, with the nine bytes that it comes from and the verdict on their
-//! checksum, and since version 5.10 in `temperature`, without them. The bytes decide wherever they are shown: of a bus that
-//! is shorted to ground `temperature` says 0 degrees. It says nothing at all, without an error, where it got no good answer.
+//! The kernel shows the temperature in `w1_slave`, with the nine bytes that it comes from and the check of their checksum, and since
+//! version 5.10 in `temperature`, without them. The bytes are used wherever they are shown: on a bus that is shorted to ground
+//! `temperature` is 0 degrees. It is empty, without an error, if there was no good answer.
 
 use super::sysfs::{Attribute, Kind, entries, instead, number, whereabouts};
 use super::{BadId, Driver, Locator, Source};
@@ -16,7 +16,7 @@ const SLAVE: &str = "w1_slave";
 const FAMILY_DIGITS: usize = 2;
 const SERIAL_DIGITS: usize = 12;
 
-/// How many of what is told make a degree.
+/// The attribute's units in one degree.
 pub(super) const PER_DEGREE: f64 = 1000.0;
 /// The only input of a thermometer that is shown as a monitor.
 pub(super) const MONITOR_INPUT: &str = "temp1_input";
@@ -26,7 +26,7 @@ pub(super) fn is_bytes(place: &Path) -> bool {
     place.file_name().is_some_and(|name| name == SLAVE)
 }
 
-/// The bytes of a thermometer that is shown as something else, too: of the folder that is its device.
+/// The file with the bytes in a device's folder, for a thermometer that is shown by another class.
 pub(super) fn bytes_beside(device: &Path) -> Option<PathBuf> {
     Some(device.join(SLAVE)).filter(|path| path.is_file())
 }

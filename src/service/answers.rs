@@ -1,9 +1,9 @@
-//! What the loop answers to the local socket's questions.
+//! How the loop answers the requests of the local socket.
 
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
 use super::local::calls::{JournalReply, OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
-use super::local::{Answer, Ask, Query, Reply, Snapshot};
+use super::local::{Answer, Query, Reply, Request, Snapshot};
 use crate::engine::{CHANGES_MAX, Input, OverrideFault};
 use crate::report::status::TwinCopy;
 use crate::twin::Author;
@@ -14,22 +14,22 @@ use core::time::Duration;
 use serde_json::Value;
 
 impl Daemon {
-    /// Answers one question, at once; a reload when it is decided.
+    /// Answers one request at once, but for a reload, which is answered when it is decided.
     pub(super) fn answer(&mut self, query: Query) {
-        let reply = match query.ask {
-            Ask::Ping => Ok(Answer::Nothing {}),
-            Ask::Status { changes } => {
-                // What changed meanwhile is in this answer, and is to be counted before it.
+        let reply = match query.request {
+            Request::Ping => Ok(Answer::Nothing {}),
+            Request::Status { changes } => {
+                // What changed since is in this answer, so it is counted before it.
                 self.tell_watchers();
                 let status = self.whole_status(self.clock.boot(), changes);
                 Ok(Answer::Status(Box::new(StatusReply { status })))
             }
-            Ask::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
-            Ask::Journal => {
+            Request::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
+            Request::Journal => {
                 Ok(Answer::Journal(JournalReply { journal: BASE64_STANDARD.encode(self.core.journal()) }))
             }
-            Ask::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
-            Ask::Reload => return self.read_again(Some(query.answer)),
+            Request::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
+            Request::Reload => return self.read_again(Some(query.answer)),
         };
         self.local.answer(query.answer, reply);
     }
@@ -74,7 +74,7 @@ impl Daemon {
     }
 }
 
-/// Why an override was not taken, as the interface says it.
+/// Why an override was refused, in the interface's terms.
 fn refusal(output: &str, fault: OverrideFault) -> Refusal {
     match fault {
         OverrideFault::UnknownOutput { known } => Refusal::UnknownOutput { output: output.to_owned(), known },

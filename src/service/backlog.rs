@@ -1,7 +1,7 @@
-//! What waits for a reader who may not come: bounded in pieces and in bytes. What has no room is dropped and counted, and
-//! the count stands where the dropped ones would have stood.
+//! A queue for a reader that may be slow, bounded in pieces and in bytes. What has no room is dropped and counted, and the count
+//! takes the place of what was dropped.
 //!
-//! The oldest stay, because what came first tells what began. Deliberately absent: threads, and what the pieces are.
+//! The oldest pieces stay, because they show how an incident began.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub struct Backlog<T> {
 /// What the reader gets next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<T> {
-    /// So many were dropped here.
+    /// The number of pieces that were dropped here.
     Dropped(u64),
     /// One that was kept.
     Kept(T),

@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// What the wall clock says, for the lines of the log.
+/// The wall clock, for the lines of the log.
 pub(super) fn wall_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// The machine's own clocks. Its copies share the time that is known.
+/// The machine's clocks. Clones share the known time.
 #[derive(Clone, Debug, Default)]
 pub struct SystemClock {
     known_time_secs: Arc<AtomicU64>,
 }
 
 impl SystemClock {
-    /// The same clocks, with the wall time that is known.
+    /// The clocks, with a known time.
     pub fn after(known_time: UnixSeconds) -> Self {
         Self { known_time_secs: Arc::new(AtomicU64::new(known_time.0)) }
     }
 
-    /// The hub's word made this the time that is known.
+    /// Sets the known time, which the hub confirmed.
     pub(super) fn know(&self, time: UnixSeconds) {
         self.known_time_secs.store(time.0, Ordering::Relaxed);
     }
@@ -43,7 +43,7 @@ impl SystemClock {
         BootTime::from_boot(Duration::new(seconds, nanos))
     }
 
-    /// Both clocks, for whoever judges a time that was written by the second.
+    /// Both clocks, to judge a time that was written by the wall clock.
     pub fn both(&self) -> Now {
         let wall = clock_gettime(ClockId::Realtime);
         let seconds = u64::try_from(wall.tv_sec).unwrap_or_default();
@@ -65,7 +65,7 @@ impl SystemClock {
         Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall }
     }
 
-    /// What the wall clock says; it may be wrong.
+    /// The wall clock, which may be wrong.
     pub fn unix(&self) -> UnixSeconds {
         let now = clock_gettime(ClockId::Realtime);
         UnixSeconds(u64::try_from(now.tv_sec).unwrap_or_default())

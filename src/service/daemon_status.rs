@@ -8,7 +8,7 @@ use crate::report::status::{Retime, Seconds, Status};
 use crate::units::BootTime;
 use serde::{Deserialize, Serialize};
 
-/// What the running daemon is doing, as `GetStatus` tells it.
+/// What the running daemon is doing, as `GetStatus` answers it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DaemonStatus {
@@ -23,12 +23,12 @@ pub struct DaemonStatus {
     pub version: String,
     /// The daemon's process number.
     pub pid: u32,
-    /// The file by which it runs; an older daemon does not say.
+    /// The configuration file; an older daemon does not say.
     pub configuration: Option<String>,
 }
 
 impl DaemonStatus {
-    /// As it is so many seconds later, if nothing happens meanwhile.
+    /// Advances all times by so many seconds in which nothing happens.
     pub fn pass(&mut self, seconds: u64) {
         self.retime(&mut |of, told| match of {
             Seconds::Since => told.saturating_add(seconds),
@@ -36,7 +36,7 @@ impl DaemonStatus {
         });
     }
 
-    /// Without what changes by itself: two of these differ if something happened between them.
+    /// With all times at zero: two of these differ only if something happened between them.
     pub fn without_time(mut self) -> Self {
         self.retime(&mut |_, _| 0);
         self
@@ -79,7 +79,7 @@ pub struct LinkReport {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FailureReport {
-    /// What an operator read of it.
+    /// The message, as it was logged.
     pub text: String,
     /// When.
     pub seconds_ago: u64,

@@ -1,8 +1,7 @@
-//! The state directory as the loop meets it: an alarm when it cannot be used, never a reason not to control.
+//! The state directory as the loop sees it: if it cannot be used an alarm is raised, and control goes on.
 //!
-//! What it holds is waited for at the start, but not for long: a disk that hangs must not keep the outputs waiting. What
-//! comes later is followed only where nothing of the twin is in force yet. Deliberately absent: trying again, which
-//! the engine does by offering its record.
+//! The start waits for the stored record, but not for long, so that a disk that hangs does not delay the outputs. A record that
+//! arrives later is followed only if nothing of the twin is in force yet. Retries are the engine's: it offers its record again.
 
 use super::{Daemon, Fatal};
 use crate::engine::Input;
@@ -14,10 +13,10 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::warn;
 
-/// A card that is read for the first time takes a fraction of it.
+/// How long the start waits. A card takes a fraction of this for its first read.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Has the state directory opened, and what could be read of it by now.
+/// Opens the state directory, and returns what could be read of it in time.
 ///
 /// # Errors
 /// Another daemon uses it, or there is no thread for it.
@@ -33,15 +32,15 @@ pub(super) fn open(dir: &Path, waker: Arc<Notify>) -> Result<(FileStore, Opening
     }
 }
 
-/// What a start may go by. A record that cannot be renewed may be of any age: what it says of the hub's silence says
-/// nothing, since a silence must not count time in which the hub spoke.
+/// What a start may use of a record. If the directory cannot be written the record may be of any age. Then its silence of the
+/// hub is dropped, since the hub may have spoken in that time.
 pub(super) fn usable(record: Option<TwinRecord>, fault: Option<&OpenFault>) -> Option<TwinRecord> {
     let record = record?;
     Some(if fault.is_some() { TwinRecord { silence: None, ..record } } else { record })
 }
 
 impl Daemon {
-    /// Takes what the disk has to say.
+    /// Gives the disk's outcomes to the core.
     pub(super) fn take_outcomes(&mut self) {
         while let Some(outcome) = self.store.poll_saved() {
             self.handle(Input::Saved(outcome.map_err(|fault| fault.reason)));

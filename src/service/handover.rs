@@ -1,9 +1,9 @@
-//! The hand-over of an upgrade: one daemon ends, the next goes on, and no output moves in between.
+//! The hand-over of an upgrade: one daemon ends, the next takes over, and no output moves in between.
 //!
-//! Whoever replaces the daemon makes the folder `handover` where its sockets are and has it restarted. While it is there
-//! an orderly end leaves the outputs as they are, and so does `twind safe` after it; the next start removes it and takes
-//! the outputs over. After any other end it counts for nothing. Deliberately absent: making it, and handing over what
-//! ends with the process (PWM by software, lines that the kernel takes back).
+//! The package's upgrade makes the folder `handover` in the runtime directory and restarts the daemon. While the folder is there
+//! an orderly end leaves the outputs as they are, and so does `twind safe` after it. The next start removes the folder and takes
+//! the outputs over. After any other end the folder is ignored. Software PWM, and lines that the kernel takes back, end with
+//! the process and cannot be handed over.
 
 use crate::config::Environment;
 use std::fs;
@@ -13,12 +13,12 @@ fn place(environment: &Environment) -> Option<PathBuf> {
     environment.runtime_directory.as_ref().map(|folder| folder.join("handover"))
 }
 
-/// Is the next daemon to go on with the outputs?
+/// Is the next daemon to take the outputs over?
 pub fn is_due(environment: &Environment) -> bool {
     place(environment).is_some_and(|place| place.is_dir())
 }
 
-/// Was it due? From now on it is not.
+/// Ends the hand-over. Was one due?
 pub fn take(environment: &Environment) -> bool {
     place(environment).is_some_and(|place| fs::remove_dir(place).is_ok())
 }

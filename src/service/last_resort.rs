@@ -1,10 +1,10 @@
-//! The last resort: what `twind safe` needs when the daemon is gone, kept where no slip of a hand reaches it.
+//! What `twind safe` needs when the daemon is gone, whatever has become of the configuration file.
 //!
-//! In its runtime directory a daemon keeps a *copy* of what it drives (board, pins, and where each output goes when nobody
-//! drives it any more), with the name of its configuration and who it is. It is there before the first drive, tells
-//! at every moment what is or may still be driven, and goes with an orderly stop. A *lock* beside it says that there is
-//! a daemon. Both bear the configuration's name, hashed, so that several daemons share a directory and each finds its own.
-//! The directory lies in memory: nothing of it waits for a disk. Deliberately absent: what an operator is told.
+//! A daemon writes a *copy* of what it drives to its runtime directory: board, pins, and each output's last row, with the name
+//! of its configuration and its process. The copy is written before the first drive, names at every moment what is or may
+//! still be driven, and is removed by an orderly stop. A *lock* beside it shows that a daemon runs. The names of both files
+//! contain a hash of the configuration's path, so several daemons can share a directory. The directory is in memory (tmpfs):
+//! nothing here waits for a disk.
 
 mod driven;
 
@@ -12,7 +12,7 @@ pub use driven::{Driven, Outcome};
 
 use crate::config::{Environment, Settings};
 use crate::files::{self, Unread};
-use crate::store::{Claim, Holder, Life, Lock, Process, claim, look};
+use crate::store::{Claim, Holder, Liveness, Lock, Process, claim, look};
 use crate::units::BootTime;
 use core::fmt;
 use ring::digest;
@@ -23,20 +23,20 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
 
-/// What the copy looks like; a later twind may read what an earlier one left.
+/// The copy's format; a later twind may read the copy of an earlier one.
 const FORMAT: u64 = 1;
 /// More than any site has.
 const BYTES_MAX: u64 = 1024 * 1024;
 const COPY: &str = ".outputs.";
 const LOCK: &str = ".lock.";
 
-/// What a daemon leaves to whoever comes after it.
+/// The copy that a daemon leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Copy {
+struct OutputsFile {
     format: u64,
-    /// Its configuration, for a person.
+    /// The path of its configuration.
     configuration: String,
-    /// Who drives, as long as he lives.
+    /// The daemon that drives while it is alive.
     daemon: Option<Process>,
     boards: Vec<Driven>,
 }
@@ -65,23 +65,24 @@ impl Place {
         self.folder.join(format!("{LOCK}{}", self.key))
     }
 
-    /// What other daemons drive, of which it is not known that they are dead; with whether they surely live.
-    fn others(&self) -> Vec<(Process, Life, Copy)> {
+    /// What other daemons drive that are alive or may be.
+    fn others(&self) -> Vec<(Process, Liveness, OutputsFile)> {
         let own = self.copy();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let copies =
             files.filter(|file| *file != own && is_copy(file)).filter_map(|file| read(&file).ok().flatten());
         let known = copies.filter_map(|copy| {
             let process = copy.daemon.clone()?;
-            let life = process.life();
-            (life != Life::Dead).then_some((process, life, copy))
+            let liveness = process.liveness();
+            (liveness != Liveness::Dead).then_some((process, liveness, copy))
         });
         known.collect()
     }
 
-    /// Who drives one of these outputs already; `lives`: and surely lives.
-    fn rival(&self, boards: &[Driven], lives: bool) -> Option<Occupied> {
-        let others = self.others().into_iter().filter(|(_, life, _)| !lives || *life == Life::Lives);
+    /// A daemon that drives one of these outputs already. `surely`: only if it is known to be alive.
+    fn rival(&self, boards: &[Driven], surely: bool) -> Option<Occupied> {
+        let others =
+            self.others().into_iter().filter(|(_, liveness, _)| !surely || *liveness == Liveness::Alive);
         others.into_iter().find_map(|(process, _, copy)| {
             let output =
                 boards.iter().find_map(|ours| copy.boards.iter().find_map(|theirs| ours.shares(theirs)))?;
@@ -95,7 +96,8 @@ fn is_copy(file: &Path) -> bool {
     name.starts_with(COPY) && name.ends_with(".json")
 }
 
-/// The configuration's name, the same whether or not the file is there: a link that is followed might be gone later.
+/// The configuration's absolute path, with links of its folders resolved but not of the file: it must be the same when the file
+/// is gone.
 fn canonical(configuration: &Path) -> PathBuf {
     let absolute = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
     let folders = absolute.ancestors().skip(1);
@@ -106,10 +108,10 @@ fn canonical(configuration: &Path) -> PathBuf {
     }
 }
 
-/// `None`: there is none.
-fn read(file: &Path) -> io::Result<Option<Copy>> {
+/// Reads a copy; `None` if there is none.
+fn read(file: &Path) -> io::Result<Option<OutputsFile>> {
     match files::read(file, BYTES_MAX) {
-        Ok((bytes, _)) => match serde_json::from_slice::<Copy>(&bytes).map_err(io::Error::other)? {
+        Ok((bytes, _)) => match serde_json::from_slice::<OutputsFile>(&bytes).map_err(io::Error::other)? {
             copy if copy.format == FORMAT => Ok(Some(copy)),
             copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
         },
@@ -122,8 +124,8 @@ fn read(file: &Path) -> io::Result<Option<Copy>> {
     }
 }
 
-/// Replaced whole, and readable for all: who may drive the pins must see that somebody does.
-fn write(file: &Path, copy: &Copy) -> io::Result<()> {
+/// Replaces a copy whole. It is readable for all, since every user who may drive the pins must see that a daemon does.
+fn write(file: &Path, copy: &OutputsFile) -> io::Result<()> {
     let mut aside = file.as_os_str().to_owned();
     aside.push(".tmp");
     let mut written = File::create(&aside)?;
@@ -165,17 +167,17 @@ impl fmt::Display for Occupied {
     }
 }
 
-/// The daemon's end: claimed at the start, told of every change of what is driven, given up at the end.
+/// The daemon's side: claims the outputs at the start, writes the copy at each change, removes it at the end.
 pub(super) struct LastResort {
     place: Place,
     /// `None`: the runtime directory cannot be used.
     lock: Option<Lock>,
-    /// What nobody drives any more, could not be driven to its last row, and so may still be driven.
+    /// Outputs of earlier configurations that could not be driven to their last row, and may still be on.
     stuck: Vec<Driven>,
 }
 
 impl LastResort {
-    /// Claims the outputs of a configuration. A runtime directory that cannot be used is said and no reason to stay down.
+    /// Claims the outputs of a configuration. If the runtime directory cannot be used, a warning is logged and the daemon starts.
     ///
     /// # Errors
     /// Another daemon drives them.
@@ -185,7 +187,7 @@ impl LastResort {
         settings: &Settings,
     ) -> Result<Self, Occupied> {
         let place = Place::new(configuration, environment);
-        // Whoever made it may have made its mode, too.
+        // A directory that exists keeps its mode.
         let made = DirBuilder::new().recursive(true).mode(0o755).create(&place.folder);
         let claimed = made.map_err(|reason| format!("cannot make {}: {reason}", place.folder.display()));
         let lock = match claimed.and_then(|()| claim(&place.lock()).map_err(|fault| fault.reason)) {
@@ -205,8 +207,8 @@ impl LastResort {
         }
     }
 
-    /// Before the first drive: from now on the copy tells what this daemon drives, and what the one before it left without
-    /// an heir goes to its last row. `crashed`: that one did not end in order.
+    /// Before the first drive: writes the copy, and drives outputs that only the previous daemon had to their last row.
+    /// `crashed`: it did not stop in order.
     pub(super) fn take_over(&mut self, settings: &Settings, crashed: bool, now: BootTime) {
         let before = read(&self.place.copy()).ok().flatten().map(|copy| copy.boards).unwrap_or_default();
         let ours = Driven::by(settings);
@@ -221,12 +223,13 @@ impl LastResort {
             let output = outcome.output.as_str();
             match &outcome.result {
                 Ok(line) => {
-                    info!(output, "output {output}, which the daemon before drove, is no more: {line}");
+                    info!(output, "output {output} of the previous daemon is no longer configured: {line}");
                 }
                 Err(fault) => {
                     error!(
                         output,
-                        "output {output}, which the daemon before drove, cannot be released: {}",
+                        "output {output} of the previous daemon is no longer configured and cannot be driven to its last \
+                         row: {}; it may still be on",
                         fault.reason
                     );
                     stuck.push(outcome.output);
@@ -237,7 +240,7 @@ impl LastResort {
         self.keep(settings, &[]);
     }
 
-    /// Tells what is driven now, and what besides may still be.
+    /// Writes what is driven now, and what else may still be.
     pub(super) fn keep(&mut self, settings: &Settings, left: &[Driven]) {
         let ours = Driven::by(settings);
         // What is driven again is not stuck any more.
@@ -248,14 +251,17 @@ impl LastResort {
         let left = left.iter().filter_map(|board| board.without(&ours));
         let boards: Vec<Driven> = self.stuck.iter().cloned().chain(left).chain([ours.clone()]).collect();
         let configuration = self.place.configuration.clone();
-        let copy = Copy { format: FORMAT, configuration, daemon: Process::own(), boards };
+        let copy = OutputsFile { format: FORMAT, configuration, daemon: Process::own(), boards };
         let file = self.place.copy();
         if let Err(reason) = write(&file, &copy) {
-            warn!("the copy of what is driven cannot be kept in {}: {reason}", file.display());
+            warn!(
+                "the copy of what is driven cannot be written to {}: {reason}; `twind safe` may use an older one",
+                file.display()
+            );
         }
     }
 
-    /// A reload that dropped outputs is done: those that could not be released may still be driven.
+    /// After a reload that dropped outputs: those that could not be released may still be on.
     pub(super) fn settle(&mut self, before: &Settings, settings: &Settings, stuck: &[String]) {
         let before = Driven::by(before);
         self.stuck = self.stuck.iter().filter_map(|board| board.without(&before)).collect();
@@ -263,8 +269,8 @@ impl LastResort {
         self.keep(settings, &[]);
     }
 
-    /// The outputs are in their stop rows, and nobody need drive them again; but for those that are stuck, which are left to
-    /// whoever comes.
+    /// The outputs are in their stop rows: removes the copy, unless some outputs are stuck, which the next daemon or `twind safe`
+    /// must try again.
     pub(super) fn leave(self) {
         if let Some(lock) = self.lock.filter(|_| self.stuck.is_empty()) {
             drop(fs::remove_file(self.place.copy()));
@@ -284,34 +290,34 @@ fn only(boards: &[Driven], names: &[String]) -> Vec<Driven> {
 /// What `twind safe` finds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Does a daemon of this configuration control?
-    pub life: Life,
+    /// Is a daemon of this configuration alive?
+    pub liveness: Liveness,
     /// Its process number, if it is known.
     pub process: Option<u32>,
-    /// What was last driven; `None` if no daemon left anything. Or why that cannot be read.
+    /// What was last driven, `None` if no daemon left a copy, or why it cannot be read.
     pub copy: Result<Option<Vec<Driven>>, String>,
 }
 
-/// Looks for what the daemon of a configuration left.
+/// Finds what the daemon of a configuration left.
 pub fn find(configuration: &Path, environment: &Environment) -> Found {
     let place = Place::new(configuration, environment);
     let file = place.copy();
     let copy = read(&file);
     let daemon = copy.as_ref().ok().and_then(Option::as_ref).and_then(|copy| copy.daemon.clone());
-    let (life, process) = match look(&place.lock()) {
-        Holder::Lives(process) => (Life::Lives, process),
-        Holder::Nobody => (Life::Dead, None),
-        Holder::Absent if daemon.is_none() => (Life::Dead, None),
+    let (liveness, process) = match look(&place.lock()) {
+        Holder::Alive(process) => (Liveness::Alive, process),
+        Holder::Nobody => (Liveness::Dead, None),
+        Holder::Absent if daemon.is_none() => (Liveness::Dead, None),
         Holder::Absent | Holder::Unknown => match daemon {
-            Some(daemon) => (daemon.life(), Some(daemon.id)),
-            None => (Life::Unknown, None),
+            Some(daemon) => (daemon.liveness(), Some(daemon.id)),
+            None => (Liveness::Unknown, None),
         },
     };
     let copy = match copy {
         Ok(copy) => Ok(copy.map(|copy| copy.boards)),
         Err(reason) => Err(format!("{} cannot be read: {reason}", file.display())),
     };
-    Found { life, process, copy }
+    Found { liveness, process, copy }
 }
 
 /// Does a daemon of another configuration drive one of these outputs, or may it?

@@ -1,7 +1,7 @@
-//! Where the log goes: the journal with structured fields when the journal is there, else standard error.
-//! `RUST_LOG` filters both. And at which level each of the engine's notices speaks.
+//! Where the log goes (the journal with structured fields if it is there, else standard error, both filtered by `RUST_LOG`), and
+//! the level of each of the core's notices.
 //!
-//! Nothing here waits for a reader of the log but the end, and that not for long (`relay`).
+//! Only the end waits for a reader of the log, and not for long (`relay`).
 
 use super::Fatal;
 use super::relay::{self, Queue, Relay};
@@ -20,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How long an end waits for the last lines to be written.
 const END_PATIENCE: Duration = Duration::from_millis(500);
-/// How long it waits for them where they say why the daemon cannot start: nothing is driven that could be kept waiting.
+/// How long it waits if the daemon could not start: then there is no control to delay.
 const FATAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The log, from [`start`] on.
@@ -40,14 +40,14 @@ pub fn start() -> io::Result<Log> {
     let queue = Arc::new(Queue::default());
     relay::start(Arc::clone(&queue), filter.clone(), journal)?;
     tracing_subscriber::registry().with(filter).with(Relay(Arc::clone(&queue))).init();
-    tell_panics(Arc::clone(&queue));
+    log_panics(Arc::clone(&queue));
     if let Some(error) = complaint {
         warn!(%error, "RUST_LOG cannot be read; it is taken as \"info\"");
     }
     Ok(Log(queue))
 }
 
-/// The way to the journal, where systemd says that standard error is the journal.
+/// The journal, if systemd says that standard error is connected to it.
 fn journal() -> Option<tracing_journald::Layer> {
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok())?;
     // The crate's own mapping makes INFO a NOTICE.
@@ -55,8 +55,8 @@ fn journal() -> Option<tracing_journald::Layer> {
     Some(journal.with_field_prefix(Some("TWIND".into())).with_priority_mappings(priorities))
 }
 
-/// The library's own way writes to standard error itself, and a bug would hang there instead of ending the process.
-fn tell_panics(queue: Arc<Queue>) {
+/// The default hook writes to standard error itself and may block there, so that a panic would hang instead of ending the process.
+fn log_panics(queue: Arc<Queue>) {
     std::panic::set_hook(Box::new(move |panic| {
         error!("an internal fault: {panic}");
         queue.drain(END_PATIENCE);
@@ -72,7 +72,7 @@ impl Log {
         self.0.drain(FATAL_PATIENCE);
     }
 
-    /// The daemon ends. What nobody has read by now stays unsaid.
+    /// The daemon ends. Lines that nobody reads in time are lost.
     pub fn end(&self) {
         self.0.drain(END_PATIENCE);
     }
@@ -93,8 +93,8 @@ fn default_filter() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
 
-/// Writes one of the core's notices at the level it deserves: ERROR when a person must act, WARN when something
-/// is degraded and handled, INFO when a state changed. Its text is made where the level is not filtered out.
+/// Writes one of the core's notices at its level: ERROR when a person must act, WARN when something is degraded and handled,
+/// INFO when a state changed. Its text is only made if the level is not filtered out.
 fn notice(notice: &Notice) {
     match notice {
         Notice::PinFault { output, .. } => error!(output = output.as_str(), "{notice}"),

@@ -1,26 +1,27 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
-//! One thread owns the state, and nothing that can wait for somebody else runs on it. Slow things (sensors, fsync, the
-//! log, the reading of a configuration) have threads of their own and speak through bounded channels; the loop waits for the next fact or the next deadline, hands it to the core, which does all that follows before it returns. Clients of the
-//! local socket are tasks beside the loop, which answers one question at a time. Deliberately absent: decisions (the engine's), formats, and any polling.
+//! One thread owns the state and never waits for anybody else. Slow work (sensors, fsync, the log, reading a configuration) has
+//! threads of its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives
+//! it to the core, which has done all that follows when it returns. Clients of the local socket are tasks beside the loop,
+//! which answers one request at a time. Nothing here polls, and every decision is the core's.
 
-mod alarm;
 mod answers;
 mod backlog;
 mod clock;
+mod config_read;
 mod daemon_status;
 mod disk;
 pub mod handover;
 pub mod last_resort;
 mod local;
 mod log;
-mod notify;
-mod reading;
 mod readings;
 mod relay;
+mod service_manager;
 mod signals;
 mod speeds;
-mod succession;
+mod takeover;
+mod timer;
 
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
@@ -38,29 +39,29 @@ use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
 use crate::twin::{HubRequest, Version};
 use crate::units::UnixSeconds;
-use alarm::Alarm;
+use config_read::{ConfigRead, Fresh};
 use core::fmt;
 use core::time::Duration;
 use last_resort::{Driven, LastResort, Occupied};
 use local::{Local, Paths, Query};
 use log::ToLog;
-use notify::Notify;
-use reading::{Fresh, Reading};
 use readings::{Readings, readings};
-use signals::{Ask, Asks};
+use service_manager::ServiceManager;
+use signals::{Signal, SignalQueue};
 use speeds::{Speeds, speeds};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use succession::{keeps, same_pin, take_over};
+use takeover::{keeps, same_pin, take_over};
+use timer::BootTimer;
 use tracing::{error, info, warn};
 
-/// How long the hub may take to hear our farewell.
+/// How long the DISCONNECT from the hub may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
-/// How long a sensor stuck in a read is waited for.
+/// How long the end waits for a sensor that is stuck in a read.
 const SENSOR_END: Duration = Duration::from_millis(500);
 
 /// Why the daemon could not start.
@@ -97,32 +98,32 @@ impl std::error::Error for Fatal {}
 /// # Errors
 /// Why it could not start. Once it controls, nothing but a signal ends it.
 pub fn run(path: &Path, environment: &Environment) -> Result<(), Fatal> {
-    // Where they are always on, as in some kernels of Debian's, one page of 2 MiB would be a third of what the daemon holds.
+    // Some of Debian's kernels use huge pages always: one page of 2 MiB would be a third of the daemon's memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let settings = config::load(path, environment).map_err(Fatal::Config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fatal::System)?;
     let outcome = runtime.block_on(async {
-        let mut asks = Asks::listen().map_err(Fatal::System)?;
+        let mut signals = SignalQueue::listen().map_err(Fatal::System)?;
         let mut daemon = Daemon::start(path, environment, settings)?;
-        daemon.serve(&mut asks).await;
+        daemon.serve(&mut signals).await;
         daemon.end().await;
         Ok(())
     });
-    // A name lookup that hangs in the C library would hold up the end for as long as it likes, as would a disk.
+    // A name lookup that hangs in the C library, or a disk that hangs, must not delay the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
 /// What the loop waits for.
 enum Fact {
-    Ask(Ask),
+    Signal(Signal),
     /// A configuration was read.
     Read(Option<Fresh>),
     Link(LinkEvent),
-    /// A reading, a speed or an outcome of the disk lies ready.
+    /// A reading, a speed or an outcome of the disk is ready.
     Ready,
-    /// Somebody asks at the local socket.
+    /// A request at the local socket.
     Local(Query),
     Due,
 }
@@ -131,7 +132,7 @@ struct Daemon {
     path: PathBuf,
     environment: Environment,
     settings: Settings,
-    reading: Reading<Fresh>,
+    config_read: ConfigRead<Fresh>,
     clock: SystemClock,
     core: Core,
     last_resort: LastResort,
@@ -140,14 +141,14 @@ struct Daemon {
     board: Box<dyn Board>,
     pollers: Pollers,
     readings: Readings,
-    /// Counts while it is there.
+    /// Stops counting when it is dropped.
     tachs: Option<Tachs>,
     speeds: Speeds,
-    alarm: Alarm,
+    timer: BootTimer,
     link: Link,
     link_state: LinkState,
     local: Local,
-    notify: Notify,
+    manager: ServiceManager,
 }
 
 impl Outbox for Link {
@@ -187,35 +188,37 @@ impl Daemon {
         }
         let (pollers, readings) = start_pollers(&settings.sensors, clock.clone()).map_err(Fatal::System)?;
         let (tachs, speeds) = start_tachs(&settings.board, clock.clone()).map_err(Fatal::System)?;
-        let alarm = Alarm::new().map_err(Fatal::System)?;
+        let timer = BootTimer::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock.clone()), seed());
         let local = Local::open(sockets(&settings));
         for note in &loaded.notes {
             warn!("{note}");
         }
         if handed_over {
-            info!("the outputs are taken over from the daemon before");
+            info!("the outputs are taken over from the previous daemon");
         }
         match kept {
             Some((identity, version)) if identity == settings.engine.identity => {
                 info!(desired_version = version.0, "started from the stored twin, desired version {version}");
             }
-            Some((identity, _)) => warn!(
-                "the stored twin is that of {identity}, not of {}: it is not used",
-                settings.engine.identity
-            ),
+            Some((identity, _)) => {
+                warn!(
+                    "the stored twin is of {identity}, not of {}: it is not used",
+                    settings.engine.identity
+                );
+            }
             None => info!("started without a stored twin"),
         }
-        let mut notify = Notify::default();
-        notify.ready();
-        notify.feed(core.steps());
+        let mut manager = ServiceManager::default();
+        manager.ready();
+        manager.feed(core.steps());
         let (path, environment) = (path.to_owned(), environment.clone());
         let link_state = LinkState::Connecting;
         Ok(Self {
             path,
             environment,
             settings,
-            reading: Reading::none(),
+            config_read: ConfigRead::none(),
             clock,
             core,
             last_resort,
@@ -226,37 +229,37 @@ impl Daemon {
             readings,
             tachs,
             speeds,
-            alarm,
+            timer,
             link,
             link_state,
             local,
-            notify,
+            manager,
         })
     }
 
     /// The loop: the next fact or the next deadline, and what follows from it.
-    async fn serve(&mut self, asks: &mut Asks) {
+    async fn serve(&mut self, signals: &mut SignalQueue) {
         loop {
             self.tell_watchers();
-            self.notify.feed(self.core.steps());
-            self.notify.status(status(&self.core, &self.link_state));
+            self.manager.feed(self.core.steps());
+            self.manager.status(status(&self.core, &self.link_state));
             let deadline = self.core.deadline().at;
             let fact = tokio::select! {
-                ask = asks.next() => Fact::Ask(ask),
-                fresh = self.reading.end() => Fact::Read(fresh),
+                signal = signals.next() => Fact::Signal(signal),
+                fresh = self.config_read.end() => Fact::Read(fresh),
                 event = self.link.next() => Fact::Link(event),
                 Some(()) = self.readings.news() => Fact::Ready,
                 Some(()) = self.speeds.news() => Fact::Ready,
                 query = self.local.next() => Fact::Local(query),
                 () = self.saved.notified() => Fact::Ready,
-                () = self.alarm.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
+                () = self.timer.until(deadline, deadline.since(self.clock.boot())) => Fact::Due,
             };
-            // First of all, because nothing may be decided by an older reading than lies ready.
+            // First, because nothing may be decided by an older reading than is ready.
             self.take_readings();
             self.take_outcomes();
             match fact {
-                Fact::Ask(Ask::Stop) => return,
-                Fact::Ask(Ask::Reload) => self.read_again(None),
+                Fact::Signal(Signal::Stop) => return,
+                Fact::Signal(Signal::Reload) => self.read_again(None),
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
@@ -266,7 +269,7 @@ impl Daemon {
         }
     }
 
-    /// Hands one fact to the core, which drives, keeps and tells whatever follows from it.
+    /// Gives one fact to the core, which drives, stores and reports what follows from it.
     fn handle(&mut self, input: Input) {
         let pins = self.board.as_mut();
         let mut ports = Ports { pins, store: &mut self.store, outbox: &mut self.link, notices: &mut ToLog };
@@ -291,35 +294,36 @@ impl Daemon {
         }
     }
 
-    /// Outputs to their stop rows, unless the next daemon goes on with them; a farewell to the hub, the last write.
+    /// Drives outputs to their stop rows, unless the next daemon takes them over; disconnects from the hub; waits for the last
+    /// write.
     async fn end(mut self) {
         let hands_over = handover::is_due(&self.environment);
         let outputs = if hands_over {
             self.handle(Input::HandOver);
-            "outputs stay as they are for the daemon that comes next"
+            "outputs stay as they are for the next daemon"
         } else {
             self.handle(Input::Stop);
             "outputs go to their stop rows"
         };
         info!("asked to stop: {outputs}");
-        self.notify.stopping(outputs);
+        self.manager.stopping(outputs);
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
-            warn!("the twin's copy could not be kept at the end: {fault}");
+            warn!("the twin's copy could not be stored at the end: {fault}; the last changes may be lost");
         }
-        // What is to be taken over, or could not be driven, is told to whoever comes.
+        // The copy stays for the next daemon or `twind safe` if outputs are to be taken over or could not be driven.
         if !hands_over && !self.core.has_pin_faults() {
             self.last_resort.leave();
         }
         info!("stopped");
     }
 
-    /// Takes over a new configuration, or keeps the running one and says why. Outputs that are still there stay as
-    /// they are driven until the new configuration decides otherwise.
+    /// Puts a new configuration into force, or keeps the running one and says why. Outputs that both have stay as they are
+    /// driven until the new configuration decides otherwise.
     fn reload(&mut self, fresh: Settings) -> Result<(), String> {
         if fresh.state_dir != self.settings.state_dir {
-            return Err("the state directory cannot change while twind runs; restart it. The running configuration stays".to_owned());
+            return Err("the state directory cannot change while twind runs: restart it (systemctl restart twind); the running configuration stays".to_owned());
         }
         let board = if fresh.board == self.settings.board {
             None
@@ -367,7 +371,7 @@ impl Daemon {
             same_hub: fresh.hub == self.settings.hub,
         };
         self.handle(Input::Reload(Box::new(reload)));
-        // Who is in a read is waited for by its successor, not here.
+        // A thread in the middle of a read is not waited for here: the thread that takes its sensor over waits for it.
         core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
         if board_is_new {
@@ -375,7 +379,7 @@ impl Daemon {
         }
         if fresh.hub != self.settings.hub {
             let link = Link::start(fresh.hub.clone(), Arc::new(self.clock.clone()), seed());
-            // Beside the loop: the outputs do not wait for a farewell.
+            // In a task: the outputs do not wait for the DISCONNECT.
             tokio::spawn(core::mem::replace(&mut self.link, link).close(FAREWELL));
             self.link_state = LinkState::Connecting;
         }
@@ -386,11 +390,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Counts for the new outputs.
+    /// Starts the tachometers of the new outputs.
     fn restart_tachs(&mut self, board: &BoardSettings) {
         match start_tachs(board, self.clock.clone()) {
             Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
-            Err(error) => error!("no thread for the tachometers: {error}; speeds are not known"),
+            Err(error) => {
+                error!("no thread for the tachometers: {error}; speeds are unknown until the next reload");
+            }
         }
     }
 }
@@ -399,7 +405,7 @@ fn sockets(settings: &Settings) -> Paths<'_> {
     Paths { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
 }
 
-/// Before the session exists there is nobody to ask.
+/// Requests before the link exists are dropped.
 struct Unconnected;
 
 impl Outbox for Unconnected {
@@ -425,13 +431,13 @@ fn start_tachs(settings: &BoardSettings, clock: SystemClock) -> io::Result<(Opti
     Ok((Tachs::start(settings, move || clock.boot(), deliver)?, speeds))
 }
 
-/// A third of the watchdog's patience, so that one late step does not end the daemon.
+/// A third of the watchdog's interval, so that one late step does not end the daemon.
 fn step_interval_max() -> Duration {
-    Notify::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
+    ServiceManager::watchdog_interval().map_or(Duration::MAX, |interval| interval / 3)
 }
 
-/// From the standard library's randomness for its tables: it never waits for the system to have gathered any, as the
-/// ordinary way does soon after boot.
+/// The seed of the standard library's hash tables. Unlike the usual source it never blocks soon after boot, when the system
+/// may not have gathered entropy yet.
 fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -1,8 +1,7 @@
 //! The last reading of each sensor, on its way from the sensors' threads to the loop.
 //!
-//! Latest wins: a loop that is late sees the freshest, and a thread never waits for it. Only news wakes the loop;
-//! what is much the same lies ready for when it wakes anyway, so that its age is known then.
-//! Deliberately absent: what is news, which the sensors' room decides.
+//! The latest wins: a late loop sees the newest reading, and a thread never waits for the loop. Only news wakes the loop; what
+//! is much the same is ready when it wakes for another reason. The sensors' room decides what is news.
 
 use crate::control::{Reading, SensorId};
 use crate::sensors::{Delivery, Urgency};
@@ -10,7 +9,7 @@ use crate::units::BootTime;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-/// Each with what was found where it is no value.
+/// Each with what was found instead of a value.
 type Latest = BTreeMap<SensorId, (Reading, Option<String>)>;
 
 /// The loop's end.

@@ -1,13 +1,13 @@
-//! The way of a log line: whoever speaks queues it, and a thread writes it.
+//! Log lines are queued by whoever logs and written by a thread of their own.
 //!
 //! ```text
 //!   tracing event ──► Relay (a layer) ──► Queue, bounded ──► the log's thread ──► the journal, or standard error
 //!                                             └ full: dropped and counted            └ may hang as long as it likes
 //! ```
 //!
-//! The journal's socket and a pipe both wait for their reader, so only that thread touches them. What it gets is the event
-//! itself, with its fields as they were, and it dispatches that to the layer that writes. Deliberately absent: waiting for
-//! the thread's end, since it may be in the middle of a write that never returns.
+//! Writing to the journal's socket or to a pipe blocks until there is a reader, so only that thread writes. It gets the event with
+//! its fields and dispatches it to the layer that writes. Nobody waits for the thread's end, since it may be in a write that
+//! never returns.
 
 use super::backlog::{Backlog, Next};
 use super::clock::wall_time;
@@ -28,17 +28,17 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-/// So many lines wait, and no more …
+/// The most lines that wait …
 const LINES_MAX: usize = 1024;
-/// … and so many bytes of them.
+/// … and the most bytes.
 const BYTES_MAX: usize = 512 * 1024;
 /// What a line takes besides its texts.
 const LINE_BYTES: usize = 256;
 /// An event with more fields loses the rest; none has half as many.
 const FIELDS_MAX: usize = 16;
-/// The journal stamps a line when it comes. One that is later than this says its own time.
+/// The journal stamps a line when it arrives. A line that is later than this names its own time.
 const LATE: Duration = Duration::from_secs(1);
-/// Between two attempts at a standard error that is not ready and says so instead of waiting.
+/// Between two attempts to write to a non-blocking standard error that is not ready.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// The lines that wait for the log's thread.
@@ -50,7 +50,7 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct State {
-    backlog: Backlog<Line>,
+    backlog: Backlog<LogLine>,
     /// The thread has taken one, and has not come for the next.
     is_writing: bool,
 }
@@ -67,13 +67,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: Line) {
+    fn push(&self, line: LogLine) {
         self.state().backlog.push(line.bytes, line);
         self.changed.notify_all();
     }
 
     /// Waits for the next.
-    fn next(&self) -> Next<Line> {
+    fn next(&self) -> Next<LogLine> {
         let mut state = self.state();
         state.is_writing = false;
         loop {
@@ -93,13 +93,13 @@ impl Queue {
     }
 }
 
-/// An event that owns what it tells.
+/// An event that owns its fields.
 #[derive(Debug)]
-struct Line {
+struct LogLine {
     at: SystemTime,
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, Owned)>,
-    /// What it takes of the memory, more or less.
+    /// Roughly the memory that it takes.
     bytes: usize,
 }
 
@@ -107,7 +107,7 @@ struct Line {
 #[derive(Debug)]
 enum Owned {
     Text(String),
-    /// What it looks like where it is told.
+    /// A value as it was formatted.
     Shown(DisplayValue<String>),
     Signed(i64),
     Unsigned(u64),
@@ -115,7 +115,7 @@ enum Owned {
     Flag(bool),
 }
 
-impl Line {
+impl LogLine {
     fn of(event: &Event<'_>, at: SystemTime) -> Self {
         let mut line = Self { at, metadata: event.metadata(), fields: Vec::new(), bytes: LINE_BYTES };
         event.record(&mut line);
@@ -159,8 +159,8 @@ impl Owned {
     }
 }
 
-/// Whatever the words are and whoever wrote them, they are one line.
-impl Visit for Line {
+/// Foreign text is escaped, so that each event is one line.
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = text::escape(&format!("{value:?}")).into_owned();
         self.bytes += text.len();
@@ -195,7 +195,7 @@ pub(super) struct Relay(pub(super) Arc<Queue>);
 
 impl<S: Subscriber> Layer<S> for Relay {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        self.0.push(Line::of(event, wall_time()));
+        self.0.push(LogLine::of(event, wall_time()));
     }
 }
 
@@ -256,7 +256,7 @@ fn write_to<W: Write>(queue: &Queue, filter: Targets, open: impl Fn() -> W + Sen
         let lost = unwritten.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tell(lost, "standard error could not be written");
-            // As lost as they are is the line that tells of them.
+            // If the line about the lost lines was lost, too, they are counted again.
             if unwritten.swap(0, Ordering::Relaxed) > 0 {
                 unwritten.store(lost, Ordering::Relaxed);
             }
@@ -317,7 +317,7 @@ impl<W: Write> Write for PatientWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.to.write(bytes) {
-                // It shares its pipe with somebody who wants it so.
+                // Another process with the same pipe has made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(BETWEEN_ATTEMPTS),
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     self.unwritten.fetch_add(1, Ordering::Relaxed);

@@ -5,9 +5,9 @@ use signal_hook_tokio::{Signals, SignalsInfo};
 use std::io;
 use tokio_stream::StreamExt;
 
-/// What a person or the service manager asks by a signal.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum Signal {
     /// SIGTERM, SIGINT: end in order.
     Stop,
     /// SIGHUP: read the configuration again.
@@ -15,9 +15,9 @@ pub(super) enum Ask {
 }
 
 /// The signals that twind listens to.
-pub(super) struct Asks(SignalsInfo);
+pub(super) struct SignalQueue(SignalsInfo);
 
-impl Asks {
+impl SignalQueue {
     /// Listens from now on. Needs a running tokio runtime.
     ///
     /// # Errors
@@ -27,11 +27,11 @@ impl Asks {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Ask {
+    pub(super) async fn next(&mut self) -> Signal {
         match self.0.next().await {
-            Some(SIGHUP) => Ask::Reload,
-            // A stream that ended means that no signal would ever be heard again: better to end in order now.
-            _ => Ask::Stop,
+            Some(SIGHUP) => Signal::Reload,
+            // If the stream ended, no later signal would be heard: stop in order now.
+            _ => Signal::Stop,
         }
     }
 }

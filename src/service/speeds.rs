@@ -1,13 +1,13 @@
 //! The last speed of each output, on its way from the tachometers' thread to the loop.
 //!
-//! As with `readings`, the latest wins, and only news wakes the loop.
+//! As in `readings`, the latest wins and only news wakes the loop.
 
 use crate::board::Speed;
 use crate::control::OutputId;
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-/// Speeds that nobody has taken yet.
+/// Speeds that were not taken yet.
 type Waiting = BTreeMap<OutputId, Speed>;
 
 /// The loop's end.

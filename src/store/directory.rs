@@ -1,8 +1,8 @@
-//! Reading the state directory: which generation wins, what is wrong with the other, and the tidying that only the
+//! Reads the state directory: chooses a generation, reports what is wrong with the other, and cleans up, which only the
 //! directory's owner may do.
 //!
-//! The newest generation that is intact wins. One that is not is kept aside under another name, at most one for each
-//! generation, so that the next write does not destroy what might explain the damage.
+//! The newest intact generation is used. A damaged one is renamed, at most one for each generation, so that the next write does
+//! not destroy what might explain the damage.
 
 use super::StoreFault;
 use super::format::{self, Damage};
@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// One of the two files that take turns.
+/// One of the two files that are written in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Generation {
     A,
@@ -30,7 +30,7 @@ impl Generation {
         })
     }
 
-    /// Where a write is prepared. One fixed name: the directory has one writer.
+    /// The temporary file of a write. Its name is fixed, since the directory has one writer.
     pub(super) fn temporary(self, dir: &Path) -> PathBuf {
         extended(&self.path(dir), ".tmp")
     }
@@ -52,20 +52,20 @@ fn extended(path: &Path, extension: &str) -> PathBuf {
 /// What the state directory held.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Loaded {
-    /// The newest record that is intact; `None` at the first run, and when nothing is.
+    /// The newest intact record; `None` at the first run, or if none is intact.
     pub record: Option<TwinRecord>,
-    /// What is wrong with what was found; empty when all is well. Worth a warning each.
+    /// The generations that could not be used, each worth a warning.
     pub notes: Vec<LoadNote>,
 }
 
-/// A generation that could not be used. Its `Display` is a sentence for an operator.
+/// A generation that could not be used. Its `Display` is a message for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadNote {
     /// Which file.
     pub file: PathBuf,
     /// What is wrong with it.
     pub damage: Damage,
-    /// Where it is kept now; `None` if it was left in place.
+    /// Its new name; `None` if it was left in place.
     pub kept_as: Option<PathBuf>,
 }
 
@@ -79,16 +79,16 @@ impl fmt::Display for LoadNote {
     }
 }
 
-/// What a look at the directory found, and where the next write goes.
+/// What was found in the directory, and where the next write goes.
 pub(super) struct Survey {
     pub(super) loaded: Loaded,
-    /// The number of the newest intact write; 0 if there is none.
+    /// The write number of the newest intact generation; 0 if there is none.
     pub(super) number: u64,
     /// The generation that may be replaced: never the one that was loaded.
     pub(super) next: Generation,
 }
 
-/// Looks at both generations and changes nothing.
+/// Reads both generations and changes nothing.
 pub(super) fn survey(dir: &Path) -> Result<Survey, StoreFault> {
     let mut notes = Vec::new();
     let mut newest: Option<(u64, Generation, TwinRecord)> = None;
@@ -109,20 +109,19 @@ pub(super) fn survey(dir: &Path) -> Result<Survey, StoreFault> {
     })
 }
 
-/// Reads the stored twin without owning the directory, for those who only want to look: nothing is locked, made or
-/// moved. Safe beside a running daemon, whose writes replace one file at a time and whole. A directory that does not
-/// exist holds nothing.
+/// Reads the stored twin without owning the directory: nothing is locked, made or renamed. This is safe while a daemon runs, since
+/// it replaces one file at a time and whole. A directory that does not exist holds nothing.
 ///
 /// # Errors
-/// The directory may not be read by this user. (A file that is damaged is a note, not an error.)
+/// This user may not read the directory. (A damaged file is a note, not an error.)
 pub fn read(dir: &Path) -> Result<Loaded, StoreFault> {
     Ok(survey(dir)?.loaded)
 }
 
 type Content = Result<(u64, TwinRecord), Damage>;
 
-/// `None`: no such file. A file that this user may not read is a fault rather than damage: it may well be intact,
-/// and starting without it would be wrong.
+/// `None` if there is no such file. A file that this user may not read is a fault and no damage: it may be intact, and a start
+/// without it would be wrong.
 fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
     let bytes = match read_bounded(file) {
         Ok(bytes) => bytes,
@@ -147,13 +146,13 @@ fn load(file: &Path) -> Result<Option<Content>, StoreFault> {
 fn read_bounded(file: &Path) -> Result<Vec<u8>, Unread> {
     let (file, _) = files::open(file)?;
     let mut bytes = Vec::new();
-    // One byte more than can be right, so that what is too long is seen to be.
+    // One byte more than the maximum, so that a longer file is noticed.
     file.take(format::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(Unread::System)?;
     Ok(bytes)
 }
 
-/// Renames what cannot be used out of the way of the next write. Where that fails the file stays, and is replaced
-/// by a later write: keeping the twin matters more than keeping the evidence.
+/// Renames generations that cannot be used, so that the next write does not replace them. If that fails the file stays and is
+/// replaced later: storing the twin matters more than keeping the evidence.
 pub(super) fn set_aside(notes: &mut [LoadNote]) {
     for note in notes {
         let aside = match note.damage {
@@ -166,8 +165,8 @@ pub(super) fn set_aside(notes: &mut [LoadNote]) {
     }
 }
 
-/// Removes what an interrupted write left behind. A failure is not worth a word: the next write truncates it, or
-/// says what is in its way.
+/// Removes the temporary files of interrupted writes. A failure is ignored: the next write truncates the file or reports what is
+/// wrong.
 pub(super) fn sweep(dir: &Path) {
     for generation in Generation::BOTH {
         drop(fs::remove_file(generation.temporary(dir)));

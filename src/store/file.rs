@@ -1,11 +1,10 @@
-//! The store on a disk: a thread that opens, reads and writes, and a slot in which only the latest record waits for it.
+//! The store on a disk: a thread that opens, reads and writes, and a slot that holds the latest record for it.
 //!
-//! An fsync on a worn card can take seconds, and a disk that hangs never answers. The loop waits for neither: it leaves
-//! the record in the slot, and the thread calls the *waker* when there is something to be polled. Records that are replaced
-//! while they wait are never written, which also spares the card. A directory that cannot be used is tried again with each
-//! record that is offered; what is found then is told as an *opening*, and nothing is written over it before its owner
-//! knew of it. Deliberately absent: retries (the engine offers again when it thinks right) and the steps of a write
-//! (`write`).
+//! An fsync on a worn card can take seconds, and a disk that hangs never answers. The loop waits for neither: it leaves the record
+//! in the slot, and the thread calls the *waker* when there is something to poll. A record that is replaced in the slot is never
+//! written, which also spares the card. If the directory cannot be used it is tried again with each record that is offered. What
+//! is found then is reported as an *opening*, and is not overwritten before the owner knows of it. Retries are the engine's, which
+//! offers its record again.
 
 use super::directory::{self, Generation, Loaded};
 use super::lock::{self, Claim, Lock};
@@ -22,25 +21,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Outcomes that wait to be polled. A later one says all that an earlier one said, so beyond this the oldest goes.
+/// The most outcomes that wait to be polled. A later one supersedes an earlier one, so the oldest is dropped.
 const OUTCOMES_MAX: usize = 16;
 /// Encoding a record recurses as deep as a twin may be nested; a quarter of the usual stack is plenty.
 const STACK_BYTES: usize = 512 * 1024;
-/// How long a store that is dropped waits for its thread, which a disk may hold for ever.
+/// How long a dropped store waits for its thread, which a disk may block for ever.
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
 type Outcome = Result<u64, StoreFault>;
 
-/// What came of opening the state directory: what it held, and why it cannot be written, if so.
+/// The outcome of opening the state directory.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Opening {
-    /// What could be read, which may be much where nothing can be written.
+    /// What could be read, even if nothing can be written.
     pub loaded: Loaded,
-    /// Why nothing can be kept.
+    /// Why nothing can be written.
     pub fault: Option<OpenFault>,
 }
 
-/// Why nothing can be kept in a state directory.
+/// Why nothing can be written to a state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenFault {
     /// Another twind owns the state directory.
@@ -81,18 +80,18 @@ impl From<StoreFault> for OpenFault {
     }
 }
 
-/// Keeps the latest record in a state directory. Holds the directory's lock as long as it may write to it.
+/// Stores the latest record in a state directory. Holds the directory's lock as long as it may write to it.
 pub struct FileStore {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl FileStore {
-    /// Has a thread take a state directory, making it if it is not there, and read what it holds. `waker` is called, by
-    /// that thread, each time there is something to poll.
+    /// Starts a thread that claims a state directory, making it if it is not there, and reads it. The thread calls `waker` each time
+    /// there is something to poll.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread could not be started.
     pub fn start(dir: &Path, waker: Box<dyn Fn() + Send>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let dir = dir.to_owned();
@@ -103,7 +102,7 @@ impl FileStore {
         Ok(Self { shared, writer: Some(writer) })
     }
 
-    /// The first opening; `None` if the disk did not answer within `patience`. Then it is polled like any later one.
+    /// The first opening; `None` if the disk did not answer within `patience`, and then it is polled like later ones.
     pub fn wait_opened(&self, patience: Duration) -> Option<Opening> {
         let unopened = |state: &mut State| state.opening.is_none() && !state.ended;
         let waited = self.shared.changed.wait_timeout_while(self.shared.state(), patience, unopened);
@@ -112,19 +111,19 @@ impl FileStore {
         state.opening.take()
     }
 
-    /// An opening since the last call that found what was not known before (a record, damage), or that came after the
-    /// owner had ceased to wait for it.
+    /// An opening since the last call that found something new (a record, damage), or that came too late for
+    /// [`wait_opened`](Self::wait_opened).
     pub fn poll_opening(&mut self) -> Option<Opening> {
         self.shared.state().opening.take()
     }
 
-    /// The outcome of a write that ended since the last call: the sequence number that is now durable.
+    /// The outcome of a write since the last call: the sequence number that is now durable.
     pub fn poll_saved(&mut self) -> Option<Outcome> {
         self.shared.state().outcomes.pop_front()
     }
 
-    /// Ends the store once the record that waits is written, but waits for that no longer than `patience`: a write
-    /// that is stuck is left to itself and to the lock it holds.
+    /// Ends the store once the waiting record is written, but waits no longer than `patience`: a write that is stuck is left behind
+    /// with the lock that it holds.
     ///
     /// # Errors
     /// The last record offered is not known to be durable.
@@ -136,7 +135,7 @@ impl FileStore {
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let writer = self.writer.take();
         if !state.ended {
-            let reason = format!("the disk took longer than {patience:?} to keep the last record");
+            let reason = format!("the disk took longer than {patience:?} to write the last record");
             return Err(StoreFault { reason });
         }
         let unsaved = state.unsaved.clone();
@@ -174,7 +173,7 @@ impl Drop for FileStore {
     }
 }
 
-/// A thread that panicked has nothing more to tell.
+/// Ignores a thread that panicked.
 fn join(writer: Option<JoinHandle<()>>) {
     if let Some(writer) = writer {
         drop(writer.join());
@@ -187,7 +186,7 @@ fn make(dir: &Path) -> Result<(), StoreFault> {
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|reason| StoreFault::new("make the state directory", dir, &reason))?;
-    // The new directory's own name must survive, too. Where the parent may not be opened, its owner sees to it.
+    // The new directory's name must be durable, too. If the parent may not be opened, that is left to its owner.
     if let Some(Ok(parent)) = dir.parent().map(File::open) {
         drop(parent.sync_all());
     }
@@ -206,7 +205,7 @@ struct State {
     waiting: Option<TwinRecord>,
     outcomes: VecDeque<Outcome>,
     opening: Option<Opening>,
-    /// Nobody waits for the first opening any more.
+    /// The owner no longer waits for the first opening.
     is_late: bool,
     /// Why the last record written is not durable.
     unsaved: Option<StoreFault>,
@@ -217,7 +216,7 @@ struct State {
 }
 
 impl Shared {
-    /// Every change of the state is a single assignment, so a poisoned one is still whole.
+    /// Every change of the state is a single assignment, so the state of a poisoned lock is consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,8 +233,8 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).waiting.take()
     }
 
-    /// An opening that found something new. One that comes late finds the owner with a record that may know less: it is
-    /// not written, and the owner offers it again when it knows.
+    /// Reports an opening that found something new. If it is late, the record that waits may be older than the one found: it is
+    /// dropped, and the owner offers again once it knows.
     fn tell_opening(&self, opening: Opening) {
         let mut state = self.state();
         state.opening = Some(opening);
@@ -252,7 +251,7 @@ impl Shared {
 }
 
 impl State {
-    /// Was a record found of which the owner does not know yet? What is offered meanwhile may know less.
+    /// Was a record found that the owner does not know yet? What it offers may be older.
     fn has_unread_record(&self) -> bool {
         self.is_late && self.opening.as_ref().is_some_and(|opening| opening.loaded.record.is_some())
     }
@@ -267,9 +266,7 @@ impl State {
 }
 
 fn late() -> StoreFault {
-    StoreFault {
-        reason: "the state directory can be used again; what it holds is looked at first".to_owned(),
-    }
+    StoreFault { reason: "the state directory can be used again; what it holds is read first".to_owned() }
 }
 
 struct Writer {
@@ -295,7 +292,7 @@ impl Writer {
         }
     }
 
-    /// Opens the directory. What cannot be written may well be read.
+    /// Opens the directory. It may be readable even if it cannot be written.
     fn open(&mut self) -> Opening {
         let claimed = make(&self.dir).map_err(OpenFault::from).and_then(|()| self.claim());
         if let Err(fault @ OpenFault::InUse { .. }) = claimed {
@@ -345,7 +342,7 @@ impl Writer {
                 return Err(late());
             }
             if !opening.loaded.notes.is_empty() {
-                // The record is the one that the owner has.
+                // The owner has this record already.
                 opening.loaded.record = None;
                 self.shared.tell_opening(opening);
             }
@@ -357,9 +354,9 @@ impl Writer {
         let number = self.number.saturating_add(1);
         let encoded = record.encode();
         let bytes = format::seal(number, &encoded).ok_or_else(|| StoreFault {
-            reason: format!("the record is too large to be kept ({} bytes)", encoded.len()),
+            reason: format!("the record is too large to be stored ({} bytes)", encoded.len()),
         })?;
-        // After a fault the same generation is written again: what it holds is uncertain, the other one is intact.
+        // After a fault the same generation is written again: its content is uncertain, the other one is intact.
         write::replace(&self.dir, self.next, &bytes)?;
         self.number = number;
         self.next = self.next.other();

@@ -8,16 +8,16 @@
 //!              └ the format's number
 //! ```
 //!
-//! The *write's number* is the store's own count and orders the generations. It is not the record's sequence, which
-//! the engine may start anew (for a device with another identity) while an old generation with a higher one remains.
-//! The line is text so that `head -1` shows it. Deliberately absent: files.
+//! The *write's number* is the store's own count and orders the generations. It is not the record's sequence, which the engine may
+//! restart (for a device with another identity) while an old generation with a higher sequence remains. The line is text so that
+//! `head -1` shows it.
 
 use crate::twin::RecordFault;
 use core::fmt;
 use ring::digest;
 
 const MAGIC: &str = "twind-record";
-/// The format that is written here, and the newest that is understood.
+/// The format that is written, and the newest that is read.
 const FORMAT: u64 = 1;
 /// Longest header line that this format can make, with room for the numbers of a later one.
 const HEADER_BYTES_MAX: usize = 256;
@@ -31,7 +31,7 @@ pub(super) const FILE_BYTES_MAX: usize = HEADER_BYTES_MAX + RECORD_BYTES_MAX;
 pub enum Damage {
     /// The system could not read it; its reason.
     Unreadable(String),
-    /// It does not begin as a generation does.
+    /// It has no valid header.
     NotARecord,
     /// It ends too early, or goes on too long.
     Length {
@@ -40,7 +40,7 @@ pub enum Damage {
         /// Bytes that are there.
         found: u64,
     },
-    /// What is in it is not what was written.
+    /// Its content changed since it was written.
     Checksum,
     /// A later twind wrote it.
     NewerFormat {
@@ -55,7 +55,7 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(reason) => write!(f, "cannot be read: {reason}"),
-            Self::NotARecord => f.write_str("does not begin as a record does"),
+            Self::NotARecord => f.write_str("does not begin with a record's header"),
             Self::Length { expected, found } => write!(f, "should hold {expected} bytes but holds {found}"),
             Self::Checksum => f.write_str("does not match its checksum"),
             Self::NewerFormat { format } => write!(f, "was written by a later twind (format {format})"),

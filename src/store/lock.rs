@@ -1,12 +1,12 @@
-//! Who owns a place: an advisory lock on a file, which the system gives back when its holder ends, however it ends.
+//! Ownership of a directory: an advisory lock on a file, which the system releases when its holder ends, however it ends.
 //!
-//! It gives it back late where a thread of the holder hangs in the kernel, so a lock alone says little: whose it is
-//! stands in the file ([`Process`]), and one whose holder is dead counts for nothing. Who comes then takes the next of a
-//! few *slots* (`lock`, `lock.1`, …); of two that come at once each sees the other. Whether a file is locked is what
-//! counts, not whether it is there.
+//! The system releases it late if a thread of the holder hangs in the kernel, so the lock alone is not enough: the file names its
+//! holder ([`Process`]), and the lock of a dead holder is ignored. A process that finds such a lock takes the next of a few
+//! *slots* (`lock`, `lock.1`, …); if two do so at once, each sees the other. Only whether a file is locked counts, not whether it
+//! exists.
 
 use super::StoreFault;
-use super::process::{Life, Process};
+use super::process::{Liveness, Process};
 use crate::files::{self, Unread};
 use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,30 +15,30 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
-/// Who looks holds the lock for an instant; a daemon that starts just then tries again before it gives up.
+/// A process that only looks holds the lock for an instant, so a daemon that starts then tries again before it gives up.
 const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
-/// So many processes may hang and hold one; more than a service manager starts before it rests.
+/// More dead processes that hang than a service manager starts before it pauses.
 const SLOTS: u32 = 16;
 
-/// What an attempt to own a place came to.
+/// The outcome of a claim.
 pub enum Claim {
-    /// Ours, for as long as this lives.
+    /// The lock is held as long as this value exists.
     Held(Lock),
-    /// Another's, who lives or may live; its process number if it left one.
+    /// Another process holds it that is alive or may be; its process number if it left one.
     InUse(Option<u32>),
 }
 
-/// A lock that is ours.
+/// A lock that this process holds.
 pub struct Lock {
     _file: File,
     path: PathBuf,
 }
 
 impl Lock {
-    /// Gives it up and leaves no file.
+    /// Releases the lock and removes its file.
     pub fn remove(self) {
-        // First the name: who opened the file before and locks it after looks whether it still has one.
+        // The file is removed before it is unlocked: a process that opened it before checks whether it still has a name.
         drop(fs::remove_file(&self.path));
     }
 }
@@ -48,11 +48,11 @@ impl Lock {
 pub enum Holder {
     /// There is no lock file.
     Absent,
-    /// Nobody holds it, or nobody who lives.
+    /// Nobody holds it, or only a dead process.
     Nobody,
-    /// Somebody who lives; the process number if there is one.
-    Lives(Option<u32>),
-    /// That cannot be told, or not by this user.
+    /// A process that is alive; its process number if it left one.
+    Alive(Option<u32>),
+    /// It cannot be known, or not by this user.
     Unknown,
 }
 
@@ -69,10 +69,10 @@ fn slot(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Claims the place whose lock is `path` for this process.
+/// Claims the lock at `path` for this process.
 ///
 /// # Errors
-/// The lock could not be made or asked.
+/// The lock's file could not be made, opened or locked.
 pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
     let mut held = None;
     for number in 0..SLOTS {
@@ -82,7 +82,7 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
             Attempt::Locked(file) if held.is_none() => held = Some(Lock { _file: file, path }),
             Attempt::Locked(_) | Attempt::Absent => {}
             Attempt::Held(file) => match whose(&file) {
-                (_, Life::Dead) => {}
+                (_, Liveness::Dead) => {}
                 (holder, _) => return Ok(Claim::InUse(holder)),
             },
         }
@@ -92,13 +92,15 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
             sign(&lock._file);
             Ok(Claim::Held(lock))
         }
-        None => {
-            Err(StoreFault::new("lock", path, &io::Error::other("too many dead processes hang and hold it")))
-        }
+        None => Err(StoreFault::new(
+            "lock",
+            path,
+            &io::Error::other("too many dead processes that hang in the kernel hold it: restart the machine"),
+        )),
     }
 }
 
-/// `None`: there is none, and none is to be made.
+/// `None` if there is no file and `make` is false.
 fn open(path: &Path, make: bool) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     match options.read(true).write(true).create(make).truncate(false).mode(0o600).open(path) {
@@ -111,21 +113,21 @@ fn open(path: &Path, make: bool) -> io::Result<Option<File>> {
 enum Attempt {
     Locked(File),
     Held(File),
-    /// There is none, and none is to be made.
+    /// There is no file, and none is to be made.
     Absent,
 }
 
 fn attempt(path: &Path, make: bool) -> io::Result<Attempt> {
     let mut left = ATTEMPTS;
     loop {
-        // Each time anew, since the holder may have taken the name away.
+        // Opened each time, since the holder may have removed the file.
         let Some(file) = open(path, make)? else { return Ok(Attempt::Absent) };
         left -= 1;
         match file.try_lock() {
-            // That happened between the two: what is locked now is nobody's place.
+            // The file was removed between open and lock, so this lock is worth nothing.
             Ok(()) if file.metadata()?.nlink() == 0 && left > 0 => {}
             Ok(()) if file.metadata()?.nlink() == 0 => {
-                return Err(io::Error::other("it is made and removed again and again by others"));
+                return Err(io::Error::other("other processes make and remove it again and again"));
             }
             Ok(()) => return Ok(Attempt::Locked(file)),
             Err(TryLockError::WouldBlock) if left == 0 => return Ok(Attempt::Held(file)),
@@ -135,17 +137,17 @@ fn attempt(path: &Path, make: bool) -> io::Result<Attempt> {
     }
 }
 
-/// Whose lock it is, as far as the file says.
-fn whose(file: &File) -> (Option<u32>, Life) {
+/// The holder that the file names, and whether it is alive.
+fn whose(file: &File) -> (Option<u32>, Liveness) {
     let mut text = String::new();
     // A few numbers; more is not ours.
     let read = file.take(256).read_to_string(&mut text);
     let number = text.split_whitespace().next().and_then(|number| number.parse().ok());
     let holder = read.ok().and_then(|_| Process::parse(&text));
-    (number, holder.map_or(Life::Unknown, |holder| holder.life()))
+    (number, holder.map_or(Liveness::Unknown, |holder| holder.liveness()))
 }
 
-/// Leaves who we are for whoever comes second; a failure only makes that less helpful.
+/// Writes this process into the file; a failure only makes the message of a second process less helpful.
 fn sign(mut file: &File) {
     let text = Process::own().map_or_else(|| std::process::id().to_string(), |own| own.to_string());
     if file.set_len(0).is_ok() {
@@ -153,7 +155,7 @@ fn sign(mut file: &File) {
     }
 }
 
-/// Who owns the place whose lock is `path`? Changes nothing.
+/// Who holds the lock at `path`? Changes nothing.
 pub fn look(path: &Path) -> Holder {
     let mut seen = Holder::Absent;
     for number in 0..SLOTS {
@@ -165,7 +167,7 @@ pub fn look(path: &Path) -> Holder {
             Err(_) => continue,
         };
         match found {
-            Holder::Lives(_) => return found,
+            Holder::Alive(_) => return found,
             Holder::Unknown => seen = found,
             Holder::Nobody | Holder::Absent if seen == Holder::Absent => seen = Holder::Nobody,
             Holder::Nobody | Holder::Absent => {}
@@ -175,15 +177,15 @@ pub fn look(path: &Path) -> Holder {
 }
 
 fn look_at(file: &File) -> Holder {
-    // Shared, so that two who ask do not take each other for a daemon.
+    // Shared, so that two processes that look do not take each other for a daemon.
     match file.try_lock_shared() {
         Ok(()) => Holder::Nobody,
         Err(TryLockError::WouldBlock) => match whose(file) {
-            (_, Life::Dead) => Holder::Nobody,
-            (holder, Life::Lives) => Holder::Lives(holder),
-            // It is held, so there is somebody; whether he still controls is another matter.
-            (holder @ Some(_), Life::Unknown) => Holder::Lives(holder),
-            (None, Life::Unknown) => Holder::Unknown,
+            (_, Liveness::Dead) => Holder::Nobody,
+            (holder, Liveness::Alive) => Holder::Alive(holder),
+            // It is locked, so the process exists; whether it is alive cannot be known.
+            (holder @ Some(_), Liveness::Unknown) => Holder::Alive(holder),
+            (None, Liveness::Unknown) => Holder::Unknown,
         },
         Err(TryLockError::Error(_)) => Holder::Unknown,
     }
@@ -233,7 +235,7 @@ mod tests {
             thread::sleep(BETWEEN_ATTEMPTS / 2);
             before.remove();
             let next = next.join().unwrap();
-            assert_eq!(look(&path), Holder::Lives(Some(process::id())));
+            assert_eq!(look(&path), Holder::Alive(Some(process::id())));
             next.remove();
         }
     }
@@ -245,7 +247,7 @@ mod tests {
         assert!(!place(&dir).exists());
         assert_eq!(look(&dir.path().join("absent/lock")), Holder::Absent);
         let lock = held(&place(&dir));
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(process::id())));
         drop(lock);
         assert_eq!(look(&place(&dir)), Holder::Nobody);
         held(&place(&dir)).remove();
@@ -275,7 +277,7 @@ mod tests {
 
         assert_eq!(look(&place(&dir)), Holder::Nobody);
         let second = held(&place(&dir));
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(process::id())));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(process::id())));
         // Even when the first slot is free again there is one owner.
         drop(hangs);
         assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(pid)) if pid == process::id()));
@@ -289,7 +291,7 @@ mod tests {
         let mut older = File::create(place(&dir)).unwrap();
         older.try_lock().unwrap();
         older.write_all(b"4711\n").unwrap();
-        assert_eq!(look(&place(&dir)), Holder::Lives(Some(4711)));
+        assert_eq!(look(&place(&dir)), Holder::Alive(Some(4711)));
         assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(4711))));
     }
 }

@@ -1,9 +1,8 @@
 //! The store: what must survive a power cut.
 //!
-//! Who owns a place is told by a *lock*, which other rooms use, too. Terms: the *state directory* holds two *generations* of the record, `twin.a` and `twin.b`. Each write replaces
-//! the older one, so the newer one is whole at every moment, whenever the power goes. A *fault* is a write that did
-//! not become durable; the store reports it and leaves it to the engine to offer again. Deliberately absent:
-//! retries, clocks, and any knowledge of what a record holds.
+//! Terms: the *state directory* holds two *generations* of the record, `twin.a` and `twin.b`. Each write replaces the older one, so
+//! the newer one is whole at every moment, whenever the power goes. A *fault* is a write that did not become durable; the store
+//! reports it, and the engine offers its record again. A *lock* shows which process owns a directory; the service uses it, too.
 
 pub mod format;
 
@@ -19,7 +18,7 @@ pub use directory::{LoadNote, Loaded, read};
 pub use file::{FileStore, OpenFault, Opening};
 pub use format::Damage;
 pub use lock::{Claim, Holder, Lock, claim, look};
-pub use process::{Life, Process};
+pub use process::{Liveness, Process};
 
 use core::fmt;
 use std::io;
@@ -30,7 +29,7 @@ pub fn holder(dir: &Path) -> Holder {
     look(&lock::path(dir))
 }
 
-/// A record could not be kept.
+/// A record could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFault {
     /// The operation, the file and the system's reason.
@@ -44,7 +43,7 @@ impl StoreFault {
     }
 }
 
-/// What a person does about it, where that is known.
+/// What to do about it, where that is known.
 fn mends(kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind as Kind;
     match kind {

@@ -1,8 +1,7 @@
-//! A process by what no other has, and whether its *control* still runs.
+//! Identifies a process uniquely, and tells whether its main thread is alive.
 //!
-//! A process that was killed may linger: a thread that is stuck in the kernel, for a disk that hangs, keeps it in the
-//! system's table and its files open, locks too. Its main thread, which controls, is dead all the same, and that is what
-//! is asked here. Deliberately absent: waiting, and ending anything.
+//! A killed process may stay in the process table: a thread that is stuck in the kernel, on a disk that hangs, keeps its files and
+//! locks open. Its main thread, which controls the outputs, is dead all the same, and that is what counts here.
 
 use core::fmt;
 use rustix::process::{Pid, test_kill_process};
@@ -12,13 +11,13 @@ use std::io;
 
 /// `SIGKILL` in a set of signals as `/proc` shows it.
 const KILLED: u64 = 1 << 8;
-/// Where the start stands in `/proc/N/stat`, counted from the state, which follows the name.
+/// The position of the start time in `/proc/N/stat`, counted from the state, which follows the name.
 const STARTED: usize = 19;
 
 /// One process of one boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number, which another may have after it.
+    /// Its number, which a later process may have, too.
     pub id: u32,
     /// When it was started, in the kernel's ticks after boot.
     pub started: u64,
@@ -28,14 +27,14 @@ pub struct Process {
     pub namespace: String,
 }
 
-/// Whether somebody controls.
+/// Whether a process's main thread is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It does.
-    Lives,
-    /// Nothing of it will ever run again, even if the process is still there.
+pub enum Liveness {
+    /// It is.
+    Alive,
+    /// It will never run again, even if the process is still in the table.
     Dead,
-    /// That cannot be told from here.
+    /// It cannot be known from here.
     Unknown,
 }
 
@@ -51,31 +50,31 @@ impl Process {
         Some(Self { id, started, boot: boot()?, namespace: namespace()? })
     }
 
-    /// Does its main thread live?
-    pub fn life(&self) -> Life {
-        let Some(boot) = boot() else { return Life::Unknown };
+    /// Is its main thread alive?
+    pub fn liveness(&self) -> Liveness {
+        let Some(boot) = boot() else { return Liveness::Unknown };
         if boot != self.boot {
-            return Life::Dead;
+            return Liveness::Dead;
         }
         if namespace().as_ref() != Some(&self.namespace) {
-            return Life::Unknown;
+            return Liveness::Unknown;
         }
         match fs::read_to_string(format!("/proc/{}/stat", self.id)) {
             Ok(text) => match stat(&text) {
                 Some((state, started)) if started != self.started || matches!(state, 'Z' | 'X' | 'x') => {
-                    Life::Dead
+                    Liveness::Dead
                 }
-                Some(_) if self.is_killed() => Life::Dead,
-                Some(_) => Life::Lives,
-                None => Life::Unknown,
+                Some(_) if self.is_killed() => Liveness::Dead,
+                Some(_) => Liveness::Alive,
+                None => Liveness::Unknown,
             },
-            // Hidden from us, or really gone?
-            Err(_) if self.is_gone() => Life::Dead,
-            Err(_) => Life::Unknown,
+            // The process is hidden, or gone.
+            Err(_) if self.is_gone() => Liveness::Dead,
+            Err(_) => Liveness::Unknown,
         }
     }
 
-    /// A main thread that hangs in the kernel itself never comes back from there to control.
+    /// Was it killed? A killed main thread that hangs in the kernel never returns to control.
     fn is_killed(&self) -> bool {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.id)) else { return false };
         let pending =
@@ -107,7 +106,7 @@ impl fmt::Display for Process {
     }
 }
 
-/// State and start. The name, which may hold anything, stands in parentheses before them.
+/// State and start time. The name before them, in parentheses, may contain anything.
 fn stat(text: &str) -> Option<(char, u64)> {
     let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     Some((words.first()?.chars().next()?, words.get(STARTED)?.parse().ok()?))
@@ -130,27 +129,27 @@ mod tests {
     #[test]
     fn who_runs_lives_and_who_has_his_number_later_is_another() {
         let own = Process::own().unwrap();
-        assert_eq!(own.life(), Life::Lives);
+        assert_eq!(own.liveness(), Liveness::Alive);
         assert_eq!(Process::parse(&own.to_string()), Some(own.clone()));
-        assert_eq!(Process { started: own.started + 1, ..own.clone() }.life(), Life::Dead);
-        assert_eq!(Process { boot: "another".into(), ..own.clone() }.life(), Life::Dead);
-        assert_eq!(Process { namespace: "pid:[1]".into(), ..own }.life(), Life::Unknown);
+        assert_eq!(Process { started: own.started + 1, ..own.clone() }.liveness(), Liveness::Dead);
+        assert_eq!(Process { boot: "another".into(), ..own.clone() }.liveness(), Liveness::Dead);
+        assert_eq!(Process { namespace: "pid:[1]".into(), ..own }.liveness(), Liveness::Unknown);
     }
 
     #[test]
     fn a_process_whose_main_thread_is_dead_does_not_live_though_it_is_still_there() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let process = Process::of(child.id()).unwrap();
-        assert_eq!(process.life(), Life::Lives);
+        assert_eq!(process.liveness(), Liveness::Alive);
         // Killed and not yet waited for, it stays in the table as one that hangs would.
         child.kill().unwrap();
-        while process.life() == Life::Lives {
+        while process.liveness() == Liveness::Alive {
             std::thread::yield_now();
         }
-        assert_eq!(process.life(), Life::Dead);
+        assert_eq!(process.liveness(), Liveness::Dead);
         assert!(Process::of(child.id()).is_some());
         child.wait().unwrap();
-        assert_eq!(process.life(), Life::Dead);
+        assert_eq!(process.liveness(), Liveness::Dead);
         assert_eq!(Process::of(child.id()), None);
     }
 

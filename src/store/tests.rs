@@ -1,4 +1,4 @@
-//! The store as the engine meets it: offers in, outcomes out, and what is there after a restart.
+//! The store as the core uses it: offers in, outcomes out, and what is stored after a restart.
 
 use super::{Damage, FileStore, Holder, Loaded, OpenFault, Opening, StoreFault, format, holder, read};
 use crate::ports::Store as _;
@@ -50,7 +50,7 @@ impl Opened {
     }
 }
 
-/// A store whose writer stands still after each outcome until it gets a go-ahead.
+/// A store whose writer waits after each outcome until the test lets it go on.
 fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
     let (wake, woken) = mpsc::channel();
     let (go_on, gate) = mpsc::channel();
@@ -86,7 +86,7 @@ fn what_was_saved_is_there_after_a_restart() {
     }
 }
 
-/// A generation that the first release wrote, byte for byte. That of each later format is kept beside it.
+/// A generation that the first release wrote, byte for byte. One of each later format is stored beside it.
 const OF_THE_FIRST_RELEASE: &[u8] = include_bytes!("released/0.1.0-twin.b");
 
 #[test]
@@ -211,7 +211,7 @@ fn a_removed_directory_gives_faults_until_it_is_back() {
 fn a_second_daemon_is_refused_and_told_who_is_first() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let lives = Holder::Lives(Some(std::process::id()));
+    let lives = Holder::Alive(Some(std::process::id()));
     assert_eq!(holder(dir.path()), lives);
     let (second, opening, _) = start(dir.path());
     let fault = opening.fault.unwrap();
@@ -273,7 +273,7 @@ fn what_comes_late_is_told_before_anything_is_written_over_it() {
     assert!(opening.fault.is_some());
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
-    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    assert!(refused(&mut store, &woken, 1).contains("read first"));
     assert_eq!(sequence(&read(&state).unwrap()), Some(7));
     let late = store.poll_opening().unwrap();
     assert_eq!((sequence(&late.loaded), late.fault), (Some(7), None));
@@ -291,11 +291,11 @@ fn what_is_offered_before_a_late_opening_is_read_is_not_written_over_what_it_fou
     let (mut store, _, woken) = start(&state);
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
-    assert!(refused(&mut store, &woken, 1).contains("looked at first"));
+    assert!(refused(&mut store, &woken, 1).contains("read first"));
     store.offer(record(2));
-    assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("looked at first"));
+    assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("read first"));
     let fault = store.close(PATIENCE).unwrap_err();
-    assert!(fault.reason.contains("looked at first"), "{fault}");
+    assert!(fault.reason.contains("read first"), "{fault}");
     assert_eq!(sequence(&read(&state).unwrap()), Some(7));
 }
 
@@ -364,7 +364,7 @@ fn closing_does_not_wait_longer_than_it_is_told_and_leaves_the_lock_with_the_wri
     store.offer(record(1));
     woken.recv_timeout(PATIENCE).unwrap();
     assert!(store.close(Duration::ZERO).is_err());
-    assert_eq!(holder(dir.path()), Holder::Lives(Some(std::process::id())));
+    assert_eq!(holder(dir.path()), Holder::Alive(Some(std::process::id())));
     drop(go_on);
 }
 

@@ -1,5 +1,5 @@
-//! One write, in steps of which each may be the last before the power goes: the bytes go to a temporary file, become
-//! durable there, take the generation's name, and then the name becomes durable.
+//! One write, in steps; the power may go after any of them. The bytes are written to a temporary file and synced, the file is
+//! renamed to the generation's name, and the directory is synced.
 
 use super::StoreFault;
 use super::directory::Generation;
@@ -19,12 +19,12 @@ pub(super) enum Step {
     SyncFile,
     /// Give it the generation's name.
     Rename,
-    /// Make the name durable. Only after this is the record kept.
+    /// Make the name durable. Only then is the record durable.
     SyncDirectory,
 }
 
-/// Replaces a generation; when it returns well the bytes are durable. A fault leaves the other generation untouched
-/// and gives the temporary file's room back.
+/// Replaces a generation; the bytes are durable when it returns without a fault. A fault leaves the other generation untouched and
+/// removes the temporary file.
 pub(super) fn replace(dir: &Path, generation: Generation, bytes: &[u8]) -> Result<(), StoreFault> {
     let result = take_steps(dir, generation, bytes, |_| Ok(()));
     if result.is_err() {
@@ -33,8 +33,8 @@ pub(super) fn replace(dir: &Path, generation: Generation, bytes: &[u8]) -> Resul
     result
 }
 
-/// Can a generation be written? What is full or read-only is told at the start, not at the first change hours later.
-/// Nothing is made durable, so a card is not worn by it.
+/// Can a generation be written? A full or read-only disk is reported at the start, not at the first change hours later. Nothing is
+/// synced, so a card is not worn by it.
 pub(super) fn probe(dir: &Path, generation: Generation) -> Result<(), StoreFault> {
     let temporary = generation.temporary(dir);
     let fault = |operation: &'static str| move |reason| (operation, reason);
@@ -45,7 +45,7 @@ pub(super) fn probe(dir: &Path, generation: Generation) -> Result<(), StoreFault
     written.map_err(|(operation, reason)| StoreFault::new(operation, &temporary, &reason))
 }
 
-/// Takes the steps, asking before each; a test ends the write where the power would go.
+/// Takes the steps and calls `before` ahead of each; a test ends the write there as a power cut would.
 fn take_steps(
     dir: &Path,
     generation: Generation,

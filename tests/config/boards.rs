@@ -81,7 +81,7 @@ fn pwm_by_software_on_a_real_pin_may_rest_at_the_end_and_nothing_else() {
         assert_eq!(right.engine.outputs[0].when.hub_silent.map(|(after, _)| after), Some(seconds(9)));
         for rows in ["stop = \"40%\"", "crash = \"40%\"", "stop = \"keep\""] {
             let fault = site.fault(&text(rows));
-            assert!(fault.contains("must be \"on\" or \"off\" with PWM by software"), "{fault}");
+            assert!(fault.contains("must be \"on\" or \"off\" with software PWM"), "{fault}");
         }
     }
 }

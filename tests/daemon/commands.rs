@@ -95,6 +95,26 @@ fn status_asks_once_and_tells_whose_daemon_answers() {
 }
 
 #[test]
+fn status_as_json_is_what_the_daemon_sent_even_where_the_page_cannot_be_made_of_it() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+    let rig = Rig::new();
+    let listener = UnixListener::bind(rig.path("twind.sock")).unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            BufReader::new(&client).read_until(0, &mut Vec::new()).unwrap();
+            client.write_all(b"{\"parameters\":{\"status\":{\"pid\":\"seven\",\"hub\":[1]}}}\0").unwrap();
+        }
+    });
+    let json = say(&mut rig.command(&["status", "--json"]));
+    assert_eq!(json.code, 0, "{}", json.err);
+    assert_eq!(serde_json::from_str::<Value>(&json.out).unwrap(), json!({"pid": "seven", "hub": [1]}));
+    let page = say(&mut rig.command(&["status"]));
+    assert_eq!(page.code, 69, "{}", page.out);
+    assert!(page.err.contains("another version"), "{}", page.err);
+}
+
+#[test]
 fn twin_shows_the_copy_of_a_daemon_that_is_gone() {
     let rig = Rig::new();
     let said = say(&mut rig.command(&["twin"]));

@@ -30,7 +30,7 @@ fn an_upgrade_does_not_show_on_the_outputs() {
     let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "success"));
     assert_eq!(said.code, 0, "{}", said.err);
     let daemon = rig.start_synced();
-    daemon.wait_log("taken over from the daemon before");
+    daemon.wait_log("taken over from the previous daemon");
     assert!(!rig.path("handover").exists(), "a later stop would leave the outputs on");
     rig.wait_status("a reading of the new daemon", |status| status["sensors"]["cabinet"]["value"] == 24);
     assert_eq!(rig.trace().len(), changes, "{:?}", rig.trace());

@@ -77,12 +77,12 @@ fn a_network_that_comes_back_is_used_at_once() {
     // With its address the kernel takes the routes away, as it does when a lease ends or a network manager sees no link.
     sh("ip addr del 127.0.0.1/8 dev lo");
     let daemon = rig.start();
-    daemon.wait_log("there is no way to it");
+    daemon.wait_log("there is no route to it");
     // A moment at which the next attempt is some seconds away.
     let wait = |line: &str| line.split("next attempt in ").nth(1)?.split(' ').next()?.parse::<f32>().ok();
     let is_far = || daemon.log().lines().filter_map(wait).next_back().is_some_and(|seconds| seconds > 5.0);
     eventually("a long wait", || is_far().then_some(()), || daemon.log());
     sh("ip addr add 127.0.0.1/8 dev lo");
-    daemon.wait_log("this machine has a way out again");
+    daemon.wait_log("this machine has a route again");
     rig.wait_status("contact", |status| status["hub"]["synced"] == true);
 }

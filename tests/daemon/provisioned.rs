@@ -72,7 +72,7 @@ fn a_state_disk_that_hangs_keeps_nobody_from_the_hub() {
     let version = rig.desire(json!({"fanOn": true}));
     let cause = format!("desired version {version}");
     rig.wait_reported("the change", |r| r["components"]["fan"]["cause"] == *cause);
-    daemon.wait_log("the assignment cannot be kept yet");
+    daemon.wait_log("the assignment cannot be stored yet");
     assert!(!rig.path("disk/state/assignment").exists());
     hanging.disk.thaw();
     let kept = || rig.path("disk/state/assignment").exists().then_some(());

@@ -24,13 +24,13 @@ impl Watch {
         Self { child, out }
     }
 
-    /// Reads pages until one has this.
-    fn wait(&mut self, part: &str) {
+    /// Reads pages until one has this, and returns it.
+    fn wait(&mut self, part: &str) -> String {
         let mut last = String::new();
         for _ in 0..PAGES_MAX {
             last = self.page();
             if last.contains(part) {
-                return;
+                return last;
             }
         }
         panic!("{part:?} never came; the last page: {last}");
@@ -89,14 +89,14 @@ fn one_call_is_all_that_it_takes_to_be_told_of_changes_and_between_them_time_goe
     assert_eq!(call, wanted);
     let told = |state: &str| {
         json!({"parameters": {"skipped": 0, "status": {
-            "identity": "hub/pi", "link": {"state": state, "sinceSeconds": 3598},
+            "identity": "hub/pi", "link": {"state": state, "sinceSeconds": 3599},
         }}, "continues": true})
     };
     say(&mut client, &told("connected"));
-    watch.wait("hub/pi, connected for 59m 58s");
+    watch.wait("hub/pi, connected for 59m 59s");
     watch.wait("hub/pi, connected for 1h");
     say(&mut client, &told("connecting"));
-    watch.wait("hub/pi, connecting, without a connection for 59m 58s");
+    watch.wait("hub/pi, connecting, without a connection for 59m 59s");
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "it asked a second time");
     // The daemon ends, and with it the stream.
@@ -104,6 +104,24 @@ fn one_call_is_all_that_it_takes_to_be_told_of_changes_and_between_them_time_goe
     std::fs::remove_file(rig.path("twind.sock")).unwrap();
     drop(client);
     watch.wait("twind: no daemon listens");
+}
+
+#[test]
+fn a_daemon_that_hangs_is_said_to_be_waited_for_above_the_last_page_that_it_sent() {
+    let rig = Rig::new();
+    let listener = UnixListener::bind(rig.path("twind.sock")).unwrap();
+    let mut watch = Watch::of(&mut rig.command(&["watch"]));
+    let (mut client, _) = call_of(&listener);
+    watch.wait("twind: the daemon at ");
+    say(
+        &mut client,
+        &json!({"parameters": {"skipped": 0, "status": {"identity": "hub/pi"}}, "continues": true}),
+    );
+    watch.wait("hub/pi");
+    // It is asked again, and whoever takes the call is stuck.
+    let last = watch.wait(" has not answered for ");
+    assert!(last.contains("waiting for it") && last.contains("hub/pi"), "{last}");
+    watch.wait("does not answer: nothing came in time");
 }
 
 #[test]

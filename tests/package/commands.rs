@@ -7,7 +7,7 @@ use clap::{Parser as _, error::ErrorKind};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use twind::cli::words::Words;
+use twind::cli::arguments::Arguments;
 
 /// What a program says of its options.
 fn help(program: &str, words: &[&str]) -> Result<String, String> {
@@ -98,7 +98,7 @@ fn check_cargo(words: &[String]) -> Result<(), String> {
 }
 
 fn check_twind(words: &[String]) -> Result<(), String> {
-    match Words::try_parse_from(words) {
+    match Arguments::try_parse_from(words) {
         Ok(_) => Ok(()),
         Err(told) if matches!(told.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(()),
         Err(told) => Err(told.to_string()),

@@ -4,7 +4,7 @@
 use super::project;
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
-use twind::cli::words::Words;
+use twind::cli::arguments::Arguments;
 
 /// Shell and the file's name in `packaging/completions`.
 const SHELLS: [(Shell, &str); 3] =
@@ -15,7 +15,7 @@ fn the_kept_completions_are_those_of_the_command_line() {
     for (shell, name) in SHELLS {
         let path = project("packaging/completions").join(name);
         let mut made = Vec::new();
-        generate(shell, &mut Words::command(), "twind", &mut made);
+        generate(shell, &mut Arguments::command(), "twind", &mut made);
         if std::env::var_os("TWIND_WRITE_COMPLETIONS").is_some() {
             std::fs::write(&path, &made).unwrap();
         }

@@ -3,7 +3,7 @@
 
 use super::read;
 use clap::{Arg, Command, CommandFactory as _};
-use twind::cli::words::Words;
+use twind::cli::arguments::Arguments;
 
 /// A page's text without the signs of the formatter.
 fn plain(page: &str) -> String {
@@ -40,7 +40,7 @@ fn options(command: &Command) -> Vec<String> {
 #[test]
 fn the_manual_names_each_command_and_option_and_no_other() {
     let page = plain(&read("packaging/man/twind.8"));
-    let mut words = Words::command();
+    let mut words = Arguments::command();
     words.build();
     let commands: Vec<_> = words.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     assert_eq!(tags(section(&page, ".SH COMMANDS")), commands);
@@ -59,7 +59,7 @@ fn the_manual_names_each_command_and_option_and_no_other() {
 fn the_synopsis_shows_each_command_with_its_options() {
     let page = plain(&read("packaging/man/twind.8"));
     let synopsis = section(&page, ".SH SYNOPSIS");
-    let mut words = Words::command();
+    let mut words = Arguments::command();
     words.build();
     for command in words.get_subcommands().filter(|command| command.get_name() != "help") {
         let line = format!("twind {} ", command.get_name());
@@ -74,7 +74,7 @@ fn the_synopsis_shows_each_command_with_its_options() {
 #[test]
 fn the_manual_tells_the_exit_statuses_of_the_help() {
     let page = plain(&read("packaging/man/twind.8"));
-    let help = Words::command().render_help().to_string();
+    let help = Arguments::command().render_help().to_string();
     let (_, list) = help.split_once("Exit status: ").unwrap();
     let (list, _) = list.split_once(".\n").unwrap();
     let told: Vec<_> = list.split(", ").filter_map(|entry| entry.split_once(' ')).collect();

@@ -138,8 +138,8 @@ class Cases:
         code, held = self.look()
         expect("exit status of the look, while it runs", code, 0)
         for pin in PINS.values():
-            contains("the look, while it runs", held, rf"line {pin}: held by the twind that runs, an output now")
-        contains("the look, while it runs", held, rf"line {TACH}: held by the twind that runs, an input now")
+            contains("the look, while it runs", held, rf"line {pin}: held by the running twind, an output now")
+        contains("the look, while it runs", held, rf"line {TACH}: held by the running twind, an input now")
         expect("wires after the look", self.levels(), before)
         for percent, level in (("on", 1), ("off", 0)):
             self.machine.run(f"/root/twind override pump {percent} --for 1h --config {self.daemon.config}")

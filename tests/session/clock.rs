@@ -59,7 +59,7 @@ async fn a_clock_that_jumps_to_what_cannot_be_true_does_not_end_a_session_that_h
     site.clock.set_unix(Some(0));
     // Its own renewal would come after eight seconds, and none could be made: the hub ends it two seconds later.
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
-    assert!(failure.contains("closed it without a word"), "{failure}");
+    assert!(failure.contains("closed it without a reason"), "{failure}");
     assert_eq!(site.saw(is_disconnect), 0);
     site.clock.set_unix(None);
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);

@@ -11,7 +11,7 @@ async fn a_cut_is_one_down_and_then_dialled_again() {
     let mut link = site.link_up().await;
     assert!(site.hub.kick(DEVICE));
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
-    assert!(failure.contains("closed it without a word"), "{failure}");
+    assert!(failure.contains("closed it without a reason"), "{failure}");
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
 }
 

@@ -68,6 +68,6 @@ async fn each_end_of_a_session_is_news() {
         assert_eq!(hub_event(&mut link).await, HubEvent::Up);
     }
     let lines = logged();
-    let ends = lines.iter().filter(|l| l.contains("INFO") && l.contains("without a word")).count();
+    let ends = lines.iter().filter(|l| l.contains("INFO") && l.contains("without a reason")).count();
     assert_eq!(ends, 2, "{lines:#?}");
 }

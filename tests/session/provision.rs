@@ -162,7 +162,7 @@ async fn a_service_that_fails_when_asked_again_leaves_the_old_assignment_in_forc
         }
     }
     let told = |words: &str| failures.iter().any(|failure| failure.contains(words));
-    assert!(told("refused the credentials") && told("in trouble itself"), "{failures:#?}");
+    assert!(told("refused the credentials") && told("has a fault of its own"), "{failures:#?}");
 }
 
 #[tokio::test]
@@ -234,8 +234,8 @@ async fn each_refusal_of_the_service_is_named_and_only_lasting_ones_are_errors()
         (Answer::Unassigned, "link a hub"),
         (Answer::Status(401, None), "refused the credentials (401)"),
         (Answer::Status(404, None), "check id-scope and registration-id"),
-        (Answer::Status(429, Some(30)), "too many at once"),
-        (Answer::Status(503, None), "in trouble itself"),
+        (Answer::Status(429, Some(30)), "too many devices ask at once"),
+        (Answer::Status(503, None), "has a fault of its own"),
         (Answer::Raw(b"nonsense".to_vec()), "cannot be understood"),
     ] {
         site.hub.script_registrations([answer.clone()]);

@@ -34,7 +34,7 @@ async fn a_session_by_websocket_is_a_session() {
 
     site.hub.kick(DEVICE);
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
-    assert!(failure.contains("closed it without a word"), "{failure}");
+    assert!(failure.contains("closed it without a reason"), "{failure}");
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
     within(link.close(crate::site::LIMIT)).await;
     site.see(is_disconnect).await;
@@ -145,7 +145,7 @@ async fn each_failure_of_a_proxy_is_named_with_the_proxy() {
     for (settings, words) in [
         (through(by_websocket(&site), picky, None), "wants a user and a password"),
         (through(by_websocket(&site), picky, Some("me:wrong")), "does not accept the user and password"),
-        (through(by_websocket(&site), gone, None), "takes no connection"),
+        (through(by_websocket(&site), gone, None), "accepts no connection"),
         (through(nobody, open, None), "cannot reach the hub itself"),
     ] {
         let at = settings.proxy.as_ref().unwrap().port.to_string();

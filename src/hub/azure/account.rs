@@ -1,29 +1,28 @@
 //! Which device of which hub this is, and when the provisioning service is to be asked.
 //!
-//! With an account in the configuration there is nothing to ask. Otherwise the kept assignment counts until the hub
-//! refuses the credentials, or cannot be had [`FAILURES_MAX`] times in a row: then the device may have been assigned to
-//! another hub ("Manage device reconnections": ask again after 401, 403 or 404 and after ten failures). A service that
-//! does not answer does not take the old assignment away.
-//! Deliberately absent: asking (`provisioning`, in `link`).
+//! With an account in the configuration there is nothing to ask. Otherwise the stored assignment is used until the hub refuses the
+//! credentials, or cannot be reached [`FAILURES_MAX`] times in a row: then the device may have been assigned to another hub
+//! ("Manage device reconnections": ask again after 401, 403 or 404 and after ten failures). If the service does not answer the
+//! old assignment stays. `link/provisioning` asks.
 
 use super::assignment;
 use super::dps::Assignment;
 use super::settings::{Account, Provisioning, Source};
-use crate::hub::patience::{Disk, PATIENCE, Undone};
+use crate::hub::disk::{DISK_TIMEOUT, Disk, Undone};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// So many failures in a row are a reason to ask again.
+/// After so many failures in a row the service is asked again.
 const FAILURES_MAX: u32 = 10;
 
-/// What a failure says of whether the device still belongs to this hub.
+/// What a failure says about whether the device still belongs to this hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Evidence {
     /// Nothing: the hub had no part in it.
     None,
-    /// The hub could not be had, as it cannot when it is gone. A row of those counts.
+    /// The hub could not be reached, as if it no longer exists. Only a row of these counts.
     Absence,
-    /// The hub does not know the device, or cannot be one by its name.
+    /// The hub does not know the device, or its name cannot be a hub's.
     Disproof,
 }
 
@@ -35,7 +34,7 @@ pub(in crate::hub) struct Accounts {
     failures: u32,
     /// The assignment is in doubt.
     doubted: bool,
-    /// Where it is kept.
+    /// The disk that stores it.
     disk: Disk,
     keeping: Option<JoinHandle<()>>,
 }
@@ -49,29 +48,29 @@ impl Accounts {
         Self { by, current, failures: 0, doubted: false, disk: Disk::default(), keeping: None }
     }
 
-    /// Takes up the assignment that was kept.
+    /// Loads the stored assignment.
     pub(in crate::hub) async fn recall(&mut self) {
         let Some(by) = self.by.clone() else { return };
         let file = by.assignment_file.clone();
         let kept = match self.disk.work_within(move || assignment::load(&by)).await {
             Ok(Ok(kept)) => kept,
             Ok(Err(reason)) => {
-                tracing::warn!("the kept assignment {reason}; asking for it anew");
+                tracing::warn!("the stored assignment {reason}; asking the provisioning service again");
                 None
             }
             Err(Undone::Broken) => None,
             Err(Undone::Hangs) => {
                 let file = file.unwrap_or_default();
-                let (file, patience) = (file.display(), PATIENCE.as_secs());
+                let (file, patience) = (file.display(), DISK_TIMEOUT.as_secs());
                 tracing::warn!(
-                    "the kept assignment {file} was not read within {patience} s, the disk does not answer; asking for it \
-                     anew"
+                    "the stored assignment {file} was not read within {patience} s: the disk does not answer; asking the \
+                     provisioning service again"
                 );
                 None
             }
         };
         if let Some(Assignment { host, device_id }) = &kept {
-            tracing::info!(%host, device = %device_id, "assigned by the provisioning service, at some earlier time");
+            tracing::info!(%host, device = %device_id, "assigned by the provisioning service earlier");
         }
         self.current = kept.and_then(|kept| self.account(kept));
     }
@@ -119,7 +118,7 @@ impl Accounts {
         self.current = self.account(assignment);
     }
 
-    /// Has an assignment kept, which nobody waits for: the disk may hang. What waits for it already is not kept any more.
+    /// Stores an assignment in a task, since the disk may hang. An older assignment that still waits for the disk is dropped.
     fn keep(&mut self, assignment: Assignment) {
         let Some(by) = self.by.clone() else { return };
         let keeping = tokio::spawn(keep(self.disk.clone(), by, assignment));
@@ -128,7 +127,7 @@ impl Accounts {
         }
     }
 
-    /// The service did not answer, or named no hub: the old assignment is the best there is.
+    /// The service did not answer, or named no hub: the old assignment stays.
     pub(in crate::hub) fn handle_not_assigned(&mut self) {
         self.doubted = false;
         self.failures = 0;
@@ -152,23 +151,23 @@ impl Accounts {
     }
 }
 
-/// Keeps an assignment, and says so if it cannot, or not yet.
+/// Stores an assignment, and warns if that fails or takes long.
 async fn keep(disk: Disk, by: Provisioning, assignment: Assignment) {
     let file = by.assignment_file.clone().unwrap_or_default();
     let keeping = disk.work(move || assignment::save(&by, &assignment));
     tokio::pin!(keeping);
-    let kept = match timeout(PATIENCE, &mut keeping).await {
+    let kept = match timeout(DISK_TIMEOUT, &mut keeping).await {
         Ok(kept) => kept,
         Err(_) => {
             let file = file.display();
             tracing::warn!(
-                "the assignment cannot be kept yet: the disk of {file} does not answer; it is used without"
+                "the assignment cannot be stored yet: the disk of {file} does not answer; it is used all the same"
             );
             keeping.await
         }
     };
     if let Ok(Err(error)) = kept {
-        tracing::warn!(%error, "the assignment could not be kept; the next start must ask for it again");
+        tracing::warn!(%error, "the assignment could not be stored; the next start asks the provisioning service again");
     }
 }
 

@@ -1,8 +1,7 @@
-//! The last assignment, on disk: a device that was assigned once connects without the provisioning service.
+//! The last assignment, on disk: a device that was assigned once connects without asking the provisioning service.
 //!
-//! A small JSON file beside the twin. It is replaced whole (written aside, synced, renamed, the folder synced), and only
-//! believed if it answers the question that would be asked now. It holds no secret.
-//! Deliberately absent: the threads for it; `load` and `save` block.
+//! It is a small JSON file beside the twin, replaced whole (temporary file, sync, rename, sync of the folder). It is only used if
+//! it belongs to the present registration. It holds no secret. `load` and `save` block.
 
 use super::dps::Assignment;
 use super::settings::Provisioning;
@@ -14,10 +13,10 @@ use std::path::Path;
 
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// The assignment that was kept for this registration. A file that is missing is none.
+/// The stored assignment of this registration; `None` if there is no file.
 ///
 /// # Errors
-/// What is wrong with the file, for whoever tells it; then the service can be asked.
+/// What is wrong with the file, for a message.
 pub(super) fn load(by: &Provisioning) -> Result<Option<Assignment>, String> {
     let Some(path) = by.assignment_file.as_deref() else { return Ok(None) };
     let bytes = match files::read(path, FILE_BYTES_MAX) {
@@ -28,11 +27,11 @@ pub(super) fn load(by: &Provisioning) -> Result<Option<Assignment>, String> {
     read(by, &bytes).map_err(|Damaged| format!("{} is damaged", path.display()))
 }
 
-/// What was kept names no hub and device.
+/// The file names no hub and device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Reads what was kept; `None` if it answers another question than this registration's.
+/// Reads an assignment; `None` if it belongs to another registration.
 ///
 /// # Errors
 /// If it is no assignment.
@@ -48,7 +47,7 @@ pub fn read(by: &Provisioning, bytes: &[u8]) -> Result<Option<Assignment>, Damag
     Ok(same.then_some(assignment))
 }
 
-/// What is kept of an assignment, for [`read`].
+/// Writes an assignment for [`read`].
 pub fn write(by: &Provisioning, assignment: &Assignment) -> Vec<u8> {
     let mut kept = question(by);
     kept["assignedHub"] = json!(assignment.host);
@@ -56,12 +55,12 @@ pub fn write(by: &Provisioning, assignment: &Assignment) -> Vec<u8> {
     format!("{kept}\n").into_bytes()
 }
 
-/// What the assignment answers.
+/// The registration that an assignment belongs to.
 fn question(by: &Provisioning) -> Value {
     json!({ "endpoint": by.endpoint, "idScope": by.id_scope, "registrationId": by.registration_id })
 }
 
-/// Keeps an assignment.
+/// Stores an assignment.
 pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()> {
     let Some(path) = by.assignment_file.as_deref() else { return Ok(()) };
     let mut aside = path.as_os_str().to_owned();
@@ -77,7 +76,7 @@ pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()>
     }
 }
 
-/// Makes a regular file, empty, in the place of whatever but a folder stands there: a pipe would have its writer wait.
+/// Makes an empty regular file in place of anything but a folder: opening a pipe would block.
 fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -1,9 +1,8 @@
 //! Payloads: bytes to twin documents and back.
 //!
 //! A *refusal* is the body that comes with a status of 400 and above. `$version` and `$metadata` stand at a section's
-//! top and are the protocol's, so they are taken out here and nowhere else; what remains is the back end's or another
-//! firmware's, and is carried as it is ([`json`]). Bytes are bounded before they are parsed.
-//! Deliberately absent: topics (`topic`), and any opinion on what a property means.
+//! top and belong to the protocol, so they are removed here and nowhere else; the rest belongs to the back end or another firmware
+//! and is carried unchanged ([`json`]). The length is checked before parsing.
 
 use super::words::{self, Word};
 use crate::hub::PAYLOAD_BYTES_MAX;
@@ -17,13 +16,13 @@ use serde_json::{Map, Value};
 /// The bytes of a report at most: the largest message that the hub takes.
 const REPORT_BYTES_MAX: usize = 256 * 1024;
 
-/// What the answer to a direct method may be long ("Understand and invoke direct methods": 128 KB).
+/// The most bytes of an answer to a direct method ("Understand and invoke direct methods": 128 KB).
 pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
 
-/// What a direct method's argument may be long.
+/// The most bytes of a direct method's argument that are read.
 const ARGUMENT_BYTES_MAX: usize = 4 * 1024;
 
-/// What is looked at of a body that is no JSON.
+/// The most bytes that are quoted of a body that is no JSON.
 const QUOTED_BYTES_MAX: usize = 4 * 1024;
 
 /// The answer to a request for the whole twin.
@@ -53,7 +52,7 @@ pub enum CodecFault {
     Json(String),
     /// The answer lacks a section.
     MissingSection(&'static str),
-    /// Neither payload nor topic says a version. A hub that has no twin to tell of says 0.
+    /// Neither payload nor topic has a version. A hub that has no twin says 0.
     MissingVersion,
     /// A section is larger than can be kept.
     Limit(&'static str, LimitFault),
@@ -63,7 +62,7 @@ impl fmt::Display for CodecFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { bytes, limit } => {
-                write!(f, "a payload of {bytes} bytes, more than the {limit} that there may be")
+                write!(f, "a payload of {bytes} bytes, more than the limit of {limit}")
             }
             Self::TooMany(fault) => fault.fmt(f),
             Self::Json(reason) => write!(f, "no JSON object: {reason}"),
@@ -78,8 +77,8 @@ impl std::error::Error for CodecFault {}
 
 /// Reads the answer to a request for the whole twin: `{"desired":{…,"$version":n},"reported":{…,"$version":m}}`.
 ///
-/// A missing reported section is taken as empty, for then everything is reported anew; a missing desired one is a
-/// fault, for an empty one would undo every setting.
+/// A missing reported section is taken as empty, so that everything is reported again. A missing desired section is a fault, since
+/// an empty one would undo every setting.
 ///
 /// # Errors
 /// Why it cannot be read.
@@ -104,7 +103,7 @@ pub fn read_twin(payload: &[u8]) -> Result<Twin, CodecFault> {
 /// Why it cannot be read.
 pub fn read_desired(payload: &[u8], topic_version: Option<Version>) -> Result<(Version, Patch), CodecFault> {
     let mut body = match read_object(payload, 0) {
-        // That it changed is all that is taken in of it: the twin is fetched for the rest.
+        // Only its version is taken: the core then fetches the whole twin.
         Err(CodecFault::TooMany(_)) if topic_version.is_some() => Map::new(),
         body => body?,
     };
@@ -112,7 +111,7 @@ pub fn read_desired(payload: &[u8], topic_version: Option<Version>) -> Result<(V
     Ok((version, Patch::from_object(body)))
 }
 
-/// What was sent along with a direct method: null if it is nothing, no JSON, or longer than any method of ours takes.
+/// The argument of a direct method; null if it is absent, no JSON, or longer than any method of twind takes.
 pub fn read_argument(payload: &[u8]) -> Value {
     if payload.len() > ARGUMENT_BYTES_MAX {
         return Value::Null;
@@ -123,7 +122,7 @@ pub fn read_argument(payload: &[u8]) -> Value {
 /// The body of a refusal. The hub writes `message`, its gateways `Message`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Refusal {
+struct RefusalBody {
     #[serde(rename = "errorCode")]
     code: Word,
     message: Word,
@@ -131,11 +130,11 @@ struct Refusal {
     gateways_message: Word,
 }
 
-/// The hub's own words on a refused request, `{"errorCode":…,"message":…}`, made fit for a log line; empty if it said
-/// nothing. A body that is no JSON is quoted as it begins.
+/// The hub's message about a refused request, `{"errorCode":…,"message":…}`, shortened for a log line; empty if there is none. Of a
+/// body that is no JSON the beginning is quoted.
 pub fn read_refusal(payload: &[u8]) -> String {
     let payload = payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload);
-    let Some(refusal) = words::read::<Refusal>(payload) else {
+    let Some(refusal) = words::read::<RefusalBody>(payload) else {
         return shorten(&String::from_utf8_lossy(payload.get(..QUOTED_BYTES_MAX).unwrap_or(payload)));
     };
     let (hubs, gateways) = (&refusal.message, &refusal.gateways_message);
@@ -188,7 +187,7 @@ fn take_section(
     }
 }
 
-/// Removes what is the protocol's from a section's top, and returns its version if it says one. The hub counts from 1.
+/// Removes the protocol's keys from a section's top, and returns its version if it has one. The hub counts from 1.
 fn take_protocol_keys(section: &mut Map<String, Value>) -> Option<Version> {
     // Not `remove`, which would reorder what follows.
     section.shift_remove("$metadata");

@@ -1,8 +1,8 @@
 //! The provisioning service's topics and bodies ("Communicate with your DPS using MQTT"), and what its answers mean.
 //!
-//! An *operation* is a registration under way: the service names it, and is asked for its state until it is done.
-//! Numbers, names and statuses are those of the service's REST reference; `disabled` and `unassigned` are statuses of
-//! its registry that a device may meet. Deliberately absent: I/O, and waiting.
+//! An *operation* is a registration under way: the service names it, and is asked for its state until it is done. Numbers, names
+//! and statuses are those of the service's REST reference; `disabled` and `unassigned` are statuses of its registry that a device
+//! may get.
 
 use super::words::{self, Word};
 use crate::hub::foreign::shorten;
@@ -31,10 +31,9 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Takes what was named, if it can be a hub and a device. The texts are foreign: they end in topics, tokens and
-    /// the log.
+    /// Checks that these can be a hub and a device. The texts are foreign and end up in topics, tokens and the log.
     pub(super) fn new(host: &str, device_id: &str) -> Option<Self> {
-        // What TLS would not take is no hub: it could never be connected to. Nor is an address of version 6.
+        // A name that TLS does not accept could never be connected to. An IPv6 address is not accepted either.
         let host_fits = !host.contains(':') && ServerName::try_from(host).is_ok();
         // The hub's own alphabet for device ids.
         let id_char = |c: char| c.is_ascii_alphanumeric() || "-:.+%_#*?!(),=@;$'".contains(c);
@@ -49,7 +48,7 @@ impl Assignment {
 pub enum ProvisioningFault {
     /// It refused the MQTT CONNECT with this return code.
     Connect(u8),
-    /// It does not believe us (401).
+    /// It refused the credentials (401).
     Denied,
     /// It does not know the scope or the registration (404).
     Unknown,
@@ -59,9 +58,9 @@ pub enum ProvisioningFault {
     Disabled,
     /// The enrolment names no hub.
     Unassigned,
-    /// Too many ask (429); it wants to be asked again after so long.
+    /// It throttles (429), and names when to ask again.
     Throttled(Duration),
-    /// Its own trouble, with its status, and when to ask again.
+    /// A fault of its own, with its status, and when to ask again.
     Trouble(u16, Duration),
     /// Another refusal, with its status and words.
     Refused(u16, String),
@@ -91,15 +90,15 @@ impl fmt::Display for ProvisioningFault {
                 f.write_str("the registration failed; look at the enrolment")
             }
             Self::Failed(reason) => write!(f, "the registration failed: {reason}; look at the enrolment"),
-            Self::Disabled => f.write_str("the enrolment is disabled: enable it, or a person meant it"),
+            Self::Disabled => f.write_str("the enrolment is disabled: enable it, unless that was meant"),
             Self::Unassigned => f.write_str(
                 "the registration is assigned to no hub: link a hub to the service and name it in the enrolment",
             ),
-            Self::Throttled(_) => f.write_str("it is asked by too many at once (429)"),
-            Self::Trouble(status, _) => write!(f, "it is in trouble itself (status {status})"),
+            Self::Throttled(_) => f.write_str("it throttles, because too many devices ask at once (429)"),
+            Self::Trouble(status, _) => write!(f, "it has a fault of its own (status {status})"),
             Self::Refused(status, words) if words.is_empty() => write!(f, "it refused with status {status}"),
             Self::Refused(status, words) => write!(f, "it refused with status {status}: {words}"),
-            Self::Endless => f.write_str("it is still assigning one, and was given up on for now"),
+            Self::Endless => f.write_str("it is still assigning one; it is asked again later"),
             Self::Garbled(reason) => write!(f, "its answer cannot be understood: {reason}"),
         }
     }
@@ -108,11 +107,11 @@ impl fmt::Display for ProvisioningFault {
 impl ProvisioningFault {
     /// Must a person act?
     pub(in crate::hub) fn is_lasting(&self) -> bool {
-        // A CONNECT refused with 3 is the service's own trouble.
+        // A CONNECT refused with 3 is a fault of the service.
         !matches!(self, Self::Throttled(_) | Self::Trouble(..) | Self::Endless | Self::Connect(3))
     }
 
-    /// Is it about who we are? Then a wrong clock may be behind it.
+    /// Were the credentials refused? Then a wrong clock may be the cause.
     pub(in crate::hub) fn is_denial(&self) -> bool {
         matches!(self, Self::Denied | Self::Connect(4 | 5))
     }
@@ -136,7 +135,7 @@ pub(in crate::hub) fn register(rid: u64, registration_id: &str, model_id: Option
     Message { topic, payload: body.to_string().into_bytes() }
 }
 
-/// Asks how an operation is getting on. The stock clients send one space.
+/// Asks for the state of an operation. The stock clients send one space as payload.
 pub(in crate::hub) fn ask_state(rid: u64, operation: &str) -> Message {
     let topic =
         format!("$dps/registrations/GET/iotdps-get-operationstatus/?$rid={rid}&operationId={operation}");
@@ -166,7 +165,7 @@ pub fn parse(topic: &str) -> Option<Answer> {
     Some(Answer { status: status.parse().ok()?, rid: parameter("$rid")?.1.parse().ok()?, retry })
 }
 
-/// How a registration stands.
+/// The state of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is under way: ask for its state.
@@ -215,7 +214,7 @@ pub fn read(answer: Answer, payload: &[u8]) -> Result<Progress, ProvisioningFaul
         (status, body) => return Err(refused(status, answer.retry, &body.unwrap_or_default().message)),
     };
     let state = body.registration_state.unwrap_or_default();
-    // While it is under way there is only the operation's status; afterwards the registration's own says more.
+    // While it is under way there is only the operation's status; later the registration's own is more precise.
     let status = Some(state.status.text()).filter(|status| !status.is_empty()).unwrap_or(body.status.text());
     match status.to_ascii_lowercase().as_str() {
         "assigned" => assigned(&state),

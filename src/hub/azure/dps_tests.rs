@@ -1,4 +1,4 @@
-//! Answers of the service as its documentation shows them, and as it would never send them.
+//! Answers of the service as in its documentation, and malformed ones.
 
 use super::*;
 use proptest::prelude::*;
@@ -111,7 +111,7 @@ fn each_refusal_has_its_name_and_its_advice() {
         (404, &Value::Null, "id-scope"),
         (409, &json!({ "errorCode": 409_000, "message": "already" }), "409: already"),
         (429, &Value::Null, "429"),
-        (500, &Value::Null, "trouble"),
+        (500, &Value::Null, "fault of its own"),
     ] {
         let fault = read_json(status, body).unwrap_err();
         assert!(fault.to_string().contains(words), "{fault}");

@@ -1,8 +1,7 @@
-//! Requests out, events in: pairs what the hub answers with what it was asked, for one session.
+//! Requests out, events in: matches the hub's answers to its requests, for one session.
 //!
-//! An answer is understood by its question, because the hub gives a report and a whole twin the same kind of topic.
-//! An answer that nobody waits for is passed over: it belongs to a request that was given up.
-//! Deliberately absent: sending, and waiting: a question without an answer is missed by whoever asked it.
+//! An answer is read by its request, because the hub answers a report and a fetch on the same kind of topic. An answer without a
+//! request is ignored: the request was given up. Time-outs are the core's.
 
 use super::codec::{self, Twin};
 use super::topic::{self, Incoming};
@@ -11,7 +10,7 @@ use crate::hub::foreign::shorten;
 use crate::twin::{HubEvent, HubRequest, json};
 use core::time::Duration;
 
-/// Requests whose answers are awaited at most; older ones are given up.
+/// The most requests whose answers are awaited; older ones are given up.
 const ASKED_MAX: usize = 8;
 
 /// What becomes of a request.
@@ -38,7 +37,7 @@ pub(in crate::hub) struct Exchange {
 }
 
 impl Exchange {
-    /// Writes a request down and says what to send.
+    /// Notes a request and returns what to send.
     pub(in crate::hub) fn ask(&mut self, request: &HubRequest) -> Asked {
         let (rid, question, message) = match request {
             HubRequest::GetTwin { rid } => {
@@ -59,7 +58,7 @@ impl Exchange {
             },
             HubRequest::AnswerMethod { rid, status, payload } => {
                 let answer = json::write(payload).into_bytes();
-                // A hub ends the session of whoever says more.
+                // A hub ends the session of a device that sends more.
                 let (status, payload) = match answer.len() {
                     ..=codec::ANSWER_BYTES_MAX => (*status, answer),
                     _ => (413, br#"{"error":"the answer is larger than the hub takes"}"#.to_vec()),
@@ -83,7 +82,7 @@ impl Exchange {
         }
     }
 
-    /// Reads what the hub published; `None` for what is not about the twin or not waited for.
+    /// Reads what the hub published; `None` if it is not about the twin or nobody waits for it.
     pub(in crate::hub) fn read(&mut self, topic: &str, payload: &[u8]) -> Option<HubEvent> {
         match topic::parse(topic) {
             Incoming::Response { status, rid, retry_after, .. } => {

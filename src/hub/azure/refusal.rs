@@ -1,7 +1,6 @@
-//! What IoT Hub is known to mean by the code with which it refuses a CONNECT (MQTT 3.1.1, section 3.2.2.3).
+//! What IoT Hub means by the code with which it refuses a CONNECT (MQTT 3.1.1, section 3.2.2.3).
 //!
-//! It says 5 to a wrong key, an expired token and an unknown device, and 3 to a disabled device and when it has trouble of
-//! its own.
+//! It sends 5 for a wrong key, an expired token and an unknown device, and 3 for a disabled device and for faults of its own.
 
 use core::fmt;
 
@@ -12,11 +11,11 @@ pub(in crate::hub) enum Refusal {
     Version,
     /// The device id cannot be one.
     DeviceId,
-    /// The device is disabled, or the hub is merely busy.
+    /// The device is disabled, or the hub is busy.
     Unserved,
-    /// Who we are is not believed.
+    /// The credentials are refused.
     Credentials,
-    /// No such code is known.
+    /// A code without a known meaning.
     Unknown(u8),
 }
 
@@ -32,12 +31,12 @@ impl Refusal {
         }
     }
 
-    /// Does it say that this is no device of the hub's?
+    /// Does it mean that this is no device of the hub's?
     pub(in crate::hub) fn is_of_the_device(self) -> bool {
         matches!(self, Self::DeviceId | Self::Credentials)
     }
 
-    /// Says it of a hub. `clock` is this machine's wall clock when it did.
+    /// Writes the message about a hub. `clock` is this machine's wall clock when the hub refused.
     pub(in crate::hub) fn say(
         self,
         f: &mut fmt::Formatter<'_>,

@@ -1,11 +1,9 @@
-//! Who the device is to IoT Hub, or who will say so.
-//!
-//! Deliberately absent: reading files of keys, which is done by whoever makes the settings.
+//! Which device of which hub this is, or how to ask the provisioning service. The configuration has read the files of keys.
 
 use crate::hub::Identity;
 use std::path::PathBuf;
 
-/// Who says which device of which hub this is.
+/// Where hub and device are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The configuration.
@@ -23,7 +21,7 @@ pub struct Account {
     pub device_id: String,
     /// Connect to this name instead.
     pub gateway: Option<String>,
-    /// Who we are.
+    /// The device's key or certificate.
     pub identity: Identity,
 }
 
@@ -34,10 +32,10 @@ pub struct Provisioning {
     pub endpoint: String,
     /// The service instance's scope.
     pub id_scope: String,
-    /// Who we are to the service; the device id follows from it.
+    /// The device's name at the service; the device id follows from it.
     pub registration_id: String,
-    /// How we prove it, to the service and then to the hub.
+    /// The device's key or certificate, for the service and then the hub.
     pub identity: Identity,
-    /// Where the last assignment is kept; `None` keeps none.
+    /// The file that stores the last assignment; `None` stores none.
     pub assignment_file: Option<PathBuf>,
 }

@@ -1,10 +1,10 @@
-//! Who we are at CONNECT: the user name, and the token that proves it.
+//! The device's identity at CONNECT: the user name, and the token that proves it.
 //!
 //! A *token* is IoT Hub's shared access signature: the resource it opens, its expiry, and an HMAC over both. Grammar,
 //! string to sign and key handling are those of "Control access to IoT Hub with shared access signatures"; the user
-//! name's those of "Use MQTT to communicate with IoT Hub". Device id and host are percent-encoded in a token but raw
+//! name is that of "Use MQTT to communicate with IoT Hub". Device id and host are percent-encoded in a token but raw
 //! in the user name, where only values of parameters are encoded.
-//! Deliberately absent: when to mint a new one (`backoff`, in `link`), and service tokens with a policy name.
+//! `link/backoff` decides when to mint a new one.
 
 use super::settings::Account;
 use crate::hub::Secret;
@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 use zeroize::Zeroizing;
 
-/// What we call ourselves.
+/// The client's name.
 const CLIENT: &str = concat!("twind/", env!("CARGO_PKG_VERSION"));
 /// The version of the provisioning protocol.
 const REGISTRATION_API_VERSION: &str = "2019-03-31";
@@ -42,14 +42,13 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Signs a token that lets `device_id` connect to `host` until `expiry`. The hub forgives a clock that is up to five
-/// minutes off.
+/// Signs a token that lets `device_id` connect to `host` until `expiry`. The hub accepts a clock that is up to five minutes off.
 pub fn mint(host: &str, device_id: &str, key: &Secret, expiry: UnixSeconds) -> Token {
     sign(&format!("{host}/devices/{device_id}"), "", key, expiry)
 }
 
 /// Signs a token that lets a registration ask the provisioning service until `expiry` ("Communicate with your DPS
-/// using MQTT"): the scope stands where a hub's name would, and the policy is always `registration`.
+/// using MQTT"): the scope takes the place of a hub's name, and the policy is always `registration`.
 pub(in crate::hub) fn mint_registration(
     id_scope: &str,
     registration_id: &str,

@@ -1,9 +1,8 @@
 //! The hub's twin topics: how requests are addressed and what an incoming topic says.
 //!
 //! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub", device twins). No topic carries a device id: the
-//! hub takes it from the session. `$rid` always stands first in a query, because a parser in the field needs it there.
-//! Direct methods are called and answered on topics of the same kind. Deliberately absent: payloads (`codec`), and
-//! topics of messages, which twind does not use.
+//! hub takes it from the session. `$rid` always comes first in a query, because some hubs' parsers need it there. Direct methods
+//! are called and answered on topics of the same kind. Payloads are in `codec`.
 
 use crate::twin::Version;
 use core::time::Duration;
@@ -13,7 +12,7 @@ pub const FILTERS: [&str; 3] =
     ["$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#"];
 
 const METHODS: &str = "$iothub/methods/POST/";
-/// A call with a longer id is not answered: ids are the hub's. Of a longer name nothing is kept: twind's own are short.
+/// A call with a longer id is not answered, since the hub's ids are short. A longer name is not stored, since twind's are short.
 pub(in crate::hub) const METHOD_BYTES_MAX: usize = 256;
 const TWIN: &str = "$iothub/twin/";
 const RESPONSES: &str = "$iothub/twin/res/";
@@ -45,8 +44,8 @@ pub enum Incoming<'a> {
         rid: u64,
         /// The section's new version; the hub sends it with a 204.
         version: Option<Version>,
-        /// How long to wait before the next request. No document says where a hub puts it; this is where the
-        /// provisioning service does.
+        /// How long to wait before the next request. It is undocumented where a hub puts it; this is where the provisioning
+        /// service does.
         retry_after: Option<Duration>,
     },
     /// A change of the desired section.
@@ -93,7 +92,7 @@ fn parse_method(rest: &str) -> Option<Incoming<'_>> {
     let rid = parameter(query(rest)?, "$rid")?;
     let name = if name.len() <= METHOD_BYTES_MAX { name } else { "…" };
     let fits = !name.is_empty() && !rid.is_empty() && rid.len() <= METHOD_BYTES_MAX;
-    // Whatever stands in it must be able to stand in the topic of the answer.
+    // The id must be valid in the topic of the answer.
     let answerable = !rid.contains(['+', '#', '\0']);
     (fits && answerable).then_some(Incoming::Method { name, rid })
 }

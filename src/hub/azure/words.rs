@@ -1,15 +1,13 @@
-//! The few words of a JSON object that somebody names, without the rest: a body of a megabyte becomes no tree.
-//!
-//! Deliberately absent: what they mean, and making them fit to be printed (`codec::shorten`).
+//! Reads a few fields of a JSON object and skips the rest, so that a body of a megabyte is not stored as a tree.
 
 use core::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Characters of a word that are kept; more than any name that is acted by, and than what is shown.
+/// The most characters of a text that are kept: more than any name that matters, and more than is shown.
 const CHARS_MAX: usize = 1024;
 
-/// What stands in a property.
+/// The value of a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Word {
     /// A text, cut if it is long.
@@ -39,9 +37,9 @@ impl Word {
     }
 }
 
-/// Reads an object for the words that `T` has fields for. `None` if it is no object, or not to be read.
+/// Reads the fields of an object that `T` has. `None` if it is no object or cannot be read.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    // A structure could be read from an array, too.
+    // serde would read a structure from an array, too.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return None;
     }

@@ -1,12 +1,10 @@
-//! When to connect next, when to say that a session is up, and when to replace a token: a machine without clock or
-//! socket.
+//! Backoff: when to connect next, when to use a session that is up, and when to replace a token. A state machine without clock or
+//! socket; the caller seeds its randomness.
 //!
-//! A *streak* is a row of failures of one pace without a stable connection in between; the wait grows with it and is
-//! drawn at random between a floor and a ceiling (exponential back-off with full jitter), so that a fleet that lost its
-//! hub at one moment does not return at one moment. A connection is *stable* once it has lasted [`STABLE`]; one that is
-//! dropped sooner does not shorten the wait, and a row of those has its own reading, see `churn`. A network that was gone
-//! and comes back ends the streaks that it explains.
-//! Deliberately absent: randomness of its own; the caller seeds it.
+//! A *streak* is a row of failures of one pace without a stable connection in between. The wait grows with it and is drawn at
+//! random between a floor and a ceiling (exponential backoff with full jitter), so that a fleet that lost its hub at one moment
+//! does not return at one moment. A connection is *stable* once it has lasted [`STABLE`]. A connection that ends sooner does not
+//! shorten the wait; a row of those is interpreted by `churn`. A network that returns ends the streaks that its absence explains.
 
 use super::churn::{Churn, Pattern, SHORT};
 use super::failure::{Cause, Pace};
@@ -44,15 +42,15 @@ const CUT: Schedule =
 /// for longer.
 const BUSY: Schedule =
     Schedule { first: Range { from: secs(1), to: secs(10) }, floor: secs(2), step: secs(20), cap: secs(300) };
-/// Ten minutes at most: a key that was just put right should not wait for the next day.
+/// Ten minutes at most, so that a corrected key is soon tried.
 const REFUSED: Schedule =
     Schedule { first: Range { from: secs(5), to: secs(10) }, floor: secs(5), step: secs(20), cap: secs(600) };
-/// No way there, by the word of this machine or of a router: to try costs the hub nothing, and people who mend a
-/// network look at it meanwhile. A fleet behind one router is still spread.
+/// No route, as this machine or a router says: an attempt costs the hub nothing, and people who repair a network are watching. A
+/// fleet behind one router is still spread.
 const AWAY: Schedule =
     Schedule { first: Range { from: secs(0), to: secs(1) }, floor: secs(1), step: secs(4), cap: secs(15) };
-/// For a row of short sessions: to connect again costs a quota, or throws the other client out. Two minutes at most: the
-/// reading of that row is a guess.
+/// For a row of short sessions: each connection uses up a quota or disconnects another client. Two minutes at most, since the cause
+/// is a guess.
 const SLOW: Schedule = Schedule {
     first: Range { from: secs(30), to: secs(60) },
     floor: secs(30),
@@ -73,9 +71,9 @@ pub struct Backoff {
     busy_streak: u32,
     refused_streak: u32,
     churn: Churn,
-    /// What was told of them; forgotten with them.
+    /// The pattern that was reported; reset with `churn`.
     told: Option<Pattern>,
-    /// The next session follows one that the hub ended for many.
+    /// The hub probably ended the last session for many devices at once.
     spread: bool,
 }
 
@@ -83,7 +81,7 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug)]
 struct Session {
     since: BootTime,
-    /// The hub did something for us in it.
+    /// The hub answered a request in it, or notified.
     served: bool,
 }
 
@@ -104,7 +102,7 @@ impl Backoff {
         }
     }
 
-    /// A session came up; it may be told and used from the moment that is returned.
+    /// A session came up. Returns from when it may be used.
     pub fn handle_connected(&mut self, now: BootTime) -> BootTime {
         self.session = Some(Session { since: now, served: false });
         if core::mem::take(&mut self.spread) {
@@ -140,7 +138,7 @@ impl Backoff {
             (_, Pace::Local) => (LOCAL, 0),
         };
         let wait = self.random.between(&schedule.range(streak));
-        // Whoever asks for a pause has asked many; they must not come back together.
+        // A server that asks for a pause asks many devices, which must not return together.
         let asked = cause.asks_to_wait();
         let asked = self.random.between(&Range { from: asked, to: asked + asked / 4 });
         self.next = now + wait.max(asked);
@@ -156,8 +154,8 @@ impl Backoff {
         self.next = now;
     }
 
-    /// This machine has a way out again, which it had not: what failed before is explained by that. Machines whose
-    /// network came back together still dial at moments of their own.
+    /// This machine has a route again, which explains the earlier failures. Machines whose network came back together still connect
+    /// at different moments.
     pub fn handle_network_back(&mut self, now: BootTime) {
         (self.cut_streak, self.away_streak) = (0, 0);
         self.churn = Churn::default();
@@ -169,12 +167,12 @@ impl Backoff {
         self.next
     }
 
-    /// What the last sessions have in common, while they have.
+    /// What the last sessions have in common, if anything.
     pub fn pattern(&self) -> Option<Pattern> {
         self.churn.pattern()
     }
 
-    /// Takes the session off, and returns how long it lasted and whether it served.
+    /// Ends the session, and returns how long it lasted and whether it served.
     fn settle(&mut self, now: BootTime) -> Option<(Duration, bool)> {
         let Session { since, served } = self.session.take()?;
         let lasted = now.since(since);

@@ -187,7 +187,7 @@ fn connections_that_die_unserved_are_a_quota_and_backed_off_from() {
     let mut backoff = Backoff::new(5);
     let told = sessions(&mut backoff, at(0), 4, secs(1), false);
     assert_eq!(told, [None, None, Some(Pattern::Throttled), None]);
-    // The guess becomes another, and then surer, and each is worth a word.
+    // The pattern changes, and then becomes surer; each is reported.
     let told = sessions(&mut backoff, at(10_000), 7, secs(1), true);
     assert_eq!(told, [Some(Pattern::Suspected), None, None, None, None, Some(Pattern::Rival), None]);
 }

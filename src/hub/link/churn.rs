@@ -1,39 +1,37 @@
-//! Session churn: the troubles that MQTT cannot say, read from a row of short sessions.
+//! Session churn: problems that MQTT cannot report, inferred from a row of short sessions.
 //!
-//! A *short session* is one that the hub ended without a word less than [`SHORT`] after it came up. One says
-//! nothing. Several in a row are how a device sees throttling and a spent daily quota (the connection is dropped
-//! shortly after it was made: IoT Hub's error codes 403002 and 429001, azure-iot-sdk-java#377), how it sees a second
-//! client with its identity, because each of the two throws the other out (400027, azure-iot-sdk-csharp#3357), and how
-//! it sees a link that a carrier's address translation resets. What tells them apart is whether the hub served, and how
-//! soon the end came: with a rival every connection works at once, and is taken again at once. Three are a suspicion,
-//! six of those in a row as good as a fact.
-//! Deliberately absent: time and waits, which are `backoff`'s.
+//! A *short session* is one that the hub ended without a reason less than [`SHORT`] after it came up. One alone means nothing.
+//! Several in a row are how a device sees throttling and a spent daily quota (the connection is dropped shortly after it was made:
+//! IoT Hub's error codes 403002 and 429001, azure-iot-sdk-java#377), a second client with its identity, since each of the two
+//! disconnects the other (400027, azure-iot-sdk-csharp#3357), and a link that a carrier's address translation resets. They differ
+//! in whether the hub served and how soon the session ended: with a rival every connection works at once and ends at once. Three
+//! such sessions are a suspicion, six in a row are practically certain. Times and waits are in `backoff`.
 
 use core::fmt;
 use core::time::Duration;
 
-/// A session that ended sooner was short. Stock clients that are thrown out are back within this.
+/// A session that ended sooner was short. Stock clients that were disconnected are back within this.
 pub const SHORT: Duration = Duration::from_secs(60);
-/// A session that ended sooner was taken away at once.
+/// A session that ended sooner ended at once.
 const AT_ONCE: Duration = Duration::from_secs(15);
-/// So many short sessions in a row are a pattern …
+/// The number of short sessions in a row that make a pattern …
 const ROW: u32 = 3;
-/// … and so many that were taken away at once are a rival's work.
+/// … and the number that ended at once which make it a rival.
 const SURE_ROW: u32 = 6;
 
 /// What a row of short sessions has in common. The greater is the surer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pattern {
-    /// The hub ended them before it did anything, and that is all there is to see.
+    /// The hub ended them before it answered anything.
     Throttled,
-    /// They worked, and did not last.
+    /// They worked and did not last.
     Suspected,
-    /// Each one worked, was taken away at once, and the next could be had at once.
+    /// Each one worked and ended at once, and the next could be opened at once.
     Rival,
 }
 
 impl Pattern {
-    /// What to tell a person who has to mend it.
+    /// The message for the person who has to fix it.
     pub fn advice(self, device_id: &str) -> Advice<'_> {
         Advice { pattern: self, device_id }
     }
@@ -52,21 +50,21 @@ impl fmt::Display for Advice<'_> {
         match self.pattern {
             Pattern::Throttled => write!(
                 f,
-                "the hub ends each connection without a word soon after it is made: it throttles, its daily quota is \
+                "the hub ends each connection without a reason soon after it is made: it throttles, its daily quota is \
                  used up, or a second client uses the identity {device}; look at the hub's metrics and at who else has \
                  this device's credentials. Connecting less often until it holds, every two minutes at least"
             ),
             Pattern::Suspected => write!(
                 f,
-                "each connection works and ends without a word within a minute: perhaps another client uses the \
+                "each connection works and ends without a reason within a minute: perhaps another client uses the \
                  identity {device}, perhaps the network on the way cuts it (a carrier's address translation does). If \
                  it goes on, look at who else has this device's credentials. Connecting again, every two minutes at \
                  least"
             ),
             Pattern::Rival => write!(
                 f,
-                "another client uses the identity {device}: {SURE_ROW} connections in a row worked at once and were \
-                 taken away again at once. Stop the other client, or register a device of its own for it. Connecting \
+                "another client uses the identity {device}: {SURE_ROW} connections in a row worked at once and \
+                 ended again at once. Stop the other client, or register a device of its own for it. Connecting \
                  less often until then, every two minutes at least"
             ),
         }
@@ -85,7 +83,7 @@ pub(super) struct Churn {
 }
 
 impl Churn {
-    /// An attempt failed: a rival does not explain that.
+    /// An attempt failed, which a rival does not explain.
     pub(super) fn handle_attempt_failed(&mut self) {
         self.taken = 0;
     }
@@ -115,8 +113,8 @@ impl Churn {
         }
     }
 
-    /// How many there were since it was clear that to connect again at the usual pace does harm: it costs a quota, or
-    /// throws the other client out.
+    /// The number of sessions since the pattern was clear, for patterns in which connecting at the usual pace does harm: it uses up a
+    /// quota or disconnects the other client.
     pub(super) fn beyond(&self) -> Option<u32> {
         match self.pattern()? {
             Pattern::Throttled => Some(self.unserved.saturating_sub(ROW)),

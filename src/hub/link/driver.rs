@@ -1,17 +1,16 @@
-//! The driver: dials, serves and waits, in turn, until the link's handle is gone.
+//! The driver: connects, serves and waits, in turn, until the link's handle is gone.
 //!
-//! A session is *told* by its `Up`, which may come later than the session itself: see `backoff` on spreading.
-//! Deliberately absent: when (`backoff`), how (`wire`), and what it means (`twin`).
+//! The holder learns of a session by its `Up`, which may come later than the session itself: `backoff` spreads the devices.
 
 use super::backoff::{self, Backoff};
 use super::events::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::failure::{Cause, Failure};
-use super::moments::{Lead, until, until_set, until_some};
+use super::moments::{ClockOffset, until, until_set, until_some};
 use super::provisioning;
 use super::session::TwinSession;
 use super::settings::HubSettings;
 use crate::hub::azure::{self, Account, Accounts, Token};
-use crate::hub::patience::Disk;
+use crate::hub::disk::Disk;
 use crate::hub::wire::{self, Carrier, Peer, Proxy, Route, WireFault};
 use crate::hub::{Clock, Identity, Secret};
 use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
@@ -21,13 +20,13 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-/// How long a polite end may take where another connection waits for it.
+/// How long a DISCONNECT may take if another connection follows.
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
-/// How long it may take when the link is closed; whoever closes it has a limit of their own.
+/// How long it may take when the link is closed; the caller has a limit of its own.
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
-/// How often to look whether the clock was set, where a connection waits for it …
+/// How often to look whether the clock was set, if a connection waits for it …
 const CLOCK_LOOK: Duration = Duration::from_secs(5);
-/// … and where only a token's end depends on it: the hub is patient for minutes, and each look wakes the machine.
+/// … and if only a token's end depends on it: the hub accepts minutes, and each look wakes the machine.
 const CLOCK_LOOK_CONNECTED: Duration = Duration::from_secs(30);
 
 /// The handle is gone.
@@ -36,7 +35,7 @@ pub(super) struct Closed;
 /// Why a session is over.
 enum Over {
     Failed(Cause),
-    /// Whoever holds the link wants another.
+    /// The link's holder wants another.
     Asked(&'static str),
     /// The token is to be replaced, for this reason.
     Renewal(&'static str),
@@ -45,7 +44,7 @@ enum Over {
 pub(super) struct Driver {
     settings: HubSettings,
     accounts: Accounts,
-    /// Where certificates are.
+    /// The disk of the certificates.
     disk: Disk,
     clock: Arc<dyn Clock>,
     sanity: ClockSanity,
@@ -57,9 +56,9 @@ pub(super) struct Driver {
     status: watch::Sender<LinkStatus>,
     /// The number of `Up`s emitted.
     session: u64,
-    /// The present session has been told.
+    /// `Up` of the present session was emitted.
     told: bool,
-    /// The failure that was logged last, since the last session.
+    /// The last failure since the last session.
     last: Option<Cause>,
 }
 
@@ -110,11 +109,11 @@ impl Driver {
         self.events.send((event, None)).await.map_err(|_| Closed)
     }
 
-    /// Waits until the next attempt is due, or what may have foiled the last one is over: the clock has been set, the
+    /// Waits until the next attempt is due, or until a possible cause of the last failure is gone: the clock has been set, or the
     /// network is back.
     async fn wait(&mut self) -> Result<(), Closed> {
         let may_be_the_clock = self.last.as_ref().is_some_and(Cause::may_be_the_clock);
-        let lead = Lead::of(&*self.clock);
+        let lead = ClockOffset::of(&*self.clock);
         let missing = self.last.as_ref().and_then(Cause::may_be_the_network);
         tokio::select! {
             () = until(&*self.clock, self.backoff.next_attempt()) => return Ok(()),
@@ -123,14 +122,14 @@ impl Driver {
             () = self.events.closed() => return Err(Closed),
         }
         self.backoff.handle_network_back(self.clock.boot());
-        tracing::info!("this machine has a way out again: connecting");
+        tracing::info!("this machine has a route again: connecting");
         tokio::select! {
             () = until(&*self.clock, self.backoff.next_attempt()) => Ok(()),
             () = self.events.closed() => Err(Closed),
         }
     }
 
-    /// Finds out where to, dials, and opens a session.
+    /// Finds out which hub, connects, and opens a session.
     async fn connect(&mut self) -> Result<(TwinSession, Option<TokenTimes>), Failure> {
         if self.accounts.must_ask() {
             self.provision().await?;
@@ -185,7 +184,7 @@ impl Driver {
         wire::connect(route, config).await
     }
 
-    /// Makes a token, if one is needed and the clock can be believed.
+    /// Makes a token if one is needed and the clock can be believed.
     fn token(
         &mut self,
         identity: &Identity,
@@ -196,7 +195,7 @@ impl Driver {
         let (unix, now) = dated;
         self.sanity.judge(dated).map_err(|floor| Cause::Clock { at: unix, floor })?;
         let lifetime = self.settings.token_lifetime;
-        // The hub counts whole seconds; a fraction must not cost the token its last one.
+        // The hub counts whole seconds, so a token lasts at least one.
         let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
         let times = TokenTimes { expires, renews: backoff::renewal(now, lifetime), dated };
         Ok(Some((mint(key, expires), times)))
@@ -241,7 +240,7 @@ impl Driver {
             let pause = pause.as_secs_f32();
             tracing::info!(
                 %host, %device, %peer,
-                "connected; in use in {pause:.1} s, so that devices cut off together do not ask together"
+                "connected; in use in {pause:.1} s, so that devices that lost the hub together do not ask together"
             );
         }
 
@@ -291,14 +290,14 @@ impl Driver {
         let clock = Arc::clone(&self.clock);
         let told = until(&*clock, tell_at);
         tokio::pin!(told);
-        // As many as may be under way, which the session sees to.
+        // The session bounds how many there are.
         let mut calls = Vec::new();
         while !self.told {
             tokio::select! {
                 () = self.events.closed() => return Err(Closed),
                 event = session.next() => match event {
                     Ok(call @ HubEvent::Method { .. }) => calls.push(call),
-                    // What is notified now is in the twin that is fetched then.
+                    // The twin that is fetched after `Up` contains what is notified now.
                     Ok(_) => {}
                     Err(fault) => return Ok(Over::Failed(fault.into())),
                 },
@@ -319,7 +318,7 @@ impl Driver {
             self.emit(LinkEvent::Hub(call)).await?;
         }
         let renewal = until_some(&*clock, token.map(|token| token.renews));
-        // The hub counts by the right time: a clock that was behind has made a token that ends sooner than it seems.
+        // The hub uses the right time: if the clock was behind, the token expires sooner than this machine expected.
         let look = sleep(Duration::ZERO);
         tokio::pin!(renewal, look);
         let room = Arc::clone(&self.room);
@@ -350,7 +349,7 @@ impl Driver {
                     if self.sanity.judge(self.dated()).is_ok() {
                         return Ok(Over::Renewal("it is about to expire"));
                     }
-                    // No token can be made now. This one may serve until the hub ends the session.
+                    // No token can be made now. The session goes on until the hub ends it.
                     renewal.set(until_some(&*clock, Some(clock.boot() + CLOCK_LOOK_CONNECTED)));
                 }
                 () = &mut look, if token.is_some() => {
@@ -387,7 +386,7 @@ impl Driver {
     }
 }
 
-/// Reads what the hub says next, as soon as there is room for it. May be cancelled at any time.
+/// Reads the next event from the hub as soon as there is room for it. May be cancelled at any time.
 async fn hear(room: &Arc<Semaphore>, session: &mut TwinSession) -> Result<(HubEvent, Room), WireFault> {
     // It is never closed.
     let room = Arc::clone(room).acquire_owned().await.ok();

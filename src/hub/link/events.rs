@@ -1,21 +1,21 @@
-//! What the link tells whoever holds it: events in their order, and how it has fared.
+//! What the link reports to its holder: events in order, and its status.
 
 use crate::twin::{Dated, HubEvent};
 use crate::units::{BootTime, UnixSeconds};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What the link tells its holder.
+/// An event for the link's holder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkEvent {
     /// A fact about the twin or the session.
     Hub(HubEvent),
-    /// The clock said this when it dated what the hub took: the known time, see [`crate::twin::ClockSanity`].
+    /// The wall clock's time in a token that the hub accepted: the known time, see [`crate::twin::ClockSanity`].
     Dated(Dated),
-    /// A fact for people.
+    /// For the status.
     State(LinkState),
 }
 
-/// Where the link stands.
+/// The link's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// Dialling.
@@ -31,7 +31,7 @@ pub enum LinkState {
     },
 }
 
-/// How the link has fared, for whoever asks. It may be a step ahead of the events.
+/// The link's status. It may be a step ahead of the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkStatus {
     /// Since when a session is up; `None` while there is none.
@@ -44,10 +44,10 @@ pub struct LinkStatus {
     pub next_attempt: Option<BootTime>,
 }
 
-/// The life of a token.
+/// A token's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenTimes {
-    /// What stands in it.
+    /// The expiry that it contains.
     pub expires: UnixSeconds,
     /// When it will be replaced by a new session.
     pub renews: BootTime,
@@ -64,7 +64,7 @@ pub struct PastFailure {
     pub at: BootTime,
 }
 
-/// The room that what the hub said takes while it is read and handled; there is but one. Other events take none.
+/// The permit that an event from the hub holds while it is read and handled; there is only one. Other events need none.
 pub(super) type Room = Option<OwnedSemaphorePermit>;
-/// An event, and the room that it takes.
+/// An event and its permit.
 pub(super) type Told = (LinkEvent, Room);

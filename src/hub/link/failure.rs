@@ -1,8 +1,7 @@
-//! Why there is no session, by name: each [`Cause`] says what happened and what to do, [`Failure`] also where.
+//! Why there is no session: each [`Cause`] says what happened and what to do, and [`Failure`] also where.
 //!
-//! Several faults of a hub's client look alike from afar (a blocked port, a wrong clock and a disabled device have all
-//! been reported as "not authorized"), so every stage fails under its own name.
-//! Deliberately absent: when to try again, which is `backoff`'s.
+//! Different faults are often reported alike (clients have reported a blocked port, a wrong clock and a disabled device all as
+//! "not authorized"), so every stage has a fault of its own. `backoff` decides when to try again.
 
 use crate::hub::azure::{Evidence, ProvisioningFault, Refusal};
 use crate::hub::wire::{Peer, ProxyFault, SetupFault, TlsFault, WebSocketFault, WireFault as Wire};
@@ -17,7 +16,7 @@ use tracing::Level;
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The way to the peer, or the session with it.
+    /// The connection to the peer, or the session with it.
     Wire(Wire),
     /// The provisioning service does not name a hub.
     Provisioning(ProvisioningFault),
@@ -30,7 +29,7 @@ pub enum Cause {
         /// What it cannot be before.
         floor: UnixSeconds,
     },
-    /// Whoever uses the link asked for a new connection.
+    /// The link's holder asked for a new connection.
     Asked(&'static str),
 }
 
@@ -43,15 +42,15 @@ impl From<Wire> for Cause {
 /// How soon to try again; see `backoff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// The way there is broken, and may be whole again at any moment.
+    /// The connection broke, and may work again at any moment.
     Cut,
-    /// There is no way there, as far as this machine can see.
+    /// There is no route, as far as this machine can see.
     Away,
-    /// The hub serves, but not us, and not now.
+    /// The hub refuses for now.
     Busy,
     /// A person must act, or a quota must be renewed.
     Refused,
-    /// Something on this machine is awaited; to look costs nothing.
+    /// Something on this machine is awaited, and looking costs nothing.
     Local,
 }
 
@@ -72,7 +71,7 @@ impl Cause {
             Self::Wire(Wire::Refused { code, .. }) if Refusal::of(*code).is_of_the_device() => {
                 Evidence::Disproof
             }
-            // A name that cannot be dialled is not worth ten attempts.
+            // A name that cannot be connected to is not worth ten attempts.
             Self::Wire(Wire::Setup(SetupFault::ServerName(_))) => Evidence::Disproof,
             Self::Wire(Wire::Setup(_)) | Self::Provisioning(_) | Self::Clock { .. } | Self::Asked(_) => {
                 Evidence::None
@@ -81,12 +80,12 @@ impl Cause {
         }
     }
 
-    /// Did the hub end the connection and not say why? A reset is what is seen of it while something is being sent.
+    /// Did the hub end the connection without a reason? While something is being sent that appears as a reset.
     pub(super) fn without_a_word(&self) -> bool {
         matches!(self, Self::Wire(Wire::Closed(_)))
     }
 
-    /// Did the hub end it, or stop being there? Then it probably did so to others as well.
+    /// Did the hub end the session, or stop answering? Then it probably did so to other devices as well.
     pub(super) fn by_the_hub(&self) -> bool {
         matches!(self, Self::Wire(Wire::Closed(_) | Wire::Silent))
     }
@@ -127,8 +126,7 @@ impl Cause {
         }
     }
 
-    /// How loud to be: an error needs a person, a warning says that something is less than it should be, and being
-    /// offline is neither.
+    /// The log level: an error needs a person, a warning means that something is degraded, and being offline is neither.
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Wire(fault) => level_of(fault),
@@ -138,7 +136,7 @@ impl Cause {
         }
     }
 
-    /// The same trouble again? Times and the operating system's words may differ.
+    /// Is it the same fault again? Times and the operating system's messages may differ.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Wire(a), Self::Wire(b)) => are_alike(a, b),
@@ -203,13 +201,13 @@ impl fmt::Display for There<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self(peer, None) => peer.fmt(f),
-            // Whatever is odd may be the proxy's.
+            // An odd answer may be the proxy's.
             Self(peer, Some(proxy)) => write!(f, "{peer} through the proxy {proxy}"),
         }
     }
 }
 
-/// A cause, and where it struck.
+/// A cause, and where it occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What was dialled.
@@ -221,7 +219,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Says it as loud as it deserves, and a repetition quietly.
+    /// Logs it at its level, and a repetition at DEBUG.
     pub(super) fn log(&self, host: &str, device: &str, repeated: bool, wait: Duration) {
         let wait = wait.as_secs_f32();
         match self.cause.level() {
@@ -249,7 +247,7 @@ impl fmt::Display for Failure {
                 WallTime(*at),
                 WallTime(*floor)
             ),
-            Cause::Asked(reason) => write!(f, "left {peer} to connect anew: {reason}"),
+            Cause::Asked(reason) => write!(f, "disconnected from {peer} to connect again: {reason}"),
         }
     }
 }
@@ -261,7 +259,7 @@ fn say_wire(f: &mut fmt::Formatter<'_>, peer: &Peer, there: &There<'_>, fault: &
         }
         Wire::Tcp(reason) => write!(f, "cannot connect to {peer}: {reason}; check network and firewall"),
         Wire::Unreachable { reason, .. } => {
-            write!(f, "cannot connect to {peer}: there is no way to it: {reason}; check the network")
+            write!(f, "cannot connect to {peer}: there is no route to it: {reason}; check the network")
         }
         Wire::Timeout(stage) => write!(f, "cannot connect to {there}: {stage}"),
         Wire::Setup(fault) => write!(f, "cannot connect to {peer}: {fault}"),

@@ -1,4 +1,4 @@
-//! What is said of each failure, and how loudly.
+//! The message and the level of each failure.
 
 use super::*;
 use crate::hub::wire::Stage;

@@ -1,11 +1,9 @@
-//! The link: the handle to one session after another, for as long as somebody holds it.
+//! The handle of the link: one session after another, for as long as it is held.
 //!
-//! What the holder sees is a strict sequence: `Up`, events of that session, exactly one `Down`, and so on. Requests are
-//! meant for the session whose `Up` the holder saw last; those for a session that is gone are dropped, because whoever
-//! keeps the twin asks anew after `Up`. Both channels are bounded, so a holder who does not keep up is felt by the hub.
-//! What the hub says is read one thing at a time: the next one when the holder is done with the last. So a flood of
-//! large documents never stands in memory but as bytes that are still on their way.
-//! Deliberately absent: the meaning of events, and the doing, which is the `driver`'s.
+//! The holder sees a strict sequence: `Up`, events of that session, exactly one `Down`, and so on. Requests belong to the session
+//! whose `Up` the holder saw last; those for a session that is gone are dropped, because the core asks again after `Up`. Both
+//! channels are bounded, so a slow holder slows the hub down. Messages of the hub are read one at a time, the next when the holder
+//! is done with the last, so a flood of large documents waits as bytes in the socket and not in memory.
 
 use super::driver::{Closed, Driver};
 use super::events::{LinkEvent, LinkStatus, Room, Told};
@@ -26,11 +24,11 @@ const REQUESTS_MAX: usize = CALLS_MAX + 16;
 #[derive(Debug)]
 pub struct Link {
     events: mpsc::Receiver<Told>,
-    /// Of the event that was handed out last.
+    /// The permit of the last event.
     room: Room,
     requests: mpsc::Sender<(u64, HubRequest)>,
     status: watch::Receiver<LinkStatus>,
-    /// The number of `Up`s handed out.
+    /// The number of `Up`s returned.
     session: u64,
     up: bool,
     task: JoinHandle<()>,
@@ -54,7 +52,7 @@ impl Link {
     pub async fn next(&mut self) -> LinkEvent {
         self.room = None;
         let Some((event, room)) = self.events.recv().await else {
-            // Only a bug can end the task under its handle; to wait is better than to spin.
+            // Only a bug can end the task before its handle; waiting is better than spinning.
             return core::future::pending().await;
         };
         self.room = room;
@@ -69,8 +67,8 @@ impl Link {
         event
     }
 
-    /// Hands a request to the session whose `Up` was seen last. Never waits; without a session, or with too many
-    /// requests under way, the request is dropped.
+    /// Sends a request to the session whose `Up` was seen last. Never waits; without a session, or with too many requests under way,
+    /// the request is dropped.
     pub fn push(&self, request: HubRequest) {
         if !self.up {
             tracing::debug!("no session: request dropped");
@@ -79,7 +77,7 @@ impl Link {
         }
     }
 
-    /// How the link has fared.
+    /// The link's status.
     pub fn status(&self) -> LinkStatus {
         self.status.borrow().clone()
     }

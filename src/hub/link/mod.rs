@@ -12,7 +12,7 @@
 //!               └─────► moments             waiting for a moment, and for the clock to be set
 //! ```
 //!
-//! It is not a protocol: bytes are `wire`'s, topics and bodies `azure`'s, and what an event means is the core's.
+//! Bytes belong to `wire`, topics and bodies to `azure`, and the meaning of an event to the core.
 
 pub mod backoff;
 mod churn;

@@ -1,15 +1,14 @@
 //! Waiting for a moment of boot time, and for the wall clock to be set.
 //!
-//! The runtime's timers stand still while the machine sleeps, so the clock decides. The *lead* of the wall clock is what
-//! it is ahead of boot time: it changes only when somebody sets the clock.
-//! Deliberately absent: which moments, which is `backoff`'s.
+//! The runtime's timers stand still while the machine sleeps, so the clock decides. The *offset* of the wall clock from boot time
+//! changes only when somebody sets the clock.
 
 use crate::hub::Clock;
 use crate::units::BootTime;
 use core::time::Duration;
 use tokio::time::sleep;
 
-/// A clock that is set by less than this changes nothing: the hub forgives five minutes.
+/// A clock that is set by less than this changes nothing: the hub accepts five minutes.
 const STEP_SECS: u64 = 60;
 
 /// Waits for a moment.
@@ -32,17 +31,17 @@ pub(super) async fn until_some(clock: &dyn Clock, moment: Option<BootTime>) {
 }
 
 /// Waits until the wall clock has been set since `before`, looking every so often.
-pub(super) async fn until_set(clock: &dyn Clock, before: Lead, look: Duration) {
-    while !before.was_set(Lead::of(clock)) {
+pub(super) async fn until_set(clock: &dyn Clock, before: ClockOffset, look: Duration) {
+    while !before.was_set(ClockOffset::of(clock)) {
         sleep(look).await;
     }
 }
 
 /// By how many seconds the wall clock is ahead of boot time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lead(i64);
+pub(super) struct ClockOffset(i64);
 
-impl Lead {
+impl ClockOffset {
     /// The present one.
     pub(super) fn of(clock: &dyn Clock) -> Self {
         let boot = i64::try_from(clock.boot().since_boot().as_secs()).unwrap_or(i64::MAX);
@@ -60,9 +59,9 @@ mod tests {
 
     #[test]
     fn only_a_step_of_a_minute_counts() {
-        let before = Lead(1_000);
-        assert!(!before.was_set(Lead(1_059)) && !before.was_set(Lead(941)));
-        assert!(before.was_set(Lead(1_060)) && before.was_set(Lead(940)));
-        assert!(Lead(i64::MAX).was_set(Lead(i64::MIN)));
+        let before = ClockOffset(1_000);
+        assert!(!before.was_set(ClockOffset(1_059)) && !before.was_set(ClockOffset(941)));
+        assert!(before.was_set(ClockOffset(1_060)) && before.was_set(ClockOffset(940)));
+        assert!(ClockOffset(i64::MAX).was_set(ClockOffset(i64::MIN)));
     }
 }

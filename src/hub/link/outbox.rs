@@ -1,9 +1,8 @@
 //! What waits until the session takes it, in order, and how many direct methods are under way.
 //!
-//! A *call* of a direct method is under way from the moment at which it is heard until its answer was handed to the
-//! session. [`CALLS_MAX`] may be; each further one is refused with 429 by name, because a caller who hears nothing waits
-//! for half a minute and learns nothing. Everything here has a bound, whatever the hub sends and however slowly it reads.
-//! Deliberately absent: what is said (`exchange`, in `azure`), and sending it (`session`).
+//! A *call* of a direct method is under way from its arrival until its answer is given to the session. [`CALLS_MAX`] may be; each
+//! further one is refused with 429, because a caller without an answer waits for half a minute and learns nothing. Everything here
+//! is bounded, whatever the hub sends and however slowly it reads.
 
 use crate::hub::Message;
 use crate::hub::azure;
@@ -12,10 +11,9 @@ use std::collections::VecDeque;
 
 /// Calls under way at most.
 pub(super) const CALLS_MAX: usize = 64;
-/// Requests about the twin that wait at most. Beyond that the oldest is dropped, because who sent it will miss the
-/// answer and ask again.
+/// The most requests about the twin that wait. Beyond that the oldest is dropped: the core misses its answer and asks again.
 const REQUESTS_MAX: usize = 8;
-/// Refusals that wait at most, each of less than half a kibibyte.
+/// The most refusals that wait, each of less than half a kibibyte.
 const REFUSALS_MAX: usize = 1024;
 
 /// What a message is.
@@ -34,12 +32,12 @@ pub(super) enum Kind {
 pub(super) struct Outbox {
     waiting: VecDeque<(Kind, Message)>,
     calls: usize,
-    /// It was said that calls are lost.
+    /// It was logged that calls are lost.
     told: bool,
 }
 
 impl Outbox {
-    /// Lets an event pass, unless it is a call too many, which is refused here.
+    /// Passes an event on, unless it is a call too many, which is refused here.
     pub(super) fn admit(&mut self, event: HubEvent) -> Option<HubEvent> {
         let HubEvent::Method { rid, .. } = &event else { return Some(event) };
         if self.calls < CALLS_MAX {
@@ -74,7 +72,7 @@ impl Outbox {
         self.waiting.push_back((kind, message));
     }
 
-    /// Hands over what `take` takes, in order.
+    /// Passes messages to `take` in order, until it refuses one.
     pub(super) fn flush(&mut self, mut take: impl FnMut(&Message) -> bool) {
         while let Some((kind, message)) = self.waiting.front() {
             if !take(message) {

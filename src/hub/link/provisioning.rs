@@ -1,7 +1,6 @@
 //! Asking the provisioning service which hub the device belongs to: register, then ask until it is done.
 //!
-//! One session, closed politely at the end. Deliberately absent: topics and bodies (`azure::dps`), keeping the
-//! answer (`azure::account`), and asking again (`driver`).
+//! It uses one session, closed with a DISCONNECT. Topics and bodies are in `azure::dps`; `azure::account` stores the answer.
 
 use super::failure::Cause;
 use crate::hub::azure::dps::{self, Progress};
@@ -18,7 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// An assignment by a custom webhook may take its time; the next attempt finds it done. At the pace at which a service
 /// is asked that names none, this is five minutes …
 const QUESTIONS_MAX: u32 = 150;
-/// … and whatever it names, after so long it is asked anew.
+/// … and whatever pace it names, after this the device registers again.
 const ASSIGNING_MAX: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -42,7 +41,7 @@ where
     };
     let mut session =
         Session::open(&login, &[dps::FILTER], wire, clock, |_, _| {}).await.map_err(|fault| match fault {
-            // What an IoT Hub means by its codes, the service need not.
+            // The service need not mean the same by its codes as an IoT Hub.
             WireFault::Refused { code, .. } => Cause::Provisioning(ProvisioningFault::Connect(code)),
             other => Cause::Wire(other),
         })?;
@@ -63,7 +62,7 @@ async fn converse(
         let (next, retry) = match (exchange(session, rid, &message).await?, operation.take()) {
             (Ok(Progress::Assigned(assignment)), _) => return Ok(assignment),
             (Ok(Progress::Assigning { operation, retry }), _) => (operation, retry),
-            // The registration is under way whatever happens to a question about it.
+            // The registration goes on, even if a question about it fails.
             (
                 Err(ProvisioningFault::Throttled(retry) | ProvisioningFault::Trouble(_, retry)),
                 Some(operation),

@@ -1,9 +1,8 @@
-//! A session that speaks of the twin: the hub's subscriptions, requests out, events in.
+//! A session about the twin: subscriptions, requests out, events in.
 //!
-//! Packets of QoS 0 only, which is what the hub sends on twin topics, so nothing is ever repeated. A call of a direct
-//! method counts from the moment at which the session exists: a hub that kept the subscriptions sends those that waited
-//! for the device before it grants them anew. Of the twin only what comes later counts, because it is fetched then.
-//! Deliberately absent: what an event means (`twin`), and connecting again (`driver`).
+//! All packets are QoS 0, as the hub sends them on twin topics, so nothing is repeated. Calls of direct methods count from the
+//! start of the session: a hub that kept the subscriptions sends waiting calls before it grants them again. Of the twin only later
+//! messages count, because the twin is fetched then.
 
 use super::outbox::{Kind, Outbox};
 use super::settings::HubSettings;
@@ -69,8 +68,7 @@ impl TwinSession {
         }
     }
 
-    /// Sends a request, as soon as the one before it has left. Returns the answer at once where the hub need not be
-    /// asked.
+    /// Sends a request as soon as the previous one has left. Returns the answer at once if the hub need not be asked.
     pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
         let kind = match request {
             HubRequest::AnswerMethod { .. } => Kind::Answer,

@@ -1,4 +1,4 @@
-//! The session against a hub that is nothing but bytes, over a wire that is nothing but memory.
+//! The session against a scripted hub, over a connection in memory.
 
 use super::{Clock, HubSettings, TwinSession as Session};
 use crate::hub::azure::{Account, Source, mint};
@@ -46,7 +46,7 @@ fn settings() -> HubSettings {
     }
 }
 
-/// Opens a session with a hub that says just this, whatever it hears, and then closes its half.
+/// Opens a session with a hub that sends just this, whatever it receives, and then closes its half.
 async fn open(said: &[u8]) -> Result<Session, WireFault> {
     let (wire, mut hub) = duplex(4096);
     let said = said.to_vec();
@@ -67,7 +67,7 @@ async fn open_over(wire: DuplexStream) -> Result<Session, WireFault> {
         .expect("it hangs")
 }
 
-/// All that comes of what the hub says.
+/// All events from what the hub sends.
 async fn outcome(said: &[u8]) -> (Vec<HubEvent>, WireFault) {
     let mut session = match open(said).await {
         Ok(session) => session,

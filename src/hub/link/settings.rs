@@ -1,4 +1,4 @@
-//! What the link must be told: who the device is, or who will say so, and the way there.
+//! The link's settings: which device of which hub this is, or who will say so, and how to connect.
 
 use crate::hub::azure::{Account, Source};
 use crate::hub::wire::{Peer, Proxy, Transport};
@@ -14,13 +14,13 @@ pub struct HubSettings {
     pub port: u16,
     /// What carries MQTT.
     pub transport: Transport,
-    /// Whom to ask for the way; for [`Transport::WebSocket`].
+    /// The proxy to connect through; for [`Transport::WebSocket`].
     pub proxy: Option<Proxy>,
     /// Trusted besides the system's roots.
     pub ca_file: Option<PathBuf>,
     /// MQTT keep-alive, 1 s to 1177 s.
     pub keep_alive: Duration,
-    /// How long a token lives, at least 10 s.
+    /// How long a token is valid, at least 10 s.
     pub token_lifetime: Duration,
     /// Announced at connect.
     pub model_id: Option<String>,

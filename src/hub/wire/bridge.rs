@@ -1,9 +1,7 @@
-//! A bridge: a socket from this process to itself, over which the MQTT library speaks to a wire that is ours.
+//! A bridge: a Unix socket from this process to itself, which connects the MQTT library to a connection that twind made.
 //!
-//! The library can dial a Unix socket by name and nothing that we could hand it, so the bridge has a name: an abstract one,
-//! which leaves no file anywhere, drawn at random, taken for one connection. A connection from any other process is
-//! turned away.
-//! Deliberately absent: what is said over it.
+//! The library can connect to a Unix socket by name, but takes no connection from outside. So the bridge has an abstract name,
+//! which leaves no file, is drawn at random and is used for one connection. Connections from other processes are refused.
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fmt::Write as _;
@@ -38,7 +36,7 @@ impl Bridge {
         &self.address
     }
 
-    /// Takes the one connection, gives up the name, and carries bytes both ways until both ends are done or one fails.
+    /// Accepts the one connection, gives up the name, and copies bytes both ways until both ends are done or one fails.
     pub(super) async fn carry<W>(self, mut wire: W) -> io::Result<()>
     where
         W: AsyncRead + AsyncWrite + Unpin,
@@ -56,7 +54,10 @@ impl Bridge {
             if pid.is_some() && pid == own {
                 return Ok(stream);
             }
-            tracing::warn!(?pid, "another process reached for the way to the hub and was turned away");
+            tracing::warn!(
+                ?pid,
+                "another process connected to the internal socket of the hub's connection and was refused"
+            );
         }
     }
 }

@@ -1,7 +1,5 @@
-//! The way to the hub: name, address, TCP or proxy, TLS, WebSocket, each with its own time-out and its own name when it
-//! fails. The addresses of a name are tried side by side, see `happy_eyeballs`.
-//!
-//! Deliberately absent: MQTT, and trying again.
+//! Connects to the hub: name, address, TCP or proxy, TLS, WebSocket, each with a time-out and a fault of its own. The addresses of a
+//! name are tried in parallel, see `happy_eyeballs`.
 
 use super::fault::WireFault;
 use super::happy_eyeballs;
@@ -23,8 +21,8 @@ use tokio_rustls::TlsConnector;
 const DNS_TIMEOUT: Duration = Duration::from_secs(15);
 const TLS_TIMEOUT: Duration = Duration::from_secs(30);
 const WEBSOCKET_TIMEOUT: Duration = Duration::from_secs(30);
-/// Sent bytes that nobody acknowledges for so long end the connection. The kernel alone would try for a quarter of an
-/// hour, in which a dead link looks alive.
+/// A connection ends if sent bytes are not acknowledged for this long. By default the kernel retries for a quarter of an hour, in
+/// which a dead link looks alive.
 const UNACKNOWLEDGED_MAX_MS: u32 = 30_000;
 
 /// A connection that carries MQTT.
@@ -52,13 +50,13 @@ impl Transport {
     }
 }
 
-/// What is dialled, and by which way.
+/// What to connect to, and how.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct Route<'a> {
     pub(in crate::hub) peer: &'a Peer,
     pub(in crate::hub) transport: Transport,
     pub(in crate::hub) proxy: Option<&'a Proxy>,
-    /// Where the peer has its WebSocket.
+    /// The path of the peer's WebSocket.
     pub(in crate::hub) websocket_path: &'a str,
 }
 
@@ -94,7 +92,7 @@ pub(in crate::hub) async fn connect(
     }
 }
 
-/// A TCP connection of our own.
+/// A direct TCP connection.
 async fn reach(peer: &Peer) -> Result<TcpStream, WireFault> {
     let addresses = resolve(peer).await?;
     let tcp = happy_eyeballs::connect(&happy_eyeballs::in_turn(&addresses), TcpStream::connect).await?;
@@ -102,7 +100,7 @@ async fn reach(peer: &Peer) -> Result<TcpStream, WireFault> {
     Ok(tcp)
 }
 
-/// A TCP connection that a proxy makes for us.
+/// A TCP connection through a proxy.
 async fn through(proxy: &Proxy, peer: &Peer) -> Result<TcpStream, WireFault> {
     let at = proxy.peer();
     let reached = reach(&at).await.map_err(WireFault::of_proxy);
@@ -123,7 +121,7 @@ async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, WireFault> {
     if addresses.is_empty() { Err(WireFault::Dns("it has no address".to_owned())) } else { Ok(addresses) }
 }
 
-/// Neither option is worth a connection, so a refusal is only noted.
+/// Sets socket options. The connection works without them, so a refusal is only logged.
 fn tune(tcp: &TcpStream) {
     let tuned = tcp.set_nodelay(true).and_then(|()| {
         rustix::net::sockopt::set_tcp_user_timeout(tcp, UNACKNOWLEDGED_MAX_MS).map_err(io::Error::from)

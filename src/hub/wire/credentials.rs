@@ -1,14 +1,13 @@
-//! The certificate and the private key that a device shows: read, put together for TLS, and when they cannot be used
-//! told with what mends them.
+//! The device's certificate and private key: read, combined for TLS, and if they cannot be used, reported with the command that
+//! fixes them. A message never quotes the content of a file.
 //!
-//! `twind check` and each connection come here, so that what the one finds right the other can use. A certificate of
-//! version 1, which `openssl x509 -req -signkey` makes, is shown like any other: the hub decides. Deliberately absent:
-//! ever quoting what a file holds.
+//! `twind check` and each connection use this code, so what the one accepts the other can use. A certificate of version 1, which
+//! `openssl x509 -req -signkey` makes, is sent like any other: the hub decides.
 
 use super::der::{self, Certificate, Kind};
 use super::setup::SetupFault;
 use crate::files;
-use crate::hub::patience::Reading;
+use crate::hub::disk::CurrentFile;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// More than any chain of certificates or bundle of roots has.
 const BYTES_MAX: u64 = 1024 * 1024;
-/// By here a bundle of PKCS #12 has said that it is one.
+/// A PKCS #12 bundle can be recognised within these bytes.
 const PKCS12_HEAD_BYTES: usize = 32;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BEGINS: &[u8] = b"-----BEGIN ";
@@ -27,12 +26,12 @@ const BEGINS: &[u8] = b"-----BEGIN ";
 pub struct Sections<T> {
     /// Those that could be read.
     pub read: Vec<T>,
-    /// So many of them begin, or seem to.
+    /// How many of them begin, or seem to.
     pub begun: usize,
 }
 
 impl<T> Sections<T> {
-    /// What to say of those that begin and were not read.
+    /// The message about those that begin and were not read.
     pub fn lost(&self, what: &str) -> Option<String> {
         let read = self.read.len();
         (self.begun > read).then(|| {
@@ -66,7 +65,7 @@ pub fn private_key(text: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, S
         let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
         if has(b"ENCRYPTED") {
             return format!(
-                "holds a private key that is encrypted with a passphrase, which nobody types when a gateway starts: \
+                "holds a private key that is encrypted with a passphrase, which nobody can type when a gateway starts: \
                  `openssl pkey -in {path} -out NEW` writes it without"
             );
         }
@@ -118,7 +117,7 @@ fn begun(text: &[u8], end: &[u8]) -> usize {
         .count()
 }
 
-/// Reads a file. A pipe that took its place since the configuration was read would have the link wait for ever.
+/// Reads a regular file. A pipe that replaced it since the configuration was read would block the link for ever.
 fn read(path: &Path) -> Result<Vec<u8>, SetupFault> {
     let fault = |reason: String| SetupFault::File { path: path.to_owned(), reason };
     files::read(path, BYTES_MAX)
@@ -134,7 +133,7 @@ pub(super) fn certificates_in(path: &Path) -> Result<Sections<CertificateDer<'st
     if found.read.is_empty() { Err(fault("holds no PEM section with a certificate")) } else { Ok(found) }
 }
 
-/// Puts chain and key together.
+/// Combines chain and key.
 ///
 /// # Errors
 /// What is wrong with which file, and the command that mends it.
@@ -142,7 +141,7 @@ pub(super) fn certified(
     certificate_file: &Path,
     private_key_file: &Path,
     provider: &CryptoProvider,
-    reading: &Reading,
+    reading: &CurrentFile,
 ) -> Result<CertifiedKey, SetupFault> {
     reading.begin(certificate_file.display());
     let chain = certificates_in(certificate_file)?.read;

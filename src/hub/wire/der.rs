@@ -1,8 +1,7 @@
-//! The few facts of a certificate or private key that its owner must be told of, read from their DER.
+//! Reads from the DER of a certificate or private key the few facts that messages need.
 //!
-//! Own code, because the TLS library keeps what it parsed to itself, and refuses certificates of version 1, which IoT
-//! Hub takes; the crates for it bring forty others. Deliberately absent: signatures, extensions and names. What cannot
-//! be read is `None`, never a guess.
+//! Own code, because the TLS library does not expose what it parsed and refuses certificates of version 1, which IoT Hub accepts,
+//! and crates for it bring forty others. What cannot be read is `None`, never a guess.
 
 use crate::units::UnixSeconds;
 
@@ -12,7 +11,7 @@ const OCTET_STRING: u8 = 0x04;
 const OBJECT: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const SEQUENCE: u8 = 0x30;
-/// The first and second field that are there by choice.
+/// The tags of the first and second optional field.
 const FIELD: [u8; 2] = [0xa0, 0xa1];
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
@@ -27,12 +26,12 @@ const CURVES: [(&[u8], &str); 4] = [
     (&[0x2b, 0x81, 4, 0, 0x0a], "secp256k1"),
 ];
 
-/// What follows in a piece of DER.
+/// The rest of a piece of DER.
 #[derive(Clone, Copy)]
 struct Der<'d>(&'d [u8]);
 
 impl<'d> Der<'d> {
-    /// The next value with its tag, without and with what leads it.
+    /// The next value: its tag, its content, and all its bytes.
     fn any(&mut self) -> Option<(u8, Self, &'d [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
@@ -61,7 +60,7 @@ impl<'d> Der<'d> {
     }
 }
 
-/// What is told of a certificate.
+/// The facts of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Certificate<'d> {
     /// Valid from here …
@@ -88,7 +87,7 @@ impl<'d> Certificate<'d> {
     }
 }
 
-/// The bits of a public key that stands with its algorithm (`SubjectPublicKeyInfo`).
+/// The bits of the public key in a `SubjectPublicKeyInfo`.
 pub(super) fn public_key(info: &[u8]) -> Option<&[u8]> {
     let mut info = Der(info).value(SEQUENCE)?;
     info.value(SEQUENCE)?;
@@ -118,12 +117,12 @@ fn time(der: &mut Der<'_>) -> Option<UnixSeconds> {
     Some(UnixSeconds(days * 86_400 + part(2)? * 3600 + part(3)? * 60 + part(4)?))
 }
 
-/// What kind a private key is, as far as it matters to whoever cannot use it.
+/// The kind of a private key, for the message if it cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// RSA of so many bits.
     Rsa(usize),
-    /// RSA that may only sign in the newer way.
+    /// RSA for RSA-PSS signatures only.
     RsaPss,
     /// On this elliptic curve.
     Curve {
@@ -132,7 +131,7 @@ pub(super) enum Kind {
         /// Is the public part there, too?
         has_public: bool,
     },
-    /// On an elliptic curve that is written down number by number.
+    /// On an elliptic curve with explicit parameters.
     ExplicitCurve,
     /// Ed25519.
     Ed25519,
@@ -169,7 +168,7 @@ pub(super) fn sec1(der: &[u8]) -> Option<Kind> {
     ec(Der(der), None)
 }
 
-/// A key on a curve, which stands within it or beside it.
+/// A key on a curve, which is named in the key or beside it.
 fn ec(mut der: Der<'_>, beside: Option<Der<'_>>) -> Option<Kind> {
     let mut key = der.value(SEQUENCE)?;
     key.value(INTEGER)?;

@@ -1,6 +1,5 @@
-//! How the way to a peer and an MQTT session with it fail, by name.
-//!
-//! Deliberately absent: what follows from a fault, and what to say of it (`link`).
+//! The faults of a connection to a peer and of an MQTT session over it. `link` decides what follows from them and writes the
+//! messages.
 
 use super::peer::{Peer, Stage};
 use super::proxy::ProxyFault;
@@ -18,7 +17,7 @@ pub enum WireFault {
     Dns(String),
     /// No address of the name takes a connection.
     Tcp(String),
-    /// This machine, or a router near it, has no way to any address of the name.
+    /// This machine, or a router near it, has no route to any address of the name.
     Unreachable {
         /// In the system's words, with the addresses.
         reason: String,
@@ -29,7 +28,7 @@ pub enum WireFault {
     Timeout(Stage),
     /// This machine lacks what a connection needs.
     Setup(SetupFault),
-    /// The proxy does not lead there.
+    /// The proxy does not connect there.
     Proxy {
         /// The proxy.
         proxy: Peer,
@@ -65,7 +64,7 @@ pub enum WireFault {
 }
 
 impl WireFault {
-    /// What an error on an established connection means. `closed` says what an end without a reason amounts to.
+    /// What an error on an established connection means. `closed` describes an end without a reason.
     pub(super) fn of_io(error: &io::Error, closed: &str) -> Self {
         if let Some(fault) = WebSocketFault::in_io(error) {
             return Self::WebSocket(fault.clone());
@@ -74,7 +73,7 @@ impl WireFault {
             Some(fault) => Self::Tls(fault),
             None => match error.kind() {
                 io::ErrorKind::UnexpectedEof => Self::Closed(closed.to_owned()),
-                // What an end looks like to whoever was about to say something.
+                // What an end looks like while something is being sent.
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                     Self::Closed(format!("{closed} ({error})"))
                 }
@@ -83,7 +82,7 @@ impl WireFault {
         }
     }
 
-    /// The same on the way to a proxy, which is as offline as a hub when it cannot be reached.
+    /// The same for the connection to a proxy.
     pub(super) fn of_proxy(self) -> ProxyFault {
         match self {
             Self::Dns(reason) => ProxyFault::Dns(reason),

@@ -1,9 +1,7 @@
-//! Several addresses of one name, tried side by side ("Happy Eyeballs", RFC 8305).
+//! Several addresses of one name, tried in parallel ("Happy Eyeballs", RFC 8305).
 //!
-//! The families take turns, in the order in which the resolver put the addresses; a new attempt begins every 250 ms, or
-//! as soon as one has failed. The first that connects wins, and the others are dropped. So an IPv6 that leads nowhere
-//! costs a quarter of a second and not the whole of an attempt's time.
-//! Deliberately absent: finding the addresses, and the sockets.
+//! The address families alternate, in the resolver's order; a new attempt begins every 250 ms, or as soon as one has failed. The
+//! first that connects is used, and the others are dropped. So a broken IPv6 costs a quarter of a second and not a whole time-out.
 
 use super::fault::WireFault;
 use core::time::Duration;
@@ -14,11 +12,11 @@ use tokio::time::{sleep, timeout};
 
 /// The RFC's Connection Attempt Delay.
 const DELAY: Duration = Duration::from_millis(250);
-/// One attempt at most.
+/// The time-out of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// So many addresses are tried at most: each costs a socket.
+/// The most addresses that are tried, since each costs a socket.
 pub(super) const ADDRESSES_MAX: usize = 16;
-/// So many stand in a message.
+/// The most addresses in a message.
 const NAMED_MAX: usize = 4;
 
 /// An attempt that failed; without an error if nobody answered in time.

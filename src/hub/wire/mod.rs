@@ -1,19 +1,18 @@
-//! The wire: what carries MQTT's bytes between this machine and a peer, whoever that is.
+//! The wire: carries MQTT's bytes between this machine and any peer.
 //!
-//! It knows names, addresses, sockets, proxies, TLS with the files that it needs, WebSockets, and MQTT's packets: topics
-//! and payloads are text and bytes here. One connection is made, one MQTT session is opened over it, and whatever ends them
-//! has a [`WireFault`].
+//! It knows names, addresses, sockets, proxies, TLS with its files, WebSockets, and MQTT's packets; topics and payloads are text and
+//! bytes here. It makes one connection and opens one MQTT session over it. Whatever ends them is a [`WireFault`].
 //!
 //! ```text
-//!   network             is there a way out?
+//!   network             is there a route?
 //!   happy_eyeballs      several addresses of one name ─┐
 //!   proxy               through an HTTP proxy ─────────┼─► connect     a connection that carries MQTT
-//!   tls ◄ credentials ◄ der     what is trusted, shown ┤
-//!   websocket           through a closed port 8883 ────┘
+//!   tls ◄ credentials ◄ der     trust, and identity ───┤
+//!   websocket           where port 8883 is closed ─────┘
 //!   bridge ─► mqtt      one session over one connection; alone names the MQTT library
 //! ```
 //!
-//! It is not a hub: topics, tokens and the meaning of codes are `azure`'s. It tries once: when to try again is `link`'s.
+//! Topics, tokens and the meaning of codes belong to `azure`. It tries once; `link` decides when to try again.
 
 mod bridge;
 mod connect;

@@ -1,10 +1,9 @@
 //! One MQTT session over one established wire. The only module that names the MQTT library.
 //!
-//! The library is given a fresh event loop for every connection, because an old one drops, repeats or delays what it
-//! held; a task that does nothing but poll it, because a poll that is cancelled may lose what it had read; and a queue
-//! of two. Its errors become [`WireFault`]s; an end that it can only call broken is explained by the wire. The options that
-//! hold the password are never printed.
-//! Deliberately absent: connecting (`connect`), what is said, and what happens after the end (both `link`'s).
+//! The library gets a new event loop for every connection, because an old one drops, repeats or delays what it held; a task that
+//! does nothing but poll it, because a cancelled poll may lose what it had read; and a queue of two. Its errors become
+//! [`WireFault`]s; if it only reports a broken connection, the connection's own error explains it. The options hold the password
+//! and are never printed.
 
 use super::bridge::Bridge;
 use super::fault::WireFault;
@@ -33,12 +32,12 @@ const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
 const QUEUE: usize = 2;
 /// How long the other end may take to close after we did.
 const LINGER: Duration = Duration::from_secs(2);
-/// The library's own time-out covers writing too; ours and the kernel's strike first.
+/// The library's own time-out covers writing too; twind's and the kernel's are shorter.
 const LIBRARY_TIMEOUT_SECS: u64 = 120;
 /// What the library can put into CONNECT, and what the hub honours (1177 s).
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1177));
 
-/// What the polling task tells.
+/// What the polling task reports.
 enum Fact {
     Accepted,
     Subscribed(SubAck),
@@ -48,19 +47,19 @@ enum Fact {
     Ended(WireFault),
 }
 
-/// What is said at CONNECT.
+/// What CONNECT contains.
 pub(in crate::hub) struct Login<'a> {
     /// The library panics on an empty one, so that is refused here.
     pub(in crate::hub) client_id: &'a str,
     pub(in crate::hub) user_name: String,
-    /// `None`: a certificate speaks for us.
+    /// `None` with a certificate.
     pub(in crate::hub) password: Option<&'a str>,
     pub(in crate::hub) keep_alive: Duration,
-    /// Nothing of a former session is wanted.
+    /// Start without the state of a former session.
     pub(in crate::hub) clean: bool,
 }
 
-/// What a session hears.
+/// What a session receives.
 pub(in crate::hub) enum Heard {
     /// A message.
     Published { topic: String, payload: Bytes },
@@ -68,7 +67,7 @@ pub(in crate::hub) enum Heard {
     Sent,
 }
 
-/// How hard to try to deliver a message.
+/// The quality of service of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Delivery {
     /// QoS 0: never repeated.
@@ -94,8 +93,8 @@ impl Drop for Task {
 }
 
 impl Session {
-    /// Says CONNECT and SUBSCRIBE over `wire`; returns once both are granted. `early` hears what is published before
-    /// that, which a hub may do that kept the subscriptions.
+    /// Sends CONNECT and SUBSCRIBE over `wire`, and returns once both are granted. `early` gets what is published before that, since
+    /// a hub may have kept the subscriptions.
     pub(in crate::hub) async fn open<W>(
         login: &Login<'_>,
         filters: &[&'static str],
@@ -112,15 +111,15 @@ impl Session {
         let mut network = NetworkOptions::new();
         network.set_connection_timeout(LIBRARY_TIMEOUT_SECS);
         event_loop.set_network_options(network);
-        // Small, so that a reader who does not keep up is felt by the hub and not by our memory.
+        // Small, so that a slow reader slows the hub down and takes no memory.
         let (to_us, facts) = mpsc::channel(1);
         let task = Task(tokio::spawn(converse(event_loop, bridge, wire, to_us, clock)));
         let mut session = Self { client, facts, task };
 
         session.answer(Stage::Connect, |fact| matches!(fact, Fact::Accepted).then_some(Ok(()))).await?;
-        // What a former session left subscribed is not relied upon.
+        // Subscriptions of a former session are not relied on.
         let wanted = filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtMostOnce));
-        // Fails if the session has ended meanwhile, which the wait for the answer explains.
+        // Fails if the session has ended meanwhile; the wait for the answer then returns the cause.
         let _ = session.client.try_subscribe_many(wanted);
         session
             .answer(Stage::Subscribe, |fact| match fact {
@@ -171,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Hands a message over; `false` if there is no room until [`Heard::Sent`].
+    /// Queues a message; `false` if there is no room until [`Heard::Sent`].
     pub(in crate::hub) fn publish(&self, message: &Message, delivery: Delivery) -> bool {
         let quality = match delivery {
             Delivery::Once => QoS::AtMostOnce,
@@ -180,10 +179,10 @@ impl Session {
         self.client.try_publish(&message.topic, quality, false, message.payload.as_slice()).is_ok()
     }
 
-    /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.
+    /// Sends DISCONNECT and waits for the connection to close, but no longer than `grace`.
     pub(in crate::hub) async fn close(self, grace: Duration) {
         let Self { client, facts, mut task } = self;
-        // Nobody reads any more, so the task must not wait for a reader.
+        // Nobody reads the facts any more, so the task must not wait for a reader.
         drop(facts);
         if client.try_disconnect().is_ok() {
             let _ = timeout(grace, &mut task.0).await;
@@ -223,7 +222,7 @@ fn options(login: &Login<'_>, address: &str) -> Result<MqttOptions, WireFault> {
     Ok(options)
 }
 
-/// Polls the library and carries its bytes until the session has ended, then tells why.
+/// Polls the library and copies its bytes until the session has ended, then reports why.
 async fn converse<W>(
     event_loop: EventLoop,
     bridge: Bridge,
@@ -243,7 +242,7 @@ async fn converse<W>(
             result = &mut carry, if carried.is_none() => carried = Some(result),
         }
     };
-    // The event loop went with `talk`, so the bridge has ended on its side, and the wire is being closed.
+    // The event loop was dropped with `talk`, so the bridge has ended on its side and the connection is being closed.
     if carried.is_none() {
         carried = timeout(LINGER, carry).await.ok();
     }
@@ -252,14 +251,14 @@ async fn converse<W>(
         End::Named(cause) => cause,
         End::Broken { accepted } => broken(carried, accepted),
     };
-    // Fails if nobody wants to know.
+    // Fails if the session was dropped.
     let _ = facts.send(Fact::Ended(cause)).await;
 }
 
-/// Explains a broken bridge by what happened to the wire.
+/// Explains a broken bridge by what happened to the connection.
 fn broken(carried: Option<io::Result<()>>, accepted: bool) -> WireFault {
     let closed = if accepted {
-        "the other end closed it without a word, as a hub does when the device connects elsewhere, the token has \
+        "the other end closed it without a reason, as a hub does when the device connects elsewhere, the token has \
          expired, a quota is used up, or it restarts"
     } else {
         "the other end closed it instead of answering CONNECT"
@@ -298,7 +297,7 @@ async fn talk(mut event_loop: EventLoop, facts: &mpsc::Sender<Fact>, clock: &dyn
                 tell(fact_of(event)).await;
             }
             Err(error) => {
-                // The library says first that the connection broke, and would say what came before on a next one.
+                // The library reports the broken connection first, and would deliver earlier packets on the next connection.
                 for event in core::mem::take(&mut event_loop.state.events) {
                     tell(fact_of(event)).await;
                 }
@@ -335,9 +334,9 @@ fn end_of(error: &ConnectionError, accepted: bool, clock: &dyn Clock) -> End {
         ConnectionError::MqttState(StateError::AwaitPingResp) => WireFault::Silent,
         ConnectionError::MqttState(other) => WireFault::Protocol(shorten(&other.to_string())),
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
-            WireFault::Cut("the other end takes nothing any more".to_owned())
+            WireFault::Cut("the other end no longer accepts data".to_owned())
         }
-        // Not printed: a packet that we did not ask for may hold anything.
+        // Not printed: the packet may hold anything.
         ConnectionError::NotConnAck(_) => {
             WireFault::Protocol("it answered CONNECT with another packet".to_owned())
         }

@@ -1,9 +1,7 @@
-//! Whether this machine has a way out, by its own routing table.
+//! Whether this machine has a route, by its own routing table.
 //!
-//! A socket for datagrams that is given its destination asks the kernel for a route and sends nothing. Not netlink, which
-//! would tell it sooner: the service's sandbox has no use for that family of sockets otherwise, and to look every two
-//! seconds, only while there is no session, costs next to nothing.
-//! Deliberately absent: what follows from it (`backoff`, in `link`).
+//! Connecting a datagram socket asks the kernel for a route and sends nothing. Netlink would report changes sooner, but the sandbox
+//! would have to allow another family of sockets, and looking every two seconds while there is no session costs next to nothing.
 
 use core::time::Duration;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -18,7 +16,7 @@ const ANYWHERE: [IpAddr; 2] = [
     IpAddr::V6(core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// Waits until a way to one of these addresses, or to anywhere if there are none, is there that was not there before.
+/// Waits until a new route to one of these addresses appears, or to anywhere if the list is empty.
 pub(in crate::hub) async fn until_back(addresses: &[IpAddr]) {
     let addresses = if addresses.is_empty() { &ANYWHERE } else { addresses };
     until_rises(|| addresses.iter().any(|address| has_route(*address))).await;
@@ -38,7 +36,7 @@ async fn until_rises(mut look: impl FnMut() -> bool) {
 
 fn has_route(address: IpAddr) -> bool {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    // Any port but none: nothing is sent to it.
+    // Any port but 0: nothing is sent to it.
     let there = SocketAddr::new(address, 9);
     socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
         .and_then(|socket| connect(&socket, &there))
@@ -53,7 +51,7 @@ mod tests {
     #[test]
     fn a_machine_has_a_way_to_itself_and_none_to_everybody_at_once() {
         assert!(has_route(IpAddr::from([127, 0, 0, 1])));
-        // The kernel leads nobody there who did not ask to speak to all.
+        // The kernel refuses broadcast addresses to sockets that did not ask for them.
         assert!(!has_route(IpAddr::from([255, 255, 255, 255])));
     }
 

@@ -1,8 +1,8 @@
-//! Who is at the other end, and the steps on the way to an MQTT session with it.
+//! The other end, and the steps to an MQTT session with it.
 
 use core::fmt;
 
-/// What is dialled.
+/// What is connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Host name or address: the gateway's where there is one, else the hub's.
@@ -12,7 +12,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The name as it stands before a port.
+    /// The name as it is written before a port.
     pub(super) fn bare(&self) -> String {
         if self.name.contains(':') { format!("[{}]", self.name) } else { self.name.clone() }
     }
@@ -24,7 +24,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A step towards a session that takes its time.
+/// A step towards a session that has a time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Finding the address.

@@ -1,9 +1,8 @@
-//! The way through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), after which the proxy only carries bytes.
+//! Connects through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), after which the proxy only copies bytes.
 //!
-//! The proxy finds the hub's address, so a site whose name server knows no outside names is served too. Credentials go
-//! as Basic (RFC 7617), in clear text: that is what `http://` means. An answer is read byte by byte up to its end and
-//! no further, because what follows is the hub's. Interim answers (1xx) come before it and say nothing.
-//! Deliberately absent: proxies by HTTPS or SOCKS, and other ways of signing in.
+//! The proxy resolves the hub's name, so this works at sites whose name server knows no outside names. Credentials are sent as
+//! Basic (RFC 7617) in clear text, as `http://` implies. An answer is read byte by byte up to its end and no further, because what
+//! follows is the hub's. Interim answers (1xx) are skipped. HTTPS and SOCKS proxies are not supported.
 
 use super::peer::{Peer, Stage};
 use crate::hub::foreign::shorten;
@@ -18,13 +17,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// The proxy looks up the name and connects in this time.
+/// In this time the proxy must resolve the name and connect.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
-/// Longer than any answers that mean well.
+/// Longer than any sensible answer.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 /// More than any of them has.
 const HEADERS_MAX: usize = 64;
-/// After so many bytes an answer that is none can be told by how it begins.
+/// After so many bytes it is clear whether this is an HTTP answer.
 const BEGIN_BYTES: usize = 16;
 
 /// An HTTP proxy.
@@ -39,7 +38,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Where it is dialled.
+    /// Where to connect to it.
     pub(in crate::hub) fn peer(&self) -> Peer {
         Peer { name: self.host.clone(), port: self.port }
     }
@@ -58,14 +57,14 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// How a proxy failed us.
+/// How a proxy failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyFault {
     /// Its name has no address.
     Dns(String),
-    /// It takes no connection.
+    /// It accepts no connection.
     Tcp(String),
-    /// This machine has no way to it.
+    /// This machine has no route to it.
     Unreachable {
         /// In the system's words, with the addresses.
         reason: String,
@@ -92,9 +91,11 @@ impl fmt::Display for ProxyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns(reason) => write!(f, "it cannot be found: {reason}; check the name in `proxy`"),
-            Self::Tcp(reason) => write!(f, "it takes no connection: {reason}; check `proxy` and the network"),
+            Self::Tcp(reason) => {
+                write!(f, "it accepts no connection: {reason}; check `proxy` and the network")
+            }
             Self::Unreachable { reason, .. } => {
-                write!(f, "this machine has no way to it: {reason}; check the network and `proxy`")
+                write!(f, "this machine has no route to it: {reason}; check the network and `proxy`")
             }
             Self::Timeout(Stage::Proxy) => f.write_str("it did not answer CONNECT in time"),
             Self::Timeout(stage) => stage.fmt(f),
@@ -162,7 +163,7 @@ where
     };
     match timeout(limit, exchange).await {
         Ok(Ok(())) => {}
-        // Whoever has begun to say something else is known by it.
+        // The beginning of the answer shows that this is no HTTP proxy.
         Err(_) | Ok(Err(_)) if !answer.is_empty() && parse(&answer).is_err() => {}
         Ok(Err(error)) => return Err(of_io(&error)),
         Err(_) => return Err(ProxyFault::Timeout(Stage::Proxy)),
@@ -260,7 +261,7 @@ fn request(proxy: &Proxy, peer: &Peer) -> Zeroizing<String> {
     let mut request = Zeroizing::new(format!("CONNECT {peer} HTTP/1.1\r\nHost: {peer}\r\n"));
     if let Some(credentials) = &proxy.credentials {
         let encoded = Zeroizing::new(STANDARD.encode(credentials.expose()));
-        // Room for all of it at once: growing would leave a copy behind that nobody wipes.
+        // Reserved at once, since growing would leave a copy of the secret that is not wiped.
         request.reserve(encoded.len() + 64);
         request.push_str("Proxy-Authorization: Basic ");
         request.push_str(&encoded);

@@ -1,6 +1,6 @@
-//! What a connection needs of this machine, and how that fails: files, roots, a name that can be one.
+//! What a connection needs on this machine, and how that fails: files, root certificates, a valid name.
 
-use crate::hub::patience::PATIENCE;
+use crate::hub::disk::DISK_TIMEOUT;
 use core::fmt;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub enum SetupFault {
         /// What is wrong with it.
         reason: String,
     },
-    /// The disk does not hand out what is named here.
+    /// The disk did not answer while this was read.
     Hangs(String),
     /// Neither the system nor `ca-file` has a root.
     NoRoots,
@@ -32,7 +32,7 @@ impl fmt::Display for SetupFault {
                 f,
                 "{what}: not read within {} s, the disk does not answer: look at it (`dmesg`), mend or replace it; it is \
                  tried again",
-                PATIENCE.as_secs()
+                DISK_TIMEOUT.as_secs()
             ),
             Self::NoRoots => f.write_str(
                 "no root certificate to trust: install the system's (ca-certificates) or name one with ca-file",

@@ -1,15 +1,15 @@
-//! TLS to the hub: what we trust, that we show our certificate, and what a failed handshake means.
+//! TLS to the hub: what is trusted, the device's certificate, and what a failed handshake means.
 //!
-//! A *root* is a certificate that is trusted by itself: the system's, and those of `ca-file`. A configuration lives
-//! for one connection, so a renewed certificate is picked up by the next. The cryptography provider is named, never
-//! taken from the process, and the time at which certificates are judged comes from [`Clock`].
-//! Deliberately absent: pinning (the hub's chain changes), revocation lists, ALPN (the hub offers none on 8883).
+//! A *root* is a certificate that is trusted by itself: the system's, and those of `ca-file`. A configuration is used for one
+//! connection, so a renewed certificate is used by the next. The cryptography provider is named, never taken from the process, and
+//! the time at which certificates are checked comes from [`Clock`]. Deliberately absent: pinning (the hub's chain changes),
+//! revocation lists, ALPN (the hub offers none on 8883).
 
 use super::credentials;
 use super::der::Certificate;
 use super::setup::SetupFault;
+use crate::hub::disk::{CurrentFile, Disk, Undone};
 use crate::hub::foreign::shorten;
-use crate::hub::patience::{Disk, Reading, Undone};
 use crate::hub::{Clock, Identity};
 use crate::units::{BootTime, UnixSeconds};
 use core::fmt;
@@ -53,13 +53,13 @@ pub enum TlsFault {
     Expired,
     /// The hub's certificate is not valid yet by this machine's clock.
     NotValidYet,
-    /// The hub's certificate is made for something else; what to do.
+    /// The hub's certificate is made for another purpose; what to do.
     Unfit(&'static str),
     /// The hub's certificate is of a kind that cannot be used.
     Unusable(String),
     /// The other end refused our certificate.
     ClientCertificate(String),
-    /// The other end broke off and said why.
+    /// The other end ended the handshake with this alert.
     Alert(String),
     /// What answers does not speak TLS.
     NotTls,
@@ -124,7 +124,7 @@ impl TlsFault {
                 // The names are foreign text, and there may be hundreds.
                 presented: shorten(&presented.join(", ")),
             },
-            // A bad signature is what an authority made anew under its old name looks like.
+            // A bad signature is what a new authority with the name of an old one looks like.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotValidYet,
@@ -132,7 +132,7 @@ impl TlsFault {
                 Self::Unfit(NOT_A_SERVERS)
             }
             other => match format!("{other:?}") {
-                // The library below, which has names for these, is not ours to name.
+                // The type with names for these belongs to a library that twind does not depend on directly.
                 name if name.contains("CaUsedAsEndEntity") => Self::Unfit(AN_AUTHORITYS),
                 name if name.contains("EndEntityUsedAsCa") => Self::Unfit(NO_AUTHORITYS),
                 name => Self::Unusable(in_words(&name)),
@@ -214,10 +214,10 @@ pub(super) fn configure(
     identity: &Identity,
     ca_file: Option<&Path>,
     clock: Arc<dyn Clock>,
-    reading: &Reading,
+    reading: &CurrentFile,
 ) -> Result<ClientConfig, SetupFault> {
-    // Soon after boot the system may still be gathering randomness. This thread, which nobody waits for, waits for it; in
-    // the handshake the outputs would.
+    // Soon after boot the system may still be gathering entropy. This thread, which may block, waits for it; otherwise the
+    // handshake would, on the loop's thread.
     let _ = SystemRandom::new().fill(&mut [0]);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(CertificateTime(clock)))
@@ -226,21 +226,21 @@ pub(super) fn configure(
         .with_root_certificates(roots(ca_file, reading)?);
     let mut config = match identity {
         Identity::Key(_) => builder.with_no_client_auth(),
-        // Not by the library's own way, which refuses certificates of version 1.
+        // Not with the library's own function, which refuses certificates of version 1.
         Identity::Certificate { certificate_file, private_key_file } => {
             let own = credentials::certified(certificate_file, private_key_file, &provider, reading)?;
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
         }
     };
-    // The configuration goes with the connection, so a ticket could never be used.
+    // The configuration is used for one connection, so a session ticket could never be used.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-/// The same on a thread that may wait for the disk, and no longer than is reasonable.
+/// The same on a thread that may block on the disk, with a time-out.
 ///
 /// # Errors
-/// What is missing or broken on this machine, and what its disk does not hand out.
+/// What is missing or broken on this machine, or that its disk does not answer.
 pub(in crate::hub) async fn configure_within(
     disk: &Disk,
     identity: &Identity,
@@ -257,7 +257,7 @@ pub(in crate::hub) async fn configure_within(
     })
 }
 
-fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, SetupFault> {
+fn roots(ca_file: Option<&Path>, reading: &CurrentFile) -> Result<RootCertStore, SetupFault> {
     let mut roots = RootCertStore::empty();
     reading.begin("the system's root certificates");
     add_each(&mut roots, root_files());
@@ -272,9 +272,9 @@ fn roots(ca_file: Option<&Path>, reading: &Reading) -> Result<RootCertStore, Set
     if roots.is_empty() { Err(SetupFault::NoRoots) } else { Ok(roots) }
 }
 
-/// One after the other: all of them at once, from the bundle and again from the directory beside it, would be the most
-/// memory that twind ever takes, and not all of it comes back. System stores in the field hold certificates that do not
-/// parse; one of those must not take the rest with it.
+/// Adds certificates one by one: all at once, from the bundle and again from the directory beside it, would be the most memory that
+/// twind ever takes, and not all of it is returned. System stores in the field hold certificates that do not parse; they are
+/// skipped.
 fn add_each(roots: &mut RootCertStore, files: Vec<PathBuf>) {
     let mut seen = BTreeSet::new();
     let files = files.into_iter().filter(|path| path.is_file());
@@ -286,7 +286,7 @@ fn add_each(roots: &mut RootCertStore, files: Vec<PathBuf>) {
     }
 }
 
-/// Where the system has its roots, as OpenSSL finds them: what is named in the environment, or else the usual places.
+/// The files of the system's roots, as OpenSSL finds them: those named in the environment, or else the usual paths.
 fn root_files() -> Vec<PathBuf> {
     let [file, folders] = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
     let (file, folders) = match (file, folders) {
@@ -303,23 +303,23 @@ fn root_files() -> Vec<PathBuf> {
     file.into_iter().chain(entries.map(|entry| entry.path())).collect()
 }
 
-/// What `twind check` tells of how connections will be made.
+/// What `twind check` reports about the connections to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsed {
     /// The file that it is about; `None` if it is about none.
     pub path: Option<PathBuf>,
     /// What is wrong with it.
     pub reason: String,
-    /// No connection can be made with it. If not, it should be looked at.
+    /// No connection can be made with it; otherwise it is a warning.
     pub is_fault: bool,
 }
 
-/// Makes the configuration of a connection, makes none, and says what is wrong with it. `now` is the time if the clock
-/// can be believed.
+/// Makes the configuration of a connection without connecting, and returns what is wrong with it. `now` is the time if the clock can
+/// be believed.
 pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSeconds>) -> Vec<Rehearsed> {
     let mut told = Vec::new();
     // A time is only looked at in a handshake.
-    if let Err(fault) = configure(identity, ca_file, Arc::new(Never), &Reading::default()) {
+    if let Err(fault) = configure(identity, ca_file, Arc::new(Never), &CurrentFile::default()) {
         let (path, reason) = match fault {
             SetupFault::File { path, reason } => (Some(path), reason),
             other => (None, other.to_string()),
@@ -374,7 +374,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// The clock of who connects to nobody.
+/// A clock for a configuration that is never used to connect.
 struct Never;
 
 impl Clock for Never {

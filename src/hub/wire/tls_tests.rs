@@ -1,4 +1,4 @@
-//! Faults of TLS in words, and the files that a connection is made with.
+//! Messages about TLS faults, and the files for a connection.
 
 use super::*;
 use rustls::InvalidMessage;
@@ -133,23 +133,23 @@ fn a_broken_connection_is_no_fault_of_tls() {
 fn a_ca_file_that_is_missing_or_holds_no_certificate_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
-    let missing = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
+    let missing = roots(Some(&path), &CurrentFile::default()).unwrap_err().to_string();
     assert!(missing.contains("ca.pem") && missing.contains("cannot be read"), "{missing}");
 
     fs::write(&path, "no certificate here").unwrap();
-    let empty = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
+    let empty = roots(Some(&path), &CurrentFile::default()).unwrap_err().to_string();
     assert!(empty.contains("ca.pem") && empty.contains("holds no PEM section"), "{empty}");
 
     fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    let useless = roots(Some(&path), &Reading::default()).unwrap_err().to_string();
+    let useless = roots(Some(&path), &CurrentFile::default()).unwrap_err().to_string();
     assert!(useless.contains("ca.pem") && useless.contains("can be a root"), "{useless}");
-    let folder = roots(Some(folder.path()), &Reading::default()).unwrap_err().to_string();
+    let folder = roots(Some(folder.path()), &CurrentFile::default()).unwrap_err().to_string();
     assert!(folder.contains("it is no regular file"), "{folder}");
 
     let pipe = path.with_extension("pipe");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let waits = roots(Some(&pipe), &Reading::default()).unwrap_err().to_string();
+    let waits = roots(Some(&pipe), &CurrentFile::default()).unwrap_err().to_string();
     assert!(waits.contains("ca.pipe: cannot be read: it is no regular file"), "{waits}");
 }
 

@@ -1,8 +1,7 @@
-//! MQTT's bytes through a WebSocket (RFC 6455), the way round a closed port 8883.
+//! MQTT through a WebSocket (RFC 6455), for sites where port 8883 is closed.
 //!
-//! The subprotocol is `mqtt`. MQTT's packets and the frames need not line up (MQTT 3.1.1, section 6). TLS below and the
-//! way there are ours (`connect`); the library frames, masks and answers pings.
-//! Deliberately absent: extensions, text, and redirections.
+//! The subprotocol is `mqtt`. MQTT's packets and the frames need not align (MQTT 3.1.1, section 6). `connect` makes the connection
+//! and TLS; the library frames, masks and answers pings. Redirections are not followed.
 
 use super::peer::Peer;
 use crate::hub::foreign::shorten;
@@ -26,14 +25,14 @@ const SUBPROTOCOL: &str = "mqtt";
 const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 /// Twins are small, and this is held for as long as the session lasts.
 const BUFFER_BYTES: usize = 8 * 1024;
-/// What waits for a peer that does not read, at most: what is being written, and answers to pings. Of those that find no
-/// room only the latest is kept, as RFC 6455 (5.5.3) allows.
+/// The most bytes that wait for a peer that does not read: what is being written, and answers to pings. If these have no room only
+/// the latest is kept, as RFC 6455 (5.5.3) allows.
 const UNSENT_BYTES_MAX: usize = 32 * 1024;
 
 /// How a WebSocket failed, other than by the connection below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSocketFault {
-    /// The request was answered with this HTTP status, and the wish to be left alone for so long.
+    /// The request was answered with this HTTP status, and the request not to try again for so long.
     Status(u16, Duration),
     /// It opened without agreeing on `mqtt`.
     Subprotocol,
@@ -139,7 +138,7 @@ fn of_handshake(error: Error) -> io::Error {
 fn of_stream(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
-        // The connection ended below; what that means is said there.
+        // The connection below ended, which the caller explains.
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
@@ -188,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // Nothing may wait before it: answers to pings could leave no room, which the library takes for an error.
+        // Flushed first: waiting answers to pings could leave no room, which the library treats as an error.
         ready!(Pin::new(&mut self.socket).poll_flush(cx)).map_err(of_stream)?;
         let (part, _) = bytes.split_at(bytes.len().min(BUFFER_BYTES));
         let message = Message::Binary(Bytes::copy_from_slice(part));
@@ -201,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // An end that was not agreed upon is an end.
+        // An end without a closing handshake is an end, too.
         let _ = ready!(Pin::new(&mut self.socket).poll_close(cx));
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! The adapter against a server of the same library, over a wire that is memory, and against bytes.
+//! The adapter against a server of the same library, over a connection in memory, and against scripted bytes.
 
 #![expect(clippy::result_large_err, reason = "the library's callbacks are of this type")]
 

@@ -1,4 +1,4 @@
-//! The sensors as the service meets them: attributes in a made-up sysfs, and threads that deliver.
+//! The sensors as the service uses them: attributes in a simulated sysfs, and threads that deliver.
 
 mod attributes;
 mod iio;

@@ -1,4 +1,4 @@
-//! A made-up `/sys`, laid out as on a Raspberry Pi: devices where they are attached, and links to them from their bus.
+//! A simulated `/sys`, laid out as on a Raspberry Pi: devices where they are attached, and links to them from their bus.
 
 use super::super::{Look, Source, sample_once_under};
 use super::{NOW, settings};

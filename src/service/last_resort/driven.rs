@@ -1,4 +1,4 @@
-//! What one board drives, in the form in which it is kept: wires and last rows, and nothing that a start would need besides.
+//! What one board drives, in the form of the copy: wires and last rows only.
 
 use crate::board::{self, BoardSettings, DRIVERS, Line, PinSettings, Wiring};
 use crate::config::{OutputSettings, Settings};
@@ -22,7 +22,7 @@ struct Output {
     name: String,
     line: Option<Line>,
     active_low: bool,
-    /// Its drives after an orderly stop and after a crash, in permille; `None`: it stays as it is.
+    /// Its drives after an orderly stop and after a crash, in permille; `None` if it stays as it is.
     stop: Option<u16>,
     crash: Option<u16>,
 }
@@ -65,20 +65,20 @@ impl Driven {
         self.outputs.iter().map(|output| output.name.as_str())
     }
 
-    /// An output of ours that is on a wire of the other's.
+    /// An output that uses the same wire as one of `other`.
     pub(super) fn shares(&self, other: &Self) -> Option<String> {
         let shared =
             |ours: &&Output| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
         self.outputs.iter().find(shared).map(|output| output.name.clone())
     }
 
-    /// Without what is on a wire of the other's; `None` if nothing is left.
+    /// Without outputs that use a wire of `other`; `None` if nothing is left.
     pub(super) fn without(&self, other: &Self) -> Option<Self> {
         let taken: Vec<String> = other.outputs.iter().map(|output| other.wire(output)).collect();
         self.retained(|output| !taken.contains(&self.wire(output)))
     }
 
-    /// With the outputs whose names are kept; `None` if there is none.
+    /// Only the outputs whose names `keep` accepts; `None` if there is none.
     pub(super) fn filtered(&self, keep: impl Fn(&str) -> bool) -> Option<Self> {
         self.retained(|output| keep(&output.name))
     }
@@ -97,7 +97,7 @@ impl Driven {
         }
     }
 
-    /// Drives every output to its last row. `now` is only written down.
+    /// Drives every output to its last row. `now` is the time in the trace of a simulated board.
     pub fn leave(&self, crashed: bool, now: BootTime) -> Vec<Outcome> {
         if self.outputs.is_empty() {
             return Vec::new();
@@ -132,7 +132,8 @@ impl Driven {
 
     fn board(&self) -> Result<BoardSettings, PinFault> {
         let known = DRIVERS.iter().find(|driver| driver.name == self.driver);
-        let unknown = || PinFault { reason: format!("this twind knows no driver \"{}\"", self.driver) };
+        let unknown =
+            || PinFault { reason: format!("this version of twind has no driver \"{}\"", self.driver) };
         let outputs = self.outputs.iter().map(|output| PinSettings {
             name: output.name.clone(),
             line: output.line.clone(),

@@ -1,4 +1,4 @@
-//! The copy and the lock as a daemon leaves them and `twind safe` finds them.
+//! The copy and the lock, as a daemon leaves them and `twind safe` finds them.
 
 use super::*;
 use crate::config;
@@ -52,11 +52,11 @@ impl Site {
 fn the_copy_is_there_from_the_start_to_an_orderly_end() {
     let site = Site::new();
     let settings = site.settings(&[("fan", 17)]);
-    assert_eq!(site.found("twind.toml"), Found { life: Life::Dead, process: None, copy: Ok(None) });
+    assert_eq!(site.found("twind.toml"), Found { liveness: Liveness::Dead, process: None, copy: Ok(None) });
     let mut daemon = site.claim("twind.toml", &settings).unwrap();
     daemon.take_over(&settings, true, BootTime::ZERO);
     let found = site.found("twind.toml");
-    assert_eq!((found.life, found.process), (Life::Lives, Some(std::process::id())));
+    assert_eq!((found.liveness, found.process), (Liveness::Alive, Some(std::process::id())));
     assert_eq!(found.copy, Ok(Some(vec![Driven::by(&settings)])));
     let again = site.claim("twind.toml", &settings).err();
     assert_eq!(again, Some(Occupied::Configuration(Some(std::process::id()))));
@@ -71,10 +71,10 @@ fn a_daemon_that_ends_otherwise_leaves_it_and_whoever_asks_learns_that_it_is_dea
     let settings = site.settings(&[("fan", 17)]);
     leave_as_if_killed(&site.path("twind.toml"), &site.environment, &settings);
     let found = site.found("twind.toml");
-    assert_eq!((found.life, found.copy), (Life::Dead, Ok(Some(vec![Driven::by(&settings)]))));
+    assert_eq!((found.liveness, found.copy), (Liveness::Dead, Ok(Some(vec![Driven::by(&settings)]))));
     // Without the lock the copy says who it was.
     fs::remove_file(Place::new(&site.path("twind.toml"), &site.environment).lock()).unwrap();
-    assert_eq!(site.found("twind.toml").life, Life::Lives, "this process is the daemon of the copy");
+    assert_eq!(site.found("twind.toml").liveness, Liveness::Alive, "this process is the daemon of the copy");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_copy_that_says_nothing_is_a_fault_and_no_silence() {
     fs::write(Place::new(&site.path("twind.toml"), &site.environment).copy(), "{\"format\":").unwrap();
     let found = site.found("twind.toml");
     assert!(found.copy.unwrap_err().contains("cannot be read"));
-    assert_eq!(found.life, Life::Dead);
+    assert_eq!(found.liveness, Liveness::Dead);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_copy_whose_daemon_is_dead_counts_for_no_other() {
     let mut child = Command::new("true").spawn().unwrap();
     let dead = Process::of(child.id());
     child.wait().unwrap();
-    let copy = Copy { daemon: dead, ..read(&place.copy()).unwrap().unwrap() };
+    let copy = OutputsFile { daemon: dead, ..read(&place.copy()).unwrap().unwrap() };
     write(&place.copy(), &copy).unwrap();
     assert!(site.claim("two.toml", &settings).is_ok());
 }

@@ -1,8 +1,7 @@
-//! What is said at the local socket, as types that both ends share: each method with its parameters and its reply, and each
-//! error. The interfaces' descriptions (`*.varlink`) say the same, and a test holds them to these types.
+//! The calls of the local socket, as types that both ends share: each method with its parameters and its reply, and each error.
+//! A test holds the interfaces' descriptions (`*.varlink`) to these types.
 //!
-//! What a newer end sends besides is not read. What an older end may leave out is optional here, and says why.
-//! Deliberately absent: doing any of it.
+//! Fields that a newer end adds are ignored. Fields that an older end may leave out are optional, and say why.
 
 use super::super::daemon_status::DaemonStatus;
 use super::varlink::CallError;
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const INTERFACE: &str = "io.twind.Daemon";
 /// What systemd's services offer beside their own.
 pub(super) const SYSTEMD: &str = "io.systemd.service";
-/// What every Varlink service tells of itself.
+/// What every Varlink service has.
 pub(super) const SERVICE: &str = "org.varlink.service";
 
 /// The parameters of a method.
@@ -29,12 +28,12 @@ pub trait Method: Serialize + DeserializeOwned {
 /// What the daemon is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetStatus {
-    /// With so many of the last changes of outputs; the daemon decides if it is not said.
+    /// How many of the last changes of outputs; the daemon's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<u64>,
 }
 
-/// The daemon writes its [`DaemonStatus`]; `status --json` shows what comes, also of a daemon that tells more.
+/// The daemon writes its [`DaemonStatus`]. It is read as a value, because `status --json` shows what a daemon of any version sent.
 impl Method for GetStatus {
     const NAME: &'static str = "io.twind.Daemon.GetStatus";
     type Reply = StatusReply<serde_json::Value>;
@@ -65,7 +64,7 @@ impl Method for Monitor {
 pub struct MonitorReply {
     /// What the daemon is doing.
     pub status: DaemonStatus,
-    /// So many states came and went since the answer before, and were not told.
+    /// How many states came and went since the previous answer without being sent.
     pub skipped: u64,
 }
 
@@ -89,7 +88,7 @@ impl Method for GetTwin {
 pub enum TwinHalf {
     /// What the back end wants.
     Desired,
-    /// What the hub has from us.
+    /// What the hub has from this device.
     Reported,
 }
 
@@ -135,7 +134,7 @@ impl Method for SetOverride {
 /// The answer to [`SetOverride`] and [`ClearOverride`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OverrideReply {
-    /// What keeps the output from it; absent if nothing does, and from a daemon that does not look for it yet.
+    /// What holds the output back; absent if nothing does, and from an older daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldStatus>,
 }
@@ -180,7 +179,7 @@ impl Method for Ping {
     type Reply = Nothing;
 }
 
-/// Reads the configuration again. It is answered when the new one is in force, or refused.
+/// Reads the configuration again. Answered when the new one is in force or refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reload {}
 
@@ -189,11 +188,11 @@ impl Method for Reload {
     type Reply = Nothing;
 }
 
-/// A reply that says no more than that it is done.
+/// The reply of a method that returns nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// Who is the service?
+/// Asks what the service is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetInfo {}
 
@@ -213,11 +212,11 @@ pub struct ServiceInfo {
     pub version: String,
     /// Where there is more about it.
     pub url: String,
-    /// What it understands.
+    /// The names of its interfaces.
     pub interfaces: Vec<String>,
 }
 
-/// What does an interface have?
+/// Asks for the description of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetInterfaceDescription {
     /// Its name.
@@ -236,7 +235,7 @@ pub struct Description {
     pub description: String,
 }
 
-/// Why a call is not answered; written as Varlink writes errors.
+/// Why a call is refused, in Varlink's form of errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Refusal {
@@ -254,13 +253,13 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
-    /// The configuration is not taken over; the running one stays.
+    /// The new configuration is refused; the running one stays.
     #[serde(rename = "io.twind.Daemon.ReloadRefused")]
     ReloadRefused {
         /// Why, a line each.
         faults: Vec<String>,
     },
-    /// There are as many clients as the daemon bears.
+    /// There are as many clients as the daemon takes.
     #[serde(rename = "io.twind.Daemon.TooManyClients")]
     TooManyClients {},
     /// There is no such interface.
@@ -275,7 +274,7 @@ pub enum Refusal {
         /// What was asked for, with its interface.
         method: String,
     },
-    /// A parameter is missing or no value of its type.
+    /// A parameter is missing or is not of its type.
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     InvalidParameter {
         /// Its name.
@@ -284,13 +283,13 @@ pub enum Refusal {
     /// At this socket nothing can be changed.
     #[serde(rename = "org.varlink.service.PermissionDenied")]
     PermissionDenied {},
-    /// The method answers more than once, and is to be called so.
+    /// The method answers as a stream, and must be called with `more`.
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     ExpectedMore {},
 }
 
 impl Refusal {
-    /// What an error says; `None` if it is none of these, as from a newer daemon.
+    /// Reads an error; `None` if it is none of these, such as one of a newer daemon.
     pub fn of(error: &CallError) -> Option<Self> {
         Self::deserialize(serde_json::to_value(error).ok()?).ok()
     }

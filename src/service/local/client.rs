@@ -1,14 +1,12 @@
-//! One client: its calls, one after another, each with its answer or, for `Monitor`, its answers.
+//! One client: its calls, one after another, each with its answer or, for `Monitor`, its stream.
 //!
-//! Nothing is queued for a client: it is asked for at most one answer at a time, and a state that it was too slow for is
-//! counted and not kept. One that says nothing (but for one that monitors), does not read, or says what is no
-//! call is dropped. Deliberately absent:
-//! answers, which are the loop's.
+//! Nothing is queued for a client: at most one answer is under way, and states that a slow client missed are counted and not
+//! stored. A client is dropped if it is silent (unless it monitors), does not read, or sends what is no call.
 
 use super::calls::{MonitorReply, Refusal};
 use super::interface::{Understood, understand};
 use super::varlink::{Call, Inbox, MESSAGE_BYTES_MAX, write_reply};
-use super::{Answer, Answered, Ask, Door, Query};
+use super::{Answer, Answered, Endpoint, Query, Request};
 use core::time::Duration;
 use serde::Serialize;
 use std::io;
@@ -18,35 +16,39 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-/// A client that says nothing whole for so long is dropped, as is one whose question is not answered in that time: a reload
-/// waits for a disk.
+/// A client that sends no whole message for so long is dropped, as is one whose request is not answered in that time, since a
+/// reload may wait for a disk.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// … and one that does not read its answer.
+/// A client that does not read its answer within this is dropped.
 const READS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two answers to one who may only look: any user of the machine may, and the loop has other things to do. Between
-/// two answers to one who monitors, whoever it is.
+/// Between two answers at the socket for looking, where any user of the machine could keep the loop busy, and between two answers
+/// of a stream at either socket.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// One client of a door.
+/// One client of an endpoint.
 pub(super) struct Client<'d> {
     stream: UnixStream,
     inbox: Inbox,
     uid: u32,
-    door: &'d Door,
+    endpoint: &'d Endpoint,
     closes: watch::Receiver<()>,
 }
 
 impl<'d> Client<'d> {
-    /// Who came in.
+    /// A client that has connected.
     ///
     /// # Errors
-    /// When the system does not say who it is.
-    pub(super) fn new(stream: UnixStream, door: &'d Door, closes: watch::Receiver<()>) -> io::Result<Self> {
+    /// When the system does not tell its user id.
+    pub(super) fn new(
+        stream: UnixStream,
+        endpoint: &'d Endpoint,
+        closes: watch::Receiver<()>,
+    ) -> io::Result<Self> {
         let uid = stream.peer_cred()?.uid();
-        Ok(Self { stream, inbox: Inbox::default(), uid, door, closes })
+        Ok(Self { stream, inbox: Inbox::default(), uid, endpoint, closes })
     }
 
-    /// Until it leaves or is dropped.
+    /// Serves the client until it leaves.
     ///
     /// # Errors
     /// Why it is dropped.
@@ -57,30 +59,30 @@ impl<'d> Client<'d> {
                 Understood::Monitor { changes } if !oneway => return self.monitor(changes).await,
                 Understood::Monitor { .. } => Err(Refusal::ExpectedMore {}),
                 Understood::Answered(reply) => reply,
-                Understood::Ask(ask) if ask.is_reserved() && !self.door.may_order => {
+                Understood::Request(request) if request.is_reserved() && !self.endpoint.may_order => {
                     debug!(uid = self.uid, "uid {} may look here and change nothing", self.uid);
                     Err(Refusal::PermissionDenied {})
                 }
-                Understood::Ask(ask) => self.ask(ask).await?.reply,
+                Understood::Request(request) => self.ask(request).await?.reply,
             };
             if !oneway {
                 self.say(write_reply(&reply, false)).await?;
             }
-            if !self.door.may_order {
+            if !self.endpoint.may_order {
                 sleep(PAUSE).await;
             }
         }
         Ok(())
     }
 
-    /// Tells the state, and again whenever it changes, until the client leaves or the socket that it came by is closed.
+    /// Sends the state, and again whenever it changes, until the client leaves or its socket is closed.
     async fn monitor(mut self, changes: usize) -> io::Result<()> {
-        // Before the first answer, so that nothing that comes after that is missed.
-        let mut count = self.door.changes.subscribe();
+        // Before the first answer, so that no later change is missed.
+        let mut count = self.endpoint.changes.subscribe();
         let mut closes = self.closes.clone();
         let mut told = None;
         loop {
-            let Answered { reply, at } = self.ask(Ask::Status { changes }).await?;
+            let Answered { reply, at } = self.ask(Request::Status { changes }).await?;
             let skipped = told.map_or(0, |told| at.saturating_sub(told + 1));
             self.say(monitored(reply, skipped)).await?;
             told = Some(at);
@@ -93,11 +95,11 @@ impl<'d> Client<'d> {
         }
     }
 
-    /// Has the loop answer.
-    async fn ask(&self, ask: Ask) -> io::Result<Answered> {
+    /// Has the loop answer a request.
+    async fn ask(&self, request: Request) -> io::Result<Answered> {
         let (answer, answered) = oneshot::channel();
-        let query = Query { ask, uid: self.uid, answer };
-        self.door.to_loop.send(query).await.map_err(|_| ends())?;
+        let query = Query { request, uid: self.uid, answer };
+        self.endpoint.to_loop.send(query).await.map_err(|_| ends())?;
         timeout(SILENCE_MAX, answered).await?.map_err(|_| ends())
     }
 
@@ -118,8 +120,7 @@ impl<'d> Client<'d> {
         }
     }
 
-    /// Waits for the client to leave. What it says meanwhile is not answered, and its length has an end. May be cancelled
-    /// at any time.
+    /// Waits for the client to leave. What it sends meanwhile is not answered, and is bounded. May be cancelled at any time.
     async fn leaves(&mut self) -> io::Result<()> {
         while self.read().await? > 0 {
             if self.inbox.len() > MESSAGE_BYTES_MAX {
@@ -137,10 +138,10 @@ impl<'d> Client<'d> {
     }
 }
 
-/// What is asked, and whether no answer is wanted. What a message becomes when it is read takes many times its bytes, and is
-/// gone before its client waits for an answer.
+/// Reads a call, and whether no answer is wanted. The parsed message takes many times its bytes, so it is freed here, before the
+/// client waits for an answer.
 fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
-    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent what is no call"))?;
+    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent something that is no call"))?;
     let oneway = call.oneway;
     Ok((understand(call), oneway))
 }
@@ -155,7 +156,7 @@ fn monitored(reply: Result<Answer, impl Serialize>, skipped: u64) -> Vec<u8> {
 }
 
 fn ends() -> io::Error {
-    io::Error::other("the daemon ends")
+    io::Error::other("the daemon is stopping")
 }
 
 fn too_long() -> io::Error {

@@ -1,4 +1,4 @@
-//! The descriptions of the interfaces are parsed, and what the types write is held to them.
+//! Parses the descriptions of the interfaces, and checks what the types write against them.
 
 use super::calls::{
     ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
@@ -123,7 +123,7 @@ impl Parser {
 }
 
 impl Interface {
-    /// Holds a value to a type. Notes the fields that it found, so that one that nobody writes is seen.
+    /// Checks a value against a type, and notes its fields, so that a field that is never written is noticed.
     fn hold(&self, place: &str, value: &Value, declared: &Type, seen: &mut BTreeSet<String>) {
         match declared {
             Type::Maybe(_) if value.is_null() => {}

@@ -1,4 +1,4 @@
-//! What the socket understands: calls by name and type, each either answered here or asked of the loop.
+//! Dispatches calls by name and type: each is answered here or becomes a request to the loop.
 
 use super::calls::{
     ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
@@ -6,23 +6,23 @@ use super::calls::{
 };
 use super::parameters::read;
 use super::varlink::Call;
-use super::{Answer, Ask, Reply};
+use super::{Answer, Reply, Request};
 use core::time::Duration;
 
-/// Each interface, by its name and in its own words.
+/// Each interface: its name and its description.
 pub(super) const INTERFACES: [(&str, &str); 3] = [
     (SERVICE, include_str!("org.varlink.service.varlink")),
     (SYSTEMD, include_str!("io.systemd.service.varlink")),
     (INTERFACE, include_str!("io.twind.Daemon.varlink")),
 ];
-/// Changes that are told if it is not said how many.
+/// The number of changes if a call does not say how many.
 const CHANGES: usize = 20;
 
 /// What becomes of a call.
 #[derive(Debug)]
 pub(super) enum Understood {
     Answered(Reply<Answer>),
-    Ask(Ask),
+    Request(Request),
     /// To be answered again and again.
     Monitor {
         changes: usize,
@@ -34,7 +34,7 @@ pub(super) fn understand(call: Call) -> Understood {
 }
 
 fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<Understood, Refusal> {
-    let ask = match method.as_str() {
+    let request = match method.as_str() {
         GetInfo::NAME => return Ok(Understood::Answered(Ok(Answer::Info(info())))),
         GetInterfaceDescription::NAME => {
             let GetInterfaceDescription { interface } = read(parameters)?;
@@ -47,26 +47,26 @@ fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<U
         }
         GetStatus::NAME => {
             let GetStatus { changes } = read(parameters)?;
-            Ask::Status { changes: count(changes) }
+            Request::Status { changes: count(changes) }
         }
         GetTwin::NAME => {
             let GetTwin { section } = read(parameters)?;
-            Ask::Twin { half: section }
+            Request::Twin { half: section }
         }
-        GetJournal::NAME => Ask::Journal,
+        GetJournal::NAME => Request::Journal,
         SetOverride::NAME => {
             let SetOverride { output, percent, seconds } = read(parameters)?;
-            Ask::Override { output, order: Some((percent.0, Duration::from_secs(seconds))) }
+            Request::Override { output, order: Some((percent.0, Duration::from_secs(seconds))) }
         }
         ClearOverride::NAME => {
             let ClearOverride { output } = read(parameters)?;
-            Ask::Override { output, order: None }
+            Request::Override { output, order: None }
         }
-        Ping::NAME => Ask::Ping,
-        Reload::NAME => Ask::Reload,
+        Ping::NAME => Request::Ping,
+        Reload::NAME => Request::Reload,
         _ => return Err(unknown(method)),
     };
-    Ok(Understood::Ask(ask))
+    Ok(Understood::Request(request))
 }
 
 fn count(changes: Option<u64>) -> usize {
@@ -117,9 +117,9 @@ mod tests {
         }
     }
 
-    fn asked(understood: Understood) -> Ask {
+    fn asked(understood: Understood) -> Request {
         match understood {
-            Understood::Ask(ask) => ask,
+            Understood::Request(request) => request,
             other => panic!("{other:?}"),
         }
     }
@@ -161,22 +161,25 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_read_by_type() {
-        assert_eq!(asked(call(GetStatus::NAME, json!({}))), Ask::Status { changes: 20 });
-        assert_eq!(asked(call(GetStatus::NAME, json!({"changes": null}))), Ask::Status { changes: 20 });
-        assert_eq!(asked(call(GetStatus::NAME, json!({"changes": 0, "x": 1}))), Ask::Status { changes: 0 });
+        assert_eq!(asked(call(GetStatus::NAME, json!({}))), Request::Status { changes: 20 });
+        assert_eq!(asked(call(GetStatus::NAME, json!({"changes": null}))), Request::Status { changes: 20 });
+        assert_eq!(
+            asked(call(GetStatus::NAME, json!({"changes": 0, "x": 1}))),
+            Request::Status { changes: 0 }
+        );
         assert_eq!(refusal(call(GetStatus::NAME, json!({"changes": -1}))), invalid("changes"));
         let half = Some(TwinHalf::Reported);
-        assert_eq!(asked(call(GetTwin::NAME, json!({"section": "reported"}))), Ask::Twin { half });
+        assert_eq!(asked(call(GetTwin::NAME, json!({"section": "reported"}))), Request::Twin { half });
         assert_eq!(refusal(call(GetTwin::NAME, json!({"section": "other"}))), invalid("section"));
-        assert_eq!(asked(call(Ping::NAME, json!({}))), Ask::Ping);
-        assert_eq!(asked(call(Reload::NAME, json!({}))), Ask::Reload);
+        assert_eq!(asked(call(Ping::NAME, json!({}))), Request::Ping);
+        assert_eq!(asked(call(Reload::NAME, json!({}))), Request::Reload);
     }
 
     #[test]
     fn an_override_is_read_by_type_and_a_wrong_parameter_is_named() {
         let set = |parameters| call(SetOverride::NAME, parameters);
         let order = Some((Permille::from_percent(40.5).unwrap(), Duration::from_secs(60)));
-        let wanted = Ask::Override { output: "fan".into(), order };
+        let wanted = Request::Override { output: "fan".into(), order };
         assert_eq!(asked(set(json!({"output": "fan", "percent": 40.5, "seconds": 60}))), wanted);
         for (wrong, named) in [
             (json!({"output": "fan", "percent": 40.5}), "seconds"),
@@ -210,7 +213,7 @@ mod tests {
         assert!(matches!(more(json!({"changes": 3})), Understood::Monitor { changes: 3 }));
         assert_eq!(refusal(more(json!({"changes": "all"}))), invalid("changes"));
         let once = understand(Call { more: true, ..Call::new(Ping::NAME, &json!({})) });
-        assert_eq!(asked(once), Ask::Ping, "what answers once does so to those who take more");
+        assert_eq!(asked(once), Request::Ping, "what answers once does so to those who take more");
     }
 
     #[test]

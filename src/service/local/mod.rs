@@ -1,12 +1,11 @@
-//! The local sockets, where `status`, `watch`, `twin` and `override` meet the daemon: Varlink, so `varlinkctl` speaks with it too.
+//! The local sockets, where the commands call the daemon. They speak Varlink, so `varlinkctl` can call it, too.
 //!
-//! There are two, because a peer's supplementary groups cannot be had: who may order is a matter of one file's mode, who may
-//! look of another's.
+//! There are two sockets, because a peer's supplementary groups cannot be read: the mode of one file decides who may give orders,
+//! the mode of the other who may look.
 //!
-//! Each client has a task of its own, which reads, understands and writes; what only the loop can answer goes to it
-//! through a bounded channel, one question per client at a time. The loop never waits for a client, and nothing is queued
-//! for one. Without clients there is nothing to wake for, and without one that monitors nothing to compare. Deliberately
-//! absent: answers (the loop's).
+//! Each client has a task of its own, which reads calls and writes replies. What only the loop can answer goes to it through a
+//! bounded channel, one request per client at a time. The loop never waits for a client, and nothing is queued for one. Without
+//! clients nothing wakes the loop, and without one that monitors no states are compared.
 
 pub mod calls;
 mod client;
@@ -37,14 +36,14 @@ use tracing::{debug, error};
 use varlink::write_reply;
 use watchers::Watchers;
 
-/// So many clients of each socket at a time; further ones are told so.
+/// The most clients of each socket at a time; further ones are refused.
 const CLIENTS_MAX: usize = 8;
-/// When the system has no room for another client.
+/// Between two attempts when the system cannot accept a client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What only the loop can answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Ask {
+pub(super) enum Request {
     Ping,
     Status { changes: usize },
     Twin { half: Option<TwinHalf> },
@@ -53,8 +52,8 @@ pub(super) enum Ask {
     Reload,
 }
 
-impl Ask {
-    /// Does it change anything, or tell more than anybody may know who can reach the socket for looking?
+impl Request {
+    /// Is it refused at the socket for looking, because it changes something or discloses more than every user may know?
     fn is_reserved(&self) -> bool {
         match self {
             Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
@@ -84,23 +83,23 @@ pub(super) type Reply<T> = Result<T, Refusal>;
 #[derive(Debug)]
 pub(super) struct Answered {
     reply: Reply<Answer>,
-    /// So many changes were counted before it.
+    /// The number of changes that were counted before it.
     at: u64,
 }
 
 /// Where an answer goes.
 pub(super) type AnswerTo = oneshot::Sender<Answered>;
 
-/// A question for the loop.
+/// A request on its way to the loop.
 #[derive(Debug)]
 pub(super) struct Query {
-    pub(super) ask: Ask,
+    pub(super) request: Request,
     /// Who asks.
     pub(super) uid: u32,
     pub(super) answer: AnswerTo,
 }
 
-/// The sockets and their clients; or none, if they could not be made: the outputs do not depend on them.
+/// The sockets and their clients; none if the sockets could not be made, since the outputs do not depend on them.
 pub(super) struct Local {
     orders: Listening,
     looks: Listening,
@@ -108,26 +107,26 @@ pub(super) struct Local {
     watchers: Watchers,
 }
 
-/// Where the two sockets are to be.
+/// The paths of the two sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paths<'p> {
-    /// For owner and group: whoever may connect may order.
+    /// For owner and group: whoever may connect may give orders.
     pub(super) orders: Option<&'p Path>,
-    /// For all users of the machine: nothing is changed by it.
+    /// For all users of the machine, who can only look.
     pub(super) looks: Option<&'p Path>,
 }
 
 struct Listening {
     path: Option<PathBuf>,
     open: Option<Open>,
-    door: Arc<Door>,
+    endpoint: Arc<Endpoint>,
 }
 
-/// A socket on which is listened. When it is dropped its file goes at once; the task ends when the loop comes to it.
+/// An open socket. When it is dropped its file is removed at once; the task ends when the runtime comes to it.
 struct Open {
     task: JoinHandle<()>,
     _file: SocketFile,
-    /// Those who monitor leave when it is gone.
+    /// Streams end when it is dropped.
     _is_open: watch::Sender<()>,
 }
 
@@ -137,8 +136,9 @@ impl Drop for Open {
     }
 }
 
-/// What the clients' tasks of one socket share. Each has room of its own, so that who may only look keeps nobody out.
-struct Door {
+/// What the clients' tasks of one socket share. Each socket has its own room, so that clients who only look cannot keep others
+/// out.
+struct Endpoint {
     to_loop: mpsc::Sender<Query>,
     changes: watch::Sender<u64>,
     room: Arc<Semaphore>,
@@ -146,15 +146,15 @@ struct Door {
 }
 
 impl Local {
-    /// Opens the sockets, or says why there is none. Needs a running tokio runtime.
+    /// Opens the sockets, or logs why it cannot. Needs a running tokio runtime.
     pub(super) fn open(paths: Paths<'_>) -> Self {
         let (to_loop, queries) = mpsc::channel(CLIENTS_MAX);
         let changes = watch::Sender::new(0);
         let listening = |may_order| {
             let room = Arc::new(Semaphore::new(CLIENTS_MAX));
             let (to_loop, changes) = (to_loop.clone(), changes.clone());
-            let door = Arc::new(Door { to_loop, changes, room, may_order });
-            Listening { path: None, open: None, door }
+            let endpoint = Arc::new(Endpoint { to_loop, changes, room, may_order });
+            Listening { path: None, open: None, endpoint }
         };
         let (orders, looks) = (listening(true), listening(false));
         let mut local = Self { orders, looks, queries, watchers: Watchers::new(changes) };
@@ -162,36 +162,36 @@ impl Local {
         local
     }
 
-    /// Moves the sockets, if they are to be elsewhere or are not there yet.
+    /// Moves the sockets if their paths changed, and opens those that are not open.
     pub(super) fn reopen(&mut self, paths: Paths<'_>) {
         let both = [(&mut self.orders, paths.orders), (&mut self.looks, paths.looks)];
         let mut moved: Vec<_> =
             both.into_iter().filter(|(listening, path)| !listening.is_at(*path)).collect();
-        // First all places are free, since one may be the other's from now on.
+        // All old paths are freed first, since the sockets may swap their paths.
         moved.iter_mut().for_each(|(listening, _)| listening.open = None);
         moved.into_iter().for_each(|(listening, path)| listening.listen(path));
     }
 
-    /// Is there anybody who is to learn of changes?
+    /// Does any client monitor changes?
     pub(super) fn is_watched(&mut self) -> bool {
         self.watchers.are_there()
     }
 
-    /// Counts a change, if this is another state than the last.
+    /// Counts a change if this state differs from the last.
     pub(super) fn note(&mut self, now: Snapshot) {
         self.watchers.note(now);
     }
 
-    /// Answers a question. A client that left needs no answer.
+    /// Answers a request. A client that left needs no answer.
     pub(super) fn answer(&self, to: AnswerTo, reply: Reply<Answer>) {
         drop(to.send(Answered { reply, at: self.watchers.count() }));
     }
 
-    /// The next question. May be cancelled at any time.
+    /// The next request. May be cancelled at any time.
     pub(super) async fn next(&mut self) -> Query {
         match self.queries.recv().await {
             Some(query) => query,
-            // Not while the doors are held here.
+            // Cannot happen, since the endpoints hold senders.
             None => core::future::pending().await,
         }
     }
@@ -205,46 +205,46 @@ impl Listening {
     fn listen(&mut self, path: Option<&Path>) {
         self.path = path.map(Path::to_owned);
         let Some(path) = path else { return };
-        match socket::listen(path, self.door.mode()) {
+        match socket::listen(path, self.endpoint.mode()) {
             Ok((listener, file)) => {
                 debug!("listening on {}", path.display());
                 let (is_open, closes) = watch::channel(());
-                let task = tokio::spawn(accept(listener, Arc::clone(&self.door), closes));
+                let task = tokio::spawn(accept(listener, Arc::clone(&self.endpoint), closes));
                 self.open = Some(Open { task, _file: file, _is_open: is_open });
             }
             Err(reason) => error!(
-                "no local socket {}: {reason}; the outputs do not need it, but {}",
+                "cannot listen on the local socket {}: {reason}; the outputs do not need it, but {}",
                 path.display(),
-                self.door.missed_by()
+                self.endpoint.missed_by()
             ),
         }
     }
 }
 
-impl Door {
+impl Endpoint {
     /// Who may connect.
     fn mode(&self) -> u32 {
         if self.may_order { 0o660 } else { 0o666 }
     }
 
-    /// Who goes without where there is no socket.
+    /// What does not work without the socket.
     fn missed_by(&self) -> &'static str {
         if self.may_order {
-            "status and override do"
+            "`twind status` and `twind override` do"
         } else {
-            "status of those who may not go to the other socket does"
+            "`twind status` of users outside the group twind does"
         }
     }
 }
 
-async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver<()>) {
+async fn accept(listener: UnixListener, endpoint: Arc<Endpoint>, closes: watch::Receiver<()>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match Arc::clone(&door.room).try_acquire_owned() {
+            Ok((stream, _)) => match Arc::clone(&endpoint.room).try_acquire_owned() {
                 Ok(place) => {
-                    let (door, closes) = (Arc::clone(&door), closes.clone());
+                    let (endpoint, closes) = (Arc::clone(&endpoint), closes.clone());
                     tokio::spawn(async move {
-                        let served = match Client::new(stream, &door, closes) {
+                        let served = match Client::new(stream, &endpoint, closes) {
                             Ok(client) => client.serve().await,
                             Err(reason) => Err(reason),
                         };
@@ -254,7 +254,7 @@ async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver
                         }
                     });
                 }
-                Err(_) => turn_away(&stream),
+                Err(_) => refuse(&stream),
             },
             Err(reason) => {
                 debug!("no client can come in: {reason}");
@@ -264,9 +264,9 @@ async fn accept(listener: UnixListener, door: Arc<Door>, closes: watch::Receiver
     }
 }
 
-fn turn_away(stream: &UnixStream) {
+fn refuse(stream: &UnixStream) {
     let reply: Reply<Answer> = Err(Refusal::TooManyClients {});
-    // A new socket has room for it; if not, the client learns it by the end of the connection.
+    // A new socket's buffer has room for it; if not, the client sees the connection end.
     let _ = stream.try_write(&write_reply(&reply, false));
 }
 

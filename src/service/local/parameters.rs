@@ -1,5 +1,4 @@
-//! A call's parameters as the type of its method, and the name of the one that is wrong. Deliberately absent: what they
-//! mean.
+//! Reads a call's parameters as the type of its method, and names the parameter that is wrong.
 
 use super::calls::Refusal;
 use core::fmt;
@@ -7,10 +6,10 @@ use serde::de::value::{MapAccessDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde_json::{Map, Value, map};
 
-/// Reads the parameters of a method. What it does not know is left alone.
+/// Reads the parameters of a method. Unknown ones are ignored.
 ///
 /// # Errors
-/// Which of them is missing or no value of its type.
+/// Which parameter is missing or not of its type.
 pub(super) fn read<M: DeserializeOwned>(parameters: Map<String, Value>) -> Result<M, Refusal> {
     let entries = Entries { rest: parameters.into_iter(), value: None };
     M::deserialize(MapAccessDeserializer::new(entries))

@@ -1,9 +1,9 @@
-//! The socket in the file system: made so that nobody meets it half made, and given up only by its owner.
+//! The socket in the file system: it appears whole, and only its owner removes it.
 //!
-//! Whoever may write to it may connect, and what its mode says is all that is asked of who comes. What a dead daemon left is replaced, what a living one listens on is
-//! not, nor anything that is no socket. Deliberately absent: clients.
+//! Its mode alone decides who may connect. The socket of a dead daemon is replaced; one that a process listens on, or a file that
+//! is no socket, is not.
 
-use crate::store::{Life, Process};
+use crate::store::{Liveness, Process};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs;
@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 /// Any access of those who are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 
-/// The file, for as long as it is ours.
+/// The socket's file, which is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -32,8 +32,8 @@ pub(super) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, Socket
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     check_free(path)?;
-    // Bound under another name and renamed, so that the name never leads to a socket that nobody may use yet. The name
-    // is short, because the system allows a socket's path 107 bytes.
+    // Bound under another name and renamed, so that it appears under its path with the right mode. The other name is short,
+    // because the system allows a socket's path 107 bytes.
     let made = folder.join(format!(".{}", std::process::id()));
     drop(fs::remove_file(&made));
     let listener = UnixListener::bind(&made)?;
@@ -47,7 +47,7 @@ pub(super) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, Socket
     Ok((listener, SocketFile { path: path.to_owned(), id }))
 }
 
-/// Is there nothing, or what a dead daemon left?
+/// Checks that there is nothing, or the socket of a dead daemon.
 fn check_free(path: &Path) -> io::Result<()> {
     if let Some(reason) = obstacle(path)? {
         return Err(io::Error::other(reason));
@@ -57,7 +57,7 @@ fn check_free(path: &Path) -> io::Result<()> {
         Err(rustix::io::Errno::CONNREFUSED) => Ok(()),
         Err(rustix::io::Errno::NOENT) => Ok(()),
         Ok(()) if is_dead(&probe) => Ok(()),
-        // One that has no room in its queue lives, too.
+        // A full queue means that somebody listens, too.
         Ok(()) | Err(rustix::io::Errno::AGAIN) => {
             Err(io::Error::other("another process listens on it; stop that one, or name another path"))
         }
@@ -65,14 +65,14 @@ fn check_free(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A process that was killed and hangs in the kernel keeps its sockets, and never answers.
+/// Was the listener killed? A killed process that hangs in the kernel keeps its sockets and never answers.
 fn is_dead(connected: &OwnedFd) -> bool {
     let listener =
         socket_peercred(connected).ok().and_then(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()).ok());
-    listener.and_then(Process::of).is_some_and(|listener| listener.life() == Life::Dead)
+    listener.and_then(Process::of).is_some_and(|listener| listener.liveness() == Liveness::Dead)
 }
 
-/// What is there and is no socket.
+/// What is at the path that is no socket.
 fn obstacle(path: &Path) -> io::Result<Option<String>> {
     let kind = match fs::symlink_metadata(path) {
         Ok(file) => file.file_type(),
@@ -84,15 +84,15 @@ fn obstacle(path: &Path) -> io::Result<Option<String>> {
         kind if kind.is_dir() => "a directory",
         kind if kind.is_symlink() => "a symbolic link",
         kind if kind.is_file() => "a file",
-        _ => "something that is no socket",
+        _ => "something other than a socket",
     };
     Ok(Some(format!("{what} has this name; remove it, or name another path")))
 }
 
-/// What is wrong with the place of a socket, as far as it can be seen without going in: what holds it, and, where only the
-/// group may order, whether all may.
+/// A warning about a socket's path, as far as can be seen without connecting: something else is there, or the socket for orders is
+/// open to all users.
 pub fn remark(path: &Path, is_for_orders: bool) -> Option<String> {
-    // What cannot be seen is nothing to remark on: the folder may not be there yet, and need not be ours.
+    // No warning if it cannot be seen: the folder may not exist yet, or belong to another user.
     if let Some(reason) = obstacle(path).ok()? {
         return Some(format!("no daemon can listen on {}: {reason}", path.display()));
     }
@@ -100,8 +100,8 @@ pub fn remark(path: &Path, is_for_orders: bool) -> Option<String> {
     (is_for_orders && mode & OTHERS != 0).then(|| {
         let path = path.display();
         format!(
-            "{path} has mode {mode:04o}: every user of this machine may override outputs by it; run `chmod o= {path}`, and name \
-             a `look-socket` in [local] for those who only look"
+            "{path} has mode {mode:04o}: every user of this machine may override outputs by it; run `chmod o= {path}`, and set \
+             `look-socket` in [local] for those who only look"
         )
     })
 }

@@ -1,25 +1,25 @@
 //! Varlink's wire (varlink.org): JSON objects, each ended by a NUL byte.
 //!
-//! Own code, because the protocol is no longer than this page and the library for it would bring sixty crates. Both
-//! ends use it: the daemon, and the commands that talk to it. Deliberately absent: sockets, and what is said.
+//! Own code, because the protocol is no longer than this page and a library for it would bring sixty crates. The daemon and the
+//! commands both use it.
 
 use crate::twin::json;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// Objects around a half of the twin in the answer to `GetTwin`.
+/// How many objects enclose a half of the twin in the answer to `GetTwin`.
 const TWIN_ABOVE: usize = 3;
-/// Objects around the parameters of a call.
+/// How many objects enclose the parameters of a call.
 const PARAMETERS_ABOVE: usize = 1;
 
 /// The longest message that the daemon reads.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes as they come, taken apart into messages.
+/// Splits received bytes into messages.
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
-    /// So many of them hold no NUL byte.
+    /// How many of them are known to hold no NUL byte.
     searched: usize,
 }
 
@@ -28,17 +28,17 @@ pub struct Inbox {
 pub struct TooLong;
 
 impl Inbox {
-    /// Takes what came.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// How many bytes wait to be taken apart.
+    /// How many bytes are not taken yet.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The next whole message, without its end.
+    /// The next whole message, without its NUL byte.
     ///
     /// # Errors
     /// When it is longer than `max`, whole or not.
@@ -61,13 +61,13 @@ impl Inbox {
 pub struct Call {
     /// Interface and method, joined by a dot.
     pub method: String,
-    /// What is sent along.
+    /// Its parameters.
     #[serde(default, deserialize_with = "or_default")]
     pub parameters: Map<String, Value>,
     /// The caller wants no reply.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_not")]
     pub oneway: bool,
-    /// The caller takes any number of replies.
+    /// The caller accepts any number of replies.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_not")]
     pub more: bool,
 }
@@ -83,7 +83,7 @@ fn is_not(flag: &bool) -> bool {
 }
 
 impl Call {
-    /// Of a method with these parameters, to be answered once. Parameters that are no object are none.
+    /// A call that is answered once. Parameters that are no object are left out.
     pub fn new(method: &str, parameters: &impl Serialize) -> Self {
         let parameters = match serde_json::to_value(parameters) {
             Ok(Value::Object(parameters)) => parameters,
@@ -103,13 +103,13 @@ impl Call {
     }
 }
 
-/// An error by its full name, and what it tells.
+/// An error: its full name and its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallError {
     /// Interface and error, joined by a dot.
     #[serde(rename = "error")]
     pub name: String,
-    /// What it tells.
+    /// Its parameters.
     pub parameters: Value,
 }
 
@@ -131,7 +131,7 @@ struct Parameters<'p, P> {
 /// A message that answers a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// What it says.
+    /// Its parameters, or the error.
     pub says: Result<Value, CallError>,
     /// Another one follows.
     pub continues: bool,

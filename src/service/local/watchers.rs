@@ -1,18 +1,18 @@
-//! Who watches: a count of the changes, by which each client that monitors learns that there is something new, and how much
-//! it did not see. Nothing waits here for a client, however slow it is: what it gets is the state when it next reads.
+//! Counts changes of the state for the clients that monitor: from the count each learns that there is something new, and how many
+//! states it missed. Nothing is queued here for a slow client: it gets the state of the moment when it next reads.
 //!
-//! While nobody watches nothing is counted or kept. Deliberately absent: clients, and what is told to them.
+//! While nobody monitors nothing is counted or stored.
 
 use super::super::daemon_status::DaemonStatus;
 use tokio::sync::watch;
 
-/// What is compared with what was before.
+/// A state to compare with the one before.
 #[derive(Debug, PartialEq)]
 pub(in crate::service) struct Snapshot {
-    /// Without its ages, which change all the time.
+    /// The status with all times at zero.
     pub(in crate::service) status: DaemonStatus,
-    /// The second of boot time in which a sensor last had a valid value: to whoever looks at its age the same value once
-    /// more is news. Whole seconds, because an answer wakes the loop, which then finds what a fast sensor read meanwhile.
+    /// The second of boot time in which a sensor last had a valid value: its age changes even if its value does not. Whole seconds,
+    /// because an answer wakes the loop, which then finds new readings of a fast sensor.
     pub(in crate::service) read_at_s: Option<u64>,
 }
 
@@ -23,12 +23,12 @@ pub(super) struct Watchers {
 }
 
 impl Watchers {
-    /// Without anybody.
+    /// Without clients.
     pub(super) fn new(count: watch::Sender<u64>) -> Self {
         Self { count, last: None }
     }
 
-    /// Is there anybody? If not, what is to be compared with is forgotten.
+    /// Does anybody monitor? If not, the last state is dropped.
     pub(super) fn are_there(&mut self) -> bool {
         let are_there = self.count.receiver_count() > 0;
         if !are_there {
@@ -37,7 +37,7 @@ impl Watchers {
         are_there
     }
 
-    /// Counts a change, if this is another state than the last.
+    /// Counts a change if this state differs from the last.
     pub(super) fn note(&mut self, now: Snapshot) {
         let before = self.last.replace(now);
         if before.is_some() && before != self.last {

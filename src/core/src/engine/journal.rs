@@ -179,6 +179,11 @@ pub enum ReplayFault {
     },
     /// It was truncated or changed.
     Damaged,
+    /// It is whole, but this version does not know all that it holds.
+    Unknown {
+        /// The version of twind that wrote it.
+        version: String,
+    },
 }
 
 impl fmt::Display for ReplayFault {
@@ -192,6 +197,10 @@ impl fmt::Display for ReplayFault {
                 )
             }
             Self::Damaged => f.write_str("it was cut or changed since it was written"),
+            Self::Unknown { version } => write!(
+                f,
+                "it is whole but cannot be read, so it may be of another version: play it with the sources of twind {version}"
+            ),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::control::PinFault;
-use crate::engine::journal::{FORMAT, MAGIC};
+use crate::engine::journal::{Digest, FORMAT, MAGIC};
 use crate::ports::{Outbox, Pins, Ports, Store};
 
 /// A board that fails every other time, a disk that writes at once, and a connection to a hub.
@@ -176,6 +176,28 @@ fn bytes_that_are_no_journal_or_truncated_or_from_another_version_are_refused_as
         other[place] ^= 0x40;
         assert_eq!(Replay::read(&other).unwrap_err(), ReplayFault::Damaged, "{place}");
     }
+}
+
+/// A whole journal of a version that has what this one does not know.
+fn of_a_later_version(checkpoint: Vec<u8>, entries: Vec<u8>) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(postcard::to_allocvec(&(FORMAT, "9.8.7")).unwrap());
+    bytes.extend(postcard::to_allocvec(&vec![(checkpoint, entries)]).unwrap());
+    let digest = Digest::of(&bytes);
+    bytes.extend(digest.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_whole_journal_that_cannot_be_read_is_said_to_be_of_another_version() {
+    let mut world = World::default();
+    let core = world.start();
+    let unknown = ReplayFault::Unknown { version: "9.8.7".into() };
+    assert!(unknown.to_string().contains("another version"), "{unknown}");
+    let state = Replay::read(&of_a_later_version(vec![0xff; 9], Vec::new()));
+    assert_eq!(state.unwrap_err(), unknown);
+    let input = of_a_later_version(core.checkpoint(at(100)), vec![0, 0x7f]);
+    assert_eq!(Replay::read(&input).unwrap().step().unwrap_err(), unknown);
 }
 
 #[test]

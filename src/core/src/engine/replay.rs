@@ -59,17 +59,18 @@ impl Replay {
         if Digest::of(body) != u32::from_le_bytes(*digest) {
             return Err(ReplayFault::Damaged);
         }
-        let parts: Vec<(Vec<u8>, Vec<u8>)> =
-            postcard::take_from_bytes(rest).map_err(|_| ReplayFault::Damaged)?.0;
+        let unknown = || ReplayFault::Unknown { version: version.clone() };
+        let parts: Vec<(Vec<u8>, Vec<u8>)> = postcard::take_from_bytes(rest).map_err(|_| unknown())?.0;
         let mut parts = parts.into_iter();
         let (checkpoint, entries) = parts.next().ok_or(ReplayFault::Damaged)?;
-        Ok(Self { core: Core::resume(&checkpoint)?, version, entries, read: 0, next: parts.next() })
+        let core = Core::resume(&checkpoint).map_err(|_| unknown())?;
+        Ok(Self { core, version, entries, read: 0, next: parts.next() })
     }
 
     /// Replays the next input; `None` after the last one.
     ///
     /// # Errors
-    /// The journal is damaged.
+    /// The input cannot be read.
     pub fn step(&mut self) -> Result<Option<Step>, ReplayFault> {
         let mut reached = None;
         if self.read == self.entries.len() {
@@ -115,7 +116,8 @@ impl Replay {
 
     fn take<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, ReplayFault> {
         let bytes = self.entries.get(self.read..).unwrap_or_default();
-        let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| ReplayFault::Damaged)?;
+        let unknown = |_| ReplayFault::Unknown { version: self.version.clone() };
+        let (value, rest) = postcard::take_from_bytes(bytes).map_err(unknown)?;
         self.read = self.entries.len() - rest.len();
         Ok(value)
     }

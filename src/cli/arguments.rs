@@ -1,5 +1,4 @@
-//! What may be written on the command line, and what `--help` says of it. The manual page and the shells' completions are
-//! held to it by `tests/package`. Deliberately absent: doing any of it.
+//! The command line and what `--help` says of it. `tests/package` holds the manual page and the shells' completions to it.
 
 use super::twin;
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -12,7 +11,7 @@ use std::path::PathBuf;
     disable_help_subcommand = false,
     after_help = "Exit status: 0 done, 1 an alarm is raised (the page of status alone), 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
-pub struct Words {
+pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -33,7 +32,7 @@ pub enum Command {
     ///
     /// SIGTERM and SIGINT stop it in order; SIGHUP reads the configuration again.
     Run(Config),
-    /// Reads the configuration as the daemon would and tells every fault with its place
+    /// Reads the configuration as the daemon would and prints every fault with its place
     Check {
         /// Where the configuration is.
         #[command(flatten)]
@@ -47,25 +46,25 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
-        /// So many of the last changes of outputs (5, with --json 20, at most 1000)
+        /// How many of the last changes of outputs (5, with --json 20, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
         #[command(flatten)]
         config: Config,
     },
-    /// The page of status, live: drawn anew with each change and each second until q or Ctrl-C
+    /// The page of status, live: redrawn with each change and each second until q or Ctrl-C
     Watch {
-        /// So many of the last changes of outputs (5, at most 1000)
+        /// How many of the last changes of outputs (5, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
         #[command(flatten)]
         config: Config,
     },
-    /// A technician's hand on an output, for a time
+    /// Overrides an output for a time
     ///
-    /// It stands below the fail-safe rows and above the twin, survives a restart, and ends by itself.
+    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself.
     Override {
         /// The output, by its name in the configuration
         #[arg(value_hint = ValueHint::Other)]
@@ -88,8 +87,8 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// With no daemon running: every output to its stop row, or its crash row
+    /// With no daemon running: drives every output to its stop row, or its crash row
     ///
-    /// The crash row is taken when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
+    /// The crash row is used when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
     Safe(Config),
 }

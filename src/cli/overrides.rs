@@ -1,6 +1,6 @@
-//! `twind override`: a technician's hand on an output, for a time.
+//! `twind override`: a technician overrides an output for a time.
 
-use super::ask::{Fault, ask};
+use super::ask::{AskFault, ask};
 use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN};
 use crate::service::calls::{ClearOverride, OverrideReply, Percent, Refusal, SetOverride};
 use crate::text;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub enum Order {
     /// This share, for this time.
     Set(Permille, Duration),
-    /// No hand any more.
+    /// No override any more.
     Clear,
 }
 
@@ -40,7 +40,7 @@ impl Order {
             let (min, max) = (format_duration(OVERRIDE_MIN), format_duration(OVERRIDE_MAX));
             return Err(format!("an override lasts from {min} to {max}, found \"{lasts}\""));
         }
-        // The daemon counts in seconds.
+        // The interface counts in seconds.
         Ok(Self::Set(drive, Duration::from_secs(time.as_secs())))
     }
 }
@@ -49,11 +49,11 @@ fn percentage(text: &str) -> Option<Permille> {
     Permille::from_percent(text.strip_suffix('%')?.trim().parse().ok()?)
 }
 
-/// Gives the order to the daemon; what to print: what was ordered, and below it what holds it back.
+/// Sends the order to the daemon. Returns what to print: what was ordered, and below it what holds the output back.
 ///
 /// # Errors
-/// Why it is not taken.
-pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> {
+/// Why the order was not accepted.
+pub fn send(socket: &Path, output: &str, order: Order) -> Result<String, AskFault> {
     let output = output.to_owned();
     match order {
         Order::Set(drive, lasts) => {
@@ -72,9 +72,9 @@ pub fn give(socket: &Path, output: &str, order: Order) -> Result<String, Fault> 
     }
 }
 
-/// Was it the words that were wrong? Then what to say of them.
-pub fn usage(fault: &Fault) -> Option<String> {
-    let Fault::Refused(error) = fault else { return None };
+/// The message if the arguments were wrong, not the daemon.
+pub fn usage(fault: &AskFault) -> Option<String> {
+    let AskFault::Refused(error) = fault else { return None };
     match Refusal::of(error)? {
         Refusal::UnknownOutput { output, known } => {
             Some(format!("there is no output {output}; there are: {}", known.join(", ")))

@@ -1,6 +1,4 @@
-//! What becomes of outputs from one board or configuration to the next: taken over as they are found, or released.
-//!
-//! Deliberately absent: what is told of it to whoever comes after a crash (`last_resort`).
+//! Outputs from one board or configuration to the next: taken over as they are found, or released.
 
 use super::Daemon;
 use crate::board::Board;
@@ -11,8 +9,7 @@ use crate::units::{BootTime, Permille};
 use tracing::{error, warn};
 
 impl Daemon {
-    /// Outputs that the new configuration no longer knows go to their stop rows: nobody will drive them again. Those that
-    /// could not be driven there.
+    /// Drives outputs that the new configuration no longer has to their stop rows. Returns those that could not be driven.
     pub(super) fn release_outputs(&mut self, now: BootTime, fresh: &Settings) -> Vec<String> {
         let mut stuck = Vec::new();
         for (index, spec) in self.settings.engine.outputs.iter().enumerate() {
@@ -24,7 +21,7 @@ impl Daemon {
                 if let Err(fault) = self.board.drive(&actuation) {
                     error!(
                         output = spec.name.as_str(),
-                        "output {} is no longer in the configuration and cannot be driven to its stop row: {}; it may still be driven",
+                        "output {} is no longer in the configuration and cannot be driven to its stop row: {}; it may still be on",
                         spec.name,
                         fault.reason
                     );
@@ -36,12 +33,12 @@ impl Daemon {
     }
 }
 
-/// Is it to stay as it is until something decides?
+/// Is the output to stay as it is until something decides (`start = "keep"`)?
 pub(super) fn keeps(spec: &OutputSpec) -> bool {
     spec.when.start == RowDrive::Keep
 }
 
-/// Outputs that are to stay as they are for now are held as they are found. Returns what each of them does.
+/// Takes over the wanted outputs as they are found, without a change on the wire. Returns the drive of each.
 pub(super) fn take_over(
     board: &mut dyn Board,
     settings: &Settings,
@@ -57,7 +54,7 @@ pub(super) fn take_over(
             Ok(drive) => found.extend(drive.map(|drive| (output, drive))),
             Err(fault) => warn!(
                 output = spec.name.as_str(),
-                "it is not known how output {} is driven now: {}", spec.name, fault.reason
+                "output {} cannot be taken over as it is: {}", spec.name, fault.reason
             ),
         }
     }

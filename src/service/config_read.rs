@@ -1,7 +1,8 @@
-//! The configuration, read beside the loop: a disk that does not answer holds up no output and no signal.
+//! The configuration, read on a thread of its own: a disk that does not answer delays no output and no signal.
 //!
-//! There is one reading at a time. Whoever asks during one gets another after it, because the file may have changed since
-//! it began, and is answered when that one is decided. A reading that never ends keeps its thread, and the end of the process does not wait for it.
+//! There is one read at a time. A request during a read starts another after it, because the file may have changed since the
+//! first began, and is answered when the second is decided. A read that never ends keeps its thread; the end of the process
+//! does not wait for it.
 
 use super::Daemon;
 use super::local::calls::Refusal;
@@ -12,28 +13,28 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
-/// A reading that takes longer than this is told.
+/// A read that takes longer than this is logged.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// The reading that is under way, if there is one, and who waits for what becomes of it.
-pub(super) struct Reading<T> {
+/// The read that is under way, if there is one, and the clients that wait for its outcome.
+pub(super) struct ConfigRead<T> {
     under_way: Option<JoinHandle<Option<T>>>,
     waiting: Vec<AnswerTo>,
     is_asked_again: bool,
-    /// Who waits for the one after that.
+    /// The clients that wait for the one after that.
     waiting_again: Vec<AnswerTo>,
 }
 
-impl<T: Send + 'static> Reading<T> {
+impl<T: Send + 'static> ConfigRead<T> {
     pub(super) fn none() -> Self {
         Self { under_way: None, waiting: Vec::new(), is_asked_again: false, waiting_again: Vec::new() }
     }
 
-    /// Starts one, unless one is under way: then another is to follow it. Needs a running tokio runtime.
+    /// Starts a read, or has another follow the one under way. Needs a running tokio runtime.
     pub(super) fn ask(&mut self, waits: Option<AnswerTo>, read: impl FnOnce() -> T + Send + 'static) {
         if self.under_way.is_some() {
             self.is_asked_again = true;
-            // Those who gave up make room: a reading may hang for as long as it likes.
+            // Clients that gave up are removed, since a read may hang without end.
             self.waiting_again.retain(|waits| !waits.is_closed());
             self.waiting_again.extend(waits);
             return warn!("the configuration is still being read; it will be read again after that");
@@ -42,13 +43,12 @@ impl<T: Send + 'static> Reading<T> {
         self.under_way = Some(tokio::spawn(wait(spawn_blocking(read))));
     }
 
-    /// Who waits for what became of the last one. From now on nobody does.
+    /// Takes the clients that wait for the outcome of the last read.
     pub(super) fn take_waiting(&mut self) -> Vec<AnswerTo> {
         core::mem::take(&mut self.waiting)
     }
 
-    /// Waits for the end of the one that is under way, for ever if there is none. `None` if it broke down. May be
-    /// cancelled at any time.
+    /// Waits for the end of the read under way, for ever if there is none. `None` if it panicked. May be cancelled at any time.
     pub(super) async fn end(&mut self) -> Option<T> {
         let Some(under_way) = &mut self.under_way else { return core::future::pending().await };
         let outcome = under_way.await;
@@ -56,7 +56,7 @@ impl<T: Send + 'static> Reading<T> {
         outcome.ok().flatten()
     }
 
-    /// Was it asked for again during the last one? From now on it is not, and who asked waits for the next one.
+    /// Was another read asked for during the last one? The clients that asked wait for the next one from now on.
     pub(super) fn take_asked_again(&mut self) -> bool {
         self.waiting.append(&mut self.waiting_again);
         core::mem::take(&mut self.is_asked_again)
@@ -78,13 +78,13 @@ async fn wait<T>(mut reading: JoinHandle<T>) -> Option<T> {
 pub(super) type Fresh = Result<Box<Settings>, ConfigFaults>;
 
 impl Daemon {
-    /// Has the configuration read again, and answers who waits for it.
+    /// Has the configuration read again; `waits` is answered when the outcome is decided.
     pub(super) fn read_again(&mut self, waits: Option<AnswerTo>) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        self.reading.ask(waits, move || config::load(&path, &environment).map(Box::new));
+        self.config_read.ask(waits, move || config::load(&path, &environment).map(Box::new));
     }
 
-    /// Takes over what was read, or says why not.
+    /// Puts what was read into force, or says why not.
     pub(super) fn handle_read(&mut self, fresh: Option<Fresh>) {
         let outcome = match fresh {
             Some(Ok(fresh)) => self.reload(*fresh).map_err(|reason| vec![reason]),
@@ -98,11 +98,11 @@ impl Daemon {
         if let Err(lines) = &outcome {
             lines.iter().for_each(|line| error!("{line}"));
         }
-        for waiting in self.reading.take_waiting() {
+        for waiting in self.config_read.take_waiting() {
             let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });
             self.local.answer(waiting, reply.map(|()| Answer::Nothing {}));
         }
-        if self.reading.take_asked_again() {
+        if self.config_read.take_asked_again() {
             self.read_again(None);
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_asks_during_a_reading_gets_another_after_it_and_nobody_waits_meanwhile() {
         let (go_on, held) = channel();
-        let mut reading = Reading::none();
+        let mut reading = ConfigRead::none();
         reading.ask(None, move || held.recv().map_or(0, |()| 1));
         reading.ask(None, || 2);
         reading.ask(None, || 3);
@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_during_a_reading_waits_for_the_one_after_it_and_who_gave_up_is_forgotten() {
         let (go_on, held) = channel::<()>();
-        let mut reading = Reading::none();
+        let mut reading = ConfigRead::none();
         let (first, _heard) = oneshot::channel();
         reading.ask(Some(first), move || held.recv().is_ok());
         for _ in 0..1000 {
@@ -157,7 +157,7 @@ mod tests {
         let (go_on, held) = channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            Reading::none().ask(None, move || held.recv().is_ok());
+            ConfigRead::none().ask(None, move || held.recv().is_ok());
         });
         runtime.shutdown_timeout(Duration::from_millis(1));
         assert!(go_on.send(()).is_ok(), "its thread is still there");

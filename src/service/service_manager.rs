@@ -1,8 +1,7 @@
-//! What the service manager is told: readiness, a line of status, the watchdog's food, the end.
+//! Notifications to the service manager (sd_notify(3)): ready, a line of status, the watchdog, stopping.
 //!
-//! Ready means controlling, not connected. Without a service manager all of it does nothing. One that does not listen
-//! holds up nothing: what it could not take is offered again at the next turn of the loop. Only the end has no next turn: what
-//! is not taken then stays unsaid.
+//! Ready means controlling, not connected. Without a service manager all of it does nothing. A manager that does not read
+//! delays nothing: what it did not take is sent again at the next turn of the loop, and lost only at the end.
 
 use crate::text::Line;
 use core::time::Duration;
@@ -13,33 +12,33 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The way to the service manager.
+/// What the service manager was told.
 #[derive(Debug, Default)]
-pub(super) struct Notify {
-    ready_is_owed: bool,
+pub(super) struct ServiceManager {
+    is_ready_unsent: bool,
     status: String,
     fed_steps: u64,
 }
 
-impl Notify {
-    /// The longest pause between two feedings that the watchdog bears, if there is one.
+impl ServiceManager {
+    /// The watchdog's time-out, if there is one.
     pub(super) fn watchdog_interval() -> Option<Duration> {
         sd_notify::watchdog_enabled()
     }
 
     /// The outputs are in a known state and the climate runs.
     pub(super) fn ready(&mut self) {
-        self.ready_is_owed = !send(&[NotifyState::Ready]);
+        self.is_ready_unsent = !send(&[NotifyState::Ready]);
     }
 
-    /// The daemon ends in order, and what its outputs do.
+    /// The daemon stops in order; `outputs` says what becomes of them.
     pub(super) fn stopping(&self, outputs: &str) {
         send(&[NotifyState::Stopping, NotifyState::Status(&format!("stopping: {outputs}"))]);
     }
 
-    /// One line for `systemctl status`; sent when it changed.
+    /// A line for `systemctl status`, sent when it changed.
     pub(super) fn status(&mut self, status: String) {
-        if self.ready_is_owed {
+        if self.is_ready_unsent {
             self.ready();
         }
         if self.status != status && send(&[NotifyState::Status(&status)]) {
@@ -49,31 +48,31 @@ impl Notify {
 
     /// Feeds the watchdog if there was a control step since it was last fed.
     pub(super) fn feed(&mut self, steps: u64) {
-        let hungry = steps != self.fed_steps && Self::watchdog_interval().is_some();
-        if hungry && send(&[NotifyState::Watchdog]) {
+        let is_due = steps != self.fed_steps && Self::watchdog_interval().is_some();
+        if is_due && send(&[NotifyState::Watchdog]) {
             self.fed_steps = steps;
         }
     }
 }
 
-/// False if it is to be said again: the service manager has too much to read.
+/// False if the manager's queue is full, and it is to be sent again.
 fn send(states: &[NotifyState<'_>]) -> bool {
     match try_send(states) {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
         Err(error) => {
-            tracing::debug!(%error, "the service manager could not be told");
+            tracing::debug!(%error, "the service manager could not be notified");
             true
         }
     }
 }
 
-/// A line for each, whatever words are in it: who names the failure of a connection must not tell the manager that it ends.
+/// One line for each state. Foreign text in a status line is escaped, so that it cannot add a state such as STOPPING=1.
 fn message(states: &[NotifyState<'_>]) -> String {
     states.iter().map(|state| format!("{}\n", Line(state))).collect()
 }
 
-/// The library's own way waits for room in the manager's queue, and the outputs with it.
+/// The library's function blocks while the manager's queue is full, and would block the outputs.
 fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
     let message = message(states);

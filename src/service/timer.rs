@@ -1,8 +1,7 @@
-//! The alarm: wakes the loop at a moment of boot time.
+//! Wakes the loop at a moment of boot time.
 //!
-//! It is a timer of the kernel's, on the clock that deadlines are told in. The runtime's timers stand still while the
-//! machine sleeps, and wake the process several times on the way to a moment that is seconds ahead.
-//! Deliberately absent: which moment, which is the engine's to say, and reading a clock.
+//! It is a kernel timer (timerfd) on the boot-time clock, in which the core gives its deadlines. The runtime's own timers stand
+//! still while the machine sleeps, and wake the process several times before a deadline that is seconds ahead.
 
 use crate::units::BootTime;
 use core::time::Duration;
@@ -14,21 +13,21 @@ use std::io;
 use std::os::fd::OwnedFd;
 use tokio::io::unix::AsyncFd;
 
-/// A timer that rings once for each moment.
-pub(super) struct Alarm {
+/// A timer that fires once for each moment.
+pub(super) struct BootTimer {
     timer: AsyncFd<OwnedFd>,
-    /// What it is set to, unless it has rung since.
+    /// The moment that it is set to, unless it has fired since.
     set: Option<BootTime>,
 }
 
-impl Alarm {
-    /// One that is not set. Needs a running tokio runtime.
+impl BootTimer {
+    /// A timer that is not set. Needs a running tokio runtime.
     ///
     /// # Errors
     /// When the system gives no timer.
     pub(super) fn new() -> io::Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        // What replaces it is unsafe, for the sake of types that do not own what they name. This one does.
+        // Its replacement is unsafe, for types that do not own their descriptor. This one does.
         #[allow(deprecated)]
         let timer = AsyncFd::new(timer)?;
         Ok(Self { timer, set: None })
@@ -36,22 +35,22 @@ impl Alarm {
 
     /// Waits until `moment`, which is `left` ahead; not at all if it has passed. May be cancelled at any time.
     pub(super) async fn until(&mut self, moment: BootTime, left: Duration) {
-        if self.ring(moment).await.is_err() {
+        if self.fire(moment).await.is_err() {
             tokio::time::sleep(left).await;
         }
     }
 
-    async fn ring(&mut self, moment: BootTime) -> io::Result<()> {
+    async fn fire(&mut self, moment: BootTime) -> io::Result<()> {
         if self.set != Some(moment) {
             timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once_at(moment))?;
             self.set = Some(moment);
         }
         loop {
             let mut ready = self.timer.readable().await?;
-            // A ring that was meant for an earlier moment is gone from the timer, but not yet from the runtime's view.
-            if let Ok(rung) = ready.try_io(|timer| Ok(read(timer, &mut [0; 8])?)) {
+            // The timer was set anew after it fired for an earlier moment, which the runtime has not noticed yet.
+            if let Ok(fired) = ready.try_io(|timer| Ok(read(timer, &mut [0; 8])?)) {
                 self.set = None;
-                return rung.map(|_| ());
+                return fired.map(|_| ());
             }
         }
     }
@@ -76,49 +75,49 @@ mod tests {
 
     const FAR: Duration = Duration::from_secs(3600);
 
-    async fn rings(alarm: &mut Alarm, moment: BootTime) {
+    async fn fires(timer: &mut BootTimer, moment: BootTime) {
         let limit = Duration::from_secs(60);
-        tokio::time::timeout(limit, alarm.until(moment, FAR)).await.expect("it does not ring");
+        tokio::time::timeout(limit, timer.until(moment, FAR)).await.expect("it does not fire");
     }
 
     #[tokio::test]
     async fn it_rings_at_its_moment_and_not_before() {
         let clock = SystemClock::default();
-        let mut alarm = Alarm::new().unwrap();
+        let mut timer = BootTimer::new().unwrap();
         for _ in 0..3 {
             let moment = clock.boot() + Duration::from_millis(30);
-            rings(&mut alarm, moment).await;
+            fires(&mut timer, moment).await;
             assert!(clock.boot() >= moment);
         }
     }
 
     #[tokio::test]
     async fn a_moment_that_has_passed_rings_at_once_even_that_of_boot() {
-        let mut alarm = Alarm::new().unwrap();
-        rings(&mut alarm, BootTime::ZERO).await;
-        rings(&mut alarm, BootTime::ZERO).await;
-        rings(&mut alarm, SystemClock::default().boot()).await;
+        let mut timer = BootTimer::new().unwrap();
+        fires(&mut timer, BootTime::ZERO).await;
+        fires(&mut timer, BootTime::ZERO).await;
+        fires(&mut timer, SystemClock::default().boot()).await;
     }
 
     #[tokio::test]
     async fn a_ring_for_an_earlier_moment_is_not_taken_for_a_later_one() {
         let clock = SystemClock::default();
-        let mut alarm = Alarm::new().unwrap();
-        // Set, rung unheard, and set anew: as when another fact came first.
+        let mut timer = BootTimer::new().unwrap();
+        // Set, fired unnoticed, and set anew, as when another fact came first.
         let early = clock.boot() + Duration::from_millis(1);
-        let unheard = tokio::time::timeout(Duration::ZERO, alarm.until(early, FAR)).await;
+        let unheard = tokio::time::timeout(Duration::ZERO, timer.until(early, FAR)).await;
         assert!(unheard.is_err() || clock.boot() >= early);
         tokio::time::sleep(Duration::from_millis(20)).await;
         let late = clock.boot() + Duration::from_millis(50);
-        rings(&mut alarm, late).await;
+        fires(&mut timer, late).await;
         assert!(clock.boot() >= late);
     }
 
     #[tokio::test]
     async fn the_end_of_time_can_be_set_and_gives_way_to_a_nearer_moment() {
-        let mut alarm = Alarm::new().unwrap();
+        let mut timer = BootTimer::new().unwrap();
         let never = BootTime::from_boot(Duration::MAX);
-        assert!(tokio::time::timeout(Duration::from_millis(20), alarm.until(never, FAR)).await.is_err());
-        rings(&mut alarm, SystemClock::default().boot()).await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), timer.until(never, FAR)).await.is_err());
+        fires(&mut timer, SystemClock::default().boot()).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Files on a disk that may hang: read and written on threads of their own, which nobody waits for without an end.
+//! Files on a disk that may hang are read and written on threads of their own, with a time-out.
 //!
-//! A disk that hangs keeps each thread that goes there. So one goes at a time, and who comes while it is gone waits for its
-//! return, no longer than for the disk itself. Deliberately absent: what is read or written.
+//! A disk that hangs blocks every thread that uses it. So one thread uses it at a time, and further work waits for that thread
+//! within the same time-out.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,33 +10,33 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// How long a disk is waited for. Some hundred small files on a slow one take less.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// The time-out. A few hundred small files on a slow disk take less.
+pub(super) const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The way to a disk.
+/// A disk, used by one thread at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     turn: Arc<Semaphore>,
-    reading: Reading,
+    reading: CurrentFile,
 }
 
-/// Why something was not done at the disk, or not yet.
+/// Why work at the disk was not done, or is not known to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undone {
-    /// The disk does not answer. What was begun goes on, and nobody hears of it.
+    /// The disk did not answer in time. The work goes on, and its outcome is ignored.
     Hangs,
-    /// It panicked, or the process ends.
+    /// The work panicked, or the process ends.
     Broken,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), reading: Reading::default() }
+        Self { turn: Arc::new(Semaphore::new(1)), reading: CurrentFile::default() }
     }
 }
 
 impl Disk {
-    /// Does something that may wait for the disk, and waits for its end.
+    /// Does work that may block on the disk, and waits for its end.
     pub(super) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -51,31 +51,31 @@ impl Disk {
         working.await.map_err(|_| Undone::Broken)
     }
 
-    /// The same, and waits no longer than [`PATIENCE`].
+    /// The same, and waits no longer than [`DISK_TIMEOUT`].
     pub(super) async fn work_within<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        timeout(PATIENCE, self.work(work)).await.unwrap_or(Err(Undone::Hangs))
+        timeout(DISK_TIMEOUT, self.work(work)).await.unwrap_or(Err(Undone::Hangs))
     }
 
-    /// What is being read by whoever is there, who may say so.
-    pub(super) fn reading(&self) -> &Reading {
+    /// The file that is being read now, if the work says so.
+    pub(super) fn reading(&self) -> &CurrentFile {
         &self.reading
     }
 
-    /// A disk at which somebody stands for as long as this is held.
+    /// Makes the disk busy for as long as this is held.
     #[cfg(test)]
     pub(super) async fn hang(&self) -> impl Sized + use<> {
         Arc::clone(&self.turn).acquire_owned().await
     }
 }
 
-/// What is being read, for whoever gives up on it, now or later.
+/// The name of the file that is being read, for the message if it hangs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reading(Arc<Mutex<String>>);
+pub(super) struct CurrentFile(Arc<Mutex<String>>);
 
-impl Reading {
+impl CurrentFile {
     /// This is read from now on.
     pub(super) fn begin(&self, what: impl fmt::Display) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what.to_string();
