@@ -73,6 +73,9 @@ pub(crate) fn play_file(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Plays a file up to the first difference. The state after the last input is not compared, as a journal does not hold
+/// it: it leaves out a part that has a checkpoint but no input yet. [`check`] compares that state at the end of each
+/// simulated run, where the core is still there.
 fn play(path: &Path, mut look: impl FnMut(&Step)) -> Result<u64, String> {
     let bytes = fs::read(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
     let fault = |fault| format!("{}: {fault}", path.display());
