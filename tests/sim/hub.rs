@@ -16,7 +16,7 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// What the hub does to requests, in thousandths of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Temper {
+pub(crate) struct Behaviour {
     /// Refuses with 429, always.
     pub(crate) throttle_permille: u32,
     /// Refuses with 500 or 503.
@@ -30,7 +30,7 @@ pub(crate) struct Hub {
     /// The desired section at each version, by generation.
     pub(crate) history: Vec<BTreeMap<u64, Map<String, Value>>>,
     pub(crate) rules: Rules,
-    temper: Temper,
+    behaviour: Behaviour,
     rng: Rng,
     /// While throttling, most requests are refused.
     pub(crate) throttling: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Answer {
 }
 
 impl Hub {
-    pub(crate) fn new(temper: Temper, mut rng: Rng) -> Self {
+    pub(crate) fn new(behaviour: Behaviour, mut rng: Rng) -> Self {
         let reset_notice = *rng.pick(&[
             ResetNotice::NullsForKeys,
             ResetNotice::NullsForKeys,
@@ -71,7 +71,7 @@ impl Hub {
             twin: Twin::new(NEVER),
             history: Vec::new(),
             rules,
-            temper,
+            behaviour,
             rng,
             throttling: false,
             refuses: None,
@@ -159,7 +159,7 @@ impl Hub {
     fn refusal(&mut self, request: &HubRequest) -> Option<u16> {
         // Drawn whether used or not, so that calm does not reshuffle.
         let (throttled, error) = (
-            self.rng.chance(if self.throttling { 900 } else { self.temper.throttle_permille }),
+            self.rng.chance(if self.throttling { 900 } else { self.behaviour.throttle_permille }),
             self.rng.below(1000),
         );
         if self.calm {
@@ -168,7 +168,7 @@ impl Hub {
         if throttled {
             return Some(429);
         }
-        if error < u64::from(self.temper.error_permille) {
+        if error < u64::from(self.behaviour.error_permille) {
             return Some(if error.is_multiple_of(2) { 500 } else { 503 });
         }
         if let (HubRequest::PatchReported { .. }, Some(status)) = (request, self.refuses_all) {
@@ -195,7 +195,7 @@ impl Hub {
 
     /// Computing an answer takes this long; what is notified meanwhile overtakes it.
     pub(crate) fn time_to_answer(&mut self) -> Duration {
-        let (slow, time) = (self.rng.chance(self.temper.slow_permille), self.rng.below(3_000));
+        let (slow, time) = (self.rng.chance(self.behaviour.slow_permille), self.rng.below(3_000));
         if slow && !self.calm { Duration::from_millis(time) } else { Duration::ZERO }
     }
 

@@ -61,10 +61,10 @@ impl World {
     pub(crate) fn plan_log(&mut self) {
         let log = &mut self.log;
         let wait = if log.hangs { log.rng.between((ms(100), secs(300))) } else { log.rng.wait(log.every) };
-        self.plan(self.now + wait, Event::LogTurns);
+        self.plan(self.now + wait, Event::LogReader);
     }
 
-    pub(crate) fn turn_log(&mut self) -> Result<(), String> {
+    pub(crate) fn stop_or_resume_log_reader(&mut self) -> Result<(), String> {
         self.log.hangs = !self.log.hangs && !self.calm;
         let does = if self.log.hangs { "hangs" } else { "reads" };
         self.say(|| format!("whoever reads the log {does}"));

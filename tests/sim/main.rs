@@ -10,7 +10,7 @@
     reason = "a program that talks to a person; its presets are constants"
 )]
 
-mod dial;
+mod connect;
 mod disk;
 mod faults;
 mod foreign;

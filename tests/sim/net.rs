@@ -118,7 +118,7 @@ impl Net {
     }
 
     /// How long until the next attempt to connect.
-    pub(crate) fn next_dial(&mut self, failed: bool) -> Duration {
+    pub(crate) fn next_attempt(&mut self, failed: bool) -> Duration {
         if failed {
             self.failures += 1;
         }
@@ -154,7 +154,7 @@ impl Net {
 
     /// There and back, at worst, on a good day of the wire and a slow one of the hub.
     pub(crate) fn round_trip(&self) -> Duration {
-        let slow = if self.preset.temper.slow_permille > 0 { secs(3) } else { Duration::ZERO };
+        let slow = if self.preset.behaviour.slow_permille > 0 { secs(3) } else { Duration::ZERO };
         self.preset.latency.1 * 2 + slow
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Room {
 
 /// What is wrong with a fan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ailment {
+pub(crate) enum FanFault {
     /// It stands still until it is driven to full.
     Sticks,
     /// It stands still whatever is done.
@@ -58,7 +58,7 @@ pub(crate) struct Plant {
     /// The output that cannot be driven for now.
     pub(crate) broken: Option<usize>,
     /// What is wrong with fans.
-    pub(crate) ailments: BTreeMap<usize, Ailment>,
+    pub(crate) fan_faults: BTreeMap<usize, FanFault>,
     temperature: f64,
     at: Duration,
 }
@@ -74,7 +74,7 @@ impl Plant {
             driven: Vec::new(),
             refused: Vec::new(),
             broken: None,
-            ailments: BTreeMap::new(),
+            fan_faults: BTreeMap::new(),
             temperature,
             at: Duration::ZERO,
         }
@@ -105,16 +105,16 @@ impl Plant {
 
     /// What an output does, as a share of full.
     fn effect(&self, output: usize) -> f64 {
-        match self.ailments.get(&output) {
-            Some(Ailment::Sticks | Ailment::Blocked) => 0.0,
+        match self.fan_faults.get(&output) {
+            Some(FanFault::Sticks | FanFault::Blocked) => 0.0,
             _ => f64::from(self.drives[output]) / 1000.0,
         }
     }
 
     /// Turns a minute, as they can be counted.
     pub(crate) fn speed(&self, output: usize) -> Result<f64, PinFault> {
-        match self.ailments.get(&output) {
-            Some(Ailment::Mute) => Err(PinFault { reason: "gpiochip0: no such device".into() }),
+        match self.fan_faults.get(&output) {
+            Some(FanFault::Mute) => Err(PinFault { reason: "gpiochip0: no such device".into() }),
             _ => Ok((self.effect(output) * 1800.0).round()),
         }
     }
@@ -141,7 +141,7 @@ impl Plant {
 
     /// Do they all obey?
     pub(crate) fn obeys(&self) -> bool {
-        self.outputs().all(|output| self.broken != Some(output) && !self.ailments.contains_key(&output))
+        self.outputs().all(|output| self.broken != Some(output) && !self.fan_faults.contains_key(&output))
     }
 
     /// The power is gone, so is every drive.
@@ -158,8 +158,8 @@ impl Pins for Plant {
             return Err(PinFault { reason: "gpiochip0: input/output error".into() });
         }
         self.drives[output] = actuation.drive.get();
-        if actuation.drive.get() == 1000 && self.ailments.get(&output) == Some(&Ailment::Sticks) {
-            self.ailments.remove(&output);
+        if actuation.drive.get() == 1000 && self.fan_faults.get(&output) == Some(&FanFault::Sticks) {
+            self.fan_faults.remove(&output);
         }
         self.driven.push(Driven { output, permille: actuation.drive.get(), cause: actuation.cause });
         Ok(())
@@ -178,32 +178,32 @@ pub(crate) struct Probe {
 
 /// What a sensor does for now.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Mood {
-    Well,
+pub(crate) enum Condition {
+    Healthy,
     /// The same number for ever.
     Stuck,
     /// The power-on value of a 1-Wire sensor.
     PowerOn,
     /// A value far off that repeats, so that it is believed.
-    Lies(f64),
+    FarOff(f64),
     /// Words where a number should be.
-    Words,
+    Garbage,
     Missing,
     /// Its thread hangs: nothing is delivered.
     Hangs,
 }
 
-impl Mood {
+impl Condition {
     /// Is a number believed that is not true?
-    pub(crate) fn deceives(self) -> bool {
-        matches!(self, Self::Stuck | Self::Lies(_))
+    pub(crate) fn is_believed_and_wrong(self) -> bool {
+        matches!(self, Self::Stuck | Self::FarOff(_))
     }
 }
 
 /// One sensor and its judge.
 pub(crate) struct Thermometer {
     pub(crate) probe: Probe,
-    pub(crate) mood: Mood,
+    pub(crate) condition: Condition,
     judge: Plausible,
     last: f64,
     /// In this life of the process: what was believed last, and the sample before.
@@ -216,7 +216,15 @@ pub(crate) struct Thermometer {
 impl Thermometer {
     pub(crate) fn new(probe: Probe) -> Self {
         let judge = Plausible::new(probe.plausible.clone());
-        Self { probe, mood: Mood::Well, judge, last: 20.0, believed: None, before: None, alike: Vec::new() }
+        Self {
+            probe,
+            condition: Condition::Healthy,
+            judge,
+            last: 20.0,
+            believed: None,
+            before: None,
+            alike: Vec::new(),
+        }
     }
 
     /// A new process has a new judge.
@@ -238,16 +246,16 @@ impl Thermometer {
         let true_value = temperature + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
         // A sixteenth of a degree, as such sensors count.
         let shown = (true_value * 16.0).round() / 16.0;
-        let raw = match self.mood {
-            Mood::Hangs => return Ok(None),
-            Mood::Well => Ok(shown),
-            Mood::Stuck => Ok(self.last),
-            Mood::PowerOn => Ok(85.0),
-            Mood::Lies(value) => Ok(value),
-            Mood::Words => Err(Fault::NotANumber),
-            Mood::Missing => Err(Fault::Missing),
+        let raw = match self.condition {
+            Condition::Hangs => return Ok(None),
+            Condition::Healthy => Ok(shown),
+            Condition::Stuck => Ok(self.last),
+            Condition::PowerOn => Ok(85.0),
+            Condition::FarOff(value) => Ok(value),
+            Condition::Garbage => Err(Fault::NotANumber),
+            Condition::Missing => Err(Fault::Missing),
         };
-        if let (Mood::Well, Ok(value)) = (self.mood, raw) {
+        if let (Condition::Healthy, Ok(value)) = (self.condition, raw) {
             self.last = value;
         }
         let verdict = self.judge.judge(raw);

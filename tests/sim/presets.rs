@@ -4,7 +4,7 @@
 //! oracle's).
 
 use crate::disk::DiskPreset;
-use crate::hub::Temper;
+use crate::hub::Behaviour;
 use crate::plant::{Probe, Room};
 use core::time::Duration;
 use twind::control::{
@@ -46,7 +46,7 @@ pub(crate) struct NetPreset {
     pub(crate) duplicate: u32,
     /// Of a thousand cuts, those that nobody notices before the keep-alive does.
     pub(crate) half_open: u32,
-    pub(crate) temper: Temper,
+    pub(crate) behaviour: Behaviour,
     pub(crate) policy: SyncPolicy,
 }
 
@@ -68,7 +68,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 10,
         duplicate: 10,
         half_open: 300,
-        temper: Temper { throttle_permille: 2, error_permille: 2, slow_permille: 30 },
+        behaviour: Behaviour { throttle_permille: 2, error_permille: 2, slow_permille: 30 },
         policy: SHORT_REFRESH,
     },
     // Wireless on a factory floor: cut every minute or two, back in a moment; the worst case for reconnection.
@@ -83,7 +83,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 40,
         duplicate: 30,
         half_open: 150,
-        temper: Temper { throttle_permille: 0, error_permille: 0, slow_permille: 30 },
+        behaviour: Behaviour { throttle_permille: 0, error_permille: 0, slow_permille: 30 },
         policy: SHORT_REFRESH,
     },
     // A hub that shares its quota with a fleet: 429 in spells and now and then, 5xx while it is upgraded.
@@ -98,7 +98,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 0,
         duplicate: 5,
         half_open: 0,
-        temper: Temper { throttle_permille: 150, error_permille: 60, slow_permille: 300 },
+        behaviour: Behaviour { throttle_permille: 150, error_permille: 60, slow_permille: 300 },
         policy: POLICY,
     },
     // A wire to an office: nothing happens for hours, and then nothing must be forgotten.
@@ -113,7 +113,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 0,
         duplicate: 0,
         half_open: 0,
-        temper: Temper { throttle_permille: 0, error_permille: 0, slow_permille: 100 },
+        behaviour: Behaviour { throttle_permille: 0, error_permille: 0, slow_permille: 100 },
         policy: POLICY,
     },
     // A geostationary link with a queue in front of it: half a second at best, and answers that now and then take
@@ -129,7 +129,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 10,
         duplicate: 5,
         half_open: 200,
-        temper: Temper { throttle_permille: 5, error_permille: 5, slow_permille: 20 },
+        behaviour: Behaviour { throttle_permille: 5, error_permille: 5, slow_permille: 20 },
         policy: SyncPolicy { request_timeout: secs(10), refresh_interval: mins(15) },
     },
 ];

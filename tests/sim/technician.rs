@@ -54,14 +54,14 @@ impl Technician {
 }
 
 impl World {
-    pub(crate) fn plan_hand(&mut self) {
+    pub(crate) fn plan_technician(&mut self) {
         if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
-            self.plan(self.now + wait, Event::Hand);
+            self.plan(self.now + wait, Event::Technician);
         }
     }
 
-    pub(crate) fn hand(&mut self) -> Result<(), String> {
-        self.plan_hand();
+    pub(crate) fn technician_acts(&mut self) -> Result<(), String> {
+        self.plan_technician();
         let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
         let (output, order) = technician.act(&self.site.spec.outputs);
         let Some(engine) = &self.engine else { return Ok(()) };

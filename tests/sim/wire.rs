@@ -20,7 +20,7 @@ impl World {
             if self.net.up && !self.net.closing {
                 // Requests sent before the farewell may still take effect; what comes down is not read any more.
                 self.net.closing = true;
-                let (grace, connection) = (self.chance.between((ms(1), ms(900))), self.net.connection);
+                let (grace, connection) = (self.rng.between((ms(1), ms(900))), self.net.connection);
                 self.plan(self.now + grace, Event::Down(connection));
             }
             return Ok(());
@@ -109,7 +109,7 @@ impl World {
         if !self.net.half_open && self.net.is_noticed_late() {
             self.say(|| format!("connection {connection} is half open"));
             self.net.half_open = true;
-            let noticed = self.now + self.chance.between((secs(2), secs(240)));
+            let noticed = self.now + self.rng.between((secs(2), secs(240)));
             self.plan(noticed, Event::Cut(connection));
             return Ok(());
         }
@@ -154,13 +154,13 @@ impl World {
         self.net.disconnect();
         self.say(|| format!("connection {connection} is down"));
         self.oracle.handle_down(self.now);
-        let wait = self.net.next_dial(false);
-        self.plan(self.now + wait, Event::Dial);
+        let wait = self.net.next_attempt(false);
+        self.plan(self.now + wait, Event::Connect);
         self.input(Input::Hub(HubEvent::Down))
     }
 
     pub(crate) fn edit(&mut self) {
-        let wait = self.chance.wait(self.edit_every);
+        let wait = self.rng.wait(self.edit_every);
         self.plan(self.now + wait, Event::Edit);
         if self.calm {
             return;

@@ -83,7 +83,7 @@ pub(crate) enum Event {
     /// A message reaches the device.
     ToDevice(u64, HubEvent),
     /// We try to connect.
-    Dial,
+    Connect,
     /// This connection breaks.
     Cut(u64),
     /// This connection's end is noticed.
@@ -105,11 +105,11 @@ pub(crate) enum Event {
     /// Something goes wrong.
     Fault(usize),
     /// Whoever reads the log hangs, or reads again.
-    LogTurns,
+    LogReader,
     /// Something is put right again.
     Mend(usize),
     /// The technician does something.
-    Hand,
+    Technician,
     /// The process starts.
     Start,
 }
@@ -155,9 +155,9 @@ pub(crate) struct World {
     pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
-    pub(crate) chance: Rng,
+    pub(crate) rng: Rng,
     /// Of what other firmware leaves behind, and of hubs that refuse everything.
-    pub(crate) strangeness: Rng,
+    pub(crate) later_rng: Rng,
     pub(crate) sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
@@ -182,9 +182,9 @@ impl World {
         let climate = site.spec.climate.as_ref();
         let (cooling, heating) = climate
             .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
-        let hub = Hub::new(net.temper, Rng::of(seed, "hub"));
-        let mut chance = Rng::of(seed, "faults");
-        let edit_every = rarer * secs(*chance.pick(&[40, 200, 900]));
+        let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"));
+        let mut rng = Rng::of(seed, "faults");
+        let edit_every = rarer * secs(*rng.pick(&[40, 200, 900]));
         let mut world = Self {
             now: Duration::ZERO,
             booted: Duration::ZERO,
@@ -213,22 +213,22 @@ impl World {
             edit_every,
             call_every: rarer * CALL_EVERY,
             calls: 0,
-            chance,
-            strangeness: Rng::of(seed, "strangeness"),
+            rng,
+            later_rng: Rng::of(seed, "strangeness"),
             calm: false,
             requests: Requests::default(),
             steps: 0,
             site,
         };
         world.plan(Duration::ZERO, Event::Start);
-        let first_edit = world.chance.wait(edit_every);
+        let first_edit = world.rng.wait(edit_every);
         world.plan(first_edit, Event::Edit);
         let first_call = world.sampling.wait(world.call_every);
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
         world.plan_storm(seed, setup.pace.trouble);
         world.plan_opening_of_the_disk();
-        world.plan_hand();
+        world.plan_technician();
         world.plan_log();
         world
     }
@@ -286,7 +286,7 @@ impl World {
             Event::ToHub(connection, request) => return self.reach_hub(connection, &request),
             Event::Answer(connection, event) => self.answer(connection, event),
             Event::ToDevice(connection, event) => return self.reach_device(connection, event),
-            Event::Dial => return self.dial(),
+            Event::Connect => return self.try_to_connect(),
             Event::Cut(connection) => return self.cut(connection),
             Event::Down(connection) => return self.notice_end(connection),
             Event::Written(id) => {
@@ -304,9 +304,9 @@ impl World {
             }
             Event::Storm(left) => self.storm(left),
             Event::Fault(fault) => return self.fail(fault),
-            Event::LogTurns => return self.turn_log(),
+            Event::LogReader => return self.stop_or_resume_log_reader(),
             Event::Mend(fault) => return self.mend(fault),
-            Event::Hand => return self.hand(),
+            Event::Technician => return self.technician_acts(),
             Event::Start => return self.start(),
         }
         Ok(())
@@ -428,8 +428,8 @@ impl World {
             self.plan(first, Event::Sample(sensor, self.life));
         }
         self.start_tachs();
-        let wait = self.net.next_dial(false);
-        self.plan(self.now + wait, Event::Dial);
+        let wait = self.net.next_attempt(false);
+        self.plan(self.now + wait, Event::Connect);
         Ok(())
     }
 

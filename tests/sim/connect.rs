@@ -43,30 +43,30 @@ impl World {
         self.sanity = ClockSanity::after(record.map_or(UnixSeconds(0), |record| record.known_time));
     }
 
-    pub(crate) fn dial(&mut self) -> Result<(), String> {
+    pub(crate) fn try_to_connect(&mut self) -> Result<(), String> {
         if self.engine.is_none() || self.net.up {
             return Ok(());
         }
         if self.now < self.hub.closed_until && !self.calm {
-            let wait = self.net.next_dial(true);
-            self.plan(self.now + wait, Event::Dial);
+            let wait = self.net.next_attempt(true);
+            self.plan(self.now + wait, Event::Connect);
             return Ok(());
         }
         // Where the hub can be reached there is somebody who tells the time.
-        self.has_wall |= self.calm || self.chance.chance(400);
+        self.has_wall |= self.calm || self.rng.chance(400);
         let (dated, is_right) = (self.dated(), self.has_wall && self.wall_off_secs == 0);
         if self.sanity.judge(dated).is_err() {
             self.say(|| format!("the wall clock, {}, is not believed", dated.0.0));
             self.oracle.handle_doubt(self.now, is_right)?;
-            self.plan(self.now + CLOCK_LOOK, Event::Dial);
+            self.plan(self.now + CLOCK_LOOK, Event::Connect);
             return Ok(());
         }
         self.oracle.handle_token(dated.0)?;
         let ends = Duration::from_secs(dated.0.0).saturating_add(LIFETIME + SKEW);
         if ends.as_secs() <= self.true_wall() {
             self.say(|| "the hub refuses the token: it has expired".into());
-            let wait = self.chance.between((secs(5), secs(60)));
-            self.plan(self.now + wait, Event::Dial);
+            let wait = self.rng.between((secs(5), secs(60)));
+            self.plan(self.now + wait, Event::Connect);
             return Ok(());
         }
         self.oracle.handle_taken(is_right);
@@ -76,7 +76,7 @@ impl World {
     fn connect(&mut self, dated: Dated) -> Result<(), String> {
         self.net.connect();
         let connection = self.net.connection;
-        let lasts = if self.hub.cuts { self.chance.between((ms(50), secs(4))) } else { self.net.until_cut() };
+        let lasts = if self.hub.cuts { self.rng.between((ms(50), secs(4))) } else { self.net.until_cut() };
         self.say(|| format!("connection {connection} is up"));
         self.plan(self.now + lasts, Event::Cut(connection));
         self.oracle.handle_up(self.now, self.hub.generation());
