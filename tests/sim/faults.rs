@@ -1,8 +1,8 @@
-//! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
-//! sensors, the pins, the fans, the disk, the wall clock.
+//! Faults outside the network, and how each ends: process, power, hub, identity, sensors, pins, fans, disk, wall clock.
 //!
-//! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
-//! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
+//! Each kind of fault has its own rate. A seed leaves some kinds out and has others often (*swarm testing*), because a
+//! world in which everything fails at once hides what a single fault would show. Deliberately absent: the network's
+//! faults (`net`).
 
 use crate::foreign;
 use crate::oracle::Kind as Look;
@@ -36,7 +36,7 @@ enum Kind {
     Spell,
 }
 
-/// Each kind and its mean time between two.
+/// Each kind and the mean time between two faults of it.
 const KINDS: &[(Kind, Duration)] = &[
     (Kind::PowerCut, secs(1500)),
     (Kind::Kill, secs(1300)),
@@ -58,7 +58,7 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Spell, secs(2400)),
 ];
 
-/// The kinds that draw from a stream of their own: they came later, and a seed that failed still fails for its reason.
+/// These kinds were added later and draw from a generator of their own, so that seeds from before still give the same run.
 fn draws_from_later_rng(kind: Kind) -> bool {
     matches!(kind, Kind::Firmware | Kind::Spell)
 }
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// A disk that is read-only at first is remounted after a while.
+    /// A disk that is read-only at first becomes writable after a while.
     pub(crate) fn plan_opening_of_the_disk(&mut self) {
         let mends = KINDS.iter().position(|(kind, _)| *kind == Kind::Disk);
         if let Some((closed, mends)) = self.disk.closed_for().zip(mends) {
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// As the service does it when the state directory cannot be used.
+    /// The core is told as the service tells it when the state directory cannot be used.
     pub(crate) fn tell_closed_disk(&mut self) -> Result<(), String> {
         if !self.disk.full {
             return Ok(());
@@ -136,12 +136,12 @@ impl World {
             Kind::Refusal => {
                 let key = *self.rng.pick(&["components", "desiredVersion", "rejected", "minTemperature"]);
                 self.hub.refuses = Some(key.to_owned());
-                // Long enough that whoever waits for its end is seen to wait.
+                // Long enough for the device to retry several times.
                 lasts *= 4;
             }
             Kind::Mute | Kind::Cutting => {
                 (self.hub.mute, self.hub.cuts) = (true, kind == Kind::Cutting);
-                // Long enough for rows that answer silence.
+                // Long enough for `hub-silent` rows to take effect.
                 lasts *= 3;
                 if self.hub.cuts {
                     self.disconnect()?;
@@ -183,18 +183,18 @@ impl World {
             Kind::Spell => self.hub.refuses_all = None,
             _ => {}
         }
-        self.say(|| format!("mended: {kind:?}"));
+        self.say(|| format!("ended: {kind:?}"));
         Ok(())
     }
 
-    /// Faults stop: what follows must come to rest.
+    /// Faults stop. From now on everything must settle.
     pub(crate) fn calm_down(&mut self) -> Result<(), String> {
         self.calm = true;
         self.net.calm = true;
         self.hub.calm = true;
         self.disk.calm = true;
         (0..KINDS.len()).try_for_each(|fault| self.mend(fault))?;
-        self.say(|| "calm from here on".into());
+        self.say(|| "no more faults from here on".into());
         if self.net.half_open {
             self.disconnect()?;
         }
@@ -224,7 +224,7 @@ impl World {
         self.say(|| format!("sensor {sensor}: {condition:?}"));
     }
 
-    /// Of the fans that tell their turns; others would only be a room that does not cool.
+    /// Only fans with a tachometer: with others it would be no more than a room that is not cooled.
     fn break_fan(&mut self) {
         if self.site.tachs.is_empty() {
             return;
@@ -235,7 +235,7 @@ impl World {
         self.say(|| format!("fan {fan}: {fault:?}"));
     }
 
-    /// For a moment the device was another, which left its own properties in the reported section.
+    /// Other firmware ran on the device for a moment and left properties in the reported section.
     fn run_other_firmware(&mut self) -> Result<(), String> {
         self.disconnect()?;
         let left = foreign::some(&mut self.later_rng);
@@ -298,7 +298,7 @@ impl World {
         Ok(())
     }
 
-    /// The daemon is replaced by another, which goes on with the outputs.
+    /// The daemon is replaced by a new process, which takes over the outputs as they are.
     fn upgrade(&mut self) -> Result<(), String> {
         if self.engine.is_none() {
             return Ok(());
@@ -315,7 +315,7 @@ impl World {
         Ok(())
     }
 
-    /// As `service::Daemon::reload` does it, with a configuration that differs in what is free to differ.
+    /// Reloads as `service::Daemon::reload` does, with a configuration that differs where it may.
     fn reload(&mut self) -> Result<(), String> {
         let now = self.boot();
         let Some(engine) = &self.engine else { return Ok(()) };
