@@ -39,7 +39,7 @@ pub(crate) struct World {
     rival: Option<JoinHandle<()>>,
     patches: u64,
     keep_alive_s: u64,
-    /// There were faults since the last calm.
+    /// Notifications may have been lost since the last calm.
     pub(crate) notices_lost: bool,
 }
 

@@ -14,7 +14,7 @@ mod files;
 mod foreign;
 mod freezer;
 mod handover;
-mod hands;
+mod overrides;
 mod last_resort;
 mod lifecycle;
 mod local;

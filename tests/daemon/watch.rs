@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A page a second, and one with each change: so many are never waited for.
+/// There is a page each second and one with each change. No test waits for this many.
 const PAGES_MAX: usize = 120;
 
 struct Watch {
