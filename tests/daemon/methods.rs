@@ -93,7 +93,7 @@ fn a_burst_of_calls_is_answered_and_what_is_too_much_is_told_so() {
         assert_eq!(burst(&rig, 64), [64, 0]);
         for count in [100, 400] {
             let [done, refused] = burst(&rig, count);
-            // Calls that were answered before the last one came do not count.
+            // Calls that were answered before the last one came have made room for others.
             assert!(done >= 64 && done + refused == count, "{done} and {refused} of {count}");
         }
     }
