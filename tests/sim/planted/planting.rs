@@ -127,8 +127,8 @@ fn function<'a>(sources: &'a Sources, item: &str, pattern: &[Tree]) -> Result<&'
                 let tail = function.path.rsplitn(3, "::").take(2).map(str::len).sum::<usize>() + "::".len();
                 strsim::normalized_levenshtein(&function.path[function.path.len() - tail..], item)
             };
-            let nearest = sources.functions.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-            let nearest = nearest.map_or("", |function| &function.path);
+            let nearest = sources.functions.iter().map(|function| (likeness(&function), &function.path));
+            let nearest = nearest.max_by(|(a, _), (b, _)| a.total_cmp(b)).map_or("", |(_, path)| path);
             let holders =
                 sources.functions.iter().filter(|function| place(sources, function, pattern).is_ok());
             let holders: Vec<_> = holders.map(|function| function.path.as_str()).take(3).collect();
@@ -156,9 +156,10 @@ fn is_called(path: &str, item: &str) -> bool {
 
 /// The one place in a function that a pattern matches.
 fn place(sources: &Sources, function: &Function, pattern: &[Tree]) -> Result<(Node, Names), String> {
-    let mut collector = Collector(Vec::new());
+    let has_statements = pattern.contains(&Tree::Other(";".to_owned()));
+    let mut collector = Collector { nodes: Vec::new(), has_statements };
     collector.visit_block(&function.body);
-    let mut nodes = collector.0;
+    let mut nodes = collector.nodes;
     // Of what begins at one place the shortest; the same text as an expression rather than as a statement.
     nodes.sort_by_key(|node| (node.range.start, node.range.end, !node.is_operand));
     let mut found: Vec<(usize, Names)> = Vec::new();
@@ -192,15 +193,19 @@ fn nearest<'a>(nodes: &'a [Node], pattern: &[Tree]) -> Option<&'a Node> {
         let changes = strsim::generic_levenshtein(&wanted, &there);
         changes as f64 / wanted.len().max(there.len()).max(1) as f64
     };
-    nodes.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    let nearest = nodes.iter().map(|node| (distance(&node), node)).min_by(|(a, _), (b, _)| a.total_cmp(b));
+    nearest.map(|(_, node)| node)
 }
 
-/// Collects the expressions, the arms and the runs of statements.
-struct Collector(Vec<Node>);
+/// Collects the expressions and the arms, and if they are asked for the runs of statements, of which there are many more.
+struct Collector {
+    nodes: Vec<Node>,
+    has_statements: bool,
+}
 
 impl Collector {
     fn push(&mut self, tokens: TokenStream, is_operand: bool) {
-        self.0.push(Node { range: tokens.span().byte_range(), tokens, is_operand });
+        self.nodes.push(Node { range: tokens.span().byte_range(), tokens, is_operand });
     }
 }
 
@@ -227,8 +232,9 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_block(&mut self, block: &'ast Block) {
-        for first in 0..block.stmts.len() {
-            for end in first + 1..=block.stmts.len() {
+        let count = if self.has_statements { block.stmts.len() } else { 0 };
+        for first in 0..count {
+            for end in first + 1..=count {
                 let statements = &block.stmts[first..end];
                 self.push(quote!(#(#statements)*), false);
             }
