@@ -56,7 +56,7 @@ impl Sources {
         for item in items {
             match item {
                 Item::Fn(function) => {
-                    self.add(format!("{module}::{}", function.sig.ident), file, *function.block)
+                    self.add(format!("{module}::{}", function.sig.ident), file, *function.block);
                 }
                 Item::Impl(block) => {
                     let of = format!("{module}::{}", type_name(&block.self_ty));
