@@ -17,12 +17,12 @@ use twind::hub::wire::WireFault;
 use twind::units::{BootTime, UnixSeconds};
 
 const FLEET: usize = 10_000;
-/// IoT Hub's floor for new connections, per second and hub.
+/// IoT Hub's lowest limit of new connections, per second and hub.
 const HUB_LIMIT: u32 = 100;
 const OUTAGE: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(3600);
 
-/// When a device dials next, told how its last attempt or session ended.
+/// When a device connects next, given how its last attempt or session ended.
 trait Device {
     fn handle_failed(&mut self, now: BootTime, cause: &Cause) -> BootTime;
     /// When the first request goes out.
@@ -40,7 +40,7 @@ impl Device for Backoff {
     }
 }
 
-/// What a stock SDK does: again after ten seconds, whatever happened.
+/// What a stock SDK does: it tries again after ten seconds, whatever happened.
 struct EveryTenSeconds;
 
 impl Device for EveryTenSeconds {

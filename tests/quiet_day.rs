@@ -25,7 +25,7 @@ use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord, Version};
 use twind::units::BootTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// When counting begins: by then all is reported that a start reports.
+/// When counting begins: by then everything that a start reports has been reported.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
 const LATENCY: Duration = Duration::from_millis(50);
 /// DNS, TCP, TLS and MQTT.
@@ -51,7 +51,7 @@ impl Cost {
     }
 }
 
-/// A disk that is done at once.
+/// A disk that takes no time.
 #[derive(Default)]
 struct Disk {
     saved: Option<u64>,
@@ -121,7 +121,7 @@ impl Hub {
     }
 }
 
-/// A site with nothing but what must be said.
+/// A site with the smallest configuration.
 fn defaults() -> Settings {
     let folder = tempfile::tempdir().unwrap();
     let string = folder.path().join("cs");
@@ -184,7 +184,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
             };
         }
         let input = if up_at.is_some_and(|at| at <= now) {
-            // A planned session is told at once: nothing was spread before it.
+            // A planned session is not delayed.
             assert_eq!(backoff.handle_connected(now), now);
             up_at = None;
             renew_at = token_lifetime.map(|lifetime| renewal(now, lifetime));
@@ -248,11 +248,11 @@ fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
         let default = if lifetime == 1 { ", the default" } else { "" };
         row(&format!("token of {lifetime} h{default}"), cost);
         assert_eq!(cost.reports, certificate.reports, "a renewal costs no report");
-        // At four fifths of its life; the slow timer of the fetch starts anew with each.
+        // A token is renewed after four fifths of its time. Each new session begins the refresh interval anew.
         let renewals = DAY.as_secs_f64() / hours(lifetime).mul_f64(0.8).as_secs_f64();
         let most = (renewals.ceil() as u32).max(1) + certificate.fetches * u32::from(lifetime > 12);
         assert!(cost.fetches <= most, "{lifetime} h: {cost:?}");
-        // With the default of an hour it cannot hold: 288 heartbeats and 24 renewals at the very least.
+        // With the default of an hour the limit cannot be met: there are at least 288 heartbeats and 24 renewals.
         assert!(lifetime == 1 || cost.messages() <= BUDGET, "{lifetime} h: {cost:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is done to the daemon's process, and what must hold right after.
+//! Ends and starts of the daemon, and what must hold right after them.
 
 use crate::proxy::Cut;
 use crate::random::Random;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Act {
     /// `kill -9`, and a start without a hub.
     KillOffline,
-    /// `kill -9`, and a start into whatever goes on.
+    /// `kill -9`, and a start while the faults go on.
     Kill,
     /// SIGTERM and a start.
     Terminate,
@@ -23,36 +23,36 @@ impl Act {
 
     pub(crate) fn perform(self, world: &mut World, random: &mut Random) {
         world.timeline.note(&format!("{self:?}"));
-        let life = world.life.take().unwrap();
+        let process = world.process.take().unwrap();
         match self {
             Self::KillOffline => {
-                world.log_lines += life.kill();
+                world.log_lines += process.kill();
                 world.proxy.set_listening(false);
                 world.proxy.cut(Cut::Close);
                 let acknowledged = last_acknowledged(world);
                 world.timeline.note(&format!("the hub knows of version {acknowledged}"));
-                world.start_life();
+                world.start_process();
                 world.check_offline_start(acknowledged);
                 if random.one_in(2) {
                     world.proxy.set_listening(true);
                 }
             }
             Self::Kill => {
-                world.log_lines += life.kill();
-                world.start_life();
+                world.log_lines += process.kill();
+                world.start_process();
             }
             Self::Terminate => {
-                world.log_lines += life.stop();
+                world.log_lines += process.stop();
                 let stopped = || world.rig.drive("fan").filter(|drive| *drive == 0);
                 eventually("the stop row", stopped, || format!("{:?}", world.rig.drive("fan")));
-                world.start_life();
+                world.start_process();
             }
         }
     }
 }
 
-/// What the hub was told last. What the dead process had sent may still be on its way; seeing less of it would only
-/// ask less of the next one, so the wait is short.
+/// What was reported to the hub last. The killed process may have sent more, which is still on its way. To miss some of
+/// that would only weaken what is checked, so the wait is short.
 fn last_acknowledged(world: &World) -> u64 {
     let hub = world.rig.hub.hub();
     let end = Instant::now() + Duration::from_secs(2);

@@ -1,7 +1,7 @@
-//! What a back end does all day: sense and nonsense, in every order.
+//! The back end: valid and invalid patches, in every order.
 
+use crate::model::Warmth;
 use crate::random::Random;
-use crate::shadow::Warmth;
 use serde_json::{Value, json};
 
 /// The next patch of the desired section; `null` empties it.
@@ -36,7 +36,7 @@ pub(crate) fn patch(random: &mut Random, count: u64) -> Value {
     }
 }
 
-/// What the sensor's file says next, `None` for no file, and what that means.
+/// What the sensor's file says next (`None` for no file), and what that means.
 pub(crate) fn reading(random: &mut Random) -> (Option<&'static str>, Warmth) {
     *random.pick(&[
         (Some("15.0"), Warmth::Celsius(15.0)),
@@ -48,7 +48,7 @@ pub(crate) fn reading(random: &mut Random) -> (Option<&'static str>, Warmth) {
     ])
 }
 
-/// A sensor that fails, or jumps to where only a fire would be.
+/// A sensor that fails, or jumps to an impossible value.
 pub(crate) fn bad_reading(random: &mut Random) -> (Option<&'static str>, Warmth) {
     *random.pick(&[
         (Some("warm"), Warmth::Broken),

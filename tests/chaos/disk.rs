@@ -1,8 +1,8 @@
 //! The disk below the state directory: it fills up, becomes read-only and comes back.
 //!
-//! Where mounting is permitted it is a small file system of its own, in a mount namespace that ends with this process,
-//! so that nothing is ever left mounted. Where it is not, the directory gives way to a file for a while, which the
-//! daemon meets as a fault of another name.
+//! Where mounting is permitted it is a small file system of its own, in a mount namespace that ends with this process, so
+//! that nothing is ever left mounted. Where it is not, a file takes the directory's place for a while, which is another
+//! fault with the same effect.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 const INSIDE: &str = "TWIND_CHAOS_INSIDE";
 
-/// Starts this program again in a mount namespace of its own, if there may be one.
+/// Starts this program again in a mount namespace of its own, if that is permitted.
 pub(crate) fn enter_namespace() {
     if std::env::var_os(INSIDE).is_some() {
         return;
@@ -22,7 +22,7 @@ pub(crate) fn enter_namespace() {
         let works = Command::new("unshare").args(options).arg("true").stderr(Stdio::null()).status();
         if works.is_ok_and(|status| status.success()) {
             let program = std::env::current_exe().unwrap();
-            // It only returns if it failed, and then there is no namespace.
+            // It returns only if it failed.
             let _ = Command::new("unshare").args(options).arg(program).args(&words).env(INSIDE, "1").exec();
         }
     }
@@ -57,7 +57,7 @@ impl Disk {
         self.trouble
     }
 
-    /// May a daemon be started now? Under a read-only cover there is nothing of its state.
+    /// May a daemon be started now? A read-only mount hides its state.
     pub(crate) fn can_start(&self) -> bool {
         self.trouble.is_none() || (self.mounted && self.trouble == Some(Trouble::Full))
     }
@@ -78,7 +78,7 @@ impl Disk {
                     while filler.write_all(&vec![b'x'; portion]).is_ok() {}
                 }
             }
-            // Not a remount: the daemon holds its lock open for writing, which forbids that.
+            // A remount would fail, because the daemon has its lock open for writing.
             Trouble::ReadOnly => {
                 assert!(
                     mount(&["-t", "tmpfs", "-o", "ro,size=64k", "tmpfs"], &self.dir),
@@ -96,7 +96,7 @@ impl Disk {
                 fs::rename(self.away(), &self.dir).unwrap();
             }
             Some(Trouble::Full) => fs::remove_file(self.filler()).unwrap(),
-            // Lazily: the daemon may be looking at it just now.
+            // A lazy unmount, because the daemon may be using it.
             Some(Trouble::ReadOnly) => {
                 assert!(Command::new("umount").arg("--lazy").arg(&self.dir).status().unwrap().success());
             }

@@ -1,15 +1,15 @@
-//! Chaos: the real binary, a hub that fails, a network that lies, a disk that fills up, sensors that talk nonsense and a
-//! back end that never rests; and what must hold all the same.
+//! Chaos: the real binary with faults of the hub, the network, the disk and the sensors, and a back end that writes all the
+//! time; and what must hold nevertheless.
 //!
 //! ```text
 //! cargo chaos -- --minutes 10 --seed S      rounds for ten minutes
 //! cargo chaos -- --seed S --round K         one round alone
 //! ```
 //!
-//! A *round* is: two spells of trouble among everyday changes, sometimes an end of the process, then calm, in which hub,
-//! pin, disk and report must become equal again. The seed decides what is done and in which order; real time passes
-//! between, so a replay does the same things, though not to the microsecond. Deliberately absent: virtual time and power
-//! cuts between two writes, which no process can show.
+//! A *round* consists of two faults among ordinary changes, sometimes an end of the process, and then a *calm* without
+//! faults, in which hub, pin, disk and report must agree again. The seed decides what is done and in which order. Real time
+//! passes in between, so a repeated round does the same things, but not at the same microsecond. Deliberately absent:
+//! virtual time, and power cuts between two writes, which no process can show.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,15 +20,15 @@
 mod acts;
 mod backend;
 mod disk;
-mod life;
+mod faults;
+mod model;
+mod process;
 mod proxy;
 mod random;
 #[path = "../daemon/rig.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod rig;
 mod rival;
-mod shadow;
-mod spells;
 mod timeline;
 mod words;
 mod world;
@@ -41,10 +41,10 @@ use std::time::Instant;
 use words::{Asked, Plan};
 use world::World;
 
-/// Of this many rounds the first few end processes; in the others one lives long enough for its memory to be judged.
+/// Of this many rounds the first few end processes; in the others one runs long enough for its memory to be judged.
 const BLOCK: u64 = 12;
 const WITH_ENDS: u64 = 4;
-/// Lines of the daemon's log that a failure shows.
+/// How many lines of the daemon's log a failure shows.
 const LOG_TAIL: usize = 60;
 
 fn main() -> ExitCode {
@@ -67,17 +67,17 @@ fn main() -> ExitCode {
     match outcome {
         Ok(rounds) => {
             println!(
-                "chaos: {rounds} rounds, {} actions, {} lives, {} lines of log, {} desired versions in {} s: all equal",
+                "chaos: {rounds} rounds, {} actions, {} starts, {} lines of log, {} desired versions in {} s: all equal",
                 world.timeline.count,
-                world.lives,
+                world.starts,
                 world.log_lines,
-                world.shadow.latest_version(),
+                world.model.latest_version(),
                 begun.elapsed().as_secs()
             );
             ExitCode::SUCCESS
         }
         Err(_) => {
-            let log = world.life.as_ref().map(life::Life::log).unwrap_or_default();
+            let log = world.process.as_ref().map(process::Process::log).unwrap_or_default();
             let tail = log.lines().count().saturating_sub(LOG_TAIL);
             println!("\n== what was done last\n{}", world.timeline.show());
             println!("== the daemon's log, its end");
@@ -95,9 +95,9 @@ fn play(world: &mut World, plan: &Plan, begun: Instant) -> u64 {
         play_round(world, plan.seed, round);
         round += 1;
     }
-    world.life().judge_rest();
-    let life = world.life.take().unwrap();
-    world.log_lines += life.stop();
+    world.process().judge_rest();
+    let process = world.process.take().unwrap();
+    world.log_lines += process.stop();
     world.check_stored();
     round - plan.first_round()
 }
@@ -107,9 +107,9 @@ fn play_round(world: &mut World, seed: u64, round: u64) {
     let random = &mut random;
     let act = (round % BLOCK < WITH_ENDS).then(|| (Act::pick(random), usize::from(random.one_in(2))));
     world.timeline.note(&format!("round {round}"));
-    for (place, spell) in spells::of_round(seed, round).into_iter().enumerate() {
-        world.timeline.note(&format!("{spell:?}"));
-        spell.begin(world, random);
+    for (place, fault) in faults::of_round(seed, round).into_iter().enumerate() {
+        world.timeline.note(&format!("{fault:?}"));
+        fault.begin(world, random);
         for _ in 0..random.between(2, 5) {
             world.step(random);
         }
@@ -122,13 +122,13 @@ fn play_round(world: &mut World, seed: u64, round: u64) {
             world.reload(false);
         }
     }
-    world.heal(random);
-    // Mostly not waiting for the next dial; but sometimes the daemon must come back all by itself.
+    world.end_faults(random);
+    // Most rounds do not wait for the daemon's next attempt to connect, but in some it must come back by itself.
     if !random.one_in(4) {
         world.reload(true);
     }
     world.converge();
     if round % BLOCK == WITH_ENDS || round % BLOCK == BLOCK - 1 {
-        world.life().judge_rest();
+        world.process().judge_rest();
     }
 }

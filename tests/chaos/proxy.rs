@@ -1,8 +1,8 @@
-//! The network between the daemon and the hub, as bad as it is told to be.
+//! The network between the daemon and the hub, with faults on request.
 //!
-//! Every connection is carried by one task that obeys one shared *weather*. Bytes are never changed, dropped or
-//! reordered within a connection that lives: TCP does not do that either. A *buried* connection is one whose bytes go
-//! nowhere for ever, as behind a router that forgot it.
+//! Every connection is forwarded by one task, and all tasks obey the same *conditions*. Within an open connection bytes are
+//! never changed, dropped or reordered, as in TCP. A *black-holed* connection never delivers anything again, as behind a
+//! router that has forgotten it.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -16,12 +16,12 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
     Clear,
-    /// Each portion waits.
+    /// Each portion is delayed.
     Delay(Duration),
-    /// So many bytes in each hundredth of a second.
+    /// This many bytes in each hundredth of a second.
     Throttle(usize),
-    /// Nothing travels; what came waits.
-    Hole,
+    /// Nothing is delivered for now; what came waits.
+    BlackHole,
 }
 
 /// How connections end.
@@ -34,11 +34,11 @@ pub(crate) enum Cut {
 }
 
 #[derive(Clone, Copy)]
-struct Weather {
+struct Conditions {
     pace: Pace,
-    /// Connections with a lower number are buried.
-    buried_below: u64,
-    /// Connections with a lower number are cut so.
+    /// Connections with a lower number are black-holed.
+    black_holed_below: u64,
+    /// Connections with a lower number are ended in this way.
     cut: (u64, Cut),
     listening: bool,
     /// The number of the next connection.
@@ -48,18 +48,23 @@ struct Weather {
 /// Listens on a port of its own until it is dropped with its runtime.
 pub(crate) struct Proxy {
     port: u16,
-    weather: watch::Sender<Weather>,
+    conditions: watch::Sender<Conditions>,
 }
 
 impl Proxy {
     pub(crate) fn start(runtime: &Handle, hub_port: u16) -> Self {
-        let first =
-            Weather { pace: Pace::Clear, buried_below: 0, cut: (0, Cut::Close), listening: true, next: 0 };
-        let weather = watch::Sender::new(first);
+        let first = Conditions {
+            pace: Pace::Clear,
+            black_holed_below: 0,
+            cut: (0, Cut::Close),
+            listening: true,
+            next: 0,
+        };
+        let conditions = watch::Sender::new(first);
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
-        runtime.spawn(listen(listener, port, hub_port, weather.clone()));
-        Self { port, weather }
+        runtime.spawn(listen(listener, port, hub_port, conditions.clone()));
+        Self { port, conditions }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -67,41 +72,41 @@ impl Proxy {
     }
 
     pub(crate) fn set_pace(&self, pace: Pace) {
-        self.weather.send_modify(|weather| weather.pace = pace);
+        self.conditions.send_modify(|conditions| conditions.pace = pace);
     }
 
-    /// Ends all connections that there are.
+    /// Ends all present connections.
     pub(crate) fn cut(&self, cut: Cut) {
-        self.weather.send_modify(|weather| weather.cut = (weather.next, cut));
+        self.conditions.send_modify(|conditions| conditions.cut = (conditions.next, cut));
     }
 
-    /// All connections that there are stay open and dead.
-    pub(crate) fn bury(&self) {
-        self.weather.send_modify(|weather| weather.buried_below = weather.next);
+    /// All present connections stay open and deliver nothing any more.
+    pub(crate) fn black_hole(&self) {
+        self.conditions.send_modify(|conditions| conditions.black_holed_below = conditions.next);
     }
 
-    /// Refuses new connections, or takes them again. Those that there are go on.
+    /// Refuses new connections, or accepts them again. Present ones go on.
     pub(crate) fn set_listening(&self, listening: bool) {
-        self.weather.send_modify(|weather| weather.listening = listening);
+        self.conditions.send_modify(|conditions| conditions.listening = listening);
     }
 
-    /// The weather clears up. What is buried stays so.
-    pub(crate) fn heal(&self) {
-        self.weather.send_modify(|weather| {
-            weather.pace = Pace::Clear;
-            weather.listening = true;
+    /// Ends all faults, except that black-holed connections stay so.
+    pub(crate) fn end_faults(&self) {
+        self.conditions.send_modify(|conditions| {
+            conditions.pace = Pace::Clear;
+            conditions.listening = true;
         });
     }
 }
 
-async fn listen(first: TcpListener, port: u16, hub_port: u16, weather: watch::Sender<Weather>) {
-    let mut changes = weather.subscribe();
+async fn listen(first: TcpListener, port: u16, hub_port: u16, conditions: watch::Sender<Conditions>) {
+    let mut changes = conditions.subscribe();
     let mut listener = Some(first);
     loop {
         let listening = changes.borrow_and_update().listening;
         match &listener {
             Some(_) if !listening => listener = None,
-            // A socket of the time before may still hold the port for a moment.
+            // The earlier socket may still hold the port for a moment.
             None if listening => match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
                 Ok(bound) => listener = Some(bound),
                 Err(_) => {
@@ -119,41 +124,50 @@ async fn listen(first: TcpListener, port: u16, hub_port: u16, weather: watch::Se
         };
         tokio::select! {
             accepted = accept => if let Ok((device, _)) = accepted {
-                let number = weather.borrow().next;
-                weather.send_modify(|weather| weather.next += 1);
-                tokio::spawn(connect(device, hub_port, number, weather.subscribe()));
+                let number = conditions.borrow().next;
+                conditions.send_modify(|conditions| conditions.next += 1);
+                tokio::spawn(connect(device, hub_port, number, conditions.subscribe()));
             },
             changed = changes.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn connect(device: TcpStream, hub_port: u16, number: u64, weather: watch::Receiver<Weather>) {
+async fn connect(device: TcpStream, hub_port: u16, number: u64, conditions: watch::Receiver<Conditions>) {
     if let Ok(hub) = TcpStream::connect((Ipv4Addr::LOCALHOST, hub_port)).await {
-        carry(device, hub, number, weather).await;
+        carry(device, hub, number, conditions).await;
     }
 }
 
-async fn carry(mut device: TcpStream, mut hub: TcpStream, number: u64, weather: watch::Receiver<Weather>) {
+async fn carry(
+    mut device: TcpStream,
+    mut hub: TcpStream,
+    number: u64,
+    conditions: watch::Receiver<Conditions>,
+) {
     let ending = {
         let (from_device, to_device) = device.split();
         let (from_hub, to_hub) = hub.split();
-        let up = pump(from_device, to_hub, number, weather.clone(), Cut::HalfToHub);
-        let down = pump(from_hub, to_device, number, weather.clone(), Cut::HalfToDevice);
+        let up = pump(from_device, to_hub, number, conditions.clone(), Cut::HalfToHub);
+        let down = pump(from_hub, to_device, number, conditions.clone(), Cut::HalfToDevice);
         tokio::select! {
             (up, down) = async { tokio::join!(up, down) } => up.and(down).err().map(|_| Cut::Close),
-            cut = until_cut(number, weather, |cut| matches!(cut, Cut::Close | Cut::Reset)) => Some(cut),
+            cut = until_cut(number, conditions, |cut| matches!(cut, Cut::Close | Cut::Reset)) => Some(cut),
         }
     };
     if ending == Some(Cut::Reset) {
-        // Without this, dropping them would end them politely.
+        // Without this, dropping them would close them in order.
         let _ = (device.set_zero_linger(), hub.set_zero_linger());
     }
 }
 
-async fn until_cut(number: u64, mut weather: watch::Receiver<Weather>, fits: impl Fn(Cut) -> bool) -> Cut {
-    match weather.wait_for(|weather| number < weather.cut.0 && fits(weather.cut.1)).await {
-        Ok(weather) => weather.cut.1,
+async fn until_cut(
+    number: u64,
+    mut conditions: watch::Receiver<Conditions>,
+    fits: impl Fn(Cut) -> bool,
+) -> Cut {
+    match conditions.wait_for(|conditions| number < conditions.cut.0 && fits(conditions.cut.1)).await {
+        Ok(conditions) => conditions.cut.1,
         Err(_) => Cut::Close,
     }
 }
@@ -162,7 +176,7 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     number: u64,
-    mut weather: watch::Receiver<Weather>,
+    mut conditions: watch::Receiver<Conditions>,
     half: Cut,
 ) -> io::Result<()> {
     let mut buffer = [0; 2048];
@@ -170,7 +184,7 @@ async fn pump(
     loop {
         let read = tokio::select! {
             read = from.read(&mut buffer) => read?,
-            _ = until_cut(number, weather.clone(), |cut| cut == half), if !shut => {
+            _ = until_cut(number, conditions.clone(), |cut| cut == half), if !shut => {
                 to.shutdown().await?;
                 shut = true;
                 continue;
@@ -179,14 +193,16 @@ async fn pump(
         if read == 0 {
             return if shut { Ok(()) } else { to.shutdown().await };
         }
-        // After its end was sent, what still comes is read and goes nowhere.
+        // After its end was forwarded, what still comes is read and dropped.
         if shut {
             continue;
         }
-        let open = |weather: &Weather| weather.pace != Pace::Hole && number >= weather.buried_below;
-        let pace = weather.wait_for(open).await.map_err(io::Error::other)?.pace;
+        let open = |conditions: &Conditions| {
+            conditions.pace != Pace::BlackHole && number >= conditions.black_holed_below
+        };
+        let pace = conditions.wait_for(open).await.map_err(io::Error::other)?.pace;
         match pace {
-            Pace::Clear | Pace::Hole => to.write_all(&buffer[..read]).await?,
+            Pace::Clear | Pace::BlackHole => to.write_all(&buffer[..read]).await?,
             Pace::Delay(wait) => {
                 tokio::time::sleep(wait).await;
                 to.write_all(&buffer[..read]).await?;

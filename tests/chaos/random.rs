@@ -1,4 +1,4 @@
-//! The one source of chance of a round: a seed, and nothing else, decides what is done and in which order.
+//! The random numbers of a round: the seed alone decides what is done and in which order.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ impl Random {
         Self(seed)
     }
 
-    /// The chance of one round, so that a round can be played alone.
+    /// The generator of one round, so that a round can be repeated alone.
     pub(crate) fn of_round(seed: u64, round: u64) -> Self {
         Self(Self(seed ^ round.wrapping_mul(0xA076_1D64_78BD_642F)).next())
     }

@@ -1,4 +1,4 @@
-//! A second client with the daemon's identity, as a cloned card makes it: the hub lets in whoever came last.
+//! A second client with the daemon's identity, as on a cloned card. The hub keeps the client that connected last.
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// What it takes to be somebody.
+/// The credentials.
 #[derive(Clone)]
 pub(crate) struct Rival {
     pub(crate) hub_port: u16,
@@ -22,10 +22,10 @@ pub(crate) struct Rival {
 }
 
 impl Rival {
-    /// Signs in, stays so long, and is gone without a word.
+    /// Connects, stays for this long, and closes without DISCONNECT.
     ///
     /// # Errors
-    /// Whatever keeps it out; a hub that is down just now may.
+    /// It cannot connect, for instance because the hub is down.
     pub(crate) async fn intrude(&self, stay: Duration) -> io::Result<()> {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).map_err(io::Error::other)?;

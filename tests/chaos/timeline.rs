@@ -1,4 +1,4 @@
-//! What was done, with the time since the start; the last of it is shown when something fails.
+//! What was done and when. The last part of it is shown with a failure.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -8,7 +8,7 @@ const KEPT: usize = 80;
 pub(crate) struct Timeline {
     since: Instant,
     last: VecDeque<String>,
-    /// How much was ever done.
+    /// How many entries there ever were.
     pub(crate) count: usize,
 }
 

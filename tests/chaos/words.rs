@@ -1,10 +1,10 @@
-//! What the command line asks for. `cargo test` calls every test target with its own words, so those are borne with.
+//! The command line. `cargo test` calls every test target with its own arguments, so those are accepted, too.
 
 use std::time::Duration;
 
 /// The short round of `cargo test`.
 const SHORT: Duration = Duration::from_secs(40);
-/// A seed whose first rounds hold a kill, a restart of the hub and a disk that fails.
+/// A seed whose first rounds include a kill, a restart of the hub and a failing disk.
 const SHORT_SEED: u64 = 1;
 
 pub(crate) struct Plan {
@@ -15,7 +15,7 @@ pub(crate) struct Plan {
 
 pub(crate) enum Asked {
     Play(Plan),
-    /// A filter that means other tests.
+    /// A filter for other tests.
     Nothing,
     Wrong,
 }
@@ -63,7 +63,7 @@ impl Plan {
         }
     }
 
-    /// Plays the same again.
+    /// The command that repeats it.
     pub(crate) fn command(&self) -> String {
         match self.only {
             Some(round) => format!("cargo chaos -- --seed {} --round {round}", self.seed),

@@ -1,16 +1,16 @@
-//! Everything that a round plays with, and what must hold in it.
+//! The world of a round, and what must hold in it.
 //!
-//! *Calm* is when nothing is broken any more. From then on both ends must become equal, however long the daemon chooses
-//! to wait before it dials; once it is connected it has [`PROMPT`], which is more than all its own time limits together.
+//! In a *calm* there are no faults. Then both ends must become equal, however long the daemon waits before it connects. Once
+//! it is connected it has [`PROMPT`], which is more than all its own time limits together.
 
 use crate::backend;
 use crate::disk::{Disk, Trouble};
-use crate::life::{Life, Manager};
+use crate::model::{Model, Warmth};
+use crate::process::{Manager, Process};
 use crate::proxy::Proxy;
 use crate::random::Random;
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, say};
 use crate::rival::Rival;
-use crate::shadow::{Shadow, Warmth};
 use crate::timeline::Timeline;
 use serde_json::{Value, json};
 use std::fs;
@@ -18,28 +18,28 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-/// The longest wait between two dials is 120 s, and a request or a write may have to be made anew.
+/// The longest wait between two attempts to connect is 120 s, and a request or a write may have to be repeated.
 const CALM: Duration = Duration::from_secs(400);
-/// A request may have to time out (30 s), a record wait for its next try (30 s), a report for its turn.
+/// A request may have to time out (30 s), a record may wait for its next attempt (30 s), and a report for its interval.
 const PROMPT: Duration = Duration::from_secs(120);
 
 pub(crate) struct World {
-    // Before the rig, whose folder they use until they end.
-    pub(crate) life: Option<Life>,
+    // Dropped before the rig, whose folder they use until they end.
+    pub(crate) process: Option<Process>,
     pub(crate) disk: Disk,
     pub(crate) rig: Rig,
     pub(crate) proxy: Proxy,
-    pub(crate) shadow: Shadow,
+    pub(crate) model: Model,
     pub(crate) warmth: Warmth,
     pub(crate) timeline: Timeline,
-    pub(crate) lives: u32,
+    pub(crate) starts: u32,
     pub(crate) log_lines: usize,
     manager: Manager,
     runtime: Runtime,
     rival: Option<JoinHandle<()>>,
     patches: u64,
     keep_alive_s: u64,
-    /// Since the last calm.
+    /// Notifications may have been lost since the last calm.
     pub(crate) notices_lost: bool,
 }
 
@@ -50,12 +50,12 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let proxy = Proxy::start(runtime.handle(), rig.hub.mqtt_port());
         let mut world = Self {
-            life: None,
+            process: None,
             disk: Disk::new(rig.path("state")),
-            shadow: Shadow::new(1),
+            model: Model::new(1),
             warmth: Warmth::Celsius(22.0),
             timeline: Timeline::default(),
-            lives: 0,
+            starts: 0,
             log_lines: 0,
             manager: Manager::listen(&rig),
             rig,
@@ -67,7 +67,7 @@ impl World {
             notices_lost: false,
         };
         world.write_config();
-        world.start_life();
+        world.start_process();
         world
     }
 
@@ -78,30 +78,30 @@ impl World {
         self.rig.write_config(&format!("{base}{FAN}{SENSOR}max-step = 15.0\n{CLIMATE}critical = 60.0\n"));
     }
 
-    pub(crate) fn start_life(&mut self) {
+    pub(crate) fn start_process(&mut self) {
         if !self.disk.can_start() {
             self.mend_disk();
         }
-        self.lives += 1;
+        self.starts += 1;
         let disk_failed = self.disk.trouble().is_some();
-        self.life = Some(Life::start(&self.rig, &self.manager, self.lives, disk_failed));
+        self.process = Some(Process::start(&self.rig, &self.manager, self.starts, disk_failed));
     }
 
-    pub(crate) fn life(&mut self) -> &mut Life {
-        self.life.as_mut().unwrap()
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
     }
 
-    /// Reads the configuration again; with another keep-alive, so that the connection is made anew at once.
+    /// Reloads the configuration with another keep-alive, so that the daemon reconnects at once.
     pub(crate) fn reload(&mut self, anew: bool) {
         self.timeline.note(if anew { "SIGHUP, another keep-alive" } else { "SIGHUP" });
         if anew {
             self.keep_alive_s = 11 - self.keep_alive_s;
             self.write_config();
         }
-        self.life().signal("HUP");
+        self.process().signal("HUP");
     }
 
-    /// A moment of everyday life.
+    /// An ordinary change.
     pub(crate) fn step(&mut self, random: &mut Random) {
         std::thread::sleep(random.millis(5, 700));
         match random.below(10) {
@@ -113,7 +113,7 @@ impl World {
             }
             _ => {}
         }
-        self.life().observe();
+        self.process().observe();
     }
 
     fn patch(&mut self, random: &mut Random) {
@@ -125,10 +125,10 @@ impl World {
         let mut text = patch.to_string();
         text.truncate(160);
         self.timeline.note(&format!("the back end patches to version {version}: {text}"));
-        self.shadow.patch(version, &patch);
+        self.model.patch(version, &patch);
         let mut desired = self.rig.hub.hub().desired(DEVICE).unwrap();
         desired.as_object_mut().unwrap().remove("$version");
-        assert_eq!(desired, *self.shadow.latest(), "the shadow and the hub merge differently");
+        assert_eq!(desired, *self.model.latest(), "the model and the hub merge differently");
     }
 
     pub(crate) fn set_sensor(&mut self, (text, warmth): (Option<&'static str>, Warmth)) {
@@ -141,7 +141,7 @@ impl World {
     }
 
     pub(crate) fn break_disk(&mut self, trouble: Trouble) {
-        self.life().disk_failed = true;
+        self.process().disk_failed = true;
         self.disk.break_down(trouble);
     }
 
@@ -170,13 +170,13 @@ impl World {
         }));
     }
 
-    /// Nothing is broken any more.
-    pub(crate) fn heal(&mut self, random: &mut Random) {
+    /// Ends every fault.
+    pub(crate) fn end_faults(&mut self, random: &mut Random) {
         self.timeline.note("all is healed");
         if let Some(rival) = self.rival.take() {
             rival.abort();
         }
-        self.proxy.heal();
+        self.proxy.end_faults();
         self.rig.hub.hub().faults().clear();
         self.rig.hub.resume_listening().unwrap();
         self.mend_disk();
@@ -184,7 +184,7 @@ impl World {
             let reading = backend::reading(random);
             self.set_sensor(reading);
         }
-        // A notification that is lost on a connection that lives shows by the next one (or by the twin's refresh, hours
+        // A notification that is lost on an open connection is noticed by the next one (or by the twin's refresh, hours
         // later), so there must be a next one.
         if core::mem::take(&mut self.notices_lost) {
             self.patch(random);
@@ -195,7 +195,7 @@ impl World {
     pub(crate) fn converge(&mut self) {
         let (begun, mut connected_since) = (Instant::now(), None);
         loop {
-            self.life().assert_alive();
+            self.process().assert_alive();
             let differences = self.differences();
             if differences.is_empty() {
                 break;
@@ -209,16 +209,16 @@ impl World {
             assert!(begun.elapsed() < CALM, "calm for {CALM:?} and not equal: {differences:#?}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.shadow.settle();
+        self.model.settle();
         self.timeline.note(&format!("both ends are equal after {:.1} s", begun.elapsed().as_secs_f32()));
-        self.life().observe();
-        self.life().judge_log();
+        self.process().observe();
+        self.process().judge_log();
     }
 
     fn differences(&self) -> Vec<String> {
         let mut differences = Vec::new();
         let hub = self.rig.hub.hub();
-        let (reported, version) = (hub.reported(DEVICE).unwrap(), self.shadow.latest_version());
+        let (reported, version) = (hub.reported(DEVICE).unwrap(), self.model.latest_version());
         if !hub.is_connected(DEVICE) {
             differences.push("it is not connected".to_owned());
         }
@@ -227,7 +227,7 @@ impl World {
                 .push(format!("the hub knows of version {}, not {version}", reported["desiredVersion"]));
         }
         let drive = self.rig.drive("fan");
-        let right = self.shadow.drives_since(version, self.warmth);
+        let right = self.model.drives_since(version, self.warmth);
         if !drive.is_some_and(|drive| is_near(&right, drive)) {
             differences.push(format!("the pin is at {drive:?}, not at one of {right:?}"));
         }
@@ -235,11 +235,11 @@ impl World {
         if told.map(|percent| (percent * 10.0).round() as u16) != drive {
             differences.push(format!("the hub was told that the fan runs at {told:?}, not {drive:?}"));
         }
-        let good = self.shadow.is_all_good();
+        let good = self.model.is_all_good();
         if good != reported.get("rejected").is_none() {
             differences.push(format!("rejected is {}", reported["rejected"]));
         }
-        let doc = self.shadow.latest();
+        let doc = self.model.latest();
         for (desired, told) in [("fanOn", "fanOn"), ("patchId", "lastPatchReceivedId")] {
             if good && doc.get(desired) != reported.get(told) {
                 differences.push(format!("{told} is {:?}, not {:?}", reported.get(told), doc.get(desired)));
@@ -248,26 +248,26 @@ impl World {
         differences
     }
 
-    /// With nothing but its disk the daemon drives by a version that is not older than what it acknowledged.
+    /// Without a hub the daemon follows a stored version that is not older than the one that it acknowledged.
     pub(crate) fn check_offline_start(&mut self, acknowledged: u64) {
-        // The line comes a little after the daemon's readiness.
-        let life = &*self.life();
+        // The line comes a little after READY.
+        let process = &*self.process();
         let tells = |log: &String| log.contains("INFO started ");
-        let log = eventually("the word of the start", || Some(life.log()).filter(tells), || life.log());
+        let log = eventually("the word of the start", || Some(process.log()).filter(tells), || process.log());
         let told = log.split("started from the stored twin, desired version ").nth(1);
         let stored = told.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
         assert!(
             stored.unwrap_or(0) >= acknowledged,
             "it started from version {stored:?}, but had acknowledged {acknowledged}"
         );
-        let right = self.shadow.drives_since(stored.unwrap_or(0), self.warmth);
+        let right = self.model.drives_since(stored.unwrap_or(0), self.warmth);
         let find = || self.rig.drive("fan").filter(|drive| is_near(&right, *drive));
         eventually("the pin after an offline start", find, || {
             format!("{:?}, not one of {right:?}", self.rig.drive("fan"))
         });
     }
 
-    /// What the hub has, and what the daemon left on its disk.
+    /// Checks what the hub has, and what is on the daemon's disk.
     pub(crate) fn check_stored(&self) {
         let said = say(&mut self.rig.command(&["twin", "desired"]));
         assert_eq!(said.code, 0, "{}", said.err);
@@ -277,7 +277,7 @@ impl World {
     }
 }
 
-/// Rounding a drive twice may be one permille off.
+/// A drive that is rounded twice may be off by one permille.
 fn is_near(right: &[u16], drive: u16) -> bool {
     right.iter().any(|right| right.abs_diff(drive) <= 1)
 }

@@ -1,5 +1,5 @@
-//! Certificates and keys as people make them: `twind check` builds what connections will be made by, and says what is
-//! wrong with which file. They are made here by `openssl`; where it is not installed these tests say so and end.
+//! Certificates and keys as people make them: `twind check` builds the TLS configuration of the connection, and says what
+//! is wrong with which file. They are made here by `openssl`; where it is not installed these tests say so and end.
 
 use super::{SMALL, Site, replaced, with_dirs};
 use std::fs;
@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use twind::cli::check::Outcome;
 
-/// A site whose device shows `cert.pem` and `cert.key`.
+/// A site whose device uses `cert.pem` and `cert.key`.
 struct Maker {
     site: Site,
     text: String,
@@ -37,7 +37,7 @@ impl Maker {
         }
     }
 
-    /// A certificate of version 3 that a key signs for itself.
+    /// A self-signed certificate of version 3.
     fn certify(&self, key: &str, certificate: &str) {
         self.openssl(&format!("req -new -x509 -key {key} -subj /CN=cabinet-7 -days 30 -out {certificate}"));
     }
@@ -51,7 +51,7 @@ impl Maker {
         assert!(outcome == Outcome::Right && !said.contains("warning"), "{said}");
     }
 
-    /// What is told of `certificate-file` or `private-key-file`, the only fault.
+    /// The message about `certificate-file` or `private-key-file`, which is the only fault.
     fn fault(&self, key: &str) -> String {
         let (outcome, said) = self.site.check(&self.text);
         assert_eq!(outcome, Outcome::Wrong, "{said}");
@@ -222,7 +222,7 @@ fn a_pfx_is_taken_apart_by_the_commands_that_are_told() {
     maker.openssl(&words);
     maker.text = maker.text.replace("device.pfx", "new.key");
     maker.right();
-    // Another DER is still told as that.
+    // Other DER files are still called that.
     maker.openssl("x509 -in made.pem -outform DER -out cert.der");
     maker.text = maker.text.replace("new.pem", "cert.der");
     assert!(maker.fault("certificate-file").contains("but DER: `openssl x509 -inform DER"));
@@ -242,7 +242,7 @@ fn a_certificate_out_of_its_time_is_warned_of() {
     let Some(maker) = Maker::new() else { return };
     maker.ec("cert.key");
     maker.openssl("req -new -key cert.key -subj /CN=cabinet-7 -out request");
-    // By a clock that may be wrong nothing is refused.
+    // The clock may be wrong, so no certificate is refused by it.
     maker.openssl("x509 -req -in request -signkey cert.key -days -1 -out cert.pem");
     let warning = maker.site.warning(&maker.text);
     assert!(warning.contains("certificate 1 of 1 expired 1 day ago by this machine's clock"), "{warning}");
@@ -256,7 +256,7 @@ fn sections_that_begin_and_are_not_read_are_told() {
     let read = |name: &str| fs::read_to_string(maker.site.path(name)).unwrap();
     let (leaf, key) = (read("leaf.pem"), read("cert.key"));
     let chain = |text: String| maker.site.write("cert.pem", &text, 0o644);
-    // Marks, line ends and text between sections do no harm.
+    // A byte order mark, other line ends and text between sections do no harm.
     chain(format!("\u{feff}{}", leaf.replace('\n', "\r\n")));
     maker.right();
     chain(format!("subject=CN = cabinet-7\n{leaf}\nissuer=…\n{}", leaf.replace('\n', "\r")));

@@ -1,4 +1,4 @@
-//! What is told of a wrong file, and where.
+//! The messages about a wrong file, and the places that they name.
 
 use super::{SITE, SMALL, Site, replaced, with};
 use std::fs;
@@ -7,7 +7,7 @@ use twind::config;
 #[test]
 fn each_fault_is_told_with_its_place_and_what_is_allowed() {
     let site = Site::new();
-    // Below which header, which lines, and what must be told.
+    // The header, the lines below it, and the expected message.
     let cases = [
         (
             "hub",

@@ -46,7 +46,7 @@ fn header(line: &str) -> Option<&str> {
 #[test]
 fn uncommenting_the_defaults_of_the_installed_file_changes_nothing() {
     let site = Site::new();
-    // What a person must fill in, below its header; the driver's default is another line on another board.
+    // Keys that have to be filled in, below their header; and the driver, whose default depends on the board.
     let essentials = |header: &str| match header {
         "hub" => "connection-string-file = \"cs\"",
         "board" => "driver = \"simulated\"",
@@ -80,7 +80,7 @@ fn paths(prefix: &str, table: &DeTable<'_>, into: &mut BTreeSet<String>) {
     for (key, value) in table {
         let path = format!("{prefix}.{}", key.get_ref());
         match value.get_ref() {
-            // Its keys are names that a person chooses.
+            // Its keys are chosen by whoever writes the file.
             DeValue::Table(_) if path == "report.deadband" => {}
             DeValue::Table(inner) => paths(&path, inner, into),
             _ => {}
@@ -122,7 +122,7 @@ fn the_examples_of_the_installed_file_have_the_right_type() {
             Some(name) => name.clone_into(&mut table),
             None => {
                 let faults = site.parse(&format!("[{table}]\n{text}\n")).unwrap_err();
-                // Other keys and files that it needs are not there, so it is at fault; but not by itself.
+                // Other keys and files that it needs are missing, which is a fault, but not one of this line.
                 for fault in &faults.faults {
                     let by_itself = ["must be", "unknown key", "TOML"];
                     let told = by_itself.iter().any(|told| fault.message.contains(told));

@@ -1,13 +1,13 @@
-//! Another file in place of the configuration: the first faults are told, the rest is counted, and no work is done twice.
+//! Other files in place of the configuration: the first faults are shown, the rest is counted, and the work is bounded.
 
 use super::{SITE, Site, with};
 use twind::cli::check::Outcome;
 use twind::config::ConfigFaults;
 
 const TOLD: usize = 20;
-/// Of each kind of junk.
+/// The size of each file.
 const BYTES: usize = 1024 * 1024;
-/// What a terminal or a journal gets of it.
+/// The most that is printed.
 const PRINTED_MAX: usize = 12 * 1024;
 
 fn filled(line: impl Fn(usize) -> String) -> String {
@@ -47,7 +47,7 @@ fn a_mebibyte_of_junk_is_told_in_twenty_faults_and_a_count() {
         let faults = told(&site, &text, what);
         assert!(faults.more > 500, "{what}: {}", faults.more);
     }
-    // These are no TOML in one place only.
+    // These break TOML in one place only.
     for (what, text) in [
         ("open brackets", filled(|_| "[[".to_owned())),
         ("a list that is not closed", format!("a = [{}", filled(|number| format!("{number},")))),
@@ -70,7 +70,7 @@ fn what_is_wrong_without_being_no_toml_is_counted_too() {
 #[test]
 fn the_first_faults_are_those_of_the_first_lines() {
     let site = Site::new();
-    // What is found last stands first.
+    // The last fault that was found is shown first.
     let text = with(
         &format!("zzz = 1\n{SITE}"),
         "hub",

@@ -1,5 +1,5 @@
-//! The configuration file from outside: what a right one becomes, what is told of a wrong one, and that the file
-//! which is installed says the truth about every key.
+//! The configuration file from outside: what a right file becomes, the messages about a wrong one, and that the installed
+//! file is right about every key.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod boards;
@@ -32,7 +32,7 @@ pub(crate) const SHIPPED: &str = include_str!("../../config/twind.toml");
 pub(crate) const OFF: RowDrive = RowDrive::Fixed(Permille::ZERO);
 pub(crate) const ON: RowDrive = RowDrive::Fixed(Permille::FULL);
 
-/// A site that has one of everything; the lines that tests replace stand alone.
+/// A site with one of everything. Lines that tests replace hold one key each.
 pub(crate) const SITE: &str = r#"
 [hub]
 connection-string-file = "cs"
@@ -111,7 +111,7 @@ impl Site {
         self.parse(text).unwrap_or_else(|faults| panic!("{faults}"))
     }
 
-    /// What `twind check` says of a text, its verdict last.
+    /// The messages of `twind check` about a text, the verdict last.
     pub(crate) fn check(&self, text: &str) -> (Outcome, String) {
         self.write("twind.toml", text, 0o640);
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -154,7 +154,7 @@ pub(crate) fn replaced(text: &str, line: &str, by: &str) -> String {
     text.replacen(line, by, 1)
 }
 
-/// The account of a configuration that names one.
+/// The account that a configuration names.
 pub(crate) fn account(settings: &Settings) -> &Account {
     match &settings.hub.source {
         Source::Assigned(account) => account,
@@ -166,7 +166,7 @@ pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// The text with a state directory and a socket of the site's own, whoever runs the test.
+/// The text with a state directory and a socket in the site's own folder.
 pub(crate) fn with_dirs(site: &Site, text: &str) -> String {
     let dir = site.folder.path().display();
     format!("{text}[twin]\nstate-dir = \"{dir}/state\"\n[local]\nsocket = \"{dir}/s\"\n")

@@ -1,4 +1,4 @@
-//! Mistakes that people make, and the words that lead out of them.
+//! Mistakes that people make, and the messages that help.
 
 use super::{SITE, SMALL, Site, replaced, with};
 use std::fs;
@@ -142,7 +142,7 @@ fn a_list_over_several_lines_is_not_taken_for_one_that_is_not_closed() {
     assert!(missing.contains(":28:16: not valid TOML: a comma is missing before this"), "{missing}");
     let inside = site.fault(&replaced(&list, "-40.0,", "-40.0"));
     assert!(inside.contains(":17:3: not valid TOML: a comma is missing before this"), "{inside}");
-    // One below it that is not closed is still found, and one that another line closes is not it.
+    // An unclosed one below it is still found, and one that a later line closes is not reported.
     let open = site.fault(&with(&list, "climate", "sensors = [\"a\",\n\"b\""));
     assert!(open.contains(":28:11: not valid TOML: the [ that opens here is not closed"), "{open}");
     let swallowed = site.fault(&with(&list, "hub", "proxy = ["));

@@ -1,4 +1,4 @@
-//! Damaged files: whatever a text says, it is read without a panic, and its faults lie within it.
+//! Damaged files: any text is read without a panic, and the faults lie within the text.
 
 use super::{SHIPPED, SITE, SMALL};
 use proptest::prelude::*;

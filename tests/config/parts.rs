@@ -1,4 +1,4 @@
-//! Commands that read the file for less than all of it, or to tell about it.
+//! Commands that need only a part of the file, or report on it.
 
 use super::{OFF, SITE, Site, with_dirs};
 use std::path::Path;
@@ -24,7 +24,7 @@ fn outputs_can_be_read_though_the_rest_is_wrong() {
     assert!(load().unwrap_err().to_string().contains("not valid TOML"));
     write(&SITE.replace("pin = 17", "pin = \"x\""));
     assert!(load().unwrap_err().to_string().contains("`pin` must be"));
-    // Nothing to drive is for the daemon to complain of.
+    // It is the daemon that complains of a file without outputs.
     write("[hub]\n");
     assert_eq!(load().unwrap().outputs, []);
 }

@@ -1,4 +1,4 @@
-//! `[hub.provisioning]`, and the ways round a closed port.
+//! `[hub.provisioning]`, and alternatives to a closed port.
 
 use super::{KEY, SMALL, Site, replaced};
 use twind::cli::check::Outcome;
@@ -8,7 +8,7 @@ use twind::hub::wire::Transport;
 use twind::hub::{Identity, Secret};
 
 const NAMED: &str = "connection-string-file = \"cs\"";
-/// The group key of the service's documentation, its registration id, and the device key that they make.
+/// The group key of the service's documentation, a registration id, and the device key that follows from them.
 const GROUP_KEY: &str =
     "8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==";
 const GROUP_ID: &str = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6";

@@ -90,7 +90,7 @@ fn a_file_below_a_folder_is_the_credential_that_systemd_makes_of_it() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     let below = replaced(SMALL, "\"cs\"", "\"twind/cs\"");
     assert_eq!(account(&site.right(&below)).device_id, "credential");
-    // Without the service manager, as for `twind check`, it is the file itself.
+    // Without the service manager, as with `twind check`, the file itself is read.
     site.environment.credentials_directory = None;
     fs::create_dir(site.path("twind")).unwrap();
     site.write("twind/cs", &format!("HostName=h;DeviceId=file;SharedAccessKey={KEY}"), 0o600);
@@ -145,7 +145,7 @@ fn a_secret_shows_neither_in_faults_nor_in_debug() {
     }
 }
 
-/// Wherever it was pasted.
+/// It must not show, wherever it was pasted.
 #[test]
 fn a_secret_in_a_place_of_something_else_is_not_shown_whole() {
     const LONG: &str =

@@ -1,4 +1,4 @@
-//! What a file may say and hardly ever means: refused, or warned of by `twind check`.
+//! Settings that are valid and hardly ever intended: they are refused, or `twind check` warns of them.
 
 use super::{SITE, Site, replaced, with, with_dirs};
 use std::fs;
@@ -47,7 +47,7 @@ fn a_table_that_makes_an_output_by_a_slip_is_refused() {
     assert!(fault.contains("did you mean [outputs.heater]?"), "{fault}");
     let warning = site.warning(&with_dirs(&site, &when("lamp")));
     assert!(warning.contains("makes it an output of its own"), "{warning}");
-    // Which of them cools is only asked about outputs that are meant.
+    // `auto` needs an output that cools or heats. A misspelt output is only reported as misspelt.
     let one = replaced(SITE, "heating = \"heater\"\n", "").replace("cooling = \"fan\"\n", "");
     let one = replaced(&one, "[outputs.heater]\npin = 17\n", "");
     let auto = "[outputs.fna.when]\nstart = \"auto\"\n";

@@ -1,4 +1,4 @@
-//! The last resort against slips: a good configuration with one slip of the hand anywhere, and what `twind safe` then does
+//! Typing errors and `twind safe`: a good configuration with one typing error at any place, and what `twind safe` does then,
 //! after a daemon was killed, and where none ever ran. `cargo test --test config slips -- --nocapture` prints the counts.
 //!
 //! A *slip* is a character that is left out, typed twice, exchanged with the next one, or another one.
@@ -58,7 +58,7 @@ limits = { min = 5.0, max = 45.0 }
 socket = "twind.sock"
 "#;
 
-/// What each output's file holds before; no row says that.
+/// What each output's file holds before, a value that no row has.
 const BEFORE: &str = "333\n";
 /// The crash rows.
 const ROWS: [(&str, &str); 2] = [("fan", "1000\n"), ("heater", "0\n")];
@@ -92,7 +92,7 @@ impl Cabinet {
         Self(site)
     }
 
-    /// What is said and what each output came to, with the file as it is now.
+    /// The messages, and what each output came to, with the file as it is now.
     fn safe(&self, text: &str) -> (Verdict, String, Vec<bool>) {
         let board = self.0.path("board");
         ROWS.iter().for_each(|(output, _)| fs::write(board.join(output), BEFORE).unwrap());

@@ -1,11 +1,11 @@
-//! What stands wrong, as a person, a program and the back end hear of it.
+//! Alarms, as a person, a program and the back end see them.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-/// Two sensors, of which the climate takes the mean.
+/// Two sensors, of which the climate uses the mean.
 fn two_sensors(rig: &Rig) -> String {
     let door = SENSOR.replace("cabinet", "door").replace("DIR/temperature", "DIR/door");
     let climate =

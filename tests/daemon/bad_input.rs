@@ -1,4 +1,4 @@
-//! Bad input of every kind: a clear word, and nothing lost.
+//! Bad input of every kind: there is a clear message, and nothing is lost.
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, line_of, say};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -189,7 +189,7 @@ fn a_thermometer_on_the_1_wire_bus_is_not_believed_when_its_answer_is_damaged_or
 #[test]
 fn a_pipe_in_a_sensors_place_is_not_waited_for_by_any_step_reload_or_end() {
     let rig = Rig::new();
-    // Nobody ever writes to it.
+    // Nothing ever writes to it.
     let (pipe, mode) = (rig.path("pipe"), Mode::from_raw_mode(0o600));
     mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
     let door = SENSOR.replace("cabinet", "door").replace("DIR/temperature", "DIR/pipe");

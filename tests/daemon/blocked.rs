@@ -1,4 +1,4 @@
-//! Whoever reads the log, and whatever stands in a file's place: nothing of it holds up an output, a signal or the end.
+//! A reader of the log that hangs, or a pipe in a file's place, delays no output, no signal and no stop.
 
 use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, eventually, say};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// More than the daemon keeps of lines that nobody reads.
+/// More lines than the daemon's backlog holds.
 const FLOOD: usize = 1500;
 
 /// A cabinet that is too hot above 80.
@@ -41,7 +41,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// It follows the temperature, to its overheat row and back.
+/// The output follows the temperature, to its overheat row and back.
 fn controls(rig: &Rig) {
     for (degrees, drive) in [("24.0", 500), ("90.0", 1000), ("26.0", 750)] {
         rig.set_temperature(degrees);
@@ -96,7 +96,7 @@ fn what_was_dropped_of_the_log_is_counted_and_said_once_somebody_reads_again() {
     let mut daemon = start_into(&rig, &writer);
     daemon.wait_notified("READY=1");
     rig.wait_drive("fan", |now| now == 250);
-    // Each client that sends what is no call is a line of the log.
+    // Each client that sends garbage causes a line in the log.
     for _ in 0..FLOOD {
         let mut client = UnixStream::connect(rig.path("twind.sock")).unwrap();
         client.write_all(b"garbage\0").unwrap();
@@ -152,7 +152,7 @@ fn a_pipe_in_the_configurations_place_is_refused_by_path_and_waited_for_by_nobod
         assert_eq!(code, Some(78), "{words}: {said}");
         assert!(said.contains(&named) && said.contains("named pipe"), "{words}: {said}");
     }
-    // It goes by what the daemon drives, whatever is in the file's place.
+    // It uses the daemon's copy of what is driven, whatever is in the file's place.
     let (code, said) = ends_with("safe");
     assert!(code == Some(77) && said.contains("the daemon is running"), "{said}");
     rig.configure("");
@@ -174,7 +174,7 @@ fn a_pipe_in_the_place_of_what_the_configuration_names_is_refused_on_a_reload() 
     assert!(daemon.stop().success());
 }
 
-/// Nobody ever writes to it.
+/// Nothing ever writes to it.
 fn put_a_pipe(path: &Path) {
     fs::remove_file(path).unwrap();
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -202,7 +202,7 @@ fn a_pipe_in_the_place_of_a_fans_speed_holds_up_neither_a_reload_nor_the_end() {
     ends_in_order(&rig, daemon);
 }
 
-/// A journal that is there and reads nothing, in a mount namespace of the daemon's own; `None` where that is not allowed.
+/// A journal socket that nobody reads, in a mount namespace of the daemon's own; `None` where that is not permitted.
 #[expect(clippy::print_stdout, reason = "who looks wants to know that it was not tried")]
 fn hung_journal(rig: &Rig) -> Option<(UnixDatagram, Command)> {
     let allowed = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();

@@ -1,5 +1,5 @@
-//! Boards, as far as a machine without pins has them: what is found at a start, speeds, and what is told of hardware
-//! that is not there.
+//! Boards, as far as they can be tested on a machine without pins: the state that is found at a start, speeds, and messages
+//! about missing hardware.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::fs;
 #[test]
 fn an_output_with_start_keep_does_not_blink_over_a_restart() {
     let rig = Rig::new();
-    // Nothing decides before a sensor can be read.
+    // Nothing drives the output before there is a reading.
     fs::remove_file(rig.path("temperature")).unwrap();
     let fan = format!(
         "{FAN}kick = \"5s\"\nwhen = {{ start = \"keep\", stop = \"keep\", sensor-fault = \"keep\" }}\n"

@@ -1,4 +1,4 @@
-//! A device that signs in by a certificate, on each way to the hub.
+//! A device that authenticates with a certificate, on each way to the hub.
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, say};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::process::Command;
 use twinhub::Event;
 use twinhub::pki::{Certified, self_signed_client};
 
-/// Makes the rig's device anew, as one with a certificate, and has the daemon show that one.
+/// Makes the rig's device anew with a certificate, and has the daemon use it.
 fn with_certificate(rig: &Rig, client: &Certified, transport: &str, port: u16) {
     let hub = rig.hub.hub();
     hub.delete_device(DEVICE).unwrap();
@@ -42,7 +42,7 @@ fn it_is_driven_by_mqtt_and_by_websocket() {
     }
 }
 
-/// As the hub's own guide has people make one: of version 1. `None` where openssl is not installed.
+/// A certificate of version 1, as the hub's own guide makes it. `None` where openssl is not installed.
 fn version_1(rig: &Rig) -> Option<Certified> {
     let run = |words: &str| {
         let done = Command::new("openssl").args(words.split(' ')).current_dir(rig.dir.path()).output();

@@ -60,7 +60,7 @@ fn the_shipped_configuration_names_in_one_message_what_is_to_be_filled_in() {
 
 #[test]
 fn safe_says_so_where_there_is_nothing_to_drive() {
-    // After the first start of a package that nobody has filled in yet.
+    // As after the installation of the package, whose configuration still has to be filled in.
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/twind.toml");
     let nowhere = tempfile::tempdir().unwrap();
     let mut safe = twind(&["safe", "--config"]);
@@ -121,7 +121,7 @@ fn twin_shows_the_copy_of_a_daemon_that_is_gone() {
     assert_eq!((said.code, said.out.trim()), (0, "{}"), "{}", said.err);
     let daemon = rig.start_synced();
     let version = rig.desire(json!({"fanOn": false, "zebra": 1, "apple": 2}));
-    // The hub has the report before the daemon knows that it has.
+    // The hub has the report before the daemon has the acknowledgement.
     let is_known =
         || say(&mut rig.command(&["twin", "reported"])).out.contains("\"fanOn\": false").then_some(());
     eventually("the acknowledgement", is_known, || daemon.log());

@@ -1,5 +1,5 @@
-//! A disk is an alarm, not an exit: whatever the state directory is, the outputs are driven, it is said, and it is gone
-//! once the disk can be used.
+//! A disk fault is an alarm, not an exit: whatever is wrong with the state directory, the outputs are driven, and the alarm
+//! ends once the disk can be used.
 
 use crate::rig::{Daemon, Rig, say, state_files};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::process::Command;
 const TOLD: &str = "the twin's copy cannot be kept";
 const MENDED: &str = "the twin's copy can be kept again";
 
-/// It controls, says what is wrong, and reports all the same.
+/// The daemon controls, says what is wrong, and reports nevertheless.
 fn controls_without_a_disk(rig: &Rig, daemon: &Daemon) {
     daemon.wait_log(&format!("ERROR {TOLD}"));
     rig.set_temperature("24.0");
@@ -24,7 +24,7 @@ fn controls_without_a_disk(rig: &Rig, daemon: &Daemon) {
     assert_ne!(told["desiredVersion"], version, "acknowledged before it is durable");
 }
 
-/// The disk can be used again: it is said, the record is kept, and the hub hears of it.
+/// The disk can be used again: the log says so, the record is saved, and the hub is told.
 fn recovers(rig: &Rig, daemon: Daemon) {
     daemon.wait_log(MENDED);
     rig.wait_status("no alarm", |status| status["storeFault"] == Value::Null);
@@ -42,7 +42,7 @@ fn a_file_in_the_place_of_the_state_directory() {
     let daemon = rig.start();
     controls_without_a_disk(&rig, &daemon);
     assert!(daemon.log().contains("remove it, or set another state-dir"), "{}", daemon.log());
-    // The daemon itself tells its twin.
+    // The daemon itself shows its twin.
     let said = say(&mut rig.command(&["twin", "desired"]));
     assert_eq!((said.code, said.out.contains("fanOn")), (0, true), "{}{}", said.out, said.err);
     fs::remove_file(rig.path("state")).unwrap();
@@ -191,7 +191,7 @@ fn a_stored_twin_that_comes_late_is_not_lost_and_followed() {
     rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
     assert!(daemon.stop().success());
     rig.hub.block_on(rig.hub.stop_listening());
-    // As a disk that is mounted after the daemon was started.
+    // As if the disk were mounted after the daemon was started.
     fs::rename(rig.path("state"), rig.path("later")).unwrap();
     fs::write(rig.path("state"), "").unwrap();
     let daemon = rig.start();

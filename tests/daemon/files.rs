@@ -18,7 +18,7 @@ fn an_outputs_file_holds_the_permille_and_a_newline_and_is_replaced_whole() {
     rig.set_temperature("26.0");
     rig.wait_drive("fan", |now| now == 750);
     assert_eq!(fs::read_to_string(&file).unwrap(), "750\n");
-    // Whoever had opened it reads on in the old one.
+    // A program that had opened the old file still reads that.
     let mut text = String::new();
     before.read_to_string(&mut text).unwrap();
     assert_eq!(text, "500\n");

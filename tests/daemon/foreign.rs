@@ -1,10 +1,10 @@
-//! What other writers put into the twin, and a hub that refuses reports for a while: neither stops anything.
+//! Other writers of the twin, and a hub that refuses reports for a while: neither stops anything.
 
 use crate::rig::{DEVICE, Daemon, Rig, say};
 use serde_json::{Value, json};
 use twinhub::{Answer, Event, Times};
 
-/// As of a hub whose limits are others than those that twind keeps to.
+/// What a hub accepts whose limits differ from those that twind keeps to.
 fn odd() -> Value {
     let deep = (0..11).fold(json!("leaf"), |inner, _| json!({ "k": inner }));
     json!({
@@ -144,13 +144,13 @@ fn a_hub_that_has_no_twin_to_tell_of_is_asked_again_and_the_copy_stays() {
     assert!(!daemon.log().contains("made anew"), "{}", daemon.log());
 }
 
-/// A daemon whose hub refused every report, until this is called, with a status that says so and why.
+/// A daemon whose hub has refused every report, and whose status says so and why.
 fn after_a_spell(rig: &Rig, status: u16) -> Daemon {
     rig.hub.hub().faults().answer_reported(Answer::Status(status), Times::UntilCleared);
     let daemon = rig.start();
     let refused = |event: &Event| matches!(event, Event::Reported { .. });
     let first = rig.wait_event(0, refused);
-    // Long enough for a search through all of it.
+    // Long enough for a search through the whole report.
     rig.wait_status("the refusal", |told| told["hub"]["reportPutOff"]["status"] == status);
     rig.wait_event(first.sequence + 1, refused);
     let page = say(&mut rig.command(&["status"])).out;

@@ -42,7 +42,7 @@ impl Drop for Freezer {
     fn drop(&mut self) {
         self.thaw();
         let unmounts = || succeeds("umount", &[self.place.to_str().unwrap()]);
-        // What hung on it must end first.
+        // Processes that hang on it must end first.
         for _ in 0..100 {
             if unmounts() {
                 return;
@@ -53,7 +53,8 @@ impl Drop for Freezer {
     }
 }
 
-/// Daemons on a disk that may hang. Fields are dropped in order: what hangs on the disk cannot end before it is thawed.
+/// Daemons on a disk that may hang. Fields are dropped in order: a process that hangs on the disk cannot end before the disk
+/// is thawed.
 pub(crate) struct Hanging {
     pub(crate) disk: Freezer,
     pub(crate) daemons: Vec<Daemon>,

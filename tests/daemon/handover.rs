@@ -1,4 +1,4 @@
-//! An upgrade: one daemon ends, the next goes on, and the outputs stay as they are.
+//! Upgrades: one daemon ends, the next one takes over, and the outputs stay as they are.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::fs;
 
 const LAMP: &str = "[outputs.lamp]\npin = 22\nproperty = \"lamp\"\n";
 
-/// A fan that the climate drives and a lamp that the twin does, both on, and `handover` made.
+/// A fan that the climate drives and a lamp that the twin drives, both on, and the hand-over requested.
 fn about_to_hand_over() -> (Rig, crate::rig::Daemon) {
     let rig = Rig::new();
     rig.configure(LAMP);
@@ -34,7 +34,7 @@ fn an_upgrade_does_not_show_on_the_outputs() {
     assert!(!rig.path("handover").exists(), "a later stop would leave the outputs on");
     rig.wait_status("a reading of the new daemon", |status| status["sensors"]["cabinet"]["value"] == 24);
     assert_eq!(rig.trace().len(), changes, "{:?}", rig.trace());
-    // From here on everything is as ever.
+    // From here on it works as usual.
     rig.set_temperature("26.0");
     rig.wait_drive("fan", |now| now == 750);
     daemon.stop();

@@ -1,4 +1,5 @@
-//! The last resort: `twind safe` drives what was last driven, whatever became of the file, and never under a daemon.
+//! `twind safe` drives the outputs that were last driven, whatever the configuration now says, and never while a daemon
+//! runs.
 
 use crate::freezer::{Freezer, Hanging};
 use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, Said, eventually, say};
@@ -38,7 +39,7 @@ fn drives(rig: &Rig) -> (Option<u16>, Option<u16>) {
     (rig.drive("fan"), rig.drive("lamp"))
 }
 
-/// What the runtime directory holds of copies.
+/// The copies of what is driven in the runtime directory.
 fn copies(rig: &Rig) -> usize {
     let names = fs::read_dir(rig.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_string_lossy().starts_with(".outputs.")).count()
@@ -70,7 +71,7 @@ fn whatever_the_file_now_says_every_output_goes_to_its_row() {
     }
     fs::remove_file(rig.path("twind.toml")).unwrap();
     assert_eq!((safe(&rig, "signal").code, drives(&rig)), (0, (Some(1000), Some(0))));
-    // As root nothing is unreadable, so it is not a file at all.
+    // Root can read every file, so it is not a file at all.
     fs::create_dir(rig.path("twind.toml")).unwrap();
     assert_eq!((safe(&rig, "success").code, drives(&rig)), (0, (Some(0), Some(1000))));
 }
@@ -152,7 +153,7 @@ fn the_copy_of_another_daemon_is_left_alone() {
     };
     let said = other("[outputs]\n");
     assert_eq!((said.code, drives(&rig)), (0, (Some(500), Some(1000))), "{}{}", said.out, said.err);
-    // It names what a running daemon drives.
+    // It names outputs that a running daemon drives.
     let same =
         format!("[board]\ndriver = \"simulated\"\nfolder = \"{}/board\"\n[outputs.fan]\n", rig.dir_text());
     let said = other(&same);
@@ -174,7 +175,7 @@ fn a_second_daemon_on_the_same_outputs_is_refused() {
     assert_eq!(drives(&rig), (Some(500), Some(1000)));
 }
 
-/// The command as a user who may do nothing but drive the pins.
+/// The command as a user who may drive the pins and nothing else.
 fn as_nobody(rig: &Rig, runtime_directory: &Path) -> Said {
     fs::set_permissions(rig.dir.path(), Permissions::from_mode(0o755)).unwrap();
     for place in ["board", "board/fan", "board/lamp", "board/trace.jsonl"] {
@@ -196,7 +197,7 @@ fn who_may_drive_the_pins_but_not_look_at_the_state_drives_nothing_under_a_daemo
     let (rig, daemon) = running();
     let said = as_nobody(&rig, rig.dir.path());
     assert_eq!((said.code, drives(&rig)), (77, (Some(500), Some(1000))), "{}{}", said.out, said.err);
-    // One who sees nothing of the daemon cannot tell.
+    // Without access to the state nobody can tell whether a daemon runs.
     let said = as_nobody(&rig, &rig.path("nowhere"));
     assert_eq!((said.code, drives(&rig)), (77, (Some(500), Some(1000))), "{}{}", said.out, said.err);
     daemon.kill();

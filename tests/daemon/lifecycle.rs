@@ -31,7 +31,7 @@ fn the_daemon_holds_no_huge_pages_whatever_the_kernel_gives_others() {
     let daemon = rig.start_synced();
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
     let enabled = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
-    // Kernels before 5.10 do not say.
+    // Kernels before 5.10 do not show it.
     assert!(enabled.is_none_or(|enabled| enabled.trim() == "0"), "{status}");
 }
 
@@ -74,7 +74,7 @@ fn a_new_configuration_is_taken_over_on_sighup_and_the_outputs_stay_steady() {
     rig.wait_drive("fan", |now| now == 500);
     let changes = rig.trace().len();
     let after = rig.hub.hub().last_sequence();
-    // The same outcome by another range: nothing may move, and the connection goes on.
+    // Another range with the same drive: nothing may move, and the connection stays.
     let wider = CLIMATE.replace("20.0", "16.0").replace("28.0", "32.0");
     rig.write_config(&format!("{}{FAN}{SENSOR}{wider}", rig.base()));
     daemon.signal("HUP");
@@ -116,14 +116,14 @@ fn a_service_manager_that_does_not_listen_holds_up_nothing() {
     let rig = Rig::new();
     rig.set_temperature("15.0");
     let mut daemon = rig.start_synced();
-    // Each is a new status, and the socket takes a dozen before somebody must read it.
+    // Each is a new status, and the socket holds a dozen of them.
     let mut version = 0;
     for round in 0..60 {
         version = rig.desire(json!({"fanOn": round % 2 == 0}));
         rig.wait_drive("fan", |now| now == if round % 2 == 0 { 200 } else { 0 });
         rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
     }
-    // Whoever listens again hears the latest.
+    // When the service manager reads again, it gets the latest.
     daemon.wait_notified(&format!("desired version {version};"));
 }
 
@@ -137,7 +137,7 @@ fn the_watchdog_is_fed_by_control_steps_and_starves_when_they_end() {
         daemon.wait_notified("WATCHDOG=1");
     }
     rig.wait_drive("fan", |now| now == 250);
-    // A drive that nobody takes, so that the step never ends.
+    // A drive that blocks, so that the control step never ends.
     mknodat(CWD, rig.path("board/.fan.tmp"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     rig.set_temperature("26.0");
     let starves = || (!daemon.is_notified_within(Duration::from_secs(2))).then_some(());

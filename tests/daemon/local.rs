@@ -1,4 +1,4 @@
-//! The local socket, as strangers and careless clients use it: nothing that they do moves a pin or holds one up.
+//! The local socket and its clients, also careless and hostile ones: none of them moves or delays an output.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, eventually, say};
 use base64::Engine as _;
@@ -41,7 +41,7 @@ pub(crate) fn answer(stream: &mut UnixStream) -> io::Result<Value> {
     }
 }
 
-/// Reads until the daemon hangs up.
+/// Reads until the daemon closes the connection.
 fn is_hung_up_on(stream: &mut UnixStream) -> bool {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
@@ -95,7 +95,7 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert_eq!(nonsense["error"], "org.varlink.service.MethodNotFound");
 }
 
-/// Plays a journal again, to its end; how many inputs it has.
+/// Replays a journal to its end. Returns the number of inputs.
 fn plays(journal: &[u8]) -> usize {
     let mut replay = Replay::read(journal).unwrap();
     let mut inputs = 0;
@@ -115,7 +115,7 @@ fn garbage_and_messages_without_an_end_are_hung_up_on() {
     assert!(is_hung_up_on(&mut client));
     let mut client = connect(&rig);
     let megabyte = vec![b'{'; 1024 * 1024];
-    // It may hang up before it was all sent.
+    // The daemon may close the connection before all of it is sent.
     let _ = client.write_all(&megabyte);
     assert!(is_hung_up_on(&mut client));
     let mut client = connect(&rig);
@@ -133,7 +133,7 @@ fn a_client_that_never_reads_is_dropped_and_holds_up_nothing() {
     let mut client = connect(&rig);
     client.set_nonblocking(true).unwrap();
     let ask = b"{\"method\":\"io.twind.Daemon.GetStatus\"}\0".repeat(50);
-    // Until both directions are full; then the daemon's patience begins to run.
+    // Until both directions are full. Then the daemon's time-out begins.
     while client.write(&ask).is_ok() {}
     follows(&rig);
     assert_eq!(say(&mut rig.command(&["status"])).code, 0);

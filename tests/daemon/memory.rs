@@ -48,7 +48,7 @@ fn flood(rig: &Rig, payload: &str) {
         let topic = format!("$iothub/twin/PATCH/properties/desired/?$version={version}");
         assert!(hub.publish_raw(DEVICE, &topic, payload));
     }
-    // At last the answer: nothing of the flood is in it.
+    // Then comes the answer, which holds nothing of the flood.
     let twin = json!({ "desired": hub.desired(DEVICE).unwrap(), "reported": hub.reported(DEVICE).unwrap() });
     let after = hub.last_sequence();
     assert!(hub.publish_raw(DEVICE, &format!("$iothub/twin/res/200/?$rid={rid}"), twin.to_string()));
@@ -187,7 +187,7 @@ fn another_file_in_place_of_the_configuration_stays_below_the_ceiling_and_is_tol
     let records = "2026-11-29T12:00:00Z,21.5,\"ok\"\n";
     for (text, told_last) in [
         (records.repeat(BYTES / records.len()), "mend these first"),
-        // What was to go to another file went behind it.
+        // As if another program's output had been appended to it.
         (good.clone() + &records.repeat((BYTES - good.len()) / records.len()), "mend these first"),
         (format!("{{{}}}", "\"a\": [1, {\"b\": 2.5}], ".repeat(BYTES / 23)), "not valid TOML"),
         ("[\n".repeat(BYTES / 2), "mend these first"),

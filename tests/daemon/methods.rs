@@ -63,7 +63,7 @@ fn an_override_by_the_back_end_drives_and_is_told() {
     rig.wait_reported("its end", |r| r["components"]["fan"].get("override").is_none());
 }
 
-/// As many calls at one moment, and how many were answered with 200 and with 429.
+/// Makes this many calls at once. Returns how many were answered with 200 and with 429.
 fn burst(rig: &Rig, count: usize) -> [usize; 2] {
     let hub = rig.hub.hub().clone();
     let replies = rig.hub.block_on(async {
@@ -93,7 +93,7 @@ fn a_burst_of_calls_is_answered_and_what_is_too_much_is_told_so() {
         assert_eq!(burst(&rig, 64), [64, 0]);
         for count in [100, 400] {
             let [done, refused] = burst(&rig, count);
-            // Those that were answered before the last came were not under way any more.
+            // Calls that were answered before the last one came have made room for others.
             assert!(done >= 64 && done + refused == count, "{done} and {refused} of {count}");
         }
     }

@@ -1,4 +1,5 @@
-//! A stream of changes at the local socket: each as it happens, to whoever reads, and no matter to the daemon who does not.
+//! The stream of changes at the local socket: each change is sent as it happens, and a client that does not read is no
+//! trouble to the daemon.
 
 use crate::local::{answer, call, connect, connect_to, follows};
 use crate::memory::{CEILING_KIB, memory_kib, rest};
@@ -9,7 +10,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use twinhub::Times;
 
-/// So many answers are never waited for: a reading every few seconds may be one.
+/// More answers than any test waits for. Each reading, every few seconds, may cause one.
 const ANSWERS_MAX: usize = 200;
 
 /// Asks for a stream; the status of its first answer.
@@ -131,7 +132,7 @@ fn a_stream_ends_when_the_socket_that_it_came_by_is_taken_away() {
 fn those_who_monitor_and_leave_give_up_their_places_though_nothing_changes() {
     let rig = Rig::new();
     let daemon = rig.start();
-    // One that finds no place is told so, perhaps before it asked.
+    // A client for which there is no room is told so, perhaps before it has asked.
     let enter = || {
         let mut client = connect(&rig);
         let call = json!({"method": "io.twind.Daemon.Monitor", "more": true});
@@ -139,7 +140,7 @@ fn those_who_monitor_and_leave_give_up_their_places_though_nothing_changes() {
         answer(&mut client).ok().filter(|answer| answer["continues"] == true).map(|_| client)
     };
     for _ in 0..3 {
-        // Who has a place keeps it: places that were taken and left in turn would never be free all at once.
+        // All connections stay open, because otherwise they would never all be open at once.
         let mut crowd = Vec::new();
         let fill = || {
             crowd.extend(enter());

@@ -1,5 +1,5 @@
-//! Networks as the kernel makes them: addresses that swallow everything, and a way that goes and comes back. Each test
-//! runs itself again in a network and a `/etc/hosts` of its own; where that is not permitted it says so and shows nothing.
+//! Networks in namespaces: addresses that drop everything, and a route that goes and comes back. Each test runs itself
+//! again in a network and with a `/etc/hosts` of its own. Where that is not permitted, it says so and tests nothing.
 
 use crate::rig::{Rig, eventually};
 use std::process::Command;
@@ -51,11 +51,11 @@ fn addresses_that_swallow_everything_do_not_hold_up_the_one_that_answers() {
         ip link set far up
         ip -6 addr add 2001:db8::1/64 dev hole nodad");
     let rig = Rig::new();
-    // The resolver puts version 6 first. With ten seconds for each of them nobody ever comes to the last.
+    // The resolver puts version 6 first. With ten seconds for each of them the last would never be tried.
     let mut hosts = String::new();
     for number in 2..8 {
         hosts += &format!("2001:db8::{number} localhost\n");
-        // Neighbours that are known are sent to, and nothing there answers.
+        // A known neighbour is sent packets, and nothing there answers.
         sh(&format!(
             "ip -6 neigh add 2001:db8::{number} lladdr 02:00:00:00:00:0{number} dev hole nud permanent"
         ));
@@ -74,7 +74,7 @@ fn a_network_that_comes_back_is_used_at_once() {
     }
     sh("ip link set lo up");
     let rig = Rig::new();
-    // With its address the kernel takes the routes away, as it does when a lease ends or a network manager sees no link.
+    // Without its address the kernel removes the routes, as when a lease ends or a network manager sees no link.
     sh("ip addr del 127.0.0.1/8 dev lo");
     let daemon = rig.start();
     daemon.wait_log("there is no route to it");

@@ -1,4 +1,4 @@
-//! Outages, crashes and restarts: what was acknowledged is never lost, and both ends meet again.
+//! Outages, crashes and restarts: what was acknowledged is never lost, and both ends become equal again.
 
 use crate::rig::{DEVICE, Rig, say, state_files};
 use serde_json::{Value, json};

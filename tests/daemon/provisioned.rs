@@ -1,4 +1,4 @@
-//! A daemon that is told by the provisioning service where its twin is.
+//! A daemon that is assigned to its hub by the provisioning service.
 
 use crate::freezer::{Freezer, Hanging};
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, state_files};

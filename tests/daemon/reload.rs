@@ -1,4 +1,4 @@
-//! A reload that is asked for at the local socket: it does what SIGHUP does, and its outcome is the answer.
+//! A reload by the local socket: it does what SIGHUP does, and the answer is its outcome.
 
 use crate::local::{call, connect};
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR};
@@ -37,7 +37,7 @@ fn a_reload_that_is_refused_tells_each_fault_and_the_running_configuration_stays
     rig.write_config(&format!("{state_dir}{FAN}{SENSOR}{CLIMATE}"));
     let refused = reload(&rig);
     assert!(refused["parameters"]["faults"][0].as_str().unwrap().contains("state directory"), "{refused}");
-    // Mended, it is taken, and the connection that was refused could have asked again.
+    // Once mended, it is accepted on the same connection.
     rig.configure("");
     let client = &mut connect(&rig);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What every test here stands on: a hub, a folder, and a daemon that can be started, signalled and read.
+//! The rig of every test here: a hub, a folder, and a daemon that can be started, signalled and read.
 
 use serde_json::Value;
 use std::fs;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use twinhub::{Entry, Event, Options, Running};
 
 pub(crate) const DEVICE: &str = "MyTwinDevice";
-/// Far more than anything here takes: reaching it means that it never comes.
+/// Far more than anything here takes. Whoever waits longer waits for ever.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A hub with one device, and a folder with the daemon's files.
@@ -64,21 +64,21 @@ impl Rig {
         self.dir.path().display().to_string()
     }
 
-    /// Replaced whole: a SIGHUP of before may have it read just now.
+    /// Replaced whole, because the daemon may be reading it after an earlier SIGHUP.
     pub(crate) fn write_config(&self, text: &str) {
         fs::write(self.path("twind.toml.new"), text.replace("DIR", &self.dir_text())).unwrap();
         fs::rename(self.path("twind.toml.new"), self.path("twind.toml")).unwrap();
     }
 
-    /// Starts the daemon and waits until it says that it controls.
+    /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Daemon {
         let mut daemon = self.spawn();
         daemon.wait_notified("READY=1");
         daemon
     }
 
-    /// Starts the daemon, waits until it controls, has the hub's twin, and has told what there is to tell: after a
-    /// restart that may be nothing.
+    /// Starts the daemon, and waits until it is ready, has the hub's twin, and has reported. After a restart there may be
+    /// nothing to report.
     pub(crate) fn start_synced(&self) -> Daemon {
         let daemon = self.start();
         self.wait_status("contact", |status| {
@@ -91,13 +91,13 @@ impl Rig {
         self.spawn_as(self.command(&["run"]))
     }
 
-    /// Spawns a command that is the daemon's, with what a test adds to its environment.
+    /// Spawns the daemon by this command, to which a test may have added environment variables.
     pub(crate) fn spawn_as(&self, command: Command) -> Daemon {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         self.spawn_into(command, Stdio::from(log))
     }
 
-    /// Spawns a command that is the daemon's, with this as its standard error.
+    /// Spawns the daemon by this command, with this as its standard error.
     pub(crate) fn spawn_into(&self, mut command: Command, stderr: Stdio) -> Daemon {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
@@ -116,7 +116,7 @@ impl Rig {
         for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "SERVICE_RESULT"] {
             command.env_remove(name);
         }
-        // Where its socket is, unless the configuration names another.
+        // The folder of its socket, unless the configuration names another.
         command.env("RUNTIME_DIRECTORY", self.dir.path());
         command.env("RUST_LOG", "debug").stdin(Stdio::null());
         command
@@ -157,12 +157,12 @@ impl Rig {
         self.hub.hub().events_after(after).iter().filter(|entry| good(&entry.event)).count()
     }
 
-    /// What the simulated board holds for an output.
+    /// The drive of an output on the simulated board.
     pub(crate) fn drive(&self, output: &str) -> Option<u16> {
         fs::read_to_string(self.path("board").join(output)).ok()?.trim().parse().ok()
     }
 
-    /// Waits until the board holds such a drive, and its trace tells of it, which comes second.
+    /// Waits until the board has such a drive, and then until it is in the trace, which is written second.
     pub(crate) fn wait_drive(&self, output: &str, good: impl Fn(u16) -> bool) -> u16 {
         let is_traced = |drive: &u16| {
             let last = self.trace().into_iter().rfind(|change| change["output"] == output);
@@ -172,7 +172,7 @@ impl Rig {
         eventually(&format!("a drive of {output}"), find, || format!("{:?}", self.trace()))
     }
 
-    /// Every change that the board saw.
+    /// The trace of the board: every change.
     pub(crate) fn trace(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("board/trace.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -184,7 +184,7 @@ pub(crate) struct Daemon {
     child: Child,
     notify: UnixDatagram,
     log: PathBuf,
-    /// Before it stands what the daemons before this one said.
+    /// Where this daemon's part of the log begins, after that of earlier daemons.
     log_begins: usize,
 }
 
@@ -219,7 +219,7 @@ impl Daemon {
         told
     }
 
-    /// What this daemon said so far.
+    /// This daemon's log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default().split_off(self.log_begins)
     }
@@ -228,7 +228,7 @@ impl Daemon {
         eventually(wanted, || self.log().contains(wanted).then_some(()), || self.log());
     }
 
-    /// Waits for the first line that needs a person.
+    /// Waits for the first line at ERROR.
     pub(crate) fn wait_error(&self) -> String {
         let find = || self.log().lines().find(|line| line.contains("ERROR")).map(str::to_owned);
         eventually("an error", find, || self.log())
@@ -278,7 +278,7 @@ pub(crate) fn say(command: &mut Command) -> Said {
     Said { code: child.wait().unwrap().code().unwrap_or(-1), out, err }
 }
 
-/// Looks until there is something, or gives up and shows what was there instead.
+/// Looks until there is something, or fails and shows what was there instead.
 pub(crate) fn eventually<T>(
     what: &str,
     mut find: impl FnMut() -> Option<T>,

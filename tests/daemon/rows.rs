@@ -41,7 +41,7 @@ range = { min = 20.0, max = 28.0 }
 critical = 60.0
 "#;
 
-/// A site with the table, and a lamp that somebody left on.
+/// A site with the table, and a lamp that was left on.
 fn site() -> Rig {
     let rig = Rig::new();
     let sensor = format!("{SENSOR}reject = [85.0]\n");
@@ -67,7 +67,7 @@ fn wait_cause(rig: &Rig, output: &str, cause: &str) {
     eventually(cause, || last().filter(|last| last == cause), || format!("{:?}", last()));
 }
 
-/// What the back end wants: all that the rows will not do.
+/// Desired values that differ from every row.
 const WANTED: [u16; 4] = [300, 0, 1000, 1000];
 
 fn desire(rig: &Rig) {
@@ -109,7 +109,7 @@ fn each_output_goes_to_its_row_above_critical_and_without_a_sensor_and_comes_bac
         ("missing", None),
         ("not-a-number", Some("lukewarm")),
         ("out-of-range", Some("4000")),
-        // Far above critical, and no heat.
+        // A temperature far above critical that is not believed.
         ("power-on-value", Some("85.0")),
     ];
     let heats = || rig.trace().iter().filter(|line| line["cause"] == "fail-safe overheat").count();
@@ -134,7 +134,7 @@ fn each_output_goes_to_its_row_while_the_hub_is_silent_and_comes_back() {
     let daemon = rig.start_synced();
     desire(&rig);
     rig.hub.block_on(rig.hub.stop_listening());
-    // By the range alone, and no longer at least as the back end wants.
+    // By the range alone, without the minimum that `fanOn` sets.
     wait(&rig, "the hub-silent rows", [250, 1000, 0, 1000]);
     wait_cause(&rig, "fan", "fail-safe hub-silent");
     rig.set_temperature("24.0");
@@ -237,7 +237,7 @@ fn a_service_that_cannot_start_again_is_made_safe_too() {
     let daemon = rig.start_synced();
     desire(&rig);
     daemon.kill();
-    // What has nothing to do with the outputs may be wrong, and then it is the start that fails.
+    // With a fault that does not concern the outputs the start fails.
     let text = fs::read_to_string(rig.path("twind.toml")).unwrap();
     rig.write_config(&text.replace("[report]", "[report]\nhartbeat = \"5m\""));
     assert_eq!(say(&mut rig.command(&["run"])).code, 78);

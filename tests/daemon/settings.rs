@@ -1,12 +1,12 @@
-//! What the configuration says, seen at the pin, at the hub and in the log: that a key reaches what it is about.
-//! (What is wrong with a key, and each default, are `tests/config`'s to see.)
+//! Keys of the configuration, seen at the pin, at the hub and in the log: each has its effect. Faults and defaults of keys
+//! are tested in `tests/config`.
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, say};
 use serde_json::json;
 use std::fs;
 use twinhub::Event;
 
-/// Shows a temperature until the running daemon has it; what follows from it is decided then.
+/// Sets a temperature and waits until the running daemon has it.
 fn show(rig: &Rig, degrees: f64) {
     rig.set_temperature(&degrees.to_string());
     rig.wait_status("the temperature", |status| status["climate"]["temperature"].as_f64() == Some(degrees));
@@ -207,7 +207,7 @@ fn hub_device_and_key_may_be_named_by_parts_and_a_gateway_is_dialled_instead() {
     assert_eq!(rig.hub.hub().twin(DEVICE).unwrap()["modelId"], "dtmi:twind:Gateway;1");
     let renews = rig.status()["link"]["tokenRenewsInSeconds"].as_u64().unwrap();
     assert!(renews <= 600, "{renews}");
-    // As a connection string has it.
+    // In the form of a connection string.
     assert!(daemon.stop().success());
     rig.write_secret(
         "connection-string",

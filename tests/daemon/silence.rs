@@ -1,11 +1,11 @@
-//! Silence is what the hub does not say, however it accepts connections.
+//! Silence of the hub: only its messages end it, not the connections that it accepts.
 
 use crate::rig::{CLIMATE, DEVICE, Rig, SENSOR};
 use serde_json::json;
 use twinhub::{Answer, Event, Times};
 
 impl Rig {
-    /// A fan that a silent hub drives to 60 %, after so many seconds.
+    /// A fan that goes to 60 % after this many seconds of silence.
     fn configure_silence(&self, after_s: u64) {
         let fan = format!(
             "[outputs.fan]\npwm = {{ channel = 0 }}\n\
@@ -14,7 +14,7 @@ impl Rig {
         self.write_config(&format!("{}{fan}{SENSOR}{CLIMATE}", self.base()));
     }
 
-    /// From now on the hub takes everything, acknowledges keep-alives and subscriptions, and says nothing of the twin.
+    /// From now on the hub accepts everything, acknowledges keep-alives and subscriptions, and sends nothing about the twin.
     fn mute(&self) {
         let hub = self.hub.hub();
         hub.faults().answer_twin_get(Answer::Ignored, Times::UntilCleared);

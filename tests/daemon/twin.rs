@@ -3,7 +3,7 @@
 use crate::rig::{DEVICE, Rig};
 use serde_json::{Value, json};
 
-/// The tutorial's patches (see the protocol's section 1.3), the reset first.
+/// The tutorial's patches, the reset first.
 fn tutorial() -> Vec<Value> {
     vec![
         Value::Null,
@@ -60,7 +60,7 @@ fn the_fan_follows_fan_on_as_a_boolean_and_as_a_string() {
     rig.desire(json!({"fanOn": null}));
     let told = rig.wait_reported("automatic", |r| r.get("fanOn").is_none());
     assert_eq!(told["components"]["fan"]["cause"], "climate");
-    // True is the least: the range sets how much above.
+    // True means at least the minimum; the range may demand more.
     rig.set_temperature("26.0");
     rig.wait_drive("fan", |now| now == 750);
     rig.desire(json!({"fanOn": true}));
@@ -201,7 +201,7 @@ fn nulls_delete_a_component_all_components_and_everything() {
     let version = rig.hub.hub().update_twin(DEVICE, &json!({"properties": {"desired": null}})).unwrap();
     let version = &version["properties"]["desired"]["$version"];
     rig.wait_reported("nothing desired", |r| r["desiredVersion"] == *version && r.get("fanOn").is_none());
-    // 30 °C is above the site's range, and nothing says that the fan must be off.
+    // 30 °C is above the site's range, and `fanOn` is not false.
     rig.wait_drive("fan", |now| now == 1000);
 }
 

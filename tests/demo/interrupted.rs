@@ -1,4 +1,4 @@
-//! Ctrl-C, or another signal that ends the demonstration: the daemon is ended and the folder goes, for it holds a
+//! Ctrl-C, or another signal that ends the demonstration: the daemon is ended and the folder is deleted, because it holds a
 //! connection string.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-/// What a shell tells of a program that SIGINT ended.
+/// The exit status of a program that SIGINT ended, as a shell gives it.
 const INTERRUPTED: i32 = 130;
 const STEP: Duration = Duration::from_millis(50);
 /// So many steps for the daemon's end, and for the folder's.
@@ -49,10 +49,10 @@ impl CleanUp {
 
 fn end(daemon: u32, folder: &PathBuf) {
     if daemon != 0 {
-        // One that has ended by the same Ctrl-C is not there to be told.
+        // The daemon may have ended by the same Ctrl-C.
         let _ = Command::new("kill").arg(daemon.to_string()).output();
         for _ in 0..STEPS_MAX {
-            // Nobody waits for it, so it stays as a zombie.
+            // Nothing waits for it, so it stays a zombie.
             let stat = fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
                 break;

@@ -1,5 +1,5 @@
-//! What is played and what is shown: each patch, what the fan did and why, the temperature against its range, what
-//! came back, and at the end a summary of what was checked.
+//! What the demonstration does and shows: each patch, what the fan did and why, the temperature and its range, what was
+//! reported, and at the end a summary of what was checked.
 
 use crate::daemon::{DEVICE, Daemon};
 use crate::plant::Plant;
@@ -22,7 +22,7 @@ struct Scene {
     fan: fn(f64) -> bool,
 }
 
-/// The play, and what went wrong in it.
+/// The demonstration, and what failed in it.
 pub(crate) struct Story<'a> {
     hub: &'a Running,
     plant: &'a Plant,

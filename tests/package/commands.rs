@@ -1,5 +1,5 @@
-//! Each command that the pages have one type is one, with its options: of the program, of Cargo, or a script's.
-//! (Those of the stand-in hub are held by its own tests.)
+//! Each command on the pages exists with its options: commands of the program, of Cargo, and scripts. The commands of the
+//! stand-in hub are checked by its own tests.
 
 use super::shell::{Typed, commands};
 use super::{project, read};
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use twind::cli::arguments::Arguments;
 
-/// What a program says of its options.
+/// A program's help.
 fn help(program: &str, words: &[&str]) -> Result<String, String> {
     let said = Command::new(program).args(words).output().unwrap();
     if said.status.success() {
@@ -27,7 +27,7 @@ fn options(words: &[String]) -> impl Iterator<Item = &str> {
         .map(|word| word.split('=').next().unwrap())
 }
 
-/// Does a text name an option, and not merely a longer one?
+/// Does a text name this option, and not only a longer one?
 fn names(text: &str, option: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == option)
 }
@@ -60,7 +60,7 @@ fn after<'w>(words: &'w [String], options: &[&str]) -> Option<&'w str> {
     words.get(place + 1).map(String::as_str)
 }
 
-/// Holds a command of Cargo's, with the project's own aliases, against what there is.
+/// Checks a command of Cargo, including the project's own aliases.
 fn check_cargo(words: &[String]) -> Result<(), String> {
     let config = read(".cargo/config.toml");
     let alias = config.lines().filter_map(|line| line.strip_prefix(&format!("{} = [", words[1])));
@@ -69,13 +69,13 @@ fn check_cargo(words: &[String]) -> Result<(), String> {
     if all.is_empty() {
         all.push(words[1].clone());
     }
-    // `cargo sim -- --seed 7`: the alias has said `--` already.
+    // `cargo sim -- --seed 7`: the alias holds a `--` already.
     let rest = words[2..].iter().filter(|word| !(all.contains(&"--".to_owned()) && *word == "--"));
     let rest: Vec<String> = rest.cloned().collect();
     all.extend(rest);
     let end = all.iter().position(|word| word == "--").unwrap_or(all.len());
     let (own, passed) = all.split_at(end);
-    // Clippy takes the options of `check` and shows only its own.
+    // Clippy takes the options of `check`, and its help shows only its own.
     let command = if own[0] == "clippy" { "check" } else { &own[0] };
     let known = help(env!("CARGO"), &[command, "-h"])?;
     if let Some(option) = options(own).find(|option| !names(&known, option)) {
@@ -121,7 +121,7 @@ fn check_script(words: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Who is to look at a command, and what is wrong with it; `None` if it is none of the project's.
+/// What is wrong with a command; `None` if it is none of the project's.
 fn check(words: &[String]) -> Option<Result<(), String>> {
     let is_script =
         |word: &str| ["tests/", "packaging/", ".ci/"].iter().any(|folder| word.starts_with(folder));

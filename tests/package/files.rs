@@ -41,7 +41,7 @@ fn too_many_deaths_are_followed_by_another_try_later_than_their_count_lasts() {
     }
     let timer = read("systemd/twind-again.timer");
     assert!(settings(&timer).contains(&("OnActiveSec", "30min")));
-    // The statuses that stay down are those of the unit.
+    // The exit statuses after which it stays down are those of the unit.
     let again = read("systemd/twind-again.service");
     assert!(
         settings(&again).iter().any(|(key, value)| *key == "ExecCondition" && value.contains("in 64 | 78)"))
@@ -57,7 +57,7 @@ fn each_line_of_the_sandbox_has_its_reason_above() {
     for line in sandbox.lines() {
         let name = line.split_once('=').map(|(name, _)| name);
         match name.filter(|_| !line.starts_with('#')) {
-            // Those that belong together share one.
+            // Settings that belong together share a reason.
             Some("AmbientCapabilities" | "RestrictSUIDSGID") => {}
             Some(name) if name.starts_with("SystemCall") => {}
             Some(_) => {
@@ -78,7 +78,7 @@ fn the_local_socket_is_named_where_programs_look_for_varlink_services_and_the_na
     let line = lines.lines().find(|line| line.starts_with("L ")).unwrap();
     let [_, name, .., target] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
     assert_eq!(name, link);
-    // Up from the registry to /run, and down to the default of `socket`.
+    // From the registry up to /run, and down to the default of `socket`.
     assert_eq!(target.replace("../..", "/run"), "/run/twind/twind.sock");
     assert!(read("config/twind.toml").contains("/run/twind/twind.sock"));
     assert!(read("packaging/scripts/postrm").contains(&format!("rm -f {link}\n")));

@@ -1,5 +1,5 @@
-//! README and handbook: what they quote is what the program says, what they have one write the program takes, and where
-//! they lead there is something.
+//! README and handbook: messages that they quote are the program's, their samples are accepted, and their links lead
+//! somewhere.
 
 use super::shell::{blocks, pages};
 use super::{project, read};
@@ -13,7 +13,7 @@ const HANDBOOK: &str = "packaging/doc";
 const README_LINES_MAX: usize = 150;
 const README_WORDS_MAX: usize = 1400;
 
-/// All of the program's text but comments and tests, with texts that go on in the next line in one.
+/// The program's sources without comments and tests, and with every string on one line.
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
@@ -72,7 +72,7 @@ fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
 
-/// What a heading is linked by.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
@@ -119,7 +119,7 @@ fn each_path_that_the_pages_name_is_there() {
     let mut count = 0;
     for (page, text) in pages(&project("")) {
         for path in quoted(&prose(&text)).filter_map(|quoted| quoted.split(' ').next()) {
-            // `src/sensors/NAME.rs` is one that the reader makes.
+            // `src/sensors/NAME.rs` is a file that the reader creates.
             if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("NAME") {
                 assert!(project(path).exists(), "{page}: {path}");
                 count += 1;
@@ -144,7 +144,7 @@ fn the_readme_is_read_in_five_minutes() {
     assert!(lines <= README_LINES_MAX && words <= README_WORDS_MAX, "{lines} lines, {words} words");
 }
 
-/// What completes a sample that shows a part of the file: each of these tables that it leaves out.
+/// The tables that complete a sample which shows only a part of the file.
 const REST: [(&str, &str); 4] = [
     ("[hub", "connection-string-file = \"twind/connection-string\""),
     ("[outputs.fan]", "pwm = { channel = 0 }"),
@@ -200,7 +200,7 @@ fn each_sample_is_a_right_configuration_or_a_part_of_one() {
             let said = Command::new(twind).args(["check", "--config"]).arg(&path).output().unwrap();
             let faults = String::from_utf8_lossy(&said.stderr);
             assert!(said.status.success(), "{page}: {faults}{file}");
-            // A warning tells of what is hardly ever meant; where the directories are is this test's.
+            // A sample must not cause a warning, either.
             let warned = String::from_utf8_lossy(&said.stdout);
             let warned = warned.lines().find(|line| line.starts_with("warning:"));
             assert_eq!(warned, None, "{page}: {file}");

@@ -1,6 +1,5 @@
-//! What the package brings besides the program, held together with it: manual pages, completions, README and
-//! handbook, changelog, unit.
-//! (Whether it installs is `tests/package/nspawn.sh`'s to see.)
+//! What the package holds besides the program agrees with it: manual pages, completions, README and handbook, changelog,
+//! unit. Whether the package installs is tested by `tests/package/nspawn.sh`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod commands;

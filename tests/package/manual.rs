@@ -1,11 +1,11 @@
-//! The manual pages say what `--help` and the installed configuration say. They are written by hand: prose is theirs, but
-//! each command, option, key and default that they show is held to its source here.
+//! The manual pages agree with `--help` and with the installed configuration. They are written by hand, but each command,
+//! option, key and default on them is compared with its source here.
 
 use super::read;
 use clap::{Arg, Command, CommandFactory as _};
 use twind::cli::arguments::Arguments;
 
-/// A page's text without the signs of the formatter.
+/// A page's text without the formatter's markup.
 fn plain(page: &str) -> String {
     page.lines().filter(|line| !line.starts_with(".\\\"")).fold(String::new(), |mut text, line| {
         let line = line.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\-", "-");
@@ -21,7 +21,7 @@ fn section<'t>(text: &'t str, header: &str) -> &'t str {
     rest.split_once("\n.SH ").map_or(rest, |(section, _)| section)
 }
 
-/// What the tags of a section say: the line below each `.TP`, without its macro.
+/// The tags of a section: the line below each `.TP`, without its macro.
 fn tags(section: &str) -> Vec<String> {
     let mut lines = section.lines();
     let mut tags = Vec::new();

@@ -1,6 +1,6 @@
-//! The commands that README, handbook and the papers for contributors have a person type: those of their `sh` blocks.
+//! The commands in the `sh` blocks of README, handbook and the pages for contributors.
 //!
-//! The stand-in hub's own tests read them here, too. Deliberately absent: judging them.
+//! The stand-in hub's own tests use this, too. Deliberately absent: checking them.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub(crate) fn commands(project: &Path) -> Vec<Typed> {
     commands
 }
 
-/// A line's commands, as a shell would take them apart; expansion is none of it.
+/// A line's commands, split as a shell splits them, without expansion.
 fn split(line: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
     let mut quote = None;

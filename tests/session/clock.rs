@@ -1,4 +1,4 @@
-//! What hangs on the wall clock, and what the link says of its times.
+//! What depends on the wall clock, and the times in the link's status.
 
 use crate::site::{DEVICE, Site, failure_after, hub_event, is_disconnect, within};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use twind::units::UnixSeconds;
 #[tokio::test]
 async fn c25_a_clock_behind_the_last_known_time_dates_no_token() {
     let site = Site::start().await;
-    // The known time is right, and nobody has set the clock yet.
+    // The known time is right, and the clock has not been set yet.
     site.clock.set_not_before(site.clock.unix().0);
     site.clock.set_unix(Some(site.clock.unix().0 - 86_400));
     let mut link = site.link();
@@ -30,14 +30,14 @@ async fn a_known_time_in_the_future_is_waited_for_once_and_then_replaced_by_what
     // Nobody sets it for a quarter of an hour.
     site.clock.jump(900);
     assert!(known_time(&mut link).await <= site.clock.unix());
-    // The next connection waits for nothing.
+    // The next connection does not wait.
     assert!(site.hub.kick(DEVICE));
     let failure = failure_after(&mut link, &[HubEvent::Up, HubEvent::Down]).await;
     assert!(!failure.contains("not connecting"), "{failure}");
     assert!(known_time(&mut link).await <= site.clock.unix());
 }
 
-/// What the link says that the clock said when the hub took a token.
+/// What the clock showed when the hub accepted a token, according to the link.
 async fn known_time(link: &mut Link) -> UnixSeconds {
     loop {
         match within(link.next()).await {
@@ -57,7 +57,7 @@ async fn a_clock_that_jumps_to_what_cannot_be_true_does_not_end_a_session_that_h
     let mut link = site.link_with(HubSettings { token_lifetime: Duration::from_secs(10), ..site.settings() });
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
     site.clock.set_unix(Some(0));
-    // Its own renewal would come after eight seconds, and none could be made: the hub ends it two seconds later.
+    // The link would renew the token after eight seconds, which fails. The hub ends the session two seconds later.
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
     assert!(failure.contains("closed it without a reason"), "{failure}");
     assert_eq!(site.saw(is_disconnect), 0);
@@ -68,7 +68,7 @@ async fn a_clock_that_jumps_to_what_cannot_be_true_does_not_end_a_session_that_h
 #[tokio::test]
 async fn a_clock_that_is_set_while_connected_renews_the_token() {
     let site = Site::start().await;
-    // Two minutes behind, which the hub forgives: the token ends two minutes before its time.
+    // The clock is two minutes behind, which the hub tolerates; so the token ends two minutes early.
     site.clock.set_unix(Some(site.clock.unix().0 - 120));
     let mut link = site.link_up().await;
     let early = link.status().token.unwrap().expires;

@@ -12,7 +12,7 @@ use twinhub::{Hub, Options};
 #[tokio::test]
 async fn c26_sixty_days_without_a_hub_end_with_a_new_token_and_a_session() {
     let mut site = Site::start().await;
-    // An hour goes by at every look: past the 25 and the 50 days at which 32 bits of milliseconds are full.
+    // The clock moves by an hour at every reading, to beyond the 25 and the 50 days at which 32-bit milliseconds overflow.
     site.clock = TestClock::leaping(3_600_000);
     site.hub.stop_listening().await;
     let lifetime = Duration::from_secs(30 * 86_400);
@@ -75,7 +75,7 @@ async fn c27_a_certificate_renewed_on_the_disk_is_shown_by_the_next_connection_w
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
 }
 
-/// The hub's authority is another now; addresses, names, device and key are as before.
+/// The hub has another certificate authority now; addresses, names, device and key are as before.
 async fn with_a_new_authority(site: &mut Site) {
     let keys = site.hub.device_keys(DEVICE).unwrap().unwrap();
     let (mqtt_port, https_port) = (site.hub.mqtt_port(), site.hub.https_port());

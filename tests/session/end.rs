@@ -31,7 +31,7 @@ async fn a_hub_that_stops_listening_is_found_again() {
 async fn a_packet_beyond_all_measure_is_named_with_its_size() {
     let site = Site::start().await;
     let mut link = site.link_up().await;
-    // A PUBLISH that announces two mebibytes.
+    // A PUBLISH with a remaining length of two mebibytes.
     assert!(site.hub.send_bytes(DEVICE, vec![0x30, 0x80, 0x80, 0x80, 0x01]));
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
     assert!(failure.contains("2097152 bytes"), "{failure}");

@@ -1,4 +1,4 @@
-//! What crosses a session that is up.
+//! Messages in an open session.
 
 use crate::site::{DEVICE, LIMIT, Site, hub_event, is_get, patch};
 use serde_json::json;
@@ -111,7 +111,7 @@ async fn a_request_for_a_session_that_is_gone_does_not_reach_the_next() {
     site.hub.kick(DEVICE);
     let subscribed = |entry: &twinhub::Entry| matches!(entry.event, Event::Subscribed { .. });
     site.hub.wait_for_after(before, subscribed, LIMIT).await.unwrap();
-    // The holder has not looked yet, and believes to speak to the first session.
+    // The holder has not read any event yet, so it takes this for the first session.
     link.push(HubRequest::GetTwin { rid: 1 });
     assert_eq!(hub_event(&mut link).await, HubEvent::Down);
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);

@@ -1,4 +1,4 @@
-//! What is logged, and how loudly; what never is stands in `secrets`.
+//! What is logged, and at which level. What must never be logged is tested in `secrets`.
 
 use crate::site::{DEVICE, Site, TestClock, failure_after, hub_event};
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use twind::twin::HubEvent;
 use twinhub::Times;
 
 thread_local! {
-    /// What was logged on this thread, which is to say: in this test.
+    /// What was logged on this thread, which is what was logged in this test.
     static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn logged() -> Vec<String> {
 #[tokio::test]
 async fn a_trouble_is_said_once_aloud_and_then_quietly() {
     let mut site = Site::start().await;
-    // Every wait between attempts is over at the next look.
+    // Every wait between attempts is over at the next reading of the clock.
     site.clock = TestClock::leaping(900_000);
     site.hub.faults().refuse_connects(5, Times::Next(3));
     let mut link = site.link();

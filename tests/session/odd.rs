@@ -1,4 +1,4 @@
-//! Peers that are odd: proxies, and a provisioning service, that do what they may or should not.
+//! Peers with unusual behaviour, allowed or not: proxies, and a provisioning service.
 
 use crate::log::logged;
 use crate::round::through;

@@ -1,4 +1,4 @@
-//! What a row of ends means, and what is done about it.
+//! What a series of short sessions means, and what the link does about it.
 
 use crate::log::logged;
 use crate::site::{DEVICE, Site, hub_event, within};
@@ -67,7 +67,7 @@ async fn a_session_that_follows_an_established_one_is_used_a_little_later() {
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
     let later = logged().iter().filter(|line| line.contains("connected; in use in")).count();
     assert_eq!(later, 1, "{:#?}", logged());
-    // And it is a session like any other.
+    // It is an ordinary session.
     link.push(HubRequest::GetTwin { rid: 1 });
     assert!(matches!(hub_event(&mut link).await, HubEvent::Twin { rid: 1, .. }));
 }
@@ -87,7 +87,7 @@ async fn a_call_in_a_session_that_is_not_in_use_yet_is_heard_once_it_is() {
         assert_eq!(hub_event(&mut link).await, HubEvent::Up);
         let HubEvent::Method { rid, .. } = hub_event(&mut link).await else { panic!("no call") };
         link.push(HubRequest::AnswerMethod { rid, status: 200, payload: serde_json::Value::Null });
-        // The answer leaves while the link is looked at.
+        // The answer is sent while the link is being checked.
         core::future::pending::<()>().await;
     };
     tokio::select! {
@@ -100,7 +100,7 @@ async fn a_call_in_a_session_that_is_not_in_use_yet_is_heard_once_it_is() {
 async fn a_session_that_ends_before_it_was_told_is_not_told_at_all() {
     let site = Site::start().await;
     let mut link = site.link_up().await;
-    // Two cuts, the second most likely while the session waits for its moment.
+    // Two disconnects, the second most likely while the session waits for its time.
     site.clock.jump(SHORT.as_secs());
     site.hub.kick(DEVICE);
     let before = site.hub.last_sequence();
@@ -111,6 +111,6 @@ async fn a_session_that_ends_before_it_was_told_is_not_told_at_all() {
     while seen.len() < 2 {
         seen.push(hub_event(&mut link).await);
     }
-    // However the race goes, each Up has its Down.
+    // Whatever comes first, each Up is followed by its Down.
     assert_eq!(seen, [HubEvent::Down, HubEvent::Up]);
 }

@@ -94,7 +94,7 @@ async fn the_service_is_reached_by_websocket_as_well() {
 #[tokio::test]
 async fn a_service_that_takes_its_time_is_asked_until_it_is_done() {
     let (site, settings) = enrolled().await;
-    // Throttled in the middle is only one more wait: the registration is under way.
+    // Throttling during the registration is only one more wait.
     let (busy, later) = (Answer::Status(429, Some(1)), Answer::Assigning(1));
     site.hub.script_registrations([Answer::Assigning(1), later, busy]);
     let mut link = site.link_with(settings);
@@ -124,7 +124,7 @@ async fn a_hub_that_refuses_the_credentials_is_a_reason_to_ask_again() {
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
     within(link.close(crate::site::LIMIT)).await;
 
-    // As if it had been deleted and made anew by hand; the service puts it right.
+    // As if it had been deleted and made anew by hand. Another registration puts it right.
     site.hub.renew_keys("dev-7").unwrap();
     let before = asked(&site);
     site.clock = TestClock::leaping(900_000);
@@ -169,7 +169,7 @@ async fn a_service_that_fails_when_asked_again_leaves_the_old_assignment_in_forc
 async fn ten_failures_in_a_row_are_a_reason_to_ask_again() {
     let (mut site, settings) = enrolled().await;
     site.clock = TestClock::leaping(900_000);
-    // Nobody listens there.
+    // Nothing listens there.
     site.hub.assign_elsewhere(Some("127.0.0.9"));
     let mut link = site.link_with(settings);
     failure_after(&mut link, &[]).await;

@@ -1,4 +1,4 @@
-//! The ways round a closed port 8883: WebSocket, and a proxy.
+//! The alternatives to port 8883: WebSocket, and a proxy.
 
 use crate::log::logged;
 use crate::site::{DEVICE, Site, failure_after, hub_event, is_disconnect, within};
@@ -24,7 +24,7 @@ async fn a_session_by_websocket_is_a_session() {
     let site = Site::start().await;
     let mut link = site.link_with(by_websocket(&site));
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);
-    // Larger than one frame of ours and of the hub's.
+    // Larger than one frame, in both directions.
     let large: serde_json::Map<_, _> = (0..6).map(|n| (format!("k{n}"), "x".repeat(4000).into())).collect();
     site.hub.update_desired(DEVICE, &large.clone().into()).unwrap();
     let HubEvent::DesiredDelta { patch, .. } = hub_event(&mut link).await else { panic!("no change") };
@@ -45,11 +45,11 @@ async fn a_port_that_speaks_no_websocket_is_named_as_such() {
     let site = Site::start().await;
     let settings = HubSettings { transport: Transport::WebSocket, ..site.settings() };
     let failure = failure_after(&mut site.link_with(settings), &[]).await;
-    // The port for MQTT hangs up on what is no CONNECT.
+    // The MQTT port closes the connection on anything but CONNECT.
     assert!(failure.contains("instead of opening a WebSocket"), "{failure}");
 }
 
-/// A proxy on loopback that wants these credentials, if any, and otherwise does as it is asked.
+/// A proxy on loopback that requires these credentials, if any, and connects to whatever it is asked for.
 pub(crate) async fn proxy(wants: Option<&'static str>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn proxy(wants: Option<&'static str>) -> SocketAddr {
                 continue;
             }
             let place = asked.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap();
-            // Names are the proxy's to find.
+            // The proxy resolves names.
             let Ok(mut hub) =
                 TcpStream::connect(place.replace("hub.only.the.proxy.knows", "127.0.0.1")).await
             else {
@@ -124,7 +124,7 @@ async fn a_certificate_signs_in_by_websocket_and_through_a_proxy() {
 async fn a_certificate_that_the_hub_does_not_know_is_refused_by_websocket_too() {
     let site = Site::start().await;
     let settings = to_websocket(&site, site.settings_as(site.register_certificate()));
-    // Another certificate is the device's from now on; the files hold the old one.
+    // From now on the hub expects another certificate; the files hold the old one.
     let other = twinhub::pki::self_signed_client("other").unwrap();
     site.hub.delete_device(DEVICE).unwrap();
     site.hub.create_x509_device(DEVICE, &other.thumbprint().unwrap()).unwrap();

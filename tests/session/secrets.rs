@@ -1,4 +1,4 @@
-//! No secret is ever logged, at any level, whether things go well or wrong; nor does one show in what is printed.
+//! No secret is ever logged, at any level, with success or failure; nor is one printed.
 //!
 //! The log of these tests is unfiltered, so TRACE and DEBUG are in it.
 
@@ -13,7 +13,7 @@ use twind::hub::{Identity, Secret};
 use twind::twin::{HubEvent, HubRequest};
 use twinhub::{Event, RegistrationAnswer, Times};
 
-/// Each secret in every form in which it might slip out.
+/// Each secret in every form in which it might be disclosed.
 fn forms(secret: &[u8]) -> Vec<String> {
     let bytes = format!("{secret:?}");
     let mut forms = vec![STANDARD.encode(secret), bytes.trim_matches(['[', ']']).to_owned()];
@@ -33,7 +33,7 @@ fn check(settings: &HubSettings, secrets: &[&[u8]]) {
     assert!(logged.contains("connected") && logged.contains("ERROR") && logged.contains("DEBUG"), "{logged}");
 }
 
-/// Up, served, cut, refused twice, up again, closed.
+/// Connects, exchanges messages, is disconnected, is refused twice, connects again, and closes.
 async fn through_thick_and_thin(site: &Site, settings: &HubSettings, device: &str) {
     let mut link = site.link_with(settings.clone());
     assert_eq!(hub_event(&mut link).await, HubEvent::Up);

@@ -15,11 +15,11 @@ use twinhub::{CloseReason, Event, Hub, Options, Running};
 pub(crate) const DEVICE: &str = "MyTwinDevice";
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// Real time, of which a test can put the wall clock wrong.
+/// A real clock whose wall time a test can falsify.
 pub(crate) struct TestClock {
     start: Instant,
     unix_override: AtomicU64,
-    /// Added at every look, so that no wait is ever long.
+    /// Added at every reading, so that no wait is ever long.
     leap_ms: AtomicU64,
     leapt_ms: AtomicU64,
     not_before: AtomicU64,
@@ -65,7 +65,7 @@ impl Clock for TestClock {
 
     fn unix(&self) -> UnixSeconds {
         match self.unix_override.load(Ordering::SeqCst) {
-            // A clock that leaps leaps on the wall too: otherwise it would look as if somebody had set it.
+            // The wall clock moves by the same amount: otherwise it would look as if it had been set.
             u64::MAX => UnixSeconds(
                 SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
                     + self.leapt_ms.load(Ordering::SeqCst) / 1000,
@@ -127,7 +127,7 @@ impl Site {
         base64::engine::general_purpose::STANDARD.decode(keys.primary).unwrap()
     }
 
-    /// Makes the device anew, as one that signs in by a certificate.
+    /// Makes the device anew, as one that authenticates with a certificate.
     pub(crate) fn register_certificate(&self) -> Identity {
         let client = twinhub::pki::self_signed_client("device").unwrap();
         self.hub.delete_device(DEVICE).unwrap();
@@ -166,7 +166,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.expect("it hangs")
 }
 
-/// The next event that is the twin's.
+/// The next event about the twin.
 pub(crate) async fn hub_event(link: &mut Link) -> HubEvent {
     loop {
         if let LinkEvent::Hub(event) = within(link.next()).await {

@@ -1,4 +1,4 @@
-//! How a session comes up, and each reason why it does not.
+//! How a session begins, and each reason why it does not.
 
 use crate::site::{DEVICE, LIMIT, Site, TestClock, failure_after, hub_event, within};
 use twind::hub::azure::Source;
@@ -107,7 +107,7 @@ async fn c25_a_clock_that_is_set_is_worth_an_attempt_before_its_time() {
     // 2025-06-01: plausible, but every token has long expired.
     site.clock.set_unix(Some(1_748_736_000));
     let mut link = site.link();
-    // Until the next attempt is minutes away; the seed makes it so every time.
+    // Until the next attempt is minutes away. With this seed it always comes to that.
     for _ in 0..6 {
         failure_after(&mut link, &[]).await;
     }

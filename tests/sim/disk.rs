@@ -1,8 +1,8 @@
-//! The disk: two generations of the record, written in turn, and a power cut may come at any moment of it.
+//! The disk: two generations of the record, written in turn. A power cut may come at any moment of a write.
 //!
-//! One write is under way at a time and the latest record waits, as in `src/store/file.rs`. *Durable* is what a
-//! start after a power cut would read: of the generations that can be read, the one with the higher number. A write
-//! cut short may be whole, torn or not there at all. Deliberately absent: files, threads.
+//! One write is under way at a time, and only the latest record waits, as in `src/store/file.rs`. The *durable* record is
+//! the one that a process would read after a power cut: of the generations that can be read, the one with the higher
+//! number. An interrupted write may be whole, torn or lost. Deliberately absent: files, threads.
 
 use crate::rng::Rng;
 use core::time::Duration;
@@ -14,13 +14,13 @@ use twind::twin::TwinRecord;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskPreset {
     pub(crate) name: &'static str,
-    /// A write takes so long.
+    /// How long a write takes.
     pub(crate) latency: (Duration, Duration),
-    /// So many writes in a thousand fail.
+    /// How many of a thousand writes fail.
     pub(crate) fail_permille: u32,
-    /// Mean time between two spells in which every write fails; zero for none.
+    /// Mean time between two periods in which every write fails; zero for none.
     pub(crate) spell_every: Duration,
-    /// Read-only when the first process starts, and for so long; zero for not at all.
+    /// How long it is read-only from the first start on; zero for not at all.
     pub(crate) closed_for: (Duration, Duration),
 }
 
@@ -34,20 +34,20 @@ pub(crate) struct Disk {
     preset: DiskPreset,
     rng: Rng,
     generations: [Option<(u64, Vec<u8>)>; 2],
-    /// What a start would read now; read again when a generation changed.
+    /// What a process that starts would read now.
     durable: Option<TwinRecord>,
     number: u64,
     waiting: Option<TwinRecord>,
     writing: Option<Writing>,
     writes: u64,
-    /// Of the writes that ended, until the daemon takes them.
+    /// The outcomes of writes, until the daemon takes them.
     pub(crate) outcomes: VecDeque<Result<u64, String>>,
     pub(crate) full: bool,
     pub(crate) calm: bool,
-    /// When the last write failed, and how many were made.
+    /// When the last write failed, and how many have succeeded.
     pub(crate) failed_at: Option<Duration>,
     pub(crate) written: u64,
-    /// The sequence number of the record that was offered last in this life of the process.
+    /// The sequence number of the last record that this process offered.
     pub(crate) offered: u64,
 }
 
@@ -71,7 +71,7 @@ impl Disk {
         }
     }
 
-    /// Begins to write what waits: the write's id and when it ends.
+    /// Begins to write the record that waits. Returns the write's id and its end.
     pub(crate) fn begin(&mut self, now: Duration) -> Option<(u64, Duration)> {
         if self.writing.is_some() {
             return None;
@@ -83,7 +83,7 @@ impl Disk {
         Some((self.writes, ends))
     }
 
-    /// A write ends. False if it is not under way any more.
+    /// A write ends. Returns false if it is no longer under way.
     pub(crate) fn end(&mut self, now: Duration, id: u64) -> bool {
         let Some(writing) = self.writing.take_if(|writing| writing.id == id) else { return false };
         let fails = self.full || !self.calm && self.rng.chance(self.preset.fail_permille);
@@ -104,7 +104,7 @@ impl Disk {
         self.durable = self.read();
     }
 
-    /// The process is gone at this moment, with the power or alone. Nothing that was not durable is sure.
+    /// The process ends at this moment, by a power cut or alone. Returns what became of the write that was under way.
     pub(crate) fn crash(&mut self) -> &'static str {
         self.waiting = None;
         self.outcomes.clear();
@@ -117,7 +117,7 @@ impl Disk {
             0 => "the write is lost",
             1 => {
                 self.keep(&writing.record);
-                "the write is whole, and nobody was told"
+                "the write is whole, and unacknowledged"
             }
             _ => {
                 // Only the generation that was being written is torn; the newer one is never touched.
@@ -129,7 +129,7 @@ impl Disk {
         }
     }
 
-    /// The process ends in order: the write under way and the one that waits are made.
+    /// The process ends in order: the write under way and the one that waits are completed.
     pub(crate) fn flush(&mut self) {
         let last = [self.writing.take().map(|writing| writing.record), self.waiting.take()];
         if !self.full {
@@ -139,7 +139,7 @@ impl Disk {
         self.offered = 0;
     }
 
-    /// What a start would read now.
+    /// What a process that starts would read now.
     pub(crate) fn durable(&self) -> Option<&TwinRecord> {
         self.durable.as_ref()
     }
@@ -150,12 +150,12 @@ impl Disk {
         records.max_by_key(|(number, _)| *number).map(|(_, record)| record)
     }
 
-    /// How long it is read-only from the start, if it is.
+    /// For how long it is read-only from the start on, if it is.
     pub(crate) fn closed_for(&mut self) -> Option<Duration> {
         self.full.then(|| self.rng.between(self.preset.closed_for))
     }
 
-    /// The longest that an offered record waits for its outcome.
+    /// The longest time from the offer of a record to its outcome.
     pub(crate) fn patience(&self) -> Duration {
         self.preset.latency.1 * 2
     }

@@ -1,12 +1,12 @@
-//! What goes wrong besides the wire, and how it is put right: the process, the power, the hub, the identity, the
-//! sensors, the pins, the fans, the disk, the wall clock.
+//! Faults outside the network, and how each ends: process, power, hub, identity, sensors, pins, fans, disk, wall clock.
 //!
-//! Each kind of fault comes by its own rate; a seed leaves some out and has others often (*swarm*), because a world
-//! in which everything fails at once hides what a single fault would show. Deliberately absent: the wire's faults.
+//! Each kind of fault has its own rate. A seed leaves some kinds out and has others often (*swarm testing*), because a
+//! world in which everything fails at once hides what a single fault would show. Deliberately absent: the network's
+//! faults (`net`).
 
 use crate::foreign;
 use crate::oracle::Kind as Look;
-use crate::plant::{Ailment, Mood};
+use crate::plant::{Condition, FanFault};
 use crate::presets::{ms, secs};
 use crate::rng::Rng;
 use crate::world::{Event, World};
@@ -36,7 +36,7 @@ enum Kind {
     Spell,
 }
 
-/// Each kind and its mean time between two.
+/// Each kind and the mean time between two faults of it.
 const KINDS: &[(Kind, Duration)] = &[
     (Kind::PowerCut, secs(1500)),
     (Kind::Kill, secs(1300)),
@@ -58,8 +58,8 @@ const KINDS: &[(Kind, Duration)] = &[
     (Kind::Spell, secs(2400)),
 ];
 
-/// The kinds that draw from a stream of their own: they came later, and a seed that failed still fails for its reason.
-fn is_strange(kind: Kind) -> bool {
+/// These kinds were added later and draw from a generator of their own, so that seeds from before still give the same run.
+fn draws_from_later_rng(kind: Kind) -> bool {
     matches!(kind, Kind::Firmware | Kind::Spell)
 }
 
@@ -68,7 +68,7 @@ impl World {
         for (fault, (kind, every)) in KINDS.iter().enumerate() {
             let every = rarer * if *kind == Kind::Disk { disk_spells } else { *every };
             // A third of the kinds is left out, a third is at its usual rate, a third comes often.
-            let rate = match self.luck(*kind).below(3) {
+            let rate = match self.rng_of(*kind).below(3) {
                 _ if every.is_zero() => None,
                 0 if *kind != Kind::Disk => None,
                 1 => Some(every),
@@ -79,18 +79,18 @@ impl World {
         }
     }
 
-    fn luck(&mut self, kind: Kind) -> &mut Rng {
-        if is_strange(kind) { &mut self.strangeness } else { &mut self.chance }
+    fn rng_of(&mut self, kind: Kind) -> &mut Rng {
+        if draws_from_later_rng(kind) { &mut self.later_rng } else { &mut self.rng }
     }
 
     fn plan_fault(&mut self, fault: usize) {
         if let Some(every) = self.rates[fault] {
-            let wait = self.luck(KINDS[fault].0).wait(every);
+            let wait = self.rng_of(KINDS[fault].0).wait(every);
             self.plan(self.now + wait, Event::Fault(fault));
         }
     }
 
-    /// A disk that is read-only at first is remounted after a while.
+    /// A disk that is read-only at first becomes writable after a while.
     pub(crate) fn plan_opening_of_the_disk(&mut self) {
         let mends = KINDS.iter().position(|(kind, _)| *kind == Kind::Disk);
         if let Some((closed, mends)) = self.disk.closed_for().zip(mends) {
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// As the service does it when the state directory cannot be used.
+    /// The core is told as the service tells it when the state directory cannot be used.
     pub(crate) fn tell_closed_disk(&mut self) -> Result<(), String> {
         if !self.disk.full {
             return Ok(());
@@ -113,7 +113,7 @@ impl World {
         }
         self.plan_fault(fault);
         let kind = KINDS[fault].0;
-        let mut lasts = self.luck(kind).between((secs(5), secs(400)));
+        let mut lasts = self.rng_of(kind).between((secs(5), secs(400)));
         match kind {
             Kind::PowerCut => return self.cut_power(),
             Kind::Kill => return self.kill(),
@@ -122,42 +122,42 @@ impl World {
             Kind::Reload => return self.reload(),
             Kind::HubRestart => {
                 self.say(|| "the hub restarts".into());
-                self.hub.closed_until = self.now + self.chance.between((ms(300), secs(60)));
+                self.hub.closed_until = self.now + self.rng.between((ms(300), secs(60)));
                 return self.disconnect();
             }
             Kind::Recreation => {
                 self.disconnect()?;
                 self.hub.recreate();
-                self.hub.closed_until = self.now + self.chance.between((ms(300), secs(30)));
+                self.hub.closed_until = self.now + self.rng.between((ms(300), secs(30)));
                 self.say(|| "the identity is deleted and made again".into());
                 self.oracle.handle_edit(self.now);
             }
             Kind::Throttling => self.hub.throttling = true,
             Kind::Refusal => {
-                let key = *self.chance.pick(&["components", "desiredVersion", "rejected", "minTemperature"]);
+                let key = *self.rng.pick(&["components", "desiredVersion", "rejected", "minTemperature"]);
                 self.hub.refuses = Some(key.to_owned());
-                // Long enough that whoever waits for its end is seen to wait.
+                // Long enough for the device to retry several times.
                 lasts *= 4;
             }
             Kind::Mute | Kind::Cutting => {
                 (self.hub.mute, self.hub.cuts) = (true, kind == Kind::Cutting);
-                // Long enough for rows that answer silence.
+                // Long enough for `hub-silent` rows to take effect.
                 lasts *= 3;
                 if self.hub.cuts {
                     self.disconnect()?;
                 }
             }
-            Kind::Sensor => self.upset_sensor(),
-            Kind::Pin => self.plant.broken = Some(self.chance.below(self.plant.drives.len() as u64) as usize),
-            Kind::Fan => self.upset_fan(),
+            Kind::Sensor => self.break_sensor(),
+            Kind::Pin => self.plant.broken = Some(self.rng.below(self.plant.drives.len() as u64) as usize),
+            Kind::Fan => self.break_fan(),
             Kind::Disk => self.disk.full = true,
             Kind::Clock => {
-                let (days, back) = (self.chance.below(4000) as i64, self.chance.chance(500));
+                let (days, back) = (self.rng.below(4000) as i64, self.rng.chance(500));
                 self.wall_off_secs = if back { -days } else { days } * 86_400;
             }
             Kind::Firmware => return self.run_other_firmware(),
             Kind::Spell => {
-                let status = *self.strangeness.pick(&[400, 400, 401, 403, 404]);
+                let status = *self.later_rng.pick(&[400, 400, 401, 403, 404]);
                 self.say(|| format!("every report is answered with {status}"));
                 self.hub.refuses_all = Some(status);
             }
@@ -175,26 +175,26 @@ impl World {
             Kind::Throttling => self.hub.throttling = false,
             Kind::Refusal => self.hub.refuses = None,
             Kind::Mute | Kind::Cutting => (self.hub.mute, self.hub.cuts) = (false, false),
-            Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.mood = Mood::Well),
+            Kind::Sensor => self.sensors.iter_mut().for_each(|sensor| sensor.condition = Condition::Healthy),
             Kind::Pin => self.plant.broken = None,
-            Kind::Fan => self.plant.ailments.clear(),
+            Kind::Fan => self.plant.fan_faults.clear(),
             Kind::Disk => self.disk.full = false,
             Kind::Clock => self.wall_off_secs = 0,
             Kind::Spell => self.hub.refuses_all = None,
             _ => {}
         }
-        self.say(|| format!("mended: {kind:?}"));
+        self.say(|| format!("ended: {kind:?}"));
         Ok(())
     }
 
-    /// Faults stop: what follows must come to rest.
+    /// Faults stop. From now on everything must settle.
     pub(crate) fn calm_down(&mut self) -> Result<(), String> {
         self.calm = true;
         self.net.calm = true;
         self.hub.calm = true;
         self.disk.calm = true;
         (0..KINDS.len()).try_for_each(|fault| self.mend(fault))?;
-        self.say(|| "calm from here on".into());
+        self.say(|| "no more faults from here on".into());
         if self.net.half_open {
             self.disconnect()?;
         }
@@ -203,46 +203,45 @@ impl World {
         self.look(Look::Fact)
     }
 
-    fn upset_sensor(&mut self) {
-        let sensor = self.chance.below(self.sensors.len() as u64) as usize;
-        let lie = -20.0 + self.chance.below(120) as f64;
-        let moods = [
-            Mood::Stuck,
-            Mood::PowerOn,
-            Mood::Lies(lie),
-            Mood::Lies(70.0),
-            Mood::Words,
-            Mood::Missing,
-            Mood::Hangs,
-            Mood::Missing,
+    fn break_sensor(&mut self) {
+        let sensor = self.rng.below(self.sensors.len() as u64) as usize;
+        let lie = -20.0 + self.rng.below(120) as f64;
+        let conditions = [
+            Condition::Stuck,
+            Condition::PowerOn,
+            Condition::FarOff(lie),
+            Condition::FarOff(70.0),
+            Condition::Garbage,
+            Condition::Missing,
+            Condition::Hangs,
+            Condition::Missing,
         ];
-        let mood = *self.chance.pick(&moods);
-        self.sensors[sensor].mood = mood;
-        if self.chance.chance(400) {
-            self.sensors.iter_mut().for_each(|sensor| sensor.mood = mood);
+        let condition = *self.rng.pick(&conditions);
+        self.sensors[sensor].condition = condition;
+        if self.rng.chance(400) {
+            self.sensors.iter_mut().for_each(|sensor| sensor.condition = condition);
         }
-        self.say(|| format!("sensor {sensor}: {mood:?}"));
+        self.say(|| format!("sensor {sensor}: {condition:?}"));
     }
 
-    /// Of the fans that tell their turns; others would only be a room that does not cool.
-    fn upset_fan(&mut self) {
+    /// Only fans with a tachometer: with others it would be no more than a room that is not cooled.
+    fn break_fan(&mut self) {
         if self.site.tachs.is_empty() {
             return;
         }
-        let fan = *self.chance.pick(&self.site.tachs);
-        let ailment =
-            *self.chance.pick(&[Ailment::Sticks, Ailment::Blocked, Ailment::Blocked, Ailment::Mute]);
-        self.plant.ailments.insert(fan, ailment);
-        self.say(|| format!("fan {fan}: {ailment:?}"));
+        let fan = *self.rng.pick(&self.site.tachs);
+        let fault = *self.rng.pick(&[FanFault::Sticks, FanFault::Blocked, FanFault::Blocked, FanFault::Mute]);
+        self.plant.fan_faults.insert(fan, fault);
+        self.say(|| format!("fan {fan}: {fault:?}"));
     }
 
-    /// For a moment the device was another, which left its own properties in the reported section.
+    /// Other firmware ran on the device for a moment and left properties in the reported section.
     fn run_other_firmware(&mut self) -> Result<(), String> {
         self.disconnect()?;
-        let left = foreign::some(&mut self.strangeness);
+        let left = foreign::some(&mut self.later_rng);
         self.say(|| format!("other firmware reports {left}"));
         self.hub.report_as_another(&left);
-        self.hub.closed_until = self.now + self.strangeness.between((ms(300), secs(30)));
+        self.hub.closed_until = self.now + self.later_rng.between((ms(300), secs(30)));
         Ok(())
     }
 
@@ -256,7 +255,7 @@ impl World {
         self.say(|| format!("power cut: {disk}"));
         self.plant.lose_power();
         self.disconnect()?;
-        let back = self.now + self.chance.between((secs(3), secs(120)));
+        let back = self.now + self.rng.between((secs(3), secs(120)));
         self.booted = back;
         self.boots += 1;
         self.has_wall = self.boots.is_multiple_of(2);
@@ -279,7 +278,7 @@ impl World {
         let disk = self.disk.crash();
         self.say(|| format!("killed: {disk}"));
         self.disconnect()?;
-        let back = self.now + self.chance.between((ms(100), secs(5)));
+        let back = self.now + self.rng.between((ms(100), secs(5)));
         self.plan(back, Event::Start);
         Ok(())
     }
@@ -294,12 +293,12 @@ impl World {
         self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
         self.disk.flush();
         self.disconnect()?;
-        let back = self.now + self.chance.between((ms(100), secs(10)));
+        let back = self.now + self.rng.between((ms(100), secs(10)));
         self.plan(back, Event::Start);
         Ok(())
     }
 
-    /// The daemon is replaced by another, which goes on with the outputs.
+    /// The daemon is replaced by a new process, which takes over the outputs as they are.
     fn upgrade(&mut self) -> Result<(), String> {
         if self.engine.is_none() {
             return Ok(());
@@ -311,18 +310,18 @@ impl World {
         self.disk.flush();
         self.disconnect()?;
         self.hands_over = true;
-        let back = self.now + self.chance.between((ms(100), secs(10)));
+        let back = self.now + self.rng.between((ms(100), secs(10)));
         self.plan(back, Event::Start);
         Ok(())
     }
 
-    /// As `service::Daemon::reload` does it, with a configuration that differs in what is free to differ.
+    /// Reloads as `service::Daemon::reload` does, with a configuration that differs where it may.
     fn reload(&mut self) -> Result<(), String> {
         let now = self.boot();
         let Some(engine) = &self.engine else { return Ok(()) };
         let was_online = engine.sync().is_online();
         let report = &mut self.site.spec.report;
-        report.min_interval = secs(*self.chance.pick(&[5, 10, 10, 20]));
+        report.min_interval = secs(*self.rng.pick(&[5, 10, 10, 20]));
         self.oracle.handle_reload(self.now, now, &self.site.spec, self.net.up && was_online);
         self.say(|| "the configuration is read again".into());
         self.sensors.iter_mut().for_each(crate::plant::Thermometer::restart);

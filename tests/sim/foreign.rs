@@ -1,14 +1,13 @@
-//! What writers that are not twind put into a twin: legal where the hub's limits were raised or are others, and never
-//! anything that twind would write.
+//! What writers other than twind put into a twin: legal under the limits of some hub, and nothing that twind would write.
 //!
-//! Numbers that no tree holds are in the tree's own form of them (`twind::twin::json`), at the hub too: it is only a
-//! text there, and becomes the number again on the wire. Deliberately absent: when it is written.
+//! Numbers that a JSON tree cannot hold exactly are in the form that `twind::twin::json` gives them, at the hub too: there
+//! they are a text, which becomes the number again on the wire. Deliberately absent: when such things are written.
 
 use crate::rng::Rng;
 use serde_json::{Map, Value, json};
 use twind::twin::json::read;
 
-/// The names of foreign properties, which nothing in any site means.
+/// Names of properties that mean nothing at any site.
 pub(crate) const NAMES: [&str; 8] =
     ["build#", "no\u{a0}break", "wide\u{3000}space", "$since", "a.b", "list", "deep", "count"];
 
@@ -37,7 +36,7 @@ fn value(rng: &mut Rng) -> Value {
     }
 }
 
-/// A number as the text that it is to stay, whatever the device's reading makes of it.
+/// A number in the form that the device must keep.
 fn as_text(number: &str) -> Value {
     json!(format!("\0r{number}"))
 }

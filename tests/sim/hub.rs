@@ -1,7 +1,7 @@
-//! The hub's side of the world: the stand-in's own twin, everything it ever was, and what it answers.
+//! The hub's side of the world: the stand-in hub's twin, all its earlier versions, and the answers.
 //!
-//! A *generation* is one life of the identity: deleted and made again, its versions restart. The hub keeps each
-//! desired version of each generation, so that any copy can be held against it. Deliberately absent: the wire.
+//! When the identity is deleted and made anew, a new *generation* begins, and versions start again. The hub keeps each
+//! desired version of each generation, so that any copy can be compared with it. Deliberately absent: the wire.
 
 use crate::foreign;
 use crate::message::read_twin;
@@ -14,9 +14,9 @@ use twinhub::twin::{Notification, ResetNotice, Rules, Twin};
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// What the hub does to requests, in thousandths of them.
+/// How many of a thousand requests the hub treats badly.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Temper {
+pub(crate) struct Behaviour {
     /// Refuses with 429, always.
     pub(crate) throttle_permille: u32,
     /// Refuses with 500 or 503.
@@ -30,7 +30,7 @@ pub(crate) struct Hub {
     /// The desired section at each version, by generation.
     pub(crate) history: Vec<BTreeMap<u64, Map<String, Value>>>,
     pub(crate) rules: Rules,
-    temper: Temper,
+    behaviour: Behaviour,
     rng: Rng,
     /// While throttling, most requests are refused.
     pub(crate) throttling: bool,
@@ -57,21 +57,21 @@ pub(crate) struct Answer {
 }
 
 impl Hub {
-    pub(crate) fn new(temper: Temper, mut rng: Rng) -> Self {
+    pub(crate) fn new(behaviour: Behaviour, mut rng: Rng) -> Self {
         let reset_notice = *rng.pick(&[
             ResetNotice::NullsForKeys,
             ResetNotice::NullsForKeys,
             ResetNotice::VersionOnly,
             ResetNotice::Silent,
         ]);
-        // What it lets others write is no business of twind's; what twind writes keeps to the documented limits.
+        // Others may write beyond the documented limits; what twind writes keeps to them.
         let rules =
             Rules { reset_notice, tags_notify: rng.chance(500), raised_limits: true, ..Rules::default() };
         let mut hub = Self {
             twin: Twin::new(NEVER),
             history: Vec::new(),
             rules,
-            temper,
+            behaviour,
             rng,
             throttling: false,
             refuses: None,
@@ -126,7 +126,7 @@ impl Hub {
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
-            // A hub that is asked too much may say when it may be asked again.
+            // With 429 a hub may say when it may be asked again.
             let retry_after =
                 (self.rng.chance(300) && status == 429).then(|| Duration::from_secs(self.rng.below(100)));
             return Some(Answer { event: HubEvent::Rejected { rid, status, message, retry_after }, status });
@@ -157,9 +157,9 @@ impl Hub {
     }
 
     fn refusal(&mut self, request: &HubRequest) -> Option<u16> {
-        // Drawn whether used or not, so that calm does not reshuffle.
+        // Drawn even if unused, so that the end of faults does not change later draws.
         let (throttled, error) = (
-            self.rng.chance(if self.throttling { 900 } else { self.temper.throttle_permille }),
+            self.rng.chance(if self.throttling { 900 } else { self.behaviour.throttle_permille }),
             self.rng.below(1000),
         );
         if self.calm {
@@ -168,7 +168,7 @@ impl Hub {
         if throttled {
             return Some(429);
         }
-        if error < u64::from(self.temper.error_permille) {
+        if error < u64::from(self.behaviour.error_permille) {
             return Some(if error.is_multiple_of(2) { 500 } else { 503 });
         }
         if let (HubRequest::PatchReported { .. }, Some(status)) = (request, self.refuses_all) {
@@ -182,20 +182,20 @@ impl Hub {
         }
     }
 
-    /// Is so much refused that a search for it takes longer than it lasts?
+    /// Is so much refused that a search for the refused values would take longer than the refusal lasts?
     pub(crate) fn refuses_much(&self) -> bool {
         self.refuses_all.is_some() || self.refuses.as_deref() == Some("components")
     }
 
     /// Other firmware of this device wrote its own properties.
     pub(crate) fn report_as_another(&mut self, properties: &Value) {
-        // What it removes may not be there.
+        // A removal of what is not there is no change.
         let _ = self.twin.report(properties, None, self.rules, NEVER);
     }
 
-    /// Computing an answer takes this long; what is notified meanwhile overtakes it.
+    /// How long the hub takes to answer. Notifications of that time arrive before the answer.
     pub(crate) fn time_to_answer(&mut self) -> Duration {
-        let (slow, time) = (self.rng.chance(self.temper.slow_permille), self.rng.below(3_000));
+        let (slow, time) = (self.rng.chance(self.behaviour.slow_permille), self.rng.below(3_000));
         if slow && !self.calm { Duration::from_millis(time) } else { Duration::ZERO }
     }
 
@@ -203,7 +203,7 @@ impl Hub {
         self.twin.reported().values()
     }
 
-    /// The desired version that the device says it has.
+    /// The desired version that the device has acknowledged.
     pub(crate) fn acknowledged_version(&self) -> Option<u64> {
         self.reported().get("desiredVersion").and_then(Value::as_u64)
     }
@@ -220,12 +220,12 @@ fn without_removals(patch: &Value) -> Value {
     }
 }
 
-/// The back end: somebody who edits the desired section, well or badly.
+/// The back end, which writes valid and invalid values into the desired section.
 pub(crate) struct BackEnd {
     rng: Rng,
-    /// Of what others write into the twin.
+    /// For what others write into the twin.
     foreign: Rng,
-    /// Of a thousand writes, those that come with such.
+    /// How many of a thousand writes come with that.
     foreign_permille: u32,
     weights: [u32; 12],
     counter: u64,
@@ -239,7 +239,7 @@ pub(crate) struct Edit {
 }
 
 impl BackEnd {
-    /// A back end with habits of its own: what it likes to do differs by seed.
+    /// What the back end does often differs by seed.
     pub(crate) fn new(mut rng: Rng, mut foreign: Rng) -> Self {
         let weights = core::array::from_fn(|_| 1 + (rng.below(4) * rng.below(4)) as u32);
         let foreign_permille = *foreign.pick(&[0, 50, 300]);
@@ -270,7 +270,7 @@ impl BackEnd {
         vec![self.edit(kind)]
     }
 
-    /// More than a fetch can hold.
+    /// More writes than can arrive during a fetch.
     pub(crate) fn burst(&mut self) -> Vec<Edit> {
         let count = 66 + self.rng.below(40);
         (0..count).map(|_| self.edit(2)).collect()
@@ -281,7 +281,7 @@ impl BackEnd {
         self.edit(2)
     }
 
-    /// Does it burst at the worst of times, while an answer is being made?
+    /// Does it write a burst while the hub prepares an answer, which is the worst moment?
     pub(crate) fn is_in_a_hurry(&mut self) -> bool {
         self.rng.chance(10)
     }
@@ -318,7 +318,7 @@ impl BackEnd {
         Edit { body: json!({ "properties": { "desired": desired } }), whole: false }
     }
 
-    /// The last edit of a run: something plain, so that it is seen to arrive.
+    /// The last edit of a run, which is valid, so that its arrival can be checked.
     pub(crate) fn last(&mut self) -> Edit {
         let desired = json!({
             "fanOn": true, "patchId": "last",

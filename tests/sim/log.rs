@@ -1,7 +1,7 @@
-//! The log and its reader, who hangs for spells: a journal that is stuck, a pipe that nobody reads.
+//! The log and its reader, which hangs from time to time, as with a journal that is stuck or a pipe that nobody reads.
 //!
-//! Between the two stands twind's own `Backlog`, with less room than in the field, so that it fills. A process takes what
-//! waits to its grave. Deliberately absent: judging what is read (the oracle's).
+//! Between the two stands twind's own `Backlog`, with less room than in the field, so that it fills. What waits is lost when
+//! the process ends. Deliberately absent: checks (the oracle's).
 
 use crate::presets::{ms, secs};
 use crate::rng::Rng;
@@ -11,12 +11,12 @@ use twind::ports::Notices;
 use twind::report::Notice;
 use twind::service::{Backlog, Next};
 
-/// So many notices wait for the reader.
+/// How many notices may wait for the reader.
 pub(crate) const ROOM: usize = 6;
 
 pub(crate) struct Log {
     backlog: Backlog<Notice>,
-    /// What was handed over since the last look.
+    /// What was logged since the last check.
     pub(crate) handed: Vec<Notice>,
     pub(crate) hangs: bool,
     rng: Rng,
@@ -57,22 +57,22 @@ fn backlog() -> Backlog<Notice> {
 }
 
 impl World {
-    /// Plans when the reader will hang, or read again.
+    /// Plans when the reader hangs next, or reads again.
     pub(crate) fn plan_log(&mut self) {
         let log = &mut self.log;
         let wait = if log.hangs { log.rng.between((ms(100), secs(300))) } else { log.rng.wait(log.every) };
-        self.plan(self.now + wait, Event::LogTurns);
+        self.plan(self.now + wait, Event::LogReader);
     }
 
-    pub(crate) fn turn_log(&mut self) -> Result<(), String> {
+    pub(crate) fn stop_or_resume_log_reader(&mut self) -> Result<(), String> {
         self.log.hangs = !self.log.hangs && !self.calm;
         let does = if self.log.hangs { "hangs" } else { "reads" };
-        self.say(|| format!("whoever reads the log {does}"));
+        self.say(|| format!("the reader of the log {does}"));
         self.plan_log();
         self.read_log()
     }
 
-    /// The reader reads what it can, and the oracle what it got.
+    /// The reader reads what it can, and the oracle checks it.
     pub(crate) fn read_log(&mut self) -> Result<(), String> {
         for next in self.log.read() {
             self.oracle.handle_read(next)?;

@@ -1,16 +1,16 @@
-//! The deterministic simulation: the real core and the real pump in a world of virtual time, where everything that can
-//! fail does, and an oracle looks after every single event.
+//! The deterministic simulation: the real core in a simulated world with virtual time, in which everything that can fail
+//! does. An oracle checks it after every single event.
 //!
 //! `cargo sim` runs a fixed set of seeds and then new ones for two minutes, or what it is told to (`--help`); `cargo
 //! test` runs a part of the fixed set. A seed that failed is run again with the command that is printed with it.
-//! Deliberately absent: real time, files, sockets; threads but for one a run.
+//! Deliberately absent: real time, files, sockets; each run has one thread.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a program that talks to a person; its presets are constants"
 )]
 
-mod dial;
+mod connect;
 mod disk;
 mod faults;
 mod foreign;
@@ -43,11 +43,11 @@ use world::Setup;
 /// Seeds that are always run: by `cargo sim`, and of them by `cargo test`, which is not optimised.
 const FIXED: u64 = 600;
 const FIXED_IN_TESTS: u64 = 48;
-/// Seeds that `cargo test` draws anew.
+/// New seeds in `cargo test`.
 const FRESH_IN_TESTS: u64 = 8;
 /// `cargo sim` goes on with new seeds until then.
 const SUITE: Duration = Duration::from_secs(120);
-/// After so many failures it is enough.
+/// It ends after this many failures.
 const FAILURES_MAX: u64 = 20;
 const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PACE] [--runs N] [--hours H] [--minutes-real M] [--fixed] [--weeks] [--fail-fast] [--verbose]]
        cargo sim -- --replay FILE
@@ -55,8 +55,8 @@ const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PAC
 
 Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run; with --fixed the
 seeds 1 to 600 alone; with --weeks a quiet week of each network with each disk at each site. --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
-first that is reached. --replay plays a journal that a core wrote, and stops where something else comes of an input than did then;
---incidents makes the kept ones anew, which a change of the journal's format asks for. A violation is printed with what led to it and the command that runs it again; the exit status is 1
+first that is reached. --replay replays a core's journal up to the first input with other consequences than it had;
+--incidents makes the stored incidents anew, as a change of the journal's format requires. A violation is printed with what led to it and the command that runs it again; the exit status is 1
 then. It ends after twenty of them, with --fail-fast after one.";
 
 /// What the command line asks for.
@@ -137,7 +137,7 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
     Some(Wish::Job(job))
 }
 
-/// The fixed seeds, then fresh ones: so many, or until so much time has passed.
+/// The fixed seeds, then new ones: this many, or until this much time has passed.
 fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
     let begun = Instant::now();
     let mut total = work(&Job { first: 1, runs: Some(fixed), ..fresh() });
@@ -146,7 +146,7 @@ fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
     let rest = least.saturating_sub(begun.elapsed());
     if fresh_runs.is_some() || !rest.is_zero() {
         let job = Job { runs: fresh_runs, real: fresh_runs.is_none().then_some(rest), ..fresh() };
-        println!("simulation: seeds 1 to {fixed} are done, now fresh ones from {}", job.first);
+        println!("simulation: seeds 1 to {fixed} are done, now new ones from {}", job.first);
         total.add(&work(&job));
     }
     total
@@ -162,7 +162,7 @@ fn weeks() -> Vec<String> {
     NETS.iter().flat_map(of_net).collect()
 }
 
-/// A job with nothing asked but fresh seeds: from `TWIND_SIM_SEED`, else by the clock.
+/// A job with new seeds: from `TWIND_SIM_SEED`, else by the clock.
 fn fresh() -> Job {
     let named = std::env::var("TWIND_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -178,7 +178,7 @@ fn fresh() -> Job {
     }
 }
 
-/// The same seed twice is the same run.
+/// The same seed gives the same run.
 fn replays() -> bool {
     let traced = |seed| run::trace_hash(&Setup::of(seed, "").ok()?);
     let same = [3, 14].into_iter().all(|seed| traced(seed).is_some() && traced(seed) == traced(seed));

@@ -1,4 +1,4 @@
-//! What the stand-in's twin says, as the session would hand it over: through the codec's own reading of the bytes.
+//! The messages of the stand-in hub's twin as the session hands them over: decoded from bytes by twind's own codec.
 //!
 //! Deliberately absent: the wire, and what the device makes of it.
 

@@ -1,8 +1,8 @@
-//! The wire: one connection at a time, a queue in each direction that keeps order, latency, loss and lies.
+//! The network: one connection at a time, an ordered queue in each direction, latency and loss.
 //!
-//! What is lost is lost for good, as with MQTT at quality of service 0; what is late holds up what follows, as on
-//! any TCP connection. A *half-open* connection swallows everything until somebody notices. Deliberately absent:
-//! deciding when to connect (the world's), and what is said (the hub's).
+//! A lost message is never repeated, as with MQTT at quality of service 0. A late one delays those behind it, as on any TCP
+//! connection. A *half-open* connection loses everything until an end notices. Deliberately absent: deciding when to
+//! connect (the world's), and the content of messages (the hub's).
 
 use crate::presets::{NetPreset, ms, secs};
 use crate::rng::Rng;
@@ -23,7 +23,7 @@ pub(crate) struct Net {
     pub(crate) connection: u64,
     pub(crate) up: bool,
     pub(crate) half_open: bool,
-    /// We hung up and wait for the `Down`.
+    /// The device has closed the connection and waits for `Down`.
     pub(crate) closing: bool,
     up_free_at: Duration,
     down_free_at: Duration,
@@ -68,7 +68,7 @@ impl Net {
         self.under_way = (0, 0);
     }
 
-    /// A request sets out.
+    /// The device sends a request.
     pub(crate) fn send_up(&mut self, now: Duration) -> Fate {
         let (lost, latency) = (self.rng.chance(self.preset.lose_request), self.latency());
         if self.half_open || lost && !self.calm {
@@ -79,7 +79,7 @@ impl Net {
         Fate::Arrives(self.up_free_at)
     }
 
-    /// An answer sets out.
+    /// The hub sends an answer.
     pub(crate) fn answer(&mut self, now: Duration) -> Fate {
         let (lost, late) =
             (self.rng.chance(self.preset.lose_answer), self.rng.chance(self.preset.late_answer));
@@ -89,7 +89,7 @@ impl Net {
         }
         self.under_way.1 += 1;
         if late && !self.calm {
-            // From just within the time-out to far beyond it.
+            // From just before the time-out to long after it.
             let extra = self.preset.policy.request_timeout.mul_f64(0.7 + 1.5 * extra);
             self.down_free_at = self.down_free_at.max(now + latency + extra);
             return Fate::Late(self.down_free_at);
@@ -98,7 +98,7 @@ impl Net {
         Fate::Arrives(self.down_free_at)
     }
 
-    /// A notification sets out: its fate, and that of a second copy.
+    /// The hub sends a notification. Returns its fate, and when a second copy arrives, if there is one.
     pub(crate) fn notify(&mut self, now: Duration) -> (Fate, Option<Duration>) {
         let (lost, twice) =
             (self.rng.chance(self.preset.lose_notification), self.rng.chance(self.preset.duplicate));
@@ -118,7 +118,7 @@ impl Net {
     }
 
     /// How long until the next attempt to connect.
-    pub(crate) fn next_dial(&mut self, failed: bool) -> Duration {
+    pub(crate) fn next_attempt(&mut self, failed: bool) -> Duration {
         if failed {
             self.failures += 1;
         }
@@ -147,14 +147,14 @@ impl Net {
         self.rng.between(self.preset.latency)
     }
 
-    /// May an answer that arrives then miss its time-out, because of all that is on the wire before it?
+    /// May an answer that arrives then be too late, because of the messages before it?
     pub(crate) fn is_too_late(&self, now: Duration, arrives: Duration) -> bool {
         arrives + self.round_trip() > now + self.preset.policy.request_timeout
     }
 
-    /// There and back, at worst, on a good day of the wire and a slow one of the hub.
+    /// The longest round trip without faults of the network, but with a slow hub.
     pub(crate) fn round_trip(&self) -> Duration {
-        let slow = if self.preset.temper.slow_permille > 0 { secs(3) } else { Duration::ZERO };
+        let slow = if self.preset.behaviour.slow_permille > 0 { secs(3) } else { Duration::ZERO };
         self.preset.latency.1 * 2 + slow
     }
 }

@@ -1,8 +1,7 @@
-//! The enclosure and its board: first-order heat with a fan and a heater, outputs that remember how they are driven,
-//! and sensors with noise that stick, lie, fall silent and vanish.
+//! The controlled plant: an enclosure with a first-order thermal model, its board, and its sensors with their faults.
 //!
-//! The heat: electronics give watts, the walls and the fan carry them off, a heater adds. Deliberately absent:
-//! deciding anything, and the judgement of samples, which is the product's own `sensors::Plausible`.
+//! Electronics and a heater add heat, the walls and the fan carry it off. Deliberately absent: decisions, and the
+//! plausibility of samples, which is checked by the product's own `sensors::Plausible`.
 
 use crate::rng::Rng;
 use core::time::Duration;
@@ -11,7 +10,7 @@ use twind::control::{Actuation, Cause, Fault, PinFault};
 use twind::ports::Pins;
 use twind::sensors::{Plausibility, Plausible};
 
-/// The room and what is in it. Numbers of one small steel cabinet; only their order of magnitude matters.
+/// The enclosure, called the room. The numbers are those of a small steel cabinet; only their order of magnitude matters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     /// Watts of the electronics: the mean, and how far it swings in a day.
@@ -29,16 +28,16 @@ pub(crate) struct Room {
 
 /// What is wrong with a fan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ailment {
+pub(crate) enum FanFault {
     /// It stands still until it is driven to full.
     Sticks,
-    /// It stands still whatever is done.
+    /// It never turns.
     Blocked,
-    /// It turns, but nobody can count it.
+    /// It turns, but its tachometer cannot be read.
     Mute,
 }
 
-/// One order that reached a pin.
+/// A drive that reached a pin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Driven {
     pub(crate) output: usize,
@@ -55,10 +54,10 @@ pub(crate) struct Plant {
     pub(crate) drives: Vec<u16>,
     pub(crate) driven: Vec<Driven>,
     pub(crate) refused: Vec<usize>,
-    /// The output that cannot be driven for now.
+    /// The output that cannot be driven at present.
     pub(crate) broken: Option<usize>,
     /// What is wrong with fans.
-    pub(crate) ailments: BTreeMap<usize, Ailment>,
+    pub(crate) fan_faults: BTreeMap<usize, FanFault>,
     temperature: f64,
     at: Duration,
 }
@@ -74,13 +73,13 @@ impl Plant {
             driven: Vec::new(),
             refused: Vec::new(),
             broken: None,
-            ailments: BTreeMap::new(),
+            fan_faults: BTreeMap::new(),
             temperature,
             at: Duration::ZERO,
         }
     }
 
-    /// Lets the room go on until `now`, in steps short against its time constant.
+    /// Computes the temperature up to `now`, in steps that are short against the time constant.
     pub(crate) fn advance(&mut self, now: Duration) -> f64 {
         while self.at < now {
             let step = (now - self.at).min(Duration::from_secs(2));
@@ -103,18 +102,18 @@ impl Plant {
         (load, self.room.outside.0 - self.room.outside.1 * phase.cos())
     }
 
-    /// What an output does, as a share of full.
+    /// The effect of an output, as a share of full.
     fn effect(&self, output: usize) -> f64 {
-        match self.ailments.get(&output) {
-            Some(Ailment::Sticks | Ailment::Blocked) => 0.0,
+        match self.fan_faults.get(&output) {
+            Some(FanFault::Sticks | FanFault::Blocked) => 0.0,
             _ => f64::from(self.drives[output]) / 1000.0,
         }
     }
 
-    /// Turns a minute, as they can be counted.
+    /// The speed in turns a minute, as the tachometer gives it.
     pub(crate) fn speed(&self, output: usize) -> Result<f64, PinFault> {
-        match self.ailments.get(&output) {
-            Some(Ailment::Mute) => Err(PinFault { reason: "gpiochip0: no such device".into() }),
+        match self.fan_faults.get(&output) {
+            Some(FanFault::Mute) => Err(PinFault { reason: "gpiochip0: no such device".into() }),
             _ => Ok((self.effect(output) * 1800.0).round()),
         }
     }
@@ -123,7 +122,7 @@ impl Plant {
         self.temperature
     }
 
-    /// Where the room would come to rest under the present load: with everything that cools, with everything that heats.
+    /// The steady-state temperatures under the present load: with all cooling on, and with all heating on.
     pub(crate) fn reach(&self) -> (f64, f64) {
         let (load, outside) = self.weather();
         let Room { walls, fan, heater, .. } = self.room;
@@ -139,12 +138,12 @@ impl Plant {
         self.cooling.iter().chain(&self.heating).copied()
     }
 
-    /// Do they all obey?
+    /// Do all of them work?
     pub(crate) fn obeys(&self) -> bool {
-        self.outputs().all(|output| self.broken != Some(output) && !self.ailments.contains_key(&output))
+        self.outputs().all(|output| self.broken != Some(output) && !self.fan_faults.contains_key(&output))
     }
 
-    /// The power is gone, so is every drive.
+    /// Without power nothing is driven.
     pub(crate) fn lose_power(&mut self) {
         self.drives.fill(0);
     }
@@ -158,96 +157,104 @@ impl Pins for Plant {
             return Err(PinFault { reason: "gpiochip0: input/output error".into() });
         }
         self.drives[output] = actuation.drive.get();
-        if actuation.drive.get() == 1000 && self.ailments.get(&output) == Some(&Ailment::Sticks) {
-            self.ailments.remove(&output);
+        if actuation.drive.get() == 1000 && self.fan_faults.get(&output) == Some(&FanFault::Sticks) {
+            self.fan_faults.remove(&output);
         }
         self.driven.push(Driven { output, permille: actuation.drive.get(), cause: actuation.cause });
         Ok(())
     }
 }
 
-/// How one sensor is built in.
+/// The properties of one sensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub(crate) period: Duration,
     pub(crate) noise: f64,
-    /// Degrees that it shows too much for its place.
+    /// Its error by its place, in degrees.
     pub(crate) offset: f64,
     pub(crate) plausible: Plausibility,
 }
 
-/// What a sensor does for now.
+/// What a sensor does at present.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Mood {
-    Well,
+pub(crate) enum Condition {
+    Healthy,
     /// The same number for ever.
     Stuck,
     /// The power-on value of a 1-Wire sensor.
     PowerOn,
     /// A value far off that repeats, so that it is believed.
-    Lies(f64),
-    /// Words where a number should be.
-    Words,
+    FarOff(f64),
+    /// A text in place of a number.
+    Garbage,
     Missing,
     /// Its thread hangs: nothing is delivered.
     Hangs,
 }
 
-impl Mood {
-    /// Is a number believed that is not true?
-    pub(crate) fn deceives(self) -> bool {
-        matches!(self, Self::Stuck | Self::Lies(_))
+impl Condition {
+    /// Does it show a wrong number that cannot be recognised as wrong?
+    pub(crate) fn is_believed_and_wrong(self) -> bool {
+        matches!(self, Self::Stuck | Self::FarOff(_))
     }
 }
 
-/// One sensor and its judge.
+/// One sensor, and the product's check of its samples.
 pub(crate) struct Thermometer {
     pub(crate) probe: Probe,
-    pub(crate) mood: Mood,
+    pub(crate) condition: Condition,
     judge: Plausible,
     last: f64,
-    /// In this life of the process: what was believed last, and the sample before.
+    /// Since the process started: the last value that was believed, and the sample before.
     believed: Option<f64>,
     before: Option<f64>,
-    /// The numbers that it showed since the last other one.
+    /// The equal numbers that it showed last.
     alike: Vec<f64>,
 }
 
 impl Thermometer {
     pub(crate) fn new(probe: Probe) -> Self {
         let judge = Plausible::new(probe.plausible.clone());
-        Self { probe, mood: Mood::Well, judge, last: 20.0, believed: None, before: None, alike: Vec::new() }
+        Self {
+            probe,
+            condition: Condition::Healthy,
+            judge,
+            last: 20.0,
+            believed: None,
+            before: None,
+            alike: Vec::new(),
+        }
     }
 
-    /// A new process has a new judge.
+    /// A process that starts has seen no samples.
     pub(crate) fn restart(&mut self) {
         self.judge = Plausible::new(self.probe.plausible.clone());
         (self.believed, self.before) = (None, None);
         self.alike.clear();
     }
 
-    /// What the poller would deliver; `None` while it hangs.
+    /// What the poller delivers; `None` while the sensor hangs.
     ///
     /// # Errors
-    /// When the product's judge believes what it should not, or does not believe what it should.
+    /// The product believes a sample that it should not, or does not believe one that it should.
     pub(crate) fn sample(
         &mut self,
         temperature: f64,
         rng: &mut Rng,
     ) -> Result<Option<Result<f64, Fault>>, String> {
         let true_value = temperature + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
-        // A sixteenth of a degree, as such sensors count.
+        // Such sensors have a resolution of a sixteenth of a degree.
         let shown = (true_value * 16.0).round() / 16.0;
-        let raw = match self.mood {
-            Mood::Hangs => return Ok(None),
-            Mood::Well => Ok(shown),
-            Mood::Stuck => Ok(self.last),
-            Mood::PowerOn => Ok(85.0),
-            Mood::Lies(value) => Ok(value),
-            Mood::Words => Err(Fault::NotANumber),
-            Mood::Missing => Err(Fault::Missing),
+        let raw = match self.condition {
+            Condition::Hangs => return Ok(None),
+            Condition::Healthy => Ok(shown),
+            Condition::Stuck => Ok(self.last),
+            Condition::PowerOn => Ok(85.0),
+            Condition::FarOff(value) => Ok(value),
+            Condition::Garbage => Err(Fault::NotANumber),
+            Condition::Missing => Err(Fault::Missing),
         };
-        if let (Mood::Well, Ok(value)) = (self.mood, raw) {
+        if let (Condition::Healthy, Ok(value)) = (self.condition, raw) {
             self.last = value;
         }
         let verdict = self.judge.judge(raw);
@@ -255,8 +262,8 @@ impl Thermometer {
         Ok(Some(verdict))
     }
 
-    /// A second opinion: a number is believed if it is no power-on value, within range, not the same for too long, and
-    /// near the last that was believed or near the sample before it.
+    /// The independent rule: a number is believed if it is no power-on value, lies in the valid range, has not been the
+    /// same for too long, and is near the last value that was believed or near the sample before it.
     fn check(&mut self, raw: Result<f64, Fault>, verdict: Result<f64, Fault>) -> Result<(), String> {
         let Plausibility { valid, max_step, reject, frozen_repeats } = &self.probe.plausible;
         let before = self.before.take();
@@ -273,7 +280,7 @@ impl Thermometer {
         };
         let expected = possible.filter(|n| near(*n));
         if verdict.ok() != expected {
-            return Err(format!("the sensor showed {raw:?} and was taken for {verdict:?}"));
+            return Err(format!("the sensor showed {raw:?}, which was judged to be {verdict:?}"));
         }
         self.before = possible;
         self.believed = expected.or(self.believed);

@@ -4,7 +4,7 @@
 //! oracle's).
 
 use crate::disk::DiskPreset;
-use crate::hub::Temper;
+use crate::hub::Behaviour;
 use crate::plant::{Probe, Room};
 use core::time::Duration;
 use twind::control::{
@@ -46,7 +46,7 @@ pub(crate) struct NetPreset {
     pub(crate) duplicate: u32,
     /// Of a thousand cuts, those that nobody notices before the keep-alive does.
     pub(crate) half_open: u32,
-    pub(crate) temper: Temper,
+    pub(crate) behaviour: Behaviour,
     pub(crate) policy: SyncPolicy,
 }
 
@@ -68,10 +68,10 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 10,
         duplicate: 10,
         half_open: 300,
-        temper: Temper { throttle_permille: 2, error_permille: 2, slow_permille: 30 },
+        behaviour: Behaviour { throttle_permille: 2, error_permille: 2, slow_permille: 30 },
         policy: SHORT_REFRESH,
     },
-    // Wireless on a factory floor: cut every minute or two, back in a moment; the worst case for reconnection.
+    // Wireless on a factory floor: it disconnects every minute or two for a moment, the worst case for reconnection.
     NetPreset {
         name: "flaky_wifi",
         latency: (ms(3), ms(250)),
@@ -83,10 +83,10 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 40,
         duplicate: 30,
         half_open: 150,
-        temper: Temper { throttle_permille: 0, error_permille: 0, slow_permille: 30 },
+        behaviour: Behaviour { throttle_permille: 0, error_permille: 0, slow_permille: 30 },
         policy: SHORT_REFRESH,
     },
-    // A hub that shares its quota with a fleet: 429 in spells and now and then, 5xx while it is upgraded.
+    // A hub that shares its quota with a fleet: 429 for minutes and now and then, 5xx while it is upgraded.
     NetPreset {
         name: "hub_throttled",
         latency: (ms(20), ms(400)),
@@ -98,10 +98,10 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 0,
         duplicate: 5,
         half_open: 0,
-        temper: Temper { throttle_permille: 150, error_permille: 60, slow_permille: 300 },
+        behaviour: Behaviour { throttle_permille: 150, error_permille: 60, slow_permille: 300 },
         policy: POLICY,
     },
-    // A wire to an office: nothing happens for hours, and then nothing must be forgotten.
+    // A wired office: nothing happens for hours, and then nothing must have been forgotten.
     NetPreset {
         name: "quiet_office",
         latency: (ms(8), ms(60)),
@@ -113,7 +113,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 0,
         duplicate: 0,
         half_open: 0,
-        temper: Temper { throttle_permille: 0, error_permille: 0, slow_permille: 100 },
+        behaviour: Behaviour { throttle_permille: 0, error_permille: 0, slow_permille: 100 },
         policy: POLICY,
     },
     // A geostationary link with a queue in front of it: half a second at best, and answers that now and then take
@@ -129,7 +129,7 @@ pub(crate) const NETS: &[NetPreset] = &[
         lose_notification: 10,
         duplicate: 5,
         half_open: 200,
-        temper: Temper { throttle_permille: 5, error_permille: 5, slow_permille: 20 },
+        behaviour: Behaviour { throttle_permille: 5, error_permille: 5, slow_permille: 20 },
         policy: SyncPolicy { request_timeout: secs(10), refresh_interval: mins(15) },
     },
 ];
@@ -145,7 +145,7 @@ pub(crate) const DISKS: &[DiskPreset] = &[
         spell_every: Duration::ZERO,
         closed_for: NEVER,
     },
-    // A card that erases for seconds while the writer waits, and fails a write now and then.
+    // A worn card: some writes take seconds, and some fail.
     DiskPreset {
         name: "sd_card_worn",
         latency: (ms(20), ms(9_000)),
@@ -176,27 +176,27 @@ pub(crate) const DISKS: &[DiskPreset] = &[
 pub(crate) struct Pace {
     pub(crate) name: &'static str,
     pub(crate) trouble: Duration,
-    /// Longer than any pause that trouble can leave behind (a quarter of an hour for a clock that was wrong).
+    /// Longer than any pause that a fault can cause (a quarter of an hour for a clock that was wrong).
     pub(crate) calm: Duration,
-    /// Cuts, faults and edits are so many times rarer.
+    /// Disconnects, faults and edits are this many times rarer.
     pub(crate) rarer: u32,
 }
 
 pub(crate) const PACES: &[Pace] = &[
-    // An hour in which everything that can happen does.
+    // An hour with every kind of fault.
     Pace { name: "busy_hour", trouble: mins(60), calm: mins(22), rarer: 1 },
     // Most of a day, so that what comes once in twelve hours comes, and what builds up has the time to.
     Pace { name: "long_day", trouble: mins(14 * 60), calm: mins(22), rarer: 14 },
-    // A week as most weeks are: what matters is that nothing happens that should not.
+    // An ordinary week, in which nothing needless must happen.
     Pace { name: "quiet_week", trouble: mins(7 * 24 * 60), calm: mins(22), rarer: 100 },
 ];
 
-/// What is built where.
+/// An installation: its configuration, its sensors and its room.
 pub(crate) struct Site {
     pub(crate) name: &'static str,
     pub(crate) spec: CoreSpec,
     pub(crate) probes: Vec<Probe>,
-    /// The outputs that tell their speed.
+    /// The outputs with a tachometer.
     pub(crate) tachs: Vec<usize>,
     pub(crate) room: Room,
 }
@@ -343,7 +343,7 @@ fn property_outputs(site: &mut Site) {
     site.probes.push(Probe { offset: 20.0, noise: 3.0, ..one_wire(20) });
 }
 
-/// A cabinet whose load is more than its walls bear, with `critical` near the range: the overheat row is met daily.
+/// A cabinet whose load is more than its walls carry off, with `critical` near the range: it overheats every day.
 fn critical_set(site: &mut Site) {
     site.name = "critical_set";
     if let Some(climate) = &mut site.spec.climate {
@@ -358,8 +358,8 @@ fn critical_set(site: &mut Site) {
     site.room = Room { load_watts: (100.0, 90.0), outside: (22.0, 5.0), ..CABINET };
 }
 
-/// A shelf of computers that is past `critical` within the hour without its fans and never with them. Both tell their
-/// turns: one that is shaped and one that is on or off; the second sensor stands in for the first.
+/// A shelf of computers that is above `critical` within the hour without its fans, and never with them. Both have a
+/// tachometer: a PWM fan, and one that is on or off. The second sensor is the fallback of the first.
 fn server_shelf(site: &mut Site) {
     site.name = "server_shelf";
     let blower = OutputSpec {

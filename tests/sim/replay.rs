@@ -1,7 +1,7 @@
-//! A core's journal, played again: at the end of each run, where it must come to the same state, and from a file.
+//! Replays of a core's journal: at the end of each run, where it must reach the same state, and from a file.
 //!
-//! Some incidents are kept as such files, and played with every suite. A change of what the core decides, or of the
-//! journal's format, makes them differ; `cargo sim -- --incidents` makes them anew then.
+//! Some incidents are stored as such files, which every suite replays. They differ after a change of the core's decisions
+//! or of the journal's format; then `cargo sim -- --incidents` makes them anew.
 
 use crate::presets::secs;
 use crate::run;
@@ -11,19 +11,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use twind::engine::{Core, Replay, Step};
 
-/// The journal of a core that ran, played again, comes to the state of that core.
+/// The replay of a core's journal reaches the state of that core.
 pub(crate) fn check(core: &Core) -> Result<(), String> {
     let fault = |fault| format!("the journal: {fault}");
     let mut replay = Replay::read(&core.journal()).map_err(fault)?;
     while let Some(step) = replay.step().map_err(fault)? {
         if !step.is_same {
-            return Err(format!("the journal, played again, differs at {}: {:?}", step.now, step.input));
+            return Err(format!("the replay of the journal differs at {}: {:?}", step.now, step.input));
         }
     }
-    if replay.has_reached(core) { Ok(()) } else { Err("the journal, played again, ends elsewhere".into()) }
+    if replay.has_reached(core) {
+        Ok(())
+    } else {
+        Err("the replay of the journal ends in another state".into())
+    }
 }
 
-/// What happened, and the moment of a run at which the journal was written.
+/// A stored incident: the run, and the moment of it at which the journal was written.
 struct Incident {
     name: &'static str,
     seed: u64,
@@ -50,12 +54,12 @@ impl Incident {
     }
 }
 
-/// Makes the kept incidents anew.
+/// Makes the stored incidents anew.
 pub(crate) fn make_incidents() -> Result<(), String> {
     INCIDENTS.iter().try_for_each(Incident::make)
 }
 
-/// Plays the kept incidents.
+/// Replays the stored incidents.
 pub(crate) fn incidents_are_as_they_were() -> bool {
     let differs = |incident: &Incident| {
         let outcome = play(&incident.path(), |_| ());
@@ -66,13 +70,16 @@ pub(crate) fn incidents_are_as_they_were() -> bool {
     INCIDENTS.iter().filter_map(differs).count() == 0
 }
 
-/// Plays a file and tells of every input; stops at the first difference.
+/// Replays a file and prints every input; stops at the first difference.
 pub(crate) fn play_file(path: &Path) -> Result<(), String> {
     let inputs = play(path, |step| print!("{}", lines(step)))?;
-    println!("{}: {inputs} inputs, and the same came of each", path.display());
+    println!("{}: {inputs} inputs, each with the same consequences", path.display());
     Ok(())
 }
 
+/// Replays a file up to the first difference. The state after the last input is not compared, as a journal does not hold
+/// it: it leaves out a part that has a checkpoint but no input yet. [`check`] compares that state at the end of each
+/// simulated run, where the core is still there.
 fn play(path: &Path, mut look: impl FnMut(&Step)) -> Result<u64, String> {
     let bytes = fs::read(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
     let fault = |fault| format!("{}: {fault}", path.display());

@@ -1,7 +1,8 @@
-//! Chance that can be had again: a generator for each concern, all from one seed.
+//! Reproducible random numbers: one generator for each concern, all from one seed.
 //!
-//! A *concern* is one source of chance (the wire, the disk, the back end …). Each draws from a stream of its own, so
-//! a fault that is added to one does not reshuffle the others, and a seed that failed still fails for its reason.
+//! A *concern* is a part of the world that draws random numbers (the network, the disk, the back end …). Each has a
+//! generator of its own, so that a draw that is added to one does not change the others, and a seed that failed still
+//! gives the same run.
 //! Deliberately absent: the system's randomness.
 
 use core::time::Duration;
@@ -11,7 +12,7 @@ use core::time::Duration;
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// The stream of one concern.
+    /// The generator of one concern.
     pub(crate) fn of(seed: u64, concern: &str) -> Self {
         let mut hash = Hash::default();
         hash.take(concern.as_bytes());
@@ -33,7 +34,7 @@ impl Rng {
         if n == 0 { 0 } else { self.next() % n }
     }
 
-    /// True so many times in a thousand.
+    /// True `permille` times in a thousand.
     pub(crate) fn chance(&mut self, permille: u32) -> bool {
         self.below(1000) < u64::from(permille)
     }
@@ -49,19 +50,19 @@ impl Rng {
 
     /// Between the two.
     pub(crate) fn between(&mut self, (from, to): (Duration, Duration)) -> Duration {
-        // Whole microseconds: shorter traces, and no simulated thing is finer.
+        // Whole microseconds make shorter traces, and nothing that is simulated is finer.
         let micros = to.saturating_sub(from).as_micros() as u64;
         from + Duration::from_micros(self.below(micros + 1))
     }
 
-    /// Until the next event of a process that knows no memory.
+    /// The time to the next event of a Poisson process.
     pub(crate) fn wait(&mut self, mean: Duration) -> Duration {
         let nats = -(1.0 - self.share()).ln();
         Duration::from_micros((mean.as_micros() as f64 * nats.min(20.0)) as u64 + 1)
     }
 }
 
-/// FNV-1a: enough to tell two traces apart.
+/// FNV-1a, which is good enough to tell two traces apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hash(u64);
 

@@ -1,4 +1,4 @@
-//! One run: a world of trouble for a while, then calm, and in the end both sides are equal.
+//! One run: a time with faults, then a time without, after which both sides must be equal.
 //!
 //! A panic counts as a violation. Deliberately absent: choosing seeds.
 
@@ -8,7 +8,7 @@ use crate::world::{Setup, World};
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What came of runs.
+/// The summary of runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
     pub(crate) runs: u64,
@@ -71,25 +71,22 @@ impl Summary {
     }
 }
 
-/// A run that went wrong.
+/// A run with a violation.
 pub(crate) struct Failure {
     pub(crate) at: Duration,
     pub(crate) violation: String,
     pub(crate) trace: String,
 }
 
-/// One run. One that fails is played again for its lines.
+/// One run. If it fails, it is repeated for its trace.
 pub(crate) fn run(setup: &Setup) -> Result<Summary, Failure> {
     run_quietly(setup, false).map_err(|first| match run_quietly(setup, true) {
         Err(again) if (again.at, &again.violation) == (first.at, &first.violation) => again,
-        _ => Failure {
-            violation: format!("{} (and played again it is another run)", first.violation),
-            ..first
-        },
+        _ => Failure { violation: format!("{} (and repeated it is another run)", first.violation), ..first },
     })
 }
 
-/// The hash of all that was said in a run.
+/// The hash of a run's trace.
 pub(crate) fn trace_hash(setup: &Setup) -> Option<u64> {
     run_quietly(setup, true).ok().map(|summary| summary.hash)
 }
@@ -98,12 +95,12 @@ pub(crate) fn trace_hash(setup: &Setup) -> Option<u64> {
 pub(crate) fn journal(setup: &Setup, at: Duration) -> Result<Vec<u8>, String> {
     let mut world = World::new(setup, false);
     while world.step(at.min(setup.pace.trouble))? {}
-    Ok(world.engine.as_ref().ok_or("the process is not there at that moment")?.journal())
+    Ok(world.engine.as_ref().ok_or("there is no process at that moment")?.journal())
 }
 
 fn run_quietly(setup: &Setup, traced: bool) -> Result<Summary, Failure> {
     let mut world = World::new(setup, traced);
-    // The world is not used after a panic but for its trace.
+    // After a panic only the world's trace is used.
     let outcome = catch_unwind(AssertUnwindSafe(|| play(&mut world, setup.pace)));
     let outcome = outcome.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
@@ -133,7 +130,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     while world.step(pace.trouble)? {}
     world.now = pace.trouble;
     world.calm_down()?;
-    // What was set aside is tried again within the hour, whatever else happens.
+    // Values that were set aside are sent again within the hour.
     let calm = if world.oracle.is_part_refused() { secs(66 * 60) } else { pace.calm };
     let end = pace.trouble + calm;
     let mut settled = 0;
@@ -143,7 +140,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
         }
     }
     world.now = end;
-    let engine = world.engine.as_ref().ok_or("in the end the process is not there")?;
+    let engine = world.engine.as_ref().ok_or("in the end there is no process")?;
     replay::check(engine)?;
     let (ours, theirs) = (engine.sync().desired().as_object(), world.hub.twin.desired());
     if ours != theirs.values() || engine.sync().desired_version().0 != theirs.version() {
@@ -151,7 +148,10 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     }
     if world.hub.acknowledged_version() != Some(theirs.version()) {
         let told = world.hub.acknowledged_version();
-        return Err(format!("in the end version {} is not acknowledged but {told:?}", theirs.version()));
+        return Err(format!(
+            "in the end the hub is at version {}, acknowledged is {told:?}",
+            theirs.version()
+        ));
     }
     if world.oracle.settled_looks() == settled {
         return Err("in the end it does not settle".into());
@@ -159,10 +159,10 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     world.oracle.check_whole(&world.hub)?;
     let climate = world.hub.reported().get("components").and_then(|components| components.get("climate"));
     if climate.and_then(|climate| climate.get("sensor")).is_none_or(|sensor| sensor != "ok") {
-        return Err(format!("in the end the sensors are well, told is {climate:?}"));
+        return Err(format!("in the end all sensors work, reported is {climate:?}"));
     }
     let alarms = world.hub.reported().get("alarms").and_then(serde_json::Value::as_object);
-    // Only the room may be too hot by itself, and a fan that stalled may have had no cause to turn since.
+    // The room may be too hot whatever is done, and a stalled fan may have been at rest since.
     let mut is_excused = |name: &str| {
         let fan = name.strip_prefix("stall-");
         name.starts_with("overheat-")
@@ -170,7 +170,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     };
     let wrong = alarms.into_iter().flatten().find(|(name, _)| !is_excused(name));
     if let Some((name, alarm)) = wrong {
-        return Err(format!("in the end nothing is wrong, told is {name}: {alarm}"));
+        return Err(format!("in the end nothing is wrong, reported is the alarm {name}: {alarm}"));
     }
     Ok(())
 }

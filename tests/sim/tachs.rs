@@ -1,14 +1,14 @@
-//! The tachometers of fans: what the daemon's thread would count and when the loop would hear of it.
+//! The tachometers of fans: what the daemon's thread measures, and when the loop is told.
 //!
-//! As in the product only news wakes the loop (a fan turns now, or does no more, or nobody knows); another speed is
-//! taken with the next reading. Deliberately absent: whether a fan turns (`plant`).
+//! As in the product, the loop wakes up only if a fan begins to turn, stops, or its speed cannot be measured any more. A
+//! speed that merely differs is delivered with the next reading. Deliberately absent: whether a fan turns (`plant`).
 
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
 use twind::control::{OutputId, PinFault};
 use twind::engine::Input;
 
-/// What was last heard of one fan.
+/// The last news of one fan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
     Turns,
@@ -16,7 +16,7 @@ enum Heard {
     Unknown,
 }
 
-/// The outputs that tell their speed.
+/// The outputs with a tachometer.
 pub(crate) struct Tachs(Vec<Tach>);
 
 struct Tach {
@@ -40,7 +40,7 @@ fn heard(speed: &Result<f64, PinFault>) -> Heard {
 }
 
 impl World {
-    /// A new process has heard nothing, and has counted for a second before it has.
+    /// A process that starts has its first speeds after it has counted for a second.
     pub(crate) fn start_tachs(&mut self) {
         for index in 0..self.tachs.0.len() {
             let tach = &mut self.tachs.0[index];
@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    /// Has what means something new be heard within a second.
+    /// Delivers news within a second.
     pub(crate) fn watch_turns(&mut self) {
         for index in 0..self.tachs.0.len() {
             let Tach { output, heard: last, is_counting } = self.tachs.0[index];
@@ -78,7 +78,7 @@ impl World {
         self.deliver(output, speed)
     }
 
-    /// What is no news comes along with the readings.
+    /// Delivers the other speeds along with the readings.
     pub(crate) fn deliver_speeds(&mut self) -> Result<(), String> {
         for index in 0..self.tachs.0.len() {
             let Tach { output, heard: last, .. } = self.tachs.0[index];

@@ -1,6 +1,6 @@
-//! The technician: puts a hand on outputs now and then, for seconds or for days, and sometimes takes it away again.
+//! The technician, who overrides outputs now and then, for seconds or for days, and sometimes clears an override.
 //!
-//! Deliberately absent: what must become of it (the oracle's).
+//! Deliberately absent: the expected effect (the oracle's).
 
 use crate::presets::secs;
 use crate::rng::Rng;
@@ -11,7 +11,7 @@ use twind::engine::Input;
 use twind::twin::{Author, ClockSanity, Machine, TwinRecord};
 use twind::units::{BootId, Permille, UnixSeconds};
 
-/// How long overrides last: a try, a repair, a night, and the longest that is taken.
+/// How long overrides last: a test, a repair, a night, and the longest that is allowed.
 const LASTS: &[(Duration, Duration)] = &[
     (secs(1), secs(30)),
     (secs(60), secs(900)),
@@ -25,11 +25,11 @@ pub(crate) struct Technician {
     every: Duration,
 }
 
-/// An output, and for how long it gets which share; `None` takes the hand away.
+/// An output, the share and the duration; `None` clears the override.
 pub(crate) type Act = (usize, Option<(u16, Duration)>);
 
 impl Technician {
-    /// In half of the worlds nobody comes.
+    /// In half of the runs there is no technician.
     pub(crate) fn new(mut rng: Rng, rarer: u32) -> Option<Self> {
         let every = rarer * *rng.pick(&[secs(300), secs(900), secs(2700)]);
         rng.chance(500).then_some(Self { rng, every })
@@ -54,14 +54,14 @@ impl Technician {
 }
 
 impl World {
-    pub(crate) fn plan_hand(&mut self) {
+    pub(crate) fn plan_technician(&mut self) {
         if let Some(wait) = self.technician.as_mut().map(Technician::wait) {
-            self.plan(self.now + wait, Event::Hand);
+            self.plan(self.now + wait, Event::Technician);
         }
     }
 
-    pub(crate) fn hand(&mut self) -> Result<(), String> {
-        self.plan_hand();
+    pub(crate) fn technician_acts(&mut self) -> Result<(), String> {
+        self.plan_technician();
         let Some(technician) = self.technician.as_mut().filter(|_| !self.calm) else { return Ok(()) };
         let (output, order) = technician.act(&self.site.spec.outputs);
         let Some(engine) = &self.engine else { return Ok(()) };
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    /// What a process that starts knows of its machine, as `service::SystemClock` tells it.
+    /// What a process that starts knows of its machine, as it has it from `service::SystemClock`.
     pub(crate) fn machine(&self, record: Option<&TwinRecord>) -> Machine {
         let known = record.map_or(UnixSeconds(0), |record| record.known_time);
         let is_believed = ClockSanity::after(known).judge(self.dated()).is_ok();

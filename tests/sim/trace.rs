@@ -1,7 +1,7 @@
-//! What happened, for a person and for a comparison: the last lines in full, all of them as one hash.
+//! The trace of a run: the last lines for a reader, and a hash of all lines for a comparison.
 //!
-//! Most runs go well and nobody reads them, so nothing is written unless it is asked for: a run that failed is played
-//! once more for its lines. Deliberately absent: any influence on what happens.
+//! Most runs succeed and nobody reads them, so lines are written only on request: a run that failed is repeated for its
+//! trace. Deliberately absent: any influence on what happens.
 
 use crate::rng::Hash;
 use core::time::Duration;

@@ -1,5 +1,5 @@
-//! The wire between the device and the hub, both ends: requests and answers under way, connections that come and go,
-//! the back end's writes and calls.
+//! What passes between device and hub: requests, answers, notifications, connects and disconnects, and the back end's
+//! writes and method calls.
 //!
 //! Deliberately absent: how a network behaves (`net`), and what the hub does with a request (`hub`).
 
@@ -18,9 +18,9 @@ impl World {
         self.oracle.handle_request(self.now, &request, &self.net, &self.disk)?;
         if let HubRequest::Reconnect { .. } = request {
             if self.net.up && !self.net.closing {
-                // Requests sent before the farewell may still take effect; what comes down is not read any more.
+                // Requests that were sent before may still take effect. Messages to the device are no longer read.
                 self.net.closing = true;
-                let (grace, connection) = (self.chance.between((ms(1), ms(900))), self.net.connection);
+                let (grace, connection) = (self.rng.between((ms(1), ms(900))), self.net.connection);
                 self.plan(self.now + grace, Event::Down(connection));
             }
             return Ok(());
@@ -47,14 +47,14 @@ impl World {
             return Ok(());
         }
         if self.hub.mute {
-            self.say(|| "the hub says nothing".into());
+            self.say(|| "the hub does not answer".into());
             self.oracle.handle_lost_exchange(self.now, &self.net);
             return Ok(());
         }
         let Some(answer) = self.hub.answer(request) else { return Ok(()) };
         self.say(|| format!("hub answers {}", answer.status));
         self.oracle.handle_answered(self.now, request, &answer, &self.hub, &self.disk)?;
-        // What the hub is about to say is under way already.
+        // The answer counts as under way from now on.
         self.net.under_way.1 += 1;
         let ready = self.now + self.hub.time_to_answer();
         if ready > self.now && self.back_end.is_in_a_hurry() && !self.calm {
@@ -109,7 +109,7 @@ impl World {
         if !self.net.half_open && self.net.is_noticed_late() {
             self.say(|| format!("connection {connection} is half open"));
             self.net.half_open = true;
-            let noticed = self.now + self.chance.between((secs(2), secs(240)));
+            let noticed = self.now + self.rng.between((secs(2), secs(240)));
             self.plan(noticed, Event::Cut(connection));
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl World {
         self.disconnect()
     }
 
-    /// The connection breaks: of the requests under way, some take effect, and no answer comes.
+    /// The connection breaks. Some of the requests under way still take effect, but no answer arrives.
     pub(crate) fn disconnect(&mut self) -> Result<(), String> {
         if !self.net.up {
             return Ok(());
@@ -137,7 +137,9 @@ impl World {
             if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
                 let Some(answer) = self.hub.answer(&request) else { continue };
                 let status = answer.status;
-                self.say(|| format!("hub takes a last request ({status}), and nobody hears it: {request:?}"));
+                self.say(|| {
+                    format!("the hub takes a last request ({status}), its answer is lost: {request:?}")
+                });
                 self.oracle.handle_answered(self.now, &request, &answer, &self.hub, &self.disk)?;
             }
         }
@@ -154,13 +156,13 @@ impl World {
         self.net.disconnect();
         self.say(|| format!("connection {connection} is down"));
         self.oracle.handle_down(self.now);
-        let wait = self.net.next_dial(false);
-        self.plan(self.now + wait, Event::Dial);
+        let wait = self.net.next_attempt(false);
+        self.plan(self.now + wait, Event::Connect);
         self.input(Input::Hub(HubEvent::Down))
     }
 
     pub(crate) fn edit(&mut self) {
-        let wait = self.chance.wait(self.edit_every);
+        let wait = self.rng.wait(self.edit_every);
         self.plan(self.now + wait, Event::Edit);
         if self.calm {
             return;
@@ -170,7 +172,7 @@ impl World {
         }
     }
 
-    /// In some of the worlds the back end writes faster than a disk can keep, once.
+    /// In some runs the back end writes once faster than the disk can store.
     pub(crate) fn plan_storm(&mut self, seed: u64, within: Duration) {
         let mut chance = Rng::of(seed, "storm");
         let at = chance.between((secs(60), within));
@@ -187,7 +189,7 @@ impl World {
         }
     }
 
-    /// A direct method reaches the device, if it is there.
+    /// A direct method is called, and reaches the device if it is connected.
     pub(crate) fn call(&mut self) -> Result<(), String> {
         self.calls += 1;
         let wait = self.sampling.wait(self.call_every);
@@ -205,7 +207,7 @@ impl World {
         self.input(Input::Hub(method))
     }
 
-    /// The back end writes, and the hub tells whoever is connected.
+    /// The back end writes, and the hub notifies the device if it is connected.
     pub(crate) fn write_desired(&mut self, body: &serde_json::Value, whole: bool) {
         let before = self.hub.twin.desired().version();
         let (notification, unsaid) = self.hub.update(body, whole);

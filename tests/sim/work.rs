@@ -1,7 +1,7 @@
-//! Many runs on all cores, and what is said of them.
+//! Many runs on all processor cores, and their summary.
 //!
-//! Seeds are taken in order, each by the next thread that is free; a run knows nothing of the others, so the order in
-//! which they end does not matter. Deliberately absent: what a run is (`run`).
+//! Seeds are taken in order, each by the next free thread. Runs are independent, so the order in which they end does not
+//! matter. Deliberately absent: what a run is (`run`).
 
 use crate::run::{self, Failure, Summary};
 use crate::world::Setup;
@@ -16,18 +16,18 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) first: u64,
-    /// Presets that are named, as `Setup::of` has them: the runs take them in turn.
+    /// Named presets, as `Setup::of` takes them. The runs take them in turn.
     pub(crate) presets: Vec<String>,
-    /// It ends with the first of these that is reached.
+    /// The job ends when the first of these is reached.
     pub(crate) runs: Option<u64>,
     pub(crate) hours: Option<f64>,
     pub(crate) real: Option<Duration>,
-    /// Failures that are enough.
+    /// The job ends after this many failures.
     pub(crate) failures_max: u64,
     pub(crate) verbose: bool,
 }
 
-/// Runs it all, and tells of each failure at once.
+/// Does the job, and prints each failure at once.
 pub(crate) fn work(job: &Job) -> Summary {
     let begun = Instant::now();
     let (mut total, mut told) = (Summary::default(), begun);

@@ -1,8 +1,8 @@
 //! The world: everything outside the core, one event at a time, in virtual time.
 //!
-//! The next event is the earliest of what is planned (messages, writes, samples, edits, faults) and the engine's own
-//! deadline. Each is handed to the real `Core` as one input, whose effects come out to this world; the oracle looks after
-//! every one. Deliberately absent: what faults there are (`faults`), what goes over the wire (`wire`), and real time.
+//! The next event is the earliest of those planned (messages, writes, samples, edits, faults) and the engine's deadline. Each
+//! is handed to the real `Core` as one input, whose effects take place in this world. The oracle checks after every event.
+//! Deliberately absent: which faults there are (`faults`), what is sent (`wire`), and real time.
 
 use crate::disk::Disk;
 use crate::hub::{BackEnd, Hub};
@@ -27,7 +27,7 @@ use twind::units::{BootTime, Permille};
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
 
-/// What a run is made of.
+/// The settings of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
     pub(crate) seed: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// The presets that a seed draws, but for those that are named (`NET`, `DISK`, `SITE` or `PACE`, joined with `+`).
+    /// The presets are drawn by the seed, except for those that are named (`NET`, `DISK`, `SITE` or `PACE`, joined with `+`).
     pub(crate) fn of(seed: u64, named: &str) -> Result<Self, String> {
         let mut rng = Rng::of(seed, "presets");
         let mut setup = Self {
@@ -82,39 +82,39 @@ pub(crate) enum Event {
     Answer(u64, HubEvent),
     /// A message reaches the device.
     ToDevice(u64, HubEvent),
-    /// We try to connect.
-    Dial,
+    /// The device tries to connect.
+    Connect,
     /// This connection breaks.
     Cut(u64),
-    /// This connection's end is noticed.
+    /// The device notices the end of this connection.
     Down(u64),
     /// This write ends.
     Written(u64),
-    /// This sensor is due; of this life of the process.
+    /// This sensor is due, if this process still runs.
     Sample(usize, u64),
-    /// This output's turns were counted; of this life of the process.
+    /// This output's speed was measured, if this process still runs.
     Turns(usize, u64),
-    /// Somebody calls a direct method.
+    /// A direct method is called.
     Call,
     /// The back end writes.
     Edit,
-    /// It writes more often than a fetch can hold.
+    /// It writes several times during a fetch.
     Burst,
-    /// It writes without a pause, so many times more.
+    /// It writes this many times more, without a pause.
     Storm(u32),
-    /// Something goes wrong.
+    /// A fault begins.
     Fault(usize),
-    /// Whoever reads the log hangs, or reads again.
-    LogTurns,
-    /// Something is put right again.
+    /// The reader of the log hangs, or reads again.
+    LogReader,
+    /// A fault ends.
     Mend(usize),
-    /// The technician does something.
-    Hand,
+    /// The technician acts.
+    Technician,
     /// The process starts.
     Start,
 }
 
-/// Takes the engine's requests until the wire does.
+/// Holds the engine's requests until they are sent.
 #[derive(Default)]
 pub(crate) struct Requests(Vec<HubRequest>);
 
@@ -126,23 +126,23 @@ impl Outbox for Requests {
 
 pub(crate) struct World {
     pub(crate) now: Duration,
-    /// When the machine last booted: its boot time is counted from there.
+    /// When the machine last booted. Its boot time begins there.
     pub(crate) booted: Duration,
     /// Counts the boots.
     pub(crate) boots: u128,
-    /// The wall clock tells the time; a machine without a clock of its own does not until somebody sets it.
+    /// The wall clock is set. Without a battery it is not, until something sets it.
     pub(crate) has_wall: bool,
     /// By how much the wall clock is wrong.
     pub(crate) wall_off_secs: i64,
-    /// What the process knows of it.
+    /// What the process knows of the wall clock.
     pub(crate) sanity: ClockSanity,
     pub(crate) planned: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     pub(crate) site: Site,
     pub(crate) engine: Option<Core>,
-    /// Counts the lives of the process.
+    /// Counts the processes.
     pub(crate) life: u64,
-    /// The last one left the outputs to the next.
+    /// The last process hands its outputs over to the next.
     pub(crate) hands_over: bool,
     pub(crate) disk: Disk,
     pub(crate) plant: Plant,
@@ -155,9 +155,9 @@ pub(crate) struct World {
     pub(crate) technician: Option<Technician>,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
-    pub(crate) chance: Rng,
-    /// Of what other firmware leaves behind, and of hubs that refuse everything.
-    pub(crate) strangeness: Rng,
+    pub(crate) rng: Rng,
+    /// For the kinds of faults that were added later.
+    pub(crate) later_rng: Rng,
     pub(crate) sampling: Rng,
     pub(crate) rates: Vec<Option<Duration>>,
     pub(crate) edit_every: Duration,
@@ -174,7 +174,7 @@ impl World {
         let rarer = setup.pace.rarer;
         let mut net = NETS.iter().find(|net| net.name == setup.net).copied().unwrap_or(NETS[0]);
         net.cut_every *= rarer;
-        // Edits are rarer, but it is the lost ones that matter.
+        // Where edits are rarer, more of their notifications are lost, because those matter.
         net.lose_notification = (net.lose_notification * rarer).min(300);
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
@@ -182,9 +182,9 @@ impl World {
         let climate = site.spec.climate.as_ref();
         let (cooling, heating) = climate
             .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
-        let hub = Hub::new(net.temper, Rng::of(seed, "hub"));
-        let mut chance = Rng::of(seed, "faults");
-        let edit_every = rarer * secs(*chance.pick(&[40, 200, 900]));
+        let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"));
+        let mut rng = Rng::of(seed, "faults");
+        let edit_every = rarer * secs(*rng.pick(&[40, 200, 900]));
         let mut world = Self {
             now: Duration::ZERO,
             booted: Duration::ZERO,
@@ -213,22 +213,22 @@ impl World {
             edit_every,
             call_every: rarer * CALL_EVERY,
             calls: 0,
-            chance,
-            strangeness: Rng::of(seed, "strangeness"),
+            rng,
+            later_rng: Rng::of(seed, "strangeness"),
             calm: false,
             requests: Requests::default(),
             steps: 0,
             site,
         };
         world.plan(Duration::ZERO, Event::Start);
-        let first_edit = world.chance.wait(edit_every);
+        let first_edit = world.rng.wait(edit_every);
         world.plan(first_edit, Event::Edit);
         let first_call = world.sampling.wait(world.call_every);
         world.plan(first_call, Event::Call);
         world.plan_faults(disk.spell_every, rarer);
         world.plan_storm(seed, setup.pace.trouble);
         world.plan_opening_of_the_disk();
-        world.plan_hand();
+        world.plan_technician();
         world.plan_log();
         world
     }
@@ -247,7 +247,7 @@ impl World {
         self.planned.insert((at.max(self.now), self.sequence), event);
     }
 
-    /// The next event, and what must hold after it.
+    /// Lets the next event happen, and checks.
     pub(crate) fn step(&mut self, until: Duration) -> Result<bool, String> {
         let planned = self.planned.first_key_value().map(|(key, _)| *key);
         let deadline = self.engine.as_ref().map(|engine| {
@@ -260,7 +260,7 @@ impl World {
         self.now = self.now.max(next);
         let mut kind = Kind::Fact;
         match (planned, deadline) {
-            // What was planned for the same moment comes first, as a fact that arrived while the loop slept.
+            // What was planned for the same moment comes first, like an input that arrived while the loop slept.
             (Some(key), deadline) if deadline.is_none_or(|(at, _)| key.0 <= at) => {
                 if let Some(event) = self.planned.remove(&key) {
                     if matches!(event, Event::Sample(..)) {
@@ -286,7 +286,7 @@ impl World {
             Event::ToHub(connection, request) => return self.reach_hub(connection, &request),
             Event::Answer(connection, event) => self.answer(connection, event),
             Event::ToDevice(connection, event) => return self.reach_device(connection, event),
-            Event::Dial => return self.dial(),
+            Event::Connect => return self.try_to_connect(),
             Event::Cut(connection) => return self.cut(connection),
             Event::Down(connection) => return self.notice_end(connection),
             Event::Written(id) => {
@@ -304,15 +304,15 @@ impl World {
             }
             Event::Storm(left) => self.storm(left),
             Event::Fault(fault) => return self.fail(fault),
-            Event::LogTurns => return self.turn_log(),
+            Event::LogReader => return self.stop_or_resume_log_reader(),
             Event::Mend(fault) => return self.mend(fault),
-            Event::Hand => return self.hand(),
+            Event::Technician => return self.technician_acts(),
             Event::Start => return self.start(),
         }
         Ok(())
     }
 
-    /// The disk says what became of the writes that ended.
+    /// Hands over the outcomes of writes.
     fn take_outcomes(&mut self) -> Result<(), String> {
         while let Some(outcome) = self.disk.outcomes.pop_front() {
             self.input(Input::Saved(outcome))?;
@@ -320,7 +320,7 @@ impl World {
         Ok(())
     }
 
-    /// Hands the core a fact, as the daemon does.
+    /// Hands the core an input, as the daemon does.
     pub(crate) fn input(&mut self, input: Input) -> Result<(), String> {
         let now = self.boot();
         self.plant.advance(self.now);
@@ -335,7 +335,7 @@ impl World {
         self.follow_up()
     }
 
-    /// What came out of the core goes where it belongs.
+    /// Carries out the core's effects.
     pub(crate) fn follow_up(&mut self) -> Result<(), String> {
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
@@ -362,7 +362,7 @@ impl World {
         }
         let temperature = self.plant.advance(self.now);
         let period = self.sensors[sensor].probe.period;
-        // A conversion takes its time, a bad bus more of it.
+        // A conversion takes a moment, and longer on a bad bus.
         let latest = if self.sampling.chance(20) { secs(4) } else { ms(30) };
         let late = self.sampling.between((Duration::ZERO, latest));
         self.plan(self.now + period + late, Event::Sample(sensor, life));
@@ -376,7 +376,7 @@ impl World {
         self.deliver_speeds()
     }
 
-    /// The process starts from what the disk has.
+    /// The process starts from the durable record.
     pub(crate) fn start(&mut self) -> Result<(), String> {
         if self.engine.is_some() {
             return Ok(());
@@ -428,19 +428,19 @@ impl World {
             self.plan(first, Event::Sample(sensor, self.life));
         }
         self.start_tachs();
-        let wait = self.net.next_dial(false);
-        self.plan(self.now + wait, Event::Dial);
+        let wait = self.net.next_attempt(false);
+        self.plan(self.now + wait, Event::Connect);
         Ok(())
     }
 
-    /// The drives that the process before left to this one, of the outputs that can be had.
+    /// The drives that the previous process handed over; `None` for an output that cannot be opened.
     fn take_over(&mut self) -> Option<Vec<Option<u16>>> {
         let had = |(output, drive): (usize, &u16)| (self.plant.broken != Some(output)).then_some(*drive);
         let handed = self.plant.drives.iter().enumerate().map(had).collect();
         core::mem::take(&mut self.hands_over).then_some(handed)
     }
 
-    /// Has the oracle look.
+    /// Has the oracle check everything.
     pub(crate) fn look(&mut self, kind: Kind) -> Result<(), String> {
         let Some(engine) = &self.engine else { return Ok(()) };
         let now = BootTime::from_boot(self.now.saturating_sub(self.booted));

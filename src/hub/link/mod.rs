@@ -31,3 +31,6 @@ pub use events::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
 pub use failure::{Cause, Failure};
 pub use handle::Link;
 pub use settings::HubSettings;
+
+#[cfg(test)]
+mod fixtures;

@@ -100,24 +100,12 @@ async fn exchange(
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::Stopped;
     use super::*;
     use crate::hub::{Identity, Secret};
-    use crate::units::{BootTime, UnixSeconds};
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::Instant;
-
-    struct Stopped;
-
-    impl Clock for Stopped {
-        fn boot(&self) -> BootTime {
-            BootTime::ZERO
-        }
-
-        fn unix(&self) -> UnixSeconds {
-            UnixSeconds(1_800_000_000)
-        }
-    }
 
     fn publish(rid: usize, status: u16, retry_after: u64, body: &Value) -> Vec<u8> {
         let topic = format!("$dps/registrations/res/{status}/?$rid={rid}&retry-after={retry_after}");

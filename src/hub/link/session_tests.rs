@@ -1,11 +1,12 @@
 //! The session against a scripted hub, over a connection in memory.
 
+use super::super::fixtures::Stopped;
 use super::{Clock, HubSettings, TwinSession as Session};
 use crate::hub::azure::{Account, Source, mint};
 use crate::hub::wire::{Transport, WireFault};
 use crate::hub::{Identity, Secret};
 use crate::twin::{HubEvent, HubRequest, Version};
-use crate::units::{BootTime, UnixSeconds};
+use crate::units::UnixSeconds;
 use core::time::Duration;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -15,18 +16,6 @@ use tokio::time::timeout;
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 const SUBACK: &[u8] = &[0x90, 5, 0, 1, 0, 0, 0];
 const LIMIT: Duration = Duration::from_secs(60);
-
-struct Stopped;
-
-impl Clock for Stopped {
-    fn boot(&self) -> BootTime {
-        BootTime::ZERO
-    }
-
-    fn unix(&self) -> UnixSeconds {
-        UnixSeconds(1_800_000_000)
-    }
-}
 
 fn account() -> Account {
     let identity = Identity::Key(Secret::new(b"k".to_vec()));

@@ -1,4 +1,4 @@
-//! Who gets in: the checks of CONNECT, their return codes, and what an admitted device finds.
+//! Admission of devices: the checks of CONNECT, their return codes, and the session of an admitted device.
 
 use crate::{
     behaviour::Behaviour,
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 /// The longest silence the hub waits out, whatever the keep-alive.
 const MAX_SILENCE: Duration = Duration::from_secs(1767);
 
-/// A device let in.
+/// A device that is admitted.
 pub(crate) struct Admitted {
     pub(crate) device_id: String,
     pub(crate) link_id: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Admitted {
     pub(crate) close: oneshot::Receiver<CloseReason>,
 }
 
-/// A device kept out.
+/// A device that is refused.
 pub(crate) struct Refused {
     pub(crate) code: u8,
     pub(crate) reason: RefuseReason,
@@ -162,7 +162,7 @@ impl Shared {
         Entered { session_present, outbox, close }
     }
 
-    /// Takes a connection that has ended off the books, unless another has taken its place.
+    /// Removes a connection that has ended, unless another has taken its place.
     pub(crate) fn leave(&self, device_id: &str, link_id: u64, reason: CloseReason, will: Option<LastWill>) {
         let mut state = self.state();
         if let Some(device) = state.devices.get_mut(device_id)

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// How often a fault strikes.
+/// How often a fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     /// The next so many times.
@@ -124,8 +124,8 @@ impl Faults {
         self.armed().session_present = claim;
     }
 
-    /// While muted the hub neither hears nor says anything on device connections, and closes none for silence:
-    /// a link that has died without a trace.
+    /// While muted the hub neither reads nor sends anything on device connections, and closes none for silence, like a
+    /// connection that is broken without notice.
     pub fn mute(&self, muted: bool) {
         self.armed().muted = muted;
     }

@@ -41,7 +41,7 @@ impl Hub {
         Ok(keys)
     }
 
-    /// Registers a device that signs in with a certificate of this thumbprint.
+    /// Registers a device that authenticates with a certificate of this thumbprint.
     pub fn create_x509_device(&self, id: &str, thumbprint: &str) -> Result<(), ServiceError> {
         let x509 = json!({ "primaryThumbprint": thumbprint });
         let body =
@@ -67,7 +67,7 @@ impl Hub {
         self.shared.remove_device(id, &Precondition::Any)
     }
 
-    /// Lets a device in or keeps it out; keeping it out closes its connection.
+    /// Enables or disables a device. Disabling it closes its connection.
     pub fn set_enabled(&self, id: &str, enabled: bool) -> Result<(), ServiceError> {
         let status = if enabled { "enabled" } else { "disabled" };
         self.shared.put_device(id, &json!({ "status": status }), &Precondition::Any).map(drop)

@@ -1,4 +1,4 @@
-//! MQTT over WebSocket: the same device behind the other door.
+//! MQTT over WebSocket: the same device through the other port.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
 

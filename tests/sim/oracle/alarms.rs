@@ -1,6 +1,6 @@
-//! Which alarms may stand: by the handbook's words (`packaging/doc/twin.md`, "Alarms"), from what the sensors said.
+//! Which alarms must be raised according to the readings (handbook, `packaging/doc/twin.md`, "Alarms").
 //!
-//! Deliberately absent: when an alarm is told (`traffic` has the pace of reports).
+//! Deliberately absent: when an alarm is reported (`traffic` checks the pace of reports).
 
 use super::rank::Judge;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use twind::engine::Core;
 use twind::units::BootTime;
 
 impl Judge {
-    /// Those of sensors and of heat follow from the readings; what else is wrong the world does.
+    /// Alarms of sensors and of overheating follow from the readings. The others depend on the world's faults.
     pub(super) fn check_alarms(&self, now: BootTime, engine: &Core) -> Result<(), String> {
         let lost = (0..self.spec.sensors.len()).filter(|sensor| self.is_lost(now, *sensor));
         let mut wanted: BTreeSet<String> =
@@ -22,7 +22,7 @@ impl Judge {
         if stands == wanted {
             Ok(())
         } else {
-            Err(format!("the alarms {stands:?} stand, it should be {wanted:?}"))
+            Err(format!("the alarms {stands:?} are raised, it should be {wanted:?}"))
         }
     }
 }

@@ -1,8 +1,10 @@
-//! A second opinion on the wall clock: a time that was never shown is not known, and a clock that was wrong once is
-//! forgotten: the right one is doubted for a quarter of an hour at most, and not again once the hub took a token that it
-//! dated and the record had the time to tell the next start.
+//! Independent checks of how the device judges its wall clock.
 //!
-//! Deliberately absent: the rule itself (twind's `ClockSanity`, which the world drives).
+//! A record holds no time that the clock never showed. A clock that was wrong has no lasting effect: once it is right, it
+//! is rejected for a quarter of an hour at most, and never again after the hub accepted a token that was signed by it and
+//! the record had the time to be saved.
+//!
+//! Deliberately absent: the rule itself (twind's `ClockSanity`, which the world runs).
 
 use crate::disk::Disk;
 use crate::presets::secs;
@@ -10,21 +12,21 @@ use core::time::Duration;
 use twind::twin::{BUILT, Dated};
 use twind::units::{BootTime, UnixSeconds};
 
-/// A clock that nobody sets is taken at its word after this, and a look.
+/// A clock that nobody corrects is believed after this, which includes the time to the next attempt to connect.
 const PATIENCE: Duration = secs(15 * 60 + 10);
-/// What failed is kept after this.
+/// A record that could not be saved is saved after this.
 const SAVE_RETRY: Duration = secs(31);
 
 #[derive(Default)]
 pub(crate) struct Clocks {
-    /// A start of this record must not doubt the right clock.
+    /// A process that starts from the present record must believe a clock that is right.
     trusted: bool,
-    /// Was the last token that was taken in this life dated by the right clock? And when did the hub speak first after
-    /// it?
+    /// Was the last token that the hub accepted from this process signed by a clock that was right? And when did the hub
+    /// first send anything after that?
     taken: Option<(bool, Option<Duration>)>,
-    /// The right clock is doubted.
+    /// Since when a clock that is right is not believed.
     doubted_since: Option<Duration>,
-    /// What the device goes by, and the latest time by it at a word.
+    /// What the device takes for the time, and the latest time by it at a message from the hub.
     dated: Option<Dated>,
     latest: UnixSeconds,
 }
@@ -32,7 +34,11 @@ pub(crate) struct Clocks {
 impl Clocks {
     pub(crate) fn start(&mut self, known: UnixSeconds, believed: Option<Dated>) -> Result<(), String> {
         (self.taken, self.doubted_since, self.dated) = (None, None, believed);
-        if known > self.latest { Err("started with a time that it never was".into()) } else { Ok(()) }
+        if known > self.latest {
+            Err("started with a known time that lies in the future".into())
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn end(&mut self, at: Duration, disk: &Disk) {
@@ -47,14 +53,25 @@ impl Clocks {
             return Ok(());
         }
         if self.taken.map_or(self.trusted, |(is_right, _)| is_right) {
-            return Err("doubts the right clock, though the hub took a token that it dated".into());
+            return Err(
+                "the right clock is not believed, though the hub accepted a token that was signed by it"
+                    .into(),
+            );
         }
         let since = *self.doubted_since.get_or_insert(at);
-        if at > since + PATIENCE { Err(format!("doubts the right clock since {since:?}")) } else { Ok(()) }
+        if at > since + PATIENCE {
+            Err(format!("the right clock has not been believed since {since:?}"))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn token(wall: UnixSeconds) -> Result<(), String> {
-        if wall < BUILT { Err(format!("dates a token {}, which cannot be", wall.0)) } else { Ok(()) }
+        if wall < BUILT {
+            Err(format!("a token is signed at {}, which is before twind was built", wall.0))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn take(&mut self, is_right: bool) {

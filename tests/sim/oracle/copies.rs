@@ -1,7 +1,7 @@
-//! Whether both ends have the same: the device's desired section is the hub's own at that version, what the hub
-//! was told is durable and true, and a version goes back only with the identity.
+//! Checks that both copies of the twin agree: the device's desired section is the hub's own at that version, what the hub
+//! was told is durable and true, and a version decreases only if the identity was made anew.
 //!
-//! Deliberately absent: when they must be the same by (`traffic`).
+//! Deliberately absent: by when they must agree (`traffic`).
 
 use super::meaning::Meaning;
 use super::{Kind, Scene};
@@ -19,12 +19,13 @@ pub(crate) struct Copies {
     version: Version,
     /// The connection on which the version was last seen.
     connection: u64,
-    /// The generation of the hub's twin that the connection speaks with.
+    /// The generation of the hub's twin on this connection.
     generation: usize,
     pub(crate) meaning: Meaning,
-    /// What each version meant when the device took it, by generation and version; more than one after a restart.
+    /// By generation and version: what the version meant when the device took it. After a restart there may be another
+    /// meaning, because other values are the last good ones.
     meanings: BTreeMap<(usize, u64), Vec<Meaning>>,
-    /// What the records meant, by their sequence.
+    /// By the records' sequence numbers: what was in force.
     kept: BTreeMap<u64, Meaning>,
     looks: u64,
 }
@@ -48,7 +49,7 @@ impl Copies {
         self.generation = generation;
     }
 
-    /// A start from a record: never from something older than what the hub was told.
+    /// A process starts from a record, which must not be older than what the hub was told.
     pub(crate) fn handle_start(&mut self, record: Option<&TwinRecord>, hub: &Hub) -> Result<(), String> {
         check_durable(record, hub)?;
         let empty = TwinRecord::default();
@@ -56,19 +57,19 @@ impl Copies {
         self.desired = record.desired.clone();
         self.version = record.desired_version;
         self.meaning = self.kept.get(&record.sequence).cloned().unwrap_or_default();
-        // Records of a life that is over and are newer than this one were lost with it.
+        // Newer records of the previous process were never durable.
         self.kept.retain(|sequence, _| *sequence <= record.sequence);
         let known = |history: &BTreeMap<u64, Map<String, Value>>| {
             history.get(&self.version.0).is_some_and(|desired| desired == self.desired.as_object())
         };
         if self.version.0 > 0 && !hub.history.iter().any(known) {
-            return Err(format!("started with a version {} that the hub never had", self.version));
+            return Err(format!("started with version {}, which the hub never had", self.version));
         }
         Ok(())
     }
 
-    /// Both after every event. After one that nobody could have told the twin of (a sample, a control step) whole
-    /// documents are compared only now and then, because it is most of what a look costs.
+    /// Checks both sections after every event. After one that cannot change the twin (a sample, a control step) whole
+    /// documents are compared only now and then, because that is most of a check's cost.
     pub(crate) fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let Scene { kind, engine, hub, net, disk, .. } = *scene;
         let sync = engine.sync();
@@ -96,7 +97,7 @@ impl Copies {
         Ok(())
     }
 
-    /// The last record that was offered holds the present meaning.
+    /// Notes the present meaning with the last record that was offered.
     pub(crate) fn keep(&mut self, disk: &Disk) {
         if self.kept.keys().next_back() != Some(&disk.offered) {
             self.kept.insert(disk.offered, self.meaning.clone());
@@ -122,7 +123,7 @@ impl Copies {
         Ok(())
     }
 
-    /// All of it is told, and nothing is left of other firmware.
+    /// Everything is reported, and nothing of other firmware is left.
     pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
         let (reported, desired) = (hub.reported(), hub.twin.desired().values());
         self.meaning.is_told_by(reported).map_err(|fault| format!("in the end {fault}"))?;
@@ -146,7 +147,7 @@ impl Copies {
         Ok(())
     }
 
-    /// The hub took a report: what it says is durable, and true of the version that it names.
+    /// The hub accepted a report: the version that it acknowledges is durable, and what it says of it is true.
     pub(crate) fn check_told(&self, hub: &Hub, disk: &Disk) -> Result<(), String> {
         let Some(told) = hub.acknowledged_version() else { return Ok(()) };
         let durable = disk.durable();
@@ -167,7 +168,7 @@ impl Copies {
     }
 }
 
-/// Would a start from this record know all that the hub was told?
+/// Would a process that starts from this record know everything that the hub was told?
 pub(crate) fn check_durable(durable: Option<&TwinRecord>, hub: &Hub) -> Result<(), String> {
     let Some(told) = hub.acknowledged_version() else { return Ok(()) };
     let kept = durable.map_or(0, |record| record.desired_version.0);
@@ -175,7 +176,7 @@ pub(crate) fn check_durable(durable: Option<&TwinRecord>, hub: &Hub) -> Result<(
     if told > hub.twin.desired().version() {
         return Err(format!("the hub was told desired version {told}, which this identity never had"));
     }
-    // A record of the identity's life before this one knows nothing of this one.
+    // A record of the identity before it was made anew knows nothing of this one.
     let of_this_life = durable.is_some_and(|record| history.get(&kept) == Some(record.desired.as_object()));
     if !of_this_life || kept < told {
         return Err(format!(

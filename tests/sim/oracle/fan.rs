@@ -1,9 +1,9 @@
-//! A second opinion on fans that tell their turns: when one that stands still may be helped, when it must be, and when a
-//! person must have been told.
+//! Independent checks of fans with a tachometer: when a fan that stands still may be driven to full, when it must be, and
+//! when it must be called stalled.
 //!
-//! The times are bounds and not the product's own: a fan gets five seconds to start before anything is done, is at full
-//! for good after at most two kicks and ten seconds, and five seconds later it is stalled. Deliberately absent: what it
-//! is driven to without help (`rank`, `shape`).
+//! The times are bounds, not the product's constants: nothing is done in the first five seconds, after two kicks and ten
+//! seconds at most the fan stays at full, and five seconds later it is called stalled. *Help* is full drive instead of
+//! less. Deliberately absent: what a fan is driven to without help (`rank`, `shape`).
 
 use core::time::Duration;
 use twind::control::{OutputSpec, PinFault};
@@ -11,26 +11,26 @@ use twind::control::{OutputSpec, PinFault};
 const TIME_TO_START: Duration = Duration::from_secs(5);
 /// A kick where the output sets none.
 const KICK: Duration = Duration::from_secs(1);
-/// A step of the engine's comes at its time, but the look may be at another event of the same moment.
+/// A control step comes on time, but the check may follow another event of the same moment.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// What is known of one fan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fan {
     kick: Duration,
-    /// The last speed that the device heard; nothing yet, or nobody knows.
+    /// The last speed that the device was given; `None` if there was none yet, or if it cannot be measured.
     heard: Option<f64>,
-    /// Its speed cannot be counted.
+    /// Its speed cannot be measured.
     pub(crate) is_mute: bool,
     /// Since when it has been driven and stands still, as far as the device knows.
     still_since: Option<Duration>,
-    /// The same, but that it could be driven is certain.
+    /// The same, but only while it is certain that its pin works.
     surely_since: Option<Duration>,
-    /// It was at full when that could be help, and has not gone back since.
+    /// It has been at full since a moment at which help was allowed.
     is_helped: bool,
-    /// A person was told that it is stalled, and it has not turned since.
+    /// It was called stalled, and has not turned since.
     is_told: bool,
-    /// When it last was at rest since then. So long nobody can know whether it would turn.
+    /// When it last was at rest since then. At rest it cannot show that it turns again.
     rested_at: Option<Duration>,
 }
 
@@ -40,7 +40,7 @@ impl Fan {
         Self { kick, ..Self::default() }
     }
 
-    /// A new process has heard nothing.
+    /// A process that starts knows no speed.
     pub(crate) fn restart(&mut self) {
         let kick = self.kick;
         *self = Self { kick, ..Self::default() };
@@ -52,7 +52,7 @@ impl Fan {
         self.is_told &= !self.turns();
     }
 
-    /// After an event: the drive is so now, and whether it is can be relied upon.
+    /// After an event. `is_excused`: the pin may not work.
     pub(crate) fn watch(&mut self, now: Duration, drive: u16, is_excused: bool) {
         let stands = self.heard.is_some_and(|rpm| rpm <= 0.0) && drive > 0;
         let since = |since: Option<Duration>, holds: bool| holds.then(|| since.unwrap_or(now));
@@ -64,14 +64,14 @@ impl Fan {
         }
     }
 
-    /// It is driven to this now. Is that help, or its end?
+    /// It is driven to this now. Does that begin, continue or end help?
     pub(crate) fn is_help(&mut self, now: Duration, drive: u16) -> bool {
         let was_helped = core::mem::replace(&mut self.is_helped, false);
         self.is_helped = drive == 1000 && (was_helped || self.may_be_helped(now));
         was_helped || self.is_helped
     }
 
-    /// Something is said of it. Is there a cause?
+    /// A fault of it is logged. Is there a cause?
     pub(crate) fn may_be_told(&mut self, now: Duration) -> bool {
         self.is_told |= self.may_be_helped(now);
         self.is_told || self.is_mute
@@ -85,12 +85,12 @@ impl Fan {
         self.surely_since.is_some_and(|since| now >= since + least)
     }
 
-    /// May it be driven to full instead of what is asked?
+    /// May it be driven to full although less is wanted?
     pub(crate) fn may_be_helped(&self, now: Duration) -> bool {
         self.still_since.is_some_and(|since| now >= since + TIME_TO_START)
     }
 
-    /// May it be at full, though less is asked?
+    /// May it still be at full although less is wanted?
     pub(crate) fn may_stay_full(&self, now: Duration) -> bool {
         self.is_helped || self.may_be_helped(now)
     }
@@ -100,8 +100,7 @@ impl Fan {
         self.surely_stands_for(now, 2 * (self.kick + TIME_TO_START) + SLACK)
     }
 
-    /// Was it called stalled, and has it been at rest, so that it could not show that it turns again, until `since` or
-    /// later?
+    /// Was it called stalled, and then at rest until `since` or later?
     pub(crate) fn rests_stalled(&self, since: Duration) -> bool {
         self.rested_at.is_some_and(|at| at >= since)
     }

@@ -1,11 +1,11 @@
-//! What the reader of the log must get: every notice in its turn, or a count in its place.
+//! Checks of the log: its reader gets every notice in order, or a count of those that were dropped.
 
 use crate::log::ROOM;
 use std::collections::VecDeque;
 use twind::report::Notice;
 use twind::service::Next;
 
-/// The notices that were handed over and not read yet.
+/// The notices that were logged and not read yet.
 #[derive(Default)]
 pub(super) struct LogJudge(VecDeque<Notice>);
 
@@ -14,7 +14,7 @@ impl LogJudge {
         self.0.push_back(notice.clone());
     }
 
-    /// The process is gone, and what it had to say with it.
+    /// The process has ended, and with it what was still to be read.
     pub(super) fn restart(&mut self) {
         self.0.clear();
     }
@@ -23,11 +23,11 @@ impl LogJudge {
         match next {
             Next::Kept(notice) => match self.0.pop_front() {
                 Some(handed) if handed == notice => Ok(()),
-                Some(handed) => Err(format!("the log tells \"{notice}\" where \"{handed}\" was said")),
-                None => Err(format!("the log tells \"{notice}\", which nobody said")),
+                Some(handed) => Err(format!("the log has \"{notice}\" in place of \"{handed}\"")),
+                None => Err(format!("the log has \"{notice}\", which was never logged")),
             },
             Next::Dropped(count) if count > self.0.len() as u64 => {
-                Err(format!("the log counts {count} as dropped, {} were said", self.0.len()))
+                Err(format!("the log counts {count} dropped notices, only {} were logged", self.0.len()))
             }
             Next::Dropped(count) => {
                 self.0.drain(..count as usize);
@@ -36,13 +36,13 @@ impl LogJudge {
         }
     }
 
-    /// Nothing is lost without a word while somebody reads, and nothing is heaped up while nobody does.
+    /// While there is a reader nothing is lost without being counted, and while there is none the backlog is bounded.
     pub(super) fn check(&self, hangs: bool, waiting: usize) -> Result<(), String> {
         if !hangs && !self.0.is_empty() {
-            return Err(format!("{} notices never came to the log, uncounted", self.0.len()));
+            return Err(format!("{} notices are missing in the log and were not counted", self.0.len()));
         }
         if waiting > ROOM {
-            return Err(format!("{waiting} notices wait for a reader who hangs"));
+            return Err(format!("{waiting} notices wait for a reader that hangs"));
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! A second opinion on what the back end wants: the handbook's chapter on the twin (`packaging/doc/twin.md`), read again
-//! without looking at the core's `control/intent.rs`.
+//! An independent reading of the desired section: written from the handbook's chapter on the twin
+//! (`packaging/doc/twin.md`), without looking at the core's `control/intent.rs`.
 //!
-//! *In force* are the raw values that the device is to report as such: the good ones, and where a value is bad, the
-//! last good one. Deliberately absent: refusals' words, and versions.
+//! The values *in force* are those that the device reports as such: every valid value, and in place of an invalid one the
+//! last valid one. Deliberately absent: the texts of refusals, and versions.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Meaning {
             _ => (None, None),
         };
         if !present.is_some_and(|present| !present.is_object() || min.or(max).is_some()) {
-            // Nothing is asked of the range; the unit stands alone.
+            // The range is not set; the unit counts by itself.
             match (units, unit) {
                 (Some(raw), Some(_)) => drop(self.in_force.insert("units", raw.clone())),
                 (Some(_), None) => self.stay("units", before),
@@ -99,7 +99,7 @@ impl Meaning {
             None
         };
         let limits = climate.limits.map(|limits| (limits.min().degrees(), limits.max().degrees()));
-        // The ends of the limits belong to them in every unit, so what the way from unit to unit rounds is no matter.
+        // A range up to the very limits is valid in every unit, so rounding between units must not matter.
         let good = found.filter(|(min, max)| {
             min < max && limits.is_none_or(|(low, high)| low - 1e-9 <= *min && *max <= high + 1e-9)
         });
@@ -116,13 +116,13 @@ impl Meaning {
         }
     }
 
-    /// Is what the hub was told in force what this meaning says?
+    /// Does the hub have what is in force by this meaning?
     pub(crate) fn is_told_by(&self, reported: &Map<String, Value>) -> Result<(), String> {
         for (name, key) in [("fanOn", "fanOn"), ("min", "minTemperature"), ("max", "maxTemperature")] {
             let (told, meant) = (reported.get(key), self.in_force.get(name));
             let supplied = meant.is_none() && key != "fanOn";
             if told != meant && !supplied || supplied && told.is_none() {
-                return Err(format!("{key} in force is {meant:?}, told is {told:?}"));
+                return Err(format!("{key} in force is {meant:?}, reported is {told:?}"));
             }
         }
         Ok(())

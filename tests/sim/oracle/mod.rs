@@ -1,46 +1,47 @@
-//! The oracle: what must hold after every single event, whatever happened.
+//! The oracle: invariants that are checked after every single event.
 //!
-//! 1. No deadline lies in the past once the engine was pumped, and it does not wake for nothing.
+//! 1. Once the engine has handled an input, its deadline lies in the future; and it does not wake up needlessly.
 //! 2. The device's desired section at a version is the hub's own at that version.
-//! 3. Settled and the wire empty, both ends have the same reported section.
-//! 4. What the hub was told is durable and true; a start never knows less.
-//! 5. A version does not go back within a session.
-//! 6. Every output is where an independent rank table allows it to be, for that table's reason; an override ends when
-//!    it should, whatever became of the process.
-//! 7. One report in flight, each request for a reason, none too often.
-//! 8. On a healthy link: driven, acknowledged and told within a bound far below the refresh.
-//! 9. Nothing is logged at ERROR that the world did not cause.
-//! 10. A fan that does not turn is helped in time, and a person is told; one that turns is left alone.
-//! 11. The room is in its range where the outputs could hold it there, and below `critical` while a sensor works.
-//! 12. The log tells each notice in its turn, or counts it, whatever spells its reader has; and it has no part in the rest.
-//! 13. What decides each output stands in the history, and what stood there once stays as it was.
-//! 14. In the end the hub has all that there is to tell, whatever it refused for a while and whoever else wrote.
-//! 15. Silence counts from the hub's last word, also over restarts, and never too long; a hub that is there is asked.
-//! 16. A wall clock that was wrong once is forgotten.
-//! 17. An alarm of a sensor or of heat stands exactly while the readings say so; in the end none stands but that
-//!     of a room too hot by itself, and of a stalled fan that has been at rest since.
-//! 18. Records are rationed; a disk that cannot be used is told, tried again, and holds no report up.
+//! 3. Once the device is settled and no message is under way, both ends have the same reported section.
+//! 4. What the hub was told is durable and true, and a process that starts knows all of it.
+//! 5. A version never decreases within a session.
+//! 6. Every output has a drive and a cause that an independent rank table allows; an override ends when it should, also
+//!    over restarts.
+//! 7. At most one report is in flight; each request has a reason, and none comes too often.
+//! 8. On a healthy link a change is driven, acknowledged and reported long before the next refresh.
+//! 9. Nothing is logged at ERROR without a fault in the world.
+//! 10. A stalled fan is driven to full in time, and then there is an alarm; a fan that turns is left alone.
+//! 11. The room is within its range if the outputs can hold it there, and below `critical` while a sensor works.
+//! 12. The log has every notice in order, or counts those that were dropped; a reader that hangs delays nothing else.
+//! 13. The history has what decides each output, and its rows never change.
+//! 14. In the end the hub has the whole report, whatever it refused for a while and whoever else wrote.
+//! 15. Silence is counted from the hub's last message, also over restarts, and never too long; before a row applies, the
+//!     hub is asked.
+//! 16. A wall clock that was wrong and is right again is believed again.
+//! 17. An alarm of a sensor or of overheating is raised exactly while the readings say so. In the end no alarm is raised
+//!     but for a room that no output can cool, and for a stalled fan that has been at rest since.
+//! 18. Writes are rate-limited; a disk fault raises an alarm, is retried, and delays no report.
 //!
-//! The rules are the handbook's (`packaging/doc`): `twin.md` for what is wanted, told and answered, `fail-safe.md` for what
-//! decides an output, for silence, for fans that stand still and for a disk that fails, `on-site.md` for overrides and the
-//! history.
+//! The rules are those of the handbook (`packaging/doc`): `twin.md` for desired and reported properties and for methods,
+//! `fail-safe.md` for what decides an output, for silence, for stalled fans and for a disk that fails, `on-site.md` for
+//! overrides and the history.
 //!
-//! A check at the end alone would find little, because refreshes heal. Deliberately absent: luck; the oracle draws
-//! none, so what it looks at does not change what happens.
+//! A check at the end alone would find little, because the next refresh repairs most faults. Deliberately absent: random
+//! numbers, so that a check never changes what happens.
 
 mod alarms;
 mod clock;
 mod copies;
+mod durability;
 mod fan;
-mod hands;
-mod keeping;
+mod history;
 mod log;
 mod meaning;
+mod overrides;
 mod rank;
 mod room;
 mod shape;
 mod silence;
-mod told;
 mod traffic;
 
 use crate::disk::Disk;
@@ -51,15 +52,15 @@ use crate::presets::{Site, secs};
 use clock::Clocks;
 use copies::Copies;
 use core::time::Duration;
-use hands::Hands;
-pub(crate) use hands::Start;
-use keeping::Keeping;
+use durability::Durability;
+use history::History;
 use log::LogJudge;
+use overrides::Overrides;
+pub(crate) use overrides::Start;
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use shape::Shapes;
 use silence::{Silences, first_row, is_word};
-use told::Told;
 use traffic::Traffic;
 use twind::control::{OutputId, PinFault, Reading, RowDrive};
 use twind::engine::{Core, CoreSpec, Deadline};
@@ -68,10 +69,10 @@ use twind::service::Next;
 use twind::twin::{Dated, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
-/// A control step comes at least this often; only then an output follows what came without one.
+/// There is a control step at least this often. What changes without an input of its own takes effect at the next one.
 const STEP: Duration = secs(5);
 
-/// What happened before a look.
+/// What happened before a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A deadline of the engine.
@@ -82,7 +83,7 @@ pub(crate) enum Kind {
     Fact,
 }
 
-/// All that a look takes in.
+/// All that a check is given.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     /// The world's time, and the machine's own.
@@ -99,15 +100,15 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Oracle {
     spec: CoreSpec,
     copies: Copies,
-    keeping: Keeping,
+    durability: Durability,
     judge: Judge,
-    hands: Hands,
+    overrides: Overrides,
     shapes: Shapes,
     room: RoomJudge,
-    told: Told,
+    history: History,
     traffic: Traffic,
     log: LogJudge,
-    /// The configuration was read again: outputs may lag by a step.
+    /// After a reload, outputs may lag by a control step until then.
     lenient_until: Duration,
     silences: Silences,
     clocks: Clocks,
@@ -119,12 +120,12 @@ impl Oracle {
         let off = site.probes.iter().map(|probe| probe.offset.abs() + probe.noise).fold(0.0, f64::max);
         Self {
             copies: Copies::new(spec),
-            keeping: Keeping::default(),
+            durability: Durability::default(),
             judge: Judge::new(spec),
-            hands: Hands::default(),
+            overrides: Overrides::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
             room: RoomJudge::new(spec, off),
-            told: Told::default(),
+            history: History::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
             lenient_until: Duration::ZERO,
@@ -143,7 +144,7 @@ impl Oracle {
         disk: &Disk,
         drives: &[u16],
     ) -> Result<(), String> {
-        self.keeping.restart(start.at, disk);
+        self.durability.restart(start.at, disk);
         let known = start.record.map_or(UnixSeconds(0), |record| record.known_time);
         self.clocks.start(known, believed)?;
         self.copies.handle_start(start.record, hub)?;
@@ -155,12 +156,12 @@ impl Oracle {
         }
         self.room.restart();
         self.log.restart();
-        self.told.restart();
+        self.history.restart();
         self.traffic.handle_start(start.at);
         Ok(())
     }
 
-    /// The process was made from its record.
+    /// The process has started from its record.
     pub(crate) fn check_start(
         &mut self,
         start: &Start<'_>,
@@ -168,16 +169,16 @@ impl Oracle {
         engine: &Core,
     ) -> Result<(), String> {
         self.silences.check_start(start, now, &self.spec, engine)?;
-        self.hands.check_start(start, engine)
+        self.overrides.check_start(start, engine)
     }
 
     pub(crate) fn handle_override(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
-        self.hands.give(at, output, order);
+        self.overrides.give(at, output, order);
     }
 
-    /// The process is gone without a word.
+    /// The process ended without a chance to save anything.
     pub(crate) fn handle_end(&mut self, at: Duration, disk: &Disk) {
-        self.hands.end(at, disk, false);
+        self.overrides.end(at, disk, false);
         self.clocks.end(at, disk);
         self.silences.end(at, disk);
     }
@@ -202,22 +203,22 @@ impl Oracle {
         self.traffic.handle_down(now);
     }
 
-    /// The wall clock is not believed, rightly or not.
+    /// The device does not believe the wall clock. `is_right`: the clock is right.
     pub(crate) fn handle_doubt(&mut self, now: Duration, is_right: bool) -> Result<(), String> {
         self.clocks.doubt(now, is_right)
     }
 
-    /// A token is dated so.
+    /// The device signs a token at this wall-clock time.
     pub(crate) fn handle_token(&self, wall: UnixSeconds) -> Result<(), String> {
         Clocks::token(wall)
     }
 
-    /// The hub took a token that the right clock dated, or a wrong one.
+    /// The hub accepted a token. `is_right`: it was signed by a clock that was right.
     pub(crate) fn handle_taken(&mut self, is_right: bool) {
         self.clocks.take(is_right);
     }
 
-    /// From now on the device goes by this time.
+    /// From now on the device takes this for the time.
     pub(crate) fn handle_dated(&mut self, dated: Dated) {
         self.clocks.date(dated);
     }
@@ -230,7 +231,7 @@ impl Oracle {
         self.judge.hear(reading);
     }
 
-    /// The device hears how fast an output turns.
+    /// The device is given an output's speed.
     pub(crate) fn handle_speed(&mut self, output: usize, speed: &Result<f64, PinFault>) {
         self.shapes.hear(output, speed);
     }
@@ -267,7 +268,7 @@ impl Oracle {
         self.traffic.handle_request(now, request, asks, net, disk)
     }
 
-    /// The hub took a request, or refused it.
+    /// The hub accepted a request, or refused it.
     pub(crate) fn handle_answered(
         &mut self,
         now: Duration,
@@ -292,7 +293,7 @@ impl Oracle {
         disk: &Disk,
         plant: &Plant,
     ) -> Result<(), String> {
-        self.keeping.handle_notice(now, notice);
+        self.durability.handle_notice(now, notice);
         self.log.hear(notice);
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
@@ -304,25 +305,25 @@ impl Oracle {
             Notice::ReportCut(_) => false,
             _ => true,
         };
-        if caused { Ok(()) } else { Err(format!("complains without cause: {notice}")) }
+        if caused { Ok(()) } else { Err(format!("a fault is logged that there is not: {notice}")) }
     }
 
     /// The disk begins to write a record.
     pub(crate) fn handle_write(&mut self, now: Duration) -> Result<(), String> {
-        self.keeping.handle_write(now)
+        self.durability.handle_write(now)
     }
 
-    /// The reader of the log got this.
+    /// The reader of the log was given this.
     pub(crate) fn handle_read(&mut self, next: Next<Notice>) -> Result<(), String> {
         self.log.read(next)
     }
 
-    /// What waits for the reader of the log is what it may be.
+    /// Checks what waits for the reader of the log.
     pub(crate) fn check_log(&self, hangs: bool, waiting: usize) -> Result<(), String> {
         self.log.check(hangs, waiting)
     }
 
-    /// After an orderly stop every output is where its `stop` row wants it.
+    /// After an orderly stop every output has the drive of its `stop` row.
     pub(crate) fn check_stopped(
         &mut self,
         now: Duration,
@@ -343,14 +344,14 @@ impl Oracle {
 
     fn end_in_order(&mut self, now: Duration, disk: &Disk) {
         self.copies.keep(disk);
-        self.hands.keep(now, disk);
-        self.hands.end(now, disk, true);
+        self.overrides.keep(now, disk);
+        self.overrides.end(now, disk, true);
         self.silences.keep(now, disk);
         self.silences.end(now, disk);
         self.clocks.end(now, disk);
     }
 
-    /// After a hand-over every output is as it was.
+    /// During a hand-over no output moves.
     pub(crate) fn check_handed_over(
         &mut self,
         now: Duration,
@@ -364,22 +365,23 @@ impl Oracle {
         }
     }
 
-    /// In the end, whatever was refused meanwhile, the hub has all that there is to tell, and nothing else.
+    /// In the end, whatever was refused meanwhile, the hub has the whole report and nothing else.
     pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
         self.copies.check_whole(hub)
     }
 
-    /// A stalled fan is mended when it turns, and one at rest need not turn. Did it rest so until `since` or later?
+    /// The alarm of a stalled fan ends when the fan turns, which it need not do at rest. Was this fan stalled, and then at
+    /// rest until `since` or later?
     pub(crate) fn rests_stalled(&mut self, output: &str, since: Duration) -> bool {
         self.shapes.fan(output).is_some_and(|fan| fan.rests_stalled(since))
     }
 
-    /// Was a part of a report refused since the engine was made?
+    /// Was a part of a report refused since the process started?
     pub(crate) fn is_part_refused(&self) -> bool {
         self.traffic.set_aside
     }
 
-    /// How long the room was seen to be held in its range.
+    /// For how long the room was checked against both ends of its range.
     pub(crate) fn held(&self) -> Duration {
         self.room.held
     }
@@ -388,12 +390,12 @@ impl Oracle {
         self.traffic.settled_looks
     }
 
-    /// All of it, after an event.
+    /// All checks, after an event.
     pub(crate) fn look(&mut self, scene: &Scene<'_>, plant: &mut Plant) -> Result<(), String> {
         let Scene { at, now, kind, engine, .. } = *scene;
         let Deadline { at: deadline, why } = engine.deadline();
         if deadline <= now {
-            // Something was due at this very moment and is done next; after a wake-up nothing may be left.
+            // What became due at this very moment is done next. After a wake-up nothing may be left to do.
             let left = (kind == Kind::Wake)
                 .then(|| format!("a deadline in the past: {why} at {deadline}, now is {now}"));
             return left.map_or(Ok(()), Err);
@@ -402,23 +404,23 @@ impl Oracle {
             return Err(format!("the next control step is {:?} away", deadline.since(now)));
         }
         self.copies.look(scene)?;
-        self.hands.keep(at, scene.disk);
+        self.overrides.keep(at, scene.disk);
         self.silences.keep(at, scene.disk);
         self.shapes.take(at, plant)?;
         let silence = self.silences.lasts(at);
-        let verdicts = self.judge.verdicts(silence, now, &self.copies.meaning, self.hands.at(at));
+        let verdicts = self.judge.verdicts(silence, now, &self.copies.meaning, self.overrides.at(at));
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
-        self.told.look(now, engine)?;
+        self.history.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
         self.judge.check_alarms(now, engine)?;
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }
         let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
-        self.keeping.look(at, scene.disk)?;
-        self.traffic.look(scene, has_temperature, silence, &self.keeping)
+        self.durability.look(at, scene.disk)?;
+        self.traffic.look(scene, has_temperature, silence, &self.durability)
     }
 
     fn check_causes(

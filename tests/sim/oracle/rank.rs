@@ -1,8 +1,8 @@
-//! A second opinion on the rank table and the climate's law: what each output should be driven to now, and why.
+//! An independent rank table and control law: what each output should be driven to now, and why.
 //!
 //! Written from the handbook (`packaging/doc/fail-safe.md`, "What decides an output", "The fail-safe table" and "The
-//! climate's law"), without looking at the core's `control`. It judges what should be at a moment; whether a drive may
-//! still be on its way there is `shape`'s question. Deliberately absent: whose hand is on an output (`hands`).
+//! climate's law"), without looking at the core's `control`. It says what should be at a moment; whether an output may
+//! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`).
 
 use super::meaning::{Meaning, fans};
 use core::time::Duration;
@@ -11,7 +11,7 @@ use twind::control::{Cause, Combine, OutputKind, Reading, RowDrive};
 use twind::engine::CoreSpec;
 use twind::units::{BootTime, TemperatureUnit};
 
-/// What decides, without the version.
+/// What decides an output, without the version of the twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rank {
     Overheat,
@@ -24,7 +24,7 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
-    /// Rows for heat and silence act past slew and minimum times.
+    /// The rows for overheating and for failed sensors take effect at once, past slew and minimum times.
     pub(crate) fn is_at_once(self) -> bool {
         matches!(self, Self::Overheat | Self::SensorFault)
     }
@@ -57,7 +57,7 @@ struct Heard {
     sampled: bool,
 }
 
-/// What is known of the site, from its readings alone.
+/// What the readings say of the site.
 pub(crate) struct Judge {
     pub(super) spec: CoreSpec,
     fans: Vec<usize>,
@@ -66,7 +66,7 @@ pub(crate) struct Judge {
     /// Was the climate's demand on an output above zero?
     demanded: Vec<bool>,
     pub(super) overheated: bool,
-    /// What the process before had its outputs driven to when it handed them over.
+    /// The drives that the previous process handed over.
     handed: Vec<Option<u16>>,
 }
 
@@ -83,18 +83,19 @@ impl Judge {
         }
     }
 
-    /// A new process knows nothing.
+    /// A process that starts has no readings.
     pub(crate) fn restart(&mut self, boot: BootTime) {
         let spec = self.spec.clone();
         *self = Self { since: boot, ..Self::new(&spec) };
     }
 
-    /// The new process goes on with these drives until a sensor speaks.
+    /// The new process keeps these drives until there is a reading.
     pub(crate) fn hand_over(&mut self, handed: &[Option<u16>]) {
         self.handed = handed.to_vec();
     }
 
-    /// A new configuration: sensors and silence go on. What the climate demanded is taken from the drives.
+    /// A new configuration. Readings and the hub's silence are carried over; what the climate demanded is taken from the
+    /// drives.
     pub(crate) fn reload(&mut self, boot: BootTime, spec: &CoreSpec, running: Vec<bool>) {
         self.spec = spec.clone();
         self.since = boot;
@@ -132,14 +133,14 @@ impl Judge {
         !self.valid(now).is_empty()
     }
 
-    /// Has this sensor no valid reading, though it had the time to give one?
+    /// Has this sensor no valid reading, though it has had the time for one?
     pub(super) fn is_lost(&self, now: BootTime, sensor: usize) -> bool {
         let (heard, spec) = (self.heard[sensor], &self.spec.sensors[sensor]);
         let is_valid = heard.good.is_some_and(|(_, at)| now.since(at) < spec.stale_after);
         !is_valid && (heard.sampled || now.since(self.since) >= spec.stale_after)
     }
 
-    /// Does a sensor still have the time to speak for the first time?
+    /// Has a sensor still time for its first reading?
     fn starts(&self, now: BootTime) -> bool {
         self.spec.climate.iter().flat_map(|climate| &climate.sensors).any(|sensor| {
             !self.heard[sensor.0].sampled && now.since(self.since) < self.spec.sensors[sensor.0].stale_after
@@ -152,7 +153,7 @@ impl Judge {
         silence: Duration,
         boot: BootTime,
         meaning: &Meaning,
-        hands: &BTreeMap<usize, (u16, Duration)>,
+        overrides: &BTreeMap<usize, (u16, Duration)>,
     ) -> Vec<(Rank, Target)> {
         let valid = self.valid(boot);
         let starts = valid.is_empty() && self.starts(boot);
@@ -176,7 +177,7 @@ impl Judge {
                 .and_then(|drive| row(Rank::Overheat, drive))
                 .or_else(|| row(Rank::SensorFault, sensor_fault?))
                 .or_else(|| row(Rank::HubSilent, silent?.1))
-                .or_else(|| Some((Rank::Override, Target::Permille(hands.get(&index)?.0))))
+                .or_else(|| Some((Rank::Override, Target::Permille(overrides.get(&index)?.0))))
                 .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, demand, meaning)?))))
                 .or_else(|| Some((Rank::Climate, Target::Permille(demand?))))
                 .or_else(|| row(Rank::Start, when.start))
@@ -227,13 +228,13 @@ impl Judge {
                 let demand = match output.kind {
                     OutputKind::Pwm => {
                         let excess = if cools { temperature - min } else { min - temperature };
-                        // In this order: another one may round a tie the other way.
+                        // The order of the operations matters: another one may round a tie the other way.
                         let share = (1000.0 * excess / (max - min)).round().clamp(0.0, 1000.0) as u16;
                         let least = output.min_duty.map_or(0, |least| least.get());
                         if share == 0 || share < least && !was { 0 } else { share.max(least) }
                     }
                     OutputKind::OnOff => {
-                        // A hair's breadth counts as reached: units are converted back and forth.
+                        // A bound counts as reached within 1e-9, because units are converted back and forth.
                         let (on, stays) = if cools {
                             (temperature > max - 1e-9, temperature > max - band + 1e-9)
                         } else {

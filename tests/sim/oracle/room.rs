@@ -1,39 +1,40 @@
-//! Whether the room is held: not what the outputs do, but what comes of it.
+//! Whether the room's temperature is right: not what the outputs do, but what they achieve.
 //!
-//! Where the outputs could hold the room in its range for long enough, it is in its range; where they could keep it below
-//! `critical`, it is below as long as one sensor works, whatever is desired. *Could* is physics: at rest under the
-//! present load, with everything on or off that helps. Deliberately absent: what each output must do at a moment (`rank`).
+//! If the outputs have been able to hold the room in its range for long enough, it is in its range. If they can keep it
+//! below `critical`, it is below while one sensor works, whatever is desired. What they *can* do is computed: the steady
+//! state under the present load with everything on that helps. Deliberately absent: what each output must do at a moment
+//! (`rank`).
 
 use super::Scene;
 use super::meaning::Meaning;
 use super::rank::{Rank, Target};
-use crate::plant::{Mood, Plant};
+use crate::plant::{Condition, Plant};
 use core::time::Duration;
 use twind::engine::CoreSpec;
 
-/// How far inside a bound the room must come to rest for it to count as one that can be held, in kelvin.
+/// A bound can be held if the steady state lies inside it by this much, in kelvin.
 const WITHIN: f64 = 1.0;
 /// Three time constants with the fan at full, and five through the walls alone.
 const COOLS_IN: Duration = Duration::from_secs(40 * 60);
 const WARMS_IN: Duration = Duration::from_secs(4 * 3600);
-/// What a period and a minimum time let it run past a bound, in kelvin.
+/// How far sampling periods and minimum times let the room run past a bound, in kelvin.
 const OVERSHOOT: f64 = 1.0;
 
 /// The room of one site.
 pub(crate) struct RoomJudge {
-    /// By how much the sensors may be wrong, and what the law adds to that, in kelvin.
+    /// The sensors' error, the hysteresis and the overshoot, in kelvin.
     slack: f64,
     /// The climate's sensors.
     sensors: Vec<usize>,
     critical: Option<f64>,
     site_range: Option<(f64, f64)>,
     range: Option<(f64, f64)>,
-    /// Since when each bound could be held and everything that it takes was well.
+    /// Since when each bound can be held and nothing that it takes has been at fault.
     maximum: Option<Duration>,
     minimum: Option<Duration>,
     below_critical: Option<Duration>,
     last: Duration,
-    /// How long it was looked at with both bounds of the range to hold.
+    /// For how long it was checked against both bounds of the range.
     pub(crate) held: Duration,
 }
 
@@ -55,7 +56,7 @@ impl RoomJudge {
         }
     }
 
-    /// The process was away.
+    /// The process did not run for a while.
     pub(crate) fn restart(&mut self) {
         (self.maximum, self.minimum, self.below_critical) = (None, None, None);
     }
@@ -75,9 +76,12 @@ impl RoomJudge {
         let (coolest, warmest) = plant.reach();
         let obeys = plant.obeys();
         let by_climate = |output: usize| verdicts.get(output).is_some_and(|(rank, _)| *rank == Rank::Climate);
-        let moods = || self.sensors.iter().filter_map(|id| Some(scene.sensors.get(*id)?.mood));
-        let free = obeys && moods().all(|mood| mood == Mood::Well) && plant.outputs().all(by_climate);
-        let is_seen = moods().any(|mood| mood == Mood::Well) && !moods().any(Mood::deceives);
+        let conditions = || self.sensors.iter().filter_map(|id| Some(scene.sensors.get(*id)?.condition));
+        let free = obeys
+            && conditions().all(|condition| condition == Condition::Healthy)
+            && plant.outputs().all(by_climate);
+        let is_seen = conditions().any(|condition| condition == Condition::Healthy)
+            && !conditions().any(Condition::is_believed_and_wrong);
         let since = |since: Option<Duration>, holds: bool| holds.then(|| since.unwrap_or(at));
         self.maximum = since(self.maximum, free && coolest < range.1 - WITHIN);
         self.minimum = since(self.minimum, free && warmest > range.0 + WITHIN);
@@ -106,7 +110,9 @@ impl RoomJudge {
         }
         match self.critical {
             Some(critical) if holds(self.below_critical, COOLS_IN) && temperature > critical + self.slack => {
-                Err(format!("the room has {temperature:.2} °C, past {critical}, and a sensor works"))
+                Err(format!(
+                    "the room has {temperature:.2} °C, above critical, {critical}, and a sensor works"
+                ))
             }
             _ => Ok(()),
         }

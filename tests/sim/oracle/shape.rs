@@ -1,8 +1,8 @@
-//! Whether a drive may be what it is: at its target, or on its way there within what the output bears.
+//! Checks that each drive is at its target, or on its way there within the output's constraints.
 //!
-//! A slewed, held or kicked output lies between the least and the most that was asked of it in the time that it may
-//! take to get there; one without any shaping is at its target at once, and so is every output under a row for heat
-//! or silence. Deliberately absent: deciding targets (`rank`).
+//! An output with slew, minimum times or a kick lies between the lowest and the highest target of the time that it may
+//! take to follow. One without is at its target at once, and so is every output under the rows for overheating and for
+//! failed sensors. Deliberately absent: deciding targets (`rank`).
 
 use super::fan::Fan;
 use super::rank::{Rank, Target};
@@ -15,25 +15,25 @@ use twind::engine::Core;
 /// One output.
 struct Follower {
     spec: OutputSpec,
-    /// Targets asked and since when, over the time that it may take to follow.
+    /// The targets of the time that it may take to follow, each with its beginning.
     asked: VecDeque<(Duration, u16)>,
     pin: u16,
-    /// It could not be driven, so nobody knows.
+    /// It could not be driven, so its drive is unknown.
     unknown: bool,
-    /// When it last went from rest to running or back, as far as the process can know, and what decided then.
+    /// When it last went from rest to running or back, as far as the process can know.
     turned_at: Option<Duration>,
     kicked_at: Option<Duration>,
     rank: Option<Rank>,
-    /// Nothing is held against it until then: it could not be driven.
+    /// It could not be driven, so nothing is checked until then.
     excused_until: Duration,
-    /// What is known of its turns, if it tells them.
+    /// What is known of its speed, if it has a tachometer.
     fan: Option<Fan>,
 }
 
 pub(crate) struct Shapes(Vec<Follower>);
 
 impl Shapes {
-    /// `tachs`: the outputs that tell their turns.
+    /// `tachs`: the outputs with a tachometer.
     pub(crate) fn new(outputs: &[OutputSpec], tachs: &[usize]) -> Self {
         let follower = |(index, spec): (usize, &OutputSpec)| Follower {
             spec: spec.clone(),
@@ -49,8 +49,8 @@ impl Shapes {
         Self(outputs.iter().enumerate().map(follower).collect())
     }
 
-    /// A new process finds the pins as they are. If it knows that it is the same boot, it takes an output with minimum times
-    /// to have been left in its `stop` and `crash` row at this moment; when others turned, nobody knows.
+    /// A process that starts finds the pins as they are. In the same boot it takes it that an output with minimum times was
+    /// put into its `stop` and `crash` row at this moment. When other outputs turned is unknown.
     pub(crate) fn restart(&mut self, now: Duration, drives: &[u16], knows_boot: bool) {
         for (follower, drive) in self.0.iter_mut().zip(drives) {
             let left = follower.left_in().filter(|_| knows_boot);
@@ -65,7 +65,7 @@ impl Shapes {
         }
     }
 
-    /// A new process goes on with these drives; when they turned it does not know, so it counts from now.
+    /// A process that starts keeps these drives. It does not know when the outputs turned, so minimum times begin now.
     pub(crate) fn hand_over(&mut self, now: Duration, handed: &[Option<u16>]) {
         for (follower, drive) in self.0.iter_mut().zip(handed) {
             if let Some(drive) = drive {
@@ -79,7 +79,7 @@ impl Shapes {
         self.0[output].fan.iter_mut().for_each(|fan| fan.hear(speed));
     }
 
-    /// The fan of that name, if it tells its turns.
+    /// The fan of that name, if it has a tachometer.
     pub(crate) fn fan(&mut self, name: &str) -> Option<&mut Fan> {
         self.0.iter_mut().find(|follower| follower.spec.name == name)?.fan.as_mut()
     }
@@ -97,11 +97,11 @@ impl Shapes {
         now <= self.0[output].excused_until
     }
 
-    /// What reached the pins since the last look.
+    /// Takes what reached the pins since the last check.
     pub(crate) fn take(&mut self, now: Duration, plant: &mut Plant) -> Result<(), String> {
         for output in plant.refused.drain(..) {
             let follower = &mut self.0[output];
-            // It is tried again at the next control step, and starts from rest then.
+            // It is driven again at the next control step, and starts from rest then.
             follower.excused_until = now + Duration::from_secs(6);
             follower.asked.extend([(now, 0)]);
             follower.unknown = true;
@@ -116,7 +116,7 @@ impl Shapes {
         Ok(())
     }
 
-    /// Fans that stand still are helped and told of, and others are not called stalled.
+    /// Fans that stand still are driven to full and called stalled; fans that turn are not.
     pub(crate) fn check_fans(&self, now: Duration, engine: &Core) -> Result<(), String> {
         for (Follower { spec, fan, pin, .. }, (.., state)) in self.0.iter().zip(engine.outputs().iter()) {
             let (Some(fan), name) = (fan, &spec.name) else { continue };
@@ -126,7 +126,7 @@ impl Shapes {
                 ));
             }
             if fan.must_be_stalled(now) && !state.tach.is_stalled() {
-                return Err(format!("{name} stands still at full, and nobody is told"));
+                return Err(format!("{name} stands still at full, and is not called stalled"));
             }
             if fan.turns() && state.tach.is_stalled() {
                 return Err(format!("{name} turns, and is called stalled"));
@@ -135,7 +135,7 @@ impl Shapes {
         Ok(())
     }
 
-    /// Holds each output against its target.
+    /// Compares each output with its target.
     pub(crate) fn check(
         &mut self,
         now: Duration,
@@ -150,7 +150,8 @@ impl Shapes {
 }
 
 impl Follower {
-    /// How whatever ended the process left it, where its `stop` and `crash` rows are the same share and it has a minimum time.
+    /// The drive in which the previous process left it: known if its `stop` and `crash` rows are the same share. It matters
+    /// where there is a minimum time.
     fn left_in(&self) -> Option<u16> {
         let When { stop, crash, .. } = self.spec.when;
         let has_minimum = self.spec.min_on.is_some() || self.spec.min_off.is_some();
@@ -160,7 +161,7 @@ impl Follower {
         }
     }
 
-    /// What it bears of a share.
+    /// The share that it is driven to within its constraints.
     fn bend(&self, share: u16) -> u16 {
         match (share, self.spec.kind) {
             (0, _) => 0,
@@ -173,7 +174,9 @@ impl Follower {
         let name = &self.spec.name;
         let least = self.spec.min_duty.map_or(0, |least| least.get());
         if permille != 0 && permille < least || self.spec.kind == OutputKind::OnOff && permille % 1000 != 0 {
-            return Err(format!("{name} is driven to {permille} permille, which it does not bear"));
+            return Err(format!(
+                "{name} is driven to {permille} permille, which its constraints do not allow"
+            ));
         }
         let borne = !matches!(
             cause,
@@ -209,7 +212,7 @@ impl Follower {
         Ok(())
     }
 
-    /// The time that it may take to follow.
+    /// The longest time in which it follows a target.
     fn way(&self) -> Duration {
         let slew = self.spec.slew_permille_per_s.map_or(0.0, |rate| 1000.0 / rate + 0.2);
         let hold = self.spec.min_on.max(self.spec.min_off).unwrap_or_default();
@@ -224,13 +227,13 @@ impl Follower {
         if self.asked.back().map(|(_, target)| *target) != Some(bent) {
             self.asked.push_back((now, bent));
         }
-        // What was asked for before the last one that is older than the way is over.
+        // Targets that ended longer ago than that no longer count.
         let way = self.way();
         while self.asked.len() > 1 && self.asked[1].0 + way < now {
             self.asked.pop_front();
         }
         if self.rank.is_some_and(Rank::is_at_once) && !rank.is_at_once() {
-            // Coming from a row that acts at once, it starts from there.
+            // After a row that takes effect at once, the way begins there.
             self.asked.push_back((now, bent));
         }
         self.rank = Some(rank);

@@ -1,11 +1,13 @@
-//! A second opinion on the hub's silence, in the world's time: it counts from the last answer or notification on a twin
-//! topic (429 and 5xx are none), through restarts as far as the record can know, and never longer than it has lasted.
-//! A believed clock that is ahead cannot be told from a gateway that lay switched off. What it counted too much may stay
-//! until a start with a believed clock that shows less.
+//! Independent bookkeeping of the hub's silence, in the world's time.
+//!
+//! Silence is counted from the last *word* of the hub: an answer or a notification on a twin topic, other than 429 and 5xx.
+//! It is counted over restarts as far as the record allows, and never for longer than it has lasted, with one exception:
+//! a wall clock that is ahead, and is believed, looks like a gateway that was switched off. What was counted too much may
+//! stay until a process starts with a believed clock that shows less.
 //!
 //! Deliberately absent: what the row does (`rank`), and when the hub is asked (`traffic`).
 
-use super::hands::Start;
+use super::overrides::Start;
 use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
@@ -14,11 +16,11 @@ use twind::engine::{Core, CoreSpec};
 use twind::twin::HubEvent;
 use twind::units::BootTime;
 
-/// What only the reports changed is kept after this; so long a word may stay unknown to the record.
+/// A change of the reported section alone is saved after this. For so long the record may not know of a word.
 const LAZY: Duration = secs(15 * 60);
-/// What failed is kept after this.
+/// A record that could not be saved is saved after this.
 const SAVE_RETRY: Duration = secs(31);
-/// The record is as of the last control step.
+/// A record shows the state of the last control step.
 const SLACK: Duration = secs(6);
 
 /// The silence when a record was made.
@@ -26,9 +28,9 @@ const SLACK: Duration = secs(6);
 struct Kept {
     made_at: Duration,
     lasted: Duration,
-    /// So much of that is too much.
+    /// By how much that is too long.
     over: Duration,
-    /// The process that made it had heard the hub, and could hear more.
+    /// The process that made it had heard from the hub, and might hear more.
     open: bool,
 }
 
@@ -36,18 +38,18 @@ struct Kept {
 pub(crate) struct Silences {
     /// The hub's last word, if there was one.
     word: Option<Duration>,
-    /// What the process that runs counts from, and what it counted at its start.
+    /// When the present process began to count, and the silence that it began with.
     since: Duration,
     before: Duration,
     heard_here: bool,
-    /// The last word that a record had to tell of at once: the first of a life, or after a long silence.
+    /// The last word that had to be saved at once: the first one to a process, or one after a long silence.
     turned: Duration,
-    /// The disk had the time to know of it, and of all records since.
+    /// It had the time to become durable, and so had all records since.
     is_sure: bool,
     kept: BTreeMap<u64, Kept>,
 }
 
-/// Is it a word?
+/// Is it a word, see the module?
 pub(crate) fn is_word(event: &HubEvent) -> bool {
     match event {
         HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } => false,
@@ -56,7 +58,7 @@ pub(crate) fn is_word(event: &HubEvent) -> bool {
     }
 }
 
-/// After so much silence the first row is in force.
+/// The silence after which the first row takes effect.
 pub(crate) fn first_row(spec: &CoreSpec) -> Option<Duration> {
     spec.outputs.iter().filter_map(|output| output.when.hub_silent.map(|(after, _)| after)).min()
 }
@@ -83,7 +85,7 @@ impl Silences {
         }
     }
 
-    /// The process ends; its disk is still as it is.
+    /// The process ends. The disk is as it was while it ran.
     pub(crate) fn end(&mut self, at: Duration, disk: &Disk) {
         if self.heard_here {
             let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
@@ -91,7 +93,7 @@ impl Silences {
         }
     }
 
-    /// What a process that started makes of its record.
+    /// Compares the silence that a process begins with with its record and with the truth.
     pub(crate) fn check_start(
         &mut self,
         start: &Start<'_>,
@@ -108,17 +110,21 @@ impl Silences {
         let shown = kept.and_then(|kept| by_clock(start, kept.lasted));
         let most = truth + shown.map_or(over, |shown| over.min(shown.saturating_sub(truth))) + SLACK;
         if counted > most && self.is_sure {
-            return Err(format!("counts a silence of {counted:?}, the hub spoke {truth:?} ago"));
+            return Err(format!(
+                "counts a silence of {counted:?}, the hub's last message came {truth:?} ago"
+            ));
         }
         if let (Some(row), Some(Kept { made_at, lasted, over, open })) = (first_row(spec), kept) {
             let passed = start.at - if start.is_same_boot { made_at } else { start.booted.max(made_at) };
             let least =
                 if open { passed.saturating_sub((row / 4).max(LAZY)) } else { lasted - over + passed };
-            // A believed clock that shows less is right, unless boot time alone says more: the time that was known at the
-            // last word may have been ahead.
+            // A believed clock that shows less is right, unless the time since boot is longer: the clock may have been ahead
+            // at the last word.
             let least = shown.map_or(least, |shown| least.min(shown.max(passed)));
             if counted + SLACK < least {
-                return Err(format!("counts a silence of {counted:?}, and its record knows of {least:?}"));
+                return Err(format!(
+                    "counts a silence of {counted:?}, by its record it is {least:?} at least"
+                ));
             }
         }
         (self.since, self.before, self.heard_here) = (start.at, counted, false);
@@ -126,8 +132,8 @@ impl Silences {
     }
 }
 
-/// By how much the wall clocks of record and start overstate the time between them: after another boot they are all
-/// that a process can go by.
+/// By how much the wall clocks of record and start overstate the time between them. After another boot a process has
+/// nothing else to go by.
 fn ahead(start: &Start<'_>, made_at: Duration) -> Duration {
     if start.is_same_boot {
         return Duration::ZERO;
@@ -137,8 +143,8 @@ fn ahead(start: &Start<'_>, made_at: Duration) -> Duration {
     Duration::from_secs(by_wall).saturating_sub(start.at - made_at)
 }
 
-/// The silence as a believed clock shows it, counted from the time that was known at the last word. Where none was known
-/// then, the record tells when that was: it had `lasted` so long at the record's own time.
+/// The silence by a believed clock: from the known time of the last word to now. If that time is not known, it follows
+/// from the record: the silence had `lasted` so long at the record's own time.
 fn by_clock(start: &Start<'_>, lasted: Duration) -> Option<Duration> {
     let record = start.record?;
     let known = Some(record.known_time.0).filter(|known| *known != 0);

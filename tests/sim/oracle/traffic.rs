@@ -1,11 +1,11 @@
-//! What goes over the wire and when: nothing needless, nothing too often, and on a healthy link nothing late.
+//! Checks of the messages and their times: none is needless, none comes too often, and on a healthy link none is late.
 //!
-//! *Excused until* is when the last fault that delays must have been overcome: a lost notification by the next
-//! refresh, a lost request by its time-out, a refusal by the pause that follows it. Deliberately absent: contents
+//! *Excused until* is the time at which the last fault that causes delay must have been overcome: a lost notification by
+//! the next refresh, a lost request by its time-out, a refusal by the pause after it. Deliberately absent: contents
 //! (`copies`).
 
 use super::Scene;
-use super::keeping::Keeping;
+use super::durability::Durability;
 use super::silence::first_row;
 use crate::disk::Disk;
 use crate::hub::Answer;
@@ -17,12 +17,12 @@ use std::collections::VecDeque;
 use twind::engine::{Core, CoreSpec};
 use twind::twin::{HubEvent, HubRequest, Patch};
 
-/// More wake-ups in a second than slewing outputs take is a busy loop.
+/// Slewing outputs need fewer wake-ups in a second than this; more of them are a busy loop.
 const WAKES_PER_SECOND: usize = 45;
-/// The device tries again to keep a record that could not be kept after this.
+/// A record that could not be saved is saved after this.
 const SAVE_RETRY: Duration = secs(31);
 
-/// Messages that the search for a refused value takes at most.
+/// The search for a refused value takes at most this many exchanges.
 const SEARCH_EXCHANGES: u32 = 24;
 
 /// The pause that a refusal asks for.
@@ -36,7 +36,7 @@ fn asked(refusal: &HubEvent) -> Duration {
 pub(crate) struct Traffic {
     spec: CoreSpec,
     wakes: VecDeque<Duration>,
-    /// Fetches that have a reason and were not made yet.
+    /// Fetches for which there is a reason and that have not been made yet.
     fetches_due: u32,
     reconnects_due: bool,
     fetching: Option<u64>,
@@ -47,27 +47,27 @@ pub(crate) struct Traffic {
     last_rid: u64,
     refusals: u32,
     reports: VecDeque<Duration>,
-    /// The last temperature told: when, and if nothing delayed it.
+    /// The last temperature that was reported, and when.
     temperature: Option<(Duration, f64)>,
     undisturbed_since: Duration,
     /// When a report was sent last.
     reported_at: Duration,
-    /// When there was no temperature to tell, last.
+    /// When there last was no temperature to report.
     blind_at: Duration,
     up_since: Option<Duration>,
     edited_at: Duration,
     fetch_excused_until: Duration,
     report_excused_until: Duration,
-    /// The hub refused a report with 400: in this life of the engine parts of it may stay away for an hour.
+    /// The hub refused a report of this process with 400, so parts of it may be held back for an hour.
     pub(crate) set_aside: bool,
-    /// The last version that was in a report that was refused so.
+    /// The last version in a report that was refused with 400.
     refused: Option<u64>,
-    /// When the hub wants to be asked again.
+    /// When the hub may be asked again.
     fetch_not_before: Duration,
     report_not_before: Duration,
-    /// Method calls that wait for an answer.
+    /// Method calls without an answer yet.
     calls: VecDeque<(String, &'static str)>,
-    /// And this is another engine than it was then, which has not fetched yet.
+    /// The configuration was read again since, and the twin has not been fetched yet.
     reloaded: bool,
     pub(crate) settled_looks: u64,
 }
@@ -132,7 +132,7 @@ impl Traffic {
         self.edited_at = now;
         self.refusals = 0;
         self.ask_again();
-        // A part of a report that is still under way counts until the fetch that follows is answered.
+        // A refusal may still be under way until the fetch after the reload is answered.
         self.set_aside &= online;
         self.reloaded = online;
         if online {
@@ -161,7 +161,7 @@ impl Traffic {
         self.undisturbed_since = now;
     }
 
-    /// Another connection, or another engine, knows nothing of what the hub asked for.
+    /// After a reconnect, a restart or a reload the hub's requested pauses no longer count.
     fn ask_again(&mut self) {
         (self.fetch_not_before, self.report_not_before) = (Duration::ZERO, Duration::ZERO);
         self.calls.clear();
@@ -171,7 +171,7 @@ impl Traffic {
         self.edited_at = now;
     }
 
-    /// A request or its answer is lost or late: the device gives up when its patience ends.
+    /// A request or its answer is lost or late: the device gives up after its time-out.
     pub(crate) fn handle_lost_exchange(&mut self, now: Duration, net: &Net) {
         self.reconnects_due = true;
         let patience = self.spec.sync.request_timeout + net.round_trip() * 2 + secs(1);
@@ -180,18 +180,18 @@ impl Traffic {
         self.undisturbed_since = self.undisturbed_since.max(now + patience * 3);
     }
 
-    /// The refresh heals it; and the next notification shows a gap.
+    /// The next refresh repairs it, or the next notification, which shows a gap.
     pub(crate) fn handle_lost_notification(&mut self, now: Duration, net: &Net) {
         self.fetches_due += 1;
-        // A fetch that is under way may be too early for it.
+        // A fetch that is under way may have been answered before it.
         let fetched = self.fetched_at.filter(|_| self.fetching.is_none()).unwrap_or(now + net.round_trip());
         let refresh = fetched + self.spec.sync.refresh_interval;
-        // A report that is in flight is waited for.
+        // The refresh waits for a report in flight.
         let heals = refresh.max(now) + net.round_trip() * 4 + self.spec.sync.request_timeout;
         self.fetch_excused_until = self.fetch_excused_until.max(heals);
     }
 
-    /// The hub's answer to a request sets out.
+    /// The hub sends its answer to a request.
     pub(crate) fn handle_answered(&mut self, now: Duration, answer: &Answer, request: &HubRequest) {
         let status = answer.status;
         if status < 400 {
@@ -214,7 +214,7 @@ impl Traffic {
         }
     }
 
-    /// The device's pause after one more refusal: its own, or the hub's if that is longer.
+    /// The device's pause after one more refusal: its own back-off, or the hub's pause if that is longer.
     fn pause(&self, refusal: &HubEvent) -> Duration {
         let own = secs(2 << self.refusals.min(8)).min(secs(300));
         own.max(asked(refusal))
@@ -224,12 +224,12 @@ impl Traffic {
         self.calls.push_back((rid.to_owned(), name));
     }
 
-    /// Who calls is answered, in order, as the handbook has it (`packaging/doc/twin.md`, "Direct methods").
+    /// Every method call is answered, in order, as the handbook has it (`packaging/doc/twin.md`, "Direct methods").
     fn check_method(&mut self, rid: &str, status: u16, payload: &Value) -> Result<(), String> {
         let called = self.calls.pop_front();
         match called {
             Some((asked, "resync")) if asked == rid && status == 200 => {
-                // Whoever asks for a fetch may have it at once.
+                // The fetch that was asked for may come at once.
                 self.fetches_due += u32::from(self.up_since.is_some() && self.fetching.is_none());
                 self.fetch_not_before = Duration::ZERO;
                 Ok(())
@@ -248,7 +248,7 @@ impl Traffic {
             } else if self.fetching == Some(*rid) {
                 self.fetch_not_before = until;
             }
-            // It may have been long under way.
+            // The refusal may have been under way for long.
             let until = now + self.pause(event);
             self.refusals += 1;
             self.undisturbed_since = self.undisturbed_since.max(until + secs(20));
@@ -263,7 +263,7 @@ impl Traffic {
                 self.set_aside &= !core::mem::take(&mut self.reloaded);
                 self.fetched_at = Some(now);
                 self.refusals = 0;
-                // What was notified meanwhile is not in the answer.
+                // The answer does not hold what was notified meanwhile.
                 self.fetches_due += u32::from(self.notified > desired_version.0);
                 self.disturb(now);
             }
@@ -302,7 +302,7 @@ impl Traffic {
             HubRequest::GetTwin { rid } => {
                 self.check_rid(*rid)?;
                 if now < self.fetch_not_before {
-                    return Err("the twin is fetched before the hub wants to be asked again".into());
+                    return Err("the twin is fetched before the hub may be asked again".into());
                 }
                 self.fetching = Some(*rid);
                 self.notified = 0;
@@ -318,7 +318,7 @@ impl Traffic {
             HubRequest::PatchReported { rid, patch } => {
                 self.check_rid(*rid)?;
                 if now < self.report_not_before {
-                    return Err("a report is sent before the hub wants to be asked again".into());
+                    return Err("a report is sent before the hub may be asked again".into());
                 }
                 if let Some(other) = self.in_flight.replace(*rid) {
                     return Err(format!("report {rid} is sent while {other} is in flight"));
@@ -338,7 +338,7 @@ impl Traffic {
         }
     }
 
-    /// Reports wait for the disk, or say at once what was kept back.
+    /// For a while, reports may wait for the disk, or follow each other because some were held back.
     fn disturb(&mut self, now: Duration) {
         self.undisturbed_since = self.undisturbed_since.max(now + secs(30));
     }
@@ -366,49 +366,49 @@ impl Traffic {
         }
         let told = patch.get("components").and_then(|components| components.get("climate"));
         if told.is_some_and(|climate| climate.get("unit").is_some()) {
-            // The number that was told is said again in another unit.
+            // The same temperature is reported in another unit.
             self.temperature = None;
             return Ok(());
         }
         let told = told.and_then(|climate| climate.get("temperature"));
         if told.is_some_and(Value::is_null) {
-            // The number is gone at once, and comes back when it may.
+            // A temperature is removed at once, and comes back when the pace allows it.
             self.temperature = None;
         }
         let Some(value) = told.and_then(Value::as_f64) else { return Ok(()) };
         let before = self.temperature.replace((now, value));
-        // How much later than another a report may be on its way for reasons of its own.
+        // By how much the delays of two reports may differ.
         let slack = net.round_trip() * 2 + disk.patience() + ms(100);
         let (Some((at, held)), true) = (before, now >= self.undisturbed_since + slack && !acknowledges)
         else {
             return Ok(());
         };
-        // Other sensors have values of their own, and one of several that is lost is told at once.
+        // With several sensors there are other values, and the loss of one sensor is reported at once.
         let calm = at >= self.undisturbed_since && self.spec.sensors.len() == 1;
         if calm && now - at + slack < interval {
-            return Err(format!("temperatures are told {:?} apart, at least {interval:?}", now - at));
+            return Err(format!("temperatures are reported {:?} apart, at least {interval:?}", now - at));
         }
         let band = self.spec.report.deadband.get("temperature").copied().unwrap_or(0.0);
         if calm && (held - value).abs() + 1e-9 < band && now - at + slack < self.spec.report.heartbeat {
-            return Err(format!("{value} is told {:?} after {held}, within the dead-band", now - at));
+            return Err(format!("{value} is reported {:?} after {held}, within the dead-band", now - at));
         }
         Ok(())
     }
 
-    /// On a healthy link the device has what the hub has, and the hub knows it.
+    /// On a healthy link the device has the hub's desired section in time, and the hub has the acknowledgement.
     pub(crate) fn look(
         &mut self,
         scene: &Scene<'_>,
         has_temperature: bool,
         silence: Duration,
-        keeping: &Keeping,
+        durability: &Durability,
     ) -> Result<(), String> {
         let Scene { at: now, engine, hub, net, disk, .. } = *scene;
         let waits = self.fetching.is_some() || self.in_flight.is_some() || !engine.sync().is_synced();
         let excused = self.fetch_excused_until.max(self.report_excused_until).max(self.report_not_before);
         let asked_at = first_row(&self.spec).map(|row| row / 4 + secs(1));
         if !waits && now > excused + secs(1) && asked_at.is_some_and(|at| silence > at) {
-            return Err(format!("the hub has said nothing for {silence:?}, and is not asked"));
+            return Err(format!("the hub has been silent for {silence:?}, and is not asked"));
         }
         let is_away = net.half_open || net.closing || hub.mute || hub.throttling && !hub.calm;
         let (Some(up), false) = (self.up_since, is_away) else {
@@ -427,7 +427,7 @@ impl Traffic {
         }
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
         let healthy = healthy.max(self.report_excused_until).max(failed);
-        let bound = bound * 2 + disk.patience() * 2 + keeping.wait(now);
+        let bound = bound * 2 + disk.patience() * 2 + durability.wait(now);
         let searches = self.set_aside || hub.refuses.is_some();
         if searches {
             self.undisturbed_since = self.undisturbed_since.max(now);
@@ -436,21 +436,21 @@ impl Traffic {
             self.blind_at = now;
         }
         if disk.full || hub.refuses_much() {
-            if let Some(told) = keeping.alarm_since().filter(|_| !searches && !hub.refuses_much()) {
+            if let Some(told) = durability.alarm_since().filter(|_| !searches && !hub.refuses_much()) {
                 self.check_reports_without_a_disk(now, up.max(told), bound)?;
             }
             self.undisturbed_since = self.undisturbed_since.max(now);
             self.edited_at = now;
             return Ok(());
         }
-        // One value that is refused keeps the others back no longer than it takes to find it.
+        // A refused value delays the others by no more than the search for it.
         let bound = if searches { bound + net.round_trip() * SEARCH_EXCHANGES } else { bound };
-        // A version that was refused itself is told again only when it is another.
+        // A version that was itself refused is not acknowledged before there is another one.
         let is_refused = searches && self.refused == Some(version);
         if now > healthy + bound && !is_refused && hub.acknowledged_version() != Some(version) {
             let told = hub.acknowledged_version();
             return Err(format!(
-                "healthy since {healthy:?}, version {version} is not acknowledged but {told:?}"
+                "healthy since {healthy:?}, the hub is at version {version}, acknowledged is {told:?}"
             ));
         }
         if searches {
@@ -460,12 +460,12 @@ impl Traffic {
         let since = self.temperature.map_or(Duration::ZERO, |(at, _)| at);
         let since = since.max(self.undisturbed_since).max(self.blind_at);
         if self.spec.sensors.len() == 1 && now > since.max(healthy) + heartbeat {
-            return Err(format!("no temperature was told since {since:?}"));
+            return Err(format!("no temperature has been reported since {since:?}"));
         }
         Ok(())
     }
 
-    /// With the alarm, reports go on: only what would acknowledge waits for the disk.
+    /// While there is an alarm of the disk, reports go on. Only acknowledgements wait.
     fn check_reports_without_a_disk(
         &self,
         now: Duration,
@@ -476,7 +476,7 @@ impl Traffic {
         let since = since.max(self.blind_at);
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
         if self.spec.sensors.len() == 1 && now > since + heartbeat {
-            return Err(format!("the disk cannot be written, and nothing was reported since {since:?}"));
+            return Err(format!("the disk cannot be written, and nothing has been reported since {since:?}"));
         }
         Ok(())
     }

@@ -3,16 +3,18 @@
 //!
 //! `cargo planted` makes the copy below the target directory, changes it at every place at once (each change asks at
 //! run time whether its bug is the one in force, so one build serves all), builds the simulation from it and runs it
-//! bug by bug; `cargo planted -- NAME…` only those named. `cargo test` only looks whether each change still has its
-//! place in the sources. Nothing of this is ever part of twind. Deliberately absent: judging (the simulation does).
+//! bug by bug; `cargo planted -- NAME…` only those named. `cargo test --test planted` only looks whether each bug still
+//! has its place in the sources. Nothing of this is ever part of twind. Deliberately absent: judging (the simulation
+//! does).
 #![expect(clippy::print_stdout, reason = "a program that talks to a person")]
 
 mod bugs;
-mod keeping;
-mod twin;
+mod pattern;
+mod planting;
+mod sources;
 
-use bugs::Bug;
 use serde_json::Value;
+use sources::Sources;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -22,13 +24,15 @@ use std::process::{Command, ExitCode};
 const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 /// What of the sources the simulation is built from.
 const COPIED: &[&str] = &["Cargo.toml", "Cargo.lock", "src", "config", "tests"];
+/// The crates in which bugs are planted, and their roots.
+const CRATES: &[(&str, &str)] = &[("twind_core", "src/core/src/lib.rs"), ("twind", "src/lib.rs")];
 const PLANTED_RS: &str = include_str!("planted.rs");
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).filter(|word| word != "--");
     let outcome = match words.next().as_deref() {
-        None => patched().map(|files| {
-            println!("planted bugs: {} changes in {} files have their place", bugs().count(), files.len());
+        None => planted().map(|files| {
+            println!("planted bugs: all {} have their place, in {} files", bugs::all().count(), files.len());
         }),
         Some("--run") => run(&words.collect::<Vec<_>>()),
         Some(_) => Err("usage: cargo planted [-- NAME …]".to_owned()),
@@ -42,38 +46,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn bugs() -> impl Iterator<Item = &'static Bug> {
-    bugs::BUGS.iter().chain(keeping::BUGS).chain(twin::BUGS)
-}
-
 /// The changed files, each with every bug in it.
-fn patched() -> Result<BTreeMap<&'static str, String>, String> {
-    let mut files: BTreeMap<&str, String> = BTreeMap::new();
-    for bug in bugs() {
-        let original = read(bug.file)?;
-        if original.matches(bug.from).count() != 1 {
-            return Err(format!("{}: {:?} does not stand once in {}", bug.name, bug.from, bug.file));
-        }
-        let text = files.remove(bug.file).unwrap_or(original);
-        files.insert(bug.file, plant(bug, &text)?);
+fn planted() -> Result<BTreeMap<PathBuf, String>, String> {
+    let mut sources = Sources::default();
+    let read = |file: &Path| fs::read_to_string(Path::new(SOURCES).join(file)).ok();
+    for (name, root) in CRATES {
+        sources.add_crate(name, Path::new(root), &read)?;
     }
-    Ok(files)
-}
-
-fn plant(bug: &Bug, text: &str) -> Result<String, String> {
-    if text.matches(bug.from).count() != 1 {
-        return Err(format!("{}: another planted bug changed its place in {}", bug.name, bug.file));
-    }
-    let to = bug.to.replace("PLANTED", &format!("crate::planted::is(\"{}\")", bug.name));
-    Ok(text.replacen(bug.from, &to, 1))
-}
-
-fn read(file: &str) -> Result<String, String> {
-    fs::read_to_string(Path::new(SOURCES).join(file)).map_err(|error| format!("{file}: {error}"))
+    planting::plant(&sources, bugs::all())
 }
 
 fn run(names: &[String]) -> Result<(), String> {
-    let unknown = names.iter().find(|name| bugs().all(|bug| bug.name != name.as_str()));
+    let unknown = names.iter().find(|name| bugs::all().all(|bug| bug.name != name.as_str()));
     if let Some(unknown) = unknown {
         return Err(format!("there is no bug {unknown}"));
     }
@@ -81,7 +65,7 @@ fn run(names: &[String]) -> Result<(), String> {
     if let Some(violation) = simulate(&simulation, "none")? {
         return Err(format!("without any bug in force: {violation}"));
     }
-    let chosen = bugs().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
+    let chosen = bugs::all().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
     let (mut caught, mut missed) = (0, Vec::new());
     for bug in chosen {
         match simulate(&simulation, bug.name)? {
@@ -99,7 +83,7 @@ fn run(names: &[String]) -> Result<(), String> {
     if missed.is_empty() { Ok(()) } else { Err(format!("missed: {}", missed.join(", "))) }
 }
 
-/// A patched copy of the sources.
+/// A copy of the sources with the bugs in it.
 fn copy() -> io::Result<PathBuf> {
     let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     if tree.exists() {
@@ -109,7 +93,7 @@ fn copy() -> io::Result<PathBuf> {
     for entry in COPIED {
         copy_into(&Path::new(SOURCES).join(entry), &tree.join(entry))?;
     }
-    for (file, text) in patched().map_err(io::Error::other)? {
+    for (file, text) in planted().map_err(io::Error::other)? {
         fs::write(tree.join(file), text)?;
     }
     rename_version(&tree)?;
@@ -158,7 +142,7 @@ fn copy_into(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Builds the simulation from the copy. What both have in common is not built twice: it shares the target directory.
 fn build(tree: &Path) -> Result<PathBuf, String> {
-    println!("planted bugs: building the simulation with {} of them", bugs().count());
+    println!("planted bugs: building the simulation with {} of them", bugs::all().count());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(tree);
     let output = Command::new(env!("CARGO"))
         .args(["test", "--quiet", "--profile", "sim", "--package", "twind", "--test", "sim", "--no-run"])

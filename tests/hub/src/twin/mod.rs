@@ -4,8 +4,8 @@
 //! the *device* writes reported ones. A *notification* is what a connected device is told of a desired change.
 //! Times come in as text, and nothing here knows about connections, topics or HTTP.
 //!
-//! These rules are written from the service's documentation alone, so that a client's own idea of them meets a
-//! second opinion.
+//! These rules are written from the service's documentation alone, so that a client's own understanding is checked
+//! independently.
 
 mod document;
 mod limits;

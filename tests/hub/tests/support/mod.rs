@@ -42,7 +42,7 @@ pub fn client_config(ca_pem: &str, identity: Option<&twinhub::pki::Certified>) -
     })
 }
 
-/// Dials the hub and shakes hands, or says why not.
+/// Connects to the hub and completes the TLS handshake, or says why not.
 pub async fn dial(hub: &Running, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
     dial_as(hub, port, None).await
 }

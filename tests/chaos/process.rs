@@ -1,4 +1,4 @@
-//! One life of the daemon, from its start to its end, and what it uses while it lives.
+//! One process of the daemon, from its start to its end, and the resources that it uses.
 
 use crate::rig::Rig;
 use std::collections::BTreeMap;
@@ -9,14 +9,14 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Far more than a start or an end takes: reaching it means that it never comes.
+/// Far more than a start or an end takes. Whoever waits longer waits for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What memory may grow by between the first and the last third of a life.
+/// How much memory may grow between the first and the last third of a process's time.
 const GROWTH_KIB: u64 = 1024;
-/// A shorter life says nothing about growth.
+/// A process that ran for a shorter time says nothing about growth.
 const TELLING_LIFE: Duration = Duration::from_secs(60);
 
-/// What the service manager hears. Somebody must listen all the time, as it would.
+/// The service manager's socket, which is read all the time, as the real one is.
 pub(crate) struct Manager {
     heard: mpsc::Receiver<String>,
 }
@@ -43,32 +43,32 @@ struct Sample {
     rss_kib: u64,
 }
 
-pub(crate) struct Life {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     since: Instant,
     samples: Vec<Sample>,
-    /// Threads and open files once it was first in contact.
+    /// Threads and open files when it was first synchronised.
     usual: Option<(u64, usize)>,
-    /// The log may speak of a disk that failed.
+    /// The disk has failed, so the log may say so.
     pub(crate) disk_failed: bool,
 }
 
-impl Life {
-    /// Starts the daemon and waits until it controls.
+impl Process {
+    /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(rig: &Rig, manager: &Manager, number: u32, disk_failed: bool) -> Self {
         let log = rig.path(&format!("log.{number}"));
         while manager.heard.try_recv().is_ok() {}
         let mut command = rig.command(&["run"]);
         command.env("NOTIFY_SOCKET", rig.path("notify.sock")).stderr(fs::File::create(&log).unwrap());
         let child = command.spawn().unwrap();
-        let mut life =
+        let mut process =
             Self { child, log, since: Instant::now(), samples: Vec::new(), usual: None, disk_failed };
         let end = Instant::now() + PATIENCE;
         loop {
             match manager.heard.recv_timeout(Duration::from_millis(100)) {
-                Ok(text) if text.contains("READY=1") => return life,
-                _ => life.assert_alive(),
+                Ok(text) if text.contains("READY=1") => return process,
+                _ => process.assert_alive(),
             }
             assert!(Instant::now() < end, "the daemon never said that it is ready");
         }
@@ -97,7 +97,7 @@ impl Life {
         self.judge_log()
     }
 
-    /// SIGTERM, which must end in order. Returns how many lines the log had.
+    /// SIGTERM, after which it must end in order. Returns how many lines the log had.
     pub(crate) fn stop(mut self) -> usize {
         self.judge_memory();
         self.signal("TERM");
@@ -117,15 +117,15 @@ impl Life {
         }
     }
 
-    /// Looks at what the process uses, and that it lives.
+    /// Notes the resources that the process uses, and that it runs.
     pub(crate) fn observe(&mut self) {
         self.assert_alive();
         let status = self.status();
         self.samples.push(Sample { age: self.since.elapsed(), rss_kib: status["VmRSS"] });
     }
 
-    /// At rest the process must have as many threads and open files as at its first rest. Waits until it has: what
-    /// ends a connection may take a moment to let go of it.
+    /// Idle, the process must have as many threads and open files as when it was first idle. Waits until it has, because a
+    /// connection may take a moment to close.
     pub(crate) fn judge_rest(&mut self) {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -134,7 +134,7 @@ impl Life {
             if now.0 == usual.0 && now.1 <= usual.1 {
                 return;
             }
-            // The first rest may have been seen with a helper thread or a socket still going.
+            // When it was first seen idle, a helper thread or a socket may still have been open.
             if now.0 < usual.0 {
                 self.usual = Some((now.0, usual.1.min(now.1)));
                 return;
@@ -173,7 +173,7 @@ impl Life {
         };
         if let (Some(first), Some(last)) = (most(0, 1), most(2, 3)) {
             println!(
-                "  a life of {} s: {first} KiB resident in its first third, {last} in its last",
+                "  a process of {} s: {first} KiB resident in its first third, {last} in its last",
                 age.as_secs()
             );
             assert!(last <= first + GROWTH_KIB, "memory grew from {first} KiB to {last} KiB in {age:?}");
@@ -201,7 +201,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

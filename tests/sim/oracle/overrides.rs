@@ -1,8 +1,8 @@
-//! A second opinion on overrides: whose hand is on which output until when, whatever became of the process.
+//! Independent bookkeeping of overrides: which output is overridden until when, also over restarts.
 //!
-//! In the same boot an override ends when it was to end. After another boot its rest is what it was when the record was
-//! made, less what is known to have passed; records are made when overrides begin and end and every hour between.
-//! Deliberately absent: the rank of an override (`rank`).
+//! In the same boot an override ends when it was set to end. After another boot it lasts as long as it still had when the
+//! record was made, less the time that is known to have passed. Records are made when an override begins or ends, and
+//! every hour in between. Deliberately absent: the rank of an override (`rank`).
 
 use super::STEP;
 use crate::disk::Disk;
@@ -14,27 +14,27 @@ use twind::engine::Core;
 use twind::twin::TwinRecord;
 use twind::units::UnixSeconds;
 
-/// With an override in force the record is at most so old.
+/// While an override is in force, the record is at most this old.
 const KEPT_EVERY: Duration = secs(3600);
-/// What failed is kept after this.
+/// A record that could not be saved is saved after this.
 const SAVE_RETRY: Duration = secs(31);
 
-/// Permille and the world's time at which it ends, by output.
+/// By output: the drive in permille, and the world's time at which the override ends.
 type Given = BTreeMap<usize, (u16, Duration)>;
 
 #[derive(Default)]
-pub(crate) struct Hands {
+pub(crate) struct Overrides {
     given: Given,
     changed_at: Duration,
-    /// What was in force when the records were made, by their sequence.
+    /// By the records' sequence numbers: when each was made, and what was in force then.
     kept: BTreeMap<u64, (Duration, Given)>,
-    /// How the process ended.
+    /// How the last process ended.
     end: Option<End>,
 }
 
 struct End {
     at: Duration,
-    /// All that was given had the time to become durable.
+    /// Every change had the time to become durable.
     is_sure: bool,
 }
 
@@ -45,13 +45,13 @@ pub(crate) struct Start<'a> {
     pub(crate) record: Option<&'a TwinRecord>,
     /// Is the record of this boot?
     pub(crate) is_same_boot: bool,
-    /// What the wall clock shows, right or wrong, if the process believes it.
+    /// The wall clock, right or wrong, if the process believes it.
     pub(crate) wall: Option<UnixSeconds>,
-    /// The drives that the process before left to this one; `None` of an output that cannot be had.
+    /// The drives that the previous process handed over; `None` for an output that cannot be opened.
     pub(crate) handed: Option<Vec<Option<u16>>>,
 }
 
-impl Hands {
+impl Overrides {
     pub(crate) fn give(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
         self.changed_at = at;
         match order {
@@ -70,7 +70,7 @@ impl Hands {
         &self.given
     }
 
-    /// The last record that was offered holds what is in force.
+    /// Notes what is in force with the last record that was offered.
     pub(crate) fn keep(&mut self, at: Duration, disk: &Disk) {
         if disk.offered != 0 && self.kept.keys().next_back() != Some(&disk.offered) {
             let given = self.at(at).clone();
@@ -78,7 +78,7 @@ impl Hands {
         }
     }
 
-    /// The process ends; its disk is still as it is.
+    /// The process ends. The disk is as it was while it ran.
     pub(crate) fn end(&mut self, at: Duration, disk: &Disk, is_orderly: bool) {
         self.at(at);
         let failed = disk.failed_at.map_or(Duration::ZERO, |at| at + SAVE_RETRY);
@@ -86,7 +86,7 @@ impl Hands {
         self.end = Some(End { at, is_sure: !disk.full && (durable_by < at || is_orderly && failed < at) });
     }
 
-    /// What the process that started made of its record.
+    /// Compares the overrides of a process that has started with its record.
     pub(crate) fn check_start(&mut self, start: &Start<'_>, engine: &Core) -> Result<(), String> {
         let before = core::mem::take(&mut self.given);
         let (made_at, kept) = self.kept_in(start.record)?;
@@ -125,7 +125,7 @@ impl Hands {
 
     fn kept_in(&mut self, record: Option<&TwinRecord>) -> Result<(Duration, Given), String> {
         let sequence = record.map_or(0, |record| record.sequence);
-        // Records of a life that is over and are newer than this one were lost with it.
+        // Newer records of the previous process were never durable.
         self.kept.retain(|kept, _| *kept <= sequence);
         match record {
             None => Ok((Duration::ZERO, Given::default())),
@@ -136,16 +136,16 @@ impl Hands {
     }
 }
 
-/// When an override that was kept ends in this life, and by how much earlier or later it may.
+/// When an override of the record ends now, and by how much earlier or later it may.
 fn expected_end(start: &Start<'_>, made_at: Duration, until: Duration) -> (Duration, (Duration, Duration)) {
     if start.is_same_boot {
         return (until, (Duration::ZERO, Duration::ZERO));
     }
     let walls = start.record.and_then(|record| record.moment.wall).zip(start.wall);
-    // A clock that is wrong may end it early, and no clock makes it longer.
+    // A wrong clock may end it early. No clock makes it longer.
     let by_wall = walls.map_or(0, |(then, now)| now.0.saturating_sub(then.0));
     let passed = secs(by_wall).max(start.at - start.booted);
     let rest = until.saturating_sub(made_at).saturating_sub(passed);
-    // The record is as of the last control step, and wall clocks count whole seconds.
+    // A record shows the state of the last control step, and wall clocks count whole seconds.
     (start.at + rest, (secs(2), STEP + secs(2)))
 }

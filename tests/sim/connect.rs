@@ -1,7 +1,7 @@
-//! How a connection comes about: the wall clock is judged, a token is dated by it, and the hub takes it or does not.
+//! Connecting: the wall clock is judged, a token is signed by it, and the hub accepts the token or refuses it.
 //!
-//! The rule is twind's own (`ClockSanity`); the hub's is that of IoT Hub: a token is taken if its end lies in the hub's
-//! future, give or take five minutes. Deliberately absent: what is said over the connection (`wire`).
+//! The judgement of the clock is twind's own (`ClockSanity`). The hub does what IoT Hub does: it accepts a token until five
+//! minutes after its expiry. Deliberately absent: what is sent over the connection (`wire`).
 
 use crate::presets::{ms, secs};
 use crate::world::{Event, World};
@@ -10,22 +10,22 @@ use twind::engine::Input;
 use twind::twin::{ClockSanity, Dated, HubEvent, TwinRecord};
 use twind::units::UnixSeconds;
 
-/// How long a token lives.
+/// How long a token is valid.
 const LIFETIME: Duration = secs(3600);
-/// What the hub forgives.
+/// The clock skew that the hub tolerates.
 const SKEW: Duration = secs(300);
-/// How often a clock that cannot be believed is looked at.
+/// How often a clock that is not believed is looked at again.
 const CLOCK_LOOK: Duration = secs(5);
-/// The world begins then.
+/// The true wall-clock time at which a run begins.
 const BEGIN: u64 = 1_800_000_000;
 
 impl World {
-    /// What the machine's wall clock shows, which is anything.
+    /// What the machine's wall clock shows, right or wrong.
     pub(crate) fn wall(&self) -> UnixSeconds {
         if self.has_wall {
             UnixSeconds(self.true_wall().saturating_add_signed(self.wall_off_secs))
         } else {
-            // Nobody has set it.
+            // It was never set.
             UnixSeconds(self.boot().since_boot().as_secs())
         }
     }
@@ -38,35 +38,35 @@ impl World {
         (self.wall(), self.boot())
     }
 
-    /// The process knows a time by its record.
+    /// The process takes the known time from its record.
     pub(crate) fn recall_time(&mut self, record: Option<&TwinRecord>) {
         self.sanity = ClockSanity::after(record.map_or(UnixSeconds(0), |record| record.known_time));
     }
 
-    pub(crate) fn dial(&mut self) -> Result<(), String> {
+    pub(crate) fn try_to_connect(&mut self) -> Result<(), String> {
         if self.engine.is_none() || self.net.up {
             return Ok(());
         }
         if self.now < self.hub.closed_until && !self.calm {
-            let wait = self.net.next_dial(true);
-            self.plan(self.now + wait, Event::Dial);
+            let wait = self.net.next_attempt(true);
+            self.plan(self.now + wait, Event::Connect);
             return Ok(());
         }
-        // Where the hub can be reached there is somebody who tells the time.
-        self.has_wall |= self.calm || self.chance.chance(400);
+        // Where the hub can be reached there may be a time server, too.
+        self.has_wall |= self.calm || self.rng.chance(400);
         let (dated, is_right) = (self.dated(), self.has_wall && self.wall_off_secs == 0);
         if self.sanity.judge(dated).is_err() {
             self.say(|| format!("the wall clock, {}, is not believed", dated.0.0));
             self.oracle.handle_doubt(self.now, is_right)?;
-            self.plan(self.now + CLOCK_LOOK, Event::Dial);
+            self.plan(self.now + CLOCK_LOOK, Event::Connect);
             return Ok(());
         }
         self.oracle.handle_token(dated.0)?;
         let ends = Duration::from_secs(dated.0.0).saturating_add(LIFETIME + SKEW);
         if ends.as_secs() <= self.true_wall() {
             self.say(|| "the hub refuses the token: it has expired".into());
-            let wait = self.chance.between((secs(5), secs(60)));
-            self.plan(self.now + wait, Event::Dial);
+            let wait = self.rng.between((secs(5), secs(60)));
+            self.plan(self.now + wait, Event::Connect);
             return Ok(());
         }
         self.oracle.handle_taken(is_right);
@@ -76,7 +76,7 @@ impl World {
     fn connect(&mut self, dated: Dated) -> Result<(), String> {
         self.net.connect();
         let connection = self.net.connection;
-        let lasts = if self.hub.cuts { self.chance.between((ms(50), secs(4))) } else { self.net.until_cut() };
+        let lasts = if self.hub.cuts { self.rng.between((ms(50), secs(4))) } else { self.net.until_cut() };
         self.say(|| format!("connection {connection} is up"));
         self.plan(self.now + lasts, Event::Cut(connection));
         self.oracle.handle_up(self.now, self.hub.generation());

@@ -1,42 +1,42 @@
-//! What the pin must be, worked out a second time and without a line of the daemon's code.
+//! A model of what the pin must be, computed without the daemon's code.
 //!
-//! A refused value leaves the last good one in force, and which one that is depends on the versions that the daemon
-//! saw. It may miss some during an outage, so the shadow keeps every *candidate* since both ends were last known to be
-//! equal, and a drive is right if one of them explains it.
+//! A refused value leaves the last good one in force, and which one that is depends on the versions that the daemon saw. It
+//! may miss some during an outage, so the model keeps every *candidate* since both ends were last known to be equal. A
+//! drive is right if it follows from one of them.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The site's range, in celsius, as the configuration says it.
+/// The site's range in degrees Celsius, as configured.
 const SITE_RANGE: (f64, f64) = (20.0, 28.0);
 /// The fan's `min-duty` in permille.
 const LEAST: f64 = 200.0;
-/// The climate's `critical`, in celsius.
+/// The climate's `critical`, in degrees Celsius.
 pub(crate) const CRITICAL: f64 = 60.0;
 
 /// What the sensor's file says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Warmth {
     Celsius(f64),
-    /// Nothing that is a temperature.
+    /// No temperature.
     Broken,
 }
 
-pub(crate) struct Shadow {
+pub(crate) struct Model {
     /// The desired section at every version since both ends were last equal.
     docs: BTreeMap<u64, Value>,
-    /// What may be in force for `fanOn` of the versions before; `None` is automatic.
+    /// What may be in force for `fanOn` from earlier versions; `None` is automatic.
     fans: Vec<Option<bool>>,
     ranges: Vec<(f64, f64)>,
 }
 
-impl Shadow {
+impl Model {
     pub(crate) fn new(version: u64) -> Self {
         let docs = BTreeMap::from([(version, Value::Object(Map::new()))]);
         Self { docs, fans: vec![None], ranges: vec![SITE_RANGE] }
     }
 
-    /// The back end wrote this patch (a null empties the section), and the hub says that it made this version.
+    /// The back end wrote this patch (`null` empties the section), which the hub says became this version.
     pub(crate) fn patch(&mut self, version: u64, patch: &Value) {
         let mut doc = self.latest().clone();
         if patch.is_null() {
@@ -55,7 +55,7 @@ impl Shadow {
         *self.docs.last_key_value().unwrap().0
     }
 
-    /// Both ends are known to be equal: what was before does not matter any more.
+    /// Both ends are known to be equal, so earlier versions no longer matter.
     pub(crate) fn settle(&mut self) {
         let version = self.latest_version();
         (self.fans, self.ranges) = (self.fans_at(version), self.ranges_at(version));
@@ -93,7 +93,7 @@ impl Shadow {
         drives
     }
 
-    /// Are `fanOn` and the range of the latest version both good?
+    /// Are `fanOn` and the range of the latest version both valid?
     pub(crate) fn is_all_good(&self) -> bool {
         let doc = self.latest();
         fan_on(doc).is_some() && range(doc).is_some() && unit(doc).is_some()
@@ -102,13 +102,13 @@ impl Shadow {
     fn drives_at(&self, version: u64, warmth: Warmth) -> Vec<u16> {
         let temperature = match warmth {
             Warmth::Celsius(temperature) if temperature <= CRITICAL => temperature,
-            // Both rows of the fail-safe table say "on", and nothing stands above them.
+            // Both rows of the fail-safe table are "on", and they have the highest rank.
             _ => return vec![1000],
         };
         let mut drives = Vec::new();
         for (min, max) in self.ranges_at(version) {
             let share = (1000.0 * (temperature - min) / (max - min)).clamp(0.0, 1000.0).round();
-            // Where the fan would stall it keeps what it did: at rest, or at the least it can.
+            // Where the fan would stall it stays as it is: at rest, or at its least duty.
             let shares = if share > 0.0 && share < LEAST { vec![0.0, LEAST] } else { vec![share] };
             for fan in self.fans_at(version) {
                 drives.extend(shares.iter().map(|share| match fan {
@@ -122,7 +122,7 @@ impl Shadow {
     }
 }
 
-/// `None`: cannot be applied. `Some(None)`: not desired.
+/// `None`: it cannot be applied. `Some(None)`: it is not desired.
 fn fan_on(doc: &Value) -> Option<Option<bool>> {
     match doc.get("fanOn") {
         None => Some(None),
@@ -133,7 +133,7 @@ fn fan_on(doc: &Value) -> Option<Option<bool>> {
     }
 }
 
-/// From degrees of the desired unit to celsius; `None` for a unit that nobody knows.
+/// From degrees of the desired unit to degrees Celsius; `None` for an unknown unit.
 fn unit(doc: &Value) -> Option<fn(f64) -> f64> {
     match &doc["components"]["system"]["units"] {
         Value::Null => Some(|celsius| celsius),
@@ -145,7 +145,7 @@ fn unit(doc: &Value) -> Option<fn(f64) -> f64> {
     }
 }
 
-/// `None`: cannot be applied.
+/// `None`: it cannot be applied.
 fn range(doc: &Value) -> Option<(f64, f64)> {
     let climate = &doc["components"]["climate"];
     let (min, max) = (climate.get("minTemperature"), climate.get("maxTemperature"));

@@ -1,29 +1,28 @@
-//! Whether everything that decides is told: the history's last row of an output has what decides it now, and a row that was
-//! read once reads the same ever after.
+//! Checks of the history: the last row of an output names what decides it now, and rows never change.
 //!
-//! Deliberately absent: what should decide (`rank`), and the log, which may lose a line where the history may not.
+//! Deliberately absent: what should decide (`rank`), and the log, which may drop lines where the history may not.
 
 use twind::control::Cause;
 use twind::engine::Core;
 use twind::report::status::{ChangeStatus, Status};
 use twind::units::BootTime;
 
-/// So far back it is read.
+/// How many rows are read.
 const ROWS: usize = 64;
 
 /// Output, permille and cause.
 type Row = (String, u16, String);
 
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct History {
     /// What decides each output whose drive is known.
     decides: Vec<Option<Cause>>,
     /// The latest first.
     rows: Vec<Row>,
 }
 
-impl Told {
-    /// A new process has told nothing.
+impl History {
+    /// The history of a process that starts is empty.
     pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
@@ -44,7 +43,7 @@ impl Told {
             let Some(cause) = cause.filter(|_| !is_far_back) else { continue };
             if last.is_none_or(|(.., told)| *told != cause.to_string()) {
                 return Err(format!(
-                    "{} is driven by {cause}, the history's last word is {last:?}",
+                    "{} is driven by {cause}, its last row in the history is {last:?}",
                     spec.name
                 ));
             }
@@ -59,7 +58,7 @@ fn rows(status: Status) -> Vec<Row> {
     status.changes.into_iter().flatten().map(row).collect()
 }
 
-/// Are the rows of before still there, below fresh ones, if they are not too far back?
+/// Do the earlier rows still stand below the new ones, as far as they are still read?
 fn continues(before: &[Row], rows: &[Row]) -> bool {
     let stands_below = |fresh: usize| rows[fresh..].iter().zip(before).all(|(kept, before)| kept == before);
     before.is_empty() || rows.len() == ROWS || (0..rows.len()).any(stands_below)

@@ -1,4 +1,4 @@
-//! A technician's hand, given on the command line.
+//! Overrides by a technician, from the command line.
 
 use crate::rig::{CLIMATE, Rig, SENSOR, eventually, say};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn an_override_turns_the_output_and_ends_by_itself() {
     assert!(at(250) - at(700) >= 2_000_000_000, "{trace:?}");
     daemon.wait_log("overridden by uid");
     daemon.wait_log("the override of output fan has ended");
-    // Who did it stands in the log with its own field, and in the trail.
+    // Who did it is in the log, in a field of its own, and in the history.
     let fields = r#"output="fan" permille=700 cause="override" by=uid "#;
     daemon.wait_log(fields);
     let changes = rig.status()["changes"].clone();
@@ -42,7 +42,7 @@ fn an_override_survives_the_daemons_death_and_keeps_its_end() {
     let daemon = rig.start();
     assert_eq!(say(&mut rig.command(&["override", "fan", "off", "--for", "1h"])).code, 0);
     rig.wait_drive("fan", |now| now == 0);
-    // In force at once, kept a moment later.
+    // It is in force at once, and saved a moment later.
     let files = || {
         let kept = crate::rig::state_files(&rig.path("state"));
         let all: Vec<String> = kept
@@ -84,14 +84,14 @@ fn critical_heat_stands_above_an_override() {
 #[test]
 fn a_relay_does_not_chatter_when_the_daemon_is_killed_and_comes_back() {
     let rig = Rig::new();
-    // Without an own row for the start, the first one would rest for its hour.
+    // Without a `start` row of its own the output would first be off for its hour.
     let relay = "\n[outputs.fan]\npin = 17\nmin-off = \"1h\"\nwhen = { start = \"on\" }\n";
     rig.write_config(&format!("{}{relay}{SENSOR}{CLIMATE}", rig.base()));
     rig.set_temperature("40.0");
     let daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 1000);
     daemon.kill();
-    // As the service manager has it done.
+    // As the service manager does it.
     let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(rig.drive("fan"), Some(0));
@@ -159,7 +159,7 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
         object["changes"].as_array().map(Vec::len)
     };
     assert_eq!(changes(&["status", "--json", "--changes", "1"]), Some(1));
-    // The disk cannot be what answers.
+    // The answer cannot come from the disk.
     let state = rig.path("state");
     std::fs::rename(&state, rig.path("elsewhere")).unwrap();
     let desired: Value = serde_json::from_str(&say(&mut rig.command(&["twin", "desired"])).out).unwrap();

@@ -1,32 +1,33 @@
-//! What the disk is asked for and what is said of it: records are rationed, a fault is told from the start and unsaid when
-//! it is mended, and without a disk reports go on.
+//! Checks of how records are written: writes are rate-limited, a disk fault raises an alarm even at the start, and the
+//! alarm ends with the fault.
 //!
-//! Deliberately absent: what a record holds (`copies`), and when it must be acknowledged by (`traffic`).
+//! Deliberately absent: what a record holds (`copies`), when it must be acknowledged, and that reports go on without a
+//! disk (`traffic`).
 
 use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
 use twind::report::Notice;
 
-/// So many records at once, and then one in each second.
+/// The rate limit: this many records at once, and then one a second.
 const BURST: u32 = 300;
 const EVERY: Duration = secs(1);
-/// A record that could not be kept is tried again after this, and a moment.
+/// A record that could not be saved is offered again within this.
 const RETRY: Duration = secs(32);
 
 #[derive(Default)]
-pub(crate) struct Keeping {
-    /// How much of the burst is used up, as time that passes until all of it may be again.
+pub(crate) struct Durability {
+    /// How much of the burst is used up, as the time until all of it is available again.
     used: Duration,
     used_at: Duration,
-    /// Since when a person knows that nothing can be kept.
+    /// Since when the alarm says that nothing can be saved.
     alarm_since: Option<Duration>,
-    /// The process started on a disk that could not be written.
+    /// The disk has not been writable since the process started.
     closed_at_start: bool,
 }
 
-impl Keeping {
-    /// Another process, which has written nothing yet.
+impl Durability {
+    /// A process that starts has written nothing.
     pub(crate) fn restart(&mut self, now: Duration, disk: &Disk) {
         *self = Self { used_at: now, closed_at_start: disk.full, ..Self::default() };
     }
@@ -49,13 +50,13 @@ impl Keeping {
         Ok(())
     }
 
-    /// How long a record may wait for its ration now.
+    /// How long the rate limit may delay a record now.
     pub(crate) fn wait(&self, now: Duration) -> Duration {
         let used = self.used.saturating_sub(now - self.used_at);
         if used + EVERY * 3 > EVERY * BURST { EVERY } else { Duration::ZERO }
     }
 
-    /// Since when reports must go on because a person knows that nothing can be kept.
+    /// Since when the alarm says that nothing can be saved, so that reports must go on.
     pub(crate) fn alarm_since(&self) -> Option<Duration> {
         self.alarm_since
     }
@@ -63,11 +64,12 @@ impl Keeping {
     pub(crate) fn look(&mut self, now: Duration, disk: &Disk) -> Result<(), String> {
         self.closed_at_start &= disk.full;
         if self.closed_at_start && self.alarm_since.is_none() {
-            return Err("the disk cannot be written since the start, and nobody is told".into());
+            return Err("the disk has not been writable since the start, and there is no alarm".into());
         }
         let tried = disk.failed_at.unwrap_or_default() + RETRY + disk.patience() * 2 + self.wait(now);
         if self.alarm_since.is_some() && now > tried {
-            let state = if disk.full { "is not tried again" } else { "can be written, and nobody is told" };
+            let state =
+                if disk.full { "is not tried again" } else { "can be written, and the alarm has not ended" };
             return Err(format!("the disk that failed at {:?} {state}", disk.failed_at));
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! What can go wrong outside the daemon, one card for each; a *spell* is the time from a card's start to the next calm.
+//! Faults outside the daemon. A fault lasts from its beginning to the next calm.
 //!
-//! Cards are dealt from a shuffled deck, so that in one pass through it each one comes. Deliberately absent: the
-//! daemon's own ends and starts, which are `acts`.
+//! They are taken from a shuffled list, so that each one comes once in each pass through it. Deliberately absent: the
+//! daemon's own ends and starts (`acts`).
 
 use crate::backend;
 use crate::disk::Trouble;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use twinhub::{Answer, Times};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Spell {
+pub(crate) enum Fault {
     CutClose,
     CutReset,
     HalfCloseToHub,
     HalfCloseToDevice,
     Delay,
     Throttle,
-    HoleThatOpens,
-    HoleThatStays,
+    BlackHoleThatEnds,
+    BlackHoleThatStays,
     NotListening,
     HubRestart,
     Kick,
@@ -43,17 +43,17 @@ pub(crate) enum Spell {
     DiskReadOnly,
 }
 
-use Spell::*;
+use Fault::*;
 
-const ALL: [Spell; 27] = [
+const ALL: [Fault; 27] = [
     CutClose,
     CutReset,
     HalfCloseToHub,
     HalfCloseToDevice,
     Delay,
     Throttle,
-    HoleThatOpens,
-    HoleThatStays,
+    BlackHoleThatEnds,
+    BlackHoleThatStays,
     NotListening,
     HubRestart,
     Kick,
@@ -75,18 +75,18 @@ const ALL: [Spell; 27] = [
     DiskReadOnly,
 ];
 
-/// The two spells of a round.
-pub(crate) fn of_round(seed: u64, round: u64) -> [Spell; 2] {
+/// The two faults of a round.
+pub(crate) fn of_round(seed: u64, round: u64) -> [Fault; 2] {
     [round * 2, round * 2 + 1].map(|number| {
         let length = ALL.len() as u64;
-        let mut deck = ALL;
-        Random::new(seed ^ (number / length).wrapping_mul(0x9E6C_63D0_876A_3F4B)).shuffle(&mut deck);
-        deck[usize::try_from(number % length).unwrap()]
+        let mut order = ALL;
+        Random::new(seed ^ (number / length).wrapping_mul(0x9E6C_63D0_876A_3F4B)).shuffle(&mut order);
+        order[usize::try_from(number % length).unwrap()]
     })
 }
 
-impl Spell {
-    /// Begins. Whatever lasts, [`World::heal`] ends.
+impl Fault {
+    /// Begins. A fault that lasts is ended by [`World::end_faults`].
     pub(crate) fn begin(self, world: &mut World, random: &mut Random) {
         let hub = world.rig.hub.hub().clone();
         let some = Times::Next(u32::try_from(random.between(1, 3)).unwrap());
@@ -97,8 +97,8 @@ impl Spell {
             HalfCloseToDevice => world.proxy.cut(Cut::HalfToDevice),
             Delay => world.proxy.set_pace(Pace::Delay(random.millis(20, 900))),
             Throttle => world.proxy.set_pace(Pace::Throttle(usize::try_from(random.between(3, 60)).unwrap())),
-            HoleThatOpens => world.proxy.set_pace(Pace::Hole),
-            HoleThatStays => world.proxy.bury(),
+            BlackHoleThatEnds => world.proxy.set_pace(Pace::BlackHole),
+            BlackHoleThatStays => world.proxy.black_hole(),
             NotListening => {
                 world.proxy.set_listening(false);
                 world.proxy.cut(*random.pick(&[Cut::Close, Cut::Reset]));
@@ -129,7 +129,7 @@ impl Spell {
             Garbage => garbage(world, random),
             NotMqtt => {
                 let bytes: Vec<u8> = (0..random.between(1, 200)).map(|_| random.next() as u8).collect();
-                // Reserved packet types (MQTT 3.1.1, 2.2.1), so that chance cannot make it a message.
+                // Reserved packet types (MQTT 3.1.1, 2.2.1), so that it is never a valid message.
                 let bytes = [vec![*random.pick(&[0x00, 0xF0, 0x0F])], bytes].concat();
                 hub.send_bytes(DEVICE, bytes);
             }
@@ -155,7 +155,7 @@ impl Spell {
     }
 }
 
-/// "Not now", in all ways in which a hub says it.
+/// A refusal for now, with each status that a hub uses for it.
 fn refusal(random: &mut Random) -> Answer {
     Answer::Status(*random.pick(&[429, 500, 503]))
 }
@@ -175,7 +175,7 @@ fn garbage(world: &World, random: &mut Random) {
         "$iothub/twin/res/abc/?$rid=1",
         "devices/MyTwinDevice/messages/devicebound/x",
     ];
-    // None of these is a change that could be meant: no version, none that may follow, or no document.
+    // None of these can be applied: there is no version, or one that may not follow, or no document.
     let payloads: [&[u8]; 8] = [
         b"{",
         b"[]",
