@@ -93,8 +93,8 @@ fn say(client: &mut UnixStream, message: &Value) {
     client.write_all((message.to_string() + "\0").as_bytes()).unwrap();
 }
 
-/// After ten seconds without a message the command asks again, and is right to.
-const SILENT_MIN: Duration = Duration::from_secs(9);
+/// After five seconds without a message the command asks again, and is right to.
+const SILENT_MIN: Duration = Duration::from_secs(4);
 
 /// A daemon of another version that tells changes, to whoever asks for them.
 struct Teller {

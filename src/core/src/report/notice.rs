@@ -169,7 +169,7 @@ impl fmt::Display for Notice {
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
             Self::Regime { regime: Regime::Overheat, .. } => f.write_str(
                 "climate: overheat: a sensor is above the critical temperature; outputs follow their overheat rows until \
-                 all are below it again",
+                 all are below it by the hysteresis",
             ),
             Self::Regime { regime, lost, .. } if lost.is_empty() => write!(f, "climate: {}", regime.name()),
             Self::Regime { regime, lost, .. } => {

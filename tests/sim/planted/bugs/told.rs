@@ -6,7 +6,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "lost-sensor-of-several-silent",
         says: "one of two sensors is gone for a week and nothing says so",
-        item: "alarms::standing",
+        item: "alarms::present",
         find: "lost_sensor(...)",
         plant: "
             FOUND.filter(|_| {
@@ -17,7 +17,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "alarm-never-cleared",
         says: "an alarm stands long after all is well",
-        item: "Alarms::take",
+        item: "Alarms::update",
         find: "false",
         plant: "PLANTED",
     },
@@ -52,7 +52,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "silent-decision",
         says: "nobody learns who decides now, because the fan stayed as it was",
-        item: "Core::tell_decisions",
+        item: "Core::announce_decisions",
         find: "self.$actuations.iter().any(...)",
         plant: "PLANTED || FOUND",
     },
