@@ -1,4 +1,4 @@
-"""What is asked of twind on an emulated Raspberry Pi. A case returns what it measured, or raises `Failed`."""
+"""The test cases on an emulated Raspberry Pi. A case returns what it measured, or raises `Failed`."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from plant import AT_REST, CRASH, PUMP
 from scene import AT_WORK, SCENE, go_to_work, play
 
 BOARDS = ("simulated", "gpiochip", "rppal")
-# The device of the wrong clock: its twin is on the card before the first boot.
+# The device of the wrong-clock case: its twin is on the card before the first boot.
 CLOCK_DEVICE = "pi-clock"
 CLOCK_DESIRED = {"fanOn": True, "components": {"climate": {"minTemperature": 20, "maxTemperature": 30}}}
 DEVICES = [f"pi-{board}" for board in BOARDS] + [CLOCK_DEVICE]
 
 
 class Cases:
-    """The cases share one boot and what they found before."""
+    """The cases share one boot and the results of earlier cases."""
 
     def __init__(self, machine, hub):
         self.machine, self.hub = machine, hub
@@ -28,7 +28,7 @@ class Cases:
         self.installed = Installed(machine, hub)
 
     def daemon(self, board):
-        """The daemon on this board, alone, after the scene."""
+        """The daemon on this board: the only one running, with the scene behind it."""
         self.sequence(board)
         daemon = self.daemons[board]
         if daemon.pid is None:
@@ -45,7 +45,7 @@ class Cases:
         return self.sequences[board]
 
     def alone(self):
-        """Two daemons on the same pins would be one too many."""
+        """Stops every daemon, because two must not drive the same pins."""
         for daemon in self.daemons.values():
             if daemon.pid is not None:
                 daemon.stop()
@@ -53,8 +53,8 @@ class Cases:
     # --- the wrong clock ----------------------------------------------------------------------------------------------
 
     def clock(self):
-        """Without a clock chip the guest starts in the past: twind drives by the stored twin, signs nothing, and
-        connects when the time is known."""
+        """Without a clock chip the guest starts in the past. twind drives by the stored twin, signs no token, and connects
+        once the time is known."""
         guest_time = int(self.machine.run("date +%s")[1])
         behind_days = (time.time() - guest_time) / 86400
         if behind_days < 1:
@@ -84,7 +84,7 @@ class Cases:
 
     def scene(self, board):
         """The tutorial's patches and a day's temperatures: daemon, registers and report follow, and a stop leaves the
-        stop rows behind."""
+        outputs in their stop rows."""
         self.alone()
         device = f"pi-{board}"
         daemon = self.daemons[board] = Daemon(self.machine, board, device)
@@ -99,7 +99,7 @@ class Cases:
             lambda: f"the hub hears of the last patch: {self.hub.reported(device)}",
             lambda: self.reports(device, SCENE[-1][0], 30),
         )
-        # The pump is kept as it is found, which is told where it can be: files do not tell what was before.
+        # The pump keeps the state it is found in. The simulated board's files do not hold that state, so it is not compared.
         self.sequences[board] = [change for change in daemon.changes() if change[0] != "pump"]
         lamp = daemon.lamp_share() if daemon.has_pins else None
         daemon.stop()
@@ -113,7 +113,7 @@ class Cases:
         return (reported.get("lastPatchReceivedId"), blower.get("dutyPercent")) == (patch, blower_percent)
 
     def same(self):
-        """One script, three boards, one sequence of drives."""
+        """The same script gives the same sequence of drives on all three boards."""
         first = self.sequence(BOARDS[0])
         for board in BOARDS[1:]:
             if self.sequence(board) != first:
@@ -123,7 +123,7 @@ class Cases:
     # --- kill -9 ------------------------------------------------------------------------------------------------------
 
     def crash(self, board):
-        """What the wires do when the daemon is killed, when `twind safe` has run, and when the daemon is back."""
+        """What the wires do after the daemon is killed, after `twind safe`, and after the daemon is back."""
         daemon = self.daemon(board)
         go_to_work(daemon, self.hub)
         with self.machine.watch(lambda: self.machine.level(PUMP)) as pump_levels:
@@ -161,7 +161,7 @@ class Cases:
     # --- what it costs ------------------------------------------------------------------------------------------------
 
     def cost(self):
-        """Memory is held to its budget; an emulated processor's time is only told."""
+        """Memory is held to its budget; the emulated processor's time is only reported."""
         daemon = self.daemon("simulated")
         first_ms = self.first_pin_ms(daemon)
         until("twind is connected", lambda: daemon.status()["hub"]["synced"])
@@ -170,7 +170,7 @@ class Cases:
         return f"{resident} KiB resident, connected over TLS; {share}; first output {first_ms:.0f} ms after the start"
 
     def first_pin_ms(self, daemon):
-        """Starts it anew: how long until the stored twin moves an output."""
+        """Restarts the daemon and measures how long until the stored twin moves an output."""
         daemon.stop()
         trace = f"/run/twind/{daemon.device}/trace.jsonl"
         self.machine.run(f"rm -f {trace}")

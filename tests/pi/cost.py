@@ -1,5 +1,5 @@
-"""What a process in the guest costs: memory, which is held to its budget, time of an emulated processor, which is only
-told, and what it writes to the card."""
+"""What a process in the guest costs: memory, which is held to its budget; time of an emulated processor, which is only
+reported; and the bytes it writes to the card."""
 
 from machine import Failed
 
@@ -15,7 +15,7 @@ def resident_kib(machine, pid):
 
 
 def cpu_share(machine, pid, seconds):
-    """Of one core while nothing is asked of it."""
+    """The share of one core that the idle process uses."""
     before = ticks(machine, pid)
     machine.run(f"sleep {seconds}")
     after = ticks(machine, pid)
@@ -24,14 +24,14 @@ def cpu_share(machine, pid, seconds):
 
 
 def ticks(machine, pid):
-    """The guest's seconds, and the process's time in hundredths."""
+    """The guest's uptime in seconds, and the process's processor time in hundredths of a second."""
     _, said = machine.run(f"cut -d' ' -f1 /proc/uptime; awk '{{ print $14 + $15 }}' /proc/{pid}/stat")
     seconds, used = said.split()
     return float(seconds), int(used)
 
 
 def written(machine, pid):
-    """The bytes that the process had written to the card so far, and those that everybody had."""
+    """The bytes written to the card so far by the process, and by the whole system."""
     said = machine.run(f"awk '/^write_bytes/ {{ print $2 }}' /proc/{pid}/io; awk '{{ print 512 * $7 }}' /sys/block/mmcblk0/stat")[1]
     process, card = said.split()
     return int(process), int(card)

@@ -1,4 +1,4 @@
-"""twind in the guest as a process, on one of its boards: its configuration and its life."""
+"""twind in the guest as a process on one of its boards: its configuration, start and stop."""
 
 from machine import OUTPUT, Failed, until
 from plant import Wired, plant, wires_of
@@ -6,7 +6,7 @@ from process import Process
 
 
 def configuration(board, device, port, state="/var/lib"):
-    """The file; everything it names is in the guest."""
+    """The configuration file; every path in it is in the guest."""
     return f"""[hub]
 connection-string-file = "/root/{device}.secret"
 port = {port}
@@ -29,7 +29,7 @@ class Daemon(Wired, Process):
         self.has_pins = board != "simulated"
 
     def stop(self):
-        """Stops it in order, and looks whether it left the stop rows behind: all off, the pump as it was."""
+        """Stops it in order and checks that the stop rows are on the wires: all off, the pump as it was."""
         before = self.wires()
         self.signal("TERM")
         wires, held = self.wires(), self.holds()
@@ -38,12 +38,12 @@ class Daemon(Wired, Process):
             raise Failed(f"stopped on {self.board}: {wires}, not {wanted}; log: {self.said()}")
 
     def holds(self):
-        """What a pin is when nobody holds it: registers stay as they are, a line of the kernel's becomes an input, whose
+        """The function of a pin that nobody holds. By registers it stays as it was; a kernel line becomes an input, whose
         level QEMU keeps."""
         return OUTPUT if self.board == "rppal" else 0
 
     def settle(self, what, drives):
-        """Waits until the daemon, and on a board with pins the registers, have these drives."""
+        """Waits until the daemon has these drives, and on a board with pins the registers too."""
 
         def settled():
             return self.drives() == drives and (not self.has_pins or self.wires() == wires_of(drives))

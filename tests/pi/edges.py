@@ -3,7 +3,7 @@
 
     edges.py --image FOLDER --twind FILE --work FOLDER [CASE…]
 
-Everything in the work folder may be thrown away, and is looked at when a case fails. Exit status 1 if one does.
+Nothing in the work folder needs to be kept; it is there to look at when a case fails. Exit status 1 if one does.
 """
 
 import argparse

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# twind on a machine whose kernel simulates a GPIO chip with edges and pull resistors, which the emulated Raspberry Pi has
-# not. Judged by what the kernel has of the lines. Makes what it needs, then boots once.
+# twind on a machine whose kernel simulates a GPIO chip with edges and pull resistors, which the emulated Raspberry Pi lacks.
+# The kernel's view of the lines decides. Makes what it needs, then boots once.
 #
-#   tests/pi/edges.sh [--install] [CASE…]       --install: Debian's packages, too
+#   tests/pi/edges.sh [--install] [CASE…]       --install: installs missing Debian packages
 #
-# TWIND_SKIP_PI   set: nothing is done
+# TWIND_SKIP_PI   if set, nothing is done
 # TWIND_PI_CACHE  see packaging/lib.sh
 #
-# Exit status 0 if all is well or the tools cannot be had here, which it says.
+# Exit status 0 if all is well, or if the tools are not available here, which it says.
 . "$(dirname "$0")/lib.sh"
 
 begin edges "the machine with simulated lines" "$@"

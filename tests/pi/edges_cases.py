@@ -1,7 +1,7 @@
-"""What is asked of twind on a chip with edges and resistors. A case returns what it measured, or raises `Failed`.
+"""The test cases on a chip with edges and pull resistors. A case returns what it measured, or raises `Failed`.
 
-`relay`, on or off, and `fan`, PWM by software with a tachometer, cool; `heater`, low when it is on, heats; `pump` is kept as
-it is whatever happens to the daemon. There is no network: twind is as it is without a hub.
+`relay`, on or off, and `fan`, software PWM with a tachometer, cool. `heater` heats and is active low. `pump` is kept as it
+is whatever happens to the daemon. There is no network, so twind runs without a hub.
 """
 
 import re
@@ -14,9 +14,9 @@ RELAY, FAN, HEATER, PUMP, TACH = 17, 18, 22, 23, 24
 PINS = {"relay": RELAY, "fan": FAN, "heater": HEATER, "pump": PUMP}
 FAN_HZ = 4
 PULSES_PER_TURN = 2
-# What the wires do when nobody drives them: the heater's resistor switches it off, too.
+# The levels of the wires when nobody drives them. The heater's resistor also switches it off.
 RESISTORS = {"relay": 0, "fan": 0, "heater": 1, "pump": 0}
-# Pulses a second: of a usual fan; and of one that has more in a look than the kernel keeps of them for twind (512).
+# Pulses a second: an ordinary fan, and one whose pulses between two readings overflow the kernel's event buffer (512).
 USUAL_HZ, MANY_HZ = 100, 1000
 
 CONFIGURATION = f"""[hub]
@@ -55,7 +55,7 @@ range = {{ min = 20.0, max = 28.0 }}
 [local]
 socket = "/run/twind.sock"
 """
-# The heater and the tachometer on other lines, and a lamp where the tachometer was.
+# The heater and the tachometer on other lines, and a lamp on the tachometer's old one.
 MOVED_HEATER, MOVED_TACH, LAMP = 25, 26, TACH
 MOVED = CONFIGURATION.replace(f"pin = {HEATER}\n", f"pin = {MOVED_HEATER}\n").replace(
     f"tach = {{ pin = {TACH},", f"tach = {{ pin = {MOVED_TACH},"
@@ -68,7 +68,7 @@ FILES = {f"{NAME}.toml": CONFIGURATION, "first.toml": CONFIGURATION, "moved.toml
 
 
 class Cases:
-    """The cases share one boot; each begins with a daemon that runs, a fan that turns, and 22 °C."""
+    """The cases share one boot. Each begins with a running daemon, a turning fan and 22 °C."""
 
     def __init__(self, machine):
         self.machine = machine
@@ -97,7 +97,7 @@ class Cases:
         return self.machine.levels(PINS)
 
     def settle(self, what, drives):
-        """Waits until the daemon has these drives, and the wires what they mean. The fan's share is `pwm`'s to judge."""
+        """Waits until the daemon has these drives and the wires match. The fan's duty cycle is judged by `pwm`."""
         low_is_on = {"heater"}
         wanted = {name: int((drives[name] > 0) != (name in low_is_on)) for name in drives if drives[name] in (0, 1000)}
 
@@ -108,7 +108,7 @@ class Cases:
         until(lambda: f"{what}: {found()}, not {(drives, wanted)}; log: {self.daemon.said()}", lambda: found() == (drives, wanted))
 
     def look(self):
-        """`twind check --hardware`, which may not drive anything; returns its exit status and what it printed."""
+        """Runs `twind check --hardware`, which must not drive anything; returns its exit status and what it printed."""
         self.machine.forget()
         code, said = self.machine.run(f"/root/twind check --hardware --config {self.daemon.config}", check=False)
         expect("what was driven while `twind check --hardware` looked", self.machine.driven(), [])
@@ -117,7 +117,7 @@ class Cases:
     # --- levels -------------------------------------------------------------------------------------------------------
 
     def levels_follow(self):
-        """Lines follow the drives, the active-low one inverted; a look moves nothing and says what is there."""
+        """Lines follow the drives, the active-low one inverted; `twind check --hardware` reports the lines and moves none."""
         if self.daemon.pid is not None:
             self.stop()
         for name, level in RESISTORS.items():
@@ -133,7 +133,7 @@ class Cases:
         for celsius, drives in scene:
             self.temperature(celsius)
             self.settle(f"{celsius} °C", dict(zip(("relay", "fan", "heater"), drives)))
-        # The fan rests, so nothing is driven but by the look, if at all.
+        # The fan is at rest, so anything that is driven now is driven by the check.
         before = self.levels()
         code, held = self.look()
         expect("exit status of the look, while it runs", code, 0)
@@ -148,7 +148,7 @@ class Cases:
         return f"{len(scene)} temperatures and a hand: lines follow; twice looked, nothing driven"
 
     def stop(self):
-        """In order, from all that cools: the stop rows are driven before the lines go to their resistors."""
+        """An orderly stop while everything cools: the stop rows are driven before the lines go to their resistors."""
         self.temperature(30)
         self.settle("before the stop", {"relay": 1000, "fan": 1000, "heater": 0})
         self.machine.forget()
@@ -158,25 +158,25 @@ class Cases:
         expect("wires after a stop, at their resistors", self.levels(), RESISTORS)
 
     def last_driven(self):
-        """The last level that each output's line was driven to; `None` if it was not."""
+        """The last level that each output's line was driven to; `None` if it was not driven."""
         driven = self.machine.driven()
         return {name: next((level for _, at, level in reversed(driven) if at == pin), None) for name, pin in PINS.items()}
 
     # --- edges --------------------------------------------------------------------------------------------------------
 
     def edges(self):
-        """Turns a minute are the pulses that were made, also when there are more than the kernel keeps."""
+        """The speed agrees with the pulses that were made, even when they overflow the kernel's buffer."""
         self.begin()
         return "; ".join(self.speed(hertz) for hertz in (USUAL_HZ, MANY_HZ))
 
     def speed(self, hertz):
-        """A look of twind's ends up to a pause of the pulses' maker (10 ms and what a busy machine adds) too early or too
-        late, and so each second has some hundredths more or fewer; a look missed or taken twice weighs as much. A wrong
-        count would be wrong by a factor, always. So one good mean of ten is enough."""
+        """One of twind's readings may end one pause of the pulse generator (10 ms, more on a busy machine) too early or too
+        late, which adds or takes a few percent of a second's pulses; a reading missed or taken twice weighs as much. A
+        wrong count would be off by a factor every time, so one good mean of ten is enough."""
         self.machine.pulse(TACH, hertz)
         seen = []
         for _ in range(10):
-            # A look that began before the pulses is past, and another one is told.
+            # By then a reading that began before the pulses is over, and a later one is reported.
             until("three seconds of pulses", lambda: self.machine.pulses()[0] > 3 * hertz)
             before = self.machine.pulses()
             speeds = []
@@ -192,8 +192,8 @@ class Cases:
     # --- a fan that stands still --------------------------------------------------------------------------------------
 
     def stall(self):
-        """Kicked again, then full and told; when it turns, all is as before. A busy machine may be late for so long that
-        a kick is over before it began, so one good stall of three is enough."""
+        """A stalled fan is kicked, then driven fully and reported; once it turns, all is as before. A busy machine may be so
+        late that a kick ends before it shows, so one good stall of three is enough."""
         self.begin()
         self.temperature(24)
         self.settle("24 °C", {"fan": 500})
@@ -207,7 +207,7 @@ class Cases:
         raise Failed(f"a kick, then the share, then high; the line had (seconds, level): {seen}")
 
     def stand_still(self):
-        """No pulses, until the stall is told; returns how long the line had which level, (seconds, level)."""
+        """Stops the pulses until the stall is reported; returns the line's levels in order, as (seconds, level)."""
         stalled = "ERROR output fan: stalled"
         told_before = self.told(stalled)
         self.machine.forget()
@@ -232,11 +232,11 @@ class Cases:
     def told(self, words):
         return int(self.machine.run(f"grep -c '{words}' {self.daemon.log}", check=False)[1])
 
-    # --- PWM by software ----------------------------------------------------------------------------------------------
+    # --- software PWM -------------------------------------------------------------------------------------------------
 
     def pwm(self):
-        """High for its share of the time, at its frequency, by the kernel's record. A busy machine may delay a switch, so
-        one good look of ten is enough; and every delay makes a period longer, so the frequency is only held to a half."""
+        """The kernel's trace shows the duty cycle and the frequency. A busy machine may delay a switch, so one good
+        measurement of ten is enough. Every delay makes a period longer, so the frequency may be off by a half."""
         self.begin()
         seen = []
         for celsius, permille in [(22.4, 300), (26, 750)]:
@@ -266,15 +266,15 @@ class Cases:
     # --- kill -9 ------------------------------------------------------------------------------------------------------
 
     def crash(self):
-        """Killed, lines are at their resistors; `twind safe` drives the crash rows; a pin that is kept is taken over as
-        it is found."""
+        """After a kill the lines are at their resistors; `twind safe` drives the crash rows; a kept pin is taken over as it
+        is found."""
         self.begin()
         self.temperature(30)
         hand = f"--config {self.daemon.config}"
         self.machine.run(f"/root/twind override heater on --for 1h {hand}")
         self.machine.run(f"/root/twind override pump on --for 1h {hand}")
         self.settle("before the crash", {"relay": 1000, "fan": 1000, "heater": 1000, "pump": 1000})
-        # A hand would be there again after the restart; the pump goes on as it is.
+        # An override would be restored by the restart; without one the pump stays as it is.
         self.machine.run(f"/root/twind override pump clear {hand}; /root/twind override heater clear {hand}")
         self.settle("the hands are gone", {"relay": 1000, "fan": 1000, "heater": 0, "pump": 1000})
         self.machine.pull(PUMP, 1)
@@ -292,14 +292,14 @@ class Cases:
         return f"killed: at the resistors; twind safe: relay and fan on, heater off, pump untouched; {'; '.join(kept)}"
 
     def keeps(self, level):
-        """The next start takes the pump over as its wire is, and drives nothing else there."""
+        """The next start takes the pump over at its wire's level, and drives no other level there."""
         if self.daemon.pid is not None:
             self.daemon.signal("KILL")
         self.machine.pull(PUMP, level)
         self.machine.forget()
         self.daemon.start()
         self.settle(f"started, the pump's wire is {level}", {"relay": 1000, "fan": 1000, "pump": 1000 * level})
-        # Held by twind it no longer follows its resistor.
+        # A line that twind holds no longer follows its resistor.
         self.machine.pull(PUMP, not level)
         expect("wire of the pump, pulled the other way", self.levels()["pump"], level)
         expect("what was driven on the pump's line", {level for _, _, level in self.machine.driven(PUMP)}, {level})
@@ -308,12 +308,12 @@ class Cases:
     # --- another configuration ----------------------------------------------------------------------------------------
 
     def reload(self):
-        """Lines that stay do not blink; those that move are let go and taken, a tachometer's that is an output's now,
-        too."""
+        """Lines that stay do not blink; those that move are released and requested, even when an output takes over the
+        tachometer's line."""
         self.begin()
         self.temperature(30)
         self.settle("before the reload", {"relay": 1000, "fan": 1000, "heater": 0})
-        # Undriven, each would be at the other level.
+        # If nobody drove them, each would be at its other level.
         for pin, level in ((MOVED_HEATER, 0), (MOVED_TACH, 1)):
             self.machine.pull(pin, level)
         self.load("moved.toml", "the lamp is there", lambda outputs: "lamp" in outputs)
@@ -322,7 +322,7 @@ class Cases:
         wires = {"heater": MOVED_HEATER, "lamp": LAMP}
         until(lambda: f"moved: {self.machine.levels(wires)}", lambda: self.machine.levels(wires) == {"heater": 1, "lamp": 0})
         self.turns("by its new line")
-        # Off is high, by its stop row; then nobody has it, and its resistor says the same.
+        # The heater is active low: its stop row drives the line high. Once released, its resistor keeps it high.
         expect("what was driven on the heater's old line", {level for _, _, level in self.machine.driven(HEATER)} - {1}, set())
         expect("what was driven on its new line", {level for _, _, level in self.machine.driven(MOVED_HEATER)}, {1})
         expect("what was driven on the relay's and the fan's", self.blinks(), set())
@@ -331,7 +331,7 @@ class Cases:
         self.settle("after the reload", {"relay": 1000, "fan": 1000, "heater": 0})
         self.turns("by its old line")
         expect("what was driven on the relay's and the fan's", self.blinks(), set())
-        # Nobody has them any more.
+        # Nobody holds them any more.
         for pin in (MOVED_HEATER, MOVED_TACH):
             self.machine.claim(pin)
             self.machine.let_go(pin)
@@ -348,10 +348,10 @@ class Cases:
     def blinks(self):
         return {(pin, level) for _, pin, level in self.machine.driven() if pin in (RELAY, FAN) and level == 0}
 
-    # --- a line that somebody has -------------------------------------------------------------------------------------
+    # --- a line in use by another program -----------------------------------------------------------------------------
 
     def claimed(self):
-        """Somebody else has a line: said once, with the fix; the others work; taken when it is free."""
+        """Another program holds a line: that is logged once, with the fix; the others work; the line is taken once free."""
         self.begin()
         self.stop()
         for pin in (RELAY, TACH):
@@ -383,8 +383,8 @@ class Cases:
 
 
 def kick_of(stretches):
-    """How long a fan was kicked that is driven to a half, and so else is high for an eighth of a second at a time: a
-    second or more, and after it the share again. `None` if it was not."""
+    """How long the fan was kicked; `None` if it was not. At half drive its line is high for an eighth of a second at a time,
+    so a kick is a second or more, with ordinary switching after it."""
     long_high = [index for index, (seconds, level) in enumerate(stretches) if level and seconds > 1]
     kicked = long_high and (0 in (level for _, level in stretches[long_high[0] + 2 :]))
     return stretches[long_high[0]][0] if kicked else None

@@ -1,8 +1,8 @@
 """A machine whose GPIO chip is simulated by its own kernel (gpio-sim), with edges and pull resistors.
 
-The chip bears the name and the number of lines of a Raspberry Pi's. What a line's wire is, which resistor pulls it and
-everything that anybody drove, with its time, is read from the kernel; what is on a line that is an input, its resistor says.
-A line that nobody holds is at its resistor's level, as on a Raspberry Pi with a mainline kernel.
+The chip has the label and the number of lines of a Raspberry Pi's. The kernel tells each wire's level, its resistor, and
+everything that was driven, with its time. The resistor sets the level of an input. A line that nobody holds is at its
+resistor's level, as on a Raspberry Pi with a mainline kernel.
 """
 
 import os
@@ -19,9 +19,9 @@ CHIP = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 TRACE = "/sys/kernel/tracing"
 KERNEL = "console=ttyS0,115200 mitigations=off quiet panic=-1"
 
-# A fan's tachometer: pulls its line down and lets it go again, $1 times a second (a multiple of 100), until it is ended.
-# Lateness is made up for, so the mean rate is right however unsteady an emulated processor is. How many pulses there
-# were, and until when (hundredths of a second), lies in /run/pulses.
+# A fan's tachometer: pulls its line down and releases it $1 times a second (a multiple of 100) until it is killed.
+# It makes up for lateness, so the mean rate is right however unsteady the emulated processor is. /run/pulses holds the
+# number of pulses so far, and the time of the last one in hundredths of a second.
 PULSES = """#!/bin/sh
 now() { read -r up _ </proc/uptime; now=${up%.*}${up#*.}; }
 exec 3>$2 4<>/run/never
@@ -41,13 +41,13 @@ done
 
 
 def library_files(program):
-    """What the loader of this machine takes for a program."""
+    """The shared libraries that a program needs, with its loader."""
     said = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
     return sorted(set(re.findall(r"(/\S+) \(0x", said)))
 
 
 def initrd(image, twind, files, folder):
-    """The image's RAM disk, and after it one with the program, its libraries, and the test's own files (name: text)."""
+    """The image's RAM disk, followed by one with the program, its libraries and the test's files (name: text)."""
     payload = os.path.join(folder, "payload")
     for path in library_files(twind):
         os.makedirs(payload + os.path.dirname(path), exist_ok=True)
@@ -69,8 +69,8 @@ class SimulatedChip(Guest):
     """See the module."""
 
     def __init__(self, image, initrd, folder):
-        # One processor: the kernel's thread that numbers edges then runs before the next one is made. Of two emulated ones
-        # the other may be late, and the kernel makes one edge of several.
+        # One processor: the kernel's thread that numbers edges then runs before the next edge is made. With two, the other
+        # one may be late, and the kernel merges several edges into one.
         super().__init__(
             ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512M"]
             + ["-kernel", f"{image}/vmlinuz", "-initrd", initrd, "-append", KERNEL, "-nic", "none"]
@@ -91,7 +91,7 @@ class SimulatedChip(Guest):
         return time.monotonic() - begin
 
     def levels(self, pins):
-        """The levels of lines, by the names of the pins."""
+        """The levels of these lines, keyed by the pins' names."""
         _, said = self.run("cat " + " ".join(f"{CHIP}/sim_gpio{pin}/value" for pin in pins.values()))
         return dict(zip(pins, map(int, said.split())))
 
@@ -100,35 +100,35 @@ class SimulatedChip(Guest):
         self.run(f"echo pull-{'up' if up else 'down'} >{CHIP}/sim_gpio{pin}/pull")
 
     def forget(self):
-        """Nothing was driven so far."""
+        """Clears the trace of driven lines."""
         self.run(f": >{TRACE}/trace")
 
     def driven(self, pin=None):
-        """What was driven since: (time in seconds, pin, level), for one pin or all."""
+        """What was driven since `forget`: (time in seconds, pin, level), for one pin or all."""
         _, said = self.run(f"cat {TRACE}/trace")
         pattern = re.compile(r" (\d+\.\d+): gpio_value: (\d+) set ([01])$", re.M)
         found = [(float(at), int(number) - self.base, int(level)) for at, number, level in pattern.findall(said)]
         return [event for event in found if pin in (None, event[1])]
 
     def claim(self, pin):
-        """Takes a line by the kernel's old interface, whose name for itself is `sysfs`."""
+        """Claims a line by the kernel's old interface, which calls itself `sysfs`."""
         self.run(f"echo {self.base + pin} >/sys/class/gpio/export")
 
     def let_go(self, pin):
         self.run(f"echo {self.base + pin} >/sys/class/gpio/unexport")
 
     def pulse(self, pin, hertz):
-        """A fan turns; with 0 it does no more."""
+        """Makes tachometer pulses at this rate; 0 stops them."""
         self.run("[ ! -e /run/pulses.pid ] || kill $(cat /run/pulses.pid); rm -f /run/pulses.pid /run/pulses")
         if hertz:
             self.run(f"(sh /root/pulses {hertz} {CHIP}/sim_gpio{pin}/pull </dev/null & echo $! >/run/pulses.pid)")
             self.pulses()
 
     def pulses(self):
-        """How many were made since the fan turns, and until when (seconds)."""
+        """How many pulses were made since the fan began to turn, and the time of the last one in seconds."""
 
         def told():
-            # It may be just being written.
+            # The file may be half written.
             words = self.run("cat /run/pulses", check=False)[1].split()
             return words if len(words) == 2 and words[0].isdigit() else None
 

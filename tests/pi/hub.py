@@ -1,7 +1,7 @@
 """The stand-in hub on this machine's loopback, and a back end for it.
 
-The guest reaches it at an address that is not this machine's, so twinhub bears that address as its name, and this back
-end connects to the loopback but asks for the name.
+The guest reaches it at an address that this machine does not have. So twinhub has that address as its host name, and this
+back end connects to the loopback but asks for that name.
 """
 
 import base64
@@ -21,7 +21,7 @@ import urllib.parse
 
 from machine import Failed, until
 
-# This machine, as QEMU's network shows it to the guest.
+# The address of this machine in QEMU's network, as the guest sees it.
 NAME = "10.0.2.2"
 
 
@@ -89,7 +89,7 @@ class Hub:
 
     @contextlib.contextmanager
     def frozen(self):
-        """Says nothing, with its connections open."""
+        """While this is active the hub is silent, with its connections open."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield

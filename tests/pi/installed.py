@@ -1,4 +1,4 @@
-"""The package's cases: the installed unit on the kernel's lines, the hardware's PWM and a sensor on the I2C bus. They share
+"""The package's cases: the installed unit on the kernel's GPIO lines, hardware PWM and a sensor on the I2C bus. They share
 one installation, and each but the first begins with every output driven."""
 
 import re
@@ -13,7 +13,7 @@ from plant import PUMP
 from scene import AT_WORK, SCENE, go_to_work, play
 from unit import Unit
 
-# Tenths of systemd's measure of what a service may do.
+# The highest exposure allowed by `systemd-analyze security`, in tenths.
 EXPOSURE_MAX = 15
 
 
@@ -31,7 +31,7 @@ class Installed:
             self.scene()
         if not self.has_played:
             raise Failed("the scene on the installed unit failed")
-        # Its starts are counted, and the cases have more of them than a site.
+        # systemd limits the number of starts, and the cases start it more often than a site does.
         self.machine.run("systemctl reset-failed twind; systemctl start twind")
         go_to_work(self.unit, self.hub)
         return self.unit
@@ -41,7 +41,7 @@ class Installed:
         machine = self.machine
         unit = self.unit = Unit(machine, self.hub)
         machine.set_temperature(22)
-        # It is kept as it is found, which is as another case left it.
+        # The pump is kept as it is found, which is as an earlier case left it.
         machine.pull_low(PUMP)
         unit.install()
         play(unit, self.hub)
@@ -50,13 +50,13 @@ class Installed:
         _, user = machine.run("ps -o user= -C twind")
         if user.split() != ["twind"]:
             raise Failed(f"it runs as {user}")
-        # More than that fails.
+        # The command fails above the threshold.
         _, said = machine.run(f"systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} twind | tail -n 1")
         exposure = re.search(r"twind.service: ([\d.]+)", said).group(1)
         return f"{len(SCENE)} steps inside the sandbox (exposure {exposure}): GPFSEL, GPLEV and PWM registers follow; lamp {lamp}"
 
     def upgrade(self):
-        """An upgrade, in which what is on the wire stays there; and that the sandbox is what lets it have the lines."""
+        """An upgrade leaves the wires as they are, and the unit's DeviceAllow= is what lets the daemon have the lines."""
         machine, unit = self.machine, self.at_work()
         with machine.watch(machine.pwm, 0.01) as duties:
             machine.run("dpkg -i /root/twind.deb")
@@ -65,7 +65,7 @@ class Installed:
         if [duty for _, duty in duties] != [(1, AT_WORK["blower"])]:
             raise Failed(f"the upgrade shows on the PWM: {duties}; {unit.said()}")
         unit.settle("after the upgrade", AT_WORK)
-        # Without this line of the unit it must not go: then that line is what lets it.
+        # Without this setting the daemon must not get a line, which proves that the setting is what lets it.
         with unit.drop_in(["DeviceAllow="]):
             without = unit.cannot_drive("relay")
         if "DeviceAllow=char-gpiochip" not in without:

@@ -1,23 +1,23 @@
 """What the installed unit costs: memory, an emulated processor's time, and what it writes to the card.
 
-What is written is the kernel's count for the process. The journal's and the file system's own are in the count of the
-whole card, which is only told."""
+The kernel counts what the process writes. What the journal and the file system write is only in the count of the whole
+card, which is reported but not judged."""
 
 from cost import cpu_share, resident_kib, written
 from machine import Failed, until
 
 QUIET_SECONDS = 15
-# As often as may be, so that some come; with the defaults it is every five minutes.
+# The shortest heartbeat allowed, so that some come; the default is five minutes.
 QUICK = r"""s/^min-interval = .*/heartbeat = "1s"/"""
 HEARTBEATS, HEARTBEATS_A_DAY = 5, 24 * 60 // 5
-# A patch of the back end an hour is more than a site has.
+# One back-end patch an hour is more than a site gets.
 PATCHES, PATCHES_A_DAY = 4, 24
 # The budget of packaging/doc/proof.md: bytes a day.
 WRITTEN_MAX = 1 << 20
 
 
 def cost(unit):
-    """Memory and writes are held to their budgets; time is only told."""
+    """Memory and writes are held to their budgets; processor time is only reported."""
     machine, pid = unit.machine, unit.pid()
     before = written(machine, pid)
     cpu = cpu_share(machine, pid, QUIET_SECONDS)
@@ -38,9 +38,9 @@ def cost(unit):
 
 
 def heartbeats(unit, pid):
-    """What one of them writes."""
+    """The bytes that one heartbeat writes."""
     version = lambda: unit.hub.reported(unit.device)["$version"]
-    # What the new configuration itself brings comes first.
+    # First comes what the new configuration itself causes.
     told = version()
     until("a heartbeat", lambda: version() > told + 2)
     first, before = version(), written(unit.machine, pid)
@@ -49,7 +49,7 @@ def heartbeats(unit, pid):
 
 
 def patches(unit, pid):
-    """What one of them writes, with what is told of it. It is told that the twin has it once it is kept."""
+    """The bytes that one patch writes, its report included. A patch is acknowledged once it is stored."""
     before = written(unit.machine, pid)
     for number in range(PATCHES):
         unit.hears(unit.hub.patch(unit.device, {"patchId": f"written {number}"}))

@@ -1,5 +1,5 @@
-"""What goes wrong with the installed unit: it is killed, it hangs, its hub falls silent. Each judges by what the registers
-showed from the fault on until all is well again, and prints it."""
+"""Faults of the installed unit: it is killed, it hangs, its hub falls silent. Each case judges by the registers from the
+fault until all is well again, and prints them."""
 
 import re
 
@@ -7,14 +7,14 @@ from machine import OUTPUT, Failed, until
 from plant import CRASH, PINS, show, steady
 from scene import AT_WORK, go_to_work
 
-# A hub that is silent shows by unanswered pings; what the outputs do then is 60 % and off.
+# Unanswered pings show that the hub is silent; the blower then goes to 60 % and the heater off.
 SILENT = r"""s/^port = .*/&\nkeep-alive = "2s"/
 s/^crash = "40%"/&\nhub-silent = { after = "3s", drive = "60%" }/
 s/^active-low = .*/&\nwhen = { hub-silent = { after = "3s", drive = "off" } }/"""
 
 
 def crash(unit):
-    """kill -9: what the registers show until the daemon is back, and that it then hears of what was asked meanwhile."""
+    """kill -9: what the registers show until the daemon is back, and that it then gets the patch made meanwhile."""
     hub, pid = unit.hub, unit.pid()
     heard = len(hub.said())
     unit.look("running")
@@ -53,12 +53,12 @@ def watchdog(unit):
 
 
 def silent(unit):
-    """The hub stands still with its connections open: the rows, and back when it goes on."""
+    """The hub stops answering with its connections open: outputs go to their silent-hub rows, and back when it resumes."""
     heard = len(unit.hub.said())
     with unit.configured(SILENT):
         connected = rf"{unit.device} +connected"
         until(lambda: f"it connects anew; {unit.said()}", lambda: re.search(connected, unit.hub.said()[heard:]))
-        # On a busy machine that took so long that the rows came already.
+        # On a busy machine the reconnection may take so long that the rows are in force already.
         go_to_work(unit, unit.hub)
         unit.look("connected")
         with unit.hub.frozen():
@@ -78,9 +78,9 @@ def has_crash_rows(unit, trace):
 
 
 def killed_of(unit, trace):
-    """What was seen between the kill and `twind safe`, if somebody looked in time."""
+    """What was seen between the kill and `twind safe`, if a sample fell in between."""
     if unit.board == "rppal":
-        # Registers belong to nobody, so of the kill itself nothing shows.
+        # No process owns registers, so the kill itself does not show.
         if any(seen[name][0] != OUTPUT for _, seen in trace for name in PINS):
             raise Failed(f"pins are to stay outputs all the while: {trace}")
         return "killed: pins stay driven, PWM keeps 30 %"
@@ -91,6 +91,6 @@ def killed_of(unit, trace):
 
 
 def is_safe(seen):
-    """Whether these are the crash rows, and the pump as it was."""
+    """Whether these are the crash rows, with the pump as it was."""
     levels = {name: seen[name][1] for name in PINS}
     return (levels, seen["blower"]) == ({"relay": 0, "heater": 1, "pump": 1, "lamp": 0}, (1, CRASH["blower"]))

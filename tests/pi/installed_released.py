@@ -1,5 +1,5 @@
-"""The package of the release that is out there, over this one and this one over it again, each time without a word of the
-hub: what is driven is in the record, which each must read of the other."""
+"""The published release is installed over this package, and this package over the release again, each time with a silent
+hub. Each daemon drives by the record, so each must read what the other wrote."""
 
 import re
 
@@ -9,10 +9,10 @@ from unit import CONFIGURATION, DEVICE
 
 
 def released(unit):
-    """Back to the released daemon, a patch that it alone hears, and the upgrade from it."""
+    """A downgrade to the released daemon, a patch that only it hears, and the upgrade from it."""
     hub = unit.hub
     down = across(unit, "released")
-    # From here on the record is the released daemon's own.
+    # From here on the released daemon writes the record.
     version = hub.patch(DEVICE, {"patchId": "released"})
     unit.hears(version)
     up = across(unit, "twind")
@@ -23,12 +23,12 @@ def released(unit):
 
 
 def across(unit, package):
-    """Installs a package while the daemon drives and the hub is silent; returns the desired version that it then goes by."""
+    """Installs a package while the daemon drives and the hub is silent; returns the desired version in force then."""
     machine = unit.machine
     before, pid = version_of(unit), unit.pid()
     with unit.hub.frozen():
         with machine.watch(machine.pwm, 0.01) as duties:
-            # The file is the site's, and what each package brings differs.
+            # The configuration is the site's, and differs from each package's.
             machine.run(f"dpkg -i --force-confold /root/{package}.deb </dev/null")
             controls = lambda: "climate: too-cold" in status_text(unit)
             until(lambda: f"control after {package}.deb; {unit.said()}", controls)

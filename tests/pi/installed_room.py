@@ -1,7 +1,7 @@
-"""A room around the installed unit: it warms up or cools down by itself, and by what the registers say is driven. The sensor
-is moved accordingly, and the range must be held.
+"""A simulated room around the installed unit: it drifts by itself, and is cooled and heated by what the registers drive. The
+sensor shows its temperature, and the range must be held.
 
-The room waits for the daemon: it goes on by a step once the last temperature was read, however slow the machine is.
+The room waits for the daemon: each step begins once the last temperature was read, however slow the machine is.
 """
 
 import math
@@ -10,14 +10,14 @@ from machine import Failed, until
 from plant import in_words
 from scene import MAX_CELSIUS, MIN_CELSIUS
 
-# Kelvin a step: the blower at full duty and the relay's fan cool, the heater heats.
+# Kelvin per step: the blower at full duty, the relay's fan, and the heater.
 BLOWER, RELAY, HEATER = -2.0, -1.0, 1.5
-# The sensor shows half degrees, the lower one.
+# The sensor rounds down to half degrees.
 SHOWN = 0.5
 
 
 def room(unit):
-    """From too warm and from too cold into the range, and there it stays."""
+    """The room comes into the range from too warm and from too cold, and stays there."""
     unit.hears(unit.hub.patch(unit.device, {"fanOn": None}))
     hot = live(unit, "a warm day", 36.0, 1.0, 14)
     cold = live(unit, "a cold night", 17.0, -0.6, 14)
@@ -25,7 +25,7 @@ def room(unit):
 
 
 def live(unit, name, celsius, drift, steps):
-    """So many steps of a room that changes by so much in each."""
+    """Runs this many steps of a room that drifts by `drift` kelvin in each."""
     course = []
     for _ in range(steps):
         shown = math.floor(celsius / SHOWN) * SHOWN
@@ -36,7 +36,7 @@ def live(unit, name, celsius, drift, steps):
         print(f"    {unit.board:8} {name:14} {celsius:5.2f} °C          {in_words(unit.seen())}", flush=True)
         course.append(celsius)
         celsius += drift + BLOWER * wires["blower"][1] / 1000 + RELAY * wires["relay"][1] + HEATER * (1 - wires["heater"][1])
-    # What the sensor does not show, and what happens until it is read again.
+    # The sensor's rounding, and the drift until it is read again.
     slack = SHOWN + abs(drift)
     held = lambda celsius: MIN_CELSIUS - slack <= celsius <= MAX_CELSIUS + slack
     inside = next((index for index, celsius in enumerate(course) if MIN_CELSIUS <= celsius <= MAX_CELSIUS), None)

@@ -1,8 +1,8 @@
-"""The registers inside the sandbox, by driver `rppal`.
+"""Driver `rppal`, which writes the registers, inside the sandbox.
 
-It wants `/dev/gpiomem`, which Raspberry Pi's own kernels have and Debian's has not. There it takes `/dev/mem`, which the
-kernel's line must open (`iomem=relaxed`) and a drop-in must give to the unit: all of the machine's memory. So what is seen
-here is the driver in the rest of the sandbox; `/dev/gpiomem` and its group are not.
+It needs `/dev/gpiomem`, which Raspberry Pi's own kernels have and Debian's does not. Without it the driver uses `/dev/mem`,
+which is all of the machine's memory: the kernel's command line must open it (`iomem=relaxed`), and a drop-in must give it
+to the unit. So this tests the driver in the rest of the sandbox, but not `/dev/gpiomem` and its group.
 """
 
 from installed_faults import crash
@@ -17,12 +17,12 @@ DROP_IN = [
     "AmbientCapabilities=CAP_SYS_RAWIO",
     "ExecStartPre=+/bin/chown twind /dev/mem",
 ]
-# What the kernel says of a process that has that capability and no other, and a filter of system calls.
+# The status of a process that has only that capability, and a system call filter.
 CONFINED = {"CapEff:": "0000000000020000", "CapBnd:": "0000000000020000", "NoNewPrivs:": "1", "Seccomp:": "2"}
 
 
 def rppal(unit):
-    """Refused without the drop-in, and why; with it a kill, and an end in order."""
+    """Without the drop-in it is refused with the reason; with it come a kill and an orderly stop."""
     with unit.configured(RPPAL):
         refusal = r"the new board cannot be opened: (.*); the running"
         told = until(lambda: f"it tells what is missing; {unit.said()}", lambda: unit.told(refusal))[-1]
@@ -44,7 +44,7 @@ def rppal(unit):
 
 
 def confined(unit):
-    """That nothing else of the sandbox was given up for it."""
+    """Checks that the rest of the sandbox still holds."""
     said = unit.machine.run(f"grep -E '^(Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' /proc/{unit.pid()}/status; ps -o user= -C twind")[1].split()
     found = dict(zip(said[:-1:2], said[1:-1:2]))
     if found != CONFINED or said[-1] != "twind":

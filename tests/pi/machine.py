@@ -1,8 +1,8 @@
-"""An emulated Raspberry Pi 3B, seen and moved from outside: its console, its registers, its temperature sensor.
+"""An emulated Raspberry Pi 3B, observed and controlled from outside: its console, its registers, its temperature sensor.
 
-Registers are read through QEMU's qtest socket while the guest runs, so what is read is what a probe on the board would
-see, as far as QEMU has it: levels and functions of pins, the PWM's settings. It has no edges and no pull resistors, which
-`edges_machine.py` has, and no PWM on the wire. Addresses are those of the BCM2837 as its processors see them.
+Registers are read through QEMU's qtest socket while the guest runs. They show what a probe on the board would see, as far
+as QEMU models it: levels and functions of pins, and the PWM's settings. QEMU models no edges and no pull resistors, which
+`edges_machine.py` has, and no PWM signal on the wire. Addresses are those that the BCM2837's processors use.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ PWM = 0x3F20C000
 PWM_RANGE_1 = PWM + 0x10
 PWM_DATA_1 = PWM + 0x14
 OUTPUT = 1
-# Two processors, since more are slower where this machine has no more; registers open to root, as rppal needs them where
-# there is no /dev/gpiomem; and no search for devices, which takes longer than all the rest of the boot.
+# Two processors, since more are slower on a host that has only two. Registers are open to root, because rppal needs them
+# where there is no /dev/gpiomem. udev does not search for devices, which takes longer than the rest of the boot.
 KERNEL = (
     "console=ttyS1,115200 root=/dev/mmcblk0 rootwait maxcpus=2 iomem=relaxed "
     "systemd.mask=systemd-udev-trigger.service systemd.mask=systemd-logind.service"
 )
 
-# Seconds. A bound on what never takes so long, however busy the machine is; nothing is judged by it.
+# Seconds. An upper bound that even a busy machine never reaches; no result depends on it.
 LONG = 300
 
 
@@ -53,7 +53,7 @@ def until(what, condition, seconds=LONG, pause=0.1):
 
 
 def connect(path, process):
-    """A client of one of QEMU's sockets, which is there soon after its start."""
+    """Connects to one of QEMU's sockets, which appears soon after its start."""
 
     def attempt():
         if process.poll() is not None:
@@ -70,7 +70,7 @@ def connect(path, process):
 
 
 class Registers:
-    """Those of the header's pins and of channel 0 of the hardware's PWM, as they were when they were read."""
+    """A snapshot of the registers of the header's pins and of hardware PWM channel 0."""
 
     def __init__(self, read):
         self.functions = [read(GPIO + 4 * bank) for bank in range(3)]
@@ -78,7 +78,7 @@ class Registers:
         self.control, self.range, self.data = read(PWM), read(PWM_RANGE_1), read(PWM_DATA_1)
 
     def function(self, pin):
-        """What a pin is: 0 an input, 1 an output."""
+        """The function of a pin: 0 is input, 1 is output."""
         return self.functions[pin // 10] >> 3 * (pin % 10) & 7
 
     def level(self, pin):
@@ -110,7 +110,7 @@ class Console:
         return self.heard
 
     def say(self, text):
-        # The UART has room for 16 bytes.
+        # The UART's buffer holds 16 bytes.
         data = text.encode()
         for start in range(0, len(data), 16):
             self.client.sendall(data[start : start + 16])
@@ -137,7 +137,7 @@ class Guest:
     """A machine that QEMU emulates, with a shell at its serial console."""
 
     def __init__(self, command, folder):
-        """`command` is QEMU's; its serial line goes to the chardev `console`."""
+        """`command` starts QEMU; its serial line goes to the chardev `console`."""
         console = os.path.join(folder, "console")
         self.folder = folder
         self.log = os.path.join(folder, "console.log")
@@ -165,7 +165,7 @@ class Machine(Guest):
     """See the module."""
 
     def __init__(self, image, card, folder, snapshot="on"):
-        """`snapshot`: whether what is written to the card goes with the machine."""
+        """`snapshot`: whether writes to the card are discarded at the machine's end."""
         monitor, qtest = (os.path.join(folder, name) for name in ("monitor", "qtest"))
         super().__init__(
             ["qemu-system-aarch64", "-M", "raspi3b"]
@@ -197,11 +197,11 @@ class Machine(Guest):
         return int(self._ask(f"readl 0x{address:x}"), 16)
 
     def pull_low(self, pin):
-        """Drives a pin low from outside, whatever it is."""
+        """Drives a pin low from outside, whatever its function."""
         self._ask(f"writel 0x{GPIO_CLEAR:x} 0x{1 << pin:x}")
 
     def _ask(self, question):
-        """The answer of QEMU's qtest socket."""
+        """Asks QEMU's qtest socket; returns the answer."""
         with self.qtest_lock:
             self.qtest.write(f"{question}\n")
             self.qtest.flush()
@@ -225,7 +225,7 @@ class Machine(Guest):
         return self.registers().pwm()
 
     def share_high(self, pin, periods, give_up=60):
-        """The share of time in which a pin is high, over whole periods; `None` if it does not move."""
+        """The share of time in which a pin is high, over whole periods; `None` if its level does not change."""
         edges, last, end = [], self.level(pin), time.monotonic() + give_up
         while len(edges) < 2 * periods + 1:
             level, now = self.level(pin), time.monotonic()
@@ -240,8 +240,8 @@ class Machine(Guest):
 
     @contextlib.contextmanager
     def watch(self, look, pause=0.001):
-        """Looks all the while, with this pause in between; gives what was seen, in order: (after how many seconds, what),
-        each time that it changed."""
+        """Samples in the background with this pause in between; yields the changes in order, as (seconds since the start,
+        what was seen)."""
         seen, over, begin = [], threading.Event(), time.monotonic()
 
         def watch():
@@ -259,5 +259,5 @@ class Machine(Guest):
             thread.join()
 
     def set_temperature(self, celsius):
-        """Moves the sensor on the I2C bus."""
+        """Sets the temperature of the sensor on the I2C bus."""
         self.monitor.sendall(f"qom-set /machine/peripheral/sensor temperature {round(1000 * celsius)}\n".encode())

@@ -1,7 +1,8 @@
 """What twind drives and measures on the emulated Raspberry Pi, and what a probe on the board sees of it.
 
-The same five outputs on each board: `relay`, on or off, and `blower`, hardware PWM, cool; `heater`, on or off and low
-when it is on, heats; `lamp`, PWM by software, and `pump`, on or off and kept as it is whatever happens to the daemon, have properties of their own.
+Each board has the same five outputs. `relay`, on or off, and `blower`, hardware PWM, cool. `heater`, on or off and active
+low, heats. `lamp`, software PWM, and `pump`, on or off, have properties of their own; `pump` is kept as it is whatever
+happens to the daemon.
 """
 
 from machine import OUTPUT, Failed, until
@@ -11,12 +12,12 @@ PINS = {"relay": RELAY, "heater": HEATER, "pump": PUMP, "lamp": LAMP}
 LAMP_HZ = 2
 OUTPUTS = ("relay", "blower", "heater", "lamp", "pump")
 AT_REST = dict.fromkeys(OUTPUTS, 0)
-# What the outputs do after a crash, as the table says it and in permille; the pump is kept.
+# The crash rows of the configuration below, in permille; the pump is kept.
 CRASH = {"relay": 0, "blower": 400, "heater": 0, "lamp": 0}
 
 
 def plant(board, folder=""):
-    """Board, outputs, sensor and climate, as the configuration has them; the simulated board is in this folder."""
+    """The board, outputs, sensor and climate of the configuration; a simulated board is in this folder."""
     chip = ', chip = "pinctrl-bcm2835"' if board == "gpiochip" else ""
     on_chip = chip.replace(", ", "", 1)
     folder = f'folder = "{folder}"' if board == "simulated" else ""
@@ -65,13 +66,13 @@ def wires_of(drives):
 
 
 def seen_in(registers):
-    """What registers say: of a pin its function and its level, of the PWM whether it is on and its duty."""
+    """What the registers show: a pin's function and level; whether the PWM is on, and its duty."""
     pins = {name: (registers.function(pin), registers.level(pin)) for name, pin in PINS.items()}
     return {**pins, "blower": registers.pwm()}
 
 
 def steady(seen):
-    """The same without the level of the lamp, which flickers."""
+    """The same without the lamp's level, which its PWM switches all the time."""
     return {**seen, "lamp": (seen["lamp"][0], None)}
 
 
@@ -82,7 +83,7 @@ def in_words(seen):
 
 
 def show(board, trace):
-    """Prints what `Machine.watch` saw by `Wired.seen`, but for the lamp's flicker."""
+    """Prints what `Machine.watch` saw by `Wired.seen`, without the lamp's level."""
     last = None
     for seconds, seen in trace:
         if steady(seen) != last:
@@ -91,18 +92,18 @@ def show(board, trace):
 
 
 class Wired:
-    """A daemon of whatever life on the pins of `self.machine`; `self.board` is its driver, `said()` its log."""
+    """A daemon on the pins of `self.machine`, however it is started; `self.board` is its driver, `said()` its log."""
 
     def seen(self):
         """What a probe on the board sees now."""
         return seen_in(self.machine.registers())
 
     def wires(self):
-        """The same, but for the lamp's flicker."""
+        """The same, without the lamp's level."""
         return steady(self.seen())
 
     def look(self, moment):
-        """What a probe sees now, printed with the registers."""
+        """Prints the registers and what a probe sees now."""
         registers = self.machine.registers()
         print(f"    {self.board:8} {moment:30} {registers} | {in_words(seen_in(registers))}", flush=True)
         return seen_in(registers)
@@ -113,7 +114,7 @@ class Wired:
         until(lambda: f"{what}: registers {self.wires()} for {wanted}; log: {self.said()}", lambda: self.wires() == wanted)
 
     def lamp_share(self):
-        """PWM by software, seen from outside. A busy machine may delay an edge, so one good look of ten is enough."""
+        """Software PWM, seen from outside. A busy machine may delay an edge, so one good measurement of ten is enough."""
         seen = []
         for _ in range(10):
             share = self.machine.share_high(LAMP, 6)

@@ -1,8 +1,8 @@
-"""The power goes while twind writes, and comes back without a network and without the time.
+"""The power fails while twind writes, and comes back without a network and without the time.
 
-The package is installed on a card that outlives its machine. QEMU is killed in the midst of a write, so that everything is
-lost that the guest had not yet written; then the same card is booted again, and systemd starts twind by itself. A cut takes
-the guest's memory, not what the card was given: a card that forgets what it confirmed is in `tests/sim`.
+The package is installed on a card that outlives its machine. QEMU is killed in the middle of a write, so everything that
+the guest had not yet written is lost. Then the same card is booted again, and systemd starts twind by itself. A cut loses
+the guest's memory, but nothing that the card was given: `tests/sim` has the card that loses what it confirmed.
 
 The guest has no clock chip, so it starts at the time of systemd's build, or at the one that systemd-timesyncd saved. The
 time then comes as it does on site: by that service, from a server on this machine.
@@ -39,7 +39,7 @@ property = "components.relay.on"
 pwm = {{ channel = 0, frequency-hz = 1000 }}
 property = "components.blower.level"
 """
-# The search for devices is left out of the boot (see machine.py), and with it who may open the lines.
+# The boot leaves out udev's search for devices (see machine.py), which would set the permissions of the lines.
 LINES = """[Unit]
 DefaultDependencies=no
 After=systemd-udevd.service
@@ -55,7 +55,7 @@ NTP={NAME}
 FallbackNTP=
 ConnectionRetrySec=2
 """
-# systemd-timesyncd is in the image, but masked. The other one makes time-sync.target mean what it says.
+# systemd-timesyncd is in the image, but masked. systemd-time-wait-sync makes time-sync.target wait for the right time.
 INSTALL = """cd /root
 dpkg -i twind.deb
 cat twind.toml >/etc/twind.toml
@@ -67,12 +67,12 @@ systemctl unmask systemd-timesyncd
 systemctl enable lines systemd-timesyncd systemd-time-wait-sync twind
 date -s @NOW
 systemctl start twind"""
-# Seconds from 1900, where NTP's time begins, to 1970.
+# Seconds from 1900, the epoch of NTP, to 1970.
 NTP_EPOCH = 2_208_988_800
 
 
 class TimeServer(socketserver.UDPServer):
-    """A server's answers as RFC 4330 has them: this machine's time, at first hand."""
+    """Answers as an RFC 4330 server of stratum 1, with this machine's time."""
 
     def __init__(self):
         try:
@@ -90,7 +90,7 @@ class TimeServer(socketserver.UDPServer):
 
 @contextlib.contextmanager
 def beside(run, stop):
-    """Something runs in a thread of its own meanwhile."""
+    """Runs something in a thread of its own meanwhile."""
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
@@ -111,11 +111,11 @@ class Gateway(Machine):
             self.link("off")
 
     def link(self, state):
-        """The cable of its network."""
+        """Plugs (`on`) or unplugs (`off`) the network cable."""
         self.monitor.sendall(f"set_link n0 {state}\n".encode())
 
     def written(self):
-        """When the card was last given a block."""
+        """When the card's file was last written, in nanoseconds."""
         return os.stat(self.card).st_mtime_ns
 
     def wires(self):
@@ -125,7 +125,7 @@ class Gateway(Machine):
 
 
 def drives(document):
-    """What the wires are by this desired section."""
+    """The wires that this desired section calls for."""
     components = document["components"]
     return (OUTPUT, int(components["relay"]["on"])), (1, 10 * components["blower"]["level"])
 
@@ -166,7 +166,7 @@ class Power:
             self.machine.run(INSTALL.replace("NOW", str(int(time.time()))))
             self.write()
             self.settle("the first twin")
-            # What was installed is no part of what is tried.
+            # The installation itself is not under test.
             self.machine.run("sync")
             self.cut(mid_write=True)
             first = self.comes_back()
@@ -194,7 +194,7 @@ class Power:
         print(f"    {text}", flush=True)
 
     def write(self):
-        """A desired version that moves both outputs, with enough text to fill some blocks of the card."""
+        """Writes a desired version that moves both outputs, with enough text to fill some blocks of the card."""
         number = len(self.documents) + 1
         components = {
             "relay": {"on": number % 2 == 1},
@@ -227,8 +227,8 @@ class Power:
     # --- the cut ------------------------------------------------------------------------------------------------------
 
     def cut(self, mid_write):
-        """The hub writes version after version. As an output moves, or as the card is given something after that, the
-        power goes."""
+        """The hub writes version after version. The power fails as an output moves, or at the card's next write after
+        that."""
         machine, over = self.machine, threading.Event()
         heard = len(self.hub.said())
 
@@ -240,20 +240,20 @@ class Power:
         with beside(flood, over.set):
             until(lambda: f"version {first} is reported; {self.journal()}", lambda: self.reported() >= first)
             before = machine.wires()
-            # Looked at before the registers: what is written as they move counts.
+            # Read before the registers, so that a write while they move counts.
             stamp = until("an output moves", lambda: (stamp := machine.written()) and machine.wires() != before and stamp, pause=0)
             if mid_write:
                 until("the card is given a block", lambda: machine.written() != stamp, pause=0)
             last = machine.wires()
             machine.end()
         until("the hub has noticed", lambda: f"{DEVICE}  gone" in self.hub.said()[heard:])
-        # What was acknowledged: older than this may be nothing that is found.
+        # The acknowledged version: the boot must find no older one.
         self.least = self.reported()
         moment = "as the card was given a block" if mid_write else "as an output moved"
         self.tell(f"cut {moment}: registers {last}, {self.least} reported, {self.newest()} written by the hub")
 
     def comes_back(self):
-        """The card is booted again, with neither network nor time; returns which version was found."""
+        """Boots the card again, with neither network nor time; returns the version that was found."""
         heard = len(self.hub.said())
         machine = self.power_on(link=False)
         with machine.watch(machine.wires, 0.05) as trace:
@@ -276,20 +276,20 @@ class Power:
         return f"version {version} ({self.least} to {self.newest()} are right)"
 
     def kept(self):
-        """The version that the device has, which the hub must have sent so; and its drives."""
+        """The version that the device has, which must be exactly what the hub sent; and its drives."""
         _, said = self.machine.run("twind twin desired")
         kept = json.loads(said[said.index("{") : said.rindex("}") + 1])
         version = kept.get("$version", 0)
         sent = self.documents.get(version)
         if version < self.least:
             raise Failed(f"version {version} is kept, {self.least} was reported before the cut; {self.journal()}")
-        # As text, since 1 and 1.0 are one to Python.
+        # Compared as text, since 1 equals 1.0 in Python.
         if json.dumps(kept, sort_keys=True) != json.dumps(sent, sort_keys=True):
             raise Failed(f"version {version} is not what the hub sent: {said}, not {sent}; {self.journal()}")
         return version, drives(kept)
 
     def nothing_else_was_driven(self, trace, wanted):
-        """From the first moment on: an input or the kept level, no duty or the kept one."""
+        """Checks that from the first moment the relay was an input or at the stored level, and the duty 0 or the stored one."""
         for when, ((function, level), (on, duty)) in trace:
             self.tell(f"{when:5.1f} s: relay fsel {function} level {level}, blower {'on' if on else 'off'} duty {duty}")
             if function == OUTPUT and level != wanted[0][1] or duty not in (0, wanted[1][1]):
@@ -298,7 +298,7 @@ class Power:
     # --- the time -----------------------------------------------------------------------------------------------------
 
     def time_comes(self):
-        """Months behind: twind waits, even with a network. Then a server answers, and twind goes on as it is."""
+        """The clock is months behind: twind waits, even with a network. Then a time server answers, and twind goes on."""
         machine, run = self.machine, self.machine.run
         behind_days = (time.time() - int(run("date +%s")[1])) / 86400
         if behind_days < 1:
@@ -329,7 +329,7 @@ class Power:
         return f"{behind_days:.0f} days behind (\"{doubt}\"), connected after NTP, the same process {before[0]}"
 
     def network_comes(self):
-        """After the second cut the time is the one that systemd-timesyncd had saved."""
+        """After the second cut the guest starts at the time that systemd-timesyncd saved."""
         behind = time.time() - int(self.machine.run("date +%s")[1])
         if behind > 86400:
             raise Failed(f"no time was saved: {behind} s behind")
@@ -350,7 +350,7 @@ class Power:
         """A time server answers until the guest has the time; returns the seconds it took."""
         begin = time.monotonic()
         with TimeServer() as server, beside(server.serve_forever, server.shutdown):
-            # It has asked in vain and asks ever more seldom, which need not be waited for.
+            # It has asked in vain and backs off; a restart spares the wait.
             self.machine.run("systemctl restart systemd-timesyncd")
             until(lambda: f"time-sync.target: {self.machine.run('systemctl status systemd-timesyncd', check=False)[1]}", self.synchronised)
         off = abs(time.time() - float(self.machine.run("date +%s.%N")[1]))
@@ -359,5 +359,5 @@ class Power:
         return time.monotonic() - begin
 
     def life(self):
-        """Which process it is, and how many were before."""
+        """The daemon's process id and the number of its restarts."""
         return self.machine.run("systemctl show -P MainPID -P NRestarts twind")[1].split()

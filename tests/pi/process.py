@@ -1,4 +1,4 @@
-"""twind as a process in a guest: its life, and what it says of itself. Program, configuration and log bear its name there."""
+"""twind as a process in a guest: start, status and end. Its configuration and log are named after it there."""
 
 import json
 
@@ -16,7 +16,7 @@ class Process:
 
     def start(self):
         self.machine.run(f"date -u +%FT%TZ\\ start >>{self.log}")
-        # In a shell of its own, so that the console does not tell of its end.
+        # In a subshell, so that the console does not report its end.
         _, said = self.machine.run(
             f"cut -d' ' -f1 /proc/uptime >/run/{self.name}.started; "
             f"(RUST_LOG=debug /root/twind run --config {self.config} </dev/null >>{self.log} 2>&1 & echo $!)"
@@ -34,8 +34,8 @@ class Process:
         return json.loads(said[said.index("{") :])
 
     def drives(self):
-        """The outputs' drives in permille, as the daemon has them. Files do not tell what was before, so the pump's may be
-        unknown there: it is not driven, then."""
+        """The outputs' drives in permille, as the daemon reports them. The simulated board cannot read back an earlier state,
+        so the pump's drive may be unknown there: it is then not driven."""
         return {name: output["permille"] or 0 for name, output in self.status()["outputs"].items()}
 
     def changes(self):

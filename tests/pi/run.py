@@ -4,7 +4,7 @@
     run.py --image FOLDER --twind FILE --twinhub FILE --work FOLDER [--package FILE [--released FILE]]
            [CASE…]
 
-Everything in the work folder may be thrown away, and is looked at when a case fails. Exit status 1 if one does.
+Nothing in the work folder needs to be kept; it is there to look at when a case fails. Exit status 1 if one does.
 """
 
 import argparse
@@ -30,17 +30,17 @@ CASES = {
     "same": lambda cases: cases.same(),
     **{f"crash-{board}": lambda cases, board=board: cases.crash(board) for board in BOARDS[1:]},
     "cost": lambda cases: cases.cost(),
-    # Last, since their daemon is the system's.
+    # Last, because they run the installed service.
     **{name: lambda cases, case=case: cases.alone() or case(cases.installed) for name, case in installed.CASES.items()},
 }
-# On a card and in machines of its own.
+# It has its own card and its own machines.
 POWER = "power"
 PACKAGED = (*installed.CASES, POWER)
 RELEASED = "package-released"
 
 
 def stored_twin(hub, twind, folder):
-    """Has the arm64 binary fetch a twin here and keep it; returns the folder of the record."""
+    """Has the arm64 binary fetch and store a twin on this machine; returns the folder of the record."""
     hub.patch(CLOCK_DEVICE, CLOCK_DESIRED)
     os.mkdir(folder)
     write(f"{folder}/secret", f"{hub.connection_strings[CLOCK_DEVICE]};GatewayHostName=127.0.0.1", 0o600)
@@ -91,7 +91,7 @@ def write(path, text, mode=0o644):
 
 
 def card(arguments, hub, folder):
-    """A card of its own, with one archive more than the image has."""
+    """Makes a copy of the image's card with one more archive on it; returns its path."""
     twind, package = arguments.twind, arguments.package
     state = stored_twin(hub, twind, f"{folder}/stored")
     payload = f"{folder}/payload"
@@ -170,7 +170,7 @@ def main():
     elif not arguments.released:
         print(f"skipped: {RELEASED} (no --released)")
         names.remove(RELEASED)
-    # In this order, whatever was asked for: the clock is only wrong once.
+    # Always in this order: the clock is wrong only once.
     arguments.cases = chosen(parser, names, arguments.cases)
     folder = os.path.abspath(arguments.work)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # twind on an emulated Raspberry Pi 3B, judged from outside the machine. Makes what it needs, then boots
-# once for most cases, and thrice for the one of power cuts.
+# once for most cases, and three times for the power cuts.
 #
-#   tests/pi/run.sh [--install] [CASE…]       --install: Debian's packages, too
+#   tests/pi/run.sh [--install] [CASE…]       --install: installs missing Debian packages
 #
-# TWIND_SKIP_PI   set: nothing is done
+# TWIND_SKIP_PI   if set, nothing is done
 # TWIND_PI_CACHE  see packaging/lib.sh
 # TWIND_PI_TWINHUB  the stand-in hub's program (default: built here)
 #
-# Exit status 0 if all is well or the tools cannot be had here, which it says.
+# Exit status 0 if all is well, or if the tools are not available here, which it says.
 . "$(dirname "$0")/lib.sh"
 
 begin pi "the emulated Raspberry Pi" "$@"

@@ -1,4 +1,4 @@
-"""Runs cases one after the other and tells of them."""
+"""Runs cases one after the other and reports on them."""
 
 import time
 import traceback
@@ -7,8 +7,8 @@ from machine import Failed
 
 
 def run_cases(cases, names, failed=lambda name: None):
-    """Runs the cases of these names, each a function; returns (name, passed, seconds, what it measured) of each. `failed`
-    is told of one that does."""
+    """Runs the named cases, each a function; returns (name, passed, seconds, what it measured) for each. `failed` is called
+    with the name of each that fails."""
     results = []
     for name in names:
         begin = time.monotonic()
@@ -16,7 +16,7 @@ def run_cases(cases, names, failed=lambda name: None):
             measured, passed = cases[name](), True
         except Failed as failure:
             measured, passed = str(failure), False
-        except Exception:  # What nobody thought of fails the case, not the others.
+        except Exception:  # An unforeseen error fails this case, not the others.
             measured, passed = traceback.format_exc(), False
         results.append((name, passed, time.monotonic() - begin, measured))
         print(f"{'ok' if passed else 'FAILED'}: {name}: {measured}", flush=True)
@@ -26,7 +26,7 @@ def run_cases(cases, names, failed=lambda name: None):
 
 
 def chosen(parser, cases, names):
-    """The cases that were asked for, in their own order; all if none was."""
+    """The requested cases, in their defined order; all of them if none was requested."""
     unknown = [name for name in names if name not in cases]
     if unknown:
         parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(cases)}")
@@ -34,7 +34,7 @@ def chosen(parser, cases, names):
 
 
 def summary(results, folder):
-    """Prints one line a case; returns the exit status."""
+    """Prints one line per case; returns the exit status."""
     print()
     for name, passed, seconds, measured in results:
         print(f"{name:16} {'ok' if passed else 'FAILED':7} {seconds:5.0f} s  {measured.splitlines()[0][:150]}")

@@ -2,8 +2,8 @@
 
 from plant import AT_REST
 
-# The back end's values as it writes them (68 to 76, then 92 °F), and the temperatures of a day between them: what changes,
-# the temperature in °C or the desired section, and which drives must follow.
+# The back end's patches with its own spellings (68 to 76, then 92 °F), and a day's temperatures between them. Each step has a
+# name, the new temperature in °C or the desired patch, and the drives that must follow.
 SYSTEM = {"id": "17", "units": "farenheit", "firmwareVersion": "9.75"}
 SCENE = [
     ("Init", {"fanOn": "false", "components": {"system": SYSTEM, "climate": {"minTemperature": "68", "maxTemperature": "76"}}}, {}),
@@ -23,16 +23,16 @@ SCENE = [
     ("Switch fan off", {"fanOn": "false"}, {"lamp": 300}),
     ("Switch fan on again", {"fanOn": "true"}, {"relay": 1000, "blower": 300, "lamp": 300}),
 ]
-# What it ends with.
+# The range at the end of the scene.
 MIN_CELSIUS, MAX_CELSIUS = ((fahrenheit - 32) * 5 / 9 for fahrenheit in (68, 92))
-# What is driven at 18 °C after the scene, once the pump is asked for.
+# The drives at 18 °C after the scene, once the pump is on.
 AT_WORK = {"relay": 1000, "blower": 300, "heater": 1000, "lamp": 300, "pump": 1000}
 
 
 def play(daemon, hub):
-    """Each step of the scene, with the registers before and after it. The daemon, which is at rest at 22 °C and has no
-    twin, must have heard of the step, and its drives must be what the step says."""
-    # Until the twin says otherwise the range is 20 to 28 °C.
+    """Plays each step of the scene, and prints the registers before and after it. The daemon starts at 22 °C without a twin.
+    After each step it must have heard of the change, and its drives must be the step's."""
+    # Without a twin the range is 20 to 28 °C.
     daemon.settle("no twin yet, 22 °C", {**AT_REST, "blower": 250})
     for name, change, drives in SCENE:
         if daemon.has_pins:
@@ -49,7 +49,7 @@ def play(daemon, hub):
 
 
 def go_to_work(daemon, hub):
-    """After the scene: everything is driven, each in its way, and the hub knows it."""
+    """After the scene: drives every output, until the hub has the report."""
     daemon.machine.set_temperature(18)
     version = hub.patch(daemon.device, {"fanOn": "true", "components": {"pump": {"on": True}}})
     daemon.hears(version)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether this machine can emulate one of the machines and build for it; with --install, makes it so.
-# Exit code 0 if all is there, 3 if not (with what is missing, and why it cannot be had).
+# Checks that this machine can emulate one of the test machines and build for it; --install installs what is missing.
+# Exit code 0 if everything is there; 3 if not, with what is missing and why it is not available.
 # Usage: tests/pi/tools.sh pi|edges [--install]
 . "$(dirname "$0")/lib.sh"
 
@@ -9,13 +9,13 @@ case $machine in
 pi)
     what="the emulated Raspberry Pi" emulator=qemu-system-aarch64
     packages=(rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross mmdebstrap arch-test e2fsprogs kmod cpio)
-    # The backports have a QEMU whose Raspberry Pi has an I2C controller.
+    # QEMU from the backports: its Raspberry Pi has an I2C controller.
     backports_packages=(qemu-system-arm qemu-user-static)
     ;;
 edges)
     what="the machine with simulated lines" emulator=qemu-system-x86_64
     packages=(gcc-12 make kmod cpio xz-utils)
-    # Parts of QEMU are shared with the Raspberry Pi's, so it is of the same version.
+    # It shares parts with the Raspberry Pi's QEMU, so both must be of one version.
     backports_packages=(qemu-system-x86)
     ;;
 *) say "usage: $0 pi|edges [--install]" >&2; exit 64 ;;

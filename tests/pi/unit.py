@@ -1,5 +1,5 @@
-"""twind in the guest as its package installs it: systemd's unit, its user in its sandbox, one configuration, the hub over
-TLS. What it does is seen from outside, at the registers and at the hub; the guest is only asked where nobody else knows."""
+"""twind in the guest as its package installs it: the systemd unit, its user and sandbox, one configuration, the hub over
+TLS. It is observed from outside, at the registers and at the hub; the guest is asked only for what is not seen there."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ DROP_IN = "/run/systemd/system/twind.service.d"
 
 
 def configuration(port, board="gpiochip"):
-    """The file."""
+    """The configuration file."""
     return f"""[hub]
 connection-string-file = "twind/connection-string"
 port = {port}
@@ -34,7 +34,7 @@ class Unit(Wired):
         self.board = "gpiochip"
 
     def install(self):
-        """By dpkg, with one configuration and its secrets; then enables and starts it."""
+        """Installs the package with dpkg, puts configuration and secrets in place, then enables and starts the unit."""
         run = self.machine.run
         run("dpkg -i /root/twind.deb")
         run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}")
@@ -45,7 +45,7 @@ class Unit(Wired):
         return self.machine.run("systemctl status --no-pager -n 0 twind; journalctl -u twind --no-pager -n 30", check=False)[1]
 
     def told(self, pattern):
-        """The lines of the journal that have this."""
+        """The journal's lines that match this pattern."""
         return self.machine.run(f"journalctl -u twind --no-pager -o cat | grep -E '{pattern}'", check=False)[1].splitlines()
 
     def pid(self):
@@ -57,17 +57,17 @@ class Unit(Wired):
         return json.loads(said[said.index("{") :])
 
     def cannot_drive(self, output):
-        """Waits until it says of an output why it cannot be driven, and returns that."""
+        """Waits until the status says why this output cannot be driven; returns the reason."""
         fault = lambda: self.status()["outputs"][output]["fault"]
         return until(lambda: f"{output} cannot be driven; {self.said()}", fault)
 
     def desired(self):
-        """Its own copy of the desired section, and the hub's."""
+        """The daemon's copy of the desired section, and the hub's."""
         said = self.machine.run("twind twin desired")[1]
         hubs = self.hub.twin(DEVICE)["properties"]["desired"]
         return json.loads(said[said.index("{") :]), {name: value for name, value in hubs.items() if name != "$metadata"}
 
-    # --- what is waited for -------------------------------------------------------------------------------------------
+    # --- waiting ------------------------------------------------------------------------------------------------------
 
     def settle(self, what, drives):
         self.settle_wires(what, drives)
@@ -92,11 +92,11 @@ class Unit(Wired):
             lambda: condition(self.hub.reported(DEVICE)),
         )
 
-    # --- otherwise than installed -------------------------------------------------------------------------------------
+    # --- temporary changes --------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def configured(self, edit):
-        """With a configuration that this script of sed makes of the installed one; it is read again."""
+        """Edits the configuration with this sed script and reloads; undone at the end."""
         self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind")
         try:
             yield
@@ -105,7 +105,7 @@ class Unit(Wired):
 
     @contextlib.contextmanager
     def drop_in(self, lines, then="restart"):
-        """With these lines in its service's section, for which it is started anew."""
+        """Adds these lines to the unit's [Service] section and restarts it; undone at the end."""
         text = "\\n".join(["[Service]", *lines])
         self.machine.run(f"mkdir -p {DROP_IN}; printf '{text}\\n' >{DROP_IN}/x.conf; systemctl daemon-reload")
         try:
