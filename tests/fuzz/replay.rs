@@ -1,8 +1,8 @@
-//! Every file of the corpora, and a few damaged copies of each, through the same bodies as the fuzzer's.
+//! Runs every file of the corpora, and damaged copies of each, through the fuzzer's bodies.
 //!
-//! A file that the fuzzer found stays here as `corpus/TARGET/crash-…`, so what was mended once is looked at on every
-//! run. The copies are made by a seed from the file's own name: the same on each run.
-//! Deliberately absent: searching. That is `run.sh`.
+//! Bytes that once made a body fail are kept as `corpus/TARGET/crash-…`, so a fixed fault is tried again on every run.
+//! The copies are seeded by the file's name, so they are the same on every run.
+//! Deliberately absent: searching, which `run.sh` does.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "src/lib.rs"]
@@ -19,9 +19,9 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-/// Damaged copies of each file.
+/// The number of damaged copies of each file.
 const COPIES: u64 = 100;
-/// Bytes that grammars turn on.
+/// Bytes that have a meaning in the grammars.
 const TELLING: &[u8] = b"\0\n \"'#$%&+,-./0123456789:;=?[]\\_aeinrtuxz{}~\x7f\x80\xc3\xff";
 
 fn folder() -> PathBuf {
@@ -33,7 +33,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Runs a target's corpus; of a file that fails the rest is still run, so that one run tells all.
+/// Runs a target's corpus. It goes on after a failing file, so that one run shows every failure.
 fn replay(target: &str) {
     let body = TARGETS.iter().find(|(name, _)| *name == target).unwrap().1;
     let corpus = folder().join("corpus").join(target);
@@ -62,7 +62,7 @@ fn fails(body: Body, bytes: &[u8]) -> bool {
     catch_unwind(|| body(bytes)).is_err()
 }
 
-/// Damaged copies, with their numbers.
+/// The damaged copies of a file, with their numbers.
 fn copies(file: &str, bytes: &[u8]) -> impl Iterator<Item = (u64, Vec<u8>)> {
     let seed = file.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     (0..COPIES).map(move |copy| {
@@ -94,7 +94,7 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-/// One test a target, so that they run side by side and a fault has its name.
+/// One test per target, so that they run in parallel and a failure names its target.
 macro_rules! replayed {
     ($($target:ident)*) => {
         $(#[test]

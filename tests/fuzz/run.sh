@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Searches for bytes that a body of tests/fuzz/src cannot bear.
+# Searches for bytes that make a body of tests/fuzz/src fail.
 #
 #   tests/fuzz/run.sh [SECONDS_PER_TARGET] [TARGET…]      60 seconds each, every target
 #
-# What a search learns stays in tests/fuzz/target/found, where the next one goes on from; what is worth keeping for everybody is
-# copied to tests/fuzz/corpus, which `cargo test --test corpus` replays. A crash ends the run.
+# A search keeps the inputs that it finds in tests/fuzz/target/found, and the next search starts from them. Inputs worth
+# sharing are copied by hand to tests/fuzz/corpus, which `cargo test --test corpus` replays. A failure ends the run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,14 +18,14 @@ targets=("$@")
 command -v c++ >/dev/null || skip "the fuzzer needs a C++ compiler; on Debian: apt install g++"
 command -v cargo-fuzz >/dev/null || cargo install --quiet --locked --debug cargo-fuzz || skip "cargo-fuzz cannot be had here"
 
-# The compiler's instrumentation is there in a stable compiler too, but has to be asked for so.
+# A stable compiler has the instrumentation too, but only enables it with this.
 export RUSTC_BOOTSTRAP=1
 found=tests/fuzz/target/found
-# What bodies write goes away with the build.
+# Files that the bodies write lie in the build's folder.
 export TMPDIR=$PWD/tests/fuzz/target/tmp
 mkdir -p "$TMPDIR"
 
-# One unit per crate would be a little faster, and takes far longer to build.
+# One codegen unit per crate would run a little faster, but takes far longer to build.
 options=(--fuzz-dir tests/fuzz --codegen-units 16)
 cargo fuzz build "${options[@]}"
 for target in "${targets[@]}"; do

@@ -1,4 +1,4 @@
-//! The assignment that was kept on disk. The bytes are the file.
+//! The provisioning assignment stored on disk. The bytes are the file.
 
 use super::provisioning::assert_can_be_dialled;
 use twind::hub::azure::Provisioning;

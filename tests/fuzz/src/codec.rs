@@ -1,4 +1,4 @@
-//! A payload of the hub's, read as each thing that it could be.
+//! A payload from the hub, read as each kind of message that it could be.
 
 use super::assert_fit_for_a_log;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! A configuration's text. What is accepted also starts an engine; what is not is told with a place inside the text.
+//! The text of a configuration. An accepted one also starts an engine; each fault of a refused one lies within the text.
 
 use super::site;
 use core::time::Duration;
@@ -20,7 +20,7 @@ pub fn run(bytes: &[u8]) {
         assert_lie_within(faults, text);
     }
     let Ok(settings) = whole else { return };
-    // `twind safe`, `status` and `twin` work wherever `run` does, and mean the same site.
+    // Where `run` accepts a file, so do `twind safe`, `status` and `twin`, and they read the same site from it.
     let outputs =
         outputs.unwrap_or_else(|faults| unreachable!("right for the daemon, wrong for `safe`: {faults}"));
     assert_eq!(outputs.board, settings.board);
@@ -54,7 +54,7 @@ fn assert_lie_within(faults: &ConfigFaults, text: &str) {
     assert!(!told.chars().any(|c| c.is_control() && c != '\n'), "{told:?}");
 }
 
-/// The settings hold together: the core runs by them, through its first deadlines.
+/// The settings are consistent: the core runs with them through its first deadlines.
 fn assert_starts(settings: Settings) {
     let specs = settings.engine.outputs.clone();
     assert_eq!(settings.engine.sensors.len(), settings.sensors.len());
@@ -83,7 +83,7 @@ fn assert_starts(settings: Settings) {
     core.handle(now, Input::Stop, ports);
 }
 
-/// So many outputs, and no other is driven.
+/// The number of outputs; no other may be driven.
 struct Outputs(usize);
 
 impl Pins for Outputs {
@@ -93,7 +93,7 @@ impl Pins for Outputs {
     }
 }
 
-/// What is kept or sent here is not looked at.
+/// Discards records and requests.
 struct Nowhere;
 
 impl Store for Nowhere {

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use twind::config::connection_string::ConnectionString;
 
-/// What no message of ours says.
+/// A text that occurs in none of our messages.
 const MARK: &str = "Zq7Xj9";
 
 /// See the module.
@@ -15,7 +15,7 @@ pub fn run(bytes: &[u8]) {
         Ok(read) => assert_comes_again(&read),
         Err(told) => assert_fit_for_a_log(&told),
     }
-    // Each value marked: none must show.
+    // Each value is marked, and no mark may show in the message.
     if let Err(told) = ConnectionString::parse(&text.replace('=', &format!("={MARK}"))) {
         assert!(!told.contains(MARK), "{told}");
     }

@@ -1,4 +1,4 @@
-//! Twin documents: two sections and a patch, one JSON object a line.
+//! Twin documents: two sections and a patch, one JSON object per line.
 
 use super::{assert_fit_for_a_log, merge};
 use serde_json::{Map, Value};
@@ -36,7 +36,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The law that reports stand on.
+/// The law that reports depend on: a difference leads from one section to the other.
 fn assert_leads_to(from: &Section, to: &Section) {
     let difference = from.diff_to(to);
     let mut moved = from.clone();
@@ -46,7 +46,7 @@ fn assert_leads_to(from: &Section, to: &Section) {
     let sent = Patch::from_object(difference.as_object().clone());
     assert_eq!(sent, difference);
     assert_eq!(Patch::from_leaves(difference.leaves()), difference, "its leaves are another patch");
-    // Sent in two parts, as a search for a refused property does, it leads to the same.
+    // The search for a refused property sends a patch in two parts, which must lead to the same section.
     let mut leaves = difference.leaves();
     let later = leaves.split_off(leaves.len() / 2);
     let mut in_parts = from.clone();

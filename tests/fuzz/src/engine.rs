@@ -1,21 +1,21 @@
-//! The whole core at one site, driven by a script: each line is one fact, its first character says which.
+//! The whole core at one site, driven by a script. Each line is one input, and its first character says which.
 //!
-//! | line | fact |
+//! | line | input |
 //! | --- | --- |
-//! | `U`, `X` | the connection comes up, is gone |
+//! | `U`, `X` | the connection comes up, is lost |
 //! | `T`, then a body | the answer to the fetch under way |
 //! | `D`, then a body | a change of the desired section |
-//! | `A`, `R`, then a status | the request under way is taken, is refused |
+//! | `A`, `R`, then a status | the request under way is accepted, is refused |
 //! | `M`, then a name and perhaps an argument | a direct method is called |
 //! | `S`, then a sensor's digit and text | an attribute is read |
 //! | `W`, then milliseconds | time passes |
 //! | `.` | time passes up to the next deadline |
-//! | `K`, `F` | the disk keeps what it was given, fails |
-//! | `P` | the pins cannot be driven from now on, or can be again |
+//! | `K`, `F` | the disk confirms the last record, fails |
+//! | `P` | the pins stop working, or work again |
 //! | `C` | the configuration is read again |
-//! | `Z` | a restart, from the last record that was kept |
+//! | `Z` | a restart from the last stored record |
 //!
-//! A first line `pnp` chooses that style. Anything else is passed over.
+//! A first line `pnp` chooses the Plug and Play style. Anything else is ignored.
 
 use super::{assert_fit_for_a_log, first_line, merge, site};
 use core::time::Duration;
@@ -32,7 +32,7 @@ use twind::sensors::{scaled, sysfs};
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
 use twind::units::{BootId, BootTime};
 
-/// One of everything.
+/// A site with one of everything.
 const SITE: &str = r#"
 [hub]
 connection-string-file = "cs"
@@ -66,11 +66,11 @@ limits = { min = 5.0, max = 45.0 }
 critical = 60.0
 "#;
 
-/// A script longer than this says nothing new.
+/// A longer script would test nothing new.
 const LINES_MAX: usize = 100;
 
 thread_local! {
-    /// Read once per thread: the same for every script.
+    /// Parsed once per thread, because it is the same for every script.
     static SPEC: RefCell<Option<CoreSpec>> = const { RefCell::new(None) };
 }
 
@@ -106,14 +106,14 @@ fn start(spec: CoreSpec, record: Option<TwinRecord>, machine: Machine) -> Start 
     Start { spec, record, machine, found, handed_over: false, step_interval_max }
 }
 
-/// The core, and what is around it.
+/// The core and its surroundings.
 struct World {
     spec: CoreSpec,
     core: Core,
     now: BootTime,
     fetch: Option<u64>,
     report: Option<(u64, Map<String, Value>)>,
-    /// What the hub has of the reported section.
+    /// The hub's reported section.
     reported: Map<String, Value>,
     last_rid: u64,
     board: Board,
@@ -134,7 +134,7 @@ impl Pins for Board {
     }
 }
 
-/// Keeps what it is given at once, and says so when the script wants.
+/// Stores a record at once, and confirms it when the script says so.
 #[derive(Default)]
 struct Disk(Option<TwinRecord>);
 
@@ -186,7 +186,7 @@ impl World {
         }
     }
 
-    /// One fact, and what the hub makes of all that is asked of it.
+    /// Handles one input, and then the requests that it led to.
     fn handle(&mut self, input: Input) {
         let mut line = Line::default();
         let (pins, store) = (&mut self.board, &mut self.disk);
@@ -268,7 +268,7 @@ impl World {
         self.handle(Input::Hub(event));
     }
 
-    /// The reported half is what the hub has, so that this is a hub that keeps to its own rules.
+    /// Answers with the hub's own reported section, so that the hub is consistent with itself.
     fn answer_fetch(&mut self, body: &[u8]) {
         let Some(rid) = self.fetch.take() else { return };
         let reported = Section::from_object(self.reported.clone());

@@ -1,9 +1,9 @@
-//! What must hold of each parser that meets foreign bytes, whatever the bytes: one body per target.
+//! What must hold for each parser of foreign bytes, whatever the bytes are: one body per target.
 //!
-//! A *body* takes bytes, hands them to the product, and asserts. The fuzzer calls it by `fuzz_targets`, and `replay.rs`
-//! compiles the same bodies into `cargo test`. A *law* is what a body asserts besides that nothing panics; most say
-//! that what passed once never fails later: it can be written, read again and told in a log.
-//! Deliberately absent: chance, and anything of the fuzzer's.
+//! A *body* takes bytes, hands them to the product, and asserts. The fuzzer calls it through `fuzz_targets`, and
+//! `replay.rs` compiles the same bodies into `cargo test`. A *law* is what a body asserts beyond the absence of panics.
+//! Most laws say that accepted input never fails later: it can be written, read again and logged.
+//! Deliberately absent: randomness, and anything of the fuzzer's.
 
 pub mod assignment;
 pub mod codec;
@@ -25,7 +25,7 @@ mod site;
 /// A target's body.
 pub type Body = fn(&[u8]);
 
-/// Every target, by its name.
+/// Every target with its name.
 pub const TARGETS: &[(&str, Body)] = &[
     ("assignment", assignment::run),
     ("codec", codec::run),
@@ -42,23 +42,23 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("varlink", varlink::run),
 ];
 
-/// More would bury the rest of a log line's message.
+/// Longer text would bury the rest of a log line.
 const WORDS_CHARS_MAX: usize = 2000;
 
-/// What is told of foreign bytes stands in a log: one short line, which cannot speak to a terminal.
+/// A message about foreign bytes goes to the log: it must be one short line without control characters.
 fn assert_fit_for_a_log(words: &str) {
     assert!(!words.chars().any(char::is_control), "a control character in {words:?}");
     let count = words.chars().count();
     assert!(count <= WORDS_CHARS_MAX, "{count} characters told");
 }
 
-/// What MQTT lets a client publish to (3.1.1, section 4.7): not empty, no wildcard, no zero.
+/// A topic that an MQTT client may publish to (3.1.1, section 4.7): not empty, no wildcard, no NUL.
 fn assert_fit_for_a_topic(topic: &str) {
     assert!(!topic.is_empty() && topic.len() <= usize::from(u16::MAX), "{topic:?} has no length for a topic");
     assert!(!topic.contains(['+', '#', '\0']), "{topic:?} cannot be published to");
 }
 
-/// The bytes up to the first line's end, and those after it.
+/// The first line's bytes, and the bytes after it.
 fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),

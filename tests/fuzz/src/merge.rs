@@ -1,8 +1,8 @@
-//! A merge patch (RFC 7396), written independently of the product's.
+//! JSON merge patch (RFC 7396), written independently of the product's.
 
 use serde_json::{Map, Value};
 
-/// What a patch makes of a document.
+/// Applies a patch to a document.
 pub fn merged(document: &Map<String, Value>, patch: &Map<String, Value>) -> Map<String, Value> {
     let mut result = document.clone();
     for (key, change) in patch {

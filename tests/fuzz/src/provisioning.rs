@@ -1,5 +1,5 @@
-//! An answer of the provisioning service: the first line is the topic, the rest the body. A body without a topic that
-//! can be read is taken as a success.
+//! An answer of the provisioning service: the first line is the topic, the rest is the body. If the topic cannot be read,
+//! the body is taken as that of a success.
 
 use super::{assert_fit_for_a_log, assert_fit_for_a_topic, first_line};
 use core::time::Duration;
@@ -27,7 +27,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Both names end in a user name, a token and a topic.
+/// Both names become part of a user name, a token and a topic.
 pub(super) fn assert_can_be_dialled(assignment: &Assignment) {
     let Assignment { host, device_id } = assignment;
     assert!(!host.is_empty() && host.len() <= 253, "{host:?}");

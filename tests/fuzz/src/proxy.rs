@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     for fault in [plain.clone().err(), signed.err()].into_iter().flatten() {
         assert_fit_for_a_log(&fault.to_string());
     }
-    // Empty lines before an answer are borne (RFC 9112, section 2.2).
+    // Empty lines before an answer are ignored (RFC 9112, section 2.2).
     let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
     let answer = &bytes[begin..];
     let is_http = answer.starts_with(b"HTTP/1.0 ") || answer.starts_with(b"HTTP/1.1 ");

@@ -1,5 +1,5 @@
-//! What is kept on disk: a record's own bytes, and a generation's around them. The first eight bytes also number a
-//! write of the rest.
+//! The stored files: a record's bytes, and a sealed generation around them. The first eight bytes also serve as the number
+//! of a generation that seals the rest.
 
 use super::assert_fit_for_a_log;
 use twind::store::format::{seal, unseal};
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
     let number = u64::from_le_bytes(*number);
     let Some(mut sealed) = seal(number, rest) else { return };
     assert_eq!(unseal(&sealed), Ok((number, rest)), "sealed and opened again");
-    // The number says where it is damaged.
+    // The number selects the bit to flip.
     let at = usize::try_from(number).unwrap_or(usize::MAX) % sealed.len();
     sealed[at] ^= 1 << (number % 8);
     assert!(unseal(&sealed).is_err(), "a flipped bit in byte {at} is not noticed");

@@ -1,4 +1,4 @@
-//! What a sensor's attribute says: each line is one sample, and the whole is what a 1-Wire thermometer says.
+//! The text of a sensor's attribute: each line is one sample, and the whole is also read as a 1-Wire thermometer's.
 
 use twind::control::Fault;
 use twind::sensors::sysfs::{number, text};
@@ -51,7 +51,7 @@ fn samples(bytes: &[u8]) {
     }
 }
 
-/// Digits alone, few enough for any unit.
+/// Only digits, and few enough for any unit.
 fn is_plain_number(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit())

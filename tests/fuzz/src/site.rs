@@ -1,4 +1,4 @@
-//! A folder with the files that configurations name: a key alone finds nothing to be read.
+//! A folder with the files that configurations name; without them a key would name a missing file.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -16,7 +16,7 @@ thread_local! {
     static SITE: OnceCell<TempDir> = const { OnceCell::new() };
 }
 
-/// Where the configuration file would lie.
+/// The path that the configuration file would have.
 pub fn config_file() -> PathBuf {
     SITE.with(|site| {
         let folder = site.get_or_init(|| make().unwrap_or_else(|reason| unreachable!("no folder: {reason}")));

@@ -1,7 +1,7 @@
-//! `twind::twin::TwinSync` under a hub that says anything at any time, against a small model of what must follow.
+//! `twind::twin::TwinSync` under a hub that may say anything at any time, compared with a small model.
 //!
-//! The bytes are a row of steps; a step takes one byte for what happens and a few for its details, so that every
-//! string is a schedule. Documents are small: three keys, a few values, nesting of one.
+//! The bytes are a sequence of steps. A step takes one byte for its kind and a few for its details, so any bytes are a
+//! schedule. Documents are small: three keys, a few values, one level of nesting.
 
 use super::{assert_fit_for_a_log, merge};
 use core::time::Duration;
@@ -14,7 +14,7 @@ use twind::units::BootTime;
 
 const POLICY: SyncPolicy =
     SyncPolicy { request_timeout: Duration::from_secs(10), refresh_interval: Duration::from_secs(600) };
-/// A longer schedule says nothing new.
+/// A longer schedule would test nothing new.
 const STEPS_MAX: usize = 150;
 
 type Object = Map<String, Value>;
@@ -41,7 +41,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The bytes that are left. Past their end there are zeros.
+/// The remaining bytes. Zeros follow their end.
 struct Tape<'a>(&'a [u8]);
 
 impl Tape<'_> {
@@ -55,7 +55,7 @@ impl Tape<'_> {
         }
     }
 
-    /// One byte a key.
+    /// Takes one byte per key.
     fn document(&mut self, is_patch: bool) -> Object {
         let mut object = Object::new();
         for key in ["a", "b", "c"] {
@@ -92,16 +92,16 @@ enum Phase {
     Synced,
 }
 
-/// Does a fetch go out before anything else happens?
+/// Whether a fetch goes out before anything else happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fetch {
     No,
-    /// A deadline may have passed.
+    /// A deadline may have passed, so a fetch is allowed.
     May,
     Must,
 }
 
-/// What must be so, and no more of how.
+/// What must hold, without how the product does it.
 struct Model {
     phase: Phase,
     desired: Object,
@@ -157,7 +157,7 @@ impl Model {
         }
     }
 
-    /// Which id it gets is seen when it goes out.
+    /// The request id becomes known when the fetch goes out.
     fn expect_fetch(&mut self) {
         (self.phase, self.fetch) = (Phase::Fetching(0), Fetch::Must);
         self.notified = Version(0);
@@ -269,7 +269,7 @@ impl World {
         }
     }
 
-    /// As a rule that of the request under way.
+    /// A request id: usually that of the request under way.
     fn rid(&self, tape: &mut Tape<'_>, fetch: bool) -> u64 {
         let byte = tape.next();
         match (&self.model, fetch) {
@@ -280,7 +280,7 @@ impl World {
         }
     }
 
-    /// As a rule the next.
+    /// A version: usually the next one.
     fn version(&self, tape: &mut Tape<'_>) -> Version {
         let byte = tape.next();
         let at = self.model.version.0;
@@ -313,7 +313,7 @@ impl World {
         }
     }
 
-    /// What a deadline does is the product's to say; what it asks for then is looked at as always.
+    /// The model does not predict a deadline's effect; the requests that follow are checked as always.
     fn pass(&mut self, now: BootTime) {
         self.now = now;
         self.sync.handle_timeout(now);
@@ -327,7 +327,7 @@ impl World {
         }
     }
 
-    /// Takes what the machine has to say and compares.
+    /// Takes the product's output and compares it with the model.
     fn settle(&mut self) {
         let mut requests: VecDeque<HubRequest> = core::iter::from_fn(|| self.sync.poll_request()).collect();
         while let Some(request) = requests.pop_front() {
@@ -335,7 +335,7 @@ impl World {
                 HubRequest::GetTwin { rid } => {
                     assert!(self.model.fetch != Fetch::No, "a fetch that nothing asked for");
                     self.assert_new(rid);
-                    // What was notified since a fetch had to be stays.
+                    // A fetch that was already expected keeps the versions notified since then.
                     if self.model.fetch == Fetch::May {
                         self.model.expect_fetch();
                     }
@@ -371,7 +371,7 @@ impl World {
         self.model.last_rid = rid;
     }
 
-    /// One at a time, only when the twin is known, only when not held, and only what is wanted.
+    /// Reports go out one at a time, only when the twin is known and reports are not held, and only with wanted values.
     fn assert_reportable(&self, patch: &Patch) {
         assert!(self.model.in_flight.is_none(), "two reports under way");
         assert!(!self.held, "a report while held");

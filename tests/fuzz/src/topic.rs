@@ -23,9 +23,9 @@ pub fn run(bytes: &[u8]) {
         }
         Incoming::Method { name, rid } => {
             assert!(!name.is_empty() && !name.contains('/'), "{name:?}");
-            // Of a long name nothing is kept.
+            // A long name is replaced by an ellipsis.
             assert!((name == "…" || text.contains(name)) && text.contains(rid));
-            // Not for what no broker would have let through either.
+            // A broker would not have let these characters through either.
             if !text.contains(['+', '#', '\0']) {
                 assert_fit_for_a_topic(&topic::answer_method(rid, 200));
             }

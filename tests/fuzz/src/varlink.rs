@@ -1,4 +1,4 @@
-//! What a client sends to the local socket, and a daemon back. The first byte says in which pieces it comes.
+//! What a client sends to the local socket, and a daemon sends back. The first byte is the size of the pieces.
 
 use twind::service::varlink::{Call, Inbox, read_reply, write_reply};
 
@@ -9,7 +9,7 @@ pub fn run(bytes: &[u8]) {
     let Some((size, rest)) = bytes.split_first() else { return };
     let (whole, pieces) =
         (messages(rest.chunks(usize::MAX)), messages(rest.chunks(usize::from(*size).max(1))));
-    // What is too long is noticed sooner in pieces, and then nothing more is read.
+    // In pieces an overlong message is noticed sooner, and then nothing more is read.
     assert!(whole == pieces || pieces.is_none(), "in pieces of {size} other messages");
     for message in pieces.into_iter().flatten() {
         if let Some(call) = Call::read(&message) {
@@ -27,7 +27,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The whole messages; `None` if one was too long.
+/// The complete messages; `None` if one was too long.
 fn messages<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Option<Vec<Vec<u8>>> {
     let (mut inbox, mut found) = (Inbox::default(), Vec::new());
     for piece in pieces {
