@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What twind costs: the binary of the package against the stand-in hub over TLS, one sensor at 1 Hz.
-# Size, memory and wake-ups are held to their budgets; the rest is printed, since a shared machine's timing decides
-# nothing. Wake-ups are counted with a value that rests, and once more with one that never does.
+# What twind costs: the package's binary with one sensor at 1 Hz, connected to the stand-in hub over TLS.
+# Size, memory and wake-ups are held to their budgets. The rest is only printed, since timing on a shared machine decides
+# nothing. Wake-ups are counted with a steady sensor value, and again with one that never rests.
 # Usage: tests/bench/budget.sh [SECONDS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -54,12 +54,12 @@ written() { awk '/^write_bytes/ { print $2 }' /proc/"$pid"/io; }
 start
 for _ in $(seq 400); do grep -q 'twin fetched' "$folder/log" && break; sleep 0.05; done
 grep -q 'twin fetched' "$folder/log" || { echo "FAILED: no twin within 20 s"; cat "$folder/log"; exit 1; }
-# The thread that read the certificates ends after ten idle seconds, and its count with it.
+# The thread that read the certificates ends after ten idle seconds, and its wake-ups drop out of the sum.
 sleep 12
 wakeups_before=$(wakeups); ticks_before=$(cpu_ticks)
 sleep "$seconds"
 wakeups_after=$(wakeups); ticks_after=$(cpu_ticks)
-# Noise of two hundredths of a degree, as a fine sensor has it, and below the range: an output that moves is not idle.
+# Noise of two hundredths of a degree, as a fine sensor has. It is below the range, since a moving output is not idle.
 (for i in $(seq $((2 * seconds + 60))); do
     echo "18.$((48 + i * 7 % 5))" >"$folder/noise"; mv "$folder/noise" "$folder/temperature"; sleep 0.5
 done) &
@@ -71,7 +71,7 @@ resident_kib=$(awk '/^VmRSS/ { print $2 }' /proc/"$pid"/status)
 written_bytes=$(written)
 kill "$pid"; wait "$pid"
 
-# A second start, from the stored twin: how long until the first pin is driven.
+# A second start, from the stored twin, measures the time until the first pin is driven.
 changes=$(wc -l <"$folder/board/trace.jsonl")
 start
 for _ in $(seq 400); do [ "$(wc -l <"$folder/board/trace.jsonl")" -gt "$changes" ] && break; sleep 0.01; done

@@ -1,4 +1,4 @@
-//! Complaints 1 to 12: desired changes lost, late, doubled or undone by an outage.
+//! Complaints 1 to 12: desired changes that an outage loses, delays, doubles or reverts.
 
 use crate::process;
 use crate::rig::{Answer, Rig, days, secs};
@@ -8,7 +8,7 @@ use twind::twin::{HubEvent, HubRequest};
 use twinhub::twin::ResetNotice;
 use twinhub::{CloseReason, Event};
 
-/// What a back end does while a device is away: values, a range, a component added, one changed and one deleted.
+/// A back end's changes while a device is away: values, a range, a component added, one changed and one deleted.
 fn changes() -> [Value; 5] {
     [
         json!({ "patchId": "1", "fanOn": true }),
@@ -19,7 +19,7 @@ fn changes() -> [Value; 5] {
     ]
 }
 
-/// Online, with a fan that is off and two components that a change may touch.
+/// A gateway that is online, with a fan that is off and two components for changes to touch.
 fn before_the_outage() -> Rig {
     let mut rig = Rig::online();
     rig.desire(json!({
@@ -56,7 +56,7 @@ fn c02_changes_made_after_a_network_drop_arrive_though_the_hub_forgot_who_had_su
     rig.set_temperature("15.0");
     let daemon = rig.start_synced();
     let hub = rig.hub.hub();
-    // Once the hub forgets and says so; once it forgets and claims the opposite.
+    // The hub forgets the session and says so, then forgets it and claims the opposite.
     for (round, claim) in [None, Some(true)].into_iter().enumerate() {
         hub.faults().force_session_present(claim);
         let after = hub.last_sequence();
@@ -87,7 +87,7 @@ fn c03_coming_back_tells_what_changed_once_and_without_another_write() {
     assert_eq!(rig.drive(), Some(200), "the pin moves with the answer, and before any report");
     rig.settle();
     assert_eq!(rig.changes_after(told), [(from, from + 2)]);
-    // A second return, with nothing new to tell.
+    // The second return brings nothing new.
     rig.cut();
     rig.come_back();
     assert_eq!(rig.changes_after(told).len(), 1);
@@ -112,7 +112,7 @@ fn c04_changes_made_while_the_device_was_off_are_applied_when_it_is_on_again() {
     }
 }
 
-/// When a change falls into a short disconnect.
+/// The moment of a short disconnect at which a change is made.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     JustBeforeTheEnd,
@@ -138,7 +138,7 @@ fn c05_a_change_is_heard_at_whatever_moment_of_a_short_disconnect_it_falls() {
         let on = round % 2 == 0;
         let change = json!({ "fanOn": on, "patchId": round });
         if matches!(moment, M::JustBeforeTheEnd) {
-            // It was sent, and went down with the connection.
+            // The notification was sent, and lost with the connection.
             rig.write(&change);
         }
         rig.cut();
@@ -215,7 +215,7 @@ fn c07_to_catch_up_takes_one_fetch_and_one_report_after_an_outage_of_any_length(
 fn c08_unchanged_values_sent_again_change_nothing_and_a_put_with_nulls_is_followed() {
     let mut rig = before_the_outage();
     let (told, drives) = (rig.notices.len(), rig.drives().len());
-    // A full read without news: no change is told, no pin moves, nothing is reported.
+    // A fetch without news: no change is logged, no pin moves, nothing is reported.
     let reports = rig.reports.len();
     for _ in 0..5 {
         rig.cut();
@@ -223,7 +223,7 @@ fn c08_unchanged_values_sent_again_change_nothing_and_a_put_with_nulls_is_follow
     }
     assert_eq!(rig.changes_after(told), []);
     assert_eq!((rig.drives().len(), rig.reports.len()), (drives, reports));
-    // A write of what is there already is a version and nothing else.
+    // Writing the present value makes a new version and nothing else.
     let version = rig.desire(json!({ "fanOn": false }));
     assert_eq!((rig.drives().len(), rig.reports.len()), (drives, reports + 1));
     assert_eq!(rig.reports.last().unwrap()["desiredVersion"], version);
@@ -238,7 +238,7 @@ fn c08_unchanged_values_sent_again_change_nothing_and_a_put_with_nulls_is_follow
         if let Some(reset) = rig.write(&Value::Null) {
             rig.deliver(reset);
         } else {
-            // Of this one the next refresh tells.
+            // The next refresh brings this change.
             rig.pass(secs(13 * 3600));
         }
         rig.assert_equal();
@@ -249,7 +249,7 @@ fn c08_unchanged_values_sent_again_change_nothing_and_a_put_with_nulls_is_follow
 #[test]
 fn c09_what_an_outage_delivers_late_reverts_nothing() {
     let mut rig = before_the_outage();
-    // A queue somewhere keeps what was sent, and hands it out again after each reconnect.
+    // A queue on the way keeps old notifications and delivers them again after each reconnect.
     let mut queued: Vec<HubEvent> = Vec::new();
     for round in 0..6 {
         let notification = rig.write(&json!({ "fanOn": round % 2 == 0, "patchId": round })).unwrap();
@@ -278,7 +278,7 @@ fn c09_what_an_outage_delivers_late_reverts_nothing() {
 
 #[test]
 fn c10_version_tells_what_a_fetch_and_its_notifications_say_together_and_a_second_fetch_is_enough() {
-    // Of three changes so many are in the answer, so many are heard before it, and the rest after it.
+    // Three changes: `answered` are in the answer, `early` are notified before it, and the rest after it.
     for (answered, early) in (0..=3).flat_map(|answered| (0..=3).map(move |early| (answered, early))) {
         let mut rig = before_the_outage();
         rig.cut();
@@ -300,7 +300,7 @@ fn c10_version_tells_what_a_fetch_and_its_notifications_say_together_and_a_secon
         rig.deliver(answer.unwrap());
         late.into_iter().for_each(|event| rig.deliver(event));
         rig.assert_equal();
-        // What is notified before the answer is not kept, but for its version: a later one is asked for.
+        // A notification before the answer is dropped, except its version. One newer than the answer costs a second fetch.
         let fetches = if early > answered { 2 } else { 1 };
         assert_eq!(rig.fetches - before, fetches, "{answered} in the answer, {early} before it");
         assert_eq!(rig.drive(), Some(200));

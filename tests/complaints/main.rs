@@ -1,5 +1,5 @@
-//! What users of comparable software complain about in public, each complaint made again with twind in the place of what
-//! it was about. The numbers are those of our own study of that software; a test's name starts with them.
+//! What users of comparable software complain about in public: each complaint is tried again on twind. The numbers are
+//! those of our own study of that software, and a test's name starts with one.
 //!
 //! **Desired changes lost or wrong after an outage**
 //!
@@ -100,8 +100,8 @@
 //!     client would.)
 //!     - `session/exchange::c29_a_session_is_subscribed_when_it_is_up_and_then_fetches_and_reports`
 //!
-//! `table` holds this list and the tests together. Those of the core are in virtual time ([`rig`]); those that need a
-//! process or a handshake stand on the rigs of `tests/daemon` and `tests/session`, and some of them there. Deliberately
+//! `table` checks that this list and the tests agree. Tests of the core run in virtual time ([`rig`]). Tests that need a
+//! process or a handshake use the rigs of `tests/daemon` and `tests/session`, and some of them are there. Deliberately
 //! absent: complaints about outputs, sensors and packages.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,4 @@
-//! Complaints 19 to 24: what a device does without its hub, for how long, and what a restart leaves of it.
+//! Complaints 19 to 24: what a device does without its hub, for how long, and what survives a restart.
 
 use crate::process::{self, CLIMATE, FAN, SENSOR};
 use crate::rig::{Rig, days, secs};
@@ -91,7 +91,7 @@ fn c22_each_of_a_hundred_outages_costs_one_fetch_and_syncing_goes_on_after_it() 
         rig.cut();
         rig.pass_in_strides(secs(1 + round * round));
         rig.come_back();
-        // Heard as a notification, not by another fetch.
+        // The change arrives by notification, not by another fetch.
         let version = rig.desire(json!({ "fanOn": round % 2 == 0 }));
         assert_eq!(rig.drive(), Some(if round % 2 == 0 { 200 } else { 0 }));
         assert_eq!(rig.reported("desiredVersion"), Some(&json!(version)));
@@ -111,7 +111,7 @@ fn c22_a_quiet_day_costs_a_few_fetches_and_no_more_reports_than_heartbeats() {
 
 #[test]
 fn c22_an_identity_made_again_during_the_outage_is_taken_over_and_filled_with_what_is_so() {
-    // Its versions may be lower than ours, equal, or higher.
+    // The new identity's versions may be lower than ours, equal, or higher.
     for writes in [0, 2, 9] {
         let mut rig = Rig::online();
         rig.desire(json!({ "fanOn": true, "old": 1 }));
@@ -168,7 +168,7 @@ fn c24_a_month_offline_keeps_no_backlog_and_one_report_tells_what_is_so_now() {
     rig.notices.clear();
     rig.pass_in_strides(days(29));
     let (core, record) = size(&rig);
-    // The time at which a record is made has a few digits more.
+    // Time stamps have grown by a few digits.
     assert!(
         core <= after_a_day.0 + 64 && record <= after_a_day.1 + 4,
         "{core}, {record} after {after_a_day:?}"

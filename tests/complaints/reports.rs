@@ -1,4 +1,4 @@
-//! Complaints 13 to 18: reports blocked, lost, put off for ever, too large, or paid for with memory.
+//! Complaints 13 to 18: reports that are blocked, lost, put off for ever, too large, or leak memory.
 
 use crate::process;
 use crate::rig::{Answer, Rig, days, secs};
@@ -16,7 +16,7 @@ use twinhub::{Answer as HubAnswer, Event, Times};
 #[test]
 fn c13_a_reported_value_that_the_hub_refuses_is_set_aside_and_blocks_no_later_update() {
     let mut rig = Rig::online();
-    // As a hub does that finds a null in an array of ours: it refuses the whole patch, and names no property.
+    // The hub refuses the whole patch and names no property, as it does for a null in an array.
     rig.hub_does(|request| match request {
         HubRequest::PatchReported { patch, .. } if patch.as_object().contains_key("lastPatchReceivedId") => {
             Answer::Refuse(400)
@@ -38,7 +38,7 @@ fn c13_a_reported_value_that_the_hub_refuses_is_set_aside_and_blocks_no_later_up
     rig.assert_equal();
 }
 
-/// Nested arrays and objects, twelve and ten of them: the hub counts objects only.
+/// Twelve nested arrays and ten nested objects: the hub counts only objects.
 fn deep() -> Value {
     let arrays = (0..12).fold(json!(1), |inner, _| json!([inner]));
     let mixed = (0..9).fold(json!(1), |inner, _| json!([{ "o": inner }]));
@@ -46,7 +46,7 @@ fn deep() -> Value {
     json!({ "arrays": arrays, "mixed": mixed, "objects": objects })
 }
 
-/// As large as the hub takes it: the hub counts characters, and each of these has two bytes.
+/// As large as the hub allows. The hub counts characters, and each of these has two bytes.
 fn wide() -> Value {
     let text = "é".repeat(2000);
     (0..16).map(|n| (format!("text{n}"), json!(text))).collect::<Map<_, _>>().into()
@@ -82,7 +82,7 @@ fn c13_whatever_desired_value_the_hub_holds_blocks_no_later_update() {
     }
 }
 
-/// Whatever JSON can say, with a liking for what limits speak of.
+/// Any JSON value, often near one of the hub's limits.
 fn any_value() -> impl Strategy<Value = Value> {
     let text =
         prop_oneof!["[a-zé\u{1}.$# ]{0,6}", (4000..4100_usize).prop_map(|length| "é".repeat(length / 2))];
@@ -106,7 +106,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Two readings of the hub's limits, written apart: ours must not be the narrower one.
+    /// The product and the stand-in hub implement the hub's limits independently: the product's must not be stricter.
     #[test]
     fn c13_no_change_that_the_hub_takes_is_refused_by_us(value in any_value(), key in "[a-z.é]{0,3}") {
         let mut twin = Twin::new("2024-01-01T00:00:00Z");
@@ -132,14 +132,14 @@ fn c14_after_a_day_of_throttling_reports_go_out_again_by_themselves() {
     rig.desire(json!({ "fanOn": true }));
     rig.pass(days(1));
     let version = rig.desire(json!({ "patchId": "throttled" }));
-    // A few at first, then one in five minutes: whoever throttles is not to be pressed.
+    // A few requests at first, then one in five minutes, so that a throttling hub is not pressed.
     assert!((200..=310).contains(&asked.get()), "{}", asked.get());
     assert_eq!(rig.reconnects, 0, "a connection made anew would press it more");
     rig.hub_does(|_| Answer::Serve);
     rig.pass(secs(301));
     assert_eq!(rig.reported("desiredVersion"), Some(&json!(version)));
     rig.assert_equal();
-    // And the next one is not late any more.
+    // The next report is not delayed any more.
     rig.desire(json!({ "patchId": "free" }));
     rig.assert_equal();
 }
@@ -175,7 +175,7 @@ fn c15_a_report_that_the_hub_does_not_answer_holds_up_no_pin() {
     rig.hub.hub().faults().mute(true);
     rig.set_temperature("23.0");
     rig.wait_drive("fan", |now| now == 375);
-    // The report is on its way, and no answer will ever come.
+    // The report is sent, and no answer will ever come.
     rig.wait_event(after, |event| *event == Event::Unheard);
     for (degrees, drive) in [("24.0", 500), ("26.0", 750), ("22.0", 250)] {
         rig.set_temperature(degrees);
@@ -184,7 +184,7 @@ fn c15_a_report_that_the_hub_does_not_answer_holds_up_no_pin() {
     assert!(!daemon.log().contains("no answer"), "the report was still waited for: {}", daemon.log());
 }
 
-/// So many components that to tell of each would not fit into a section.
+/// So many components that reporting each would not fit into a section.
 fn crowd() -> Value {
     let component = |n| (format!("component-with-a-long-name-{n:04}"), json!({ "on": n }));
     json!({ "components": (0..790).map(component).collect::<Map<_, _>>() })
@@ -237,7 +237,7 @@ fn c17_ten_thousand_reports_leave_the_engine_as_small_as_a_hundred_did() {
             rig.cut();
             rig.come_back();
         }
-        // As fast as the disk is given records.
+        // After a burst one record a second is written, so each round gets one.
         rig.pass(secs(1));
         if round == 98 {
             after_a_hundred = size(&rig);
@@ -247,7 +247,7 @@ fn c17_ten_thousand_reports_leave_the_engine_as_small_as_a_hundred_did() {
     rig.assert_equal();
     assert!(rig.reports.len() - before >= 10_000, "{}", rig.reports.len());
     let (core, record) = size(&rig);
-    // Numbers grew by a few digits, and nothing else did.
+    // Only numbers have grown, by a few digits.
     assert!(core <= after_a_hundred.0 + 128, "{core} bytes after {after_a_hundred:?}");
     assert!(record <= after_a_hundred.1 + 64, "{record} bytes after {after_a_hundred:?}");
 }
@@ -271,12 +271,12 @@ fn c17_a_daemon_that_reports_and_reports_does_not_grow() {
             rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
         }
     };
-    // No more than the disk is given in a burst: what comes after it waits a second each.
+    // All 290 records fit into one burst of the record rate limit: each one after it would wait a second.
     report(0..150);
     let before = resident_kib(&daemon);
     report(150..290);
     let grown = resident_kib(&daemon).saturating_sub(before);
-    // A desired section lost with each report would be 560.
+    // Leaking one desired section per report would add 560 KiB.
     assert!(grown <= 280, "{grown} KiB more than the {before} KiB before");
 }
 

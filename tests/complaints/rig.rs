@@ -1,9 +1,9 @@
 //! A gateway, its hub and its disk in virtual time: the real `Core` against the stand-in's own twin.
 //!
-//! Nothing here is drawn at random: a test says when the line is cut, what the hub makes of a request, and in which
-//! order messages arrive. Between two of its acts everything that follows is done at once ([`Rig::settle`]), unless
-//! the test takes the steps one by one. Deliberately absent: sockets (the daemon's tests), and schedules by a seed
-//! (the simulation's).
+//! Nothing here is random: a test says when the connection is cut, how the hub answers a request, and in which order
+//! messages arrive. After each step of a test everything that follows happens at once ([`Rig::settle`]), unless the
+//! test takes the steps one by one. Deliberately absent: sockets (see the daemon's tests), and seeded schedules (see the
+//! simulation).
 
 use crate::message::{read_notification, read_twin};
 use core::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) const fn days(days: u64) -> Duration {
     secs(days * 86_400)
 }
 
-/// What the hub makes of a request.
+/// How the hub treats a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It serves.
@@ -66,7 +66,7 @@ impl Store for Disk {
     }
 }
 
-/// Every order that a pin was given.
+/// Every order that the board was given.
 #[derive(Default)]
 struct Board(Vec<Actuation>);
 
@@ -91,12 +91,12 @@ pub(crate) struct Rig {
     pub(crate) core: Core,
     pub(crate) twin: Twin,
     pub(crate) rules: Rules,
-    /// Whether the hub can be reached: if so, a connection given up is made again at once.
+    /// Whether the hub can be reached. If so, a connection that was given up is made again at once.
     pub(crate) reachable: bool,
     pub(crate) notices: Vec<Notice>,
     /// The reported patches that reached the hub.
     pub(crate) reports: Vec<Value>,
-    /// How often the twin was asked for.
+    /// How often the twin was fetched.
     pub(crate) fetches: usize,
     /// How often the engine asked for a new connection.
     pub(crate) reconnects: usize,
@@ -138,7 +138,7 @@ impl Rig {
         rig
     }
 
-    /// Connected, and both ends equal.
+    /// Connected, with both ends in the same state.
     pub(crate) fn online() -> Self {
         let mut rig = Self::new();
         rig.sample();
@@ -148,14 +148,14 @@ impl Rig {
         rig
     }
 
-    /// From now on the hub makes this of each request.
+    /// From now on the hub treats each request as `judge` says.
     pub(crate) fn hub_does(&mut self, judge: impl FnMut(&HubRequest) -> Answer + 'static) {
         self.judge = Box::new(judge);
     }
 
     // The back end.
 
-    /// It patches the desired section; whoever is connected hears of it at once.
+    /// Patches the desired section; a connected device is notified at once. Returns the new version.
     pub(crate) fn desire(&mut self, desired: Value) -> u64 {
         if let Some(notification) = self.write(&desired) {
             self.deliver(notification);
@@ -163,12 +163,12 @@ impl Rig {
         self.twin.desired().version()
     }
 
-    /// It patches the desired section; the notification is the caller's to deliver.
+    /// Patches the desired section; the caller delivers the notification.
     pub(crate) fn write(&mut self, desired: &Value) -> Option<HubEvent> {
         self.edit(&json!({ "properties": { "desired": desired } }), false)
     }
 
-    /// It puts a whole new desired section.
+    /// Replaces the desired section; the caller delivers the notification.
     pub(crate) fn put(&mut self, desired: &Value) -> Option<HubEvent> {
         self.edit(&json!({ "properties": { "desired": desired } }), true)
     }
@@ -182,15 +182,15 @@ impl Rig {
         change.unwrap().notification.map(|notification| read_notification(&notification.body))
     }
 
-    // The line.
+    // The connection.
 
-    /// A message of the hub arrives, if there is a connection.
+    /// A message from the hub arrives, if there is a connection, and everything that follows happens.
     pub(crate) fn deliver(&mut self, event: HubEvent) {
         self.hear(event);
         self.settle();
     }
 
-    /// A message of the hub arrives, and nothing else happens yet.
+    /// A message from the hub arrives, and nothing else happens yet.
     pub(crate) fn hear(&mut self, event: HubEvent) {
         if self.up {
             self.handle(Input::Hub(event));
@@ -221,12 +221,12 @@ impl Rig {
         self.handle(Input::Hub(HubEvent::Up));
     }
 
-    /// Whether anything is under way to the hub.
+    /// Whether any request is under way to the hub.
     pub(crate) fn is_sending(&self) -> bool {
         !self.line.0.is_empty()
     }
 
-    /// The hub takes the next request that is under way: the answer, if one will come.
+    /// The hub takes the next request under way. Returns its answer, if one will arrive.
     pub(crate) fn serve_next(&mut self) -> Option<HubEvent> {
         let request = self.line.0.pop_front()?;
         let rid = match &request {
@@ -273,7 +273,7 @@ impl Rig {
         }
     }
 
-    /// Everything that follows from what happened.
+    /// Exchanges requests and answers until nothing is under way.
     pub(crate) fn settle(&mut self) {
         while !self.line.0.is_empty() {
             if let Some(answer) = self.serve_next() {
@@ -289,7 +289,7 @@ impl Rig {
         self.settle();
     }
 
-    /// Lets time go by, from deadline to deadline, with a reading every fifteen seconds.
+    /// Advances time from deadline to deadline, with a reading every fifteen seconds.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         let mut sample_at = self.now + SAMPLES;
@@ -306,7 +306,7 @@ impl Rig {
         }
     }
 
-    /// Lets a long time go by in strides, as on a machine that sleeps in between: weeks cost a second.
+    /// Advances time in strides, as on a machine that sleeps in between, so that weeks take a second.
     pub(crate) fn pass_in_strides(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
@@ -324,7 +324,7 @@ impl Rig {
         self.settle();
     }
 
-    /// One fact, and what the disk makes of it.
+    /// Handles one input, and then the disk's outcomes.
     fn handle(&mut self, input: Input) {
         let mut next = Some(input);
         while let Some(input) = next {
@@ -341,8 +341,8 @@ impl Rig {
 
     // The process.
 
-    /// The power goes, and comes again after a while: the process starts from what the disk has, offline, and the
-    /// clock of the machine begins anew.
+    /// The power fails and returns: the process starts offline from what the disk holds, and the machine's boot clock
+    /// starts again.
     pub(crate) fn power_cut(&mut self) {
         self.up = false;
         self.reachable = false;
@@ -362,19 +362,19 @@ impl Rig {
         self.sample();
     }
 
-    /// The record that a start would read now.
+    /// The record that a start would read.
     pub(crate) fn kept(&self) -> Option<TwinRecord> {
         self.disk.bytes.as_deref().map(|bytes| TwinRecord::decode(bytes).unwrap())
     }
 
-    // What there is to see.
+    // Observations.
 
-    /// What the fan was last told, in permille.
+    /// The fan's last drive, in permille.
     pub(crate) fn drive(&self) -> Option<u16> {
         self.drives().last().copied()
     }
 
-    /// All that the fan was told.
+    /// All the fan's drives so far, in permille.
     pub(crate) fn drives(&self) -> Vec<u16> {
         self.board.0.iter().map(|actuation| actuation.drive.get()).collect()
     }
@@ -395,7 +395,7 @@ impl Rig {
         Value::Object(self.core.sync().desired().as_object().clone())
     }
 
-    /// How many changes of the desired section were told since, and which.
+    /// The changes of the desired section in the notices after the first `notices`, as (from, to) versions.
     pub(crate) fn changes_after(&self, notices: usize) -> Vec<(u64, u64)> {
         let change = |notice: &Notice| match notice {
             Notice::Desired(change) => Some((change.from.0, change.to.0)),
@@ -404,7 +404,7 @@ impl Rig {
         self.notices[notices..].iter().filter_map(change).collect()
     }
 
-    /// Hub, memory, disk and report say the same, and nothing is left to do.
+    /// Asserts that hub, memory, disk and report agree, and that nothing is left to do.
     pub(crate) fn assert_equal(&self) {
         let (desired, version) = (self.twin.desired(), self.twin.desired().version());
         let sync = self.core.sync();
@@ -422,7 +422,7 @@ impl Rig {
     }
 }
 
-/// The process starts on a machine of which nothing is known.
+/// A start of the process on a machine of which nothing is known.
 fn start(record: Option<TwinRecord>) -> Start {
     Start {
         spec: spec(),
@@ -434,7 +434,7 @@ fn start(record: Option<TwinRecord>) -> Start {
     }
 }
 
-/// A fan that follows the climate between 20 and 28 degrees, and one thermometer.
+/// A fan that follows the climate from 20 to 28 °C, and one thermometer.
 fn spec() -> CoreSpec {
     let celsius = |degrees| Celsius::new(degrees).unwrap();
     let path = |text| PropertyPath::parse(text).unwrap();

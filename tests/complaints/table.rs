@@ -1,11 +1,11 @@
-//! The list at the head of this target and the tests that it names: neither may know of what the other does not.
+//! The list in `main.rs` and the numbered tests must agree: each test is in the list, and each one in the list exists.
 
 use std::collections::BTreeSet;
 
 const LIST: &str = include_str!("main.rs");
-/// The complaints that the list answers.
+/// The numbers of the complaints in the list.
 const NUMBERS: core::ops::RangeInclusive<usize> = 1..=29;
-/// Where its tests are, as the list calls it.
+/// The sources of the tests, by the names that the list uses.
 const SOURCES: &[(&str, &str)] = &[
     ("desired", include_str!("desired.rs")),
     ("reports", include_str!("reports.rs")),
@@ -18,7 +18,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("session/start", include_str!("../session/start.rs")),
 ];
 
-/// One complaint: its number, what the list says of it, and the tests that it names.
+/// One complaint: its number, its text in the list, and the tests that answer it.
 struct Row<'a> {
     number: usize,
     words: String,
@@ -41,7 +41,7 @@ fn rows() -> Vec<Row<'static>> {
     rows
 }
 
-/// The tests of a source that are named after a complaint, as the list would call them.
+/// The tests of a source that are named after a complaint, by the list's names.
 fn numbered_tests(place: &str, text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let name = |pair: &[&str]| {

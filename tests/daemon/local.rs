@@ -1,4 +1,4 @@
-//! The local socket and its clients, also careless and hostile ones: none of them moves or delays an output.
+//! The local socket and its clients, including careless and hostile ones: none of them disturbs an output.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, eventually, say};
 use base64::Engine as _;
@@ -41,7 +41,7 @@ pub(crate) fn answer(stream: &mut UnixStream) -> io::Result<Value> {
     }
 }
 
-/// Reads until the daemon closes the connection.
+/// Reads to the end. True if the daemon closed the connection.
 fn is_hung_up_on(stream: &mut UnixStream) -> bool {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
@@ -50,7 +50,7 @@ fn is_hung_up_on(stream: &mut UnixStream) -> bool {
     }
 }
 
-/// The daemon still follows its sensor.
+/// Asserts that the daemon still follows its sensor.
 pub(crate) fn follows(rig: &Rig) {
     for (degrees, drive) in [("25.0", 625), ("22.0", 250)] {
         rig.set_temperature(degrees);
@@ -133,7 +133,7 @@ fn a_client_that_never_reads_is_dropped_and_holds_up_nothing() {
     let mut client = connect(&rig);
     client.set_nonblocking(true).unwrap();
     let ask = b"{\"method\":\"io.twind.Daemon.GetStatus\"}\0".repeat(50);
-    // Until both directions are full. Then the daemon's time-out begins.
+    // Fill both directions. Then the daemon's timeout begins.
     while client.write(&ask).is_ok() {}
     follows(&rig);
     assert_eq!(say(&mut rig.command(&["status"])).code, 0);
@@ -173,7 +173,7 @@ fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
     assert_eq!(say(&mut rig.command(&["status"])).code, 69);
     let _second = rig.start();
     assert_eq!(say(&mut rig.command(&["status"])).code, 0);
-    // Another daemon that is told to use the same socket controls all the same, without one.
+    // Another daemon that is configured with the same socket still controls, but without a socket.
     let other = Rig::new();
     let socket = format!("\n[local]\nsocket = \"{}\"\n", rig.path("twind.sock").display());
     other.configure(&socket);
@@ -209,7 +209,7 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     }
     let rig = Rig::new();
     let _daemon = rig.start();
-    // Anybody may run the program, find socket and state, and read the configuration; but they are root's.
+    // Any user may run the program, find the socket and the state, and read the configuration; but all belong to root.
     fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = rig.path("twind");
     fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
@@ -223,7 +223,7 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     };
     let asking = [&["status"][..], &["watch"], &["override", "fan", "on", "--for", "5m"], &["twin"]];
     asking.into_iter().for_each(refused);
-    // As the package installs it: not even the configuration.
+    // As the package installs it, other users cannot read the configuration either.
     fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     asking.into_iter().chain([&["check"][..], &["safe"]]).for_each(refused);
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
@@ -261,10 +261,10 @@ fn a_daemon_of_another_file_says_so_before_it_answers() {
 }
 
 const NOBODY: &str = "65534";
-/// A group that nobody is of, here: what counts is its number.
+/// A group without members on this machine; only its number matters.
 const GROUP: u32 = 4242;
 
-/// A command as a user of no name, who is of these groups besides his own. `None` where the system does not let us.
+/// Runs a command as an unprivileged user who is also in these groups. `None` where the system does not allow that.
 #[expect(clippy::print_stderr, reason = "what was not tried is said")]
 fn as_nobody(rig: &Rig, groups: &[u32], words: &[&str]) -> Option<Said> {
     let mut setpriv = Command::new("setpriv");
@@ -283,7 +283,7 @@ fn as_nobody(rig: &Rig, groups: &[u32], words: &[&str]) -> Option<Said> {
         eprintln!("skipped: setpriv may not be run here");
         return None;
     }
-    // Anybody may run the program and find the sockets.
+    // Any user may run the program and find the sockets.
     fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = rig.path("twind");
     if !program.exists() {
@@ -313,7 +313,7 @@ fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
         ("io.systemd.service.Reload", json!({})),
         ("io.twind.Daemon.GetJournal", json!({})),
     ] {
-        // Whoever asks: here it is who runs the daemon.
+        // Nobody may, not even the user who runs the daemon.
         let answer = call(client, method, order).unwrap();
         assert_eq!(answer, json!({"error": "org.varlink.service.PermissionDenied", "parameters": {}}));
     }
@@ -339,7 +339,7 @@ fn any_user_may_look_where_that_is_named_and_order_nowhere() {
     let Some(said) = as_nobody(&rig, &[], &["status"]) else { return };
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("output   fan: "), "{}", said.out);
-    // As the package installs it: the configuration is not for all to read, and the socket is found all the same.
+    // As the package installs it, not every user may read the configuration, but the socket is still found.
     fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     for words in [&["status", "--json"][..], &["twin", "desired"]] {
         let said = as_nobody(&rig, &[], words).unwrap();
@@ -355,7 +355,7 @@ fn any_user_may_look_where_that_is_named_and_order_nowhere() {
     fs::set_permissions(rig.path("twind.toml"), fs::Permissions::from_mode(0o644)).unwrap();
     refused(as_nobody(&rig, &[], &order).unwrap());
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
-    // Without a daemon there is nobody to look at, whatever the files say.
+    // Without a daemon nothing answers, whatever files there are.
     assert!(daemon.stop().success());
     assert!(!rig.path("look.sock").exists());
     assert_eq!(as_nobody(&rig, &[], &["status"]).unwrap().code, 69);
@@ -368,7 +368,7 @@ fn a_member_of_the_group_by_adduser_may_order() {
     let Some(said) = as_nobody(&rig, &[GROUP], &["override", "fan", "90%", "--for", "1h"]) else { return };
     assert_eq!(said.code, 77, "the socket is another group's: {}", said.err);
     std::os::unix::fs::chown(rig.path("twind.sock"), None, Some(GROUP)).unwrap();
-    // Also where somebody opened it to all, of which `check` warns.
+    // The same holds where somebody opened the socket to all, which `check` warns about.
     for (mode, share) in [(0o660, "90%"), (0o666, "80%")] {
         fs::set_permissions(rig.path("twind.sock"), fs::Permissions::from_mode(mode)).unwrap();
         let said = as_nobody(&rig, &[GROUP], &["override", "fan", share, "--for", "1h"]).unwrap();

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use twinhub::Running;
 
-/// The device of the tutorial.
+/// The tutorial's device.
 pub(crate) const DEVICE: &str = "MyTwinDevice";
 
 /// A running `twind run`; killed when dropped.
@@ -38,7 +38,7 @@ impl Daemon {
         Ok(Self { child, folder: folder.to_owned() })
     }
 
-    /// Its process.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -1,5 +1,5 @@
-//! Ctrl-C, or another signal that ends the demonstration: the daemon is ended and the folder is deleted, because it holds a
-//! connection string.
+//! Ctrl-C, or another signal that ends the demonstration, ends the daemon and deletes the folder, which holds a connection
+//! string.
 
 use std::fs;
 use std::io;
@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-/// The exit status of a program that SIGINT ended, as a shell gives it.
+/// The exit status that a shell gives for a program ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 const STEP: Duration = Duration::from_millis(50);
-/// So many steps for the daemon's end, and for the folder's.
+/// The most steps to wait for the daemon's end, and the most tries at deleting the folder.
 const STEPS_MAX: usize = 100;
 
-/// Waits for a signal, beside the story.
+/// Waits for a signal in a thread of its own.
 pub(crate) struct CleanUp {
     daemon: Arc<AtomicU32>,
 }
 
 impl CleanUp {
-    /// Begins to wait.
+    /// Starts waiting.
     pub(crate) fn watch(folder: &Path) -> io::Result<Self> {
         let told = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
@@ -41,7 +41,7 @@ impl CleanUp {
         Ok(Self { daemon })
     }
 
-    /// This process is to be ended, too.
+    /// Names the daemon's process, so that it is ended too.
     pub(crate) fn also_end(&self, daemon: u32) {
         self.daemon.store(daemon, Ordering::Relaxed);
     }
@@ -49,10 +49,10 @@ impl CleanUp {
 
 fn end(daemon: u32, folder: &PathBuf) {
     if daemon != 0 {
-        // The daemon may have ended by the same Ctrl-C.
+        // The same Ctrl-C may have ended the daemon.
         let _ = Command::new("kill").arg(daemon.to_string()).output();
         for _ in 0..STEPS_MAX {
-            // Nothing waits for it, so it stays a zombie.
+            // Nobody reaps it, so it stays a zombie.
             let stat = fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
                 break;
@@ -60,7 +60,7 @@ fn end(daemon: u32, folder: &PathBuf) {
             sleep(STEP);
         }
     }
-    // The enclosure writes its temperature there until the end.
+    // The enclosure's thread writes there until the end, so deleting may need more than one try.
     for _ in 0..STEPS_MAX {
         if fs::remove_dir_all(folder).is_ok() || !folder.exists() {
             return;

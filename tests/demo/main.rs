@@ -1,7 +1,7 @@
-//! The first five minutes: the stand-in hub, an enclosure that warms up, and the real daemon; the tutorial's seven
-//! patches in order, and what the fan did and why. `--stay` stays up afterwards for a back end of one's own.
+//! The demonstration: the stand-in hub, a warming enclosure and the real daemon. It plays the tutorial's seven patches in
+//! order, and shows what the fan did and why. With `--stay` everything stays up afterwards for a back end of one's own.
 //!
-//! Started by `cargo demo`. Ends with 0 when everything went as it should, else says what did not.
+//! Started by `cargo demo`. Exits with 0 when everything went as it should; otherwise says what did not.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod daemon;

@@ -16,7 +16,7 @@ const START_C: f64 = 21.0;
 const LEAK_W_PER_K: f64 = 1.5;
 const FAN_W_PER_K: f64 = 9.0;
 const CAPACITY_J_PER_K: f64 = 2500.0;
-/// One second here is a minute there.
+/// One real second is a minute in the model.
 const SPEED: f64 = 60.0;
 const STEP: Duration = Duration::from_millis(50);
 
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl Plant {
-    /// Starts the model on a folder: `board/fan` is read, `temperature` is written.
+    /// Starts the model on a folder: it reads `board/fan` and writes `temperature`.
     pub(crate) fn start(folder: &Path) -> Self {
         let state = Arc::new(State {
             end: AtomicBool::new(false),
@@ -46,12 +46,12 @@ impl Plant {
         Self { state, thread: Some(thread) }
     }
 
-    /// Degrees Celsius now.
+    /// The present temperature, in degrees Celsius.
     pub(crate) fn temperature(&self) -> f64 {
         f64::from_bits(self.state.temperature_bits.load(Ordering::Relaxed))
     }
 
-    /// The warmest since the last call.
+    /// The highest temperature since the last call, in degrees Celsius.
     pub(crate) fn take_hottest(&self) -> f64 {
         let mut hottest = self.state.hottest.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *hottest, self.temperature())
@@ -62,7 +62,7 @@ impl Drop for Plant {
     fn drop(&mut self) {
         self.state.end.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say; a panic in it shows as a temperature that stands still.
+            // It returns nothing; a panic in it shows as a temperature that stands still.
             let _ = thread.join();
         }
     }
@@ -88,7 +88,7 @@ fn drive(file: &PathBuf) -> f64 {
     permille.unwrap_or(0.0) / 1000.0
 }
 
-/// Replaced whole, so that the sensor never reads half a number.
+/// Replaces the file as a whole, so that the sensor never reads half a number.
 fn write(folder: &Path, temperature: f64) {
     let (new, file) = (folder.join(".temperature"), folder.join("temperature"));
     if fs::write(&new, format!("{temperature:.2}\n")).is_ok() {

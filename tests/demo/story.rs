@@ -1,5 +1,5 @@
-//! What the demonstration does and shows: each patch, what the fan did and why, the temperature and its range, what was
-//! reported, and at the end a summary of what was checked.
+//! What the demonstration does and shows: each patch, what the fan did and why, the temperature and its range, the report,
+//! and at the end a summary of the checks.
 
 use crate::daemon::{DEVICE, Daemon};
 use crate::plant::Plant;
@@ -16,9 +16,9 @@ struct Scene {
     title: &'static str,
     desired: Value,
     stays_s: u64,
-    /// What the reported section must say in the end.
+    /// Whether the reported section is as it must become.
     expected: fn(&Value) -> bool,
-    /// What the fan must do, in per cent.
+    /// Whether the fan's drive, in per cent, is as it must become.
     fan: fn(f64) -> bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    /// Nothing played yet.
+    /// A demonstration of which nothing is played yet.
     pub(crate) fn new(hub: &'a Running, plant: &'a Plant, daemon: &'a Daemon) -> Self {
         Self { hub, plant, daemon, shown_changes: 0, checks: Vec::new() }
     }
@@ -80,7 +80,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// The fan turned, or something else decides: not every per cent of a drive that follows the temperature.
+    /// Shows when the fan starts, stops, or has another cause; not every per cent of a drive that follows the temperature.
     fn show_changes(&mut self) {
         let trace = self.daemon.trace();
         let mut before = self.shown_changes.checked_sub(1).and_then(|last| trace.get(last)).cloned();
@@ -131,7 +131,7 @@ impl<'a> Story<'a> {
         self.checks.push((what.to_owned(), good));
     }
 
-    /// Says what was checked; returns how much of it failed.
+    /// Prints the checks; returns how many failed.
     pub(crate) fn summary(&mut self) -> usize {
         let errors = self.daemon.log().lines().filter(|line| line.contains("ERROR")).count();
         self.check("twind logged no error", errors == 0);
@@ -148,7 +148,7 @@ impl<'a> Story<'a> {
     }
 }
 
-/// The tutorial's patches in its order, and two more: its "Switch fan on" really sends "false".
+/// The tutorial's patches in its order, and two more, since its "Switch fan on" really sends "false".
 fn scenes() -> Vec<Scene> {
     let scene = |title, desired, stays_s, expected, fan| Scene { title, desired, stays_s, expected, fan };
     vec![
@@ -220,7 +220,7 @@ fn scenes() -> Vec<Scene> {
     ]
 }
 
-/// The range in force as it was reported, in degrees Celsius.
+/// The reported range in force, in degrees Celsius.
 fn range_celsius(reported: &Value) -> Option<(f64, f64)> {
     let number = |name: &str| match &reported[name] {
         Value::String(text) => text.parse().ok(),
@@ -232,7 +232,7 @@ fn range_celsius(reported: &Value) -> Option<(f64, f64)> {
     Some((celsius(min), celsius(max)))
 }
 
-/// Ten to fifty degrees as a line: the range as `[   ]`, the temperature as `●`.
+/// A line from 10 to 50 °C: the range as `[   ]`, the temperature as `●`.
 fn gauge(temperature: f64, range: Option<(f64, f64)>, fan_percent: Option<f64>) -> String {
     let place = |t: f64| ((t - 10.0).clamp(0.0, 40.0)).round() as usize;
     let mut line: Vec<char> = vec!['·'; 41];
