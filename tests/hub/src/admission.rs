@@ -1,4 +1,4 @@
-//! Admission of devices: the checks of CONNECT, their return codes, and the session of an admitted device.
+//! Admission of devices: the checks of a CONNECT, their return codes, and the session of an admitted device.
 
 use crate::{
     behaviour::Behaviour,
@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// The longest silence the hub waits out, whatever the keep-alive.
+/// The longest silence that the hub allows, whatever the keep-alive.
 const MAX_SILENCE: Duration = Duration::from_secs(1767);
 
 /// A device that is admitted.
@@ -26,7 +26,7 @@ pub(crate) struct Admitted {
     pub(crate) link_id: u64,
     pub(crate) session_present: bool,
     pub(crate) max_silence: Duration,
-    /// How long the token carries this connection; certificates do not run out here.
+    /// How long the token keeps this connection open; `None` with a certificate, whose expiry does not count here.
     pub(crate) token_life: Option<Duration>,
     pub(crate) will: Option<LastWill>,
     pub(crate) outbox: mpsc::Receiver<Outgoing>,
@@ -40,7 +40,7 @@ pub(crate) struct Refused {
 }
 
 impl Shared {
-    /// Decides on a CONNECT, and enters an admitted device as connected.
+    /// Decides on a CONNECT, and marks an admitted device as connected.
     pub(crate) fn admit(&self, connect: Connect, certificate: Option<&[u8]>) -> Result<Admitted, Refused> {
         let client_id = connect.client_id.clone();
         let decision = self.decide(connect, certificate);

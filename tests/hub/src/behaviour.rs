@@ -1,7 +1,7 @@
 //! Points on which the sources about the real hub are silent or disagree, as switches.
 //!
-//! The defaults are the reading under which the stock clients work and that is no kinder than the real hub is known
-//! to be. A client should be tested against the other readings too.
+//! With the defaults the stock clients work, and the hub is no more lenient than the real one is known to be. A client
+//! should be tested with the other settings too.
 
 use crate::twin::Rules;
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub enum TwinAnswers {
     LostUnlessSubscribed,
 }
 
-/// How the hub behaves where that is not settled.
+/// How the hub behaves where the real hub's behaviour is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     /// Notifications, versions and etags of twins.
     pub twin: Rules,
-    /// Whether twins and notifications reach devices with their keys in alphabetical order, rather than in that in
+    /// Whether twins and notifications reach devices with their keys in alphabetical order, rather than in the order in
     /// which they were written. Default: no.
     pub sorted_keys: bool,
     /// Whether an oversized reported section is answered with 413 rather than 400. Default: 400.
@@ -52,7 +52,7 @@ pub struct Behaviour {
     pub connect_wait: Duration,
     /// Subscriptions a device may hold. Default: 5.
     pub max_subscriptions: usize,
-    /// Filters accepted beside the documented ones. Default: none.
+    /// Filters accepted besides the documented ones. Default: none.
     pub extra_filters: Vec<String>,
     /// Whether the back end's PATCH and PUT of a twin must carry `If-Match`. Default: no.
     pub if_match_required: bool,

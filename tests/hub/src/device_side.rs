@@ -1,5 +1,5 @@
-//! What the hub makes of each packet of a connected device. Everything it answers goes through the link's outbox
-//! while the state is locked, so that answers and notifications leave in the order in which the twin changed.
+//! How the hub handles each packet of a connected device. Its answers go through the link's outbox while the state is
+//! locked, so that answers and notifications leave in the order in which the twin changed.
 
 use crate::{
     behaviour::{Behaviour, TwinAnswers},
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Largest telemetry message, in bytes.
 const MAX_TELEMETRY_BYTES: usize = 256 * 1024;
-/// Largest answer to a method, in bytes.
+/// Largest response to a method, in bytes.
 const MAX_METHOD_BYTES: usize = 128 * 1024;
 
 type Outcome = Result<(), CloseReason>;
@@ -27,7 +27,7 @@ fn violation(text: impl Into<String>) -> CloseReason {
 }
 
 impl Shared {
-    /// Handles one packet; an error ends the connection. Where that has been told to end already, that reason stands.
+    /// Handles one packet; an error ends the connection, unless it is already ending for another reason.
     pub(crate) fn on_packet(&self, device_id: &str, link_id: u64, packet: Packet) -> Outcome {
         let behaviour = self.behaviour();
         let mut state = self.state();
@@ -42,7 +42,7 @@ impl Shared {
             Packet::Subscribe(subscribe) => self.on_subscribe(device, &subscribe, &behaviour),
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(device, unsubscribe),
             Packet::Publish(publish) => self.on_publish(device, &publish, &behaviour),
-            // Cloud-to-device messages are the only thing a device acknowledges, and a test may have sent one.
+            // Devices acknowledge only cloud-to-device messages, and a test may have sent one.
             Packet::PubAck(_) => Ok(()),
             Packet::Connect(_) => Err(violation("a second CONNECT")),
             other => Err(violation(format!("a packet no device sends: {other:?}"))),
@@ -238,7 +238,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells a device of a desired change, if it is there to hear it.
+    /// Notifies a device of a desired change, if it is connected and subscribed.
     pub(crate) fn notify(&self, device: &mut Device, notification: &Notification) {
         let id = device.identity.device_id.clone();
         let version = notification.version;
@@ -259,7 +259,7 @@ impl Shared {
     }
 }
 
-/// Notifications that no back end asked for, each of its own version.
+/// Sends notifications that no back end caused, each with its own version.
 fn flood(device: &mut Device, count: u32, bytes: usize) -> Outcome {
     let mut body = String::from("{");
     for number in 0.. {
@@ -278,7 +278,7 @@ fn flood(device: &mut Device, count: u32, bytes: usize) -> Outcome {
     })
 }
 
-/// A document as devices get it.
+/// A document as text for devices.
 fn text_for_device(mut document: Value, behaviour: &Behaviour) -> String {
     if behaviour.sorted_keys {
         document.sort_all_objects();
@@ -299,7 +299,7 @@ fn device_status(error: &TwinError, behaviour: &Behaviour) -> (u16, u32) {
     }
 }
 
-/// The end of a topic that asks for patience, as the provisioning service's has it.
+/// The end of a topic that asks the device to wait, in the provisioning service's form.
 fn retry_after(fault: Option<&Answer>) -> String {
     match fault {
         Some(Answer::RetryAfter(_, seconds)) => format!("&retry-after={seconds}"),

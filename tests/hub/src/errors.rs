@@ -1,9 +1,9 @@
-//! The bodies of errors, as the device side and the service side have them.
+//! The error bodies of the device side and of the service side.
 
 use crate::{clock, identity::random_hex};
 use serde_json::json;
 
-/// The body of a refused twin request over MQTT. Clients look for `errorCode` in it rather than at the status.
+/// The body of a refused twin request over MQTT. Clients read its `errorCode` rather than the status.
 pub(crate) fn device_error_body(code: u32, message: &str) -> Vec<u8> {
     let now = clock::now_utc();
     let tracking_id = format!("{}-G:0-TimeStamp:{now}", random_hex(16));

@@ -1,6 +1,6 @@
-//! The log of what happened at the hub, for tests to look at and to wait on, and for the program to print.
+//! The log of events at the hub, for tests to inspect and wait on, and for the program to print.
 //!
-//! The log is bounded: the oldest entries go first. Entries are numbered without gaps, so a reader notices.
+//! The log is bounded: the oldest entries are dropped. Entries are numbered without gaps, so a reader notices a loss.
 
 use serde_json::Value;
 use std::{
@@ -27,7 +27,7 @@ pub enum RefuseReason {
     UnknownDevice,
     /// The device is disabled.
     Disabled,
-    /// Token or certificate are not taken, for this reason.
+    /// The token or the certificate is not accepted, for this reason.
     BadCredentials(String),
     /// Not MQTT 3.1.1.
     BadProtocol,
@@ -40,9 +40,9 @@ pub enum RefuseReason {
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The device said DISCONNECT.
+    /// The device sent DISCONNECT.
     Disconnect,
-    /// The device closed, or the link broke.
+    /// The device closed the connection, or it broke.
     ConnectionLost,
     /// Nothing was heard for one and a half keep-alives.
     KeepAliveLapsed,
@@ -54,7 +54,7 @@ pub enum CloseReason {
     Deleted,
     /// The device was disabled.
     Disabled,
-    /// The device broke a rule of the protocol or of the hub, this one.
+    /// The device broke this rule of the protocol or of the hub.
     Violation(String),
     /// The device does not read what it is sent.
     TooSlow,
@@ -74,9 +74,9 @@ pub enum Event {
     },
     /// A device connected.
     Connected {
-        /// As it asked.
+        /// CleanSession, as the device asked.
         clean_session: bool,
-        /// As it was told.
+        /// Session present, as the device was told.
         session_present: bool,
     },
     /// A CONNECT was refused.
@@ -110,7 +110,7 @@ pub enum Event {
     },
     /// A device patched its reported properties.
     Reported {
-        /// The patch; `null` if it was no JSON.
+        /// The patch; `null` if it was not JSON.
         patch: Value,
         /// The status it was answered with, if it was.
         status: Option<u16>,
@@ -121,7 +121,7 @@ pub enum Event {
     TwinChanged {
         /// The desired version after it.
         desired_version: u64,
-        /// What it wrote, as it wrote it.
+        /// The body of its request.
         body: Value,
     },
     /// A desired notification was written to the device's connection.
@@ -129,7 +129,7 @@ pub enum Event {
         /// Its version.
         version: u64,
     },
-    /// A desired notification was not sent: nobody connected, nobody subscribed, or a fault.
+    /// A desired notification was not sent: the device was not connected or not subscribed, or a fault dropped it.
     DesiredNotSent {
         /// Its version.
         version: u64,
@@ -152,18 +152,18 @@ pub enum Event {
     Telemetry {
         /// The text of its properties.
         bag: String,
-        /// What it says.
+        /// Its payload.
         payload: Vec<u8>,
-        /// It is the will of a device that went without DISCONNECT.
+        /// Whether it is the will of a device that left without DISCONNECT.
         will: bool,
     },
-    /// A packet of a connected device came while the hub was muted, and was lost.
+    /// A packet from a connected device came while the hub was muted, and was discarded.
     Unheard,
-    /// The provisioning service was asked.
+    /// A registration asked the provisioning service.
     Registration {
         /// The status of the answer, if there was one.
         status: Option<u16>,
-        /// How the registration stands.
+        /// The state of the registration.
         state: String,
     },
     /// A device was registered.
@@ -177,7 +177,7 @@ pub enum Event {
 pub struct Entry {
     /// Counts up from 1 without gaps.
     pub sequence: u64,
-    /// Since the hub was made.
+    /// Milliseconds since the hub was made.
     pub at_ms: u64,
     /// The device concerned; empty where none is known.
     pub device: String,
@@ -185,10 +185,10 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// Nothing of the kind waited for happened in time.
+/// No event that fits happened in time.
 #[derive(Clone, Debug)]
 pub struct WaitError {
-    /// How long was waited.
+    /// The length of the wait.
     pub waited: Duration,
     /// The last entries of the log, to see what happened instead.
     pub last: Vec<Entry>,

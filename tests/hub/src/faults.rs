@@ -1,7 +1,7 @@
-//! What a test can make the hub do wrong, at any moment, for the next few times or until it is cleared.
+//! The faults that a test can inject into the hub at any moment, for the next few times or until they are cleared.
 //!
-//! Faults apply to all devices. Acts on one device (close it, send it something odd) are methods of
-//! [`Hub`](crate::Hub); what the listeners can do is found at [`Running`](crate::Running).
+//! Faults apply to all devices. Acts on one device (close its connection, send it something odd) are methods of
+//! [`Hub`](crate::Hub), and those on the listeners are methods of [`Running`](crate::Running).
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,31 +11,31 @@ use std::{
 /// How often a fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
-    /// The next so many times.
+    /// This many times.
     Next(u32),
     /// Until [`Faults::clear`].
     UntilCleared,
 }
 
-/// What happens to a request of a device in the place of the proper answer.
+/// What happens to a request of a device instead of the proper answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A status and a body with the matching `errorCode`. Nothing is applied.
     Status(u16),
-    /// As [`Answer::Status`], and the topic asks to wait so many seconds before the next request.
+    /// As [`Answer::Status`]; the topic also asks the device to wait this many seconds before the next request.
     RetryAfter(u16, u32),
     /// A status and exactly this body. Nothing is applied.
     Raw(u16, Vec<u8>),
-    /// Nothing is applied and nothing answered.
+    /// Nothing is applied and nothing is answered.
     Ignored,
-    /// Nothing is applied and nothing answered; instead so many notifications come, of so many bytes each, which hold
-    /// nothing but empty objects.
+    /// Nothing is applied and nothing is answered. Instead this many notifications of this many bytes each are sent, which
+    /// hold only empty objects.
     Flooded(u32, usize),
-    /// The request is served, and its answer lost.
+    /// The request is served, but its answer is lost.
     Lost,
     /// The connection is closed before the request is served.
     Close,
-    /// The request is served, and the connection closed before the answer is sent.
+    /// The request is served, but the connection is closed before the answer is sent.
     ServeThenClose,
 }
 
@@ -79,12 +79,12 @@ impl Faults {
         self.armed().refuse = Some((code, times));
     }
 
-    /// Sets what becomes of requests for the twin.
+    /// Sets what happens to requests for the twin.
     pub fn answer_twin_get(&self, answer: Answer, times: Times) {
         self.armed().twin_get = Some((answer, times));
     }
 
-    /// Sets what becomes of reported patches.
+    /// Sets what happens to reported patches.
     pub fn answer_reported(&self, answer: Answer, times: Times) {
         self.armed().reported = Some((answer, times));
     }
@@ -114,18 +114,18 @@ impl Faults {
         self.armed().drop_pubacks = Some(((), times));
     }
 
-    /// Closes the connection when telemetry comes: how MQTT devices see throttling and a spent quota.
+    /// Closes the connection when telemetry comes, which is how MQTT devices see throttling and an exhausted quota.
     pub fn close_on_telemetry(&self, times: Times) {
         self.armed().close_on_telemetry = Some(((), times));
     }
 
-    /// Makes CONNACK claim this about the session; `None` is the truth.
+    /// Sets the session-present flag of CONNACK; `None` sends the true value.
     pub fn force_session_present(&self, claim: Option<bool>) {
         self.armed().session_present = claim;
     }
 
-    /// While muted the hub neither reads nor sends anything on device connections, and closes none for silence, like a
-    /// connection that is broken without notice.
+    /// While muted the hub discards what devices send, sends them nothing, and closes no connection for silence, as if the
+    /// connection were broken without notice.
     pub fn mute(&self, muted: bool) {
         self.armed().muted = muted;
     }

@@ -1,4 +1,4 @@
-//! The handle of a hub: what a test or a program says to it directly, without TLS, tokens or HTTP between.
+//! The handle of a hub, by which a test or a program acts on it directly, without TLS, tokens or HTTP.
 
 use crate::{
     behaviour::Behaviour,
@@ -14,7 +14,7 @@ use rumqttc::{Packet, Publish, QoS};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-/// A hub. Clones are the same hub.
+/// A handle of a hub. Clones refer to the same hub.
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) shared: Arc<Shared>,
@@ -49,7 +49,7 @@ impl Hub {
         self.shared.put_device(id, &body, &Precondition::None).map(drop)
     }
 
-    /// Gives a device fresh keys. A connection made with the old ones goes on.
+    /// Gives a device fresh keys. A connection made with the old ones stays open.
     pub fn renew_keys(&self, id: &str) -> Result<Keys, ServiceError> {
         let keys = Keys::random();
         self.set_device_keys(id, &keys)?;
@@ -88,7 +88,7 @@ impl Hub {
         })
     }
 
-    /// What a device is given to connect with: `HostName=..;DeviceId=..;SharedAccessKey=..`.
+    /// The connection string of a device: `HostName=..;DeviceId=..;SharedAccessKey=..`.
     pub fn device_connection_string(&self, id: &str) -> Result<String, ServiceError> {
         let host = self.host();
         Ok(match self.device_keys(id)? {
@@ -97,8 +97,8 @@ impl Hub {
         })
     }
 
-    /// What a back end under the named policy is given: `HostName=..;SharedAccessKeyName=..;SharedAccessKey=..`,
-    /// with `host` as it reaches the REST side (with the port, unless that is 443).
+    /// The connection string of a back end with the named policy: `HostName=..;SharedAccessKeyName=..;SharedAccessKey=..`.
+    /// `host` is the REST side's address, with the port unless that is 443.
     pub fn policy_connection_string(&self, policy: &str, host: &str) -> Option<String> {
         let state = self.shared.state();
         let policy = state.policies.iter().find(|p| p.name == policy)?;
@@ -125,7 +125,7 @@ impl Hub {
         self.shared.with_device(id, |device| Ok(device.twin.reported().device_view()))
     }
 
-    /// Patches the reported properties as other firmware of this device may have done. Returns the new version.
+    /// Patches the reported properties, as earlier firmware of this device may have done. Returns the new version.
     pub fn update_reported(&self, id: &str, patch: &Value) -> Result<u64, ServiceError> {
         let rules = self.behaviour().twin;
         self.shared.with_device(id, |device| Ok(device.twin.report(patch, None, rules, "before")?))
@@ -165,35 +165,35 @@ impl Hub {
         self.shared.state().devices.get(id).is_some_and(|device| device.link.is_some())
     }
 
-    /// What the device is subscribed to, connected or not.
+    /// The device's subscriptions, whether it is connected or not.
     pub fn subscriptions(&self, id: &str) -> Vec<String> {
         let state = self.shared.state();
         let session = state.devices.get(id).and_then(|device| device.session.as_ref());
         session.map(|session| session.filters.clone()).unwrap_or_default()
     }
 
-    /// Forgets the subscriptions of a device, as a hub does whose session store was lost.
+    /// Forgets the subscriptions of a device, as a hub that lost its session store does.
     pub fn forget_session(&self, id: &str) {
         if let Some(session) =
             self.shared.state().devices.get_mut(id).and_then(|device| device.session.as_mut())
         {
-            // Clean, so that whoever connects next finds nothing.
+            // A clean session leaves nothing for the next connection.
             *session = Session { clean: true, ..Session::default() };
         }
         self.shared.touch();
     }
 
-    /// Closes a device's connection without a word; the log says when it is done. False if there is none.
+    /// Closes a device's connection without notice; the log shows when it is done. False if there is none.
     pub fn kick(&self, id: &str) -> bool {
         self.shared.state().devices.get_mut(id).is_some_and(|device| device.close(CloseReason::Kicked))
     }
 
-    /// Publishes anything to a connected device at QoS 0, subscribed or not. False if it is not connected.
+    /// Publishes anything to a connected device at QoS 0, whether it subscribed or not. False if it is not connected.
     pub fn publish_raw(&self, id: &str, topic: &str, payload: impl Into<Vec<u8>>) -> bool {
         self.send(id, Packet::Publish(Publish::new(topic, QoS::AtMostOnce, payload)).into())
     }
 
-    /// Writes bytes to a device's connection that need not be MQTT. False if it is not connected.
+    /// Writes any bytes to a device's connection, MQTT or not. False if it is not connected.
     pub fn send_bytes(&self, id: &str, bytes: impl Into<Bytes>) -> bool {
         self.send(id, Outgoing { frame: Frame::Raw(bytes.into()), delay: Duration::ZERO, event: None })
     }
@@ -210,17 +210,17 @@ impl Hub {
         &self.shared.faults
     }
 
-    /// How the hub behaves where that is not settled.
+    /// The present settings of the hub's behaviour.
     pub fn behaviour(&self) -> Behaviour {
         self.shared.behaviour()
     }
 
-    /// Changes that, from now on. The closure must not call the hub.
+    /// Changes these settings from now on. The closure must not call the hub.
     pub fn set_behaviour(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.shared.behaviour_mut());
     }
 
-    /// The log, oldest first. When a device is taken over, the new connection is logged before the end of the old.
+    /// The log, oldest first. When a new connection takes over a device, it is logged before the end of the old one.
     pub fn events(&self) -> Vec<Entry> {
         self.shared.log.after(0)
     }

@@ -29,7 +29,7 @@ impl Keys {
         Self { primary: random_key(), secondary: random_key() }
     }
 
-    /// Both, in the order they are tried.
+    /// Both keys, in the order in which they are tried.
     pub fn both(&self) -> [&str; 2] {
         [&self.primary, &self.secondary]
     }
@@ -66,7 +66,7 @@ pub struct Identity {
     pub etag: u64,
     /// Whether the device may connect.
     pub enabled: bool,
-    /// Free text beside `enabled`.
+    /// Free text that explains `enabled`.
     pub status_reason: Option<String>,
     /// When `enabled` last changed.
     pub status_updated: String,
@@ -109,11 +109,11 @@ pub struct Policy {
     pub name: String,
     /// What it grants.
     pub permissions: Vec<Permission>,
-    /// What signs for it.
+    /// The keys that sign for it.
     pub keys: Keys,
 }
 
-/// The five policies every hub is born with, with fresh keys.
+/// The five policies of every new hub, with fresh keys.
 pub fn built_in_policies() -> Vec<Policy> {
     use Permission::{DeviceConnect, RegistryRead, RegistryWrite, ServiceConnect};
     [
@@ -128,7 +128,7 @@ pub fn built_in_policies() -> Vec<Policy> {
     .collect()
 }
 
-/// Whether a device may be called so: up to 128 ASCII letters, digits and some punctuation.
+/// Whether this is a valid device id: up to 128 ASCII letters, digits and some punctuation characters.
 pub fn is_device_id(id: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ID_PUNCTUATION.contains(c);
     !id.is_empty() && id.len() <= ID_MAX_CHARS && id.chars().all(allowed)
@@ -139,7 +139,7 @@ pub fn is_key(text: &str) -> bool {
     STANDARD.decode(text).is_ok_and(|bytes| (16..=64).contains(&bytes.len()))
 }
 
-/// Whether a certificate has this thumbprint, of either digest and in any case.
+/// Whether a certificate has this thumbprint, by either digest and in upper or lower case.
 pub fn has_thumbprint(certificate_der: &[u8], thumbprint: &str) -> bool {
     [&digest::SHA1_FOR_LEGACY_USE_ONLY, &digest::SHA256].iter().any(|algorithm| {
         hex(digest::digest(algorithm, certificate_der).as_ref()).eq_ignore_ascii_case(thumbprint)
@@ -150,7 +150,7 @@ fn random_key() -> String {
     STANDARD.encode(random_bytes::<KEY_BYTES>())
 }
 
-/// Random text of twice as many characters.
+/// Random hexadecimal text: two characters per byte, for 32 bytes at most.
 pub fn random_hex(bytes: usize) -> String {
     hex(&random_bytes::<32>()[..bytes.min(32)])
 }
@@ -158,7 +158,7 @@ pub fn random_hex(bytes: usize) -> String {
 fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if SystemRandom::new().fill(&mut bytes).is_err() {
-        // The kernel has always had randomness by the time a program runs; a key of zeros would be worse than none.
+        // The kernel always has randomness by the time a program runs, and a key of zeros would be worse than none.
         std::process::abort();
     }
     bytes

@@ -2,8 +2,8 @@
 
 use crate::service_side::Precondition;
 
-/// Reads the header: `*`, `"*"`, or etags in double quotes, weak (`W/`) or not, separated by commas. What is not
-/// quoted is not an etag and, as on the real hub, demands nothing.
+/// Reads the header: `*`, `"*"`, or etags in double quotes, weak (`W/`) or not, separated by commas. Unquoted text is not
+/// an etag and, as on the real hub, demands nothing.
 pub(crate) fn parse(header: Option<&str>) -> Precondition {
     let Some(header) = header else { return Precondition::None };
     let mut etags = Vec::new();

@@ -1,8 +1,8 @@
 //! A stand-in for Azure IoT Hub: device twins over MQTT and REST, for developers and tests.
 //!
-//! It speaks what stock clients speak: MQTT 3.1.1 over TLS to devices, HTTPS to back ends, shared access signatures
-//! on both sides. It means to be as strict as the real hub and never kinder; where the sources about the real hub are
-//! silent, [`Behaviour`] has a switch, and a test can make it misbehave through [`Faults`] while it runs.
+//! It speaks the protocols of stock clients: MQTT 3.1.1 over TLS with devices, HTTPS with back ends, shared access
+//! signatures on both sides. It aims to be as strict as the real hub and never more lenient. Where the sources about the
+//! real hub are silent, [`Behaviour`] has a switch. A test can inject [`Faults`] while it runs.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,13 +14,14 @@
 //! # }
 //! ```
 //!
-//! The rooms, from the pure to the wired:
+//! The modules, from pure rules to sockets:
 //!
-//! - [`twin`]: the rules of a twin; [`identity`], [`sas`] and [`username`]: who may do what; [`topic`]: what exists.
-//! - `state`: what the hub knows. `admission`, `device_side` and `service_side`: what may be done to it.
-//! - `mqtt` (bare or in a `websocket`) and `rest`: the wires. `listen`, [`running`], [`pki`]: sockets, certificates, start and stop.
-//! - [`provisioning`]: the service that assigns devices to the hub, on the same port; a user name tells it.
-//! - [`behaviour`], [`faults`], [`events`]: what a test turns, breaks and watches; [`hub`]: the handle to it all.
+//! - [`twin`]: the rules of a twin; [`identity`], [`sas`] and [`username`]: who may do what; [`topic`]: the valid topics.
+//! - `state`: the hub's state. `admission`, `device_side` and `service_side`: the operations on it.
+//! - `mqtt` (bare or in a `websocket`) and `rest`: the protocols. `listen`, [`running`], [`pki`]: sockets, certificates,
+//!   start and stop.
+//! - [`provisioning`]: the service that assigns devices to the hub. It shares the hub's port and is chosen by the user name.
+//! - [`behaviour`], [`faults`], [`events`]: a test's settings, faults and log; [`hub`]: the handle to all of it.
 
 mod admission;
 pub mod behaviour;

@@ -1,4 +1,4 @@
-//! Listeners: accept, shake hands off to the side so that one slow client holds up nobody, hand over.
+//! Listeners: they accept connections, and shake hands in separate tasks so that a slow client holds up nobody.
 
 use crate::{
     events::Event,
@@ -25,26 +25,26 @@ use tokio_util::sync::CancellationToken;
 
 const HANDSHAKE: Duration = Duration::from_secs(15);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
-/// Connections that may wait for being accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// The TLS configuration that the next connection gets.
+/// The TLS configuration for new connections.
 pub(crate) type Presented = Arc<Mutex<Arc<ServerConfig>>>;
 
-/// The hub's two ports while nobody listens: connections are refused, and the system gives them to nobody else.
+/// The hub's two ports while it does not listen: connections are refused, and no other program can take the ports.
 pub(crate) struct Ports {
     mqtt: TcpSocket,
     https: TcpSocket,
 }
 
 impl Ports {
-    /// Takes the ports; the address that cannot be had comes with the error.
+    /// Takes the ports; an error names the address that cannot be bound.
     pub(crate) fn take(mqtt: SocketAddr, https: SocketAddr) -> Result<Self, (SocketAddr, io::Error)> {
         let take = |address| bind(address).map_err(|error| (address, error));
         Ok(Self { mqtt: take(mqtt)?, https: take(https)? })
     }
 
-    /// Of devices and of back ends.
+    /// The addresses for devices and for back ends.
     pub(crate) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         Ok((self.mqtt.local_addr()?, self.https.local_addr()?))
     }
@@ -52,18 +52,18 @@ impl Ports {
 
 fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // The ends of earlier connections do not count.
+    // Earlier connections in TIME_WAIT must not prevent this.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
-/// The accepting tasks of one stretch of listening.
+/// The accepting tasks, from a start of listening to its stop.
 pub(crate) struct Listeners {
     tasks: Vec<JoinHandle<()>>,
-    /// Ends handshakes, connections of devices and idle ones of back ends.
+    /// Ends handshakes, device connections and idle back-end connections.
     done: CancellationToken,
-    /// Ends when the last connection of a device has ended: each holds a sender of it.
+    /// Closes when the last device connection has ended, since each holds a sender.
     devices_gone: mpsc::Receiver<()>,
 }
 
@@ -103,19 +103,19 @@ impl Listeners {
         Ok(Self { tasks: vec![devices, back_ends, serving], done, devices_gone })
     }
 
-    /// Stops accepting and ends the connections of devices; returns when the devices are gone. The ports are taken at
-    /// once, for a later stretch; `None` if somebody was quicker.
+    /// Stops accepting and ends the device connections; returns when the devices are gone. The ports are taken again at
+    /// once, to listen on later; `None` if another program was quicker.
     pub(crate) async fn stop(mut self, addresses: (SocketAddr, SocketAddr)) -> Option<Ports> {
         self.done.cancel();
         for task in &self.tasks {
             task.abort();
         }
         for task in self.tasks.drain(..) {
-            // An aborted task ends in an error, which is what was asked for.
+            // An aborted task ends in an error, as intended.
             let _ = task.await;
         }
         let kept = Ports::take(addresses.0, addresses.1).ok();
-        // Nothing is ever sent: this is the end of the last sender. Handshakes under way hold one as well.
+        // Nothing is ever sent, so this waits until the last sender is dropped. Handshakes under way hold one as well.
         let _ = self.devices_gone.recv().await;
         kept
     }
@@ -130,7 +130,7 @@ impl Drop for Listeners {
     }
 }
 
-/// The certificate that the client showed, if it did.
+/// The client's certificate, if it presented one.
 fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
     stream.get_ref().1.peer_certificates()?.first().map(|der| der.to_vec())
 }
@@ -153,7 +153,7 @@ fn accept(
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, or a client that left at once: neither is helped by a hot loop.
+                    // No descriptors are left, or the client left at once. A busy loop would help neither.
                     tracing::warn!(%error, "accept failed");
                     tokio::time::sleep(PAUSE_AFTER_ERROR).await;
                     continue;
@@ -162,7 +162,7 @@ fn accept(
             let config = presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (shared, hand_over, done) = (shared.clone(), hand_over.clone(), done.clone());
             tokio::spawn(async move {
-                // Not vital: it only spares a client a wait.
+                // Not essential: it only reduces latency.
                 let _ = stream.set_nodelay(true);
                 let handshake = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream));
                 let Some(shaken) = done.run_until_cancelled(handshake).await else { return };
@@ -178,7 +178,7 @@ fn accept(
     })
 }
 
-/// Streams whose handshake is done, as the HTTP server takes them.
+/// Streams whose handshake is done, in the form that the HTTP server takes.
 struct Accepted {
     receiver: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
     address: SocketAddr,

@@ -1,7 +1,7 @@
-//! One device connection, over any stream of bytes: CONNECT, then packets both ways until something ends it.
+//! One device connection over any byte stream: CONNECT, then packets both ways until something ends it.
 //!
-//! Packets are read and written by the MQTT client library's codec; what they mean is decided elsewhere. Packets of
-//! MQTT 5, and anything before CONNECT, end the connection.
+//! The MQTT client library's codec reads and writes the packets; other modules decide what they mean. Packets of MQTT 5,
+//! and anything before CONNECT, end the connection.
 
 use crate::{
     admission::Admitted,
@@ -19,15 +19,15 @@ use tokio::{
 };
 use tokio_util::{codec::Framed, sync::CancellationToken};
 
-/// Largest packet heard: the largest message and its topic.
+/// Largest packet received: the largest message and its topic.
 const MAX_INCOMING_BYTES: usize = (256 + 64) * 1024;
-/// Largest packet sent; above what clients take, so that a test can try them.
+/// Largest packet sent; more than clients accept, so that a test can try that.
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Far enough for a timer that is not wanted.
+/// The delay of a timer that is not wanted.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
-/// Serves one connection to its end, or until the hub is `done`. `certificate` is the client's, if it showed one.
+/// Serves one connection to its end, or until the hub is `done`. `certificate` is the client's, if it presented one.
 pub(crate) async fn serve<S>(
     shared: Arc<Shared>,
     stream: S,
@@ -50,7 +50,7 @@ pub(crate) async fn serve<S>(
         _ => return farewell(&mut io).await,
     };
     if shared.faults.muted() {
-        // A dead link: the client hears nothing, not even the end of the connection.
+        // As on a dead link, the client receives nothing, not even the end of the connection.
         let listen_on = async { while !matches!(io.next().await, None | Some(Err(_))) {} };
         done.run_until_cancelled(listen_on).await;
         return;
@@ -63,7 +63,7 @@ pub(crate) async fn serve<S>(
             let reason =
                 Connection { io: &mut io, shared: &shared, admitted: &mut admitted, done: &done }.run().await;
             let Admitted { device_id, link_id, will, .. } = admitted;
-            // First off the books, then off the wire: a client that sees the end finds itself gone.
+            // The device is marked as gone before the connection ends, so that a client that sees the end finds it so.
             shared.leave(&device_id, link_id, reason, will);
             farewell(&mut io).await;
         }
@@ -71,7 +71,7 @@ pub(crate) async fn serve<S>(
     }
 }
 
-/// The first packet, given up on at its first byte if that is not CONNECT's: the rest may never come.
+/// The first packet. `None` at once if its first byte is not CONNECT's, since the rest may never come.
 async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(
     io: &mut Framed<S, Codec>,
 ) -> Option<Result<Packet, mqttbytes::Error>> {
@@ -82,7 +82,7 @@ async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<S, Codec>, code: u8) {
-    // The client may be gone; there is nobody to tell then.
+    // The client may be gone already.
     let _ = timeout(FAREWELL, write_raw(io, &connack(code, false))).await;
     farewell(io).await;
 }
@@ -91,7 +91,7 @@ pub(crate) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Framed<
     let _ = timeout(FAREWELL, io.get_mut().shutdown()).await;
 }
 
-/// CONNACK by hand, so that a test can send codes that do not exist.
+/// CONNACK as bytes, so that a test can send codes that do not exist.
 pub(crate) fn connack(code: u8, session_present: bool) -> [u8; 4] {
     [0x20, 0x02, u8::from(session_present), code]
 }
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
-    /// Writes, unless the connection is told to end meanwhile: a device that does not read must not hold it up.
+    /// Writes a frame. An end of the connection interrupts it, so that a device that does not read cannot delay that end.
     async fn write(&mut self, frame: Frame) -> Result<(), CloseReason> {
         let io = &mut *self.io;
         let writing = async move {

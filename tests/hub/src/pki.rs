@@ -24,7 +24,7 @@ use std::{
 const CA_NAME: &str = "twinhub test authority";
 const SECONDS_PER_DAY: u64 = 86_400;
 const CA_YEARS: i32 = 20;
-/// A stored certificate with less than this left is replaced.
+/// A stored certificate with less time left than this is replaced.
 const SPARE_DAYS: u64 = 30;
 
 /// Why there are no certificates.
@@ -32,9 +32,9 @@ const SPARE_DAYS: u64 = 30;
 pub enum PkiError {
     /// A file cannot be read or written.
     File(PathBuf, io::Error),
-    /// A file holds something else than it should.
+    /// A file's content is not what it should be.
     Content(PathBuf, String),
-    /// A certificate cannot be made; most likely a name is none.
+    /// A certificate cannot be made; most likely a name is not valid.
     Make(rcgen::Error),
 }
 
@@ -58,12 +58,12 @@ impl From<rcgen::Error> for PkiError {
     }
 }
 
-/// When a certificate is good.
+/// When a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// From yesterday for a year.
+    /// It is valid from yesterday for a year.
     Current,
-    /// It ran out long ago.
+    /// It expired long ago.
     Expired,
 }
 
@@ -107,7 +107,7 @@ impl Pki {
         Ok(Self { ca_pem, issuer: Issuer::new(ca_params(&key), key) })
     }
 
-    /// The authority kept in `folder`, made there if there is none.
+    /// The authority stored in `folder`, made there if there is none.
     pub fn in_folder(folder: &Path) -> Result<Self, PkiError> {
         let (ca_file, key_file) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         if !ca_file.exists() || !key_file.exists() {
@@ -140,7 +140,7 @@ impl Pki {
             Validity::Current => {
                 let yesterday = clock::unix_seconds().saturating_sub(SECONDS_PER_DAY);
                 let (year, month, day) = clock::civil_date(yesterday);
-                // The 29th of February has no next year.
+                // 29 February does not exist in the next year.
                 let day = day.min(28);
                 (rcgen::date_time_ymd(year, month, day), rcgen::date_time_ymd(year + 1, month, day))
             }
@@ -150,7 +150,7 @@ impl Pki {
         Ok(Certified { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 
-    /// The server certificate kept in `folder` if it is still good for all these names, otherwise a new one.
+    /// The server certificate stored in `folder` if it is still valid for all these names, otherwise a new one.
     pub fn server_in_folder(&self, folder: &Path, names: &[String]) -> Result<Certified, PkiError> {
         let (certificate_file, key_file) = (folder.join("server.pem"), folder.join("server-key.pem"));
         if let (Ok(certificate_pem), Ok(key_pem)) = (read(&certificate_file), read(&key_file)) {
@@ -165,7 +165,7 @@ impl Pki {
         Ok(fresh)
     }
 
-    /// Whether clients that trust this authority will take the certificate for all these names, for a while yet.
+    /// Whether clients that trust this authority will accept the certificate for all these names for some time yet.
     fn is_good(&self, certified: &Certified, names: &[String]) -> bool {
         let later = Duration::from_secs(clock::unix_seconds() + SPARE_DAYS * SECONDS_PER_DAY);
         let check = || {
@@ -202,8 +202,8 @@ pub fn self_signed_client(common_name: &str) -> Result<Certified, PkiError> {
     Ok(Certified { certificate_pem: params.self_signed(&key)?.pem(), key_pem: key.serialize_pem() })
 }
 
-/// The same every time for the same key but for its end: an authority is known again by its name and its key. Two
-/// authorities of one name would make clients complain of a bad signature where they mean an unknown issuer.
+/// The parameters of the authority, which depend only on its key, except for the end of its validity: so its name and key
+/// identify it. Two authorities of one name would make clients report a bad signature instead of an unknown issuer.
 fn ca_params(key: &KeyPair) -> CertificateParams {
     let digest = ring::digest::digest(&ring::digest::SHA256, key.public_key_raw());
     let mark: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();

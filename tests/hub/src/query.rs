@@ -1,6 +1,6 @@
 //! The two queries that matter for a handful of devices, and the paging of their results.
 //!
-//! The rest of the query language is deliberately absent and refused.
+//! Deliberately absent: the rest of the query language, which is refused.
 
 use crate::service_side::ServiceError;
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub(crate) fn parse(text: &str) -> Result<Query, ServiceError> {
     }
 }
 
-/// A part of a list of results.
+/// A page of a list of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     start: usize,
@@ -70,7 +70,7 @@ impl Page {
         Ok(Self { start, size: size.clamp(1, MAX_PAGE) })
     }
 
-    /// The part, and what to ask for the next one with.
+    /// The items of this page, and the continuation token of the next one.
     pub(crate) fn cut(self, all: impl Iterator<Item = Value>) -> (Vec<Value>, Option<String>) {
         let mut rest = all.skip(self.start);
         let part: Vec<Value> = rest.by_ref().take(self.size).collect();

@@ -1,6 +1,6 @@
-//! The service side over HTTPS: paths, permissions, headers and bodies. What is asked is done in `service_side`.
+//! The service side over HTTPS: paths, permissions, headers and bodies. `service_side` does what is asked.
 //!
-//! Absent on purpose: jobs, configurations, modules, bulk registry calls, file uploads and cloud-to-device messages.
+//! Deliberately absent: jobs, configurations, modules, bulk registry calls, file uploads and cloud-to-device messages.
 
 use crate::{
     clock,
@@ -26,7 +26,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-/// Devices listed at most in one go.
+/// The most devices in one list.
 const MAX_LISTED: usize = 1000;
 const METHOD_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 5..=300;
 const DEFAULT_METHOD_TIMEOUT_SECONDS: u64 = 30;

@@ -1,4 +1,4 @@
-//! A hub that listens: starting, stopping, coming back, and the certificate it shows.
+//! A hub that listens: how it starts, stops and resumes, and the certificate it presents.
 
 use crate::{
     behaviour::Behaviour,
@@ -38,7 +38,7 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// Devices to register unless they are there. Default: none.
     pub devices: Vec<String>,
-    /// How the hub behaves where that is not settled.
+    /// How the hub behaves where the real hub's behaviour is not known.
     pub behaviour: Behaviour,
 }
 
@@ -56,20 +56,20 @@ impl Default for Options {
     }
 }
 
-/// Why a hub does not start, or does not come back.
+/// Why a hub cannot start or resume.
 #[derive(Debug)]
 pub enum StartError {
     /// A port cannot be listened on.
     Listen(SocketAddr, io::Error),
     /// The folder, or the state in it, cannot be used.
     Folder(PathBuf, io::Error),
-    /// No certificates.
+    /// The certificates cannot be made or read.
     Pki(PkiError),
-    /// The TLS library does not take the certificate.
+    /// The TLS library does not accept the certificate.
     Tls(rustls::Error),
-    /// A device to register has an impossible id.
+    /// A device to register has an invalid id.
     Device(ServiceError),
-    /// No runtime.
+    /// The runtime cannot be started.
     Runtime(io::Error),
 }
 
@@ -98,16 +98,16 @@ impl From<PkiError> for StartError {
     }
 }
 
-/// The certificate that the hub shows to new connections.
+/// The certificate that the hub presents to new connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// The right one.
     Own,
-    /// One by the right authority for another name.
+    /// One from the right authority for another name.
     ForName(String),
-    /// One for the right name that has run out.
+    /// An expired one for the right name.
     Expired,
-    /// One for the right name by an authority nobody trusts.
+    /// One for the right name from an authority that nobody trusts.
     UnknownAuthority,
 }
 
@@ -122,7 +122,7 @@ pub struct Running {
     addresses: (SocketAddr, SocketAddr),
     folder: Option<PathBuf>,
     listeners: Mutex<Option<Listeners>>,
-    /// While nobody listens.
+    /// The ports while the hub does not listen.
     resting: Mutex<Option<Ports>>,
     saver: Option<JoinHandle<()>>,
     handle: Handle,
@@ -138,8 +138,7 @@ impl Hub {
 }
 
 impl Running {
-    /// Starts a hub with a runtime of its own, for callers that have none. [`Running::block_on`] waits for what is
-    /// asynchronous.
+    /// Starts a hub with a runtime of its own, for callers that have none. [`Running::block_on`] runs asynchronous calls.
     pub fn start_blocking(options: Options) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -233,7 +232,7 @@ impl Running {
         self.pki.ca_pem()
     }
 
-    /// The connection string of the owner policy, for the REST side; its host carries the port unless that is 443.
+    /// The connection string of the owner policy for the REST side; its host includes the port unless that is 443.
     pub fn service_connection_string(&self) -> String {
         let host = match self.https_port() {
             443 => self.host().to_owned(),
@@ -242,12 +241,12 @@ impl Running {
         self.policy_connection_string("iothubowner", &host).unwrap_or_default()
     }
 
-    /// Waits for something asynchronous from a plain thread. Panics, as the runtime does, within a runtime.
+    /// Runs a future from a plain thread. Panics within a runtime, as the runtime's own method does.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.handle.block_on(future)
     }
 
-    /// Refuses new connections and closes those of devices; all of it is done when this returns.
+    /// Refuses new connections and closes those of devices; all are closed when this returns.
     pub async fn stop_listening(&self) {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listeners) = listeners {
@@ -270,7 +269,7 @@ impl Running {
         Ok(())
     }
 
-    /// Shows this certificate to connections made from now on, on both ports.
+    /// Presents this certificate to connections made from now on, on both ports.
     pub fn present(&self, certificate: &Certificate) -> Result<(), StartError> {
         let certified = match certificate {
             Certificate::Own => self.own.clone(),
@@ -328,7 +327,7 @@ impl Drop for Running {
             tracing::error!(%error, "the last state was not kept");
         }
         if let Some(runtime) = self.runtime.take() {
-            // Dropping it would wait, which is forbidden inside another runtime.
+            // Dropping it would block, which is not allowed within another runtime.
             runtime.shutdown_background();
         }
     }
@@ -345,9 +344,9 @@ async fn keep_saving(shared: Arc<Shared>, folder: PathBuf) {
     }
 }
 
-/// Writes the state to its file. After the `last` time nothing is written any more: the folder may be another hub's.
+/// Writes the state to its file. Nothing is written after the `last` call, since another hub may then use the folder.
 fn save(shared: &Shared, folder: &Path, last: bool) -> io::Result<()> {
-    // The state is read under this lock too, so that an older one never overwrites a newer.
+    // The state is also read under this lock, so that an older state never overwrites a newer one.
     let mut over = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
     if *over {
         return Ok(());

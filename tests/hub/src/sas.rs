@@ -1,4 +1,4 @@
-//! Shared access signatures: reading, checking and making the tokens that devices and back ends sign in with.
+//! Shared access signatures: parses, checks and makes the tokens with which devices and back ends sign in.
 //!
 //! `SharedAccessSignature sr={resource}&sig={signature}&se={expiry}[&skn={policy}]`, fields in any order. The
 //! signature covers the text of `sr` exactly as it was sent, so the case of its escapes does not matter. The host in
@@ -9,16 +9,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use ring::hmac;
 use std::fmt;
 
-/// How far past its expiry a token is still taken, in seconds: the clock skew the hub allows.
+/// How long after its expiry a token is still accepted, in seconds: the clock skew that the hub allows.
 pub const CLOCK_SKEW_SECONDS: u64 = 300;
 
 const PREFIX: &str = "SharedAccessSignature";
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Why a token is not taken.
+/// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SasError {
-    /// It is not of the form above.
+    /// It does not have the form above.
     Malformed,
     /// It is signed with another key.
     WrongSignature,
@@ -47,7 +47,7 @@ impl fmt::Display for SasError {
 
 impl std::error::Error for SasError {}
 
-/// A token that has been read, not yet checked.
+/// A token that is parsed, but not yet checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token<'a> {
     sr: &'a str,
@@ -66,7 +66,7 @@ impl fmt::Debug for Token<'_> {
 }
 
 impl<'a> Token<'a> {
-    /// Reads a token.
+    /// Parses a token.
     pub fn parse(text: &'a str) -> Result<Self, SasError> {
         let mut words = text.split(char::is_whitespace);
         let (Some(PREFIX), Some(fields), None) = (words.next(), words.next(), words.next()) else {
@@ -95,8 +95,8 @@ impl<'a> Token<'a> {
 
     /// Checks signature (against either key), resource and expiry, in that order.
     ///
-    /// `resource` is what is to be reached, in segments after the host: a token for any prefix of it will do if
-    /// `prefix_allowed`, as it is for policies; a device's own key signs for exactly itself.
+    /// `resource` is the requested resource, as segments after the host. With `prefix_allowed`, as for policies, a token for
+    /// any prefix of it is accepted; a device's own key signs only for exactly itself.
     pub fn check(
         &self,
         keys_base64: [&str; 2],

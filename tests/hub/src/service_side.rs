@@ -1,4 +1,4 @@
-//! What back ends do: the device registry, twins, methods and queries, free of HTTP.
+//! The operations of back ends: the device registry, twins, methods and queries, without HTTP.
 
 use crate::{
     clock,
@@ -29,11 +29,11 @@ pub enum ServiceError {
     Twin(TwinError),
     /// The request makes no sense, for this reason.
     BadRequest(String),
-    /// The device is not connected, or takes no methods.
+    /// The device is not connected, or has not subscribed to methods.
     NotOnline(String),
     /// The device did not answer in time.
     Timeout,
-    /// The device answered a method with something that is no JSON.
+    /// The device answered a method with something that is not JSON.
     BadReply,
 }
 
@@ -98,7 +98,7 @@ impl Shared {
         act(state.devices.get_mut(id).ok_or_else(|| ServiceError::NoDevice(id.to_owned()))?)
     }
 
-    /// Writes tags and desired properties, and tells the device. Returns the whole twin.
+    /// Writes tags and desired properties, and notifies the device. Returns the whole twin.
     pub(crate) fn write_twin(
         &self,
         id: &str,
@@ -178,7 +178,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Calls a method; waits for the device to come up to `connect_timeout`, then for its answer.
+    /// Calls a method. Waits up to `connect_timeout` for the device to be ready, then for its answer.
     pub(crate) async fn method(
         &self,
         id: &str,
@@ -196,7 +196,7 @@ impl Shared {
                         entry.device == id
                             && matches!(entry.event, Event::Subscribed { .. } | Event::Connected { .. })
                     };
-                    // On a timeout the next attempt decides.
+                    // After a timeout the next attempt decides.
                     let _ = self.log.wait_after(seen, comes, deadline - Instant::now()).await;
                 }
                 sent => break sent?,

@@ -1,6 +1,6 @@
-//! What the hub knows: devices, policies and live connections, behind one lock that is never held across an await.
+//! The hub's state: devices, policies and live connections, behind one lock that is never held across an await.
 //!
-//! A *link* is one live connection of a device. A *session* is what MQTT keeps for it: here, its subscriptions.
+//! A *link* is one live connection of a device. A *session* is the state that MQTT keeps for it: its subscriptions.
 
 use crate::{
     behaviour::Behaviour,
@@ -21,9 +21,9 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Packets a link may have waiting before its device counts as not reading.
+/// The number of packets that may wait on a link before its device counts as not reading.
 pub(crate) const OUTBOX: usize = 1024;
-/// Answers held for a device that has not subscribed to answers yet.
+/// The number of answers held for a device that has not yet subscribed to them.
 const MAX_HELD: usize = 64;
 
 /// What is to be written to a connection.
@@ -38,7 +38,7 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 pub(crate) enum Frame {
     Packet(Packet),
-    /// Bytes as they are, good MQTT or not.
+    /// These exact bytes, valid MQTT or not.
     Raw(Bytes),
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Link {
     pub(crate) outbox: mpsc::Sender<Outgoing>,
     pub(crate) close: Option<oneshot::Sender<CloseReason>>,
     pub(crate) held: VecDeque<Outgoing>,
-    /// Calls under way; the payload is `None` when the device answered something that is no JSON.
+    /// Calls under way; the reply is `None` when the device's answer is not JSON.
     pub(crate) calls: HashMap<String, oneshot::Sender<Option<MethodReply>>>,
 }
 
@@ -78,7 +78,7 @@ impl Link {
 
     pub(crate) fn end(&mut self, reason: CloseReason) {
         if let Some(close) = self.close.take() {
-            // The connection may be gone already, which is as good.
+            // The connection may be gone already.
             let _ = close.send(reason);
         }
     }
@@ -122,12 +122,12 @@ impl Device {
     }
 }
 
-/// Everything that a restart of the program keeps.
+/// Everything that survives a restart of the program.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) policies: Vec<Policy>,
     pub(crate) devices: BTreeMap<String, Device>,
-    /// Numbers links and method calls.
+    /// The last number given to a link or a method call.
     #[serde(skip)]
     pub(crate) counter: u64,
 }
@@ -140,11 +140,11 @@ impl State {
 }
 
 pub(crate) struct Shared {
-    /// The hub's host name, as connection strings and tokens have it.
+    /// The hub's host name, as in connection strings and tokens.
     pub(crate) host: String,
     pub(crate) faults: Faults,
     pub(crate) log: EventLog,
-    /// Moves whenever something worth keeping changed.
+    /// Changes whenever something that is stored changes.
     pub(crate) changed: watch::Sender<u64>,
     /// Held while the state is written to its file; true once nobody may write it any more.
     pub(crate) saving: Mutex<bool>,
@@ -171,7 +171,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Never held together with the state.
+    /// Locks the registry. Never held together with the state.
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,7 +184,7 @@ impl Shared {
         self.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that something worth keeping changed.
+    /// Records that something that is stored has changed.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|count| *count += 1);
     }

@@ -1,4 +1,4 @@
-//! What a restart of the program keeps: keys, devices, twins and subscriptions, as one JSON file.
+//! The stored state, which survives a restart of the program: keys, devices, twins and subscriptions, as one JSON file.
 
 use crate::state::State;
 use std::{
@@ -8,10 +8,10 @@ use std::{
     path::Path,
 };
 
-/// The file in the folder.
+/// The name of the file in the folder.
 pub(crate) const FILE: &str = "state.json";
 
-/// Reads the state kept in `folder`, if there is one.
+/// Reads the state stored in `folder`, if there is one.
 pub(crate) fn load(folder: &Path) -> io::Result<Option<State>> {
     match fs::read(folder.join(FILE)) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
@@ -20,18 +20,18 @@ pub(crate) fn load(folder: &Path) -> io::Result<Option<State>> {
     }
 }
 
-/// Keeps the state in `folder`.
+/// Stores the state in `folder`.
 pub(crate) fn save(folder: &Path, state_json: &[u8]) -> io::Result<()> {
     write_atomically(&folder.join(FILE), state_json, 0o600)
 }
 
-/// Replaces a file as a whole: a reader, or a crash, meets the old content or the new.
+/// Replaces a file as a whole: after a crash too, a reader finds the old content or the new.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = folder.join(name);
-    // A leftover may have other permissions, which opening would keep.
+    // A leftover file may have other permissions, which opening it would keep.
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

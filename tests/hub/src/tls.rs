@@ -1,4 +1,4 @@
-//! TLS as the hub speaks it: its certificate, and the client certificates it asks for without judging them.
+//! The hub's TLS: its certificate, and the client certificates that it requests but does not check.
 //!
 //! Whether a device needs a client certificate, and which, is only known at CONNECT.
 
@@ -13,7 +13,7 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// The configuration of both ports, which are both open to devices, for one certificate.
+/// The TLS configuration for one certificate. Both ports use it, since devices may use both.
 pub(crate) fn configuration(certified: &Certified, tls13: bool) -> Result<ServerConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = if tls13 { [&TLS12, &TLS13].to_vec() } else { vec![&TLS12] };
@@ -25,12 +25,12 @@ pub(crate) fn configuration(certified: &Certified, tls13: bool) -> Result<Server
         .with_single_cert(vec![certificate], certified.key().ok_or_else(no_pem)?)
 }
 
-/// Takes any certificate whose key the client proves to hold.
+/// Accepts any certificate whose key the client proves to hold.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
 impl AnyCertificate {
-    /// The real hub takes certificates of version 1, which the library does not read.
+    /// Checks a signature by a version 1 certificate, which the real hub accepts but the library does not read.
     fn by_version_1(
         &self,
         message: &[u8],
@@ -47,11 +47,11 @@ impl AnyCertificate {
     }
 }
 
-/// The bits of the public key of a certificate that says no version.
+/// The bits of the public key of a certificate without a version field, which is version 1.
 fn version_1_key(certificate: &[u8]) -> Option<&[u8]> {
     let (0x30, certificate, _) = der(certificate)? else { return None };
     let (0x30, mut fields, _) = der(certificate)? else { return None };
-    // Serial number, signature, issuer, validity, subject; a version would stand before them.
+    // Serial number, signature, issuer, validity, subject; a version field would come before them.
     for tag in [0x02, 0x30, 0x30, 0x30, 0x30] {
         let (found, _, rest) = der(fields)?;
         fields = (found == tag).then_some(rest)?;
@@ -62,7 +62,7 @@ fn version_1_key(certificate: &[u8]) -> Option<&[u8]> {
     bits.strip_prefix(&[0])
 }
 
-/// The first value: its tag, what is in it, what follows it.
+/// Parses the first DER value: its tag, its content, and the bytes after it.
 fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;

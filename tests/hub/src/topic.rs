@@ -1,7 +1,7 @@
-//! Topics and filters of the device side: which exist, and what they say. Anything else closes the connection.
+//! Topics and filters of the device side: which exist, and what they mean. Any other closes the connection.
 //!
-//! *Bag* is the text of message properties at the end of a telemetry topic. Topics of modules, of file uploads and of
-//! device streams are deliberately absent.
+//! A *bag* is the text of the message properties at the end of a telemetry topic. Deliberately absent: topics of modules,
+//! of file uploads and of device streams.
 
 use percent_encoding::percent_decode_str;
 
@@ -15,10 +15,10 @@ pub const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
 /// The filter of direct methods.
 pub const METHODS: &str = "$iothub/methods/POST/#";
 
-/// What a device asks or says by publishing.
+/// What a device requests or sends by publishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Wants its twin.
+    /// Asks for its twin.
     TwinGet {
         /// Echoed in the answer.
         rid: String,
@@ -27,14 +27,14 @@ pub enum Request {
     Reported {
         /// Echoed in the answer; without one there is no answer.
         rid: Option<String>,
-        /// Only if the reported version is still this.
+        /// Apply the patch only if the reported version is still this.
         base: Option<u64>,
     },
     /// Answers a direct method.
     MethodAnswer {
-        /// Of the call.
+        /// The request id of the call.
         rid: String,
-        /// What the device makes of it.
+        /// The device's status for it.
         status: i32,
     },
     /// Sends telemetry.
@@ -78,13 +78,13 @@ pub fn is_filter(filter: &str, device_id: &str) -> bool {
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
-    // A slash would begin another segment, and the query ends the topic.
+    // A slash would begin another segment, but the query is the last one.
     if query.contains('/') {
         return None;
     }
     let raw = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name)?.1;
     let value = percent_decode_str(raw).decode_utf8().ok()?;
-    // The request id is echoed as it came, so it is the raw text that counts.
+    // The request id is echoed as it came, so its raw text is kept.
     (!value.trim().is_empty()).then(|| raw.to_owned())
 }
 

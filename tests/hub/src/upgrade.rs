@@ -1,4 +1,4 @@
-//! From HTTPS to MQTT: the request by which a device asks for a WebSocket, and what is set going when it gets one.
+//! From HTTPS to MQTT: a device's request for a WebSocket, and the MQTT connection that it starts.
 
 use crate::{errors::service_error_body, mqtt, state::Shared, websocket};
 use axum::{
@@ -11,28 +11,28 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// What may be under way between a WebSocket and the MQTT side.
+/// The buffer size between a WebSocket and the MQTT side.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// Who asks.
+/// The client that sends a request.
 #[derive(Clone)]
 pub(crate) struct Client {
-    /// The certificate that it showed, if it did.
+    /// Its certificate, if it presented one.
     pub(crate) certificate: Option<Vec<u8>>,
 }
 
-/// What a device adds to its request so as not to be asked for a certificate.
+/// The query parameter by which a device declines the use of its certificate.
 const NO_CERTIFICATE: &str = "iothub-no-client-cert=true";
 
-/// How the connections of devices are ended, and waited for.
+/// Ends device connections, and waits for their end.
 #[derive(Clone)]
 pub(crate) struct Devices {
     pub(crate) done: CancellationToken,
-    /// Held by each connection; nothing to hold means that the hub is stopping.
+    /// Each connection holds a sender; there is none to hold once the hub is stopping.
     pub(crate) here: mpsc::WeakSender<()>,
 }
 
-/// Turns a request of a device into an MQTT connection.
+/// Turns a device's request into an MQTT connection.
 pub(crate) fn to_mqtt(
     shared: Arc<Shared>,
     devices: &Devices,

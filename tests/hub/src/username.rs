@@ -1,11 +1,11 @@
 //! The MQTT user name: `{hub host}/{device id}/?api-version={version}[&...]`.
 //!
-//! The leading `?` may be missing, parameters come in any order, the first of two with one name counts, unknown ones
-//! are ignored. Module identities (a third segment) are deliberately absent.
+//! The leading `?` may be missing. Parameters come in any order, the first of two with the same name counts, and unknown
+//! ones are ignored. Deliberately absent: module identities (a third segment).
 
 use percent_encoding::percent_decode_str;
 
-/// Why a user name is not taken.
+/// Why a user name is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsernameError {
     /// Not three segments, or an empty host or device id.
@@ -14,12 +14,12 @@ pub enum UsernameError {
     NoApiVersion,
 }
 
-/// A user name taken apart.
+/// A parsed user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username<'a> {
     /// The hub's host, possibly with a port.
     pub host: &'a str,
-    /// The device id, as sent: device ids are not escaped here.
+    /// The device id as sent, since device ids are not escaped here.
     pub device_id: &'a str,
     /// Any non-empty text.
     pub api_version: String,
@@ -28,7 +28,7 @@ pub struct Username<'a> {
 }
 
 impl<'a> Username<'a> {
-    /// Takes a user name apart.
+    /// Parses a user name.
     pub fn parse(text: &'a str) -> Result<Self, UsernameError> {
         let mut segments = text.split('/');
         let (Some(host), Some(device_id), Some(query), None) =

@@ -1,18 +1,18 @@
-//! MQTT over WebSocket, the way round a closed port 8883: `wss://{host}/$iothub/websocket`, subprotocol `mqtt`.
+//! MQTT over WebSocket, for networks that block port 8883: `wss://{host}/$iothub/websocket`, subprotocol `mqtt`.
 //!
 //! The server half of RFC 6455 as far as devices need it: binary messages both ways, in any fragments, ping and close.
-//! Text messages and extensions are deliberately absent.
+//! Deliberately absent: text messages and extensions.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, BufMut, BytesMut};
 use ring::digest;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
-/// What RFC 6455 appends to the client's key.
+/// The GUID that RFC 6455 appends to the client's key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// The subprotocol that devices offer.
 pub(crate) const SUBPROTOCOL: &str = "mqtt";
-/// Largest frame taken; a packet may span several.
+/// Largest frame accepted; a packet may span several.
 const MAX_FRAME_BYTES: u64 = 1024 * 1024;
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -23,12 +23,12 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 const FINAL: u8 = 0x80;
 
-/// The answer to `Sec-WebSocket-Key`.
+/// The value of `Sec-WebSocket-Accept` for this `Sec-WebSocket-Key`.
 pub(crate) fn accept_key(key: &str) -> String {
     STANDARD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes()))
 }
 
-/// One frame of a client, unmasked.
+/// One frame from a client, unmasked.
 #[derive(Debug, PartialEq, Eq)]
 struct Frame {
     opcode: u8,
@@ -39,11 +39,11 @@ struct Frame {
 #[derive(Debug, PartialEq, Eq)]
 struct Broken;
 
-/// Takes the next whole frame off the front of `buffer`, if it is there.
+/// Takes the next frame off the front of `buffer`, if it is complete.
 fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, Broken> {
     let [first, second, ..] = buffer[..] else { return Ok(None) };
     let (opcode, masked) = (first & 0x0f, second & 0x80 != 0);
-    // Clients must mask, and nobody has agreed on what the reserved bits mean.
+    // Clients must mask, and no extension gives the reserved bits a meaning.
     if !masked || first & 0x70 != 0 {
         return Err(Broken);
     }
@@ -74,7 +74,7 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, Broken> {
     Ok(Some(Frame { opcode, payload }))
 }
 
-/// A whole message of the server.
+/// A frame with a whole message from the server.
 fn frame(opcode: u8, payload: &[u8]) -> BytesMut {
     let mut bytes = BytesMut::with_capacity(payload.len() + 10);
     bytes.put_u8(FINAL | opcode);
@@ -116,7 +116,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, mut 
                     }
                 }
                 _ => {
-                    // The hub has ended the connection; a peer that is gone need not be told.
+                    // The hub has ended the connection; the peer may be gone already.
                     let _ = socket.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
                     let _ = socket.shutdown().await;
                     return;
@@ -126,7 +126,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, mut 
     }
 }
 
-/// Handles all whole frames received; false at the end of the connection.
+/// Handles all complete frames received; false at the end of the connection.
 async fn take_all<S: AsyncWrite + Unpin>(
     received: &mut BytesMut,
     socket: &mut S,

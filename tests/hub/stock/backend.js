@@ -1,5 +1,5 @@
-// A back end on the stock service SDK: drives the twin of one device through seven patches, each sent without waiting
-// for the one before it, and shows what the device reported in the end.
+// A back end on the stock service SDK: sends seven patches to the twin of one device, each without waiting for the one
+// before it, and shows what the device reported in the end.
 //
 //   node backend.js SERVICE_CONNECTION_STRING [PAUSE_MS [DEVICE_ID]]
 //

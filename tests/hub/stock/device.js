@@ -1,5 +1,5 @@
-// A device on the stock device SDK: follows its desired properties, reports the climate it was given, answers the
-// method "echo" and sends one message. Runs until it is ended.
+// A device on the stock device SDK: follows its desired properties, reports the desired climate, answers the method
+// "echo" and sends one message. Runs until it is killed.
 //
 //   node device.js DEVICE_CONNECTION_STRING [Mqtt|MqttWs]
 'use strict';
@@ -36,7 +36,7 @@ function follow(twin) {
   twin.on('properties.desired.fanOn', (value) => {
     state.fanOn = value || 'unknown';
   });
-  // Fires after fanOn only if the hub keeps the order of keys: the report below then has the new value.
+  // Fires after fanOn only if the hub keeps the order of keys. Then the report below has the new value.
   twin.on('properties.desired.components.climate', (delta) => {
     if (!delta) return;
     const merged = twin.properties.desired.components.climate;

@@ -1,8 +1,8 @@
-"""A device on the stock Python SDK: gets its twin, reports whatever it is told to want, answers the method "echo".
+"""A device on the stock Python SDK: gets its twin, reports each desired change, answers the method "echo".
 
     python3 device.py DEVICE_CONNECTION_STRING CA_FILE [websockets]
 
-Runs until it is ended. Exit code 1 if anything fails.
+Runs until it is killed. Exit code 1 if anything fails.
 """
 
 import sys

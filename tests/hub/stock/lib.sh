@@ -1,10 +1,10 @@
-# What every check with the stock SDKs stands on; sourced, not run. Wants $twinhub, the program's absolute path.
+# Functions that every check with the stock SDKs uses; sourced, not run. Needs $twinhub, the program's absolute path.
 #
 # TWIND_STOCK_CACHE   where the SDKs are installed (default: twind-stock-cache in the temporary folder)
-# TWIND_STOCK_HOST    the hub's name, an address of this machine (default: 127.0.0.2). The SDKs know the ports 8883 and
-#                     443 only, so this must be allowed to listen on both there.
+# TWIND_STOCK_HOST    the hub's name, an address of this machine (default: 127.0.0.2). The SDKs only use ports 8883 and
+#                     443, so the user must be allowed to listen on both.
 #
-# Ends the caller with 0 and a line that says so where npm or Python is missing.
+# Where Node, npm, Python or pip is missing, says so and ends the caller with 0.
 
 cache=${TWIND_STOCK_CACHE:-${TMPDIR:-/tmp}/twind-stock-cache}
 host=${TWIND_STOCK_HOST:-127.0.0.2}
@@ -22,7 +22,7 @@ fi
 
 # --- the SDKs -------------------------------------------------------------------------------------------------------
 
-# A mark is left when an install is complete: one that was interrupted begins again.
+# A complete installation leaves a mark, so that an interrupted one is repeated.
 if [ ! -e "$cache/node/complete" ]; then
     mkdir -p "$cache/node"
     (cd "$cache/node" && echo '{"private":true}' >package.json &&
@@ -70,7 +70,7 @@ fail() {
     exit 1
 }
 
-# Runs a condition until it holds; fails after a minute.
+# eventually WHAT COMMAND…: repeats the command until it succeeds; fails after a minute.
 eventually() {
     what=$1
     shift
@@ -101,7 +101,7 @@ hub() {
     "$twinhub" "$@" --ca "$work/hub/ca.pem"
 }
 
-# reported DEVICE TEXT: whether the reported section holds this text, white space aside.
+# reported DEVICE TEXT: whether the reported section contains this text, white space aside.
 reported() {
     hub twin show "$1" | tr -d ' \n' | sed 's/.*"reported"://' | grep -qF "$2"
 }
@@ -110,7 +110,7 @@ says() {
     grep -qF "$2" "$work/$1.log" 2>/dev/null
 }
 
-# Starts the hub and takes its back end's connection string and certificate into the environment.
+# Starts the hub and puts the back end's connection string and the hub's CA certificate into the environment.
 enter_hub() {
     start_hub
     TWINHUB_CONNECTION_STRING=$(sed -n 's/^ *\(HostName=.*SharedAccessKeyName=.*\)/\1/p' "$work/hub.log" | head -n 1)

@@ -2,7 +2,7 @@
 
     python3 provision.py ENDPOINT ID_SCOPE REGISTRATION_ID KEY CA_FILE [websockets]
 
-Ends with exit code 0 when the report is acknowledged.
+Exit code 0 once the report is acknowledged.
 """
 
 import sys

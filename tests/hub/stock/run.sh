@@ -1,11 +1,11 @@
 #!/bin/sh
-# Checks the stock Azure SDKs, unmodified, against a running twinhub.
+# Checks the unmodified stock Azure SDKs against a running twinhub.
 #
 #   run.sh PATH_OF_TWINHUB
 #
-# TWIND_TUTORIAL_DIR  a checkout of the tutorial's DeviceTwins folder: its two programs are run as well (70 s)
+# TWIND_TUTORIAL_DIR  a checkout of the tutorial's DeviceTwins folder, whose two programs are then run as well (70 s)
 #
-# Exit code 0 if all is well or npm or Python is missing, 1 if a check fails.
+# Exit code 0 if all is well, or if Node, npm, Python or pip is missing; 1 if a check fails.
 set -eu
 
 if [ $# -ne 1 ]; then
@@ -50,7 +50,7 @@ eventually "Python device: desired change reported" reported py '"applied":{"col
 hub method py echo --payload '"x"' | tr -d ' \n' | grep -qF '"payload":{"echo":"x"}' || fail "Python device: method"
 echo "ok: Python device answers a method"
 
-# --- both through WebSockets ----------------------------------------------------------------------------------------
+# --- both over WebSockets -------------------------------------------------------------------------------------------
 
 node "$here/device.js" "$(hub connection-string node-ws)" MqttWs >"$work/node-ws.log" 2>&1 &
 clients="$clients $!"
@@ -76,7 +76,7 @@ for manner in mqtt websockets; do
 done
 reported py-dps '"provisioned":true' || fail "Python device: report after provisioning"
 
-# --- both, over a restart of the hub: neither subscribes again ---------------------------------------------------------
+# --- both after a restart of the hub: neither subscribes again --------------------------------------------------------
 
 kill "$hub_process"
 wait "$hub_process" || fail "the hub does not stop cleanly"

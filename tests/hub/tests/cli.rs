@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test that is how to fail")]
 
-/// The commands that the project's pages have a person type.
+/// The commands that the project's pages tell a reader to type.
 #[path = "../../package/shell.rs"]
 mod shell;
 mod support;
@@ -17,7 +17,7 @@ use support::DEVICE;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_twinhub");
 
-/// A running `serve`, ended when the test is over.
+/// A running `serve`, ended when the test ends.
 struct Serve {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -197,7 +197,7 @@ fn watching_prints_what_a_device_reports() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    // The twin has been printed, so that what comes now is a change.
+    // The twin has been printed, so what comes next is a change.
     assert!(lines.any(|line| line.unwrap() == "}"));
     hub.block_on(async {
         let mut device = support::Device::ready(&hub, DEVICE).await;
@@ -235,7 +235,7 @@ fn a_method_is_called_and_its_answer_printed() {
     assert_eq!(answer, json!({ "status": 202, "payload": "soon" }));
 }
 
-/// The words of a command of twinhub's, if it is one.
+/// The arguments of a twinhub command, if it is one.
 fn of_twinhub(words: &[String]) -> Option<&[String]> {
     let by_cargo = ["cargo", "run", "-p", "twinhub", "--"];
     match words.split_first()? {
@@ -247,11 +247,11 @@ fn of_twinhub(words: &[String]) -> Option<&[String]> {
     }
 }
 
-/// What is missing of a command: itself, or an option.
+/// The part of a command that does not exist: the command itself, or an option.
 fn missing(words: &[String]) -> Option<String> {
     let is_name =
         |word: &&String| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
-    // At most two words name a command; what comes after one is its argument, of which the program judges.
+    // At most two words name a command; later words are its arguments, which the program itself checks.
     let names: Vec<&String> = words.iter().take(2).take_while(is_name).collect();
     let has_own = words.first().is_some_and(|word| ["device", "twin"].contains(&word.as_str()));
     let names = names.get(..names.len().min(if has_own { 2 } else { 1 })).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Everything a test can make the hub do wrong, seen from a device.
+//! Every fault that a test can inject into the hub, seen from a device.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
 
@@ -172,7 +172,7 @@ async fn a_muted_hub_waits_out_a_silence_for_which_it_would_hang_up() {
     let mut device = Device::dial(&hub).await;
     device.try_connect(connect).await;
     hub.faults().mute(true);
-    // More than the keep-alive and a half.
+    // More than one and a half keep-alives.
     tokio::time::sleep(Duration::from_millis(1800)).await;
     assert!(hub.is_connected(DEVICE));
     hub.faults().mute(false);
@@ -248,7 +248,7 @@ async fn the_shape_of_a_reset_follows_the_switch() {
 #[tokio::test]
 async fn the_ports_of_a_hub_that_stops_listening_are_given_to_nobody_else() {
     let hub = start().await;
-    // No connection was ever made there, whose end would hold the port for a while.
+    // No connection was ever made to this port, so no TIME_WAIT holds it.
     let port = hub.https_port();
     hub.stop_listening().await;
     let other = tokio::net::TcpSocket::new_v4().unwrap();

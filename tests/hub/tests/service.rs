@@ -1,4 +1,4 @@
-//! The service side over real HTTPS, spoken by hand through an HTTP client that knows nothing of hubs.
+//! The service side over real HTTPS, through a plain HTTP client that knows nothing of hubs.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
 
@@ -22,7 +22,7 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The name in `Message`.
+    /// The name of the error in `Message`.
     fn error(&self) -> String {
         let message = self.body["Message"].as_str().unwrap_or_default();
         assert!(self.body["ExceptionMessage"].as_str().unwrap().starts_with("Tracking ID:"));

@@ -1,4 +1,4 @@
-//! MQTT over WebSocket: the same device through the other port.
+//! MQTT over WebSocket: the same device over the other port.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
 
@@ -38,7 +38,7 @@ fn connect(hub: &Running) -> Vec<u8> {
 }
 
 fn packet(flags: u8, password: &[u8]) -> Vec<u8> {
-    // A longer name than need be, so that the length takes two bytes without a password, too.
+    // The name is padded so that the length takes two bytes even without a password.
     let name = format!("localhost/{DEVICE}/?api-version=2021-04-12&DeviceClientType={}", "x".repeat(60));
     let payload = [string(DEVICE), string(&name), password.to_vec()].concat();
     let rest = [b"\x00\x04MQTT\x04".to_vec(), vec![flags, 0, 60], payload].concat();

@@ -1,5 +1,5 @@
-//! Bytes on the wire, written down from the MQTT 3.1.1 specification: client and hub share a codec, so what both get
-//! wrong in the same way would not show otherwise.
+//! Bytes on the wire, written from the MQTT 3.1.1 specification. Client and hub share a codec, so a fault of both would not
+//! show otherwise.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how to fail")]
 
@@ -55,7 +55,7 @@ async fn expect(stream: &mut TlsStream<TcpStream>, bytes: &[u8]) {
 
 async fn expect_end(stream: &mut TlsStream<TcpStream>) {
     let mut rest = Vec::new();
-    // However the end is told, nothing may come before it.
+    // However the connection ends, nothing may come before the end.
     let _ = tokio::time::timeout(support::PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
     assert!(rest.is_empty(), "{rest:?}");
 }
@@ -143,7 +143,7 @@ async fn whatever_is_no_mqtt_or_comes_before_connect_ends_the_connection() {
     let mut wire = stream(&hub).await;
     wire.write_all(&connect(&hub, 4, true)).await.unwrap();
     expect(&mut wire, &[0x20, 0x02, 0x00, 0x00]).await;
-    // More than the largest message, announced but not sent.
+    // A length beyond the largest message, without its bytes.
     wire.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).await.unwrap();
     expect_end(&mut wire).await;
 }

@@ -1,4 +1,4 @@
-//! The REST client: one connection, one request, one answer, and every failure told as what it is.
+//! The REST client: one connection, one request, one response, and an error message for each kind of failure.
 
 use super::{Failure, connection::ServiceConnection};
 use http_body_util::{BodyExt, Full};
@@ -18,16 +18,16 @@ use twinhub::{clock, sas};
 const API_VERSION: &str = "2021-04-12";
 const TOKEN_SECONDS: u64 = 600;
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
-/// Beyond what the request itself may take.
+/// The wait for a response, beyond the time that the request itself may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 const PATH_ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A device id as a segment of a path.
+/// Escapes a device id for use as a path segment.
 pub(crate) fn segment(id: &str) -> String {
     utf8_percent_encode(id, PATH_ESCAPED).to_string()
 }
 
-/// Speaks to one hub.
+/// A client of one hub.
 pub(crate) struct Client {
     hub: ServiceConnection,
     tls: TlsConnector,
@@ -36,7 +36,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(hub: ServiceConnection, ca: Option<&Path>) -> Result<Self, Failure> {
         let mut roots = RootCertStore::empty();
-        // Some of a system's roots may be unreadable; what matters is whether the hub's is among the others.
+        // Some of the system's roots may be unreadable; only the hub's root matters.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(file) = ca {
             let unusable = |why: String| Failure::Usage(format!("--ca {}: {why}", file.display()));
@@ -58,7 +58,7 @@ impl Client {
         Ok(Self { hub, tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// The hub's name, as device connection strings have it.
+    /// The hub's name, as in device connection strings.
     pub(crate) fn host(&self) -> &str {
         &self.hub.host
     }
@@ -67,7 +67,7 @@ impl Client {
         self.ask(Method::GET, path, None, false, Duration::ZERO).await
     }
 
-    /// A write that succeeds whatever the current etag.
+    /// Sends a write that succeeds whatever the current etag is.
     pub(crate) async fn write(
         &self,
         method: Method,
@@ -77,7 +77,7 @@ impl Client {
         self.ask(method, path, body, true, Duration::ZERO).await
     }
 
-    /// A write without a condition; `extra` is how long the hub itself may take.
+    /// Sends a request without a condition; `extra` is the additional time that the hub may take.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -171,7 +171,7 @@ fn turned_down(host: &str, status: StatusCode, body: &[u8]) -> Failure {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NotAuthorised(format!(
             "{host} does not take these credentials: {text}; check the policy, its key and the clock of this machine"
         )),
-        // The device is not online: a matter of reaching it, not of a wrong request.
+        // The device is not online: it cannot be reached, but the request is right.
         _ if code == Some(404_103) => {
             Failure::Unreachable(format!("the device is not connected, or takes no methods: {text}"))
         }
@@ -188,7 +188,7 @@ fn turned_down(host: &str, status: StatusCode, body: &[u8]) -> Failure {
     }
 }
 
-/// What an error body says, and its numeric code if it has one.
+/// The message of an error body, and its numeric code if it has one.
 fn explanation(body: &[u8]) -> (String, Option<u64>) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return (String::from_utf8_lossy(body).trim().to_owned(), None);

@@ -2,12 +2,12 @@
 
 use super::Failure;
 
-/// A service connection string taken apart.
+/// A parsed service connection string.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ServiceConnection {
     /// The hub's name, without a port.
     pub(crate) host: String,
-    /// Where it listens.
+    /// The port of the hub's REST side.
     pub(crate) port: u16,
     /// The shared access policy.
     pub(crate) policy: String,
@@ -16,7 +16,7 @@ pub(crate) struct ServiceConnection {
 }
 
 impl ServiceConnection {
-    /// Takes a connection string apart.
+    /// Parses a connection string.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let field = |name: &str| {
             let pairs = text.trim().split(';').filter_map(|pair| pair.split_once('='));

@@ -2,7 +2,7 @@
 
 use twinhub::{CloseReason, Entry, Event};
 
-/// The line.
+/// The line for one event.
 pub(crate) fn line(entry: &Entry) -> String {
     let device = if entry.device.is_empty() { "-" } else { &entry.device };
     let text = match &entry.event {
@@ -40,7 +40,7 @@ pub(crate) fn line(entry: &Entry) -> String {
         Event::DeviceCreated => "registered".to_owned(),
         Event::DeviceDeleted => "deleted".to_owned(),
     };
-    // A line is a line, whatever a device puts into its names and messages.
+    // Control characters in a device's names and messages must not break the line.
     let safe: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     format!("{device}  {}", safe.trim_end())
 }

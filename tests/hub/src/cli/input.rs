@@ -1,12 +1,12 @@
-//! JSON given on the command line: as it stands, or `@FILE` for the content of a file.
+//! JSON given on the command line: the text itself, or `@FILE` for a file's content.
 
 use super::Failure;
 use serde_json::Value;
 
-/// So many characters of a line are shown.
+/// The number of characters of a line that a message shows.
 const SHOWN: usize = 70;
 
-/// Reads JSON of an option called `option`.
+/// Reads the JSON given to the option called `option`.
 pub(crate) fn json(option: &str, text: &str) -> Result<Value, Failure> {
     let content = match text.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file)
@@ -16,10 +16,10 @@ pub(crate) fn json(option: &str, text: &str) -> Result<Value, Failure> {
     serde_json::from_str(&content).map_err(|error| Failure::Usage(why(option, &content, &error)))
 }
 
-/// What is wrong, with the line and the place in it; and what shells make of JSON.
+/// The fault with its place in the line, and how to quote JSON in a shell.
 fn why(option: &str, content: &str, error: &serde_json::Error) -> String {
     let line = content.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-    // A long line is shown around its fault only; what is counted are bytes.
+    // Only the part of a long line around the fault is shown. The error's column counts bytes.
     let at = line.char_indices().take_while(|(at, _)| at + 1 < error.column()).count();
     let skipped = at.saturating_sub(SHOWN / 2);
     let shown: String =

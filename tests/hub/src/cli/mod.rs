@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and how each ending is told to the operator and to the shell.
+//! The command line: its commands, and the message and exit code for each outcome.
 
 mod client;
 mod connection;
@@ -71,20 +71,20 @@ impl Login {
     }
 }
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug)]
 enum Failure {
     /// The command makes no sense as given.
     Usage(String),
-    /// The hub takes no such request: what was asked makes no sense to it.
+    /// The request makes no sense to the hub.
     Senseless(String),
-    /// The hub understood the request and turned it down: there is no such thing, or there is one already.
+    /// The hub understood the request and turned it down, such as for a device that does not exist or exists already.
     TurnedDown(String),
-    /// Nobody answers, or not in time.
+    /// The hub or the device does not answer in time, or cannot serve the request now.
     Unreachable(String),
-    /// The hub does not take the credentials.
+    /// The hub does not accept the credentials.
     NotAuthorised(String),
-    /// Something in here went wrong.
+    /// An error in this program.
     Internal(String),
 }
 
@@ -112,12 +112,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Parses the command line, does what it says, and reports.
+/// Parses the command line, runs the command, and reports the outcome.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is no reason to fail over.
+            // A closed pipe is not an error.
             let _ = error.print();
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return ExitCode::from(if asked_for { 0 } else { 64 });
@@ -147,7 +147,7 @@ fn start(command: Command) -> Result<(), Failure> {
             Command::Method(method) => method.run().await,
         }
     });
-    // Whatever still runs has nothing left to say.
+    // Tasks that still run have nothing left to report.
     runtime.shutdown_background();
     done
 }

@@ -10,7 +10,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use twinhub::{Answer, Hub, Options, Running, StartError, Times, clock};
 
-/// Longer than any wait for an event matters.
+/// A timeout that no wait for an event reaches.
 const LONG: Duration = Duration::from_secs(86_400);
 
 /// The size of a notification in a flood.

@@ -1,4 +1,4 @@
-//! `twin show|update|replace`, and watching what the device reports.
+//! `twin show|update|replace`, and `--watch` for the device's reports.
 
 use super::{
     Failure, Login,
@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// How often `--watch` looks.
+/// The interval at which `--watch` polls.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// What can be done to a twin.
@@ -114,7 +114,7 @@ fn reported(twin: &Value) -> Value {
     without_metadata(twin)["properties"]["reported"].clone()
 }
 
-/// The twin without what the hub keeps beside each property, which is most of it.
+/// The twin without `$metadata`, which is most of it.
 fn without_metadata(twin: &Value) -> Value {
     let mut twin = twin.clone();
     for section in ["desired", "reported"] {
@@ -125,7 +125,7 @@ fn without_metadata(twin: &Value) -> Value {
     twin
 }
 
-/// What changed, as a patch: new and changed values, and null for what is gone; versions aside.
+/// The changes as a patch: new and changed values, and null for what is gone; versions are left out.
 fn difference(old: &Value, new: &Value) -> Value {
     let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
     let mut patch = Map::new();

@@ -1,7 +1,7 @@
-//! The Device Provisioning Service, as far as devices see it: enrolments, and how they are assigned to this hub.
+//! The Device Provisioning Service as devices see it: enrolments, and their assignment to this hub.
 //!
-//! An *enrolment* lets one registration in (by a key or a certificate's thumbprint), or any number of them (a *group*,
-//! whose key makes each device's own). Who registers is registered at the hub too, with the credentials it has shown.
+//! An *enrolment* admits one registration (by a key or a certificate's thumbprint), or any number of them (a *group*, from
+//! whose key each device's own is derived). A registration also creates the device at the hub, with the same credentials.
 //! A test can script the answers, one for each request, and name another hub in the assignment.
 //! Deliberately absent: attestation by TPM, groups by certificate authority, allocation policies, and keeping any of it
 //! over a restart of the program.
@@ -22,13 +22,13 @@ use ring::hmac;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The scope of the one service instance there is.
+/// The ID scope of the only service instance.
 pub const ID_SCOPE: &str = "0ne0TW1NHUB";
 
-/// The answer to one request of a registration, in the place of the proper one.
+/// The answer to one request of a registration, instead of the proper one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationAnswer {
-    /// Still under way; ask again after so many seconds.
+    /// Still under way; ask again after this many seconds.
     Assigning(u32),
     /// The registration failed.
     Failed {
@@ -69,7 +69,7 @@ pub(crate) struct Registry {
     groups: Vec<Keys>,
     script: VecDeque<RegistrationAnswer>,
     assigned_host: Option<String>,
-    /// Tells who is refused so in an answer rather than at CONNECT.
+    /// Whether refusals come in an answer rather than at CONNECT.
     polite: bool,
 }
 
@@ -80,12 +80,12 @@ pub fn derive_key(group_key_base64: &str, registration_id: &str) -> Option<Strin
 }
 
 impl Registry {
-    /// Asked at each registration: a connection may be older than the decision.
+    /// Checked at each registration, because the enrolment may have been disabled after the connection was made.
     fn is_disabled(&self, id: &str) -> bool {
         self.individual.get(id).is_some_and(|enrolment| !enrolment.enabled)
     }
 
-    /// The enrolment of a registration that has proved itself by what it shows.
+    /// The enrolment of a registration whose credentials are right.
     fn admit(&self, id: &str, password: &str, certificate: Option<&[u8]>) -> Result<Enrolment, Denied> {
         if let Some(enrolment) = self.individual.get(id) {
             let proved = match &enrolment.proof {
@@ -108,13 +108,13 @@ impl Registry {
 fn signed_with(keys: &Keys, id: &str, password: &str) -> bool {
     Token::parse(password).is_ok_and(|token| {
         let resource = ["registrations", id];
-        // Documented as always there; the stock Python client leaves it out.
+        // The documentation requires `skn`, but the stock Python client leaves it out.
         token.policy.as_deref().is_none_or(|policy| policy == "registration")
             && token.check(keys.both(), ID_SCOPE, &resource, false, clock::unix_seconds()).is_ok()
     })
 }
 
-/// Why a registration is not let in.
+/// Why a registration is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Denied {
     Unknown,
@@ -122,12 +122,12 @@ enum Denied {
 }
 
 impl Hub {
-    /// The scope that devices register in.
+    /// The ID scope that devices register in.
     pub fn id_scope(&self) -> &'static str {
         ID_SCOPE
     }
 
-    /// Enrols one registration by a key of its own; it becomes the device of this id.
+    /// Enrols one registration by a key of its own; it becomes the device with this id.
     pub fn enrol(&self, registration_id: &str, device_id: &str) -> Keys {
         let keys = Keys::random();
         self.enrol_with(registration_id, device_id, Proof::Keys(keys.clone()));
@@ -144,21 +144,21 @@ impl Hub {
         self.shared.registry().individual.insert(registration_id.to_owned(), enrolment);
     }
 
-    /// Enrols a group: who holds a key derived from one of these registers under any id, and is named by it.
+    /// Enrols a group. A device with a key derived from one of these keys may register under any id, which it then has.
     pub fn enrol_group(&self) -> Keys {
         let keys = Keys::random();
         self.shared.registry().groups.push(keys.clone());
         keys
     }
 
-    /// Lets an individual enrolment register or not; nothing happens to one that does not exist.
+    /// Enables or disables an individual enrolment; does nothing if it does not exist.
     pub fn set_enrolment_enabled(&self, registration_id: &str, enabled: bool) {
         if let Some(enrolment) = self.shared.registry().individual.get_mut(registration_id) {
             enrolment.enabled = enabled;
         }
     }
 
-    /// Answers the next requests of registrations like this, one answer each, whoever asks.
+    /// Scripts the answers to the next requests, one each, whichever registration asks.
     pub fn script_registrations(&self, answers: impl IntoIterator<Item = RegistrationAnswer>) {
         self.shared.registry().script.extend(answers);
     }
@@ -168,13 +168,13 @@ impl Hub {
         self.shared.registry().assigned_host = host.map(str::to_owned);
     }
 
-    /// Refuses who cannot prove itself in an answer (401, 404) rather than at CONNECT. Which of the two the real service
-    /// does is not settled.
+    /// Refuses wrong credentials in an answer (401, 404) rather than at CONNECT. It is not known which of the two the real
+    /// service does.
     pub fn refuse_registrations_in_answers(&self, in_answers: bool) {
         self.shared.registry().polite = in_answers;
     }
 
-    /// Registers the enrolled device at this hub, with the credentials it registers by.
+    /// Registers the enrolled device at this hub, with the same credentials.
     fn assign(&self, enrolment: &Enrolment) -> Result<(), ServiceError> {
         let id = &enrolment.device_id;
         let exists = self.devices().contains(id);
@@ -192,7 +192,7 @@ impl Hub {
     }
 }
 
-/// What is said of a registration that is done.
+/// The body of the answer to a completed registration.
 fn assigned_body(operation: &str, registration_id: &str, host: &str, device_id: &str) -> Value {
     let now = clock::now_utc();
     json!({

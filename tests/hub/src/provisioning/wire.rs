@@ -1,4 +1,4 @@
-//! The service on the wire: a connection of a registration, told from a device's by its user name.
+//! The service's protocol: the connection of a registration, which its user name tells from a device's.
 //!
 //! `{idScope}/registrations/{registrationId}/api-version=…`, without a `?`. Topics: `$dps/registrations/…`.
 
@@ -143,7 +143,7 @@ impl Registration<'_> {
         }
     }
 
-    /// The status with what follows the request id, and the body.
+    /// The status with the topic's text after the request id, and the body.
     fn answer(&self, request: &Request, payload: &[u8]) -> Option<((u16, String), Vec<u8>)> {
         let scripted = self.shared.registry().script.pop_front();
         let operation = format!("4.{}.{}", ID_SCOPE.len(), self.id.len());
@@ -154,7 +154,7 @@ impl Registration<'_> {
             for (key, value) in rest.as_object().into_iter().flatten() {
                 state[key] = value.clone();
             }
-            // Only a failure is the operation's own; the registry's statuses leave it without an id.
+            // Failed, disabled and unassigned registrations are answered without an operation id.
             json!({ "status": status, "registrationState": state })
         };
         let (status, rest, body) = match scripted {

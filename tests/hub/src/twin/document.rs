@@ -1,23 +1,23 @@
-//! The whole twin: what the back end and the device may do to it, and what each change has to be told to whom.
+//! The whole twin: what the back end and the device may do to it, and the notification that each change causes.
 
 use super::{MAX_PROPERTIES_SIZE, MAX_TAGS_SIZE, Section, TwinError, limits, section};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What a device is told when the back end resets its desired properties with `desired: null`. What the real hub
-/// sends is not documented.
+/// The notification when the back end resets a device's desired properties with `desired: null`. What the real hub sends
+/// is not documented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResetNotice {
-    /// Every top-level key there was, as `null`, and `$version`.
+    /// Every former top-level key as `null`, and `$version`.
     #[default]
     NullsForKeys,
-    /// `$version` and nothing else.
+    /// Only `$version`.
     VersionOnly,
     /// No notification at all.
     Silent,
 }
 
-/// The rules on which sources are silent or disagree.
+/// The rules on which the sources are silent or disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// The notification of a reset.
@@ -43,7 +43,7 @@ impl Rules {
     }
 }
 
-/// What the device is to be told.
+/// The notification for the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
     /// The new desired version.
@@ -52,12 +52,12 @@ pub struct Notification {
     pub body: Value,
 }
 
-/// What came of a write by the back end.
+/// The result of a write by the back end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The desired version after it.
     pub desired_version: u64,
-    /// What the device is to be told, if anything.
+    /// The notification for the device, if there is one.
     pub notification: Option<Notification>,
 }
 
@@ -73,7 +73,7 @@ pub struct Twin {
 
 type Object = Map<String, Value>;
 
-/// What a body of the back end asks of one section.
+/// What a request of the back end asks for one section.
 enum Wish {
     Untouched,
     Reset,
@@ -81,7 +81,7 @@ enum Wish {
 }
 
 impl Twin {
-    /// The twin of a device just registered; `never` is the time stamp of things not yet written.
+    /// The twin of a newly registered device; `never` is the time stamp of what was never written.
     pub fn new(never: &str) -> Self {
         Self {
             tags: Map::new(),
@@ -152,7 +152,7 @@ impl Twin {
         Ok(self.commit(next, told))
     }
 
-    /// `PUT` by the back end: tags and desired properties become what `body` says, absent means empty.
+    /// `PUT` by the back end: tags and desired properties become what `body` says; an absent one becomes empty.
     pub fn replace(&mut self, body: &Value, rules: Rules, now: &str) -> Result<Change, TwinError> {
         let (tags, desired) = self.wishes(body, rules)?;
         let or_empty = |wish| if let Wish::Values(values) = wish { values } else { Map::new() };
@@ -167,7 +167,7 @@ impl Twin {
         Ok(self.commit(next, Some(told)))
     }
 
-    /// A reported patch by the device, if `base` (when given) is still the current version. Returns the new version.
+    /// Applies a reported patch by the device, if `base` is absent or the current version. Returns the new version.
     pub fn report(
         &mut self,
         patch: &Value,
@@ -209,7 +209,7 @@ impl Twin {
         };
         let mut desired = wish(properties.get("desired"), "properties.desired")?;
         if let Wish::Values(values) = &mut desired {
-            // Tools send a whole twin back, with what the hub had added to it.
+            // Tools send back a whole twin, including what the hub added to it.
             values.shift_remove("$metadata");
             let given = values.shift_remove("$version").and_then(|version| version.as_u64());
             let current = self.desired.version();
@@ -254,7 +254,7 @@ fn nulls_for(values: &Object) -> Object {
     values.keys().map(|key| (key.clone(), Value::Null)).collect()
 }
 
-/// The new document, and `null` for every key of the old one that it lacks, at every level.
+/// The new document, plus `null` for every key of the old one that it lacks, at every level.
 fn with_nulls(old: &Object, new: &Object) -> Object {
     let mut told = new.clone();
     for (key, before) in old {

@@ -1,7 +1,7 @@
-//! What the hub lets into a section: keys, values, depth and size.
+//! The limits of a section: keys, values, depth and size.
 //!
-//! Floating-point numbers are not range-checked: whether a literal such as `1e20` counts as an integer is lost by
-//! the time it is parsed.
+//! The range of floating-point numbers is not checked, because parsing loses whether a literal such as `1e20` counts as an
+//! integer.
 
 use super::{Problem, TwinError};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub const MAX_KEY_BYTES: usize = 1024;
 /// Largest single value: a string in bytes of UTF-8, an array by its counted size.
 pub const MAX_STRING_BYTES: usize = 4096;
-/// Objects inside each other below the section, the value itself not counted.
+/// Nested objects below the section, without the value itself.
 pub const MAX_DEPTH: usize = 10;
 /// Smallest integer, -2^52.
 pub const MIN_INTEGER: i64 = -4_503_599_627_370_496;
@@ -21,10 +21,10 @@ pub const MAX_TAGS_SIZE: usize = 8 * 1024;
 /// Counted size of the desired, and of the reported, properties.
 pub const MAX_PROPERTIES_SIZE: usize = 32 * 1024;
 
-/// How much of an over-long key an error message repeats.
+/// How much of an overlong key an error message repeats.
 const SHOWN_KEY_CHARS: usize = 32;
 
-/// Checks keys, values and depth of what is about to be merged into (or to become) `section`.
+/// Checks keys, values and depth of what is to be merged into `section`, or to replace it.
 pub(super) fn check_values(section: &str, values: &Map<String, Value>) -> Result<(), TwinError> {
     check_object(section, values, 0, false)
 }
@@ -57,7 +57,7 @@ fn check_key(key: &str) -> Result<(), Problem> {
     if key.len() > MAX_KEY_BYTES {
         return Err(Problem::KeyTooLong(key.len()));
     }
-    // '#' is what the service's storage puts in the place of '$'.
+    // The service's storage uses '#' in place of '$'.
     let illegal = |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '.' | '$' | '#');
     key.chars().find(illegal).map_or(Ok(()), |c| Err(Problem::KeyCharacter(c)))
 }

@@ -1,10 +1,10 @@
 //! The rules of a device twin, as pure data: no I/O, no clock, no randomness.
 //!
 //! A *section* is one of tags, desired and reported properties. The *back end* writes tags and desired properties,
-//! the *device* writes reported ones. A *notification* is what a connected device is told of a desired change.
+//! the *device* writes reported ones. A *notification* tells a connected device of a desired change.
 //! Times come in as text, and nothing here knows about connections, topics or HTTP.
 //!
-//! These rules are written from the service's documentation alone, so that a client's own understanding is checked
+//! These rules are written only from the service's documentation, so that they check a client's understanding
 //! independently.
 
 mod document;
@@ -25,9 +25,9 @@ use std::fmt;
 /// Why the hub refuses a change of a twin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TwinError {
-    /// The text is no JSON, or not an object where one must be.
+    /// The text is not JSON, or not an object where one is required.
     NotAnObject {
-        /// What was looked at: `reported`, `properties.desired`…
+        /// The part that was read: `reported`, `properties.desired`…
         what: String,
     },
     /// One property breaks a rule.
@@ -41,16 +41,16 @@ pub enum TwinError {
     SectionTooLarge {
         /// `tags`, `desired` or `reported`.
         section: &'static str,
-        /// What it would hold.
+        /// The size that it would have.
         size: usize,
-        /// What it may hold.
+        /// The size that it may have.
         limit: usize,
     },
     /// The caller named a base version that is not the current one.
     VersionMismatch {
         /// The version named.
         given: u64,
-        /// The version that stands.
+        /// The current version.
         current: u64,
     },
 }
@@ -58,13 +58,13 @@ pub enum TwinError {
 /// A rule that a single property can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A key holds a character that keys may not hold.
+    /// A key contains a character that keys may not contain.
     KeyCharacter(char),
     /// A key is longer than [`MAX_KEY_BYTES`].
     KeyTooLong(usize),
     /// A string or an array is larger than [`MAX_STRING_BYTES`].
     ValueTooLarge(usize),
-    /// More than [`MAX_DEPTH`] objects inside each other.
+    /// More than [`MAX_DEPTH`] nested objects.
     TooDeep,
     /// An integer outside [`MIN_INTEGER`]..=[`MAX_INTEGER`].
     IntegerRange,

@@ -1,4 +1,4 @@
-//! One section of a twin: its values in the order they were written, its version and its time stamps.
+//! One section of a twin: its values in the order in which they were written, its version and its time stamps.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -77,7 +77,7 @@ impl Section {
         merge_metadata(&mut self.metadata, patch, stamp);
     }
 
-    /// Takes `values` in the place of everything there was, as the next version.
+    /// Replaces all values with `values`, as the next version.
     pub(super) fn replace(&mut self, values: &Map<String, Value>, time: &str, stamp_version: bool) {
         let stamp = self.next(time, stamp_version);
         self.values = Map::new();
@@ -130,7 +130,7 @@ fn merge_metadata(target: &mut Map<String, Value>, patch: &Map<String, Value>, s
     }
 }
 
-/// The object at `key`, made (in the place of any other value) if there is none.
+/// The object at `key`, made (instead of any other value) if there is none.
 fn object_at<'a>(target: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
     if !target.get(key).is_some_and(Value::is_object) {
         target.insert(key.to_owned(), Value::Object(Map::new()));

@@ -139,7 +139,7 @@ fn a_report_may_not_carry_a_version_in_its_body() {
     }
 }
 
-/// A section that counts exactly `size` bytes.
+/// A section with a counted size of exactly `size` bytes.
 fn sized(size: usize) -> Value {
     let mut values = serde_json::Map::new();
     let (chunks, rest) = (size / 1024, size % 1024);

@@ -1,4 +1,4 @@
-//! A device made of a TLS stream and a packet codec: it does what a test says and nothing by itself.
+//! A device made of a TLS stream and a packet codec. It does only what a test says.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test that is how to fail")]
 
@@ -16,7 +16,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::codec::Framed;
 use twinhub::{Event, Hub, Options, Running, sas};
 
-/// Long enough that only a hang reaches it.
+/// A timeout that only a hang reaches.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const DEVICE: &str = "MyTwinDevice";
 
@@ -42,7 +42,7 @@ pub fn client_config(ca_pem: &str, identity: Option<&twinhub::pki::Certified>) -
     })
 }
 
-/// Connects to the hub and completes the TLS handshake, or says why not.
+/// Connects to the hub and completes the TLS handshake.
 pub async fn dial(hub: &Running, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
     dial_as(hub, port, None).await
 }
@@ -66,7 +66,7 @@ pub fn far_expiry() -> u64 {
     twinhub::clock::unix_seconds() + 3600
 }
 
-/// A CONNECT that the hub takes: CleanSession 0, keep-alive 60 s.
+/// A CONNECT that the hub accepts: CleanSession 0, keep-alive 60 s.
 pub fn good_connect(hub: &Hub, device: &str) -> Connect {
     let mut connect = Connect::new(device);
     connect.clean_session = false;
@@ -82,7 +82,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// A connection on which nothing has been said.
+    /// A connection on which nothing has been sent.
     pub async fn dial(hub: &Running) -> Self {
         Self::over(dial(hub, hub.mqtt_port()).await.unwrap())
     }
@@ -92,7 +92,7 @@ impl Device {
         Self { io: Framed::new(stream, codec), next_packet_id: 0 }
     }
 
-    /// Connected with CleanSession 0; the flag is session-present.
+    /// Connects with CleanSession 0; the flag is session-present.
     pub async fn connect(hub: &Running, id: &str) -> (Self, bool) {
         let mut device = Self::dial(hub).await;
         match device.try_connect(good_connect(hub, id)).await {
@@ -101,7 +101,7 @@ impl Device {
         }
     }
 
-    /// Connected and subscribed to answers and desired notifications.
+    /// Connects and subscribes to answers and desired notifications.
     pub async fn ready(hub: &Running, id: &str) -> Self {
         let (mut device, _) = Self::connect(hub, id).await;
         device.subscribe(&["$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#"]).await;
@@ -147,12 +147,12 @@ impl Device {
         (publish.topic, body)
     }
 
-    /// Nothing more comes, and the connection ends.
+    /// Expects the end of the connection, with nothing before it.
     pub async fn expect_end(&mut self) {
         assert_eq!(self.next().await, None, "expected the end of the connection");
     }
 
-    /// Nothing has been sent before the answer to a ping.
+    /// Sends a ping, and expects its answer with nothing before it.
     pub async fn expect_nothing_before_ping(&mut self) {
         self.send(Packet::PingReq).await;
         assert_eq!(self.next().await, Some(Packet::PingResp));
@@ -184,13 +184,13 @@ impl Device {
         self.next_packet_id
     }
 
-    /// Asks for the twin and takes the answer.
+    /// Asks for the twin; returns the answer.
     pub async fn get(&mut self, rid: &str) -> (String, Value) {
         self.publish(&format!("$iothub/twin/GET/?$rid={rid}"), " ").await;
         self.next_message().await
     }
 
-    /// Reports and takes the answer.
+    /// Sends a report; returns the answer.
     pub async fn report(&mut self, rid: &str, patch: &Value) -> (String, Value) {
         self.publish(&format!("$iothub/twin/PATCH/properties/reported/?$rid={rid}"), patch.to_string()).await;
         self.next_message().await
