@@ -1,4 +1,4 @@
-# What is tried, in order: each case goes on from where the one before it ended. Sourced by nspawn.sh.
+# The cases in order: each begins with the state that the one before it left. Sourced by nspawn.sh.
 
 cases="
 a_fresh_package_neither_runs_nor_is_enabled
@@ -33,7 +33,7 @@ an_upgrade_of_a_released_daemon_that_was_newer_before_does_so_again
 a_purge_leaves_nothing
 "
 
-# Everything that a purge must give back, but for what dpkg, the journal and the account files' backups keep.
+# Everything that a purge must restore, except the files of dpkg and the journal and the backups of the account files.
 inventory() {
     inside find /etc /usr /opt /srv /var /run -xdev \
         -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/var/cache/*' -not -path '/var/lib/systemd/*' \
@@ -71,7 +71,7 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     local lines
     lines=$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind)
     is "lines of the daemon" "$(grep -vc 'nothing is driven' <<<"$lines")" 1
-    # The last resort, after it.
+    # `twind safe` runs after it.
     is "lines of twind safe" "$(grep -c 'names no output.*nothing is driven' <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
@@ -80,7 +80,7 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     inside systemctl reset-failed twind
 }
 
-# configure LINES: the site's configuration, with lines below [outputs.fan.when].
+# configure LINES: writes the site's configuration, with these lines below [outputs.fan.when].
 configure() {
     cat >"$root/etc/twind.toml" <<TOML
 [hub]
@@ -107,8 +107,8 @@ range = { min = 20.0, max = ${range_max:-28.0} }
 TOML
 }
 
-# put_in_place: what stands around the daemon: a sensor's reading and the secrets. These, and here the certificate, too, are
-# root's alone: the daemon gets them as credentials.
+# put_in_place: writes a sensor's reading, the secrets and the CA certificate. Only root may read the last two here: the
+# daemon gets them as credentials.
 put_in_place() {
     inside mkdir -p /run/cabinet
     inside sh -c 'echo 24.0 >/run/cabinet/temperature'
@@ -162,7 +162,7 @@ tells_of_root() { [[ $(inside journalctl -u twind -o cat --no-pager TWIND_BY='ui
 the_socket_is_for_root_and_the_group() {
     has "status" "$(inside twind status)" "fan"
     has "status of a member" "$(inside setpriv --reuid nobody --regid twind --clear-groups twind status)" "fan"
-    # As adduser makes one: the group is not his first.
+    # As with adduser, the group is a supplementary one.
     inside setpriv --reuid nobody --regid nogroup --groups "$(inside getent group twind | cut -d: -f3)" twind override fan clear >/dev/null
     local code=0
     inside setpriv --reuid nobody --regid nogroup --clear-groups twind override fan off --for 5s 2>/dev/null || code=$?
@@ -174,7 +174,7 @@ the_socket_is_for_root_and_the_group() {
     eventually "the climate" drives fan 500
 }
 
-# The probe runs where the daemon does: as one more command of its unit.
+# The probe runs in the daemon's sandbox, as an additional command of its unit.
 the_sandbox_denies_what_it_should() {
     install -m 755 "$here/probe" "$root/usr/local/bin/probe"
     inside mkdir -p /run/systemd/system/twind.service.d
@@ -214,7 +214,7 @@ restart_hub() {
 fetched_after_a_flood() { [ "$(grep -c 'asked for its twin' "$work/hub.log")" -ge 2 ] && grep -q 'asked for its twin: 200' "$work/hub.log" && is_connected; }
 memory_kib() { inside sh -c "sed -n 's/^$1:[^0-9]*\([0-9]*\) kB$/\1/p' /proc/$(main_pid)/status"; }
 
-# 64 notifications of 250 KB while a fetch is not answered, under the unit's MemoryMax=64M.
+# 64 notifications of 250 KB arrive while a fetch is unanswered, under the unit's MemoryMax=64M.
 a_flood_from_the_hub_stays_below_the_ceiling_of_memory() {
     local pid resting peak
     is "the unit's limit" "$(property MemoryMax)" $((64 * 1024 * 1024))
@@ -231,7 +231,7 @@ a_flood_from_the_hub_stays_below_the_ceiling_of_memory() {
     eventually "the hub" is_connected
 }
 
-# Its socket takes a few lines and no more.
+# The socket of a stopped journald takes only a few lines.
 a_journal_that_hangs_holds_up_nothing() {
     inside systemctl kill --kill-who=main --signal=STOP systemd-journald
     for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -264,11 +264,11 @@ a_disk_that_cannot_be_written_is_an_alarm() {
     eventually "the alarm at the hub" reports '"disk":{'
     eventually "the journal" says "Read-only file system"
     desire '{"fanOn": false}'
-    # What it does is told; that it was understood is told when it is kept.
+    # The effect is reported at once, but the acknowledgement only once the record is stored.
     eventually "the desired drive" drives fan 0
     eventually "its report" reports '"cause":"desiredversion'
     inside mount -o remount,rw /var/lib/twind
-    # The daemon's sandbox has its own view of it.
+    # The daemon's sandbox has a mount of its own.
     inside nsenter -t "$(main_pid)" -m mount -o remount,rw /var/lib/twind
     eventually "the copy" is_kept
     eventually "no alarm" has_no_alarm
@@ -281,7 +281,7 @@ a_disk_that_cannot_be_written_is_an_alarm() {
     eventually "the hub" is_connected
 }
 
-# Whatever the file says by then: it is what was driven that is to be left in its row.
+# Whatever the file says by then, the outputs that were driven must be left in their crash rows.
 a_slip_in_the_file_keeps_no_output_from_its_crash_row() {
     sed -i 's/^\[outputs\.fan/[outputs.fna/; s/^cooling = "fan"/cooling = fan/' "$root/etc/twind.toml"
     inside systemctl kill --kill-who=main --signal=KILL twind
@@ -308,7 +308,7 @@ a_killed_daemon_leaves_the_crash_rows_and_comes_back() {
 
 a_hung_daemon_is_killed_by_the_watchdog_and_comes_back() {
     local before
-    # The unit's own patience is half a minute.
+    # The unit's own watchdog takes half a minute.
     inside mkdir -p /run/systemd/system/twind.service.d
     inside sh -c 'printf "[Service]\nWatchdogSec=2s\n" >/run/systemd/system/twind.service.d/watchdog.conf'
     inside systemctl daemon-reload
@@ -342,7 +342,7 @@ a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try() {
     eventually "another try" is_active
     eventually "the climate" drives fan 500
 
-    # Who stops it in the meantime wants no other.
+    # If it is stopped in the meantime, there is no other try.
     eventually "the end of it" kill_until_failed
     eventually "the wait" waits_for_another_try
     inside systemctl stop twind
@@ -356,7 +356,7 @@ a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try() {
     eventually "the hub" is_connected
 }
 
-# over PACKAGE VERSION: installs it while the daemon runs; nothing may move.
+# over PACKAGE VERSION: installs it while the daemon runs; no output may change.
 over() {
     local changes_before pid_before
     eventually "the hub" is_connected
@@ -417,8 +417,8 @@ a_new_installation_goes_on_with_it() {
     eventually "the climate" drives fan 500
 }
 
-# The package of the release as it was built then (released.sh), from nothing: its own file, with the site's lines after what
-# it brings, and a twin that it fetched itself. Its program may not know what a later one writes, so each way is tried.
+# A fresh installation of the released package (released.sh): its own configuration file, followed by the site's lines, and a
+# twin that it fetched itself. Its program may not know what a later one writes, so upgrade and downgrade are both tried.
 a_released_daemon_holds_a_twin() {
     inside dpkg -P twind >/dev/null 2>&1
     install_package "$released"
@@ -431,7 +431,7 @@ pin = 22
 [outputs.pump]
 pin = 23
 property = "components.pump.on"'
-    # It does not know that key, and no reading is too old for it.
+    # The release does not know `max-age`, and accepts a reading of any age.
     printf '%s\n' "$shipped" "$(grep -v '^max-age' "$root/etc/twind.toml")" >"$work/site.toml"
     cat "$work/site.toml" >"$root/etc/twind.toml"
     inside systemctl enable --now twind 2>/dev/null || { diagnose; fail "it did not start"; }
@@ -450,16 +450,16 @@ stop_hub() {
     hub=
 }
 has_no_hub() { [[ $(property StatusText) != "hub: connected"* ]]; }
-# controls_by VERSION: the climate has its reading, by the desired section of this version.
+# controls_by VERSION: the climate controls by a reading and the desired section of this version.
 controls_by() { [[ $(property StatusText) == *"desired version $1; climate: in-range" ]]; }
-# whole_twin: both halves of the copy, whatever the order of their keys.
+# whole_twin: both sections of the copy, with their keys sorted.
 whole_twin() { inside twind twin | python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), sort_keys=True))'; }
 override_of() { inside twind status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["outputs"][sys.argv[1]]["cause"])' "$1"; }
 
-# across PACKAGE VERSION: installs it while the daemon runs and there is no hub to ask: all that it knows is the record.
+# across PACKAGE VERSION: installs it while the daemon runs without a hub, so that the new daemon knows only the record.
 across() {
     local version twin program changes_before pid_before
-    # What follows takes less than the age that a later one allows it.
+    # A fresh reading: what follows takes less time than a later daemon's `max-age`.
     inside sh -c 'echo 24.0 >/run/cabinet/temperature'
     version=$(property StatusText | sed -n 's/.*desired version \([0-9]*\);.*/\1/p')
     stop_hub

@@ -1,5 +1,5 @@
-//! Each command on the pages exists with its options: commands of the program, of Cargo, and scripts. The commands of the
-//! stand-in hub are checked by its own tests.
+//! Each command on the pages exists with its options: the program's commands, Cargo's, and scripts. The stand-in hub's own
+//! tests check its commands.
 
 use super::shell::{Typed, commands};
 use super::{project, read};
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use twind::cli::arguments::Arguments;
 
-/// A program's help.
+/// The text of a program's help.
 fn help(program: &str, words: &[&str]) -> Result<String, String> {
     let said = Command::new(program).args(words).output().unwrap();
     if said.status.success() {
@@ -19,7 +19,7 @@ fn help(program: &str, words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// The options among words.
+/// The options among these words.
 fn options(words: &[String]) -> impl Iterator<Item = &str> {
     words
         .iter()
@@ -27,7 +27,7 @@ fn options(words: &[String]) -> impl Iterator<Item = &str> {
         .map(|word| word.split('=').next().unwrap())
 }
 
-/// Does a text name this option, and not only a longer one?
+/// Whether a text names this option, and not only a longer one.
 fn names(text: &str, option: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == option)
 }
@@ -54,7 +54,7 @@ fn target(name: &str) -> Option<String> {
     Some(text)
 }
 
-/// The word after one of these.
+/// The word after one of these options.
 fn after<'w>(words: &'w [String], options: &[&str]) -> Option<&'w str> {
     let place = words.iter().position(|word| options.contains(&word.as_str()))?;
     words.get(place + 1).map(String::as_str)
@@ -69,13 +69,13 @@ fn check_cargo(words: &[String]) -> Result<(), String> {
     if all.is_empty() {
         all.push(words[1].clone());
     }
-    // `cargo sim -- --seed 7`: the alias holds a `--` already.
+    // `cargo sim -- --seed 7`: the alias already contains a `--`.
     let rest = words[2..].iter().filter(|word| !(all.contains(&"--".to_owned()) && *word == "--"));
     let rest: Vec<String> = rest.cloned().collect();
     all.extend(rest);
     let end = all.iter().position(|word| word == "--").unwrap_or(all.len());
     let (own, passed) = all.split_at(end);
-    // Clippy takes the options of `check`, and its help shows only its own.
+    // Clippy also takes the options of `check`, but its help shows only its own.
     let command = if own[0] == "clippy" { "check" } else { &own[0] };
     let known = help(env!("CARGO"), &[command, "-h"])?;
     if let Some(option) = options(own).find(|option| !names(&known, option)) {
@@ -121,7 +121,7 @@ fn check_script(words: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with a command; `None` if it is none of the project's.
+/// The fault of a command, if any; `None` if it is not one of the project's.
 fn check(words: &[String]) -> Option<Result<(), String>> {
     let is_script =
         |word: &str| ["tests/", "packaging/", ".ci/"].iter().any(|folder| word.starts_with(folder));

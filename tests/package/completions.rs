@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 use twind::cli::arguments::Arguments;
 
-/// Shell and the file's name in `packaging/completions`.
+/// Each shell, and its file's name in `packaging/completions`.
 const SHELLS: [(Shell, &str); 3] =
     [(Shell::Bash, "twind.bash"), (Shell::Zsh, "_twind"), (Shell::Fish, "twind.fish")];
 

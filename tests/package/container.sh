@@ -1,23 +1,23 @@
-# The container and the hub beside it; sourced by nspawn.sh.
+# The container, and the hub outside it; sourced by nspawn.sh.
 
 device=MyTwinDevice
 
-# What emulated.sh has otherwise: what the probe is told, what is done to the root before its first boot, what is done where
-# secrets are put down, and why a case is not tried.
+# Defaults that emulated.sh overrides: the probe's options, the preparation of the root before its first boot, the handling
+# of secrets, and the reason why a case is not tried.
 probe_options=
 prepare_root() { :; }
 hand_over_secrets() { :; }
 left_out() { :; }
 
-# start_hub [OPTION …]: the stand-in hub on this machine's loopback, which the container shares; where it was before, if it was.
+# start_hub [OPTION …]: starts the stand-in hub on the loopback, which the container shares; again on the same port.
 start_hub() {
     twinhub=${TWIND_PACKAGE_TWINHUB:-$target/debug/twinhub}
     [ -n "${TWIND_PACKAGE_TWINHUB:-}" ] || (cd "$project" && cargo build --quiet --locked --package twinhub)
-    # What the hub before wrote is not to be taken for this one's.
+    # An earlier hub's output must not be taken for this one's.
     : >"$work/hub.log"
     "$twinhub" serve --folder "$work/hub" --mqtt-port "${hub_port:-0}" --https-port 0 "$@" >"$work/hub.log" 2>&1 &
     hub=$!
-    # Its introduction ends with this line.
+    # The hub's start-up output ends with this line.
     eventually "the hub" grep -q '^  ca-file = ' "$work/hub.log"
     export TWINHUB_CONNECTION_STRING
     TWINHUB_CONNECTION_STRING=$(grep -m1 -o 'HostName=.*SharedAccessKeyName=.*' "$work/hub.log")
@@ -27,14 +27,14 @@ start_hub() {
 # desire JSON: changes the desired section.
 desire() { "$twinhub" twin update "$device" --ca "$work/hub/ca.pem" --desired "$1" >/dev/null; }
 
-# reports TEXT: does the reported section hold this, as compact JSON has it?
+# reports TEXT: whether the reported section contains this compact JSON.
 reports() { [[ $("$twinhub" twin show "$device" --ca "$work/hub/ca.pem" | tr -d ' \n') == *'"reported":'*"$1"* ]]; }
 
-# start_container: Debian, as it is before anybody knows of twind.
+# start_container: boots Debian without any trace of twind.
 start_container() {
     mkdir "$root"
     tar -C "$root" -xpf "$("$here/root.sh" "$arch" | tail -n 1)"
-    # Manual pages are installed, so that their removal is seen.
+    # Manual pages are installed, so that the test sees their removal.
     rm "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
     say "127.0.0.1 localhost" >"$root/etc/hosts"
     prepare_root
@@ -47,10 +47,10 @@ start_container() {
 
 find_leader() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ]; }
 
-# inside COMMAND…: in the container, as root.
+# inside COMMAND…: runs it in the container, as root.
 inside() { nsenter -t "$leader" -a /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
 
-# eventually WHAT COMMAND…: looks until it is so; a minute is far more than anything here takes.
+# eventually WHAT COMMAND…: repeats the command until it succeeds; a minute is far more than anything here takes.
 eventually() {
     local what=$1 tries=0
     shift
@@ -61,10 +61,10 @@ eventually() {
     done
 }
 
-# is WHAT FOUND WANTED
+# is WHAT FOUND WANTED: fails unless both are equal.
 is() { [ "$2" = "$3" ] || { diagnose; fail "$1: found \"$2\", wanted \"$3\""; }; }
 
-# has WHAT TEXT PART
+# has WHAT TEXT PART: fails unless the text contains the part.
 has() { [[ $2 == *"$3"* ]] || { diagnose; fail "$1: \"$3\" is not in: $2"; }; }
 
 diagnose() {
@@ -72,7 +72,7 @@ diagnose() {
     { inside systemctl status --no-pager twind; inside journalctl --no-pager -u twind -n 40 -o short-monotonic; } >&2 || true
 }
 
-# property NAME: of the unit.
+# property NAME: a property of the unit.
 property() { inside systemctl show -P "$1" twind; }
 
 # The simulated board of the container.
@@ -81,11 +81,11 @@ drives() { [ "$(drive "$1")" = "$2" ]; }
 changes() { inside wc -l /run/twind/board/trace.jsonl | cut -d ' ' -f 1; }
 last_cause() { inside tail -n 1 /run/twind/board/trace.jsonl | sed 's/.*"cause":"\([^"]*\)".*/\1/'; }
 
-# says TEXT: has the unit's journal this?
+# says TEXT: whether the unit's journal contains this.
 says() { inside journalctl -u twind -o cat --no-pager | grep -e "$1" >/dev/null; }
 
-# ended_with TEXT: are these the last words of twind itself? A service that stays down has no simulated board any more.
-# (By the identifier: what the name of a process was, the journal may see too late.)
+# ended_with TEXT: whether this is the last line of twind itself, since a stopped service no longer has a simulated board.
+# (By SYSLOG_IDENTIFIER, because the journal may look up a process's name too late.)
 ended_with() { [ "$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind | tail -n 1)" = "$1" ]; }
 
 is_connected() { [[ $(property StatusText) == "hub: connected"* ]]; }

@@ -1,12 +1,12 @@
-# What is otherwise where an emulator runs the programs of another processor's Debian, systemd among them; sourced by
-# nspawn.sh. The unit is the package's. Two things of it the emulator cannot do:
+# What differs where an emulator runs the programs of another processor's Debian, systemd among them; sourced by nspawn.sh.
+# The unit is the package's. The emulator does not support two of its features:
 # - Credentials. systemd fills their folder in a child with mounts of its own (clone with CLONE_NEWNS), which the emulator
-#   refuses as invalid, and no service with LoadCredential= starts. A drop-in takes that line away and names a folder that
-#   is filled from here, as systemd would.
-# - Filters of system calls. The emulator has none for its programs, systemd sees so and leaves out, without a word, what is
-#   made of them: SystemCallFilter=, SystemCallArchitectures=, RestrictAddressFamilies=, RestrictNamespaces=,
-#   RestrictRealtime=, RestrictSUIDSGID=, LockPersonality=, MemoryDenyWriteExecute=. Nothing needs to be taken away, but
-#   nothing is denied either, and the probe does not ask. The rest of the sandbox is the kernel's and holds.
+#   refuses as invalid, so no service with LoadCredential= starts. A drop-in removes that setting and names a folder that
+#   this script fills, as systemd would.
+# - System call filters. The emulator does not offer them to its programs. systemd notices and silently skips the settings
+#   that need them: SystemCallFilter=, SystemCallArchitectures=, RestrictAddressFamilies=, RestrictNamespaces=,
+#   RestrictRealtime=, RestrictSUIDSGID=, LockPersonality=, MemoryDenyWriteExecute=. Nothing needs to be removed, but nothing
+#   is denied either, so the probe does not test it. The kernel enforces the rest of the sandbox.
 
 probe_options=--without-filters
 credentials=/opt/credentials
@@ -26,7 +26,7 @@ hand_over_secrets() {
     done
 }
 
-# left_out CASE: why it is not tried, if it is not: it holds or fails by what is the same on every processor.
+# left_out CASE: why it is not tried, if it is not: its result is the same on every processor, or the emulator's own.
 left_out() {
     case $1 in
     nothing_waits_for_the_network | the_exposure_is_low) say "judges the unit's file" ;;

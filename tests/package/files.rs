@@ -10,7 +10,7 @@ fn the_changelogs_newest_entry_is_of_this_version() {
     assert!(first.starts_with(&wanted), "{first}");
 }
 
-/// Key and value of each setting of the unit.
+/// The key and value of each setting of the unit.
 fn settings(unit: &str) -> Vec<(&str, &str)> {
     unit.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect()
 }
@@ -41,7 +41,7 @@ fn too_many_deaths_are_followed_by_another_try_later_than_their_count_lasts() {
     }
     let timer = read("systemd/twind-again.timer");
     assert!(settings(&timer).contains(&("OnActiveSec", "30min")));
-    // The exit statuses after which it stays down are those of the unit.
+    // It stays down after the same exit statuses as the unit.
     let again = read("systemd/twind-again.service");
     assert!(
         settings(&again).iter().any(|(key, value)| *key == "ExecCondition" && value.contains("in 64 | 78)"))
@@ -78,7 +78,7 @@ fn the_local_socket_is_named_where_programs_look_for_varlink_services_and_the_na
     let line = lines.lines().find(|line| line.starts_with("L ")).unwrap();
     let [_, name, .., target] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
     assert_eq!(name, link);
-    // From the registry up to /run, and down to the default of `socket`.
+    // The link leads from the registry up to /run, and down to the default of `socket`.
     assert_eq!(target.replace("../..", "/run"), "/run/twind/twind.sock");
     assert!(read("config/twind.toml").contains("/run/twind/twind.sock"));
     assert!(read("packaging/scripts/postrm").contains(&format!("rm -f {link}\n")));

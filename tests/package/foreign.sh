@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The package for another architecture: built, looked at by lintian, unpacked, and its program run by an emulator of the
-# processor: it must say its version, take a right configuration and refuse a wrong one. That for arm64 is installed by
-# nspawn.sh, which sees more; it can be looked at here where that cannot be, since this takes neither root nor a container.
+# The package for another architecture: builds it, checks it with lintian, unpacks it and runs its program in an emulator. The
+# program must print its version, accept a right configuration and refuse a wrong one. nspawn.sh installs the arm64 package
+# and tests more; this script needs neither root nor a container, so it can also check that package where nspawn.sh cannot.
 #
-#   tests/package/foreign.sh [--install] [arm64|armhf …]       --install: Debian's packages, too; default: armhf
+#   tests/package/foreign.sh [--install] [arm64|armhf …]       --install: installs missing Debian packages; default: armhf
 #
-# Exit status 0 if all is well or the tools cannot be had here, which it says.
+# Exit status 0 if all is well, or if the tools are not available here, which it says.
 . "$(dirname "$0")/../../packaging/lib.sh"
 
 install=

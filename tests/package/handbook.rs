@@ -1,5 +1,5 @@
-//! README and handbook: messages that they quote are the program's, their samples are accepted, and their links lead
-//! somewhere.
+//! README and handbook: the messages that they quote are the program's, their samples are accepted, and their links have
+//! a target.
 
 use super::shell::{blocks, pages};
 use super::{project, read};
@@ -13,7 +13,7 @@ const HANDBOOK: &str = "packaging/doc";
 const README_LINES_MAX: usize = 150;
 const README_WORDS_MAX: usize = 1400;
 
-/// The program's sources without comments and tests, and with every string on one line.
+/// Appends the program's sources to `text`, without comments and tests, and with every string on one line.
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
@@ -31,12 +31,12 @@ fn sources(folder: &Path, text: &mut String) {
     }
 }
 
-/// What stands between backticks.
+/// The parts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The first cells of the table with that header.
+/// The first cells of the table with this header.
 fn table<'t>(text: &'t str, header: &str) -> Vec<&'t str> {
     let (_, table) = text.split_once(header).unwrap_or_else(|| panic!("no table {header}"));
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -67,7 +67,7 @@ fn the_handbook_tells_each_fault_of_a_sensor_and_no_other() {
     assert_eq!(told, names);
 }
 
-/// A page without its blocks.
+/// A page's text without its code blocks.
 fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
@@ -78,7 +78,7 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
-/// What is wrong with a link of a page, if anything is.
+/// The fault of a link on a page, if it has one.
 fn wrong(page: &str, link: &str) -> Option<&'static str> {
     let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
     let page = Path::new(page);
@@ -119,7 +119,7 @@ fn each_path_that_the_pages_name_is_there() {
     let mut count = 0;
     for (page, text) in pages(&project("")) {
         for path in quoted(&prose(&text)).filter_map(|quoted| quoted.split(' ').next()) {
-            // `src/sensors/NAME.rs` is a file that the reader creates.
+            // The reader creates the file `src/sensors/NAME.rs`.
             if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("NAME") {
                 assert!(project(path).exists(), "{page}: {path}");
                 count += 1;
@@ -144,7 +144,7 @@ fn the_readme_is_read_in_five_minutes() {
     assert!(lines <= README_LINES_MAX && words <= README_WORDS_MAX, "{lines} lines, {words} words");
 }
 
-/// The tables that complete a sample which shows only a part of the file.
+/// The tables that complete a sample that shows only part of the file.
 const REST: [(&str, &str); 4] = [
     ("[hub", "connection-string-file = \"twind/connection-string\""),
     ("[outputs.fan]", "pwm = { channel = 0 }"),
@@ -200,7 +200,7 @@ fn each_sample_is_a_right_configuration_or_a_part_of_one() {
             let said = Command::new(twind).args(["check", "--config"]).arg(&path).output().unwrap();
             let faults = String::from_utf8_lossy(&said.stderr);
             assert!(said.status.success(), "{page}: {faults}{file}");
-            // A sample must not cause a warning, either.
+            // A sample must not cause a warning either.
             let warned = String::from_utf8_lossy(&said.stdout);
             let warned = warned.lines().find(|line| line.starts_with("warning:"));
             assert_eq!(warned, None, "{page}: {file}");

@@ -1,5 +1,5 @@
-//! What the package holds besides the program agrees with it: manual pages, completions, README and handbook, changelog,
-//! unit. Whether the package installs is tested by `tests/package/nspawn.sh`.
+//! The package's other files agree with the program: manual pages, completions, README and handbook, changelog, unit.
+//! `tests/package/nspawn.sh` tests whether the package installs.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod commands;

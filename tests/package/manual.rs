@@ -15,7 +15,7 @@ fn plain(page: &str) -> String {
     })
 }
 
-/// The lines between a header and the next, without either.
+/// The lines between a header and the next one, without the headers.
 fn section<'t>(text: &'t str, header: &str) -> &'t str {
     let (_, rest) = text.split_once(&format!("\n{header}\n")).unwrap_or_else(|| panic!("no {header}"));
     rest.split_once("\n.SH ").map_or(rest, |(section, _)| section)
@@ -95,7 +95,7 @@ enum Entry {
     Example(String),
 }
 
-/// What stands in the installed file, in order.
+/// The entries of the installed file, in order.
 fn installed() -> Vec<Entry> {
     let file = read("config/twind.toml");
     let entries = file.lines().filter_map(|line| {

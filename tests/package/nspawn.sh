@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The package on Debian with systemd: in a container whose PID 1 is a real systemd, the hub on this machine. For arm64 an
-# emulator of the processor runs all that is in it; what that leaves open stands in emulated.sh.
+# The package on Debian with systemd: in a container whose PID 1 is a real systemd, with the hub on this machine. For arm64 an
+# emulator runs everything in the container; emulated.sh says what that leaves untested.
 #
-#   tests/package/nspawn.sh [--install] [amd64|arm64 [CASE…]]       --install: Debian's packages, too
+#   tests/package/nspawn.sh [--install] [amd64|arm64 [CASE…]]       --install: installs missing Debian packages
 #
-# Cases go on from where the one before them ended: alone go those that begin with an installation of their own
-# (a_fresh_package_neither_runs_nor_is_enabled and a_released_daemon_holds_a_twin), with any after them.
+# Each case begins with the state that the one before it left. A choice of cases must begin with one that makes its own
+# installation (a_fresh_package_neither_runs_nor_is_enabled or a_released_daemon_holds_a_twin).
 #
-# TWIND_SKIP_NSPAWN      set: nothing is done
+# TWIND_SKIP_NSPAWN      if set, nothing is done
 # TWIND_PACKAGE_TWINHUB  the stand-in hub's program (default: built here)
 # TWIND_PI_CACHE         see packaging/lib.sh
 #
-# Exit status 0 if all is well or the tools cannot be had here, which it says.
+# Exit status 0 if all is well, or if the tools are not available here, which it says.
 . "$(dirname "$0")/../../packaging/lib.sh"
 here=$project/tests/package
 
@@ -35,7 +35,7 @@ fi
 work=$(mktemp -d -p "$cache")
 root=$work/root machine=twind-$$ nspawn='' leader=''
 finish() {
-    # The container's systemd ends what runs in it.
+    # The container's systemd stops what runs in it.
     [ -z "$leader" ] || nsenter -t "$leader" -a /bin/systemctl poweroff 2>/dev/null || true
     [ -z "$nspawn" ] || timeout 30 tail --pid="$nspawn" -f /dev/null || kill -9 "$nspawn" 2>/dev/null || true
     [ -z "${hub:-}" ] || kill "$hub" 2>/dev/null || true

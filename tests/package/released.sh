@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the package of the release that is out there, from the commit that it was built from and by that commit's own
-# packaging/build-deb, and keeps it in the cache. Prints its path last.
+# Makes the package of the published release, from its commit and with that commit's own packaging/build-deb, and keeps it in
+# the cache. Prints its path last.
 #
-#   tests/package/released.sh [--install] [amd64|arm64]       --install: what building it takes, too
+#   tests/package/released.sh [--install] [amd64|arm64]       --install: also installs the build tools
 #
-# Exit status 3 if the commit is not in this clone, because the clone is a shallow one; it says so.
+# Exit status 3, with a message, if the commit is missing because this clone is shallow.
 . "$(dirname "$0")/../../packaging/lib.sh"
 
-# Version 0.1.0-1. A later release is added here when it is out, and every one that sites may still run stays.
+# Version 0.1.0-1. Each later release is added here once it is published; those that sites may still run stay.
 commit=8319cb22b025a1802f2fbf35f3fb1c604f4ecf7e
 
 install=
@@ -27,16 +27,16 @@ if [ ! -e "$kept/complete" ]; then
     rm -rf "$kept"
     work=$(mktemp -d -p "$cache")
     trap 'rm -rf "$work"' EXIT
-    # Its objects stay where they are. No `git clone`, which a shallow source makes copy them.
+    # The objects are shared, not copied. `git clone` would copy them from a shallow source.
     git init --quiet "$work/sources"
     (cd "$project" && realpath "$(git rev-parse --git-path objects)") >"$work/sources/.git/objects/info/alternates"
     git -C "$work/sources" checkout --quiet --detach "$commit"
-    # What is Debian's may be shared. What is built may not: both programs have one name.
+    # Debian's files may be shared. Build results may not, since both programs have the same name.
     mkdir "$work/cache"
     for shared in "$cache"/apt-* "$cache"/debs "$cache"/sysroot-*; do
         [ ! -e "$shared" ] || ln -s "$shared" "$work/cache/"
     done
-    # As released, but hardly optimised: that takes most of the time, and changes nothing that is tried here.
+    # As released, but hardly optimised, since optimisation takes most of the time and changes nothing tested here.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
         CARGO_TARGET_DIR=$work/target TWIND_PI_CACHE=$work/cache \
         "$work/sources/packaging/build-deb" $install --output "$kept" "$arch" >&2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the package of this commit a second time, from a clone in another folder and from nothing, and compares the bytes.
+# Builds the package of this commit twice, the second time from scratch in a clone elsewhere, and compares the bytes.
 # Usage: tests/package/reproducible.sh [amd64|arm64|armhf]
 . "$(dirname "$0")/../../packaging/lib.sh"
 
@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 first=$(packaging/build-deb "$arch" --output "$work/first" | tail -n 1)
 git clone --quiet --no-hardlinks . "$work/elsewhere"
-# What is Debian's may be shared; what is built may not.
+# Debian's files may be shared; build results may not.
 mkdir "$work/cache"
 for kept in "$cache"/apt-* "$cache"/debs "$cache"/sysroot-*; do
     [ ! -e "$kept" ] || ln -s "$kept" "$work/cache/"

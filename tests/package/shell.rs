@@ -1,20 +1,20 @@
 //! The commands in the `sh` blocks of README, handbook and the pages for contributors.
 //!
-//! The stand-in hub's own tests use this, too. Deliberately absent: checking them.
+//! The stand-in hub's own tests use this too. Deliberately absent: checks of the commands.
 
 use std::fs;
 use std::path::Path;
 
-/// Where the pages are, from the project's folder.
+/// The folders of the pages, relative to the project.
 const FOLDERS: [&str; 3] = ["", "packaging/doc", ".github"];
 
-/// One command with its words, and the page on which it stands.
+/// One command's words, and the page that it is on.
 pub(crate) struct Typed {
     pub(crate) page: String,
     pub(crate) words: Vec<String>,
 }
 
-/// The pages by their paths, with their texts.
+/// The path and the text of every page.
 pub(crate) fn pages(project: &Path) -> Vec<(String, String)> {
     let mut pages = Vec::new();
     for folder in FOLDERS {
@@ -30,13 +30,13 @@ pub(crate) fn pages(project: &Path) -> Vec<(String, String)> {
     pages
 }
 
-/// The blocks of a language.
+/// The code blocks in this language.
 pub(crate) fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
     let fence = format!("```{language}\n");
     text.split(fence.as_str()).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
 }
 
-/// Every command of every page, without `sudo` and variables that are set for it.
+/// Every command on every page, without `sudo` and the variables set for it.
 pub(crate) fn commands(project: &Path) -> Vec<Typed> {
     let mut commands = Vec::new();
     for (page, text) in pages(project) {
@@ -47,7 +47,7 @@ pub(crate) fn commands(project: &Path) -> Vec<Typed> {
     commands
 }
 
-/// A line's commands, split as a shell splits them, without expansion.
+/// A line's commands, split as a shell would split them, but without expansion.
 fn split(line: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
     let mut quote = None;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether the package can be tried here; with --install, makes it so.
-# Exit code 0 if all is there, 3 if not (with what is missing, and why it cannot be had).
+# Checks that the package can be tested here; --install installs what is missing.
+# Exit code 0 if everything is there; 3 if not, with what is missing and why it is not available.
 # Usage: tests/package/tools.sh amd64|arm64 [--install]
 . "$(dirname "$0")/../../packaging/lib.sh"
 
