@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the root of a machine: Debian with systemd, and nothing of twind's; as root. Containers boot it, and it is the
-# emulated Raspberry Pi's card. Prints its tar last.
+# Makes the root file system of a machine: Debian with systemd, and nothing of twind's. Containers boot it, and it becomes
+# the emulated Raspberry Pi's card. Must be run as root. Prints the path of its tar last.
 # Usage: tests/package/root.sh [amd64|arm64]
 . "$(dirname "$0")/../../packaging/lib.sh"
 

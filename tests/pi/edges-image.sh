@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what the machine with simulated lines boots: Debian's kernel for amd64, and an initial RAM disk that is all of its
-# system, with the kernel's own simulator of GPIO chips (gpio-sim), which Debian does not build. Prints the folder last. It
-# is made again when this script, or Debian's kernel, is another one.
+# Makes what the machine with simulated lines boots: Debian's kernel for amd64, and an initial RAM disk that is its whole
+# system. The RAM disk has the kernel's own simulator of GPIO chips (gpio-sim), which Debian does not build. Prints the folder
+# last. The folder is made again when this script, one that it sources, or Debian's kernel changes.
 . "$(dirname "$0")/lib.sh"
 
 kernel=$(kernel_name amd64)
@@ -17,11 +17,11 @@ mkdir -p "$image"
 work=$(mktemp -d -p "$cache")
 trap 'rm -rf "$work"' EXIT
 
-# --- the kernel, and its simulator of chips ---------------------------------------------------------------------------
+# --- the kernel and gpio-sim ------------------------------------------------------------------------------------------
 
 common=${kernel%-amd64}-common
 for package in "linux-image-$kernel" "linux-headers-$kernel" "linux-headers-$common" "linux-kbuild-$series" "linux-source-$series" busybox-static ca-certificates; do
-    # By the lists that named the kernel: others may be of another hour, in which Debian had another kernel.
+    # From the package lists that named the kernel: lists of another hour may name another kernel.
     fetch_package arm64 "$package:amd64" "$work/kernel"
 done
 version() { dpkg-deb -f "$(ls -t "$cache/debs/$1"_*.deb | head -n 1)" Version; }
@@ -31,14 +31,14 @@ cp "$work/kernel/boot/vmlinuz-$kernel" "$image/vmlinuz"
 
 sources=linux-source-$series
 tar -C "$work" -xf "$work/kernel/usr/src/$sources.tar.xz" "$sources/drivers/gpio/"{gpio-sim.c,gpiolib.h} "$sources/kernel/irq/irq_sim.c"
-# The source is large, and nobody needs it any more.
+# The source is large and no longer needed.
 rm "$work/kernel/usr/src/$sources.tar.xz" "$cache/debs/$sources"_*.deb
 module=$work/module
 mkdir "$module"
 mv "$work/$sources/drivers/gpio/gpio-sim.c" "$module/gpio-sim-main.c"
 mv "$work/$sources/drivers/gpio/gpiolib.h" "$work/$sources/kernel/irq/irq_sim.c" "$module"
-# Its interrupts are a part of the kernel that Debian leaves out. Built as a module it may not look up descriptors of
-# interrupts, but the kernel offers the same in one call.
+# gpio-sim needs irq_sim, which Debian's kernel leaves out. A module may not look up interrupt descriptors, but
+# generic_handle_irq does the same in one call.
 sed -i 's/handle_simple_irq(irq_to_desc(irqnum))/generic_handle_irq(irqnum)/' "$module/irq_sim.c"
 grep -q 'generic_handle_irq(irqnum)' "$module/irq_sim.c" || fail "the kernel's irq_sim.c is another one: look how it handles an interrupt"
 printf 'obj-m := gpio-sim.o\ngpio-sim-y := gpio-sim-main.o irq_sim.o\n' >"$module/Makefile"
@@ -55,7 +55,7 @@ root=$work/root
 mkdir -p "$root/"{bin,dev,etc,proc,root,run,sys,tmp,var/lib}
 cp "$work/kernel/bin/busybox" "$root/bin/busybox"
 copy_modules "$work/kernel" "$kernel" "$root" gpio-sim
-# Without a root to trust no hub can be connected to, and `twind check` says so.
+# Without trusted root certificates `twind check` reports that no hub can be reached.
 mkdir -p "$root/etc/ssl/certs"
 cat "$work/kernel"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
 cat >"$root/init" <<'INIT'
@@ -73,7 +73,7 @@ dmesg -n 1
 cd /root
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 stty -echo
-# This one stays: orphans need somebody who buries them. The other one reads a file, so it does not edit lines nor prompt.
+# This shell stays as PID 1, which reaps orphans. The inner one reads a file, so it neither edits lines nor prompts.
 while :; do
     echo "@@ a shell"
     setsid sh /dev/ttyS0

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes what an emulated Raspberry Pi 3B boots: kernel, device tree, initial RAM disk and SD card, Debian arm64 throughout.
-# Prints the folder last. It is made again when a script that it comes of, or Debian's kernel, is another one.
+# Prints the folder last. The folder is made again when a script that makes it, or Debian's kernel, changes.
 . "$(dirname "$0")/lib.sh"
 
-# What the root needs of the kernel's modules: network over USB, the I2C bus and its sensor, PWM.
+# The kernel modules that the root needs: network over USB, the I2C bus and its sensor, PWM.
 root_modules=(dwc2 usbnet cdc_ether rndis_host cdc_subset i2c-bcm2835 i2c-dev lm75 pwm-bcm2835 bcm2835_wdt bcm2835_thermal)
-# What it takes to mount the root.
+# The modules needed to mount the root.
 boot_modules=(crc32c_generic sdhci-iproc bcm2835 ext4)
 
 kernel=$(kernel_name arm64)
@@ -63,7 +63,7 @@ say twind-pi >"$root/etc/hostname"
 : >"$root/etc/machine-id"
 sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/etc/systemd/network" "$root/etc/modules-load.d"
-# The usual unit waits for udev to find the line.
+# The usual unit would wait for udev to find the serial line.
 cat >"$root/etc/systemd/system/shell.service" <<'UNIT'
 [Unit]
 After=systemd-user-sessions.service systemd-modules-load.service systemd-networkd.service
@@ -75,7 +75,7 @@ TTYPath=/dev/ttyS1
 UNIT
 ln -s /etc/systemd/system/shell.service "$root/etc/systemd/system/multi-user.target.wants/"
 printf '[Match]\nName=en* eth* usb*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\n' >"$root/etc/systemd/network/usb.network"
-# By name, since going through all devices in search of drivers takes an emulated processor longest of all (see machine.py).
+# Loaded by name: udev's search for devices is the slowest part of a boot on an emulated processor (see machine.py).
 printf '%s\n' "${root_modules[@]}" >"$root/etc/modules-load.d/twind.conf"
 ln -s /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
 for unit in systemd-networkd-wait-online.service systemd-random-seed.service systemd-update-utmp.service \
@@ -85,13 +85,13 @@ for unit in systemd-networkd-wait-online.service systemd-random-seed.service sys
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
-# Nothing here is theirs to make, and each reading of the units would start them all. The one that stays hears `systemd.mask=`.
+# The generators are not needed, and each reload of the units would run them all. The one that stays handles `systemd.mask=`.
 mkdir -p "$root/etc/systemd/system-generators"
 for generator in "$root"/lib/systemd/system-generators/*; do
     [ "${generator##*/}" = systemd-debug-generator ] || ln -s /dev/null "$root/etc/systemd/system-generators/${generator##*/}"
 done
 
-# QEMU wants a power of two.
+# QEMU needs a card whose size is a power of two.
 truncate -s 512M "$image/sd.img"
 mke2fs -q -t ext4 -d "$root" "$image/sd.img"
 touch "$image/complete"

@@ -1,11 +1,11 @@
-# What the scripts of the emulated machines stand on; sourced, not run. Below it lies packaging/lib.sh.
+# Functions that the scripts of the emulated machines share; sourced, not run. Sources packaging/lib.sh.
 . "$(dirname "${BASH_SOURCE[0]}")/../../packaging/lib.sh"
 pi=$project/tests/pi
 
 # pi_apt COMMAND…: apt for the guests' architectures, amd64 and arm64.
 pi_apt() { foreign_apt arm64 "$@"; }
 
-# kernel_name ARCH: Debian's kernel for it, such as 6.1.0-56-arm64.
+# kernel_name ARCH: the name of Debian's kernel for it, such as 6.1.0-56-arm64.
 kernel_name() {
     local name
     name=$(pi_apt cache depends "linux-image-$1:$1" | sed -n 's/.*Depends: linux-image-\([^:]*\).*/\1/p' | head -n 1)
@@ -13,7 +13,7 @@ kernel_name() {
     say "$name"
 }
 
-# copy_modules FROM KERNEL TO MODULE…: a kernel's modules with what they depend on, from one root to another.
+# copy_modules FROM KERNEL TO MODULE…: copies kernel modules with their dependencies from one root to another.
 copy_modules() {
     local from=$1 kernel=$2 to=$3 module file
     shift 3
@@ -27,14 +27,14 @@ copy_modules() {
     depmod -b "$to" "$kernel"
 }
 
-# pack_initrd FOLDER: as the kernel wants it, to standard output.
+# pack_initrd FOLDER: packs it for the kernel, to standard output.
 pack_initrd() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1); }
 
-# The version of a package that apt would install.
+# candidate PACKAGE: the version that apt would install.
 candidate() { pi_apt cache policy "$1" | sed -n 's/^  Candidate: //p'; }
 
-# begin MACHINE WHAT ARGUMENT…: what both scripts do first. Sets `install` (empty or --install) and `cases`; ends with 0 if
-# there is nothing to be done here.
+# begin MACHINE WHAT ARGUMENT…: the start of both scripts. Sets `install` (empty or --install) and `cases`; exits with 0 if
+# there is nothing to do here.
 begin() {
     local machine=$1 what=$2
     shift 2
