@@ -20,7 +20,7 @@ const ANSWERS: &str = "$dps/registrations/res/#";
 /// How long a device is asked to wait for its assignment, in seconds.
 const RETRY_AFTER: u32 = 1;
 
-/// Who wants to register.
+/// A client that wants to register.
 pub(crate) struct Registrant {
     scope: String,
     id: String,
