@@ -6,7 +6,6 @@
 
 mod alarms;
 mod carry;
-mod checkpoint;
 mod decisions;
 mod durability;
 mod health;
@@ -84,7 +83,7 @@ const STEP_INTERVAL_MAX: Duration = Duration::from_secs(5);
 const LAZY_SAVE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Core {
     spec: CoreSpec,
     sync: TwinSync,
@@ -100,10 +99,14 @@ pub struct Core {
     history: History,
     stepped_at: Option<BootTime>,
     steps: u64,
+    #[serde(skip)]
     actuations: VecDeque<Actuation>,
     step_interval_max: Duration,
+    #[serde(skip)]
     notices: VecDeque<Notice>,
+    #[serde(skip)]
     answers: VecDeque<HubRequest>,
+    #[serde(skip)]
     journal: Journal,
 }
 

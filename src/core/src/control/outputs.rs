@@ -9,8 +9,6 @@
 //! faults act at once, regardless of `slew` and minimum times. So does the last drive before the daemon ends, and without a
 //! kick, since nothing would end it.
 
-pub(crate) mod checkpoint;
-
 use super::climate::{Climate, Regime};
 use super::constraint::{Constraint, Unmet};
 use super::demand::{Situation, desired, fit, overruled};
@@ -25,6 +23,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// The interval between steps of a slewing output, unless a permille takes longer.
 const SLEW_TICK: Duration = Duration::from_millis(100);
@@ -32,7 +31,7 @@ const SLEW_TICK: Duration = Duration::from_millis(100);
 const BARELY: Permille = Permille::saturating_const(1);
 
 /// One output as it is now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputState {
     /// Its drive; `None` while unknown.
     pub drive: Option<Permille>,
@@ -113,7 +112,7 @@ enum Pace {
 }
 
 /// All outputs. See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outputs {
     specs: Vec<OutputSpec>,
     states: Vec<OutputState>,

@@ -58,14 +58,8 @@ pub struct Order {
 }
 
 /// The overrides in force.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Overrides(BTreeMap<OutputId, Override>);
-
-impl From<BTreeMap<OutputId, Override>> for Overrides {
-    fn from(in_force: BTreeMap<OutputId, Override>) -> Self {
-        Self(in_force)
-    }
-}
 
 impl Overrides {
     /// Those of a record that have not ended by now.
