@@ -24,9 +24,15 @@ fn a_raspberry_pi_is_the_board_that_needs_no_naming() {
 }
 
 #[test]
-fn every_driver_stands_in_the_installed_file() {
-    for driver in DRIVERS {
-        assert!(super::SHIPPED.contains(&format!("\"{}\"", driver.name)), "{}", driver.name);
+fn every_driver_stands_in_the_installed_file_the_man_page_and_the_handbook() {
+    let quoted = |paper: &str, quote: &str, name: &str| paper.contains(&format!("{quote}{name}{quote}"));
+    let man = include_str!("../../packaging/man/twind.toml.5").replace("\\-", "-");
+    let handbook = include_str!("../../packaging/doc/configuration.md");
+    let sensors = twind::sensors::DRIVERS.iter().map(|driver| driver.name);
+    for name in DRIVERS.iter().map(|driver| driver.name).chain(sensors) {
+        assert!(quoted(super::SHIPPED, "\"", name), "{name} in config/twind.toml");
+        assert!(quoted(&man, "\"", name), "{name} in twind.toml(5)");
+        assert!(quoted(handbook, "`", name) || quoted(handbook, "\"", name), "{name} in the handbook");
     }
 }
 

@@ -208,3 +208,23 @@ fn each_sample_is_a_right_configuration_or_a_part_of_one() {
     }
     assert!(whole >= 2 && parts > 8, "{whole} whole, {parts} parts");
 }
+
+#[test]
+fn the_page_on_the_twin_names_every_property_of_the_model() {
+    let page = fs::read_to_string(project("packaging/doc/twin.md")).unwrap();
+    let model = fs::read_to_string(project("config/twind.dtdl.json")).unwrap();
+    let model: serde_json::Value = serde_json::from_str(&model).unwrap();
+    for interface in model.as_array().unwrap() {
+        for content in
+            interface["contents"].as_array().unwrap().iter().filter(|one| one["@type"] == "Property")
+        {
+            let name = content["name"].as_str().unwrap();
+            let is_named = ["`", ".", "\""].iter().any(|before| {
+                let quoted = format!("{before}{name}");
+                let ends = |at: usize| !page[at + quoted.len()..].starts_with(|c: char| c.is_alphanumeric());
+                page.match_indices(&quoted).any(|(at, _)| ends(at))
+            });
+            assert!(is_named, "{name} of {}", interface["@id"]);
+        }
+    }
+}

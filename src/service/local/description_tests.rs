@@ -313,3 +313,32 @@ fn what_an_older_daemon_does_not_say_is_read_all_the_same() {
     let read: StatusReply = serde_json::from_value(status).unwrap();
     assert_eq!((read.status.core.hub.desired_version, read.status.configuration), (4, None));
 }
+
+/// The numbers of seconds that pass by themselves, with their keys.
+fn seconds_within(value: &Value, found: &mut Vec<(String, u64)>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            let passes =
+                ["seconds", "Seconds", "secondsAgo", "secondsLeft"].iter().any(|end| key.ends_with(end));
+            match value.as_u64().filter(|_| passes) {
+                Some(seconds) => found.push((key.clone(), seconds)),
+                None => seconds_within(value, found),
+            }
+        }),
+        Value::Array(items) => items.iter().for_each(|item| seconds_within(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_status_without_time_has_zero_for_each_time_that_passes() {
+    let within = |status: &DaemonStatus| {
+        let mut found = Vec::new();
+        seconds_within(&serde_json::to_value(status).unwrap(), &mut found);
+        found
+    };
+    assert!(within(&status()).iter().all(|(_, seconds)| *seconds > 0), "the sample has them all");
+    let left: Vec<_> =
+        within(&status().without_time()).into_iter().filter(|(_, seconds)| *seconds > 0).collect();
+    assert_eq!(left, [], "`retime` does not know these");
+}
