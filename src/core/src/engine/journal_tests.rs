@@ -170,7 +170,8 @@ fn bytes_that_are_no_journal_or_truncated_or_from_another_version_are_refused_as
     let mut other = journal.clone();
     other[MAGIC.len()] = FORMAT + 1;
     let fault = Replay::read(&other).unwrap_err();
-    assert!(fault.to_string().starts_with("it has format 2, this is 1: play it with"), "{fault}");
+    let says = format!("it has format {}, this is {FORMAT}: play it with", FORMAT + 1);
+    assert!(fault.to_string().starts_with(&says), "{fault}");
     for place in MAGIC.len() + 1..journal.len() {
         let mut other = journal.clone();
         other[place] ^= 0x40;
