@@ -97,8 +97,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "refused-holds-up-all",
         says: "one value that the hub refuses keeps every other from being told",
         item: "TwinSync::handle_rejected",
-        find: "is_about_the_content($status)",
-        plant: "FOUND && !PLANTED",
+        find: "if is_about_the_content($status) { ... }",
+        plant: "let waits = PLANTED && is_about_the_content($status);
+            let asked = if waits { Some(core::time::Duration::from_secs(300)) } else { asked };
+            let $status = if waits { 500 } else { $status };
+            FOUND",
     },
     Bug {
         name: "refused-for-ever",
