@@ -121,7 +121,7 @@ pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, AskFault> {
 }
 
 /// Calls a method that answers as a stream, and passes each answer to `each`, until the stream ends, is silent for
-/// [`STREAM_TIMEOUT`], or `each` breaks. In each case it can be called again.
+/// `STREAM_TIMEOUT`, or `each` breaks. In each case it can be called again.
 ///
 /// # Errors
 /// Why there is no first answer.

@@ -2,7 +2,7 @@
 //! daemon that is not there yet, or is being restarted.
 //!
 //! The daemon reports each change as it happens; between two changes only times pass, which are counted here. A page stays
-//! while the daemon is asked again; if the answer takes longer than [`SLOW`], a line above it says since when. Without a
+//! while the daemon is asked again; if the answer takes longer than `SLOW`, a line above it says since when. Without a
 //! terminal the pages follow each other.
 
 use super::ask::{AskFault, ask_status, follow, read_status};
