@@ -294,7 +294,7 @@ fn c18_a_throttled_report_is_put_off_and_the_connection_kept() {
         2
     );
     assert_eq!(rig.count_events(after, |event| matches!(event, Event::Disconnected { .. })), 0);
-    assert!(daemon.log().contains("put the report off: status 429"), "{}", daemon.log());
+    daemon.wait_log("put the report off: status 429");
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn one_of_two_sensors_that_is_deleted_is_loud_until_it_is_back() {
     assert!(alarm["text"].as_str().unwrap().contains(&format!("missing, read from {door}")), "{alarm}");
     assert!(humantime::parse_rfc3339(alarm["since"].as_str().unwrap()).is_ok(), "{alarm}");
     assert_eq!(climate["sensor"], "ok");
+    daemon.wait_log("sensor door has no valid reading");
     let lines = daemon.log();
     let warned: Vec<_> =
         lines.lines().filter(|line| line.contains("sensor door has no valid reading")).collect();

@@ -41,7 +41,7 @@ fn a_file_in_the_place_of_the_state_directory() {
     fs::write(rig.path("state"), "").unwrap();
     let daemon = rig.start();
     controls_without_a_disk(&rig, &daemon);
-    assert!(daemon.log().contains("remove it, or set another state-dir"), "{}", daemon.log());
+    daemon.wait_log("remove it, or set another state-dir");
     // The daemon itself shows its twin.
     let said = say(&mut rig.command(&["twin", "desired"]));
     assert_eq!((said.code, said.out.contains("fanOn")), (0, true), "{}{}", said.out, said.err);

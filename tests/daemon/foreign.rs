@@ -58,7 +58,7 @@ fn odd_desired_properties_are_told_as_not_mapped_and_what_stands_beside_them_is_
     rig.hub.block_on(rig.hub.stop_listening());
     let daemon = rig.start();
     assert_eq!(rig.drive("fan"), Some(0));
-    assert!(daemon.log().contains("started from the stored twin"), "{}", daemon.log());
+    daemon.wait_log("started from the stored twin");
     let copy: Value = serde_json::from_str(&kept(&rig, "desired")).unwrap();
     for (key, value) in odd().as_object().unwrap() {
         assert_eq!(copy[key], *value, "{key}");

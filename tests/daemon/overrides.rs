@@ -240,11 +240,9 @@ fn what_decides_is_told_though_the_output_stays_and_rows_stay_as_they_were() {
     let expected: Vec<_> = causes.map(|cause| (json!(1000), cause.to_owned())).into_iter().collect();
     assert_eq!(rows(), [begun, expected].concat());
     let fields = r#"output="fan" permille=1000 cause="fail-safe overheat""#;
-    assert!(
-        daemon.log().lines().any(|line| line.contains(" INFO ") && line.contains(fields)),
-        "{}",
-        daemon.log()
-    );
+    let is_told =
+        || daemon.log().lines().any(|line| line.contains(" INFO ") && line.contains(fields)).then_some(());
+    eventually("the last change in the log", is_told, || daemon.log());
     assert!(rig.trace().iter().filter(|line| line["permille"] == 1000).count() == 1, "the pin never moved");
 }
 
