@@ -24,11 +24,13 @@ pub use journal::ReplayFault;
 pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
 pub use replay::{Replay, Step};
 
-use crate::control::climate::{Climate, Sensors};
+use crate::control::climate::Regime;
+use crate::control::climates::Climates;
 use crate::control::demand::Situation;
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::Outputs;
-use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
+use crate::control::sensors::Sensors;
+use crate::control::{Actuation, ClimateId, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
@@ -53,8 +55,8 @@ pub struct CoreSpec {
     pub outputs: Vec<OutputSpec>,
     /// The sensors; a [`SensorId`](crate::control::SensorId) is an index into them.
     pub sensors: Vec<SensorSpec>,
-    /// The climate, if the site has one.
-    pub climate: Option<ClimateSpec>,
+    /// The climates; a [`ClimateId`] is an index into them.
+    pub climates: Vec<ClimateSpec>,
     /// Which desired properties mean what.
     pub properties: PropertyMap,
     /// What to report, and how often.
@@ -88,7 +90,7 @@ pub struct Core {
     spec: CoreSpec,
     sync: TwinSync,
     sensors: Sensors,
-    climate: Option<Climate>,
+    climates: Climates,
     outputs: Outputs,
     overrides: Overrides,
     understanding: Understanding,
@@ -130,7 +132,7 @@ impl Core {
         };
         contact.offline_since = contact.offline_since.or(Some(now));
         let meaning =
-            Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
+            Meaning { properties: &spec.properties, outputs: &spec.outputs, climates: &spec.climates };
         let before = meaning.recall(&record.accepted, record.desired_version);
         let understanding = meaning.read(&record.desired, record.desired_version, &before);
         let reporter = Reporter::new(spec.report.clone(), spec.properties.clone(), meaning.mapped());
@@ -147,16 +149,17 @@ impl Core {
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         adopt_outputs(&spec, &mut outputs, &mut overrides, carry.outputs);
         set_found(now, &mut outputs, &carry.found, carry.handed_over);
-        let mut climate = spec.climate.clone().map(Climate::new);
-        if let Some(climate) = &mut climate {
+        let mut climates = Climates::new(spec.climates.iter().cloned());
+        for climate in climates.iter_mut() {
             outputs.iter().for_each(|(output, _, state)| climate.adopt(output, state.drive));
-            carry.regime.into_iter().for_each(|regime| climate.adopt_regime(regime));
+            let regime = carry.regimes.iter().find(|(name, _)| *name == climate.spec().name);
+            regime.into_iter().for_each(|(_, regime)| climate.adopt_regime(*regime));
         }
         let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
             sync: sync.after_rid(carry.last_rid),
             sensors,
-            climate,
+            climates,
             outputs,
             overrides,
             understanding,
@@ -279,9 +282,9 @@ impl Core {
         &self.outputs
     }
 
-    /// The climate, if the site has one.
-    pub fn climate(&self) -> Option<&Climate> {
-        self.climate.as_ref()
+    /// The climates.
+    pub fn climates(&self) -> &Climates {
+        &self.climates
     }
 
     /// The moment that a record describes.
@@ -310,7 +313,7 @@ impl Core {
         Meaning {
             properties: &self.spec.properties,
             outputs: &self.spec.outputs,
-            climate: self.spec.climate.as_ref(),
+            climates: &self.spec.climates,
         }
     }
 
@@ -330,26 +333,26 @@ impl Core {
         self.steps += 1;
         self.end_overrides(now);
         let fans = self.meaning().fans();
-        if let Some(climate) = &mut self.climate {
-            let before = climate.regime();
-            let range = self.understanding.intent.range.map(|range| range.value);
-            climate.step(now, &self.sensors, self.outputs.specs(), range);
-            let regime = climate.regime();
-            if regime != before {
-                let lost = self.lost_sensors(now, regime);
-                self.notices.push_back(Notice::Regime { before, regime, lost });
-            }
-        }
+        let range = |id| self.understanding.intent.range(id).map(|range| range.value);
+        let changed = self.climates.step(now, &self.sensors, self.outputs.specs(), range);
+        changed.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
         let situation = Situation {
             intent: &self.understanding.intent,
             fans: &fans,
-            climate: self.climate.as_ref(),
+            climates: &self.climates,
             silence: self.contact.silence,
             overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.announce_decisions(now);
         self.announce_speeds();
+    }
+
+    fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
+        let Some(climate) = self.climates.get(id) else { return };
+        let (regime, lost) = (climate.regime(), self.lost_sensors(now, climate));
+        let ClimateSpec { name, quantity, .. } = climate.spec().clone();
+        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime, lost });
     }
 
     /// Updates what depends on everything else: the next record, the alarms and the report.
@@ -360,8 +363,8 @@ impl Core {
         self.renew_overrides(now);
         self.raise_alarms(now);
         self.sync.set_hold(self.durability.holds_reports());
-        let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
-        let facts = alarms::facts(sensors, outputs, overrides, climate.as_ref(), health, durability);
+        let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
+        let facts = alarms::facts(sensors, outputs, overrides, climates, health, durability);
         if let Some(wanted) = self.reporter.compose(now, durability.acknowledgement(), facts) {
             self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {

@@ -6,8 +6,9 @@ use super::history::History;
 use super::overrides::Overrides;
 use super::silence::Contact;
 use super::{Core, CoreSpec, Notice, Reload, Start};
-use crate::control::climate::{Climate, Regime, SensorState};
+use crate::control::climate::Regime;
 use crate::control::outputs::{OutputState, Outputs, last_row};
+use crate::control::sensors::SensorState;
 use crate::control::{OutputId, OutputSpec, SensorSpec};
 use crate::twin::{HubEvent, Machine, Override, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
@@ -23,7 +24,8 @@ pub(super) struct Carry {
     pub(super) outputs: Vec<CarriedOutput>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) health: Health,
-    pub(super) regime: Option<Regime>,
+    /// Of each climate, by its name.
+    pub(super) regimes: Vec<(Option<String>, Regime)>,
     pub(super) contact: KnownContact,
     pub(super) last_rid: u64,
     /// `None` at a start of the process.
@@ -144,7 +146,7 @@ impl Core {
             outputs: self.outputs.iter().map(output).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
-            regime: self.climate.as_ref().map(Climate::regime),
+            regimes: self.climates.iter().map(|(_, one)| (one.spec().name.clone(), one.regime())).collect(),
             contact: KnownContact::Carried(self.contact),
             health: self.health.clone(),
             starts: false,

@@ -85,9 +85,11 @@ impl Core {
         self.notices.push_back(Notice::Driven {
             output: spec.name.clone(),
             permille: drive.get(),
-            cause: cause.to_string(),
+            cause: cause.by_name(&self.climates).to_string(),
             by: self.author(output, cause),
-            unmet: unmet.filter(|_| change.is_decision).map(|unmet| unmet.describe(at).to_string()),
+            unmet: unmet
+                .filter(|_| change.is_decision)
+                .map(|unmet| unmet.describe(at, &self.climates).to_string()),
             is_decision: change.is_decision,
             moved: change.moved,
         });

@@ -96,10 +96,10 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::fixtures::{at, at_ms, permille};
+    use crate::control::fixtures::{self, at, at_ms, permille};
     use crate::twin::Version;
 
-    const BY_CLIMATE: (Cause, Option<Author>) = (Cause::Climate, None);
+    const BY_CLIMATE: (Cause, Option<Author>) = (fixtures::BY_CLIMATE, None);
 
     fn entries(history: &History) -> Vec<(u64, u16)> {
         history.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()

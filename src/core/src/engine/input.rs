@@ -12,7 +12,7 @@ use crate::twin::{Dated, HubEvent, Machine, TwinRecord};
 use crate::units::{BootTime, Permille};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,8 @@ impl Core {
         let mut effects = Effects::default();
         loop {
             if let Some(actuation) = self.poll_actuation() {
-                let outcome = ports.pins.drive(&actuation);
+                let cause = actuation.cause.by_name(&self.climates).to_string();
+                let outcome = ports.pins.drive(&actuation, &cause);
                 effects.drive(&actuation, &outcome);
                 self.handle_driven(actuation, outcome);
             } else if let Some(record) = self.poll_record() {

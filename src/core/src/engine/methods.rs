@@ -35,7 +35,7 @@ impl Core {
             seconds_ago: now.since(change.at).as_secs(),
             output: (*change.output).to_owned(),
             permille: change.drive.get(),
-            cause: change.cause.to_string(),
+            cause: change.cause.by_name(&self.climates).to_string(),
             by: change.by.map(|by| by.to_string()),
         };
         let silent = self.contact.silence.lasts(now);
@@ -55,7 +55,7 @@ impl Core {
     pub fn unmet_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let state = self.outputs.state(self.spec.output_named(output)?)?;
         let unmet = state.unmet.filter(|unmet| unmet.cause == Cause::Override)?;
-        Some(status::held_status(now, unmet))
+        Some(status::held_status(now, unmet, &self.climates))
     }
 
     /// The age of the twin's copy: the time since the hub last spoke of the twin, to this process or by the wall clock before.

@@ -90,8 +90,8 @@ fn an_override_that_is_refused_changes_nothing() {
 
 #[test]
 fn overheat_outranks_an_override_which_decides_again_below_it() {
-    let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..spec() }, None);
+    let climate = ClimateSpec { critical: Some(60.0), ..climate_spec() };
+    let mut rig = Rig::from(CoreSpec { climates: vec![climate], ..spec() }, None);
     rig.sample(Ok(24.0));
     rig.override_output("fan", Some((0, HOUR))).unwrap();
     rig.sample(Ok(70.0));

@@ -83,7 +83,7 @@ fn a_relay_that_keeps_its_state_counts_its_minimum_time_from_the_start() {
 fn outputs_that_a_row_runs_keep_running_for_the_minimum_time() {
     let when = When { stop: ON, crash: ON, start: OFF, ..When::default() };
     let fan = OutputSpec { when, min_on: Some(secs(20)), ..fan(OutputKind::OnOff) };
-    let site = CoreSpec { outputs: vec![fan], climate: None, ..spec() };
+    let site = CoreSpec { outputs: vec![fan], climates: Vec::new(), ..spec() };
     let rig = Rig::started(site.clone(), BOOT, at(100), record(json!({}), 7));
     assert_eq!(rig.drives_with_times(), [(100, 0)]);
     let mut next = Rig::started(site, BOOT, at(130), rig.last_record());

@@ -7,11 +7,8 @@ use crate::units::Permille;
 const WALL: UnixSeconds = UnixSeconds(1_795_788_000);
 
 fn two_sensors() -> Rig {
-    let climate = ClimateSpec {
-        sensors: vec![SensorId(0), SensorId(1)],
-        critical: Some(celsius(60.0)),
-        ..climate_spec()
-    };
+    let climate =
+        ClimateSpec { sensors: vec![SensorId(0), SensorId(1)], critical: Some(60.0), ..climate_spec() };
     Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("roof"), thermometer("door")], Some(climate))
 }
 

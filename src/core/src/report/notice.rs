@@ -2,6 +2,7 @@
 
 use crate::control::climate::Regime;
 use crate::control::constraint::Span;
+use crate::control::quantity::Quantity;
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -90,8 +91,12 @@ pub enum Notice {
         /// The output.
         output: String,
     },
-    /// The regime of the climate changed.
+    /// The regime of a climate changed.
     Regime {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+        /// What it holds in range.
+        quantity: Quantity,
         /// The regime before.
         before: Regime,
         /// The regime now.
@@ -167,14 +172,23 @@ impl fmt::Display for Notice {
                 write!(f, "the override of output {output} is taken away by {by}")
             }
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
-            Self::Regime { regime: Regime::Overheat, .. } => f.write_str(
-                "climate: overheat: a sensor is above the critical temperature; outputs follow their overheat rows until \
-                 all are below it by the hysteresis",
-            ),
-            Self::Regime { regime, lost, .. } if lost.is_empty() => write!(f, "climate: {}", regime.name()),
-            Self::Regime { regime, lost, .. } => {
-                write!(f, "climate: {}: sensor {}; outputs", regime.name(), lost.join("; sensor "))?;
-                f.write_str(" follow their sensor-fault rows until one has")
+            Self::Regime { climate, quantity, regime, lost, .. } => {
+                f.write_str("climate")?;
+                climate.iter().try_for_each(|name| write!(f, " {name}"))?;
+                write!(f, ": {}", regime.name(quantity))?;
+                if *regime == Regime::Overheat {
+                    let measures = quantity.measures();
+                    write!(
+                        f,
+                        ": a sensor is above the critical {measures}; outputs follow their overheat rows until "
+                    )?;
+                    f.write_str("all are below it by the hysteresis")
+                } else if lost.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": sensor {}; outputs", lost.join("; sensor "))?;
+                    f.write_str(" follow their sensor-fault rows until one has")
+                }
             }
             Self::SensorLost { text, .. } => f.write_str(text),
             Self::SensorBack { sensor } => write!(f, "sensor {sensor} has a valid reading again"),

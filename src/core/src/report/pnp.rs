@@ -10,8 +10,8 @@ use super::number_in_force;
 use super::plain::write_versions;
 use super::state::{self, Places};
 use super::write::Draft;
-use super::{View, Written};
-use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
+use super::{COMPONENTS, View, Written};
+use crate::control::intent::FAN_ON;
 use crate::twin::PropertyPath;
 use alloc::borrow::ToOwned;
 use alloc::vec;
@@ -27,8 +27,12 @@ const OWN: u16 = 203;
 pub(super) fn write(view: &View<'_>) -> Written {
     let mut draft = Draft::default();
     write_versions(&mut draft, view);
-    let climate = view.properties.climate.clone();
-    let places = Places { components: climate.parent(), climate, marked: true };
+    let unnamed = view.climates().find(|climate| climate.name.is_none());
+    let components = match unnamed {
+        Some(climate) => climate.property.parent(),
+        None => PropertyPath::parse(COMPONENTS),
+    };
+    let places = Places { as_desired: true, components, marked: true };
     let numbers = state::write(&mut draft, view, &places);
     // Last, so that an acknowledgement replaces an entry of an output at the same path.
     for property in writable(view) {
@@ -41,13 +45,22 @@ pub(super) fn write(view: &View<'_>) -> Written {
 
 /// The paths of single values that have a meaning here.
 fn writable(view: &View<'_>) -> Vec<PropertyPath> {
-    let climate = &view.properties.climate;
-    let ends = |path: &PropertyPath| match path == climate {
-        true => vec![path.child(MIN_TEMPERATURE), path.child(MAX_TEMPERATURE)],
-        false => vec![path.clone()],
+    let leaves = |path: &PropertyPath| match view.climates().find(|climate| climate.property == *path) {
+        Some(climate) => {
+            let named = climate.name.iter().map(|_| path.child(FAN_ON));
+            view.range_ends(climate).into_iter().map(|(end, _)| path.child(&end)).chain(named).collect()
+        }
+        None => vec![path.clone()],
     };
     let values = view.mapped.iter().filter(|path| **path != view.properties.patch_id);
-    values.flat_map(ends).collect()
+    values.flat_map(leaves).collect()
+}
+
+/// The configured end of a range, if the property is one.
+fn own(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
+    let (parent, end) = (property.parent()?, property.keys().last()?);
+    let climate = view.climates().find(|climate| climate.property == parent)?;
+    view.range_ends(climate).into_iter().find(|(name, _)| name == end).map(|(_, value)| value)
 }
 
 fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
@@ -55,8 +68,7 @@ fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
         // A range is refused as a whole, but only its desired ends are answered with the refusal.
         property.starts_with(&refusal.property) && view.acknowledgement.desired.get(property).is_some()
     });
-    let own =
-        property.keys().last().and_then(|end| view.range_end(end)).filter(|_| view.is_range_end(property));
+    let own = own(view, property);
     let in_force = view.accepted(property).map(number_in_force);
     let mut answer = Map::new();
     let mut say = |value: Value, ac: u16, av: u64, ad: Option<&str>| {

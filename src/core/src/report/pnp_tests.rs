@@ -5,9 +5,9 @@ use alloc::collections::BTreeSet;
 
 /// A site as the shipped model describes it.
 fn gateway() -> Rig {
-    let mut rig = Rig::new();
-    rig.properties =
-        PropertyMap { climate: path("climate"), units: path("climate.units"), ..rig.properties.clone() };
+    let climate = ClimateSpec { property: path("climate"), ..climate_spec() };
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], [climate]);
+    rig.properties = PropertyMap { units: path("climate.units"), ..rig.properties.clone() };
     rig.restyle(ReportStyle::PlugAndPlay);
     rig
 }

@@ -1,10 +1,9 @@
-//! Outputs, the climate and other sensors as they were last sampled: the same entries in both styles, at the paths of the
+//! Outputs, climates and other sensors as they were last sampled: the same entries in both styles, at the paths of the
 //! style.
 
 use super::View;
 use super::write::{Draft, round_to, tidy};
-use crate::control::Fault;
-use crate::control::climate::Regime;
+use crate::control::{ClimateSpec, Fault};
 use crate::twin::PropertyPath;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -12,8 +11,8 @@ use serde_json::{Value, json};
 
 /// Where the entries are.
 pub(super) struct Places {
-    /// The climate's entry.
-    pub(super) climate: PropertyPath,
+    /// Whether the entry of a climate is where it is desired, or in `components` like the others.
+    pub(super) as_desired: bool,
     /// The object that holds the entries of outputs and sensors; `None` is the section itself.
     pub(super) components: Option<PropertyPath>,
     /// Each entry carries the marker of a Plug and Play component.
@@ -21,6 +20,10 @@ pub(super) struct Places {
 }
 
 impl Places {
+    fn climate(&self, climate: &ClimateSpec) -> Option<PropertyPath> {
+        if self.as_desired { Some(climate.property.clone()) } else { self.component(climate.label()) }
+    }
+
     pub(super) fn component(&self, name: &str) -> Option<PropertyPath> {
         match &self.components {
             Some(components) => Some(components.child(name)),
@@ -39,24 +42,26 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
     };
     let health = |fault: Option<Fault>| json!(fault.map_or("ok", Fault::name));
-    if view.facts.climate.is_some() {
-        let entry = &places.climate;
-        mark(draft, entry);
-        if let Some(temperature) = values.temperature {
-            let place = entry.child("temperature");
-            draft.put(&place, tidy(round_to(view.unit.from_celsius(temperature), 2)));
+    for ((climate, sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
+        let (Some(entry), quantity) = (places.climate(climate), &climate.quantity) else { continue };
+        mark(draft, &entry);
+        if let Some(value) = value {
+            let place = entry.child(quantity.measures());
+            draft.put(&place, tidy(round_to(quantity.from_base(view.unit(climate), *value), 2)));
             numbers.push(place);
         }
-        draft.put(&entry.child("unit"), json!(view.unit.name()));
-        draft.put(&entry.child("regime"), json!(state.regime.map(Regime::name)));
-        draft.put(&entry.child("sensor"), health(state.climate_fault));
+        if quantity.unit().is_some() {
+            draft.put(&entry.child("unit"), json!(view.unit(climate).name()));
+        }
+        draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
+        draft.put(&entry.child("sensor"), health(sample.fault));
     }
     for ((_, spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
         draft.put(&entry.child("on"), json!(output.on));
         draft.put(&entry.child("dutyPercent"), tidy(output.duty_percent));
-        draft.put(&entry.child("cause"), json!(output.cause.to_string()));
+        draft.put(&entry.child("cause"), json!(output.cause.by_name(view.facts.climates).to_string()));
         if let Some(percent) = output.override_percent {
             draft.put(&entry.child("override"), tidy(percent));
         }

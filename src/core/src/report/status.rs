@@ -7,9 +7,11 @@
 
 use super::Facts;
 use super::write::round_to;
-use crate::control::climate::SensorState;
+use crate::control::climate::Climate;
+use crate::control::climates::Climates;
 use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
+use crate::control::sensors::SensorState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
@@ -32,8 +34,10 @@ const SET_ASIDE_MAX: usize = 8;
 pub struct Status {
     /// The twin and what is under way to the hub.
     pub hub: HubStatus,
-    /// The climate, if the site has one.
+    /// The climate without a name, if the site has one.
     pub climate: Option<ClimateStatus>,
+    /// Each climate by its name; that without one is `climate`.
+    pub climates: Named<ClimateStatus>,
     /// Each sensor by its name.
     pub sensors: Named<SensorStatus>,
     /// Each output by its name.
@@ -96,14 +100,18 @@ pub struct SetAsideStatus {
     pub refused: PutOffStatus,
 }
 
-/// The climate.
+/// A climate. A temperature is in degrees Celsius.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClimateStatus {
     /// Its regime.
     pub regime: String,
-    /// In degrees Celsius.
+    /// If it holds a temperature: the present one.
     pub temperature: Option<Tidy>,
+    /// What it holds in range.
+    pub measures: String,
+    /// The present value.
+    pub value: Option<Tidy>,
     /// The lower end of its range.
     pub min: Tidy,
     /// The upper end of its range.
@@ -341,12 +349,14 @@ impl Status {
         let sensors = facts.sensors.iter().enumerate();
         Self {
             hub: HubStatus::of(now, sync, copy_age, silent),
-            climate: facts.climate.map(|climate| ClimateStatus {
-                regime: climate.regime().name().to_owned(),
-                temperature: climate.temperature().map(|t| rounded(t.degrees(), 2)),
-                min: rounded(climate.range().min().degrees(), 2),
-                max: rounded(climate.range().max().degrees(), 2),
-            }),
+            climate: facts
+                .climates
+                .iter()
+                .find(|(_, one)| one.spec().name.is_none())
+                .map(|(_, one)| climate(one)),
+            climates: Named(
+                facts.climates.iter().map(|(_, one)| (one.spec().label().to_owned(), climate(one))).collect(),
+            ),
             sensors: Named(sensors.map(|(index, one)| sensor(now, facts, index, one)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
@@ -408,13 +418,26 @@ impl TwinCopy {
 }
 
 /// The status of an unmet demand.
-pub fn held_status(now: BootTime, unmet: Unmet) -> HeldStatus {
+pub fn held_status(now: BootTime, unmet: Unmet, climates: &Climates) -> HeldStatus {
     HeldStatus {
-        by: unmet.by.to_string(),
-        cause: unmet.cause.to_string(),
+        by: unmet.by.by_name(climates).to_string(),
+        cause: unmet.cause.by_name(climates).to_string(),
         wants: Tidy(unmet.wants.percent()),
         seconds: unmet.seconds(now),
-        text: unmet.describe(now).to_string(),
+        text: unmet.describe(now, climates).to_string(),
+    }
+}
+
+fn climate(climate: &Climate) -> ClimateStatus {
+    let quantity = &climate.spec().quantity;
+    let value = climate.value().map(|value| rounded(value, 2));
+    ClimateStatus {
+        regime: climate.regime().name(quantity).to_owned(),
+        temperature: value.clone().filter(|_| quantity.unit().is_some()),
+        measures: quantity.measures().to_owned(),
+        value,
+        min: rounded(climate.range().min(), 2),
+        max: rounded(climate.range().max(), 2),
     }
 }
 
@@ -461,8 +484,8 @@ fn output(
     let entry = OutputStatus {
         permille: state.steady().map(|drive| drive.get()),
         kicked: state.is_kicked(),
-        cause: state.cause.to_string(),
-        held: state.unmet.map(|unmet| held_status(now, unmet)),
+        cause: state.cause.by_name(facts.climates).to_string(),
+        held: state.unmet.map(|unmet| held_status(now, unmet, facts.climates)),
         overridden: facts.overrides.get(&id).map(|one| OverrideStatus {
             percent: Tidy(one.drive.percent()),
             seconds_left: one.until.since(now).as_secs(),

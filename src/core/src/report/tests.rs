@@ -9,7 +9,7 @@ mod pnp_style;
 use crate::control::climate::Regime;
 use crate::control::demand::Situation;
 use crate::control::fixtures::{
-    at, at_ms, celsius, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
+    at, at_ms, climate_spec, fan, output, path, properties, range, secs, section, thermometer,
 };
 use crate::control::intent::Meaning;
 use crate::control::{ClimateSpec, OutputKind, OutputSpec, Reading, SensorId, SensorSpec};
@@ -34,8 +34,8 @@ struct Rig {
     sensors: Sensors,
     outputs: Outputs,
     outputs_spec: Vec<OutputSpec>,
-    climate: Option<Climate>,
-    climate_spec: Option<ClimateSpec>,
+    climates: Climates,
+    climate_specs: Vec<ClimateSpec>,
     properties: PropertyMap,
     acknowledgement: Rc<Acknowledgement>,
     overrides: BTreeMap<OutputId, Override>,
@@ -52,9 +52,14 @@ impl Rig {
         Self::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], Some(climate_spec()))
     }
 
-    fn with(outputs: Vec<OutputSpec>, sensors: Vec<SensorSpec>, climate: Option<ClimateSpec>) -> Self {
+    fn with(
+        outputs: Vec<OutputSpec>,
+        sensors: Vec<SensorSpec>,
+        climate: impl IntoIterator<Item = ClimateSpec>,
+    ) -> Self {
+        let climate_specs: Vec<ClimateSpec> = climate.into_iter().collect();
         let properties = properties();
-        let meaning = Meaning { properties: &properties, outputs: &outputs, climate: climate.as_ref() };
+        let meaning = Meaning { properties: &properties, outputs: &outputs, climates: &climate_specs };
         let mapped = meaning.mapped();
         Self {
             reporter: Reporter::new(report_spec(), properties.clone(), mapped),
@@ -62,8 +67,8 @@ impl Rig {
             sensors: Sensors::new(at(0), sensors),
             outputs: Outputs::new(outputs.clone()),
             outputs_spec: outputs,
-            climate: climate.clone().map(Climate::new),
-            climate_spec: climate,
+            climates: Climates::new(climate_specs.iter().cloned()),
+            climate_specs,
             acknowledgement: Rc::default(),
             overrides: BTreeMap::new(),
             pin_faults: BTreeMap::new(),
@@ -81,11 +86,7 @@ impl Rig {
     }
 
     fn meaning(&self) -> Meaning<'_> {
-        Meaning {
-            properties: &self.properties,
-            outputs: &self.outputs_spec,
-            climate: self.climate_spec.as_ref(),
-        }
+        Meaning { properties: &self.properties, outputs: &self.outputs_spec, climates: &self.climate_specs }
     }
 
     /// The back end desires this whole section, and it is durable.
@@ -102,18 +103,18 @@ impl Rig {
 
     fn compose(&mut self, now: BootTime) -> Wanted {
         let intent = &self.acknowledgement.understanding.intent;
-        if let Some(climate) = &mut self.climate {
-            climate.step(now, &self.sensors, &self.outputs_spec, intent.range.map(|range| range.value));
-        }
-        let (climate, overrides, silence) = (self.climate.as_ref(), &self.overrides, Silence::begun(now));
-        let situation = Situation { intent, fans: &[OutputId(0)], climate, silence, overrides };
+        let range = |id| intent.range(id).map(|range| range.value);
+        self.climates.step(now, &self.sensors, &self.outputs_spec, range);
+        let (climates, overrides, silence) = (&self.climates, &self.overrides, Silence::begun(now));
+        let fans = self.meaning().fans();
+        let situation = Situation { intent, fans: &fans, climates, silence, overrides };
         self.outputs.step(now, situation);
         let facts = |alarms| Facts {
             sensors: &self.sensors,
             outputs: &self.outputs,
             overrides,
             pin_faults: &self.pin_faults,
-            climate,
+            climates,
             store_fault: self.store_fault.as_deref(),
             alarms,
         };
@@ -491,9 +492,9 @@ fn a_patch_id_that_is_a_document_is_not_echoed() {
 
 #[test]
 fn regimes_are_reported_by_name() {
-    let spec = ClimateSpec { critical: Some(celsius(60.0)), range: range(20.0, 28.0), ..climate_spec() };
+    let spec = ClimateSpec { critical: Some(60.0), range: range(20.0, 28.0), ..climate_spec() };
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], Some(spec));
     rig.sample(at(0), 0, Ok(61.0));
     assert_eq!(rig.says(at(0), "components.climate.regime"), Some(json!("overheat")));
-    assert_eq!(rig.climate.as_ref().map(Climate::regime), Some(Regime::Overheat));
+    assert_eq!(rig.climates.get(ClimateId(0)).map(Climate::regime), Some(Regime::Overheat));
 }

@@ -1,0 +1,122 @@
+//! All climates of a site, and what they together want of an output.
+//!
+//! An output may serve several climates: it gets the greatest of what they want. A climate without a valid reading wants what the
+//! output's `sensor-fault` row says, and the output overheats when any of its climates does. An output that no climate drives
+//! has rows for all of them.
+
+use super::climate::{Climate, Regime};
+use super::sensors::Sensors;
+use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
+use crate::units::{BootTime, Permille};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The climates of a site. See the module.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Climates {
+    all: Vec<Climate>,
+    /// Those that drive each output.
+    driving: BTreeMap<OutputId, Vec<ClimateId>>,
+    /// All of them.
+    ids: Vec<ClimateId>,
+}
+
+/// How far the climates of an output are without a valid reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Each has one, or has yet to get its first.
+    None,
+    /// Some have none.
+    Partial,
+    /// None has one.
+    Total,
+}
+
+impl Climates {
+    /// As configured.
+    pub fn new(specs: impl IntoIterator<Item = ClimateSpec>) -> Self {
+        let all: Vec<Climate> = specs.into_iter().map(Climate::new).collect();
+        let ids: Vec<ClimateId> = (0..all.len()).map(ClimateId).collect();
+        let mut driving: BTreeMap<OutputId, Vec<ClimateId>> = BTreeMap::new();
+        for (id, climate) in ids.iter().zip(&all) {
+            let outputs = climate.spec().lowering.iter().chain(&climate.spec().raising);
+            outputs.for_each(|output| driving.entry(*output).or_default().push(*id));
+        }
+        Self { all, driving, ids }
+    }
+
+    /// Each climate.
+    pub fn iter(&self) -> impl Iterator<Item = (ClimateId, &Climate)> {
+        self.all.iter().enumerate().map(|(index, climate)| (ClimateId(index), climate))
+    }
+
+    /// Each climate, to change it.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Climate> {
+        self.all.iter_mut()
+    }
+
+    /// One of them.
+    pub fn get(&self, id: ClimateId) -> Option<&Climate> {
+        self.all.get(id.0)
+    }
+
+    /// Its name; `None` for the only climate of a site, which has none.
+    pub fn name(&self, id: ClimateId) -> Option<&str> {
+        self.get(id)?.spec().name.as_deref()
+    }
+
+    /// Those that use this sensor.
+    pub fn reading(&self, sensor: usize) -> impl Iterator<Item = &Climate> {
+        self.all.iter().filter(move |climate| climate.spec().sensors.iter().any(|id| id.0 == sensor))
+    }
+
+    /// One control step of each; returns those whose regime changed, with the regime before.
+    pub fn step(
+        &mut self,
+        now: BootTime,
+        sensors: &Sensors,
+        outputs: &[OutputSpec],
+        desired: impl Fn(ClimateId) -> Option<ClimateRange>,
+    ) -> Vec<(ClimateId, Regime)> {
+        let mut changed = Vec::new();
+        for (index, climate) in self.all.iter_mut().enumerate() {
+            let (id, before) = (ClimateId(index), climate.regime());
+            climate.step(now, sensors, outputs, desired(id));
+            if climate.regime() != before {
+                changed.push((id, before));
+            }
+        }
+        changed
+    }
+
+    /// Those whose faults and heat concern the output: the ones that drive it, or all if none does.
+    pub(super) fn concerning(&self, output: OutputId) -> impl Iterator<Item = (ClimateId, &Climate)> {
+        let ids = self.driving.get(&output).unwrap_or(&self.ids);
+        ids.iter().filter_map(|id| Some((*id, self.get(*id)?)))
+    }
+
+    /// Is a climate of the output above `critical`?
+    pub(super) fn is_overheated(&self, output: OutputId) -> bool {
+        self.concerning(output).any(|(_, climate)| climate.regime() == Regime::Overheat)
+    }
+
+    /// How many climates of the output are without a valid reading?
+    pub(super) fn loss(&self, output: OutputId) -> Loss {
+        let is_lost = |climate: &Climate| climate.regime() == Regime::SensorFault;
+        let (mut lost, mut all) = (false, true);
+        for (_, climate) in self.concerning(output) {
+            (lost, all) = (lost || is_lost(climate), all && is_lost(climate));
+        }
+        match (lost, all) {
+            (false, _) => Loss::None,
+            (true, false) => Loss::Partial,
+            (true, true) => Loss::Total,
+        }
+    }
+
+    /// The greatest demand of the ranges alone.
+    pub fn demand(&self, output: OutputId) -> Option<Permille> {
+        self.concerning(output).filter_map(|(_, climate)| climate.demand(output)).max()
+    }
+}
