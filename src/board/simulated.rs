@@ -90,7 +90,7 @@ impl Simulated {
 }
 
 impl Pins for Simulated {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, cause: &str) -> Result<(), PinFault> {
         let Some(output) = self.outputs.get_mut(actuation.output.0) else {
             return Err(PinFault {
                 reason: format!("the board has no output number {}", actuation.output.0),
@@ -102,7 +102,7 @@ impl Pins for Simulated {
         output.last = None;
         let name = output.name.clone();
         self.replace(&name, actuation.drive)?;
-        self.trace(&name, actuation)?;
+        self.trace(&name, actuation, cause)?;
         if let Some(output) = self.outputs.get_mut(actuation.output.0) {
             output.last = Some(actuation.drive);
         }
@@ -131,13 +131,13 @@ impl Simulated {
     }
 
     /// The file is opened for each line: changes are rare, and a trace that was removed is made again.
-    fn trace(&self, name: &str, actuation: &Actuation) -> Result<(), PinFault> {
+    fn trace(&self, name: &str, actuation: &Actuation, cause: &str) -> Result<(), PinFault> {
         let path = self.folder.join(TRACE);
         let mut line = json!({
             "boottime_ns": nanoseconds(actuation),
             "output": name,
             "permille": actuation.drive.get(),
-            "cause": actuation.cause.to_string(),
+            "cause": cause,
         })
         .to_string();
         line.push('\n');

@@ -91,7 +91,7 @@ impl Wired {
 }
 
 impl Pins for Wired {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let (hardware, output) = self.output(actuation.output)?;
         let drive = actuation.drive;
         let high = drive.is_zero() == low_is_on(&output.settings);

@@ -5,7 +5,9 @@
 
 use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
+use crate::control::quantity::Quantity;
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
+use crate::engine::CoreSpec;
 use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
@@ -114,7 +116,7 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
             OutputKind::OnOff => "on/off",
             OutputKind::Pwm => "PWM",
         };
-        let driven = driven_by(OutputId(id), output, engine.climate.as_ref());
+        let driven = driven_by(OutputId(id), output, &engine.climates);
         writeln!(out, "output   {}, {kind}, {driven}", output.name)?;
         writeln!(out, "         {}", Rows(output))?;
     }
@@ -122,24 +124,36 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         let (period, stale) = (format_duration(settings.period), format_duration(sensor.stale_after));
         writeln!(out, "sensor   {}, {}, every {period}, stale after {stale}", sensor.name, sensor.measures)?;
     }
-    match &engine.climate {
-        None => writeln!(out, "climate  none"),
-        Some(climate) => {
-            let unit = climate.unit;
-            // Rounded, since the conversion through Celsius leaves digits that nobody wrote.
-            let shown = |temperature| (unit.from_celsius(temperature) * 1000.0).round() / 1000.0;
-            let (min, max) = (shown(climate.range.min()), shown(climate.range.max()));
-            let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
-            let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
-            let combine = match (sensors.len(), climate.combine) {
-                (0 | 1, _) => "",
-                (_, Combine::Max) => "the warmest of ",
-                (_, Combine::Mean) => "the mean of ",
-                (_, Combine::FirstGood) => "the first good of ",
-            };
-            writeln!(out, "climate  {min} to {max} {}, by {combine}{}", unit.name(), sensors.join(", "))
-        }
+    if engine.climates.is_empty() {
+        return writeln!(out, "climate  none");
     }
+    engine.climates.iter().try_for_each(|climate| writeln!(out, "climate  {}", by_range(climate, engine)))
+}
+
+/// What a climate holds, and by which sensors.
+fn by_range(climate: &ClimateSpec, engine: &CoreSpec) -> String {
+    let (min, max) = (in_words(climate, climate.range.min()), in_words(climate, climate.range.max()));
+    let unit = match &climate.quantity {
+        Quantity::Temperature(unit) => unit.name(),
+        Quantity::Other(measures) => measures,
+    };
+    let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
+    let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
+    let combine = match (sensors.len(), climate.combine) {
+        (0 | 1, _) => "",
+        (_, Combine::Max) if climate.quantity.unit().is_some() => "the warmest of ",
+        (_, Combine::Max) => "the greatest of ",
+        (_, Combine::Mean) => "the mean of ",
+        (_, Combine::FirstGood) => "the first good of ",
+    };
+    let title = climate.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    format!("{title}{min} to {max} {unit}, by {combine}{}", sensors.join(", "))
+}
+
+/// A number of a climate as the file has it; rounded, since the conversion through Celsius leaves digits that nobody wrote.
+pub(super) fn in_words(climate: &ClimateSpec, base: f64) -> f64 {
+    let unit = climate.quantity.unit().unwrap_or_default();
+    (climate.quantity.from_base(unit, base) * 1000.0).round() / 1000.0
 }
 
 /// The hub, the device, and the way there.
@@ -178,22 +192,34 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What drives an output, in the words of the file.
-fn driven_by(id: OutputId, output: &OutputSpec, climate: Option<&ClimateSpec>) -> String {
+fn driven_by(id: OutputId, output: &OutputSpec, climates: &[ClimateSpec]) -> String {
     let mut by = Vec::new();
     if let Some(property) = &output.property {
         by.push(format!("follows {property}"));
     }
-    if climate.is_some_and(|climate| climate.cooling.contains(&id)) {
-        by.push("cools".to_owned());
-    }
-    if climate.is_some_and(|climate| climate.heating.contains(&id)) {
-        by.push("heats".to_owned());
-    }
+    by.extend(climates.iter().filter_map(|climate| role(id, climate)));
     if by.is_empty() {
-        "driven by `twind override` alone: it has no `property` and the climate does not name it".to_owned()
+        let none = if climates.len() > 1 { "no climate names it" } else { "the climate does not name it" };
+        format!("driven by `twind override` alone: it has no `property` and {none}")
     } else {
         by.join(", ")
     }
+}
+
+/// What an output does for a climate, if anything.
+pub(super) fn role(id: OutputId, climate: &ClimateSpec) -> Option<String> {
+    let (lowers, raises) = match climate.quantity.unit() {
+        Some(_) => ("cools", "heats"),
+        None => ("lowers", "raises"),
+    };
+    let does = if climate.lowering.contains(&id) {
+        lowers
+    } else if climate.raising.contains(&id) {
+        raises
+    } else {
+        return None;
+    };
+    Some(climate.name.as_ref().map_or_else(|| does.to_owned(), |name| format!("{does} {name}")))
 }
 
 /// The fail-safe table in one line.

@@ -3,6 +3,7 @@
 use super::ask::{AskFault, ask_status, read_status};
 use super::mismatch;
 use crate::config::LocalSettings;
+use crate::control::quantity::TEMPERATURE;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
 };
@@ -49,7 +50,13 @@ pub(super) fn page(status: &DaemonStatus) -> String {
     for (name, alarm) in &core.alarms.0 {
         page.line("ALARM", &format!("{name} for {}: {}", seconds(alarm.seconds_ago), alarm.text));
     }
-    core.climate.iter().for_each(|climate| self::climate(&mut page, climate));
+    for (name, climate) in &core.climates.0 {
+        self::climate(&mut page, core.climate.is_none().then_some(name.as_str()), climate);
+    }
+    if core.climates.0.is_empty() {
+        // A daemon of an earlier version names none.
+        core.climate.iter().for_each(|climate| self::climate(&mut page, None, climate));
+    }
     for (name, sensor) in &core.sensors.0 {
         page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
     }
@@ -132,11 +139,14 @@ fn refusal(put_off: &PutOffStatus) -> String {
     format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
 }
 
-fn climate(page: &mut Page, climate: &ClimateStatus) {
-    let temperature =
-        climate.temperature.map_or_else(|| "no temperature".to_owned(), |degrees| format!("{degrees} °C"));
-    let ClimateStatus { regime, min, max, .. } = climate;
-    page.line("climate", &format!("{temperature}, {regime}, to hold {min} to {max} °C"));
+fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
+    let ClimateStatus { regime, measures, min, max, .. } = climate;
+    let is_temperature = measures.is_empty() || measures == TEMPERATURE;
+    let (value, unit) = if is_temperature { (climate.temperature, " °C") } else { (climate.value, "") };
+    let measures = if is_temperature { TEMPERATURE } else { measures };
+    let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
+    let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    page.line("climate", &format!("{name}{value}, {regime}, to hold {min} to {max}{unit}"));
 }
 
 fn sensor(sensor: &SensorStatus) -> String {

@@ -34,7 +34,7 @@ pub use files::Examination;
 pub use twin::default_socket;
 
 use crate::board::BoardSettings;
-use crate::control::{ClimateSpec, OutputId, OutputSpec, SensorSpec};
+use crate::control::{OutputId, OutputSpec, SensorSpec};
 use crate::engine::CoreSpec;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
@@ -337,7 +337,6 @@ impl Sections {
 }
 
 fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) -> Option<Settings> {
-    root.answer(&["climates"], "does not exist: this twind holds one climate, whose keys stand in [climate]");
     let hub = hub::read(root.table("hub"), places);
     let mut twin = root.table("twin");
     let state_dir = twin::state_dir(&mut twin, places);
@@ -349,17 +348,18 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         root.findings().gap(Span::FILE, outputs::GAP);
     }
     let sensors = sensors::read(&mut root, places);
-    let climate_table = root.table("climate");
-    let has_climate = climate_table.present();
-    let climate = climate::read(climate_table, &sensors, &mut outputs);
+    let property = properties.as_ref().map(|properties| &properties.climate);
+    let site = climate::Site { sensors: &sensors, outputs: &outputs, property };
+    let climates = climate::read(&mut root, site);
     let findings = root.findings();
-    if climate.is_some() || !has_climate {
-        check_autos(&root, &outputs, climate.as_ref());
-        clashes::names(&outputs, &sensors, climate.as_ref(), findings);
-        pitfalls::rows(&outputs, climate.as_ref(), findings);
+    if let Some(climates) = &climates {
+        climate::fill_rows(climates, &mut outputs);
+        check_autos(&root, &outputs, climates);
+        clashes::names(&outputs, &sensors, climates, findings);
+        pitfalls::rows(&outputs, climates, findings);
     }
-    if let Some(properties) = &properties {
-        clashes::properties(&outputs, properties, findings);
+    if let (Some(properties), Some(climates)) = (&properties, &climates) {
+        clashes::properties(&outputs, climates, &properties.map, findings);
     }
     pitfalls::wiring(&outputs, &sensors, board.wiring, findings);
     let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
@@ -377,8 +377,8 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         engine: CoreSpec {
             outputs: specs,
             sensors: sensor_specs,
-            climate,
-            properties: properties?,
+            climates: climates?.into_iter().map(|climate| climate.spec).collect(),
+            properties: properties?.map,
             report,
             sync: SYNC,
             identity: hub.identity(),
@@ -392,11 +392,10 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     })
 }
 
-/// `"auto"` means what the climate would do, so it needs a climate that drives the output.
-fn check_autos(root: &Reader<'_>, outputs: &[Output], climate: Option<&ClimateSpec>) {
+/// `"auto"` means what the climates would do, so it needs one that drives the output.
+fn check_autos(root: &Reader<'_>, outputs: &[Output], climates: &[climate::Climate]) {
     for (id, output) in outputs.iter().enumerate() {
-        let id = OutputId(id);
-        if climate.is_some_and(|climate| climate.cooling.contains(&id) || climate.heating.contains(&id)) {
+        if climates.iter().any(|climate| climate.spec.drives(OutputId(id))) {
             continue;
         }
         for (row, at) in &output.autos {

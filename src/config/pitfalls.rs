@@ -1,11 +1,12 @@
 //! Warnings, which `twind check` prints: what a file may say but is hardly ever meant.
 
+use super::climate::Climate;
 use super::faults::Findings;
 use super::outputs::Output;
 use super::sensors::Sensor;
 use super::spans::Span;
 use crate::board::{Line, Wiring};
-use crate::control::ClimateSpec;
+use crate::control::OutputId;
 
 /// The pins of a Raspberry Pi's header; a Compute Module has some above.
 const HEADER_PIN_MAX: u32 = 27;
@@ -78,16 +79,40 @@ fn channel(output: &Output) -> Option<(u32, &str)> {
 }
 
 /// Rows for what can never be.
-pub(super) fn rows(outputs: &[Output], climate: Option<&ClimateSpec>, findings: &Findings) {
-    for output in outputs {
+pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings) {
+    let critical = |climate: &&Climate| climate.spec.critical.is_some();
+    for (index, output) in outputs.iter().enumerate() {
+        let drives = |climate: &&Climate| climate.spec.drives(OutputId(index));
+        let driving: Vec<&Climate> = climates.iter().filter(drives).collect();
+        // One that no climate drives has rows for all of them.
+        let concerning = if driving.is_empty() { climates.iter().collect() } else { driving };
         for (row, at) in &output.climate_rows {
-            match climate {
+            match concerning.first() {
                 None => findings.warn(*at, format!("`{row}` never applies: there is no [climate]")),
-                Some(climate) if *row == "overheat" && climate.critical.is_none() => {
-                    findings.warn(*at, "`overheat` never applies: [climate] sets no `critical`");
+                Some(first) if *row == "overheat" && !concerning.iter().any(critical) => {
+                    let none = if concerning.len() == 1 { first.table.as_str() } else { "no climate of it" };
+                    let sets = if concerning.len() == 1 { "sets no" } else { "sets" };
+                    findings.warn(*at, format!("`overheat` never applies: {none} {sets} `critical`"));
                 }
                 Some(_) => {}
             }
         }
+        opposed(index, output, &concerning, findings);
+    }
+}
+
+/// An output that lowers one climate and raises another has no row that fits both.
+fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Findings) {
+    let id = OutputId(index);
+    let lowers = climates.iter().find(|climate| climate.spec.lowering.contains(&id));
+    let raises = climates.iter().find(|climate| climate.spec.raising.contains(&id));
+    let is_said = |row| output.climate_rows.iter().any(|(said, _)| *said == row);
+    if let (Some(lowers), Some(raises), false) = (lowers, raises, is_said("sensor-fault")) {
+        let say = format!(
+            "[outputs.{}] lowers {} and raises {}: write its row `sensor-fault`, which is \"on\" or \"off\" by the \
+             first of them if it is left out",
+            output.spec.name, lowers.table, raises.table
+        );
+        findings.warn(output.name_at, say);
     }
 }

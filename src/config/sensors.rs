@@ -8,6 +8,7 @@ use super::reader::Reader;
 use super::spans::{At, Span};
 use super::values;
 use super::words;
+use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
     BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
@@ -18,7 +19,6 @@ use core::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-pub(super) const TEMPERATURE: &str = "temperature";
 const HUMIDITY: &str = "humidity";
 
 const PERIOD_MIN: Duration = Duration::from_millis(10);
@@ -157,7 +157,7 @@ fn id_or_path(driver: &Driver) -> String {
 }
 
 /// It becomes a key of the twin.
-fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     let name = values::text(value)?;
     if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
         Ok(name.to_owned())

@@ -31,6 +31,7 @@ pub use log::{Log, start as start_log};
 
 use crate::board::{self, Board, BoardSettings, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
+use crate::control::climate::Climate;
 use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Core, Input, Reload, Start};
 use crate::hub::link::{Link, LinkEvent, LinkState};
@@ -444,7 +445,12 @@ fn seed() -> u64 {
 
 fn status(core: &Core, link: &LinkState) -> String {
     let version = core.sync().desired_version();
-    let climate = core.climate().map_or("none", |climate| climate.regime().name());
+    let regime = |climate: &Climate| {
+        let name = climate.spec().name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+        format!("{name}{}", climate.regime().name(&climate.spec().quantity))
+    };
+    let climates: Vec<String> = core.climates().iter().map(|(_, climate)| regime(climate)).collect();
+    let climate = if climates.is_empty() { "none".to_owned() } else { climates.join(", ") };
     let hub = match link {
         LinkState::Connecting => "connecting",
         LinkState::Connected => "connected",

@@ -71,7 +71,7 @@ impl Store for Disk {
 struct Board(Vec<Actuation>);
 
 impl Pins for Board {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         self.0.push(*actuation);
         Ok(())
     }

@@ -150,7 +150,7 @@ impl Plant {
 }
 
 impl Pins for Plant {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let output = actuation.output.0;
         if self.broken == Some(output) {
             self.refused.push(output);

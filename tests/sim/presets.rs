@@ -7,6 +7,7 @@ use crate::disk::DiskPreset;
 use crate::hub::Behaviour;
 use crate::plant::{Probe, Room};
 use core::time::Duration;
+use twind::control::quantity::Quantity;
 use twind::control::{
     ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
     SensorSpec, When,
@@ -15,7 +16,7 @@ use twind::engine::CoreSpec;
 use twind::report::{ReportSpec, ReportStyle};
 use twind::sensors::Plausibility;
 use twind::twin::{PropertyPath, SyncPolicy};
-use twind::units::{Celsius, Permille, TemperatureUnit};
+use twind::units::{Permille, TemperatureUnit};
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -241,15 +242,19 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         ..output("fan", OutputKind::Pwm)
     };
     let climate = ClimateSpec {
+        name: None,
+        quantity: Quantity::Temperature(TemperatureUnit::Celsius),
+        property: path("components.climate"),
         sensors: vec![SensorId(0)],
         combine: Combine::Max,
-        cooling: vec![OutputId(0)],
-        heating: Vec::new(),
+        lowering: vec![OutputId(0)],
+        raising: Vec::new(),
+        lowering_from: 0.0,
+        raising_from: 0.0,
         range: range(20.0, 28.0),
-        unit: TemperatureUnit::Celsius,
         limits: Some(range(5.0, 45.0)),
-        critical: Celsius::new(60.0),
-        hysteresis_kelvin: 0.5,
+        critical: Some(60.0),
+        hysteresis: 0.5,
     };
     let report = ReportSpec {
         heartbeat: mins(5),
@@ -261,10 +266,9 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
     let spec = CoreSpec {
         outputs: vec![fan],
         sensors: vec![thermometer("cabinet", 60)],
-        climate: Some(climate),
+        climates: vec![climate],
         properties: PropertyMap {
             fan_on: path("fanOn"),
-            climate: path("components.climate"),
             units: path("components.system.units"),
             patch_id: path("patchId"),
         },
@@ -294,8 +298,8 @@ fn relay_pair(site: &mut Site) {
         ..output("heater", OutputKind::OnOff)
     };
     site.spec.outputs = vec![fan, heater];
-    if let Some(climate) = &mut site.spec.climate {
-        climate.heating = vec![OutputId(1)];
+    if let Some(climate) = site.spec.climates.first_mut() {
+        climate.raising = vec![OutputId(1)];
         climate.range = range(18.0, 24.0);
     }
     site.room = Room { load_watts: (45.0, 60.0), outside: (4.0, 9.0), heater: 160.0, ..CABINET };
@@ -311,7 +315,7 @@ fn two_sensors(site: &mut Site) {
     };
     site.spec.outputs = vec![OutputSpec { when, ..output("fan", OutputKind::Pwm) }];
     site.spec.sensors = vec![thermometer("top", 30), thermometer("door", 45)];
-    if let Some(climate) = &mut site.spec.climate {
+    if let Some(climate) = site.spec.climates.first_mut() {
         climate.sensors = vec![SensorId(0), SensorId(1)];
         climate.combine = Combine::Mean;
         climate.critical = None;
@@ -346,10 +350,10 @@ fn property_outputs(site: &mut Site) {
 /// A cabinet whose load is more than its walls carry off, with `critical` near the range: it overheats every day.
 fn critical_set(site: &mut Site) {
     site.name = "critical_set";
-    if let Some(climate) = &mut site.spec.climate {
-        climate.critical = Celsius::new(33.0);
+    if let Some(climate) = site.spec.climates.first_mut() {
+        climate.critical = Some(33.0);
         climate.limits = Some(range(10.0, 32.0));
-        climate.hysteresis_kelvin = 1.0;
+        climate.hysteresis = 1.0;
     }
     if let Some(fan) = site.spec.outputs.first_mut() {
         fan.slew_permille_per_s = Some(20.0);
@@ -369,13 +373,13 @@ fn server_shelf(site: &mut Site) {
     };
     site.spec.outputs.push(blower);
     site.spec.sensors = vec![thermometer("front", 40), thermometer("back", 40)];
-    if let Some(climate) = &mut site.spec.climate {
+    if let Some(climate) = site.spec.climates.first_mut() {
         climate.sensors = vec![SensorId(0), SensorId(1)];
         climate.combine = Combine::FirstGood;
-        climate.cooling = vec![OutputId(0), OutputId(1)];
+        climate.lowering = vec![OutputId(0), OutputId(1)];
         climate.range = range(25.0, 36.0);
         climate.limits = Some(range(20.0, 40.0));
-        climate.critical = Celsius::new(45.0);
+        climate.critical = Some(45.0);
     }
     site.probes = vec![one_wire(5), Probe { offset: 1.0, ..one_wire(6) }];
     site.tachs = vec![0, 1];
@@ -418,7 +422,6 @@ fn one_wire(period_secs: u64) -> Probe {
 }
 
 fn range(min: f64, max: f64) -> ClimateRange {
-    let (min, max) = (Celsius::new(min).unwrap(), Celsius::new(max).unwrap());
     ClimateRange::new(min, max).unwrap()
 }
 

@@ -179,9 +179,9 @@ impl World {
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
         let outputs = |ids: &[OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        let climate = site.spec.climate.as_ref();
+        let climate = site.spec.climates.first();
         let (cooling, heating) = climate
-            .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
+            .map_or((vec![], vec![]), |climate| (outputs(&climate.lowering), outputs(&climate.raising)));
         let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"));
         let mut rng = Rng::of(seed, "faults");
         let edit_every = rarer * secs(*rng.pick(&[40, 200, 900]));

@@ -87,7 +87,7 @@ fn assert_starts(settings: Settings) {
 struct Outputs(usize);
 
 impl Pins for Outputs {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         assert!(actuation.output.0 < self.0);
         Ok(())
     }

@@ -126,7 +126,7 @@ struct Board {
 }
 
 impl Pins for Board {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let share = actuation.drive.get();
         let takes_any = self.kinds[actuation.output.0] == OutputKind::Pwm;
         assert!(share <= 1000 && (takes_any || matches!(share, 0 | 1000)), "{actuation:?}");

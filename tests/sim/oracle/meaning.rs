@@ -28,7 +28,7 @@ pub(crate) fn fans(spec: &CoreSpec) -> Vec<usize> {
         |output: &twind::control::OutputSpec| output.property.as_ref() == Some(&spec.properties.fan_on);
     let own: Vec<usize> = (0..spec.outputs.len()).filter(|i| bound(&spec.outputs[*i])).collect();
     if own.is_empty() {
-        spec.climate.iter().flat_map(|climate| climate.cooling.iter().map(|id| id.0)).collect()
+        spec.climates.iter().flat_map(|climate| climate.lowering.iter().map(|id| id.0)).collect()
     } else {
         own
     }
@@ -69,13 +69,13 @@ impl Meaning {
     }
 
     fn read_range(&mut self, spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) {
-        let Some(climate) = &spec.climate else { return };
+        let Some(climate) = spec.climates.first() else { return };
         let units = at(desired, &spec.properties.units);
         let unit = match units {
             None => Some(Unit::Celsius),
             Some(raw) => unit(raw),
         };
-        let present = at(desired, &spec.properties.climate);
+        let present = at(desired, &climate.property);
         let (min, max) = match present {
             Some(Value::Object(fields)) => (fields.get("minTemperature"), fields.get("maxTemperature")),
             _ => (None, None),
@@ -94,11 +94,11 @@ impl Meaning {
             Some(raw) => unit?.celsius(number(raw)?),
         };
         let found = if present.is_some_and(Value::is_object) && unit.is_some() {
-            end(min, climate.range.min().degrees()).zip(end(max, climate.range.max().degrees()))
+            end(min, climate.range.min()).zip(end(max, climate.range.max()))
         } else {
             None
         };
-        let limits = climate.limits.map(|limits| (limits.min().degrees(), limits.max().degrees()));
+        let limits = climate.limits.map(|limits| (limits.min(), limits.max()));
         // A range up to the very limits is valid in every unit, so rounding between units must not matter.
         let good = found.filter(|(min, max)| {
             min < max && limits.is_none_or(|(low, high)| low - 1e-9 <= *min && *max <= high + 1e-9)

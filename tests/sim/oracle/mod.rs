@@ -418,7 +418,7 @@ impl Oracle {
         if kind == Kind::Sample {
             self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
         }
-        let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
+        let has_temperature = !self.spec.climates.is_empty() && self.judge.has_temperature(now);
         self.durability.look(at, scene.disk)?;
         self.traffic.look(scene, has_temperature, silence, &self.durability)
     }

@@ -112,7 +112,7 @@ impl Judge {
 
     /// Degrees Celsius of the climate's sensors that are valid now.
     fn valid(&self, now: BootTime) -> Vec<f64> {
-        let Some(climate) = &self.spec.climate else { return Vec::new() };
+        let Some(climate) = self.spec.climates.first() else { return Vec::new() };
         let mut valid = Vec::new();
         for sensor in &climate.sensors {
             let spec = &self.spec.sensors[sensor.0];
@@ -142,7 +142,7 @@ impl Judge {
 
     /// Has a sensor still time for its first reading?
     fn starts(&self, now: BootTime) -> bool {
-        self.spec.climate.iter().flat_map(|climate| &climate.sensors).any(|sensor| {
+        self.spec.climates.iter().flat_map(|climate| &climate.sensors).any(|sensor| {
             !self.heard[sensor.0].sampled && now.since(self.since) < self.spec.sensors[sensor.0].stale_after
         })
     }
@@ -171,7 +171,7 @@ impl Judge {
             };
             let demand = demand.or(self.handed[index].filter(|_| starts));
             let overheat = when.overheat.filter(|_| self.overheated);
-            let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
+            let sensor_fault = when.sensor_fault.filter(|_| fault && !self.spec.climates.is_empty());
             let silent = when.hub_silent.filter(|(after, _)| silence >= *after);
             overheat
                 .and_then(|drive| row(Rank::Overheat, drive))
@@ -204,7 +204,7 @@ impl Judge {
 
     fn demands(&mut self, valid: &[f64], meaning: &Meaning) -> Vec<Option<u16>> {
         let mut demands = vec![None; self.spec.outputs.len()];
-        let Some(climate) = &self.spec.climate else { return demands };
+        let Some(climate) = self.spec.climates.first() else { return demands };
         let temperature = match climate.combine {
             Combine::Max => valid.iter().copied().reduce(f64::max),
             Combine::Mean => (!valid.is_empty()).then(|| valid.iter().sum::<f64>() / valid.len() as f64),
@@ -215,13 +215,13 @@ impl Judge {
             self.demanded.fill(false);
             return demands;
         };
-        let critical = climate.critical.map(|critical| critical.degrees());
-        let band = if self.overheated { climate.hysteresis_kelvin } else { 0.0 };
+        let critical = climate.critical;
+        let band = if self.overheated { climate.hysteresis } else { 0.0 };
         self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band + 1e-9));
-        let site = (climate.range.min().degrees(), climate.range.max().degrees());
+        let site = (climate.range.min(), climate.range.max());
         let (min, max) = meaning.range.unwrap_or(site);
-        let band = climate.hysteresis_kelvin.min((max - min) / 2.0);
-        for (outputs, cools) in [(&climate.cooling, true), (&climate.heating, false)] {
+        let band = climate.hysteresis.min((max - min) / 2.0);
+        for (outputs, cools) in [(&climate.lowering, true), (&climate.raising, false)] {
             for id in outputs {
                 let output = &self.spec.outputs[id.0];
                 let was = self.demanded[id.0];

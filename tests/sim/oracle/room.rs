@@ -40,13 +40,13 @@ pub(crate) struct RoomJudge {
 
 impl RoomJudge {
     pub(crate) fn new(spec: &CoreSpec, sensors_off: f64) -> Self {
-        let climate = spec.climate.as_ref();
-        let band = climate.map_or(0.0, |climate| climate.hysteresis_kelvin);
+        let climate = spec.climates.first();
+        let band = climate.map_or(0.0, |climate| climate.hysteresis);
         Self {
             slack: sensors_off + band + OVERSHOOT,
             sensors: climate.iter().flat_map(|climate| &climate.sensors).map(|id| id.0).collect(),
-            critical: climate.and_then(|climate| climate.critical).map(|critical| critical.degrees()),
-            site_range: climate.map(|climate| (climate.range.min().degrees(), climate.range.max().degrees())),
+            critical: climate.and_then(|climate| climate.critical),
+            site_range: climate.map(|climate| (climate.range.min(), climate.range.max())),
             range: None,
             maximum: None,
             minimum: None,

@@ -188,12 +188,12 @@ impl Climate {
     /// ends to raise.
     fn share(&self, above_min: f64, lowers: bool) -> Permille {
         let span = self.range.span();
-        let share = if lowers {
-            (above_min - self.spec.lowering_from * span) / (span * (1.0 - self.spec.lowering_from))
+        let (excess, reach) = if lowers {
+            (above_min - self.spec.lowering_from * span, span * (1.0 - self.spec.lowering_from))
         } else {
-            (self.spec.raising_from * span - above_min) / span
+            (self.spec.raising_from * span - above_min, span)
         };
-        Permille::saturating(1000.0 * share)
+        Permille::saturating(1000.0 * excess / reach)
     }
 
     fn switching(&self, above_min: f64, lowers: bool, was_on: bool) -> Permille {

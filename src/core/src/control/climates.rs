@@ -120,3 +120,7 @@ impl Climates {
         self.concerning(output).filter_map(|(_, climate)| climate.demand(output)).max()
     }
 }
+
+#[cfg(test)]
+#[path = "climates_tests.rs"]
+mod tests;
