@@ -4,6 +4,9 @@ use crate::control::fixtures::{
 };
 use crate::control::{OutputKind, PropertyMap};
 
+#[path = "intent_climates_tests.rs"]
+mod climates;
+
 const CLIMATE: ClimateId = ClimateId(0);
 
 /// A site, and the desired section as the back end patches it.
