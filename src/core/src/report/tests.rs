@@ -3,6 +3,8 @@ use serde_json::Map;
 
 #[path = "alarms_tests.rs"]
 mod alarms_that_stand;
+#[path = "climates_tests.rs"]
+mod climates;
 #[path = "pnp_tests.rs"]
 mod pnp_style;
 
