@@ -15,6 +15,8 @@ pub mod outputs;
 pub mod quantity;
 pub mod sensors;
 pub mod tach;
+pub mod timetable;
+pub mod wanted;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Permille, TemperatureUnit};
