@@ -13,10 +13,9 @@ pub(crate) mod fixtures;
 pub mod intent;
 pub mod outputs;
 pub mod quantity;
+pub mod schedule;
 pub mod sensors;
 pub mod tach;
-pub mod timetable;
-pub mod wanted;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Permille, TemperatureUnit};

@@ -175,36 +175,37 @@ impl Window {
     }
 }
 
-/// The windows of a schedule by the names of its entries.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub struct Timetable {
-    windows: BTreeMap<String, Window>,
+/// Named entries, and what each of them sets while it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule<T> {
+    entries: BTreeMap<String, (Window, T)>,
 }
 
-/// What a timetable says of a moment.
+/// What a schedule says of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InForce<'a> {
-    /// The entry that holds: of several the first by name.
-    pub entry: Option<&'a str>,
+pub struct InForce<'a, T> {
+    /// The entry that holds, of several the first by name, and what it sets.
+    pub entry: Option<(&'a str, &'a T)>,
     /// When that changes; `None` if it does not within a week.
     pub until: Option<UnixSeconds>,
 }
 
-impl Timetable {
-    /// Of windows by name.
-    pub fn new(windows: BTreeMap<String, Window>) -> Self {
-        Self { windows }
+impl<T> Schedule<T> {
+    /// Of entries by name.
+    pub fn new(entries: BTreeMap<String, (Window, T)>) -> Self {
+        Self { entries }
     }
 
     /// Which entry holds at a moment, and until when.
-    pub fn at(&self, zone: &Zone, now: UnixSeconds) -> InForce<'_> {
+    pub fn at(&self, zone: &Zone, now: UnixSeconds) -> InForce<'_, T> {
+        let none = InForce { entry: None, until: None };
+        let Ok(now) = i64::try_from(now.0) else { return none };
+        let Some(today) = zone.date_at(now) else { return none };
         let mut holding = Holding::default();
-        let Ok(now) = i64::try_from(now.0) else { return holding.in_force(None) };
-        let Some(today) = zone.date_at(now) else { return holding.in_force(None) };
         let mut edges = Vec::new();
         for days in -DAYS_BACK..=HORIZON_DAYS + 1 {
             let Ok(date) = today.checked_add(jiff::Span::new().days(days)) else { continue };
-            for (name, window) in &self.windows {
+            for (name, (window, _)) in &self.entries {
                 let Some((begin, end)) = window.on(zone, date).filter(|(_, end)| *end > now) else {
                     continue;
                 };
@@ -223,7 +224,10 @@ impl Timetable {
             at_once.iter().for_each(|(_, name, edge)| after.turn(name, *edge));
             (after.entry() != entry).then(|| at_once.first().map(|(at, ..)| *at)).flatten()
         });
-        holding.in_force(change.and_then(|at| u64::try_from(at).ok()).map(UnixSeconds))
+        InForce {
+            entry: entry.and_then(|name| Some((name, &self.entries.get(name)?.1))),
+            until: change.and_then(|at| u64::try_from(at).ok()).map(UnixSeconds),
+        }
     }
 }
 
@@ -252,12 +256,8 @@ impl<'a> Holding<'a> {
     fn entry(&self) -> Option<&'a str> {
         self.0.keys().next().copied()
     }
-
-    fn in_force(&self, until: Option<UnixSeconds>) -> InForce<'a> {
-        InForce { entry: self.entry(), until }
-    }
 }
 
 #[cfg(test)]
-#[path = "timetable_tests.rs"]
+#[path = "schedule_tests.rs"]
 mod tests;

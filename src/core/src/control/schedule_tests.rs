@@ -16,8 +16,8 @@ fn window(days: &str, from: &str, to: &str) -> Window {
     }
 }
 
-fn timetable(windows: &[(&str, Window)]) -> Timetable {
-    Timetable::new(windows.iter().map(|(name, window)| ((*name).into(), *window)).collect())
+fn schedule(windows: &[(&str, Window)]) -> Schedule<()> {
+    Schedule::new(windows.iter().map(|(name, window)| ((*name).into(), (*window, ()))).collect())
 }
 
 /// Such as `2026-03-29T01:30:00Z`.
@@ -26,10 +26,10 @@ fn utc(text: &str) -> UnixSeconds {
     UnixSeconds(u64::try_from(at.as_second()).unwrap())
 }
 
-fn in_force<'a>(timetable: &'a Timetable, zone: &Zone, at: &str) -> (Option<&'a str>, String) {
-    let found = timetable.at(zone, utc(at));
+fn in_force<'a>(schedule: &'a Schedule<()>, zone: &Zone, at: &str) -> (Option<&'a str>, String) {
+    let found = schedule.at(zone, utc(at));
     let until = found.until.map(|until| Timestamp::from_second(until.0 as i64).unwrap().to_string());
-    (found.entry, until.unwrap_or_default())
+    (found.entry.map(|(name, ())| name), until.unwrap_or_default())
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_time_of_day_is_hours_and_two_digits_of_minutes() {
 
 #[test]
 fn an_entry_holds_from_its_beginning_until_just_before_its_end() {
-    let (berlin, day) = (zone("Europe/Berlin"), timetable(&[("day", window("mon-fri", "06:00", "22:00"))]));
+    let (berlin, day) = (zone("Europe/Berlin"), schedule(&[("day", window("mon-fri", "06:00", "22:00"))]));
     assert_eq!(in_force(&day, &berlin, "2026-11-30T04:59:59Z"), (None, "2026-11-30T05:00:00Z".into()));
     assert_eq!(in_force(&day, &berlin, "2026-11-30T05:00:00Z"), (Some("day"), "2026-11-30T21:00:00Z".into()));
     assert_eq!(in_force(&day, &berlin, "2026-11-30T20:59:59Z"), (Some("day"), "2026-11-30T21:00:00Z".into()));
@@ -71,7 +71,7 @@ fn an_entry_holds_from_its_beginning_until_just_before_its_end() {
 
 #[test]
 fn an_entry_over_midnight_belongs_to_the_day_on_which_it_begins() {
-    let (berlin, night) = (zone("Europe/Berlin"), timetable(&[("night", window("fri", "22:00", "06:00"))]));
+    let (berlin, night) = (zone("Europe/Berlin"), schedule(&[("night", window("fri", "22:00", "06:00"))]));
     assert_eq!(in_force(&night, &berlin, "2026-12-04T03:00:00Z"), (None, "2026-12-04T21:00:00Z".into()));
     assert_eq!(
         in_force(&night, &berlin, "2026-12-05T03:00:00Z"),
@@ -81,9 +81,9 @@ fn an_entry_over_midnight_belongs_to_the_day_on_which_it_begins() {
 
 #[test]
 fn equal_ends_make_a_whole_day_and_every_day_of_them_has_no_end() {
-    let (utc, one) = (zone("UTC"), timetable(&[("sunday", window("sun", "08:00", "08:00"))]));
+    let (utc, one) = (zone("UTC"), schedule(&[("sunday", window("sun", "08:00", "08:00"))]));
     assert_eq!(in_force(&one, &utc, "2026-11-29T08:00:00Z"), (Some("sunday"), "2026-11-30T08:00:00Z".into()));
-    let all = timetable(&[("always", window("mon-sun", "00:00", "24:00"))]);
+    let all = schedule(&[("always", window("mon-sun", "00:00", "24:00"))]);
     assert_eq!(in_force(&all, &utc, "2026-11-29T08:00:00Z"), (Some("always"), String::new()));
 }
 
@@ -91,7 +91,7 @@ fn equal_ends_make_a_whole_day_and_every_day_of_them_has_no_end() {
 fn of_entries_that_overlap_the_first_by_name_holds() {
     let windows =
         [("a-break", window("mon-sun", "12:00", "13:00")), ("day", window("mon-sun", "06:00", "22:00"))];
-    let (utc, both) = (zone("UTC"), timetable(&windows));
+    let (utc, both) = (zone("UTC"), schedule(&windows));
     assert_eq!(in_force(&both, &utc, "2026-11-29T11:00:00Z"), (Some("day"), "2026-11-29T12:00:00Z".into()));
     assert_eq!(
         in_force(&both, &utc, "2026-11-29T12:30:00Z"),
@@ -102,7 +102,7 @@ fn of_entries_that_overlap_the_first_by_name_holds() {
 
 #[test]
 fn a_time_that_summer_time_skips_moves_forward() {
-    let (berlin, early) = (zone("Europe/Berlin"), timetable(&[("early", window("sun", "02:30", "05:00"))]));
+    let (berlin, early) = (zone("Europe/Berlin"), schedule(&[("early", window("sun", "02:30", "05:00"))]));
     // From 02:00 to 03:00 (01:00 UTC) the clock is put forward: 02:30 becomes 03:30.
     assert_eq!(in_force(&early, &berlin, "2026-03-29T01:00:00Z"), (None, "2026-03-29T01:30:00Z".into()));
     assert_eq!(
@@ -113,14 +113,14 @@ fn a_time_that_summer_time_skips_moves_forward() {
 
 #[test]
 fn a_time_that_comes_twice_means_the_first() {
-    let (berlin, early) = (zone("Europe/Berlin"), timetable(&[("early", window("sun", "02:30", "05:00"))]));
+    let (berlin, early) = (zone("Europe/Berlin"), schedule(&[("early", window("sun", "02:30", "05:00"))]));
     // At 03:00 (01:00 UTC) the clock is put back to 02:00: 02:30 is 00:30 UTC, and again 01:30 UTC.
     assert_eq!(in_force(&early, &berlin, "2026-10-25T00:00:00Z"), (None, "2026-10-25T00:30:00Z".into()));
     assert_eq!(
         in_force(&early, &berlin, "2026-10-25T00:30:00Z"),
         (Some("early"), "2026-10-25T04:00:00Z".into())
     );
-    let late = timetable(&[("late", window("sat", "22:00", "02:30"))]);
+    let late = schedule(&[("late", window("sat", "22:00", "02:30"))]);
     assert_eq!(
         in_force(&late, &berlin, "2026-10-24T21:00:00Z"),
         (Some("late"), "2026-10-25T00:30:00Z".into())
@@ -130,7 +130,7 @@ fn a_time_that_comes_twice_means_the_first() {
 #[test]
 fn a_day_that_the_date_line_took_moves_forward_whole() {
     // Samoa had no 30 December 2011, a Friday.
-    let (apia, friday) = (zone("Pacific/Apia"), timetable(&[("friday", window("fri", "09:00", "17:00"))]));
+    let (apia, friday) = (zone("Pacific/Apia"), schedule(&[("friday", window("fri", "09:00", "17:00"))]));
     assert_eq!(in_force(&friday, &apia, "2011-12-30T10:00:00Z"), (None, "2011-12-30T19:00:00Z".into()));
     assert_eq!(
         in_force(&friday, &apia, "2011-12-30T19:00:00Z"),
@@ -148,7 +148,7 @@ fn a_zone_survives_its_journal_and_a_damaged_one_is_refused() {
 
 #[test]
 fn a_clock_beyond_every_calendar_has_no_entry() {
-    let always = timetable(&[("always", window("mon-sun", "00:00", "24:00"))]);
+    let always = schedule(&[("always", window("mon-sun", "00:00", "24:00"))]);
     for at in [u64::MAX, 1 << 62, 253_402_300_800] {
         assert_eq!(always.at(&zone("UTC"), UnixSeconds(at)), InForce { entry: None, until: None });
     }
@@ -239,7 +239,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_timetable_is_what_going_through_all_minutes_of_a_year_shows(
+    fn a_schedule_is_what_going_through_all_minutes_of_a_year_shows(
         place in 0..ZONES.len(),
         year in prop_oneof![Just(2011_i16), 2000..2037_i16],
         windows in windows(),
@@ -254,16 +254,16 @@ proptest! {
                 }
             });
         }
-        let names = windows.iter().enumerate().map(|(index, window)| (format!("{index}"), *window));
-        let timetable = Timetable::new(names.collect());
+        let names = windows.iter().enumerate().map(|(index, window)| (format!("{index}"), (*window, index)));
+        let schedule = Schedule::new(names.collect());
         let (mut minute, last) = (walls.first + 6 * DAY_MIN, walls.first + 372 * DAY_MIN);
         while minute < last {
-            let found = timetable.at(&zone, UnixSeconds((minute * 60) as u64));
+            let found = schedule.at(&zone, UnixSeconds((minute * 60) as u64));
             let until = found.until.map_or(minute + 7 * DAY_MIN, |until| until.0 as i64 / 60);
-            let entry = found.entry.map(|name| name.parse::<usize>().unwrap());
+            let entry = found.entry.map(|(_, index)| *index);
             for each in minute..until {
                 let truth = shown[(each - walls.first) as usize];
-                prop_assert_eq!(entry, truth, "{} minute {} of {:?}", ZONES[place], each, &timetable);
+                prop_assert_eq!(entry, truth, "{} minute {} of {:?}", ZONES[place], each, &schedule);
             }
             if found.until.is_some() {
                 prop_assert_ne!(entry, shown[(until - walls.first) as usize], "nothing changes at minute {}", until);
