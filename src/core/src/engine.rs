@@ -25,10 +25,11 @@ pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
 pub use replay::{Replay, Step};
 
 use crate::control::climate::Regime;
-use crate::control::climates::Climates;
+use crate::control::climates::{Climates, Conditions};
 use crate::control::demand::Situation;
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::Outputs;
+use crate::control::schedule::Zone;
 use crate::control::sensors::Sensors;
 use crate::control::{Actuation, ClimateId, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
@@ -57,6 +58,8 @@ pub struct CoreSpec {
     pub sensors: Vec<SensorSpec>,
     /// The climates; a [`ClimateId`] is an index into them.
     pub climates: Vec<ClimateSpec>,
+    /// The time zones of their schedules; a [`ZoneId`](crate::control::ZoneId) is an index into them.
+    pub zones: Vec<Zone>,
     /// Which desired properties mean what.
     pub properties: PropertyMap,
     /// What to report, and how often.
@@ -320,9 +323,11 @@ impl Core {
     fn step_due(&self) -> (BootTime, &'static str) {
         let Some(stepped_at) = self.stepped_at else { return (BootTime::ZERO, "first control step") };
         let regular = stepped_at + self.step_interval_max;
+        let wall = self.contact.machine.moment(stepped_at).wall;
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor becomes stale")),
             self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output changes")),
+            self.climates.poll_timeout(stepped_at, wall).map(|at| (at, "a schedule changes")),
             self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output changes")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
@@ -333,9 +338,16 @@ impl Core {
         self.steps += 1;
         self.end_overrides(now);
         let fans = self.meaning().fans();
-        let range = |id| self.understanding.intent.range(id).map(|range| range.value);
-        let changed = self.climates.step(now, &self.sensors, self.outputs.specs(), range);
-        changed.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
+        let conditions = Conditions {
+            sensors: &self.sensors,
+            outputs: self.outputs.specs(),
+            intent: &self.understanding.intent,
+            zones: &self.spec.zones,
+            wall: self.contact.machine.moment(now).wall,
+        };
+        let changes = self.climates.step(now, conditions);
+        changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
+        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
         let situation = Situation {
             intent: &self.understanding.intent,
             fans: &fans,
@@ -346,6 +358,12 @@ impl Core {
         self.actuations.extend(self.outputs.step(now, situation));
         self.announce_decisions(now);
         self.announce_speeds();
+    }
+
+    fn announce_schedule(&mut self, id: ClimateId) {
+        let Some(climate) = self.climates.get(id) else { return };
+        let (name, scheduled) = (climate.spec().name.clone(), climate.scheduled().cloned());
+        self.notices.push_back(Notice::Scheduled { climate: name, scheduled });
     }
 
     fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
@@ -400,6 +418,7 @@ impl Core {
             let (property, reason) = (refusal.property.to_string(), refusal.reason.clone());
             self.notices.push_back(Notice::Refused { property, reason });
         }
+        self.climates.forget_schedules();
         self.understanding = understanding.clone();
         self.durability.acknowledge(Rc::new(Acknowledgement { version, desired, understanding }));
         self.step(now);

@@ -47,7 +47,7 @@
 //! struct Line(Vec<HubRequest>);
 //!
 //! impl Pins for Lamp {
-//!     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+//!     fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
 //!         self.0 = Some(actuation.drive);
 //!         Ok(())
 //!     }
@@ -80,10 +80,10 @@
 //! #             when: When::default(),
 //! #         }],
 //! #         sensors: Vec::new(),
-//! #         climate: None,
+//! #         climates: Vec::new(),
+//! #         zones: Vec::new(),
 //! #         properties: PropertyMap {
 //! #             fan_on: path("fanOn"),
-//! #             climate: path("components.climate"),
 //! #             units: path("units"),
 //! #             patch_id: path("patchId"),
 //! #         },

@@ -15,9 +15,12 @@
 //! be configured. The rows of the fail-safe table are applied in `outputs`.
 
 use super::quantity::{Quantity, ROUNDING};
+use super::schedule::{Schedule, Zone};
+use super::scheduled::Scheduled;
 use super::sensors::Sensors;
 use super::{ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec};
-use crate::units::{BootTime, Permille};
+use crate::units::{BootTime, Permille, UnixSeconds};
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -66,6 +69,8 @@ pub struct Climate {
     is_carried: bool,
     value: Option<f64>,
     demands: BTreeMap<OutputId, Permille>,
+    /// What its schedule says now, if it has one.
+    scheduled: Option<Scheduled>,
 }
 
 impl Climate {
@@ -73,7 +78,15 @@ impl Climate {
     pub fn new(spec: ClimateSpec) -> Self {
         let range = spec.range;
         let regime = Regime::Starting;
-        Self { spec, range, regime, is_carried: false, value: None, demands: BTreeMap::new() }
+        Self {
+            spec,
+            range,
+            regime,
+            is_carried: false,
+            value: None,
+            demands: BTreeMap::new(),
+            scheduled: None,
+        }
     }
 
     /// Carries an output's drive over a reload, so that the hysteresis continues from there.
@@ -124,6 +137,31 @@ impl Climate {
         }
     }
 
+    /// What its schedule says now, if it has one.
+    pub fn scheduled(&self) -> Option<&Scheduled> {
+        self.scheduled.as_ref()
+    }
+
+    /// What the schedule says is to be evaluated again.
+    pub(super) fn forget_schedule(&mut self) {
+        self.scheduled = None;
+    }
+
+    /// Evaluates the schedule. Does it say something else now?
+    pub(super) fn follow(
+        &mut self,
+        schedule: &Schedule<ClimateRange>,
+        zone: Option<&Zone>,
+        wall: Option<UnixSeconds>,
+    ) -> bool {
+        let says = |scheduled: &Option<Scheduled>| {
+            scheduled.as_ref().map(|one| (one.entry().map(ToOwned::to_owned), *one == Scheduled::Waiting))
+        };
+        let before = says(&self.scheduled);
+        self.scheduled = zone.and_then(|zone| Scheduled::of(self.scheduled.take(), schedule, zone, wall));
+        says(&self.scheduled) != before
+    }
+
     /// One control step.
     pub fn step(
         &mut self,
@@ -132,7 +170,8 @@ impl Climate {
         outputs: &[OutputSpec],
         desired: Option<ClimateRange>,
     ) {
-        self.range = desired.unwrap_or(self.spec.range);
+        let scheduled = self.scheduled.as_ref().and_then(Scheduled::range);
+        self.range = scheduled.or(desired).unwrap_or(self.spec.range);
         let read = |sensor| sensors.in_base_unit(now, sensor, &self.spec.quantity);
         let valid: Vec<f64> = self.spec.sensors.iter().filter_map(|sensor| read(*sensor)).collect();
         self.value = combine(self.spec.combine, &valid);

@@ -5,9 +5,11 @@
 //! has rows for all of them.
 
 use super::climate::{Climate, Regime};
+use super::intent::Intent;
+use super::schedule::{Schedule, Zone};
 use super::sensors::Sensors;
-use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
-use crate::units::{BootTime, Permille};
+use super::{ClimateId, ClimateSpec, OutputId, OutputSpec};
+use crate::units::{BootTime, Permille, UnixSeconds};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,30 @@ pub struct Climates {
     driving: BTreeMap<OutputId, Vec<ClimateId>>,
     /// All of them.
     ids: Vec<ClimateId>,
+}
+
+/// What a control step of the climates depends on.
+#[derive(Clone, Copy)]
+pub struct Conditions<'a> {
+    /// The sensors.
+    pub sensors: &'a Sensors,
+    /// The outputs as configured.
+    pub outputs: &'a [OutputSpec],
+    /// What the back end wants.
+    pub intent: &'a Intent,
+    /// The time zones.
+    pub zones: &'a [Zone],
+    /// The wall-clock time, if it can be believed.
+    pub wall: Option<UnixSeconds>,
+}
+
+/// What changed in a control step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// The climates whose regime changed, and the regime before.
+    pub regimes: Vec<(ClimateId, Regime)>,
+    /// The climates whose schedule says something else.
+    pub schedules: Vec<ClimateId>,
 }
 
 /// How far the climates of an output are without a valid reading.
@@ -71,23 +97,34 @@ impl Climates {
         self.all.iter().filter(move |climate| climate.spec().sensors.iter().any(|id| id.0 == sensor))
     }
 
-    /// One control step of each; returns those whose regime changed, with the regime before.
-    pub fn step(
-        &mut self,
-        now: BootTime,
-        sensors: &Sensors,
-        outputs: &[OutputSpec],
-        desired: impl Fn(ClimateId) -> Option<ClimateRange>,
-    ) -> Vec<(ClimateId, Regime)> {
-        let mut changed = Vec::new();
+    /// One control step of each. Returns what changed.
+    pub fn step(&mut self, now: BootTime, by: Conditions<'_>) -> Changes {
+        let mut changes = Changes::default();
+        let none = Schedule::default();
         for (index, climate) in self.all.iter_mut().enumerate() {
             let (id, before) = (ClimateId(index), climate.regime());
-            climate.step(now, sensors, outputs, desired(id));
+            let desired = by.intent.climate(id);
+            let zone = by.zones.get(climate.spec().zone.0);
+            if climate.follow(desired.map_or(&none, |desired| &desired.schedule), zone, by.wall) {
+                changes.schedules.push(id);
+            }
+            let range = by.intent.range(id).map(|range| range.value);
+            climate.step(now, by.sensors, by.outputs, range);
             if climate.regime() != before {
-                changed.push((id, before));
+                changes.regimes.push((id, before));
             }
         }
-        changed
+        changes
+    }
+
+    /// What the schedules say is to be evaluated again, since one of them changed.
+    pub fn forget_schedules(&mut self) {
+        self.all.iter_mut().for_each(Climate::forget_schedule);
+    }
+
+    /// When the next schedule says something else.
+    pub fn poll_timeout(&self, now: BootTime, wall: Option<UnixSeconds>) -> Option<BootTime> {
+        self.all.iter().filter_map(|climate| climate.scheduled()?.due(now, wall)).filter(|at| *at > now).min()
     }
 
     /// Those whose faults and heat concern the output: the ones that drive it, or all if none does.

@@ -66,8 +66,8 @@ impl Site {
     }
 
     fn step(&mut self, now: u64) {
-        let range = |id| self.intent.range(id).map(|range| range.value);
-        self.climates.step(at(now), &self.sensors, self.outputs.specs(), range);
+        let (sensors, outputs, intent) = (&self.sensors, self.outputs.specs(), &self.intent);
+        self.climates.step(at(now), Conditions { sensors, outputs, intent, zones: &[], wall: None });
         let situation = Situation {
             intent: &self.intent,
             fans: &[],
@@ -85,7 +85,7 @@ impl Site {
 
     fn fan_on(&mut self, room: ClimateId, value: bool) {
         let fan_on = Some(Setpoint { value, version: Version(7) });
-        self.intent.climates.insert(room, ClimateIntent { fan_on, range: None });
+        self.intent.climates.insert(room, ClimateIntent { fan_on, ..ClimateIntent::default() });
     }
 }
 

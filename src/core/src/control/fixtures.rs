@@ -4,7 +4,7 @@ use super::climates::Climates;
 use super::quantity::Quantity;
 use super::{
     Cause, ClimateId, ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap,
-    RowDrive, SensorId, SensorSpec, When,
+    RowDrive, SensorId, SensorSpec, When, ZoneId,
 };
 pub(crate) use crate::twin::fixtures::{at, at_ms, ms, patch, path, secs, section};
 use crate::units::{Permille, TemperatureUnit};
@@ -68,6 +68,7 @@ pub(crate) fn climate_spec() -> ClimateSpec {
         limits: None,
         critical: None,
         hysteresis: 0.5,
+        zone: ZoneId(0),
     }
 }
 

@@ -5,7 +5,12 @@
 //! that they survive a restart and are reported in the JSON type in which they were desired. A value may be of a JSON type
 //! or a string of it (the tutorial's back end writes strings); both mean the same.
 
+mod entries;
+
+pub use entries::SCHEDULE;
+
 use super::quantity::Quantity;
+use super::schedule::Schedule;
 use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
 use crate::twin::json::{self, is_raw};
 use crate::twin::{Patch, PropertyPath, Section, Version, is_writable};
@@ -67,7 +72,12 @@ pub struct ClimateIntent {
     pub fan_on: Option<Setpoint<bool>>,
     /// The range to hold; `None` leaves the configured one.
     pub range: Option<Setpoint<ClimateRange>>,
+    /// The ranges to hold in its place at times.
+    pub schedule: Schedule<ClimateRange>,
 }
+
+/// The fields of a JSON object.
+type Fields = serde_json::Map<String, Value>;
 
 /// A desired value that was not applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -249,8 +259,11 @@ impl Reader<'_> {
                     earlier
                 }
             };
-            if fan_on.is_some() || range.is_some() {
-                intents.insert(id, ClimateIntent { fan_on, range });
+            let base = range.map_or(climate.range, |range| range.value);
+            let schedule = self.read_schedule(id, climate, base);
+            let intent = ClimateIntent { fan_on, range, schedule };
+            if intent != ClimateIntent::default() {
+                intents.insert(id, intent);
             }
         }
         self.read_units(accepted, &refused);
@@ -268,7 +281,7 @@ impl Reader<'_> {
 
     fn read_range(&mut self, id: ClimateId, climate: &ClimateSpec) -> RangeRead {
         let path = &climate.property;
-        let ends = [climate.quantity.min_property(), climate.quantity.max_property()];
+        let ends = climate.quantity.ends();
         let Some(raw) = self.desired.get(path) else { return RangeRead::Absent };
         let outcome = match raw {
             Value::Object(fields) => {
@@ -276,7 +289,7 @@ impl Reader<'_> {
                 if min.is_none() && max.is_none() {
                     return RangeRead::Absent;
                 }
-                self.unit_of(climate).and_then(|unit| range(climate, unit, min, max))
+                self.unit_of(climate).and_then(|unit| range(climate, unit, climate.range, min, max))
             }
             _ => Err(format!("not an object with {} and {}", ends[0], ends[1])),
         };
@@ -396,10 +409,11 @@ const NOT_BOOLEAN: &str = "neither true nor false";
 const HALF_A_HUNDREDTH: f64 = 0.005;
 const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
-/// The whole range, or why it is refused.
+/// The whole range, or why it is refused. An end that is not desired is that of `base`.
 fn range(
     climate: &ClimateSpec,
     unit: TemperatureUnit,
+    base: ClimateRange,
     min: Option<&Value>,
     max: Option<&Value>,
 ) -> Result<ClimateRange, String> {
@@ -413,8 +427,8 @@ fn range(
             .and_then(|value| quantity.to_base(unit, value))
             .ok_or_else(|| format!("{name} is not {kind}")),
     };
-    let min = end(&low, min, climate.range.min())?;
-    let max = end(&high, max, climate.range.max())?;
+    let min = end(&low, min, base.min())?;
+    let max = end(&high, max, base.max())?;
     let range = ClimateRange::new(min, max).ok_or_else(|| format!("{low} is not below {high}"))?;
     // In another unit, an end of the limits may be rounded, as our own message rounds it.
     let is_converted = quantity.unit().is_some_and(|configured| configured != unit);

@@ -14,6 +14,7 @@ pub mod intent;
 pub mod outputs;
 pub mod quantity;
 pub mod schedule;
+pub mod scheduled;
 pub mod sensors;
 pub mod tach;
 
@@ -38,6 +39,10 @@ pub struct SensorId(pub usize);
 /// A climate, by its index in [`CoreSpec::climates`](crate::engine::CoreSpec::climates).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClimateId(pub usize);
+
+/// A time zone, by its index in [`CoreSpec::zones`](crate::engine::CoreSpec::zones).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ZoneId(pub usize);
 
 /// Why a sensor has no valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -351,6 +356,8 @@ pub struct ClimateSpec {
     pub critical: Option<f64>,
     /// The distance between switching on and off again.
     pub hysteresis: f64,
+    /// The time zone of its schedule.
+    pub zone: ZoneId,
 }
 
 impl ClimateSpec {

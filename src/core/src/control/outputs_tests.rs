@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::climates::Climates;
+use crate::control::climates::{Climates, Conditions};
 use crate::control::fixtures::{
     OFF, ON, at, at_ms, climate_spec, ms, output, path, permille, secs, thermometer,
 };
@@ -74,7 +74,8 @@ impl Rig {
     }
 
     fn step(&mut self, now: BootTime) -> Vec<Actuation> {
-        self.climates.step(now, &self.sensors, self.outputs.specs(), |_| None);
+        let (sensors, outputs, intent) = (&self.sensors, self.outputs.specs(), &self.intent);
+        self.climates.step(now, Conditions { sensors, outputs, intent, zones: &[], wall: None });
         let situation = Situation {
             intent: &self.intent,
             fans: &self.fans,

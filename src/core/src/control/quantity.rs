@@ -55,6 +55,11 @@ impl Quantity {
         }
     }
 
+    /// The names of the ends of its range in the twin, the lower one first.
+    pub fn ends(&self) -> [String; 2] {
+        [self.min_property(), self.max_property()]
+    }
+
     /// The name of the lower end of its range in the twin: `minTemperature`, `minHumidity`, `minWallTemperature`.
     pub fn min_property(&self) -> String {
         property("min", self.measures())

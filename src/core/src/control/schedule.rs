@@ -177,6 +177,7 @@ impl Window {
 
 /// Named entries, and what each of them sets while it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Schedule<T> {
     entries: BTreeMap<String, (Window, T)>,
 }
@@ -190,7 +191,23 @@ pub struct InForce<'a, T> {
     pub until: Option<UnixSeconds>,
 }
 
+impl<T> Default for Schedule<T> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new() }
+    }
+}
+
 impl<T> Schedule<T> {
+    /// Has it no entries?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of this name.
+    pub fn get(&self, name: &str) -> Option<&(Window, T)> {
+        self.entries.get(name)
+    }
+
     /// Of entries by name.
     pub fn new(entries: BTreeMap<String, (Window, T)>) -> Self {
         Self { entries }

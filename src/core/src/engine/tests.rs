@@ -41,6 +41,7 @@ fn spec() -> CoreSpec {
         outputs: vec![fan(OutputKind::OnOff)],
         sensors: vec![thermometer("cabinet")],
         climates: vec![climate_spec()],
+        zones: Vec::new(),
         properties: properties(),
         report: ReportSpec {
             heartbeat: secs(300),

@@ -18,8 +18,9 @@ pub use notice::Notice;
 
 use crate::control::climate::{Climate, Regime};
 use crate::control::climates::Climates;
-use crate::control::intent::{OWN_UNIT, Understanding, parse_unit};
+use crate::control::intent::{OWN_UNIT, SCHEDULE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
+use crate::control::scheduled::Scheduled;
 use crate::control::sensors::{SensorState, Sensors};
 use crate::control::{Cause, ClimateId, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::twin::{Override, PropertyPath, Section, Version, json};
@@ -123,10 +124,11 @@ struct Sample {
     alarms: Alarms,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ClimateSample {
     regime: Regime,
     fault: Option<Fault>,
+    scheduled: Option<Scheduled>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -321,11 +323,17 @@ impl View<'_> {
         desired.or(climate.quantity.unit()).unwrap_or_default()
     }
 
-    /// The ends of a climate's range in force, with their names. A desired end is reported as it was desired. A configured one
-    /// takes the JSON type of the other end.
-    fn range_ends(&self, climate: &ClimateSpec) -> [(String, Value); 2] {
-        let (low, high) = (climate.quantity.min_property(), climate.quantity.max_property());
-        let raw = |end: &str| self.accepted(&climate.property.child(end));
+    /// The ends of a climate's range in force, with their names. A desired end is reported as it was desired, that of the entry
+    /// of its schedule that holds before that of its own range. A configured one takes the JSON type of the other end.
+    fn range_ends(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
+        let [low, high] = climate.quantity.ends();
+        let sample = self.state.and_then(|state| state.climates.get(id.0));
+        let entry = sample.and_then(|sample| sample.scheduled.as_ref()?.entry());
+        let entry = entry.map(|entry| climate.property.child(SCHEDULE).child(entry));
+        let raw = |end: &str| {
+            let scheduled = entry.as_ref().and_then(|entry| self.accepted(&entry.child(end)));
+            scheduled.or_else(|| self.accepted(&climate.property.child(end)))
+        };
         let configured = |own: f64, other: &str| {
             let number = round_to(climate.quantity.from_base(self.unit(climate), own), 2);
             let is_text = raw(other).is_some_and(Value::is_string);
@@ -346,8 +354,8 @@ impl View<'_> {
         self.facts.climates.reading(index).next().is_some()
     }
 
-    fn climates(&self) -> impl Iterator<Item = &ClimateSpec> {
-        self.facts.climates.iter().map(|(_, climate)| climate.spec())
+    fn climates(&self) -> impl Iterator<Item = (ClimateId, &ClimateSpec)> {
+        self.facts.climates.iter().map(|(id, climate)| (id, climate.spec()))
     }
 }
 
@@ -386,6 +394,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
             .map(|(_, climate)| ClimateSample {
                 regime: climate.regime(),
                 fault: climate.fault(now, facts.sensors),
+                scheduled: climate.scheduled().cloned(),
             })
             .collect(),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),

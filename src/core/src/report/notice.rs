@@ -3,6 +3,8 @@
 use crate::control::climate::Regime;
 use crate::control::constraint::Span;
 use crate::control::quantity::Quantity;
+use crate::control::scheduled::Scheduled;
+use crate::text::escape;
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -104,6 +106,13 @@ pub enum Notice {
         /// If no sensor has a valid reading: each sensor with its fault and where it is read.
         lost: Vec<String>,
     },
+    /// The schedule of a climate says something else.
+    Scheduled {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+        /// What it says; `None` if there is none any more.
+        scheduled: Option<Scheduled>,
+    },
     /// A sensor has no valid reading any more. Left out where the change of the regime says it.
     SensorLost {
         /// The sensor.
@@ -188,6 +197,23 @@ impl fmt::Display for Notice {
                 } else {
                     write!(f, ": sensor {}; outputs", lost.join("; sensor "))?;
                     f.write_str(" follow their sensor-fault rows until one has")
+                }
+            }
+            Self::Scheduled { climate, scheduled } => {
+                f.write_str("climate")?;
+                climate.iter().try_for_each(|name| write!(f, " {name}"))?;
+                match scheduled {
+                    None => f.write_str(": no schedule any more"),
+                    Some(Scheduled::Waiting) => f.write_str(
+                        ": its schedule waits for a clock that can be believed; its own range holds",
+                    ),
+                    Some(scheduled) => {
+                        match scheduled.entry() {
+                            Some(entry) => write!(f, ": schedule entry {} holds", escape(entry))?,
+                            None => f.write_str(": no schedule entry holds; its own range does")?,
+                        }
+                        scheduled.until().iter().try_for_each(|until| write!(f, " until {}", until.rfc3339()))
+                    }
                 }
             }
             Self::SensorLost { text, .. } => f.write_str(text),

@@ -3,8 +3,8 @@
 use super::state::{self, Places};
 use super::write::{Draft, is_scalar};
 use super::{COMPONENTS, View, Written};
-use crate::control::ClimateSpec;
 use crate::control::intent::FAN_ON;
+use crate::control::{ClimateId, ClimateSpec};
 use crate::twin::{PropertyPath, Version, is_writable_key};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -31,8 +31,8 @@ pub(super) fn write(view: &View<'_>) -> Written {
     if let Some(raw) = view.accepted(&view.properties.fan_on) {
         draft.put_at(["fanOn"], raw.clone());
     }
-    for climate in view.climates() {
-        write_range(&mut draft, view, climate);
+    for (id, climate) in view.climates() {
+        write_range(&mut draft, view, id, climate);
     }
     let all_named = write_unmapped(&mut draft, view);
     for refusal in &view.acknowledgement.understanding.refusals {
@@ -55,13 +55,13 @@ pub(super) fn write(view: &View<'_>) -> Written {
 }
 
 /// Writes what is in force of a climate: at the top for the only one of a site, else in its entry.
-fn write_range(draft: &mut Draft, view: &View<'_>, climate: &ClimateSpec) {
+fn write_range(draft: &mut Draft, view: &View<'_>, id: ClimateId, climate: &ClimateSpec) {
     let entry: &[&str] = match &climate.name {
         Some(name) => &[COMPONENTS, name],
         None => &[],
     };
     let mut put = |key: &str, value| draft.put_at(entry.iter().copied().chain([key]), value);
-    for (end, value) in view.range_ends(climate) {
+    for (end, value) in view.range_ends(id, climate) {
         put(&end, value);
     }
     let fan_on = climate.name.as_ref().and_then(|_| view.accepted(&climate.property.child(FAN_ON)));
@@ -137,7 +137,7 @@ fn shown(name: &str) -> String {
 fn status(view: &View<'_>, path: &PropertyPath, component: &Value) -> Option<&'static str> {
     let mapped = view.is_mapped(path, component);
     let refused = || view.acknowledgement.understanding.refusals.iter().any(|r| r.property.starts_with(path));
-    match (mapped, view.climates().any(|climate| climate.property == *path)) {
+    match (mapped, view.climates().any(|(_, climate)| climate.property == *path)) {
         (true, true) => None,
         (true, false) if refused() => Some("rejected"),
         (true, false) => Some("applied"),

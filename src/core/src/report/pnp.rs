@@ -27,7 +27,7 @@ const OWN: u16 = 203;
 pub(super) fn write(view: &View<'_>) -> Written {
     let mut draft = Draft::default();
     write_versions(&mut draft, view);
-    let unnamed = view.climates().find(|climate| climate.name.is_none());
+    let unnamed = view.climates().map(|(_, climate)| climate).find(|climate| climate.name.is_none());
     let components = match unnamed {
         Some(climate) => climate.property.parent(),
         None => PropertyPath::parse(COMPONENTS),
@@ -45,10 +45,10 @@ pub(super) fn write(view: &View<'_>) -> Written {
 
 /// The paths of single values that have a meaning here.
 fn writable(view: &View<'_>) -> Vec<PropertyPath> {
-    let leaves = |path: &PropertyPath| match view.climates().find(|climate| climate.property == *path) {
-        Some(climate) => {
+    let leaves = |path: &PropertyPath| match view.climates().find(|(_, climate)| climate.property == *path) {
+        Some((_, climate)) => {
             let named = climate.name.iter().map(|_| path.child(FAN_ON));
-            view.range_ends(climate).into_iter().map(|(end, _)| path.child(&end)).chain(named).collect()
+            climate.quantity.ends().iter().map(|end| path.child(end)).chain(named).collect()
         }
         None => vec![path.clone()],
     };
@@ -59,8 +59,8 @@ fn writable(view: &View<'_>) -> Vec<PropertyPath> {
 /// The configured end of a range, if the property is one.
 fn own(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
     let (parent, end) = (property.parent()?, property.keys().last()?);
-    let climate = view.climates().find(|climate| climate.property == parent)?;
-    view.range_ends(climate).into_iter().find(|(name, _)| name == end).map(|(_, value)| value)
+    let (id, climate) = view.climates().find(|(_, climate)| climate.property == parent)?;
+    view.range_ends(id, climate).into_iter().find(|(name, _)| name == end).map(|(_, value)| value)
 }
 
 fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {

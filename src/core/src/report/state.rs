@@ -3,6 +3,8 @@
 
 use super::View;
 use super::write::{Draft, round_to, tidy};
+use crate::control::intent::SCHEDULE;
+use crate::control::scheduled::Scheduled;
 use crate::control::{ClimateSpec, Fault};
 use crate::twin::PropertyPath;
 use alloc::string::ToString;
@@ -42,7 +44,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
     };
     let health = |fault: Option<Fault>| json!(fault.map_or("ok", Fault::name));
-    for ((climate, sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
+    for (((_, climate), sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
         let (Some(entry), quantity) = (places.climate(climate), &climate.quantity) else { continue };
         mark(draft, &entry);
         if let Some(value) = value {
@@ -55,6 +57,9 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
         draft.put(&entry.child("sensor"), health(sample.fault));
+        if let Some(scheduled) = &sample.scheduled {
+            write_schedule(draft, &entry, scheduled);
+        }
     }
     for ((_, spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
         let Some(entry) = places.component(&spec.name) else { continue };
@@ -94,4 +99,17 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         draft.put_at(["storeFault"], Value::from(fault.as_str()));
     }
     numbers
+}
+
+/// What a schedule says: the entry that holds, and until when.
+fn write_schedule(draft: &mut Draft, entry: &PropertyPath, scheduled: &Scheduled) {
+    let says = match (scheduled, scheduled.entry()) {
+        (Scheduled::Waiting, _) => "waiting for the clock",
+        (_, Some(name)) => name,
+        (_, None) => "no entry holds",
+    };
+    draft.put(&entry.child(SCHEDULE), json!(says));
+    if let Some(until) = scheduled.until() {
+        draft.put(&entry.child("scheduleUntil"), json!(until.rfc3339()));
+    }
 }

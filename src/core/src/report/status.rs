@@ -11,6 +11,7 @@ use crate::control::climate::Climate;
 use crate::control::climates::Climates;
 use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
+use crate::control::scheduled::Scheduled;
 use crate::control::sensors::SensorState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, TwinSync, Version};
@@ -116,6 +117,20 @@ pub struct ClimateStatus {
     pub min: Tidy,
     /// The upper end of its range.
     pub max: Tidy,
+    /// What its schedule says, if it has one.
+    pub schedule: Option<ScheduleStatus>,
+}
+
+/// What the schedule of a climate says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScheduleStatus {
+    /// It waits for a clock that can be believed.
+    pub waiting: bool,
+    /// The entry that holds.
+    pub entry: Option<String>,
+    /// When that changes, as RFC 3339 writes it.
+    pub until: Option<String>,
 }
 
 /// One sensor.
@@ -438,6 +453,11 @@ fn climate(climate: &Climate) -> ClimateStatus {
         value,
         min: rounded(climate.range().min(), 2),
         max: rounded(climate.range().max(), 2),
+        schedule: climate.scheduled().map(|scheduled| ScheduleStatus {
+            waiting: *scheduled == Scheduled::Waiting,
+            entry: scheduled.entry().map(ToOwned::to_owned),
+            until: scheduled.until().map(UnixSeconds::rfc3339),
+        }),
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::control::climates::Conditions;
+use crate::control::schedule::Zone;
 use serde_json::Map;
 
 #[path = "alarms_tests.rs"]
@@ -37,6 +39,7 @@ struct Rig {
     outputs: Outputs,
     outputs_spec: Vec<OutputSpec>,
     climates: Climates,
+    zones: Vec<Zone>,
     climate_specs: Vec<ClimateSpec>,
     properties: PropertyMap,
     acknowledgement: Rc<Acknowledgement>,
@@ -69,6 +72,7 @@ impl Rig {
             sensors: Sensors::new(at(0), sensors),
             outputs: Outputs::new(outputs.clone()),
             outputs_spec: outputs,
+            zones: Vec::new(),
             climates: Climates::new(climate_specs.iter().cloned()),
             climate_specs,
             acknowledgement: Rc::default(),
@@ -105,8 +109,8 @@ impl Rig {
 
     fn compose(&mut self, now: BootTime) -> Wanted {
         let intent = &self.acknowledgement.understanding.intent;
-        let range = |id| intent.range(id).map(|range| range.value);
-        self.climates.step(now, &self.sensors, &self.outputs_spec, range);
+        let (sensors, outputs, zones) = (&self.sensors, self.outputs_spec.as_slice(), self.zones.as_slice());
+        self.climates.step(now, Conditions { sensors, outputs, intent, zones, wall: self.wall });
         let (climates, overrides, silence) = (&self.climates, &self.overrides, Silence::begun(now));
         let fans = self.meaning().fans();
         let situation = Situation { intent, fans: &fans, climates, silence, overrides };
