@@ -190,8 +190,20 @@ class Machine(Guest):
         self.console.say("bind 'set enable-bracketed-paste off'; stty -echo; PS1=; PS2=; set +m; dmesg -n 1\n")
         time.sleep(1)
         self.run("mkdir -p /run/twind; modprobe lm75; echo lm75 0x48 >/sys/bus/i2c/devices/i2c-1/new_device")
-        until("the network of the guest", lambda: self.run("ip -4 route get 10.0.2.2 | grep src", check=False)[0] == 0)
+        self._network()
         return time.monotonic() - begin
+
+    def _network(self):
+        """Waits for the guest's network. On a busy machine the guest sometimes gives its USB device up while it is found, and
+        never looks again: then its controller begins anew."""
+        there = lambda: self.run("ip -4 route get 10.0.2.2 | grep src", check=False)[0] == 0
+        for _ in range(4):
+            try:
+                return until("the network of the guest", there, 60)
+            except Failed as fault:
+                print(f"{fault}; its USB controller begins anew", flush=True)
+            self.run("cd /sys/bus/platform/drivers/dwc2 && echo 3f980000.usb >unbind && echo 3f980000.usb >bind", check=False)
+        until("the network of the guest", there)
 
     def register(self, address):
         return int(self._ask(f"readl 0x{address:x}"), 16)
