@@ -11,6 +11,7 @@ use super::spans::{At, Span};
 use super::values;
 use super::words;
 use super::words::nearest;
+use super::zones::Zones;
 use crate::control::quantity::{Quantity, ROUNDING, TEMPERATURE};
 use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId};
 use crate::twin::PropertyPath;
@@ -42,7 +43,7 @@ pub(super) struct Site<'a> {
 }
 
 /// Reads the climates of the file, in file order; `None` if one of them is wrong.
-pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>) -> Option<Vec<Climate>> {
+pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>, zones: &mut Zones) -> Option<Vec<Climate>> {
     let only = file.table("climate");
     let named = file.tables("climates");
     if let (true, Some((first, _))) = (only.present(), named.first()) {
@@ -58,12 +59,13 @@ pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>) -> Option<Vec<Climate>
         file.findings().wrong(name.at, format!("there are more than {CLIMATES_MAX} climates"));
         return None;
     }
-    if named.is_empty() {
-        let has_one = only.present();
-        let climate = climate(None, only, site);
-        return if has_one { climate.map(|one| vec![one]) } else { Some(Vec::new()) };
+    let has_one = only.present();
+    let only = climate(None, only, site, zones);
+    if has_one {
+        return only.map(|one| vec![one]);
     }
-    let read = named.into_iter().map(|(name, table)| climate(Some(&name), table, site));
+    let read = named.into_iter().map(|(name, table)| climate(Some(&name), table, site, zones));
+    // All of them are read, so that every fault is found.
     let read: Vec<Option<Climate>> = read.collect();
     read.into_iter().collect()
 }
@@ -83,7 +85,12 @@ pub(super) fn fill_rows(climates: &[Climate], outputs: &mut [Output]) {
     }
 }
 
-fn climate(name: Option<&At<String>>, mut table: Reader<'_>, site: Site<'_>) -> Option<Climate> {
+fn climate(
+    name: Option<&At<String>>,
+    mut table: Reader<'_>,
+    site: Site<'_>,
+    zones: &mut Zones,
+) -> Option<Climate> {
     if let Some(name) = name {
         check(name, &table);
     } else if table.answer_tables(&["range", "limits"], |name| {
@@ -115,6 +122,8 @@ fn climate(name: Option<&At<String>>, mut table: Reader<'_>, site: Site<'_>) -> 
     let hysteresis = hysteresis(&mut table, range, &quantity);
     let lowering_from = share(&mut table, "lowering-from", -100.0..=95.0);
     let raising_from = share(&mut table, "raising-from", -100.0..=100.0);
+    let zone = table.read("time-zone", |value| zones.named(values::text(value)?)).map(|at| at.value);
+    let zone = zone.unwrap_or_else(|| zones.of_system());
     let property = match name {
         None => site.property.cloned(),
         Some(name) => {
@@ -141,6 +150,7 @@ fn climate(name: Option<&At<String>>, mut table: Reader<'_>, site: Site<'_>) -> 
         limits,
         critical,
         hysteresis,
+        zone,
     };
     Some(Climate { spec, table: title, at: name.map_or(at, |name| name.at), property_at })
 }

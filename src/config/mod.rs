@@ -28,6 +28,7 @@ mod twin;
 mod values;
 mod when;
 mod words;
+mod zones;
 
 pub use faults::{ConfigFault, ConfigFaults};
 pub use files::Examination;
@@ -114,6 +115,8 @@ pub struct Environment {
     pub credentials_directory: Option<PathBuf>,
     /// Where sockets belong.
     pub runtime_directory: Option<PathBuf>,
+    /// Where the data of time zones is, if it is not in the usual place.
+    pub zone_directory: Option<PathBuf>,
 }
 
 impl Environment {
@@ -133,6 +136,7 @@ impl Environment {
             credentials_directory: set("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             // systemd joins several directories with colons; the first is the unit's own.
             runtime_directory: set("RUNTIME_DIRECTORY").and_then(|list| std::env::split_paths(&list).next()),
+            zone_directory: set("TZDIR").map(PathBuf::from),
         }
     }
 }
@@ -257,7 +261,7 @@ pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<Loca
 /// Every key that a file may hold, as `table.key`, with `*` for names that a person chooses.
 pub fn known_keys() -> BTreeSet<String> {
     // Named tables tell their keys only where there is one.
-    const NAMED: &str = "[outputs.x]\n[sensors.x]\n";
+    const NAMED: &str = "[outputs.x]\n[sensors.x]\n[climates.x]\n";
     let (table, _) = DeTable::parse_recoverable(NAMED);
     let findings = Findings::default();
     let places = Places::new(Path::new(""), None);
@@ -350,7 +354,8 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let sensors = sensors::read(&mut root, places);
     let property = properties.as_ref().map(|properties| &properties.climate);
     let site = climate::Site { sensors: &sensors, outputs: &outputs, property };
-    let climates = climate::read(&mut root, site);
+    let mut zones = zones::Zones::new(environment.zone_directory.as_deref());
+    let climates = climate::read(&mut root, site, &mut zones);
     let findings = root.findings();
     if let Some(climates) = &climates {
         climate::fill_rows(climates, &mut outputs);
@@ -378,6 +383,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             outputs: specs,
             sensors: sensor_specs,
             climates: climates?.into_iter().map(|climate| climate.spec).collect(),
+            zones: zones.into_all(),
             properties: properties?.map,
             report,
             sync: SYNC,

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// change at all.
 const HORIZON_DAYS: i64 = 7;
 const DAY_S: i64 = 86_400;
+const UTC: &str = "UTC";
 /// A day may be skipped whole (Samoa, 2011), which moves a time of its forward by a day.
 const DAYS_BACK: i64 = 2;
 
@@ -55,6 +56,11 @@ impl Zone {
         ZoneFile { name: name.to_string(), tzif: tzif.to_vec() }.try_into()
     }
 
+    /// Coordinated universal time.
+    pub fn utc() -> Self {
+        Self { file: ZoneFile { name: UTC.to_string(), tzif: Vec::new() }, zone: TimeZone::UTC }
+    }
+
     /// Its name, such as `Europe/Berlin`.
     pub fn name(&self) -> &str {
         &self.file.name
@@ -80,6 +86,9 @@ impl TryFrom<ZoneFile> for Zone {
     type Error = DamagedZone;
 
     fn try_from(file: ZoneFile) -> Result<Self, DamagedZone> {
+        if file.name == UTC && file.tzif.is_empty() {
+            return Ok(Self::utc());
+        }
         let zone = TimeZone::tzif(&file.name, &file.tzif).map_err(|_| DamagedZone)?;
         Ok(Self { file, zone })
     }

@@ -42,6 +42,8 @@ pub enum Input {
     Saved(Result<u64, String>),
     /// An accepted connection made this the known time. It is used from the hub's next message on.
     Wall(Dated),
+    /// The wall clock was set, or read again; `None` if it cannot be believed.
+    Clock(Option<Dated>),
     /// An output is overridden, or its override is cleared.
     Override(Order),
     /// After the start a record was found after all. Its twin is used only if none is in force yet.
@@ -115,6 +117,7 @@ impl Core {
             Input::Speed { output, rpm } => self.handle_speed(now, output, rpm),
             Input::Saved(outcome) => self.handle_saved(now, outcome),
             Input::Wall(dated) => self.handle_dated(dated),
+            Input::Clock(dated) => self.handle_clock(now, dated),
             Input::Override(order) => self.handle_override(now, order),
             Input::Stored(record) => self.handle_stored(now, *record),
             Input::Reload(reload) => self.handle_reload(now, *reload),

@@ -105,6 +105,13 @@ impl Core {
         self.contact.machine.wall = Some(dated);
     }
 
+    /// The wall clock counts for schedules and for the time of alarms; what the hub has proved of it does not change.
+    pub(super) fn handle_clock(&mut self, now: BootTime, dated: Option<Dated>) {
+        self.contact.machine.wall = dated;
+        self.step(now);
+        self.absorb(now);
+    }
+
     /// The hub was heard. Returns whether that ends a row.
     pub(super) fn handle_contact(&mut self, now: BootTime) -> bool {
         let row = shortest_row(&self.spec.outputs);

@@ -29,6 +29,8 @@ mod reload;
 mod restart;
 #[path = "rows_tests.rs"]
 mod rows;
+#[path = "schedule_tests.rs"]
+mod schedule;
 #[path = "silence_tests.rs"]
 mod silence;
 #[path = "speeds_tests.rs"]
