@@ -94,7 +94,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "stalls",
         says: "the fan is driven with less than it needs to turn",
         item: "OutputState::slew",
-        find: "$drive < $spec.min_duty.unwrap_or_default()",
+        find: "$low < $least",
         plant: "FOUND && !PLANTED",
     },
     Bug {
