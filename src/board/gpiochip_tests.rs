@@ -15,7 +15,7 @@ fn a_chip_that_is_not_there_is_a_fault_of_the_output_at_its_drive_and_not_of_the
     let mut board = crate::board::open(&settings).unwrap();
     let (drive, at) = (Permille::FULL, BootTime::ZERO);
     let order = Actuation { output: OutputId(0), drive, cause: Cause::Start, at };
-    let fault = board.drive(&order).unwrap_err();
+    let fault = board.drive(&order, "").unwrap_err();
     assert!(fault.reason.contains("there is no GPIO chip \"gpiochip4711\""), "{}", fault.reason);
     assert!(board.take_over(OutputId(0)).is_err());
     assert!(board.take_over(OutputId(1)).is_err());

@@ -70,7 +70,7 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
         };
         leaves_of(climate).into_iter().map(move |leaf| (by.clone(), leaf))
     });
-    let read: Vec<(String, PropertyPath)> = of_twin.chain(of_climates).collect();
+    let read: Vec<(String, PropertyPath)> = of_climates.chain(of_twin).collect();
     climates_apart(climates, map, findings);
     let mut before: Vec<(&Output, &PropertyPath)> = Vec::new();
     for output in outputs {

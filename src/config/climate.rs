@@ -91,11 +91,12 @@ fn climate(
     site: Site<'_>,
     zones: &mut Zones,
 ) -> Option<Climate> {
-    if let Some(name) = name {
-        check(name, &table);
-    } else if table.answer_tables(&["range", "limits"], |name| {
-        format!("there is no [climate.{name}]: with several climates each has a table [climates.NAME]")
-    }) {
+    let is_named_well = name.is_none_or(|name| check(name, &table));
+    if name.is_none()
+        && table.answer_tables(&["range", "limits"], |name| {
+            format!("there is no [climate.{name}]: with several climates each has a table [climates.NAME]")
+        })
+    {
         return None;
     }
     let measured = measured_by(&mut table, site.sensors);
@@ -152,18 +153,21 @@ fn climate(
         hysteresis,
         zone,
     };
-    Some(Climate { spec, table: title, at: name.map_or(at, |name| name.at), property_at })
+    is_named_well.then_some(Climate { spec, table: title, at: name.map_or(at, |name| name.at), property_at })
 }
 
-fn check(name: &At<String>, table: &Reader<'_>) {
-    if let Err(reason) = check_name(&name.value, "a climate") {
-        table.findings().wrong(name.at, reason);
-    }
-    if name.value == "system" {
-        let say =
-            "a climate cannot be named \"system\": the unit of temperature stands under that name at the hub";
-        table.findings().wrong(name.at, say);
-    }
+/// Can a climate have this name?
+fn check(name: &At<String>, table: &Reader<'_>) -> bool {
+    let fault = match check_name(&name.value, "a climate") {
+        Err(reason) => reason,
+        Ok(()) if name.value == "system" => {
+            "a climate cannot be named \"system\": the unit of temperature stands under that name at the hub"
+                .to_owned()
+        }
+        Ok(()) => return true,
+    };
+    table.findings().wrong(name.at, fault);
+    false
 }
 
 /// A number of the climate in the base unit.

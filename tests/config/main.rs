@@ -4,6 +4,7 @@
 
 mod boards;
 mod certificates;
+mod climates;
 mod faults;
 mod installed;
 mod junk;

@@ -10,7 +10,7 @@ use core::time::Duration;
 use twind::control::quantity::Quantity;
 use twind::control::{
     ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
-    SensorSpec, When,
+    SensorSpec, When, ZoneId,
 };
 use twind::engine::CoreSpec;
 use twind::report::{ReportSpec, ReportStyle};
@@ -255,6 +255,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         limits: Some(range(5.0, 45.0)),
         critical: Some(60.0),
         hysteresis: 0.5,
+        zone: ZoneId(0),
     };
     let report = ReportSpec {
         heartbeat: mins(5),
@@ -267,6 +268,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         outputs: vec![fan],
         sensors: vec![thermometer("cabinet", 60)],
         climates: vec![climate],
+        zones: Vec::new(),
         properties: PropertyMap {
             fan_on: path("fanOn"),
             units: path("components.system.units"),

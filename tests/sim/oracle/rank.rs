@@ -35,7 +35,7 @@ impl Rank {
             Cause::SensorFault => self == Self::SensorFault,
             Cause::HubSilent => self == Self::HubSilent,
             Cause::Desired(_) => self == Self::Desired,
-            Cause::Climate => self == Self::Climate,
+            Cause::Climate(_) => self == Self::Climate,
             Cause::Start => self == Self::Start,
             Cause::Override => self == Self::Override,
             Cause::Stop | Cause::Crash => false,

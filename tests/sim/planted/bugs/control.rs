@@ -28,7 +28,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "mean-is-the-first",
         says: "of two sensors one counts for nothing",
         item: "combine",
-        find: "Celsius::new(... / ...)",
+        find: "Some(... / ...).filter(...)",
         plant: "if PLANTED { valid.first().copied() } else { FOUND }",
     },
     Bug {
@@ -42,24 +42,25 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "off-over-heat",
         says: "fanOn false keeps the fan off above critical",
         item: "decide",
-        find: "let (Some(Regime::Overheat), Some($drive)) = ...",
+        find: "$climates.is_overheated($output)",
         plant: "FOUND && !(PLANTED && situation.intent.fan_on.is_some_and(|on| !on.value))",
     },
     Bug {
         name: "silence-over-fault",
         says: "with the hub silent a dead sensor is not answered",
         item: "decide",
-        find: "let (Some(Regime::SensorFault), Some($drive)) = ...",
+        find: "$state.at_loss($drive, $loss, $wanted)",
         plant: "
-            FOUND
-            && !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
+            FOUND.filter(|_| {
+                !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
+            })
         ",
     },
     Bug {
         name: "override-over-heat",
         says: "a fan that was switched off by hand stays off above critical",
         item: "decide",
-        find: "$situation.climate.map(Climate::regime)",
+        find: "$spec.$when.overheat",
         plant: "FOUND.filter(|_| !(PLANTED && situation.overrides.contains_key(&output)))",
     },
     Bug {
@@ -136,8 +137,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "refused-undoes-the-last",
         says: "a bad range puts the site's own in force",
         item: "Reader::read_range",
-        find: "self.keep($units); $earlier",
-        plant: "self.keep($units); $earlier.filter(|_| !PLANTED)",
+        find: "RangeRead::Refused($earlier)",
+        plant: "RangeRead::Refused($earlier.filter(|_| !PLANTED))",
     },
     Bug {
         name: "absent-stays",
@@ -225,8 +226,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "reload-forgets-the-heat",
         says: "a reload ends an overheat early",
         item: "Core::carry",
-        find: "self.$climate.as_ref().map(Climate::regime)",
-        plant: "FOUND.filter(|_| !PLANTED)",
+        find: "self.$climates.iter().map(...).collect()",
+        plant: "if PLANTED { Vec::new() } else { FOUND }",
     },
     Bug {
         name: "restart-chatters",

