@@ -59,6 +59,8 @@ use timer::BootTimer;
 use tracing::{error, info, warn};
 
 /// How long the DISCONNECT from the hub may take.
+/// Seconds: schedules are by the minute.
+const CLOCK_TOLERANCE_S: u64 = 2;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
@@ -264,7 +266,10 @@ impl Daemon {
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
-                Fact::Due => self.handle(Input::Timeout),
+                Fact::Due => {
+                    self.take_clock();
+                    self.handle(Input::Timeout);
+                }
                 Fact::Ready => {}
             }
         }
@@ -276,6 +281,18 @@ impl Daemon {
         let mut ports = Ports { pins, store: &mut self.store, outbox: &mut self.link, notices: &mut ToLog };
         self.core.handle(self.clock.boot(), input, &mut ports);
         self.clock.know(self.core.known_time());
+    }
+
+    /// Tells the core if the wall clock does not show what it should by what the core was told last: it was set, or drifted.
+    fn take_clock(&mut self) {
+        let dated = self.clock.dated();
+        let is_as_told = match (dated, self.core.wall(self.clock.boot())) {
+            (Some((shown, _)), Some(told)) => shown.0.abs_diff(told.0) <= CLOCK_TOLERANCE_S,
+            (shown, told) => shown.is_none() && told.is_none(),
+        };
+        if !is_as_told {
+            self.handle(Input::Clock(dated));
+        }
     }
 
     fn take_readings(&mut self) {

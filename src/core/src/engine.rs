@@ -280,6 +280,11 @@ impl Core {
         self.health.has_pin_faults()
     }
 
+    /// The wall-clock time, by what was told of it last; `None` if it cannot be believed.
+    pub fn wall(&self, now: BootTime) -> Option<UnixSeconds> {
+        self.contact.machine.moment(now).wall
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
