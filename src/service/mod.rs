@@ -58,9 +58,9 @@ use takeover::{keeps, same_pin, take_over};
 use timer::BootTimer;
 use tracing::{error, info, warn};
 
-/// How long the DISCONNECT from the hub may take.
-/// Seconds: schedules are by the minute.
+/// Seconds by which the clock may drift before the core is told: schedules are by the minute.
 const CLOCK_TOLERANCE_S: u64 = 2;
+/// How long the DISCONNECT from the hub may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
