@@ -120,7 +120,11 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "output   {}, {kind}, {driven}", output.name)?;
         writeln!(out, "         {}", Rows(output))?;
     }
-    for (sensor, settings) in engine.sensors.iter().zip(&settings.sensors) {
+    for (id, sensor) in engine.sensors.iter().enumerate() {
+        let Some(settings) = settings.sensors.iter().find(|settings| settings.id.0 == id) else {
+            writeln!(out, "sensor   {}, {}, {}", sensor.name, sensor.measures, sensor.source)?;
+            continue;
+        };
         let (period, stale) = (format_duration(settings.period), format_duration(sensor.stale_after));
         writeln!(out, "sensor   {}, {}, every {period}, stale after {stale}", sensor.name, sensor.measures)?;
     }

@@ -54,10 +54,11 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 }
 
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
-    for (sensor, spec) in settings.sensors.iter().zip(&settings.engine.sensors) {
+    for sensor in &settings.sensors {
+        let measures = settings.engine.sensors.get(sensor.id.0).map_or("", |spec| spec.measures.as_str());
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
         let (mark, verdict) = match value {
-            Ok(value) => (UNMARKED, format!("reads {value} ({})", spec.measures)),
+            Ok(value) => (UNMARKED, format!("reads {value} ({measures})")),
             Err(fault) => {
                 let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
                 (MARKED, format!("{}: {}{found}", fault.name(), advice(fault)))

@@ -8,6 +8,7 @@
 mod board;
 mod clashes;
 mod climate;
+mod derived;
 pub mod connection_string;
 mod examine;
 mod faults;
@@ -376,6 +377,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     }
     let (specs, pins): (Vec<OutputSpec>, Vec<_>) =
         outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
+    let are_right = sensors.iter().all(|sensor| sensor.is_right);
     let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
         sensors.into_iter().map(|sensor| (sensor.spec, sensor.settings)).unzip();
     Some(Settings {
@@ -391,7 +393,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         },
         hub,
         board: board.with(pins)?,
-        sensors: sensors.into_iter().collect::<Option<Vec<_>>>()?,
+        sensors: are_right.then(|| sensors.into_iter().flatten().collect())?,
         state_dir,
         socket: Some(socket),
         look_socket,

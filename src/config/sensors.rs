@@ -2,6 +2,7 @@
 //!
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
+use super::derived::{self, FORMULAS, Formula, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
@@ -19,7 +20,9 @@ use core::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-const HUMIDITY: &str = "humidity";
+pub(super) const HUMIDITY: &str = "humidity";
+/// More than the buses of one gateway carry.
+const SENSORS_MAX: usize = 128;
 
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,30 +42,53 @@ const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 /// One sensor, and its place in the file.
 pub(super) struct Sensor {
     pub(super) spec: SensorSpec,
-    /// `None` if a fault was found.
+    /// How it is sampled; `None` if it follows from others, or if a fault was found.
     pub(super) settings: Option<SensorSettings>,
+    pub(super) is_right: bool,
     pub(super) name_at: Span,
+}
+
+/// What `driver` names.
+#[derive(Clone, Copy)]
+enum Kind {
+    Sampled(&'static Driver),
+    Derived(Formula),
 }
 
 /// Reads every sensor, in file order.
 pub(super) fn read(file: &mut Reader<'_>, places: &Places) -> Vec<Sensor> {
-    let tables = file.tables("sensors");
-    tables
-        .into_iter()
-        .enumerate()
-        .map(|(index, (name, table))| sensor(SensorId(index), &name, table, places))
-        .collect()
+    let mut sensors = Vec::new();
+    for (name, table) in file.tables("sensors") {
+        if sensors.len() == SENSORS_MAX {
+            file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
+            break;
+        }
+        let sensor = sensor(&name, table, places, &sensors);
+        sensors.push(sensor);
+    }
+    sensors
 }
 
-fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Places) -> Sensor {
+fn sensor(name: &At<String>, mut table: Reader<'_>, places: &Places, before: &[Sensor]) -> Sensor {
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
     }
-    let words: Vec<_> = DRIVERS.iter().map(|driver| (driver.name, *driver)).collect();
+    let sampled = DRIVERS.iter().map(|driver| (driver.name, Kind::Sampled(driver)));
+    let derived = FORMULAS.into_iter().map(|(word, formula)| (word, Kind::Derived(formula)));
+    let words: Vec<_> = sampled.chain(derived).collect();
     let driver = table.word("driver", &words);
     let known: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
     table.require("driver", &format!("one of {}", known.join(", ")));
-    let driver = driver.map(|at| at.value);
+    let parts = Parts::read(&mut table);
+    let driver = match driver.map(|at| at.value) {
+        Some(Kind::Derived(formula)) => return derived::read(name, table, formula, &parts, before),
+        Some(Kind::Sampled(driver)) => {
+            parts.refuse(&table, driver.name);
+            Some(driver)
+        }
+        None => None,
+    };
+    let id = SensorId(before.len());
     let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
     let source = source(&mut table, driver, &measures, places);
     let unit = unit(&mut table, &measures);
@@ -96,8 +122,9 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     });
     let source = settings.as_ref().map(|settings| settings.source.to_string()).unwrap_or_default();
     let scale_offset = (scale, offset);
-    let spec = SensorSpec { name: name.value.clone(), measures, unit, stale_after, source, scale_offset };
-    Sensor { spec, settings, name_at: name.at }
+    let (name, name_at) = (name.value.clone(), name.at);
+    let spec = SensorSpec { name, measures, unit, stale_after, source, scale_offset, derived: None };
+    Sensor { spec, is_right: settings.is_some(), settings, name_at }
 }
 
 /// `id` or `path`, as the driver needs.
@@ -167,7 +194,7 @@ pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     }
 }
 
-fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
+pub(super) fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
     let unit = table.read("unit", values::unit);
     if unit.is_some() && measures != TEMPERATURE {
         table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));

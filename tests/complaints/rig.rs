@@ -457,6 +457,7 @@ fn spec() -> CoreSpec {
             stale_after: secs(90),
             source: "/run/cabinet".into(),
             scale_offset: (1.0, 0.0),
+            derived: None,
         }],
         climates: vec![ClimateSpec {
             name: None,

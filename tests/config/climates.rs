@@ -1,6 +1,7 @@
 //! Several climates, each with a name, and any quantity.
 
 use super::*;
+use twind::control::derived::Derived;
 use twind::control::quantity::Quantity;
 use twind::control::{ClimateSpec, OutputId, SensorId};
 use twind::units::TemperatureUnit;
@@ -207,4 +208,74 @@ fn sixty_four_climates_are_enough_for_anybody() {
     assert_eq!(climates(&text).len(), 64);
     text.push_str("[climates.more]\nsensor = \"lab\"\nraising = \"boiler\"\n");
     assert!(Site::new().fault(&text).contains("there are more than 64 climates"));
+}
+
+/// A cabinet that is heated when its wall nears the dew point of the air.
+const CABINET: &str = r#"
+[hub]
+connection-string-file = "cs"
+[board]
+driver = "simulated"
+[outputs.heater]
+[sensors.air]
+driver = "file"
+path = "air"
+[sensors.moist]
+driver = "file"
+path = "moist"
+measures = "humidity"
+[sensors.wall]
+driver = "file"
+path = "wall"
+unit = "fahrenheit"
+[sensors.dew]
+driver = "dew-point"
+temperature = "air"
+humidity = "moist"
+[sensors.margin]
+driver = "difference"
+of = "wall"
+minus = "dew"
+[climates.wall]
+sensor = "margin"
+raising = "heater"
+range = { min = 3.0, max = 6.0 }
+"#;
+
+#[test]
+fn a_sensor_may_follow_from_others() {
+    let engine = Site::new().right(CABINET).engine;
+    let derived: Vec<_> = engine.sensors.iter().filter_map(|sensor| sensor.derived).collect();
+    assert_eq!(
+        derived,
+        [
+            Derived::DewPoint { temperature: SensorId(0), humidity: SensorId(1) },
+            Derived::Difference { of: SensorId(2), minus: SensorId(3) },
+        ]
+    );
+    let of = |id: usize| (engine.sensors[id].measures.as_str(), engine.sensors[id].source.as_str());
+    assert_eq!((of(3), of(4)), (("temperature", "the dew point of air and moist"), ("difference", "wall less dew")));
+    assert_eq!(engine.climates[0].quantity, Quantity::Other("difference".into()));
+    let (_, said) = Site::new().check(CABINET);
+    assert!(said.contains("sensor   margin, difference, wall less dew"), "{said}");
+    assert!(said.contains("climate  wall: 3 to 6 difference, by margin"), "{said}");
+}
+
+#[test]
+fn what_a_sensor_follows_from_must_be_there_and_fit() {
+    let site = Site::new();
+    for (from, to, told) in [
+        ("humidity = \"moist\"", "humidity = \"margin\"", "there is no [sensors.margin] above [sensors.dew]"),
+        ("humidity = \"moist\"", "humidity = \"air\"", "`humidity` must name a sensor that measures humidity, found one that measures temperature"),
+        ("humidity = \"moist\"", "", "`humidity` is missing in [sensors.dew]: the sensor that measures a humidity"),
+        ("humidity = \"moist\"", "humidity = \"moist\"\nof = \"air\"", "`of` is not for this driver, which needs `temperature` and `humidity`"),
+        ("minus = \"dew\"", "minus = \"moist\"", "`minus` must name a sensor that measures temperature"),
+        ("minus = \"dew\"", "minus = \"margin\"", "there is no [sensors.margin] above [sensors.margin]"),
+        ("minus = \"dew\"", "minus = \"dew\"\nmeasures = \"temperature\"", "`measures` cannot be \"temperature\""),
+        ("minus = \"dew\"", "minus = \"dew\"\nperiod = \"5s\"", "unknown key `period` in [sensors.margin]"),
+        ("path = \"air\"", "path = \"air\"\nminus = \"dew\"", "`minus` is for a sensor that follows from others, not for driver = \"file\""),
+    ] {
+        let faults = site.parse(&replaced(CABINET, from, to)).unwrap_err().to_string();
+        assert!(faults.contains(told), "wanted {told}\n{faults}");
+    }
 }

@@ -410,6 +410,7 @@ fn thermometer(name: &str, stale_after_secs: u64) -> SensorSpec {
         stale_after: secs(stale_after_secs),
         source: format!("/run/{name}"),
         scale_offset: (1.0, 0.0),
+        derived: None,
     }
 }
 

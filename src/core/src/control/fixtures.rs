@@ -49,6 +49,7 @@ pub(crate) fn thermometer(name: &str) -> SensorSpec {
         stale_after: secs(30),
         source: format!("/run/{name}"),
         scale_offset: (1.0, 0.0),
+        derived: None,
     }
 }
 

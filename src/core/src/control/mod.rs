@@ -8,6 +8,7 @@ pub mod climate;
 pub mod climates;
 pub mod constraint;
 pub mod demand;
+pub mod derived;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod intent;
@@ -23,6 +24,7 @@ use crate::units::{BootTime, Permille, TemperatureUnit};
 use alloc::string::String;
 use alloc::vec::Vec;
 use climates::Climates;
+use derived::Derived;
 use core::fmt;
 use core::time::Duration;
 use quantity::{Quantity, ROUNDING};
@@ -261,12 +263,14 @@ pub struct SensorSpec {
     pub source: String,
     /// Its value is the number that is read, multiplied by the first, plus the second.
     pub scale_offset: (f64, f64),
+    /// How its value follows from those of other sensors; `None` if it is sampled.
+    pub derived: Option<Derived>,
 }
 
 impl SensorSpec {
     /// Does a value of the other sensor mean the same here? Names do not matter.
     pub fn reads_the_same(&self, other: &Self) -> bool {
-        let read = |spec: &Self| (spec.unit, spec.scale_offset);
+        let read = |spec: &Self| (spec.unit, spec.scale_offset, spec.derived);
         (&self.source, &self.measures) == (&other.source, &other.measures) && read(self) == read(other)
     }
 }

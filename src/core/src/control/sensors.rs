@@ -3,9 +3,10 @@
 //! An old value is not used: after `stale-after` its sensor is stale. The plausibility of values is checked before they arrive
 //! here.
 
+use super::derived::Derived;
 use super::quantity::{Quantity, TEMPERATURE};
 use super::{Fault, Reading, SensorId, SensorSpec};
-use crate::units::BootTime;
+use crate::units::{BootTime, Celsius};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -89,10 +90,41 @@ impl Sensors {
     /// # Errors
     /// Its fault; [`Fault::Stale`] also before its first sample is overdue.
     pub fn value(&self, now: BootTime, index: usize) -> Result<f64, Fault> {
-        let Some((spec, state)) = self.iter().nth(index) else { return Err(Fault::Missing) };
+        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else {
+            return Err(Fault::Missing);
+        };
+        if spec.derived.is_some() {
+            let derived = self.derived(index).ok_or(Fault::Missing)?;
+            return derived.value(now, self, spec.unit);
+        }
         match state.last_good {
             Some((value, at)) if now.since(at) < spec.stale_after => Ok(value),
             _ => Err(state.fault.unwrap_or(Fault::Stale)),
+        }
+    }
+
+    /// How it follows from sensors before it, if it does.
+    fn derived(&self, index: usize) -> Option<Derived> {
+        let derived = self.specs.get(index)?.derived?;
+        derived.parts().iter().all(|part| part.0 < index).then_some(derived)
+    }
+
+    /// When its last valid value was sampled; of one that follows from others, when the oldest of theirs was.
+    pub fn last_good_at(&self, index: usize) -> Option<BootTime> {
+        match self.derived(index) {
+            None => self.states.get(index)?.last_good.map(|(_, at)| at),
+            Some(derived) => {
+                let [first, second] = derived.parts().map(|part| self.last_good_at(part.0));
+                Some(first?.min(second?))
+            }
+        }
+    }
+
+    /// The fault of its last sample; of one that follows from others, of the first that has one.
+    pub fn last_fault(&self, index: usize) -> Option<Fault> {
+        match self.derived(index) {
+            None => self.states.get(index)?.fault,
+            Some(derived) => derived.parts().into_iter().find_map(|part| self.last_fault(part.0)),
         }
     }
 
@@ -111,8 +143,11 @@ impl Sensors {
 
     /// Has the sensor not been sampled, nor had the time for it?
     pub(super) fn is_starting(&self, now: BootTime, index: usize) -> bool {
-        let known = self.iter().nth(index);
-        known.is_some_and(|(spec, state)| !state.sampled && now.since(self.since) < spec.stale_after)
+        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else { return false };
+        match self.derived(index) {
+            Some(derived) => derived.parts().iter().any(|part| self.is_starting(now, part.0)),
+            None => !state.sampled && now.since(self.since) < spec.stale_after,
+        }
     }
 
     /// Is it a sensor that is new since a reload, with no reading yet?
@@ -126,9 +161,19 @@ impl Sensors {
         quantity.to_base(self.specs.get(sensor.0)?.unit, value)
     }
 
+    /// The same in the base unit of what it measures, for a sensor that follows from it.
+    pub(super) fn in_own_base_unit(&self, now: BootTime, sensor: SensorId) -> Result<f64, Fault> {
+        let value = self.value(now, sensor.0)?;
+        match self.specs.get(sensor.0).filter(|spec| spec.measures == TEMPERATURE) {
+            Some(spec) => spec.unit.to_celsius(value).map(Celsius::degrees).ok_or(Fault::OutOfRange),
+            None => Ok(value),
+        }
+    }
+
     /// The next moment at which a sensor becomes stale.
     pub fn poll_timeout(&self, now: BootTime) -> Option<BootTime> {
-        let due = self.iter().map(|(spec, state)| {
+        let sampled = self.iter().filter(|(spec, _)| spec.derived.is_none());
+        let due = sampled.map(|(spec, state)| {
             let from = state.last_good.map_or(self.since, |(_, at)| at);
             from + spec.stale_after
         });

@@ -488,10 +488,10 @@ fn sensor(
         measures: spec.measures.clone(),
         value: value.ok().map(|value| rounded(value, 3)),
         state: value.err().map_or("ok", Fault::name).to_owned(),
-        last_sample: state.fault.map_or("ok", Fault::name).to_owned(),
+        last_sample: facts.sensors.last_fault(index).map_or("ok", Fault::name).to_owned(),
         found: facts.sensors.found(index).map(ToOwned::to_owned),
         source: spec.source.clone(),
-        age_seconds: state.last_good.map(|(_, at)| now.since(at).as_secs()),
+        age_seconds: facts.sensors.last_good_at(index).map(|at| now.since(at).as_secs()),
     };
     (spec.name.clone(), entry)
 }
