@@ -5,7 +5,7 @@ use super::mismatch;
 use crate::config::LocalSettings;
 use crate::control::quantity::TEMPERATURE;
 use crate::report::status::{
-    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
+    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, ScheduleStatus, SensorStatus,
 };
 use crate::service::DaemonStatus;
 use crate::text;
@@ -147,6 +147,19 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
     page.line("climate", &format!("{name}{value}, {regime}, to hold {min} to {max}{unit}"));
+    if let Some(schedule) = &climate.schedule {
+        page.line("", &self::schedule(schedule));
+    }
+}
+
+/// What a schedule says.
+fn schedule(schedule: &ScheduleStatus) -> String {
+    let until = schedule.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+    match &schedule.entry {
+        _ if schedule.waiting => "its schedule waits for a clock that can be believed".to_owned(),
+        Some(entry) => format!("by its schedule's entry {entry}{until}"),
+        None => format!("no entry of its schedule holds{until}"),
+    }
 }
 
 fn sensor(sensor: &SensorStatus) -> String {
@@ -265,6 +278,35 @@ mod tests {
             "daemon   twind 1.2.3, pid 7, by /etc/twind.toml",
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
+        }
+    }
+
+    #[test]
+    fn each_climate_has_its_line_by_its_name_and_what_its_schedule_says() {
+        let schedule = |waiting: bool, entry: Option<&str>| {
+            json!({"waiting": waiting, "entry": entry, "until": (!waiting).then_some("2026-11-27T21:00:00Z")})
+        };
+        let status = json!({"climates": {
+            "office": {
+                "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24,
+                "schedule": schedule(false, Some("night")),
+            },
+            "greenhouse": {
+                "regime": "too-low", "measures": "humidity", "value": 38, "min": 40, "max": 60,
+                "schedule": schedule(false, None),
+            },
+            "store": {
+                "regime": "sensor-fault", "measures": "co2", "value": null, "min": 0, "max": 1000,
+                "schedule": schedule(true, None),
+            },
+        }});
+        let page = page(&read(&status));
+        for lines in [
+            "climate  office: 21.5 °C, in-range, to hold 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  greenhouse: 38, too-low, to hold 40 to 60\n         no entry of its schedule holds until 2026-11-27T21:00:00Z\n",
+            "climate  store: no co2, sensor-fault, to hold 0 to 1000\n         its schedule waits for a clock that can be believed\n",
+        ] {
+            assert!(page.contains(lines), "{lines:?} is missing in:\n{page}");
         }
     }
 

@@ -197,6 +197,10 @@ fn status() -> DaemonStatus {
             "setAsideCount": 1, "copyAgeSeconds": 4, "silentSeconds": 7,
         },
         "climate": {"regime": "in-range", "temperature": 21.5, "min": 20, "max": 28},
+        "climates": {"office": {
+            "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 20, "max": 28,
+            "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+        }},
         "sensors": {"roof": {"measures": "temperature", "value": 21, "found": "x", "ageSeconds": 4}},
         "outputs": {"fan": {
             "permille": 412, "cause": "override", "rpm": 900, "fault": "none", "speedFault": "stalled",
