@@ -283,9 +283,7 @@ mod tests {
 
     #[test]
     fn each_climate_has_its_line_by_its_name_and_what_its_schedule_says() {
-        let schedule = |waiting: bool, entry: Option<&str>| {
-            json!({"waiting": waiting, "entry": entry, "until": (!waiting).then_some("2026-11-27T21:00:00Z")})
-        };
+        let schedule = |waiting: bool, entry: Option<&str>| json!({"waiting": waiting, "entry": entry, "until": (!waiting).then_some("2026-11-27T21:00:00Z")});
         let status = json!({"climates": {
             "office": {
                 "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24,
@@ -354,7 +352,14 @@ mod tests {
                 }],
                 "setAsideCount": 1, "copyAgeSeconds": null, "silentSeconds": 7,
             },
-            "climate": {"regime": "in-range", "temperature": 21.5, "min": 20, "max": 28},
+            "climate": {
+                "regime": "in-range", "temperature": 21.5, "measures": "temperature", "value": 21.5, "min": 20, "max": 28,
+                "schedule": null,
+            },
+            "climates": {"office": {
+                "regime": "too-low", "temperature": null, "measures": "humidity", "value": 38, "min": 40, "max": 60,
+                "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+            }},
             "sensors": {"roof": {
                 "measures": "temperature", "value": 21, "state": "ok", "lastSample": "missing",
                 "found": null, "source": "/run/roof", "ageSeconds": 4,

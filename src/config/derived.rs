@@ -36,7 +36,10 @@ impl Parts {
     /// Reports each that stands in the table of a sensor that is sampled.
     pub(super) fn refuse(&self, table: &Reader<'_>, driver: &str) {
         for key in KEYS.into_iter().filter(|key| table.has(key)) {
-            table.wrong(key, format!("is for a sensor that follows from others, not for driver = \"{driver}\": remove it"));
+            table.wrong(
+                key,
+                format!("is for a sensor that follows from others, not for driver = \"{driver}\": remove it"),
+            );
         }
     }
 
@@ -54,16 +57,25 @@ pub(super) fn read(
     before: &[Sensor],
 ) -> Sensor {
     let (keys, others) = match formula {
-        Formula::DewPoint => ([("temperature", "a temperature"), ("humidity", "a humidity")], ["of", "minus"]),
-        Formula::Difference => ([("of", "the greater"), ("minus", "what is subtracted")], ["temperature", "humidity"]),
+        Formula::DewPoint => {
+            ([("temperature", "a temperature"), ("humidity", "a humidity")], ["of", "minus"])
+        }
+        Formula::Difference => {
+            ([("of", "the greater"), ("minus", "what is subtracted")], ["temperature", "humidity"])
+        }
     };
     for key in others.into_iter().filter(|key| table.has(key)) {
-        table.wrong(key, format!("is not for this driver, which needs `{}` and `{}`: remove it", keys[0].0, keys[1].0));
+        table.wrong(
+            key,
+            format!("is not for this driver, which needs `{}` and `{}`: remove it", keys[0].0, keys[1].0),
+        );
     }
     let found = keys.map(|(key, what)| part(&table, key, what, parts, before));
     let measures = match formula {
         Formula::DewPoint => TEMPERATURE.to_owned(),
-        Formula::Difference => table.read("measures", measures).map_or_else(|| DIFFERENCE.to_owned(), |at| at.value),
+        Formula::Difference => {
+            table.read("measures", measures).map_or_else(|| DIFFERENCE.to_owned(), |at| at.value)
+        }
     };
     if matches!(formula, Formula::Difference) && measures == TEMPERATURE {
         let say = "cannot be \"temperature\": a difference of 3 degrees is no temperature of 3 degrees; leave it out";
@@ -79,7 +91,8 @@ pub(super) fn read(
         (Some(_), Formula::Difference) => names(found, before, " less "),
         (None, _) => String::new(),
     };
-    let stale_after = found.iter().flatten().filter_map(|id| before.get(id.0)).map(|one| one.spec.stale_after).max();
+    let stale_after =
+        found.iter().flatten().filter_map(|id| before.get(id.0)).map(|one| one.spec.stale_after).max();
     table.finish();
     let spec = SensorSpec {
         name: name.value.clone(),
@@ -123,7 +136,10 @@ fn derive(table: &Reader<'_>, formula: Formula, ids: [SensorId; 2], before: &[Se
     let [first, second] = ids;
     let measured = ids.map(|id| before.get(id.0).map_or("", |sensor| sensor.spec.measures.as_str()));
     let wrong = |key: &str, found: &str, wanted: &str| {
-        table.wrong(key, format!("must name a sensor that measures {wanted}, found one that measures {found}"));
+        table.wrong(
+            key,
+            format!("must name a sensor that measures {wanted}, found one that measures {found}"),
+        );
         None
     };
     match (formula, measured) {

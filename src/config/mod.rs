@@ -8,8 +8,8 @@
 mod board;
 mod clashes;
 mod climate;
-mod derived;
 pub mod connection_string;
+mod derived;
 mod examine;
 mod faults;
 mod files;

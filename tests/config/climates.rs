@@ -254,7 +254,10 @@ fn a_sensor_may_follow_from_others() {
         ]
     );
     let of = |id: usize| (engine.sensors[id].measures.as_str(), engine.sensors[id].source.as_str());
-    assert_eq!((of(3), of(4)), (("temperature", "the dew point of air and moist"), ("difference", "wall less dew")));
+    assert_eq!(
+        (of(3), of(4)),
+        (("temperature", "the dew point of air and moist"), ("difference", "wall less dew"))
+    );
     assert_eq!(engine.climates[0].quantity, Quantity::Other("difference".into()));
     let (_, said) = Site::new().check(CABINET);
     assert!(said.contains("sensor   margin, difference, wall less dew"), "{said}");
@@ -266,14 +269,34 @@ fn what_a_sensor_follows_from_must_be_there_and_fit() {
     let site = Site::new();
     for (from, to, told) in [
         ("humidity = \"moist\"", "humidity = \"margin\"", "there is no [sensors.margin] above [sensors.dew]"),
-        ("humidity = \"moist\"", "humidity = \"air\"", "`humidity` must name a sensor that measures humidity, found one that measures temperature"),
-        ("humidity = \"moist\"", "", "`humidity` is missing in [sensors.dew]: the sensor that measures a humidity"),
-        ("humidity = \"moist\"", "humidity = \"moist\"\nof = \"air\"", "`of` is not for this driver, which needs `temperature` and `humidity`"),
+        (
+            "humidity = \"moist\"",
+            "humidity = \"air\"",
+            "`humidity` must name a sensor that measures humidity, found one that measures temperature",
+        ),
+        (
+            "humidity = \"moist\"",
+            "",
+            "`humidity` is missing in [sensors.dew]: the sensor that measures a humidity",
+        ),
+        (
+            "humidity = \"moist\"",
+            "humidity = \"moist\"\nof = \"air\"",
+            "`of` is not for this driver, which needs `temperature` and `humidity`",
+        ),
         ("minus = \"dew\"", "minus = \"moist\"", "`minus` must name a sensor that measures temperature"),
         ("minus = \"dew\"", "minus = \"margin\"", "there is no [sensors.margin] above [sensors.margin]"),
-        ("minus = \"dew\"", "minus = \"dew\"\nmeasures = \"temperature\"", "`measures` cannot be \"temperature\""),
+        (
+            "minus = \"dew\"",
+            "minus = \"dew\"\nmeasures = \"temperature\"",
+            "`measures` cannot be \"temperature\"",
+        ),
         ("minus = \"dew\"", "minus = \"dew\"\nperiod = \"5s\"", "unknown key `period` in [sensors.margin]"),
-        ("path = \"air\"", "path = \"air\"\nminus = \"dew\"", "`minus` is for a sensor that follows from others, not for driver = \"file\""),
+        (
+            "path = \"air\"",
+            "path = \"air\"\nminus = \"dew\"",
+            "`minus` is for a sensor that follows from others, not for driver = \"file\"",
+        ),
     ] {
         let faults = site.parse(&replaced(CABINET, from, to)).unwrap_err().to_string();
         assert!(faults.contains(told), "wanted {told}\n{faults}");

@@ -438,7 +438,7 @@ impl Oracle {
             if !rank.is(state.cause) && !excused {
                 let cause = state.cause;
                 return Err(format!(
-                    "{} is driven by {cause}, it should be by {rank:?} to {target:?}",
+                    "{} is driven by {cause:?}, it should be by {rank:?} to {target:?}",
                     spec.name
                 ));
             }

@@ -41,12 +41,7 @@ impl Derived {
     ///
     /// # Errors
     /// The fault of the first part that has one.
-    pub(super) fn value(
-        self,
-        now: BootTime,
-        sensors: &Sensors,
-        unit: TemperatureUnit,
-    ) -> Result<f64, Fault> {
+    pub(super) fn value(self, now: BootTime, sensors: &Sensors, unit: TemperatureUnit) -> Result<f64, Fault> {
         let [first, second] = self.parts().map(|part| sensors.in_own_base_unit(now, part));
         let (first, second) = (first?, second?);
         match self {
@@ -54,7 +49,9 @@ impl Derived {
                 let dew_point = dew_point_celsius(first, second).and_then(Celsius::new);
                 dew_point.map(|celsius| unit.from_celsius(celsius)).ok_or(Fault::OutOfRange)
             }
-            Self::Difference { .. } => Some(first - second).filter(|n| n.is_finite()).ok_or(Fault::OutOfRange),
+            Self::Difference { .. } => {
+                Some(first - second).filter(|n| n.is_finite()).ok_or(Fault::OutOfRange)
+            }
         }
     }
 }

@@ -24,9 +24,9 @@ use crate::units::{BootTime, Permille, TemperatureUnit};
 use alloc::string::String;
 use alloc::vec::Vec;
 use climates::Climates;
-use derived::Derived;
 use core::fmt;
 use core::time::Duration;
+use derived::Derived;
 use quantity::{Quantity, ROUNDING};
 use serde::{Deserialize, Serialize};
 

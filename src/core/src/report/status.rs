@@ -12,7 +12,6 @@ use crate::control::climates::Climates;
 use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
 use crate::control::scheduled::Scheduled;
-use crate::control::sensors::SensorState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
@@ -372,7 +371,7 @@ impl Status {
             climates: Named(
                 facts.climates.iter().map(|(_, one)| (one.spec().label().to_owned(), climate(one))).collect(),
             ),
-            sensors: Named(sensors.map(|(index, one)| sensor(now, facts, index, one)).collect()),
+            sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             alarms: alarms(now, facts),
@@ -477,12 +476,7 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
     Named(facts.alarms.iter().map(one).collect())
 }
 
-fn sensor(
-    now: BootTime,
-    facts: Facts<'_>,
-    index: usize,
-    (spec, state): (&SensorSpec, &SensorState),
-) -> (String, SensorStatus) {
+fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (String, SensorStatus) {
     let value = facts.sensors.value(now, index);
     let entry = SensorStatus {
         measures: spec.measures.clone(),
