@@ -13,7 +13,7 @@ use super::words;
 use super::words::nearest;
 use super::zones::Zones;
 use crate::control::quantity::{Quantity, ROUNDING, TEMPERATURE};
-use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId};
+use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId, ZoneId};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, Permille, TemperatureUnit};
 
@@ -124,7 +124,8 @@ fn climate(
     let lowering_from = share(&mut table, "lowering-from", -100.0..=95.0);
     let raising_from = share(&mut table, "raising-from", -100.0..=100.0);
     let zone = table.read("time-zone", |value| zones.named(values::text(value)?)).map(|at| at.value);
-    let zone = zone.unwrap_or_else(|| zones.of_system());
+    // What is not there needs none.
+    let zone = zone.unwrap_or_else(|| if table.present() { zones.of_system() } else { ZoneId::default() });
     let property = match name {
         None => site.property.cloned(),
         Some(name) => {

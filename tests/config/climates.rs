@@ -21,7 +21,7 @@ pwm = { channel = 0 }
 [sensors.office]
 driver = "file"
 path = "office"
-[sensors.lab]
+[sensors.bench]
 driver = "file"
 path = "lab"
 [sensors.moist]
@@ -37,7 +37,7 @@ range = { min = 68.0, max = 77.0 }
 unit = "fahrenheit"
 
 [climates.lab]
-sensor = "lab"
+sensor = "bench"
 raising = "boiler"
 raising-from = "25%"
 property = "rooms.lab"
@@ -109,14 +109,14 @@ fn what_cannot_be_is_said_with_its_place() {
         ("[climates.lab]", "[climates.system]", "a climate cannot be named \"system\""),
         ("[climates.lab]", "[climates.\"a b\"]", "the name of a climate must be"),
         (
-            "sensor = \"lab\"",
+            "sensor = \"bench\"",
             "sensor = \"moist\"\nholds = \"temperature\"",
             "[sensors.moist] measures humidity, and `holds` says temperature",
         ),
         (
-            "sensor = \"lab\"",
-            "sensors = [\"lab\", \"moist\"]",
-            "[sensors.moist] measures humidity, and [sensors.lab] temperature",
+            "sensor = \"bench\"",
+            "sensors = [\"bench\", \"moist\"]",
+            "[sensors.moist] measures humidity, and [sensors.bench] temperature",
         ),
         (
             "range = { min = 40.0, max = 60.0 }",
@@ -190,7 +190,7 @@ fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_on
     std::fs::write(folder.path().join("Europe/Berlin"), data).unwrap();
     let environment =
         Environment { zone_directory: Some(folder.path().to_owned()), ..Environment::default() };
-    let named = ROOMS.replace("sensor = \"lab\"", "sensor = \"lab\"\ntime-zone = \"Europe/Berlin\"");
+    let named = ROOMS.replace("sensor = \"bench\"", "sensor = \"bench\"\ntime-zone = \"Europe/Berlin\"");
     let named = named.replace("sensor = \"office\"", "sensor = \"office\"\ntime-zone = \"Europe/Berlin\"");
     let site = Site::new();
     let engine = config::parse(&named, &site.path("twind.toml"), &environment).unwrap().engine;
@@ -203,10 +203,10 @@ fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_on
 fn sixty_four_climates_are_enough_for_anybody() {
     let mut text = ROOMS.to_owned();
     for number in 3..64 {
-        text.push_str(&format!("[climates.c{number}]\nsensor = \"lab\"\nraising = \"boiler\"\n"));
+        text.push_str(&format!("[climates.c{number}]\nsensor = \"bench\"\nraising = \"boiler\"\n"));
     }
     assert_eq!(climates(&text).len(), 64);
-    text.push_str("[climates.more]\nsensor = \"lab\"\nraising = \"boiler\"\n");
+    text.push_str("[climates.more]\nsensor = \"bench\"\nraising = \"boiler\"\n");
     assert!(Site::new().fault(&text).contains("there are more than 64 climates"));
 }
 
@@ -236,7 +236,7 @@ humidity = "moist"
 driver = "difference"
 of = "wall"
 minus = "dew"
-[climates.wall]
+[climates.cabinet]
 sensor = "margin"
 raising = "heater"
 range = { min = 3.0, max = 6.0 }
@@ -261,7 +261,7 @@ fn a_sensor_may_follow_from_others() {
     assert_eq!(engine.climates[0].quantity, Quantity::Other("difference".into()));
     let (_, said) = Site::new().check(CABINET);
     assert!(said.contains("sensor   margin, difference, wall less dew"), "{said}");
-    assert!(said.contains("climate  wall: 3 to 6 difference, by margin"), "{said}");
+    assert!(said.contains("climate  cabinet: 3 to 6 difference, by margin"), "{said}");
 }
 
 #[test]
