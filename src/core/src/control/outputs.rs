@@ -420,7 +420,7 @@ impl OutputState {
         };
         // Between off and `min-duty` it would stall. One that runs is not switched off on its way to another drive.
         let is_on = self.drive.is_some_and(|drive| !drive.is_zero());
-        let least = spec.min_duty.unwrap_or(if is_on { BARELY } else { Permille::ZERO });
+        let least = spec.min_duty.unwrap_or_default().max(if is_on { BARELY } else { Permille::ZERO });
         let drive = match Permille::saturating(next) {
             low if low < least => {
                 if target.is_zero() {

@@ -185,14 +185,16 @@ fn min_on_does_not_keep_a_kick_going() {
 #[test]
 fn a_slew_that_is_slow_beside_the_kick_switches_nothing_off_after_it() {
     let slew_permille_per_s = Some(0.5);
-    let spec = OutputSpec { kick: Some(ms(500)), slew_permille_per_s, min_off: Some(secs(10)), ..pwm() };
-    let mut rig = Rig::new(spec);
-    rig.wants(100);
-    assert_eq!(rig.driven(at(0)), 1000);
-    assert_eq!(rig.driven(at_ms(500)), 1, "the least that is not off");
-    assert_eq!(rig.driven(at_ms(2_600)), 1);
-    assert_eq!(rig.driven(at(20)), 10);
-    assert_eq!(rig.driven(at(300)), 100);
+    for min_duty in [None, Some(Permille::ZERO)] {
+        let (kick, min_off) = (Some(ms(500)), Some(secs(10)));
+        let mut rig = Rig::new(OutputSpec { min_duty, kick, slew_permille_per_s, min_off, ..pwm() });
+        rig.wants(100);
+        assert_eq!(rig.driven(at(0)), 1000);
+        assert_eq!(rig.driven(at_ms(500)), 1, "the least that is not off");
+        assert_eq!(rig.driven(at_ms(2_600)), 1);
+        assert_eq!(rig.driven(at(20)), 10);
+        assert_eq!(rig.driven(at(300)), 100);
+    }
 }
 
 fn shapes() -> impl Strategy<Value = OutputSpec> {
