@@ -3,6 +3,7 @@
 //!
 //! Pins and sensors are opened by `hardware` alone.
 
+use super::climates::{in_words, role};
 use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
 use crate::control::quantity::Quantity;
@@ -154,12 +155,6 @@ fn by_range(climate: &ClimateSpec, engine: &CoreSpec) -> String {
     format!("{title}{min} to {max} {unit}, by {combine}{}", sensors.join(", "))
 }
 
-/// A number of a climate as the file has it; rounded, since the conversion through Celsius leaves digits that nobody wrote.
-pub(super) fn in_words(climate: &ClimateSpec, base: f64) -> f64 {
-    let unit = climate.quantity.unit().unwrap_or_default();
-    (climate.quantity.from_base(unit, base) * 1000.0).round() / 1000.0
-}
-
 /// The hub, the device, and the way there.
 fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
     let proof = |identity: &Identity| match identity {
@@ -208,22 +203,6 @@ fn driven_by(id: OutputId, output: &OutputSpec, climates: &[ClimateSpec]) -> Str
     } else {
         by.join(", ")
     }
-}
-
-/// What an output does for a climate, if anything.
-pub(super) fn role(id: OutputId, climate: &ClimateSpec) -> Option<String> {
-    let (lowers, raises) = match climate.quantity.unit() {
-        Some(_) => ("cools", "heats"),
-        None => ("lowers", "raises"),
-    };
-    let does = if climate.lowering.contains(&id) {
-        lowers
-    } else if climate.raising.contains(&id) {
-        raises
-    } else {
-        return None;
-    };
-    Some(climate.name.as_ref().map_or_else(|| does.to_owned(), |name| format!("{does} {name}")))
 }
 
 /// The fail-safe table in one line.

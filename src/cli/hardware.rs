@@ -2,7 +2,7 @@
 //! once, and drives nothing. Below that it prints what each output does in each bad case, for a last look before the cabinet is
 //! closed.
 
-use super::check::{in_words, role};
+use super::climates::{in_words, role};
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;

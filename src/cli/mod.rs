@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod ask;
 pub mod check;
+mod climates;
 mod hardware;
 mod keys;
 pub mod mismatch;

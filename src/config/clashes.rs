@@ -4,7 +4,7 @@
 use super::climate::Climate;
 use super::faults::{Findings, LINE};
 use super::outputs::{Output, reserved};
-use super::sensors::Sensor;
+use super::sensor::Sensor;
 use super::spans::Span;
 use crate::control::intent::FAN_ON;
 use crate::control::{PropertyMap, SensorId};

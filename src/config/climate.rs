@@ -6,7 +6,7 @@
 use super::faults::LINE;
 use super::outputs::{Output, check_name};
 use super::reader::Reader;
-use super::sensors::Sensor;
+use super::sensor::Sensor;
 use super::spans::{At, Span};
 use super::values;
 use super::words;
@@ -271,7 +271,7 @@ struct Measured {
 
 /// The sensors, by name; the only one that measures it if none is named. What is held is what they measure.
 fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
-    let holds = table.read("holds", super::sensors::measures);
+    let holds = table.read("holds", super::sensor::measures);
     let one = table.string("sensor");
     let many = table.strings("sensors");
     if table.has("sensor") && table.has("sensors") {

@@ -1,7 +1,7 @@
 //! Sensors that follow from others: `driver = "dew-point"` and `"difference"`.
 
 use super::reader::Reader;
-use super::sensors::{HUMIDITY, Sensor, measures, unit};
+use super::sensor::{HUMIDITY, Sensor, measures, unit};
 use super::spans::At;
 use super::words::{self, nearest};
 use crate::control::derived::Derived;

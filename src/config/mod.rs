@@ -21,6 +21,7 @@ mod provisioning;
 mod proxy;
 mod reader;
 mod secrets;
+mod sensor;
 mod sensors;
 mod shapes;
 mod spans;

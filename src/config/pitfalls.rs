@@ -3,7 +3,7 @@
 use super::climate::Climate;
 use super::faults::Findings;
 use super::outputs::Output;
-use super::sensors::Sensor;
+use super::sensor::Sensor;
 use super::spans::Span;
 use crate::board::{Line, Wiring};
 use crate::control::OutputId;

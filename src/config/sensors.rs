@@ -6,7 +6,8 @@ use super::derived::{self, FORMULAS, Formula, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
-use super::spans::{At, Span};
+use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::spans::At;
 use super::values;
 use super::words;
 use crate::control::quantity::TEMPERATURE;
@@ -14,13 +15,9 @@ use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
     BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
 };
-use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
-use toml::Spanned;
-use toml::de::DeValue;
 
-pub(super) const HUMIDITY: &str = "humidity";
 /// More than the buses of one gateway carry.
 const SENSORS_MAX: usize = 128;
 
@@ -38,15 +35,6 @@ const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
-
-/// One sensor, and its place in the file.
-pub(super) struct Sensor {
-    pub(super) spec: SensorSpec,
-    /// How it is sampled; `None` if it follows from others, or if a fault was found.
-    pub(super) settings: Option<SensorSettings>,
-    pub(super) is_right: bool,
-    pub(super) name_at: Span,
-}
 
 /// What `driver` names.
 #[derive(Clone, Copy)]
@@ -181,25 +169,6 @@ fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
 
 fn id_or_path(driver: &Driver) -> String {
     format!("{} (or `path`)", driver.id_is.unwrap_or("nothing"))
-}
-
-/// It becomes a key of the twin.
-pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
-    let name = values::text(value)?;
-    if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
-        Ok(name.to_owned())
-    } else {
-        let shown = words::shorten(name);
-        Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
-    }
-}
-
-pub(super) fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
-    let unit = table.read("unit", values::unit);
-    if unit.is_some() && measures != TEMPERATURE {
-        table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));
-    }
-    unit.map(|at| at.value).unwrap_or_default()
 }
 
 fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration) {

@@ -154,7 +154,10 @@ const REST: [(&str, &str); 4] = [
 
 fn completed(sample: &str) -> String {
     let mut file = sample.to_owned();
-    for (header, lines) in REST.iter().filter(|(header, _)| !sample.contains(header)) {
+    // Climates with names do not stand beside the only one of a site.
+    let is_there =
+        |header: &str| sample.contains(header) || header == "[climate]" && sample.contains("[climates.");
+    for (header, lines) in REST.iter().filter(|(header, _)| !is_there(header)) {
         let close = if header.ends_with(']') { "" } else { "]" };
         file += &format!("\n{header}{close}\n{lines}\n");
     }

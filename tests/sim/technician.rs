@@ -77,7 +77,11 @@ impl World {
 
     /// What a process that starts knows of its machine, as it has it from `service::SystemClock`.
     pub(crate) fn machine(&self, record: Option<&TwinRecord>) -> Machine {
-        let known = record.map_or(UnixSeconds(0), |record| record.known_time);
+        self.machine_at(record.map_or(UnixSeconds(0), |record| record.known_time))
+    }
+
+    /// What a process with this known time knows of its machine.
+    pub(crate) fn machine_at(&self, known: UnixSeconds) -> Machine {
         let is_believed = ClockSanity::after(known).judge(self.dated()).is_ok();
         Machine { boot: Some(BootId(self.boots)), wall: is_believed.then_some(self.dated()) }
     }

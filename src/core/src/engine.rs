@@ -282,7 +282,8 @@ impl Core {
 
     /// The wall-clock time, by what was told of it last; `None` if it cannot be believed.
     pub fn wall(&self, now: BootTime) -> Option<UnixSeconds> {
-        self.contact.machine.moment(now).wall
+        let (shown, at) = self.contact.clock?;
+        Some(UnixSeconds(shown.0.saturating_add(now.since(at).as_secs())))
     }
 
     /// The outputs.
@@ -328,7 +329,7 @@ impl Core {
     fn step_due(&self) -> (BootTime, &'static str) {
         let Some(stepped_at) = self.stepped_at else { return (BootTime::ZERO, "first control step") };
         let regular = stepped_at + self.step_interval_max;
-        let wall = self.contact.machine.moment(stepped_at).wall;
+        let wall = self.wall(stepped_at);
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor becomes stale")),
             self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output changes")),
@@ -348,7 +349,7 @@ impl Core {
             outputs: self.outputs.specs(),
             intent: &self.understanding.intent,
             zones: &self.spec.zones,
-            wall: self.contact.machine.moment(now).wall,
+            wall: self.wall(now),
         };
         let changes = self.climates.step(now, conditions);
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));

@@ -126,7 +126,7 @@ impl Copies {
     /// Everything is reported, and nothing of other firmware is left.
     pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
         let (reported, desired) = (hub.reported(), hub.twin.desired().values());
-        self.meaning.is_told_by(reported).map_err(|fault| format!("in the end {fault}"))?;
+        self.meaning.is_told_by(&self.spec, reported).map_err(|fault| format!("in the end {fault}"))?;
         if reported.get("firmwareVersion") != Some(&Value::from("1.2.1"))
             || reported.get("lastPatchReceivedId") != desired.get("patchId")
         {
@@ -160,7 +160,7 @@ impl Copies {
             return Err(format!("told desired version {told}, its patch id is {id:?}, told is {said:?}"));
         }
         let Some(meanings) = self.meanings.get(&(hub.generation(), told)) else { return Ok(()) };
-        let mut faults = meanings.iter().map(|meaning| meaning.is_told_by(hub.reported()));
+        let mut faults = meanings.iter().map(|meaning| meaning.is_told_by(&self.spec, hub.reported()));
         if faults.clone().any(|fault| fault.is_ok()) {
             return Ok(());
         }

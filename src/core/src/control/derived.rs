@@ -1,14 +1,14 @@
 //! Sensors whose value follows from the values of other sensors: a dew point, a difference.
 
-use super::sensors::Sensors;
 use super::{Fault, SensorId};
-use crate::units::{BootTime, Celsius, TemperatureUnit};
+use crate::units::{Celsius, TemperatureUnit};
 use serde::{Deserialize, Serialize};
 
 /// The coefficients of the Magnus formula for saturation over water, from −45 to 60 °C (WMO-No. 8, Guide to Instruments and
 /// Methods of Observation, annex 4.B; Sonntag 1990).
 const MAGNUS: f64 = 17.62;
 const MAGNUS_CELSIUS: f64 = 243.12;
+
 /// How a value follows from those of other sensors, which come before it among the sensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Derived {
@@ -37,13 +37,11 @@ impl Derived {
         }
     }
 
-    /// The value now, in this unit if it is a temperature.
+    /// The value that follows from those of the parts, in this unit if it is a temperature.
     ///
     /// # Errors
-    /// The fault of the first part that has one.
-    pub(super) fn value(self, now: BootTime, sensors: &Sensors, unit: TemperatureUnit) -> Result<f64, Fault> {
-        let [first, second] = self.parts().map(|part| sensors.in_own_base_unit(now, part));
-        let (first, second) = (first?, second?);
+    /// [`Fault::OutOfRange`] if nothing follows from them.
+    pub(super) fn value(self, [first, second]: [f64; 2], unit: TemperatureUnit) -> Result<f64, Fault> {
         match self {
             Self::DewPoint { .. } => {
                 let dew_point = dew_point_celsius(first, second).and_then(Celsius::new);
@@ -122,7 +120,7 @@ mod tests {
         observe(&mut sensors, MOIST, 1, Ok(50.0));
         observe(&mut sensors, WALL, 1, Ok(53.6));
         let (dew, above) = (sensors.value(at(2), 3).unwrap(), sensors.value(at(2), 4).unwrap());
-        assert!((dew - 9.27).abs() < 0.01 && (above - 2.73).abs() < 0.01, "{dew}, {above}");
+        assert!((dew - 9.255).abs() < 0.001 && (above - 2.745).abs() < 0.01, "{dew}, {above}");
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl Sensors {
         };
         if spec.derived.is_some() {
             let derived = self.derived(index).ok_or(Fault::Missing)?;
-            return derived.value(now, self, spec.unit);
+            let [first, second] = derived.parts().map(|part| self.in_own_base_unit(now, part));
+            return derived.value([first?, second?], spec.unit);
         }
         match state.last_good {
             Some((value, at)) if now.since(at) < spec.stale_after => Ok(value),

@@ -57,7 +57,8 @@ impl Core {
     /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own.
     pub(super) fn raise_alarms(&mut self, now: BootTime) {
         let present = present(now, self.facts());
-        let changes = self.health.alarms.update(now, self.contact.machine.moment(now).wall, present);
+        let wall = self.wall(now);
+        let changes = self.health.alarms.update(now, wall, present);
         for name in changes.raised {
             if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.health.alarms.get(&name))
                 && !self.is_named_with_regime(sensor)
