@@ -10,11 +10,14 @@ pub mod sysfs;
 pub mod w1;
 
 mod age;
+mod beats;
 mod file;
 mod found;
 mod hwmon;
 mod iio;
+mod lane;
 mod named;
+mod news;
 mod plausible;
 mod poller;
 #[cfg(test)]
@@ -23,8 +26,9 @@ mod thermal_zone;
 
 pub use age::{Age, Now, Stamp};
 pub use iio::Channel;
+pub use news::Urgency;
 pub use plausible::Plausible;
-pub use poller::{Delivery, Pollers, Urgency};
+pub use poller::{Delivery, Pollers};
 
 use crate::control::{Fault, SensorId};
 use crate::units::BootTime;

@@ -389,7 +389,7 @@ impl Daemon {
             same_hub: fresh.hub == self.settings.hub,
         };
         self.handle(Input::Reload(Box::new(reload)));
-        // A thread in the middle of a read is not waited for here: the thread that takes its sensor over waits for it.
+        // A sensor in the middle of a read is not waited for here: its successor waits for it.
         core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
         self.readings = readings;
         if board_is_new {
