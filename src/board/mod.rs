@@ -14,6 +14,7 @@ mod simulated;
 mod soft_pwm;
 mod sysfs_pwm;
 mod tach;
+mod wave;
 mod wires;
 
 pub use tach::{Speed, Tachs};
