@@ -20,12 +20,22 @@ impl Beats {
         Self { first, period: period.max(PERIOD_MIN), last: 0 }
     }
 
+    /// The next beat if this is a sample before it, else as [`Beats::next`].
+    pub(super) fn next_after_early(&mut self, now: BootTime) -> BootTime {
+        let pending = self.beat(self.last);
+        if now < pending { pending } else { self.next(now) }
+    }
+
     /// The next beat after `now`, and never an earlier one again, since a sleep may end a little early.
     pub(super) fn next(&mut self, now: BootTime) -> BootTime {
         let passed = now.since(self.first).as_nanos() / self.period.as_nanos();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         self.last = passed.max(self.last).saturating_add(1);
-        let nanoseconds = self.period.as_nanos().saturating_mul(u128::from(self.last));
+        self.beat(self.last)
+    }
+
+    fn beat(&self, number: u64) -> BootTime {
+        let nanoseconds = self.period.as_nanos().saturating_mul(u128::from(number));
         self.first + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 }
@@ -53,6 +63,15 @@ mod tests {
         let mut beats = Beats::new(ms(0), Duration::from_millis(100));
         assert_eq!(beats.next(ms(1)), ms(100));
         assert_eq!(beats.next(ms(99)), ms(200));
+    }
+
+    #[test]
+    fn a_sample_between_two_beats_moves_none() {
+        let mut beats = Beats::new(ms(0), Duration::from_millis(100));
+        assert_eq!(beats.next(ms(1)), ms(100));
+        assert_eq!([30, 60].map(|at| beats.next_after_early(ms(at))), [ms(100); 2]);
+        assert_eq!(beats.next(ms(101)), ms(200));
+        assert_eq!(beats.next_after_early(ms(205)), ms(300), "it was as late as that");
     }
 
     #[test]

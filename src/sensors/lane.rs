@@ -78,6 +78,15 @@ impl<J, H: Clone> Lane<J, H> {
         meant.iter().filter_map(|key| self.queue.remove(key)).collect()
     }
 
+    /// Makes a sensor of the queue due, at the moment that `due` says; `false` if it is not there.
+    pub(super) fn hasten(&mut self, number: u64, due: impl FnOnce(&mut J) -> Instant) -> bool {
+        let key = self.queue.keys().find(|(_, queued)| *queued == number).copied();
+        let Some(mut job) = key.and_then(|key| self.queue.remove(&key)) else { return false };
+        let due = due(&mut job);
+        self.queue.insert((due, number), job);
+        true
+    }
+
     /// What this thread does next. A thread asks when it has been started or woken, and when its read is over.
     pub(super) fn next(&mut self, thread: u64, handle: H, now: Instant) -> Next<J> {
         let has_read = self.reads.remove(&thread).is_some();
@@ -280,6 +289,19 @@ mod tests {
         // The first of them are read after the stuck ones have become long, so the last may be beyond the end.
         assert_eq!([1, THREADS_MAX - 1].map(|count| with(count) >= 19 * 30), [true; 2]);
         assert_eq!(with(THREADS_MAX), 0);
+    }
+
+    #[test]
+    fn a_sensor_that_is_hastened_wakes_the_watch() {
+        let (mut lane, now) = (Lane::default(), Instant::now());
+        lane.put(now + SECOND, 7, "seven");
+        lane.put(now + SECOND * 2, 8, "eight");
+        assert_eq!(lane.next(1, 1, now), Next::Wait(now + SECOND));
+        assert!(lane.hasten(8, |_| now + ms(10)));
+        assert!(!lane.hasten(9, |_| now));
+        assert_eq!(lane.watch(2, now, Duration::ZERO), Watch::Wake(1));
+        assert_eq!(lane.next(1, 1, now), Next::Wait(now + ms(10)));
+        assert_eq!(lane.next(1, 1, now + ms(10)), Next::Read("eight"));
     }
 
     #[test]

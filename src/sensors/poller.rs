@@ -9,6 +9,9 @@
 //! threads of its own ([`super::lane`]): so a read that takes long delays no sensor of another kind, and those of its own kind only
 //! when all threads that the lane may have are in such reads. Their number does not grow with the number of sensors.
 //!
+//! A sensor may be worth sampling before its beat ([`super::Early`]): a contact at its edge, without waiting, but never sooner than
+//! [`PAUSE`] after its last sample. That moves no beat.
+//!
 //! A read that never returns keeps its thread. Later teams wait for it with the same source, so that there is only one however often
 //! the configuration is read again. The sensor's last value grows old, and the core reports it as stale.
 //!
@@ -17,11 +20,13 @@
 use super::beats::Beats;
 use super::lane::{LONG, Lane, Next, Watch};
 use super::news::{News, Urgency};
+use super::readable::Readable;
 use super::{Judge, Now, Sensor, SensorSettings, Source};
 use crate::control::Reading;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
@@ -30,6 +35,8 @@ use std::time::Instant;
 const STACK_BYTES: usize = 128 * 1024;
 /// How long a dropped [`Pollers`] waits for sensors that are being read.
 const PATIENCE_AT_DROP: Duration = Duration::from_millis(500);
+/// Between a sample and the next one before a beat: a line that never rests may not keep the daemon busy.
+const PAUSE: Duration = Duration::from_millis(10);
 /// More than any period.
 const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
@@ -150,10 +157,14 @@ struct Job {
     news: News,
     /// `None` before the first sample.
     beats: Option<Beats>,
+    /// It is sampled before its beat.
+    is_early: bool,
+    /// When it was sampled last; at first, when it was opened.
+    sampled: Instant,
 }
 
 impl Job {
-    /// Samples and delivers; how long it is until the next beat, or `None` if that was the last sample.
+    /// Samples and delivers; how long it is until the next sample, or `None` if that was the last.
     fn sample(&mut self, is_stopping: impl FnOnce() -> bool) -> Option<Duration> {
         let now = &*self.manner.now;
         let beats = self.beats.get_or_insert_with(|| Beats::new(now().boot, self.settings.period));
@@ -163,7 +174,20 @@ impl Job {
         }
         let reading = Reading { sensor: self.settings.id, at, value };
         let delivery = (self.manner.deliver)(reading, found, self.news.judge(&reading));
-        (delivery == Delivery::Taken).then(|| beats.next(at).since(at).min(FAR))
+        if delivery == Delivery::Closed {
+            return None;
+        }
+        let beat = if self.is_early { beats.next_after_early(at) } else { beats.next(at) };
+        let (rest, after) = (beat.since(at).min(FAR), self.sensor.early().after);
+        self.sampled = Instant::now();
+        self.is_early = after.is_some_and(|after| after < rest);
+        Some(after.map_or(rest, |after| rest.min(after.max(PAUSE))))
+    }
+
+    /// Makes it worth sampling before its beat; says when.
+    fn hasten(&mut self) -> Instant {
+        self.is_early = true;
+        Instant::now().max(self.sampled + PAUSE)
     }
 }
 
@@ -173,6 +197,8 @@ struct Shared {
     state: Mutex<State>,
     /// A sensor is sampled no more.
     over: Condvar,
+    /// `None` as long as no sensor has a descriptor.
+    readable: Mutex<Option<Readable>>,
 }
 
 #[derive(Default)]
@@ -193,6 +219,8 @@ struct Present {
     name: String,
     source: Source,
     stopping: bool,
+    /// It became worth sampling while it was being read.
+    hastened: bool,
 }
 
 impl State {
@@ -203,7 +231,7 @@ impl State {
     /// Does an earlier team still sample the same source?
     fn is_taken(&self, job: &Job) -> bool {
         let Some(own) = self.present.get(&job.number) else { return false };
-        self.present.values().any(|other| other.team < own.team && other.source == own.source)
+        self.present.values().any(|other| other.team < own.team && other.source.is_same_device(&own.source))
     }
 
     fn lane(&mut self, kind: &'static str) -> &mut Lane<Job, Thread> {
@@ -244,10 +272,11 @@ impl Shared {
             state.jobs += 1;
             let number = state.jobs;
             let (name, source) = (settings.name.clone(), settings.source.clone());
-            state.present.insert(number, Present { team, name, source, stopping: false });
+            state.present.insert(number, Present { team, name, source, stopping: false, hastened: false });
             let (judge, news) = (Judge::new(&settings), News::new(settings.small_change));
             let manner = Arc::clone(manner);
-            state.held.push(Job { number, settings, sensor, manner, judge, news, beats: None });
+            let (beats, is_early, sampled) = (None, false, Instant::now());
+            state.held.push(Job { number, settings, sensor, manner, judge, news, beats, is_early, sampled });
         }
         self.admit(&mut state)
     }
@@ -307,6 +336,39 @@ impl Shared {
         }
     }
 
+    /// Has this sensor sampled when its descriptor is readable. If that cannot be, its beats remain.
+    fn arm(self: &Arc<Self>, descriptor: BorrowedFd<'_>, job: u64) -> io::Result<()> {
+        let mut readable = self.readable.lock().unwrap_or_else(PoisonError::into_inner);
+        let readable = match readable.take() {
+            Some(started) => readable.insert(started),
+            None => {
+                let shared = Arc::downgrade(self);
+                let tell = move |job| {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.hasten(job);
+                    }
+                };
+                readable.insert(Readable::start(tell)?)
+            }
+        };
+        readable.arm(descriptor, job)
+    }
+
+    /// A sensor is worth sampling.
+    fn hasten(self: &Arc<Self>, job: u64) {
+        let mut state = self.state();
+        let Some(present) = state.present.get_mut(&job) else { return };
+        let kind = present.source.driver.name;
+        present.hastened = true;
+        if state.lane(kind).hasten(job, Job::hasten) {
+            if let Some(present) = state.present.get_mut(&job) {
+                present.hastened = false;
+            }
+            // Without a thread it is sampled with the next of its lane.
+            let _ = self.watch(&mut state, kind, Duration::ZERO);
+        }
+    }
+
     fn is_stopping(&self, job: u64) -> bool {
         self.state().present.get(&job).is_none_or(|present| present.stopping)
     }
@@ -352,10 +414,16 @@ struct Turn<'s> {
 impl Turn<'_> {
     fn read(mut self, mut job: Job) {
         let rest = job.sample(|| self.shared.is_stopping(self.job));
+        if let (Some(_), Some(descriptor)) = (rest, job.sensor.early().readable) {
+            let _ = self.shared.arm(descriptor, self.job);
+        }
         let mut state = self.shared.state();
-        let stays = state.present.get(&self.job).is_some_and(|present| !present.stopping);
+        let Some(present) = state.present.get_mut(&self.job) else { return };
+        let is_hastened = core::mem::take(&mut present.hastened);
+        let stays = !present.stopping;
         if let Some(rest) = rest.filter(|_| stays) {
-            state.lane(self.kind).put(Instant::now() + rest, self.job, job);
+            let due = if is_hastened { job.hasten() } else { Instant::now() + rest };
+            state.lane(self.kind).put(due, self.job, job);
             self.is_over = false;
         }
     }

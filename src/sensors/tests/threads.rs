@@ -225,6 +225,7 @@ const fn kind(name: &'static str) -> Driver {
     Driver {
         name,
         id_is: None,
+        is_line: false,
         period: HOUR,
         power_on: None,
         is_fed: false,
@@ -236,7 +237,7 @@ const fn kind(name: &'static str) -> Driver {
 
 fn of_kind(driver: &'static Driver, (settings, sensor): Job) -> Job {
     let at = Locator::Path(PathBuf::from(&settings.name));
-    let source = Source { driver, at, channel: None };
+    let source = Source { driver, at, line: None, channel: None };
     (SensorSettings { source, ..settings }, sensor)
 }
 
