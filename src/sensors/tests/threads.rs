@@ -5,10 +5,11 @@ use super::super::{
 use super::{NOW, a_file, settings};
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::{fs, thread};
 
@@ -306,4 +307,37 @@ fn one_sensor_that_is_stuck_holds_up_none_of_its_own_kind() {
         (0..20).map(|_| readings.recv_timeout(PATIENCE).unwrap().value.unwrap()).collect();
     values.sort_by(f64::total_cmp);
     assert_eq!(values, (1..=20).map(f64::from).collect::<Vec<_>>());
+}
+
+/// A sensor that tells when it is closed.
+struct Closing(Arc<AtomicBool>);
+
+impl Sensor for Closing {
+    fn sample(&mut self) -> Sample {
+        Ok(1.0).into()
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // Long enough for a successor that does not wait for it.
+        thread::sleep(Duration::from_millis(20));
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_source_is_closed_before_the_next_team_opens_it() {
+    let is_closed = Arc::new(AtomicBool::new(false));
+    let (settings, _) = job("line", HOUR, || Ok(1.0));
+    let (pollers, readings) = start(vec![(settings, Box::new(Closing(Arc::clone(&is_closed))))]);
+    readings.recv_timeout(PATIENCE).unwrap();
+    let (give, told) = mpsc::channel();
+    let next = job("line", HOUR, move || {
+        give.send(is_closed.load(Ordering::SeqCst)).unwrap();
+        Ok(2.0)
+    });
+    let _next = pollers.start_next_with([next], clock(), |_, _, _| Delivery::Taken).unwrap();
+    assert_eq!(pollers.stop(PATIENCE), Vec::<String>::new());
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
 }
