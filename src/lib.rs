@@ -5,7 +5,7 @@
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
 //!      │         │          │                    │              and never import each other
-//!      │         │  files   │                    │              below those: reads a file that may be a pipe
+//!      │         │  files   │ gpio               │              below those: reads a file that may be a pipe; lines of chips
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
@@ -21,7 +21,7 @@
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
 //!   the phase of software PWM (`board/soft_pwm.rs`).
 //! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not use each other, and `link` uses both.
-//! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
+//! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `gpio.rs` gpiocdev.
 //! - No files of one folder import each other in a circle.
 //!
 //! `tests/layering.rs` checks this.
@@ -30,6 +30,7 @@ pub mod board;
 pub mod cli;
 pub mod config;
 mod files;
+mod gpio;
 pub mod hub;
 pub mod sensors;
 pub mod service;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, ThreadId};
 
 /// What happened to a line, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,11 +21,13 @@ struct Probe {
     pin: u32,
     events: Sender<Event>,
     breaks: bool,
+    switched_by: Option<Sender<ThreadId>>,
 }
 
 impl Level for Probe {
     fn set(&mut self, high: bool) -> Result<(), PinFault> {
         let _ = self.events.send(Event::Set(self.pin, high));
+        let _ = self.switched_by.as_ref().map(|by| by.send(thread::current().id()));
         if self.breaks { Err(PinFault { reason: "the line broke".into() }) } else { Ok(()) }
     }
 }
@@ -40,6 +43,8 @@ struct Desk {
     levels: Rc<RefCell<BTreeMap<u32, bool>>>,
     events: Sender<Event>,
     breaking: Option<u32>,
+    /// Which threads switch lines.
+    switched_by: Option<Sender<ThreadId>>,
 }
 
 impl Hardware for Desk {
@@ -49,7 +54,8 @@ impl Hardware for Desk {
         };
         let _ = self.events.send(Event::Taken(pin, take));
         let high = if let Take::High(high) = take { high } else { level };
-        let probe = Probe { pin, events: self.events.clone(), breaks: self.breaking == Some(pin) };
+        let (events, switched_by) = (self.events.clone(), self.switched_by.clone());
+        let probe = Probe { pin, events, breaks: self.breaking == Some(pin), switched_by };
         Ok((Box::new(probe), high))
     }
 
@@ -71,7 +77,7 @@ fn on_off(pin: u32, active_low: bool) -> PinSettings {
 fn board(outputs: &[PinSettings], breaking: Option<u32>) -> (Wired, Receiver<Event>) {
     let (events, seen) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    (Wired::new(Box::new(Desk { levels, events, breaking }), outputs), seen)
+    (Wired::new(Box::new(Desk { levels, events, breaking, switched_by: None }), outputs), seen)
 }
 
 fn order(output: usize, permille: u16) -> Actuation {
@@ -169,7 +175,7 @@ fn looking_takes_nothing_and_says_of_tachs_too() {
     ];
     let (events, seen_events) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    let looked = look_at_all(&Desk { levels, events, breaking: None }, &outputs);
+    let looked = look_at_all(&Desk { levels, events, breaking: None, switched_by: None }, &outputs);
     let told: Vec<_> = looked
         .into_iter()
         .map(|found| found.unwrap_or_else(|fault| format!("FAULT {}", fault.reason)))
@@ -196,4 +202,27 @@ fn pwm_by_software_starts_from_the_level_that_the_line_was_taken_with() {
     let events = seen(&events);
     assert_eq!(events.first(), Some(&Event::Taken(2, Take::AsItIs)));
     assert_eq!(events.iter().rev().nth(1), Some(&Event::Set(2, false)), "full stays full: {events:?}");
+}
+
+#[test]
+fn lines_of_the_next_board_are_switched_by_the_thread_of_those_it_adopts() {
+    let (by, switched_by) = channel();
+    let soft = |pin| {
+        let line = Line::SoftPwm { pin, chip: None, frequency_hz: 100, inverted: false };
+        PinSettings { line: Some(line), ..on_off(pin, false) }
+    };
+    let board = |outputs: &[PinSettings]| {
+        let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, false)])));
+        let switched_by = Some(by.clone());
+        Wired::new(Box::new(Desk { levels, events: channel().0, breaking: None, switched_by }), outputs)
+    };
+    let mut old = board(&[soft(1)]);
+    old.drive(&order(0, 500), "").unwrap();
+    let first = switched_by.recv().unwrap();
+    let mut new = board(&[soft(1), soft(2)]);
+    new.adopt(old.release());
+    new.drive(&order(0, 0), "").unwrap();
+    new.drive(&order(1, 500), "").unwrap();
+    drop((old, new, by));
+    assert!(switched_by.iter().all(|thread| thread == first));
 }

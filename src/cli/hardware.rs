@@ -56,6 +56,10 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
     for sensor in &settings.sensors {
         let measures = settings.engine.sensors.get(sensor.id.0).map_or("", |spec| spec.measures.as_str());
+        if let Some(whereabouts) = sensors::held(sensor) {
+            writeln!(out, "{UNMARKED} sensor     {}: {whereabouts}", sensor.name)?;
+            continue;
+        }
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
         let (mark, verdict) = match value {
             Ok(value) => (UNMARKED, format!("reads {value} ({measures})")),

@@ -1,6 +1,7 @@
-//! Names and properties that are used twice: at the hub a name is one entry, and a property is one value. TOML itself refuses the
-//! same name twice within one kind.
+//! What is used twice: at the hub a name is one entry, and a property is one value; on the board a wire does one thing. TOML itself
+//! refuses the same name twice within one kind.
 
+use super::board::Board;
 use super::climate::Climate;
 use super::faults::{Findings, LINE};
 use super::outputs::{Output, reserved};
@@ -38,6 +39,46 @@ pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate]
              stands for one thing: rename one"
         );
         findings.clash(at.max(other_at), at.min(other_at), say);
+    }
+}
+
+/// One wire is one output, or one tachometer, or one sensor. The later one in the file is at fault.
+pub(super) fn wires(outputs: &[Output], sensors: &[Sensor], board: &Board, findings: &Findings) {
+    let mut driven = Vec::new();
+    for output in outputs {
+        let name = output.spec.name.as_str();
+        if let Some(line) = &output.pin.line {
+            driven.push((output.line_at, line.wire(), format!("drives [outputs.{name}]")));
+        }
+        if let Some(tach) = output.pin.tach.as_ref().filter(|_| board.needs_lines()) {
+            driven.push((output.tach_at, tach.wire(), format!("is the tach of [outputs.{name}]")));
+        }
+    }
+    let read = sensors.iter().filter_map(|sensor| {
+        let line = sensor.contact()?;
+        let wire = crate::board::wire("pin", line.pin, board.chip_beside_header(line));
+        Some((sensor.line_at, wire, format!("is read by [sensors.{}]", sensor.spec.name)))
+    });
+    if board.needs_lines() {
+        driven.extend(read);
+    } else {
+        // Nothing is wired to a simulated board, but a sensor is read where it is.
+        once(read.collect(), findings);
+    }
+    once(driven, findings);
+}
+
+fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
+    wires.sort_by_key(|(at, ..)| *at);
+    let mut taken: BTreeMap<&str, (Span, &str)> = BTreeMap::new();
+    for (at, wire, does) in &wires {
+        if let Some((first, other)) = taken.get(wire.as_str()) {
+            let say =
+                format!("{wire} {other} already, in line {LINE}; here it {does}: it can do one of them");
+            findings.clash(*at, *first, say);
+        } else {
+            taken.insert(wire, (*at, does));
+        }
     }
 }
 

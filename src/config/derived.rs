@@ -103,7 +103,7 @@ pub(super) fn read(
         scale_offset: (1.0, 0.0),
         derived,
     };
-    Sensor { spec, is_right: derived.is_some(), settings: None, name_at: name.at }
+    Sensor { spec, is_right: derived.is_some(), settings: None, name_at: name.at, line_at: name.at }
 }
 
 fn names(ids: [Option<SensorId>; 2], before: &[Sensor], between: &str) -> String {

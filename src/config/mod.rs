@@ -9,6 +9,7 @@ mod board;
 mod clashes;
 mod climate;
 pub mod connection_string;
+mod contact;
 mod derived;
 mod examine;
 mod faults;
@@ -198,6 +199,7 @@ pub fn parse_outputs(
     read_with(text, file, &Sections::Only(&["board", "outputs"]), |mut root| {
         let board = board::read(root.table("board"), &places);
         let outputs = outputs::read(&mut root, &board);
+        clashes::wires(&outputs, &[], &board, root.findings());
         let (outputs, pins) = outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
         Some(OutputSettings { outputs, board: board.with(pins)? })
     })
@@ -353,7 +355,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     if outputs.is_empty() && !root.is_misspelt("outputs") {
         root.findings().gap(Span::FILE, outputs::GAP);
     }
-    let sensors = sensors::read(&mut root, places);
+    let sensors = sensors::read(&mut root, places, &board);
     let property = properties.as_ref().map(|properties| &properties.climate);
     let site = climate::Site { sensors: &sensors, outputs: &outputs, property };
     let mut zones = zones::Zones::new(environment.zone_directory.as_deref());
@@ -368,7 +370,8 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     if let (Some(properties), Some(climates)) = (&properties, &climates) {
         clashes::properties(&outputs, climates, &properties.map, findings);
     }
-    pitfalls::wiring(&outputs, &sensors, board.wiring, findings);
+    clashes::wires(&outputs, &sensors, &board, findings);
+    pitfalls::wiring(&outputs, &sensors, &board, findings);
     let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
     root.finish();
 

@@ -1,5 +1,6 @@
 //! Warnings, which `twind check` prints: what a file may say but is hardly ever meant.
 
+use super::board::Board;
 use super::climate::Climate;
 use super::faults::Findings;
 use super::outputs::Output;
@@ -18,14 +19,17 @@ const CHANNEL_PINS: [(u32, &[u32]); 4] = [(0, &[12, 18]), (1, &[13, 19]), (2, &[
 const W1_PIN: u32 = 4;
 
 /// Pins and channels of a Raspberry Pi that are not there, or belong to something else.
-pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], wiring: Option<Wiring>, findings: &Findings) {
-    if wiring != Some(Wiring::Pins) {
+pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, findings: &Findings) {
+    if board.wiring != Some(Wiring::Pins) {
         return;
     }
+    let contacts = sensors.iter().filter_map(|sensor| Some((sensor, sensor.contact()?)));
+    let contacts = contacts.filter(|(_, line)| board.chip_beside_header(line).is_none());
+    let read = contacts.map(|(sensor, line)| (sensor.line_at, line.pin));
     let w1 = sensors
         .iter()
         .find(|sensor| sensor.settings.as_ref().is_some_and(|settings| settings.source.driver.name == "w1"));
-    for (at, pin) in outputs.iter().flat_map(pins) {
+    for (at, pin) in outputs.iter().flat_map(pins).chain(read) {
         if pin > HEADER_PIN_MAX {
             let say = format!(
                 "pin {pin}: a Raspberry Pi's header has the BCM numbers 0 to {HEADER_PIN_MAX} (`pinout` shows them)"

@@ -6,7 +6,7 @@ use super::values;
 use super::words;
 use crate::control::SensorSpec;
 use crate::control::quantity::TEMPERATURE;
-use crate::sensors::SensorSettings;
+use crate::sensors::{ContactLine, SensorSettings};
 use crate::twin::PropertyPath;
 use crate::units::TemperatureUnit;
 use toml::Spanned;
@@ -21,6 +21,15 @@ pub(super) struct Sensor {
     pub(super) settings: Option<SensorSettings>,
     pub(super) is_right: bool,
     pub(super) name_at: Span,
+    /// Its `pin`, if it has one.
+    pub(super) line_at: Span,
+}
+
+impl Sensor {
+    /// Its line, if it is a contact.
+    pub(super) fn contact(&self) -> Option<&ContactLine> {
+        self.settings.as_ref()?.source.line.as_ref()
+    }
 }
 
 /// It becomes a key of the twin.

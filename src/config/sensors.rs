@@ -2,6 +2,8 @@
 //!
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
+use super::board::Board;
+use super::contact::{self, CONTACT};
 use super::derived::{self, FORMULAS, Formula, Parts};
 use super::files::Places;
 use super::outputs::check_name;
@@ -13,7 +15,7 @@ use super::words;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
-    BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
+    BadId, Channel, ContactLine, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
 };
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -44,20 +46,25 @@ enum Kind {
 }
 
 /// Reads every sensor, in file order.
-pub(super) fn read(file: &mut Reader<'_>, places: &Places) -> Vec<Sensor> {
+pub(super) fn read(file: &mut Reader<'_>, places: &Places, board: &Board) -> Vec<Sensor> {
     let mut sensors = Vec::new();
     for (name, table) in file.tables("sensors") {
         if sensors.len() == SENSORS_MAX {
             file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
             break;
         }
-        let sensor = sensor(&name, table, places, &sensors);
+        let sensor = sensor(&name, table, (places, board), &sensors);
         sensors.push(sensor);
     }
     sensors
 }
 
-fn sensor(name: &At<String>, mut table: Reader<'_>, places: &Places, before: &[Sensor]) -> Sensor {
+fn sensor(
+    name: &At<String>,
+    mut table: Reader<'_>,
+    (places, board): (&Places, &Board),
+    before: &[Sensor],
+) -> Sensor {
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
     }
@@ -77,8 +84,11 @@ fn sensor(name: &At<String>, mut table: Reader<'_>, places: &Places, before: &[S
         None => None,
     };
     let id = SensorId(before.len());
-    let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
-    let source = source(&mut table, driver, &measures, places);
+    let usual = if driver.is_some_and(|driver| driver.is_line) { CONTACT } else { TEMPERATURE };
+    let measures = table.read("measures", measures).map_or_else(|| usual.to_owned(), |at| at.value);
+    let line_at = table.place("pin");
+    let line = contact::read(&mut table, driver, board);
+    let source = source(&mut table, driver, &measures, places, line);
     let unit = unit(&mut table, &measures);
     let scale = table.number_if("scale", "a number other than 0", |number| number != 0.0);
     let scale = scale.map_or(1.0, |at| at.value);
@@ -112,19 +122,24 @@ fn sensor(name: &At<String>, mut table: Reader<'_>, places: &Places, before: &[S
     let scale_offset = (scale, offset);
     let (name, name_at) = (name.value.clone(), name.at);
     let spec = SensorSpec { name, measures, unit, stale_after, source, scale_offset, derived: None };
-    Sensor { spec, is_right: settings.is_some(), settings, name_at }
+    Sensor { spec, is_right: settings.is_some(), settings, name_at, line_at }
 }
 
-/// `id` or `path`, as the driver needs.
+/// `id`, `path` or a line, as the driver needs.
 fn source(
     table: &mut Reader<'_>,
     driver: Option<&'static Driver>,
     measures: &str,
     places: &Places,
+    line: Option<ContactLine>,
 ) -> Option<Source> {
     let id = table.string("id").map(|at| Locator::Id(at.value));
     let path = table.string("path").map(|at| Locator::Path(places.path(&at.value)));
     let driver = driver?;
+    if driver.is_line {
+        let at = Locator::Id(line.as_ref()?.to_string());
+        return Some(Source { driver, at, line, channel: None });
+    }
     let (has_id, has_path) = (table.has("id"), table.has("path"));
     if driver.id_is.is_none() {
         if has_id {
@@ -149,7 +164,7 @@ fn source(
         table.wrong("id", id_fault(driver, id, fault));
     }
     let at = if driver.id_is.is_some() { id.or(path) } else { path };
-    Some(Source { driver, at: at?, channel })
+    Some(Source { driver, at: at?, line, channel })
 }
 
 fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {

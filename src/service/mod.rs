@@ -362,6 +362,10 @@ impl Daemon {
                 return Err(format!("no threads for the sensors: {error}; the running configuration stays"));
             }
         };
+        // Before the outputs, of which one may be on a line that was a sensor's. A sensor in the middle of a read is not waited for
+        // here: its successor waits for it.
+        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
+        self.readings = readings;
         let board_is_new = board.is_some();
         if board_is_new {
             // A new output may be on a line that was a tach's.
@@ -389,9 +393,6 @@ impl Daemon {
             same_hub: fresh.hub == self.settings.hub,
         };
         self.handle(Input::Reload(Box::new(reload)));
-        // A thread in the middle of a read is not waited for here: the thread that takes its sensor over waits for it.
-        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
-        self.readings = readings;
         if board_is_new {
             self.restart_tachs(&fresh.board);
         }

@@ -5,6 +5,7 @@
 mod boards;
 mod certificates;
 mod climates;
+mod contacts;
 mod faults;
 mod installed;
 mod junk;

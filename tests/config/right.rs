@@ -12,7 +12,7 @@ use twind::units::{Permille, TemperatureUnit};
 
 fn source(driver: &str, at: Locator, channel: Option<Channel>) -> Source {
     let driver = DRIVERS.iter().find(|known| known.name == driver).unwrap();
-    Source { driver, at, channel }
+    Source { driver, at, line: None, channel }
 }
 
 #[test]
