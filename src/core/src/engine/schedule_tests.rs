@@ -170,3 +170,34 @@ fn the_unit_of_an_entry_that_stays_in_force_is_the_one_in_which_it_was_desired()
     next.tick();
     assert_eq!(range(&next), (16.0, 20.0));
 }
+
+#[test]
+fn an_end_that_an_entry_took_from_the_climate_stays_when_the_climate_changes_and_after_a_restart() {
+    let mut rig = online(EVENING + 2 * HOUR);
+    rig.desire(json!({"components": {"office": {"maxTemperature": 26, "schedule": {
+        "night": {"from": "22:00", "to": "06:00", "minTemperature": 22},
+    }}}}));
+    assert_eq!(range(&rig), (22.0, 26.0));
+    // With that maximum the entry has no range, so it stays as it was.
+    rig.desire(json!({"components": {"office": {"maxTemperature": 21}}}));
+    rig.pass(secs(30), |_| 21.0);
+    assert_eq!(range(&rig), (22.0, 26.0));
+    assert_eq!(rig.reported_value("components.office.maxTemperature"), Some(&json!(26)));
+    let record = rig.written.last().unwrap().clone();
+    let mut next = Rig::from(site(), Some(record));
+    next.engine.handle_clock(next.now, Some((UnixSeconds(EVENING + 3 * HOUR), next.now)));
+    next.tick();
+    assert_eq!(range(&next), (22.0, 26.0));
+}
+
+#[test]
+fn what_the_clock_shows_between_two_connections_proves_nothing_of_the_time() {
+    let mut rig = online(EVENING);
+    rig.engine.handle_dated((UnixSeconds(EVENING), rig.now));
+    let before = rig.now;
+    rig.engine.handle_clock(rig.now, Some((UnixSeconds(EVENING + 1000 * HOUR), rig.now)));
+    rig.desire(night());
+    let passed = rig.now.since(before).as_secs();
+    assert_eq!(rig.engine.known_time(), UnixSeconds(EVENING + passed));
+    assert!(rig.engine.wall(rig.now) >= Some(UnixSeconds(EVENING + 1000 * HOUR)));
+}

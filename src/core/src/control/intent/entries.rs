@@ -5,17 +5,21 @@ use super::{Fields, OWN_UNIT, Reader, place, range};
 use crate::control::schedule::{Days, Schedule, TimeOfDay, Window};
 use crate::control::{ClimateId, ClimateRange, ClimateSpec};
 use crate::twin::PropertyPath;
+use crate::twin::json::tidy;
 use crate::units::TemperatureUnit;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
 /// The property of a climate that holds its schedule.
 pub const SCHEDULE: &str = "schedule";
 /// More entries than anybody writes; each costs time in a control step.
 const ENTRIES_MAX: usize = 64;
+
+/// An end that is taken from the climate is recorded to ten decimals.
+const TAKEN_SCALE: f64 = 1e10;
 
 type Entry = (Window, ClimateRange);
 
@@ -66,10 +70,9 @@ impl Reader<'_> {
         };
         match read {
             Ok((entry, unit, fields)) => {
-                let own =
-                    ["days", "from", "to"].map(str::to_owned).into_iter().chain(climate.quantity.ends());
-                let kept = own.filter_map(|key| Some((key.clone(), fields.get(&key)?.clone())));
-                let mut kept: Map<String, Value> = kept.collect();
+                let own = ["days", "from", "to"];
+                let own = own.iter().filter_map(|key| Some(((*key).to_owned(), fields.get(*key)?.clone())));
+                let mut kept: Map<String, Value> = own.chain(ends(climate, unit, entry.1, fields)).collect();
                 if climate.quantity.unit().is_some() {
                     kept.insert(OWN_UNIT.to_owned(), json!(unit.name()));
                 }
@@ -89,6 +92,29 @@ impl Reader<'_> {
         let own = fields.get(OWN_UNIT).filter(|_| self.recalls).and_then(super::parse_unit);
         own.map_or_else(|| self.unit_of(climate), Ok)
     }
+}
+
+/// Both ends of the range of an entry. One that is not desired is recorded as it was taken, since the own range of the climate may
+/// be another one when the record is read.
+fn ends(
+    climate: &ClimateSpec,
+    unit: TemperatureUnit,
+    range: ClimateRange,
+    fields: &Fields,
+) -> impl Iterator<Item = (String, Value)> {
+    let [low, high] = climate.quantity.ends();
+    let is_text = [&low, &high].into_iter().any(|end| fields.get(end).is_some_and(Value::is_string));
+    let taken = |base: f64| {
+        // Without the digits that a conversion leaves.
+        let number = (climate.quantity.from_base(unit, base) * TAKEN_SCALE).round() / TAKEN_SCALE;
+        if is_text { json!(number.to_string()) } else { tidy(number) }
+    };
+    let ends = [(low, range.min()), (high, range.max())];
+    ends.map(|(end, base)| {
+        let value = fields.get(&end).cloned().unwrap_or_else(|| taken(base));
+        (end, value)
+    })
+    .into_iter()
 }
 
 fn entry(
