@@ -46,10 +46,10 @@ fn main() -> ExitCode {
         Command::Watch { changes, config } => {
             to_look(&config.config, &environment, |local| watch(local, changes))
         }
-        Command::Override { output, setting, lasts, config } => {
+        Command::Override { name, setting, lasts, config } => {
             match overrides::Order::parse(&setting, lasts.as_deref()) {
                 Ok(order) => {
-                    with_local(&config.config, &environment, |local| override_output(local, &output, order))
+                    with_local(&config.config, &environment, |local| override_one(local, &name, order))
                 }
                 Err(fault) => wrong_usage(&fault),
             }
@@ -128,9 +128,9 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
     watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
-fn override_output(local: &LocalSettings, output: &str, order: overrides::Order) -> u8 {
+fn override_one(local: &LocalSettings, name: &str, order: overrides::Order) -> u8 {
     warn_of(mismatch::ask(local));
-    match overrides::send(&local.socket, output, order) {
+    match overrides::send(&local.socket, name, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
             0

@@ -62,15 +62,17 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// Overrides an output for a time
+    /// Overrides an output or the range of a climate for a time
     ///
-    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself.
+    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself. That of a climate
+    /// stands in place of its desired range and schedule, within its limits.
     Override {
-        /// The output, by its name in the configuration
+        /// The output or the climate, by its name in the configuration; `climate` is the one without a name
         #[arg(value_hint = ValueHint::Other)]
-        output: String,
-        /// `on`, `off`, a percentage such as `40%`, or `clear`
-        #[arg(value_hint = ValueHint::Other)]
+        name: String,
+        /// Of an output `on`, `off` or a percentage such as `40%`; of a climate a range such as `18..21`, in the unit of its
+        /// table in the configuration; or `clear`
+        #[arg(allow_hyphen_values = true, value_hint = ValueHint::Other)]
         setting: String,
         /// For how long, such as `30m` or `1h 30m`; at most 7 days
         #[arg(long = "for", value_name = "DURATION", value_hint = ValueHint::Other)]

@@ -3,7 +3,7 @@
 //!
 //! `ac` is 200 for a value in force, 400 for a refused one (`ad` says why, `value` is what is in force instead), and 203 with
 //! `av` 0 for a configured value. `av` is the desired version to which the acknowledgement refers. Outputs and sensors are
-//! components beside the climate's. Desired properties without a meaning here are not reported, since the model has none of
+//! components beside the climate's. The range of an override stands beside the acknowledgements, which speak of the desired range. Desired properties without a meaning here are not reported, since the model has none of
 //! them.
 
 use super::number_in_force;

@@ -147,7 +147,7 @@ fn what_is_reported_is_what_the_shipped_model_describes() {
     rig.outputs.measure(OutputId(0), Ok(900.0));
     rig.store_fault = Some("full".into());
     rig.wall = Some(UnixSeconds(1_795_788_000));
-    let overridden = Override { drive: Permille::FULL, until: at(1000), by: Author::Hub };
+    let overridden = Override { value: Permille::FULL, until: at(1000), by: Author::Hub };
     rig.overrides.insert(OutputId(0), overridden);
     let mut found = Found::new();
     for (second, reading) in [(0, Ok(22.0)), (60, Err(Fault::Missing)), (120, Ok(35.0)), (180, Ok(5.0))] {

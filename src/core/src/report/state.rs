@@ -57,6 +57,11 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
         draft.put(&entry.child("sensor"), health(sample.fault));
+        if let Some(range) = sample.overridden {
+            let end = |base| tidy(round_to(quantity.from_base(view.unit(climate), base), 2));
+            let [low, high] = quantity.ends();
+            draft.put(&entry.child("override"), json!({ low: end(range.min()), high: end(range.max()) }));
+        }
         if let Some(scheduled) = &sample.scheduled {
             write_schedule(draft, &entry, scheduled);
         }
