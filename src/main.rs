@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use twind::cli::arguments::{Arguments, Command, Config};
 use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
-use twind::cli::{check, mismatch, overrides, safe, status, twin, watch};
+use twind::cli::{check, mismatch, model, overrides, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
             }
         }
         Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
+        Command::Model(Config { config }) => model(&config, &environment),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
@@ -153,6 +154,19 @@ fn unanswered(fault: &AskFault) -> u8 {
 fn wrong_usage(fault: &str) -> u8 {
     eprintln!("twind: {}", Line(fault));
     USAGE
+}
+
+fn model(path: &Path, environment: &Environment) -> u8 {
+    match config::load(path, environment) {
+        Ok(settings) => {
+            let model = model::print(&settings);
+            model.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
+            // A reader that went away, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", model.text.trim_end());
+            0
+        }
+        Err(faults) => wrong(&faults),
+    }
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {

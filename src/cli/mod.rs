@@ -6,6 +6,7 @@ pub mod check;
 mod hardware;
 mod keys;
 pub mod mismatch;
+pub mod model;
 pub mod overrides;
 pub mod printed;
 pub mod safe;

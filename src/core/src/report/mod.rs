@@ -7,6 +7,8 @@
 //! writes it: `plain` or `pnp`. `twin::TwinSync` sends it.
 
 pub mod alarms;
+mod model;
+mod names;
 mod notice;
 mod plain;
 mod pnp;
@@ -14,6 +16,8 @@ mod state;
 pub mod status;
 mod write;
 
+pub use model::{Model, TOP_PROPERTIES, model};
+pub use names::{is_interface_id, plug_and_play_name};
 pub use notice::{Notice, by_whom};
 
 use crate::control::climate::{Climate, Regime};

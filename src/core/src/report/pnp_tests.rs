@@ -80,7 +80,7 @@ fn content<'a>(model: &'a Value, interface: &str, name: &str) -> &'a Value {
     contents.find(|content| content["name"] == name).unwrap_or_else(|| panic!("the model has no {name}"))
 }
 
-fn check_schema(schema: &Value, value: &Value, name: &str) {
+pub(super) fn check_schema(schema: &Value, value: &Value, name: &str) {
     let fits = match schema.as_str() {
         Some("string") => value.is_string(),
         Some("boolean") => value.is_boolean(),

@@ -7,6 +7,8 @@ use serde_json::Map;
 mod alarms_that_stand;
 #[path = "climates_tests.rs"]
 mod climates;
+#[path = "model_tests.rs"]
+mod models;
 #[path = "pnp_tests.rs"]
 mod pnp_style;
 
