@@ -7,6 +7,7 @@ mod climates;
 mod hardware;
 mod keys;
 pub mod mismatch;
+pub mod model;
 pub mod overrides;
 pub mod printed;
 pub mod safe;

@@ -4,8 +4,10 @@ use super::ask::{AskFault, ask_status, read_status};
 use super::mismatch;
 use crate::config::LocalSettings;
 use crate::control::quantity::TEMPERATURE;
+use crate::report::by_whom;
 use crate::report::status::{
-    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, ScheduleStatus, SensorStatus,
+    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus,
+    ScheduleStatus, SensorStatus,
 };
 use crate::service::DaemonStatus;
 use crate::text;
@@ -147,16 +149,22 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
     page.line("climate", &format!("{name}{value}, {regime}, to hold {min} to {max}{unit}"));
+    let hand = climate.overridden.as_ref();
+    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = hand {
+        let left = seconds(*seconds_left);
+        page.line("", &format!("overridden to {min} to {max}{unit} by {by} for another {left}"));
+    }
     if let Some(schedule) = &climate.schedule {
-        page.line("", &self::schedule(schedule));
+        page.line("", &self::schedule(schedule, hand.is_some()));
     }
 }
 
-/// What a schedule says.
-fn schedule(schedule: &ScheduleStatus) -> String {
+/// What a schedule says, in force or below an override.
+fn schedule(schedule: &ScheduleStatus, overridden: bool) -> String {
     let until = schedule.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
     match &schedule.entry {
         _ if schedule.waiting => "its schedule waits for a clock that can be believed".to_owned(),
+        Some(entry) if overridden => format!("in place of its schedule's entry {entry}{until}"),
         Some(entry) => format!("by its schedule's entry {entry}{until}"),
         None => format!("no entry of its schedule holds{until}"),
     }
@@ -200,7 +208,7 @@ fn output(page: &mut Page, name: &str, output: &OutputStatus) {
 }
 
 fn author(cause: &str, by: Option<&str>) -> String {
-    by.map_or_else(|| cause.to_owned(), |by| format!("{cause} of {by}"))
+    by.map_or_else(|| cause.to_owned(), |by| format!("{cause}{} {by}", by_whom(cause)))
 }
 
 fn percent(permille: u16) -> String {
@@ -289,6 +297,11 @@ mod tests {
                 "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24,
                 "schedule": schedule(false, Some("night")),
             },
+            "lab": {
+                "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24.5,
+                "schedule": schedule(false, Some("night")),
+                "override": {"min": 18, "max": 24.5, "secondsLeft": 5400, "by": "hub"},
+            },
             "greenhouse": {
                 "regime": "too-low", "measures": "humidity", "value": 38, "min": 40, "max": 60,
                 "schedule": schedule(false, None),
@@ -301,6 +314,7 @@ mod tests {
         let page = page(&read(&status));
         for lines in [
             "climate  office: 21.5 °C, in-range, to hold 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  lab: 21.5 °C, in-range, to hold 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1h 30m\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
             "climate  greenhouse: 38, too-low, to hold 40 to 60\n         no entry of its schedule holds until 2026-11-27T21:00:00Z\n",
             "climate  store: no co2, sensor-fault, to hold 0 to 1000\n         its schedule waits for a clock that can be believed\n",
         ] {
@@ -354,11 +368,12 @@ mod tests {
             },
             "climate": {
                 "regime": "in-range", "temperature": 21.5, "measures": "temperature", "value": 21.5, "min": 20, "max": 28,
-                "schedule": null,
+                "schedule": null, "override": null,
             },
             "climates": {"office": {
                 "regime": "too-low", "temperature": null, "measures": "humidity", "value": 38, "min": 40, "max": 60,
                 "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+                "override": {"min": 18, "max": 21.5, "secondsLeft": 9, "by": "hub"},
             }},
             "sensors": {"roof": {
                 "measures": "temperature", "value": 21, "state": "ok", "lastSample": "missing",

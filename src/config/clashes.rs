@@ -9,16 +9,13 @@ use super::sensor::Sensor;
 use super::spans::Span;
 use crate::control::intent::FAN_ON;
 use crate::control::{PropertyMap, SensorId};
+use crate::report::{TOP_PROPERTIES, plug_and_play_name};
 use crate::twin::PropertyPath;
 use std::collections::BTreeMap;
 
 /// Outputs, climates, sensors outside every climate and `system` share one space.
 pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
-    let is_inside =
-        |index: usize| climates.iter().any(|climate| climate.spec.sensors.contains(&SensorId(index)));
-    let outside =
-        || sensors.iter().enumerate().filter(|(index, _)| !is_inside(*index)).map(|(_, sensor)| sensor);
-    for sensor in outside() {
+    for sensor in outside(sensors, climates) {
         let name = sensor.spec.name.as_str();
         if let Some(why) = reserved(name) {
             let say = format!("a sensor outside the climate cannot be named \"{name}\": {why}");
@@ -26,8 +23,9 @@ pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate]
         }
     }
     let outputs = outputs.iter().map(|output| ("outputs", output.spec.name.as_str(), output.name_at));
+    let sensors =
+        outside(sensors, climates).map(|sensor| ("sensors", sensor.spec.name.as_str(), sensor.name_at));
     let climates = climates.iter().filter_map(|one| Some(("climates", one.spec.name.as_deref()?, one.at)));
-    let sensors = outside().map(|sensor| ("sensors", sensor.spec.name.as_str(), sensor.name_at));
     let mut named: BTreeMap<&str, Vec<(&str, Span)>> = BTreeMap::new();
     for (kind, name, at) in sensors.chain(outputs).chain(climates) {
         named.entry(name).or_default().push((kind, at));
@@ -80,6 +78,47 @@ fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
             taken.insert(wire, (*at, does));
         }
     }
+}
+
+/// Names that Plug and Play does not take as they are become others, which must not be those of other things either.
+pub(super) fn plug_and_play(
+    outputs: &[Output],
+    sensors: &[Sensor],
+    climates: &[Climate],
+    findings: &Findings,
+) {
+    let outputs = outputs.iter().map(|output| ("outputs", output.spec.name.as_str(), output.name_at));
+    let outside = outside(sensors, climates);
+    let sensors = outside.map(|sensor| ("sensors", sensor.spec.name.as_str(), sensor.name_at));
+    let mut known: BTreeMap<String, (&str, &str, Span)> = BTreeMap::new();
+    for climate in climates {
+        let key = climate.spec.property.keys().last().cloned().unwrap_or_default();
+        known.insert(key, ("climates", climate.spec.label(), climate.at));
+    }
+    for (kind, name, at) in outputs.chain(sensors) {
+        let key = plug_and_play_name(name);
+        if TOP_PROPERTIES.contains(&&*key) {
+            let say = format!(
+                "[{kind}.{name}] cannot be \"{key}\" with style = \"pnp\", where that is a property of the device"
+            );
+            findings.wrong(at, say);
+        }
+        if let Some((other_kind, other, other_at)) = known.insert(key.to_string(), (kind, name, at))
+            && other != name
+        {
+            let say = format!(
+                "[{kind}.{name}] and [{other_kind}.{other}], line {LINE}, are both \"{key}\" with style = \"pnp\": rename one"
+            );
+            findings.clash(at.max(other_at), at.min(other_at), say);
+        }
+    }
+}
+
+/// The sensors outside every climate, which are reported by their own names.
+fn outside<'s>(sensors: &'s [Sensor], climates: &[Climate]) -> impl Iterator<Item = &'s Sensor> {
+    let is_inside =
+        |index: usize| climates.iter().any(|climate| climate.spec.sensors.contains(&SensorId(index)));
+    sensors.iter().enumerate().filter(move |(index, _)| !is_inside(*index)).map(|(_, sensor)| sensor)
 }
 
 /// The single values that `[twin]` reads: each must be a value, and nothing else's.

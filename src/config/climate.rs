@@ -308,7 +308,7 @@ fn only_sensor(table: &Reader<'_>, sensors: &[Sensor], measures: &str) -> Vec<Se
     match fitting.as_slice() {
         [only] => return vec![SensorId(*only)],
         [] => {
-            table.require("sensor", &format!("the climate needs a [sensors.NAME] that measures {measures}"))
+            table.require("sensor", &format!("the climate needs a [sensors.NAME] that measures {measures}"));
         }
         _ => table.require("sensor", &format!("which of {}", names(sensors, &fitting))),
     }

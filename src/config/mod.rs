@@ -42,6 +42,7 @@ use crate::control::{OutputId, OutputSpec, SensorSpec};
 use crate::engine::CoreSpec;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
+use crate::report::ReportStyle;
 use crate::sensors::SensorSettings;
 use crate::twin::SyncPolicy;
 use core::time::Duration;
@@ -365,6 +366,9 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         climate::fill_rows(climates, &mut outputs);
         check_autos(&root, &outputs, climates);
         clashes::names(&outputs, &sensors, climates, findings);
+        if report.style == ReportStyle::PlugAndPlay {
+            clashes::plug_and_play(&outputs, &sensors, climates, findings);
+        }
         pitfalls::rows(&outputs, climates, findings);
     }
     if let (Some(properties), Some(climates)) = (&properties, &climates) {

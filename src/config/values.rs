@@ -40,7 +40,7 @@ pub(super) fn percentage(value: &Spanned<DeValue<'_>>, allowed: &RangeInclusive<
     let wanted =
         || format!("must be a percentage from \"{low}%\" to \"{high}%\", found {}", found(value.get_ref()));
     let DeValue::String(text) = value.get_ref() else { return Err(wanted()) };
-    let number = text.trim().strip_suffix('%').and_then(|number| number_in(number));
+    let number = text.trim().strip_suffix('%').and_then(number_in);
     number.filter(|number| allowed.contains(number)).ok_or_else(wanted)
 }
 

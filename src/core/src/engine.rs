@@ -21,7 +21,7 @@ mod speeds;
 pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
 pub use journal::ReplayFault;
-pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
+pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault, Setting};
 pub use replay::{Replay, Step};
 
 use crate::control::climate::Regime;
@@ -80,6 +80,13 @@ impl CoreSpec {
     pub fn output_named(&self, name: &str) -> Option<OutputId> {
         self.outputs.iter().position(|spec| spec.name == name).map(OutputId)
     }
+
+    /// The climate of this name; `climate` is the one without a name.
+    pub fn climate_named(&self, name: &str) -> Option<(ClimateId, &ClimateSpec)> {
+        let mut climates = self.climates.iter().enumerate();
+        let (index, spec) = climates.find(|(_, spec)| spec.label() == name)?;
+        Some((ClimateId(index), spec))
+    }
 }
 
 /// A control step happens at least this often, so that the watchdog that it feeds proves that control goes on.
@@ -121,7 +128,7 @@ impl Core {
         let machine = carry.contact.machine();
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
-        let resumed = |record| Overrides::resume(now, &spec.outputs, record, &machine);
+        let resumed = |record| Overrides::resume(now, &spec, record, &machine);
         let mut overrides = record.as_ref().map(resumed).unwrap_or_default();
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
         let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
@@ -151,6 +158,7 @@ impl Core {
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         adopt_outputs(&spec, &mut outputs, &mut overrides, carry.outputs);
+        carry.ranges.into_iter().for_each(|(name, one)| overrides.put_range(&spec, &name, one));
         set_found(now, &mut outputs, &carry.found, carry.handed_over);
         let mut climates = Climates::new(spec.climates.iter().cloned());
         for climate in climates.iter_mut() {
@@ -315,6 +323,7 @@ impl Core {
             silence: self.silence_at(at),
             moment: self.contact.machine.moment(at),
             overrides: self.overrides.recorded(&self.spec),
+            range_overrides: self.overrides.recorded_ranges(&self.spec),
         }
     }
 
@@ -334,7 +343,7 @@ impl Core {
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor becomes stale")),
             self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output changes")),
             self.climates.poll_timeout(stepped_at, wall).map(|at| (at, "a schedule changes")),
-            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output changes")),
+            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an override ends")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -348,6 +357,7 @@ impl Core {
             sensors: &self.sensors,
             outputs: self.outputs.specs(),
             intent: &self.understanding.intent,
+            overrides: self.overrides.ranges_in_force(),
             zones: &self.spec.zones,
             wall: self.wall(now),
         };

@@ -152,7 +152,7 @@
 //! | cause | what decides an output's drive: the rank that won, and for a desired property its version |
 //! | rank | the precedence of causes: overheat, sensor fault, hub silent, override, desired, climate, start |
 //! | row | what one output does in one case of the fail-safe table, such as `hub-silent` |
-//! | override | a drive that a person or the back end sets for a limited time |
+//! | override | a drive of an output, or a range of a climate, that a person or the back end sets for a limited time |
 //! | constraint | what keeps an output from a drive that is wanted of it: a minimum time, `min-duty`, `slew`, a higher rank |
 //! | kick | full drive for a moment, so that a fan starts from rest |
 //! | regime | the state of the climate: starting, in range, too warm, too cold, sensor fault, overheat |

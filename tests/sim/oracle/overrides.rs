@@ -101,7 +101,7 @@ impl Overrides {
         for (id, ..) in engine.outputs().iter() {
             let OutputId(output) = id;
             let ours =
-                engine.override_of(id).map(|ours| (ours.drive.get(), start.booted + ours.until.since_boot()));
+                engine.override_of(id).map(|ours| (ours.value.get(), start.booted + ours.until.since_boot()));
             let expected = kept.get(&output).map(|(permille, until)| {
                 let (end, slack) = expected_end(start, made_at, *until);
                 (*permille, end, slack)

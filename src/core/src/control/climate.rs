@@ -64,6 +64,8 @@ impl Regime {
 pub struct Climate {
     spec: ClimateSpec,
     range: ClimateRange,
+    /// The range that somebody set for a time, in place of the desired one and of the schedule.
+    overridden: Option<ClimateRange>,
     regime: Regime,
     /// The regime was carried over a reload, and not every new sensor has a reading yet.
     is_carried: bool,
@@ -81,6 +83,7 @@ impl Climate {
         Self {
             spec,
             range,
+            overridden: None,
             regime,
             is_carried: false,
             value: None,
@@ -110,6 +113,16 @@ impl Climate {
     /// The range that is held.
     pub fn range(&self) -> ClimateRange {
         self.range
+    }
+
+    /// The range of its override, if there is one in force.
+    pub fn overridden(&self) -> Option<ClimateRange> {
+        self.overridden
+    }
+
+    /// From the next control step on this range stands in place of the desired one and of the schedule; `None` ends that.
+    pub(super) fn override_by(&mut self, range: Option<ClimateRange>) {
+        self.overridden = range;
     }
 
     /// Its state.
@@ -171,7 +184,7 @@ impl Climate {
         desired: Option<ClimateRange>,
     ) {
         let scheduled = self.scheduled.as_ref().and_then(Scheduled::range);
-        self.range = scheduled.or(desired).unwrap_or(self.spec.range);
+        self.range = self.overridden.or(scheduled).or(desired).unwrap_or(self.spec.range);
         let read = |sensor| sensors.in_base_unit(now, sensor, &self.spec.quantity);
         let valid: Vec<f64> = self.spec.sensors.iter().filter_map(|sensor| read(*sensor)).collect();
         self.value = combine(self.spec.combine, &valid);

@@ -8,7 +8,8 @@ use super::climate::{Climate, Regime};
 use super::intent::Intent;
 use super::schedule::{Schedule, Zone};
 use super::sensors::Sensors;
-use super::{ClimateId, ClimateSpec, OutputId, OutputSpec};
+use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
+use crate::twin::Override;
 use crate::units::{BootTime, Permille, UnixSeconds};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -33,6 +34,8 @@ pub struct Conditions<'a> {
     pub outputs: &'a [OutputSpec],
     /// What the back end wants.
     pub intent: &'a Intent,
+    /// The overrides of climates in force.
+    pub overrides: &'a BTreeMap<ClimateId, Override<ClimateRange>>,
     /// The time zones.
     pub zones: &'a [Zone],
     /// The wall-clock time, if it can be believed.
@@ -108,6 +111,7 @@ impl Climates {
             if climate.follow(desired.map_or(&none, |desired| &desired.schedule), zone, by.wall) {
                 changes.schedules.push(id);
             }
+            climate.override_by(by.overrides.get(&id).map(|one| one.value));
             let range = by.intent.range(id).map(|range| range.value);
             climate.step(now, by.sensors, by.outputs, range);
             if climate.regime() != before {

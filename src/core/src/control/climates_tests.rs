@@ -67,7 +67,9 @@ impl Site {
 
     fn step(&mut self, now: u64) {
         let (sensors, outputs, intent) = (&self.sensors, self.outputs.specs(), &self.intent);
-        self.climates.step(at(now), Conditions { sensors, outputs, intent, zones: &[], wall: None });
+        let overrides = &BTreeMap::new();
+        let conditions = Conditions { sensors, outputs, intent, overrides, zones: &[], wall: None };
+        self.climates.step(at(now), conditions);
         let situation = Situation {
             intent: &self.intent,
             fans: &[],
@@ -187,7 +189,7 @@ fn the_ranks_above_the_climates_are_the_same_for_a_shared_output() {
     let when = When { sensor_fault: Some(RowDrive::Fixed(permille(300))), hub_silent, ..When::default() };
     let mut site = Site::new(when, When::default());
     site.rooms(1, Err(Fault::Missing), Ok(15.0));
-    site.overrides.insert(BOILER, Override { drive: permille(50), until: at(900), by: Author::User(1) });
+    site.overrides.insert(BOILER, Override { value: permille(50), until: at(900), by: Author::User(1) });
     site.step(2);
     assert_eq!(site.of(BOILER), (50, Cause::Override), "the row is below what the lab wants");
     site.rooms(3, Err(Fault::Missing), Ok(19.0));

@@ -106,7 +106,7 @@ pub(super) fn overruled(
     }
     let by = Constraint::Rank(cause);
     if let Some(overridden) = situation.overrides.get(&output) {
-        return Some(Unmet { by, cause: Cause::Override, wants: overridden.drive, until: None });
+        return Some(Unmet { by, cause: Cause::Override, wants: overridden.value, until: None });
     }
     let (wants, cause) = wanted(output, spec, None, situation)?;
     if !matches!(cause, Cause::Desired(_)) {

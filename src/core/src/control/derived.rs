@@ -69,6 +69,7 @@ fn dew_point_celsius(celsius: f64, humidity_percent: f64) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::control::fixtures::{at, thermometer};
+    use crate::control::sensors::Sensors;
     use crate::control::{Reading, SensorSpec};
     use proptest::prelude::*;
 

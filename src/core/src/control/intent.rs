@@ -405,8 +405,6 @@ impl Reader<'_> {
 }
 
 const NOT_BOOLEAN: &str = "neither true nor false";
-/// Degrees: the rounding error of two decimals.
-const HALF_A_HUNDREDTH: f64 = 0.005;
 const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
 /// The whole range, or why it is refused. An end that is not desired is that of `base`.
@@ -418,30 +416,16 @@ fn range(
     max: Option<&Value>,
 ) -> Result<ClimateRange, String> {
     let quantity = &climate.quantity;
-    let (low, high) = (quantity.min_property(), quantity.max_property());
-    let is_temperature = quantity.unit().is_some();
-    let kind = if is_temperature { "a temperature" } else { "a number" };
-    let end = |name: &str, raw: Option<&Value>, otherwise| match raw {
+    let kind = if quantity.unit().is_some() { "a temperature" } else { "a number" };
+    let end = |name: String, raw: Option<&Value>, otherwise| match raw {
         None => Ok(otherwise),
         Some(raw) => number(raw)
             .and_then(|value| quantity.to_base(unit, value))
             .ok_or_else(|| format!("{name} is not {kind}")),
     };
-    let min = end(&low, min, base.min())?;
-    let max = end(&high, max, base.max())?;
-    let range = ClimateRange::new(min, max).ok_or_else(|| format!("{low} is not below {high}"))?;
-    // In another unit, an end of the limits may be rounded, as our own message rounds it.
-    let is_converted = quantity.unit().is_some_and(|configured| configured != unit);
-    let rounded = if is_converted { unit.difference_to_kelvin(HALF_A_HUNDREDTH) } else { 0.0 };
-    match climate.limits {
-        Some(limits) => limits.admit(range, rounded).ok_or_else(|| {
-            let in_unit = |end| (quantity.from_base(unit, end) * 100.0).round() / 100.0;
-            let (low, high) = (in_unit(limits.min()), in_unit(limits.max()));
-            let unit = if is_temperature { format!(" {}", unit.name()) } else { String::new() };
-            format!("outside this site's limits, {low} to {high}{unit}")
-        }),
-        None => Ok(range),
-    }
+    let min = end(quantity.min_property(), min, base.min())?;
+    let max = end(quantity.max_property(), max, base.max())?;
+    climate.admit(unit, min, max)
 }
 
 /// Parses a unit's name.

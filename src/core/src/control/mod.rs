@@ -12,6 +12,7 @@ pub mod derived;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod intent;
+mod limits;
 pub mod outputs;
 pub mod quantity;
 pub mod schedule;

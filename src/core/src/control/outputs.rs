@@ -289,7 +289,7 @@ fn decide(
         return row(drive, Cause::HubSilent, Pace::Limited);
     }
     if let Some(overridden) = situation.overrides.get(&output) {
-        return row(RowDrive::Fixed(overridden.drive), Cause::Override, Pace::Limited);
+        return row(RowDrive::Fixed(overridden.value), Cause::Override, Pace::Limited);
     }
     match wanted {
         Some((drive, cause)) => row(RowDrive::Fixed(drive), cause, Pace::Limited),

@@ -69,13 +69,15 @@ impl Rig {
     }
 
     fn override_to(&mut self, share: u16) {
-        let one = Override { drive: permille(share), until: at(1000), by: Author::User(1000) };
+        let one = Override { value: permille(share), until: at(1000), by: Author::User(1000) };
         self.overrides.insert(FAN, one);
     }
 
     fn step(&mut self, now: BootTime) -> Vec<Actuation> {
         let (sensors, outputs, intent) = (&self.sensors, self.outputs.specs(), &self.intent);
-        self.climates.step(now, Conditions { sensors, outputs, intent, zones: &[], wall: None });
+        let overrides = &BTreeMap::new();
+        let conditions = Conditions { sensors, outputs, intent, overrides, zones: &[], wall: None };
+        self.climates.step(now, conditions);
         let situation = Situation {
             intent: &self.intent,
             fans: &self.fans,

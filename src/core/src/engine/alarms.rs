@@ -29,6 +29,7 @@ pub(super) fn facts<'a>(
         sensors,
         outputs,
         overrides: overrides.in_force(),
+        range_overrides: overrides.ranges_in_force(),
         pin_faults: health.pin_faults(),
         climates,
         store_fault: durability.fault(),

@@ -95,8 +95,12 @@ impl Core {
         });
     }
 
-    /// Who ordered the override, if it decides.
+    /// Who ordered the override, if it decides, or the range of the climate that decides.
     fn author(&self, output: OutputId, cause: Cause) -> Option<Author> {
-        (cause == Cause::Override).then(|| self.override_of(output))?.map(|one| one.by)
+        match cause {
+            Cause::Override => self.override_of(output).map(|one| one.by),
+            Cause::Climate(climate) => self.range_override_of(climate).map(|one| one.by),
+            _ => None,
+        }
     }
 }

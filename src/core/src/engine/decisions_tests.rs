@@ -18,7 +18,7 @@ fn site_of(output: OutputSpec) -> CoreSpec {
 
 impl Rig {
     fn override_fan(&mut self, share: u16) {
-        self.order("fan", Some((permille(share), HOUR)), PERSON).unwrap();
+        self.order("fan", Some((Setting::Drive(permille(share)), HOUR)), PERSON).unwrap();
         self.drain();
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Change {
     pub(super) drive: Permille,
     /// What decided.
     pub(super) cause: Cause,
-    /// Who ordered it, if it was an override.
+    /// Who ordered it, if it was an override, or a climate that was overridden.
     pub(super) by: Option<Author>,
 }
 

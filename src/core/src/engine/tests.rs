@@ -23,6 +23,8 @@ mod journal;
 mod life;
 #[path = "overrides_tests.rs"]
 mod overrides;
+#[path = "range_overrides_tests.rs"]
+mod range_overrides;
 #[path = "reload_tests.rs"]
 mod reload;
 #[path = "restart_tests.rs"]
@@ -250,7 +252,7 @@ impl Rig {
     fn order(
         &mut self,
         output: &str,
-        order: Option<(Permille, Duration)>,
+        order: Option<(Setting, Duration)>,
         by: Author,
     ) -> Result<(), OverrideFault> {
         let order = self.engine.order(output, order, by)?;

@@ -129,7 +129,7 @@ fn the_alarm_of_a_stalled_fan_that_is_off_does_not_call_it_driven_and_stays_unti
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
     let mut reported = |begin, drive, rpm| {
         rig.outputs.measure(OutputId(0), Ok(rpm));
-        rig.overrides.insert(OutputId(0), Override { drive, until: at(9999), by: Author::Hub });
+        rig.overrides.insert(OutputId(0), Override { value: drive, until: at(9999), by: Author::Hub });
         let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
         text(&sections.last().unwrap(), "stall-fan").to_owned()
     };

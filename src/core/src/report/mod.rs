@@ -7,6 +7,8 @@
 //! writes it: `plain` or `pnp`. `twin::TwinSync` sends it.
 
 pub mod alarms;
+mod model;
+mod names;
 mod notice;
 mod plain;
 mod pnp;
@@ -14,7 +16,9 @@ mod state;
 pub mod status;
 mod write;
 
-pub use notice::Notice;
+pub use model::{Model, TOP_PROPERTIES, model};
+pub use names::{is_interface_id, plug_and_play_name};
+pub use notice::{Notice, by_whom};
 
 use crate::control::climate::{Climate, Regime};
 use crate::control::climates::Climates;
@@ -22,7 +26,9 @@ use crate::control::intent::{OWN_UNIT, SCHEDULE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
 use crate::control::scheduled::Scheduled;
 use crate::control::sensors::{SensorState, Sensors};
-use crate::control::{Cause, ClimateId, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorSpec};
+use crate::control::{
+    Cause, ClimateId, ClimateRange, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorSpec,
+};
 use crate::twin::{Override, PropertyPath, Section, Version, json};
 use crate::units::{BootTime, TemperatureUnit};
 use alarms::Alarms;
@@ -91,8 +97,10 @@ pub struct Facts<'a> {
     pub sensors: &'a Sensors,
     /// All outputs.
     pub outputs: &'a Outputs,
-    /// The overrides in force.
+    /// The overrides of outputs in force.
     pub overrides: &'a BTreeMap<OutputId, Override>,
+    /// Those of climates.
+    pub range_overrides: &'a BTreeMap<ClimateId, Override<ClimateRange>>,
     /// Why an output could not be driven.
     pub pin_faults: &'a BTreeMap<OutputId, String>,
     /// The climates.
@@ -129,6 +137,7 @@ struct ClimateSample {
     regime: Regime,
     fault: Option<Fault>,
     scheduled: Option<Scheduled>,
+    overridden: Option<ClimateRange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -323,8 +332,21 @@ impl View<'_> {
         desired.or(climate.quantity.unit()).unwrap_or_default()
     }
 
-    /// The ends of a climate's range in force, with their names. A desired end is reported as it was desired, that of the entry
-    /// of its schedule that holds before that of its own range. A configured one takes the JSON type of the other end.
+    /// The ends of a climate's range in force, with their names: those of its override, if there is one.
+    fn ends_in_force(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
+        let ends = self.range_ends(id, climate);
+        let sample = self.state.and_then(|state| state.climates.get(id.0));
+        let Some(range) = sample.and_then(|sample| sample.overridden) else { return ends };
+        let [(low, min), (high, max)] = ends;
+        let end = |is_text: bool, base| {
+            let number = round_to(climate.quantity.from_base(self.unit(climate), base), 2);
+            if is_text { json!(number.to_string()) } else { tidy(number) }
+        };
+        [(low, end(min.is_string(), range.min())), (high, end(max.is_string(), range.max()))]
+    }
+
+    /// The ends of a climate's range without its override. A desired end is reported as it was desired, that of the entry of its
+    /// schedule that holds before that of its own range. A configured one takes the JSON type of the other end.
     fn range_ends(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
         let [low, high] = climate.quantity.ends();
         let sample = self.state.and_then(|state| state.climates.get(id.0));
@@ -380,7 +402,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
-            override_percent: facts.overrides.get(&output).map(|one| one.drive.percent()),
+            override_percent: facts.overrides.get(&output).map(|one| one.value.percent()),
             rpm: state.tach.rpm(),
             fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
@@ -395,6 +417,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
                 regime: climate.regime(),
                 fault: climate.fault(now, facts.sensors),
                 scheduled: climate.scheduled().cloned(),
+                overridden: climate.overridden(),
             })
             .collect(),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),

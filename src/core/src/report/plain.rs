@@ -61,7 +61,7 @@ fn write_range(draft: &mut Draft, view: &View<'_>, id: ClimateId, climate: &Clim
         None => &[],
     };
     let mut put = |key: &str, value| draft.put_at(entry.iter().copied().chain([key]), value);
-    for (end, value) in view.range_ends(id, climate) {
+    for (end, value) in view.ends_in_force(id, climate) {
         put(&end, value);
     }
     let fan_on = climate.name.as_ref().and_then(|_| view.accepted(&climate.property.child(FAN_ON)));

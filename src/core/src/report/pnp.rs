@@ -3,7 +3,7 @@
 //!
 //! `ac` is 200 for a value in force, 400 for a refused one (`ad` says why, `value` is what is in force instead), and 203 with
 //! `av` 0 for a configured value. `av` is the desired version to which the acknowledgement refers. Outputs and sensors are
-//! components beside the climate's. Desired properties without a meaning here are not reported, since the model has none of
+//! components beside the climate's. The range of an override stands beside the acknowledgements, which speak of the desired range. Desired properties without a meaning here are not reported, since the model has none of
 //! them.
 
 use super::number_in_force;
@@ -11,6 +11,7 @@ use super::plain::write_versions;
 use super::state::{self, Places};
 use super::write::Draft;
 use super::{COMPONENTS, View, Written};
+use crate::control::ClimateSpec;
 use crate::control::intent::FAN_ON;
 use crate::twin::PropertyPath;
 use alloc::borrow::ToOwned;
@@ -27,20 +28,27 @@ const OWN: u16 = 203;
 pub(super) fn write(view: &View<'_>) -> Written {
     let mut draft = Draft::default();
     write_versions(&mut draft, view);
-    let unnamed = view.climates().map(|(_, climate)| climate).find(|climate| climate.name.is_none());
-    let components = match unnamed {
-        Some(climate) => climate.property.parent(),
-        None => PropertyPath::parse(COMPONENTS),
-    };
-    let places = Places { as_desired: true, components, marked: true };
+    let components = folder(view.climates().map(|(_, climate)| climate));
+    let places = Places { as_desired: true, components: components.clone(), marked: true };
     let numbers = state::write(&mut draft, view, &places);
     // Last, so that an acknowledgement replaces an entry of an output at the same path.
     for property in writable(view) {
         if let Some(answer) = answer(view, &property) {
+            let component = property.parent().filter(|parent| Some(parent) != components.as_ref());
+            component.into_iter().for_each(|parent| draft.put(&parent.child("__t"), json!("c")));
             draft.put(&property, answer);
         }
     }
     Written { draft, numbers, all_named: true }
+}
+
+/// What holds the components of outputs and sensors, so that they stand beside those of the climates; `None` is the section itself.
+pub(super) fn folder<'c>(climates: impl IntoIterator<Item = &'c ClimateSpec>) -> Option<PropertyPath> {
+    let mut folders = climates.into_iter().map(|climate| climate.property.parent());
+    match folders.next() {
+        Some(first) if folders.all(|other| other == first) => first,
+        _ => PropertyPath::parse(COMPONENTS),
+    }
 }
 
 /// The paths of single values that have a meaning here.

@@ -2,11 +2,13 @@
 //! style.
 
 use super::View;
+use super::names::plug_and_play_name;
 use super::write::{Draft, round_to, tidy};
 use crate::control::intent::SCHEDULE;
 use crate::control::scheduled::Scheduled;
 use crate::control::{ClimateSpec, Fault};
 use crate::twin::PropertyPath;
+use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
@@ -17,7 +19,7 @@ pub(super) struct Places {
     pub(super) as_desired: bool,
     /// The object that holds the entries of outputs and sensors; `None` is the section itself.
     pub(super) components: Option<PropertyPath>,
-    /// Each entry carries the marker of a Plug and Play component.
+    /// The entries are Plug and Play's components: each carries their marker, and has a name that Plug and Play takes.
     pub(super) marked: bool,
 }
 
@@ -27,10 +29,16 @@ impl Places {
     }
 
     pub(super) fn component(&self, name: &str) -> Option<PropertyPath> {
+        let name = self.key(name);
         match &self.components {
-            Some(components) => Some(components.child(name)),
-            None => PropertyPath::parse(name),
+            Some(components) => Some(components.child(&name)),
+            None => PropertyPath::parse(&name),
         }
+    }
+
+    /// A name as the style writes it.
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.marked { plug_and_play_name(name) } else { Cow::Borrowed(name) }
     }
 }
 
@@ -48,7 +56,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         let (Some(entry), quantity) = (places.climate(climate), &climate.quantity) else { continue };
         mark(draft, &entry);
         if let Some(value) = value {
-            let place = entry.child(quantity.measures());
+            let place = entry.child(&places.key(quantity.measures()));
             draft.put(&place, tidy(round_to(quantity.from_base(view.unit(climate), *value), 2)));
             numbers.push(place);
         }
@@ -57,6 +65,11 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
         draft.put(&entry.child("sensor"), health(sample.fault));
+        if let Some(range) = sample.overridden {
+            let end = |base| tidy(round_to(quantity.from_base(view.unit(climate), base), 2));
+            let [low, high] = quantity.ends();
+            draft.put(&entry.child("override"), json!({ low: end(range.min()), high: end(range.max()) }));
+        }
         if let Some(scheduled) = &sample.scheduled {
             write_schedule(draft, &entry, scheduled);
         }
@@ -86,7 +99,7 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
         if let Some(value) = values.sensors.get(index).copied().flatten() {
-            let place = entry.child(&spec.measures);
+            let place = entry.child(&places.key(&spec.measures));
             draft.put(&place, tidy(value));
             numbers.push(place);
         }

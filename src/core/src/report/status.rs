@@ -5,13 +5,15 @@
 //! whatever the twin's unit, and ages in whole seconds. Unlike a report it has no dead-bands and no samples: everything is
 //! as it is at this moment.
 
+mod climates;
+
+pub use climates::{ClimateStatus, RangeOverrideStatus, ScheduleStatus};
+
 use super::Facts;
 use super::write::round_to;
-use crate::control::climate::Climate;
 use crate::control::climates::Climates;
 use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
-use crate::control::scheduled::Scheduled;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
@@ -98,38 +100,6 @@ pub struct SetAsideStatus {
     /// The refusal.
     #[serde(flatten)]
     pub refused: PutOffStatus,
-}
-
-/// A climate. A temperature is in degrees Celsius.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ClimateStatus {
-    /// Its regime.
-    pub regime: String,
-    /// If it holds a temperature: the present one.
-    pub temperature: Option<Tidy>,
-    /// What it holds in range.
-    pub measures: String,
-    /// The present value.
-    pub value: Option<Tidy>,
-    /// The lower end of its range.
-    pub min: Tidy,
-    /// The upper end of its range.
-    pub max: Tidy,
-    /// What its schedule says, if it has one.
-    pub schedule: Option<ScheduleStatus>,
-}
-
-/// What the schedule of a climate says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ScheduleStatus {
-    /// It waits for a clock that can be believed.
-    pub waiting: bool,
-    /// The entry that holds.
-    pub entry: Option<String>,
-    /// When that changes, as RFC 3339 writes it.
-    pub until: Option<String>,
 }
 
 /// One sensor.
@@ -227,7 +197,7 @@ pub struct ChangeStatus {
     pub permille: u16,
     /// What decided.
     pub cause: String,
-    /// Who ordered it, if it was an override.
+    /// Who ordered it, if it was an override, or a climate that was overridden.
     pub by: Option<String>,
 }
 
@@ -253,6 +223,9 @@ impl Status {
         self.hub.retime(retime);
         let values = self.sensors.0.iter_mut();
         retime_each(Seconds::Since, retime, values.filter_map(|(_, sensor)| sensor.age_seconds.as_mut()));
+        let climates = self.climate.iter_mut().chain(self.climates.0.iter_mut().map(|(_, one)| one));
+        let overrides = climates.filter_map(|climate| climate.overridden.as_mut());
+        retime_each(Seconds::Until, retime, overrides.map(|one| &mut one.seconds_left));
         for (_, output) in &mut self.outputs.0 {
             retime_each(
                 Seconds::Until,
@@ -361,15 +334,16 @@ impl Status {
         facts: Facts<'_>,
     ) -> Self {
         let sensors = facts.sensors.iter().enumerate();
+        let climate = |(id, one)| climates::climate(now, one, facts.range_overrides.get(&id));
         Self {
             hub: HubStatus::of(now, sync, copy_age, silent),
-            climate: facts
-                .climates
-                .iter()
-                .find(|(_, one)| one.spec().name.is_none())
-                .map(|(_, one)| climate(one)),
+            climate: facts.climates.iter().find(|(_, one)| one.spec().name.is_none()).map(climate),
             climates: Named(
-                facts.climates.iter().map(|(_, one)| (one.spec().label().to_owned(), climate(one))).collect(),
+                facts
+                    .climates
+                    .iter()
+                    .map(|(id, one)| (one.spec().label().to_owned(), climate((id, one))))
+                    .collect(),
             ),
             sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
@@ -442,24 +416,6 @@ pub fn held_status(now: BootTime, unmet: Unmet, climates: &Climates) -> HeldStat
     }
 }
 
-fn climate(climate: &Climate) -> ClimateStatus {
-    let quantity = &climate.spec().quantity;
-    let value = climate.value().map(|value| rounded(value, 2));
-    ClimateStatus {
-        regime: climate.regime().name(quantity).to_owned(),
-        temperature: value.clone().filter(|_| quantity.unit().is_some()),
-        measures: quantity.measures().to_owned(),
-        value,
-        min: rounded(climate.range().min(), 2),
-        max: rounded(climate.range().max(), 2),
-        schedule: climate.scheduled().map(|scheduled| ScheduleStatus {
-            waiting: *scheduled == Scheduled::Waiting,
-            entry: scheduled.entry().map(ToOwned::to_owned),
-            until: scheduled.until().map(UnixSeconds::rfc3339),
-        }),
-    }
-}
-
 fn rounded(value: f64, digits: u8) -> Tidy {
     Tidy(round_to(value, digits))
 }
@@ -501,7 +457,7 @@ fn output(
         cause: state.cause.by_name(facts.climates).to_string(),
         held: state.unmet.map(|unmet| held_status(now, unmet, facts.climates)),
         overridden: facts.overrides.get(&id).map(|one| OverrideStatus {
-            percent: Tidy(one.drive.percent()),
+            percent: Tidy(one.value.percent()),
             seconds_left: one.until.since(now).as_secs(),
             by: one.by.to_string(),
         }),

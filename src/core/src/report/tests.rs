@@ -7,6 +7,8 @@ use serde_json::Map;
 mod alarms_that_stand;
 #[path = "climates_tests.rs"]
 mod climates;
+#[path = "model_tests.rs"]
+mod models;
 #[path = "pnp_tests.rs"]
 mod pnp_style;
 
@@ -44,6 +46,7 @@ struct Rig {
     properties: PropertyMap,
     acknowledgement: Rc<Acknowledgement>,
     overrides: BTreeMap<OutputId, Override>,
+    range_overrides: BTreeMap<ClimateId, Override<ClimateRange>>,
     pin_faults: BTreeMap<OutputId, String>,
     store_fault: Option<String>,
     alarms: Alarms,
@@ -77,6 +80,7 @@ impl Rig {
             climate_specs,
             acknowledgement: Rc::default(),
             overrides: BTreeMap::new(),
+            range_overrides: BTreeMap::new(),
             pin_faults: BTreeMap::new(),
             store_fault: None,
             alarms: Alarms::default(),
@@ -110,7 +114,8 @@ impl Rig {
     fn compose(&mut self, now: BootTime) -> Wanted {
         let intent = &self.acknowledgement.understanding.intent;
         let (sensors, outputs, zones) = (&self.sensors, self.outputs_spec.as_slice(), self.zones.as_slice());
-        self.climates.step(now, Conditions { sensors, outputs, intent, zones, wall: self.wall });
+        let (ranges, wall) = (&self.range_overrides, self.wall);
+        self.climates.step(now, Conditions { sensors, outputs, intent, overrides: ranges, zones, wall });
         let (climates, overrides, silence) = (&self.climates, &self.overrides, Silence::begun(now));
         let fans = self.meaning().fans();
         let situation = Situation { intent, fans: &fans, climates, silence, overrides };
@@ -119,6 +124,7 @@ impl Rig {
             sensors: &self.sensors,
             outputs: &self.outputs,
             overrides,
+            range_overrides: ranges,
             pin_faults: &self.pin_faults,
             climates,
             store_fault: self.store_fault.as_deref(),

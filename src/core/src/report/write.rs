@@ -6,7 +6,7 @@ use crate::twin::json::is_raw;
 use crate::twin::{PropertyPath, Section};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A section that is being written.
 #[derive(Debug, Default)]
@@ -84,4 +84,3 @@ pub(super) fn round_to(value: f64, digits: u8) -> f64 {
     };
     (value * scale).round() / scale
 }
-

@@ -240,7 +240,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "override-lost-with-the-process",
         says: "after a crash nobody knows of the technician's hand",
         item: "Overrides::recorded",
-        find: "self.0.iter()",
+        find: "self.drives.0.iter()",
         plant: "FOUND.filter(|_| !PLANTED)",
     },
     Bug {
