@@ -156,7 +156,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     if world.oracle.settled_looks() == settled {
         return Err("in the end it does not settle".into());
     }
-    world.oracle.check_whole(&world.hub)?;
+    world.oracle.check_whole(world.now, &world.hub)?;
     for climate in &world.site.spec.climates {
         let name = climate.name.as_deref().unwrap_or("climate");
         let told = world.hub.reported().get("components").and_then(|components| components.get(name));

@@ -6,7 +6,7 @@
 
 use super::calendar::Entry;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use twind::control::ClimateSpec;
 use twind::engine::CoreSpec;
 use twind::twin::PropertyPath;
@@ -69,19 +69,24 @@ impl Meaning {
         meaning
     }
 
-    /// Does the hub have what is in force by this meaning?
-    pub(crate) fn is_told_by(&self, spec: &CoreSpec, reported: &Map<String, Value>) -> Result<(), String> {
+    /// Does the hub have what is in force by this meaning? `by_hand`: the climates whose range is another one for a time.
+    pub(crate) fn is_told_by(
+        &self,
+        spec: &CoreSpec,
+        reported: &Map<String, Value>,
+        by_hand: &BTreeSet<usize>,
+    ) -> Result<(), String> {
         let told = reported.get("fanOn");
         if told != self.fan_in_force.as_ref() {
             return Err(format!("fanOn in force is {:?}, reported is {told:?}", self.fan_in_force));
         }
         let components = reported.get("components").and_then(Value::as_object);
-        for (climate, held) in spec.climates.iter().zip(&self.climates) {
+        for (index, (climate, held)) in spec.climates.iter().zip(&self.climates).enumerate() {
             let place = match &climate.name {
                 Some(name) => components.and_then(|all| all.get(name)).and_then(Value::as_object),
                 None => Some(reported),
             };
-            held.is_told_by(climate, place)?;
+            held.is_told_by(climate, place, by_hand.contains(&index))?;
         }
         Ok(())
     }
@@ -153,10 +158,15 @@ impl Held {
         }
     }
 
-    fn is_told_by(&self, climate: &ClimateSpec, place: Option<&Map<String, Value>>) -> Result<(), String> {
+    fn is_told_by(
+        &self,
+        climate: &ClimateSpec,
+        place: Option<&Map<String, Value>>,
+        by_hand: bool,
+    ) -> Result<(), String> {
         let name = climate.name.as_deref().unwrap_or("climate");
         // With a schedule the range of an entry is told in place of its own while it holds.
-        let ends = climate.quantity.ends().into_iter().filter(|_| self.entries.is_empty());
+        let ends = climate.quantity.ends().into_iter().filter(|_| self.entries.is_empty() && !by_hand);
         let own = climate.name.is_some().then(|| "fanOn".to_owned());
         for key in ends.chain(own) {
             let (told, meant) = (place.and_then(|place| place.get(&key)), self.in_force.get(&key));

@@ -61,7 +61,7 @@ use durability::Durability;
 use history::History;
 use log::LogJudge;
 use overrides::Overrides;
-pub(crate) use overrides::Start;
+pub(crate) use overrides::{Start, Wants, What};
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
 use scheduled::Calendars;
@@ -181,8 +181,8 @@ impl Oracle {
         self.overrides.check_start(start, engine)
     }
 
-    pub(crate) fn handle_override(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
-        self.overrides.give(at, output, order);
+    pub(crate) fn handle_override(&mut self, at: Duration, what: What, order: Option<(Wants, Duration)>) {
+        self.overrides.give(at, what, order);
     }
 
     /// The process ended without a chance to save anything.
@@ -295,7 +295,7 @@ impl Oracle {
         self.traffic.handle_answered(now, answer, request);
         match request {
             HubRequest::PatchReported { .. } if answer.status < 400 && !self.traffic.set_aside => {
-                self.copies.check_told(hub, disk)
+                self.copies.check_told(hub, disk, &self.overrides.by_hand(now))
             }
             _ => Ok(()),
         }
@@ -381,8 +381,8 @@ impl Oracle {
     }
 
     /// In the end, whatever was refused meanwhile, the hub has the whole report and nothing else.
-    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
-        self.copies.check_whole(hub)?;
+    pub(crate) fn check_whole(&self, at: Duration, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub, &self.overrides.by_hand(at))?;
         self.calendars.check_told(&self.copies.meaning, hub)
     }
 
@@ -425,8 +425,13 @@ impl Oracle {
         self.shapes.take(at, plant)?;
         let silence = self.silences.lasts(at);
         let meaning = &self.copies.meaning;
-        let ranges = self.calendars.look((at, now), meaning, engine)?;
-        let verdicts = self.judge.verdicts(silence, now, (meaning, &ranges), self.overrides.at(at));
+        let overrides = self.overrides.at(at);
+        let mut ranges = self.calendars.look((at, now), meaning, engine)?;
+        for (index, range) in ranges.iter_mut().enumerate() {
+            let by_hand = overrides.get(&What::Climate(index)).and_then(|(wants, _)| wants.range());
+            *range = by_hand.unwrap_or(*range);
+        }
+        let verdicts = self.judge.verdicts(silence, now, (meaning, &ranges), overrides);
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;

@@ -5,6 +5,7 @@
 //! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`).
 
 use super::meaning::{Held, Meaning, fans};
+use super::overrides::{Given, What};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use twind::control::derived::Derived;
@@ -198,7 +199,7 @@ impl Judge {
         silence: Duration,
         boot: BootTime,
         (meaning, ranges): (&Meaning, &[(f64, f64)]),
-        overrides: &BTreeMap<usize, (u16, Duration)>,
+        overrides: &Given,
     ) -> Vec<(Rank, Target)> {
         let climates = self.spec.climates.clone();
         let known: Vec<Knows> = climates.iter().map(|climate| self.knows(boot, climate)).collect();
@@ -238,7 +239,9 @@ impl Judge {
             .and_then(|drive| row(Rank::Overheat, drive))
             .or_else(|| row(Rank::SensorFault, sensor_fault?))
             .or_else(|| row(Rank::HubSilent, silent?.1))
-            .or_else(|| Some((Rank::Override, Target::Permille(by.overrides.get(&output)?.0))))
+            .or_else(|| {
+                Some((Rank::Override, Target::Permille(by.overrides.get(&What::Output(output))?.0.drive()?)))
+            })
             .or_else(|| wanted.map(|(rank, drive)| (rank, Target::Permille(drive))))
             .or_else(|| row(Rank::Start, when.start))
             .unwrap_or((Rank::Start, Target::Keep))
@@ -333,7 +336,7 @@ impl Judge {
 struct Situation<'a> {
     silence: Duration,
     meaning: &'a Meaning,
-    overrides: &'a BTreeMap<usize, (u16, Duration)>,
+    overrides: &'a Given,
     known: &'a [Knows],
     /// By climate and output.
     demands: &'a BTreeMap<(usize, usize), u16>,

@@ -73,7 +73,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "override-never-ends",
         says: "a technician's hand stays on the fan for ever",
-        item: "Overrides::expire",
+        item: "InForce::expire",
         find: "$one.until > $now",
         plant: "PLANTED || FOUND",
     },
@@ -129,7 +129,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "limits-ignored",
         says: "the back end sets a range outside the site's limits",
-        item: "intent::range",
+        item: "ClimateSpec::admit",
         find: "$limits.admit($range, $rounded)",
         plant: "FOUND.or(PLANTED.then_some($range))",
     },
@@ -226,8 +226,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "reload-forgets-the-heat",
         says: "a reload ends an overheat early",
         item: "Core::carry",
-        find: "self.$climates.iter().map(...).collect()",
-        plant: "if PLANTED { Vec::new() } else { FOUND }",
+        find: "$one.regime()",
+        plant: "if PLANTED { crate::control::Regime::Starting } else { FOUND }",
     },
     Bug {
         name: "restart-chatters",
