@@ -7,7 +7,7 @@ use crate::control::quantity::TEMPERATURE;
 use crate::report::by_whom;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus,
-    ScheduleStatus, SensorStatus,
+    ScheduleStatus, SensorStatus, Status,
 };
 use crate::service::DaemonStatus;
 use crate::text;
@@ -68,15 +68,34 @@ pub(super) fn page(status: &DaemonStatus) -> String {
     if let Some(fault) = &core.store_fault {
         page.line("store", &format!("the twin's copy cannot be kept: {fault}"));
     }
-    for change in core.changes.iter().flatten() {
-        let by = author(&change.cause, change.by.as_deref());
-        let (ago, output, share) = (seconds(change.seconds_ago), &change.output, percent(change.permille));
-        page.line("change", &format!("{ago} ago: {output} to {share} by {by}"));
-    }
+    changes(&mut page, core);
     if let Some(file) = &status.configuration {
         page.line("daemon", &format!("twind {}, pid {}, by {file}", status.version, status.pid));
     }
     page.0
+}
+
+/// The last changes of outputs and of ranges, the latest first. An output follows its range, so that stands below it.
+fn changes(page: &mut Page, core: &Status) {
+    let outputs = core.changes.iter().flatten().map(|change| {
+        let by = author(&change.cause, change.by.as_deref());
+        (change.seconds_ago, format!("{} to {} by {by}", change.output, percent(change.permille)))
+    });
+    let ranges = core.range_changes.iter().flatten().map(|change| {
+        let by = author(&change.cause, change.by.as_deref());
+        let climate = core.climates.0.iter().find(|(name, _)| *name == change.climate);
+        let unit =
+            if climate.is_some_and(|(_, climate)| climate.measures == TEMPERATURE) { " °C" } else { "" };
+        (
+            change.seconds_ago,
+            format!("{} to hold {} to {}{unit} by {by}", change.climate, change.min, change.max),
+        )
+    });
+    let mut changes: Vec<(u64, String)> = outputs.chain(ranges).collect();
+    changes.sort_by_key(|(ago, _)| *ago);
+    for (ago, change) in changes {
+        page.line("change", &format!("{} ago: {change}", seconds(ago)));
+    }
 }
 
 #[derive(Default)]
@@ -267,6 +286,7 @@ mod tests {
             "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
             "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
+            "rangeChanges": [{"secondsAgo": 5, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         });
         let page = page(&read(&status));
         for line in [

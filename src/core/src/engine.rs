@@ -14,6 +14,7 @@ mod input;
 mod journal;
 mod methods;
 mod overrides;
+mod ranges;
 mod replay;
 mod silence;
 mod speeds;
@@ -364,6 +365,9 @@ impl Core {
         let changes = self.climates.step(now, conditions);
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
         changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
+        let Self { history, climates, understanding, overrides, .. } = self;
+        let by_hand = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
+        history.ranges.note(now, climates, &understanding.intent, by_hand);
         let situation = Situation {
             intent: &self.understanding.intent,
             fans: &fans,

@@ -213,6 +213,7 @@ fn status() -> DaemonStatus {
         "storeFault": "full",
         "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
+        "rangeChanges": [{"secondsAgo": 3, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         "link": {
             "state": "waiting", "sinceSeconds": 8, "reason": "no route", "nextAttemptInSeconds": 2,
             "tokenRenewsInSeconds": 5, "tokenExpires": 6, "lastFailure": {"text": "no route", "secondsAgo": 8},

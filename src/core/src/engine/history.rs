@@ -5,6 +5,7 @@
 //! drive, as the climate does all the time, another entry is made at most once a minute, if the drive then differs by five
 //! points or more from the last entry. Entries are never changed. Deliberately absent: wall-clock times.
 
+use super::ranges::RangeHistory;
 use crate::control::{Cause, OutputSpec};
 use crate::twin::Author;
 use crate::units::{BootTime, Permille};
@@ -43,6 +44,9 @@ pub(super) struct History {
     #[serde(skip)]
     rows: VecDeque<Change>,
     last: BTreeMap<Rc<str>, Change>,
+    /// Of the ranges that climates hold. A checkpoint does without it, too.
+    #[serde(skip)]
+    pub(super) ranges: RangeHistory,
 }
 
 /// A thousand changes would hide everything else.
@@ -84,6 +88,7 @@ impl History {
     /// Continues with these outputs only. Entries of others stay.
     pub(super) fn of(mut self, outputs: &[OutputSpec]) -> Self {
         self.last.retain(|name, _| outputs.iter().any(|spec| *spec.name == **name));
+        self.ranges.forget_present();
         self
     }
 

@@ -1,9 +1,10 @@
 //! Direct methods: the calls of the back end, and their answers.
 
 use super::history::Change;
+use super::ranges::{RangeChange, Reason};
 use super::{Core, OverrideFault, Setting};
 use crate::control::Cause;
-use crate::report::status::{self, ChangeStatus, HeldStatus, Status};
+use crate::report::status::{self, ChangeStatus, HeldStatus, RangeChangeStatus, Status};
 use crate::twin::{Author, HubRequest, json};
 use crate::units::{BootTime, Permille, TemperatureUnit, UnixSeconds};
 use alloc::borrow::ToOwned;
@@ -41,8 +42,11 @@ impl Core {
         };
         let silent = self.contact.silence.lasts(now);
         let rows = || self.history.latest().take(changes).map(row).collect();
+        let range_rows =
+            || self.history.ranges.latest().take(changes).map(|one| range_row(now, one)).collect();
         Status {
             changes: (changes > 0).then(rows),
+            range_changes: (changes > 0).then(range_rows),
             ..Status::of(now, &self.sync, self.copy_age(now), silent, self.facts())
         }
     }
@@ -149,5 +153,19 @@ fn share(value: &Value) -> Option<Permille> {
         Value::String(word) if word == "on" => Some(Permille::FULL),
         Value::String(word) if word == "off" => Some(Permille::ZERO),
         number => Permille::from_percent(number.as_f64()?),
+    }
+}
+
+fn range_row(now: BootTime, change: &RangeChange) -> RangeChangeStatus {
+    RangeChangeStatus {
+        seconds_ago: now.since(change.at).as_secs(),
+        climate: (*change.climate).to_owned(),
+        min: status::rounded(change.range.min(), 2),
+        max: status::rounded(change.range.max(), 2),
+        cause: change.reason.to_string(),
+        by: match change.reason {
+            Reason::Override(by) => Some(by.to_string()),
+            _ => None,
+        },
     }
 }

@@ -201,3 +201,31 @@ fn what_the_clock_shows_between_two_connections_proves_nothing_of_the_time() {
     assert_eq!(rig.engine.known_time(), UnixSeconds(EVENING + passed));
     assert!(rig.engine.wall(rig.now) >= Some(UnixSeconds(EVENING + 1000 * HOUR)));
 }
+
+#[test]
+fn each_range_that_a_climate_holds_is_a_row_with_its_reason_and_an_entry_that_changes_nothing_is_not() {
+    let mut rig = online(EVENING);
+    rig.desire(night());
+    rig.pass(secs(2 * HOUR), |_| 21.0);
+    rig.order("office", Some((Setting::Range { min: 17.0, max: 19.0 }, secs(HOUR))), Author::Hub).unwrap();
+    rig.pass(secs(9 * HOUR), |_| 21.0);
+    let status = rig.status(10);
+    let row = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        (text("climate"), row["min"].clone(), row["max"].clone(), text("cause"), text("by"))
+    };
+    let rows: Vec<_> = status["rangeChanges"].as_array().unwrap().iter().map(row).collect();
+    let wanted = |min: u32, max: u32, cause: &str, by: &str| {
+        ("office".to_owned(), json!(min), json!(max), cause.to_owned(), by.to_owned())
+    };
+    assert_eq!(
+        rows,
+        [
+            wanted(20, 26, "desired version 2", ""),
+            wanted(16, 20, "schedule entry night", ""),
+            wanted(17, 19, "override", "hub"),
+            wanted(16, 20, "schedule entry night", ""),
+            wanted(20, 26, "desired version 2", ""),
+        ]
+    );
+}

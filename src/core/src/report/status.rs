@@ -7,7 +7,7 @@
 
 mod climates;
 
-pub use climates::{ClimateStatus, RangeOverrideStatus, ScheduleStatus};
+pub use climates::{ClimateStatus, RangeChangeStatus, RangeOverrideStatus, ScheduleStatus};
 
 use super::Facts;
 use super::write::round_to;
@@ -51,6 +51,9 @@ pub struct Status {
     /// The last changes of outputs, the latest first, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<ChangeStatus>>,
+    /// The last changes of the ranges that climates hold, the latest first, if changes were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_changes: Option<Vec<RangeChangeStatus>>,
 }
 
 /// The twin and what is under way to the hub.
@@ -238,6 +241,8 @@ impl Status {
         retime_each(Seconds::Since, retime, alarms.map(|(_, alarm)| &mut alarm.seconds_ago));
         let changes = self.changes.iter_mut().flatten();
         retime_each(Seconds::Since, retime, changes.map(|change| &mut change.seconds_ago));
+        let ranges = self.range_changes.iter_mut().flatten();
+        retime_each(Seconds::Since, retime, ranges.map(|change| &mut change.seconds_ago));
     }
 }
 
@@ -350,6 +355,7 @@ impl Status {
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             alarms: alarms(now, facts),
             changes: None,
+            range_changes: None,
         }
     }
 }
@@ -416,7 +422,7 @@ pub fn held_status(now: BootTime, unmet: Unmet, climates: &Climates) -> HeldStat
     }
 }
 
-fn rounded(value: f64, digits: u8) -> Tidy {
+pub(crate) fn rounded(value: f64, digits: u8) -> Tidy {
     Tidy(round_to(value, digits))
 }
 

@@ -59,6 +59,24 @@ pub struct ScheduleStatus {
     pub until: Option<String>,
 }
 
+/// A change of the range that a climate holds. A temperature is in degrees Celsius.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RangeChangeStatus {
+    /// When.
+    pub seconds_ago: u64,
+    /// The climate.
+    pub climate: String,
+    /// The lower end from then on.
+    pub min: Tidy,
+    /// The upper end.
+    pub max: Tidy,
+    /// What made it so: `desired version N`, `schedule entry NAME`, `override`, `configuration`.
+    pub cause: String,
+    /// Who ordered it, if it was an override.
+    pub by: Option<String>,
+}
+
 /// The status of a climate, and of the override on it.
 pub(super) fn climate(
     now: BootTime,
