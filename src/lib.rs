@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A desired change, from the socket to the pin: [`hub`] (bytes to events) → [`engine`] → [`twin`] (version rule) →
-//! [`control`] (set-points, climate, rank table) → the pin is driven, the record offered to the store, and when it is
+//! [`control`] (set-points, climates, rank table) → the pin is driven, the record offered to the store, and when it is
 //! durable the acknowledgement goes out. A reading goes `sensors` → [`engine`] → the next control step, and by [`report`]
 //! to the hub when it left its deadband. The core's front page ([`twind_core`]) has the driving contract and a glossary.
 //!

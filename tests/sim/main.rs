@@ -40,7 +40,7 @@ use sites::SITES;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
-use work::{Job, work};
+use work::{Job, short_first, work};
 use world::Setup;
 
 /// Seeds that are always run: by `cargo sim`, and of them by `cargo test`, which is not optimised.
@@ -117,7 +117,7 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
                 let minutes: f64 = words.next()?.parse().ok()?;
                 job.real = Some(Duration::try_from_secs_f64(minutes * 60.0).ok()?);
             }
-            "--fixed" => (seed, job.runs) = (Some(1), Some(FIXED)),
+            "--fixed" => (seed, job.runs, job.seeds) = (Some(1), Some(FIXED), short_first(FIXED)),
             "--weeks" => {
                 job.presets = weeks();
                 job.runs = Some(job.presets.len() as u64);
@@ -143,7 +143,7 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
 /// The fixed seeds, then new ones: this many, or until this much time has passed.
 fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
     let begun = Instant::now();
-    let mut total = work(&Job { first: 1, runs: Some(fixed), ..fresh() });
+    let mut total = work(&Job { runs: Some(fixed), seeds: short_first(fixed), ..fresh() });
     total.failures += u64::from(total.failures == 0 && !replays());
     total.failures += u64::from(!replay::incidents_are_as_they_were());
     let rest = least.saturating_sub(begun.elapsed());
@@ -172,6 +172,7 @@ fn fresh() -> Job {
     let first = named.unwrap_or(since.as_micros() as u64 % 1_000_000_000_000);
     Job {
         first,
+        seeds: Vec::new(),
         presets: Vec::new(),
         runs: None,
         hours: None,

@@ -227,7 +227,7 @@ pub(crate) const BUGS: &[Bug] = &[
         says: "a reload ends an overheat early",
         item: "Core::carry",
         find: "$one.regime()",
-        plant: "if PLANTED { crate::control::Regime::Starting } else { FOUND }",
+        plant: "if PLANTED { Regime::Starting } else { FOUND }",
     },
     Bug {
         name: "restart-chatters",
