@@ -69,13 +69,14 @@ fn play(stay: bool) -> Result<(), Box<dyn Error>> {
     story.play();
     let failures = story.summary();
     if stay {
-        stay_up(&hub, &daemon)?;
+        stay_up(&hub, &daemon, "{\"fanOn\":true}")?;
     }
     daemon.stop()?;
     if failures > 0 { Err(format!("{failures} checks").into()) } else { Ok(()) }
 }
 
-fn stay_up(hub: &Running, daemon: &Daemon) -> Result<(), Box<dyn Error>> {
+/// Keeps everything up until somebody ends it; `patch` is an example of what a back end may write.
+fn stay_up(hub: &Running, daemon: &Daemon, patch: &str) -> Result<(), Box<dyn Error>> {
     println!("\nEverything stays up until Enter or Ctrl-C. For a back end of your own:\n");
     println!("  device   {}", hub.device_connection_string(DEVICE)?);
     println!("  service  {}", hub.service_connection_string());
@@ -86,10 +87,7 @@ fn stay_up(hub: &Running, daemon: &Daemon) -> Result<(), Box<dyn Error>> {
     println!("For example, in another terminal:\n");
     println!("  export TWINHUB_CONNECTION_STRING='{}'", hub.service_connection_string());
     let ca = daemon.path("ca.pem");
-    println!(
-        "  cargo run -p twinhub -- twin update {DEVICE} --ca {} --desired '{{\"fanOn\":true}}'",
-        ca.display()
-    );
+    println!("  cargo run -p twinhub -- twin update {DEVICE} --ca {} --desired '{patch}'", ca.display());
     println!("  cargo run -p twinhub -- twin show {DEVICE} --ca {}\n", ca.display());
     std::io::stdin().read_line(&mut String::new())?;
     Ok(())

@@ -31,8 +31,8 @@ fn block(section: &'static str, language: &str) -> Option<&'static str> {
     Some(rest.split_once("```")?.0)
 }
 
-/// The configuration as the demonstration runs it: with the stand-in hub, with its own folder for `/run` and the stored twin, and
-/// as many times as fast as the model.
+/// The configuration as the demonstration runs it: with the stand-in hub, with its own folder for `/run`, the stored twin and
+/// the socket, and as many times as fast as the model.
 pub(crate) fn adapted(configuration: &str, folder: &Path, hub: &Running) -> String {
     let folder = folder.display();
     let mut text = String::new();
@@ -43,7 +43,7 @@ pub(crate) fn adapted(configuration: &str, folder: &Path, hub: &Running) -> Stri
             text += &format!("port = {}\nca-file = \"{folder}/ca.pem\"\n", hub.mqtt_port());
         }
     }
-    text + &format!("\n[twin]\nstate-dir = \"{folder}/state\"\n")
+    text + &format!("\n[twin]\nstate-dir = \"{folder}/state\"\n\n[local]\nsocket = \"{folder}/twind.sock\"\n")
 }
 
 /// The line with each of its durations divided by the speed.

@@ -25,6 +25,8 @@ pub(crate) struct Site<M> {
     pub(crate) name: &'static str,
     /// What it is, in a line.
     pub(crate) about: &'static str,
+    /// A patch of the desired half that changes something, for whoever goes on by hand.
+    pub(crate) patch: &'static str,
     /// What happens there.
     pub(crate) model: fn() -> M,
     /// The story.

@@ -23,6 +23,7 @@ const FAN_PER_S: f64 = 1.0 / 30.0;
 pub(crate) const SITE: Site<Cabinet> = Site {
     name: "cabinet",
     about: "an outdoor cabinet with a fan, and a heater against condensation",
+    patch: r#"{"components":{"cooling":{"maxTemperature":40}}}"#,
     model: Cabinet::new,
     play,
 };

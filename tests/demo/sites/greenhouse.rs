@@ -25,6 +25,7 @@ const MISTER_HPA_PER_S: f64 = 0.15;
 pub(crate) const SITE: Site<Greenhouse> = Site {
     name: "greenhouse",
     about: "a greenhouse with a vent for warmth and damp, a heater and a mister",
+    patch: r#"{"components":{"damp":{"maxHumidity":70}}}"#,
     model: Greenhouse::new,
     play,
 };

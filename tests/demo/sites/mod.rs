@@ -42,7 +42,7 @@ fn show<M: Model>(site: &Site<M>, stay: bool) -> Played {
         println!("What the hub has:\n{:#}", hub.reported(DEVICE).unwrap_or_default());
     }
     if stay {
-        stay_up(&hub, &daemon)?;
+        stay_up(&hub, &daemon, site.patch)?;
     }
     daemon.stop()?;
     played

@@ -22,6 +22,7 @@ const VALVE_K: f64 = 2.0;
 pub(crate) const SITE: Site<Rooms> = Site {
     name: "rooms",
     about: "three rooms with one boiler, and a fan for the office",
+    patch: r#"{"components":{"lab":{"schedule":null}}}"#,
     model: Rooms::new,
     play,
 };
