@@ -16,6 +16,7 @@ use crate::control::quantity::{Quantity, ROUNDING, TEMPERATURE};
 use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId, ZoneId};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, Permille, TemperatureUnit};
+use std::collections::BTreeMap;
 
 /// No gateway has more, and each costs time in every control step.
 pub(super) const CLIMATES_MAX: usize = 64;
@@ -82,6 +83,18 @@ pub(super) fn fill_rows(climates: &[Climate], outputs: &mut [Output]) {
                 when.overheat.get_or_insert(RowDrive::Fixed(drive));
             }
         }
+    }
+}
+
+/// The deadband of a quantity that the file does not name: what its climates take for one, of several the smallest.
+pub(super) fn fill_deadbands(climates: &[ClimateSpec], deadbands: &mut BTreeMap<String, f64>) {
+    let mut found: BTreeMap<String, f64> = BTreeMap::new();
+    for climate in climates {
+        let least = found.entry(climate.quantity.measures().to_owned()).or_insert(climate.hysteresis);
+        *least = least.min(climate.hysteresis);
+    }
+    for (measures, deadband) in found {
+        deadbands.entry(measures).or_insert(deadband);
     }
 }
 

@@ -388,11 +388,14 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let are_right = sensors.iter().all(|sensor| sensor.is_right);
     let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
         sensors.into_iter().map(|sensor| (sensor.spec, sensor.settings)).unzip();
+    let climates: Vec<_> = climates?.into_iter().map(|climate| climate.spec).collect();
+    let mut report = report;
+    climate::fill_deadbands(&climates, &mut report.deadband);
     Some(Settings {
         engine: CoreSpec {
             outputs: specs,
             sensors: sensor_specs,
-            climates: climates?.into_iter().map(|climate| climate.spec).collect(),
+            climates,
             zones: zones.into_all(),
             properties: properties?.map,
             report,

@@ -302,3 +302,15 @@ fn what_a_sensor_follows_from_must_be_there_and_fit() {
         assert!(faults.contains(told), "wanted {told}\n{faults}");
     }
 }
+
+#[test]
+fn a_quantity_that_the_file_gives_no_deadband_has_the_least_hysteresis_of_its_climates() {
+    let site = Site::new();
+    let deadband = |text: &str| site.right(text).engine.report.deadband;
+    assert_eq!(deadband(ROOMS), [("humidity".to_owned(), 2.0), ("temperature".to_owned(), 0.5)].into());
+    let level = ROOMS.replace("measures = \"humidity\"", "measures = \"level\"");
+    let level = level.replace("holds = \"humidity\"", "holds = \"level\"");
+    assert_eq!(deadband(&level)["level"], 0.4);
+    let said = format!("{level}\n[report]\ndeadband = {{ level = 3.0 }}\n");
+    assert_eq!(deadband(&said)["level"], 3.0);
+}

@@ -14,11 +14,12 @@
 
 use super::Facts;
 use super::write::round_to;
+use crate::control::SensorId;
 use crate::control::climate::{Climate, Regime};
 use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -188,12 +189,29 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
         Regime::Starting => format!("the {} waits for its other sensors", title(climate)),
         _ => format!("the {} goes on by its other sensors", title(climate)),
     };
-    let effects: Vec<String> = facts.climates.reading(index).map(effect).collect();
-    let now = match effects.is_empty() {
-        true => "no climate needs it, and it is read again at its period".to_owned(),
-        false => effects.join("; "),
+    let effects: Vec<String> = needing(facts, index).map(effect).collect();
+    let is_derived = facts.sensors.iter().nth(index).is_some_and(|(spec, _)| spec.derived.is_some());
+    let now = match (effects.is_empty(), is_derived) {
+        (true, false) => "no climate needs it, and it is read again at its period".to_owned(),
+        (true, true) => {
+            "no climate needs it, and it returns with the sensors that it follows from".to_owned()
+        }
+        (false, _) => effects.join("; "),
     };
     Some(format!("sensor {what}; {now}"))
+}
+
+/// The climates that read a sensor, or one that follows from it.
+fn needing(facts: Facts<'_>, index: usize) -> impl Iterator<Item = &Climate> {
+    let mut without = BTreeSet::from([SensorId(index)]);
+    // Each stands after those from which it follows.
+    for (id, (spec, _)) in facts.sensors.iter().enumerate() {
+        if spec.derived.is_some_and(|derived| derived.parts().iter().any(|part| without.contains(part))) {
+            without.insert(SensorId(id));
+        }
+    }
+    let climates = facts.climates.iter().map(|(_, climate)| climate);
+    climates.filter(move |climate| climate.spec().sensors.iter().any(|sensor| without.contains(sensor)))
 }
 
 /// The climate, as a message speaks of it.

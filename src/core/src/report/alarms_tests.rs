@@ -1,6 +1,7 @@
 //! Alarms as they are reported.
 
 use super::*;
+use crate::control::derived::Derived;
 use crate::twin::{Author, Override};
 use crate::units::Permille;
 
@@ -65,6 +66,42 @@ fn a_sensor_outside_every_climate_reports_its_value_or_its_fault_and_has_its_ala
     assert_eq!(rig.says(at(40), "components.cellar"), Some(json!({"sensor": "out-of-range"})));
     let reported = rig.compose(at(40)).section;
     assert!(text(&reported, "sensor-cellar").contains("no climate needs it"), "{reported:?}");
+}
+
+#[test]
+fn the_alarm_of_a_sensor_names_the_climate_that_needs_what_follows_from_it() {
+    let derived = |name: &str, measures: &str, derived| SensorSpec {
+        measures: measures.into(),
+        derived: Some(derived),
+        ..thermometer(name)
+    };
+    let (air, moist, wall, dew) = (SensorId(0), SensorId(1), SensorId(2), SensorId(3));
+    let sensors = vec![
+        thermometer("air"),
+        SensorSpec { measures: "humidity".into(), ..thermometer("moist") },
+        thermometer("wall"),
+        derived("dew", "temperature", Derived::DewPoint { temperature: air, humidity: moist }),
+        derived("margin", "difference", Derived::Difference { of: wall, minus: dew }),
+        derived("draught", "difference", Derived::Difference { of: air, minus: dew }),
+    ];
+    let climate = ClimateSpec { sensors: vec![SensorId(4)], ..climate_spec() };
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], sensors, Some(climate));
+    rig.sample(at(0), 1, Err(Fault::Missing));
+    rig.sample(at(40), 0, Ok(20.0));
+    rig.sample(at(40), 2, Ok(20.0));
+    let reported = rig.compose(at(40)).section;
+    for name in ["moist", "dew", "margin"] {
+        let text = text(&reported, &format!("sensor-{name}"));
+        assert!(
+            text.ends_with("; no sensor of the climate is left: outputs follow their sensor-fault rows"),
+            "{text}"
+        );
+    }
+    let text = text(&reported, "sensor-draught");
+    assert!(
+        text.ends_with("; no climate needs it, and it returns with the sensors that it follows from"),
+        "{text}"
+    );
 }
 
 #[test]
