@@ -199,17 +199,6 @@ fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_on
     assert_eq!(engine.zones.len(), 2, "{zones:?}");
 }
 
-#[test]
-fn sixty_four_climates_are_enough_for_anybody() {
-    let mut text = ROOMS.to_owned();
-    for number in 3..64 {
-        text.push_str(&format!("[climates.c{number}]\nsensor = \"bench\"\nraising = \"boiler\"\n"));
-    }
-    assert_eq!(climates(&text).len(), 64);
-    text.push_str("[climates.more]\nsensor = \"bench\"\nraising = \"boiler\"\n");
-    assert!(Site::new().fault(&text).contains("there are more than 64 climates"));
-}
-
 /// A cabinet that is heated when its wall nears the dew point of the air.
 const CABINET: &str = r#"
 [hub]

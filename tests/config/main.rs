@@ -9,6 +9,7 @@ mod contacts;
 mod faults;
 mod installed;
 mod junk;
+mod limits;
 mod messages;
 mod mutations;
 mod parts;
