@@ -18,6 +18,7 @@ mod right;
 mod secrets;
 mod silences;
 mod slips;
+mod zones;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

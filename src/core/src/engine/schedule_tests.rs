@@ -56,10 +56,13 @@ fn an_entry_holds_at_its_time_to_the_second_and_the_climates_own_range_otherwise
     rig.pass(secs(1), |_| 21.0);
     assert_eq!(range(&rig), (20.0, 26.0));
     let told = |rig: &Rig, says: &str| rig.notices.iter().any(|notice| notice.to_string().contains(says));
-    assert!(told(&rig, "climate office: schedule entry night holds until 2026-03-29T04:00:00Z"));
     assert!(told(
         &rig,
-        "climate office: no schedule entry holds; its own range does until 2026-03-29T20:00:00Z"
+        "climate office: schedule entry night holds until 2026-03-29T04:00:00Z; its times are in Europe/Berlin"
+    ));
+    assert!(told(
+        &rig,
+        "climate office: no schedule entry holds; its own range does until 2026-03-29T20:00:00Z; its times are in Europe/Berlin"
     ));
 }
 
@@ -200,4 +203,24 @@ fn what_the_clock_shows_between_two_connections_proves_nothing_of_the_time() {
     let passed = rig.now.since(before).as_secs();
     assert_eq!(rig.engine.known_time(), UnixSeconds(EVENING + passed));
     assert!(rig.engine.wall(rig.now) >= Some(UnixSeconds(EVENING + 1000 * HOUR)));
+}
+
+#[test]
+fn a_schedule_is_announced_when_it_says_something_else_and_when_it_is_taken_away() {
+    let mut rig = online(EVENING);
+    let told = |rig: &mut Rig| {
+        let notices = core::mem::take(&mut rig.notices);
+        let scheduled = notices.iter().filter(|notice| matches!(notice, Notice::Scheduled { .. }));
+        scheduled.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    rig.desire(night());
+    assert_eq!(told(&mut rig).len(), 1);
+    // What is desired elsewhere makes no difference.
+    rig.desire(json!({"patchId": "other"}));
+    assert_eq!(told(&mut rig), Vec::<String>::new());
+    rig.desire(json!({"components": {"office": {"schedule": {"night": {"from": "23:00"}}}}}));
+    let until = "climate office: no schedule entry holds; its own range does until 2026-03-28T22:00:00Z";
+    assert_eq!(told(&mut rig), [format!("{until}; its times are in Europe/Berlin")]);
+    rig.desire(json!({"components": {"office": {"schedule": null}}}));
+    assert_eq!(told(&mut rig), ["climate office: no schedule any more"]);
 }
