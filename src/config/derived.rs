@@ -12,6 +12,9 @@ use core::time::Duration;
 /// What a difference measures, if it does not say.
 const DIFFERENCE: &str = "difference";
 
+/// How often a sensor may follow from one that follows from others itself. Each time may double what its value costs.
+const LEVELS_MAX: u32 = 4;
+
 /// How a sensor follows from others.
 #[derive(Clone, Copy)]
 pub(super) enum Formula {
@@ -131,9 +134,26 @@ fn part(table: &Reader<'_>, key: &str, what: &str, parts: &Parts, before: &[Sens
     found.map(SensorId)
 }
 
-/// `None` if they do not measure what the formula needs.
+/// 0 for a sensor that is read, and one more than its parts for one that follows from them.
+fn level(id: SensorId, before: &[Sensor]) -> u32 {
+    let derived = before.get(id.0).and_then(|sensor| sensor.spec.derived);
+    derived.map_or(0, |derived| {
+        1 + derived.parts().map(|part| level(part, before)).into_iter().max().unwrap_or(0)
+    })
+}
+
+/// `None` if they do not measure what the formula needs, or follow from others too often.
 fn derive(table: &Reader<'_>, formula: Formula, ids: [SensorId; 2], before: &[Sensor]) -> Option<Derived> {
     let [first, second] = ids;
+    if ids.iter().any(|id| level(*id, before) >= LEVELS_MAX) {
+        let say = format!(
+            "{} follows from sensors that follow from others, more than {LEVELS_MAX} times over: name sensors that are \
+             read",
+            table.name()
+        );
+        table.findings().wrong(table.header(), say);
+        return None;
+    }
     let measured = ids.map(|id| before.get(id.0).map_or("", |sensor| sensor.spec.measures.as_str()));
     let wrong = |key: &str, found: &str, wanted: &str| {
         table.wrong(

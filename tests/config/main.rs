@@ -9,6 +9,7 @@ mod contacts;
 mod faults;
 mod installed;
 mod junk;
+mod limits;
 mod messages;
 mod mutations;
 mod parts;
@@ -17,6 +18,7 @@ mod right;
 mod secrets;
 mod silences;
 mod slips;
+mod zones;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -8,6 +8,7 @@ mod bad_input;
 mod blocked;
 mod boards;
 mod certificate;
+mod climates;
 mod commands;
 mod disk;
 mod files;

@@ -36,6 +36,7 @@ use crate::control::{Actuation, ClimateId, ClimateSpec, OutputId, OutputSpec, Pr
 use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
+use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -382,8 +383,10 @@ impl Core {
 
     fn announce_schedule(&mut self, id: ClimateId) {
         let Some(climate) = self.climates.get(id) else { return };
-        let (name, scheduled) = (climate.spec().name.clone(), climate.scheduled().cloned());
-        self.notices.push_back(Notice::Scheduled { climate: name, scheduled });
+        let ClimateSpec { name, zone, .. } = climate.spec();
+        let zone = self.spec.zones.get(zone.0).map_or("", Zone::name).to_owned();
+        let (climate, scheduled) = (name.clone(), climate.scheduled().cloned());
+        self.notices.push_back(Notice::Scheduled { climate, scheduled, zone });
     }
 
     fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {

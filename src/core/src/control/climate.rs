@@ -20,7 +20,6 @@ use super::scheduled::Scheduled;
 use super::sensors::Sensors;
 use super::{ClimateRange, ClimateSpec, Combine, Fault, OutputId, OutputKind, OutputSpec};
 use crate::units::{BootTime, Permille, UnixSeconds};
-use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -157,7 +156,7 @@ impl Climate {
 
     /// What the schedule says is to be evaluated again.
     pub(super) fn forget_schedule(&mut self) {
-        self.scheduled = None;
+        self.scheduled.iter_mut().for_each(Scheduled::expire);
     }
 
     /// Evaluates the schedule. Does it say something else now?
@@ -167,12 +166,12 @@ impl Climate {
         zone: Option<&Zone>,
         wall: Option<UnixSeconds>,
     ) -> bool {
-        let says = |scheduled: &Option<Scheduled>| {
-            scheduled.as_ref().map(|one| (one.entry().map(ToOwned::to_owned), *one == Scheduled::Waiting))
-        };
-        let before = says(&self.scheduled);
+        let before = self.scheduled.clone();
         self.scheduled = zone.and_then(|zone| Scheduled::of(self.scheduled.take(), schedule, zone, wall));
-        says(&self.scheduled) != before
+        match (&before, &self.scheduled) {
+            (Some(before), Some(now)) => !now.says_the_same(before),
+            (before, now) => before.is_some() != now.is_some(),
+        }
     }
 
     /// One control step.

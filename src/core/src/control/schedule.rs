@@ -8,6 +8,7 @@
 
 use crate::units::UnixSeconds;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -53,15 +54,27 @@ impl core::error::Error for DamagedZone {}
 impl Zone {
     /// A zone by its name and the data of its file (TZif, RFC 9636).
     pub fn new(name: &str, tzif: &[u8]) -> Result<Self, DamagedZone> {
+        if tzif.is_empty() {
+            return Err(DamagedZone);
+        }
         ZoneFile { name: name.to_string(), tzif: tzif.to_vec() }.try_into()
     }
 
-    /// Coordinated universal time.
+    /// Coordinated universal time, which needs no data.
     pub fn utc() -> Self {
-        Self { file: ZoneFile { name: UTC.to_string(), tzif: Vec::new() }, zone: TimeZone::UTC }
+        Self::utc_named(UTC.to_string())
     }
 
-    /// Its name, such as `Europe/Berlin`.
+    /// The same where another zone cannot be had: `UTC`, and why in words for a person.
+    pub fn utc_since(why: &str) -> Self {
+        Self::utc_named(format!("{UTC}, since {why}"))
+    }
+
+    fn utc_named(name: String) -> Self {
+        Self { file: ZoneFile { name, tzif: Vec::new() }, zone: TimeZone::UTC }
+    }
+
+    /// Its name, such as `Europe/Berlin`, for a person.
     pub fn name(&self) -> &str {
         &self.file.name
     }
@@ -86,8 +99,8 @@ impl TryFrom<ZoneFile> for Zone {
     type Error = DamagedZone;
 
     fn try_from(file: ZoneFile) -> Result<Self, DamagedZone> {
-        if file.name == UTC && file.tzif.is_empty() {
-            return Ok(Self::utc());
+        if file.tzif.is_empty() {
+            return Ok(Self::utc_named(file.name));
         }
         let zone = TimeZone::tzif(&file.name, &file.tzif).map_err(|_| DamagedZone)?;
         Ok(Self { file, zone })

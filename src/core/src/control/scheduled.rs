@@ -51,6 +51,23 @@ impl Scheduled {
         Some(Self::Now { entry, until: found.until, valid: (wall, end) })
     }
 
+    /// From now on it is evaluated again, and says the same until then.
+    pub(super) fn expire(&mut self) {
+        if let Self::Now { valid, .. } = self {
+            *valid = Default::default();
+        }
+    }
+
+    /// Does the other one say the same, whenever that was evaluated?
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Now { entry, until, .. }, Self::Now { entry: others, until: theirs, .. }) => {
+                (entry, until) == (others, theirs)
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// The range of the entry that holds.
     pub fn range(&self) -> Option<ClimateRange> {
         match self {

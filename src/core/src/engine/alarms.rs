@@ -39,8 +39,18 @@ pub(super) fn facts<'a>(
 
 impl Core {
     pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
-        self.sensors.set_found(reading.sensor, found);
-        self.sensors.observe(reading);
+        self.handle_readings(now, [(reading, found)]);
+    }
+
+    pub(super) fn handle_readings(
+        &mut self,
+        now: BootTime,
+        readings: impl IntoIterator<Item = (Reading, Option<String>)>,
+    ) {
+        for (reading, found) in readings {
+            self.sensors.set_found(reading.sensor, found);
+            self.sensors.observe(reading);
+        }
         self.step(now);
         self.absorb(now);
     }

@@ -161,3 +161,24 @@ fn an_output_that_cannot_be_driven_is_announced_once_even_over_a_reload() {
     assert_eq!(rig.engine.alarms().get("output-fan").map(|alarm| alarm.at), since);
     assert!(!rig.notices.iter().any(|notice| matches!(notice, Notice::PinFault { .. })), "{:?}", rig.notices);
 }
+
+#[test]
+fn readings_that_arrive_together_are_one_step_and_the_older_ones_of_the_others_decide_nothing() {
+    let mut rig = Rig::from(two_sensors(), None);
+    let read = |rig: &mut Rig| {
+        let reading = |sensor| Reading { sensor: SensorId(sensor), at: rig.now, value: Ok(22.0) };
+        rig.engine.handle_readings(rig.now, [0, 1].map(|sensor| (reading(sensor), None)));
+        rig.drain();
+    };
+    read(&mut rig);
+    // Both older readings are stale at the moment at which both new ones arrive.
+    for _ in 0..3 {
+        rig.now = rig.now + secs(30);
+        let steps = rig.engine.steps();
+        read(&mut rig);
+        assert_eq!(rig.engine.steps(), steps + 1);
+    }
+    let lost = |notice: &&Notice| matches!(notice, Notice::SensorLost { .. } | Notice::SensorBack { .. });
+    assert_eq!(rig.notices.iter().find(lost), None);
+    assert_eq!(rig.regime(), Some(Regime::InRange));
+}

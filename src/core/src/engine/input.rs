@@ -54,6 +54,9 @@ pub enum Input {
     Stop,
     /// The process ends and another one takes over: no output changes, and what is still to be recorded is recorded.
     HandOver,
+    /// Several sensors were sampled since the last input, each with what [`Input::Reading`] has. They are one control step: decided
+    /// one after the other, the older readings of those to come would decide first, and may be stale by now.
+    Readings(Vec<(Reading, Option<String>)>),
 }
 
 /// What the core starts from.
@@ -114,6 +117,7 @@ impl Core {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),
             Input::Reading { reading, found } => self.handle_reading(now, reading, found),
+            Input::Readings(readings) => self.handle_readings(now, readings),
             Input::Speed { output, rpm } => self.handle_speed(now, output, rpm),
             Input::Saved(outcome) => self.handle_saved(now, outcome),
             Input::Wall(dated) => self.handle_dated(dated),

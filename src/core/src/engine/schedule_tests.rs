@@ -56,10 +56,13 @@ fn an_entry_holds_at_its_time_to_the_second_and_the_climates_own_range_otherwise
     rig.pass(secs(1), |_| 21.0);
     assert_eq!(range(&rig), (20.0, 26.0));
     let told = |rig: &Rig, says: &str| rig.notices.iter().any(|notice| notice.to_string().contains(says));
-    assert!(told(&rig, "climate office: schedule entry night holds until 2026-03-29T04:00:00Z"));
     assert!(told(
         &rig,
-        "climate office: no schedule entry holds; its own range does until 2026-03-29T20:00:00Z"
+        "climate office: schedule entry night holds until 2026-03-29T04:00:00Z; its times are in Europe/Berlin"
+    ));
+    assert!(told(
+        &rig,
+        "climate office: no schedule entry holds; its own range does until 2026-03-29T20:00:00Z; its times are in Europe/Berlin"
     ));
 }
 
@@ -228,4 +231,24 @@ fn each_range_that_a_climate_holds_is_a_row_with_its_reason_and_an_entry_that_ch
             wanted(20, 26, "desired version 2", ""),
         ]
     );
+}
+
+#[test]
+fn a_schedule_is_announced_when_it_says_something_else_and_when_it_is_taken_away() {
+    let mut rig = online(EVENING);
+    let told = |rig: &mut Rig| {
+        let notices = core::mem::take(&mut rig.notices);
+        let scheduled = notices.iter().filter(|notice| matches!(notice, Notice::Scheduled { .. }));
+        scheduled.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    rig.desire(night());
+    assert_eq!(told(&mut rig).len(), 1);
+    // What is desired elsewhere makes no difference.
+    rig.desire(json!({"patchId": "other"}));
+    assert_eq!(told(&mut rig), Vec::<String>::new());
+    rig.desire(json!({"components": {"office": {"schedule": {"night": {"from": "23:00"}}}}}));
+    let until = "climate office: no schedule entry holds; its own range does until 2026-03-28T22:00:00Z";
+    assert_eq!(told(&mut rig), [format!("{until}; its times are in Europe/Berlin")]);
+    rig.desire(json!({"components": {"office": {"schedule": null}}}));
+    assert_eq!(told(&mut rig), ["climate office: no schedule any more"]);
 }

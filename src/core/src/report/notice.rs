@@ -130,6 +130,8 @@ pub enum Notice {
         climate: Option<String>,
         /// What it says; `None` if there is none any more.
         scheduled: Option<Scheduled>,
+        /// The time zone of its times.
+        zone: String,
     },
     /// A sensor has no valid reading any more. Left out where the change of the regime says it.
     SensorLost {
@@ -244,7 +246,7 @@ impl fmt::Display for Notice {
                     f.write_str(" follow their sensor-fault rows until one has")
                 }
             }
-            Self::Scheduled { climate, scheduled } => {
+            Self::Scheduled { climate, scheduled, zone } => {
                 Named(climate).fmt(f)?;
                 match scheduled {
                     None => f.write_str(": no schedule any more"),
@@ -256,7 +258,11 @@ impl fmt::Display for Notice {
                             Some(entry) => write!(f, ": schedule entry {} holds", escape(entry))?,
                             None => f.write_str(": no schedule entry holds; its own range does")?,
                         }
-                        scheduled.until().iter().try_for_each(|until| write!(f, " until {}", until.rfc3339()))
+                        scheduled
+                            .until()
+                            .iter()
+                            .try_for_each(|until| write!(f, " until {}", until.rfc3339()))?;
+                        write!(f, "; its times are in {zone}")
                     }
                 }
             }
