@@ -12,6 +12,7 @@ use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
 use crate::twin::Override;
 use crate::units::{BootTime, Permille, UnixSeconds};
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,15 @@ impl Climates {
     /// Those that use this sensor.
     pub fn reading(&self, sensor: usize) -> impl Iterator<Item = &Climate> {
         self.all.iter().filter(move |climate| climate.spec().sensors.iter().any(|id| id.0 == sensor))
+    }
+
+    /// Of so many sensors, which are used by a climate.
+    pub fn uses(&self, sensors: usize) -> Vec<bool> {
+        let mut uses = vec![false; sensors];
+        for id in self.all.iter().flat_map(|climate| &climate.spec().sensors) {
+            uses.get_mut(id.0).into_iter().for_each(|used| *used = true);
+        }
+        uses
     }
 
     /// One control step of each. Returns what changed.

@@ -275,10 +275,10 @@ impl Reporter {
             let value = |values: &Values| values.climates.get(id.0).copied().flatten();
             differs(value(last), value(fresh), climate.spec().quantity.measures())
         };
+        let used = facts.climates.uses(fresh.sensors.len());
         let sensor = |(index, (spec, _)): (usize, (&SensorSpec, &SensorState))| {
             let value = |values: &Values| values.sensors.get(index).copied().flatten();
-            facts.climates.reading(index).next().is_none()
-                && differs(value(last), value(fresh), &spec.measures)
+            used.get(index) == Some(&false) && differs(value(last), value(fresh), &spec.measures)
         };
         facts.climates.iter().any(climate) || facts.sensors.iter().enumerate().any(sensor)
     }
@@ -370,10 +370,6 @@ impl View<'_> {
     fn is_mapped(&self, path: &PropertyPath, value: &Value) -> bool {
         let holds = |mapped: &PropertyPath| value.is_object() && mapped.starts_with(path);
         self.mapped.iter().any(|mapped| path.starts_with(mapped) || holds(mapped))
-    }
-
-    fn is_of_climate(&self, index: usize) -> bool {
-        self.facts.climates.reading(index).next().is_some()
     }
 
     fn climates(&self) -> impl Iterator<Item = (ClimateId, &ClimateSpec)> {

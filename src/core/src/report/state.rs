@@ -92,8 +92,9 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
             draft.put(&entry.child("fault"), json!(fault));
         }
     }
+    let used = view.facts.climates.uses(values.sensors.len());
     for (index, (spec, _)) in view.facts.sensors.iter().enumerate() {
-        if view.is_of_climate(index) {
+        if used.get(index) == Some(&true) {
             continue;
         }
         let Some(entry) = places.component(&spec.name) else { continue };
