@@ -5,14 +5,14 @@
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
 //!      │         │          │                    │              and never import each other
-//!      │         │  files   │                    │              below those: reads a file that may be a pipe
+//!      │         │  files   │ gpio               │              below those: reads a file that may be a pipe; lines of chips
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
 //! ```
 //!
 //! A desired change, from the socket to the pin: [`hub`] (bytes to events) → [`engine`] → [`twin`] (version rule) →
-//! [`control`] (set-points, climate, rank table) → the pin is driven, the record offered to the store, and when it is
+//! [`control`] (set-points, climates, rank table) → the pin is driven, the record offered to the store, and when it is
 //! durable the acknowledgement goes out. A reading goes `sensors` → [`engine`] → the next control step, and by [`report`]
 //! to the hub when it left its deadband. The core's front page ([`twind_core`]) has the driving contract and a glossary.
 //!
@@ -21,7 +21,7 @@
 //! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
 //!   the phase of software PWM (`board/soft_pwm.rs`).
 //! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not use each other, and `link` uses both.
-//! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `board/gpiochip.rs` gpiocdev.
+//! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `gpio.rs` gpiocdev.
 //! - No files of one folder import each other in a circle.
 //!
 //! `tests/layering.rs` checks this.
@@ -30,6 +30,7 @@ pub mod board;
 pub mod cli;
 pub mod config;
 mod files;
+mod gpio;
 pub mod hub;
 pub mod sensors;
 pub mod service;

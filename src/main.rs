@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use twind::cli::arguments::{Arguments, Command, Config};
 use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
-use twind::cli::{check, mismatch, overrides, safe, status, twin, watch};
+use twind::cli::{check, mismatch, model, overrides, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -46,15 +46,16 @@ fn main() -> ExitCode {
         Command::Watch { changes, config } => {
             to_look(&config.config, &environment, |local| watch(local, changes))
         }
-        Command::Override { output, setting, lasts, config } => {
+        Command::Override { name, setting, lasts, config } => {
             match overrides::Order::parse(&setting, lasts.as_deref()) {
                 Ok(order) => {
-                    with_local(&config.config, &environment, |local| override_output(local, &output, order))
+                    with_local(&config.config, &environment, |local| override_one(local, &name, order))
                 }
                 Err(fault) => wrong_usage(&fault),
             }
         }
         Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
+        Command::Model(Config { config }) => model(&config, &environment),
         Command::Safe(Config { config }) => safe(&config, &environment),
     })
 }
@@ -128,9 +129,9 @@ fn watch(local: &LocalSettings, changes: Option<usize>) -> u8 {
     watch::watch(local, changes).map_or_else(|fault| unanswered(&fault), |()| 0)
 }
 
-fn override_output(local: &LocalSettings, output: &str, order: overrides::Order) -> u8 {
+fn override_one(local: &LocalSettings, name: &str, order: overrides::Order) -> u8 {
     warn_of(mismatch::ask(local));
-    match overrides::send(&local.socket, output, order) {
+    match overrides::send(&local.socket, name, order) {
         Ok(line) => {
             let _ = writeln!(Printed(io::stdout()), "{line}");
             0
@@ -153,6 +154,19 @@ fn unanswered(fault: &AskFault) -> u8 {
 fn wrong_usage(fault: &str) -> u8 {
     eprintln!("twind: {}", Line(fault));
     USAGE
+}
+
+fn model(path: &Path, environment: &Environment) -> u8 {
+    match config::load(path, environment) {
+        Ok(settings) => {
+            let model = model::print(&settings);
+            model.notes.iter().for_each(|note| eprintln!("twind: {}", Line(note)));
+            // A reader that went away, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", model.text.trim_end());
+            0
+        }
+        Err(faults) => wrong(&faults),
+    }
 }
 
 fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {

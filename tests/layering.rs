@@ -5,11 +5,11 @@ use std::{fs, path::Path};
 
 /// A room may name those before its own. Those between two bars do not know each other.
 const ROOMS: &str =
-    "units text|twin|control|report|ports|engine|files|hub board sensors store|config|service|cli";
+    "units text|twin|control|report|ports|engine|files gpio|hub board sensors store|config|service|cli";
 
 /// What only one file may name, so that it alone changes with it.
 const RESERVED: &str = "rumqttc=hub/wire/mqtt tokio_tungstenite=hub/wire/websocket rppal::gpio=board/rppal \
-                        gpiocdev=board/gpiochip clock_gettime=service/clock";
+                        gpiocdev=gpio clock_gettime=service/clock";
 
 /// The path of each file without its ending, and its code without tests and comments; `~` stands for `super::` there.
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

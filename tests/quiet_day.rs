@@ -66,7 +66,7 @@ impl Store for Disk {
 struct Board;
 
 impl Pins for Board {
-    fn drive(&mut self, _: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, _: &Actuation, _: &str) -> Result<(), PinFault> {
         Ok(())
     }
 }

@@ -22,6 +22,9 @@ _twind() {
             twind,help)
                 cmd="twind__subcmd__help"
                 ;;
+            twind,model)
+                cmd="twind__subcmd__model"
+                ;;
             twind,override)
                 cmd="twind__subcmd__override"
                 ;;
@@ -45,6 +48,9 @@ _twind() {
                 ;;
             twind__subcmd__help,help)
                 cmd="twind__subcmd__help__subcmd__help"
+                ;;
+            twind__subcmd__help,model)
+                cmd="twind__subcmd__help__subcmd__model"
                 ;;
             twind__subcmd__help,override)
                 cmd="twind__subcmd__help__subcmd__override"
@@ -71,7 +77,7 @@ _twind() {
 
     case "${cmd}" in
         twind)
-            opts="-h -V --help --version run check status watch override twin safe help"
+            opts="-h -V --help --version run check status watch override twin model safe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,7 +120,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__help)
-            opts="run check status watch override twin safe help"
+            opts="run check status watch override twin model safe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -142,6 +148,20 @@ _twind() {
             return 0
             ;;
         twind__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        twind__subcmd__help__subcmd__model)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -232,6 +252,35 @@ _twind() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        twind__subcmd__model)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

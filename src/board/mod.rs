@@ -14,6 +14,7 @@ mod simulated;
 mod soft_pwm;
 mod sysfs_pwm;
 mod tach;
+mod wave;
 mod wires;
 
 pub use tach::{Speed, Tachs};
@@ -205,7 +206,8 @@ impl TachSettings {
     }
 }
 
-fn wire(what: &str, number: u32, chip: Option<&str>) -> String {
+/// The name of a line or channel, with its chip if that must be told.
+pub fn wire(what: &str, number: u32, chip: Option<&str>) -> String {
     match chip {
         Some(chip) => format!("{what} {number} of {chip}"),
         None => format!("{what} {number}"),

@@ -2,20 +2,18 @@
 //! that it does not know are driven by `gpiochip`.
 //!
 //! It serves on/off outputs and the lines of software PWM. Hardware PWM is in `sysfs_pwm`, which says why; edges are counted by
-//! `gpiochip`. The kernel does not know that the daemon uses a pin by its registers, and does not take it back. A pin stays as it
+//! the kernel. The kernel does not know that the daemon uses a pin by its registers, and does not take it back. A pin stays as it
 //! was driven when the daemon is gone, whatever ended it, so after a crash `twind safe` must drive it.
 
-use super::gpiochip::{Edges, Pulses};
+use super::gpiochip::Pulses;
 use super::level::Level;
 use super::wires::{self, Hardware, Take, Wired};
-use super::{Driver, Line, PinSettings, SYSFS, Wiring, gpiochip, sysfs_pwm};
+use super::{Driver, Line, PinSettings, SYSFS, Wiring, sysfs_pwm};
 use crate::control::PinFault;
+use crate::gpio::{self, Edges};
 use rppal::gpio::{Error, Gpio, Level as PinLevel, Mode, OutputPin};
 use rppal::system::{DeviceInfo, Model, SoC};
 use std::path::PathBuf;
-
-/// The kernel's labels for the chip of the header's pins, by model.
-const CHIP_LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// See the module.
 pub(super) static DRIVER: Driver = Driver {
@@ -27,7 +25,7 @@ pub(super) static DRIVER: Driver = Driver {
     turns: |_, _, tach| {
         let pin = tach.pin;
         let missing = || PinFault { reason: "the kernel shows no GPIO chip of the header's pins".to_owned() };
-        Box::new(Pulses::new(tach, move || Edges::open(&chip().ok_or_else(missing)?, pin)))
+        Box::new(Pulses::new(tach, move || Ok(Edges::open(&gpio::header_chip().ok_or_else(missing)?, pin)?)))
     },
 };
 
@@ -101,8 +99,8 @@ impl Hardware for Rppal {
     }
 
     fn look(&self, _chip: Option<&str>, number: u32) -> Result<String, PinFault> {
-        if let Some(Err(fault)) = chip().map(|chip| gpiochip::look(&chip, number)) {
-            return Err(fault);
+        if let Some(Err(fault)) = gpio::header_chip().map(|chip| gpio::look(&chip, number)) {
+            return Err(fault.into());
         }
         let pin = self.pin(number)?;
         let level = if pin.read() == PinLevel::High { "high" } else { "low" };
@@ -113,11 +111,6 @@ impl Hardware for Rppal {
         };
         Ok(format!("{} GPIO {number}: {mode} now, {level}", self.model))
     }
-}
-
-/// The kernel's chip of the header's pins.
-fn chip() -> Option<PathBuf> {
-    CHIP_LABELS.iter().find_map(|label| gpiochip::chip_path(Some(label)).ok())
 }
 
 struct HeldPin(OutputPin);

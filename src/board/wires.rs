@@ -9,7 +9,7 @@
 //! was full.
 
 use super::level::Level;
-use super::soft_pwm::SoftPwm;
+use super::soft_pwm::{SoftPwm, Switcher};
 use super::sysfs_pwm::{Channel, PATIENCE};
 use super::{Board, Held, Line, Looked, PinSettings};
 use crate::control::{Actuation, OutputId, PinFault};
@@ -57,6 +57,7 @@ pub(super) enum Wire {
 /// See the module.
 pub(super) struct Wired {
     hardware: Box<dyn Hardware>,
+    soft: Switcher,
     outputs: Vec<Output>,
 }
 
@@ -70,33 +71,37 @@ struct Output {
 impl Wired {
     /// Exports the PWM channels, so that udev can set their permissions meanwhile; takes nothing else.
     pub(super) fn new(hardware: Box<dyn Hardware>, outputs: &[PinSettings]) -> Self {
+        let mut soft = Switcher::default();
         let outputs = outputs.iter().map(|settings| Output {
             settings: settings.clone(),
             // A fault is reported at the output's first drive: the other outputs must work.
             wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
-                .then(|| open(hardware.as_ref(), settings, Take::AsItIs).ok())
+                .then(|| open((hardware.as_ref(), &mut soft), settings, Take::AsItIs).ok())
                 .flatten()
                 .map(|(wire, _)| wire),
             patience: PATIENCE,
         });
         let outputs = outputs.collect();
-        Self { hardware, outputs }
+        Self { hardware, soft, outputs }
     }
 
-    fn output(&mut self, id: OutputId) -> Result<(&dyn Hardware, &mut Output), PinFault> {
-        let hardware = self.hardware.as_ref();
+    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut Output), PinFault> {
         let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
-        Ok((hardware, self.outputs.get_mut(id.0).ok_or_else(no_such)?))
+        let output = self.outputs.get_mut(id.0).ok_or_else(no_such)?;
+        Ok(((self.hardware.as_ref(), &mut self.soft), output))
     }
 }
 
+/// What wires are taken by: the board's hardware, and the thread for software PWM.
+type Means<'b> = (&'b dyn Hardware, &'b mut Switcher);
+
 impl Pins for Wired {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
-        let (hardware, output) = self.output(actuation.output)?;
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
+        let (means, output) = self.output(actuation.output)?;
         let drive = actuation.drive;
         let high = drive.is_zero() == low_is_on(&output.settings);
         if output.wire.is_none() {
-            output.wire = Some(open(hardware, &output.settings, Take::High(high))?.0);
+            output.wire = Some(open(means, &output.settings, Take::High(high))?.0);
         }
         let driven = match &mut output.wire {
             None => Ok(()),
@@ -113,8 +118,8 @@ impl Pins for Wired {
 
 impl Board for Wired {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
-        let (hardware, output) = self.output(output)?;
-        let (wire, present) = open(hardware, &output.settings, Take::AsItIs)?;
+        let (means, output) = self.output(output)?;
+        let (wire, present) = open(means, &output.settings, Take::AsItIs)?;
         output.wire = Some(wire);
         Ok(present)
     }
@@ -129,6 +134,9 @@ impl Board for Wired {
 
     fn adopt(&mut self, held: Vec<Held>) {
         for Held { settings, wire } in held {
+            if let Wire::Soft(pwm) = &wire {
+                self.soft = pwm.switcher();
+            }
             if let Some(output) = self.outputs.iter_mut().find(|o| o.settings.same_wire(&settings)) {
                 output.wire = Some(wire);
             }
@@ -166,7 +174,7 @@ fn look(hardware: &dyn Hardware, settings: &PinSettings) -> Looked {
 
 /// Takes a wire, and returns its drive if that can be known.
 fn open(
-    hardware: &dyn Hardware,
+    (hardware, soft): Means<'_>,
     settings: &PinSettings,
     take: Take,
 ) -> Result<(Wire, Option<Permille>), PinFault> {
@@ -181,8 +189,8 @@ fn open(
         }
         Some(Line::SoftPwm { pin, chip, frequency_hz, inverted }) => {
             let (level, high) = hardware.line(chip.as_deref(), *pin, take)?;
-            let soft = SoftPwm::start(level, *frequency_hz, *inverted, drive_of(high))?;
-            Ok((Wire::Soft(soft), Some(drive_of(high))))
+            let pwm = soft.take(level, *frequency_hz, *inverted, drive_of(high))?;
+            Ok((Wire::Soft(pwm), Some(drive_of(high))))
         }
         Some(Line::PwmChannel { channel, chip, frequency_hz, inverted }) => {
             let chip = hardware.pwm_chip(chip.as_deref(), *channel)?;

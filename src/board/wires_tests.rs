@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, ThreadId};
 
 /// What happened to a line, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,11 +21,13 @@ struct Probe {
     pin: u32,
     events: Sender<Event>,
     breaks: bool,
+    switched_by: Option<Sender<ThreadId>>,
 }
 
 impl Level for Probe {
     fn set(&mut self, high: bool) -> Result<(), PinFault> {
         let _ = self.events.send(Event::Set(self.pin, high));
+        let _ = self.switched_by.as_ref().map(|by| by.send(thread::current().id()));
         if self.breaks { Err(PinFault { reason: "the line broke".into() }) } else { Ok(()) }
     }
 }
@@ -40,6 +43,8 @@ struct Desk {
     levels: Rc<RefCell<BTreeMap<u32, bool>>>,
     events: Sender<Event>,
     breaking: Option<u32>,
+    /// Which threads switch lines.
+    switched_by: Option<Sender<ThreadId>>,
 }
 
 impl Hardware for Desk {
@@ -49,7 +54,8 @@ impl Hardware for Desk {
         };
         let _ = self.events.send(Event::Taken(pin, take));
         let high = if let Take::High(high) = take { high } else { level };
-        let probe = Probe { pin, events: self.events.clone(), breaks: self.breaking == Some(pin) };
+        let (events, switched_by) = (self.events.clone(), self.switched_by.clone());
+        let probe = Probe { pin, events, breaks: self.breaking == Some(pin), switched_by };
         Ok((Box::new(probe), high))
     }
 
@@ -71,12 +77,12 @@ fn on_off(pin: u32, active_low: bool) -> PinSettings {
 fn board(outputs: &[PinSettings], breaking: Option<u32>) -> (Wired, Receiver<Event>) {
     let (events, seen) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    (Wired::new(Box::new(Desk { levels, events, breaking }), outputs), seen)
+    (Wired::new(Box::new(Desk { levels, events, breaking, switched_by: None }), outputs), seen)
 }
 
 fn order(output: usize, permille: u16) -> Actuation {
     let drive = Permille::new(permille).unwrap();
-    Actuation { output: OutputId(output), drive, cause: Cause::Climate, at: BootTime::ZERO }
+    Actuation { output: OutputId(output), drive, cause: Cause::Start, at: BootTime::ZERO }
 }
 
 fn seen(events: &Receiver<Event>) -> Vec<Event> {
@@ -87,16 +93,16 @@ fn seen(events: &Receiver<Event>) -> Vec<Event> {
 fn a_line_is_taken_at_its_first_drive_at_that_level_and_opening_takes_none() {
     let (mut board, events) = board(&[on_off(1, false), on_off(2, true)], None);
     assert_eq!(seen(&events), []);
-    board.drive(&order(0, 1000)).unwrap();
-    board.drive(&order(1, 1000)).unwrap();
+    board.drive(&order(0, 1000), "").unwrap();
+    board.drive(&order(1, 1000), "").unwrap();
     let taken = |pin, high| Event::Taken(pin, Take::High(high));
     assert_eq!(
         seen(&events),
         [taken(1, true), Event::Set(1, true), taken(2, false), Event::Set(2, false)],
         "on is low where the output is active low"
     );
-    board.drive(&order(0, 0)).unwrap();
-    board.drive(&order(1, 0)).unwrap();
+    board.drive(&order(0, 0), "").unwrap();
+    board.drive(&order(1, 0), "").unwrap();
     assert_eq!(seen(&events), [Event::Set(1, false), Event::Set(2, true)]);
 }
 
@@ -114,17 +120,17 @@ fn one_output_that_cannot_be_had_leaves_the_others_alone() {
     let channel = Line::PwmChannel { channel: 0, chip: None, frequency_hz: 25_000, inverted: false };
     let pwm = PinSettings { line: Some(channel), ..on_off(0, false) };
     let (mut board, _) = board(&[on_off(9, false), pwm, on_off(1, false)], None);
-    assert_eq!(board.drive(&order(0, 0)).unwrap_err().reason, "no line 9");
-    assert_eq!(board.drive(&order(1, 0)).unwrap_err().reason, "no channel 0");
-    board.drive(&order(2, 0)).unwrap();
-    assert!(board.drive(&order(3, 0)).is_err(), "there is none");
+    assert_eq!(board.drive(&order(0, 0), "").unwrap_err().reason, "no line 9");
+    assert_eq!(board.drive(&order(1, 0), "").unwrap_err().reason, "no channel 0");
+    board.drive(&order(2, 0), "").unwrap();
+    assert!(board.drive(&order(3, 0), "").is_err(), "there is none");
 }
 
 #[test]
 fn a_line_that_breaks_is_let_go_and_taken_anew_with_the_next_order() {
     let (mut board, events) = board(&[on_off(1, false)], Some(1));
-    assert!(board.drive(&order(0, 1000)).is_err());
-    assert!(board.drive(&order(0, 0)).is_err());
+    assert!(board.drive(&order(0, 1000), "").is_err());
+    assert!(board.drive(&order(0, 0), "").is_err());
     let taken = |high| Event::Taken(1, Take::High(high));
     let round = |high| [taken(high), Event::Set(1, high), Event::LetGo(1)];
     assert_eq!(seen(&events), [round(true), round(false)].concat());
@@ -133,7 +139,7 @@ fn a_line_that_breaks_is_let_go_and_taken_anew_with_the_next_order() {
 #[test]
 fn nothing_moves_when_a_board_is_dropped() {
     let (mut board, events) = board(&[on_off(1, false)], None);
-    board.drive(&order(0, 1000)).unwrap();
+    board.drive(&order(0, 1000), "").unwrap();
     seen(&events);
     drop(board);
     assert_eq!(seen(&events), [Event::LetGo(1)]);
@@ -142,18 +148,18 @@ fn nothing_moves_when_a_board_is_dropped() {
 #[test]
 fn the_next_board_goes_on_with_the_wires_it_still_has_an_output_for() {
     let (mut old, old_events) = board(&[on_off(1, false), on_off(2, false)], None);
-    old.drive(&order(0, 1000)).unwrap();
-    old.drive(&order(1, 1000)).unwrap();
+    old.drive(&order(0, 1000), "").unwrap();
+    old.drive(&order(1, 1000), "").unwrap();
     seen(&old_events);
     // The other way round it is another wire: what was high for on is low for on.
     let renamed = PinSettings { name: "other".into(), ..on_off(1, false) };
     let (mut new, new_events) = board(&[on_off(2, true), renamed], None);
     new.adopt(old.release());
     assert_eq!(seen(&old_events), [Event::LetGo(2)]);
-    new.drive(&order(1, 0)).unwrap();
+    new.drive(&order(1, 0), "").unwrap();
     assert_eq!(seen(&old_events), [Event::Set(1, false)]);
     assert_eq!(seen(&new_events), []);
-    new.drive(&order(0, 0)).unwrap();
+    new.drive(&order(0, 0), "").unwrap();
     assert_eq!(seen(&new_events), [Event::Taken(2, Take::High(true)), Event::Set(2, true)]);
 }
 
@@ -169,7 +175,7 @@ fn looking_takes_nothing_and_says_of_tachs_too() {
     ];
     let (events, seen_events) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    let looked = look_at_all(&Desk { levels, events, breaking: None }, &outputs);
+    let looked = look_at_all(&Desk { levels, events, breaking: None, switched_by: None }, &outputs);
     let told: Vec<_> = looked
         .into_iter()
         .map(|found| found.unwrap_or_else(|fault| format!("FAULT {}", fault.reason)))
@@ -191,9 +197,32 @@ fn pwm_by_software_starts_from_the_level_that_the_line_was_taken_with() {
     let soft = Line::SoftPwm { pin: 2, chip: None, frequency_hz: 100, inverted: true };
     let (mut board, events) = board(&[PinSettings { line: Some(soft), ..on_off(0, false) }], None);
     assert_eq!(board.take_over(OutputId(0)).unwrap(), Some(Permille::ZERO));
-    board.drive(&order(0, 1000)).unwrap();
+    board.drive(&order(0, 1000), "").unwrap();
     drop(board);
     let events = seen(&events);
     assert_eq!(events.first(), Some(&Event::Taken(2, Take::AsItIs)));
     assert_eq!(events.iter().rev().nth(1), Some(&Event::Set(2, false)), "full stays full: {events:?}");
+}
+
+#[test]
+fn lines_of_the_next_board_are_switched_by_the_thread_of_those_it_adopts() {
+    let (by, switched_by) = channel();
+    let soft = |pin| {
+        let line = Line::SoftPwm { pin, chip: None, frequency_hz: 100, inverted: false };
+        PinSettings { line: Some(line), ..on_off(pin, false) }
+    };
+    let board = |outputs: &[PinSettings]| {
+        let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, false)])));
+        let switched_by = Some(by.clone());
+        Wired::new(Box::new(Desk { levels, events: channel().0, breaking: None, switched_by }), outputs)
+    };
+    let mut old = board(&[soft(1)]);
+    old.drive(&order(0, 500), "").unwrap();
+    let first = switched_by.recv().unwrap();
+    let mut new = board(&[soft(1), soft(2)]);
+    new.adopt(old.release());
+    new.drive(&order(0, 0), "").unwrap();
+    new.drive(&order(1, 500), "").unwrap();
+    drop((old, new, by));
+    assert!(switched_by.iter().all(|thread| thread == first));
 }

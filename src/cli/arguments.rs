@@ -62,15 +62,17 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// Overrides an output for a time
+    /// Overrides an output or the range of a climate for a time
     ///
-    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself.
+    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself. That of a climate
+    /// stands in place of its desired range and schedule, within its limits.
     Override {
-        /// The output, by its name in the configuration
+        /// The output or the climate, by its name in the configuration; `climate` is the one without a name
         #[arg(value_hint = ValueHint::Other)]
-        output: String,
-        /// `on`, `off`, a percentage such as `40%`, or `clear`
-        #[arg(value_hint = ValueHint::Other)]
+        name: String,
+        /// Of an output `on`, `off` or a percentage such as `40%`; of a climate a range such as `18..21`, in the unit of its
+        /// table in the configuration; or `clear`
+        #[arg(allow_hyphen_values = true, value_hint = ValueHint::Other)]
         setting: String,
         /// For how long, such as `30m` or `1h 30m`; at most 7 days
         #[arg(long = "for", value_name = "DURATION", value_hint = ValueHint::Other)]
@@ -87,6 +89,11 @@ pub enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// The model of this site's twin in DTDL, made from the configuration, for IoT Plug and Play
+    ///
+    /// It describes what the daemon reports with style = "pnp" under [report]. What to set for that, and what has no place in a
+    /// model, is said on standard error.
+    Model(Config),
     /// With no daemon running: drives every output to its stop row, or its crash row
     ///
     /// The crash row is used when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.

@@ -3,9 +3,12 @@
 //!
 //! Pins and sensors are opened by `hardware` alone.
 
+use super::climates::{in_words, role};
 use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
+use crate::control::quantity::Quantity;
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
+use crate::engine::CoreSpec;
 use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
@@ -114,32 +117,42 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
             OutputKind::OnOff => "on/off",
             OutputKind::Pwm => "PWM",
         };
-        let driven = driven_by(OutputId(id), output, engine.climate.as_ref());
+        let driven = driven_by(OutputId(id), output, &engine.climates);
         writeln!(out, "output   {}, {kind}, {driven}", output.name)?;
         writeln!(out, "         {}", Rows(output))?;
     }
-    for (sensor, settings) in engine.sensors.iter().zip(&settings.sensors) {
+    for (id, sensor) in engine.sensors.iter().enumerate() {
+        let Some(settings) = settings.sensors.iter().find(|settings| settings.id.0 == id) else {
+            writeln!(out, "sensor   {}, {}, {}", sensor.name, sensor.measures, sensor.source)?;
+            continue;
+        };
         let (period, stale) = (format_duration(settings.period), format_duration(sensor.stale_after));
         writeln!(out, "sensor   {}, {}, every {period}, stale after {stale}", sensor.name, sensor.measures)?;
     }
-    match &engine.climate {
-        None => writeln!(out, "climate  none"),
-        Some(climate) => {
-            let unit = climate.unit;
-            // Rounded, since the conversion through Celsius leaves digits that nobody wrote.
-            let shown = |temperature| (unit.from_celsius(temperature) * 1000.0).round() / 1000.0;
-            let (min, max) = (shown(climate.range.min()), shown(climate.range.max()));
-            let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
-            let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
-            let combine = match (sensors.len(), climate.combine) {
-                (0 | 1, _) => "",
-                (_, Combine::Max) => "the warmest of ",
-                (_, Combine::Mean) => "the mean of ",
-                (_, Combine::FirstGood) => "the first good of ",
-            };
-            writeln!(out, "climate  {min} to {max} {}, by {combine}{}", unit.name(), sensors.join(", "))
-        }
+    if engine.climates.is_empty() {
+        return writeln!(out, "climate  none");
     }
+    engine.climates.iter().try_for_each(|climate| writeln!(out, "climate  {}", by_range(climate, engine)))
+}
+
+/// What a climate holds, and by which sensors.
+fn by_range(climate: &ClimateSpec, engine: &CoreSpec) -> String {
+    let (min, max) = (in_words(climate, climate.range.min()), in_words(climate, climate.range.max()));
+    let unit = match &climate.quantity {
+        Quantity::Temperature(unit) => unit.name(),
+        Quantity::Other(measures) => measures,
+    };
+    let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
+    let sensors: Vec<&str> = climate.sensors.iter().map(name).collect();
+    let combine = match (sensors.len(), climate.combine) {
+        (0 | 1, _) => "",
+        (_, Combine::Max) if climate.quantity.unit().is_some() => "the warmest of ",
+        (_, Combine::Max) => "the greatest of ",
+        (_, Combine::Mean) => "the mean of ",
+        (_, Combine::FirstGood) => "the first good of ",
+    };
+    let title = climate.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    format!("{title}{min} to {max} {unit}, by {combine}{}", sensors.join(", "))
 }
 
 /// The hub, the device, and the way there.
@@ -178,19 +191,15 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What drives an output, in the words of the file.
-fn driven_by(id: OutputId, output: &OutputSpec, climate: Option<&ClimateSpec>) -> String {
+fn driven_by(id: OutputId, output: &OutputSpec, climates: &[ClimateSpec]) -> String {
     let mut by = Vec::new();
     if let Some(property) = &output.property {
         by.push(format!("follows {property}"));
     }
-    if climate.is_some_and(|climate| climate.cooling.contains(&id)) {
-        by.push("cools".to_owned());
-    }
-    if climate.is_some_and(|climate| climate.heating.contains(&id)) {
-        by.push("heats".to_owned());
-    }
+    by.extend(climates.iter().filter_map(|climate| role(id, climate)));
     if by.is_empty() {
-        "driven by `twind override` alone: it has no `property` and the climate does not name it".to_owned()
+        let none = if climates.len() > 1 { "no climate names it" } else { "the climate does not name it" };
+        format!("driven by `twind override` alone: it has no `property` and {none}")
     } else {
         by.join(", ")
     }

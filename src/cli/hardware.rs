@@ -2,6 +2,7 @@
 //! once, and drives nothing. Below that it prints what each output does in each bad case, for a last look before the cabinet is
 //! closed.
 
+use super::climates::{in_words, role};
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;
@@ -9,6 +10,7 @@ use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
 use crate::engine::CoreSpec;
 use crate::sensors::{self, Look};
 use crate::service::SystemClock;
+use crate::units::TemperatureUnit;
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -52,10 +54,15 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 }
 
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
-    for (sensor, spec) in settings.sensors.iter().zip(&settings.engine.sensors) {
+    for sensor in &settings.sensors {
+        let measures = settings.engine.sensors.get(sensor.id.0).map_or("", |spec| spec.measures.as_str());
+        if let Some(whereabouts) = sensors::held(sensor) {
+            writeln!(out, "{UNMARKED} sensor     {}: {whereabouts}", sensor.name)?;
+            continue;
+        }
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
         let (mark, verdict) = match value {
-            Ok(value) => (UNMARKED, format!("reads {value} ({})", spec.measures)),
+            Ok(value) => (UNMARKED, format!("reads {value} ({measures})")),
             Err(fault) => {
                 let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
                 (MARKED, format!("{}: {}{found}", fault.name(), advice(fault)))
@@ -80,7 +87,10 @@ fn failsafe_table(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String, String)> {
-    let climate = settings.engine.climate.as_ref();
+    let climates = &settings.engine.climates;
+    let driving: Vec<&ClimateSpec> = climates.iter().filter(|climate| climate.drives(id)).collect();
+    // One that no climate drives has rows for all of them.
+    let concerning = if driving.is_empty() { climates.iter().collect() } else { driving };
     let when = &output.when;
     let word = |row: RowDrive| match row {
         RowDrive::Keep => "stays as it is".to_owned(),
@@ -98,30 +108,40 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
         ("stop of the daemon".to_owned(), word(when.stop)),
         ("crash of the daemon".to_owned(), word(when.crash)),
     ];
-    let fault = climate.map_or_else(|| never(NO_CLIMATE), |_| optional(when.sensor_fault));
+    let has_climate = !concerning.is_empty();
+    let fault = if has_climate { optional(when.sensor_fault) } else { never(NO_CLIMATE) };
     cases.push(("no valid sensor (sensor-fault)".to_owned(), fault));
-    cases.push(match climate.map(|climate| (climate.unit, climate.critical)) {
-        Some((unit, Some(at))) => {
-            let degrees = (unit.from_celsius(at) * 1000.0).round() / 1000.0;
-            (format!("above {degrees} {} (overheat)", unit.name()), optional(when.overheat))
-        }
-        Some((_, None)) => ("overheat".to_owned(), never("[climate] sets no `critical`")),
-        None => ("overheat".to_owned(), never(NO_CLIMATE)),
-    });
+    let critical = |climate: &&ClimateSpec| climate.critical.map(|at| above(climate, at));
+    let heats: Vec<String> = concerning.iter().filter_map(critical).collect();
+    cases.extend(heats.into_iter().map(|case| (case, optional(when.overheat))));
+    if concerning.iter().all(|climate| climate.critical.is_none()) {
+        let why = if has_climate { never("[climate] sets no `critical`") } else { never(NO_CLIMATE) };
+        cases.push(("overheat".to_owned(), why));
+    }
     cases.push(match when.hub_silent {
         Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
         None => ("hub silent".to_owned(), optional(None)),
     });
     cases.push(("desired".to_owned(), desired(id, output, settings)));
-    cases.push(("climate".to_owned(), by_climate(id, climate)));
+    let roles: Vec<String> = climates.iter().filter_map(|climate| role(id, climate)).collect();
+    let roles = if roles.is_empty() { "does not drive it".to_owned() } else { roles.join(", ") };
+    cases.push(("climate".to_owned(), roles));
     cases
+}
+
+/// The case of a climate above its critical value.
+fn above(climate: &ClimateSpec, critical: f64) -> String {
+    let number = in_words(climate, critical);
+    let unit = climate.quantity.unit().map(TemperatureUnit::name).unwrap_or(climate.quantity.measures());
+    let name = climate.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+    format!("{name}above {number} {unit} (overheat)")
 }
 
 /// What the back end can do with it.
 fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
-    let CoreSpec { outputs, properties, climate, .. } = &settings.engine;
+    let CoreSpec { outputs, properties, climates, .. } = &settings.engine;
     let fan_on = &properties.fan_on;
-    let is_fan = (Meaning { properties, outputs, climate: climate.as_ref() }).fans().contains(&id);
+    let is_fan = (Meaning { properties, outputs, climates }).fans().contains(&id);
     match output.property.as_ref().filter(|property| *property != fan_on) {
         Some(property) if is_fan => format!(
             "{property} drives it; while that is not set, {fan_on} true: runs; false: off; neither: the climate range \
@@ -131,14 +151,6 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
         None if is_fan => format!("{fan_on} true: runs; false: off; neither: the climate range alone"),
         None => "nothing desired drives it".to_owned(),
     }
-}
-
-fn by_climate(id: OutputId, climate: Option<&ClimateSpec>) -> String {
-    let role = climate.and_then(|climate| {
-        let cools = climate.cooling.contains(&id).then_some("cools");
-        cools.or(climate.heating.contains(&id).then_some("heats"))
-    });
-    role.unwrap_or("does not drive it").to_owned()
 }
 
 fn advice(fault: Fault) -> &'static str {

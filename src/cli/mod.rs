@@ -3,9 +3,11 @@
 pub mod arguments;
 pub mod ask;
 pub mod check;
+mod climates;
 mod hardware;
 mod keys;
 pub mod mismatch;
+pub mod model;
 pub mod overrides;
 pub mod printed;
 pub mod safe;

@@ -3,8 +3,11 @@
 use super::ask::{AskFault, ask_status, read_status};
 use super::mismatch;
 use crate::config::LocalSettings;
+use crate::control::quantity::TEMPERATURE;
+use crate::report::by_whom;
 use crate::report::status::{
-    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, SensorStatus,
+    ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus,
+    ScheduleStatus, SensorStatus, Status,
 };
 use crate::service::DaemonStatus;
 use crate::text;
@@ -49,7 +52,13 @@ pub(super) fn page(status: &DaemonStatus) -> String {
     for (name, alarm) in &core.alarms.0 {
         page.line("ALARM", &format!("{name} for {}: {}", seconds(alarm.seconds_ago), alarm.text));
     }
-    core.climate.iter().for_each(|climate| self::climate(&mut page, climate));
+    for (name, climate) in &core.climates.0 {
+        self::climate(&mut page, core.climate.is_none().then_some(name.as_str()), climate);
+    }
+    if core.climates.0.is_empty() {
+        // A daemon of an earlier version names none.
+        core.climate.iter().for_each(|climate| self::climate(&mut page, None, climate));
+    }
     for (name, sensor) in &core.sensors.0 {
         page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
     }
@@ -59,15 +68,34 @@ pub(super) fn page(status: &DaemonStatus) -> String {
     if let Some(fault) = &core.store_fault {
         page.line("store", &format!("the twin's copy cannot be kept: {fault}"));
     }
-    for change in core.changes.iter().flatten() {
-        let by = author(&change.cause, change.by.as_deref());
-        let (ago, output, share) = (seconds(change.seconds_ago), &change.output, percent(change.permille));
-        page.line("change", &format!("{ago} ago: {output} to {share} by {by}"));
-    }
+    changes(&mut page, core);
     if let Some(file) = &status.configuration {
         page.line("daemon", &format!("twind {}, pid {}, by {file}", status.version, status.pid));
     }
     page.0
+}
+
+/// The last changes of outputs and of ranges, the latest first. An output follows its range, so that stands below it.
+fn changes(page: &mut Page, core: &Status) {
+    let outputs = core.changes.iter().flatten().map(|change| {
+        let by = author(&change.cause, change.by.as_deref());
+        (change.seconds_ago, format!("{} to {} by {by}", change.output, percent(change.permille)))
+    });
+    let ranges = core.range_changes.iter().flatten().map(|change| {
+        let by = author(&change.cause, change.by.as_deref());
+        let climate = core.climates.0.iter().find(|(name, _)| *name == change.climate);
+        let unit =
+            if climate.is_some_and(|(_, climate)| climate.measures == TEMPERATURE) { " °C" } else { "" };
+        (
+            change.seconds_ago,
+            format!("{} to hold {} to {}{unit} by {by}", change.climate, change.min, change.max),
+        )
+    });
+    let mut changes: Vec<(u64, String)> = outputs.chain(ranges).collect();
+    changes.sort_by_key(|(ago, _)| *ago);
+    for (ago, change) in changes {
+        page.line("change", &format!("{} ago: {change}", seconds(ago)));
+    }
 }
 
 #[derive(Default)]
@@ -132,11 +160,33 @@ fn refusal(put_off: &PutOffStatus) -> String {
     format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
 }
 
-fn climate(page: &mut Page, climate: &ClimateStatus) {
-    let temperature =
-        climate.temperature.map_or_else(|| "no temperature".to_owned(), |degrees| format!("{degrees} °C"));
-    let ClimateStatus { regime, min, max, .. } = climate;
-    page.line("climate", &format!("{temperature}, {regime}, to hold {min} to {max} °C"));
+fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
+    let ClimateStatus { regime, measures, min, max, .. } = climate;
+    let is_temperature = measures.is_empty() || measures == TEMPERATURE;
+    let (value, unit) = if is_temperature { (climate.temperature, " °C") } else { (climate.value, "") };
+    let measures = if is_temperature { TEMPERATURE } else { measures };
+    let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
+    let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    page.line("climate", &format!("{name}{value}, {regime}, to hold {min} to {max}{unit}"));
+    let hand = climate.overridden.as_ref();
+    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = hand {
+        let left = seconds(*seconds_left);
+        page.line("", &format!("overridden to {min} to {max}{unit} by {by} for another {left}"));
+    }
+    if let Some(schedule) = &climate.schedule {
+        page.line("", &self::schedule(schedule, hand.is_some()));
+    }
+}
+
+/// What a schedule says, in force or below an override.
+fn schedule(schedule: &ScheduleStatus, overridden: bool) -> String {
+    let until = schedule.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+    match &schedule.entry {
+        _ if schedule.waiting => "its schedule waits for a clock that can be believed".to_owned(),
+        Some(entry) if overridden => format!("in place of its schedule's entry {entry}{until}"),
+        Some(entry) => format!("by its schedule's entry {entry}{until}"),
+        None => format!("no entry of its schedule holds{until}"),
+    }
 }
 
 fn sensor(sensor: &SensorStatus) -> String {
@@ -177,7 +227,7 @@ fn output(page: &mut Page, name: &str, output: &OutputStatus) {
 }
 
 fn author(cause: &str, by: Option<&str>) -> String {
-    by.map_or_else(|| cause.to_owned(), |by| format!("{cause} of {by}"))
+    by.map_or_else(|| cause.to_owned(), |by| format!("{cause}{} {by}", by_whom(cause)))
 }
 
 fn percent(permille: u16) -> String {
@@ -236,6 +286,7 @@ mod tests {
             "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
             "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
+            "rangeChanges": [{"secondsAgo": 5, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         });
         let page = page(&read(&status));
         for line in [
@@ -255,6 +306,39 @@ mod tests {
             "daemon   twind 1.2.3, pid 7, by /etc/twind.toml",
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
+        }
+    }
+
+    #[test]
+    fn each_climate_has_its_line_by_its_name_and_what_its_schedule_says() {
+        let schedule = |waiting: bool, entry: Option<&str>| json!({"waiting": waiting, "entry": entry, "until": (!waiting).then_some("2026-11-27T21:00:00Z")});
+        let status = json!({"climates": {
+            "office": {
+                "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24,
+                "schedule": schedule(false, Some("night")),
+            },
+            "lab": {
+                "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 18, "max": 24.5,
+                "schedule": schedule(false, Some("night")),
+                "override": {"min": 18, "max": 24.5, "secondsLeft": 5400, "by": "hub"},
+            },
+            "greenhouse": {
+                "regime": "too-low", "measures": "humidity", "value": 38, "min": 40, "max": 60,
+                "schedule": schedule(false, None),
+            },
+            "store": {
+                "regime": "sensor-fault", "measures": "co2", "value": null, "min": 0, "max": 1000,
+                "schedule": schedule(true, None),
+            },
+        }});
+        let page = page(&read(&status));
+        for lines in [
+            "climate  office: 21.5 °C, in-range, to hold 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  lab: 21.5 °C, in-range, to hold 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1h 30m\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  greenhouse: 38, too-low, to hold 40 to 60\n         no entry of its schedule holds until 2026-11-27T21:00:00Z\n",
+            "climate  store: no co2, sensor-fault, to hold 0 to 1000\n         its schedule waits for a clock that can be believed\n",
+        ] {
+            assert!(page.contains(lines), "{lines:?} is missing in:\n{page}");
         }
     }
 
@@ -302,7 +386,15 @@ mod tests {
                 }],
                 "setAsideCount": 1, "copyAgeSeconds": null, "silentSeconds": 7,
             },
-            "climate": {"regime": "in-range", "temperature": 21.5, "min": 20, "max": 28},
+            "climate": {
+                "regime": "in-range", "temperature": 21.5, "measures": "temperature", "value": 21.5, "min": 20, "max": 28,
+                "schedule": null, "override": null,
+            },
+            "climates": {"office": {
+                "regime": "too-low", "temperature": null, "measures": "humidity", "value": 38, "min": 40, "max": 60,
+                "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+                "override": {"min": 18, "max": 21.5, "secondsLeft": 9, "by": "hub"},
+            }},
             "sensors": {"roof": {
                 "measures": "temperature", "value": 21, "state": "ok", "lastSample": "missing",
                 "found": null, "source": "/run/roof", "ageSeconds": 4,

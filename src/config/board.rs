@@ -4,6 +4,7 @@ use super::files::Places;
 use super::reader::Reader;
 use super::values;
 use crate::board::{BoardSettings, DRIVERS, Driver, PinSettings, Wiring};
+use crate::sensors::{ContactLine, is_header};
 use std::path::PathBuf;
 
 const FOLDER: &str = "/run/twind/board";
@@ -21,6 +22,12 @@ impl Board {
     /// Must each output say what it is wired to?
     pub(super) fn needs_lines(&self) -> bool {
         self.wiring.is_some_and(|wiring| wiring != Wiring::Files)
+    }
+
+    /// The chip of a contact's line; `None` for the header's pins, where the board's outputs are known by their number alone.
+    pub(super) fn chip_beside_header<'l>(&self, line: &'l ContactLine) -> Option<&'l str> {
+        let has_header = self.wiring == Some(Wiring::Pins);
+        line.chip.as_deref().filter(|chip| !(has_header && is_header(chip)))
     }
 
     /// The settings of the board with its outputs.

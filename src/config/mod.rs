@@ -9,6 +9,8 @@ mod board;
 mod clashes;
 mod climate;
 pub mod connection_string;
+mod contact;
+mod derived;
 mod examine;
 mod faults;
 mod files;
@@ -20,6 +22,7 @@ mod provisioning;
 mod proxy;
 mod reader;
 mod secrets;
+mod sensor;
 mod sensors;
 mod shapes;
 mod spans;
@@ -28,16 +31,18 @@ mod twin;
 mod values;
 mod when;
 mod words;
+mod zones;
 
 pub use faults::{ConfigFault, ConfigFaults};
 pub use files::Examination;
 pub use twin::default_socket;
 
 use crate::board::BoardSettings;
-use crate::control::{ClimateSpec, OutputId, OutputSpec, SensorSpec};
+use crate::control::{OutputId, OutputSpec, SensorSpec};
 use crate::engine::CoreSpec;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
+use crate::report::ReportStyle;
 use crate::sensors::SensorSettings;
 use crate::twin::SyncPolicy;
 use core::time::Duration;
@@ -114,6 +119,8 @@ pub struct Environment {
     pub credentials_directory: Option<PathBuf>,
     /// Where sockets belong.
     pub runtime_directory: Option<PathBuf>,
+    /// Where the data of time zones is, if it is not in the usual place.
+    pub zone_directory: Option<PathBuf>,
 }
 
 impl Environment {
@@ -133,6 +140,7 @@ impl Environment {
             credentials_directory: set("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             // systemd joins several directories with colons; the first is the unit's own.
             runtime_directory: set("RUNTIME_DIRECTORY").and_then(|list| std::env::split_paths(&list).next()),
+            zone_directory: set("TZDIR").map(PathBuf::from),
         }
     }
 }
@@ -192,6 +200,7 @@ pub fn parse_outputs(
     read_with(text, file, &Sections::Only(&["board", "outputs"]), |mut root| {
         let board = board::read(root.table("board"), &places);
         let outputs = outputs::read(&mut root, &board);
+        clashes::wires(&outputs, &[], &board, root.findings());
         let (outputs, pins) = outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
         Some(OutputSettings { outputs, board: board.with(pins)? })
     })
@@ -257,7 +266,7 @@ pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<Loca
 /// Every key that a file may hold, as `table.key`, with `*` for names that a person chooses.
 pub fn known_keys() -> BTreeSet<String> {
     // Named tables tell their keys only where there is one.
-    const NAMED: &str = "[outputs.x]\n[sensors.x]\n";
+    const NAMED: &str = "[outputs.x]\n[sensors.x]\n[climates.x]\n";
     let (table, _) = DeTable::parse_recoverable(NAMED);
     let findings = Findings::default();
     let places = Places::new(Path::new(""), None);
@@ -337,7 +346,6 @@ impl Sections {
 }
 
 fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) -> Option<Settings> {
-    root.answer(&["climates"], "does not exist: this twind holds one climate, whose keys stand in [climate]");
     let hub = hub::read(root.table("hub"), places);
     let mut twin = root.table("twin");
     let state_dir = twin::state_dir(&mut twin, places);
@@ -348,20 +356,26 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     if outputs.is_empty() && !root.is_misspelt("outputs") {
         root.findings().gap(Span::FILE, outputs::GAP);
     }
-    let sensors = sensors::read(&mut root, places);
-    let climate_table = root.table("climate");
-    let has_climate = climate_table.present();
-    let climate = climate::read(climate_table, &sensors, &mut outputs);
+    let sensors = sensors::read(&mut root, places, &board);
+    let property = properties.as_ref().map(|properties| &properties.climate);
+    let site = climate::Site { sensors: &sensors, outputs: &outputs, property };
+    let mut zones = zones::Zones::new(environment.zone_directory.as_deref());
+    let climates = climate::read(&mut root, site, &mut zones);
     let findings = root.findings();
-    if climate.is_some() || !has_climate {
-        check_autos(&root, &outputs, climate.as_ref());
-        clashes::names(&outputs, &sensors, climate.as_ref(), findings);
-        pitfalls::rows(&outputs, climate.as_ref(), findings);
+    if let Some(climates) = &climates {
+        climate::fill_rows(climates, &mut outputs);
+        check_autos(&root, &outputs, climates);
+        clashes::names(&outputs, &sensors, climates, findings);
+        if report.style == ReportStyle::PlugAndPlay {
+            clashes::plug_and_play(&outputs, &sensors, climates, findings);
+        }
+        pitfalls::rows(&outputs, climates, findings);
     }
-    if let Some(properties) = &properties {
-        clashes::properties(&outputs, properties, findings);
+    if let (Some(properties), Some(climates)) = (&properties, &climates) {
+        clashes::properties(&outputs, climates, &properties.map, findings);
     }
-    pitfalls::wiring(&outputs, &sensors, board.wiring, findings);
+    clashes::wires(&outputs, &sensors, &board, findings);
+    pitfalls::wiring(&outputs, &sensors, &board, findings);
     let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
     root.finish();
 
@@ -371,32 +385,36 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     }
     let (specs, pins): (Vec<OutputSpec>, Vec<_>) =
         outputs.into_iter().map(|output| (output.spec, output.pin)).unzip();
+    let are_right = sensors.iter().all(|sensor| sensor.is_right);
     let (sensor_specs, sensors): (Vec<SensorSpec>, Vec<_>) =
         sensors.into_iter().map(|sensor| (sensor.spec, sensor.settings)).unzip();
+    let climates: Vec<_> = climates?.into_iter().map(|climate| climate.spec).collect();
+    let mut report = report;
+    climate::fill_deadbands(&climates, &mut report.deadband);
     Some(Settings {
         engine: CoreSpec {
             outputs: specs,
             sensors: sensor_specs,
-            climate,
-            properties: properties?,
+            climates,
+            zones: zones.into_all(),
+            properties: properties?.map,
             report,
             sync: SYNC,
             identity: hub.identity(),
         },
         hub,
         board: board.with(pins)?,
-        sensors: sensors.into_iter().collect::<Option<Vec<_>>>()?,
+        sensors: are_right.then(|| sensors.into_iter().flatten().collect())?,
         state_dir,
         socket: Some(socket),
         look_socket,
     })
 }
 
-/// `"auto"` means what the climate would do, so it needs a climate that drives the output.
-fn check_autos(root: &Reader<'_>, outputs: &[Output], climate: Option<&ClimateSpec>) {
+/// `"auto"` means what the climates would do, so it needs one that drives the output.
+fn check_autos(root: &Reader<'_>, outputs: &[Output], climates: &[climate::Climate]) {
     for (id, output) in outputs.iter().enumerate() {
-        let id = OutputId(id);
-        if climate.is_some_and(|climate| climate.cooling.contains(&id) || climate.heating.contains(&id)) {
+        if climates.iter().any(|climate| climate.spec.drives(OutputId(id))) {
             continue;
         }
         for (row, at) in &output.autos {

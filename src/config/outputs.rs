@@ -1,7 +1,6 @@
 //! `[outputs.NAME]`: what can be driven, for the core and for the board. `[climate]` says which output cools and which heats.
 
 use super::board::Board;
-use super::faults::LINE;
 use super::reader::Reader;
 use super::spans::{At, Span};
 use super::words;
@@ -12,10 +11,11 @@ use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
 use crate::units::Permille;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
+/// As many as climates, so that each of them can have its own.
+const OUTPUTS_MAX: usize = 64;
 /// More than any board has.
-const PIN_MAX: u32 = 1023;
+pub(super) const PIN_MAX: u32 = 1023;
 const FREQUENCY_HZ_MAX: u32 = 10_000_000;
 const HOLD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KICK_MAX: Duration = Duration::from_secs(60);
@@ -46,7 +46,11 @@ pub(super) struct Output {
 
 /// Reads every output, in file order.
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
-    let tables = file.tables("outputs");
+    let mut tables = file.tables("outputs");
+    if let Some((name, _)) = tables.get(OUTPUTS_MAX) {
+        file.findings().wrong(name.at, format!("there are more than {OUTPUTS_MAX} outputs"));
+        tables.truncate(OUTPUTS_MAX);
+    }
     let (slips, whole): (Vec<_>, Vec<_>) = tables.iter().partition(|(_, table)| is_alone(table));
     let whole: Vec<String> = whole.into_iter().map(|(name, _)| name.value.clone()).collect();
     let slips: Vec<At<String>> = slips.into_iter().map(|(name, _)| name.clone()).collect();
@@ -54,7 +58,6 @@ pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
         slips.iter().filter(|name| is_slip(file, name, &whole, board)).map(|name| name.at).collect();
     let meant = tables.into_iter().filter(|(name, _)| !misspelt.contains(&name.at));
     let outputs: Vec<Output> = meant.map(|(name, table)| output(&name, table, board)).collect();
-    shared_lines(file, &outputs, board);
     outputs
 }
 
@@ -207,9 +210,9 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     }
 }
 
-/// A chip's name, path or label: what it is for is another table's.
-fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
-    let chip = table.read("chip", |value| {
+/// A chip's name, path or label.
+pub(super) fn chip_name(table: &mut Reader<'_>) -> Option<At<String>> {
+    table.read("chip", |value| {
         let name = values::text(value)?;
         // A label is the driver's, so it may be much; but not white space, and no path that depends on where we are.
         let is_path = name.starts_with('/');
@@ -220,14 +223,19 @@ fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
             let shown = words::shorten(name);
             Err(format!("must be a chip's name, path or label such as \"gpiochip0\", found \"{shown}\""))
         }
-    });
+    })
+}
+
+/// The chip of an output's line; what it is for is another table's.
+fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
+    let chip = chip_name(table);
     if chip.is_some() && board.wiring == Some(Wiring::Pins) {
         table.wrong("chip", "is for [board] driver = \"gpiochip\" only: remove it");
     }
     chip.map(|at| at.value)
 }
 
-fn require_chip(table: &Reader<'_>, board: &Board) {
+pub(super) fn require_chip(table: &Reader<'_>, board: &Board) {
     if board.wiring == Some(Wiring::Lines) {
         let why = "the chip that the line is on, by name, path or label, such as chip = \"gpiochip0\" (gpiodetect \
                    shows them)";
@@ -301,29 +309,4 @@ fn tach(mut table: Reader<'_>, board: &Board, line: Option<&Line>) -> Option<(Ta
         pulses_per_turn: pulses.map_or(PULSES_PER_TURN, |at| at.value),
     };
     present.then_some((tach, at))
-}
-
-/// One wire cannot be driven by two outputs, or be an output and a tachometer. The later one in the file is at fault.
-fn shared_lines(file: &Reader<'_>, outputs: &[Output], board: &Board) {
-    let mut wires: Vec<(Span, String, String)> = Vec::new();
-    for output in outputs {
-        let name = output.spec.name.as_str();
-        if let Some(line) = &output.pin.line {
-            wires.push((output.line_at, line.wire(), format!("drives [outputs.{name}]")));
-        }
-        if let Some(tach) = output.pin.tach.as_ref().filter(|_| board.needs_lines()) {
-            wires.push((output.tach_at, tach.wire(), format!("is the tach of [outputs.{name}]")));
-        }
-    }
-    wires.sort_by_key(|(at, ..)| *at);
-    let mut taken: BTreeMap<&str, (Span, &str)> = BTreeMap::new();
-    for (at, wire, does) in &wires {
-        if let Some((first, other)) = taken.get(wire.as_str()) {
-            let say =
-                format!("{wire} {other} already, in line {LINE}; here it {does}: it can do one of them");
-            file.findings().clash(*at, *first, say);
-        } else {
-            taken.insert(wire, (*at, does));
-        }
-    }
 }

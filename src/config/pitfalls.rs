@@ -1,11 +1,13 @@
 //! Warnings, which `twind check` prints: what a file may say but is hardly ever meant.
 
+use super::board::Board;
+use super::climate::Climate;
 use super::faults::Findings;
 use super::outputs::Output;
-use super::sensors::Sensor;
+use super::sensor::Sensor;
 use super::spans::Span;
 use crate::board::{Line, Wiring};
-use crate::control::ClimateSpec;
+use crate::control::OutputId;
 
 /// The pins of a Raspberry Pi's header; a Compute Module has some above.
 const HEADER_PIN_MAX: u32 = 27;
@@ -17,14 +19,17 @@ const CHANNEL_PINS: [(u32, &[u32]); 4] = [(0, &[12, 18]), (1, &[13, 19]), (2, &[
 const W1_PIN: u32 = 4;
 
 /// Pins and channels of a Raspberry Pi that are not there, or belong to something else.
-pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], wiring: Option<Wiring>, findings: &Findings) {
-    if wiring != Some(Wiring::Pins) {
+pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, findings: &Findings) {
+    if board.wiring != Some(Wiring::Pins) {
         return;
     }
+    let contacts = sensors.iter().filter_map(|sensor| Some((sensor, sensor.contact()?)));
+    let contacts = contacts.filter(|(_, line)| board.chip_beside_header(line).is_none());
+    let read = contacts.map(|(sensor, line)| (sensor.line_at, line.pin));
     let w1 = sensors
         .iter()
         .find(|sensor| sensor.settings.as_ref().is_some_and(|settings| settings.source.driver.name == "w1"));
-    for (at, pin) in outputs.iter().flat_map(pins) {
+    for (at, pin) in outputs.iter().flat_map(pins).chain(read) {
         if pin > HEADER_PIN_MAX {
             let say = format!(
                 "pin {pin}: a Raspberry Pi's header has the BCM numbers 0 to {HEADER_PIN_MAX} (`pinout` shows them)"
@@ -78,16 +83,40 @@ fn channel(output: &Output) -> Option<(u32, &str)> {
 }
 
 /// Rows for what can never be.
-pub(super) fn rows(outputs: &[Output], climate: Option<&ClimateSpec>, findings: &Findings) {
-    for output in outputs {
+pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings) {
+    let critical = |climate: &&Climate| climate.spec.critical.is_some();
+    for (index, output) in outputs.iter().enumerate() {
+        let drives = |climate: &&Climate| climate.spec.drives(OutputId(index));
+        let driving: Vec<&Climate> = climates.iter().filter(drives).collect();
+        // One that no climate drives has rows for all of them.
+        let concerning = if driving.is_empty() { climates.iter().collect() } else { driving };
         for (row, at) in &output.climate_rows {
-            match climate {
+            match concerning.first() {
                 None => findings.warn(*at, format!("`{row}` never applies: there is no [climate]")),
-                Some(climate) if *row == "overheat" && climate.critical.is_none() => {
-                    findings.warn(*at, "`overheat` never applies: [climate] sets no `critical`");
+                Some(first) if *row == "overheat" && !concerning.iter().any(critical) => {
+                    let none = if concerning.len() == 1 { first.table.as_str() } else { "no climate of it" };
+                    let sets = if concerning.len() == 1 { "sets no" } else { "sets" };
+                    findings.warn(*at, format!("`overheat` never applies: {none} {sets} `critical`"));
                 }
                 Some(_) => {}
             }
         }
+        opposed(index, output, &concerning, findings);
+    }
+}
+
+/// An output that lowers one climate and raises another has no row that fits both.
+fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Findings) {
+    let id = OutputId(index);
+    let lowers = climates.iter().find(|climate| climate.spec.lowering.contains(&id));
+    let raises = climates.iter().find(|climate| climate.spec.raising.contains(&id));
+    let is_said = |row| output.climate_rows.iter().any(|(said, _)| *said == row);
+    if let (Some(lowers), Some(raises), false) = (lowers, raises, is_said("sensor-fault")) {
+        let say = format!(
+            "[outputs.{}] lowers {} and raises {}: write its row `sensor-fault`, which is \"on\" or \"off\" by the \
+             first of them if it is left out",
+            output.spec.name, lowers.table, raises.table
+        );
+        findings.warn(output.name_at, say);
     }
 }

@@ -19,8 +19,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The tables of the file itself.
-pub(super) const SECTIONS: [&str; 8] =
-    ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "local"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "climates", "local"];
 
 /// No table of a configuration has as many keys. In a larger table no key is taken for a misspelt one.
 const KEYS_MAX: usize = 256;
@@ -236,7 +236,8 @@ impl<'t> Reader<'t> {
             let found = values::found(value.get_ref());
             let write = match value.get_ref().as_array() {
                 Some(list) if list.iter().all(|item| item.get_ref().is_table()) && pattern == "climate" => {
-                    "this twind holds one climate: write [climate], in single brackets and once".to_owned()
+                    "write [climate], in single brackets and once, or [climates.NAME] for each of several"
+                        .to_owned()
                 }
                 _ => format!("write {}", shapes::of_table(&pattern)),
             };

@@ -186,8 +186,9 @@ fn is_key(run: &str) -> bool {
         return is_long && (kinds == 3 || kinds == 2 && decimal > 0 && run.len().is_multiple_of(4));
     }
     let is_hexadecimal = digits.len() >= HEXADECIMAL_MIN && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    // Of a key's digits one in 64 is a slash.
-    let is_path = count(|byte| *byte == b'/') * 12 > digits.len();
+    // Of a key's digits one in 64 is a slash. One before it may be no part of it.
+    let slashes = digits.trim_start_matches('/').bytes().filter(|byte| *byte == b'/').count();
+    let is_path = slashes * 12 > digits.len();
     let is_mixed = upper >= 4 && lower >= 4 && decimal >= 2;
     is_hexadecimal || digits.len() >= UNPADDED_MIN && is_mixed && !is_path
 }
@@ -209,6 +210,8 @@ mod tests {
             ),
             ("\"http://me:hunter22@proxy\"", "\"http://me… (11 characters)@proxy\""),
             ("0123456789abcdef0123456789abcdef", "0123… (32 characters)"),
+            // With the slash before it, every twelfth digit is one.
+            ("/AK+/AAC/AAC/AAAAAAAAAAC0AAAAAAAA/AAACz0APbcAHaAA", "/AK+… (49 characters)"),
         ] {
             assert_eq!(masked(text), shown);
         }

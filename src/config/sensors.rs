@@ -2,24 +2,26 @@
 //!
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
+use super::board::Board;
+use super::contact::{self, CONTACT};
+use super::derived::{self, FORMULAS, Formula, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
-use super::spans::{At, Span};
+use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::spans::At;
 use super::values;
 use super::words;
+use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
-    BadId, Channel, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
+    BadId, Channel, ContactLine, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
 };
-use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
-use toml::Spanned;
-use toml::de::DeValue;
 
-pub(super) const TEMPERATURE: &str = "temperature";
-const HUMIDITY: &str = "humidity";
+/// More than the buses of one gateway carry.
+const SENSORS_MAX: usize = 128;
 
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,35 +38,57 @@ const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
 const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 
-/// One sensor, and its place in the file.
-pub(super) struct Sensor {
-    pub(super) spec: SensorSpec,
-    /// `None` if a fault was found.
-    pub(super) settings: Option<SensorSettings>,
-    pub(super) name_at: Span,
+/// What `driver` names.
+#[derive(Clone, Copy)]
+enum Kind {
+    Sampled(&'static Driver),
+    Derived(Formula),
 }
 
 /// Reads every sensor, in file order.
-pub(super) fn read(file: &mut Reader<'_>, places: &Places) -> Vec<Sensor> {
-    let tables = file.tables("sensors");
-    tables
-        .into_iter()
-        .enumerate()
-        .map(|(index, (name, table))| sensor(SensorId(index), &name, table, places))
-        .collect()
+pub(super) fn read(file: &mut Reader<'_>, places: &Places, board: &Board) -> Vec<Sensor> {
+    let mut sensors = Vec::new();
+    for (name, table) in file.tables("sensors") {
+        if sensors.len() == SENSORS_MAX {
+            file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
+            break;
+        }
+        let sensor = sensor(&name, table, (places, board), &sensors);
+        sensors.push(sensor);
+    }
+    sensors
 }
 
-fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Places) -> Sensor {
+fn sensor(
+    name: &At<String>,
+    mut table: Reader<'_>,
+    (places, board): (&Places, &Board),
+    before: &[Sensor],
+) -> Sensor {
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
     }
-    let words: Vec<_> = DRIVERS.iter().map(|driver| (driver.name, *driver)).collect();
+    let sampled = DRIVERS.iter().map(|driver| (driver.name, Kind::Sampled(driver)));
+    let derived = FORMULAS.into_iter().map(|(word, formula)| (word, Kind::Derived(formula)));
+    let words: Vec<_> = sampled.chain(derived).collect();
     let driver = table.word("driver", &words);
     let known: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
     table.require("driver", &format!("one of {}", known.join(", ")));
-    let driver = driver.map(|at| at.value);
-    let measures = table.read("measures", measures).map_or_else(|| TEMPERATURE.to_owned(), |at| at.value);
-    let source = source(&mut table, driver, &measures, places);
+    let parts = Parts::read(&mut table);
+    let driver = match driver.map(|at| at.value) {
+        Some(Kind::Derived(formula)) => return derived::read(name, table, formula, &parts, before),
+        Some(Kind::Sampled(driver)) => {
+            parts.refuse(&table, driver.name);
+            Some(driver)
+        }
+        None => None,
+    };
+    let id = SensorId(before.len());
+    let usual = if driver.is_some_and(|driver| driver.is_line) { CONTACT } else { TEMPERATURE };
+    let measures = table.read("measures", measures).map_or_else(|| usual.to_owned(), |at| at.value);
+    let line_at = table.place("pin");
+    let line = contact::read(&mut table, driver, board);
+    let source = source(&mut table, driver, &measures, places, line);
     let unit = unit(&mut table, &measures);
     let scale = table.number_if("scale", "a number other than 0", |number| number != 0.0);
     let scale = scale.map_or(1.0, |at| at.value);
@@ -96,20 +120,26 @@ fn sensor(id: SensorId, name: &At<String>, mut table: Reader<'_>, places: &Place
     });
     let source = settings.as_ref().map(|settings| settings.source.to_string()).unwrap_or_default();
     let scale_offset = (scale, offset);
-    let spec = SensorSpec { name: name.value.clone(), measures, unit, stale_after, source, scale_offset };
-    Sensor { spec, settings, name_at: name.at }
+    let (name, name_at) = (name.value.clone(), name.at);
+    let spec = SensorSpec { name, measures, unit, stale_after, source, scale_offset, derived: None };
+    Sensor { spec, is_right: settings.is_some(), settings, name_at, line_at }
 }
 
-/// `id` or `path`, as the driver needs.
+/// `id`, `path` or a line, as the driver needs.
 fn source(
     table: &mut Reader<'_>,
     driver: Option<&'static Driver>,
     measures: &str,
     places: &Places,
+    line: Option<ContactLine>,
 ) -> Option<Source> {
     let id = table.string("id").map(|at| Locator::Id(at.value));
     let path = table.string("path").map(|at| Locator::Path(places.path(&at.value)));
     let driver = driver?;
+    if driver.is_line {
+        let at = Locator::Id(line.as_ref()?.to_string());
+        return Some(Source { driver, at, line, channel: None });
+    }
     let (has_id, has_path) = (table.has("id"), table.has("path"));
     if driver.id_is.is_none() {
         if has_id {
@@ -134,7 +164,7 @@ fn source(
         table.wrong("id", id_fault(driver, id, fault));
     }
     let at = if driver.id_is.is_some() { id.or(path) } else { path };
-    Some(Source { driver, at: at?, channel })
+    Some(Source { driver, at: at?, line, channel })
 }
 
 fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
@@ -154,25 +184,6 @@ fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
 
 fn id_or_path(driver: &Driver) -> String {
     format!("{} (or `path`)", driver.id_is.unwrap_or("nothing"))
-}
-
-/// It becomes a key of the twin.
-fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
-    let name = values::text(value)?;
-    if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
-        Ok(name.to_owned())
-    } else {
-        let shown = words::shorten(name);
-        Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
-    }
-}
-
-fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
-    let unit = table.read("unit", values::unit);
-    if unit.is_some() && measures != TEMPERATURE {
-        table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));
-    }
-    unit.map(|at| at.value).unwrap_or_default()
 }
 
 fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration) {

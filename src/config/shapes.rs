@@ -1,7 +1,7 @@
 //! How each table of the file is written, for messages about something else in its place.
 
 /// Tables within another: the path, with `*` for names that a person chooses, and an example.
-const INNER: [(&str, &str); 9] = [
+const INNER: [(&str, &str); 11] = [
     (
         "hub.provisioning",
         "[hub.provisioning] in a line of its own, and below it id-scope, registration-id and key-file",
@@ -17,13 +17,17 @@ const INNER: [(&str, &str); 9] = [
     ),
     ("climate.range", "range = { min = 20.0, max = 28.0 }"),
     ("climate.limits", "limits = { min = 5.0, max = 45.0 }, or leave it out for none"),
+    ("climates.*.range", "range = { min = 20.0, max = 28.0 }"),
+    ("climates.*.limits", "limits = { min = 5.0, max = 45.0 }, or leave it out for none"),
 ];
 
 /// How the table at this path is written.
 pub(super) fn of_table(pattern: &str) -> String {
     match INNER.iter().find(|(path, _)| *path == pattern) {
         Some((_, shape)) => (*shape).to_owned(),
-        None if matches!(pattern, "outputs" | "sensors") => format!("[{pattern}.NAME], one for each"),
+        None if matches!(pattern, "outputs" | "sensors" | "climates") => {
+            format!("[{pattern}.NAME], one for each")
+        }
         None => format!("[{pattern}] in a line of its own, and its keys below it"),
     }
 }

@@ -7,8 +7,10 @@ use super::spans::At;
 use super::words;
 use super::{clashes, examine, values};
 use crate::control::PropertyMap;
+use crate::control::quantity::Quantity;
 use crate::report::{ReportSpec, ReportStyle};
 use crate::twin::PropertyPath;
+use crate::units::TemperatureUnit;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,8 +70,15 @@ pub(super) fn usual_look_socket(environment: &Environment) -> PathBuf {
     environment.runtime_folder().join(LOOK_SOCKET)
 }
 
+/// What `[twin]` says of the desired section.
+pub(super) struct Properties {
+    pub(super) map: PropertyMap,
+    /// Where the range of the only climate stands.
+    pub(super) climate: PropertyPath,
+}
+
 /// The rest of `[twin]`: which desired properties mean what. `None` if one of them is wrong.
-pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
+pub(super) fn properties(mut twin: Reader<'_>) -> Option<Properties> {
     let mut taken: Vec<(&'static str, PropertyPath)> = Vec::new();
     let mut property = |key: &'static str, default: &str| {
         let written = twin.read(key, values::property);
@@ -88,15 +97,20 @@ pub(super) fn properties(mut twin: Reader<'_>) -> Option<PropertyMap> {
     let climate = property("climate", "components.climate");
     let units = property("units", "components.system.units");
     let patch_id = property("patch-id", "patchId");
-    let map = PropertyMap { fan_on: fan_on?, climate: climate?, units: units?, patch_id: patch_id? };
-    nested(&twin, &map);
+    let map = PropertyMap { fan_on: fan_on?, units: units?, patch_id: patch_id? };
+    let properties = Properties { map, climate: climate? };
+    nested(&twin, &properties);
     twin.finish();
-    Some(map)
+    Some(properties)
 }
 
 /// One property cannot lie in another.
-fn nested(twin: &Reader<'_>, map: &PropertyMap) {
-    let leaves = clashes::leaves(map);
+fn nested(twin: &Reader<'_>, properties: &Properties) {
+    let quantity = Quantity::Temperature(TemperatureUnit::default());
+    let ends = [quantity.min_property(), quantity.max_property()];
+    let ends = ends.map(|end| ("climate", properties.climate.child(&end)));
+    let [fan_on, units, patch_id] = clashes::leaves(&properties.map);
+    let leaves: Vec<_> = [fan_on].into_iter().chain(ends).chain([units, patch_id]).collect();
     for (index, (key, leaf)) in leaves.iter().enumerate() {
         let other = leaves[..index].iter().find(|(other, path)| other != key && clashes::overlap(leaf, path));
         // Two keys with the same path were reported already.

@@ -34,6 +34,16 @@ pub(super) fn found(value: &DeValue<'_>) -> String {
     }
 }
 
+/// `"25%"`, within a range.
+pub(super) fn percentage(value: &Spanned<DeValue<'_>>, allowed: &RangeInclusive<f64>) -> Result<f64, String> {
+    let (low, high) = (allowed.start(), allowed.end());
+    let wanted =
+        || format!("must be a percentage from \"{low}%\" to \"{high}%\", found {}", found(value.get_ref()));
+    let DeValue::String(text) = value.get_ref() else { return Err(wanted()) };
+    let number = text.trim().strip_suffix('%').and_then(number_in);
+    number.filter(|number| allowed.contains(number)).ok_or_else(wanted)
+}
+
 /// A temperature for a message, rounded, since the conversion through Celsius leaves digits that nobody wrote.
 pub(super) fn degrees_in(unit: TemperatureUnit, temperature: Celsius) -> f64 {
     (unit.from_celsius(temperature) * 1000.0).round() / 1000.0

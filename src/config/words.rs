@@ -4,7 +4,7 @@
 //! accepted: a file says each thing in one way.
 
 /// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
-const ALIASES: [(&str, &[&str]); 21] = [
+const ALIASES: [(&str, &[&str]); 24] = [
     ("w1", &["ds18b20", "ds18s20", "ds1820", "1wire", "onewire", "w1gpio", "w1therm", "dallas"]),
     (
         "iio",
@@ -12,6 +12,12 @@ const ALIASES: [(&str, &[&str]); 21] = [
     ),
     ("hwmon", &["lm75", "lm75a", "tmp102", "sht3x", "sht21", "nct6775", "coretemp", "lmsensors"]),
     ("thermal-zone", &["thermal", "cputhermal", "cpu", "soc"]),
+    (
+        "gpio",
+        &["contact", "switch", "button", "door", "reed", "float", "input", "digital", "gpiod", "libgpiod"],
+    ),
+    ("pull-up", &["up", "high"]),
+    ("pull-down", &["down", "low"]),
     ("file", &["path", "text", "script", "command", "simulated"]),
     ("rppal", &["raspberrypi", "raspberry", "rpi", "pi", "rpigpio", "bcm", "bcm2835", "pigpio", "wiringpi"]),
     ("gpiochip", &["libgpiod", "gpiod", "gpio", "chardev", "sysfs", "linux"]),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub(super) static DRIVER: Driver = Driver {
     name: "file",
     id_is: None,
+    is_line: false,
     period: PERIOD,
     power_on: None,
     is_fed: true,

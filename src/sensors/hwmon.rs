@@ -21,6 +21,7 @@ const FIRST_TEMPERATURE: &str = "temp1";
 pub(super) static DRIVER: Driver = Driver {
     name: "hwmon",
     id_is: Some("the device, such as \"cpu_thermal\" or \"sht3x/humidity1\""),
+    is_line: false,
     period: PERIOD,
     power_on: None,
     is_fed: false,

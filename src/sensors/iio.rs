@@ -41,6 +41,7 @@ impl Channel {
 pub(super) static DRIVER: Driver = Driver {
     name: "iio",
     id_is: Some("the device's name, such as \"bme280\" or \"bme280:in_pressure\""),
+    is_line: false,
     period: PERIOD,
     power_on: None,
     is_fed: false,

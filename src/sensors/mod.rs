@@ -10,26 +10,36 @@ pub mod sysfs;
 pub mod w1;
 
 mod age;
+mod beats;
+mod debounce;
 mod file;
 mod found;
+mod gpio;
 mod hwmon;
 mod iio;
+mod lane;
 mod named;
+mod news;
 mod plausible;
 mod poller;
+mod readable;
 #[cfg(test)]
 mod tests;
 mod thermal_zone;
 
+pub use crate::gpio::Pull;
 pub use age::{Age, Now, Stamp};
+pub use gpio::{ContactLine, is_header};
 pub use iio::Channel;
+pub use news::Urgency;
 pub use plausible::Plausible;
-pub use poller::{Delivery, Pollers, Urgency};
+pub use poller::{Delivery, Pollers};
 
 use crate::control::{Fault, SensorId};
 use crate::units::BootTime;
 use core::fmt;
 use core::time::Duration;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// Where the system shows its devices.
@@ -39,6 +49,20 @@ const SYSFS: &str = "/sys";
 pub trait Sensor {
     /// Reads the value now. May take as long as the device takes.
     fn sample(&mut self) -> Sample;
+
+    /// What makes it worth sampling before the next beat; asked after each sample.
+    fn early(&self) -> Early<'_> {
+        Early::default()
+    }
+}
+
+/// What makes a sensor worth sampling before its next beat.
+#[derive(Debug, Default)]
+pub struct Early<'s> {
+    /// That this becomes readable. It must no longer be readable after a sample.
+    pub readable: Option<BorrowedFd<'s>>,
+    /// That this time passes.
+    pub after: Option<Duration>,
 }
 
 /// What one attempt to read a sensor gave.
@@ -78,6 +102,11 @@ fn open_under(root: &Path, source: &Source) -> Box<dyn Sensor + Send> {
     (source.driver.open)(root, source)
 }
 
+/// Where the sensor is, if a running daemon holds it alone: then nobody else can sample it.
+pub fn held(settings: &SensorSettings) -> Option<String> {
+    settings.source.line.as_ref()?.held()
+}
+
 /// Samples a sensor once and judges the value alone.
 pub fn sample_once(settings: &SensorSettings, now: Now) -> Look {
     sample_once_under(Path::new(SYSFS), settings, now)
@@ -87,6 +116,8 @@ fn sample_once_under(root: &Path, settings: &SensorSettings, now: Now) -> Look {
     let source = &settings.source;
     let mut sensor = open_under(root, source);
     let (value, found) = Judge::new(settings).sample(&mut *sensor, || now).1;
+    // It may hold what is looked at next.
+    drop(sensor);
     Look { value, found, whereabouts: (source.driver.whereabouts)(root, source) }
 }
 
@@ -144,8 +175,10 @@ impl Judge {
 pub struct Driver {
     /// As `driver` names it in `[sensors.NAME]`.
     pub name: &'static str,
-    /// What its `id` is, for a person; `None` if it is known by its `path` alone.
+    /// What its `id` is, for a person; `None` if it is known by its `path` or its line alone.
     pub id_is: Option<&'static str>,
+    /// It is known by a line, a `pin` of a `chip`.
+    pub is_line: bool,
     /// The default time between two samples.
     pub period: Duration,
     /// The value before its first measurement, in the sensor's unit before `scale` and `offset`.
@@ -160,7 +193,7 @@ pub struct Driver {
 
 /// The kinds. A new one is a file beside this one (with its `mod` above) and an entry here.
 pub static DRIVERS: &[&Driver] =
-    &[&w1::DRIVER, &hwmon::DRIVER, &thermal_zone::DRIVER, &iio::DRIVER, &file::DRIVER];
+    &[&w1::DRIVER, &hwmon::DRIVER, &thermal_zone::DRIVER, &iio::DRIVER, &file::DRIVER, &gpio::DRIVER];
 
 /// The period of sensors that cost nothing to read.
 pub const PERIOD: Duration = Duration::from_secs(5);
@@ -201,8 +234,18 @@ pub struct Source {
     pub driver: &'static Driver,
     /// Its stable name, or its attribute's path.
     pub at: Locator,
+    /// Its line, if its kind is known by one; its name tells that, too.
+    pub line: Option<ContactLine>,
     /// The channel that a device's name alone means, if a device measures several things.
     pub channel: Option<Channel>,
+}
+
+impl Source {
+    /// May only one of them be read at a time? A line can only be held once, however it is read.
+    fn is_same_device(&self, other: &Self) -> bool {
+        let lines = self.line.as_ref().zip(other.line.as_ref());
+        lines.map_or_else(|| self == other, |(a, b)| (&a.chip, a.pin) == (&b.chip, b.pin))
+    }
 }
 
 /// For messages, and equal for sources that read the same: `w1 "28-0316a2797c1f"`, or a path.

@@ -1,67 +1,68 @@
-//! A thread for each sensor, because a read may take long: a 1-Wire conversion most of a second, a broken bus for ever. Each thread
-//! samples at once and then at every beat of its period, judges, and delivers.
+//! Samples every sensor at once and then at every beat of its period, judges, and delivers.
 //!
 //! ```text
-//!   beat ──► sample ──► stop asked? ──► judge ──► deliver ──► sleep until the next beat that has not passed
-//!                           └──► end                 └ nobody takes it any more ──► end
+//!   beat ──► sample ──► stop asked? ──► judge ──► deliver ──► back into its lane until the next beat that has not passed
+//!                           └──► over               └ nobody takes it any more ──► over
 //! ```
 //!
-//! A read that never returns keeps its thread. Later threads for the same source wait for it, so that there is only one however
-//! often the configuration is read again. The sensor's last value grows old, and the core reports it as stale.
+//! A read may take long: a 1-Wire conversion most of a second, a broken bus for ever. Each kind of sensor has a lane of its own, with
+//! threads of its own ([`super::lane`]): so a read that takes long delays no sensor of another kind, and those of its own kind only
+//! when all threads that the lane may have are in such reads. Their number does not grow with the number of sensors.
 //!
-//! *Beats* are counted from the first sample, so they do not drift; beats missed during a slow read are skipped. A reading is *news*
-//! if it differs from the last news; other readings wake nobody. The time is passed in, and a thread never waits for the receiver.
+//! A sensor may be worth sampling before its beat ([`super::Early`]): a contact at its edge, without waiting, but never sooner than
+//! [`PAUSE`] after its last sample. That moves no beat.
+//!
+//! A read that never returns keeps its thread. Later teams wait for it with the same source, so that there is only one however often
+//! the configuration is read again. The sensor's last value grows old, and the core reports it as stale.
+//!
+//! The time is passed in, and a thread never waits for the receiver.
 
+use super::beats::Beats;
+use super::lane::{LONG, Lane, Next, Watch};
+use super::news::{News, Urgency};
+use super::readable::Readable;
 use super::{Judge, Now, Sensor, SensorSettings, Source};
-use crate::control::{Fault, Reading};
-use crate::units::BootTime;
+use crate::control::Reading;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
+use std::time::Instant;
 
 /// Reading a small file needs little.
 const STACK_BYTES: usize = 128 * 1024;
-/// How long a dropped [`Pollers`] waits for threads that are in the middle of a read.
+/// How long a dropped [`Pollers`] waits for sensors that are being read.
 const PATIENCE_AT_DROP: Duration = Duration::from_millis(500);
-/// A period of nothing would be a busy loop.
-const PERIOD_MIN: Duration = Duration::from_millis(1);
-/// A small change sooner than this after the last news is not news yet: at one sample a second every second sample may be.
-const SMALL_CHANGE_WAIT: Duration = Duration::from_millis(1500);
+/// Between a sample and the next one before a beat: a line that never rests may not keep the daemon busy.
+const PAUSE: Duration = Duration::from_millis(10);
+/// More than any period.
+const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What became of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It was taken.
     Taken,
-    /// The receiver is gone; the thread ends.
+    /// The receiver is gone; the sensor is sampled no more.
     Closed,
 }
 
 /// Takes a reading, and what was found instead of a value.
-type Deliver = dyn Fn(Reading, Option<String>, Urgency) -> Delivery;
+type Deliver = dyn Fn(Reading, Option<String>, Urgency) -> Delivery + Send + Sync;
 
-/// Whether a reading is worth waking somebody for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
-    /// It says something new.
-    News,
-    /// It is much the same as the last news, only newer.
-    Same,
-}
-
-/// The threads that sample. Dropping this ends them, and waits briefly for those that are in a read.
+/// The sensors that are sampled. Dropping this ends that, and waits briefly for those that are being read.
 pub struct Pollers {
     shared: Arc<Shared>,
     team: u64,
 }
 
 impl Pollers {
-    /// Starts a thread for each sensor. `now` tells the time, `deliver` takes a reading without waiting.
+    /// Starts sampling. `now` tells the time, `deliver` takes a reading without waiting.
     ///
     /// # Errors
-    /// A thread could not be started; those already started end.
+    /// A thread could not be started; no sensor is sampled.
     pub fn start(
         sensors: &[SensorSettings],
         now: impl Fn() -> Now + Send + Sync + 'static,
@@ -82,11 +83,11 @@ impl Pollers {
         Self::start_team(Arc::default(), sensors, now, deliver)
     }
 
-    /// As [`Pollers::start`], for the successors of these threads. A source is sampled once the earlier threads for it have ended, so
-    /// these must be stopped soon.
+    /// As [`Pollers::start`], for the successors of these sensors. A source is sampled once the earlier sampling of it has ended, so
+    /// this must be stopped soon.
     ///
     /// # Errors
-    /// As [`Pollers::start`]; these go on.
+    /// As [`Pollers::start`]; this goes on.
     pub fn start_next(
         &self,
         sensors: &[SensorSettings],
@@ -117,21 +118,14 @@ impl Pollers {
     ) -> io::Result<Self> {
         let team = shared.new_team();
         let pollers = Self { shared, team };
-        let (now, deliver) = (Arc::new(now), Arc::new(deliver));
-        for (settings, sensor) in sensors {
-            let (now, deliver) = (Arc::clone(&now), Arc::clone(&deliver));
-            // A thread's name must not contain a zero byte.
-            let name = format!("sensor-{}", settings.name.replace('\0', "?"));
-            let presence = Presence::enter(&pollers.shared, team, &settings);
-            let poller = Poller { settings, sensor, presence };
-            let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES);
-            thread.spawn(move || poller.run(&*now, &*deliver))?;
-        }
+        let manner = Arc::new(Manner { now: Box::new(now), deliver: Box::new(deliver) });
+        let sensors = sensors.into_iter().collect();
+        pollers.shared.enter(team, &manner, sensors)?;
         Ok(pollers)
     }
 
-    /// Ends the threads: those that sleep at once, those in a read when it returns. Waits no longer than `patience`, and returns the
-    /// names of the sensors that are still being read; their threads will deliver nothing more.
+    /// Ends the sampling: of a sensor that is being read when that returns, of others at once. Waits no longer than `patience`, and
+    /// returns the names of the sensors that are still being read; nothing more of them will be delivered.
     pub fn stop(self, patience: Duration) -> Vec<String> {
         self.shared.stop(self.team, patience)
     }
@@ -147,19 +141,77 @@ fn opened(sensors: &[SensorSettings]) -> impl Iterator<Item = (SensorSettings, B
     sensors.iter().map(|settings| (settings.clone(), super::open(settings)))
 }
 
-/// What successive teams of threads share.
+/// How a team's readings are dated and delivered.
+struct Manner {
+    now: Box<dyn Fn() -> Now + Send + Sync>,
+    deliver: Box<Deliver>,
+}
+
+/// A sensor, and what must be remembered from one sample to the next.
+struct Job {
+    number: u64,
+    settings: SensorSettings,
+    sensor: Box<dyn Sensor + Send>,
+    manner: Arc<Manner>,
+    judge: Judge,
+    news: News,
+    /// `None` before the first sample.
+    beats: Option<Beats>,
+    /// It is sampled before its beat.
+    is_early: bool,
+    /// When it was sampled last; at first, when it was opened.
+    sampled: Instant,
+}
+
+impl Job {
+    /// Samples and delivers; how long it is until the next sample, or `None` if that was the last.
+    fn sample(&mut self, is_stopping: impl FnOnce() -> bool) -> Option<Duration> {
+        let now = &*self.manner.now;
+        let beats = self.beats.get_or_insert_with(|| Beats::new(now().boot, self.settings.period));
+        let (at, (value, found)) = self.judge.sample(&mut *self.sensor, now);
+        if is_stopping() {
+            return None;
+        }
+        let reading = Reading { sensor: self.settings.id, at, value };
+        let delivery = (self.manner.deliver)(reading, found, self.news.judge(&reading));
+        if delivery == Delivery::Closed {
+            return None;
+        }
+        let beat = if self.is_early { beats.next_after_early(at) } else { beats.next(at) };
+        let (rest, after) = (beat.since(at).min(FAR), self.sensor.early().after);
+        self.sampled = Instant::now();
+        self.is_early = after.is_some_and(|after| after < rest);
+        Some(after.map_or(rest, |after| rest.min(after.max(PAUSE))))
+    }
+
+    /// Makes it worth sampling before its beat; says when.
+    fn hasten(&mut self) -> Instant {
+        self.is_early = true;
+        Instant::now().max(self.sampled + PAUSE)
+    }
+}
+
+/// What successive teams share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A sensor is sampled no more.
+    over: Condvar,
+    /// `None` as long as no sensor has a descriptor.
+    readable: Mutex<Option<Readable>>,
 }
 
 #[derive(Default)]
 struct State {
     teams: u64,
+    jobs: u64,
     threads: u64,
-    /// The threads that have not ended.
+    /// The sensors that are sampled, or still being read.
     present: BTreeMap<u64, Present>,
+    /// By the name of the kind.
+    lanes: BTreeMap<&'static str, Lane<Job, Thread>>,
+    /// Those whose source an earlier team still samples.
+    held: Vec<Job>,
 }
 
 struct Present {
@@ -167,21 +219,32 @@ struct Present {
     name: String,
     source: Source,
     stopping: bool,
+    /// It became worth sampling while it was being read.
+    hastened: bool,
 }
 
 impl State {
-    fn is_stopping(&self, thread: u64) -> bool {
-        self.present.get(&thread).is_none_or(|present| present.stopping)
-    }
-
     fn of_team(&mut self, team: u64) -> impl Iterator<Item = &mut Present> {
         self.present.values_mut().filter(move |present| present.team == team)
     }
 
-    /// Is a thread of an earlier team still sampling the same source?
-    fn is_taken(&self, thread: u64) -> bool {
-        let Some(own) = self.present.get(&thread) else { return false };
-        self.present.values().any(|other| other.team < own.team && other.source == own.source)
+    /// Does an earlier team still sample the same source?
+    fn is_taken(&self, job: &Job) -> bool {
+        let Some(own) = self.present.get(&job.number) else { return false };
+        self.present.values().any(|other| other.team < own.team && other.source.is_same_device(&own.source))
+    }
+
+    fn lane(&mut self, kind: &'static str) -> &mut Lane<Job, Thread> {
+        self.lanes.entry(kind).or_default()
+    }
+
+    /// The jobs of a team that nobody is reading.
+    fn take_idle(&mut self, team: u64) -> Vec<Job> {
+        let of_team: Vec<u64> =
+            self.present.iter().filter(|(_, present)| present.team == team).map(|(job, _)| *job).collect();
+        let is_meant = |job: &Job| of_team.contains(&job.number);
+        let queued = self.lanes.values_mut().flat_map(|lane| lane.remove(is_meant));
+        queued.chain(self.held.extract_if(.., |job| is_meant(job))).collect()
     }
 }
 
@@ -197,225 +260,182 @@ impl Shared {
         state.teams
     }
 
-    fn stop(&self, team: u64, patience: Duration) -> Vec<String> {
+    /// Begins to sample sensors, each now or when no earlier team does.
+    fn enter(
+        self: &Arc<Self>,
+        team: u64,
+        manner: &Arc<Manner>,
+        sensors: Vec<(SensorSettings, Box<dyn Sensor + Send>)>,
+    ) -> io::Result<()> {
+        let mut state = self.state();
+        for (settings, sensor) in sensors {
+            state.jobs += 1;
+            let number = state.jobs;
+            let (name, source) = (settings.name.clone(), settings.source.clone());
+            state.present.insert(number, Present { team, name, source, stopping: false, hastened: false });
+            let (judge, news) = (Judge::new(&settings), News::new(settings.small_change));
+            let manner = Arc::clone(manner);
+            let (beats, is_early, sampled) = (None, false, Instant::now());
+            state.held.push(Job { number, settings, sensor, manner, judge, news, beats, is_early, sampled });
+        }
+        self.admit(&mut state)
+    }
+
+    /// Puts the sensors into their lanes whose sources nobody else samples any more.
+    fn admit(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let (held, free): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut state.held).into_iter().partition(|job| state.is_taken(job));
+        state.held = held;
+        let now = Instant::now();
+        let mut outcome = Ok(());
+        for job in free {
+            let kind = job.settings.source.driver.name;
+            state.lane(kind).put(now, job.number, job);
+            outcome = outcome.and(self.watch(state, kind, Duration::ZERO));
+        }
+        outcome
+    }
+
+    /// Sees to it that a thread wakes for the first sensor of a lane, at most `late` after it is due.
+    fn watch(self: &Arc<Self>, state: &mut State, kind: &'static str, late: Duration) -> io::Result<()> {
+        let number = state.threads + 1;
+        match state.lane(kind).watch(number, Instant::now(), late) {
+            Watch::Kept => Ok(()),
+            Watch::Wake(thread) => {
+                thread.unpark();
+                Ok(())
+            }
+            Watch::Start(thread) => {
+                state.threads = thread;
+                let shared = Arc::clone(self);
+                let builder = thread::Builder::new().name(format!("sensors-{kind}")).stack_size(STACK_BYTES);
+                let started = builder.spawn(move || shared.work(kind, thread));
+                started.map(drop).inspect_err(|_| state.lane(kind).lose(thread))
+            }
+        }
+    }
+
+    /// A thread of a lane.
+    fn work(self: &Arc<Self>, kind: &'static str, thread: u64) {
+        loop {
+            let mut state = self.state();
+            let next = state.lane(kind).next(thread, thread::current(), Instant::now());
+            match next {
+                Next::Read(job) => {
+                    // Without a watch the others wait for this read, and the next read tries again to have one.
+                    let _ = self.watch(&mut state, kind, LONG);
+                    drop(state);
+                    Turn { shared: self, kind, thread, job: job.number, is_over: true }.read(job);
+                }
+                Next::Wait(until) => {
+                    drop(state);
+                    thread::park_timeout(until.saturating_duration_since(Instant::now()));
+                }
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Has this sensor sampled when its descriptor is readable. If that cannot be, its beats remain.
+    fn arm(self: &Arc<Self>, descriptor: BorrowedFd<'_>, job: u64) -> io::Result<()> {
+        let mut readable = self.readable.lock().unwrap_or_else(PoisonError::into_inner);
+        let readable = match readable.take() {
+            Some(started) => readable.insert(started),
+            None => {
+                let shared = Arc::downgrade(self);
+                let tell = move |job| {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.hasten(job);
+                    }
+                };
+                readable.insert(Readable::start(tell)?)
+            }
+        };
+        readable.arm(descriptor, job)
+    }
+
+    /// A sensor is worth sampling.
+    fn hasten(self: &Arc<Self>, job: u64) {
+        let mut state = self.state();
+        let Some(present) = state.present.get_mut(&job) else { return };
+        let kind = present.source.driver.name;
+        present.hastened = true;
+        if state.lane(kind).hasten(job, Job::hasten) {
+            if let Some(present) = state.present.get_mut(&job) {
+                present.hastened = false;
+            }
+            // Without a thread it is sampled with the next of its lane.
+            let _ = self.watch(&mut state, kind, Duration::ZERO);
+        }
+    }
+
+    fn is_stopping(&self, job: u64) -> bool {
+        self.state().present.get(&job).is_none_or(|present| present.stopping)
+    }
+
+    /// These sensors, which are closed, are sampled no more.
+    fn end(self: &Arc<Self>, jobs: &[u64]) {
+        let mut state = self.state();
+        state.present.retain(|job, _| !jobs.contains(job));
+        // Where no thread can be started, those of the lane that are there read what is admitted.
+        let _ = self.admit(&mut state);
+        state.lanes.values().flat_map(Lane::idle).for_each(Thread::unpark);
+        self.over.notify_all();
+    }
+
+    fn stop(self: &Arc<Self>, team: u64, patience: Duration) -> Vec<String> {
         let names = |state: &mut State| state.of_team(team).map(|present| present.name.clone()).collect();
         let mut state = self.state();
         if state.of_team(team).all(|present| present.stopping) {
             return names(&mut state);
         }
         state.of_team(team).for_each(|present| present.stopping = true);
-        self.changed.notify_all();
+        let idle = state.take_idle(team);
+        drop(state);
+        let ended: Vec<u64> = idle.iter().map(|job| job.number).collect();
+        // Closed before the next team may open the same.
+        drop(idle);
+        self.end(&ended);
         let is_there = |state: &mut State| state.of_team(team).next().is_some();
-        let waited = self.changed.wait_timeout_while(state, patience, is_there);
+        let waited = self.over.wait_timeout_while(self.state(), patience, is_there);
         names(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 }
 
-/// A thread's entry in [`State::present`], removed however the thread ends.
-struct Presence {
-    shared: Arc<Shared>,
+/// A thread's reading of one sensor. If that does not go back into its lane, it has ended, also by a panic.
+struct Turn<'s> {
+    shared: &'s Arc<Shared>,
+    kind: &'static str,
     thread: u64,
+    job: u64,
+    is_over: bool,
 }
 
-impl Presence {
-    fn enter(shared: &Arc<Shared>, team: u64, settings: &SensorSettings) -> Self {
-        let mut state = shared.state();
-        state.threads += 1;
-        let thread = state.threads;
-        let (name, source) = (settings.name.clone(), settings.source.clone());
-        state.present.insert(thread, Present { team, name, source, stopping: false });
-        Self { shared: Arc::clone(shared), thread }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.shared.state().is_stopping(self.thread)
-    }
-
-    /// Waits for earlier threads of the same source. `false` if the thread is to end.
-    fn take_over(&self) -> bool {
-        let waits = |state: &mut State| !state.is_stopping(self.thread) && state.is_taken(self.thread);
-        let waited = self.shared.changed.wait_while(self.shared.state(), waits);
-        !waited.unwrap_or_else(PoisonError::into_inner).is_stopping(self.thread)
-    }
-
-    /// Sleeps; returns `false` at once if the thread is to end.
-    fn sleep(&self, duration: Duration) -> bool {
-        let sleeps = |state: &mut State| !state.is_stopping(self.thread);
-        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), duration, sleeps);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.is_stopping(self.thread)
+impl Turn<'_> {
+    fn read(mut self, mut job: Job) {
+        let rest = job.sample(|| self.shared.is_stopping(self.job));
+        if let (Some(_), Some(descriptor)) = (rest, job.sensor.early().readable) {
+            let _ = self.shared.arm(descriptor, self.job);
+        }
+        let mut state = self.shared.state();
+        let Some(present) = state.present.get_mut(&self.job) else { return };
+        let is_hastened = core::mem::take(&mut present.hastened);
+        let stays = !present.stopping;
+        if let Some(rest) = rest.filter(|_| stays) {
+            let due = if is_hastened { job.hasten() } else { Instant::now() + rest };
+            state.lane(self.kind).put(due, self.job, job);
+            self.is_over = false;
+        }
     }
 }
 
-impl Drop for Presence {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.shared.state().present.remove(&self.thread);
-        self.shared.changed.notify_all();
-    }
-}
-
-struct Poller {
-    settings: SensorSettings,
-    sensor: Box<dyn Sensor + Send>,
-    presence: Presence,
-}
-
-impl Poller {
-    fn run(mut self, now: &dyn Fn() -> Now, deliver: &Deliver) {
-        if !self.presence.take_over() {
-            return;
+        if thread::panicking() {
+            self.shared.state().lane(self.kind).lose(self.thread);
         }
-        let mut judge = Judge::new(&self.settings);
-        let mut beats = Beats::new(now().boot, self.settings.period);
-        let mut news = News::new(self.settings.small_change);
-        loop {
-            let (at, (value, found)) = judge.sample(&mut *self.sensor, now);
-            if self.presence.is_stopping() {
-                return;
-            }
-            let reading = Reading { sensor: self.settings.id, at, value };
-            if deliver(reading, found, news.judge(&reading)) == Delivery::Closed {
-                return;
-            }
-            if !self.presence.sleep(beats.next(at).since(at)) {
-                return;
-            }
-        }
-    }
-}
-
-/// Judges what is news from one sensor.
-struct News {
-    small_change: f64,
-    last: Option<(BootTime, Result<f64, Fault>)>,
-}
-
-impl News {
-    fn new(small_change: f64) -> Self {
-        Self { small_change, last: None }
-    }
-
-    /// Small changes add up: a reading is compared with the last news, not with the reading before it.
-    fn judge(&mut self, reading: &Reading) -> Urgency {
-        let is_news = match (self.last, reading.value) {
-            (Some((at, Ok(last))), Ok(value))
-                if last != value && (value - last).abs() < self.small_change =>
-            {
-                reading.at.since(at) >= SMALL_CHANGE_WAIT
-            }
-            (last, value) => last.map(|(_, value)| value) != Some(value),
-        };
-        if is_news {
-            self.last = Some((reading.at, reading.value));
-            return Urgency::News;
-        }
-        Urgency::Same
-    }
-}
-
-/// The schedule of one sensor.
-struct Beats {
-    first: BootTime,
-    period: Duration,
-    /// The number of the last beat given; the first sample is beat 0.
-    last: u64,
-}
-
-impl Beats {
-    fn new(first: BootTime, period: Duration) -> Self {
-        Self { first, period: period.max(PERIOD_MIN), last: 0 }
-    }
-
-    /// The next beat after `now`, and never an earlier one again, since a sleep may end a little early.
-    fn next(&mut self, now: BootTime) -> BootTime {
-        let passed = now.since(self.first).as_nanos() / self.period.as_nanos();
-        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-        self.last = passed.max(self.last).saturating_add(1);
-        let nanoseconds = self.period.as_nanos().saturating_mul(u128::from(self.last));
-        self.first + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::SensorId;
-    use proptest::prelude::*;
-
-    fn ms(milliseconds: u64) -> BootTime {
-        BootTime::from_boot(Duration::from_millis(milliseconds))
-    }
-
-    #[test]
-    fn beats_do_not_drift_and_those_missed_are_skipped() {
-        let mut beats = Beats::new(ms(500), Duration::from_millis(100));
-        assert_eq!(beats.next(ms(507)), ms(600));
-        assert_eq!(beats.next(ms(608)), ms(700));
-        assert_eq!(beats.next(ms(950)), ms(1000), "800 and 900 were missed");
-        assert_eq!(beats.next(ms(1000)), ms(1100));
-    }
-
-    #[test]
-    fn a_sleep_that_ends_early_does_not_make_two_samples_of_one_beat() {
-        let mut beats = Beats::new(ms(0), Duration::from_millis(100));
-        assert_eq!(beats.next(ms(1)), ms(100));
-        assert_eq!(beats.next(ms(99)), ms(200));
-    }
-
-    #[test]
-    fn no_period_is_too_short_or_too_long() {
-        assert_eq!(Beats::new(ms(0), Duration::ZERO).next(ms(0)), ms(1));
-        assert!(Beats::new(ms(0), Duration::MAX).next(ms(0)) > ms(1_000_000_000));
-    }
-
-    /// Which of these readings are news, each with its time in milliseconds.
-    fn news(readings: &[(u64, Result<f64, Fault>)]) -> Vec<u64> {
-        let mut news = News::new(0.05);
-        let reading = |(at, value): &(u64, _)| Reading { sensor: SensorId(0), at: ms(*at), value: *value };
-        let fresh = readings.iter().filter(|told| news.judge(&reading(told)) == Urgency::News);
-        fresh.map(|(at, _)| *at).collect()
-    }
-
-    #[test]
-    fn what_is_said_again_is_no_news_be_it_value_or_fault() {
-        let (gone, broken) = (Err(Fault::Missing), Err(Fault::Unreadable));
-        let told =
-            [(0, Ok(20.0)), (1, Ok(20.0)), (9_000, Ok(20.0)), (9_001, gone), (9_002, gone), (9_003, broken)];
-        assert_eq!(news(&told), [0, 9_001, 9_003]);
-        assert_eq!(news(&[(0, gone), (1, Ok(20.0)), (2, gone), (3, Ok(20.0))]), [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn a_small_change_waits_a_moment_and_a_large_one_does_not() {
-        let told =
-            [(0, Ok(20.0)), (1_000, Ok(20.01)), (2_000, Ok(20.02)), (3_000, Ok(20.1)), (3_001, Ok(19.0))];
-        assert_eq!(news(&told), [0, 2_000, 3_000, 3_001]);
-    }
-
-    #[test]
-    fn small_changes_add_up_to_a_large_one() {
-        assert_eq!(news(&[(0, Ok(20.0)), (10, Ok(20.03)), (20, Ok(20.06)), (30, Ok(20.08))]), [0, 20]);
-    }
-
-    #[test]
-    fn a_change_that_goes_back_before_it_was_news_was_none() {
-        assert_eq!(news(&[(0, Ok(20.0)), (1_000, Ok(20.01)), (2_000, Ok(20.0))]), [0]);
-    }
-
-    proptest! {
-        #[test]
-        fn each_beat_is_later_than_the_last_and_on_the_schedule(
-            period in 1u64..10_000,
-            steps in prop::collection::vec(0u64..50_000, 1..40),
-        ) {
-            let mut beats = Beats::new(ms(77), Duration::from_millis(period));
-            let (mut now, mut last) = (77, ms(77));
-            for step in steps {
-                now += step;
-                let next = beats.next(ms(now));
-                prop_assert!(next > last && next > ms(now));
-                prop_assert_eq!((next.since(ms(77)).as_millis() as u64) % period, 0);
-                last = next;
-            }
+        if self.is_over {
+            self.shared.end(&[self.job]);
         }
     }
 }

@@ -18,6 +18,7 @@ const NO_TEMPERATURE: f64 = -273_000.0;
 pub(super) static DRIVER: Driver = Driver {
     name: "thermal-zone",
     id_is: Some("the zone's type, such as \"cpu-thermal\""),
+    is_line: false,
     period: PERIOD,
     power_on: None,
     is_fed: false,

@@ -35,6 +35,7 @@ pub(super) fn bytes_beside(device: &Path) -> Option<PathBuf> {
 pub(super) static DRIVER: Driver = Driver {
     name: "w1",
     id_is: Some("the sensor's name below /sys/bus/w1/devices, such as \"28-0316a2797c1f\""),
+    is_line: false,
     // A conversion takes most of a second, and every one warms the sensor.
     period: Duration::from_secs(10),
     // What a DS18B20 holds before its first conversion.

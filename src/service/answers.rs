@@ -2,12 +2,14 @@
 
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
-use super::local::calls::{JournalReply, OverrideReply, Refusal, StatusReply, TwinHalf, TwinReply};
+use super::local::calls::{
+    JournalReply, OverrideReply, RangeOverrideReply, Refusal, StatusReply, TwinHalf, TwinReply,
+};
 use super::local::{Answer, Query, Reply, Request, Snapshot};
-use crate::engine::{CHANGES_MAX, Input, OverrideFault};
+use crate::engine::{CHANGES_MAX, Input, OverrideFault, Setting};
 use crate::report::status::TwinCopy;
 use crate::twin::Author;
-use crate::units::{BootTime, Permille};
+use crate::units::BootTime;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use core::time::Duration;
@@ -28,7 +30,7 @@ impl Daemon {
             Request::Journal => {
                 Ok(Answer::Journal(JournalReply { journal: BASE64_STANDARD.encode(self.core.journal()) }))
             }
-            Request::Override { output, order } => self.order(&output, order, Author::User(query.uid)),
+            Request::Override { name, order } => self.order(&name, order, Author::User(query.uid)),
             Request::Reload => return self.read_again(Some(query.answer)),
         };
         self.local.answer(query.answer, reply);
@@ -66,20 +68,22 @@ impl Daemon {
         }
     }
 
-    fn order(&mut self, output: &str, order: Option<(Permille, Duration)>, by: Author) -> Reply<Answer> {
-        let order = self.core.order(output, order, by).map_err(|fault| refusal(output, fault))?;
-        self.handle(Input::Override(order));
-        let held = self.core.unmet_override(self.clock.boot(), output);
+    fn order(&mut self, name: &str, order: Option<(Setting, Duration)>, by: Author) -> Reply<Answer> {
+        let valid = self.core.order(name, order, by).map_err(|fault| refusal(name, fault))?;
+        self.handle(Input::Override(valid));
+        if let Some((Setting::Range { .. }, _)) = order {
+            let unit = self.core.unit_of(name).map(ToOwned::to_owned);
+            return Ok(Answer::RangeOverride(RangeOverrideReply { unit }));
+        }
+        let held = self.core.unmet_override(self.clock.boot(), name);
         Ok(Answer::Override(OverrideReply { held }))
     }
 }
 
 /// Why an override was refused, in the interface's terms.
-fn refusal(output: &str, fault: OverrideFault) -> Refusal {
+fn refusal(name: &str, fault: OverrideFault) -> Refusal {
     match fault {
-        OverrideFault::UnknownOutput { known } => Refusal::UnknownOutput { output: output.to_owned(), known },
-        OverrideFault::Duration | OverrideFault::OnOff => {
-            Refusal::InvalidOverride { reason: fault.to_string() }
-        }
+        OverrideFault::Unknown { known } => Refusal::UnknownOutput { output: name.to_owned(), known },
+        _ => Refusal::InvalidOverride { reason: format!("{name}: {fault}") },
     }
 }

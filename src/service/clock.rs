@@ -1,7 +1,7 @@
 //! The two clocks, and the only place that reads them.
 
 use crate::sensors::Now;
-use crate::twin::{ClockSanity, Machine};
+use crate::twin::{ClockSanity, Dated, Machine};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
@@ -57,12 +57,16 @@ impl SystemClock {
         ClockSanity::after(self.known_time()).judge(dated).is_ok()
     }
 
+    /// The wall clock and when it was read, if it can be believed.
+    pub(super) fn dated(&self) -> Option<Dated> {
+        let dated = (self.unix(), self.boot());
+        self.believes(dated).then_some(dated)
+    }
+
     /// This machine in this boot, with the wall clock if it can be believed.
     pub fn machine(&self) -> Machine {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let dated = (self.unix(), self.boot());
-        let wall = self.believes(dated).then_some(dated);
-        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall }
+        Machine { boot: boot.and_then(|text| BootId::parse(&text)), wall: self.dated() }
     }
 
     /// The wall clock, which may be wrong.

@@ -6,6 +6,7 @@
 use super::Fatal;
 use super::relay::{self, Queue, Relay};
 use crate::control::climate::Regime;
+use crate::control::scheduled::Scheduled;
 use crate::ports::Notices;
 use crate::report::Notice;
 use crate::twin::SyncNotice;
@@ -122,6 +123,17 @@ fn notice(notice: &Notice) {
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
             info!(output = output.as_str(), permille, seconds, by = %by, "{notice}");
         }
+        Notice::RangeOverridden { climate, order, by, .. } => {
+            let climate = climate.as_deref().unwrap_or("climate");
+            let (min, max) = (order.map(|(range, _)| range.min()), order.map(|(range, _)| range.max()));
+            let seconds = order.map(|(_, lasts)| lasts.as_secs());
+            info!(climate, min, max, seconds, by = %by, "{notice}");
+        }
+        Notice::RangeOverrideEnded { climate } => {
+            info!(climate = climate.as_deref().unwrap_or("climate"), "{notice}");
+        }
+        Notice::Scheduled { scheduled: Some(Scheduled::Waiting), .. } => warn!("{notice}"),
+        Notice::Scheduled { .. } => info!("{notice}"),
         Notice::SensorLost { sensor, .. } => warn!(sensor = sensor.as_str(), "{notice}"),
         Notice::SensorBack { sensor } => info!(sensor = sensor.as_str(), "{notice}"),
         Notice::OverrideEnded { output } => info!(output = output.as_str(), "{notice}"),

@@ -31,6 +31,7 @@ pub use log::{Log, start as start_log};
 
 use crate::board::{self, Board, BoardSettings, Tachs};
 use crate::config::{self, ConfigFaults, Environment, Settings};
+use crate::control::climate::Climate;
 use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Core, Input, Reload, Start};
 use crate::hub::link::{Link, LinkEvent, LinkState};
@@ -57,6 +58,8 @@ use takeover::{keeps, same_pin, take_over};
 use timer::BootTimer;
 use tracing::{error, info, warn};
 
+/// Seconds by which the clock may drift before the core is told: schedules are by the minute.
+const CLOCK_TOLERANCE_S: u64 = 2;
 /// How long the DISCONNECT from the hub may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
@@ -263,7 +266,10 @@ impl Daemon {
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
-                Fact::Due => self.handle(Input::Timeout),
+                Fact::Due => {
+                    self.take_clock();
+                    self.handle(Input::Timeout);
+                }
                 Fact::Ready => {}
             }
         }
@@ -277,8 +283,23 @@ impl Daemon {
         self.clock.know(self.core.known_time());
     }
 
+    /// Tells the core if the wall clock does not show what it should by what the core was told last: it was set, or drifted.
+    fn take_clock(&mut self) {
+        let dated = self.clock.dated();
+        let is_as_told = match (dated, self.core.wall(self.clock.boot())) {
+            (Some((shown, _)), Some(told)) => shown.0.abs_diff(told.0) <= CLOCK_TOLERANCE_S,
+            (shown, told) => shown.is_none() && told.is_none(),
+        };
+        if !is_as_told {
+            self.handle(Input::Clock(dated));
+        }
+    }
+
     fn take_readings(&mut self) {
-        for (reading, found) in self.readings.take() {
+        let mut readings = self.readings.take();
+        if readings.len() > 1 {
+            self.handle(Input::Readings(readings));
+        } else if let Some((reading, found)) = readings.pop() {
             self.handle(Input::Reading { reading, found });
         }
         for speed in self.speeds.take() {
@@ -344,6 +365,10 @@ impl Daemon {
                 return Err(format!("no threads for the sensors: {error}; the running configuration stays"));
             }
         };
+        // Before the outputs, of which one may be on a line that was a sensor's. A sensor in the middle of a read is not waited for
+        // here: its successor waits for it.
+        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
+        self.readings = readings;
         let board_is_new = board.is_some();
         if board_is_new {
             // A new output may be on a line that was a tach's.
@@ -371,9 +396,6 @@ impl Daemon {
             same_hub: fresh.hub == self.settings.hub,
         };
         self.handle(Input::Reload(Box::new(reload)));
-        // A thread in the middle of a read is not waited for here: the thread that takes its sensor over waits for it.
-        core::mem::replace(&mut self.pollers, pollers).stop(Duration::ZERO);
-        self.readings = readings;
         if board_is_new {
             self.restart_tachs(&fresh.board);
         }
@@ -444,7 +466,12 @@ fn seed() -> u64 {
 
 fn status(core: &Core, link: &LinkState) -> String {
     let version = core.sync().desired_version();
-    let climate = core.climate().map_or("none", |climate| climate.regime().name());
+    let regime = |climate: &Climate| {
+        let name = climate.spec().name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+        format!("{name}{}", climate.regime().name(&climate.spec().quantity))
+    };
+    let climates: Vec<String> = core.climates().iter().map(|(_, climate)| regime(climate)).collect();
+    let climate = if climates.is_empty() { "none".to_owned() } else { climates.join(", ") };
     let hub = match link {
         LinkState::Connecting => "connecting",
         LinkState::Connected => "connected",

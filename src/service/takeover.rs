@@ -18,7 +18,8 @@ impl Daemon {
             }
             if let Some((drive, cause)) = last_row(spec, false) {
                 let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
-                if let Err(fault) = self.board.drive(&actuation) {
+                let cause_name = cause.by_name(self.core.climates()).to_string();
+                if let Err(fault) = self.board.drive(&actuation, &cause_name) {
                     error!(
                         output = spec.name.as_str(),
                         "output {} is no longer in the configuration and cannot be driven to its stop row: {}; it may still be on",

@@ -102,7 +102,7 @@ fn what_the_first_release_kept_is_read_whole() {
     assert_eq!(record.reported.as_object()["components"]["fan"]["dutyPercent"], 30);
     assert!(record.moment.boot.is_some() && record.moment.wall.is_some());
     let [(output, hand)] = &record.overrides[..] else { panic!("{:?}", record.overrides) };
-    assert_eq!((output.as_str(), hand.drive.get(), hand.by), ("lamp", 1000, Author::User(0)));
+    assert_eq!((output.as_str(), hand.value.get(), hand.by), ("lamp", 1000, Author::User(0)));
 }
 
 /// Whether it can, tests/package sees. This is the early warning: a field of a name or shape that it does not know.

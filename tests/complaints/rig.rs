@@ -9,16 +9,17 @@ use crate::message::{read_notification, read_twin};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use twind::control::quantity::Quantity;
 use twind::control::{
     Actuation, ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PinFault, PropertyMap,
-    Reading, SensorId, SensorSpec, When,
+    Reading, SensorId, SensorSpec, When, ZoneId,
 };
 use twind::engine::{Core, CoreSpec, Input, Start};
 use twind::ports::{Outbox, Pins, Ports, Store};
 use twind::report::Notice;
 use twind::report::{ReportSpec, ReportStyle};
 use twind::twin::{HubEvent, HubRequest, Machine, PropertyPath, SyncPolicy, TwinRecord};
-use twind::units::{BootTime, Celsius, Permille, TemperatureUnit};
+use twind::units::{BootTime, Permille, TemperatureUnit};
 use twinhub::twin::{Rules, Twin};
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -71,7 +72,7 @@ impl Store for Disk {
 struct Board(Vec<Actuation>);
 
 impl Pins for Board {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         self.0.push(*actuation);
         Ok(())
     }
@@ -436,7 +437,6 @@ fn start(record: Option<TwinRecord>) -> Start {
 
 /// A fan that follows the climate from 20 to 28 °C, and one thermometer.
 fn spec() -> CoreSpec {
-    let celsius = |degrees| Celsius::new(degrees).unwrap();
     let path = |text| PropertyPath::parse(text).unwrap();
     CoreSpec {
         outputs: vec![OutputSpec {
@@ -457,21 +457,27 @@ fn spec() -> CoreSpec {
             stale_after: secs(90),
             source: "/run/cabinet".into(),
             scale_offset: (1.0, 0.0),
+            derived: None,
         }],
-        climate: Some(ClimateSpec {
+        climates: vec![ClimateSpec {
+            name: None,
+            quantity: Quantity::Temperature(TemperatureUnit::Celsius),
+            property: path("components.climate"),
             sensors: vec![SensorId(0)],
             combine: Combine::Max,
-            cooling: vec![OutputId(0)],
-            heating: Vec::new(),
-            range: ClimateRange::new(celsius(20.0), celsius(28.0)).unwrap(),
-            unit: TemperatureUnit::Celsius,
+            lowering: vec![OutputId(0)],
+            raising: Vec::new(),
+            lowering_from: 0.0,
+            raising_from: 0.0,
+            range: ClimateRange::new(20.0, 28.0).unwrap(),
             limits: None,
             critical: None,
-            hysteresis_kelvin: 0.5,
-        }),
+            hysteresis: 0.5,
+            zone: ZoneId(0),
+        }],
+        zones: Vec::new(),
         properties: PropertyMap {
             fan_on: path("fanOn"),
-            climate: path("components.climate"),
             units: path("components.system.units"),
             patch_id: path("patchId"),
         },

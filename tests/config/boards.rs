@@ -20,7 +20,7 @@ fn a_raspberry_pi_is_the_board_that_needs_no_naming() {
     let settings = Site::new().right(&format!("{HUB}[outputs.fan]\npin = 17\n"));
     assert_eq!(settings.board.driver.name, "rppal");
     assert_eq!(settings.board.outputs[0].line, Some(Line::Pin { pin: 17, chip: None }));
-    assert_eq!(settings.engine.climate, None);
+    assert_eq!(settings.engine.climates, []);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn each_fault_is_told_with_its_place_and_what_is_allowed() {
         ("sensors.cabinet", "max-step = -1", "must be more than 0"),
         ("sensors.cabinet", "measures = \"a b\"", "without white space"),
         ("climate", "sensor = \"cabinett\"", "there is no [sensors.cabinett]; did you mean \"cabinet\"?"),
-        ("climate", "sensor = \"door\"", "[sensors.door] measures humidity"),
+        ("climate", "sensor = \"door\"\nholds = \"temperature\"", "[sensors.door] measures humidity"),
         ("climate", "sensors = [\"cabinet\", \"cabinet\"]", "named twice"),
         ("climate", "sensors = []", "must name at least one"),
         ("climate", "sensor = \"cabinet\"\nsensors = [\"cabinet\"]", "cannot stand beside `sensor`"),

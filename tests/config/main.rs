@@ -4,9 +4,12 @@
 
 mod boards;
 mod certificates;
+mod climates;
+mod contacts;
 mod faults;
 mod installed;
 mod junk;
+mod limits;
 mod messages;
 mod mutations;
 mod parts;
@@ -15,6 +18,7 @@ mod right;
 mod secrets;
 mod silences;
 mod slips;
+mod zones;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -340,13 +340,13 @@ fn a_slip_in_a_name_is_told_alone() {
 }
 
 #[test]
-fn it_is_said_that_there_is_one_climate() {
+fn it_is_said_how_several_climates_are_written() {
     let site = Site::new();
-    for (header, place) in [("[climate.a]", ":23:10:"), ("[[climate]]", ":23:3:"), ("[climates.a]", ":23:2:")]
-    {
+    for (header, place) in [("[climate.a]", ":23:10:"), ("[[climate]]", ":23:3:")] {
         let fault = site.fault(&replaced(SITE, "[climate]", header));
-        assert!(fault.contains(place) && fault.contains("this twind holds one climate"), "{header}: {fault}");
+        assert!(fault.contains(place) && fault.contains("[climates.NAME]"), "{header}: {fault}");
     }
+    site.right(&replaced(SITE, "[climate]", "[climates.a]"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{OFF, ON, SITE, SMALL, Site, account, replaced, seconds, with};
 use std::path::Path;
 use std::time::Duration;
 use twind::board::Line;
+use twind::control::quantity::Quantity;
 use twind::control::{Combine, OutputId, OutputKind, RowDrive, SensorId};
 use twind::hub::Identity;
 use twind::sensors::{Channel, DRIVERS, Locator, Source};
@@ -11,7 +12,7 @@ use twind::units::{Permille, TemperatureUnit};
 
 fn source(driver: &str, at: Locator, channel: Option<Channel>) -> Source {
     let driver = DRIVERS.iter().find(|known| known.name == driver).unwrap();
-    Source { driver, at, channel }
+    Source { driver, at, line: None, channel }
 }
 
 #[test]
@@ -47,13 +48,13 @@ fn a_small_file_does_and_takes_every_default() {
     let spec = &settings.engine.sensors[0];
     assert_eq!((spec.stale_after, spec.source.as_str()), (seconds(30), "/run/t"));
 
-    let climate = settings.engine.climate.unwrap();
+    let climate = settings.engine.climates[0].clone();
     assert_eq!(
-        (climate.sensors, climate.cooling, climate.heating),
+        (climate.sensors, climate.lowering, climate.raising),
         (vec![SensorId(0)], vec![OutputId(0)], vec![])
     );
-    assert_eq!((climate.range.min().degrees(), climate.range.max().degrees()), (20.0, 28.0));
-    assert_eq!((climate.hysteresis_kelvin, climate.limits, climate.critical), (0.5, None, None));
+    assert_eq!((climate.range.min(), climate.range.max()), (20.0, 28.0));
+    assert_eq!((climate.hysteresis, climate.limits, climate.critical), (0.5, None, None));
 
     let report = settings.engine.report;
     assert_eq!((report.heartbeat, report.min_interval), (seconds(300), seconds(10)));
@@ -193,19 +194,20 @@ socket = "/tmp/s"
     assert_eq!((specs[0].unit, specs[0].stale_after), (TemperatureUnit::Fahrenheit, seconds(60)));
     assert_eq!((specs[1].unit, specs[1].stale_after), (TemperatureUnit::Celsius, seconds(6)));
 
-    let climate = settings.engine.climate.as_ref().unwrap();
-    assert_eq!((climate.combine, climate.unit), (Combine::FirstGood, TemperatureUnit::Fahrenheit));
+    let climate = &settings.engine.climates[0];
+    assert_eq!(climate.combine, Combine::FirstGood);
+    assert_eq!(climate.quantity, Quantity::Temperature(TemperatureUnit::Fahrenheit));
     assert_eq!(climate.sensors, [SensorId(1), SensorId(0)]);
     assert_eq!(
-        (climate.cooling.as_slice(), climate.heating.as_slice()),
+        (climate.lowering.as_slice(), climate.raising.as_slice()),
         ([OutputId(0)].as_slice(), [OutputId(1)].as_slice())
     );
     let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9, "{found} is not {wanted}");
-    close(climate.range.min().degrees(), 10.0);
-    close(climate.range.max().degrees(), 20.0);
-    close(climate.limits.unwrap().max().degrees(), 35.0);
-    close(climate.critical.unwrap().degrees(), 40.0);
-    close(climate.hysteresis_kelvin, 1.0);
+    close(climate.range.min(), 10.0);
+    close(climate.range.max(), 20.0);
+    close(climate.limits.unwrap().max(), 35.0);
+    close(climate.critical.unwrap(), 40.0);
+    close(climate.hysteresis, 1.0);
 }
 
 #[test]
@@ -341,7 +343,7 @@ fn limits_and_critical_of_another_unit_may_meet_the_range() {
     // 20 to 28 degrees Celsius, the default.
     let settings =
         site.right(&with(SITE, "climate", "unit = \"fahrenheit\"\nlimits = { min = 68.0, max = 82.4 }"));
-    assert!(settings.engine.climate.unwrap().limits.is_some());
+    assert!(settings.engine.climates[0].limits.is_some());
     let fault = site.fault(&with(SITE, "climate", "unit = \"fahrenheit\"\ncritical = 82.4"));
     assert!(fault.contains("`critical` must lie above the range's max, 82.4"), "{fault}");
 }

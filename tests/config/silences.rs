@@ -152,6 +152,20 @@ fn a_name_stands_for_one_thing_at_the_hub() {
         let fault = site.fault(&text);
         assert!(fault.contains(told), "wanted {told}\n{fault}");
     }
+    let pnp =
+        |name: &str| format!("{SITE}[outputs.{name}]\n[outputs.front-fan]\n[report]\nstyle = \"pnp\"\n");
+    for (name, told) in [
+        (
+            "frontFan",
+            "[outputs.front-fan] and [outputs.frontFan], line 26, are both \"frontFan\" with style = \"pnp\"",
+        ),
+        ("alarms", "[outputs.alarms] cannot be \"alarms\" with style = \"pnp\""),
+    ] {
+        let fault = site.fault(&pnp(name));
+        assert!(fault.contains(told), "wanted {told}\n{fault}");
+        site.right(&pnp(name).replace("\"pnp\"", "\"plain\""));
+    }
+    site.right(&pnp("rear-fan"));
     // Within the climate a sensor is not told by its own name.
     site.right(&SITE.replace("[sensors.cabinet]", "[sensors.climate]"));
 }

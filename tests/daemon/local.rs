@@ -87,7 +87,7 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     let unknown = call(client, "io.twind.Daemon.ClearOverride", json!({"output": "x"})).unwrap();
     assert_eq!(
         unknown,
-        json!({"error": "io.twind.Daemon.UnknownOutput", "parameters": {"output": "x", "known": ["fan"]}})
+        json!({"error": "io.twind.Daemon.UnknownOutput", "parameters": {"output": "x", "known": ["fan", "climate"]}})
     );
     call(client, "io.twind.Daemon.ClearOverride", json!({"output": "fan"})).unwrap();
     rig.wait_drive("fan", |now| now == 250);
@@ -309,6 +309,10 @@ fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
     assert_eq!(call(client, "io.systemd.service.Ping", json!({})).unwrap(), json!({"parameters": {}}));
     for (method, order) in [
         ("io.twind.Daemon.SetOverride", json!({"output": "fan", "percent": 90, "seconds": 600})),
+        (
+            "io.twind.Daemon.SetRangeOverride",
+            json!({"climate": "climate", "min": 1, "max": 2, "seconds": 600}),
+        ),
         ("io.twind.Daemon.ClearOverride", json!({"output": "fan"})),
         ("io.systemd.service.Reload", json!({})),
         ("io.twind.Daemon.GetJournal", json!({})),

@@ -56,6 +56,10 @@ fn an_override_by_the_back_end_drives_and_is_told() {
     assert_eq!((reply.status, &reply.payload), (200, &json!({"output": "fan"})));
     rig.wait_drive("fan", |now| now == 700);
     rig.wait_reported("the override", |r| r["components"]["fan"]["override"] == 70);
+    let range = json!({"climate": "climate", "min": 18, "max": 21, "seconds": 600});
+    assert_eq!(call(&rig, "override", range).payload, json!({"climate": "climate", "unit": "celsius"}));
+    assert_eq!(rig.status()["climate"]["override"]["by"], "hub");
+    assert_eq!(call(&rig, "override", json!({"climate": "climate", "clear": true})).status, 200);
     assert_eq!(call(&rig, "override", json!({"output": "lamp", "clear": true})).status, 404);
     assert_eq!(call(&rig, "override", json!({"output": "fan", "percent": 70})).status, 400);
     assert_eq!(call(&rig, "override", json!({"output": "fan", "clear": true})).status, 200);

@@ -65,6 +65,55 @@ fn an_override_survives_the_daemons_death_and_keeps_its_end() {
 }
 
 #[test]
+fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared() {
+    let rig = Rig::new();
+    rig.configure("limits = { min = 5.0, max = 45.0 }\n");
+    let daemon = rig.start_synced();
+    rig.wait_drive("fan", |now| now == 250);
+    let said = say(&mut rig.command(&["override", "climate", "18..23", "--for", "1h"]));
+    assert_eq!((said.code, said.out.trim()), (0, "climate: 18 to 23 °C for 1h"), "{}", said.err);
+    rig.wait_drive("fan", |now| now == 800);
+    daemon.wait_log("climate overridden by uid ");
+    rig.wait_reported("the override", |r| {
+        let climate = &r["components"]["climate"];
+        climate["override"] == json!({"minTemperature": 18, "maxTemperature": 23})
+            && r["minTemperature"] == 18
+    });
+    let page = say(&mut rig.command(&["status"])).out;
+    assert!(page.contains("climate  22 °C, in-range, to hold 18 to 23 °C\n"), "{page}");
+    assert!(page.contains("\n         overridden to 18 to 23 °C by uid "), "{page}");
+    assert!(page.contains("fan to 80% by climate, overridden by uid "), "{page}");
+    rig.desire(json!({"components": {"climate": {"minTemperature": 30, "maxTemperature": 40}}}));
+    rig.wait_reported("the desired range", |r| r["desiredVersion"] == 2);
+    assert_eq!(rig.status()["climate"]["max"], 23);
+    assert!(daemon.stop().success());
+    let daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 800);
+    let over = rig.status()["climates"]["climate"]["override"].clone();
+    assert_eq!((&over["min"], &over["max"]), (&json!(18), &json!(23)));
+    assert!((3000..=3600).contains(&over["secondsLeft"].as_u64().unwrap()), "{over}");
+    for (words, says) in [
+        (
+            &["override", "climate", "1..20", "--for", "5m"][..],
+            "climate: outside this site's limits, 5 to 45 celsius",
+        ),
+        (&["override", "climate", "-30..20", "--for", "5m"], "limits, 5 to 45 celsius"),
+        (&["override", "climate", "50%", "--for", "5m"], "takes a range"),
+        (&["override", "fan", "18..21", "--for", "5m"], "takes on, off or a percentage"),
+        (&["override", "office", "18..21", "--for", "5m"], "there are: fan, climate"),
+        (&["override", "climate", "21..18", "--for", "5m"], "lower end"),
+        (&["override", "climate", "18..21"], "--for"),
+    ] {
+        let said = say(&mut rig.command(words));
+        assert_eq!(said.code, 64, "{words:?}: {}", said.err);
+        assert!(said.err.contains(says), "{words:?}: {}", said.err);
+    }
+    assert_eq!(say(&mut rig.command(&["override", "climate", "clear"])).out, "climate: no override\n");
+    rig.wait_drive("fan", |now| now == 0);
+    daemon.wait_log("the override of climate is taken away by uid ");
+}
+
+#[test]
 fn critical_heat_stands_above_an_override() {
     let rig = Rig::new();
     rig.configure("critical = 60.0\n");

@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 /// There is a page each second and one with each change. No test waits for this many.
 const PAGES_MAX: usize = 120;
 
-struct Watch {
+pub(crate) struct Watch {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Watch {
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Self { child, out }
     }
 
     /// Reads pages until one has this, and returns that one.
-    fn wait(&mut self, part: &str) -> String {
+    pub(crate) fn wait(&mut self, part: &str) -> String {
         self.wait_for(part, |page| page.contains(part).then(|| page.to_owned()))
     }
 
@@ -42,6 +42,13 @@ impl Watch {
             }
         }
         panic!("{what:?} never came; the last page: {last}");
+    }
+
+    /// Reads no more. Returns its exit status.
+    pub(crate) fn end(self) -> Option<i32> {
+        let Self { mut child, out } = self;
+        drop(out);
+        child.wait().unwrap().code()
     }
 
     fn page(&mut self) -> String {
@@ -68,9 +75,7 @@ fn pages_wait_for_the_daemon_and_follow_it_through_its_end_and_next_start_until_
     watch.wait("twind: no daemon listens");
     let _daemon = rig.start_synced();
     watch.wait("output   fan: 75% by climate");
-    let Watch { mut child, out } = watch;
-    drop(out);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(watch.end(), Some(0));
 }
 
 /// A daemon of another version: takes a client, and tells what it asks.

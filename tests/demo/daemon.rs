@@ -19,23 +19,29 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Writes the daemon's files and starts it.
-    pub(crate) fn start(folder: &Path, hub: &Running) -> Result<Self, Box<dyn Error>> {
-        let secret = folder.join("connection-string");
+    /// Writes the daemon's files and starts it with this configuration.
+    pub(crate) fn start(folder: &Path, hub: &Running, config: &str) -> Result<Self, Box<dyn Error>> {
+        fs::create_dir_all(folder.join("twind"))?;
+        let secret = folder.join("twind/connection-string");
         fs::write(&secret, hub.device_connection_string(DEVICE)?)?;
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
         fs::write(folder.join("ca.pem"), hub.ca_pem())?;
-        let config = CONFIG.replace("DIR", &folder.display().to_string());
-        fs::write(folder.join("twind.toml"), config.replace("PORT", &hub.mqtt_port().to_string()))?;
-        let child = Command::new(env!("CARGO_BIN_EXE_twind"))
-            .args(["run", "--config"])
-            .arg(folder.join("twind.toml"))
-            .env_remove("JOURNAL_STREAM")
-            .env("RUNTIME_DIRECTORY", folder)
+        fs::write(folder.join("twind.toml"), config)?;
+        let child = command(folder, &["run"])
             .stdin(Stdio::null())
             .stderr(fs::File::create(folder.join("log"))?)
             .spawn()?;
         Ok(Self { child, folder: folder.to_owned() })
+    }
+
+    /// Runs another command of twind, as a technician does. Returns what it printed.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<String, Box<dyn Error>> {
+        let said = command(&self.folder, words).output()?;
+        if said.status.success() {
+            return Ok(String::from_utf8(said.stdout)?);
+        }
+        let told = String::from_utf8_lossy(&said.stderr);
+        Err(format!("twind {} ended with {}: {told}", words.join(" "), said.status).into())
     }
 
     /// Its process id.
@@ -52,12 +58,6 @@ impl Daemon {
     pub(crate) fn trace(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.path("board/trace.jsonl")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    /// The fan's drive in per cent.
-    pub(crate) fn fan_percent(&self) -> Option<f64> {
-        let text = fs::read_to_string(self.path("board/fan")).ok()?;
-        text.trim().parse::<f64>().ok().map(|permille| permille / 10.0)
     }
 
     /// What the daemon logged.
@@ -87,9 +87,26 @@ impl Drop for Daemon {
     }
 }
 
+/// A command of twind on the daemon's configuration.
+fn command(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twind"));
+    command.args(words).arg("--config").arg(folder.join("twind.toml"));
+    for name in ["JOURNAL_STREAM", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"] {
+        command.env_remove(name);
+    }
+    // The folder of its socket.
+    command.env("RUNTIME_DIRECTORY", folder);
+    command
+}
+
+/// The configuration of the tutorial's enclosure.
+pub(crate) fn tutorial(folder: &Path, hub: &Running) -> String {
+    CONFIG.replace("DIR", &folder.display().to_string()).replace("PORT", &hub.mqtt_port().to_string())
+}
+
 const CONFIG: &str = r#"
 [hub]
-connection-string-file = "connection-string"
+connection-string-file = "twind/connection-string"
 port = PORT
 ca-file = "DIR/ca.pem"
 

@@ -2,7 +2,8 @@
 //! and at the end a summary of the checks.
 
 use crate::daemon::{DEVICE, Daemon};
-use crate::plant::Plant;
+use crate::enclosure::Enclosure;
+use crate::plant::{self, Plant};
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ struct Scene {
 /// The demonstration, and what failed in it.
 pub(crate) struct Story<'a> {
     hub: &'a Running,
-    plant: &'a Plant,
+    plant: &'a Plant<Enclosure>,
     daemon: &'a Daemon,
     shown_changes: usize,
     checks: Vec<(String, bool)>,
@@ -33,7 +34,7 @@ pub(crate) struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// A demonstration of which nothing is played yet.
-    pub(crate) fn new(hub: &'a Running, plant: &'a Plant, daemon: &'a Daemon) -> Self {
+    pub(crate) fn new(hub: &'a Running, plant: &'a Plant<Enclosure>, daemon: &'a Daemon) -> Self {
         Self { hub, plant, daemon, shown_changes: 0, checks: Vec::new() }
     }
 
@@ -43,13 +44,13 @@ impl<'a> Story<'a> {
             self.play_scene(number, scene);
         }
         println!("── the range alone decides: 20 to 33.3 °C is held for two minutes of theirs");
-        self.plant.take_hottest();
+        self.plant.with(Enclosure::take_hottest);
         let mut held = true;
         for _ in 0..4 {
             self.watch(2);
-            held &= (20.0..=33.4).contains(&self.plant.temperature());
+            held &= (20.0..=33.4).contains(&self.temperature());
         }
-        held &= self.plant.take_hottest() <= 33.4;
+        held &= self.plant.with(Enclosure::take_hottest) <= 33.4;
         self.check("the range is held by the fan", held);
     }
 
@@ -64,7 +65,7 @@ impl<'a> Story<'a> {
         let answered = self.wait(|story| story.reported()["desiredVersion"] == version);
         self.watch(scene.stays_s);
         let right = self.wait(|story| (scene.expected)(&story.reported()));
-        let moved = self.wait(|story| story.daemon.fan_percent().is_some_and(scene.fan));
+        let moved = self.wait(|story| story.fan_percent().is_some_and(scene.fan));
         self.show_reported();
         self.check(scene.title, answered && right && moved);
         println!();
@@ -76,7 +77,7 @@ impl<'a> Story<'a> {
             sleep(Duration::from_secs(1));
             self.show_changes();
             let range = range_celsius(&self.reported());
-            println!("   enclosure  {}", gauge(self.plant.temperature(), range, self.daemon.fan_percent()));
+            println!("   enclosure  {}", gauge(self.temperature(), range, self.fan_percent()));
         }
     }
 
@@ -110,6 +111,14 @@ impl<'a> Story<'a> {
             of("desiredVersion")
         );
         println!("              components {}", reported["components"]);
+    }
+
+    fn temperature(&self) -> f64 {
+        self.plant.with(|enclosure| enclosure.temperature)
+    }
+
+    fn fan_percent(&self) -> Option<f64> {
+        plant::drive(&self.daemon.path("board/fan")).map(|share| share * 100.0)
     }
 
     fn reported(&self) -> Value {

@@ -4,6 +4,7 @@
 
 mod commands;
 mod completions;
+mod examples;
 mod files;
 mod handbook;
 mod manual;

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../../packaging/lib.sh"
 
 arch=${1:-amd64}
-packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,iproute2,procps,ca-certificates,busybox-static
+packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,iproute2,procps,ca-certificates,tzdata,busybox-static
 root_tar=$cache/root-$arch-$(say "$packages $codename" | sha256sum | cut -c1-16).tar
 if [ ! -e "$root_tar" ]; then
     say "making the root for $arch: some minutes" >&2

@@ -18,6 +18,7 @@ from runner import chosen, run_cases, summary
 CASES = {
     "levels": Cases.levels_follow,
     "edges": Cases.edges,
+    "door": Cases.door,
     "stall": Cases.stall,
     "pwm": Cases.pwm,
     "crash": Cases.crash,

@@ -1,7 +1,8 @@
 """The test cases on a chip with edges and pull resistors. A case returns what it measured, or raises `Failed`.
 
 `relay`, on or off, and `fan`, software PWM with a tachometer, cool. `heater` heats and is active low. `pump` is kept as it
-is whatever happens to the daemon. There is no network, so twind runs without a hub.
+is whatever happens to the daemon. `door` is a contact to ground that says 1 while it is closed. There is no network, so twind
+runs without a hub.
 """
 
 import re
@@ -10,10 +11,12 @@ from machine import Failed, expect, until
 from process import Process
 
 NAME = "edges"
-RELAY, FAN, HEATER, PUMP, TACH = 17, 18, 22, 23, 24
+RELAY, FAN, HEATER, PUMP, TACH, DOOR = 17, 18, 22, 23, 24, 27
 PINS = {"relay": RELAY, "fan": FAN, "heater": HEATER, "pump": PUMP}
 FAN_HZ = 4
 PULSES_PER_TURN = 2
+# So long that an emulated machine, which may be slow, makes many bounces within it.
+DOOR_DEBOUNCE_S = 3
 # The levels of the wires when nobody drives them. The heater's resistor also switches it off.
 RESISTORS = {"relay": 0, "fan": 0, "heater": 1, "pump": 0}
 # Pulses a second: an ordinary fan, and one whose pulses between two readings overflow the kernel's event buffer (512).
@@ -47,6 +50,13 @@ when = {{ start = "keep", stop = "keep", crash = "keep" }}
 driver = "file"
 path = "/run/temperature"
 period = "1s"
+[sensors.door]
+driver = "gpio"
+pin = {DOOR}
+chip = "pinctrl-bcm2835"
+active-low = true
+debounce = "{DOOR_DEBOUNCE_S}s"
+period = "1h"
 [climate]
 sensor = "cabinet"
 cooling = ["fan", "relay"]
@@ -125,7 +135,7 @@ class Cases:
         self.temperature(22)
         code, free = self.look()
         expect("exit status of the look", code, 0)
-        for pin in (*PINS.values(), TACH):
+        for pin in (*PINS.values(), TACH, DOOR):
             contains("the look, before the start", free, rf"line {pin}: free")
         expect("wires after the look", self.levels(), RESISTORS)
         self.begin()
@@ -139,7 +149,8 @@ class Cases:
         expect("exit status of the look, while it runs", code, 0)
         for pin in PINS.values():
             contains("the look, while it runs", held, rf"line {pin}: held by the running twind, an output now")
-        contains("the look, while it runs", held, rf"line {TACH}: held by the running twind, an input now")
+        for pin in (TACH, DOOR):
+            contains("the look, while it runs", held, rf"line {pin}: held by the running twind, an input now")
         expect("wires after the look", self.levels(), before)
         for percent, level in (("on", 1), ("off", 0)):
             self.machine.run(f"/root/twind override pump {percent} --for 1h --config {self.daemon.config}")
@@ -188,6 +199,48 @@ class Cases:
             if abs(told / made - 1) <= 0.1:
                 return f"{seen[-1]}, look {len(seen)}"
         raise Failed(f"the mean of the speeds is to be the pulses' within a tenth: {'; '.join(seen)}")
+
+    # --- a contact ----------------------------------------------------------------------------------------------------
+
+    def door(self):
+        """A door that opens, bounces and closes. It is sampled at its edges, since its period is an hour; what is shorter than
+        its debounce is not told; and a reload goes on with it."""
+        self.begin()
+        self.machine.pull(DOOR, 0)
+        self.is_closed("closed", 1)
+        bounced = [self.bounces("closed, and it bounces", 1), self.bounces("it opens with bounces", 0)]
+        in_force = "the new configuration is in force"
+        before = self.told(in_force)
+        self.machine.run(f"kill -HUP {self.daemon.pid}")
+        until(lambda: f"reloaded; log: {self.daemon.said()}", lambda: self.told(in_force) > before)
+        # The new sensor is sampled at its start, so what comes after that is told by its edges.
+        self.is_closed("open, after a reload", 0)
+        bounced.append(self.bounces("closed with bounces, after a reload", 1))
+        return f"{sum(bounced)} bounces are no change, what stays is one; also after a reload"
+
+    def is_closed(self, what, wanted):
+        found = lambda: self.daemon.status()["sensors"]["door"]
+        until(lambda: f"{what}: {found()}, not {wanted}; log: {self.daemon.said()}", lambda: found()["value"] == wanted)
+
+    def bounces(self, what, then_closed, count=40):
+        """Opens and closes the door so fast that no level lasts for its debounce, and leaves it open or closed; returns how often."""
+        before = self.daemon.status()["sensors"]["door"]["value"]
+        pull = f"{self.machine.chip}/sim_gpio{DOOR}/pull"
+        last = "pull-down" if then_closed else "pull-up"
+        now = "read -r up _ </proc/uptime; echo $up"
+        _, said = self.machine.run(
+            f"{now}; i=0; while [ $i -lt {count} ]; do echo pull-up >{pull}; echo pull-down >{pull}; i=$((i + 1)); done; "
+            f"echo {last} >{pull}; {now}"
+        )
+        begin, end = map(float, said.split())
+        if end - begin >= DOOR_DEBOUNCE_S:
+            raise Failed(f"{count} bounces took {end - begin:.1f} s, longer than the debounce: this machine is too slow for the case")
+        value = self.daemon.status()["sensors"]["door"]["value"]
+        took = float(self.machine.run(now)[1]) - end
+        if took < DOOR_DEBOUNCE_S:
+            expect(f"{what}: the door within its debounce", value, before)
+        self.is_closed(what, then_closed)
+        return count
 
     # --- a fan that stands still --------------------------------------------------------------------------------------
 

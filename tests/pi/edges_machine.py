@@ -68,6 +68,8 @@ def initrd(image, twind, files, folder):
 class SimulatedChip(Guest):
     """See the module."""
 
+    chip = CHIP
+
     def __init__(self, image, initrd, folder):
         # One processor: the kernel's thread that numbers edges then runs before the next edge is made. With two, the other
         # one may be late, and the kernel merges several edges into one.

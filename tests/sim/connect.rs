@@ -14,10 +14,10 @@ use twind::units::UnixSeconds;
 const LIFETIME: Duration = secs(3600);
 /// The clock skew that the hub tolerates.
 const SKEW: Duration = secs(300);
+/// A difference that needs no word.
+const CLOCK_TOLERANCE_S: u64 = 2;
 /// How often a clock that is not believed is looked at again.
 const CLOCK_LOOK: Duration = secs(5);
-/// The true wall-clock time at which a run begins.
-const BEGIN: u64 = 1_800_000_000;
 
 impl World {
     /// What the machine's wall clock shows, right or wrong.
@@ -30,8 +30,8 @@ impl World {
         }
     }
 
-    fn true_wall(&self) -> u64 {
-        BEGIN + self.now.as_secs()
+    pub(crate) fn true_wall(&self) -> u64 {
+        self.begin + self.now.as_secs()
     }
 
     pub(crate) fn dated(&self) -> Dated {
@@ -41,6 +41,22 @@ impl World {
     /// The process takes the known time from its record.
     pub(crate) fn recall_time(&mut self, record: Option<&TwinRecord>) {
         self.sanity = ClockSanity::after(record.map_or(UnixSeconds(0), |record| record.known_time));
+    }
+
+    /// Tells the core that the clock was set, as the service does (`service::Daemon::take_clock`).
+    pub(crate) fn tell_clock(&mut self) -> Result<(), String> {
+        let Some(engine) = &self.engine else { return Ok(()) };
+        let shown = self.machine_at(engine.known_time()).wall;
+        let is_as_told = match (shown, engine.wall(self.boot())) {
+            (Some((shown, _)), Some(told)) => shown.0.abs_diff(told.0) <= CLOCK_TOLERANCE_S,
+            (shown, told) => shown.is_none() && told.is_none(),
+        };
+        if is_as_told {
+            return Ok(());
+        }
+        self.say(|| format!("the clock shows {:?}", shown.map(|(wall, _)| wall.0)));
+        self.oracle.handle_clock(self.now, shown);
+        self.input(Input::Clock(shown))
     }
 
     pub(crate) fn try_to_connect(&mut self) -> Result<(), String> {
@@ -82,7 +98,7 @@ impl World {
         self.oracle.handle_up(self.now, self.hub.generation());
         let is_known = self.sanity.accept(dated, Some(LIFETIME));
         if is_known && self.engine.is_some() {
-            self.oracle.handle_dated(dated);
+            self.oracle.handle_dated(self.now, dated);
             self.input(Input::Wall(dated))?;
         }
         self.input(Input::Hub(HubEvent::Up))

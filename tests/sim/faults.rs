@@ -198,8 +198,7 @@ impl World {
         if self.net.half_open {
             self.disconnect()?;
         }
-        let edit = self.back_end.last();
-        self.write_desired(&edit.body, edit.whole);
+        self.back_end.last().iter().for_each(|edit| self.write_desired(&edit.body, edit.whole));
         self.look(Look::Fact)
     }
 

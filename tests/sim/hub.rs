@@ -6,6 +6,7 @@
 use crate::foreign;
 use crate::message::read_twin;
 use crate::rng::Rng;
+use crate::wishes::Wishes;
 use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -229,6 +230,7 @@ pub(crate) struct BackEnd {
     foreign_permille: u32,
     weights: [u32; 12],
     counter: u64,
+    wishes: Wishes,
 }
 
 /// One write.
@@ -240,15 +242,18 @@ pub(crate) struct Edit {
 
 impl BackEnd {
     /// What the back end does often differs by seed.
-    pub(crate) fn new(mut rng: Rng, mut foreign: Rng) -> Self {
+    pub(crate) fn new(mut rng: Rng, mut foreign: Rng, wishes: Wishes) -> Self {
         let weights = core::array::from_fn(|_| 1 + (rng.below(4) * rng.below(4)) as u32);
         let foreign_permille = *foreign.pick(&[0, 50, 300]);
-        Self { rng, foreign, foreign_permille, weights, counter: 0 }
+        Self { rng, foreign, foreign_permille, weights, counter: 0, wishes }
     }
 
-    /// The next writes, one after the other; another writer's may be among them.
-    pub(crate) fn edits(&mut self) -> Vec<Edit> {
+    /// The next writes, one after the other, at this wall-clock time; another writer's may be among them.
+    pub(crate) fn edits(&mut self, wall: u64) -> Vec<Edit> {
         let mut edits = self.own_edits();
+        if let Some(desired) = self.wishes.some(wall) {
+            edits.push(Edit { body: json!({ "properties": { "desired": desired } }), whole: false });
+        }
         if self.foreign.chance(self.foreign_permille) {
             let desired = foreign::some(&mut self.foreign);
             edits.push(Edit { body: json!({ "properties": { "desired": desired } }), whole: false });
@@ -318,13 +323,14 @@ impl BackEnd {
         Edit { body: json!({ "properties": { "desired": desired } }), whole: false }
     }
 
-    /// The last edit of a run, which is valid, so that its arrival can be checked.
-    pub(crate) fn last(&mut self) -> Edit {
+    /// The last edits of a run, which are valid, so that their arrival can be checked.
+    pub(crate) fn last(&mut self) -> [Edit; 2] {
         let desired = json!({
             "fanOn": true, "patchId": "last",
             "components": { "climate": { "minTemperature": 21, "maxTemperature": 27 }, "system": { "units": "celsius" } },
         });
-        Edit { body: json!({ "properties": { "desired": desired } }), whole: false }
+        [desired, self.wishes.last()]
+            .map(|desired| Edit { body: json!({ "properties": { "desired": desired } }), whole: false })
     }
 
     fn name(&mut self) -> &'static str {

@@ -1,16 +1,19 @@
-//! The controlled plant: an enclosure with a first-order thermal model, its board, and its sensors with their faults.
+//! The controlled plant: rooms in a row, each with a first-order thermal model and its damp, the board, and the sensors with
+//! their faults.
 //!
-//! Electronics and a heater add heat, the walls and the fan carry it off. Deliberately absent: decisions, and the
-//! plausibility of samples, which is checked by the product's own `sensors::Plausible`.
+//! Electronics and heaters add heat, walls and fans carry it off, and some of it goes through the doors between rooms.
+//! Deliberately absent: decisions, and the plausibility of samples, which is checked by the product's own
+//! `sensors::Plausible`.
 
 use crate::rng::Rng;
+use crate::sites::Site;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use twind::control::{Actuation, Cause, Fault, PinFault};
 use twind::ports::Pins;
 use twind::sensors::{Plausibility, Plausible};
 
-/// The enclosure, called the room. The numbers are those of a small steel cabinet; only their order of magnitude matters.
+/// An enclosure, called a room. The numbers are those of a small steel cabinet; only their order of magnitude matters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     /// Watts of the electronics: the mean, and how far it swings in a day.
@@ -24,6 +27,49 @@ pub(crate) struct Room {
     pub(crate) fan: f64,
     /// Watts of the heater.
     pub(crate) heater: f64,
+    /// Watts for one kelvin through the door to the next room.
+    pub(crate) passage: f64,
+}
+
+/// Relative humidity outside, per cent: the mean, and how far it swings in a day.
+const DAMP_OUTSIDE: (f64, f64) = (60.0, 20.0);
+/// Per second: the share of the difference to the air outside that goes through cracks, and through a vent that is open.
+const CRACKS: f64 = 1.0 / 3600.0;
+const VENT: f64 = 1.0 / 300.0;
+/// Per cent in a second by a mister.
+const MIST: f64 = 1.0 / 40.0;
+
+/// What of the air a sensor measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Air {
+    /// Degrees Celsius.
+    Temperature,
+    /// Relative humidity, per cent.
+    Humidity,
+}
+
+/// Where a sensor is, and what it measures there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) room: usize,
+    pub(crate) air: Air,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { room: 0, air: Air::Temperature }
+    }
+}
+
+/// The air in a room, and the outputs that act on it.
+#[derive(Clone, Debug, Default)]
+struct Inside {
+    temperature: f64,
+    humidity: f64,
+    cooling: Vec<usize>,
+    heating: Vec<usize>,
+    venting: Vec<usize>,
+    misting: Vec<usize>,
 }
 
 /// What is wrong with a fan.
@@ -45,11 +91,10 @@ pub(crate) struct Driven {
     pub(crate) cause: Cause,
 }
 
-/// Board and room.
+/// Board and rooms.
 pub(crate) struct Plant {
-    room: Room,
-    cooling: Vec<usize>,
-    heating: Vec<usize>,
+    rooms: Vec<Room>,
+    inside: Vec<Inside>,
     /// How each output is driven.
     pub(crate) drives: Vec<u16>,
     pub(crate) driven: Vec<Driven>,
@@ -58,48 +103,95 @@ pub(crate) struct Plant {
     pub(crate) broken: Option<usize>,
     /// What is wrong with fans.
     pub(crate) fan_faults: BTreeMap<usize, FanFault>,
-    temperature: f64,
     at: Duration,
 }
 
 impl Plant {
-    pub(crate) fn new(room: Room, outputs: usize, cooling: Vec<usize>, heating: Vec<usize>) -> Self {
-        let temperature = room.outside.0 + 3.0;
+    pub(crate) fn new(site: &Site) -> Self {
+        let inside = |room: &Room| Inside {
+            temperature: room.outside.0 + 3.0,
+            humidity: DAMP_OUTSIDE.0,
+            ..Inside::default()
+        };
+        let mut inside: Vec<Inside> = site.rooms.iter().map(inside).collect();
+        for (climate, home) in site.spec.climates.iter().zip(&site.homes) {
+            let air = &mut inside[*home];
+            let (lowering, raising) = match climate.quantity.measures() {
+                "humidity" => (&mut air.venting, &mut air.misting),
+                // A vent carries off heat, too.
+                _ => (&mut air.cooling, &mut air.heating),
+            };
+            lowering.extend(climate.lowering.iter().map(|id| id.0));
+            raising.extend(climate.raising.iter().map(|id| id.0));
+        }
         Self {
-            room,
-            cooling,
-            heating,
-            drives: vec![0; outputs],
+            rooms: site.rooms.clone(),
+            inside,
+            drives: vec![0; site.spec.outputs.len()],
             driven: Vec::new(),
             refused: Vec::new(),
             broken: None,
             fan_faults: BTreeMap::new(),
-            temperature,
             at: Duration::ZERO,
         }
     }
 
-    /// Computes the temperature up to `now`, in steps that are short against the time constant.
-    pub(crate) fn advance(&mut self, now: Duration) -> f64 {
+    /// Computes the air up to `now`, in steps that are short against the time constants.
+    pub(crate) fn advance(&mut self, now: Duration) {
         while self.at < now {
             let step = (now - self.at).min(Duration::from_secs(2));
             self.at += step;
-            let (load, outside) = self.weather();
-            let share =
-                |outputs: &[usize]| outputs.iter().map(|output| self.effect(*output)).fold(0.0, f64::max);
-            let carried =
-                (self.room.walls + self.room.fan * share(&self.cooling)) * (self.temperature - outside);
-            let watts = load + self.room.heater * share(&self.heating) - carried;
-            self.temperature += watts / self.room.capacity * step.as_secs_f64();
+            let damp_outside = DAMP_OUTSIDE.0 + DAMP_OUTSIDE.1 * self.phase().cos();
+            let changes: Vec<(f64, f64)> = (0..self.rooms.len())
+                .map(|index| (self.watts(index) / self.rooms[index].capacity, self.damp(index, damp_outside)))
+                .collect();
+            for (air, (kelvin, damp)) in self.inside.iter_mut().zip(changes) {
+                air.temperature += kelvin * step.as_secs_f64();
+                air.humidity = (air.humidity + damp * step.as_secs_f64()).clamp(1.0, 99.0);
+            }
         }
-        self.temperature
     }
 
-    /// The load in watts, and degrees outside.
-    fn weather(&self) -> (f64, f64) {
-        let phase = self.at.as_secs_f64() / 86_400.0 * core::f64::consts::TAU;
-        let load = self.room.load_watts.0 + self.room.load_watts.1 * (phase * 7.0).sin();
-        (load, self.room.outside.0 - self.room.outside.1 * phase.cos())
+    /// The heat that a room gains now.
+    fn watts(&self, index: usize) -> f64 {
+        let (room, air) = (&self.rooms[index], &self.inside[index]);
+        let (load, outside) = self.weather(index);
+        let carried = (room.walls + room.fan * self.share(&air.cooling)) * (air.temperature - outside);
+        load + room.heater * self.share(&air.heating) - carried + self.through_doors(index).1
+            - self.through_doors(index).0 * air.temperature
+    }
+
+    /// What goes through the doors of a room: watts for one kelvin, and the watts that its neighbours send.
+    fn through_doors(&self, index: usize) -> (f64, f64) {
+        let before = index.checked_sub(1).map(|before| (before, self.rooms[before].passage));
+        let after = (index + 1 < self.rooms.len()).then(|| (index + 1, self.rooms[index].passage));
+        let doors = before.into_iter().chain(after);
+        doors.fold((0.0, 0.0), |(per_kelvin, watts), (neighbour, passage)| {
+            (per_kelvin + passage, watts + passage * self.inside[neighbour].temperature)
+        })
+    }
+
+    /// By how much a room's humidity changes in a second.
+    fn damp(&self, index: usize, outside: f64) -> f64 {
+        let air = &self.inside[index];
+        let exchange = CRACKS + VENT * self.share(&air.venting);
+        exchange * (outside - air.humidity) + MIST * self.share(&air.misting)
+    }
+
+    /// The greatest effect of some outputs.
+    fn share(&self, outputs: &[usize]) -> f64 {
+        outputs.iter().map(|output| self.effect(*output)).fold(0.0, f64::max)
+    }
+
+    fn phase(&self) -> f64 {
+        self.at.as_secs_f64() / 86_400.0 * core::f64::consts::TAU
+    }
+
+    /// The load of a room in watts, and degrees outside.
+    fn weather(&self, index: usize) -> (f64, f64) {
+        let (phase, room) = (self.phase(), &self.rooms[index]);
+        let load = room.load_watts.0 + room.load_watts.1 * (phase * 7.0 + index as f64).sin();
+        (load, room.outside.0 - room.outside.1 * phase.cos())
     }
 
     /// The effect of an output, as a share of full.
@@ -118,29 +210,44 @@ impl Plant {
         }
     }
 
-    pub(crate) fn temperature(&self) -> f64 {
-        self.temperature
+    /// What a sensor of that place would show without a fault.
+    pub(crate) fn shows(&self, place: Place) -> f64 {
+        let air = &self.inside[place.room];
+        match place.air {
+            Air::Temperature => air.temperature,
+            Air::Humidity => air.humidity,
+        }
     }
 
-    /// The steady-state temperatures under the present load: with all cooling on, and with all heating on.
-    pub(crate) fn reach(&self) -> (f64, f64) {
-        let (load, outside) = self.weather();
-        let Room { walls, fan, heater, .. } = self.room;
+    pub(crate) fn temperature(&self, room: usize) -> f64 {
+        self.inside[room].temperature
+    }
+
+    /// The steady-state temperatures of a room under the present load, with its neighbours as they are: with all cooling on, and
+    /// with all heating on.
+    pub(crate) fn reach(&self, index: usize) -> (f64, f64) {
+        let (load, outside) = self.weather(index);
+        let Room { walls, fan, heater, .. } = self.rooms[index];
+        let air = &self.inside[index];
         let (fan, heater) = (
-            if self.cooling.is_empty() { 0.0 } else { fan },
-            if self.heating.is_empty() { 0.0 } else { heater },
+            if air.cooling.is_empty() { 0.0 } else { fan },
+            if air.heating.is_empty() { 0.0 } else { heater },
         );
-        (outside + load / (walls + fan), outside + (load + heater) / walls)
+        let (doors, sent) = self.through_doors(index);
+        let steady = |watts: f64, carried: f64| (watts + sent + carried * outside) / (carried + doors);
+        (steady(load, walls + fan), steady(load + heater, walls))
     }
 
-    /// The outputs that cool or heat.
-    pub(crate) fn outputs(&self) -> impl Iterator<Item = usize> {
-        self.cooling.iter().chain(&self.heating).copied()
+    /// The outputs that cool or heat a room.
+    pub(crate) fn outputs(&self, index: usize) -> impl Iterator<Item = usize> {
+        let air = &self.inside[index];
+        air.cooling.iter().chain(&air.heating).copied()
     }
 
     /// Do all of them work?
-    pub(crate) fn obeys(&self) -> bool {
-        self.outputs().all(|output| self.broken != Some(output) && !self.fan_faults.contains_key(&output))
+    pub(crate) fn obeys(&self, index: usize) -> bool {
+        self.outputs(index)
+            .all(|output| self.broken != Some(output) && !self.fan_faults.contains_key(&output))
     }
 
     /// Without power nothing is driven.
@@ -150,7 +257,7 @@ impl Plant {
 }
 
 impl Pins for Plant {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let output = actuation.output.0;
         if self.broken == Some(output) {
             self.refused.push(output);
@@ -172,6 +279,7 @@ pub(crate) struct Probe {
     pub(crate) noise: f64,
     /// Its error by its place, in degrees.
     pub(crate) offset: f64,
+    pub(crate) place: Place,
     pub(crate) plausible: Plausibility,
 }
 
@@ -237,13 +345,9 @@ impl Thermometer {
     ///
     /// # Errors
     /// The product believes a sample that it should not, or does not believe one that it should.
-    pub(crate) fn sample(
-        &mut self,
-        temperature: f64,
-        rng: &mut Rng,
-    ) -> Result<Option<Result<f64, Fault>>, String> {
-        let true_value = temperature + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
-        // Such sensors have a resolution of a sixteenth of a degree.
+    pub(crate) fn sample(&mut self, shows: f64, rng: &mut Rng) -> Result<Option<Result<f64, Fault>>, String> {
+        let true_value = shows + self.probe.offset + self.probe.noise * (rng.share() * 2.0 - 1.0);
+        // Such sensors have a resolution of a sixteenth of a unit.
         let shown = (true_value * 16.0).round() / 16.0;
         let raw = match self.condition {
             Condition::Hangs => return Ok(None),

@@ -167,7 +167,7 @@ impl World {
         if self.calm {
             return;
         }
-        for edit in self.back_end.edits() {
+        for edit in self.back_end.edits(self.true_wall()) {
             self.write_desired(&edit.body, edit.whole);
         }
     }

@@ -16,6 +16,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) first: u64,
+    /// The first runs take these seeds instead.
+    pub(crate) seeds: Vec<u64>,
     /// Named presets, as `Setup::of` takes them. The runs take them in turn.
     pub(crate) presets: Vec<String>,
     /// The job ends when the first of these is reached.
@@ -25,6 +27,13 @@ pub(crate) struct Job {
     /// The job ends after this many failures.
     pub(crate) failures_max: u64,
     pub(crate) verbose: bool,
+}
+
+/// Seeds from 1 on, those with the short runs first: a failure that any of them would find is found soon.
+pub(crate) fn short_first(count: u64) -> Vec<u64> {
+    let mut seeds: Vec<u64> = (1..=count).collect();
+    seeds.sort_by_key(|seed| Setup::of(*seed, "").map_or(Duration::ZERO, |setup| setup.pace.trouble));
+    seeds
 }
 
 /// Does the job, and prints each failure at once.
@@ -69,7 +78,8 @@ fn runs(
         let preset =
             usize::try_from(index).ok().and_then(|index| job.presets.get(index % job.presets.len().max(1)));
         let preset = preset.map_or("", String::as_str);
-        let Ok(setup) = Setup::of(job.first.wrapping_add(index), preset) else { return };
+        let seed = usize::try_from(index).ok().and_then(|index| job.seeds.get(index).copied());
+        let Ok(setup) = Setup::of(seed.unwrap_or(job.first.wrapping_add(index)), preset) else { return };
         let outcome = run::run(&setup);
         if outcomes.send((setup, outcome)).is_err() {
             return;

@@ -10,11 +10,13 @@ use crate::log::Log;
 use crate::net::Net;
 use crate::oracle::{Kind, Oracle, Scene, Start};
 use crate::plant::{Plant, Thermometer};
-use crate::presets::{DISKS, NETS, PACES, Pace, SITES, Site, ms, secs, site};
+use crate::presets::{DISKS, NETS, PACES, Pace, ms, secs};
 use crate::rng::Rng;
+use crate::sites::{SITES, Site, site};
 use crate::tachs::Tachs;
 use crate::technician::Technician;
 use crate::trace::Trace;
+use crate::wishes::Wishes;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use twind::control::{OutputId, Reading, SensorId};
@@ -24,6 +26,9 @@ use twind::report::Notice;
 use twind::twin::{ClockSanity, HubEvent, HubRequest};
 use twind::units::{BootTime, Permille};
 
+/// The true wall-clock times at which a run may begin: an ordinary morning, and half an hour before each change of the clocks in
+/// the zone of the sites. All are after twind was built.
+const BEGINS: [u64; 3] = [1_800_000_000, 1_806_193_800, 1_824_942_600];
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
 
@@ -126,6 +131,8 @@ impl Outbox for Requests {
 
 pub(crate) struct World {
     pub(crate) now: Duration,
+    /// The true wall-clock time at which the run begins.
+    pub(crate) begin: u64,
     /// When the machine last booted. Its boot time begins there.
     pub(crate) booted: Duration,
     /// Counts the boots.
@@ -178,10 +185,6 @@ impl World {
         net.lose_notification = (net.lose_notification * rarer).min(300);
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
-        let outputs = |ids: &[OutputId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        let climate = site.spec.climate.as_ref();
-        let (cooling, heating) = climate
-            .map_or((vec![], vec![]), |climate| (outputs(&climate.cooling), outputs(&climate.heating)));
         let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"));
         let mut rng = Rng::of(seed, "faults");
         let edit_every = rarer * secs(*rng.pick(&[40, 200, 900]));
@@ -198,13 +201,18 @@ impl World {
             life: 0,
             hands_over: false,
             disk: Disk::new(disk, Rng::of(seed, "disk")),
-            plant: Plant::new(site.room, site.spec.outputs.len(), cooling, heating),
+            plant: Plant::new(&site),
             sensors: site.probes.iter().cloned().map(Thermometer::new).collect(),
             tachs: Tachs::new(&site.tachs),
             net: Net::new(net, Rng::of(seed, "wire")),
             hub,
             log: Log::new(Rng::of(seed, "log"), rarer),
-            back_end: BackEnd::new(Rng::of(seed, "back end"), Rng::of(seed, "foreign")),
+            back_end: BackEnd::new(
+                Rng::of(seed, "back end"),
+                Rng::of(seed, "foreign"),
+                Wishes::new(Rng::of(seed, "wishes"), &site.spec),
+            ),
+            begin: *Rng::of(seed, "calendar").pick(&BEGINS),
             technician: Technician::new(Rng::of(seed, "technician"), rarer),
             oracle: Oracle::new(&site),
             trace: Trace::new(traced),
@@ -272,6 +280,7 @@ impl World {
             (_, Some((_, why))) => {
                 kind = Kind::Wake;
                 self.oracle.handle_wake(self.now, why)?;
+                self.tell_clock()?;
                 self.input(Input::Timeout)?;
             }
             _ => {}
@@ -360,13 +369,14 @@ impl World {
         if life != self.life || self.engine.is_none() {
             return Ok(());
         }
-        let temperature = self.plant.advance(self.now);
+        self.plant.advance(self.now);
+        let shows = self.plant.shows(self.sensors[sensor].probe.place);
         let period = self.sensors[sensor].probe.period;
         // A conversion takes a moment, and longer on a bad bus.
         let latest = if self.sampling.chance(20) { secs(4) } else { ms(30) };
         let late = self.sampling.between((Duration::ZERO, latest));
         self.plan(self.now + period + late, Event::Sample(sensor, life));
-        let value = self.sensors[sensor].sample(temperature, &mut self.sampling)?;
+        let value = self.sensors[sensor].sample(shows, &mut self.sampling)?;
         let Some(value) = value else { return Ok(()) };
         let now = self.boot();
         let reading = Reading { sensor: SensorId(sensor), at: now, value };

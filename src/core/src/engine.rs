@@ -14,6 +14,7 @@ mod input;
 mod journal;
 mod methods;
 mod overrides;
+mod ranges;
 mod replay;
 mod silence;
 mod speeds;
@@ -21,17 +22,21 @@ mod speeds;
 pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
 pub use journal::ReplayFault;
-pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault};
+pub use overrides::{OVERRIDE_MAX, OVERRIDE_MIN, Order, OverrideFault, Setting};
 pub use replay::{Replay, Step};
 
-use crate::control::climate::{Climate, Sensors};
+use crate::control::climate::Regime;
+use crate::control::climates::{Climates, Conditions};
 use crate::control::demand::Situation;
 use crate::control::intent::{Meaning, Understanding};
 use crate::control::outputs::Outputs;
-use crate::control::{Actuation, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
+use crate::control::schedule::Zone;
+use crate::control::sensors::Sensors;
+use crate::control::{Actuation, ClimateId, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
+use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -53,8 +58,10 @@ pub struct CoreSpec {
     pub outputs: Vec<OutputSpec>,
     /// The sensors; a [`SensorId`](crate::control::SensorId) is an index into them.
     pub sensors: Vec<SensorSpec>,
-    /// The climate, if the site has one.
-    pub climate: Option<ClimateSpec>,
+    /// The climates; a [`ClimateId`] is an index into them.
+    pub climates: Vec<ClimateSpec>,
+    /// The time zones of their schedules; a [`ZoneId`](crate::control::ZoneId) is an index into them.
+    pub zones: Vec<Zone>,
     /// Which desired properties mean what.
     pub properties: PropertyMap,
     /// What to report, and how often.
@@ -75,6 +82,13 @@ impl CoreSpec {
     pub fn output_named(&self, name: &str) -> Option<OutputId> {
         self.outputs.iter().position(|spec| spec.name == name).map(OutputId)
     }
+
+    /// The climate of this name; `climate` is the one without a name.
+    pub fn climate_named(&self, name: &str) -> Option<(ClimateId, &ClimateSpec)> {
+        let mut climates = self.climates.iter().enumerate();
+        let (index, spec) = climates.find(|(_, spec)| spec.label() == name)?;
+        Some((ClimateId(index), spec))
+    }
 }
 
 /// A control step happens at least this often, so that the watchdog that it feeds proves that control goes on.
@@ -88,7 +102,7 @@ pub struct Core {
     spec: CoreSpec,
     sync: TwinSync,
     sensors: Sensors,
-    climate: Option<Climate>,
+    climates: Climates,
     outputs: Outputs,
     overrides: Overrides,
     understanding: Understanding,
@@ -116,7 +130,7 @@ impl Core {
         let machine = carry.contact.machine();
         let sequence = record.as_ref().map_or(0, |record| record.sequence);
         let known_time = record.as_ref().map_or(UnixSeconds(0), |record| record.known_time);
-        let resumed = |record| Overrides::resume(now, &spec.outputs, record, &machine);
+        let resumed = |record| Overrides::resume(now, &spec, record, &machine);
         let mut overrides = record.as_ref().map(resumed).unwrap_or_default();
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
         let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
@@ -130,7 +144,7 @@ impl Core {
         };
         contact.offline_since = contact.offline_since.or(Some(now));
         let meaning =
-            Meaning { properties: &spec.properties, outputs: &spec.outputs, climate: spec.climate.as_ref() };
+            Meaning { properties: &spec.properties, outputs: &spec.outputs, climates: &spec.climates };
         let before = meaning.recall(&record.accepted, record.desired_version);
         let understanding = meaning.read(&record.desired, record.desired_version, &before);
         let reporter = Reporter::new(spec.report.clone(), spec.properties.clone(), meaning.mapped());
@@ -146,17 +160,19 @@ impl Core {
         let mut sensors = Sensors::new(now, spec.sensors.clone());
         carry.sensors.into_iter().for_each(|(before, state)| sensors.adopt(&before, state));
         adopt_outputs(&spec, &mut outputs, &mut overrides, carry.outputs);
+        carry.ranges.into_iter().for_each(|(name, one)| overrides.put_range(&spec, &name, one));
         set_found(now, &mut outputs, &carry.found, carry.handed_over);
-        let mut climate = spec.climate.clone().map(Climate::new);
-        if let Some(climate) = &mut climate {
+        let mut climates = Climates::new(spec.climates.iter().cloned());
+        for climate in climates.iter_mut() {
             outputs.iter().for_each(|(output, _, state)| climate.adopt(output, state.drive));
-            carry.regime.into_iter().for_each(|regime| climate.adopt_regime(regime));
+            let regime = carry.regimes.iter().find(|(name, _)| *name == climate.spec().name);
+            regime.into_iter().for_each(|(_, regime)| climate.adopt_regime(*regime));
         }
         let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
             sync: sync.after_rid(carry.last_rid),
             sensors,
-            climate,
+            climates,
             outputs,
             overrides,
             understanding,
@@ -274,14 +290,20 @@ impl Core {
         self.health.has_pin_faults()
     }
 
+    /// The wall-clock time, by what was told of it last; `None` if it cannot be believed.
+    pub fn wall(&self, now: BootTime) -> Option<UnixSeconds> {
+        let (shown, at) = self.contact.clock?;
+        Some(UnixSeconds(shown.0.saturating_add(now.since(at).as_secs())))
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
     }
 
-    /// The climate, if the site has one.
-    pub fn climate(&self) -> Option<&Climate> {
-        self.climate.as_ref()
+    /// The climates.
+    pub fn climates(&self) -> &Climates {
+        &self.climates
     }
 
     /// The moment that a record describes.
@@ -303,6 +325,7 @@ impl Core {
             silence: self.silence_at(at),
             moment: self.contact.machine.moment(at),
             overrides: self.overrides.recorded(&self.spec),
+            range_overrides: self.overrides.recorded_ranges(&self.spec),
         }
     }
 
@@ -310,17 +333,19 @@ impl Core {
         Meaning {
             properties: &self.spec.properties,
             outputs: &self.spec.outputs,
-            climate: self.spec.climate.as_ref(),
+            climates: &self.spec.climates,
         }
     }
 
     fn step_due(&self) -> (BootTime, &'static str) {
         let Some(stepped_at) = self.stepped_at else { return (BootTime::ZERO, "first control step") };
         let regular = stepped_at + self.step_interval_max;
+        let wall = self.wall(stepped_at);
         let earlier = [
             self.sensors.poll_timeout(stepped_at).map(|at| (at, "a sensor becomes stale")),
             self.outputs.poll_timeout(stepped_at, self.contact.silence).map(|at| (at, "an output changes")),
-            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an output changes")),
+            self.climates.poll_timeout(stepped_at, wall).map(|at| (at, "a schedule changes")),
+            self.overrides.poll_timeout(stepped_at).map(|at| (at, "an override ends")),
         ];
         earlier.into_iter().flatten().fold((regular, "control step"), Ord::min)
     }
@@ -330,26 +355,45 @@ impl Core {
         self.steps += 1;
         self.end_overrides(now);
         let fans = self.meaning().fans();
-        if let Some(climate) = &mut self.climate {
-            let before = climate.regime();
-            let range = self.understanding.intent.range.map(|range| range.value);
-            climate.step(now, &self.sensors, self.outputs.specs(), range);
-            let regime = climate.regime();
-            if regime != before {
-                let lost = self.lost_sensors(now, regime);
-                self.notices.push_back(Notice::Regime { before, regime, lost });
-            }
-        }
+        let conditions = Conditions {
+            sensors: &self.sensors,
+            outputs: self.outputs.specs(),
+            intent: &self.understanding.intent,
+            overrides: self.overrides.ranges_in_force(),
+            zones: &self.spec.zones,
+            wall: self.wall(now),
+        };
+        let changes = self.climates.step(now, conditions);
+        changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
+        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
+        let Self { history, climates, understanding, overrides, .. } = self;
+        let by_hand = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
+        history.ranges.note(now, climates, &understanding.intent, by_hand);
         let situation = Situation {
             intent: &self.understanding.intent,
             fans: &fans,
-            climate: self.climate.as_ref(),
+            climates: &self.climates,
             silence: self.contact.silence,
             overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
         self.announce_decisions(now);
         self.announce_speeds();
+    }
+
+    fn announce_schedule(&mut self, id: ClimateId) {
+        let Some(climate) = self.climates.get(id) else { return };
+        let ClimateSpec { name, zone, .. } = climate.spec();
+        let zone = self.spec.zones.get(zone.0).map_or("", Zone::name).to_owned();
+        let (climate, scheduled) = (name.clone(), climate.scheduled().cloned());
+        self.notices.push_back(Notice::Scheduled { climate, scheduled, zone });
+    }
+
+    fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
+        let Some(climate) = self.climates.get(id) else { return };
+        let (regime, lost) = (climate.regime(), self.lost_sensors(now, climate));
+        let ClimateSpec { name, quantity, .. } = climate.spec().clone();
+        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime, lost });
     }
 
     /// Updates what depends on everything else: the next record, the alarms and the report.
@@ -360,8 +404,8 @@ impl Core {
         self.renew_overrides(now);
         self.raise_alarms(now);
         self.sync.set_hold(self.durability.holds_reports());
-        let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
-        let facts = alarms::facts(sensors, outputs, overrides, climate.as_ref(), health, durability);
+        let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
+        let facts = alarms::facts(sensors, outputs, overrides, climates, health, durability);
         if let Some(wanted) = self.reporter.compose(now, durability.acknowledgement(), facts) {
             self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {
@@ -397,6 +441,7 @@ impl Core {
             let (property, reason) = (refusal.property.to_string(), refusal.reason.clone());
             self.notices.push_back(Notice::Refused { property, reason });
         }
+        self.climates.forget_schedules();
         self.understanding = understanding.clone();
         self.durability.acknowledge(Rc::new(Acknowledgement { version, desired, understanding }));
         self.step(now);

@@ -47,7 +47,7 @@
 //! struct Line(Vec<HubRequest>);
 //!
 //! impl Pins for Lamp {
-//!     fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+//!     fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
 //!         self.0 = Some(actuation.drive);
 //!         Ok(())
 //!     }
@@ -80,10 +80,10 @@
 //! #             when: When::default(),
 //! #         }],
 //! #         sensors: Vec::new(),
-//! #         climate: None,
+//! #         climates: Vec::new(),
+//! #         zones: Vec::new(),
 //! #         properties: PropertyMap {
 //! #             fan_on: path("fanOn"),
-//! #             climate: path("components.climate"),
 //! #             units: path("units"),
 //! #             patch_id: path("patchId"),
 //! #         },
@@ -152,10 +152,14 @@
 //! | cause | what decides an output's drive: the rank that won, and for a desired property its version |
 //! | rank | the precedence of causes: overheat, sensor fault, hub silent, override, desired, climate, start |
 //! | row | what one output does in one case of the fail-safe table, such as `hub-silent` |
-//! | override | a drive that a person or the back end sets for a limited time |
+//! | override | a drive of an output, or a range of a climate, that a person or the back end sets for a limited time |
 //! | constraint | what keeps an output from a drive that is wanted of it: a minimum time, `min-duty`, `slew`, a higher rank |
 //! | kick | full drive for a moment, so that a fan starts from rest |
-//! | regime | the state of the climate: starting, in range, too warm, too cold, sensor fault, overheat |
+//! | climate | a quantity that is held in a range: what its sensors measure, by what lowers it and what raises it |
+//! | quantity | what a climate holds: a temperature, a humidity, a number of any other name |
+//! | regime | the state of a climate: starting, in range, above (too warm), below (too cold), sensor fault, overheat |
+//! | schedule | entries of a climate's desired range by weekday and local time; the local time is that of its *zone* |
+//! | derived sensor | one whose value follows from those of others: a dew point, a difference |
 //! | reading | one sample of a sensor: a value, or the fault for which there is none |
 //! | stale | a sensor without a valid reading for longer than `stale-after` |
 //! | silence | the time since the hub last answered or notified on a twin topic, over restarts and power cuts |
@@ -165,7 +169,7 @@
 //! | history | the last decisions about outputs, in memory |
 //! | alarm | a condition that a person should know of for as long as it lasts |
 //! | input | an event, or a command of the caller |
-//! | control step | one evaluation of climate and ranks, at least every five seconds |
+//! | control step | one evaluation of climates and ranks, at least every five seconds |
 //! | journal | the last inputs, with the state that they start from, so that an incident can be replayed |
 //! | checkpoint | the whole state of the core between two inputs |
 //! | digest | a checksum of the effects of one input, by which a replay is compared |

@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 
 /// The board.
 pub trait Pins {
-    /// Drives one output.
+    /// Drives one output. The cause is as people read it.
     ///
     /// # Errors
     /// What the board could not do. The output's state is then unknown.
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault>;
+    fn drive(&mut self, actuation: &Actuation, cause: &str) -> Result<(), PinFault>;
 }
 
 /// Stores the latest record. The outcome is [`Input::Saved`](crate::engine::Input::Saved).

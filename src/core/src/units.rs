@@ -57,6 +57,15 @@ impl TemperatureUnit {
         }
     }
 
+    /// The unit's symbol.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Celsius => "°C",
+            Self::Fahrenheit => "°F",
+            Self::Kelvin => "K",
+        }
+    }
+
     /// A number in this unit as a temperature; `None` if it is not finite or lies below absolute zero.
     pub fn to_celsius(self, value: f64) -> Option<Celsius> {
         let degrees = match self {

@@ -1,6 +1,7 @@
 //! The sensors as the service uses them: attributes in a simulated sysfs, and threads that deliver.
 
 mod attributes;
+mod contacts;
 mod iio;
 mod others;
 mod sys;
@@ -20,7 +21,7 @@ const NOW: Now =
 
 fn source(driver: &str, at: Locator, channel: Option<Channel>) -> Source {
     let driver = DRIVERS.iter().find(|known| known.name == driver).unwrap();
-    Source { driver, at, channel }
+    Source { driver, at, line: None, channel }
 }
 
 fn a_file(path: PathBuf) -> Source {

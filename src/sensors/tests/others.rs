@@ -12,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static REGISTER: Driver = Driver {
     name: "register",
     id_is: Some("the number of the register"),
+    is_line: false,
     period: PERIOD,
     power_on: None,
     is_fed: false,
@@ -43,7 +44,7 @@ fn number(source: &Source) -> f64 {
 }
 
 fn register(id: &str) -> SensorSettings {
-    let source = Source { driver: &REGISTER, at: Locator::Id(id.to_owned()), channel: None };
+    let source = Source { driver: &REGISTER, at: Locator::Id(id.to_owned()), line: None, channel: None };
     let rules = Plausibility { valid: (-40.0, 125.0), max_step: None, reject: vec![], frozen_repeats: None };
     SensorSettings { scale: 0.1, offset: 1.0, plausible: rules, ..settings(source) }
 }

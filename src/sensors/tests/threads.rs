@@ -1,10 +1,15 @@
-use super::super::{Delivery, Now, Pollers, Sample, Sensor, SensorSettings, Urgency};
+use super::super::lane::THREADS_MAX;
+use super::super::{
+    Delivery, Driver, Locator, Now, Pollers, Sample, Sensor, SensorSettings, Source, Urgency,
+};
 use super::{NOW, a_file, settings};
 use crate::control::{Fault, Reading, SensorId};
 use crate::units::BootTime;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::{fs, thread};
 
@@ -87,7 +92,7 @@ fn a_sensor_that_is_missing_at_the_start_is_a_state() {
 }
 
 #[test]
-fn sleeping_threads_end_at_once() {
+fn sensors_that_are_not_being_read_end_at_once() {
     let jobs = ["a", "b", "c"].map(|name| job(name, HOUR, || Ok(1.0)));
     let (pollers, readings) = start(jobs.into());
     for _ in 0..3 {
@@ -98,7 +103,7 @@ fn sleeping_threads_end_at_once() {
 }
 
 #[test]
-fn a_thread_stuck_in_a_read_is_named_left_and_delivers_nothing_more() {
+fn a_sensor_stuck_in_a_read_is_named_left_and_delivers_nothing_more() {
     let (stuck, release, inside) = stuck("stuck");
     let (pollers, readings) = start(vec![stuck]);
     inside.recv_timeout(PATIENCE).unwrap();
@@ -168,7 +173,7 @@ fn two_sensors_of_one_source_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn dropping_the_pollers_ends_their_threads() {
+fn dropping_the_pollers_ends_the_sampling() {
     let (pollers, readings) = start(vec![job("a", HOUR, || Ok(1.0))]);
     readings.recv_timeout(PATIENCE).unwrap();
     drop(pollers);
@@ -176,7 +181,7 @@ fn dropping_the_pollers_ends_their_threads() {
 }
 
 #[test]
-fn a_thread_ends_when_nobody_takes_its_readings() {
+fn a_sensor_whose_readings_nobody_takes_is_sampled_no_more() {
     let (give, readings) = mpsc::channel();
     let deliver = move |reading: Reading, _, _| {
         give.send(reading).unwrap();
@@ -203,17 +208,136 @@ fn every_sample_is_delivered_and_news_is_marked() {
 }
 
 #[test]
-fn a_thread_bears_the_sensors_name_even_an_odd_one() {
+fn a_thread_bears_the_name_of_its_kind_of_sensor() {
     let (give, names) = mpsc::channel();
-    let jobs = ["cabinet", "a\0b"].map(|name| {
-        let give = give.clone();
-        job(name, HOUR, move || {
-            give.send(thread::current().name().map(str::to_owned)).unwrap();
-            Ok(1.0)
-        })
+    let named = job("cabinet", HOUR, move || {
+        give.send(thread::current().name().map(str::to_owned)).unwrap();
+        Ok(1.0)
     });
-    let (_pollers, _readings) = start(jobs.into());
-    let mut names = [(); 2].map(|()| names.recv_timeout(PATIENCE).unwrap().unwrap());
-    names.sort();
-    assert_eq!(names, ["sensor-a?b", "sensor-cabinet"]);
+    let (_pollers, _readings) = start(vec![named]);
+    assert_eq!(names.recv_timeout(PATIENCE).unwrap().as_deref(), Some("sensors-file"));
+}
+
+/// Kinds of which no other test has any, so their threads can be counted.
+static CROWD: Driver = kind("crowd");
+static DEAD_BUS: Driver = kind("dead-bus");
+
+const fn kind(name: &'static str) -> Driver {
+    Driver {
+        name,
+        id_is: None,
+        is_line: false,
+        period: HOUR,
+        power_on: None,
+        is_fed: false,
+        check_id: |_, _| Ok(()),
+        open: |_, _| Box::new(Scripted(|| Err(Fault::Missing))),
+        whereabouts: |_, _| String::new(),
+    }
+}
+
+fn of_kind(driver: &'static Driver, (settings, sensor): Job) -> Job {
+    let at = Locator::Path(PathBuf::from(&settings.name));
+    let source = Source { driver, at, line: None, channel: None };
+    (SensorSettings { source, ..settings }, sensor)
+}
+
+/// The threads of this process with that name.
+fn threads(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|found| found.trim() == name).count()
+}
+
+#[test]
+fn sensors_128_that_answer_at_once_need_a_few_threads() {
+    let (count, counted) = mpsc::channel();
+    let crowd = (0..128).map(|number| {
+        let count = count.clone();
+        let script = move || {
+            let _ = count.send(threads("sensors-crowd"));
+            Ok(f64::from(number))
+        };
+        of_kind(&CROWD, job(&format!("s{number}"), Duration::from_millis(5), script))
+    });
+    let (pollers, readings) = start(crowd.collect());
+    let mut waited_for: BTreeSet<u64> = (0..128).collect();
+    while !waited_for.is_empty() {
+        waited_for.remove(&(readings.recv_timeout(PATIENCE).unwrap().value.unwrap() as u64));
+    }
+    assert_eq!(pollers.stop(PATIENCE), Vec::<String>::new());
+    // One that ends is still counted when its successor begins.
+    let most = counted.try_iter().max().unwrap();
+    assert!((1..=THREADS_MAX + 2).contains(&most), "{most} threads");
+}
+
+#[test]
+fn a_whole_dead_bus_holds_up_no_sensor_of_another_kind_and_all_go_on_when_it_is_mended() {
+    let (dead, mut held): (Vec<_>, Vec<_>) = (0..THREADS_MAX)
+        .map(|number| {
+            let (dead, release, inside) = stuck(&format!("dead{number}"));
+            (of_kind(&DEAD_BUS, dead), (release, inside))
+        })
+        .unzip();
+    let beside = of_kind(&DEAD_BUS, job("beside", HOUR, || Ok(3.0)));
+    let well = job("well", Duration::from_millis(1), || Ok(2.0));
+    let (_pollers, readings) = start(dead.into_iter().chain([beside, well]).collect());
+    for (_, inside) in &held {
+        inside.recv_timeout(PATIENCE).unwrap();
+    }
+    for _ in 0..20 {
+        assert_eq!(readings.recv_timeout(PATIENCE).unwrap().value, Ok(2.0), "of the other kind alone");
+    }
+    assert_eq!(threads("sensors-dead-bu"), THREADS_MAX);
+
+    drop(held.pop());
+    let next = || readings.iter().map(|reading| reading.value.unwrap()).find(|value| *value != 2.0);
+    assert_eq!([next(), next()], [Some(1.0), Some(3.0)], "one is free, so the one beside them is read");
+    drop(held);
+    assert!((1..THREADS_MAX).all(|_| next() == Some(1.0)), "and all the others go on");
+}
+
+#[test]
+fn one_sensor_that_is_stuck_holds_up_none_of_its_own_kind() {
+    let (stuck, _release, inside) = stuck("stuck");
+    let others = (1..=20).map(|number| job(&format!("s{number}"), HOUR, move || Ok(f64::from(number))));
+    let (_pollers, readings) = start([stuck].into_iter().chain(others).collect());
+    inside.recv_timeout(PATIENCE).unwrap();
+    let mut values: Vec<_> =
+        (0..20).map(|_| readings.recv_timeout(PATIENCE).unwrap().value.unwrap()).collect();
+    values.sort_by(f64::total_cmp);
+    assert_eq!(values, (1..=20).map(f64::from).collect::<Vec<_>>());
+}
+
+/// A sensor that tells when it is closed.
+struct Closing(Arc<AtomicBool>);
+
+impl Sensor for Closing {
+    fn sample(&mut self) -> Sample {
+        Ok(1.0).into()
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // Long enough for a successor that does not wait for it.
+        thread::sleep(Duration::from_millis(20));
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_source_is_closed_before_the_next_team_opens_it() {
+    let is_closed = Arc::new(AtomicBool::new(false));
+    let (settings, _) = job("line", HOUR, || Ok(1.0));
+    let (pollers, readings) = start(vec![(settings, Box::new(Closing(Arc::clone(&is_closed))))]);
+    readings.recv_timeout(PATIENCE).unwrap();
+    let (give, told) = mpsc::channel();
+    let next = job("line", HOUR, move || {
+        give.send(is_closed.load(Ordering::SeqCst)).unwrap();
+        Ok(2.0)
+    });
+    let _next = pollers.start_next_with([next], clock(), |_, _, _| Delivery::Taken).unwrap();
+    assert_eq!(pollers.stop(PATIENCE), Vec::<String>::new());
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
 }

@@ -2,6 +2,7 @@
 
 use crate::board::{self, BoardSettings, DRIVERS, Line, PinSettings, Wiring};
 use crate::config::{OutputSettings, Settings};
+use crate::control::climates::Climates;
 use crate::control::outputs::last_row;
 use crate::control::{Actuation, Cause, OutputId, OutputSpec, PinFault};
 use crate::units::{BootTime, Permille};
@@ -115,14 +116,15 @@ impl Driven {
             }
         };
         let cause = if crashed { Cause::Crash } else { Cause::Stop };
+        let cause_name = cause.by_name(&Climates::default()).to_string();
         let drive = |(index, output): (usize, &Output)| {
             let row = if crashed { output.crash } else { output.stop };
             let result = match row.map(|permille| Permille::new(permille).unwrap_or_default()) {
                 None => Ok(format!("{}: stays as it is", output.name)),
                 Some(drive) => {
                     let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
-                    let driven = pins.drive(&actuation);
-                    driven.map(|()| format!("{}: {} permille, {cause}", output.name, drive.get()))
+                    let driven = pins.drive(&actuation, &cause_name);
+                    driven.map(|()| format!("{}: {} permille, {cause_name}", output.name, drive.get()))
                 }
             };
             Outcome { output: output.name.clone(), result }

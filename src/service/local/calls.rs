@@ -139,10 +139,36 @@ pub struct OverrideReply {
     pub held: Option<HeldStatus>,
 }
 
+/// An override of a climate, in place of any before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetRangeOverride {
+    /// The climate's name; `climate` is the one without a name.
+    pub climate: String,
+    /// The lower end of the range that it is to hold: a temperature in the unit of its configuration.
+    pub min: f64,
+    /// The upper end.
+    pub max: f64,
+    /// For how long.
+    pub seconds: u64,
+}
+
+impl Method for SetRangeOverride {
+    const NAME: &'static str = "io.twind.Daemon.SetRangeOverride";
+    type Reply = RangeOverrideReply;
+}
+
+/// The answer to [`SetRangeOverride`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeOverrideReply {
+    /// The unit in which the range was taken; absent for what has no choice of units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
 /// The end of an override.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearOverride {
-    /// The output's name.
+    /// The name of the output or of the climate.
     pub output: String,
 }
 
@@ -239,7 +265,7 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Refusal {
-    /// There is no such output.
+    /// There is no such output or climate.
     #[serde(rename = "io.twind.Daemon.UnknownOutput")]
     UnknownOutput {
         /// What was asked for.
@@ -247,7 +273,7 @@ pub enum Refusal {
         /// What there is.
         known: Vec<String>,
     },
-    /// The output cannot be overridden so.
+    /// The output or the climate cannot be overridden so.
     #[serde(rename = "io.twind.Daemon.InvalidOverride")]
     InvalidOverride {
         /// Why.

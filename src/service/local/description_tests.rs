@@ -2,8 +2,8 @@
 
 use super::calls::{
     ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
-    JournalReply, Method, Monitor, MonitorReply, Nothing, OverrideReply, Percent, Ping, Refusal, Reload,
-    ServiceInfo, SetOverride, StatusReply, TwinHalf, TwinReply,
+    JournalReply, Method, Monitor, MonitorReply, Nothing, OverrideReply, Percent, Ping, RangeOverrideReply,
+    Refusal, Reload, ServiceInfo, SetOverride, SetRangeOverride, StatusReply, TwinHalf, TwinReply,
 };
 use super::interface::INTERFACES;
 use crate::report::status::TwinCopy;
@@ -196,7 +196,14 @@ fn status() -> DaemonStatus {
             "online": true, "desiredVersion": 3, "reportPutOff": put_off, "setAside": [aside],
             "setAsideCount": 1, "copyAgeSeconds": 4, "silentSeconds": 7,
         },
-        "climate": {"regime": "in-range", "temperature": 21.5, "min": 20, "max": 28},
+        "climate": {
+            "regime": "in-range", "temperature": 21.5, "min": 20, "max": 28,
+            "override": {"min": 18, "max": 21.5, "secondsLeft": 9, "by": "hub"},
+        },
+        "climates": {"office": {
+            "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 20, "max": 28,
+            "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+        }},
         "sensors": {"roof": {"measures": "temperature", "value": 21, "found": "x", "ageSeconds": 4}},
         "outputs": {"fan": {
             "permille": 412, "cause": "override", "rpm": 900, "fault": "none", "speedFault": "stalled",
@@ -206,6 +213,7 @@ fn status() -> DaemonStatus {
         "storeFault": "full",
         "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
+        "rangeChanges": [{"secondsAgo": 3, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         "link": {
             "state": "waiting", "sinceSeconds": 8, "reason": "no route", "nextAttemptInSeconds": 2,
             "tokenRenewsInSeconds": 5, "tokenExpires": 6, "lastFailure": {"text": "no route", "secondsAgo": 8},
@@ -270,6 +278,8 @@ fn what_is_said_is_what_is_described_and_nothing_is_described_that_nobody_says()
     holds.method(&GetJournal {}, &JournalReply { journal: String::new() });
     let percent = Percent(Permille::FULL);
     holds.method(&SetOverride { output: output.clone(), percent, seconds: 1 }, &OverrideReply { held });
+    let range = SetRangeOverride { climate: "office".into(), min: 64.0, max: 70.5, seconds: 1 };
+    holds.method(&range, &RangeOverrideReply { unit: Some("fahrenheit".into()) });
     holds.method(&ClearOverride { output }, &OverrideReply::default());
     holds.method(&Ping {}, &Nothing {});
     holds.method(&Reload {}, &Nothing {});

@@ -3,10 +3,12 @@
 use super::calls::{
     ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
     Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
+    SetRangeOverride,
 };
 use super::parameters::read;
 use super::varlink::Call;
 use super::{Answer, Reply, Request};
+use crate::engine::Setting;
 use core::time::Duration;
 
 /// Each interface: its name and its description.
@@ -56,11 +58,17 @@ fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<U
         GetJournal::NAME => Request::Journal,
         SetOverride::NAME => {
             let SetOverride { output, percent, seconds } = read(parameters)?;
-            Request::Override { output, order: Some((percent.0, Duration::from_secs(seconds))) }
+            let order = Some((Setting::Drive(percent.0), Duration::from_secs(seconds)));
+            Request::Override { name: output, order }
+        }
+        SetRangeOverride::NAME => {
+            let SetRangeOverride { climate, min, max, seconds } = read(parameters)?;
+            let order = Some((Setting::Range { min, max }, Duration::from_secs(seconds)));
+            Request::Override { name: climate, order }
         }
         ClearOverride::NAME => {
             let ClearOverride { output } = read(parameters)?;
-            Request::Override { output, order: None }
+            Request::Override { name: output, order: None }
         }
         Ping::NAME => Request::Ping,
         Reload::NAME => Request::Reload,
@@ -146,6 +154,7 @@ mod tests {
     fn every_method_that_is_described_is_understood() {
         let all = json!({
             "changes": 5, "section": "desired", "output": "fan", "percent": 40, "seconds": 60, "interface": INTERFACE,
+            "climate": "office", "min": 18, "max": 21.5,
         });
         let mut methods = Vec::new();
         for (interface, description) in INTERFACES {
@@ -156,7 +165,7 @@ mod tests {
                 methods.push(method);
             }
         }
-        assert_eq!(methods.len(), 10, "{methods:?}");
+        assert_eq!(methods.len(), 11, "{methods:?}");
     }
 
     #[test]
@@ -178,8 +187,8 @@ mod tests {
     #[test]
     fn an_override_is_read_by_type_and_a_wrong_parameter_is_named() {
         let set = |parameters| call(SetOverride::NAME, parameters);
-        let order = Some((Permille::from_percent(40.5).unwrap(), Duration::from_secs(60)));
-        let wanted = Request::Override { output: "fan".into(), order };
+        let share = Setting::Drive(Permille::from_percent(40.5).unwrap());
+        let wanted = Request::Override { name: "fan".into(), order: Some((share, Duration::from_secs(60))) };
         assert_eq!(asked(set(json!({"output": "fan", "percent": 40.5, "seconds": 60}))), wanted);
         for (wrong, named) in [
             (json!({"output": "fan", "percent": 40.5}), "seconds"),
@@ -191,14 +200,24 @@ mod tests {
         ] {
             assert_eq!(refusal(set(wrong)), invalid(named));
         }
+        let set = |parameters| call(SetRangeOverride::NAME, parameters);
+        let range = Setting::Range { min: 18.0, max: 21.5 };
+        let wanted =
+            Request::Override { name: "office".into(), order: Some((range, Duration::from_secs(60))) };
+        assert_eq!(asked(set(json!({"climate": "office", "min": 18, "max": 21.5, "seconds": 60}))), wanted);
+        let wrong = json!({"climate": "office", "min": "18", "max": 21.5, "seconds": 60});
+        assert_eq!(refusal(set(wrong)), invalid("min"));
     }
 
     #[test]
     fn what_changes_anything_or_tells_more_than_anybody_may_know_is_reserved() {
         let reserved = |method: &str| {
-            asked(call(method, json!({"output": "fan", "percent": 1, "seconds": 60}))).is_reserved()
+            let all = json!({"output": "fan", "percent": 1, "climate": "office", "min": 1, "max": 2, "seconds": 60});
+            asked(call(method, all)).is_reserved()
         };
-        for method in [SetOverride::NAME, ClearOverride::NAME, Reload::NAME, GetJournal::NAME] {
+        for method in
+            [SetOverride::NAME, SetRangeOverride::NAME, ClearOverride::NAME, Reload::NAME, GetJournal::NAME]
+        {
             assert!(reserved(method), "{method}");
         }
         for look in [GetStatus::NAME, GetTwin::NAME, Ping::NAME] {

@@ -18,10 +18,10 @@ mod watchers;
 pub use socket::remark;
 pub(super) use watchers::Snapshot;
 
-use crate::units::Permille;
+use crate::engine::Setting;
 use calls::{
-    Description, JournalReply, MonitorReply, OverrideReply, Refusal, ServiceInfo, StatusReply, TwinHalf,
-    TwinReply,
+    Description, JournalReply, MonitorReply, OverrideReply, RangeOverrideReply, Refusal, ServiceInfo,
+    StatusReply, TwinHalf, TwinReply,
 };
 use client::Client;
 use core::time::Duration;
@@ -45,10 +45,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Request {
     Ping,
-    Status { changes: usize },
-    Twin { half: Option<TwinHalf> },
+    Status {
+        changes: usize,
+    },
+    Twin {
+        half: Option<TwinHalf>,
+    },
     Journal,
-    Override { output: String, order: Option<(Permille, Duration)> },
+    /// Of an output or a climate; `None` clears the override.
+    Override {
+        name: String,
+        order: Option<(Setting, Duration)>,
+    },
     Reload,
 }
 
@@ -72,6 +80,7 @@ pub(super) enum Answer {
     Twin(TwinReply),
     Journal(JournalReply),
     Override(OverrideReply),
+    RangeOverride(RangeOverrideReply),
     Info(ServiceInfo),
     Description(Description),
 }

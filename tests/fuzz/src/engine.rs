@@ -7,7 +7,8 @@
 //! | `D`, then a body | a change of the desired section |
 //! | `A`, `R`, then a status | the request under way is accepted, is refused |
 //! | `M`, then a name and perhaps an argument | a direct method is called |
-//! | `S`, then a sensor's digit and text | an attribute is read |
+//! | `S`, then a sensor's digit and text | an attribute is read; several, with `;` between them, at once |
+//! | `H`, then seconds since 1970 | the wall clock is read; without a number it cannot be believed |
 //! | `W`, then milliseconds | time passes |
 //! | `.` | time passes up to the next deadline |
 //! | `K`, `F` | the disk confirms the last record, fails |
@@ -15,12 +16,14 @@
 //! | `C` | the configuration is read again |
 //! | `Z` | a restart from the last stored record |
 //!
-//! A first line `pnp` chooses the Plug and Play style. Anything else is ignored.
+//! A first line of the words `pnp` and `rooms` chooses the Plug and Play style, and a site of several climates instead of one.
+//! Anything else is ignored.
 
 use super::{assert_fit_for_a_log, first_line, merge, site};
 use core::time::Duration;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use twind::config::{self, Environment};
 use twind::control::{Actuation, OutputKind, PinFault, Reading, SensorId};
 use twind::engine::{Core, CoreSpec, Deadline, Input, Reload, Start};
@@ -30,7 +33,7 @@ use twind::report::Notice;
 use twind::report::ReportStyle;
 use twind::sensors::{scaled, sysfs};
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
-use twind::units::{BootId, BootTime};
+use twind::units::{BootId, BootTime, UnixSeconds};
 
 /// A site with one of everything.
 const SITE: &str = r#"
@@ -66,17 +69,78 @@ limits = { min = 5.0, max = 45.0 }
 critical = 60.0
 "#;
 
+/// Several climates, schedules, sensors that follow from others, and outputs that climates share.
+const ROOMS: &str = r#"
+[hub]
+connection-string-file = "cs"
+[board]
+driver = "simulated"
+[outputs.boiler]
+pwm = { channel = 0 }
+[outputs.boiler.when]
+hub-silent = { after = "1h", drive = "auto" }
+[outputs.vent]
+pwm = { channel = 1 }
+min-duty = 20
+[outputs.dryer]
+pin = 17
+property = "components.dryer.on"
+[sensors.office]
+driver = "file"
+path = "office"
+[sensors.air]
+driver = "file"
+path = "air"
+[sensors.moist]
+driver = "file"
+path = "moist"
+measures = "humidity"
+[sensors.dew]
+driver = "dew-point"
+temperature = "air"
+humidity = "moist"
+[sensors.margin]
+driver = "difference"
+of = "office"
+minus = "dew"
+[climates.office]
+sensors = ["office", "air"]
+cooling = "vent"
+heating = "boiler"
+limits = { min = 5.0, max = 45.0 }
+critical = 60.0
+time-zone = "UTC"
+[climates.store]
+sensor = "air"
+unit = "fahrenheit"
+heating = "boiler"
+property = "rooms.store"
+time-zone = "UTC"
+[climates.damp]
+sensor = "moist"
+lowering = ["vent", "dryer"]
+range = { min = 40.0, max = 60.0 }
+time-zone = "UTC"
+[climates.wall]
+sensor = "margin"
+raising = "boiler"
+range = { min = 3.0, max = 6.0 }
+time-zone = "UTC"
+"#;
+
 /// A longer script would test nothing new.
 const LINES_MAX: usize = 100;
 
 thread_local! {
-    /// Parsed once per thread, because it is the same for every script.
-    static SPEC: RefCell<Option<CoreSpec>> = const { RefCell::new(None) };
+    /// Each is parsed once per thread, because it is the same for every script.
+    static SPECS: RefCell<BTreeMap<&'static str, CoreSpec>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// See the module.
 pub fn run(bytes: &[u8]) {
-    let mut world = World::new(bytes.starts_with(b"pnp\n"));
+    let words: Vec<&[u8]> = first_line(bytes).0.split(|byte| *byte == b' ').collect();
+    let has = |word: &[u8]| words.contains(&word);
+    let mut world = World::new(has(b"pnp"), if has(b"rooms") { ROOMS } else { SITE });
     let mut rest = bytes;
     for _ in 0..LINES_MAX {
         if rest.is_empty() {
@@ -91,12 +155,12 @@ pub fn run(bytes: &[u8]) {
     world.handle(Input::Stop);
 }
 
-fn spec(pnp: bool) -> CoreSpec {
+fn spec(pnp: bool, text: &'static str) -> CoreSpec {
     let read = || {
-        let settings = config::parse(SITE, &site::config_file(), &Environment::default());
+        let settings = config::parse(text, &site::config_file(), &Environment::default());
         settings.unwrap_or_else(|faults| unreachable!("{faults}")).engine
     };
-    let mut spec = SPEC.with_borrow_mut(|spec| spec.get_or_insert_with(read).clone());
+    let mut spec = SPECS.with_borrow_mut(|specs| specs.entry(text).or_insert_with(read).clone());
     spec.report.style = if pnp { ReportStyle::PlugAndPlay } else { ReportStyle::Plain };
     spec
 }
@@ -126,7 +190,7 @@ struct Board {
 }
 
 impl Pins for Board {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let share = actuation.drive.get();
         let takes_any = self.kinds[actuation.output.0] == OutputKind::Pwm;
         assert!(share <= 1000 && (takes_any || matches!(share, 0 | 1000)), "{actuation:?}");
@@ -167,8 +231,8 @@ impl Notices for Log {
 }
 
 impl World {
-    fn new(pnp: bool) -> Self {
-        let (spec, now) = (spec(pnp), BootTime::from_boot(Duration::from_secs(100)));
+    fn new(pnp: bool, site: &'static str) -> Self {
+        let (spec, now) = (spec(pnp, site), BootTime::from_boot(Duration::from_secs(100)));
         let mut board = Board { kinds: spec.outputs.iter().map(|spec| spec.kind).collect(), fails: false };
         let (mut disk, mut line) = (Disk::default(), Line::default());
         let start = start(spec.clone(), None, Machine::default());
@@ -227,7 +291,12 @@ impl World {
                 let argument = codec::read_argument(argument.as_bytes());
                 self.hub(HubEvent::Method { rid: "1".into(), name: name.into(), argument });
             }
-            b'S' => self.read_sensor(told),
+            b'S' => self.read_sensors(told),
+            b'H' => {
+                // Beyond any calendar that is no clock.
+                let seconds = text.trim().parse().ok().map(|seconds: u64| seconds.min(1 << 40));
+                self.handle(Input::Clock(seconds.map(|seconds| (UnixSeconds(seconds), self.now))));
+            }
             b'W' => self.wait(text.trim().parse().unwrap_or(1000_u64).min(1 << 32)),
             b'.' => {
                 self.now = self.now.max(self.core.deadline().at);
@@ -281,14 +350,23 @@ impl World {
         });
     }
 
-    fn read_sensor(&mut self, told: &[u8]) {
-        let Some((which, text)) = told.split_first() else { return };
+    fn read_sensors(&mut self, told: &[u8]) {
+        let read = told.split(|byte| *byte == b';').filter_map(|one| self.read_sensor(one));
+        let mut readings: Vec<_> = read.map(|reading| (reading, None)).collect();
+        if readings.len() > 1 {
+            self.handle(Input::Readings(readings));
+        } else if let Some((reading, found)) = readings.pop() {
+            self.handle(Input::Reading { reading, found });
+        }
+    }
+
+    fn read_sensor(&self, told: &[u8]) -> Option<Reading> {
+        let (which, text) = told.split_first()?;
         let sensor = SensorId(usize::from(*which) % self.spec.sensors.len());
         let value = sysfs::text(text.to_vec())
             .and_then(|text| sysfs::number(&text))
             .and_then(|raw| scaled(raw, 1.0, 0.0));
-        let reading = Reading { sensor, at: self.now, value };
-        self.handle(Input::Reading { reading, found: None });
+        Some(Reading { sensor, at: self.now, value })
     }
 
     fn wait(&mut self, millis: u64) {

@@ -13,8 +13,9 @@ impl Judge {
         let lost = (0..self.spec.sensors.len()).filter(|sensor| self.is_lost(now, *sensor));
         let mut wanted: BTreeSet<String> =
             lost.map(|sensor| format!("sensor-{}", self.spec.sensors[sensor].name)).collect();
-        if self.overheated {
-            wanted.insert("overheat-climate".into());
+        for climate in &self.overheated {
+            let name = self.spec.climates[*climate].name.as_deref();
+            wanted.insert(format!("overheat-{}", name.unwrap_or("climate")));
         }
         let names = engine.alarms().iter().map(|(name, _)| name.to_owned());
         let stands: BTreeSet<String> =

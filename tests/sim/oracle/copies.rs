@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::foreign::NAMES;
 use crate::hub::Hub;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use twind::engine::{Core, CoreSpec};
 use twind::twin::{Section, TwinRecord, Version};
 
@@ -124,9 +124,11 @@ impl Copies {
     }
 
     /// Everything is reported, and nothing of other firmware is left.
-    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
+    pub(crate) fn check_whole(&self, hub: &Hub, by_hand: &BTreeSet<usize>) -> Result<(), String> {
         let (reported, desired) = (hub.reported(), hub.twin.desired().values());
-        self.meaning.is_told_by(reported).map_err(|fault| format!("in the end {fault}"))?;
+        self.meaning
+            .is_told_by(&self.spec, reported, by_hand)
+            .map_err(|fault| format!("in the end {fault}"))?;
         if reported.get("firmwareVersion") != Some(&Value::from("1.2.1"))
             || reported.get("lastPatchReceivedId") != desired.get("patchId")
         {
@@ -148,7 +150,7 @@ impl Copies {
     }
 
     /// The hub accepted a report: the version that it acknowledges is durable, and what it says of it is true.
-    pub(crate) fn check_told(&self, hub: &Hub, disk: &Disk) -> Result<(), String> {
+    pub(crate) fn check_told(&self, hub: &Hub, disk: &Disk, by_hand: &BTreeSet<usize>) -> Result<(), String> {
         let Some(told) = hub.acknowledged_version() else { return Ok(()) };
         let durable = disk.durable();
         check_durable(durable, hub)?;
@@ -160,7 +162,8 @@ impl Copies {
             return Err(format!("told desired version {told}, its patch id is {id:?}, told is {said:?}"));
         }
         let Some(meanings) = self.meanings.get(&(hub.generation(), told)) else { return Ok(()) };
-        let mut faults = meanings.iter().map(|meaning| meaning.is_told_by(hub.reported()));
+        let mut faults =
+            meanings.iter().map(|meaning| meaning.is_told_by(&self.spec, hub.reported(), by_hand));
         if faults.clone().any(|fault| fault.is_ok()) {
             return Ok(());
         }

@@ -41,7 +41,8 @@ impl History {
             let last = rows.iter().find(|(output, ..)| *output == spec.name);
             let is_far_back = last.is_none() && rows.len() == ROWS;
             let Some(cause) = cause.filter(|_| !is_far_back) else { continue };
-            if last.is_none_or(|(.., told)| *told != cause.to_string()) {
+            let cause = cause.by_name(engine.climates()).to_string();
+            if last.is_none_or(|(.., told)| *told != cause) {
                 return Err(format!(
                     "{} is driven by {cause}, its last row in the history is {last:?}",
                     spec.name

@@ -4,8 +4,10 @@
 //! The values *in force* are those that the device reports as such: every valid value, and in place of an invalid one the
 //! last valid one. Deliberately absent: the texts of refusals, and versions.
 
+use super::calendar::Entry;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use twind::control::ClimateSpec;
 use twind::engine::CoreSpec;
 use twind::twin::PropertyPath;
 
@@ -14,31 +16,47 @@ const ABSOLUTE_ZERO: f64 = -273.15;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Meaning {
     pub(crate) fan: Option<bool>,
-    /// Degrees Celsius, from and to.
-    pub(crate) range: Option<(f64, f64)>,
     /// Permille, by output.
     pub(crate) drives: BTreeMap<usize, u16>,
-    /// The raw values by `fanOn`, `min`, `max` and `units`.
-    pub(crate) in_force: BTreeMap<&'static str, Value>,
+    /// By climate.
+    pub(crate) climates: Vec<Held>,
+    /// The raw value of `fanOn`.
+    fan_in_force: Option<Value>,
 }
 
-/// The outputs that `fanOn` drives.
+/// What is meant of one climate. Degrees are Celsius.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) range: Option<(f64, f64)>,
+    pub(crate) fan: Option<bool>,
+    pub(crate) entries: BTreeMap<String, Entry>,
+    /// The raw values by `fanOn` and the names of the ends.
+    in_force: BTreeMap<String, Value>,
+}
+
+/// The outputs that the `fanOn` at the top drives.
 pub(crate) fn fans(spec: &CoreSpec) -> Vec<usize> {
     let bound =
         |output: &twind::control::OutputSpec| output.property.as_ref() == Some(&spec.properties.fan_on);
     let own: Vec<usize> = (0..spec.outputs.len()).filter(|i| bound(&spec.outputs[*i])).collect();
-    if own.is_empty() {
-        spec.climate.iter().flat_map(|climate| climate.cooling.iter().map(|id| id.0)).collect()
-    } else {
-        own
+    match spec.climates.as_slice() {
+        [only] if own.is_empty() => only.lowering.iter().map(|id| id.0).collect(),
+        _ => own,
     }
 }
 
 impl Meaning {
     pub(crate) fn read(spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) -> Self {
         let mut meaning = Self::default();
-        meaning.read_fan(spec, desired, before);
-        meaning.read_range(spec, desired, before);
+        if !fans(spec).is_empty() {
+            (meaning.fan, meaning.fan_in_force) =
+                switch(at(desired, &spec.properties.fan_on), (before.fan, before.fan_in_force.clone()));
+        }
+        let nothing = Held::default();
+        for (index, climate) in spec.climates.iter().enumerate() {
+            let before = before.climates.get(index).unwrap_or(&nothing);
+            meaning.climates.push(Held::read(spec, climate, desired, before));
+        }
         for (output, of) in spec.outputs.iter().enumerate() {
             let Some(path) = of.property.as_ref().filter(|path| **path != spec.properties.fan_on) else {
                 continue;
@@ -51,82 +69,138 @@ impl Meaning {
         meaning
     }
 
-    fn read_fan(&mut self, spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) {
-        let Some(raw) = at(desired, &spec.properties.fan_on) else { return };
-        self.fan = flag(raw);
-        if self.fan.is_some() {
-            self.in_force.insert("fanOn", raw.clone());
-        } else {
-            self.fan = before.fan;
-            self.stay("fanOn", before);
+    /// Does the hub have what is in force by this meaning? `by_hand`: the climates whose range is another one for a time.
+    pub(crate) fn is_told_by(
+        &self,
+        spec: &CoreSpec,
+        reported: &Map<String, Value>,
+        by_hand: &BTreeSet<usize>,
+    ) -> Result<(), String> {
+        let told = reported.get("fanOn");
+        if told != self.fan_in_force.as_ref() {
+            return Err(format!("fanOn in force is {:?}, reported is {told:?}", self.fan_in_force));
+        }
+        let components = reported.get("components").and_then(Value::as_object);
+        for (index, (climate, held)) in spec.climates.iter().zip(&self.climates).enumerate() {
+            let place = match &climate.name {
+                Some(name) => components.and_then(|all| all.get(name)).and_then(Value::as_object),
+                None => Some(reported),
+            };
+            held.is_told_by(climate, place, by_hand.contains(&index))?;
+        }
+        Ok(())
+    }
+}
+
+/// A switch and its raw value: absent, valid, or as before.
+fn switch(raw: Option<&Value>, before: (Option<bool>, Option<Value>)) -> (Option<bool>, Option<Value>) {
+    match raw.map(|raw| (flag(raw), raw)) {
+        None => (None, None),
+        Some((Some(on), raw)) => (Some(on), Some(raw.clone())),
+        Some((None, _)) => before,
+    }
+}
+
+impl Held {
+    fn read(spec: &CoreSpec, climate: &ClimateSpec, desired: &Map<String, Value>, before: &Self) -> Self {
+        let mut held = Self::default();
+        let unit = match (is_temperature(climate), at(desired, &spec.properties.units)) {
+            (false, _) => Some(Unit::None),
+            (true, None) => Some(Unit::Celsius),
+            (true, Some(raw)) => unit(raw),
+        };
+        let present = at(desired, &climate.property);
+        held.read_range(climate, unit, present, before);
+        let fields = present.and_then(Value::as_object);
+        if climate.name.is_some() && !climate.lowering.is_empty() {
+            let raw = before.in_force.get("fanOn").cloned();
+            let (fan, raw) = switch(fields.and_then(|fields| fields.get("fanOn")), (before.fan, raw));
+            held.fan = fan;
+            held.in_force.extend(raw.map(|raw| ("fanOn".to_owned(), raw)));
+        }
+        let base = held.range.unwrap_or((climate.range.min(), climate.range.max()));
+        match fields.and_then(|fields| fields.get("schedule")) {
+            None => {}
+            Some(Value::Object(named)) => {
+                for (name, raw) in named {
+                    let range = |fields: &Map<String, Value>| range(climate, unit, fields, base);
+                    let read = Entry::read(raw, range).or_else(|| before.entries.get(name).cloned());
+                    held.entries.extend(read.map(|entry| (name.clone(), entry)));
+                }
+            }
+            Some(_) => held.entries = before.entries.clone(),
+        }
+        held
+    }
+
+    fn read_range(
+        &mut self,
+        climate: &ClimateSpec,
+        unit: Option<Unit>,
+        present: Option<&Value>,
+        before: &Self,
+    ) {
+        let ends = climate.quantity.ends();
+        let site = (climate.range.min(), climate.range.max());
+        let found = match present {
+            None => return,
+            Some(Value::Object(fields)) if !ends.iter().any(|end| fields.contains_key(end)) => return,
+            Some(Value::Object(fields)) => range(climate, unit, fields, site).map(|range| (range, fields)),
+            Some(_) => None,
+        };
+        self.range = found.map(|(range, _)| range).or(before.range);
+        for end in ends {
+            let raw = match found {
+                Some((_, fields)) => fields.get(&end),
+                None => before.in_force.get(&end),
+            };
+            self.in_force.extend(raw.map(|raw| (end, raw.clone())));
         }
     }
 
-    fn stay(&mut self, name: &'static str, before: &Self) {
-        if let Some(raw) = before.in_force.get(name) {
-            self.in_force.insert(name, raw.clone());
-        }
-    }
-
-    fn read_range(&mut self, spec: &CoreSpec, desired: &Map<String, Value>, before: &Self) {
-        let Some(climate) = &spec.climate else { return };
-        let units = at(desired, &spec.properties.units);
-        let unit = match units {
-            None => Some(Unit::Celsius),
-            Some(raw) => unit(raw),
-        };
-        let present = at(desired, &spec.properties.climate);
-        let (min, max) = match present {
-            Some(Value::Object(fields)) => (fields.get("minTemperature"), fields.get("maxTemperature")),
-            _ => (None, None),
-        };
-        if !present.is_some_and(|present| !present.is_object() || min.or(max).is_some()) {
-            // The range is not set; the unit counts by itself.
-            match (units, unit) {
-                (Some(raw), Some(_)) => drop(self.in_force.insert("units", raw.clone())),
-                (Some(_), None) => self.stay("units", before),
-                (None, _) => {}
-            }
-            return;
-        }
-        let end = |raw: Option<&Value>, site: f64| match raw {
-            None => Some(site),
-            Some(raw) => unit?.celsius(number(raw)?),
-        };
-        let found = if present.is_some_and(Value::is_object) && unit.is_some() {
-            end(min, climate.range.min().degrees()).zip(end(max, climate.range.max().degrees()))
-        } else {
-            None
-        };
-        let limits = climate.limits.map(|limits| (limits.min().degrees(), limits.max().degrees()));
-        // A range up to the very limits is valid in every unit, so rounding between units must not matter.
-        let good = found.filter(|(min, max)| {
-            min < max && limits.is_none_or(|(low, high)| low - 1e-9 <= *min && *max <= high + 1e-9)
-        });
-        if let Some(range) = good {
-            self.range = Some(range);
-            for (name, raw) in [("min", min), ("max", max), ("units", units)] {
-                self.in_force.extend(raw.map(|raw| (name, raw.clone())));
-            }
-        } else {
-            self.range = before.range;
-            for name in ["min", "max", "units"] {
-                self.stay(name, before);
-            }
-        }
-    }
-
-    /// Does the hub have what is in force by this meaning?
-    pub(crate) fn is_told_by(&self, reported: &Map<String, Value>) -> Result<(), String> {
-        for (name, key) in [("fanOn", "fanOn"), ("min", "minTemperature"), ("max", "maxTemperature")] {
-            let (told, meant) = (reported.get(key), self.in_force.get(name));
+    fn is_told_by(
+        &self,
+        climate: &ClimateSpec,
+        place: Option<&Map<String, Value>>,
+        by_hand: bool,
+    ) -> Result<(), String> {
+        let name = climate.name.as_deref().unwrap_or("climate");
+        // With a schedule the range of an entry is told in place of its own while it holds.
+        let ends = climate.quantity.ends().into_iter().filter(|_| self.entries.is_empty() && !by_hand);
+        let own = climate.name.is_some().then(|| "fanOn".to_owned());
+        for key in ends.chain(own) {
+            let (told, meant) = (place.and_then(|place| place.get(&key)), self.in_force.get(&key));
             let supplied = meant.is_none() && key != "fanOn";
             if told != meant && !supplied || supplied && told.is_none() {
-                return Err(format!("{key} in force is {meant:?}, reported is {told:?}"));
+                return Err(format!("{key} of {name} in force is {meant:?}, reported is {told:?}"));
             }
         }
         Ok(())
     }
+}
+
+fn is_temperature(climate: &ClimateSpec) -> bool {
+    climate.quantity.measures() == "temperature"
+}
+
+/// A desired range, if it can be applied. An end that is not desired is that of `base`.
+fn range(
+    climate: &ClimateSpec,
+    unit: Option<Unit>,
+    fields: &Map<String, Value>,
+    base: (f64, f64),
+) -> Option<(f64, f64)> {
+    let unit = unit?;
+    let ends = climate.quantity.ends();
+    let end = |name: &str, otherwise: f64| match fields.get(name) {
+        None => Some(otherwise),
+        Some(raw) => unit.base(number(raw)?),
+    };
+    let (min, max) = (end(&ends[0], base.0)?, end(&ends[1], base.1)?);
+    let limits = climate.limits.map(|limits| (limits.min(), limits.max()));
+    // A range up to the very limits is valid in every unit, so rounding between units must not matter.
+    let fits = min < max && limits.is_none_or(|(low, high)| low - 1e-9 <= min && max <= high + 1e-9);
+    fits.then_some((min, max))
 }
 
 fn at<'a>(section: &'a Map<String, Value>, path: &PropertyPath) -> Option<&'a Value> {
@@ -137,14 +211,17 @@ fn at<'a>(section: &'a Map<String, Value>, path: &PropertyPath) -> Option<&'a Va
 
 #[derive(Clone, Copy)]
 enum Unit {
+    /// Of anything but a temperature.
+    None,
     Celsius,
     Fahrenheit,
     Kelvin,
 }
 
 impl Unit {
-    fn celsius(self, number: f64) -> Option<f64> {
+    fn base(self, number: f64) -> Option<f64> {
         let celsius = match self {
+            Self::None => return Some(number),
             Self::Celsius => number,
             Self::Fahrenheit => (number - 32.0) * 5.0 / 9.0,
             Self::Kelvin => number + ABSOLUTE_ZERO,

@@ -21,6 +21,8 @@
 //! 17. An alarm of a sensor or of overheating is raised exactly while the readings say so. In the end no alarm is raised
 //!     but for a room that no output can cool, and for a stalled fan that has been at rest since.
 //! 18. Writes are rate-limited; a disk fault raises an alarm, is retried, and delays no report.
+//! 19. Of a schedule that entry holds which the zone's clock says, offline and after a restart, and none without a clock that
+//!     can be believed.
 //!
 //! The rules are those of the handbook (`packaging/doc`): `twin.md` for desired and reported properties and for methods,
 //! `fail-safe.md` for what decides an output, for silence, for stalled fans and for a disk that fails, `on-site.md` for
@@ -30,6 +32,7 @@
 //! numbers, so that a check never changes what happens.
 
 mod alarms;
+mod calendar;
 mod clock;
 mod copies;
 mod durability;
@@ -40,6 +43,7 @@ mod meaning;
 mod overrides;
 mod rank;
 mod room;
+mod scheduled;
 mod shape;
 mod silence;
 mod traffic;
@@ -48,7 +52,8 @@ use crate::disk::Disk;
 use crate::hub::{Answer, Hub};
 use crate::net::Net;
 use crate::plant::{Plant, Thermometer};
-use crate::presets::{Site, secs};
+use crate::presets::secs;
+use crate::sites::Site;
 use clock::Clocks;
 use copies::Copies;
 use core::time::Duration;
@@ -56,9 +61,10 @@ use durability::Durability;
 use history::History;
 use log::LogJudge;
 use overrides::Overrides;
-pub(crate) use overrides::Start;
+pub(crate) use overrides::{Start, Wants, What};
 use rank::{Judge, Rank, Target};
 use room::RoomJudge;
+use scheduled::Calendars;
 use shape::Shapes;
 use silence::{Silences, first_row, is_word};
 use traffic::Traffic;
@@ -104,7 +110,9 @@ pub(crate) struct Oracle {
     judge: Judge,
     overrides: Overrides,
     shapes: Shapes,
-    room: RoomJudge,
+    /// By climate.
+    rooms: Vec<RoomJudge>,
+    calendars: Calendars,
     history: History,
     traffic: Traffic,
     log: LogJudge,
@@ -117,14 +125,14 @@ pub(crate) struct Oracle {
 impl Oracle {
     pub(crate) fn new(site: &Site) -> Self {
         let spec = &site.spec;
-        let off = site.probes.iter().map(|probe| probe.offset.abs() + probe.noise).fold(0.0, f64::max);
         Self {
             copies: Copies::new(spec),
             durability: Durability::default(),
             judge: Judge::new(spec),
             overrides: Overrides::default(),
             shapes: Shapes::new(&spec.outputs, &site.tachs),
-            room: RoomJudge::new(spec, off),
+            rooms: RoomJudge::of_site(site),
+            calendars: Calendars::new(spec),
             history: History::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
@@ -154,7 +162,8 @@ impl Oracle {
             self.judge.hand_over(handed);
             self.shapes.hand_over(start.at, handed);
         }
-        self.room.restart();
+        self.rooms.iter_mut().for_each(RoomJudge::restart);
+        self.calendars.tell(start.at, believed);
         self.log.restart();
         self.history.restart();
         self.traffic.handle_start(start.at);
@@ -172,8 +181,8 @@ impl Oracle {
         self.overrides.check_start(start, engine)
     }
 
-    pub(crate) fn handle_override(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
-        self.overrides.give(at, output, order);
+    pub(crate) fn handle_override(&mut self, at: Duration, what: What, order: Option<(Wants, Duration)>) {
+        self.overrides.give(at, what, order);
     }
 
     /// The process ended without a chance to save anything.
@@ -185,7 +194,7 @@ impl Oracle {
 
     pub(crate) fn handle_reload(&mut self, at: Duration, now: BootTime, spec: &CoreSpec, online: bool) {
         self.spec = spec.clone();
-        self.judge.reload(now, spec, self.shapes.running());
+        self.judge.reload(now, spec, &self.shapes.running());
         self.traffic.handle_reload(at, spec, online);
         self.lenient_until = at + STEP;
     }
@@ -219,8 +228,14 @@ impl Oracle {
     }
 
     /// From now on the device takes this for the time.
-    pub(crate) fn handle_dated(&mut self, dated: Dated) {
+    pub(crate) fn handle_dated(&mut self, at: Duration, dated: Dated) {
         self.clocks.date(dated);
+        self.calendars.tell(at, Some(dated));
+    }
+
+    /// The device reads its clock again, and believes it or not.
+    pub(crate) fn handle_clock(&mut self, at: Duration, believed: Option<Dated>) {
+        self.calendars.tell(at, believed);
     }
 
     pub(crate) fn handle_edit(&mut self, now: Duration) {
@@ -280,7 +295,7 @@ impl Oracle {
         self.traffic.handle_answered(now, answer, request);
         match request {
             HubRequest::PatchReported { .. } if answer.status < 400 && !self.traffic.set_aside => {
-                self.copies.check_told(hub, disk)
+                self.copies.check_told(hub, disk, &self.overrides.by_hand(now))
             }
             _ => Ok(()),
         }
@@ -366,8 +381,9 @@ impl Oracle {
     }
 
     /// In the end, whatever was refused meanwhile, the hub has the whole report and nothing else.
-    pub(crate) fn check_whole(&self, hub: &Hub) -> Result<(), String> {
-        self.copies.check_whole(hub)
+    pub(crate) fn check_whole(&self, at: Duration, hub: &Hub) -> Result<(), String> {
+        self.copies.check_whole(hub, &self.overrides.by_hand(at))?;
+        self.calendars.check_told(&self.copies.meaning, hub)
     }
 
     /// The alarm of a stalled fan ends when the fan turns, which it need not do at rest. Was this fan stalled, and then at
@@ -381,9 +397,9 @@ impl Oracle {
         self.traffic.set_aside
     }
 
-    /// For how long the room was checked against both ends of its range.
+    /// For how long rooms were checked against both ends of their ranges.
     pub(crate) fn held(&self) -> Duration {
-        self.room.held
+        self.rooms.iter().map(|room| room.held).sum()
     }
 
     pub(crate) fn settled_looks(&self) -> u64 {
@@ -408,7 +424,14 @@ impl Oracle {
         self.silences.keep(at, scene.disk);
         self.shapes.take(at, plant)?;
         let silence = self.silences.lasts(at);
-        let verdicts = self.judge.verdicts(silence, now, &self.copies.meaning, self.overrides.at(at));
+        let meaning = &self.copies.meaning;
+        let overrides = self.overrides.at(at);
+        let mut ranges = self.calendars.look((at, now), meaning, engine)?;
+        for (index, range) in ranges.iter_mut().enumerate() {
+            let by_hand = overrides.get(&What::Climate(index)).and_then(|(wants, _)| wants.range());
+            *range = by_hand.unwrap_or(*range);
+        }
+        let verdicts = self.judge.verdicts(silence, now, (meaning, &ranges), overrides);
         let lenient = at <= self.lenient_until;
         self.shapes.check(at, &verdicts, lenient)?;
         self.check_causes(at, engine, &verdicts, lenient)?;
@@ -416,9 +439,11 @@ impl Oracle {
         self.shapes.check_fans(at, engine)?;
         self.judge.check_alarms(now, engine)?;
         if kind == Kind::Sample {
-            self.room.look(scene, plant, &self.copies.meaning, &verdicts)?;
+            for (room, range) in self.rooms.iter_mut().zip(&ranges) {
+                room.look(scene, plant, *range, &verdicts)?;
+            }
         }
-        let has_temperature = self.spec.climate.is_some() && self.judge.has_temperature(now);
+        let has_temperature = !self.spec.climates.is_empty() && self.judge.has_temperature(now);
         self.durability.look(at, scene.disk)?;
         self.traffic.look(scene, has_temperature, silence, &self.durability)
     }
@@ -438,7 +463,7 @@ impl Oracle {
             if !rank.is(state.cause) && !excused {
                 let cause = state.cause;
                 return Err(format!(
-                    "{} is driven by {cause}, it should be by {rank:?} to {target:?}",
+                    "{} is driven by {cause:?}, it should be by {rank:?} to {target:?}",
                     spec.name
                 ));
             }

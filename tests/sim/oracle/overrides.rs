@@ -1,4 +1,4 @@
-//! Independent bookkeeping of overrides: which output is overridden until when, also over restarts.
+//! Independent bookkeeping of overrides: which output and which climate is overridden until when, also over restarts.
 //!
 //! In the same boot an override ends when it was set to end. After another boot it lasts as long as it still had when the
 //! record was made, less the time that is known to have passed. Records are made when an override begins or ends, and
@@ -8,23 +8,57 @@ use super::STEP;
 use crate::disk::Disk;
 use crate::presets::secs;
 use core::time::Duration;
-use std::collections::BTreeMap;
-use twind::control::OutputId;
+use std::collections::{BTreeMap, BTreeSet};
 use twind::engine::Core;
 use twind::twin::TwinRecord;
-use twind::units::UnixSeconds;
+use twind::units::{BootTime, UnixSeconds};
 
 /// While an override is in force, the record is at most this old.
 const KEPT_EVERY: Duration = secs(3600);
+/// The end of an override is reported within this time.
+const TOLD_WITHIN: Duration = secs(180);
 /// A record that could not be saved is saved after this.
 const SAVE_RETRY: Duration = secs(31);
 
-/// By output: the drive in permille, and the world's time at which the override ends.
-type Given = BTreeMap<usize, (u16, Duration)>;
+/// What is overridden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    Output(usize),
+    Climate(usize),
+}
+
+/// What it is to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wants {
+    /// Permille.
+    Drive(u16),
+    Range(f64, f64),
+}
+
+impl Wants {
+    pub(crate) fn drive(self) -> Option<u16> {
+        match self {
+            Self::Drive(permille) => Some(permille),
+            Self::Range(..) => None,
+        }
+    }
+
+    pub(crate) fn range(self) -> Option<(f64, f64)> {
+        match self {
+            Self::Range(min, max) => Some((min, max)),
+            Self::Drive(_) => None,
+        }
+    }
+}
+
+/// What is in force, and the world's time at which each ends.
+pub(crate) type Given = BTreeMap<What, (Wants, Duration)>;
 
 #[derive(Default)]
 pub(crate) struct Overrides {
     given: Given,
+    /// By climate: when it was last overridden.
+    by_hand: BTreeMap<usize, Duration>,
     changed_at: Duration,
     /// By the records' sequence numbers: when each was made, and what was in force then.
     kept: BTreeMap<u64, (Duration, Given)>,
@@ -52,11 +86,11 @@ pub(crate) struct Start<'a> {
 }
 
 impl Overrides {
-    pub(crate) fn give(&mut self, at: Duration, output: usize, order: Option<(u16, Duration)>) {
+    pub(crate) fn give(&mut self, at: Duration, what: What, order: Option<(Wants, Duration)>) {
         self.changed_at = at;
         match order {
-            Some((permille, lasts)) => drop(self.given.insert(output, (permille, at + lasts))),
-            None => drop(self.given.remove(&output)),
+            Some((wants, lasts)) => drop(self.given.insert(what, (wants, at + lasts))),
+            None => drop(self.given.remove(&what)),
         }
     }
 
@@ -67,7 +101,18 @@ impl Overrides {
             self.changed_at = self.changed_at.max(end);
             self.given.retain(|_, (_, end)| *end > at);
         }
+        for what in self.given.keys() {
+            if let What::Climate(climate) = what {
+                self.by_hand.insert(*climate, at);
+            }
+        }
         &self.given
+    }
+
+    /// The climates whose range by hand may be the one that was reported last.
+    pub(crate) fn by_hand(&self, at: Duration) -> BTreeSet<usize> {
+        let recent = self.by_hand.iter().filter(|(_, last)| at < **last + TOLD_WITHIN);
+        recent.map(|(climate, _)| *climate).collect()
     }
 
     /// Notes what is in force with the last record that was offered.
@@ -98,26 +143,23 @@ impl Overrides {
                 return Err(format!("with an override in force the last record is of {made_at:?}"));
             }
         }
-        for (id, ..) in engine.outputs().iter() {
-            let OutputId(output) = id;
-            let ours =
-                engine.override_of(id).map(|ours| (ours.drive.get(), start.booted + ours.until.since_boot()));
-            let expected = kept.get(&output).map(|(permille, until)| {
+        for (what, ours) in present(start, engine) {
+            let expected = kept.get(&what).map(|(wants, until)| {
                 let (end, slack) = expected_end(start, made_at, *until);
-                (*permille, end, slack)
+                (*wants, end, slack)
             });
             let is_right = match (ours, expected) {
                 (None, None) => true,
                 (None, Some((_, end, (early, _)))) => end <= start.at + early,
-                (Some((drive, until)), Some((permille, end, (early, late)))) => {
-                    drive == permille && end <= until + early && until <= end + late && until > start.at
+                (Some((wants, until)), Some((kept, end, (early, late)))) => {
+                    wants == kept && end <= until + early && until <= end + late && until > start.at
                 }
                 (Some(_), None) => false,
             };
             if !is_right {
-                return Err(format!("after the start output {output} has {ours:?}, not {expected:?}"));
+                return Err(format!("after the start {what:?} has {ours:?}, not {expected:?}"));
             }
-            self.given.extend(ours.map(|ours| (output, ours)));
+            self.given.extend(ours.map(|ours| (what, ours)));
         }
         self.changed_at = start.at;
         Ok(())
@@ -134,6 +176,21 @@ impl Overrides {
             }
         }
     }
+}
+
+/// Each output and each climate, and its override as the device has it.
+fn present(start: &Start<'_>, engine: &Core) -> Vec<(What, Option<(Wants, Duration)>)> {
+    let until = |until: BootTime| start.booted + until.since_boot();
+    let outputs = engine.outputs().iter().map(|(id, ..)| {
+        let ours = engine.override_of(id);
+        (What::Output(id.0), ours.map(|ours| (Wants::Drive(ours.value.get()), until(ours.until))))
+    });
+    let climates = engine.climates().iter().map(|(id, _)| {
+        let ours = engine.range_override_of(id);
+        let ours = ours.map(|ours| (Wants::Range(ours.value.min(), ours.value.max()), until(ours.until)));
+        (What::Climate(id.0), ours)
+    });
+    outputs.chain(climates).collect()
 }
 
 /// When an override of the record ends now, and by how much earlier or later it may.

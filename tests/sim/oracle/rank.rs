@@ -1,13 +1,17 @@
 //! An independent rank table and control law: what each output should be driven to now, and why.
 //!
-//! Written from the handbook (`packaging/doc/fail-safe.md`, "What decides an output", "The fail-safe table" and "The
-//! climate's law"), without looking at the core's `control`. It says what should be at a moment; whether an output may
+//! Written from the handbook (`packaging/doc/fail-safe.md`, "What decides an output", "The fail-safe table", "The climate's
+//! law" and "An output of several climates"), without looking at the core's `control`. It says what should be at a moment; whether an output may
 //! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`).
 
-use super::meaning::{Meaning, fans};
+use super::meaning::{Held, Meaning, fans};
+use super::overrides::{Given, What};
 use core::time::Duration;
-use std::collections::BTreeMap;
-use twind::control::{Cause, Combine, OutputKind, Reading, RowDrive};
+use std::collections::{BTreeMap, BTreeSet};
+use twind::control::derived::Derived;
+use twind::control::{
+    Cause, ClimateId, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, Reading, RowDrive,
+};
 use twind::engine::CoreSpec;
 use twind::units::{BootTime, TemperatureUnit};
 
@@ -19,7 +23,8 @@ pub(crate) enum Rank {
     HubSilent,
     Override,
     Desired,
-    Climate,
+    /// By this one.
+    Climate(usize),
     Start,
 }
 
@@ -35,7 +40,7 @@ impl Rank {
             Cause::SensorFault => self == Self::SensorFault,
             Cause::HubSilent => self == Self::HubSilent,
             Cause::Desired(_) => self == Self::Desired,
-            Cause::Climate => self == Self::Climate,
+            Cause::Climate(ClimateId(index)) => self == Self::Climate(index),
             Cause::Start => self == Self::Start,
             Cause::Override => self == Self::Override,
             Cause::Stop | Cause::Crash => false,
@@ -57,15 +62,26 @@ struct Heard {
     sampled: bool,
 }
 
+/// What a climate knows.
+#[derive(Clone, Debug, PartialEq)]
+enum Knows {
+    /// Some sensor may still give its first reading.
+    NothingYet,
+    /// No sensor has a valid reading.
+    Nothing,
+    /// The valid values.
+    Values(Vec<f64>),
+}
+
 /// What the readings say of the site.
 pub(crate) struct Judge {
     pub(super) spec: CoreSpec,
     fans: Vec<usize>,
     heard: Vec<Heard>,
     since: BootTime,
-    /// Was the climate's demand on an output above zero?
-    demanded: Vec<bool>,
-    pub(super) overheated: bool,
+    /// By climate and output: the climate's demand was above zero.
+    demanded: BTreeSet<(usize, usize)>,
+    pub(super) overheated: BTreeSet<usize>,
     /// The drives that the previous process handed over.
     handed: Vec<Option<u16>>,
 }
@@ -76,8 +92,8 @@ impl Judge {
             fans: fans(spec),
             heard: vec![Heard::default(); spec.sensors.len()],
             since: BootTime::ZERO,
-            demanded: vec![false; spec.outputs.len()],
-            overheated: false,
+            demanded: BTreeSet::new(),
+            overheated: BTreeSet::new(),
             handed: vec![None; spec.outputs.len()],
             spec: spec.clone(),
         }
@@ -94,12 +110,17 @@ impl Judge {
         self.handed = handed.to_vec();
     }
 
-    /// A new configuration. Readings and the hub's silence are carried over; what the climate demanded is taken from the
+    /// A new configuration. Readings and the hub's silence are carried over; what the climates demanded is taken from the
     /// drives.
-    pub(crate) fn reload(&mut self, boot: BootTime, spec: &CoreSpec, running: Vec<bool>) {
+    pub(crate) fn reload(&mut self, boot: BootTime, spec: &CoreSpec, running: &[bool]) {
         self.spec = spec.clone();
         self.since = boot;
-        self.demanded = running;
+        let runs = |output: &OutputId| running.get(output.0) == Some(&true);
+        let of = |(index, climate): (usize, &ClimateSpec)| {
+            let driven = climate.lowering.iter().chain(&climate.raising).copied().filter(runs);
+            driven.map(|output| (index, output.0)).collect::<Vec<_>>()
+        };
+        self.demanded = spec.climates.iter().enumerate().flat_map(of).collect();
     }
 
     pub(crate) fn hear(&mut self, reading: Reading) {
@@ -110,143 +131,260 @@ impl Judge {
         }
     }
 
-    /// Degrees Celsius of the climate's sensors that are valid now.
-    fn valid(&self, now: BootTime) -> Vec<f64> {
-        let Some(climate) = &self.spec.climate else { return Vec::new() };
-        let mut valid = Vec::new();
-        for sensor in &climate.sensors {
-            let spec = &self.spec.sensors[sensor.0];
-            if let Some((value, at)) = self.heard[sensor.0].good
-                && now.since(at) < spec.stale_after
-            {
-                valid.push(match spec.unit {
+    /// The valid value of a sensor, in degrees Celsius if it is a temperature.
+    fn value(&self, now: BootTime, sensor: usize) -> Option<f64> {
+        let spec = &self.spec.sensors[sensor];
+        match spec.derived {
+            Some(Derived::DewPoint { temperature, humidity }) => {
+                dew_point(self.value(now, temperature.0)?, self.value(now, humidity.0)?)
+            }
+            Some(Derived::Difference { of, minus }) => {
+                Some(self.value(now, of.0)? - self.value(now, minus.0)?)
+            }
+            None => {
+                let (value, at) = self.heard[sensor].good?;
+                let value = match spec.unit {
                     TemperatureUnit::Celsius => value,
                     TemperatureUnit::Fahrenheit => (value - 32.0) / 1.8,
                     TemperatureUnit::Kelvin => value - 273.15,
-                });
+                };
+                (now.since(at) < spec.stale_after).then_some(value)
             }
         }
-        valid
     }
 
+    fn knows(&self, now: BootTime, climate: &ClimateSpec) -> Knows {
+        let valid: Vec<f64> = climate.sensors.iter().filter_map(|id| self.value(now, id.0)).collect();
+        match valid.is_empty() {
+            false => Knows::Values(valid),
+            true if climate.sensors.iter().any(|id| self.starts(now, id.0)) => Knows::NothingYet,
+            true => Knows::Nothing,
+        }
+    }
+
+    /// Has the first climate a value?
     pub(crate) fn has_temperature(&self, now: BootTime) -> bool {
-        !self.valid(now).is_empty()
+        let first = self.spec.climates.first();
+        first.is_some_and(|climate| matches!(self.knows(now, climate), Knows::Values(_)))
     }
 
     /// Has this sensor no valid reading, though it has had the time for one?
     pub(super) fn is_lost(&self, now: BootTime, sensor: usize) -> bool {
         let (heard, spec) = (self.heard[sensor], &self.spec.sensors[sensor]);
-        let is_valid = heard.good.is_some_and(|(_, at)| now.since(at) < spec.stale_after);
-        !is_valid && (heard.sampled || now.since(self.since) >= spec.stale_after)
+        match spec.derived {
+            // It has what it follows from, or that has had the time.
+            Some(_) => self.value(now, sensor).is_none() && !self.starts(now, sensor),
+            None => {
+                let had_time = heard.sampled || now.since(self.since) >= spec.stale_after;
+                self.value(now, sensor).is_none() && had_time
+            }
+        }
     }
 
     /// Has a sensor still time for its first reading?
-    fn starts(&self, now: BootTime) -> bool {
-        self.spec.climate.iter().flat_map(|climate| &climate.sensors).any(|sensor| {
-            !self.heard[sensor.0].sampled && now.since(self.since) < self.spec.sensors[sensor.0].stale_after
-        })
+    fn starts(&self, now: BootTime, sensor: usize) -> bool {
+        let spec = &self.spec.sensors[sensor];
+        match spec.derived {
+            Some(
+                Derived::DewPoint { temperature: one, humidity: other }
+                | Derived::Difference { of: one, minus: other },
+            ) => self.starts(now, one.0) || self.starts(now, other.0),
+            None => !self.heard[sensor].sampled && now.since(self.since) < spec.stale_after,
+        }
     }
 
-    /// Every output's rank and target.
+    /// Every output's rank and target. `ranges`: the range in force of each climate.
     pub(crate) fn verdicts(
         &mut self,
         silence: Duration,
         boot: BootTime,
-        meaning: &Meaning,
-        overrides: &BTreeMap<usize, (u16, Duration)>,
+        (meaning, ranges): (&Meaning, &[(f64, f64)]),
+        overrides: &Given,
     ) -> Vec<(Rank, Target)> {
-        let valid = self.valid(boot);
-        let starts = valid.is_empty() && self.starts(boot);
-        let fault = valid.is_empty() && !starts;
-        let demands = self.demands(&valid, meaning);
-        let verdict = |(index, demand): (usize, &Option<u16>)| {
-            let when = &self.spec.outputs[index].when;
-            let row = |rank, row| {
-                let target = match row {
-                    RowDrive::Fixed(drive) => Target::Permille(drive.get()),
-                    RowDrive::Keep => Target::Keep,
-                    RowDrive::Auto => demand.map_or(Target::Keep, Target::Permille),
-                };
-                Some((rank, target))
+        let climates = self.spec.climates.clone();
+        let known: Vec<Knows> = climates.iter().map(|climate| self.knows(boot, climate)).collect();
+        let mut demands = BTreeMap::new();
+        for (index, (knows, range)) in known.iter().zip(ranges).enumerate() {
+            demands.extend(self.demands(index, knows, *range));
+        }
+        let situation = Situation { silence, meaning, overrides, known: &known, demands: &demands };
+        (0..self.spec.outputs.len()).map(|output| self.verdict(output, situation)).collect()
+    }
+
+    fn verdict(&self, output: usize, by: Situation<'_>) -> (Rank, Target) {
+        let when = &self.spec.outputs[output].when;
+        let concerning = self.concerning(output);
+        let auto = concerning.iter().filter_map(|climate| by.demands.get(&(*climate, output)).copied()).max();
+        let row = |rank, row| {
+            let target = match row {
+                RowDrive::Fixed(drive) => Target::Permille(drive.get()),
+                RowDrive::Keep => Target::Keep,
+                RowDrive::Auto => auto.map_or(Target::Keep, Target::Permille),
             };
-            let demand = demand.or(self.handed[index].filter(|_| starts));
-            let overheat = when.overheat.filter(|_| self.overheated);
-            let sensor_fault = when.sensor_fault.filter(|_| fault && self.spec.climate.is_some());
-            let silent = when.hub_silent.filter(|(after, _)| silence >= *after);
-            overheat
-                .and_then(|drive| row(Rank::Overheat, drive))
-                .or_else(|| row(Rank::SensorFault, sensor_fault?))
-                .or_else(|| row(Rank::HubSilent, silent?.1))
-                .or_else(|| Some((Rank::Override, Target::Permille(overrides.get(&index)?.0))))
-                .or_else(|| Some((Rank::Desired, Target::Permille(self.desired(index, demand, meaning)?))))
-                .or_else(|| Some((Rank::Climate, Target::Permille(demand?))))
-                .or_else(|| row(Rank::Start, when.start))
-                .unwrap_or((Rank::Start, Target::Keep))
+            Some((rank, target))
         };
-        demands.iter().enumerate().map(verdict).collect()
+        let lost = concerning.iter().filter(|climate| by.known[**climate] == Knows::Nothing).count();
+        let wanted = self.wanted(output, &concerning, by);
+        let sensor_fault = match (lost, when.sensor_fault, wanted) {
+            (0, ..) | (_, None, _) => None,
+            (all, fault, _) if all == concerning.len() => fault,
+            (_, fault @ Some(RowDrive::Fixed(asks)), Some((_, wants))) if asks.get() > wants => fault,
+            (_, fault, None) => fault,
+            _ => None,
+        };
+        let overheat =
+            when.overheat.filter(|_| concerning.iter().any(|climate| self.overheated.contains(climate)));
+        let silent = when.hub_silent.filter(|(after, _)| by.silence >= *after);
+        overheat
+            .and_then(|drive| row(Rank::Overheat, drive))
+            .or_else(|| row(Rank::SensorFault, sensor_fault?))
+            .or_else(|| row(Rank::HubSilent, silent?.1))
+            .or_else(|| {
+                Some((Rank::Override, Target::Permille(by.overrides.get(&What::Output(output))?.0.drive()?)))
+            })
+            .or_else(|| wanted.map(|(rank, drive)| (rank, Target::Permille(drive))))
+            .or_else(|| row(Rank::Start, when.start))
+            .unwrap_or((Rank::Start, Target::Keep))
     }
 
-    fn desired(&self, index: usize, demand: Option<u16>, meaning: &Meaning) -> Option<u16> {
-        if let Some(drive) = meaning.drives.get(&index) {
-            return Some(*drive);
-        }
-        let output = &self.spec.outputs[index];
-        let runs = meaning.fan.filter(|_| self.fans.contains(&index))?;
-        if !runs {
-            return Some(0);
-        }
-        let least = match output.kind {
-            OutputKind::OnOff => 1000,
-            OutputKind::Pwm => output.min_duty.map_or(300, |least| least.get()),
-        };
-        Some(least.max(demand.unwrap_or(0)))
+    /// The climates whose faults and heat concern an output: those that drive it, else all.
+    fn concerning(&self, output: usize) -> Vec<usize> {
+        let drives =
+            |climate: &ClimateSpec| climate.lowering.iter().chain(&climate.raising).any(|id| id.0 == output);
+        let all = self.spec.climates.iter().enumerate();
+        let driving: Vec<usize> =
+            all.filter(|(_, climate)| drives(climate)).map(|(index, _)| index).collect();
+        if driving.is_empty() { (0..self.spec.climates.len()).collect() } else { driving }
     }
 
-    fn demands(&mut self, valid: &[f64], meaning: &Meaning) -> Vec<Option<u16>> {
-        let mut demands = vec![None; self.spec.outputs.len()];
-        let Some(climate) = &self.spec.climate else { return demands };
-        let temperature = match climate.combine {
-            Combine::Max => valid.iter().copied().reduce(f64::max),
-            Combine::Mean => (!valid.is_empty()).then(|| valid.iter().sum::<f64>() / valid.len() as f64),
-            Combine::FirstGood => valid.first().copied(),
+    /// What is wanted of an output below the overrides.
+    fn wanted(&self, output: usize, concerning: &[usize], by: Situation<'_>) -> Option<(Rank, u16)> {
+        if let Some(drive) = by.meaning.drives.get(&output) {
+            return Some((Rank::Desired, *drive));
+        }
+        let spec = &self.spec.outputs[output];
+        let demand = |climate: usize| {
+            let handed = self.handed[output].filter(|_| by.known[climate] == Knows::NothingYet);
+            by.demands.get(&(climate, output)).copied().or(handed)
         };
-        let Some(temperature) = temperature else {
-            self.overheated = false;
-            self.demanded.fill(false);
-            return demands;
+        if let Some(runs) = by.meaning.fan.filter(|_| self.fans.contains(&output)) {
+            let demand = concerning.iter().filter_map(|climate| demand(*climate)).max();
+            return Some((Rank::Desired, switched(spec, runs, demand)));
+        }
+        let mut greatest: Option<(Rank, u16)> = None;
+        for climate in concerning.iter().copied() {
+            if by.known[climate] == Knows::Nothing && spec.when.sensor_fault.is_some() {
+                continue;
+            }
+            let lowers = self.spec.climates[climate].lowering.contains(&OutputId(output));
+            let fan = by.meaning.climates.get(climate).and_then(|held: &Held| held.fan).filter(|_| lowers);
+            let wants = match fan {
+                Some(runs) => Some((Rank::Desired, switched(spec, runs, demand(climate)))),
+                None => demand(climate).map(|demand| (Rank::Climate(climate), demand)),
+            };
+            let Some(wants) = wants else { continue };
+            if greatest.is_none_or(|(_, most)| wants.1 > most) {
+                greatest = Some(wants);
+            }
+        }
+        greatest
+    }
+
+    /// What a climate wants of its outputs.
+    fn demands(&mut self, index: usize, knows: &Knows, (min, max): (f64, f64)) -> Vec<((usize, usize), u16)> {
+        let climate = self.spec.climates[index].clone();
+        let Knows::Values(valid) = knows else {
+            self.overheated.remove(&index);
+            self.demanded.retain(|(climate, _)| *climate != index);
+            return Vec::new();
         };
-        let critical = climate.critical.map(|critical| critical.degrees());
-        let band = if self.overheated { climate.hysteresis_kelvin } else { 0.0 };
-        self.overheated = critical.is_some_and(|critical| valid.iter().any(|t| *t > critical - band + 1e-9));
-        let site = (climate.range.min().degrees(), climate.range.max().degrees());
-        let (min, max) = meaning.range.unwrap_or(site);
-        let band = climate.hysteresis_kelvin.min((max - min) / 2.0);
-        for (outputs, cools) in [(&climate.cooling, true), (&climate.heating, false)] {
-            for id in outputs {
-                let output = &self.spec.outputs[id.0];
-                let was = self.demanded[id.0];
-                let demand = match output.kind {
-                    OutputKind::Pwm => {
-                        let excess = if cools { temperature - min } else { min - temperature };
-                        // The order of the operations matters: another one may round a tie the other way.
-                        let share = (1000.0 * excess / (max - min)).round().clamp(0.0, 1000.0) as u16;
-                        let least = output.min_duty.map_or(0, |least| least.get());
-                        if share == 0 || share < least && !was { 0 } else { share.max(least) }
-                    }
-                    OutputKind::OnOff => {
-                        // A bound counts as reached within 1e-9, because units are converted back and forth.
-                        let (on, stays) = if cools {
-                            (temperature > max - 1e-9, temperature > max - band + 1e-9)
-                        } else {
-                            (temperature < min + 1e-9, temperature < min + band - 1e-9)
-                        };
-                        if on || was && stays { 1000 } else { 0 }
-                    }
-                };
-                demands[id.0] = Some(demand);
-                self.demanded[id.0] = demand > 0;
+        let value = match climate.combine {
+            Combine::Max => valid.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            Combine::Mean => valid.iter().sum::<f64>() / valid.len() as f64,
+            Combine::FirstGood => valid[0],
+        };
+        let band = if self.overheated.contains(&index) { climate.hysteresis } else { 0.0 };
+        let is_hot = |critical: f64| valid.iter().any(|value| *value > critical - band + 1e-9);
+        if climate.critical.is_some_and(is_hot) {
+            self.overheated.insert(index);
+        } else {
+            self.overheated.remove(&index);
+        }
+        let driven = climate.lowering.iter().map(|id| (id.0, true));
+        let driven: Vec<_> = driven.chain(climate.raising.iter().map(|id| (id.0, false))).collect();
+        let mut demands = Vec::new();
+        for (output, lowers) in driven {
+            let was = self.demanded.contains(&(index, output));
+            let spec = &self.spec.outputs[output];
+            let demand = match spec.kind {
+                OutputKind::Pwm => proportional(&climate, spec, (value, min, max), lowers, was),
+                OutputKind::OnOff => switching(&climate, (value, min, max), lowers, was),
+            };
+            demands.push(((index, output), demand));
+            if demand > 0 {
+                self.demanded.insert((index, output));
+            } else {
+                self.demanded.remove(&(index, output));
             }
         }
         demands
     }
+}
+
+/// What a verdict depends on.
+#[derive(Clone, Copy)]
+struct Situation<'a> {
+    silence: Duration,
+    meaning: &'a Meaning,
+    overrides: &'a Given,
+    known: &'a [Knows],
+    /// By climate and output.
+    demands: &'a BTreeMap<(usize, usize), u16>,
+}
+
+fn switched(output: &OutputSpec, runs: bool, demand: Option<u16>) -> u16 {
+    let least = match output.kind {
+        OutputKind::OnOff => 1000,
+        OutputKind::Pwm => output.min_duty.map_or(300, |least| least.get()),
+    };
+    if runs { least.max(demand.unwrap_or(0)) } else { 0 }
+}
+
+fn proportional(
+    climate: &ClimateSpec,
+    output: &OutputSpec,
+    (value, min, max): (f64, f64, f64),
+    lowers: bool,
+    was: bool,
+) -> u16 {
+    let span = max - min;
+    // The order of the operations matters: another one may round a tie the other way.
+    let share = if lowers {
+        1000.0 * ((value - min) - climate.lowering_from * span) / (span * (1.0 - climate.lowering_from))
+    } else {
+        1000.0 * (climate.raising_from * span - (value - min)) / span
+    };
+    let share = share.round().clamp(0.0, 1000.0) as u16;
+    let least = output.min_duty.map_or(0, |least| least.get());
+    if share == 0 || share < least && !was { 0 } else { share.max(least) }
+}
+
+fn switching(climate: &ClimateSpec, (value, min, max): (f64, f64, f64), lowers: bool, was: bool) -> u16 {
+    let band = climate.hysteresis.min((max - min) / 2.0);
+    // A bound counts as reached within 1e-9, because units are converted back and forth.
+    let (on, stays) = if lowers {
+        (value > max - 1e-9, value > max - band + 1e-9)
+    } else {
+        (value < min + 1e-9, value < min + band - 1e-9)
+    };
+    if on || was && stays { 1000 } else { 0 }
+}
+
+/// Degrees Celsius at which air of this temperature and relative humidity becomes saturated: the formula of Magnus with the
+/// constants of Sonntag (1990).
+fn dew_point(temperature: f64, humidity: f64) -> Option<f64> {
+    let (b, c) = (17.62, 243.12);
+    let gamma = (humidity.min(100.0) / 100.0).ln() + b * temperature / (c + temperature);
+    let dew = c * gamma / (b - gamma);
+    ((-45.0..=60.0).contains(&temperature) && humidity > 0.0).then_some(dew)
 }

@@ -62,13 +62,14 @@ fn run(names: &[String]) -> Result<(), String> {
         return Err(format!("there is no bug {unknown}"));
     }
     let simulation = build(&copy().map_err(|error| format!("copying the sources: {error}"))?)?;
-    if let Some(violation) = simulate(&simulation, "none")? {
+    // `cargo sim` runs all of them without a bug.
+    if let Some(violation) = simulate(&simulation, "none", &["--runs", "200"])? {
         return Err(format!("without any bug in force: {violation}"));
     }
     let chosen = bugs::all().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name));
     let (mut caught, mut missed) = (0, Vec::new());
     for bug in chosen {
-        match simulate(&simulation, bug.name)? {
+        match simulate(&simulation, bug.name, &[])? {
             Some(violation) => {
                 caught += 1;
                 println!("{:26} {}\n{:26} caught: {violation}", bug.name, bug.says, "");
@@ -171,9 +172,10 @@ fn complaints(stdout: &[u8]) -> String {
 }
 
 /// Runs the fixed seeds until the first violation: what it was, if there was one.
-fn simulate(simulation: &Path, bug: &str) -> Result<Option<String>, String> {
+fn simulate(simulation: &Path, bug: &str, besides: &[&str]) -> Result<Option<String>, String> {
     let output = Command::new(simulation)
         .args(["--fixed", "--fail-fast"])
+        .args(besides)
         .env("TWIND_PLANTED", bug)
         .output()
         .map_err(|error| format!("{}: {error}", simulation.display()))?;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::control::fixtures::{
-    at, at_ms, celsius, climate_spec, fan, ms, output, permille, range, secs, thermometer,
+    at, at_ms, climate_spec, fan, ms, output, permille, range, secs, thermometer,
 };
-use crate::control::{SensorId, SensorSpec};
+use crate::control::{Reading, SensorId, SensorSpec};
 use crate::units::TemperatureUnit;
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ impl Rig {
 
     /// Cools by the first output, heats by the second.
     fn both(kind: OutputKind) -> Self {
-        let spec = ClimateSpec { heating: vec![HEATER], ..climate_spec() };
+        let spec = ClimateSpec { raising: vec![HEATER], ..climate_spec() };
         Self::new(spec, vec![fan(kind), output("heater", kind)])
     }
 
@@ -118,9 +118,9 @@ fn on_off_cooling_switches_on_at_max_and_off_one_hysteresis_below() {
 #[test]
 fn the_ends_hold_in_converted_units_too() {
     let mut spec = climate_spec();
-    let fahrenheit = |degrees| TemperatureUnit::Fahrenheit.to_celsius(degrees).unwrap();
+    let fahrenheit = |degrees| TemperatureUnit::Fahrenheit.to_celsius(degrees).unwrap().degrees();
     spec.range = ClimateRange::new(fahrenheit(68.0), fahrenheit(76.0)).unwrap();
-    spec.hysteresis_kelvin = TemperatureUnit::Fahrenheit.difference_to_kelvin(1.0);
+    spec.hysteresis = TemperatureUnit::Fahrenheit.difference_to_kelvin(1.0);
     let sensor = SensorSpec { unit: TemperatureUnit::Fahrenheit, ..thermometer("s") };
     let mut rig = Rig::with_sensors(spec, vec![fan(OutputKind::OnOff)], vec![sensor]);
     assert_eq!(rig.drives(&[75.9, 76.0, 75.1, 75.0]), [0, 1000, 1000, 0]);
@@ -135,11 +135,11 @@ fn on_off_heating_switches_on_at_min_and_off_one_hysteresis_above() {
     };
     assert_eq!(heats(20.001), (0, Regime::InRange));
     assert_eq!(heats(20.0), (1000, Regime::InRange));
-    assert_eq!(heats(19.9), (1000, Regime::TooCold));
+    assert_eq!(heats(19.9), (1000, Regime::Below));
     assert_eq!(heats(20.499), (1000, Regime::InRange));
     assert_eq!(heats(20.5), (0, Regime::InRange));
     assert_eq!(heats(20.1), (0, Regime::InRange));
-    assert_eq!(heats(28.1), (0, Regime::TooWarm));
+    assert_eq!(heats(28.1), (0, Regime::Above));
 }
 
 #[test]
@@ -155,16 +155,15 @@ fn pwm_heating_mirrors_cooling_at_min() {
 
 #[test]
 fn without_hysteresis_a_temperature_that_stays_at_an_end_of_the_range_does_not_chatter() {
-    for hysteresis_kelvin in [0.0, 1e-12] {
-        let mut rig =
-            Rig::new(ClimateSpec { hysteresis_kelvin, ..climate_spec() }, vec![fan(OutputKind::OnOff)]);
+    for hysteresis in [0.0, 1e-12] {
+        let mut rig = Rig::new(ClimateSpec { hysteresis, ..climate_spec() }, vec![fan(OutputKind::OnOff)]);
         assert_eq!(rig.drives(&[28.0, 28.0, 28.0, 27.99, 28.0]), [1000, 1000, 1000, 0, 1000]);
     }
 }
 
 #[test]
 fn a_hysteresis_wider_than_the_range_does_not_cool_and_heat_at_once() {
-    let spec = ClimateSpec { heating: vec![HEATER], hysteresis_kelvin: 50.0, ..climate_spec() };
+    let spec = ClimateSpec { raising: vec![HEATER], hysteresis: 50.0, ..climate_spec() };
     let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff), output("heater", OutputKind::OnOff)]);
     for degrees in [28.0, 24.1, 24.0, 20.0, 23.9, 24.0, 28.0] {
         rig.at_degrees(degrees);
@@ -191,14 +190,14 @@ fn several_sensors_are_combined_into_one_temperature() {
             rig.observe(sensor, Ok(value));
         }
         rig.step();
-        assert_eq!(rig.climate.temperature(), Some(celsius(wanted)), "{combine:?}");
+        assert_eq!(rig.climate.value(), Some(wanted), "{combine:?}");
         // The first in the list fails.
         rig.step_at(at(30));
-        assert_eq!((rig.climate.temperature(), rig.climate.regime()), (None, Regime::SensorFault));
+        assert_eq!((rig.climate.value(), rig.climate.regime()), (None, Regime::SensorFault));
         rig.observe(1, Err(Fault::Missing));
         rig.observe(0, Ok(26.0));
         rig.step();
-        assert_eq!(rig.climate.temperature(), Some(celsius(26.0)), "{combine:?}");
+        assert_eq!(rig.climate.value(), Some(26.0), "{combine:?}");
         assert_eq!(rig.climate.fault(rig.now, &rig.sensors), None);
     }
 }
@@ -213,16 +212,16 @@ fn with_one_of_two_sensors_frozen_the_other_decides_and_with_both_lost_the_first
         rig.step_at(at(10));
         rig.observe(0, Ok(24.0));
         rig.observe(1, Err(Fault::Frozen));
-        assert_eq!((rig.step_at(at(29)), rig.climate.temperature()), (Regime::InRange, Some(celsius(both))));
+        assert_eq!((rig.step_at(at(29)), rig.climate.value()), (Regime::InRange, Some(both)));
         rig.step_at(at(30));
-        assert_eq!(rig.climate.temperature(), Some(celsius(24.0)), "{combine:?}: what froze is old");
+        assert_eq!(rig.climate.value(), Some(24.0), "{combine:?}: what froze is old");
         assert_eq!(rig.climate.fault(at(30), &rig.sensors), None);
         rig.observe(0, Err(Fault::Missing));
         assert_eq!(rig.step_at(at(40)), Regime::SensorFault);
         assert_eq!(rig.climate.fault(at(40), &rig.sensors), Some(Fault::Missing), "{combine:?}");
         rig.observe(1, Ok(27.0));
         rig.step();
-        assert_eq!(rig.climate.temperature(), Some(celsius(27.0)), "{combine:?}: the other is back");
+        assert_eq!(rig.climate.value(), Some(27.0), "{combine:?}: the other is back");
     }
 }
 
@@ -234,7 +233,7 @@ fn a_value_is_valid_until_exactly_stale_after() {
     assert_eq!(rig.step_at(at_ms(29_999)), Regime::InRange);
     assert_eq!(rig.step_at(at(30)), Regime::SensorFault);
     assert_eq!(rig.climate.fault(at(30), &rig.sensors), Some(Fault::Stale));
-    assert_eq!((rig.climate.temperature(), rig.drive(FAN)), (None, None));
+    assert_eq!((rig.climate.value(), rig.drive(FAN)), (None, None));
     assert_eq!(rig.sensors.poll_timeout(at(30)), None);
     assert_eq!(rig.at_degrees(25.0), Regime::InRange);
 }
@@ -313,30 +312,30 @@ fn the_warmest_sensor_overheats_whatever_the_combination() {
     let spec = ClimateSpec {
         sensors: vec![SensorId(0), SensorId(1)],
         combine: Combine::FirstGood,
-        critical: Some(celsius(60.0)),
+        critical: Some(60.0),
         ..climate_spec()
     };
     let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
     rig.observe(1, Ok(60.1));
     assert_eq!(rig.at_degrees(25.0), Regime::Overheat);
-    assert_eq!(rig.climate.temperature(), Some(celsius(25.0)));
+    assert_eq!(rig.climate.value(), Some(25.0));
 }
 
 #[test]
 fn overheat_begins_above_critical_and_ends_the_hysteresis_below() {
-    let spec = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
+    let spec = ClimateSpec { critical: Some(60.0), ..climate_spec() };
     let mut rig = Rig::new(spec, vec![fan(OutputKind::OnOff)]);
     let regimes = [60.0, 60.01, 59.6, 59.5, 60.0, 61.0].map(|degrees| rig.at_degrees(degrees));
-    use Regime::{Overheat, TooWarm};
-    assert_eq!(regimes, [TooWarm, Overheat, Overheat, TooWarm, TooWarm, Overheat]);
+    use Regime::{Above, Overheat};
+    assert_eq!(regimes, [Above, Overheat, Overheat, Above, Above, Overheat]);
 }
 
 #[test]
 fn the_regime_follows_the_temperature_whatever_the_outputs_do() {
     let mut rig = Rig::both(OutputKind::OnOff);
     let regimes = [24.0, 28.0, 28.1, 27.9, 19.9].map(|degrees| rig.at_degrees(degrees));
-    use Regime::{InRange, TooCold, TooWarm};
-    assert_eq!(regimes, [InRange, InRange, TooWarm, InRange, TooCold]);
+    use Regime::{Above, Below, InRange};
+    assert_eq!(regimes, [InRange, InRange, Above, InRange, Below]);
 }
 
 #[test]
@@ -372,7 +371,7 @@ proptest! {
 
     #[test]
     fn modulated_demand_never_falls_as_it_gets_warmer(a in -50.0f64..90.0, b in -50.0f64..90.0, min in -20.0f64..40.0, span in 0.1f64..40.0) {
-        let spec = ClimateSpec { range: range(min, min + span), heating: vec![HEATER], ..climate_spec() };
+        let spec = ClimateSpec { range: range(min, min + span), raising: vec![HEATER], ..climate_spec() };
         let mut rig = Rig::new(spec, vec![fan(OutputKind::Pwm), output("heater", OutputKind::Pwm)]);
         rig.at_degrees(a.min(b));
         let (cool, heat) = (rig.drive(FAN), rig.drive(HEATER));

@@ -2,6 +2,7 @@
 //! The constraints themselves are applied in `outputs`.
 
 use super::Cause;
+use super::climates::Climates;
 use crate::units::{BootTime, Permille};
 use core::fmt;
 use core::time::Duration;
@@ -22,14 +23,26 @@ pub enum Constraint {
     Rank(Cause),
 }
 
-impl fmt::Display for Constraint {
+impl Constraint {
+    /// As people read it.
+    pub fn by_name(self, climates: &Climates) -> impl fmt::Display {
+        NamedConstraint { constraint: self, climates }
+    }
+}
+
+struct NamedConstraint<'a> {
+    constraint: Constraint,
+    climates: &'a Climates,
+}
+
+impl fmt::Display for NamedConstraint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinOn => f.write_str("min-on"),
-            Self::MinOff => f.write_str("min-off"),
-            Self::MinDuty => f.write_str("min-duty"),
-            Self::Slew => f.write_str("slew"),
-            Self::Rank(cause) => cause.fmt(f),
+        match self.constraint {
+            Constraint::MinOn => f.write_str("min-on"),
+            Constraint::MinOff => f.write_str("min-off"),
+            Constraint::MinDuty => f.write_str("min-duty"),
+            Constraint::Slew => f.write_str("slew"),
+            Constraint::Rank(cause) => cause.by_name(self.climates).fmt(f),
         }
     }
 }
@@ -54,22 +67,24 @@ impl Unmet {
     }
 
     /// As a phrase at this moment.
-    pub fn describe(self, now: BootTime) -> impl fmt::Display {
-        Description { unmet: self, now }
+    pub fn describe(self, now: BootTime, climates: &Climates) -> impl fmt::Display {
+        Description { unmet: self, now, climates }
     }
 }
 
-struct Description {
+struct Description<'a> {
     unmet: Unmet,
     now: BootTime,
+    climates: &'a Climates,
 }
 
-impl fmt::Display for Description {
+impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unmet { by, cause, wants, .. } = self.unmet;
+        let Unmet { by: constraint, cause, wants, .. } = self.unmet;
+        let (by, cause) = (constraint.by_name(self.climates), cause.by_name(self.climates));
         let span = Span(self.unmet.seconds(self.now));
         write!(f, "{cause} wants {} %, ", wants.percent())?;
-        match by {
+        match constraint {
             Constraint::MinOn => write!(f, "held on{span} by {by}"),
             Constraint::MinOff => write!(f, "held off{span} by {by}"),
             Constraint::MinDuty => write!(f, "raised by {by}"),
@@ -106,7 +121,7 @@ impl fmt::Display for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::fixtures::{at, at_ms, permille};
+    use crate::control::fixtures::{BY_CLIMATE, at, at_ms, climates, permille};
     use crate::twin::Version;
 
     #[test]
@@ -126,7 +141,7 @@ mod tests {
                 "override wants 10.5 %, raised by min-duty",
             ),
             (
-                unmet(Constraint::Slew, Cause::Climate, 800, Some(at(3_800))),
+                unmet(Constraint::Slew, BY_CLIMATE, 800, Some(at(3_800))),
                 "climate wants 80 %, on its way for 1 h 1 min by slew",
             ),
             (
@@ -134,11 +149,11 @@ mod tests {
                 "override wants 60 %, waits below fail-safe overheat",
             ),
             (
-                unmet(Constraint::MinOff, Cause::Climate, 1000, Some(at(100))),
+                unmet(Constraint::MinOff, BY_CLIMATE, 1000, Some(at(100))),
                 "climate wants 100 %, held off for 0 s by min-off",
             ),
         ] {
-            assert_eq!(unmet.describe(at(100)).to_string(), text);
+            assert_eq!(unmet.describe(at(100), &climates()).to_string(), text);
         }
     }
 }

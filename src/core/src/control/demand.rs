@@ -1,11 +1,12 @@
 //! The drives that are wanted of an output, by the back end or an override, and what of them the output can do. Which of them
 //! decides is determined in `outputs`.
 
-use super::climate::Climate;
+use super::climate::{Climate, Regime};
+use super::climates::Climates;
 use super::constraint::{Constraint, Unmet};
-use super::intent::Intent;
-use super::{Cause, OutputId, OutputKind, OutputSpec};
-use crate::twin::{Override, Silence, Version};
+use super::intent::{Intent, Setpoint};
+use super::{Cause, ClimateId, OutputId, OutputKind, OutputSpec};
+use crate::twin::{Override, Silence};
 use crate::units::Permille;
 use alloc::collections::BTreeMap;
 
@@ -17,33 +18,70 @@ const FAN_ON_LEAST: Permille = Permille::saturating_const(300);
 pub struct Situation<'a> {
     /// What the back end wants.
     pub intent: &'a Intent,
-    /// The outputs that `fanOn` drives.
+    /// The outputs that the `fanOn` of the site drives.
     pub fans: &'a [OutputId],
-    /// The climate, if the site has one.
-    pub climate: Option<&'a Climate>,
+    /// The climates.
+    pub climates: &'a Climates,
     /// The hub's silence.
     pub silence: Silence,
     /// The overrides in force.
     pub overrides: &'a BTreeMap<OutputId, Override>,
 }
 
-/// The drive that the back end wants of an output, and the version that last changed it.
-pub(super) fn desired(
+/// The drive that is wanted of an output, and by what.
+pub(super) type Want = (Permille, Cause);
+
+/// What is wanted of an output below the overrides: by its own property, by `fanOn`, or by its climates. The drive at which it was
+/// handed over stands for the demand of a climate that has no reading yet.
+pub(super) fn wanted(
     output: OutputId,
     spec: &OutputSpec,
-    demand: Option<Permille>,
+    handed_over: Option<Permille>,
     situation: Situation<'_>,
-) -> Option<(Permille, Version)> {
+) -> Option<Want> {
     if let Some(drive) = situation.intent.drives.get(&output) {
-        return Some((drive.value, drive.version));
+        return Some((drive.value, Cause::Desired(drive.version)));
     }
-    let fan_on = situation.intent.fan_on.filter(|_| situation.fans.contains(&output))?;
+    let demand = |climate: &Climate| {
+        climate.demand(output).or(handed_over.filter(|_| climate.regime() == Regime::Starting))
+    };
+    let Some(fan_on) = situation.intent.fan_on.filter(|_| situation.fans.contains(&output)) else {
+        return by_climates(output, spec, situation, demand);
+    };
+    let climates = situation.climates.concerning(output);
+    Some(switched(spec, fan_on, climates.filter_map(|(_, climate)| demand(climate)).max()))
+}
+
+/// The greatest of what the climates want of an output; of equal ones, the first. What one without a valid reading wants is the
+/// `sensor-fault` row, if there is one.
+fn by_climates(
+    output: OutputId,
+    spec: &OutputSpec,
+    situation: Situation<'_>,
+    demand: impl Fn(&Climate) -> Option<Permille>,
+) -> Option<Want> {
+    let wants = |(id, climate): (ClimateId, &Climate)| {
+        let is_lost = climate.regime() == Regime::SensorFault && spec.when.sensor_fault.is_some();
+        let fan_on = situation.intent.climate(id).and_then(|of| of.fan_on);
+        let demand = demand(climate);
+        match fan_on.filter(|_| climate.spec().lowering.contains(&output)) {
+            _ if is_lost => None,
+            Some(fan_on) => Some(switched(spec, fan_on, demand)),
+            None => Some((demand?, Cause::Climate(id))),
+        }
+    };
+    let greatest = |a: Want, b: Want| if b.0 > a.0 { b } else { a };
+    situation.climates.concerning(output).filter_map(wants).reduce(greatest)
+}
+
+/// What a switch wants: off, or at least so much that the output runs.
+fn switched(spec: &OutputSpec, fan_on: Setpoint<bool>, demand: Option<Permille>) -> Want {
     let least = match spec.kind {
         OutputKind::OnOff => Permille::FULL,
         OutputKind::Pwm => spec.min_duty.unwrap_or(FAN_ON_LEAST),
     };
     let drive = if fan_on.value { least.max(demand.unwrap_or_default()) } else { Permille::ZERO };
-    Some((drive, fan_on.version))
+    (drive, Cause::Desired(fan_on.version))
 }
 
 /// The nearest drive that an output can have.
@@ -68,10 +106,12 @@ pub(super) fn overruled(
     }
     let by = Constraint::Rank(cause);
     if let Some(overridden) = situation.overrides.get(&output) {
-        return Some(Unmet { by, cause: Cause::Override, wants: overridden.drive, until: None });
+        return Some(Unmet { by, cause: Cause::Override, wants: overridden.value, until: None });
     }
-    let demand = situation.climate.and_then(|climate| climate.demand(output));
-    let (wants, version) = desired(output, spec, demand, situation)?;
+    let (wants, cause) = wanted(output, spec, None, situation)?;
+    if !matches!(cause, Cause::Desired(_)) {
+        return None;
+    }
     let differs = decided != Some(fit(spec, wants));
-    differs.then_some(Unmet { by, cause: Cause::Desired(version), wants, until: None })
+    differs.then_some(Unmet { by, cause, wants, until: None })
 }

@@ -1,21 +1,19 @@
 //! Fixtures of the core's tests: a site with one fan and one thermometer, and short constructors of values.
 
+use super::climates::Climates;
+use super::quantity::Quantity;
 use super::{
-    ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap, RowDrive, SensorId,
-    SensorSpec, When,
+    Cause, ClimateId, ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, PropertyMap,
+    RowDrive, SensorId, SensorSpec, When, ZoneId,
 };
 pub(crate) use crate::twin::fixtures::{at, at_ms, ms, patch, path, secs, section};
-use crate::units::{Celsius, Permille, TemperatureUnit};
+use crate::units::{Permille, TemperatureUnit};
 
 pub(crate) const ON: RowDrive = RowDrive::Fixed(Permille::FULL);
 pub(crate) const OFF: RowDrive = RowDrive::Fixed(Permille::ZERO);
 
-pub(crate) fn celsius(degrees: f64) -> Celsius {
-    Celsius::new(degrees).unwrap()
-}
-
 pub(crate) fn range(min: f64, max: f64) -> ClimateRange {
-    ClimateRange::new(celsius(min), celsius(max)).unwrap()
+    ClimateRange::new(min, max).unwrap()
 }
 
 pub(crate) fn permille(permille: u16) -> Permille {
@@ -51,29 +49,38 @@ pub(crate) fn thermometer(name: &str) -> SensorSpec {
         stale_after: secs(30),
         source: format!("/run/{name}"),
         scale_offset: (1.0, 0.0),
+        derived: None,
     }
 }
 
 /// 20 to 28 degrees by the first sensor, cooled by the first output.
 pub(crate) fn climate_spec() -> ClimateSpec {
     ClimateSpec {
+        name: None,
+        quantity: Quantity::Temperature(TemperatureUnit::Celsius),
+        property: path("components.climate"),
         sensors: vec![SensorId(0)],
         combine: Combine::Max,
-        cooling: vec![OutputId(0)],
-        heating: Vec::new(),
+        lowering: vec![OutputId(0)],
+        raising: Vec::new(),
+        lowering_from: 0.0,
+        raising_from: 0.0,
         range: range(20.0, 28.0),
-        unit: TemperatureUnit::Celsius,
         limits: None,
         critical: None,
-        hysteresis_kelvin: 0.5,
+        hysteresis: 0.5,
+        zone: ZoneId(0),
     }
 }
 
+/// What the only climate of a site decides.
+pub(crate) const BY_CLIMATE: Cause = Cause::Climate(ClimateId(0));
+
+/// That climate, for names.
+pub(crate) fn climates() -> Climates {
+    Climates::new([climate_spec()])
+}
+
 pub(crate) fn properties() -> PropertyMap {
-    PropertyMap {
-        fan_on: path("fanOn"),
-        climate: path("components.climate"),
-        units: path("components.system.units"),
-        patch_id: path("patchId"),
-    }
+    PropertyMap { fan_on: path("fanOn"), units: path("components.system.units"), patch_id: path("patchId") }
 }

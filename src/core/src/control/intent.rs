@@ -5,7 +5,13 @@
 //! that they survive a restart and are reported in the JSON type in which they were desired. A value may be of a JSON type
 //! or a string of it (the tutorial's back end writes strings); both mean the same.
 
-use super::{ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
+mod entries;
+
+pub use entries::SCHEDULE;
+
+use super::quantity::Quantity;
+use super::schedule::Schedule;
+use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec, PropertyMap};
 use crate::twin::json::{self, is_raw};
 use crate::twin::{Patch, PropertyPath, Section, Version, is_writable};
 use crate::units::{Permille, TemperatureUnit};
@@ -18,10 +24,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The lower end of the desired range, a property of the climate.
-pub const MIN_TEMPERATURE: &str = "minTemperature";
-/// The upper end.
-pub const MAX_TEMPERATURE: &str = "maxTemperature";
+/// The switch of what lowers a climate, a property of a named one.
+pub const FAN_ON: &str = "fanOn";
+/// In the accepted section, the unit of a climate's range where it is not that of the others.
+pub const OWN_UNIT: &str = "units";
 /// The code of a refusal: the value cannot be applied.
 const REFUSED: u16 = 400;
 /// A refused value that is longer is not reported back.
@@ -41,11 +47,37 @@ pub struct Setpoint<T> {
 pub struct Intent {
     /// The fan: on, off, or `None` for automatic.
     pub fan_on: Option<Setpoint<bool>>,
-    /// The range to hold; `None` leaves the configured one.
-    pub range: Option<Setpoint<ClimateRange>>,
+    /// What is wanted of each climate.
+    pub climates: BTreeMap<ClimateId, ClimateIntent>,
     /// The drives of outputs that have a property of their own.
     pub drives: BTreeMap<OutputId, Setpoint<Permille>>,
 }
+
+impl Intent {
+    /// What is wanted of a climate, if anything is.
+    pub fn climate(&self, id: ClimateId) -> Option<&ClimateIntent> {
+        self.climates.get(&id)
+    }
+
+    /// The desired range of a climate; `None` leaves the configured one.
+    pub fn range(&self, id: ClimateId) -> Option<Setpoint<ClimateRange>> {
+        self.climate(id)?.range
+    }
+}
+
+/// What is wanted of one climate.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct ClimateIntent {
+    /// What lowers it: on, off, or `None` for automatic.
+    pub fan_on: Option<Setpoint<bool>>,
+    /// The range to hold; `None` leaves the configured one.
+    pub range: Option<Setpoint<ClimateRange>>,
+    /// The ranges to hold in its place at times.
+    pub schedule: Schedule<ClimateRange>,
+}
+
+/// The fields of a JSON object.
+type Fields = serde_json::Map<String, Value>;
 
 /// A desired value that was not applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,19 +113,19 @@ pub struct Meaning<'a> {
     pub properties: &'a PropertyMap,
     /// The outputs.
     pub outputs: &'a [OutputSpec],
-    /// The climate, if the site has one.
-    pub climate: Option<&'a ClimateSpec>,
+    /// The climates.
+    pub climates: &'a [ClimateSpec],
 }
 
 impl Meaning<'_> {
-    /// The outputs that `fanOn` drives: the one bound to it, else the climate's cooling outputs.
+    /// The outputs that the `fanOn` of the site drives: those bound to it, else the lowering outputs of the only climate.
     pub fn fans(&self) -> Vec<OutputId> {
         let bound: Vec<OutputId> = (0..self.outputs.len())
             .map(OutputId)
             .filter(|id| self.outputs[id.0].property.as_ref() == Some(&self.properties.fan_on))
             .collect();
-        match self.climate {
-            Some(climate) if bound.is_empty() => climate.cooling.clone(),
+        match self.climates {
+            [only] if bound.is_empty() => only.lowering.clone(),
             _ => bound,
         }
     }
@@ -112,8 +144,8 @@ impl Meaning<'_> {
         if !self.fans().is_empty() {
             mapped.push(self.properties.fan_on.clone());
         }
-        if self.climate.is_some() {
-            mapped.push(self.properties.climate.clone());
+        mapped.extend(self.climates.iter().map(|climate| climate.property.clone()));
+        if self.climates.iter().any(|climate| climate.quantity.unit().is_some()) {
             mapped.push(self.properties.units.clone());
         }
         mapped.extend(self.bound().map(|(_, path)| path.clone()));
@@ -123,25 +155,18 @@ impl Meaning<'_> {
     /// Reads a desired section. `before` is the outcome of the version before it, whose values stay in force where this one
     /// has none that can be applied.
     pub fn read(&self, desired: &Section, version: Version, before: &Understanding) -> Understanding {
-        let mut reader = Reader {
-            meaning: *self,
-            desired,
-            version,
-            before,
-            accepted: Section::default(),
-            refusals: Vec::new(),
-        };
-        let intent = Intent {
-            fan_on: reader.read_fan_on(),
-            range: self.climate.and_then(|climate| reader.read_range(climate)),
-            drives: reader.read_drives(),
-        };
-        Understanding { intent, accepted: reader.accepted, refusals: reader.refusals }
+        self.reader(desired, version, before).read()
     }
 
     /// The outcome of a recorded `accepted` section, after a restart.
     pub fn recall(&self, accepted: &Section, version: Version) -> Understanding {
-        self.read(accepted, version, &Understanding::default())
+        let nothing = Understanding::default();
+        Reader { recalls: true, ..self.reader(accepted, version, &nothing) }.read()
+    }
+
+    fn reader<'a>(&'a self, desired: &'a Section, version: Version, before: &'a Understanding) -> Reader<'a> {
+        let (accepted, refusals) = (Section::default(), Vec::new());
+        Reader { meaning: *self, desired, version, before, recalls: false, accepted, refusals }
     }
 }
 
@@ -150,18 +175,36 @@ struct Reader<'a> {
     desired: &'a Section,
     version: Version,
     before: &'a Understanding,
+    /// What is read is an accepted section.
+    recalls: bool,
     accepted: Section,
     refusals: Vec<Refusal>,
 }
 
-impl<'a> Reader<'a> {
+/// What became of the desired range of a climate.
+enum RangeRead {
+    /// There is none.
+    Absent,
+    /// It is in force.
+    Accepted(Setpoint<ClimateRange>),
+    /// The earlier one stays in force, if there is one.
+    Refused(Option<Setpoint<ClimateRange>>),
+}
+
+impl Reader<'_> {
+    fn read(mut self) -> Understanding {
+        let (fan_on, climates, drives) = (self.read_fan_on(), self.read_climates(), self.read_drives());
+        let intent = Intent { fan_on, climates, drives };
+        Understanding { intent, accepted: self.accepted, refusals: self.refusals }
+    }
+
     fn read_fan_on(&mut self) -> Option<Setpoint<bool>> {
         if self.meaning.fans().is_empty() {
             return None;
         }
         let path = &self.meaning.properties.fan_on;
         let earlier = self.before.intent.fan_on;
-        self.read_value(path, earlier, boolean, "neither true nor false")
+        self.read_value(path, earlier, boolean, NOT_BOOLEAN)
     }
 
     fn read_drives(&mut self) -> BTreeMap<OutputId, Setpoint<Permille>> {
@@ -198,64 +241,137 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_range(&mut self, climate: &ClimateSpec) -> Option<Setpoint<ClimateRange>> {
-        let (path, units) = (&self.meaning.properties.climate, &self.meaning.properties.units);
-        let earlier = self.before.intent.range;
-        let unit = self.desired.get(units);
-        let unknown_unit = || format!("unknown unit in {units}; {KNOWN_UNITS}");
-        let outcome = match self.desired.get(path) {
-            None => return self.read_lone_unit(units, unit),
-            Some(Value::Object(fields)) => {
-                let (min, max) = (fields.get(MIN_TEMPERATURE), fields.get(MAX_TEMPERATURE));
-                if min.is_none() && max.is_none() {
-                    return self.read_lone_unit(units, unit);
+    fn read_climates(&mut self) -> BTreeMap<ClimateId, ClimateIntent> {
+        let mut intents = BTreeMap::new();
+        let (mut accepted, mut refused) = (false, Vec::new());
+        for (index, climate) in self.meaning.climates.iter().enumerate() {
+            let id = ClimateId(index);
+            let fan_on = self.read_fan_on_of(id, climate);
+            let is_temperature = climate.quantity.unit().is_some();
+            let range = match self.read_range(id, climate) {
+                RangeRead::Absent => None,
+                RangeRead::Accepted(range) => {
+                    accepted |= is_temperature;
+                    Some(range)
                 }
-                let parsed = unit.map_or(Some(climate.unit), parse_unit);
-                parsed.ok_or_else(unknown_unit).and_then(|unit| range(climate, unit, min, max))
+                RangeRead::Refused(earlier) => {
+                    refused.extend(is_temperature.then_some(climate));
+                    earlier
+                }
+            };
+            let base = range.map_or(climate.range, |range| range.value);
+            let schedule = self.read_schedule(id, climate, base);
+            let intent = ClimateIntent { fan_on, range, schedule };
+            if intent != ClimateIntent::default() {
+                intents.insert(id, intent);
             }
-            Some(_) => Err("not an object with minTemperature and maxTemperature".to_owned()),
+        }
+        self.read_units(accepted, &refused);
+        intents
+    }
+
+    /// The switch of a named climate. That of the only one of a site is the site's own.
+    fn read_fan_on_of(&mut self, id: ClimateId, climate: &ClimateSpec) -> Option<Setpoint<bool>> {
+        if climate.name.is_none() || climate.lowering.is_empty() {
+            return None;
+        }
+        let earlier = self.before.intent.climate(id).and_then(|before| before.fan_on);
+        self.read_value(&climate.property.child(FAN_ON), earlier, boolean, NOT_BOOLEAN)
+    }
+
+    fn read_range(&mut self, id: ClimateId, climate: &ClimateSpec) -> RangeRead {
+        let path = &climate.property;
+        let ends = climate.quantity.ends();
+        let Some(raw) = self.desired.get(path) else { return RangeRead::Absent };
+        let outcome = match raw {
+            Value::Object(fields) => {
+                let [min, max] = [&ends[0], &ends[1]].map(|end| fields.get(end));
+                if min.is_none() && max.is_none() {
+                    return RangeRead::Absent;
+                }
+                self.unit_of(climate).and_then(|unit| range(climate, unit, climate.range, min, max))
+            }
+            _ => Err(format!("not an object with {} and {}", ends[0], ends[1])),
         };
+        let earlier = self.before.intent.range(id);
         match outcome {
             Ok(range) => {
-                for end in [MIN_TEMPERATURE, MAX_TEMPERATURE].map(|end| path.child(end)) {
+                for end in [&ends[0], &ends[1]].map(|end| path.child(end)) {
                     if let Some(raw) = self.desired.get(&end) {
                         place(&mut self.accepted, &end, raw.clone());
                     }
                 }
-                if let Some(raw) = unit {
-                    place(&mut self.accepted, units, raw.clone());
+                if let Some(unit) = self.own_unit(climate).cloned() {
+                    place(&mut self.accepted, &path.child(OWN_UNIT), unit);
                 }
-                Some(self.setpoint(range, earlier))
+                RangeRead::Accepted(self.setpoint(range, earlier))
             }
             Err(reason) => {
-                let mut asked = self.desired.get(path).cloned().unwrap_or(Value::Null);
+                let mut asked = raw.clone();
                 if let Value::Object(fields) = &mut asked {
-                    fields.retain(|key, _| key == MIN_TEMPERATURE || key == MAX_TEMPERATURE);
+                    fields.retain(|key, _| ends.contains(key));
                 }
                 self.refuse(path, &asked, reason);
-                self.keep(path);
-                self.keep(units);
-                earlier
+                ends.iter().for_each(|end| self.keep(&path.child(end)));
+                RangeRead::Refused(earlier)
             }
         }
     }
 
-    /// A unit without a range has no effect, but an unknown one is refused.
-    fn read_lone_unit(
-        &mut self,
-        path: &PropertyPath,
-        unit: Option<&Value>,
-    ) -> Option<Setpoint<ClimateRange>> {
-        if let Some(raw) = unit {
-            match parse_unit(raw) {
-                Some(_) => place(&mut self.accepted, path, raw.clone()),
-                None => {
-                    self.refuse(path, raw, format!("unknown unit; {KNOWN_UNITS}"));
-                    self.keep(path);
-                }
+    /// The unit of a climate's accepted range, where it is not that of the others.
+    fn own_unit(&self, climate: &ClimateSpec) -> Option<&Value> {
+        self.desired.get(&climate.property.child(OWN_UNIT)).filter(|_| self.recalls)
+    }
+
+    /// The unit of a climate's desired range, or why there is none.
+    fn unit_of(&self, climate: &ClimateSpec) -> Result<TemperatureUnit, String> {
+        let Quantity::Temperature(configured) = climate.quantity else {
+            return Ok(TemperatureUnit::default());
+        };
+        let units = &self.meaning.properties.units;
+        let unit = self.own_unit(climate).or_else(|| self.desired.get(units));
+        let parsed = unit.map_or(Some(configured), parse_unit);
+        parsed.ok_or_else(|| format!("unknown unit in {units}; {KNOWN_UNITS}"))
+    }
+
+    /// The unit of the ranges: in force where one of them is accepted, else as before where one is refused. Alone it has no effect,
+    /// but an unknown one is refused.
+    fn read_units(&mut self, accepted: bool, refused: &[&ClimateSpec]) {
+        let path = &self.meaning.properties.units;
+        let Some(raw) = self.desired.get(path) else {
+            if accepted {
+                self.keep_units(refused);
+            } else if !refused.is_empty() {
+                self.keep(path);
+            }
+            return;
+        };
+        let has_meaning = self.meaning.climates.iter().any(|climate| climate.quantity.unit().is_some());
+        if !accepted && !refused.is_empty() {
+            self.keep(path);
+        } else if has_meaning && parse_unit(raw).is_some() {
+            place(&mut self.accepted, path, raw.clone());
+            self.keep_units(refused);
+        } else if has_meaning {
+            self.refuse(path, raw, format!("unknown unit; {KNOWN_UNITS}"));
+            self.keep(path);
+        }
+    }
+
+    /// Each refused climate's earlier range stays in the unit in which it was desired.
+    fn keep_units(&mut self, refused: &[&ClimateSpec]) {
+        let units = &self.meaning.properties.units;
+        for climate in refused {
+            let own = climate.property.child(OWN_UNIT);
+            let before = self.before.accepted.get(&own).or_else(|| self.before.accepted.get(units));
+            let configured = || climate.quantity.unit().map(|unit| json!(unit.name()));
+            let unit =
+                before.cloned().or_else(configured).filter(|unit| Some(unit) != self.desired.get(units));
+            let has_range = self.before.accepted.get(&climate.property).is_some();
+            if let Some(unit) = unit.filter(|_| has_range) {
+                place(&mut self.accepted, &own, unit);
             }
         }
-        None
     }
 
     fn setpoint<T: PartialEq>(&self, value: T, earlier: Option<Setpoint<T>>) -> Setpoint<T> {
@@ -288,37 +404,28 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Degrees: the rounding error of two decimals.
-const HALF_A_HUNDREDTH: f64 = 0.005;
+const NOT_BOOLEAN: &str = "neither true nor false";
 const KNOWN_UNITS: &str = "\"celsius\", \"fahrenheit\" and \"kelvin\" are known";
 
-/// The whole range, or why it is refused.
+/// The whole range, or why it is refused. An end that is not desired is that of `base`.
 fn range(
     climate: &ClimateSpec,
     unit: TemperatureUnit,
+    base: ClimateRange,
     min: Option<&Value>,
     max: Option<&Value>,
 ) -> Result<ClimateRange, String> {
-    let end = |name: &str, raw: Option<&Value>, otherwise| match raw {
+    let quantity = &climate.quantity;
+    let kind = if quantity.unit().is_some() { "a temperature" } else { "a number" };
+    let end = |name: String, raw: Option<&Value>, otherwise| match raw {
         None => Ok(otherwise),
         Some(raw) => number(raw)
-            .and_then(|value| unit.to_celsius(value))
-            .ok_or_else(|| format!("{name} is not a temperature")),
+            .and_then(|value| quantity.to_base(unit, value))
+            .ok_or_else(|| format!("{name} is not {kind}")),
     };
-    let min = end(MIN_TEMPERATURE, min, climate.range.min())?;
-    let max = end(MAX_TEMPERATURE, max, climate.range.max())?;
-    let range = ClimateRange::new(min, max)
-        .ok_or_else(|| format!("{MIN_TEMPERATURE} is not below {MAX_TEMPERATURE}"))?;
-    // In another unit, an end of the limits may be rounded, as our own message rounds it.
-    let rounded = if unit == climate.unit { 0.0 } else { unit.difference_to_kelvin(HALF_A_HUNDREDTH) };
-    match climate.limits {
-        Some(limits) => limits.admit(range, rounded).ok_or_else(|| {
-            let in_unit = |end| (unit.from_celsius(end) * 100.0).round() / 100.0;
-            let (low, high) = (in_unit(limits.min()), in_unit(limits.max()));
-            format!("outside this site's limits, {low} to {high} {}", unit.name())
-        }),
-        None => Ok(range),
-    }
+    let min = end(quantity.min_property(), min, base.min())?;
+    let max = end(quantity.max_property(), max, base.max())?;
+    climate.admit(unit, min, max)
 }
 
 /// Parses a unit's name.

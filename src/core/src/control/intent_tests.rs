@@ -1,15 +1,19 @@
 use super::*;
 use crate::control::fixtures::{
-    celsius, climate_spec, fan, output, patch, path, permille, properties, range as range_of, section,
+    climate_spec, fan, output, patch, path, permille, properties, range as range_of, section,
 };
 use crate::control::{OutputKind, PropertyMap};
-use crate::units::Celsius;
+
+#[path = "intent_climates_tests.rs"]
+mod climates;
+
+const CLIMATE: ClimateId = ClimateId(0);
 
 /// A site, and the desired section as the back end patches it.
 struct Site {
     properties: PropertyMap,
     outputs: Vec<OutputSpec>,
-    climate: Option<ClimateSpec>,
+    climates: Vec<ClimateSpec>,
     desired: Section,
     version: Version,
     read: Understanding,
@@ -20,11 +24,11 @@ impl Site {
         Self::with(vec![fan(OutputKind::OnOff)], Some(climate_spec()))
     }
 
-    fn with(outputs: Vec<OutputSpec>, climate: Option<ClimateSpec>) -> Self {
+    fn with(outputs: Vec<OutputSpec>, climates: impl IntoIterator<Item = ClimateSpec>) -> Self {
         Self {
             properties: properties(),
             outputs,
-            climate,
+            climates: climates.into_iter().collect(),
             desired: Section::default(),
             version: Version(1),
             read: Understanding::default(),
@@ -37,7 +41,7 @@ impl Site {
     }
 
     fn meaning(&self) -> Meaning<'_> {
-        Meaning { properties: &self.properties, outputs: &self.outputs, climate: self.climate.as_ref() }
+        Meaning { properties: &self.properties, outputs: &self.outputs, climates: &self.climates }
     }
 
     /// The next patch of the back end.
@@ -57,14 +61,14 @@ impl Site {
 }
 
 fn climate(min: impl Into<Value>, max: impl Into<Value>) -> Value {
-    let ends = [(MIN_TEMPERATURE, min.into()), (MAX_TEMPERATURE, max.into())];
+    let ends = [("minTemperature", min.into()), ("maxTemperature", max.into())];
     let ends: BTreeMap<&str, Value> = ends.into_iter().collect();
     json!({"components": {"climate": ends}})
 }
 
 fn range_in(read: &Understanding) -> Option<(f64, f64)> {
-    let degrees = |t: Celsius| (t.degrees() * 1e6).round() / 1e6;
-    read.intent.range.map(|set| (degrees(set.value.min()), degrees(set.value.max())))
+    let degrees = |t: f64| (t * 1e6).round() / 1e6;
+    read.intent.range(CLIMATE).map(|set| (degrees(set.value.min()), degrees(set.value.max())))
 }
 
 fn fan_in(read: &Understanding) -> Option<bool> {
@@ -206,7 +210,7 @@ fn a_range_that_cannot_be_held_is_refused_whole_and_the_last_good_one_stays() {
         let mut site = Site::limited();
         let good = site.patch(climate(json!("21"), json!("26"))).clone();
         let read = site.patch(change);
-        assert_eq!(read.intent.range, good.intent.range, "{reason}");
+        assert_eq!(read.intent.range(CLIMATE), good.intent.range(CLIMATE), "{reason}");
         assert_eq!(read.accepted, good.accepted, "{reason}");
         refused_with(read, "components.climate", reason);
         assert_eq!(read.refusals[0].version, Version(3));
@@ -399,7 +403,7 @@ fn a_recreated_identity_does_not_keep_versions_that_the_hub_has_not_reached() {
 fn the_configured_range_is_not_a_set_point() {
     let read = Site::new().patch(json!({"patchId": "Init"})).clone();
     assert_eq!(read.intent, Intent::default());
-    assert_eq!(climate_spec().range.min(), celsius(20.0));
+    assert_eq!(climate_spec().range.min(), 20.0);
 }
 
 mod ends_of_the_limits {
@@ -413,15 +417,18 @@ mod ends_of_the_limits {
 
     /// A site in this unit with these limits, in tenths of its degree.
     fn site(unit: TemperatureUnit, low: i32, high: i32) -> Site {
-        let end = |tenths: i32| unit.to_celsius(f64::from(tenths) / 10.0).unwrap();
+        let end = |tenths: i32| unit.to_celsius(f64::from(tenths) / 10.0).unwrap().degrees();
         let limits = ClimateRange::new(end(low), end(high));
         let range = limits.unwrap();
-        Site::with(vec![fan(OutputKind::OnOff)], Some(ClimateSpec { unit, limits, range, ..climate_spec() }))
+        Site::with(
+            vec![fan(OutputKind::OnOff)],
+            Some(ClimateSpec { quantity: Quantity::Temperature(unit), limits, range, ..climate_spec() }),
+        )
     }
 
     /// A temperature in this unit as a person writes it, with two decimals.
-    fn written(unit: TemperatureUnit, end: Celsius) -> f64 {
-        (unit.from_celsius(end) * 100.0).round() / 100.0
+    fn written(unit: TemperatureUnit, end: f64) -> f64 {
+        (Quantity::Temperature(unit).from_base(unit, end) * 100.0).round() / 100.0
     }
 
     #[test]
@@ -432,7 +439,7 @@ mod ends_of_the_limits {
         }});
         let read = site.patch(desired);
         assert_eq!(read.refusals, []);
-        assert_eq!(read.intent.range.map(|range| range.value), Some(range_of(6.0, 45.0)));
+        assert_eq!(read.intent.range(CLIMATE).map(|range| range.value), Some(range_of(6.0, 45.0)));
     }
 
     proptest! {
@@ -446,7 +453,7 @@ mod ends_of_the_limits {
             at_low in any::<bool>(),
         ) {
             let mut site = site(own, low, low + span);
-            let limits = site.climate.as_ref().and_then(|climate| climate.limits).unwrap();
+            let limits = site.climates[0].limits.unwrap();
             let (mut min, mut max) = (written(other, limits.min()), written(other, limits.max()));
             match (beyond, at_low) {
                 (false, _) => {}
@@ -458,7 +465,7 @@ mod ends_of_the_limits {
             }});
             let read = site.patch(desired);
             prop_assert_eq!(read.refusals.is_empty(), !beyond, "{:?}", read.refusals);
-            if let Some(range) = read.intent.range {
+            if let Some(range) = read.intent.range(CLIMATE) {
                 prop_assert!(limits.min() <= range.value.min() && range.value.max() <= limits.max());
             }
         }

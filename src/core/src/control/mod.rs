@@ -5,20 +5,30 @@
 //! says what an output does in one bad case. Only `intent` reads JSON.
 
 pub mod climate;
+pub mod climates;
 pub mod constraint;
 pub mod demand;
+pub mod derived;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod intent;
+mod limits;
 pub mod outputs;
+pub mod quantity;
+pub mod schedule;
+pub mod scheduled;
+pub mod sensors;
 pub mod tach;
 
 use crate::twin::{PropertyPath, Version};
-use crate::units::{BootTime, Celsius, Permille, TemperatureUnit};
+use crate::units::{BootTime, Permille, TemperatureUnit};
 use alloc::string::String;
 use alloc::vec::Vec;
+use climates::Climates;
 use core::fmt;
 use core::time::Duration;
+use derived::Derived;
+use quantity::{Quantity, ROUNDING};
 use serde::{Deserialize, Serialize};
 
 /// An output, by its index in [`CoreSpec::outputs`](crate::engine::CoreSpec::outputs).
@@ -28,6 +38,14 @@ pub struct OutputId(pub usize);
 /// A sensor, by its index in [`CoreSpec::sensors`](crate::engine::CoreSpec::sensors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SensorId(pub usize);
+
+/// A climate, by its index in [`CoreSpec::climates`](crate::engine::CoreSpec::climates).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClimateId(pub usize);
+
+/// A time zone, by its index in [`CoreSpec::zones`](crate::engine::CoreSpec::zones).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ZoneId(pub usize);
 
 /// Why a sensor has no valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,9 +104,9 @@ pub struct Reading {
 /// What decided a drive. The ranks, highest first: critical, fail-safe, override, desired, climate, start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// Above `critical`: the `overheat` row.
+    /// A climate is above `critical`: the `overheat` row.
     Overheat,
-    /// No sensor of the climate has a valid reading: the `sensor-fault` row.
+    /// No sensor of a climate has a valid reading: the `sensor-fault` row.
     SensorFault,
     /// Nothing from the hub for longer than the `hub-silent` row allows.
     HubSilent,
@@ -96,8 +114,8 @@ pub enum Cause {
     Override,
     /// A desired property, with the version that last changed it.
     Desired(Version),
-    /// The climate range.
-    Climate,
+    /// The range of a climate.
+    Climate(ClimateId),
     /// Nothing has decided yet: the `start` row.
     Start,
     /// The daemon stops: the `stop` row.
@@ -106,18 +124,33 @@ pub enum Cause {
     Crash,
 }
 
-impl fmt::Display for Cause {
+impl Cause {
+    /// The cause as people read it, with the name of the climate where there is more than one.
+    pub fn by_name(self, climates: &Climates) -> impl fmt::Display {
+        NamedCause { cause: self, climates }
+    }
+}
+
+struct NamedCause<'a> {
+    cause: Cause,
+    climates: &'a Climates,
+}
+
+impl fmt::Display for NamedCause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Overheat => f.write_str("fail-safe overheat"),
-            Self::SensorFault => f.write_str("fail-safe sensor-fault"),
-            Self::HubSilent => f.write_str("fail-safe hub-silent"),
-            Self::Override => f.write_str("override"),
-            Self::Desired(version) => write!(f, "desired version {version}"),
-            Self::Climate => f.write_str("climate"),
-            Self::Start => f.write_str("fail-safe start"),
-            Self::Stop => f.write_str("fail-safe stop"),
-            Self::Crash => f.write_str("fail-safe crash"),
+        match self.cause {
+            Cause::Overheat => f.write_str("fail-safe overheat"),
+            Cause::SensorFault => f.write_str("fail-safe sensor-fault"),
+            Cause::HubSilent => f.write_str("fail-safe hub-silent"),
+            Cause::Override => f.write_str("override"),
+            Cause::Desired(version) => write!(f, "desired version {version}"),
+            Cause::Climate(climate) => match self.climates.name(climate) {
+                Some(name) => write!(f, "climate {name}"),
+                None => f.write_str("climate"),
+            },
+            Cause::Start => f.write_str("fail-safe start"),
+            Cause::Stop => f.write_str("fail-safe stop"),
+            Cause::Crash => f.write_str("fail-safe crash"),
         }
     }
 }
@@ -156,7 +189,7 @@ pub enum OutputKind {
 pub enum RowDrive {
     /// Stay as it is.
     Keep,
-    /// What the climate range alone asks for.
+    /// What the ranges of its climates alone ask for.
     Auto,
     /// This share.
     Fixed(Permille),
@@ -171,9 +204,9 @@ pub struct When {
     pub stop: RowDrive,
     /// After the daemon died.
     pub crash: RowDrive,
-    /// While no sensor of the climate has a valid reading.
+    /// While no sensor of a climate has a valid reading.
     pub sensor_fault: Option<RowDrive>,
-    /// While above `critical`.
+    /// While a climate is above `critical`.
     pub overheat: Option<RowDrive>,
     /// After this long without an answer or notification from the hub.
     pub hub_silent: Option<(Duration, RowDrive)>,
@@ -231,20 +264,22 @@ pub struct SensorSpec {
     pub source: String,
     /// Its value is the number that is read, multiplied by the first, plus the second.
     pub scale_offset: (f64, f64),
+    /// How its value follows from those of other sensors; `None` if it is sampled.
+    pub derived: Option<Derived>,
 }
 
 impl SensorSpec {
     /// Does a value of the other sensor mean the same here? Names do not matter.
     pub fn reads_the_same(&self, other: &Self) -> bool {
-        let read = |spec: &Self| (spec.unit, spec.scale_offset);
+        let read = |spec: &Self| (spec.unit, spec.scale_offset, spec.derived);
         (&self.source, &self.measures) == (&other.source, &other.measures) && read(self) == read(other)
     }
 }
 
-/// How the values of several sensors are combined into one temperature.
+/// How the values of several sensors are combined into one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Combine {
-    /// The warmest valid value.
+    /// The greatest valid value.
     #[default]
     Max,
     /// The mean of the valid values.
@@ -253,35 +288,33 @@ pub enum Combine {
     FirstGood,
 }
 
-/// A tolerance in kelvin: far below the resolution of any sensor, and far above the rounding of unit conversions.
-pub const ROUNDING: f64 = 1e-9;
-
-/// A range to hold, with `min` below `max`.
+/// A range to hold, with `min` below `max`, both finite. As all numbers of a climate it is in the base unit of the quantity: see
+/// [`Quantity`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateRange {
-    min: Celsius,
-    max: Celsius,
+    min: f64,
+    max: f64,
 }
 
 impl ClimateRange {
-    /// `None` unless `min` is below `max`.
-    pub fn new(min: Celsius, max: Celsius) -> Option<Self> {
-        (min < max).then_some(Self { min, max })
+    /// `None` unless both are finite and `min` is below `max`.
+    pub fn new(min: f64, max: f64) -> Option<Self> {
+        (min.is_finite() && max.is_finite() && min < max).then_some(Self { min, max })
     }
 
     /// The lower end.
-    pub fn min(self) -> Celsius {
+    pub fn min(self) -> f64 {
         self.min
     }
 
     /// The upper end.
-    pub fn max(self) -> Celsius {
+    pub fn max(self) -> f64 {
         self.max
     }
 
     /// `max` − `min`, above zero.
-    pub fn span_kelvin(self) -> f64 {
-        self.max.degrees() - self.min.degrees()
+    pub fn span(self) -> f64 {
+        self.max - self.min
     }
 
     /// Does it contain `inner`, ends included?
@@ -289,40 +322,59 @@ impl ClimateRange {
         self.admit(inner, 0.0).is_some()
     }
 
-    /// `inner`, if it lies within, give or take a tolerance in kelvin at each end; what lies beyond is cut off.
+    /// `inner`, if it lies within, give or take a tolerance at each end; what lies beyond is cut off.
     pub fn admit(self, inner: Self, tolerance: f64) -> Option<Self> {
-        let reaches =
-            |low: Celsius, high: Celsius| high.degrees() - low.degrees() + tolerance + ROUNDING >= 0.0;
+        let reaches = |low: f64, high: f64| high - low + tolerance + ROUNDING >= 0.0;
         if !reaches(self.min, inner.min) || !reaches(inner.max, self.max) {
             return None;
         }
-        let min = if inner.min < self.min { self.min } else { inner.min };
-        let max = if self.max < inner.max { self.max } else { inner.max };
-        Self::new(min, max)
+        Self::new(inner.min.max(self.min), inner.max.min(self.max))
     }
 }
 
-/// The climate as configured.
+/// A climate as configured: a quantity, what measures it, what changes it, and the range to hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClimateSpec {
+    /// Its name; `None` for the only climate of a site, which needs none.
+    pub name: Option<String>,
+    /// What it holds in range.
+    pub quantity: Quantity,
+    /// The desired property that holds its range.
+    pub property: PropertyPath,
     /// The sensors that measure it, in order of preference; never empty.
     pub sensors: Vec<SensorId>,
     /// How they are combined.
     pub combine: Combine,
-    /// The outputs that cool.
-    pub cooling: Vec<OutputId>,
-    /// The outputs that heat.
-    pub heating: Vec<OutputId>,
+    /// The outputs that lower it: for a temperature, those that cool.
+    pub lowering: Vec<OutputId>,
+    /// The outputs that raise it: for a temperature, those that heat.
+    pub raising: Vec<OutputId>,
+    /// Where a PWM output begins to lower, as a share of the range above its minimum. It is full at the maximum.
+    pub lowering_from: f64,
+    /// Where a PWM output ends to raise, as a share of the range above its minimum. It is full one span below that.
+    pub raising_from: f64,
     /// The range until the twin says otherwise.
     pub range: ClimateRange,
-    /// The unit of the configured range.
-    pub unit: TemperatureUnit,
     /// A desired range outside is refused.
     pub limits: Option<ClimateRange>,
     /// Above it the outputs follow their `overheat` row.
-    pub critical: Option<Celsius>,
-    /// The distance between switching on and off again, in kelvin.
-    pub hysteresis_kelvin: f64,
+    pub critical: Option<f64>,
+    /// The distance between switching on and off again.
+    pub hysteresis: f64,
+    /// The time zone of its schedule.
+    pub zone: ZoneId,
+}
+
+impl ClimateSpec {
+    /// Its name in reports and alarms.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or("climate")
+    }
+
+    /// Does it drive the output?
+    pub fn drives(&self, output: OutputId) -> bool {
+        self.lowering.contains(&output) || self.raising.contains(&output)
+    }
 }
 
 /// Which desired properties mean what.
@@ -330,9 +382,7 @@ pub struct ClimateSpec {
 pub struct PropertyMap {
     /// Drives the fan.
     pub fan_on: PropertyPath,
-    /// Holds `minTemperature` and `maxTemperature`.
-    pub climate: PropertyPath,
-    /// The unit of the two.
+    /// The unit of desired temperatures.
     pub units: PropertyPath,
     /// Echoed as `lastPatchReceivedId`.
     pub patch_id: PropertyPath,

@@ -9,9 +9,9 @@
 //! faults act at once, regardless of `slew` and minimum times. So does the last drive before the daemon ends, and without a
 //! kick, since nothing would end it.
 
-use super::climate::{Climate, Regime};
+use super::climates::Loss;
 use super::constraint::{Constraint, Unmet};
-use super::demand::{Situation, desired, fit, overruled};
+use super::demand::{Situation, Want, fit, overruled, wanted};
 use super::tach::Tach;
 use super::{Actuation, Cause, OutputId, OutputKind, OutputSpec, PinFault, RowDrive};
 use crate::twin::Silence;
@@ -43,6 +43,8 @@ pub struct OutputState {
     assumed: Option<Permille>,
     /// Its drive at the hand-over from the process before: it stands for the climate's demand until there is a reading.
     handed_over: Option<Permille>,
+    /// Its drive when one of several climates lost its readings, while that lasts.
+    at_loss: Option<Permille>,
     /// The drive that it comes to when kick and slew are over.
     goal: Option<Permille>,
     /// What is wanted of it and why it does not have it.
@@ -65,6 +67,7 @@ impl OutputState {
         turned_at: None,
         assumed: None,
         handed_over: None,
+        at_loss: None,
         goal: None,
         unmet: None,
         kick_until: None,
@@ -224,9 +227,14 @@ impl Outputs {
         let mut changes = Vec::new();
         for (index, (spec, state)) in self.specs.iter().zip(&mut self.states).enumerate() {
             let output = OutputId(index);
-            let order =
-                if self.stopping { stop_order(spec) } else { decide(now, output, spec, state, situation) };
-            let auto = || situation.climate.and_then(|climate| climate.demand(output));
+            let loss = situation.climates.loss(output);
+            state.note_loss(loss);
+            let order = if self.stopping {
+                stop_order(spec)
+            } else {
+                decide(now, output, (spec, state), loss, situation)
+            };
+            let auto = || situation.climates.demand(output);
             (state.cause, state.unmet) = (order.cause, None);
             let Some(target) = resolve(order.row, state.without_kick(), auto) else { continue };
             let drive = state.shape(now, spec, (target, order.cause), order.pace);
@@ -262,16 +270,17 @@ fn stop_order(spec: &OutputSpec) -> Order {
 fn decide(
     now: BootTime,
     output: OutputId,
-    spec: &OutputSpec,
-    state: &OutputState,
+    (spec, state): (&OutputSpec, &OutputState),
+    loss: Loss,
     situation: Situation<'_>,
 ) -> Order {
-    let regime = situation.climate.map(Climate::regime);
     let row = |row, cause, pace| Order { row, cause, pace };
-    if let (Some(Regime::Overheat), Some(drive)) = (regime, spec.when.overheat) {
+    let climates = situation.climates;
+    if let Some(drive) = spec.when.overheat.filter(|_| climates.is_overheated(output)) {
         return row(drive, Cause::Overheat, Pace::AtOnce);
     }
-    if let (Some(Regime::SensorFault), Some(drive)) = (regime, spec.when.sensor_fault) {
+    let wanted = wanted(output, spec, state.handed_over, situation);
+    if let Some(drive) = spec.when.sensor_fault.and_then(|drive| state.at_loss(drive, loss, wanted)) {
         return row(drive, Cause::SensorFault, Pace::AtOnce);
     }
     if let Some((after, drive)) = spec.when.hub_silent
@@ -280,15 +289,10 @@ fn decide(
         return row(drive, Cause::HubSilent, Pace::Limited);
     }
     if let Some(overridden) = situation.overrides.get(&output) {
-        return row(RowDrive::Fixed(overridden.drive), Cause::Override, Pace::Limited);
+        return row(RowDrive::Fixed(overridden.value), Cause::Override, Pace::Limited);
     }
-    let handed_over = state.handed_over.filter(|_| regime == Some(Regime::Starting));
-    let demand = situation.climate.and_then(|climate| climate.demand(output)).or(handed_over);
-    if let Some((drive, version)) = desired(output, spec, demand, situation) {
-        return row(RowDrive::Fixed(drive), Cause::Desired(version), Pace::Limited);
-    }
-    match demand {
-        Some(drive) => row(RowDrive::Fixed(drive), Cause::Climate, Pace::Limited),
+    match wanted {
+        Some((drive, cause)) => row(RowDrive::Fixed(drive), cause, Pace::Limited),
         None => row(spec.when.start, Cause::Start, Pace::Limited),
     }
 }
@@ -308,6 +312,22 @@ fn resolve(
 }
 
 impl OutputState {
+    /// Remembers the drive at which one of several climates lost its readings, for a row that keeps it.
+    fn note_loss(&mut self, loss: Loss) {
+        self.at_loss = if loss == Loss::Partial { self.at_loss.or(self.without_kick()) } else { None };
+    }
+
+    /// What the `sensor-fault` row decides: all, if no climate of the output has a reading; else only more than is wanted.
+    fn at_loss(&self, row: RowDrive, loss: Loss, wanted: Option<Want>) -> Option<RowDrive> {
+        let asks = match (loss, row) {
+            (Loss::None, _) => return None,
+            (Loss::Total, row) => return Some(row),
+            (Loss::Partial, RowDrive::Fixed(drive)) => drive,
+            (Loss::Partial, RowDrive::Keep | RowDrive::Auto) => self.at_loss?,
+        };
+        wanted.is_none_or(|(drive, _)| asks > drive).then_some(RowDrive::Fixed(asks))
+    }
+
     /// Shapes a wanted drive by the constraints. Notes which of them keeps the output from it, and when the drive changes next.
     fn shape(
         &mut self,

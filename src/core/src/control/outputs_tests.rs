@@ -1,10 +1,11 @@
 use super::*;
-use crate::control::climate::Sensors;
+use crate::control::climates::{Climates, Conditions};
 use crate::control::fixtures::{
-    OFF, ON, at, at_ms, celsius, climate_spec, ms, output, path, permille, secs, thermometer,
+    OFF, ON, at, at_ms, climate_spec, ms, output, path, permille, secs, thermometer,
 };
 use crate::control::intent::{Intent, Setpoint};
-use crate::control::{ClimateSpec, Fault, Reading, SensorId, When};
+use crate::control::sensors::Sensors;
+use crate::control::{ClimateId, ClimateSpec, Fault, Reading, SensorId, When};
 use crate::twin::{Author, Override, Silence, Version};
 
 #[path = "outputs_rows_tests.rs"]
@@ -29,7 +30,7 @@ struct Rig {
     outputs: Outputs,
     intent: Intent,
     fans: Vec<OutputId>,
-    climate: Option<Climate>,
+    climates: Climates,
     sensors: Sensors,
     silent_since: Option<BootTime>,
     overrides: BTreeMap<OutputId, Override>,
@@ -41,7 +42,7 @@ impl Rig {
             outputs: Outputs::new(vec![spec]),
             intent: Intent::default(),
             fans: vec![FAN],
-            climate: None,
+            climates: Climates::default(),
             sensors: Sensors::new(at(0), vec![thermometer("s")]),
             silent_since: None,
             overrides: BTreeMap::new(),
@@ -49,8 +50,8 @@ impl Rig {
     }
 
     fn with_climate(spec: OutputSpec) -> Self {
-        let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-        Self { climate: Some(Climate::new(climate)), ..Self::new(spec) }
+        let climate = ClimateSpec { critical: Some(60.0), ..climate_spec() };
+        Self { climates: Climates::new([climate]), ..Self::new(spec) }
     }
 
     fn sample(&mut self, now: BootTime, value: Result<f64, Fault>) {
@@ -68,18 +69,19 @@ impl Rig {
     }
 
     fn override_to(&mut self, share: u16) {
-        let one = Override { drive: permille(share), until: at(1000), by: Author::User(1000) };
+        let one = Override { value: permille(share), until: at(1000), by: Author::User(1000) };
         self.overrides.insert(FAN, one);
     }
 
     fn step(&mut self, now: BootTime) -> Vec<Actuation> {
-        if let Some(climate) = &mut self.climate {
-            climate.step(now, &self.sensors, self.outputs.specs(), None);
-        }
+        let (sensors, outputs, intent) = (&self.sensors, self.outputs.specs(), &self.intent);
+        let overrides = &BTreeMap::new();
+        let conditions = Conditions { sensors, outputs, intent, overrides, zones: &[], wall: None };
+        self.climates.step(now, conditions);
         let situation = Situation {
             intent: &self.intent,
             fans: &self.fans,
-            climate: self.climate.as_ref(),
+            climates: &self.climates,
             silence: self.silence(now),
             overrides: &self.overrides,
         };
@@ -155,7 +157,7 @@ fn decided_by(ranks: &[Rank]) -> (u16, Cause) {
         // Cooling at 400 permille.
         rig.sample(now, Ok(23.2));
     } else {
-        rig.climate = None;
+        rig.climates = Climates::default();
     }
     if has(Rank::HubSilent) {
         rig.silent_since = Some(at(40));
@@ -181,7 +183,7 @@ fn each_rank_decides_before_every_rank_below_it() {
         Rank::Override => (610, Cause::Override),
         Rank::Property => (510, Cause::Desired(Version(7))),
         Rank::FanOn => (0, Cause::Desired(Version(7))),
-        Rank::Climate => (400, Cause::Climate),
+        Rank::Climate => (400, Cause::Climate(ClimateId(0))),
         Rank::Start => (110, Cause::Start),
     };
     for (place, high) in RANKS.into_iter().enumerate() {
@@ -199,7 +201,7 @@ fn a_row_that_is_not_set_leaves_the_decision_to_the_next_rank() {
     rig.sample(at(0), Ok(70.0));
     rig.silent_since = Some(at(0));
     rig.step(at(0));
-    assert_eq!((rig.drive(), rig.cause()), (1000, Cause::Climate));
+    assert_eq!((rig.drive(), rig.cause()), (1000, Cause::Climate(ClimateId(0))));
     rig.sample(at(0), Err(Fault::Missing));
     rig.fan_on(false);
     rig.step(at(1000));

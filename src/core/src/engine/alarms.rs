@@ -4,8 +4,10 @@ use super::durability::Durability;
 use super::health::Health;
 use super::overrides::Overrides;
 use super::{Core, Notice};
-use crate::control::climate::{Climate, Regime, Sensors};
+use crate::control::climate::{Climate, Regime};
+use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
+use crate::control::sensors::Sensors;
 use crate::control::{Reading, SensorId};
 use crate::report::Facts;
 use crate::report::alarms::{Alarms, present, sensor_fault};
@@ -19,7 +21,7 @@ pub(super) fn facts<'a>(
     sensors: &'a Sensors,
     outputs: &'a Outputs,
     overrides: &'a Overrides,
-    climate: Option<&'a Climate>,
+    climates: &'a Climates,
     health: &'a Health,
     durability: &'a Durability,
 ) -> Facts<'a> {
@@ -27,8 +29,9 @@ pub(super) fn facts<'a>(
         sensors,
         outputs,
         overrides: overrides.in_force(),
+        range_overrides: overrides.ranges_in_force(),
         pin_faults: health.pin_faults(),
-        climate,
+        climates,
         store_fault: durability.fault(),
         alarms: &health.alarms,
     }
@@ -36,8 +39,18 @@ pub(super) fn facts<'a>(
 
 impl Core {
     pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
-        self.sensors.set_found(reading.sensor, found);
-        self.sensors.observe(reading);
+        self.handle_readings(now, [(reading, found)]);
+    }
+
+    pub(super) fn handle_readings(
+        &mut self,
+        now: BootTime,
+        readings: impl IntoIterator<Item = (Reading, Option<String>)>,
+    ) {
+        for (reading, found) in readings {
+            self.sensors.set_found(reading.sensor, found);
+            self.sensors.observe(reading);
+        }
         self.step(now);
         self.absorb(now);
     }
@@ -48,20 +61,18 @@ impl Core {
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
-        let Self { sensors, outputs, overrides, climate, health, durability, .. } = self;
-        facts(sensors, outputs, overrides, climate.as_ref(), health, durability)
+        let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
+        facts(sensors, outputs, overrides, climates, health, durability)
     }
 
     /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own.
     pub(super) fn raise_alarms(&mut self, now: BootTime) {
         let present = present(now, self.facts());
-        let changes = self.health.alarms.update(now, self.contact.machine.moment(now).wall, present);
-        let names_sensors =
-            |notice: &Notice| matches!(notice, Notice::Regime { lost, .. } if !lost.is_empty());
-        let is_announced = self.notices.iter().any(names_sensors);
+        let wall = self.wall(now);
+        let changes = self.health.alarms.update(now, wall, present);
         for name in changes.raised {
             if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.health.alarms.get(&name))
-                && !(is_announced && self.is_named_with_regime(sensor))
+                && !self.is_named_with_regime(sensor)
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
                 self.notices.push_back(Notice::SensorLost { sensor, text });
@@ -78,18 +89,23 @@ impl Core {
         }
     }
 
-    /// Is it a sensor of the climate while none has a valid reading? The notice of that regime names all of them.
+    /// Does the notice of a regime that is about to be given name the sensor? That of a climate without a valid reading names all
+    /// of its sensors.
     fn is_named_with_regime(&self, sensor: &str) -> bool {
-        let Some(climate) = self.climate.as_ref() else { return false };
         let is_meant = |id: &SensorId| self.spec.sensors.get(id.0).is_some_and(|spec| spec.name == sensor);
-        climate.regime() == Regime::SensorFault && climate.spec().sensors.iter().any(is_meant)
+        let told = self.notices.iter().filter_map(|notice| match notice {
+            Notice::Regime { climate, lost, .. } if !lost.is_empty() => Some(climate),
+            _ => None,
+        });
+        let mut specs = told.filter_map(|name| self.spec.climates.iter().find(|spec| spec.name == *name));
+        specs.any(|spec| spec.sensors.iter().any(is_meant))
     }
 
-    /// The climate's sensors, described, if this regime means that none of them has a valid reading.
-    pub(super) fn lost_sensors(&self, now: BootTime, regime: Regime) -> Vec<String> {
-        let Some(climate) = self.climate.as_ref().filter(|_| regime == Regime::SensorFault) else {
+    /// The sensors of a climate, described, if none of them has a valid reading.
+    pub(super) fn lost_sensors(&self, now: BootTime, climate: &Climate) -> Vec<String> {
+        if climate.regime() != Regime::SensorFault {
             return Vec::new();
-        };
+        }
         let sensors = climate.spec().sensors.iter();
         sensors.filter_map(|sensor| sensor_fault(now, self.facts(), sensor.0)).collect()
     }

@@ -5,7 +5,7 @@ use super::*;
 fn two_sensors() -> CoreSpec {
     let mut spec = spec();
     spec.sensors = vec![thermometer("roof"), thermometer("door")];
-    let climate = spec.climate.as_mut().unwrap();
+    let climate = &mut spec.climates[0];
     (climate.sensors, climate.combine) = (vec![SensorId(0), SensorId(1)], crate::control::Combine::Mean);
     spec
 }
@@ -127,7 +127,7 @@ fn an_alarm_outlives_a_reload_and_ends_with_its_sensor() {
     assert_eq!(rig.engine.alarms().get("sensor-door").map(|alarm| alarm.at), since);
     let mut alone = two_sensors();
     alone.sensors.truncate(1);
-    alone.climate.as_mut().unwrap().sensors.truncate(1);
+    alone.climates[0].sensors.truncate(1);
     rig.reload(alone);
     assert_eq!(rig.engine.alarms().iter().count(), 0);
     assert_eq!(rig.notices_of_sensors(), [""; 0], "nothing was mended");
@@ -137,7 +137,7 @@ fn an_alarm_outlives_a_reload_and_ends_with_its_sensor() {
 fn a_lost_sensor_with_another_source_has_not_recovered_before_a_reading_and_is_announced_again_without_one() {
     let mut rig = Rig::online();
     rig.pass_with(60, &[Err(Fault::Missing)]);
-    assert_eq!(rig.engine.climate().map(Climate::regime), Some(Regime::SensorFault));
+    assert_eq!(rig.regime(), Some(Regime::SensorFault));
     rig.notices.clear();
     let mut moved = spec();
     moved.sensors[0].source = "/run/another".into();
@@ -160,4 +160,25 @@ fn an_output_that_cannot_be_driven_is_announced_once_even_over_a_reload() {
     rig.pass(secs(20), |_| 24.0);
     assert_eq!(rig.engine.alarms().get("output-fan").map(|alarm| alarm.at), since);
     assert!(!rig.notices.iter().any(|notice| matches!(notice, Notice::PinFault { .. })), "{:?}", rig.notices);
+}
+
+#[test]
+fn readings_that_arrive_together_are_one_step_and_the_older_ones_of_the_others_decide_nothing() {
+    let mut rig = Rig::from(two_sensors(), None);
+    let read = |rig: &mut Rig| {
+        let reading = |sensor| Reading { sensor: SensorId(sensor), at: rig.now, value: Ok(22.0) };
+        rig.engine.handle_readings(rig.now, [0, 1].map(|sensor| (reading(sensor), None)));
+        rig.drain();
+    };
+    read(&mut rig);
+    // Both older readings are stale at the moment at which both new ones arrive.
+    for _ in 0..3 {
+        rig.now = rig.now + secs(30);
+        let steps = rig.engine.steps();
+        read(&mut rig);
+        assert_eq!(rig.engine.steps(), steps + 1);
+    }
+    let lost = |notice: &&Notice| matches!(notice, Notice::SensorLost { .. } | Notice::SensorBack { .. });
+    assert_eq!(rig.notices.iter().find(lost), None);
+    assert_eq!(rig.regime(), Some(Regime::InRange));
 }

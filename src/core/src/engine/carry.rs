@@ -6,10 +6,11 @@ use super::history::History;
 use super::overrides::Overrides;
 use super::silence::Contact;
 use super::{Core, CoreSpec, Notice, Reload, Start};
-use crate::control::climate::{Climate, Regime, SensorState};
+use crate::control::climate::Regime;
 use crate::control::outputs::{OutputState, Outputs, last_row};
+use crate::control::sensors::SensorState;
 use crate::control::{OutputId, OutputSpec, SensorSpec};
-use crate::twin::{HubEvent, Machine, Override, TwinRecord, Version};
+use crate::twin::{HubEvent, Machine, Override, PersistedRange, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -23,7 +24,10 @@ pub(super) struct Carry {
     pub(super) outputs: Vec<CarriedOutput>,
     pub(super) sensors: Vec<(SensorSpec, SensorState)>,
     pub(super) health: Health,
-    pub(super) regime: Option<Regime>,
+    /// Of each climate, by its name.
+    pub(super) regimes: Vec<(Option<String>, Regime)>,
+    /// The overrides of climates, by name.
+    pub(super) ranges: Vec<(String, Override<PersistedRange>)>,
     pub(super) contact: KnownContact,
     pub(super) last_rid: u64,
     /// `None` at a start of the process.
@@ -90,7 +94,7 @@ impl Core {
     /// A stored twin that came late is followed where none is in force yet. Overrides of any record go on, as at any start,
     /// and so does the silence of a hub that has not been heard since.
     pub(super) fn handle_stored(&mut self, now: BootTime, record: TwinRecord) {
-        let resumed = Overrides::resume(now, &self.spec.outputs, &record, &self.contact.machine);
+        let resumed = Overrides::resume(now, &self.spec, &record, &self.contact.machine);
         if self.overrides.take_missing(resumed) {
             self.durability.want();
         }
@@ -118,7 +122,9 @@ impl Core {
         let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
         carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
+        let overridden: Vec<Option<String>> = self.overridden_climates().collect();
         self.rebuild(now, reload.spec, self.record(), carry, reload.same_hub);
+        self.announce_dropped(overridden);
     }
 
     fn rebuild(&mut self, now: BootTime, spec: CoreSpec, record: TwinRecord, carry: Carry, same_hub: bool) {
@@ -144,7 +150,8 @@ impl Core {
             outputs: self.outputs.iter().map(output).collect(),
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
-            regime: self.climate.as_ref().map(Climate::regime),
+            regimes: self.climates.iter().map(|(_, one)| (one.spec().name.clone(), one.regime())).collect(),
+            ranges: self.overrides.recorded_ranges(&self.spec),
             contact: KnownContact::Carried(self.contact),
             health: self.health.clone(),
             starts: false,
@@ -206,10 +213,11 @@ pub(super) fn must_record_start(
     record: Option<&TwinRecord>,
     carry: &Carry,
 ) -> bool {
-    let overridden = overrides.in_force().len();
+    let overridden = overrides.count();
     let is_of_this_boot = record.is_some_and(|record| carry.contact.machine().is_of(&record.moment));
     let needs_this_boot = overridden > 0 || specs.iter().any(OutputSpec::has_minimum_time);
-    let ended = record.is_some_and(|record| record.overrides.len() != overridden);
+    let recorded = |record: &TwinRecord| record.overrides.len() + record.range_overrides.len();
+    let ended = record.is_some_and(|record| recorded(record) != overridden);
     carry.starts && (ended || needs_this_boot && !is_of_this_boot)
 }
 
@@ -223,7 +231,7 @@ pub(super) fn adopt_outputs(
     for CarriedOutput { name, state, tach_fault, overridden } in carried {
         if let Some(output) = spec.output_named(&name) {
             outputs.adopt(output, state, tach_fault);
-            overridden.into_iter().for_each(|one| overrides.put(output, one));
+            overridden.into_iter().for_each(|one| overrides.drives.put(output, one));
         }
     }
 }

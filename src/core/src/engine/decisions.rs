@@ -85,16 +85,22 @@ impl Core {
         self.notices.push_back(Notice::Driven {
             output: spec.name.clone(),
             permille: drive.get(),
-            cause: cause.to_string(),
+            cause: cause.by_name(&self.climates).to_string(),
             by: self.author(output, cause),
-            unmet: unmet.filter(|_| change.is_decision).map(|unmet| unmet.describe(at).to_string()),
+            unmet: unmet
+                .filter(|_| change.is_decision)
+                .map(|unmet| unmet.describe(at, &self.climates).to_string()),
             is_decision: change.is_decision,
             moved: change.moved,
         });
     }
 
-    /// Who ordered the override, if it decides.
+    /// Who ordered the override, if it decides, or the range of the climate that decides.
     fn author(&self, output: OutputId, cause: Cause) -> Option<Author> {
-        (cause == Cause::Override).then(|| self.override_of(output))?.map(|one| one.by)
+        match cause {
+            Cause::Override => self.override_of(output).map(|one| one.by),
+            Cause::Climate(climate) => self.range_override_of(climate).map(|one| one.by),
+            _ => None,
+        }
     }
 }

@@ -8,8 +8,8 @@ const PERSON: Author = Author::User(1000);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn site() -> CoreSpec {
-    let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    CoreSpec { outputs: vec![fan(OutputKind::Pwm)], climate: Some(climate), ..spec() }
+    let climate = ClimateSpec { critical: Some(60.0), ..climate_spec() };
+    CoreSpec { outputs: vec![fan(OutputKind::Pwm)], climates: vec![climate], ..spec() }
 }
 
 fn site_of(output: OutputSpec) -> CoreSpec {
@@ -18,7 +18,7 @@ fn site_of(output: OutputSpec) -> CoreSpec {
 
 impl Rig {
     fn override_fan(&mut self, share: u16) {
-        self.order("fan", Some((permille(share), HOUR)), PERSON).unwrap();
+        self.order("fan", Some((Setting::Drive(permille(share)), HOUR)), PERSON).unwrap();
         self.drain();
     }
 
@@ -199,8 +199,8 @@ fn a_slewing_output_is_announced_with_its_goal() {
 fn a_heater_in_the_cold_says_what_holds_it_off_and_on() {
     let heater =
         OutputSpec { min_off: Some(secs(120)), min_on: Some(secs(120)), ..output("fan", OutputKind::OnOff) };
-    let climate = ClimateSpec { cooling: vec![], heating: vec![OutputId(0)], ..climate_spec() };
-    let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..site_of(heater) }, None);
+    let climate = ClimateSpec { lowering: vec![], raising: vec![OutputId(0)], ..climate_spec() };
+    let mut rig = Rig::from(CoreSpec { climates: vec![climate], ..site_of(heater) }, None);
     let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
     rig.sample(Ok(24.0));
     rig.sample(Ok(15.0));

@@ -5,6 +5,7 @@
 //! drive, as the climate does all the time, another entry is made at most once a minute, if the drive then differs by five
 //! points or more from the last entry. Entries are never changed. Deliberately absent: wall-clock times.
 
+use super::ranges::RangeHistory;
 use crate::control::{Cause, OutputSpec};
 use crate::twin::Author;
 use crate::units::{BootTime, Permille};
@@ -32,7 +33,7 @@ pub(super) struct Change {
     pub(super) drive: Permille,
     /// What decided.
     pub(super) cause: Cause,
-    /// Who ordered it, if it was an override.
+    /// Who ordered it, if it was an override, or a climate that was overridden.
     pub(super) by: Option<Author>,
 }
 
@@ -43,6 +44,9 @@ pub(super) struct History {
     #[serde(skip)]
     rows: VecDeque<Change>,
     last: BTreeMap<Rc<str>, Change>,
+    /// Of the ranges that climates hold. A checkpoint does without it, too.
+    #[serde(skip)]
+    pub(super) ranges: RangeHistory,
 }
 
 /// A thousand changes would hide everything else.
@@ -84,6 +88,7 @@ impl History {
     /// Continues with these outputs only. Entries of others stay.
     pub(super) fn of(mut self, outputs: &[OutputSpec]) -> Self {
         self.last.retain(|name, _| outputs.iter().any(|spec| *spec.name == **name));
+        self.ranges.forget_present();
         self
     }
 
@@ -96,10 +101,10 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::fixtures::{at, at_ms, permille};
+    use crate::control::fixtures::{self, at, at_ms, permille};
     use crate::twin::Version;
 
-    const BY_CLIMATE: (Cause, Option<Author>) = (Cause::Climate, None);
+    const BY_CLIMATE: (Cause, Option<Author>) = (fixtures::BY_CLIMATE, None);
 
     fn entries(history: &History) -> Vec<(u64, u16)> {
         history.rows.iter().map(|change| (change.at.since_boot().as_secs(), change.drive.get())).collect()

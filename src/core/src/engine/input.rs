@@ -12,7 +12,7 @@ use crate::twin::{Dated, HubEvent, Machine, TwinRecord};
 use crate::units::{BootTime, Permille};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub enum Input {
     Saved(Result<u64, String>),
     /// An accepted connection made this the known time. It is used from the hub's next message on.
     Wall(Dated),
+    /// The wall clock was set, or read again; `None` if it cannot be believed.
+    Clock(Option<Dated>),
     /// An output is overridden, or its override is cleared.
     Override(Order),
     /// After the start a record was found after all. Its twin is used only if none is in force yet.
@@ -52,6 +54,9 @@ pub enum Input {
     Stop,
     /// The process ends and another one takes over: no output changes, and what is still to be recorded is recorded.
     HandOver,
+    /// Several sensors were sampled since the last input, each with what [`Input::Reading`] has. They are one control step: decided
+    /// one after the other, the older readings of those to come would decide first, and may be stale by now.
+    Readings(Vec<(Reading, Option<String>)>),
 }
 
 /// What the core starts from.
@@ -112,9 +117,11 @@ impl Core {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),
             Input::Reading { reading, found } => self.handle_reading(now, reading, found),
+            Input::Readings(readings) => self.handle_readings(now, readings),
             Input::Speed { output, rpm } => self.handle_speed(now, output, rpm),
             Input::Saved(outcome) => self.handle_saved(now, outcome),
             Input::Wall(dated) => self.handle_dated(dated),
+            Input::Clock(dated) => self.handle_clock(now, dated),
             Input::Override(order) => self.handle_override(now, order),
             Input::Stored(record) => self.handle_stored(now, *record),
             Input::Reload(reload) => self.handle_reload(now, *reload),
@@ -131,7 +138,8 @@ impl Core {
         let mut effects = Effects::default();
         loop {
             if let Some(actuation) = self.poll_actuation() {
-                let outcome = ports.pins.drive(&actuation);
+                let cause = actuation.cause.by_name(&self.climates).to_string();
+                let outcome = ports.pins.drive(&actuation, &cause);
                 effects.drive(&actuation, &outcome);
                 self.handle_driven(actuation, outcome);
             } else if let Some(record) = self.poll_record() {

@@ -20,7 +20,7 @@ struct Offer<'a>(&'a mut Option<u64>);
 struct Line<'a>(&'a mut Vec<HubRequest>);
 
 impl Pins for Board<'_> {
-    fn drive(&mut self, _: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, _: &Actuation, _: &str) -> Result<(), PinFault> {
         *self.0 += 1;
         if self.0.is_multiple_of(2) { Err(PinFault { reason: "no such line".into() }) } else { Ok(()) }
     }

@@ -157,7 +157,7 @@ proptest! {
     #[test]
     fn there_is_always_a_next_deadline_and_work_gets_done(events in events(), kind in any::<bool>()) {
         let mut spec = spec();
-        spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
+        spec.climates[0].critical = Some(60.0);
         spec.outputs[0] = OutputSpec {
             slew_permille_per_s: Some(100.0),
             min_on: Some(secs(7)),

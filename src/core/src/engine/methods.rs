@@ -1,18 +1,20 @@
 //! Direct methods: the calls of the back end, and their answers.
 
 use super::history::Change;
-use super::{Core, OverrideFault};
+use super::ranges::{RangeChange, Reason};
+use super::{Core, OverrideFault, Setting};
 use crate::control::Cause;
-use crate::report::status::{self, ChangeStatus, HeldStatus, Status};
-use crate::twin::{Author, HubRequest};
-use crate::units::{BootTime, Permille, UnixSeconds};
+use crate::report::status::{self, ChangeStatus, HeldStatus, RangeChangeStatus, Status};
+use crate::twin::{Author, HubRequest, json};
+use crate::units::{BootTime, Permille, TemperatureUnit, UnixSeconds};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: [&str; 3] = ["override", "resync", "status"];
-const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, or {\"output\": NAME, \"clear\": true}";
+const OVERRIDE_WANTED: &str = "wanted: {\"output\": NAME, \"percent\": 0 to 100, \"on\" or \"off\", \"seconds\": 1 to 604800}, \
+    {\"climate\": NAME, \"min\": NUMBER, \"max\": NUMBER, \"seconds\": 1 to 604800}, or one of the names and \"clear\": true";
 
 impl Core {
     /// Answers a direct method. The longest answer is the status, whose size depends on the number of outputs and sensors.
@@ -35,13 +37,16 @@ impl Core {
             seconds_ago: now.since(change.at).as_secs(),
             output: (*change.output).to_owned(),
             permille: change.drive.get(),
-            cause: change.cause.to_string(),
+            cause: change.cause.by_name(&self.climates).to_string(),
             by: change.by.map(|by| by.to_string()),
         };
         let silent = self.contact.silence.lasts(now);
         let rows = || self.history.latest().take(changes).map(row).collect();
+        let range_rows =
+            || self.history.ranges.latest().take(changes).map(|one| range_row(now, one)).collect();
         Status {
             changes: (changes > 0).then(rows),
+            range_changes: (changes > 0).then(range_rows),
             ..Status::of(now, &self.sync, self.copy_age(now), silent, self.facts())
         }
     }
@@ -55,7 +60,7 @@ impl Core {
     pub fn unmet_override(&self, now: BootTime, output: &str) -> Option<HeldStatus> {
         let state = self.outputs.state(self.spec.output_named(output)?)?;
         let unmet = state.unmet.filter(|unmet| unmet.cause == Cause::Override)?;
-        Some(status::held_status(now, unmet))
+        Some(status::held_status(now, unmet, &self.climates))
     }
 
     /// The age of the twin's copy: the time since the hub last spoke of the twin, to this process or by the wall clock before.
@@ -71,33 +76,96 @@ impl Core {
     }
 
     fn call_override(&mut self, now: BootTime, argument: &Value) -> (u16, Value) {
-        let Some((output, order)) = parse_override(argument) else {
+        let Some(Asked { kind, name, order }) = parse_override(argument) else {
             return (400, json!({ "error": OVERRIDE_WANTED }));
         };
-        match self.order(output, order, Author::Hub) {
+        // In a call of the hub each name stands under its own kind.
+        let is_known = match kind {
+            Kind::Output => self.spec.output_named(name).is_some(),
+            Kind::Climate => self.spec.climate_named(name).is_some(),
+        };
+        let ordered = match self.order(name, order, Author::Hub) {
+            Ok(_) if !is_known => Err(self.unknown()),
+            ordered => ordered,
+        };
+        match ordered {
             Ok(order) => {
                 self.handle_override(now, order);
-                match self.unmet_override(now, output) {
-                    None => (200, json!({ "output": output })),
-                    Some(held) => (200, json!({ "output": output, "held": held })),
-                }
+                (200, self.overridden(now, kind, name))
             }
-            Err(fault @ OverrideFault::UnknownOutput { .. }) => (404, json!({ "error": fault.to_string() })),
+            Err(fault @ OverrideFault::Unknown { .. }) => (404, json!({ "error": fault.to_string() })),
             Err(fault) => (400, json!({ "error": fault.to_string() })),
         }
     }
+
+    /// The answer to an override that is in force.
+    fn overridden(&self, now: BootTime, kind: Kind, name: &str) -> Value {
+        match (kind, self.unmet_override(now, name)) {
+            (Kind::Climate, _) => json!({ "climate": name, "unit": self.unit_of(name) }),
+            (Kind::Output, None) => json!({ "output": name }),
+            (Kind::Output, Some(held)) => json!({ "output": name, "held": held }),
+        }
+    }
+
+    /// The unit in which an override of a climate is asked for; `None` for what has no choice of units.
+    pub fn unit_of(&self, climate: &str) -> Option<&'static str> {
+        let (_, climate) = self.spec.climate_named(climate)?;
+        climate.quantity.unit().map(TemperatureUnit::name)
+    }
 }
 
-fn parse_override(argument: &Value) -> Option<(&str, Option<(Permille, Duration)>)> {
-    let output = argument.get("output")?.as_str()?;
+#[derive(Clone, Copy)]
+enum Kind {
+    Output,
+    Climate,
+}
+
+/// What a call asks for.
+struct Asked<'a> {
+    kind: Kind,
+    name: &'a str,
+    /// `None` clears the override.
+    order: Option<(Setting, Duration)>,
+}
+
+fn parse_override(argument: &Value) -> Option<Asked<'_>> {
+    let (kind, name) = match (argument.get("output"), argument.get("climate")) {
+        (Some(name), None) => (Kind::Output, name.as_str()?),
+        (None, Some(name)) => (Kind::Climate, name.as_str()?),
+        _ => return None,
+    };
     if argument.get("clear") == Some(&Value::Bool(true)) {
-        return Some((output, None));
+        return Some(Asked { kind, name, order: None });
     }
-    let drive = match argument.get("percent")? {
-        Value::String(word) if word == "on" => Permille::FULL,
-        Value::String(word) if word == "off" => Permille::ZERO,
-        number => Permille::from_percent(number.as_f64()?)?,
+    let setting = match kind {
+        Kind::Output => Setting::Drive(share(argument.get("percent")?)?),
+        Kind::Climate => {
+            let end = |key| argument.get(key).and_then(json::number);
+            Setting::Range { min: end("min")?, max: end("max")? }
+        }
     };
     let lasts = Duration::try_from_secs_f64(argument.get("seconds")?.as_f64()?).ok()?;
-    Some((output, Some((drive, lasts))))
+    Some(Asked { kind, name, order: Some((setting, lasts)) })
+}
+
+fn share(value: &Value) -> Option<Permille> {
+    match value {
+        Value::String(word) if word == "on" => Some(Permille::FULL),
+        Value::String(word) if word == "off" => Some(Permille::ZERO),
+        number => Permille::from_percent(number.as_f64()?),
+    }
+}
+
+fn range_row(now: BootTime, change: &RangeChange) -> RangeChangeStatus {
+    RangeChangeStatus {
+        seconds_ago: now.since(change.at).as_secs(),
+        climate: (*change.climate).to_owned(),
+        min: status::rounded(change.range.min(), 2),
+        max: status::rounded(change.range.max(), 2),
+        cause: change.reason.to_string(),
+        by: match change.reason {
+            Reason::Override(by) => Some(by.to_string()),
+            _ => None,
+        },
+    }
 }

@@ -7,7 +7,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl Rig {
     fn override_output(&mut self, output: &str, order: Option<(u16, Duration)>) -> Result<(), OverrideFault> {
-        let order = order.map(|(share, lasts)| (permille(share), lasts));
+        let order = order.map(|(share, lasts)| (Setting::Drive(permille(share)), lasts));
         let outcome = self.order(output, order, PERSON);
         self.drain();
         outcome
@@ -48,14 +48,15 @@ fn an_override_drives_at_once_is_reported_and_ends_by_itself() {
 
 #[test]
 fn an_override_ends_by_itself() {
-    let mut overrides = Overrides::default();
-    let one = |until| Override { drive: Permille::FULL, until, by: PERSON };
+    let mut overrides = super::super::overrides::InForce::default();
+    let one = |until| Override { value: Permille::FULL, until, by: PERSON };
     overrides.put(OutputId(0), one(at(60)));
     overrides.put(OutputId(1), one(at(90)));
     assert_eq!(overrides.poll_timeout(at(0)), Some(at(60)));
     assert_eq!(overrides.expire(at_ms(59_999)), []);
     assert_eq!(overrides.expire(at(60)), [OutputId(0)]);
-    assert_eq!(overrides.in_force().keys().collect::<Vec<_>>(), [&OutputId(1)]);
+    assert_eq!(overrides.expire(at(90)), [OutputId(1)]);
+    overrides.put(OutputId(1), one(at(90)));
     assert_eq!((overrides.poll_timeout(at(60)), overrides.poll_timeout(at(90))), (Some(at(90)), None));
 }
 
@@ -77,7 +78,7 @@ fn an_override_that_is_refused_changes_nothing() {
     let mut rig = Rig::new();
     rig.sample(Ok(24.0));
     let (drives, written) = (rig.drives.len(), rig.written.len());
-    let unknown = OverrideFault::UnknownOutput { known: vec!["fan".into()] };
+    let unknown = OverrideFault::Unknown { known: vec!["fan".into(), "climate".into()] };
     assert_eq!(rig.override_output("fna", Some((1000, HOUR))), Err(unknown.clone()));
     assert_eq!(rig.override_output("fna", None), Err(unknown));
     for lasts in [Duration::ZERO, Duration::from_millis(999), OVERRIDE_MAX + secs(1), Duration::MAX] {
@@ -90,8 +91,8 @@ fn an_override_that_is_refused_changes_nothing() {
 
 #[test]
 fn overheat_outranks_an_override_which_decides_again_below_it() {
-    let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    let mut rig = Rig::from(CoreSpec { climate: Some(climate), ..spec() }, None);
+    let climate = ClimateSpec { critical: Some(60.0), ..climate_spec() };
+    let mut rig = Rig::from(CoreSpec { climates: vec![climate], ..spec() }, None);
     rig.sample(Ok(24.0));
     rig.override_output("fan", Some((0, HOUR))).unwrap();
     rig.sample(Ok(70.0));
@@ -151,7 +152,10 @@ fn an_override_by_a_direct_method_is_answered() {
     assert_eq!(rig.call(json!({"output": "fan", "clear": true})).0, 200);
     assert_eq!(rig.overridden(), Value::Null);
     let (status, payload) = rig.call(json!({"output": "x", "clear": true}));
-    assert_eq!((status, payload["error"].as_str()), (404, Some("no such output; there are: fan")));
+    assert_eq!(
+        (status, payload["error"].as_str()),
+        (404, Some("no such output or climate; there are: fan, climate"))
+    );
     let wrong = [
         Value::Null,
         json!([]),

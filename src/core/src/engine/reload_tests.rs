@@ -33,28 +33,25 @@ fn a_number_is_not_carried_into_another_unit() {
     let mut fahrenheit = spec();
     fahrenheit.sensors[0].unit = TemperatureUnit::Fahrenheit;
     rig.reload(fahrenheit);
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None);
+    assert_eq!(rig.temperature(), None);
     rig.sample(Ok(77.0));
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
+    assert_eq!(rig.temperature(), Some(25.0));
     rig.reload(rig.engine.spec.clone());
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(25.0)));
+    assert_eq!(rig.temperature(), Some(25.0));
 }
 
 #[test]
 fn a_reload_does_not_end_an_overheat_early() {
     let mut spec = spec();
-    spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
-    spec.climate.as_mut().unwrap().hysteresis_kelvin = 2.0;
+    spec.climates[0].critical = Some(60.0);
+    spec.climates[0].hysteresis = 2.0;
     let mut rig = Rig::from(spec.clone(), Some(record(json!({"fanOn": false}), 7)));
     rig.sample(Ok(61.0));
     rig.sample(Ok(59.0));
-    assert_eq!(
-        (rig.drive(), rig.engine.climate().map(Climate::regime)),
-        (Some(1000), Some(Regime::Overheat))
-    );
+    assert_eq!((rig.drive(), rig.regime()), (Some(1000), Some(Regime::Overheat)));
     rig.reload(spec);
     assert_eq!(rig.drives, []);
-    assert_eq!(rig.engine.climate().map(Climate::regime), Some(Regime::Overheat));
+    assert_eq!(rig.regime(), Some(Regime::Overheat));
 }
 
 #[test]
@@ -99,12 +96,12 @@ fn a_reload_does_not_end_the_hubs_silence() {
 /// A site that drives its fan at an overheat and leaves it off before anything is known.
 fn critical() -> CoreSpec {
     let mut spec = spec();
-    spec.climate.as_mut().unwrap().critical = Some(celsius(60.0));
+    spec.climates[0].critical = Some(60.0);
     spec
 }
 
 fn regime(rig: &Rig) -> Option<Regime> {
-    rig.engine.climate().map(Climate::regime)
+    rig.regime()
 }
 
 #[test]
@@ -116,7 +113,7 @@ fn a_renamed_sensor_is_the_same_sensor() {
     renamed.sensors[0].name = "roof".into();
     rig.reload(renamed);
     assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), Some(celsius(61.0)));
+    assert_eq!(rig.temperature(), Some(61.0));
 }
 
 #[test]
@@ -127,11 +124,7 @@ fn an_overheat_lasts_until_the_new_sensor_has_a_reading_or_is_overdue() {
     rig.sample(Ok(61.0));
     rig.reload(elsewhere.clone());
     assert_eq!((rig.drives.len(), regime(&rig)), (0, Some(Regime::Overheat)));
-    assert_eq!(
-        rig.engine.climate().and_then(Climate::temperature),
-        None,
-        "the old number is of another place"
-    );
+    assert_eq!(rig.temperature(), None, "the old number is of another place");
     rig.sample(Ok(24.0));
     assert_eq!((rig.drive(), regime(&rig)), (Some(0), Some(Regime::InRange)));
     rig.sample(Ok(61.0));
@@ -145,7 +138,7 @@ fn an_overheat_lasts_until_the_new_sensor_has_a_reading_or_is_overdue() {
 fn a_cool_sensor_does_not_end_the_overheat_of_one_whose_source_changed() {
     let mut both = critical();
     both.sensors.push(thermometer("door"));
-    both.climate.as_mut().unwrap().sensors.push(SensorId(1));
+    both.climates[0].sensors.push(SensorId(1));
     let mut rig = Rig::from(both.clone(), None);
     rig.sample(Ok(61.0));
     let cool = |rig: &mut Rig| {
@@ -195,5 +188,5 @@ fn a_number_is_not_carried_to_another_scale() {
     let mut scaled = spec();
     scaled.sensors[0].scale_offset = (0.1, 0.0);
     rig.reload(scaled);
-    assert_eq!(rig.engine.climate().and_then(Climate::temperature), None);
+    assert_eq!(rig.temperature(), None);
 }

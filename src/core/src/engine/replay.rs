@@ -136,7 +136,7 @@ impl<'a> RecordedBoard<'a> {
 }
 
 impl Pins for RecordedBoard<'_> {
-    fn drive(&mut self, actuation: &Actuation) -> Result<(), PinFault> {
+    fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
         let place = self.actuations.len();
         self.actuations.push(*actuation);
         let fault = self.faults.iter().find(|(at, _)| usize::try_from(*at) == Ok(place));

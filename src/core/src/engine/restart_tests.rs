@@ -83,7 +83,7 @@ fn a_relay_that_keeps_its_state_counts_its_minimum_time_from_the_start() {
 fn outputs_that_a_row_runs_keep_running_for_the_minimum_time() {
     let when = When { stop: ON, crash: ON, start: OFF, ..When::default() };
     let fan = OutputSpec { when, min_on: Some(secs(20)), ..fan(OutputKind::OnOff) };
-    let site = CoreSpec { outputs: vec![fan], climate: None, ..spec() };
+    let site = CoreSpec { outputs: vec![fan], climates: Vec::new(), ..spec() };
     let rig = Rig::started(site.clone(), BOOT, at(100), record(json!({}), 7));
     assert_eq!(rig.drives_with_times(), [(100, 0)]);
     let mut next = Rig::started(site, BOOT, at(130), rig.last_record());
@@ -133,7 +133,7 @@ fn a_site_without_minimum_times_and_overrides_records_nothing_at_a_start_and_del
 #[test]
 fn an_override_ends_when_it_should_though_the_process_was_killed() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
-    let order = Some((Permille::FULL, secs(600)));
+    let order = Some((Setting::Drive(Permille::FULL), secs(600)));
     rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let mut next = Rig::started(spec(), BOOT, at(400), rig.last_record());
@@ -147,7 +147,7 @@ fn an_override_ends_when_it_should_though_the_process_was_killed() {
 #[test]
 fn an_override_ends_though_the_power_is_cut_again_and_again() {
     let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
-    let order = Some((permille(1000), 3 * Duration::from_secs(3600)));
+    let order = Some((Setting::Drive(permille(1000)), 3 * Duration::from_secs(3600)));
     rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let (mut stored, mut powered) = (rig.last_record(), 0);
@@ -167,7 +167,7 @@ fn an_override_ends_though_the_power_is_cut_again_and_again() {
 #[test]
 fn an_override_belongs_to_the_machine_and_stays_when_the_identity_changes() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({"fanOn": false}), 7));
-    let order = Some((Permille::FULL, secs(600)));
+    let order = Some((Setting::Drive(Permille::FULL), secs(600)));
     rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let other = CoreSpec { identity: "hub/other".into(), ..spec() };
@@ -179,7 +179,7 @@ fn an_override_belongs_to_the_machine_and_stays_when_the_identity_changes() {
 #[test]
 fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
     let mut rig = Rig::started(spec(), BOOT, at(0), record(json!({}), 7));
-    let order = Some((Permille::FULL, secs(10 * 3600)));
+    let order = Some((Setting::Drive(Permille::FULL), secs(10 * 3600)));
     rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let mut stored = rig.last_record();
@@ -194,7 +194,7 @@ fn an_override_is_recorded_every_hour_though_the_process_dies_more_often() {
 #[test]
 fn an_override_that_ended_while_the_process_was_gone_does_not_come_back_after_another_boot() {
     let mut rig = Rig::started(spec(), BOOT, at(100), record(json!({}), 7));
-    let order = Some((Permille::FULL, secs(60)));
+    let order = Some((Setting::Drive(Permille::FULL), secs(60)));
     rig.order("fan", order, Author::Hub).unwrap();
     rig.drain();
     let next = Rig::started(spec(), BOOT, at(170), rig.last_record());
@@ -279,7 +279,7 @@ fn what_was_to_be_recorded_later_is_recorded_at_a_hand_over() {
 fn overrides_of_a_late_record_go_on_whatever_twin_it_holds() {
     for version in [0, 7] {
         let mut before = Rig::running(relay());
-        before.order("fan", Some((Permille::ZERO, secs(600))), Author::User(1000)).unwrap();
+        before.order("fan", Some((Setting::Drive(Permille::ZERO), secs(600))), Author::User(1000)).unwrap();
         before.drain();
         let stored = TwinRecord { desired_version: Version(version), ..before.last_record() };
         let mut rig = Rig::from(relay(), None);

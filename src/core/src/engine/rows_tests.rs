@@ -18,8 +18,8 @@ fn site() -> CoreSpec {
         overheat: Some(row(510)),
         hub_silent: Some((secs(60), row(610))),
     };
-    let climate = ClimateSpec { critical: Some(celsius(60.0)), ..climate_spec() };
-    CoreSpec { outputs: vec![OutputSpec { when, ..fan(OutputKind::Pwm) }], climate: Some(climate), ..spec() }
+    let climate = ClimateSpec { critical: Some(60.0), ..climate_spec() };
+    CoreSpec { outputs: vec![OutputSpec { when, ..fan(OutputKind::Pwm) }], climates: vec![climate], ..spec() }
 }
 
 impl Rig {
@@ -43,7 +43,7 @@ fn each_row_is_driven_when_its_case_occurs_and_reported_to_the_hub() {
     rig.is_told(11, "fail-safe start");
 
     rig.sample(Ok(24.0));
-    assert_eq!(rig.last(), Some((500, Cause::Climate)));
+    assert_eq!(rig.last(), Some((500, Cause::Climate(ClimateId(0)))));
     rig.desire(json!({"fanOn": false}));
     assert_eq!(rig.last(), Some((0, Cause::Desired(Version(2)))));
 
@@ -85,7 +85,7 @@ fn each_row_is_driven_when_its_case_occurs_and_reported_to_the_hub() {
 fn rows_for_overheat_outrank_those_for_sensor_faults_and_those_outrank_the_hubs() {
     let mut site = site();
     site.sensors.push(thermometer("door"));
-    site.climate.as_mut().unwrap().sensors.push(SensorId(1));
+    site.climates[0].sensors.push(SensorId(1));
     let mut rig = Rig::from(site, None);
     rig.now = rig.now + secs(200);
     rig.tick();

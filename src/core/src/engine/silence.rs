@@ -51,6 +51,8 @@ fn renewed(row: Duration) -> Duration {
 pub(super) struct Contact {
     /// The machine's boot, and what is known about its wall clock.
     pub(super) machine: Machine,
+    /// What the wall clock was believed to show last; `None` if it cannot be believed. It counts for schedules and alarms.
+    pub(super) clock: Option<Dated>,
     /// The wall-clock time when the hub was last heard; 0 if none is known.
     pub(super) known_time: UnixSeconds,
     /// When this process last heard the hub, if it has.
@@ -76,7 +78,17 @@ impl Contact {
         let renewed = shortest_row(&spec.outputs).map_or(Duration::ZERO, renewed);
         let silence = Silence::resume(now, record, &machine, renewed);
         let (heard_at, offline_since) = (None, None);
-        Self { machine, known_time, heard_at, offline_since, silence, open: false, recorded: record.silence }
+        let clock = machine.wall;
+        Self {
+            machine,
+            clock,
+            known_time,
+            heard_at,
+            offline_since,
+            silence,
+            open: false,
+            recorded: record.silence,
+        }
     }
 }
 
@@ -102,7 +114,14 @@ impl Core {
     }
 
     pub(super) fn handle_dated(&mut self, dated: Dated) {
-        self.contact.machine.wall = Some(dated);
+        (self.contact.machine.wall, self.contact.clock) = (Some(dated), Some(dated));
+    }
+
+    /// The wall clock counts for schedules and for the time of alarms. What the hub has proved of the time does not change.
+    pub(super) fn handle_clock(&mut self, now: BootTime, dated: Option<Dated>) {
+        self.contact.clock = dated;
+        self.step(now);
+        self.absorb(now);
     }
 
     /// The hub was heard. Returns whether that ends a row.

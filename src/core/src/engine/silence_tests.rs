@@ -271,7 +271,7 @@ fn an_override_outlives_a_clock_that_went_back_ten_years_and_a_power_cut() {
     rig.engine.handle_dated((UnixSeconds(right), rig.now));
     rig.hub(HubEvent::ReportedAck { rid: 999 });
     // Whatever the wall clock says now, nothing of it comes here.
-    rig.order("fan", Some((Permille::FULL, secs(3600))), Author::Hub).unwrap();
+    rig.order("fan", Some((Setting::Drive(Permille::FULL), secs(3600))), Author::Hub).unwrap();
     rig.drain();
     let machine = Machine { wall: Some((UnixSeconds(right + 300), at(20))), ..NEXT_BOOT };
     let next = rig.next_life(machine, at(20));

@@ -6,7 +6,7 @@ const FAN: OutputId = OutputId(0);
 
 fn rig() -> Rig {
     let mut spec = spec();
-    spec.climate = None;
+    spec.climates.clear();
     spec.outputs = vec![OutputSpec { property: Some(path("fanOn")), ..fan(OutputKind::Pwm) }];
     let mut rig = Rig::from(spec, Some(record(json!({"fanOn": true}), 3)));
     rig.tick();
@@ -99,7 +99,7 @@ fn a_tachometer_that_cannot_be_read_is_announced_once_and_reported() {
 #[test]
 fn an_output_that_was_found_running_is_reported_as_such_and_left_alone() {
     let mut spec = spec();
-    spec.climate = None;
+    spec.climates.clear();
     spec.outputs[0].when.start = RowDrive::Keep;
     let carry = Carry { found: vec![(OutputId(0), Permille::FULL)], ..Carry::default() };
     let mut rig = Rig::from(spec.clone(), None);

@@ -1,7 +1,7 @@
 use super::*;
-use crate::control::climate::Regime;
+use crate::control::climate::{Climate, Regime};
 use crate::control::fixtures::{
-    ON, at, celsius, climate_spec, fan, patch, path, properties, secs, section, thermometer,
+    ON, at, climate_spec, fan, patch, path, properties, secs, section, thermometer,
 };
 use crate::control::{Cause, Fault, OutputKind, PinFault, Reading, RowDrive, SensorId, When};
 use crate::report::ReportStyle;
@@ -23,12 +23,16 @@ mod journal;
 mod life;
 #[path = "overrides_tests.rs"]
 mod overrides;
+#[path = "range_overrides_tests.rs"]
+mod range_overrides;
 #[path = "reload_tests.rs"]
 mod reload;
 #[path = "restart_tests.rs"]
 mod restart;
 #[path = "rows_tests.rs"]
 mod rows;
+#[path = "schedule_tests.rs"]
+mod schedule;
 #[path = "silence_tests.rs"]
 mod silence;
 #[path = "speeds_tests.rs"]
@@ -40,7 +44,8 @@ fn spec() -> CoreSpec {
     CoreSpec {
         outputs: vec![fan(OutputKind::OnOff)],
         sensors: vec![thermometer("cabinet")],
-        climate: Some(climate_spec()),
+        climates: vec![climate_spec()],
+        zones: Vec::new(),
         properties: properties(),
         report: ReportSpec {
             heartbeat: secs(300),
@@ -122,6 +127,16 @@ impl Rig {
         rig.tick();
         rig.hub(HubEvent::Up);
         rig
+    }
+
+    /// The only climate's regime.
+    fn regime(&self) -> Option<Regime> {
+        self.engine.climates.get(ClimateId(0)).map(Climate::regime)
+    }
+
+    /// The only climate's temperature.
+    fn temperature(&self) -> Option<f64> {
+        self.engine.climates.get(ClimateId(0)).and_then(Climate::value)
     }
 
     /// Does what is due and everything that follows.
@@ -237,7 +252,7 @@ impl Rig {
     fn order(
         &mut self,
         output: &str,
-        order: Option<(Permille, Duration)>,
+        order: Option<(Setting, Duration)>,
         by: Author,
     ) -> Result<(), OverrideFault> {
         let order = self.engine.order(output, order, by)?;
@@ -440,7 +455,12 @@ fn stopping_drives_the_stop_rows_and_records_what_was_to_be_recorded_later() {
 #[test]
 fn an_override_of_an_output_that_does_not_exist_is_ignored() {
     let mut rig = Rig::new();
-    let stray = Actuation { output: OutputId(9), drive: Permille::FULL, cause: Cause::Climate, at: rig.now };
+    let stray = Actuation {
+        output: OutputId(9),
+        drive: Permille::FULL,
+        cause: Cause::Climate(ClimateId(0)),
+        at: rig.now,
+    };
     rig.engine.handle_driven(stray, Err(PinFault { reason: "?".into() }));
     assert_eq!(rig.engine.poll_notice(), None);
 }

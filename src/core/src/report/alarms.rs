@@ -3,7 +3,7 @@
 //! | alarm | while |
 //! | --- | --- |
 //! | `sensor-NAME` | the sensor has no valid reading, even if it is one of several or belongs to no climate |
-//! | `overheat-climate` | the climate is above `critical` |
+//! | `overheat-CLIMATE` | the climate is above `critical`; `overheat-climate` of the only one of a site |
 //! | `stall-OUTPUT` | the output did not turn at full drive, and has not turned since |
 //! | `output-OUTPUT` | the output cannot be driven |
 //! | `disk` | the record cannot be stored |
@@ -14,11 +14,12 @@
 
 use super::Facts;
 use super::write::round_to;
+use crate::control::SensorId;
 use crate::control::climate::{Climate, Regime};
 use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,8 +27,6 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// The climate's name in its alarm.
-const CLIMATE: &str = "climate";
 /// The maximum of characters of a path, a reason of the system or a sensor's text.
 const FOREIGN_CHARS_MAX: usize = 160;
 /// Alarms beyond this number are reported without their text, so that all of them fit into the report.
@@ -136,8 +135,8 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
             alarms.insert(format!("sensor-{}", spec.name), text);
         }
     }
-    if let Some(climate) = facts.climate.filter(|climate| climate.regime() == Regime::Overheat) {
-        alarms.insert(format!("overheat-{CLIMATE}"), overheat(climate));
+    for (_, climate) in facts.climates.iter().filter(|(_, climate)| climate.regime() == Regime::Overheat) {
+        alarms.insert(format!("overheat-{}", climate.spec().label()), overheat(climate));
     }
     for (output, spec, state) in facts.outputs.iter() {
         let name = &spec.name;
@@ -166,26 +165,58 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
 fn overheat(climate: &Climate) -> String {
     let spec = climate.spec();
     let critical = spec.critical.map_or_else(String::new, |critical| {
-        format!(", {} {}", round_to(spec.unit.from_celsius(critical), 2), spec.unit.name())
+        let unit = spec.quantity.unit().unwrap_or_default();
+        let number = round_to(spec.quantity.from_base(unit, critical), 2);
+        if spec.quantity.unit().is_some() {
+            format!(", {number} {}", unit.name())
+        } else {
+            format!(", {number}")
+        }
     });
+    let (climate, measures) = (title(climate), spec.quantity.measures());
     format!(
-        "a sensor of the climate is above the critical temperature{critical}; outputs follow their overheat rows"
+        "a sensor of the {climate} is above the critical {measures}{critical}; outputs follow their overheat rows"
     )
 }
 
 /// The text of the alarm of a sensor without a valid reading.
 fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
     let what = sensor_fault(now, facts, index)?;
-    let climate = facts.climate.filter(|climate| climate.spec().sensors.iter().any(|id| id.0 == index));
-    let now = match climate.map(|climate| climate.regime()) {
-        None => "no climate needs it, and it is read again at its period",
-        Some(Regime::SensorFault) => {
-            "no sensor of the climate is left: outputs follow their sensor-fault rows"
+    let effect = |climate: &Climate| match climate.regime() {
+        Regime::SensorFault => {
+            format!("no sensor of the {} is left: outputs follow their sensor-fault rows", title(climate))
         }
-        Some(Regime::Starting) => "the climate waits for its other sensors",
-        Some(_) => "the climate goes on by its other sensors",
+        Regime::Starting => format!("the {} waits for its other sensors", title(climate)),
+        _ => format!("the {} goes on by its other sensors", title(climate)),
+    };
+    let effects: Vec<String> = needing(facts, index).map(effect).collect();
+    let is_derived = facts.sensors.iter().nth(index).is_some_and(|(spec, _)| spec.derived.is_some());
+    let now = match (effects.is_empty(), is_derived) {
+        (true, false) => "no climate needs it, and it is read again at its period".to_owned(),
+        (true, true) => {
+            "no climate needs it, and it returns with the sensors that it follows from".to_owned()
+        }
+        (false, _) => effects.join("; "),
     };
     Some(format!("sensor {what}; {now}"))
+}
+
+/// The climates that read a sensor, or one that follows from it.
+fn needing(facts: Facts<'_>, index: usize) -> impl Iterator<Item = &Climate> {
+    let mut without = BTreeSet::from([SensorId(index)]);
+    // Each stands after those from which it follows.
+    for (id, (spec, _)) in facts.sensors.iter().enumerate() {
+        if spec.derived.is_some_and(|derived| derived.parts().iter().any(|part| without.contains(part))) {
+            without.insert(SensorId(id));
+        }
+    }
+    let climates = facts.climates.iter().map(|(_, climate)| climate);
+    climates.filter(move |climate| climate.spec().sensors.iter().any(|sensor| without.contains(sensor)))
+}
+
+/// The climate, as a message speaks of it.
+fn title(climate: &Climate) -> String {
+    climate.spec().name.as_ref().map_or_else(|| "climate".to_owned(), |name| format!("climate {name}"))
 }
 
 /// Describes a sensor without a valid reading: its name, its fault, what was found instead and where it is read.

@@ -1,17 +1,15 @@
 //! Alarms as they are reported.
 
 use super::*;
+use crate::control::derived::Derived;
 use crate::twin::{Author, Override};
 use crate::units::Permille;
 
 const WALL: UnixSeconds = UnixSeconds(1_795_788_000);
 
 fn two_sensors() -> Rig {
-    let climate = ClimateSpec {
-        sensors: vec![SensorId(0), SensorId(1)],
-        critical: Some(celsius(60.0)),
-        ..climate_spec()
-    };
+    let climate =
+        ClimateSpec { sensors: vec![SensorId(0), SensorId(1)], critical: Some(60.0), ..climate_spec() };
     Rig::with(vec![fan(OutputKind::Pwm)], vec![thermometer("roof"), thermometer("door")], Some(climate))
 }
 
@@ -68,6 +66,42 @@ fn a_sensor_outside_every_climate_reports_its_value_or_its_fault_and_has_its_ala
     assert_eq!(rig.says(at(40), "components.cellar"), Some(json!({"sensor": "out-of-range"})));
     let reported = rig.compose(at(40)).section;
     assert!(text(&reported, "sensor-cellar").contains("no climate needs it"), "{reported:?}");
+}
+
+#[test]
+fn the_alarm_of_a_sensor_names_the_climate_that_needs_what_follows_from_it() {
+    let derived = |name: &str, measures: &str, derived| SensorSpec {
+        measures: measures.into(),
+        derived: Some(derived),
+        ..thermometer(name)
+    };
+    let (air, moist, wall, dew) = (SensorId(0), SensorId(1), SensorId(2), SensorId(3));
+    let sensors = vec![
+        thermometer("air"),
+        SensorSpec { measures: "humidity".into(), ..thermometer("moist") },
+        thermometer("wall"),
+        derived("dew", "temperature", Derived::DewPoint { temperature: air, humidity: moist }),
+        derived("margin", "difference", Derived::Difference { of: wall, minus: dew }),
+        derived("draught", "difference", Derived::Difference { of: air, minus: dew }),
+    ];
+    let climate = ClimateSpec { sensors: vec![SensorId(4)], ..climate_spec() };
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], sensors, Some(climate));
+    rig.sample(at(0), 1, Err(Fault::Missing));
+    rig.sample(at(40), 0, Ok(20.0));
+    rig.sample(at(40), 2, Ok(20.0));
+    let reported = rig.compose(at(40)).section;
+    for name in ["moist", "dew", "margin"] {
+        let text = text(&reported, &format!("sensor-{name}"));
+        assert!(
+            text.ends_with("; no sensor of the climate is left: outputs follow their sensor-fault rows"),
+            "{text}"
+        );
+    }
+    let text = text(&reported, "sensor-draught");
+    assert!(
+        text.ends_with("; no climate needs it, and it returns with the sensors that it follows from"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -132,7 +166,7 @@ fn the_alarm_of_a_stalled_fan_that_is_off_does_not_call_it_driven_and_stays_unti
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
     let mut reported = |begin, drive, rpm| {
         rig.outputs.measure(OutputId(0), Ok(rpm));
-        rig.overrides.insert(OutputId(0), Override { drive, until: at(9999), by: Author::Hub });
+        rig.overrides.insert(OutputId(0), Override { value: drive, until: at(9999), by: Author::Hub });
         let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
         text(&sections.last().unwrap(), "stall-fan").to_owned()
     };

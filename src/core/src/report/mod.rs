@@ -7,6 +7,8 @@
 //! writes it: `plain` or `pnp`. `twin::TwinSync` sends it.
 
 pub mod alarms;
+mod model;
+mod names;
 mod notice;
 mod plain;
 mod pnp;
@@ -14,14 +16,21 @@ mod state;
 pub mod status;
 mod write;
 
-pub use notice::Notice;
+pub use model::{Model, TOP_PROPERTIES, model};
+pub use names::{is_interface_id, plug_and_play_name};
+pub use notice::{Notice, by_whom};
 
-use crate::control::climate::{Climate, Regime, Sensors};
-use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE, Understanding, parse_unit};
+use crate::control::climate::{Climate, Regime};
+use crate::control::climates::Climates;
+use crate::control::intent::{OWN_UNIT, SCHEDULE, Understanding, parse_unit};
 use crate::control::outputs::{OutputState, Outputs};
-use crate::control::{Cause, Fault, OutputId, OutputSpec, PropertyMap};
+use crate::control::scheduled::Scheduled;
+use crate::control::sensors::{SensorState, Sensors};
+use crate::control::{
+    Cause, ClimateId, ClimateRange, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorSpec,
+};
 use crate::twin::{Override, PropertyPath, Section, Version, json};
-use crate::units::{BootTime, Celsius, TemperatureUnit};
+use crate::units::{BootTime, TemperatureUnit};
 use alarms::Alarms;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -88,12 +97,14 @@ pub struct Facts<'a> {
     pub sensors: &'a Sensors,
     /// All outputs.
     pub outputs: &'a Outputs,
-    /// The overrides in force.
+    /// The overrides of outputs in force.
     pub overrides: &'a BTreeMap<OutputId, Override>,
+    /// Those of climates.
+    pub range_overrides: &'a BTreeMap<ClimateId, Override<ClimateRange>>,
     /// Why an output could not be driven.
     pub pin_faults: &'a BTreeMap<OutputId, String>,
-    /// The climate, if the site has one.
-    pub climate: Option<&'a Climate>,
+    /// The climates.
+    pub climates: &'a Climates,
     /// Why the record cannot be stored, if it cannot.
     pub store_fault: Option<&'a str>,
     /// The alarms that stand.
@@ -115,11 +126,18 @@ pub struct Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sample {
     outputs: Vec<OutputSample>,
-    regime: Option<Regime>,
+    climates: Vec<ClimateSample>,
     sensors: Vec<Result<(), Fault>>,
-    climate_fault: Option<Fault>,
     store_fault: Option<String>,
     alarms: Alarms,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ClimateSample {
+    regime: Regime,
+    fault: Option<Fault>,
+    scheduled: Option<Scheduled>,
+    overridden: Option<ClimateRange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,7 +153,7 @@ struct OutputSample {
 /// One sample of the values; `None` where there is no valid reading.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Values {
-    temperature: Option<Celsius>,
+    climates: Vec<Option<f64>>,
     sensors: Vec<Option<f64>>,
 }
 
@@ -204,7 +222,6 @@ impl Reporter {
             properties: &self.properties,
             mapped: &self.mapped,
             acknowledgement: &self.acknowledgement,
-            unit: self.unit(facts.climate),
             state: self.state.as_ref().map(|(state, _)| state),
             values: self.values.as_ref().map(|(values, _)| values),
             facts,
@@ -220,17 +237,10 @@ impl Reporter {
         Some(Wanted { section, again, left_out })
     }
 
-    /// Temperatures are reported in the unit of the desired range, or else in the configured one.
-    fn unit(&self, climate: Option<&Climate>) -> TemperatureUnit {
-        let desired =
-            self.acknowledgement.understanding.accepted.get(&self.properties.units).and_then(parse_unit);
-        desired.unwrap_or_else(|| climate.map_or(TemperatureUnit::Celsius, |climate| climate.spec().unit))
-    }
-
     fn sample_values(&mut self, now: BootTime, facts: Facts<'_>) -> Option<Due> {
         let count = facts.sensors.iter().count();
         let fresh = Values {
-            temperature: facts.climate.and_then(Climate::temperature),
+            climates: facts.climates.iter().map(|(_, climate)| climate.value()).collect(),
             sensors: (0..count).map(|i| facts.sensors.value(now, i).ok().map(|v| round_to(v, 3))).collect(),
         };
         let due = match &self.values {
@@ -261,14 +271,16 @@ impl Reporter {
             }
             (a, b) => a.is_some() != b.is_some(),
         };
-        let degrees = |values: &Values| values.temperature.map(Celsius::degrees);
-        let climate = facts.climate.map(|climate| &climate.spec().sensors);
-        differs(degrees(last), degrees(fresh), "temperature")
-            || facts.sensors.iter().enumerate().any(|(index, (spec, _))| {
-                let of_climate = climate.is_some_and(|sensors| sensors.iter().any(|id| id.0 == index));
-                let value = |values: &Values| values.sensors.get(index).copied().flatten();
-                !of_climate && differs(value(last), value(fresh), &spec.measures)
-            })
+        let climate = |(id, climate): (ClimateId, &Climate)| {
+            let value = |values: &Values| values.climates.get(id.0).copied().flatten();
+            differs(value(last), value(fresh), climate.spec().quantity.measures())
+        };
+        let used = facts.climates.uses(fresh.sensors.len());
+        let sensor = |(index, (spec, _)): (usize, (&SensorSpec, &SensorState))| {
+            let value = |values: &Values| values.sensors.get(index).copied().flatten();
+            used.get(index) == Some(&false) && differs(value(last), value(fresh), &spec.measures)
+        };
+        facts.climates.iter().any(climate) || facts.sensors.iter().enumerate().any(sensor)
     }
 
     /// Samples the state if it is due, which it is `along` with anything else. Was it?
@@ -293,7 +305,6 @@ struct View<'a> {
     properties: &'a PropertyMap,
     mapped: &'a [PropertyPath],
     acknowledgement: &'a Acknowledgement,
-    unit: TemperatureUnit,
     state: Option<&'a Sample>,
     values: Option<&'a Values>,
     facts: Facts<'a>,
@@ -314,25 +325,45 @@ impl View<'_> {
         self.acknowledgement.understanding.accepted.get(path)
     }
 
-    /// An end of the range in force. A desired end is reported as it was desired. A configured one takes the JSON type of the
-    /// other end.
-    fn range_end(&self, end: &str) -> Option<Value> {
-        let site = self.facts.climate?.spec().range;
-        let raw = |end: &str| self.accepted(&self.properties.climate.child(end));
-        if let Some(raw) = raw(end) {
-            return Some(number_in_force(raw));
-        }
-        let (own, other) = match end {
-            MIN_TEMPERATURE => (site.min(), MAX_TEMPERATURE),
-            MAX_TEMPERATURE => (site.max(), MIN_TEMPERATURE),
-            _ => return None,
-        };
-        let number = round_to(self.unit.from_celsius(own), 2);
-        Some(if raw(other).is_some_and(Value::is_string) { json!(number.to_string()) } else { tidy(number) })
+    /// Temperatures of a climate are reported in the unit of its desired range, or else in the configured one.
+    fn unit(&self, climate: &ClimateSpec) -> TemperatureUnit {
+        let own = self.accepted(&climate.property.child(OWN_UNIT));
+        let desired = own.or_else(|| self.accepted(&self.properties.units)).and_then(parse_unit);
+        desired.or(climate.quantity.unit()).unwrap_or_default()
     }
 
-    fn is_range_end(&self, path: &PropertyPath) -> bool {
-        path.parent().as_ref() == Some(&self.properties.climate)
+    /// The ends of a climate's range in force, with their names: those of its override, if there is one.
+    fn ends_in_force(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
+        let ends = self.range_ends(id, climate);
+        let sample = self.state.and_then(|state| state.climates.get(id.0));
+        let Some(range) = sample.and_then(|sample| sample.overridden) else { return ends };
+        let [(low, min), (high, max)] = ends;
+        let end = |is_text: bool, base| {
+            let number = round_to(climate.quantity.from_base(self.unit(climate), base), 2);
+            if is_text { json!(number.to_string()) } else { tidy(number) }
+        };
+        [(low, end(min.is_string(), range.min())), (high, end(max.is_string(), range.max()))]
+    }
+
+    /// The ends of a climate's range without its override. A desired end is reported as it was desired, that of the entry of its
+    /// schedule that holds before that of its own range. A configured one takes the JSON type of the other end.
+    fn range_ends(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
+        let [low, high] = climate.quantity.ends();
+        let sample = self.state.and_then(|state| state.climates.get(id.0));
+        let entry = sample.and_then(|sample| sample.scheduled.as_ref()?.entry());
+        let entry = entry.map(|entry| climate.property.child(SCHEDULE).child(entry));
+        let raw = |end: &str| {
+            let scheduled = entry.as_ref().and_then(|entry| self.accepted(&entry.child(end)));
+            scheduled.or_else(|| self.accepted(&climate.property.child(end)))
+        };
+        let configured = |own: f64, other: &str| {
+            let number = round_to(climate.quantity.from_base(self.unit(climate), own), 2);
+            let is_text = raw(other).is_some_and(Value::is_string);
+            if is_text { json!(number.to_string()) } else { tidy(number) }
+        };
+        let end = |own, name: &str, other| raw(name).map_or_else(|| configured(own, other), number_in_force);
+        let (min, max) = (end(climate.range.min(), &low, &high), end(climate.range.max(), &high, &low));
+        [(low, min), (high, max)]
     }
 
     /// Does this property, or one below it, have a meaning here?
@@ -341,8 +372,8 @@ impl View<'_> {
         self.mapped.iter().any(|mapped| path.starts_with(mapped) || holds(mapped))
     }
 
-    fn is_of_climate(&self, index: usize) -> bool {
-        self.facts.climate.is_some_and(|climate| climate.spec().sensors.iter().any(|id| id.0 == index))
+    fn climates(&self) -> impl Iterator<Item = (ClimateId, &ClimateSpec)> {
+        self.facts.climates.iter().map(|(id, climate)| (id, climate.spec()))
     }
 }
 
@@ -367,7 +398,7 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
             on: !drive.is_zero(),
             duty_percent: drive.percent(),
             cause: state.cause,
-            override_percent: facts.overrides.get(&output).map(|one| one.drive.percent()),
+            override_percent: facts.overrides.get(&output).map(|one| one.value.percent()),
             rpm: state.tach.rpm(),
             fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
@@ -375,9 +406,17 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
     let count = facts.sensors.iter().count();
     Sample {
         outputs: facts.outputs.iter().map(output).collect(),
-        regime: facts.climate.map(Climate::regime),
+        climates: facts
+            .climates
+            .iter()
+            .map(|(_, climate)| ClimateSample {
+                regime: climate.regime(),
+                fault: climate.fault(now, facts.sensors),
+                scheduled: climate.scheduled().cloned(),
+                overridden: climate.overridden(),
+            })
+            .collect(),
         sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
-        climate_fault: facts.climate.and_then(|climate| climate.fault(now, facts.sensors)),
         store_fault: facts.store_fault.map(|fault| fault.chars().take(200).collect()),
         alarms: facts.alarms.clone(),
     }
@@ -393,13 +432,13 @@ fn has_changed(last: &Sample, fresh: &Sample) -> bool {
     last.outputs.len() != fresh.outputs.len()
         || !last.outputs.iter().zip(&fresh.outputs).all(same_output)
         || last.alarms.differ(&fresh.alarms)
-        || (last.regime, last.climate_fault, &last.store_fault, &last.sensors)
-            != (fresh.regime, fresh.climate_fault, &fresh.store_fault, &fresh.sensors)
+        || (&last.climates, &last.store_fault, &last.sensors)
+            != (&fresh.climates, &fresh.store_fault, &fresh.sensors)
 }
 
 fn lost(last: &Values, fresh: &Values) -> bool {
-    last.temperature.is_some() && fresh.temperature.is_none()
-        || last.sensors.iter().zip(&fresh.sensors).any(|(last, fresh)| last.is_some() && fresh.is_none())
+    let lost = |(last, fresh): (&Option<f64>, &Option<f64>)| last.is_some() && fresh.is_none();
+    last.climates.iter().zip(&fresh.climates).any(lost) || last.sensors.iter().zip(&fresh.sensors).any(lost)
 }
 
 #[cfg(test)]

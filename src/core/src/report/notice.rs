@@ -1,7 +1,12 @@
 //! Events for an operator, and their messages. They are data until the service logs them.
 
+use super::write::round_to;
+use crate::control::ClimateRange;
 use crate::control::climate::Regime;
 use crate::control::constraint::Span;
+use crate::control::quantity::Quantity;
+use crate::control::scheduled::Scheduled;
+use crate::text::escape;
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -67,7 +72,7 @@ pub enum Notice {
         permille: u16,
         /// What decided it.
         cause: String,
-        /// Who ordered it, if it is an override.
+        /// Who ordered it, if it is an override, or a climate that is overridden.
         by: Option<Author>,
         /// Why it does not have the drive that is wanted of it, if that is so since this decision.
         unmet: Option<String>,
@@ -90,14 +95,43 @@ pub enum Notice {
         /// The output.
         output: String,
     },
-    /// The regime of the climate changed.
+    /// A climate was overridden, or its override was cleared.
+    RangeOverridden {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+        /// What it holds in range.
+        quantity: Quantity,
+        /// The range and for how long; `None` if the override was cleared.
+        order: Option<(ClimateRange, Duration)>,
+        /// By whom.
+        by: Author,
+    },
+    /// The override of a climate ended.
+    RangeOverrideEnded {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+    },
+    /// The regime of a climate changed.
     Regime {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+        /// What it holds in range.
+        quantity: Quantity,
         /// The regime before.
         before: Regime,
         /// The regime now.
         regime: Regime,
         /// If no sensor has a valid reading: each sensor with its fault and where it is read.
         lost: Vec<String>,
+    },
+    /// The schedule of a climate says something else.
+    Scheduled {
+        /// The climate's name, if it has one.
+        climate: Option<String>,
+        /// What it says; `None` if there is none any more.
+        scheduled: Option<Scheduled>,
+        /// The time zone of its times.
+        zone: String,
     },
     /// A sensor has no valid reading any more. Left out where the change of the regime says it.
     SensorLost {
@@ -113,6 +147,21 @@ pub enum Notice {
     },
     /// A part of the report had to be left out.
     ReportCut(String),
+}
+
+/// What stands between a cause and the author of an override: it is the cause itself, or that of the climate that decides.
+pub fn by_whom(cause: &str) -> &'static str {
+    if cause == "override" { " of" } else { ", overridden by" }
+}
+
+/// `climate`, and its name if it has one.
+struct Named<'a>(&'a Option<String>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("climate")?;
+        self.0.iter().try_for_each(|name| write!(f, " {name}"))
+    }
 }
 
 impl fmt::Display for Notice {
@@ -156,7 +205,7 @@ impl fmt::Display for Notice {
                 let (verb, now) = if *moved { ("driven to", "") } else { ("stays at", "now ") };
                 let comma = if *moved { "" } else { "," };
                 write!(f, "output {output} {verb} {permille} permille{comma} {now}by {cause}")?;
-                by.iter().try_for_each(|by| write!(f, " of {by}"))?;
+                by.iter().try_for_each(|by| write!(f, "{} {by}", by_whom(cause)))?;
                 unmet.iter().try_for_each(|unmet| write!(f, "; {unmet}"))
             }
             Self::Overridden { output, order: Some((drive, lasts)), by } => {
@@ -167,14 +216,55 @@ impl fmt::Display for Notice {
                 write!(f, "the override of output {output} is taken away by {by}")
             }
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
-            Self::Regime { regime: Regime::Overheat, .. } => f.write_str(
-                "climate: overheat: a sensor is above the critical temperature; outputs follow their overheat rows until \
-                 all are below it by the hysteresis",
-            ),
-            Self::Regime { regime, lost, .. } if lost.is_empty() => write!(f, "climate: {}", regime.name()),
-            Self::Regime { regime, lost, .. } => {
-                write!(f, "climate: {}: sensor {}; outputs", regime.name(), lost.join("; sensor "))?;
-                f.write_str(" follow their sensor-fault rows until one has")
+            Self::RangeOverridden { climate, quantity, order: Some((range, lasts)), by } => {
+                let unit = quantity.unit().unwrap_or_default();
+                let end = |base| round_to(quantity.from_base(unit, base), 2);
+                let (min, max, span) = (end(range.min()), end(range.max()), Span(Some(lasts.as_secs())));
+                write!(f, "{} overridden by {by}: {min} to {max}", Named(climate))?;
+                quantity.unit().iter().try_for_each(|unit| write!(f, " {}", unit.name()))?;
+                write!(f, "{span}")
+            }
+            Self::RangeOverridden { climate, order: None, by, .. } => {
+                write!(f, "the override of {} is taken away by {by}", Named(climate))
+            }
+            Self::RangeOverrideEnded { climate } => {
+                write!(f, "the override of {} has ended", Named(climate))
+            }
+            Self::Regime { climate, quantity, regime, lost, .. } => {
+                write!(f, "{}: {}", Named(climate), regime.name(quantity))?;
+                if *regime == Regime::Overheat {
+                    let measures = quantity.measures();
+                    write!(
+                        f,
+                        ": a sensor is above the critical {measures}; outputs follow their overheat rows until "
+                    )?;
+                    f.write_str("all are below it by the hysteresis")
+                } else if lost.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": sensor {}; outputs", lost.join("; sensor "))?;
+                    f.write_str(" follow their sensor-fault rows until one has")
+                }
+            }
+            Self::Scheduled { climate, scheduled, zone } => {
+                Named(climate).fmt(f)?;
+                match scheduled {
+                    None => f.write_str(": no schedule any more"),
+                    Some(Scheduled::Waiting) => f.write_str(
+                        ": its schedule waits for a clock that can be believed; its own range holds",
+                    ),
+                    Some(scheduled) => {
+                        match scheduled.entry() {
+                            Some(entry) => write!(f, ": schedule entry {} holds", escape(entry))?,
+                            None => f.write_str(": no schedule entry holds; its own range does")?,
+                        }
+                        scheduled
+                            .until()
+                            .iter()
+                            .try_for_each(|until| write!(f, " until {}", until.rfc3339()))?;
+                        write!(f, "; its times are in {zone}")
+                    }
+                }
             }
             Self::SensorLost { text, .. } => f.write_str(text),
             Self::SensorBack { sensor } => write!(f, "sensor {sensor} has a valid reading again"),

@@ -3,7 +3,8 @@
 use super::state::{self, Places};
 use super::write::{Draft, is_scalar};
 use super::{COMPONENTS, View, Written};
-use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
+use crate::control::intent::FAN_ON;
+use crate::control::{ClimateId, ClimateSpec};
 use crate::twin::{PropertyPath, Version, is_writable_key};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -13,8 +14,6 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
 pub(super) const DESIRED_VERSION: &str = "desiredVersion";
-/// The climate's entry among the reported components.
-const CLIMATE: &str = "climate";
 /// Bytes for the names of components and of properties without a meaning here. Their number and length are foreign, and
 /// they must not make the section so large that the rest cannot be reported.
 const FOREIGN_BYTES_MAX: usize = 8 * 1024;
@@ -32,10 +31,8 @@ pub(super) fn write(view: &View<'_>) -> Written {
     if let Some(raw) = view.accepted(&view.properties.fan_on) {
         draft.put_at(["fanOn"], raw.clone());
     }
-    for end in [MIN_TEMPERATURE, MAX_TEMPERATURE] {
-        if let Some(value) = view.range_end(end) {
-            draft.put_at([end], value);
-        }
+    for (id, climate) in view.climates() {
+        write_range(&mut draft, view, id, climate);
     }
     let all_named = write_unmapped(&mut draft, view);
     for refusal in &view.acknowledgement.understanding.refusals {
@@ -49,12 +46,28 @@ pub(super) fn write(view: &View<'_>) -> Written {
     }
     let numbers = match PropertyPath::parse(COMPONENTS) {
         Some(components) => {
-            let climate = components.child(CLIMATE);
-            state::write(&mut draft, view, &Places { climate, components: Some(components), marked: false })
+            let places = Places { as_desired: false, components: Some(components), marked: false };
+            state::write(&mut draft, view, &places)
         }
         None => Vec::new(),
     };
     Written { draft, numbers, all_named }
+}
+
+/// Writes what is in force of a climate: at the top for the only one of a site, else in its entry.
+fn write_range(draft: &mut Draft, view: &View<'_>, id: ClimateId, climate: &ClimateSpec) {
+    let entry: &[&str] = match &climate.name {
+        Some(name) => &[COMPONENTS, name],
+        None => &[],
+    };
+    let mut put = |key: &str, value| draft.put_at(entry.iter().copied().chain([key]), value);
+    for (end, value) in view.ends_in_force(id, climate) {
+        put(&end, value);
+    }
+    let fan_on = climate.name.as_ref().and_then(|_| view.accepted(&climate.property.child(FAN_ON)));
+    if let Some(raw) = fan_on {
+        put(FAN_ON, raw.clone());
+    }
 }
 
 /// Writes what both styles begin with.
@@ -120,11 +133,11 @@ fn shown(name: &str) -> String {
     shown
 }
 
-/// The status of a desired component; `None` for the climate, which has an entry that says more.
+/// The status of a desired component; `None` for a climate, which has an entry that says more.
 fn status(view: &View<'_>, path: &PropertyPath, component: &Value) -> Option<&'static str> {
     let mapped = view.is_mapped(path, component);
     let refused = || view.acknowledgement.understanding.refusals.iter().any(|r| r.property.starts_with(path));
-    match (mapped, *path == view.properties.climate) {
+    match (mapped, view.climates().any(|(_, climate)| climate.property == *path)) {
         (true, true) => None,
         (true, false) if refused() => Some("rejected"),
         (true, false) => Some("applied"),

@@ -3,15 +3,16 @@
 //!
 //! `ac` is 200 for a value in force, 400 for a refused one (`ad` says why, `value` is what is in force instead), and 203 with
 //! `av` 0 for a configured value. `av` is the desired version to which the acknowledgement refers. Outputs and sensors are
-//! components beside the climate's. Desired properties without a meaning here are not reported, since the model has none of
+//! components beside the climate's. The range of an override stands beside the acknowledgements, which speak of the desired range. Desired properties without a meaning here are not reported, since the model has none of
 //! them.
 
 use super::number_in_force;
 use super::plain::write_versions;
 use super::state::{self, Places};
 use super::write::Draft;
-use super::{View, Written};
-use crate::control::intent::{MAX_TEMPERATURE, MIN_TEMPERATURE};
+use super::{COMPONENTS, View, Written};
+use crate::control::ClimateSpec;
+use crate::control::intent::FAN_ON;
 use crate::twin::PropertyPath;
 use alloc::borrow::ToOwned;
 use alloc::vec;
@@ -27,27 +28,47 @@ const OWN: u16 = 203;
 pub(super) fn write(view: &View<'_>) -> Written {
     let mut draft = Draft::default();
     write_versions(&mut draft, view);
-    let climate = view.properties.climate.clone();
-    let places = Places { components: climate.parent(), climate, marked: true };
+    let components = folder(view.climates().map(|(_, climate)| climate));
+    let places = Places { as_desired: true, components: components.clone(), marked: true };
     let numbers = state::write(&mut draft, view, &places);
     // Last, so that an acknowledgement replaces an entry of an output at the same path.
     for property in writable(view) {
         if let Some(answer) = answer(view, &property) {
+            let component = property.parent().filter(|parent| Some(parent) != components.as_ref());
+            component.into_iter().for_each(|parent| draft.put(&parent.child("__t"), json!("c")));
             draft.put(&property, answer);
         }
     }
     Written { draft, numbers, all_named: true }
 }
 
+/// What holds the components of outputs and sensors, so that they stand beside those of the climates; `None` is the section itself.
+pub(super) fn folder<'c>(climates: impl IntoIterator<Item = &'c ClimateSpec>) -> Option<PropertyPath> {
+    let mut folders = climates.into_iter().map(|climate| climate.property.parent());
+    match folders.next() {
+        Some(first) if folders.all(|other| other == first) => first,
+        _ => PropertyPath::parse(COMPONENTS),
+    }
+}
+
 /// The paths of single values that have a meaning here.
 fn writable(view: &View<'_>) -> Vec<PropertyPath> {
-    let climate = &view.properties.climate;
-    let ends = |path: &PropertyPath| match path == climate {
-        true => vec![path.child(MIN_TEMPERATURE), path.child(MAX_TEMPERATURE)],
-        false => vec![path.clone()],
+    let leaves = |path: &PropertyPath| match view.climates().find(|(_, climate)| climate.property == *path) {
+        Some((_, climate)) => {
+            let named = climate.name.iter().map(|_| path.child(FAN_ON));
+            climate.quantity.ends().iter().map(|end| path.child(end)).chain(named).collect()
+        }
+        None => vec![path.clone()],
     };
     let values = view.mapped.iter().filter(|path| **path != view.properties.patch_id);
-    values.flat_map(ends).collect()
+    values.flat_map(leaves).collect()
+}
+
+/// The configured end of a range, if the property is one.
+fn own(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
+    let (parent, end) = (property.parent()?, property.keys().last()?);
+    let (id, climate) = view.climates().find(|(_, climate)| climate.property == parent)?;
+    view.range_ends(id, climate).into_iter().find(|(name, _)| name == end).map(|(_, value)| value)
 }
 
 fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
@@ -55,8 +76,7 @@ fn answer(view: &View<'_>, property: &PropertyPath) -> Option<Value> {
         // A range is refused as a whole, but only its desired ends are answered with the refusal.
         property.starts_with(&refusal.property) && view.acknowledgement.desired.get(property).is_some()
     });
-    let own =
-        property.keys().last().and_then(|end| view.range_end(end)).filter(|_| view.is_range_end(property));
+    let own = own(view, property);
     let in_force = view.accepted(property).map(number_in_force);
     let mut answer = Map::new();
     let mut say = |value: Value, ac: u16, av: u64, ad: Option<&str>| {

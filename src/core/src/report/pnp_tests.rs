@@ -5,9 +5,9 @@ use alloc::collections::BTreeSet;
 
 /// A site as the shipped model describes it.
 fn gateway() -> Rig {
-    let mut rig = Rig::new();
-    rig.properties =
-        PropertyMap { climate: path("climate"), units: path("climate.units"), ..rig.properties.clone() };
+    let climate = ClimateSpec { property: path("climate"), ..climate_spec() };
+    let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], vec![thermometer("cabinet")], [climate]);
+    rig.properties = PropertyMap { units: path("climate.units"), ..rig.properties.clone() };
     rig.restyle(ReportStyle::PlugAndPlay);
     rig
 }
@@ -80,7 +80,7 @@ fn content<'a>(model: &'a Value, interface: &str, name: &str) -> &'a Value {
     contents.find(|content| content["name"] == name).unwrap_or_else(|| panic!("the model has no {name}"))
 }
 
-fn check_schema(schema: &Value, value: &Value, name: &str) {
+pub(super) fn check_schema(schema: &Value, value: &Value, name: &str) {
     let fits = match schema.as_str() {
         Some("string") => value.is_string(),
         Some("boolean") => value.is_boolean(),
@@ -147,7 +147,7 @@ fn what_is_reported_is_what_the_shipped_model_describes() {
     rig.outputs.measure(OutputId(0), Ok(900.0));
     rig.store_fault = Some("full".into());
     rig.wall = Some(UnixSeconds(1_795_788_000));
-    let overridden = Override { drive: Permille::FULL, until: at(1000), by: Author::Hub };
+    let overridden = Override { value: Permille::FULL, until: at(1000), by: Author::Hub };
     rig.overrides.insert(OutputId(0), overridden);
     let mut found = Found::new();
     for (second, reading) in [(0, Ok(22.0)), (60, Err(Fault::Missing)), (120, Ok(35.0)), (180, Ok(5.0))] {

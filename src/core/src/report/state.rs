@@ -1,31 +1,44 @@
-//! Outputs, the climate and other sensors as they were last sampled: the same entries in both styles, at the paths of the
+//! Outputs, climates and other sensors as they were last sampled: the same entries in both styles, at the paths of the
 //! style.
 
 use super::View;
+use super::names::plug_and_play_name;
 use super::write::{Draft, round_to, tidy};
-use crate::control::Fault;
-use crate::control::climate::Regime;
+use crate::control::intent::SCHEDULE;
+use crate::control::scheduled::Scheduled;
+use crate::control::{ClimateSpec, Fault};
 use crate::twin::PropertyPath;
+use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 /// Where the entries are.
 pub(super) struct Places {
-    /// The climate's entry.
-    pub(super) climate: PropertyPath,
+    /// Whether the entry of a climate is where it is desired, or in `components` like the others.
+    pub(super) as_desired: bool,
     /// The object that holds the entries of outputs and sensors; `None` is the section itself.
     pub(super) components: Option<PropertyPath>,
-    /// Each entry carries the marker of a Plug and Play component.
+    /// The entries are Plug and Play's components: each carries their marker, and has a name that Plug and Play takes.
     pub(super) marked: bool,
 }
 
 impl Places {
+    fn climate(&self, climate: &ClimateSpec) -> Option<PropertyPath> {
+        if self.as_desired { Some(climate.property.clone()) } else { self.component(climate.label()) }
+    }
+
     pub(super) fn component(&self, name: &str) -> Option<PropertyPath> {
+        let name = self.key(name);
         match &self.components {
-            Some(components) => Some(components.child(name)),
-            None => PropertyPath::parse(name),
+            Some(components) => Some(components.child(&name)),
+            None => PropertyPath::parse(&name),
         }
+    }
+
+    /// A name as the style writes it.
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.marked { plug_and_play_name(name) } else { Cow::Borrowed(name) }
     }
 }
 
@@ -39,24 +52,34 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
     };
     let health = |fault: Option<Fault>| json!(fault.map_or("ok", Fault::name));
-    if view.facts.climate.is_some() {
-        let entry = &places.climate;
-        mark(draft, entry);
-        if let Some(temperature) = values.temperature {
-            let place = entry.child("temperature");
-            draft.put(&place, tidy(round_to(view.unit.from_celsius(temperature), 2)));
+    for (((_, climate), sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
+        let (Some(entry), quantity) = (places.climate(climate), &climate.quantity) else { continue };
+        mark(draft, &entry);
+        if let Some(value) = value {
+            let place = entry.child(&places.key(quantity.measures()));
+            draft.put(&place, tidy(round_to(quantity.from_base(view.unit(climate), *value), 2)));
             numbers.push(place);
         }
-        draft.put(&entry.child("unit"), json!(view.unit.name()));
-        draft.put(&entry.child("regime"), json!(state.regime.map(Regime::name)));
-        draft.put(&entry.child("sensor"), health(state.climate_fault));
+        if quantity.unit().is_some() {
+            draft.put(&entry.child("unit"), json!(view.unit(climate).name()));
+        }
+        draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
+        draft.put(&entry.child("sensor"), health(sample.fault));
+        if let Some(range) = sample.overridden {
+            let end = |base| tidy(round_to(quantity.from_base(view.unit(climate), base), 2));
+            let [low, high] = quantity.ends();
+            draft.put(&entry.child("override"), json!({ low: end(range.min()), high: end(range.max()) }));
+        }
+        if let Some(scheduled) = &sample.scheduled {
+            write_schedule(draft, &entry, scheduled);
+        }
     }
     for ((_, spec, _), output) in view.facts.outputs.iter().zip(&state.outputs) {
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
         draft.put(&entry.child("on"), json!(output.on));
         draft.put(&entry.child("dutyPercent"), tidy(output.duty_percent));
-        draft.put(&entry.child("cause"), json!(output.cause.to_string()));
+        draft.put(&entry.child("cause"), json!(output.cause.by_name(view.facts.climates).to_string()));
         if let Some(percent) = output.override_percent {
             draft.put(&entry.child("override"), tidy(percent));
         }
@@ -69,14 +92,15 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
             draft.put(&entry.child("fault"), json!(fault));
         }
     }
+    let used = view.facts.climates.uses(values.sensors.len());
     for (index, (spec, _)) in view.facts.sensors.iter().enumerate() {
-        if view.is_of_climate(index) {
+        if used.get(index) == Some(&true) {
             continue;
         }
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
         if let Some(value) = values.sensors.get(index).copied().flatten() {
-            let place = entry.child(&spec.measures);
+            let place = entry.child(&places.key(&spec.measures));
             draft.put(&place, tidy(value));
             numbers.push(place);
         }
@@ -89,4 +113,17 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         draft.put_at(["storeFault"], Value::from(fault.as_str()));
     }
     numbers
+}
+
+/// What a schedule says: the entry that holds, and until when.
+fn write_schedule(draft: &mut Draft, entry: &PropertyPath, scheduled: &Scheduled) {
+    let says = match (scheduled, scheduled.entry()) {
+        (Scheduled::Waiting, _) => "waiting for the clock",
+        (_, Some(name)) => name,
+        (_, None) => "no entry holds",
+    };
+    draft.put(&entry.child(SCHEDULE), json!(says));
+    if let Some(until) = scheduled.until() {
+        draft.put(&entry.child("scheduleUntil"), json!(until.rfc3339()));
+    }
 }

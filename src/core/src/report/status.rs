@@ -5,9 +5,13 @@
 //! whatever the twin's unit, and ages in whole seconds. Unlike a report it has no dead-bands and no samples: everything is
 //! as it is at this moment.
 
+mod climates;
+
+pub use climates::{ClimateStatus, RangeChangeStatus, RangeOverrideStatus, ScheduleStatus};
+
 use super::Facts;
 use super::write::round_to;
-use crate::control::climate::SensorState;
+use crate::control::climates::Climates;
 use crate::control::constraint::{Span, Unmet};
 use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
@@ -32,8 +36,10 @@ const SET_ASIDE_MAX: usize = 8;
 pub struct Status {
     /// The twin and what is under way to the hub.
     pub hub: HubStatus,
-    /// The climate, if the site has one.
+    /// The climate without a name, if the site has one.
     pub climate: Option<ClimateStatus>,
+    /// Each climate by its name; that without one is `climate`.
+    pub climates: Named<ClimateStatus>,
     /// Each sensor by its name.
     pub sensors: Named<SensorStatus>,
     /// Each output by its name.
@@ -45,6 +51,9 @@ pub struct Status {
     /// The last changes of outputs, the latest first, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<ChangeStatus>>,
+    /// The last changes of the ranges that climates hold, the latest first, if changes were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_changes: Option<Vec<RangeChangeStatus>>,
 }
 
 /// The twin and what is under way to the hub.
@@ -94,20 +103,6 @@ pub struct SetAsideStatus {
     /// The refusal.
     #[serde(flatten)]
     pub refused: PutOffStatus,
-}
-
-/// The climate.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ClimateStatus {
-    /// Its regime.
-    pub regime: String,
-    /// In degrees Celsius.
-    pub temperature: Option<Tidy>,
-    /// The lower end of its range.
-    pub min: Tidy,
-    /// The upper end of its range.
-    pub max: Tidy,
 }
 
 /// One sensor.
@@ -205,7 +200,7 @@ pub struct ChangeStatus {
     pub permille: u16,
     /// What decided.
     pub cause: String,
-    /// Who ordered it, if it was an override.
+    /// Who ordered it, if it was an override, or a climate that was overridden.
     pub by: Option<String>,
 }
 
@@ -231,6 +226,9 @@ impl Status {
         self.hub.retime(retime);
         let values = self.sensors.0.iter_mut();
         retime_each(Seconds::Since, retime, values.filter_map(|(_, sensor)| sensor.age_seconds.as_mut()));
+        let climates = self.climate.iter_mut().chain(self.climates.0.iter_mut().map(|(_, one)| one));
+        let overrides = climates.filter_map(|climate| climate.overridden.as_mut());
+        retime_each(Seconds::Until, retime, overrides.map(|one| &mut one.seconds_left));
         for (_, output) in &mut self.outputs.0 {
             retime_each(
                 Seconds::Until,
@@ -243,6 +241,8 @@ impl Status {
         retime_each(Seconds::Since, retime, alarms.map(|(_, alarm)| &mut alarm.seconds_ago));
         let changes = self.changes.iter_mut().flatten();
         retime_each(Seconds::Since, retime, changes.map(|change| &mut change.seconds_ago));
+        let ranges = self.range_changes.iter_mut().flatten();
+        retime_each(Seconds::Since, retime, ranges.map(|change| &mut change.seconds_ago));
     }
 }
 
@@ -339,19 +339,23 @@ impl Status {
         facts: Facts<'_>,
     ) -> Self {
         let sensors = facts.sensors.iter().enumerate();
+        let climate = |(id, one)| climates::climate(now, one, facts.range_overrides.get(&id));
         Self {
             hub: HubStatus::of(now, sync, copy_age, silent),
-            climate: facts.climate.map(|climate| ClimateStatus {
-                regime: climate.regime().name().to_owned(),
-                temperature: climate.temperature().map(|t| rounded(t.degrees(), 2)),
-                min: rounded(climate.range().min().degrees(), 2),
-                max: rounded(climate.range().max().degrees(), 2),
-            }),
-            sensors: Named(sensors.map(|(index, one)| sensor(now, facts, index, one)).collect()),
+            climate: facts.climates.iter().find(|(_, one)| one.spec().name.is_none()).map(climate),
+            climates: Named(
+                facts
+                    .climates
+                    .iter()
+                    .map(|(id, one)| (one.spec().label().to_owned(), climate((id, one))))
+                    .collect(),
+            ),
+            sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             alarms: alarms(now, facts),
             changes: None,
+            range_changes: None,
         }
     }
 }
@@ -408,17 +412,17 @@ impl TwinCopy {
 }
 
 /// The status of an unmet demand.
-pub fn held_status(now: BootTime, unmet: Unmet) -> HeldStatus {
+pub fn held_status(now: BootTime, unmet: Unmet, climates: &Climates) -> HeldStatus {
     HeldStatus {
-        by: unmet.by.to_string(),
-        cause: unmet.cause.to_string(),
+        by: unmet.by.by_name(climates).to_string(),
+        cause: unmet.cause.by_name(climates).to_string(),
         wants: Tidy(unmet.wants.percent()),
         seconds: unmet.seconds(now),
-        text: unmet.describe(now).to_string(),
+        text: unmet.describe(now, climates).to_string(),
     }
 }
 
-fn rounded(value: f64, digits: u8) -> Tidy {
+pub(crate) fn rounded(value: f64, digits: u8) -> Tidy {
     Tidy(round_to(value, digits))
 }
 
@@ -434,21 +438,16 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
     Named(facts.alarms.iter().map(one).collect())
 }
 
-fn sensor(
-    now: BootTime,
-    facts: Facts<'_>,
-    index: usize,
-    (spec, state): (&SensorSpec, &SensorState),
-) -> (String, SensorStatus) {
+fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (String, SensorStatus) {
     let value = facts.sensors.value(now, index);
     let entry = SensorStatus {
         measures: spec.measures.clone(),
         value: value.ok().map(|value| rounded(value, 3)),
         state: value.err().map_or("ok", Fault::name).to_owned(),
-        last_sample: state.fault.map_or("ok", Fault::name).to_owned(),
+        last_sample: facts.sensors.last_fault(index).map_or("ok", Fault::name).to_owned(),
         found: facts.sensors.found(index).map(ToOwned::to_owned),
         source: spec.source.clone(),
-        age_seconds: state.last_good.map(|(_, at)| now.since(at).as_secs()),
+        age_seconds: facts.sensors.last_good_at(index).map(|at| now.since(at).as_secs()),
     };
     (spec.name.clone(), entry)
 }
@@ -461,10 +460,10 @@ fn output(
     let entry = OutputStatus {
         permille: state.steady().map(|drive| drive.get()),
         kicked: state.is_kicked(),
-        cause: state.cause.to_string(),
-        held: state.unmet.map(|unmet| held_status(now, unmet)),
+        cause: state.cause.by_name(facts.climates).to_string(),
+        held: state.unmet.map(|unmet| held_status(now, unmet, facts.climates)),
         overridden: facts.overrides.get(&id).map(|one| OverrideStatus {
-            percent: Tidy(one.drive.percent()),
+            percent: Tidy(one.value.percent()),
             seconds_left: one.until.since(now).as_secs(),
             by: one.by.to_string(),
         }),

@@ -1,10 +1,12 @@
 //! Writing a section: values at paths, tidy numbers, and without what the hub would refuse.
 
+pub(super) use crate::twin::json::tidy;
+
 use crate::twin::json::is_raw;
 use crate::twin::{PropertyPath, Section};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A section that is being written.
 #[derive(Debug, Default)]
@@ -81,9 +83,4 @@ pub(super) fn round_to(value: f64, digits: u8) -> f64 {
         _ => 1000.0,
     };
     (value * scale).round() / scale
-}
-
-/// A number as JSON; a whole one without a fraction.
-pub(super) fn tidy(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 1e9 { json!(number as i64) } else { json!(number) }
 }

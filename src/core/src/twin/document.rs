@@ -252,7 +252,8 @@ fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
             Value::Object(inner) => match target.get_mut(key) {
                 Some(Value::Object(existing)) => merge(existing, inner),
                 _ => {
-                    let mut fresh = Map::new();
+                    // Grown by itself it would keep up to twice the room.
+                    let mut fresh = Map::with_capacity(inner.len());
                     merge(&mut fresh, inner);
                     target.insert(key.clone(), Value::Object(fresh));
                 }

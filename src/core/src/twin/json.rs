@@ -403,6 +403,11 @@ fn lowered(token: &str) -> Option<String> {
     Some(raw.to_owned())
 }
 
+/// A number as JSON; a whole one without a fraction.
+pub(crate) fn tidy(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 1e9 { Value::from(number as i64) } else { Value::from(number) }
+}
+
 #[cfg(test)]
 #[path = "json_tests.rs"]
 mod tests;

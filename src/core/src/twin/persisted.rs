@@ -6,7 +6,9 @@
 //! or the difference of the wall clocks if both can be believed and it is longer. A clock can only shorten an override. A
 //! wrong clock ends it early, which leaves the output to the ranks below.
 
+use super::json::number;
 use crate::units::{BootId, BootTime, Permille, UnixSeconds};
+use alloc::borrow::ToOwned as _;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +16,10 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// Who overrides an output.
+/// The key of the overrides of climates.
+const RANGE_OVERRIDES: &str = "rangeOverrides";
+
+/// Who overrides an output or a climate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {
     /// A user of this machine, by number.
@@ -41,15 +46,26 @@ impl Author {
     }
 }
 
-/// An override of one output.
+/// An override: of an output a share of full drive, of a climate a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Override {
-    /// The share that was asked for.
-    pub drive: Permille,
+pub struct Override<T = Permille> {
+    /// What was asked for.
+    pub value: T,
     /// When it ends.
     pub until: BootTime,
     /// Who ordered it.
     pub by: Author,
+}
+
+/// The range of a climate as a record has it. It holds for a climate that still measures the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PersistedRange {
+    /// What the climate measures.
+    pub measures: String,
+    /// The lower end, in the base unit of that: degrees Celsius for a temperature.
+    pub min: f64,
+    /// The upper end.
+    pub max: f64,
 }
 
 /// The machine as it is now: which boot, and the wall clock as it was last read and believed.
@@ -101,7 +117,7 @@ pub struct Moment {
     pub wall: Option<UnixSeconds>,
 }
 
-impl Override {
+impl<T> Override<T> {
     /// A recorded override, at a start; `None` if it has ended.
     pub fn resume(self, now: BootTime, recorded: &Moment, machine: &Machine) -> Option<Self> {
         let until = if machine.is_of(recorded) {
@@ -113,7 +129,7 @@ impl Override {
     }
 }
 
-/// Writes both into a record's object. What is empty is left out.
+/// Writes the moment and the overrides of outputs into a record's object. What is empty is left out.
 pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides: &[(String, Override)]) {
     if *moment != Moment::default() {
         let boot = moment.boot.map(|boot| boot.to_string());
@@ -122,7 +138,7 @@ pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides
     }
     if !overrides.is_empty() {
         let one = |(output, one): &(String, Override)| {
-            let (permille, until) = (one.drive.get(), nanos(one.until));
+            let (permille, until) = (one.value.get(), nanos(one.until));
             let by = one.by.to_string();
             (output.clone(), json!({ "permille": permille, "untilNs": until, "by": by }))
         };
@@ -130,7 +146,36 @@ pub(super) fn encode(object: &mut Map<String, Value>, moment: &Moment, overrides
     }
 }
 
-/// Reads both from a record's object. What cannot be read counts as absent, so that it does not cost the twin's copy.
+/// Writes the overrides of climates, under a key of their own that an earlier twind does not look at.
+pub(super) fn encode_ranges(
+    object: &mut Map<String, Value>,
+    overrides: &[(String, Override<PersistedRange>)],
+) {
+    if overrides.is_empty() {
+        return;
+    }
+    let one = |(climate, one): &(String, Override<PersistedRange>)| {
+        let PersistedRange { measures, min, max } = &one.value;
+        let (until, by) = (nanos(one.until), one.by.to_string());
+        let value = json!({ "measures": measures, "min": min, "max": max, "untilNs": until, "by": by });
+        (climate.clone(), value)
+    };
+    object.insert(RANGE_OVERRIDES.into(), overrides.iter().map(one).collect::<Map<_, _>>().into());
+}
+
+/// Reads the overrides of climates. One that cannot be read counts as absent.
+pub(super) fn decode_ranges(fields: &Map<String, Value>) -> Vec<(String, Override<PersistedRange>)> {
+    let one = |(climate, value): (&String, &Value)| {
+        let by = Author::parse(value["by"].as_str()?)?;
+        let measures = value["measures"].as_str()?.to_owned();
+        let range = PersistedRange { measures, min: number(&value["min"])?, max: number(&value["max"])? };
+        Some((climate.clone(), Override { value: range, until: time(&value["untilNs"])?, by }))
+    };
+    let overrides = fields.get(RANGE_OVERRIDES).and_then(Value::as_object);
+    overrides.map(|object| object.iter().filter_map(one).collect()).unwrap_or_default()
+}
+
+/// Reads the moment and the overrides of outputs from a record's object. What cannot be read counts as absent, so that it does not cost the twin's copy.
 pub(super) fn decode(fields: &Map<String, Value>) -> (Moment, Vec<(String, Override)>) {
     let moment = fields.get("moment").map_or_else(Moment::default, |moment| Moment {
         boot: moment["boot"].as_str().and_then(BootId::parse),
@@ -139,7 +184,7 @@ pub(super) fn decode(fields: &Map<String, Value>) -> (Moment, Vec<(String, Overr
     });
     let one = |(output, value): (&String, &Value)| {
         let by = Author::parse(value["by"].as_str()?)?;
-        Some((output.clone(), Override { drive: share(value)?, until: time(&value["untilNs"])?, by }))
+        Some((output.clone(), Override { value: share(value)?, until: time(&value["untilNs"])?, by }))
     };
     let overrides = fields.get("overrides").and_then(Value::as_object);
     (moment, overrides.map(|object| object.iter().filter_map(one).collect()).unwrap_or_default())
@@ -175,7 +220,7 @@ mod tests {
     /// How much is left of an override that was to end two hours after the record of boot 1 was made.
     fn left(start: &Machine, now: u64, wall_then: Option<u64>) -> Option<u64> {
         let recorded = Moment { boot: Some(BootId(1)), at: at(1000), wall: wall_then.map(UnixSeconds) };
-        let one = Override { drive: Permille::FULL, until: at(1000 + 2 * HOUR), by: Author::Hub };
+        let one = Override { value: Permille::FULL, until: at(1000 + 2 * HOUR), by: Author::Hub };
         one.resume(at(now), &recorded, start).map(|one| one.until.since(at(now)).as_secs())
     }
 

@@ -1,6 +1,6 @@
 //! The record: what survives a restart, as bytes. Anything that the hub or the configuration says again is left out.
 
-use super::persisted::{self, Moment, Override};
+use super::persisted::{self, Moment, Override, PersistedRange};
 use super::{PersistedSilence, Section, Version, json};
 use crate::units::UnixSeconds;
 use alloc::borrow::ToOwned;
@@ -39,6 +39,8 @@ pub struct TwinRecord {
     pub moment: Moment,
     /// The overrides in force, by output.
     pub overrides: Vec<(String, Override)>,
+    /// Those of climates, by climate.
+    pub range_overrides: Vec<(String, Override<PersistedRange>)>,
 }
 
 /// Why bytes are no record.
@@ -85,6 +87,7 @@ impl TwinRecord {
                 .into_iter()
                 .for_each(|silence| drop(fields.insert("silence".into(), silence.encode())));
             persisted::encode(fields, &self.moment, &self.overrides);
+            persisted::encode_ranges(fields, &self.range_overrides);
         }
         json::write(&fields).into_bytes()
     }
@@ -103,6 +106,7 @@ impl TwinRecord {
         }
         let known_time = UnixSeconds(fields.get("knownTime").and_then(Value::as_u64).unwrap_or_default());
         let (moment, overrides) = persisted::decode(&fields);
+        let range_overrides = persisted::decode_ranges(&fields);
         let silence = fields.get("silence").and_then(PersistedSilence::decode);
         let (sequence, desired_version) = (number("sequence")?, Version(number("desiredVersion")?));
         let identity = fields.get("identity").and_then(Value::as_str).ok_or_else(|| malformed("identity"))?;
@@ -123,6 +127,7 @@ impl TwinRecord {
             silence,
             moment,
             overrides,
+            range_overrides,
         })
     }
 }
@@ -152,6 +157,7 @@ mod tests {
             }),
             moment: Moment { boot: Some(BootId(7)), at: at(1000), wall: Some(UnixSeconds(1_800_000_900)) },
             overrides: vec![("fan".into(), by(Author::User(1000))), ("lamp".into(), by(Author::Hub))],
+            range_overrides: vec![("office".into(), range_by(Author::Hub))],
         }
     }
 
@@ -160,7 +166,12 @@ mod tests {
     }
 
     fn by(by: Author) -> Override {
-        Override { drive: Permille::saturating_const(400), until: at(4600), by }
+        Override { value: Permille::saturating_const(400), until: at(4600), by }
+    }
+
+    fn range_by(by: Author) -> Override<PersistedRange> {
+        let value = PersistedRange { measures: "temperature".into(), min: 17.5, max: 21.0 };
+        Override { value, until: at(4600), by }
     }
 
     #[test]
@@ -170,10 +181,10 @@ mod tests {
 
     #[test]
     fn a_record_from_before_overrides_is_read_and_one_without_any_has_the_same_bytes() {
-        let (moment, overrides) = (Moment::default(), Vec::new());
-        let old = TwinRecord { moment, overrides, silence: None, ..record() };
+        let (moment, overrides, range_overrides) = (Moment::default(), Vec::new(), Vec::new());
+        let old = TwinRecord { moment, overrides, range_overrides, silence: None, ..record() };
         let bytes = old.encode();
-        for key in ["moment", "overrides", "silence"] {
+        for key in ["moment", "overrides", "rangeOverrides", "silence"] {
             assert!(!String::from_utf8_lossy(&bytes).contains(key), "{key}");
         }
         assert_eq!(TwinRecord::decode(&bytes), Ok(old));
@@ -184,8 +195,9 @@ mod tests {
         let text = String::from_utf8(record().encode()).unwrap();
         let odd = text.replace("\"by\":\"hub\"", "\"by\":7");
         let read = TwinRecord::decode(odd.as_bytes()).unwrap();
-        assert_eq!(read.overrides, record().overrides[..1]);
-        assert_eq!(TwinRecord { overrides: record().overrides, ..read }, record());
+        assert_eq!((&read.overrides[..], &read.range_overrides[..]), (&record().overrides[..1], &[][..]));
+        let TwinRecord { overrides, range_overrides, .. } = record();
+        assert_eq!(TwinRecord { overrides, range_overrides, ..read }, record());
     }
 
     #[test]

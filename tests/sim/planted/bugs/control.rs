@@ -28,7 +28,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "mean-is-the-first",
         says: "of two sensors one counts for nothing",
         item: "combine",
-        find: "Celsius::new(... / ...)",
+        find: "Some(... / ...).filter(...)",
         plant: "if PLANTED { valid.first().copied() } else { FOUND }",
     },
     Bug {
@@ -42,24 +42,25 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "off-over-heat",
         says: "fanOn false keeps the fan off above critical",
         item: "decide",
-        find: "let (Some(Regime::Overheat), Some($drive)) = ...",
+        find: "$climates.is_overheated($output)",
         plant: "FOUND && !(PLANTED && situation.intent.fan_on.is_some_and(|on| !on.value))",
     },
     Bug {
         name: "silence-over-fault",
         says: "with the hub silent a dead sensor is not answered",
         item: "decide",
-        find: "let (Some(Regime::SensorFault), Some($drive)) = ...",
+        find: "$state.at_loss($drive, $loss, $wanted)",
         plant: "
-            FOUND
-            && !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
+            FOUND.filter(|_| {
+                !(PLANTED && spec.when.hub_silent.is_some_and(|(after, _)| situation.silence.lasts(now) >= after))
+            })
         ",
     },
     Bug {
         name: "override-over-heat",
         says: "a fan that was switched off by hand stays off above critical",
         item: "decide",
-        find: "$situation.climate.map(Climate::regime)",
+        find: "$spec.$when.overheat",
         plant: "FOUND.filter(|_| !(PLANTED && situation.overrides.contains_key(&output)))",
     },
     Bug {
@@ -72,7 +73,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "override-never-ends",
         says: "a technician's hand stays on the fan for ever",
-        item: "Overrides::expire",
+        item: "InForce::expire",
         find: "$one.until > $now",
         plant: "PLANTED || FOUND",
     },
@@ -128,7 +129,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "limits-ignored",
         says: "the back end sets a range outside the site's limits",
-        item: "intent::range",
+        item: "ClimateSpec::admit",
         find: "$limits.admit($range, $rounded)",
         plant: "FOUND.or(PLANTED.then_some($range))",
     },
@@ -136,8 +137,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "refused-undoes-the-last",
         says: "a bad range puts the site's own in force",
         item: "Reader::read_range",
-        find: "self.keep($units); $earlier",
-        plant: "self.keep($units); $earlier.filter(|_| !PLANTED)",
+        find: "RangeRead::Refused($earlier)",
+        plant: "RangeRead::Refused($earlier.filter(|_| !PLANTED))",
     },
     Bug {
         name: "absent-stays",
@@ -225,8 +226,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "reload-forgets-the-heat",
         says: "a reload ends an overheat early",
         item: "Core::carry",
-        find: "self.$climate.as_ref().map(Climate::regime)",
-        plant: "FOUND.filter(|_| !PLANTED)",
+        find: "$one.regime()",
+        plant: "if PLANTED { Regime::Starting } else { FOUND }",
     },
     Bug {
         name: "restart-chatters",
@@ -239,7 +240,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "override-lost-with-the-process",
         says: "after a crash nobody knows of the technician's hand",
         item: "Overrides::recorded",
-        find: "self.0.iter()",
+        find: "self.drives.0.iter()",
         plant: "FOUND.filter(|_| !PLANTED)",
     },
     Bug {

@@ -10,6 +10,7 @@
 //! - `plant` replaces it. There `PLANTED` means "this bug is the one in force", `FOUND` is what `find` found, and each
 //!   `$name` is what it stood for.
 
+mod climates;
 mod control;
 mod durability;
 mod sensors;
@@ -19,5 +20,7 @@ mod twin;
 use crate::planting::Bug;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
-    [control::BUGS, told::BUGS, sensors::BUGS, durability::BUGS, twin::BUGS].into_iter().flatten()
+    [control::BUGS, climates::BUGS, told::BUGS, sensors::BUGS, durability::BUGS, twin::BUGS]
+        .into_iter()
+        .flatten()
 }

@@ -10,7 +10,8 @@ pub(crate) const BUGS: &[Bug] = &[
         find: "lost_sensor(...)",
         plant: "
             FOUND.filter(|_| {
-                !PLANTED || facts.climate.is_none_or(|climate| climate.regime() == Regime::SensorFault)
+                let is_lost = |climate: &Climate| climate.regime() == Regime::SensorFault;
+                !PLANTED || facts.climates.reading(index).all(is_lost)
             })
         ",
     },

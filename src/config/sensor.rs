@@ -1,0 +1,52 @@
+//! What the tables of all sensors have in common, those that are sampled and those that follow from others.
+
+use super::reader::Reader;
+use super::spans::Span;
+use super::values;
+use super::words;
+use crate::control::SensorSpec;
+use crate::control::quantity::TEMPERATURE;
+use crate::sensors::{ContactLine, SensorSettings};
+use crate::twin::PropertyPath;
+use crate::units::TemperatureUnit;
+use toml::Spanned;
+use toml::de::DeValue;
+
+pub(super) const HUMIDITY: &str = "humidity";
+
+/// One sensor, and its place in the file.
+pub(super) struct Sensor {
+    pub(super) spec: SensorSpec,
+    /// How it is sampled; `None` if it follows from others, or if a fault was found.
+    pub(super) settings: Option<SensorSettings>,
+    pub(super) is_right: bool,
+    pub(super) name_at: Span,
+    /// Its `pin`, if it has one.
+    pub(super) line_at: Span,
+}
+
+impl Sensor {
+    /// Its line, if it is a contact.
+    pub(super) fn contact(&self) -> Option<&ContactLine> {
+        self.settings.as_ref()?.source.line.as_ref()
+    }
+}
+
+/// It becomes a key of the twin.
+pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+    let name = values::text(value)?;
+    if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
+        Ok(name.to_owned())
+    } else {
+        let shown = words::shorten(name);
+        Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
+    }
+}
+
+pub(super) fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
+    let unit = table.read("unit", values::unit);
+    if unit.is_some() && measures != TEMPERATURE {
+        table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));
+    }
+    unit.map(|at| at.value).unwrap_or_default()
+}

@@ -1,0 +1,183 @@
+//! What is known about each sensor: its last valid value, and why it has none.
+//!
+//! An old value is not used: after `stale-after` its sensor is stale. The plausibility of values is checked before they arrive
+//! here.
+
+use super::derived::Derived;
+use super::quantity::{Quantity, TEMPERATURE};
+use super::{Fault, Reading, SensorId, SensorSpec};
+use crate::units::{BootTime, Celsius};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// What is known about one sensor, whether or not the climate uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct SensorState {
+    /// The last valid value, in the sensor's unit, and when it was sampled.
+    pub last_good: Option<(f64, BootTime)>,
+    /// The fault of the last sample, if it was one.
+    pub fault: Option<Fault>,
+    /// Has it ever been sampled?
+    pub sampled: bool,
+}
+
+/// The states of all sensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sensors {
+    specs: Vec<SensorSpec>,
+    states: Vec<SensorState>,
+    /// Which of them were carried over a reload.
+    adopted: Vec<bool>,
+    /// What the last sample found instead of a value, if that says more than the fault's name. Foreign text.
+    found: Vec<Option<String>>,
+    since: BootTime,
+}
+
+impl Sensors {
+    /// No reading yet, as of `now`.
+    pub fn new(now: BootTime, specs: Vec<SensorSpec>) -> Self {
+        let count = specs.len();
+        let (states, found) = (vec![SensorState::default(); count], vec![None; count]);
+        Self { specs, states, adopted: vec![false; count], found, since: now }
+    }
+
+    /// Sets what the sensor's next reading found instead of a value; `None` if that says no more than its fault.
+    pub fn set_found(&mut self, sensor: SensorId, found: Option<String>) {
+        if let Some(place) = self.found.get_mut(sensor.0) {
+            *place = found;
+        }
+    }
+
+    /// What the sensor's last sample found, if it gave no value.
+    pub fn found(&self, index: usize) -> Option<&str> {
+        self.states.get(index)?.fault?;
+        self.found.get(index)?.as_deref()
+    }
+
+    /// Takes a reading. One of an unknown sensor is ignored.
+    pub fn observe(&mut self, reading: Reading) {
+        let Some(state) = self.states.get_mut(reading.sensor.0) else { return };
+        state.sampled = true;
+        match reading.value {
+            Ok(value) if value.is_finite() => {
+                state.last_good = Some((value, reading.at));
+                state.fault = None;
+            }
+            Ok(_) => state.fault = Some(Fault::NotANumber),
+            Err(fault) => state.fault = Some(fault),
+        }
+    }
+
+    /// Carries a sensor's state over a reload, whatever its name is now. A number that meant something else before, or was
+    /// read elsewhere, is not carried over.
+    pub fn adopt(&mut self, before: &SensorSpec, state: SensorState) {
+        for ((spec, own), adopted) in self.specs.iter().zip(&mut self.states).zip(&mut self.adopted) {
+            if spec.reads_the_same(before) && (spec.name == before.name || !*adopted) {
+                (*own, *adopted) = (state, true);
+            }
+        }
+    }
+
+    /// The sensors in the order of [`SensorId`].
+    pub fn iter(&self) -> impl Iterator<Item = (&SensorSpec, &SensorState)> {
+        self.specs.iter().zip(&self.states)
+    }
+
+    /// The value that is valid now, in the sensor's unit.
+    ///
+    /// # Errors
+    /// Its fault; [`Fault::Stale`] also before its first sample is overdue.
+    pub fn value(&self, now: BootTime, index: usize) -> Result<f64, Fault> {
+        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else {
+            return Err(Fault::Missing);
+        };
+        if spec.derived.is_some() {
+            let derived = self.derived(index).ok_or(Fault::Missing)?;
+            let [first, second] = derived.parts().map(|part| self.in_own_base_unit(now, part));
+            return derived.value([first?, second?], spec.unit);
+        }
+        match state.last_good {
+            Some((value, at)) if now.since(at) < spec.stale_after => Ok(value),
+            _ => Err(state.fault.unwrap_or(Fault::Stale)),
+        }
+    }
+
+    /// How it follows from sensors before it, if it does.
+    fn derived(&self, index: usize) -> Option<Derived> {
+        let derived = self.specs.get(index)?.derived?;
+        derived.parts().iter().all(|part| part.0 < index).then_some(derived)
+    }
+
+    /// When its last valid value was sampled; of one that follows from others, when the oldest of theirs was.
+    pub fn last_good_at(&self, index: usize) -> Option<BootTime> {
+        match self.derived(index) {
+            None => self.states.get(index)?.last_good.map(|(_, at)| at),
+            Some(derived) => {
+                let [first, second] = derived.parts().map(|part| self.last_good_at(part.0));
+                Some(first?.min(second?))
+            }
+        }
+    }
+
+    /// The fault of its last sample; of one that follows from others, of the first that has one.
+    pub fn last_fault(&self, index: usize) -> Option<Fault> {
+        match self.derived(index) {
+            None => self.states.get(index)?.fault,
+            Some(derived) => derived.parts().into_iter().find_map(|part| self.last_fault(part.0)),
+        }
+    }
+
+    /// Why the sensor has no valid value, unless it has not had the time to give one.
+    pub fn fault(&self, now: BootTime, index: usize) -> Option<Fault> {
+        let spec = self.specs.get(index)?;
+        match self.value(now, index) {
+            Err(fault) => (!self.is_starting(now, index)).then_some(fault),
+            // Such as a value below absolute zero.
+            Ok(value) if spec.measures == TEMPERATURE && spec.unit.to_celsius(value).is_none() => {
+                Some(Fault::OutOfRange)
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Has the sensor not been sampled, nor had the time for it?
+    pub(super) fn is_starting(&self, now: BootTime, index: usize) -> bool {
+        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else { return false };
+        match self.derived(index) {
+            Some(derived) => derived.parts().iter().any(|part| self.is_starting(now, part.0)),
+            None => !state.sampled && now.since(self.since) < spec.stale_after,
+        }
+    }
+
+    /// Is it a sensor that is new since a reload, with no reading yet?
+    pub(super) fn is_awaited(&self, now: BootTime, index: usize) -> bool {
+        self.is_starting(now, index) && self.adopted.get(index) == Some(&false)
+    }
+
+    /// The value that is valid now, in the base unit of this quantity.
+    pub(super) fn in_base_unit(&self, now: BootTime, sensor: SensorId, quantity: &Quantity) -> Option<f64> {
+        let value = self.value(now, sensor.0).ok()?;
+        quantity.to_base(self.specs.get(sensor.0)?.unit, value)
+    }
+
+    /// The same in the base unit of what it measures, for a sensor that follows from it.
+    pub(super) fn in_own_base_unit(&self, now: BootTime, sensor: SensorId) -> Result<f64, Fault> {
+        let value = self.value(now, sensor.0)?;
+        match self.specs.get(sensor.0).filter(|spec| spec.measures == TEMPERATURE) {
+            Some(spec) => spec.unit.to_celsius(value).map(Celsius::degrees).ok_or(Fault::OutOfRange),
+            None => Ok(value),
+        }
+    }
+
+    /// The next moment at which a sensor becomes stale.
+    pub fn poll_timeout(&self, now: BootTime) -> Option<BootTime> {
+        let sampled = self.iter().filter(|(spec, _)| spec.derived.is_none());
+        let due = sampled.map(|(spec, state)| {
+            let from = state.last_good.map_or(self.since, |(_, at)| at);
+            from + spec.stale_after
+        });
+        due.filter(|due| *due > now).min()
+    }
+}

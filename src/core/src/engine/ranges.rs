@@ -1,0 +1,120 @@
+//! The last changes of the ranges that climates hold, in memory: by the twin, by a schedule, by hand. The log tells each of them
+//! by what made it.
+
+use crate::control::climates::Climates;
+use crate::control::intent::Intent;
+use crate::control::{ClimateId, ClimateRange};
+use crate::twin::{Author, Version};
+use crate::units::BootTime;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::Rc;
+use core::fmt;
+
+/// The maximum of entries, for all climates together.
+const CHANGES_MAX: usize = 200;
+
+/// Why a climate holds its range.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reason {
+    /// Nothing else asks for one.
+    Configuration,
+    /// The twin, since this version.
+    Desired(Version),
+    /// This entry of its schedule.
+    Entry(Rc<str>),
+    /// By hand.
+    Override(Author),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration => f.write_str("configuration"),
+            Self::Desired(version) => write!(f, "desired version {version}"),
+            Self::Entry(name) => write!(f, "schedule entry {name}"),
+            Self::Override(_) => f.write_str("override"),
+        }
+    }
+}
+
+/// One change of one range.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RangeChange {
+    /// When.
+    pub(super) at: BootTime,
+    /// The climate's name.
+    pub(super) climate: Rc<str>,
+    /// The range from then on.
+    pub(super) range: ClimateRange,
+    /// Why.
+    pub(super) reason: Reason,
+}
+
+/// The last changes, oldest first, and what each climate holds.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct RangeHistory {
+    rows: VecDeque<RangeChange>,
+    last: BTreeMap<ClimateId, (ClimateRange, Reason)>,
+}
+
+impl RangeHistory {
+    /// Notes what the climates hold now. What one holds at the start is no change.
+    pub(super) fn note(
+        &mut self,
+        now: BootTime,
+        climates: &Climates,
+        intent: &Intent,
+        by_hand: impl Fn(ClimateId) -> Option<Author>,
+    ) {
+        for (id, climate) in climates.iter() {
+            let range = climate.range();
+            let entry = climate.scheduled().and_then(|scheduled| scheduled.entry());
+            let is_as_before = |(before, reason): &(ClimateRange, Reason)| {
+                *before == range
+                    && match (by_hand(id), entry, reason) {
+                        (Some(by), _, Reason::Override(before)) => by == *before,
+                        (None, Some(entry), Reason::Entry(before)) => *entry == **before,
+                        (None, None, Reason::Desired(version)) => {
+                            intent.range(id).is_some_and(|range| range.version == *version)
+                        }
+                        (None, None, Reason::Configuration) => intent.range(id).is_none(),
+                        _ => false,
+                    }
+            };
+            if self.last.get(&id).is_some_and(is_as_before) {
+                continue;
+            }
+            let reason = match (by_hand(id), entry, intent.range(id)) {
+                (Some(by), ..) => Reason::Override(by),
+                (None, Some(entry), _) => Reason::Entry(entry.into()),
+                (None, None, Some(range)) => Reason::Desired(range.version),
+                (None, None, None) => Reason::Configuration,
+            };
+            if self.last.insert(id, (range, reason.clone())).is_none() {
+                continue;
+            }
+            if self.rows.len() == CHANGES_MAX {
+                self.rows.pop_front();
+            }
+            let climate = climate.spec().label().into();
+            self.rows.push_back(RangeChange { at: now, climate, range, reason });
+        }
+    }
+
+    /// Goes on with climates that may be others. Entries of those that are gone stay.
+    pub(super) fn forget_present(&mut self) {
+        self.last.clear();
+    }
+
+    /// The last changes, the latest first.
+    pub(super) fn latest(&self) -> impl Iterator<Item = &RangeChange> {
+        self.rows.iter().rev()
+    }
+}
+
+/// Two hundred changes would hide everything else.
+impl fmt::Debug for RangeHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RangeHistory({} changes)", self.rows.len())
+    }
+}
