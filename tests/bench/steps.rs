@@ -129,13 +129,8 @@ fn run(rooms: usize, rounds: u64, together: bool) -> u64 {
                 surroundings.handle(&mut core, now, Input::Timeout);
             }
             now = next;
-            let mut readings: Vec<_> =
-                (first..first + at_once).map(|room| reading(now, room, round)).collect();
-            let input = match readings.as_slice() {
-                [_, _, ..] => Input::Readings(readings),
-                _ => readings.pop().map(|(reading, found)| Input::Reading { reading, found }).unwrap(),
-            };
-            surroundings.handle(&mut core, now, input);
+            let readings = (first..first + at_once).map(|room| reading(now, room, round)).collect();
+            surroundings.handle(&mut core, now, Input::Readings(readings));
         }
     }
     core.steps()
