@@ -67,6 +67,8 @@ if [ "$arch" != amd64 ]; then
     # Only the target's crates use the other sysroot: build scripts run here, with this machine's standard library.
     flags="$flags --sysroot=$sysroot/usr"
 fi
+# Relocations packed by the linker (GLIBC 2.36): 150 KiB less to read at each start. For the others Debian 12's linker knows no such.
+[ "$arch" != amd64 ] || flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
 date_build
 cd "$project"

@@ -204,7 +204,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
             let reading = Reading { sensor: SensorId(0), at: now, value: Ok(23.0 + noise) };
             readings += 1;
             next_reading = next_reading + period;
-            Input::Reading { reading, found: None }
+            Input::Readings(vec![(reading, None)])
         } else {
             Input::Timeout
         };

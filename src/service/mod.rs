@@ -296,11 +296,9 @@ impl Daemon {
     }
 
     fn take_readings(&mut self) {
-        let mut readings = self.readings.take();
-        if readings.len() > 1 {
+        let readings = self.readings.take();
+        if !readings.is_empty() {
             self.handle(Input::Readings(readings));
-        } else if let Some((reading, found)) = readings.pop() {
-            self.handle(Input::Reading { reading, found });
         }
         for speed in self.speeds.take() {
             self.handle(Input::Speed { output: speed.output, rpm: speed.rpm });

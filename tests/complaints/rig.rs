@@ -321,7 +321,7 @@ impl Rig {
     pub(crate) fn sample(&mut self) {
         let value = Ok((self.degrees)(self.now.since_boot().as_secs()));
         let reading = Reading { sensor: SensorId(0), at: self.now, value };
-        self.handle(Input::Reading { reading, found: None });
+        self.handle(Input::Readings(vec![(reading, None)]));
         self.settle();
     }
 

@@ -29,6 +29,8 @@ use twind::units::{BootTime, Permille};
 /// The true wall-clock times at which a run may begin: an ordinary morning, and half an hour before each change of the clocks in
 /// the zone of the sites. All are after twind was built.
 const BEGINS: [u64; 3] = [1_800_000_000, 1_806_193_800, 1_824_942_600];
+/// Readings of so short a time are one input.
+const TOGETHER: Duration = ms(300);
 /// Mean time between two calls of direct methods.
 const CALL_EVERY: Duration = secs(700);
 
@@ -172,6 +174,8 @@ pub(crate) struct World {
     pub(crate) calls: u64,
     pub(crate) calm: bool,
     requests: Requests,
+    /// Readings that the service has not taken yet.
+    read: Vec<Reading>,
     pub(crate) steps: u64,
 }
 
@@ -225,6 +229,7 @@ impl World {
             later_rng: Rng::of(seed, "strangeness"),
             calm: false,
             requests: Requests::default(),
+            read: Vec::new(),
             steps: 0,
             site,
         };
@@ -377,13 +382,38 @@ impl World {
         let late = self.sampling.between((Duration::ZERO, latest));
         self.plan(self.now + period + late, Event::Sample(sensor, life));
         let value = self.sensors[sensor].sample(shows, &mut self.sampling)?;
-        let Some(value) = value else { return Ok(()) };
+        // A sensor that hangs gives nothing; what was read before is taken all the same.
+        let Some(value) = value else { return self.deliver_readings() };
         let now = self.boot();
         let reading = Reading { sensor: SensorId(sensor), at: now, value };
         self.say(|| format!("sensor {sensor} reads {value:?}"));
-        self.oracle.handle_reading(reading);
-        self.input(Input::Reading { reading, found: None })?;
+        self.read.push(reading);
+        if self.is_sampled_soon() {
+            return Ok(());
+        }
+        self.deliver_readings()?;
         self.deliver_speeds()
+    }
+
+    /// Is the next event another sample, so soon that the service takes both readings at once?
+    fn is_sampled_soon(&self) -> bool {
+        let deadline = self.engine.as_ref().map(|engine| self.booted + engine.deadline().at.since_boot());
+        self.planned.first_key_value().is_some_and(|((at, _), event)| {
+            matches!(event, Event::Sample(_, life) if *life == self.life)
+                && *at <= self.now + TOGETHER
+                && deadline.is_none_or(|deadline| *at < deadline)
+        })
+    }
+
+    fn deliver_readings(&mut self) -> Result<(), String> {
+        let readings = core::mem::take(&mut self.read);
+        readings.iter().for_each(|reading| self.oracle.handle_reading(*reading));
+        match readings.is_empty() {
+            true => Ok(()),
+            false => {
+                self.input(Input::Readings(readings.into_iter().map(|reading| (reading, None)).collect()))
+            }
+        }
     }
 
     /// The process starts from the durable record.
@@ -392,6 +422,7 @@ impl World {
             return Ok(());
         }
         self.life += 1;
+        self.read.clear();
         self.log.restart();
         let record = self.disk.durable().cloned();
         let version = record.as_ref().map_or(0, |record| record.desired_version.0);

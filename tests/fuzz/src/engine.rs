@@ -352,11 +352,9 @@ impl World {
 
     fn read_sensors(&mut self, told: &[u8]) {
         let read = told.split(|byte| *byte == b';').filter_map(|one| self.read_sensor(one));
-        let mut readings: Vec<_> = read.map(|reading| (reading, None)).collect();
-        if readings.len() > 1 {
+        let readings: Vec<_> = read.map(|reading| (reading, None)).collect();
+        if !readings.is_empty() {
             self.handle(Input::Readings(readings));
-        } else if let Some((reading, found)) = readings.pop() {
-            self.handle(Input::Reading { reading, found });
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) fn facts<'a>(
 }
 
 impl Core {
+    #[cfg(test)]
     pub(super) fn handle_reading(&mut self, now: BootTime, reading: Reading, found: Option<String>) {
         self.handle_readings(now, [(reading, found)]);
     }

@@ -24,13 +24,10 @@ pub enum Input {
     Timeout,
     /// An event of the hub's session.
     Hub(HubEvent),
-    /// A sensor was sampled.
-    Reading {
-        /// The reading.
-        reading: Reading,
-        /// What was found instead of a value, if that says more than the fault. Foreign text.
-        found: Option<String>,
-    },
+    /// Sensors were sampled since the last input: each reading, and what was found instead of a value, if that says more than the
+    /// fault (foreign text). They are one control step: decided one after the other, the older readings of those to come would
+    /// decide first, and may be stale by now.
+    Readings(Vec<(Reading, Option<String>)>),
     /// The speed of an output was measured.
     Speed {
         /// The output.
@@ -54,9 +51,6 @@ pub enum Input {
     Stop,
     /// The process ends and another one takes over: no output changes, and what is still to be recorded is recorded.
     HandOver,
-    /// Several sensors were sampled since the last input, each with what [`Input::Reading`] has. They are one control step: decided
-    /// one after the other, the older readings of those to come would decide first, and may be stale by now.
-    Readings(Vec<(Reading, Option<String>)>),
 }
 
 /// What the core starts from.
@@ -116,7 +110,6 @@ impl Core {
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),
-            Input::Reading { reading, found } => self.handle_reading(now, reading, found),
             Input::Readings(readings) => self.handle_readings(now, readings),
             Input::Speed { output, rpm } => self.handle_speed(now, output, rpm),
             Input::Saved(outcome) => self.handle_saved(now, outcome),

@@ -66,7 +66,7 @@ impl World {
             let now = at(102 + second);
             let value = Ok(20.0 + (second % 40) as f64 / 2.0);
             let reading = Reading { sensor: SensorId(0), at: now, value };
-            let mut inputs = vec![Input::Reading { reading, found: None }, Input::Timeout];
+            let mut inputs = vec![Input::Readings(vec![(reading, None)]), Input::Timeout];
             inputs.extend(self.offered.take().map(|sequence| Input::Saved(Ok(sequence))));
             inputs.extend(self.requests.drain(..).filter_map(answer).map(Input::Hub));
             if second % 100 == 50 {
