@@ -41,6 +41,9 @@ pub(crate) const SITES: [&str; 8] = [
     "greenhouse",
 ];
 
+/// Those with many climates.
+pub(crate) const LARGE_SITES: [&str; 2] = ["three_rooms", "greenhouse"];
+
 /// A steel cabinet: tens of watts, minutes of time constant.
 const CABINET: Room = Room {
     load_watts: (55.0, 35.0),
@@ -275,7 +278,7 @@ fn greenhouse(site: &mut Site) {
     site.name = "greenhouse";
     let fault = |row| When { sensor_fault: Some(row), overheat: Some(row), ..When::default() };
     site.spec.outputs = vec![
-        OutputSpec { when: fault(ON), slew_permille_per_s: Some(50.0), ..output("vent", OutputKind::Pwm) },
+        OutputSpec { when: fault(ON), slew_permille_per_s: Some(250.0), ..output("vent", OutputKind::Pwm) },
         OutputSpec { when: fault(OFF), ..output("heater", OutputKind::OnOff) },
         OutputSpec { when: fault(OFF), min_off: Some(secs(40)), ..output("mister", OutputKind::OnOff) },
     ];
