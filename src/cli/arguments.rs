@@ -91,7 +91,7 @@ pub enum Command {
     },
     /// The model of this site's twin in DTDL, made from the configuration, for IoT Plug and Play
     ///
-    /// It describes what the daemon reports with style = "pnp" under [report]. What to set for that, and what has no place in a
+    /// It describes what the daemon reports with style = "pnp" in the table `report`. What to set for that, and what has no place in a
     /// model, is said on standard error.
     Model(Config),
     /// With no daemon running: drives every output to its stop row, or its crash row
