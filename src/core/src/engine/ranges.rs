@@ -26,6 +26,37 @@ pub(super) enum Reason {
     Override(Author),
 }
 
+/// The same, of a climate as it is: a step makes no copy of a name that it only compares.
+#[derive(PartialEq)]
+enum Now<'a> {
+    Configuration,
+    Desired(Version),
+    Entry(&'a str),
+    Override(Author),
+}
+
+impl Reason {
+    fn as_now(&self) -> Now<'_> {
+        match self {
+            Self::Configuration => Now::Configuration,
+            Self::Desired(version) => Now::Desired(*version),
+            Self::Entry(name) => Now::Entry(name),
+            Self::Override(by) => Now::Override(*by),
+        }
+    }
+}
+
+impl From<Now<'_>> for Reason {
+    fn from(now: Now<'_>) -> Self {
+        match now {
+            Now::Configuration => Self::Configuration,
+            Now::Desired(version) => Self::Desired(version),
+            Now::Entry(name) => Self::Entry(name.into()),
+            Now::Override(by) => Self::Override(by),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,27 +100,16 @@ impl RangeHistory {
         for (id, climate) in climates.iter() {
             let range = climate.range();
             let entry = climate.scheduled().and_then(|scheduled| scheduled.entry());
-            let is_as_before = |(before, reason): &(ClimateRange, Reason)| {
-                *before == range
-                    && match (by_hand(id), entry, reason) {
-                        (Some(by), _, Reason::Override(before)) => by == *before,
-                        (None, Some(entry), Reason::Entry(before)) => *entry == **before,
-                        (None, None, Reason::Desired(version)) => {
-                            intent.range(id).is_some_and(|range| range.version == *version)
-                        }
-                        (None, None, Reason::Configuration) => intent.range(id).is_none(),
-                        _ => false,
-                    }
+            let reason = match (by_hand(id), entry, intent.range(id)) {
+                (Some(by), ..) => Now::Override(by),
+                (None, Some(entry), _) => Now::Entry(entry),
+                (None, None, Some(range)) => Now::Desired(range.version),
+                (None, None, None) => Now::Configuration,
             };
-            if self.last.get(&id).is_some_and(is_as_before) {
+            if self.last.get(&id).is_some_and(|(before, why)| *before == range && why.as_now() == reason) {
                 continue;
             }
-            let reason = match (by_hand(id), entry, intent.range(id)) {
-                (Some(by), ..) => Reason::Override(by),
-                (None, Some(entry), _) => Reason::Entry(entry.into()),
-                (None, None, Some(range)) => Reason::Desired(range.version),
-                (None, None, None) => Reason::Configuration,
-            };
+            let reason = Reason::from(reason);
             if self.last.insert(id, (range, reason.clone())).is_none() {
                 continue;
             }
