@@ -66,7 +66,7 @@ fetch_package() {
     (cd "$cache/debs" && foreign_apt "$1" download "$2")
     local name=${2%%:*}
     name=${name%%=*}
-    dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | head -n 1)" "$3"
+    dpkg -x "$(ls -t "$cache/debs/$name"_*.deb | sed -n 1p)" "$3"
 }
 
 # install_packages PACKAGE…: on this machine, as root. The user-mode emulator comes from the backports, as the emulated Raspberry Pi
@@ -87,6 +87,6 @@ register_emulator() {
 missing_packages() {
     local package
     for package in "$@"; do
-        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || say "$package"
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -x installed >/dev/null || say "$package"
     done
 }

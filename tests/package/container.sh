@@ -45,7 +45,7 @@ start_container() {
     cp "$work/debs/"*.deb "$root/opt/"
 }
 
-find_leader() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ]; }
+find_leader() { leader=$(pgrep -P "$nspawn" | sed -n 1p) && [ -n "$leader" ]; }
 
 # inside COMMAND…: runs it in the container, as root.
 inside() { nsenter -t "$leader" -a /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }

@@ -24,7 +24,7 @@ for package in "linux-image-$kernel" "linux-headers-$kernel" "linux-headers-$com
     # From the package lists that named the kernel: lists of another hour may name another kernel.
     fetch_package arm64 "$package:amd64" "$work/kernel"
 done
-version() { dpkg-deb -f "$(ls -t "$cache/debs/$1"_*.deb | head -n 1)" Version; }
+version() { dpkg-deb -f "$(ls -t "$cache/debs/$1"_*.deb | sed -n 1p)" Version; }
 [ "$(version "linux-source-$series")" = "$(version "linux-headers-$kernel")" ] ||
     fail "Debian's source of the kernel is $(version "linux-source-$series"), its headers are $(version "linux-headers-$kernel")"
 cp "$work/kernel/boot/vmlinuz-$kernel" "$image/vmlinuz"

@@ -8,7 +8,7 @@ pi_apt() { foreign_apt arm64 "$@"; }
 # kernel_name ARCH: the name of Debian's kernel for it, such as 6.1.0-56-arm64.
 kernel_name() {
     local name
-    name=$(pi_apt cache depends "linux-image-$1:$1" | sed -n 's/.*Depends: linux-image-\([^:]*\).*/\1/p' | head -n 1)
+    name=$(pi_apt cache depends "linux-image-$1:$1" | sed -n 's/.*Depends: linux-image-\([^:]*\).*/\1/p' | sed -n 1p)
     [ -n "$name" ] || fail "Debian's kernel for $1 is not to be had"
     say "$name"
 }

@@ -113,7 +113,7 @@ says() {
 # Starts the hub and puts the back end's connection string and the hub's CA certificate into the environment.
 enter_hub() {
     start_hub
-    TWINHUB_CONNECTION_STRING=$(sed -n 's/^ *\(HostName=.*SharedAccessKeyName=.*\)/\1/p' "$work/hub.log" | head -n 1)
+    TWINHUB_CONNECTION_STRING=$(sed -n 's/^ *\(HostName=.*SharedAccessKeyName=.*\)/\1/p' "$work/hub.log" | sed -n 1p)
     export TWINHUB_CONNECTION_STRING
     export NODE_EXTRA_CA_CERTS="$work/hub/ca.pem"
 }
