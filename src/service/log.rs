@@ -6,6 +6,7 @@
 use super::Fatal;
 use super::relay::{self, Queue, Relay};
 use crate::control::climate::Regime;
+use crate::control::climate_label;
 use crate::control::scheduled::Scheduled;
 use crate::ports::Notices;
 use crate::report::Notice;
@@ -124,13 +125,13 @@ fn notice(notice: &Notice) {
             info!(output = output.as_str(), permille, seconds, by = %by, "{notice}");
         }
         Notice::RangeOverridden { climate, order, by, .. } => {
-            let climate = climate.as_deref().unwrap_or("climate");
+            let climate = climate_label(climate.as_deref());
             let (min, max) = (order.map(|(range, _)| range.min()), order.map(|(range, _)| range.max()));
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
             info!(climate, min, max, seconds, by = %by, "{notice}");
         }
         Notice::RangeOverrideEnded { climate } => {
-            info!(climate = climate.as_deref().unwrap_or("climate"), "{notice}");
+            info!(climate = climate_label(climate.as_deref()), "{notice}");
         }
         Notice::Scheduled { scheduled: Some(Scheduled::Waiting), .. } => warn!("{notice}"),
         Notice::Scheduled { .. } => info!("{notice}"),

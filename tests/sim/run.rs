@@ -158,7 +158,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
     }
     world.oracle.check_whole(world.now, &world.hub)?;
     for climate in &world.site.spec.climates {
-        let name = climate.name.as_deref().unwrap_or("climate");
+        let name = climate.label();
         let told = world.hub.reported().get("components").and_then(|components| components.get(name));
         if told.and_then(|told| told.get("sensor")).is_none_or(|sensor| sensor != "ok") {
             return Err(format!("in the end all sensors work, reported of {name} is {told:?}"));

@@ -14,8 +14,7 @@ impl Judge {
         let mut wanted: BTreeSet<String> =
             lost.map(|sensor| format!("sensor-{}", self.spec.sensors[sensor].name)).collect();
         for climate in &self.overheated {
-            let name = self.spec.climates[*climate].name.as_deref();
-            wanted.insert(format!("overheat-{}", name.unwrap_or("climate")));
+            wanted.insert(format!("overheat-{}", self.spec.climates[*climate].label()));
         }
         let names = engine.alarms().iter().map(|(name, _)| name.to_owned());
         let stands: BTreeSet<String> =

@@ -164,7 +164,7 @@ impl Held {
         place: Option<&Map<String, Value>>,
         by_hand: bool,
     ) -> Result<(), String> {
-        let name = climate.name.as_deref().unwrap_or("climate");
+        let name = climate.label();
         // With a schedule the range of an entry is told in place of its own while it holds.
         let ends = climate.quantity.ends().into_iter().filter(|_| self.entries.is_empty() && !by_hand);
         let own = climate.name.is_some().then(|| "fanOn".to_owned());

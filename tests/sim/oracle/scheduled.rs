@@ -59,12 +59,12 @@ impl Calendars {
         let is_news = at < self.told_at + STEP;
         let nothing = Held::default();
         let mut ranges = Vec::new();
-        for (index, (id, climate)) in engine.climates().iter().enumerate() {
+        for (index, (_, climate)) in engine.climates().iter().enumerate() {
             let held = meaning.climates.get(index).unwrap_or(&nothing);
             let spec = &self.spec.climates[index];
             let entry = self
                 .check(held, index, climate.scheduled(), is_news)
-                .map_err(|fault| format!("{}: {fault}", engine.climates().name(id).unwrap_or("climate")))?;
+                .map_err(|fault| format!("{}: {fault}", spec.label()))?;
             let scheduled = entry.and_then(|entry| held.entries.get(entry)).map(|entry| entry.range);
             ranges.push(scheduled.or(held.range).unwrap_or((spec.range.min(), spec.range.max())));
         }
@@ -109,7 +109,7 @@ impl Calendars {
     pub(crate) fn check_told(&self, meaning: &Meaning, hub: &Hub) -> Result<(), String> {
         let components = hub.reported().get("components");
         for (index, (spec, held)) in self.spec.climates.iter().zip(&meaning.climates).enumerate() {
-            let name = spec.name.as_deref().unwrap_or("climate");
+            let name = spec.label();
             let entry = components.and_then(|all| all.get(name));
             let told = entry.and_then(|entry| entry.get("schedule")).and_then(Value::as_str);
             let holds =

@@ -96,11 +96,6 @@ impl Climates {
         self.get(id)?.spec().name.as_deref()
     }
 
-    /// Those that use this sensor.
-    pub fn reading(&self, sensor: usize) -> impl Iterator<Item = &Climate> {
-        self.all.iter().filter(move |climate| climate.spec().sensors.iter().any(|id| id.0 == sensor))
-    }
-
     /// Of so many sensors, which are used by a climate.
     pub fn uses(&self, sensors: usize) -> Vec<bool> {
         let mut uses = vec![false; sensors];

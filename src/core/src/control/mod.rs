@@ -365,10 +365,15 @@ pub struct ClimateSpec {
     pub zone: ZoneId,
 }
 
+/// What a climate of this name is called in reports, alarms and logs; the only climate of a site has no name.
+pub fn climate_label(name: Option<&str>) -> &str {
+    name.unwrap_or("climate")
+}
+
 impl ClimateSpec {
-    /// Its name in reports and alarms.
+    /// Its name in reports, alarms and logs.
     pub fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or("climate")
+        climate_label(self.name.as_deref())
     }
 
     /// Does it drive the output?
