@@ -99,6 +99,8 @@ controls_by() { [[ $(property StatusText) == *"desired version $1; climate: in-r
 # whole_twin: both sections of the copy, with their keys sorted.
 whole_twin() { inside twind twin | python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), sort_keys=True))'; }
 override_of() { inside twind status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["outputs"][sys.argv[1]]["cause"])' "$1"; }
+# The upper end of the climate's override.
+range_override() { inside twind status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["climate"]["override"]["max"])'; }
 
 # across PACKAGE VERSION: installs it while the daemon runs without a hub, so that the new daemon knows only the record.
 across() {
@@ -134,6 +136,9 @@ an_upgrade_of_a_released_daemon_goes_on_with_its_record() {
     eventually "another desired range" drives fan 250
     eventually "its report" reports '"maxTemperature":"36"'
     eventually "the sensor's report" reports '"temperature":24'
+    # What the next case hands to a release that does not know it; the same range, so that no output may move.
+    inside twind override climate 20..36 --for 2h >/dev/null
+    is "the override of the range" "$(range_override)" 36
 }
 
 a_downgrade_to_a_released_daemon_goes_on_with_the_record_of_this_one() {
