@@ -1,5 +1,5 @@
-//! Reads regular files and nothing else: opening a pipe would block until somebody writes, and opening a device can have effects.
-//! A disk that hangs is the caller's matter.
+//! Reads and writes regular files and nothing else: opening a pipe would block until somebody is at its other end, and opening a
+//! device can have effects. A disk that hangs is the caller's matter.
 
 use core::fmt;
 use rustix::fs::OFlags;
@@ -82,10 +82,35 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), U
     if bytes.len() as u64 > bytes_max { Err(Unread::TooLarge(bytes_max)) } else { Ok((bytes, found)) }
 }
 
+/// Makes an empty file, in place of anything but a folder.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => OpenOptions::new().write(true).create_new(true).mode(mode).open(path),
+    }
+}
+
+/// Opens a regular file to write at its end, and makes it if there is none.
+pub(crate) fn append(path: &Path) -> Result<File, Unread> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path);
+    let file = file.map_err(|reason| match fs::metadata(path) {
+        // The system names only what it cannot do with it.
+        Ok(found) if !found.is_file() => Unread::NotAFile(Kind(found.file_type())),
+        _ => Unread::System(reason),
+    })?;
+    check(&file.metadata().map_err(Unread::System)?)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::fs::{CWD, Mode, mknodat};
+    use std::io::Write as _;
 
     fn told(path: &Path) -> String {
         read(path, 4096).unwrap_err().to_string()
@@ -103,6 +128,25 @@ mod tests {
         fs::write(&path, vec![b'x'; 5000]).unwrap();
         assert_eq!(told(&path), "it is larger than 4 KiB");
         assert_eq!(Size(1 << 20).to_string(), "1 MiB");
+    }
+
+    #[test]
+    fn what_is_written_replaces_a_pipe_and_is_never_added_to_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let refused = |path: &Path| append(path).unwrap_err().to_string();
+        assert_eq!(refused(&pipe), "it is no regular file but a named pipe");
+        // With somebody at its other end the system would let it be opened.
+        let _reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        assert_eq!(refused(&pipe), "it is no regular file but a named pipe");
+        assert_eq!(refused(dir.path()), "it is no regular file but a directory");
+        for text in ["a", "b"] {
+            create(&pipe, 0o600).unwrap().write_all(text.as_bytes()).unwrap();
+            append(&pipe).unwrap().write_all(b"+").unwrap();
+            assert_eq!(fs::read_to_string(&pipe).unwrap(), format!("{text}+"));
+        }
+        assert!(create(dir.path(), 0o600).is_err());
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::control::{Actuation, OutputId, PinFault};
 use crate::files;
 use crate::ports::Pins;
 use crate::units::Permille;
+use core::fmt;
 use serde_json::json;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -125,7 +126,8 @@ impl Simulated {
     fn replace(&self, name: &str, drive: Permille) -> Result<(), PinFault> {
         let temporary = self.folder.join(format!(".{name}.tmp"));
         let file = self.folder.join(name);
-        fs::write(&temporary, format!("{}\n", drive.get()))
+        files::create(&temporary, 0o666)
+            .and_then(|mut made| writeln!(made, "{}", drive.get()))
             .map_err(|reason| fault("write", &temporary, &reason))?;
         fs::rename(&temporary, &file).map_err(|reason| fault("replace", &file, &reason))
     }
@@ -142,11 +144,9 @@ impl Simulated {
         .to_string();
         line.push('\n');
         self.make_room(&path, line.len()).map_err(|reason| fault("rotate", &path, &reason))?;
-        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        let mut file = files::append(&path).map_err(|reason| fault("write", &path, &reason))?;
         // One write, so that a reader and a second writer (`twind safe`) meet whole lines.
-        opened
-            .and_then(|mut file| file.write_all(line.as_bytes()))
-            .map_err(|reason| fault("write", &path, &reason))
+        file.write_all(line.as_bytes()).map_err(|reason| fault("write", &path, &reason))
     }
 
     fn make_room(&self, path: &Path, line_bytes: usize) -> io::Result<()> {
@@ -173,7 +173,7 @@ fn can_be_a_file(name: &str) -> bool {
     !special && name != TRACE && name != OLD_TRACE
 }
 
-fn fault(operation: &str, file: &Path, reason: &io::Error) -> PinFault {
+fn fault(operation: &str, file: &Path, reason: &dyn fmt::Display) -> PinFault {
     PinFault { reason: format!("cannot {operation} {}: {reason}", file.display()) }
 }
 

@@ -17,7 +17,7 @@ use crate::units::BootTime;
 use core::fmt;
 use ring::digest;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ fn read(file: &Path) -> io::Result<Option<OutputsFile>> {
 fn write(file: &Path, copy: &OutputsFile) -> io::Result<()> {
     let mut aside = file.as_os_str().to_owned();
     aside.push(".tmp");
-    let mut written = File::create(&aside)?;
+    let mut written = files::create(Path::new(&aside), 0o644)?;
     written.set_permissions(Permissions::from_mode(0o644))?;
     written.write_all(&serde_json::to_vec(copy)?)?;
     fs::rename(&aside, file)

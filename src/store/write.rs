@@ -3,10 +3,13 @@
 
 use super::StoreFault;
 use super::directory::Generation;
-use std::fs::{self, File, OpenOptions};
+use crate::files;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+/// The twin is nobody else's matter.
+const MODE: u32 = 0o600;
 
 /// A step of a write, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(super) fn replace(dir: &Path, generation: Generation, bytes: &[u8]) -> Resul
 pub(super) fn probe(dir: &Path, generation: Generation) -> Result<(), StoreFault> {
     let temporary = generation.temporary(dir);
     let fault = |operation: &'static str| move |reason| (operation, reason);
-    let written = create(&temporary)
+    let written = files::create(&temporary, MODE)
         .map_err(fault("make"))
         .and_then(|mut file| file.write_all(&[0; 4096]).map_err(fault("write")));
     drop(fs::remove_file(&temporary));
@@ -56,17 +59,14 @@ fn take_steps(
     let temporary = generation.temporary(dir);
     let fault = |operation: &'static str, path| move |reason| StoreFault::new(operation, path, &reason);
 
-    let mut file =
-        before(Step::Create).and_then(|()| create(&temporary)).map_err(fault("make", &temporary))?;
+    let mut file = before(Step::Create)
+        .and_then(|()| files::create(&temporary, MODE))
+        .map_err(fault("make", &temporary))?;
     before(Step::Write).and_then(|()| file.write_all(bytes)).map_err(fault("write", &temporary))?;
     before(Step::SyncFile).and_then(|()| file.sync_all()).map_err(fault("make durable", &temporary))?;
     drop(file);
     before(Step::Rename).and_then(|()| fs::rename(&temporary, &target)).map_err(fault("replace", &target))?;
     before(Step::SyncDirectory).and_then(|()| File::open(dir)?.sync_all()).map_err(fault("make durable", dir))
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]

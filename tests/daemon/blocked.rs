@@ -174,9 +174,44 @@ fn a_pipe_in_the_place_of_what_the_configuration_names_is_refused_on_a_reload() 
     assert!(daemon.stop().success());
 }
 
-/// Nothing ever writes to it.
+/// Pipes in the places of what the daemon writes itself, of which nobody reads any.
+#[test]
+fn a_pipe_in_the_place_of_a_file_that_the_daemon_writes_holds_up_neither_the_start_nor_a_reload() {
+    let rig = rig();
+    // The names of the copy for `twind safe` come from the path of the configuration, so a first daemon shows them.
+    let daemon = rig.start_synced();
+    let copy = fs::read_dir(rig.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let copy = copy.into_iter().find(|path| path.to_str().unwrap().contains("/.outputs.")).unwrap();
+    daemon.kill();
+    let aside =
+        |path: &Path| path.with_file_name(format!("{}.tmp", path.file_name().unwrap().to_str().unwrap()));
+    let written = [
+        aside(&copy),
+        rig.path("board/.fan.tmp"),
+        rig.path("state/twin.a.tmp"),
+        rig.path("state/twin.b.tmp"),
+    ];
+    written.iter().for_each(|path| put_a_pipe(path));
+    let daemon = rig.start_synced();
+    controls(&rig);
+    written.iter().for_each(|path| put_a_pipe(path));
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    controls(&rig);
+    // What is added to is not replaced: the output counts as one that cannot be driven, and is, until there is a file again.
+    put_a_pipe(&rig.path("board/trace.jsonl"));
+    rig.set_temperature("24.0");
+    daemon.wait_log("trace.jsonl: it is no regular file but a named pipe");
+    let driven = || rig.drive("fan").filter(|now| *now == 500);
+    eventually("the drive", driven, || format!("{:?}", rig.drive("fan")));
+    fs::remove_file(rig.path("board/trace.jsonl")).unwrap();
+    daemon.wait_log("output fan can be driven again");
+    ends_in_order(&rig, daemon);
+}
+
+/// Nobody is ever at its other end.
 fn put_a_pipe(path: &Path) {
-    fs::remove_file(path).unwrap();
+    let _ = fs::remove_file(path);
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
 }
 

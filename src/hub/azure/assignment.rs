@@ -7,7 +7,7 @@ use super::dps::Assignment;
 use super::settings::Provisioning;
 use crate::files::{self, Unread};
 use serde_json::{Value, json};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -66,21 +66,13 @@ pub(super) fn save(by: &Provisioning, assignment: &Assignment) -> io::Result<()>
     let mut aside = path.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = Path::new(&aside);
-    let mut file = create(aside)?;
+    let mut file = files::create(aside, 0o600)?;
     file.write_all(&write(by, assignment))?;
     file.sync_all()?;
     fs::rename(aside, path)?;
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
-    }
-}
-
-/// Makes an empty regular file in place of anything but a folder: opening a pipe would block.
-fn create(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => OpenOptions::new().write(true).create_new(true).open(path),
     }
 }
 
