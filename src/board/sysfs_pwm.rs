@@ -270,4 +270,4 @@ fn fault(operation: &str, file: &Path, error: &io::Error) -> PinFault {
 
 #[cfg(test)]
 #[path = "sysfs_pwm_tests.rs"]
-mod tests;
+pub(super) mod tests;

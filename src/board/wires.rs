@@ -59,13 +59,14 @@ pub(super) struct Wired {
     hardware: Box<dyn Hardware>,
     soft: Switcher,
     outputs: Vec<Output>,
+    /// How long the board may still wait for udev to set its channels' permissions: all of them together, since no output may wait
+    /// for each of the others.
+    patience: Duration,
 }
 
 struct Output {
     settings: PinSettings,
     wire: Option<Wire>,
-    /// How long it may still wait for udev to set its channel's permissions.
-    patience: Duration,
 }
 
 impl Wired {
@@ -79,16 +80,15 @@ impl Wired {
                 .then(|| open((hardware.as_ref(), &mut soft), settings, Take::AsItIs).ok())
                 .flatten()
                 .map(|(wire, _)| wire),
-            patience: PATIENCE,
         });
         let outputs = outputs.collect();
-        Self { hardware, soft, outputs }
+        Self { hardware, soft, outputs, patience: PATIENCE }
     }
 
-    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut Output), PinFault> {
+    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut Output, &mut Duration), PinFault> {
         let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
         let output = self.outputs.get_mut(id.0).ok_or_else(no_such)?;
-        Ok(((self.hardware.as_ref(), &mut self.soft), output))
+        Ok(((self.hardware.as_ref(), &mut self.soft), output, &mut self.patience))
     }
 }
 
@@ -97,7 +97,7 @@ type Means<'b> = (&'b dyn Hardware, &'b mut Switcher);
 
 impl Pins for Wired {
     fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
-        let (means, output) = self.output(actuation.output)?;
+        let (means, output, patience) = self.output(actuation.output)?;
         let drive = actuation.drive;
         let high = drive.is_zero() == low_is_on(&output.settings);
         if output.wire.is_none() {
@@ -107,7 +107,7 @@ impl Pins for Wired {
             None => Ok(()),
             Some(Wire::OnOff(level)) => level.set(high),
             Some(Wire::Soft(pwm)) => pwm.drive(drive),
-            Some(Wire::Channel(channel)) => channel.drive(drive, &mut output.patience),
+            Some(Wire::Channel(channel)) => channel.drive(drive, patience),
         };
         if driven.is_err() {
             output.wire = None;
@@ -118,7 +118,7 @@ impl Pins for Wired {
 
 impl Board for Wired {
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
-        let (means, output) = self.output(output)?;
+        let (means, output, _) = self.output(output)?;
         let (wire, present) = open(means, &output.settings, Take::AsItIs)?;
         output.wire = Some(wire);
         Ok(present)

@@ -45,6 +45,8 @@ struct Desk {
     breaking: Option<u32>,
     /// Which threads switch lines.
     switched_by: Option<Sender<ThreadId>>,
+    /// A chip of channels for PWM.
+    chip: Option<PathBuf>,
 }
 
 impl Hardware for Desk {
@@ -60,7 +62,7 @@ impl Hardware for Desk {
     }
 
     fn pwm_chip(&self, _: Option<&str>, channel: u32) -> Result<PathBuf, PinFault> {
-        Err(PinFault { reason: format!("no channel {channel}") })
+        self.chip.clone().ok_or_else(|| PinFault { reason: format!("no channel {channel}") })
     }
 
     fn look(&self, _: Option<&str>, pin: u32) -> Result<String, PinFault> {
@@ -77,7 +79,7 @@ fn on_off(pin: u32, active_low: bool) -> PinSettings {
 fn board(outputs: &[PinSettings], breaking: Option<u32>) -> (Wired, Receiver<Event>) {
     let (events, seen) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    (Wired::new(Box::new(Desk { levels, events, breaking, switched_by: None }), outputs), seen)
+    (Wired::new(Box::new(Desk { levels, events, breaking, switched_by: None, chip: None }), outputs), seen)
 }
 
 fn order(output: usize, permille: u16) -> Actuation {
@@ -175,7 +177,8 @@ fn looking_takes_nothing_and_says_of_tachs_too() {
     ];
     let (events, seen_events) = channel();
     let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, true)])));
-    let looked = look_at_all(&Desk { levels, events, breaking: None, switched_by: None }, &outputs);
+    let looked =
+        look_at_all(&Desk { levels, events, breaking: None, switched_by: None, chip: None }, &outputs);
     let told: Vec<_> = looked
         .into_iter()
         .map(|found| found.unwrap_or_else(|fault| format!("FAULT {}", fault.reason)))
@@ -214,7 +217,10 @@ fn lines_of_the_next_board_are_switched_by_the_thread_of_those_it_adopts() {
     let board = |outputs: &[PinSettings]| {
         let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false), (2, false)])));
         let switched_by = Some(by.clone());
-        Wired::new(Box::new(Desk { levels, events: channel().0, breaking: None, switched_by }), outputs)
+        Wired::new(
+            Box::new(Desk { levels, events: channel().0, breaking: None, switched_by, chip: None }),
+            outputs,
+        )
     };
     let mut old = board(&[soft(1)]);
     old.drive(&order(0, 500), "").unwrap();
@@ -225,4 +231,24 @@ fn lines_of_the_next_board_are_switched_by_the_thread_of_those_it_adopts() {
     new.drive(&order(1, 500), "").unwrap();
     drop((old, new, by));
     assert!(switched_by.iter().all(|thread| thread == first));
+}
+
+#[test]
+fn all_channels_that_udev_has_not_handed_over_are_waited_for_together_and_the_others_go_on() {
+    let (events, seen_events) = channel();
+    let levels = Rc::new(RefCell::new(BTreeMap::from([(1, false)])));
+    let root = crate::board::sysfs_pwm::tests::refusing_chip();
+    let chip = Some(root.path().join("class/pwm/pwmchip0"));
+    let line = |channel| Line::PwmChannel { channel, chip: None, frequency_hz: 25_000, inverted: false };
+    let pwm = |channel| PinSettings { line: Some(line(channel)), ..on_off(channel, false) };
+    let outputs = [pwm(0), pwm(1), on_off(1, false)];
+    let desk = Desk { levels, events, breaking: None, switched_by: None, chip };
+    let mut board = Wired::new(Box::new(desk), &outputs);
+    board.patience = Duration::from_millis(30);
+    let refused = |fault: PinFault| assert!(fault.reason.contains("Permission denied"), "{}", fault.reason);
+    refused(board.drive(&order(0, 1), "").unwrap_err());
+    assert_eq!(board.patience, Duration::ZERO, "nothing is left to wait for the second");
+    refused(board.drive(&order(1, 1), "").unwrap_err());
+    board.drive(&order(2, 1000), "").unwrap();
+    assert_eq!(seen(&seen_events), [Event::Taken(1, Take::High(true)), Event::Set(1, true)]);
 }
