@@ -6,7 +6,7 @@
 //! terminal the pages follow each other.
 
 use super::ask::{AskFault, ask_status, follow, read_status};
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::mismatch;
 use super::status::{CHANGES_ON_PAGE, page};
 use crate::config::LocalSettings;
@@ -59,7 +59,9 @@ struct Screen<'l> {
 /// # Errors
 /// Why there can be no further page.
 pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), AskFault> {
-    let keys = Keys::read();
+    let mut keys = Keys::read();
+    // The first line of the page that is shown.
+    let mut top = 0;
     let news = listen(local, changes.unwrap_or(CHANGES_ON_PAGE))?;
     let mut screen = Screen { local, status: None, fault: None, asking_since: None };
     let mut drawn: Option<Instant> = None;
@@ -72,12 +74,17 @@ pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), AskFau
         let is_due = drawn.is_none_or(|drawn| drawn.elapsed() >= PERIOD);
         if let Some(page) = is_due.then(|| screen.page()).flatten() {
             drawn = Some(Instant::now());
-            if show(&page).is_err() {
+            if show(&page, &mut top).is_err() {
                 return Ok(());
             }
         }
-        if keys.asked_to_end_within(STEP) {
-            return Ok(());
+        match keys.next_within(STEP) {
+            Some(Key::End) => return Ok(()),
+            Some(key) => {
+                top = scrolled(top, key);
+                drawn = None;
+            }
+            None => {}
         }
     }
 }
@@ -165,29 +172,51 @@ fn is_unknown(fault: &AskFault) -> bool {
     matches!(Refusal::of(error), Some(Refusal::MethodNotFound { .. }))
 }
 
-fn show(page: &str) -> io::Result<()> {
+/// Scrolls. What is too far is corrected when the page is drawn.
+fn scrolled(top: usize, key: Key) -> usize {
+    let page = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row)).saturating_sub(2).max(1);
+    match key {
+        Key::Up => top.saturating_sub(1),
+        Key::Down => top.saturating_add(1),
+        Key::PageUp => top.saturating_sub(page),
+        Key::PageDown => top.saturating_add(page),
+        Key::End => top,
+    }
+}
+
+fn show(page: &str, top: &mut usize) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if out.is_terminal() {
         let size = tcgetwinsize(&out)?;
-        out.write_all(drawn(page, usize::from(size.ws_row), usize::from(size.ws_col)).as_bytes())?;
+        out.write_all(drawn(page, top, usize::from(size.ws_row), usize::from(size.ws_col)).as_bytes())?;
     } else {
         writeln!(out, "{page}")?;
     }
     out.flush()
 }
 
-/// What to send to a terminal of this size so that the page replaces the one before. The last line counts those that have no
-/// room. A terminal that does not know its size says 0.
-fn drawn(page: &str, rows: usize, columns: usize) -> String {
+/// What to send to a terminal of this size so that the page, from its line `top` on, replaces the one before. The last line counts
+/// those that have no room. A terminal that does not know its size says 0.
+fn drawn(page: &str, top: &mut usize, rows: usize, columns: usize) -> String {
     let room = |size: usize| if size == 0 { usize::MAX } else { size };
     let mut lines: Vec<&str> = page.lines().collect();
     // The last row is the cursor's.
     let (fits, all) = (room(rows) - 1, lines.len());
     let more;
     if all > fits {
-        lines.truncate(fits.saturating_sub(1));
-        more = format!("… {} more lines: twind status shows them", all - lines.len());
+        let shown = fits.saturating_sub(1);
+        *top = (*top).min(all - shown);
+        lines.drain(..*top);
+        lines.truncate(shown);
+        let below = all - *top - lines.len();
+        more = match (*top, below) {
+            (0, below) => format!("… {below} more lines: arrows scroll, twind status shows them all"),
+            (above, 0) => format!("… {above} more lines above"),
+            (above, below) => format!("… {above} more lines above, {below} below"),
+        };
         lines.extend((fits > 0).then_some(more.as_str()));
+    } else {
+        *top = 0;
     }
     let mut text = HOME.to_owned();
     for line in lines {
@@ -206,11 +235,33 @@ mod tests {
     #[test]
     fn a_page_takes_the_place_of_the_one_before_and_no_more_than_the_terminal_has() {
         let page = "hub      connected\nclimate  24.5 °C, in-range\noutput   fan: 50%\n";
-        let told = "\x1b[Hhub      connected\x1b[K\n… 2 more lines: tw\x1b[K\n\x1b[J";
-        assert_eq!(drawn(page, 3, 18), told);
-        assert_eq!(drawn(page, 4, 16).matches('…').count(), 0, "it fits");
-        assert_eq!(drawn(page, 2, 30), "\x1b[H… 3 more lines: twind status s\x1b[K\n\x1b[J");
-        assert_eq!(drawn(page, 0, 0).matches('\n').count(), 3);
-        assert_eq!(drawn(page, 1, 1), "\x1b[H\x1b[J");
+        let told = "\x1b[Hhub      connected\x1b[K\n… 2 more lines: ar\x1b[K\n\x1b[J";
+        let drawn = |rows, columns| drawn(page, &mut 0, rows, columns);
+        assert_eq!(drawn(3, 18), told);
+        assert_eq!(drawn(4, 16).matches('…').count(), 0, "it fits");
+        assert_eq!(drawn(2, 30), "\x1b[H… 3 more lines: arrows scroll,\x1b[K\n\x1b[J");
+        assert_eq!(drawn(0, 0).matches('\n').count(), 3);
+        assert_eq!(drawn(1, 1), "\x1b[H\x1b[J");
+    }
+
+    #[test]
+    fn a_page_is_scrolled_to_its_end_and_no_further() {
+        let page = "1\n2\n3\n4\n5\n";
+        let shown = |top: &mut usize| {
+            let text =
+                drawn(page, top, 4, 80).replace(CLEAR_LINE, "").replace(CLEAR_BELOW, "").replace(HOME, "");
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut top = 1;
+        assert_eq!(shown(&mut top), ["2", "3", "… 1 more lines above, 2 below"]);
+        top = usize::MAX;
+        assert_eq!(shown(&mut top), ["4", "5", "… 3 more lines above"]);
+        assert_eq!(top, 3, "one step up is seen at once");
+        assert_eq!(
+            drawn(page, &mut top, 9, 80).lines().count(),
+            6,
+            "on a larger terminal all is shown again"
+        );
+        assert_eq!(top, 0);
     }
 }
