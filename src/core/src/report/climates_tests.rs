@@ -114,3 +114,28 @@ fn plug_and_play_acknowledges_each_property_where_it_is_desired() {
     assert_eq!(greenhouse["maxHumidity"], json!({"value": 60, "ac": 203, "av": 0, "ad": "the site's own"}));
     assert_eq!(greenhouse.get("fanOn"), None);
 }
+
+/// A schedule all day long, in the unit of the moment; then its unit or its range is refused.
+#[test]
+fn the_range_of_an_entry_is_reported_in_the_unit_in_which_it_was_desired_whatever_became_of_the_climates_own()
+{
+    let told = |patches: &[Value]| {
+        let mut rig = site();
+        rig.climate_specs[0].limits = Some(range(5.0, 40.0));
+        rig.climates = Climates::new(rig.climate_specs.iter().cloned());
+        rig.zones = vec![Zone::utc()];
+        rig.wall = Some(UnixSeconds(1_800_000_000));
+        patches.iter().for_each(|patch| rig.desire(patch.clone()));
+        let entry = rig.compose(at(0)).section.get(&path("components.office")).cloned().unwrap();
+        ["minTemperature", "maxTemperature", "unit", "temperature", "schedule"].map(|key| entry[key].clone())
+    };
+    let entry = json!({"n": {"from": "00:00", "to": "00:00", "minTemperature": 60, "maxTemperature": 70}});
+    let office = |units: &str, min: i64, max: i64| {
+        let office = json!({"minTemperature": min, "maxTemperature": max, "schedule": entry});
+        json!({"components": {"system": {"units": units}, "office": office}})
+    };
+    let in_fahrenheit = [json!(60), json!(70), json!("fahrenheit"), json!(75.2), json!("n")];
+    assert_eq!(told(&[office("fahrenheit", 90, 80)]), in_fahrenheit, "its own range is refused");
+    let later = [office("fahrenheit", 60, 80), office("celsius", 15, 25)];
+    assert_eq!(told(&later), in_fahrenheit, "60 to 70 degrees Celsius are outside the limits");
+}

@@ -325,11 +325,22 @@ impl View<'_> {
         self.acknowledgement.understanding.accepted.get(path)
     }
 
-    /// Temperatures of a climate are reported in the unit of its desired range, or else in the configured one.
-    fn unit(&self, climate: &ClimateSpec) -> TemperatureUnit {
-        let own = self.accepted(&climate.property.child(OWN_UNIT));
+    /// Temperatures of a climate are reported in the unit of the range that holds as it was desired, or else in the configured one.
+    /// An entry of a schedule may have another unit than the range in whose place it stands: one of them was refused since. Plug and
+    /// Play acknowledges the climate's own range whatever holds, so there the unit is that of its own.
+    fn unit(&self, id: ClimateId, climate: &ClimateSpec) -> TemperatureUnit {
+        let entry = self.entry(id, climate).filter(|_| self.spec.style == ReportStyle::Plain);
+        let scheduled = entry.and_then(|entry| self.accepted(&entry.child(OWN_UNIT)));
+        let own = scheduled.or_else(|| self.accepted(&climate.property.child(OWN_UNIT)));
         let desired = own.or_else(|| self.accepted(&self.properties.units)).and_then(parse_unit);
         desired.or(climate.quantity.unit()).unwrap_or_default()
+    }
+
+    /// The entry of a climate's schedule that holds.
+    fn entry(&self, id: ClimateId, climate: &ClimateSpec) -> Option<PropertyPath> {
+        let sample = self.state.and_then(|state| state.climates.get(id.0))?;
+        let entry = sample.scheduled.as_ref()?.entry()?;
+        Some(climate.property.child(SCHEDULE).child(entry))
     }
 
     /// The ends of a climate's range in force, with their names: those of its override, if there is one.
@@ -339,7 +350,7 @@ impl View<'_> {
         let Some(range) = sample.and_then(|sample| sample.overridden) else { return ends };
         let [(low, min), (high, max)] = ends;
         let end = |is_text: bool, base| {
-            let number = round_to(climate.quantity.from_base(self.unit(climate), base), 2);
+            let number = round_to(climate.quantity.from_base(self.unit(id, climate), base), 2);
             if is_text { json!(number.to_string()) } else { tidy(number) }
         };
         [(low, end(min.is_string(), range.min())), (high, end(max.is_string(), range.max()))]
@@ -349,15 +360,13 @@ impl View<'_> {
     /// schedule that holds before that of its own range. A configured one takes the JSON type of the other end.
     fn range_ends(&self, id: ClimateId, climate: &ClimateSpec) -> [(String, Value); 2] {
         let [low, high] = climate.quantity.ends();
-        let sample = self.state.and_then(|state| state.climates.get(id.0));
-        let entry = sample.and_then(|sample| sample.scheduled.as_ref()?.entry());
-        let entry = entry.map(|entry| climate.property.child(SCHEDULE).child(entry));
+        let entry = self.entry(id, climate);
         let raw = |end: &str| {
             let scheduled = entry.as_ref().and_then(|entry| self.accepted(&entry.child(end)));
             scheduled.or_else(|| self.accepted(&climate.property.child(end)))
         };
         let configured = |own: f64, other: &str| {
-            let number = round_to(climate.quantity.from_base(self.unit(climate), own), 2);
+            let number = round_to(climate.quantity.from_base(self.unit(id, climate), own), 2);
             let is_text = raw(other).is_some_and(Value::is_string);
             if is_text { json!(number.to_string()) } else { tidy(number) }
         };

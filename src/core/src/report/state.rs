@@ -52,21 +52,21 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
     };
     let health = |fault: Option<Fault>| json!(fault.map_or("ok", Fault::name));
-    for (((_, climate), sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
+    for (((id, climate), sample), value) in view.climates().zip(&state.climates).zip(&values.climates) {
         let (Some(entry), quantity) = (places.climate(climate), &climate.quantity) else { continue };
         mark(draft, &entry);
         if let Some(value) = value {
             let place = entry.child(&places.key(quantity.measures()));
-            draft.put(&place, tidy(round_to(quantity.from_base(view.unit(climate), *value), 2)));
+            draft.put(&place, tidy(round_to(quantity.from_base(view.unit(id, climate), *value), 2)));
             numbers.push(place);
         }
         if quantity.unit().is_some() {
-            draft.put(&entry.child("unit"), json!(view.unit(climate).name()));
+            draft.put(&entry.child("unit"), json!(view.unit(id, climate).name()));
         }
         draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
         draft.put(&entry.child("sensor"), health(sample.fault));
         if let Some(range) = sample.overridden {
-            let end = |base| tidy(round_to(quantity.from_base(view.unit(climate), base), 2));
+            let end = |base| tidy(round_to(quantity.from_base(view.unit(id, climate), base), 2));
             let [low, high] = quantity.ends();
             draft.put(&entry.child("override"), json!({ low: end(range.min()), high: end(range.max()) }));
         }
