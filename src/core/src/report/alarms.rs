@@ -29,8 +29,10 @@ use serde_json::{Map, Value, json};
 
 /// The maximum of characters of a path, a reason of the system or a sensor's text.
 const FOREIGN_CHARS_MAX: usize = 160;
-/// Alarms beyond this number are reported without their text, so that all of them fit into the report.
+/// Of alarms beyond this number the text is reported shortened, so that all of them fit into the report.
 const TEXTS_MAX: usize = 32;
+/// To so many characters.
+const SHORT_CHARS: usize = 48;
 /// A clock that is corrected by less than this was not wrong.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -106,8 +108,8 @@ impl Alarms {
         let one = |(index, (name, alarm)): (usize, (&String, &Alarm))| {
             let mut entry = Map::new();
             entry.extend(alarm.since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
-            let text = if index < TEXTS_MAX { alarm.text.as_str() } else { "" };
-            entry.insert("text".to_owned(), json!(text));
+            let chars = if index < TEXTS_MAX { usize::MAX } else { SHORT_CHARS };
+            entry.insert("text".to_owned(), json!(cut(&alarm.text, chars)));
             (name.clone(), Value::Object(entry))
         };
         let alarms: Map<_, _> = self.0.iter().enumerate().map(one).collect();
@@ -235,7 +237,13 @@ pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<Str
 
 /// Foreign text for a message: on one line, escaped and not too long.
 fn shown(text: &str) -> String {
-    let short: String = text.chars().take(FOREIGN_CHARS_MAX).collect();
-    let more = if text.chars().nth(FOREIGN_CHARS_MAX).is_some() { "…" } else { "" };
-    format!("{}{more}", escape(&short))
+    escape(&cut(text, FOREIGN_CHARS_MAX)).to_string()
+}
+
+/// A text of at most so many characters, and an ellipsis in place of the others.
+fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }

@@ -158,7 +158,10 @@ fn however_many_alarms_there_are_the_report_has_room_for_the_rest() {
     }
     let wanted = rig.compose(at(0));
     assert_eq!(wanted.left_out, None);
-    assert_eq!(wanted.section.get(&path("alarms")).unwrap().as_object().unwrap().len(), 100);
+    let alarms = wanted.section.get(&path("alarms")).unwrap().as_object().unwrap();
+    assert_eq!(alarms.len(), 100);
+    let told = |alarm: &Value| alarm["text"].as_str().unwrap().starts_with("sensor sensor-");
+    assert!(alarms.values().all(told), "each has a text: {alarms:?}");
 }
 
 #[test]

@@ -115,6 +115,37 @@ fn plug_and_play_acknowledges_each_property_where_it_is_desired() {
     assert_eq!(greenhouse.get("fanOn"), None);
 }
 
+/// Refused entries of schedules, more than there is room for.
+#[test]
+fn of_a_report_that_is_too_large_the_last_entries_of_its_largest_part_are_left_out_and_always_the_same() {
+    let mut rig = site();
+    let entries = |count: usize| -> Map<String, Value> {
+        (0..count).map(|n| (format!("entry-{n}"), json!({ "from": "x".repeat(220) }))).collect()
+    };
+    let desire = |rig: &mut Rig, office: usize, greenhouse: usize| {
+        let schedule = |count| json!({ "schedule": entries(count) });
+        rig.desire(
+            json!({"components": {"office": schedule(office), "greenhouse": schedule(greenhouse)}, "fanOn": 7}),
+        );
+    };
+    desire(&mut rig, 64, 64);
+    let sent = rig.compose(at(0));
+    assert!(sent.left_out.unwrap().contains("a part of rejected"));
+    assert!(sent.section.size() <= 32 * 1024);
+    let kept = |section: &Section, climate: &str| {
+        let entries = section.get(&path(&format!("rejected.components.{climate}.schedule")));
+        entries.and_then(Value::as_object).map_or(0, Map::len)
+    };
+    assert_eq!(kept(&sent.section, "office"), 64, "the first ones stay");
+    assert!((20..64).contains(&kept(&sent.section, "greenhouse")));
+    assert_eq!(sent.section.get(&path("components.office.regime")), Some(&json!("in-range")));
+    rig.sample(at(20), 0, Ok(27.123));
+    let later = rig.compose(at(20)).section;
+    assert_eq!(later.get(&path("rejected")), sent.section.get(&path("rejected")));
+    desire(&mut rig, 2, 2);
+    assert_eq!(rig.compose(at(40)).left_out, None);
+}
+
 /// A schedule all day long, in the unit of the moment; then its unit or its range is refused.
 #[test]
 fn the_range_of_an_entry_is_reported_in_the_unit_in_which_it_was_desired_whatever_became_of_the_climates_own()

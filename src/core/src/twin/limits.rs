@@ -119,6 +119,12 @@ pub(super) fn check_written(object: &Map<String, Value>) -> Result<(), LimitFaul
     Ok(())
 }
 
+/// By how much a section is too large for the hub, as the hub measures it; 0 if it fits.
+pub(crate) fn excess(object: &Map<String, Value>) -> usize {
+    let by_size = size(object).saturating_sub(SECTION_SIZE_MAX);
+    if by_size > 0 { by_size } else { bytes(object).saturating_sub(WRITTEN_BYTES_MAX) }
+}
+
 /// Is it within twind's own ceiling?
 pub(super) fn check_ceiling(object: &Map<String, Value>) -> Result<(), LimitFault> {
     let fits = values(object) <= SECTION_VALUES_MAX && bytes(object) <= SECTION_BYTES_MAX;
@@ -212,7 +218,7 @@ fn values_in(value: &Value) -> usize {
     }
 }
 
-fn value_size(value: &Value) -> usize {
+pub(crate) fn value_size(value: &Value) -> usize {
     match value {
         Value::Null => 0,
         Value::Bool(_) => 4,

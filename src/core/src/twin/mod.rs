@@ -21,6 +21,7 @@ pub use clock_sanity::{BUILT, ClockSanity, Dated};
 pub use document::{Patch, PropertyPath, Section, Version};
 pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
 pub use limits::{Limit, LimitFault, is_writable, is_writable_key};
+pub(crate) use limits::{excess, value_size};
 pub use persisted::{Author, Machine, Moment, Override, PersistedRange};
 pub use quarantine::{HubReason, SetAside};
 pub use record::{RecordFault, TwinRecord};
