@@ -28,7 +28,7 @@ pub use replay::{Replay, Step};
 use crate::control::climate::Regime;
 use crate::control::climates::{Climates, Conditions};
 use crate::control::demand::Situation;
-use crate::control::intent::{Meaning, Understanding};
+use crate::control::intent::{Meaning, Refusal, Understanding};
 use crate::control::outputs::Outputs;
 use crate::control::schedule::Zone;
 use crate::control::sensors::Sensors;
@@ -167,6 +167,8 @@ impl Core {
             outputs.iter().for_each(|(output, _, state)| climate.adopt(output, state.drive));
             let regime = carry.regimes.iter().find(|(name, _)| *name == climate.spec().name);
             regime.into_iter().for_each(|(_, regime)| climate.adopt_regime(*regime));
+            let scheduled = carry.schedules.iter().find(|(name, _)| *name == climate.spec().name);
+            scheduled.into_iter().for_each(|(_, scheduled)| climate.adopt_schedule(scheduled.clone()));
         }
         let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
@@ -436,15 +438,24 @@ impl Core {
     fn understand(&mut self, now: BootTime) {
         let (desired, version) = (self.sync.desired().clone(), self.sync.desired_version());
         let understanding = self.meaning().read(&desired, version, &self.understanding);
-        for refusal in understanding.refusals.iter().filter(|new| !self.understanding.refusals.contains(new))
-        {
-            let (property, reason) = (refusal.property.to_string(), refusal.reason.clone());
-            self.notices.push_back(Notice::Refused { property, reason });
-        }
         self.climates.forget_schedules();
-        self.understanding = understanding.clone();
+        let before = core::mem::replace(&mut self.understanding, understanding.clone());
+        self.announce_refusals(&before.refusals);
         self.durability.acknowledge(Rc::new(Acknowledgement { version, desired, understanding }));
         self.step(now);
+    }
+
+    /// Announces the refusals that are none of these. After a start or a reload each has the version of the copy.
+    fn announce_refusals(&mut self, before: &[Refusal]) {
+        let is_same = |a: &Refusal, b: &Refusal| {
+            (&a.property, &a.value, &a.reason) == (&b.property, &b.value, &b.reason)
+        };
+        for refusal in &self.understanding.refusals {
+            if !before.iter().any(|other| is_same(other, refusal)) {
+                let (property, reason) = (refusal.property.to_string(), refusal.reason.clone());
+                self.notices.push_back(Notice::Refused { property, reason });
+            }
+        }
     }
 }
 

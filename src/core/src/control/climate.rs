@@ -104,6 +104,12 @@ impl Climate {
         }
     }
 
+    /// Carries what the schedule said over a reload, so that only what it says otherwise is told.
+    pub fn adopt_schedule(&mut self, mut scheduled: Scheduled) {
+        scheduled.expire();
+        self.scheduled = Some(scheduled);
+    }
+
     /// As set up.
     pub fn spec(&self) -> &ClimateSpec {
         &self.spec

@@ -246,8 +246,17 @@ impl Reader<'_> {
         let (mut accepted, mut refused) = (false, Vec::new());
         for (index, climate) in self.meaning.climates.iter().enumerate() {
             let id = ClimateId(index);
-            let fan_on = self.read_fan_on_of(id, climate);
             let is_temperature = climate.quantity.unit().is_some();
+            if let Some(raw) = self.desired.get(&climate.property).filter(|raw| !raw.is_object()) {
+                let [min, max] = climate.quantity.ends();
+                self.refuse(&climate.property, raw, format!("not an object with {min} and {max}"));
+                self.keep(&climate.property);
+                refused.extend(is_temperature.then_some(climate));
+                // Nothing of it was deleted, so all of it stays in force.
+                intents.extend(self.before.intent.climate(id).map(|before| (id, before.clone())));
+                continue;
+            }
+            let fan_on = self.read_fan_on_of(id, climate);
             let range = match self.read_range(id, climate) {
                 RangeRead::Absent => None,
                 RangeRead::Accepted(range) => {
@@ -283,16 +292,13 @@ impl Reader<'_> {
         let path = &climate.property;
         let ends = climate.quantity.ends();
         let Some(raw) = self.desired.get(path) else { return RangeRead::Absent };
-        let outcome = match raw {
-            Value::Object(fields) => {
-                let [min, max] = [&ends[0], &ends[1]].map(|end| fields.get(end));
-                if min.is_none() && max.is_none() {
-                    return RangeRead::Absent;
-                }
-                self.unit_of(climate).and_then(|unit| range(climate, unit, climate.range, min, max))
-            }
-            _ => Err(format!("not an object with {} and {}", ends[0], ends[1])),
-        };
+        let Some(fields) = raw.as_object() else { return RangeRead::Absent };
+        let [min, max] = [&ends[0], &ends[1]].map(|end| fields.get(end));
+        if min.is_none() && max.is_none() {
+            return RangeRead::Absent;
+        }
+        let read = self.unit_of(climate);
+        let outcome = read.and_then(|unit| range(climate, unit, climate.range, min, max));
         let earlier = self.before.intent.range(id);
         match outcome {
             Ok(range) => {
@@ -307,11 +313,9 @@ impl Reader<'_> {
                 RangeRead::Accepted(self.setpoint(range, earlier))
             }
             Err(reason) => {
-                let mut asked = raw.clone();
-                if let Value::Object(fields) = &mut asked {
-                    fields.retain(|key, _| ends.contains(key));
-                }
-                self.refuse(path, &asked, reason);
+                let mut asked = fields.clone();
+                asked.retain(|key, _| ends.contains(key));
+                self.refuse(path, &Value::Object(asked), reason);
                 ends.iter().for_each(|end| self.keep(&path.child(end)));
                 RangeRead::Refused(earlier)
             }

@@ -144,3 +144,21 @@ fn the_only_climate_without_a_name_has_no_switch_of_its_own() {
     assert_eq!(read.intent.climate(CLIMATE).and_then(|of| of.fan_on), None);
     assert_eq!(read.accepted.get(&path("components.climate.fanOn")), None);
 }
+
+#[test]
+fn a_climate_whose_whole_entry_is_refused_stays_as_it_was_with_its_switch_and_its_schedule() {
+    let mut site = site();
+    let office = json!({
+        "minTemperature": 19, "fanOn": true,
+        "schedule": {"n": {"from": "00:00", "to": "00:00", "minTemperature": 11, "maxTemperature": 13}},
+    });
+    let good = site.patch(json!({"components": {"office": office}})).clone();
+    assert!(good.refusals.is_empty() && good.intent.climates.len() == 1, "{good:?}");
+    let read = site.patch(json!({"components": {"office": "off"}})).clone();
+    assert_eq!((read.intent.clone(), read.accepted.clone()), (good.intent, good.accepted));
+    assert_eq!(read.refusals.len(), 1);
+    assert_eq!(read.refusals[0].reason, "not an object with minTemperature and maxTemperature");
+    // Deleted, it is gone.
+    let read = site.patch(json!({"components": {"office": null}})).clone();
+    assert_eq!((read.intent, read.accepted), (Intent::default(), Section::default()));
+}

@@ -1,5 +1,6 @@
 //! Whether a climate may hold a range that somebody asks for: it must be one, and lie within the site's limits.
 
+use super::quantity::{CELSIUS_MAX, NUMBER_MAX};
 use super::{ClimateRange, ClimateSpec};
 use crate::units::TemperatureUnit;
 use alloc::format;
@@ -25,6 +26,15 @@ impl ClimateSpec {
     /// The same of two numbers in the base unit that were written in this unit.
     pub(super) fn admit(&self, unit: TemperatureUnit, min: f64, max: f64) -> Result<ClimateRange, String> {
         let quantity = &self.quantity;
+        for (name, end) in quantity.ends().iter().zip([min, max]) {
+            if !quantity.has(end) {
+                let most = match quantity.unit() {
+                    Some(_) => format!("{CELSIUS_MAX} degrees Celsius"),
+                    None => format!("{NUMBER_MAX:e}"),
+                };
+                return Err(format!("{name} is beyond {most}"));
+            }
+        }
         let range = ClimateRange::new(min, max)
             .ok_or_else(|| format!("{} is not below {}", quantity.min_property(), quantity.max_property()))?;
         // In another unit, an end of the limits may be rounded, as our own message rounds it.
@@ -60,6 +70,17 @@ mod tests {
         assert_eq!(refusal(&climate, 70.0, 70.0), "minTemperature is not below maxTemperature");
         assert_eq!(refusal(&climate, -500.0, 70.0), "minTemperature is not a temperature");
         assert_eq!(refusal(&climate, 50.0, f64::NAN), "maxTemperature is not a temperature");
+    }
+
+    #[test]
+    fn what_a_file_may_not_say_the_twin_and_an_override_may_not_either() {
+        let climate = climate_spec();
+        assert_eq!(refusal(&climate, 0.0, 1e300), "maxTemperature is beyond 1000 degrees Celsius");
+        assert_eq!(climate.range_of(TemperatureUnit::Celsius, 0.0, 1000.0), Ok(range(0.0, 1000.0)));
+        let air = ClimateSpec { quantity: Quantity::Other("co2".into()), ..climate_spec() };
+        assert_eq!(refusal(&air, -1e308, 1e308), "minCo2 is beyond 1e12");
+        assert_eq!(refusal(&air, 0.0, 1e13), "maxCo2 is beyond 1e12");
+        assert!(air.range_of(TemperatureUnit::Celsius, -1e12, 1e12).is_ok());
     }
 
     #[test]

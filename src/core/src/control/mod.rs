@@ -127,13 +127,22 @@ pub enum Cause {
 impl Cause {
     /// The cause as people read it, with the name of the climate where there is more than one.
     pub fn by_name(self, climates: &Climates) -> impl fmt::Display {
-        NamedCause { cause: self, climates }
+        let climate = match self {
+            Self::Climate(climate) => climates.name(climate),
+            _ => None,
+        };
+        self.of_climate(climate)
+    }
+
+    /// The same with the name that the climate had.
+    pub fn of_climate(self, climate: Option<&str>) -> impl fmt::Display {
+        NamedCause { cause: self, climate }
     }
 }
 
 struct NamedCause<'a> {
     cause: Cause,
-    climates: &'a Climates,
+    climate: Option<&'a str>,
 }
 
 impl fmt::Display for NamedCause<'_> {
@@ -144,7 +153,7 @@ impl fmt::Display for NamedCause<'_> {
             Cause::HubSilent => f.write_str("fail-safe hub-silent"),
             Cause::Override => f.write_str("override"),
             Cause::Desired(version) => write!(f, "desired version {version}"),
-            Cause::Climate(climate) => match self.climates.name(climate) {
+            Cause::Climate(_) => match self.climate {
                 Some(name) => write!(f, "climate {name}"),
                 None => f.write_str("climate"),
             },

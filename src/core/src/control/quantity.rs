@@ -13,6 +13,11 @@ pub const TEMPERATURE: &str = "temperature";
 /// A tolerance in the base unit: far below the resolution of any sensor, and far above the rounding of unit conversions.
 pub const ROUNDING: f64 = 1e-9;
 
+/// The highest temperature that is held, in degrees Celsius. The lowest is absolute zero.
+pub const CELSIUS_MAX: f64 = 1000.0;
+/// The greatest number of anything else that is held; negative ones are no further from zero.
+pub const NUMBER_MAX: f64 = 1e12;
+
 /// What a climate holds in range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quantity {
@@ -44,6 +49,14 @@ impl Quantity {
         match self {
             Self::Temperature(_) => unit.to_celsius(value).map(Celsius::degrees),
             Self::Other(_) => value.is_finite().then_some(value),
+        }
+    }
+
+    /// Can an end of a range be this number in the base unit?
+    pub fn has(&self, base: f64) -> bool {
+        match self {
+            Self::Temperature(_) => base <= CELSIUS_MAX,
+            Self::Other(_) => base.abs() <= NUMBER_MAX,
         }
     }
 

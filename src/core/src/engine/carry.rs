@@ -8,6 +8,7 @@ use super::silence::Contact;
 use super::{Core, CoreSpec, Notice, Reload, Start};
 use crate::control::climate::Regime;
 use crate::control::outputs::{OutputState, Outputs, last_row};
+use crate::control::scheduled::Scheduled;
 use crate::control::sensors::SensorState;
 use crate::control::{OutputId, OutputSpec, SensorSpec};
 use crate::twin::{HubEvent, Machine, Override, PersistedRange, TwinRecord, Version};
@@ -26,6 +27,8 @@ pub(super) struct Carry {
     pub(super) health: Health,
     /// Of each climate, by its name.
     pub(super) regimes: Vec<(Option<String>, Regime)>,
+    /// What the schedules of climates say, by their names.
+    pub(super) schedules: Vec<(Option<String>, Scheduled)>,
     /// The overrides of climates, by name.
     pub(super) ranges: Vec<(String, Override<PersistedRange>)>,
     pub(super) contact: KnownContact,
@@ -107,6 +110,7 @@ impl Core {
         if is_ours && record.desired_version > Version(0) && self.sync.desired_version() == Version(0) {
             self.notices.push_back(Notice::Followed { version: record.desired_version });
             self.rebuild(now, self.spec.clone(), record, self.carry(), true);
+            self.announce_refusals(&[]);
         }
         self.step(now);
         self.absorb(now);
@@ -122,8 +126,12 @@ impl Core {
         let (before, after) = (&self.spec.outputs, &reload.spec.outputs);
         carry.health = carry.health.succeed(before, after, &reload.same_wire);
         carry.found = reload.found;
+        carry.history.succeed(&self.spec.climates, &reload.spec.climates);
         let overridden: Vec<Option<String>> = self.overridden_climates().collect();
-        self.rebuild(now, reload.spec, self.record(), carry, reload.same_hub);
+        let refusals = core::mem::take(&mut self.understanding.refusals);
+        let record = self.record();
+        self.rebuild(now, reload.spec, record, carry, reload.same_hub);
+        self.announce_refusals(&refusals);
         self.announce_dropped(overridden);
     }
 
@@ -151,6 +159,11 @@ impl Core {
             sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regimes: self.climates.iter().map(|(_, one)| (one.spec().name.clone(), one.regime())).collect(),
+            schedules: self
+                .climates
+                .iter()
+                .filter_map(|(_, one)| Some((one.spec().name.clone(), one.scheduled()?.clone())))
+                .collect(),
             ranges: self.overrides.recorded_ranges(&self.spec),
             contact: KnownContact::Carried(self.contact),
             health: self.health.clone(),

@@ -101,6 +101,11 @@ impl Core {
         let mut core = Self::at_start(now, start);
         core.begin_journal(now);
         core.handle(now, Input::Timeout, ports);
+        // The configuration may be another one than that by which they were announced first.
+        core.announce_refusals(&[]);
+        while let Some(notice) = core.poll_notice() {
+            let _ = ports.notices.push(notice);
+        }
         core
     }
 

@@ -46,9 +46,14 @@ impl World {
     }
 
     fn start(&mut self) -> Core {
+        self.start_from(json!({ "fanOn": true }))
+    }
+
+    /// Starts with a record of this desired section.
+    fn start_from(&mut self, desired: Value) -> Core {
         let start = Start {
             spec: spec(),
-            record: Some(record(json!({ "fanOn": true }), 4)),
+            record: Some(record(desired, 4)),
             machine: Machine::default(),
             found: Vec::new(),
             handed_over: false,
@@ -227,4 +232,15 @@ fn a_journal_whose_newer_part_has_just_begun_is_replayed_to_its_end() {
     let (inputs, same, replay) = play(&core.journal());
     assert!(inputs > 20 && same == inputs, "{same} of {inputs}");
     assert!(replay.has_reached(&core));
+}
+
+#[test]
+fn a_start_announces_what_it_does_not_apply_and_its_journal_plays_as_ever() {
+    let mut world = World::default();
+    let mut core = world.start_from(json!({"fanOn": "perhaps"}));
+    let refused = world.notices.iter().filter(|notice| matches!(notice, Notice::Refused { .. }));
+    assert_eq!(refused.count(), 1, "{:?}", world.notices);
+    world.live(&mut core, 60);
+    let (all, same, replay) = play(&core.journal());
+    assert!(all > 60 && same == all && replay.has_reached(&core), "{same} of {all}");
 }

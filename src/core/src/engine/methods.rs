@@ -1,6 +1,6 @@
 //! Direct methods: the calls of the back end, and their answers.
 
-use super::history::Change;
+use super::history::Row;
 use super::ranges::{RangeChange, Reason};
 use super::{Core, OverrideFault, Setting};
 use crate::control::Cause;
@@ -33,12 +33,12 @@ impl Core {
 
     /// What twind is doing now, with this many of the last changes of outputs.
     pub fn status(&self, now: BootTime, changes: usize) -> Status {
-        let row = |change: &Change| ChangeStatus {
-            seconds_ago: now.since(change.at).as_secs(),
-            output: (*change.output).to_owned(),
-            permille: change.drive.get(),
-            cause: change.cause.by_name(&self.climates).to_string(),
-            by: change.by.map(|by| by.to_string()),
+        let row = |row: &Row| ChangeStatus {
+            seconds_ago: now.since(row.change.at).as_secs(),
+            output: (*row.change.output).to_owned(),
+            permille: row.change.drive.get(),
+            cause: row.cause().to_string(),
+            by: row.change.by.map(|by| by.to_string()),
         };
         let silent = self.contact.silence.lasts(now);
         let rows = || self.history.latest().take(changes).map(row).collect();

@@ -121,9 +121,10 @@ impl RangeHistory {
         }
     }
 
-    /// Goes on with climates that may be others. Entries of those that are gone stay.
-    pub(super) fn forget_present(&mut self) {
-        self.last.clear();
+    /// Goes on with other climates, of which `next` tells which is which. Entries of those that are gone stay.
+    pub(super) fn succeed(&mut self, next: impl Fn(ClimateId) -> Option<ClimateId>) {
+        let last = core::mem::take(&mut self.last);
+        self.last = last.into_iter().filter_map(|(id, held)| Some((next(id)?, held))).collect();
     }
 
     /// The last changes, the latest first.

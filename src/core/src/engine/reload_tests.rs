@@ -1,6 +1,7 @@
 //! What outlives a reload.
 
 use super::*;
+use crate::control::fixtures::{output, range};
 
 #[test]
 fn a_reload_keeps_the_outputs_steady() {
@@ -189,4 +190,66 @@ fn a_number_is_not_carried_to_another_scale() {
     scaled.sensors[0].scale_offset = (0.1, 0.0);
     rig.reload(scaled);
     assert_eq!(rig.temperature(), None);
+}
+
+/// Two climates, each with a fan of its own.
+fn two_rooms() -> CoreSpec {
+    let room = |name: &str, output: usize| ClimateSpec {
+        name: Some(name.into()),
+        property: path(&format!("components.{name}")),
+        lowering: vec![OutputId(output)],
+        ..climate_spec()
+    };
+    let outputs = vec![output("a", OutputKind::Pwm), output("b", OutputKind::Pwm)];
+    CoreSpec { climates: vec![room("one", 0), room("two", 1)], outputs, ..spec() }
+}
+
+#[test]
+fn entries_of_the_history_keep_the_name_of_the_climate_that_decided_whatever_is_renamed_or_reordered() {
+    let mut rig = Rig::from(two_rooms(), None);
+    rig.sample(Ok(24.0));
+    let rows = |rig: &Rig| {
+        let rows = rig.status(9)["changes"].as_array().unwrap().clone();
+        let text = |row: &Value| {
+            format!("{} by {}", row["output"].as_str().unwrap(), row["cause"].as_str().unwrap())
+        };
+        rows.iter().map(text).filter(|row| row.contains("climate")).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&rig), ["b by climate two", "a by climate one"]);
+    let mut turned = two_rooms();
+    turned.climates.reverse();
+    rig.reload(turned.clone());
+    assert_eq!(rows(&rig), ["b by climate two", "a by climate one"], "nobody else decides");
+    turned.climates[0].name = Some("den".into());
+    rig.reload(turned);
+    assert_eq!(rows(&rig), ["b by climate den", "b by climate two", "a by climate one"]);
+}
+
+#[test]
+fn what_a_reload_makes_of_a_range_is_a_row_and_a_value_that_it_refuses_is_announced() {
+    let mut rig = Rig::from(two_rooms(), None);
+    rig.hub(HubEvent::Up);
+    rig.desire(json!({"components": {"one": {"minTemperature": 30, "maxTemperature": 35}}}));
+    rig.sample(Ok(24.0));
+    let rows = |rig: &Rig| {
+        let rows = rig.status(9)["rangeChanges"].as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| format!("{} {} {}", row["climate"], row["min"], row["cause"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&rig), [r#""one" 30 "desired version 2""#]);
+    let mut limited = two_rooms();
+    limited.climates[0].limits = Some(range(5.0, 33.0));
+    rig.notices.clear();
+    rig.reload(limited.clone());
+    assert_eq!(rows(&rig), [r#""one" 20 "configuration""#, r#""one" 30 "desired version 2""#]);
+    let refused = |rig: &Rig| {
+        let is_it = |notice: &&Notice| matches!(notice, Notice::Refused { .. });
+        rig.notices.iter().filter(is_it).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let told = refused(&rig);
+    assert!(told.len() == 1 && told[0].contains("components.one"), "{told:?}");
+    rig.notices.clear();
+    rig.reload(limited.clone());
+    assert_eq!((refused(&rig).len(), rows(&rig).len()), (0, 2), "it is announced once");
 }

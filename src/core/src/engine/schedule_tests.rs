@@ -252,3 +252,25 @@ fn a_schedule_is_announced_when_it_says_something_else_and_when_it_is_taken_away
     rig.desire(json!({"components": {"office": {"schedule": null}}}));
     assert_eq!(told(&mut rig), ["climate office: no schedule any more"]);
 }
+
+#[test]
+fn a_reload_tells_of_a_schedule_only_what_it_says_otherwise() {
+    let mut rig = online(EVENING + 3 * HOUR);
+    rig.desire(night());
+    assert_eq!(range(&rig), (16.0, 20.0));
+    let told = |rig: &mut Rig| {
+        let is_it = |notice: &&Notice| matches!(notice, Notice::Scheduled { .. });
+        let told = rig.notices.iter().filter(is_it).map(ToString::to_string).collect::<Vec<_>>();
+        rig.notices.clear();
+        told
+    };
+    assert_eq!(told(&mut rig).len(), 1);
+    rig.reload(site());
+    assert_eq!((told(&mut rig).len(), range(&rig)), (0, (16.0, 20.0)));
+    let mut limited = site();
+    limited.climates[0].limits = Some(crate::control::fixtures::range(18.0, 40.0));
+    rig.reload(limited);
+    assert_eq!(range(&rig), (20.0, 26.0));
+    let told = told(&mut rig);
+    assert!(told.len() == 1 && told[0].contains("office"), "{told:?}");
+}

@@ -237,7 +237,7 @@ pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<Str
 
 /// Foreign text for a message: on one line, escaped and not too long.
 fn shown(text: &str) -> String {
-    escape(&cut(text, FOREIGN_CHARS_MAX)).to_string()
+    escape(&cut(text, FOREIGN_CHARS_MAX)).into_owned()
 }
 
 /// A text of at most so many characters, and an ellipsis in place of the others.
