@@ -7,7 +7,7 @@
 
 mod entries;
 
-pub use entries::SCHEDULE;
+pub use entries::{ENTRY_KEYS, SCHEDULE};
 
 use super::quantity::Quantity;
 use super::schedule::Schedule;

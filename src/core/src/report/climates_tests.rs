@@ -170,3 +170,42 @@ fn the_range_of_an_entry_is_reported_in_the_unit_in_which_it_was_desired_whateve
     let later = [office("fahrenheit", 60, 80), office("celsius", 15, 25)];
     assert_eq!(told(&later), in_fahrenheit, "60 to 70 degrees Celsius are outside the limits");
 }
+
+#[test]
+fn what_means_nothing_within_a_climate_or_beside_one_is_listed() {
+    let mut rig = site();
+    rig.climate_specs[1].property = path("rooms.greenhouse");
+    rig.climates = Climates::new(rig.climate_specs.iter().cloned());
+    rig.restyle(ReportStyle::Plain);
+    let entry = json!({"from": "00:00", "to": "01:00", "maxTemperature": 22, "fanOn": true});
+    rig.desire(json!({
+        "components": {
+            "office": {"minTemperature": 20, "fanOn": true, "colour": "red", "schedule": {"n": entry}},
+            "system": {"units": "celsius", "id": "17"},
+        },
+        "rooms": {"greenhouse": {"minTemperature": 5, "minHumidity": 45}, "attic": {}},
+    }));
+    let listed = [
+        "components.office.colour",
+        "components.office.schedule.n.fanOn",
+        "rooms.attic",
+        "rooms.greenhouse.minTemperature",
+    ];
+    assert_eq!(rig.says(at(0), "notMapped"), Some(json!(listed)));
+}
+
+#[test]
+fn an_end_that_an_entry_takes_from_the_climate_is_reported_in_the_type_in_which_it_was_desired() {
+    let told = |office: Value| {
+        let mut rig = site();
+        rig.zones = vec![Zone::utc()];
+        rig.wall = Some(UnixSeconds(1_800_000_000));
+        rig.desire(json!({ "components": { "office": office } }));
+        let entry = rig.compose(at(0)).section.get(&path("components.office")).cloned().unwrap();
+        (entry["minTemperature"].clone(), entry["maxTemperature"].clone())
+    };
+    let entry = |end: Value| json!({"n": {"from": "00:00", "to": "00:00", "minTemperature": end}});
+    assert_eq!(told(json!({"maxTemperature": 25, "schedule": entry(json!("17"))})), (json!("17"), json!(25)));
+    assert_eq!(told(json!({"maxTemperature": "25", "schedule": entry(json!(17))})), (json!(17), json!("25")));
+    assert_eq!(told(json!({"schedule": entry(json!("17"))})), (json!("17"), json!("28")), "its own");
+}

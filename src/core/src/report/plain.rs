@@ -3,7 +3,7 @@
 use super::state::{self, Places};
 use super::write::{Draft, is_scalar};
 use super::{COMPONENTS, View, Written};
-use crate::control::intent::FAN_ON;
+use crate::control::intent::{ENTRY_KEYS, FAN_ON, SCHEDULE};
 use crate::control::{ClimateId, ClimateSpec};
 use crate::twin::{PropertyPath, Version, is_writable_key};
 use alloc::borrow::ToOwned;
@@ -93,8 +93,11 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
     };
     let (mut others, mut listed) = (BTreeSet::new(), Some(LIST_BYTES_MAX));
     let mut list = |name: String| {
+        let name = shown(&name);
         listed = listed.and_then(|room| room.checked_sub(name.len()));
-        listed.is_some() && others.insert(name)
+        if listed.is_some() {
+            others.insert(name);
+        }
     };
     for (key, value) in view.acknowledgement.desired.as_object() {
         let path = PropertyPath::top(key);
@@ -103,25 +106,59 @@ fn write_unmapped(draft: &mut Draft, view: &View<'_>) -> bool {
                 // `__t` is the marker of Plug and Play, not a component.
                 let named = components.iter().filter(|(name, _)| !name.starts_with("__"));
                 for (name, component) in named {
-                    let status = status(view, &path.child(name), component);
-                    let Some(status) = status else { continue };
+                    let path = path.child(name);
+                    let Some(status) = status(view, &path, component) else {
+                        strays(view, &path, component, &mut list);
+                        continue;
+                    };
                     if !is_writable_key(name) {
-                        list(shown(&format!("{COMPONENTS}.{name}")));
+                        list(format!("{COMPONENTS}.{name}"));
                     } else if take(name) {
                         draft.put_at([COMPONENTS, name, "status"], json!(status));
                     }
                 }
             }
             _ if !view.is_mapped(&path, value) => {
-                list(shown(key));
+                list(key.clone());
             }
-            _ => {}
+            _ => strays(view, &path, value, &mut list),
         }
     }
     if !others.is_empty() {
         draft.put_at(["notMapped"], json!(others));
     }
     room.is_some() && listed.is_some()
+}
+
+/// Lists what has no meaning below a property that has one, or holds one: in a climate and its schedule, and beside what is mapped.
+fn strays(view: &View<'_>, path: &PropertyPath, value: &Value, list: &mut dyn FnMut(String)) {
+    let Some(inner) = value.as_object() else { return };
+    if let Some((_, climate)) = view.climates().find(|(_, climate)| climate.property == *path) {
+        let ends = climate.quantity.ends();
+        let has_fan = climate.name.is_some() && !climate.lowering.is_empty();
+        let unknown = |key: &str| !(ends.iter().any(|end| end == key) || key == FAN_ON && has_fan);
+        for (key, value) in inner.iter().filter(|(key, _)| unknown(key)) {
+            match value.as_object().filter(|_| key == SCHEDULE) {
+                Some(entries) => entries.iter().for_each(|(name, entry)| {
+                    let known = |key: &str| ENTRY_KEYS.contains(&key) || ends.iter().any(|end| end == key);
+                    let keys = entry.as_object().into_iter().flat_map(|entry| entry.keys());
+                    let keys = keys.filter(|key| !known(key));
+                    keys.for_each(|key| list(format!("{path}.{SCHEDULE}.{name}.{key}")));
+                }),
+                None if key == SCHEDULE => {}
+                None => list(format!("{path}.{key}")),
+            }
+        }
+    } else if !view.mapped.contains(path) {
+        for (key, value) in inner {
+            let path = path.child(key);
+            if view.is_mapped(&path, value) {
+                strays(view, &path, value, list);
+            } else {
+                list(path.to_string());
+            }
+        }
+    }
 }
 
 /// A foreign name as it is listed: cut if it is long, without control characters.

@@ -27,7 +27,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "foreign-name-not-told",
         says: "nobody hears that a property with an odd name means nothing here",
         item: "write_unmapped",
-        find: "$list(shown($key));",
+        find: "$list($key.clone());",
         plant: "if !PLANTED || is_writable_key($key) { FOUND }",
     },
     Bug {

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 
 /// The property of a climate that holds its schedule.
 pub const SCHEDULE: &str = "schedule";
+/// What an entry says besides a range.
+pub const ENTRY_KEYS: [&str; 3] = ["days", "from", "to"];
 /// More entries than anybody writes; each costs time in a control step.
 const ENTRIES_MAX: usize = 64;
 
@@ -70,9 +72,10 @@ impl Reader<'_> {
         };
         match read {
             Ok((entry, unit, fields)) => {
-                let own = ["days", "from", "to"];
-                let own = own.iter().filter_map(|key| Some(((*key).to_owned(), fields.get(*key)?.clone())));
-                let mut kept: Map<String, Value> = own.chain(ends(climate, unit, entry.1, fields)).collect();
+                let own =
+                    ENTRY_KEYS.iter().filter_map(|key| Some(((*key).to_owned(), fields.get(*key)?.clone())));
+                let mut kept: Map<String, Value> =
+                    own.chain(self.ends(climate, unit, entry.1, fields)).collect();
                 if climate.quantity.unit().is_some() {
                     kept.insert(OWN_UNIT.to_owned(), json!(unit.name()));
                 }
@@ -87,34 +90,36 @@ impl Reader<'_> {
         }
     }
 
+    /// Both ends of the range of an entry. One that is not desired is recorded as it was taken, since the own range of the climate
+    /// may be another one when the record is read: in the JSON type in which it was desired, else in that of the other end.
+    fn ends(
+        &self,
+        climate: &ClimateSpec,
+        unit: TemperatureUnit,
+        range: ClimateRange,
+        fields: &Fields,
+    ) -> impl Iterator<Item = (String, Value)> {
+        let [low, high] = climate.quantity.ends();
+        let is_text = [&low, &high].into_iter().any(|end| fields.get(end).is_some_and(Value::is_string));
+        let taken = |end: &str, base: f64| {
+            // Without the digits that a conversion leaves.
+            let number = (climate.quantity.from_base(unit, base) * TAKEN_SCALE).round() / TAKEN_SCALE;
+            let own = self.desired.get(&climate.property.child(end));
+            if own.map_or(is_text, Value::is_string) { json!(number.to_string()) } else { tidy(number) }
+        };
+        let ends = [(low, range.min()), (high, range.max())];
+        ends.map(|(end, base)| {
+            let value = fields.get(&end).cloned().unwrap_or_else(|| taken(&end, base));
+            (end, value)
+        })
+        .into_iter()
+    }
+
     /// The unit of an entry; a recorded one has its own.
     fn entry_unit(&self, climate: &ClimateSpec, fields: &Fields) -> Result<TemperatureUnit, String> {
         let own = fields.get(OWN_UNIT).filter(|_| self.recalls).and_then(super::parse_unit);
         own.map_or_else(|| self.unit_of(climate), Ok)
     }
-}
-
-/// Both ends of the range of an entry. One that is not desired is recorded as it was taken, since the own range of the climate may
-/// be another one when the record is read.
-fn ends(
-    climate: &ClimateSpec,
-    unit: TemperatureUnit,
-    range: ClimateRange,
-    fields: &Fields,
-) -> impl Iterator<Item = (String, Value)> {
-    let [low, high] = climate.quantity.ends();
-    let is_text = [&low, &high].into_iter().any(|end| fields.get(end).is_some_and(Value::is_string));
-    let taken = |base: f64| {
-        // Without the digits that a conversion leaves.
-        let number = (climate.quantity.from_base(unit, base) * TAKEN_SCALE).round() / TAKEN_SCALE;
-        if is_text { json!(number.to_string()) } else { tidy(number) }
-    };
-    let ends = [(low, range.min()), (high, range.max())];
-    ends.map(|(end, base)| {
-        let value = fields.get(&end).cloned().unwrap_or_else(|| taken(base));
-        (end, value)
-    })
-    .into_iter()
 }
 
 fn entry(
