@@ -9,7 +9,7 @@ use crate::twin::{PropertyPath, Version, is_writable_key};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
