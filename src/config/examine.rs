@@ -119,6 +119,17 @@ fn uid_of(name: &str, users: &str) -> Option<u32> {
     line?.nth(2)?.parse().ok()
 }
 
+/// Can the simulated board drive files there?
+pub(super) fn board_folder(path: &Path, at: Span, findings: &Findings) {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        let say = format!(
+            "[board] folder: {} is not a directory, so no output can be driven: name another",
+            path.display()
+        );
+        findings.warn(at, say);
+    }
+}
+
 /// Can the daemon make a socket there, if there is nothing yet? The service judges what is there already.
 pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
     let length = path.as_os_str().len();
