@@ -29,6 +29,7 @@ mod spans;
 mod syntax;
 mod twin;
 mod values;
+mod veil;
 mod when;
 mod words;
 mod zones;
