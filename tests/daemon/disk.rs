@@ -217,6 +217,27 @@ fn a_read_only_state_directory_that_holds_a_twin_is_started_from() {
 }
 
 #[test]
+fn a_state_directory_in_a_file_system_without_a_free_inode() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("state")).unwrap();
+    // The directory itself is one of the two, the lock the other.
+    let Some(mut daemon) = spawn_mounted(&rig, "mount -t tmpfs -o nr_inodes=2 tmpfs \"$0\"") else { return };
+    daemon.wait_notified("READY=1");
+    controls_without_a_disk(&rig, &daemon);
+    let told = "No space left on device (os error 28) (make room: df -h shows bytes, df -i inodes)";
+    daemon.wait_log(told);
+    let names_inodes =
+        |alarms: &Value| alarms["disk"]["text"].as_str().is_some_and(|text| text.contains(told));
+    rig.wait_status("the alarm", |status| names_inodes(&status["alarms"]));
+    rig.wait_reported("the alarm", |reported| names_inodes(&reported["alarms"]));
+    in_namespace_of(&daemon, &["mount", "-o", "remount,nr_inodes=100", rig.path("state").to_str().unwrap()]);
+    daemon.wait_log(MENDED);
+    rig.wait_status("no alarm", |status| !names_inodes(&status["alarms"]));
+    rig.wait_reported("the acknowledgement", |r| r["fanOn"] == false && !names_inodes(&r["alarms"]));
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn what_a_later_twind_kept_is_set_aside_whole() {
     let rig = Rig::new();
     fs::create_dir(rig.path("state")).unwrap();
