@@ -329,6 +329,7 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
     for (state, socket, told) in [
         ("file", "s", "[twin] state-dir: "),
         ("file/below", "s", "is not a directory: name one of this user's own with [twin] state-dir"),
+        ("state", "", "warning: [local] socket: no daemon can listen on "),
         ("state", "", ": a directory has this name; remove it, or name another path"),
         ("state", "file", ": a file has this name; remove it, or name another path"),
         ("state", "file/s", "[local] socket: "),
@@ -336,6 +337,9 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
         let warning = site.warning(&at(state, socket));
         assert!(warning.contains(told), "{state}, {socket}: {warning}");
     }
+    let look = at("state", "s") + &format!("look-socket = {dir:?}\n");
+    let warning = site.warning(&look);
+    assert!(warning.starts_with("warning: [local] look-socket: no daemon can listen on "), "{warning}");
     let long = |bytes: usize| "s".repeat(bytes - dir.len() - 1);
     for key in ["socket", "look-socket"] {
         let text = |bytes: usize| {
