@@ -76,10 +76,13 @@ pub fn check(
 
 /// Warnings about the places of the sockets.
 fn remarks(settings: &Settings) -> Vec<String> {
-    let sockets = [(&settings.socket, true), (&settings.look_socket, false)];
+    let sockets = [("socket", &settings.socket, true), ("look-socket", &settings.look_socket, false)];
     sockets
         .into_iter()
-        .filter_map(|(socket, is_for_orders)| socket_remark(socket.as_deref()?, is_for_orders))
+        .filter_map(|(key, socket, is_for_orders)| {
+            let remark = socket_remark(socket.as_deref()?, is_for_orders)?;
+            Some(format!("[local] {key}: {remark}"))
+        })
         .collect()
 }
 

@@ -1,11 +1,13 @@
 //! `[board]`: which board drives the outputs.
 
+use super::examine;
 use super::files::Places;
 use super::reader::Reader;
+use super::spans::Span;
 use super::values;
 use crate::board::{BoardSettings, DRIVERS, Driver, PinSettings, Wiring};
 use crate::sensors::{ContactLine, is_header};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "/run/twind/board";
 
@@ -14,6 +16,8 @@ pub(super) struct Board {
     /// Its driver; `None` if a fault was found.
     driver: Option<&'static Driver>,
     folder: PathBuf,
+    /// Where the file names the folder, if it does.
+    folder_at: Option<Span>,
     /// What its outputs are wired to; `None` if that cannot be judged.
     pub(super) wiring: Option<Wiring>,
 }
@@ -28,6 +32,11 @@ impl Board {
     pub(super) fn chip_beside_header<'l>(&self, line: &'l ContactLine) -> Option<&'l str> {
         let has_header = self.wiring == Some(Wiring::Pins);
         line.chip.as_deref().filter(|chip| !(has_header && is_header(chip)))
+    }
+
+    /// The folder of a board that drives files.
+    pub(super) fn folder(&self) -> Option<(&Path, Option<Span>)> {
+        (self.wiring == Some(Wiring::Files)).then_some((self.folder.as_path(), self.folder_at))
     }
 
     /// The settings of the board with its outputs.
@@ -51,6 +60,11 @@ pub(super) fn read(mut board: Reader<'_>, places: &Places) -> Board {
     if board.has("folder") && wiring.is_some_and(|wiring| wiring != Wiring::Files) {
         board.wrong("folder", "is for driver = \"simulated\" only");
     }
+    let folder_at = folder.as_ref().map(|folder| folder.at);
+    let folder = folder.map_or_else(|| PathBuf::from(FOLDER), |folder| folder.value);
+    if places.examination().is_some() && wiring == Some(Wiring::Files) {
+        examine::board_folder(&folder, folder_at.unwrap_or(board.header()), board.findings());
+    }
     board.finish();
-    Board { driver, folder: folder.map_or_else(|| PathBuf::from(FOLDER), |folder| folder.value), wiring }
+    Board { driver, folder, folder_at, wiring }
 }

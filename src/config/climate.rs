@@ -32,6 +32,14 @@ pub(super) struct Climate {
     pub(super) table: String,
     pub(super) at: Span,
     pub(super) property_at: Span,
+    pub(super) critical_at: Span,
+}
+
+impl Climate {
+    /// A number of the climate as its table writes it.
+    pub(super) fn shown(&self, base: f64) -> f64 {
+        shown(&self.spec.quantity, base)
+    }
 }
 
 /// What climates are read with.
@@ -149,7 +157,8 @@ fn climate(
             written.map(|at| at.value).or_else(|| default().filter(|_| !is_wrong))
         }
     };
-    let (at, property_at, title) = (table.header(), table.place("property"), table.name());
+    let (at, title) = (table.header(), table.name());
+    let [property_at, critical_at] = ["property", "critical"].map(|key| table.place(key));
     table.finish();
     let spec = ClimateSpec {
         name: name.map(|name| name.value.clone()),
@@ -167,7 +176,8 @@ fn climate(
         hysteresis,
         zone,
     };
-    is_named_well.then_some(Climate { spec, table: title, at: name.map_or(at, |name| name.at), property_at })
+    let at = name.map_or(at, |name| name.at);
+    is_named_well.then_some(Climate { spec, table: title, at, property_at, critical_at })
 }
 
 /// Can a climate have this name?

@@ -106,7 +106,9 @@ pub(super) fn read(
         scale_offset: (1.0, 0.0),
         derived,
     };
-    Sensor { spec, is_right: derived.is_some(), settings: None, name_at: name.at, line_at: name.at }
+    let at = name.at;
+    let is_right = derived.is_some();
+    Sensor { spec, is_right, settings: None, name_at: at, line_at: at, valid_at: at, path_at: at }
 }
 
 fn names(ids: [Option<SensorId>; 2], before: &[Sensor], between: &str) -> String {

@@ -4,16 +4,24 @@
 use super::faults::Findings;
 use super::files::Examination;
 use super::spans::Span;
+use crate::files;
 use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
 use crate::hub::wire::rehearse;
 use rustix::fs::{Access, access};
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// The longest path of a socket in Linux, without the final zero byte.
 const SOCKET_PATH_MAX: usize = 107;
+
+/// The user that `systemd/twind.sysusers` makes.
+const DAEMONS_USER: &str = "twind";
+/// More users than a gateway has.
+const PASSWD_BYTES_MAX: u64 = 1 << 20;
 
 /// The places of the keys that name the files for connections.
 pub(super) struct Keys {
@@ -73,8 +81,52 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                 findings.warn(at, say);
             }
         }
+        Ok(found) => {
+            let user = rustix::process::geteuid().as_raw();
+            let is_denied =
+                || access(path, Access::WRITE_OK | Access::EXEC_OK) == Err(rustix::io::Errno::ACCESS);
+            if is_nobodys_here(&found, user, daemons_user) && is_denied() {
+                let say = format!(
+                    "[twin] state-dir: the state directory {shown} belongs to uid {}, and this user (uid {user}) may not \
+                     write there: if twind is to run as this user, `chown -R {user} {shown}`, or name another with \
+                     [twin] state-dir",
+                    found.uid()
+                );
+                findings.warn(at, say);
+            }
+        }
         // This user may not look there, but the daemon's user may.
-        Ok(_) | Err(_) => {}
+        Err(_) => {}
+    }
+}
+
+/// Is this a directory that only its owner may write, who is neither this user nor the service's?
+fn is_nobodys_here(dir: &Metadata, user: u32, daemons_user: impl Fn() -> Option<u32>) -> bool {
+    // A group that may write there may be that of the daemon.
+    let may_others_write = dir.mode() & 0o022 != 0;
+    !may_others_write && dir.uid() != user && daemons_user() != Some(dir.uid())
+}
+
+/// The user that the installed service runs as, if the system has it.
+fn daemons_user() -> Option<u32> {
+    let (users, _) = files::read(Path::new("/etc/passwd"), PASSWD_BYTES_MAX).ok()?;
+    uid_of(DAEMONS_USER, &String::from_utf8_lossy(&users))
+}
+
+/// The number of a user, by a list as `passwd(5)` has it.
+fn uid_of(name: &str, users: &str) -> Option<u32> {
+    let line = users.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name));
+    line?.nth(2)?.parse().ok()
+}
+
+/// Can the simulated board drive files there?
+pub(super) fn board_folder(path: &Path, at: Span, findings: &Findings) {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        let say = format!(
+            "[board] folder: {} is not a directory, so no output can be driven: name another",
+            path.display()
+        );
+        findings.warn(at, say);
     }
 }
 
@@ -113,4 +165,43 @@ fn cannot_make(path: &Path) -> Option<String> {
     access(above, Access::WRITE_OK | Access::EXEC_OK)
         .err()
         .map(|error| format!("this user (uid {uid}) cannot make it in {}: {error}", above.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_user_is_found_by_its_whole_name() {
+        let users = "root:x:0:0::/root:/bin/sh\ntwinder:x:7:7:::\ntwind:x:995:990:daemon:/:/x\nodd\n\n";
+        assert_eq!(uid_of("twind", users), Some(995));
+        assert_eq!(uid_of("root", users), Some(0));
+        assert_eq!(uid_of("wind", users), None);
+        assert_eq!(uid_of("odd", users), None);
+    }
+
+    #[test]
+    fn a_directory_of_the_daemons_user_or_of_a_group_is_not_remarked_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = |mode| {
+            fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+            fs::metadata(dir.path()).unwrap()
+        };
+        let owner = found(0o700).uid();
+        for (mode, user, daemons, wanted) in [
+            (0o755, owner + 1, None, true),
+            (0o755, owner + 1, Some(owner + 2), true),
+            (0o700, owner, None, false),
+            (0o755, owner + 1, Some(owner), false),
+            (0o770, owner + 1, None, false),
+        ] {
+            assert_eq!(
+                is_nobodys_here(&found(mode), user, || daemons),
+                wanted,
+                "{mode:o} {user} {daemons:?}"
+            );
+        }
+    }
 }

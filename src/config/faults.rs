@@ -31,12 +31,13 @@ struct Finding {
 }
 
 impl Finding {
-    fn told(self, lines: &Lines<'_>) -> ConfigFault {
+    fn told(self, lines: &Lines<'_>, veiled: &BTreeSet<usize>) -> ConfigFault {
         let message = match self.other {
             Some(other) => self.message.replace(LINE, &lines.place(other).line.to_string()),
             None => self.message,
         };
-        ConfigFault::new(lines, self.at, message)
+        let is_veiled = veiled.contains(&lines.place(self.at).line);
+        ConfigFault::new(lines, self.at, message, is_veiled)
     }
 }
 
@@ -53,13 +54,18 @@ pub(super) struct Findings {
     /// From here on the text was misread, because of a syntax error.
     hidden_from: Cell<Option<usize>>,
     keys: RefCell<BTreeSet<String>>,
+    /// Where a value may be a secret that was written beside the wrong key.
+    veiled: RefCell<Vec<Span>>,
 }
 
 impl Findings {
     /// Adds syntax errors, before anything else: after an error the parser guesses, so what seems missing, or wrong on that line, may
     /// be right.
     pub(super) fn syntax(&self, slips: Slips) {
-        for Slip { at, value, message, hides_rest } in slips.told {
+        for Slip { at, value, message, hides_rest, is_veiled } in slips.told {
+            if is_veiled {
+                self.veil(at);
+            }
             self.push(Finding { at, message, other: None });
             self.broken.borrow_mut().push(value);
             if hides_rest {
@@ -81,6 +87,15 @@ impl Findings {
     /// Something that is allowed but probably not meant.
     pub(super) fn warn(&self, at: Span, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Finding { at, message: message.into(), other: None });
+    }
+
+    /// From now on no message shows the value in the line of this place.
+    pub(super) fn veil(&self, at: Span) {
+        self.veiled.borrow_mut().push(at);
+    }
+
+    fn veiled(&self, lines: &Lines<'_>) -> BTreeSet<usize> {
+        self.veiled.borrow().iter().map(|at| lines.place(*at).line).collect()
     }
 
     pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
@@ -138,7 +153,8 @@ impl Findings {
         }
         warnings.sort_by_key(|warning| warning.at);
         let lines = Lines::of(text);
-        warnings.into_iter().map(|warning| warning.told(&lines)).collect()
+        let veiled = self.veiled(&lines);
+        warnings.into_iter().map(|warning| warning.told(&lines, &veiled)).collect()
     }
 
     /// Everything found, in file order; `None` if nothing was.
@@ -146,13 +162,14 @@ impl Findings {
         if let Some((at, message)) = gap(&self.gaps.borrow()) {
             self.missing(at, message);
         }
-        let found = self.found.into_inner();
+        let found = self.found.take();
         if found.is_empty() {
             return None;
         }
         let more = self.count.get() - found.len();
         let lines = Lines::of(text);
-        let faults = found.into_values().map(|finding| finding.told(&lines)).collect();
+        let veiled = self.veiled(&lines);
+        let faults = found.into_values().map(|finding| finding.told(&lines, &veiled)).collect();
         Some(ConfigFaults { file: file.to_owned(), faults, more, is_denied: false })
     }
 }
@@ -196,7 +213,7 @@ impl ConfigFaults {
     pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
         let at = Span { start: byte, end: byte + 1 };
         let message = "not valid TOML: the file is not UTF-8 text from here".to_owned();
-        let fault = ConfigFault::new(&Lines::of(lossy), at, message);
+        let fault = ConfigFault::new(&Lines::of(lossy), at, message, false);
         Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
 }
@@ -232,11 +249,12 @@ pub struct ConfigFault {
 }
 
 impl ConfigFault {
-    fn new(lines: &Lines<'_>, at: Span, message: String) -> Self {
+    /// `is_veiled`: the value in its line is left out.
+    fn new(lines: &Lines<'_>, at: Span, message: String, is_veiled: bool) -> Self {
         let Place { line, column, shown, width } = lines.place(at);
         let worth_showing = at != Span::FILE && !shown.trim().is_empty() && shown.len() <= EXCERPT_BYTES_MAX;
         let excerpt = worth_showing.then(|| {
-            let shown = printable(&without_secret(shown));
+            let shown = printable(&without_secret(shown, is_veiled));
             let length = shown.chars().count();
             let width = width.min((length + 1).saturating_sub(column)).max(1);
             let caret = format!("{}{}", " ".repeat((column - 1).min(length)), "^".repeat(width));
@@ -264,11 +282,12 @@ impl fmt::Display for ConfigFault {
 }
 
 /// A line without what may be a secret: it is cut before the value of such a key, or before text that looks like one.
-fn without_secret(line: &str) -> String {
+fn without_secret(line: &str, is_veiled: bool) -> String {
     // What precedes the equals sign may be the secret itself, or the start of a connection string.
     let looks = secrets::first_in(line).or_else(|| line.to_ascii_lowercase().find("sharedaccess"));
     let looks = looks.map(|at| line[..at].rfind('=').map_or(0, |sign| sign + 1));
-    match secrets::key_in(line).into_iter().chain(looks).min() {
+    let value = line.find(['=', ':']).filter(|_| is_veiled).map(|sign| sign + 1);
+    match secrets::key_in(line).into_iter().chain(looks).chain(value).min() {
         None => line.to_owned(),
         Some(0) => "…".to_owned(),
         Some(upto) => format!("{} …", line[..upto].trim_end()),

@@ -29,6 +29,7 @@ mod spans;
 mod syntax;
 mod twin;
 mod values;
+mod veil;
 mod when;
 mod words;
 mod zones;
@@ -349,6 +350,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let hub = hub::read(root.table("hub"), places);
     let mut twin = root.table("twin");
     let state_dir = twin::state_dir(&mut twin, places);
+    let state_at = twin.place("state-dir");
     let properties = twin::properties(twin);
     let report = twin::report(root.table("report"));
     let board = board::read(root.table("board"), places);
@@ -370,12 +372,14 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             clashes::plug_and_play(&outputs, &sensors, climates, findings);
         }
         pitfalls::rows(&outputs, climates, findings);
+        pitfalls::readings(&sensors, climates, findings);
     }
     if let (Some(properties), Some(climates)) = (&properties, &climates) {
         clashes::properties(&outputs, climates, &properties.map, findings);
     }
     clashes::wires(&outputs, &sensors, &board, findings);
     pitfalls::wiring(&outputs, &sensors, &board, findings);
+    pitfalls::files(&outputs, &sensors, &board, (&state_dir, state_at), findings);
     let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
     root.finish();
 

@@ -6,8 +6,13 @@ use super::faults::Findings;
 use super::outputs::Output;
 use super::sensor::Sensor;
 use super::spans::Span;
+use super::values;
 use crate::board::{Line, Wiring};
 use crate::control::OutputId;
+use crate::control::quantity::ROUNDING;
+use crate::sensors::Locator;
+use crate::units::{Celsius, TemperatureUnit};
+use std::path::Path;
 
 /// The pins of a Raspberry Pi's header; a Compute Module has some above.
 const HEADER_PIN_MAX: u32 = 27;
@@ -118,5 +123,104 @@ fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Find
             output.spec.name, lowers.table, raises.table
         );
         findings.warn(output.name_at, say);
+    }
+}
+
+/// Readings that are needed and never believed.
+pub(super) fn readings(sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
+    for climate in climates {
+        let range = climate.spec.range;
+        let measuring: Vec<&Sensor> =
+            climate.spec.sensors.iter().filter_map(|id| sensors.get(id.0)).collect();
+        for sensor in &measuring {
+            let Some((lowest, highest)) = valid(sensor, climate) else { continue };
+            if lowest <= range.min() + ROUNDING && range.max() <= highest + ROUNDING {
+                continue;
+            }
+            let shown = |base| shown(sensor, climate, base);
+            let say = format!(
+                "`valid` of [sensors.{}] is {} to {}, and the range of {} is {} to {}: a reading outside `valid` is a \
+                 sensor fault, so write one that contains the range",
+                sensor.spec.name,
+                shown(lowest),
+                shown(highest),
+                climate.table,
+                shown(range.min()),
+                shown(range.max())
+            );
+            findings.warn(sensor.valid_at, say);
+        }
+        let ends: Option<Vec<f64>> =
+            measuring.iter().map(|sensor| valid(sensor, climate).map(|(_, highest)| highest)).collect();
+        let highest = ends.unwrap_or_default().into_iter().reduce(f64::max);
+        if let (Some(critical), Some(highest)) = (climate.spec.critical, highest)
+            && (range.max() - ROUNDING..=critical + ROUNDING).contains(&highest)
+        {
+            let say = format!(
+                "`critical` of {}, {}, is never exceeded: a reading above {}, where `valid` ends, is a sensor fault; write a \
+                 lower `critical`, or a higher end of `valid`",
+                climate.table,
+                climate.shown(critical),
+                climate.shown(highest)
+            );
+            findings.warn(climate.critical_at, say);
+        }
+    }
+}
+
+/// The readings of a sensor that are believed, as its climate counts; `None` if it follows from others, or is wrong.
+fn valid(sensor: &Sensor, climate: &Climate) -> Option<(f64, f64)> {
+    let (lowest, highest) = sensor.settings.as_ref()?.plausible.valid;
+    Some(match climate.spec.quantity.unit() {
+        Some(_) => (celsius(sensor.spec.unit, lowest), celsius(sensor.spec.unit, highest)),
+        None => (lowest, highest),
+    })
+}
+
+/// What lies below absolute zero is as good as no limit.
+fn celsius(unit: TemperatureUnit, degrees: f64) -> f64 {
+    unit.to_celsius(degrees).map_or(f64::NEG_INFINITY, Celsius::degrees)
+}
+
+/// A number of the climate as the sensor's table writes it.
+fn shown(sensor: &Sensor, climate: &Climate, base: f64) -> f64 {
+    match (climate.spec.quantity.unit(), Celsius::new(base)) {
+        (Some(_), Some(celsius)) => values::degrees_in(sensor.spec.unit, celsius),
+        _ => base,
+    }
+}
+
+/// Files of a simulated board that are something else, too.
+pub(super) fn files(
+    outputs: &[Output],
+    sensors: &[Sensor],
+    board: &Board,
+    (state_dir, state_at): (&Path, Span),
+    findings: &Findings,
+) {
+    let Some((folder, folder_at)) = board.folder() else { return };
+    if folder == state_dir {
+        let say = format!(
+            "[board] folder and [twin] state-dir are both {}, where a file of an output can replace one of the twin's: \
+             name another folder for one of them",
+            folder.display()
+        );
+        findings.warn(folder_at.unwrap_or(state_at), say);
+    }
+    for sensor in sensors {
+        let Some(Locator::Path(path)) = sensor.settings.as_ref().map(|settings| &settings.source.at) else {
+            continue;
+        };
+        let is_its = |output: &&Output| folder.join(&output.spec.name) == *path;
+        if let Some(output) = outputs.iter().find(is_its) {
+            let say = format!(
+                "`path` of [sensors.{}] is {}, the file of [outputs.{}] on the simulated board, which holds its drive: name \
+                 the file that holds the measurement",
+                sensor.spec.name,
+                path.display(),
+                output.spec.name
+            );
+            findings.warn(sensor.path_at, say);
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::spans::{At, Span};
 use super::syntax::FAULTS_MAX;
 use super::words;
 use super::words::{nearest, plain};
-use super::{shapes, values};
+use super::{shapes, values, veil};
 use crate::units::{Celsius, TemperatureUnit};
 use core::fmt::Display;
 use core::ops::RangeInclusive;
@@ -156,9 +156,29 @@ impl<'t> Reader<'t> {
         match parse(value) {
             Ok(value) => Some(At { value, at }),
             Err(reason) => {
+                let reason = self.without_secret(value, reason);
                 self.findings.wrong(at, format!("`{key}` {reason}"));
                 None
             }
+        }
+    }
+
+    /// A reason to refuse a value, without what may be a secret.
+    fn without_secret(&self, value: &Spanned<DeValue<'_>>, reason: String) -> String {
+        if !veil::covers(&self.pattern) {
+            return reason;
+        }
+        let veiled = match value.get_ref() {
+            DeValue::String(text) => veil::reason_without(text, &reason),
+            DeValue::Array(_) | DeValue::Table(_) => Some(reason.clone()),
+            _ => None,
+        };
+        match veiled {
+            Some(veiled) => {
+                self.findings.veil(value.span().into());
+                veiled
+            }
+            None => reason,
         }
     }
 
@@ -233,7 +253,13 @@ impl<'t> Reader<'t> {
         };
         let table = value.get_ref().as_table();
         if table.is_none() {
-            let found = values::found(value.get_ref());
+            let found = match value.get_ref() {
+                DeValue::String(text) if veil::covers(&pattern) => {
+                    self.findings.veil(value.span().into());
+                    format!("the text \"{}\"", veil::start(text))
+                }
+                other => values::found(other),
+            };
             let write = match value.get_ref().as_array() {
                 Some(list) if list.iter().all(|item| item.get_ref().is_table()) && pattern == "climate" => {
                     "write [climate], in single brackets and once, or [climates.NAME] for each of several"
@@ -348,6 +374,9 @@ impl<'t> Reader<'t> {
                 continue;
             }
             let name = key.value.as_str();
+            if veil::covers(&self.pattern) {
+                self.findings.veil(key.at);
+            }
             let shown = words::shorten(name);
             let message = match nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),

@@ -23,6 +23,9 @@ pub(super) struct Sensor {
     pub(super) name_at: Span,
     /// Its `pin`, if it has one.
     pub(super) line_at: Span,
+    /// Its `valid` and its `path`; its header where it has none.
+    pub(super) valid_at: Span,
+    pub(super) path_at: Span,
 }
 
 impl Sensor {

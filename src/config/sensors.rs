@@ -86,7 +86,7 @@ fn sensor(
     let id = SensorId(before.len());
     let usual = if driver.is_some_and(|driver| driver.is_line) { CONTACT } else { TEMPERATURE };
     let measures = table.read("measures", measures).map_or_else(|| usual.to_owned(), |at| at.value);
-    let line_at = table.place("pin");
+    let [line_at, valid_at, path_at] = ["pin", "valid", "path"].map(|key| table.place(key));
     let line = contact::read(&mut table, driver, board);
     let source = source(&mut table, driver, &measures, places, line);
     let unit = unit(&mut table, &measures);
@@ -100,7 +100,7 @@ fn sensor(
         frozen_repeats: frozen_repeats(&mut table, period),
         ..plausible(&mut table, power_on, &measures, unit)
     };
-    let max_age = max_age(&mut table, driver);
+    let max_age = max_age(&mut table, driver, period);
     let small_change = match measures.as_str() {
         TEMPERATURE => SMALL_CHANGE_DEGREES,
         HUMIDITY => SMALL_CHANGE_HUMIDITY,
@@ -122,7 +122,7 @@ fn sensor(
     let scale_offset = (scale, offset);
     let (name, name_at) = (name.value.clone(), name.at);
     let spec = SensorSpec { name, measures, unit, stale_after, source, scale_offset, derived: None };
-    Sensor { spec, is_right: settings.is_some(), settings, name_at, line_at }
+    Sensor { spec, is_right: settings.is_some(), settings, name_at, line_at, valid_at, path_at }
 }
 
 /// `id`, `path` or a line, as the driver needs.
@@ -200,7 +200,7 @@ fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration
 }
 
 /// Of a plain file that a program writes; `"off"` for one that is written once.
-fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>) -> Option<Duration> {
+fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) -> Option<Duration> {
     let read = table.read("max-age", |value| values::duration_or_off(value, &(AGE_MIN..=STALE_MAX)));
     let is_fed = driver.is_some_and(|driver| driver.is_fed);
     if read.is_some() && driver.is_some() && !is_fed {
@@ -209,7 +209,18 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>) -> Option<Duration> 
             "is for driver = \"file\": what the kernel shows is made when it is read, remove it",
         );
     }
-    is_fed.then(|| read.map_or(Some(MAX_AGE), |at| at.value)).flatten()
+    let is_default = read.is_none();
+    let most = is_fed.then(|| read.map_or(Some(MAX_AGE), |at| at.value)).flatten();
+    if let Some(most) = most.filter(|most| *most < period) {
+        let left_out = if is_default { ", which is left out," } else { "" };
+        let (most, period) = (values::time_name(most), values::time_name(period));
+        let say = format!(
+            "`max-age`{left_out} is {most}, shorter than `period`, {period}: a file that is written as often as it is read would \
+             often be stale; write at least the time between two writes of the file"
+        );
+        table.findings().warn(table.place("max-age"), say);
+    }
+    most
 }
 
 fn plausible(

@@ -34,6 +34,8 @@ pub(super) struct Slip {
     pub(super) message: String,
     /// The text below it was misread, and is not reported on.
     pub(super) hides_rest: bool,
+    /// It is in a table in which a secret may stand beside the wrong key.
+    pub(super) is_veiled: bool,
 }
 
 /// The messages about the syntax.
@@ -60,7 +62,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
                 .to_owned();
         let at = Span { start: at, end: at + 1 };
         let value = outline.value_upto(at.start);
-        slips.told.push(Slip { at, value, message, hides_rest: true });
+        slips.told.push(Slip { at, value, message, hides_rest: true, is_veiled: true });
         return slips;
     }
     let mut errors: Vec<(Span, &str)> =
@@ -92,7 +94,9 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
         }
         let (at, message, hides_rest) = slip(&outline, line, at, said);
         let value = outline.value_upto(at.start);
-        slips.told.push(Slip { at, value, message: format!("not valid TOML: {message}"), hides_rest });
+        let message = format!("not valid TOML: {message}");
+        let is_veiled = is_veiled(header, line);
+        slips.told.push(Slip { at, value, message, hides_rest, is_veiled });
         if hides_rest {
             break;
         }
@@ -102,6 +106,13 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
         last.hides_rest = true;
     }
     slips
+}
+
+/// Does the line set something of `[hub]`, or of a table below it?
+fn is_veiled(header: Option<Line<'_>>, line: Line<'_>) -> bool {
+    let header = header.map(|header| table(header.text)).unwrap_or_default();
+    let set = path(&header, line.text);
+    [header, set].iter().any(|path| path.split('.').next() == Some("hub"))
 }
 
 /// Where, what, and whether nothing below it was read as it was meant.

@@ -15,6 +15,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 const SILENT_MIN: Duration = Duration::from_secs(1);
+/// Below this twind asks a hub with nothing to say more often than it reports.
+const SILENT_USUAL: Duration = Duration::from_secs(10 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SILENT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The table, and where it says `"auto"`.
@@ -134,6 +137,17 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
 fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Option<At<RowDrive>>) {
     let after = table.duration("after", SILENT_MIN..=SILENT_MAX);
     let drive = table.read("drive", |value| drive(value, allowed));
+    if let Some(after) = after.as_ref().filter(|after| after.value < SILENT_USUAL) {
+        let quarter = after.value / 4;
+        let requests = DAY.as_nanos() / quarter.as_nanos().max(1);
+        let (after_s, quarter) = (values::time_name(after.value), values::time_name(quarter));
+        let say = format!(
+            "`after` of `hub-silent` is {after_s}: twind asks for the twin each time the hub has said nothing for a quarter \
+             of it, {quarter}, which is up to {requests} requests a day; write at least \"{}\" unless that is meant",
+            values::time_name(SILENT_USUAL)
+        );
+        table.findings().warn(after.at, say);
+    }
     table.require("after", "how long without a word from the hub, such as \"24h\"");
     table.require("drive", "what the output does then, such as \"auto\"");
     table.finish();

@@ -190,7 +190,7 @@ impl LastResort {
         // A directory that exists keeps its mode.
         let made = DirBuilder::new().recursive(true).mode(0o755).create(&place.folder);
         let claimed = made.map_err(|reason| format!("cannot make {}: {reason}", place.folder.display()));
-        let lock = match claimed.and_then(|()| claim(&place.lock()).map_err(|fault| fault.reason)) {
+        let lock = match claimed.and_then(|()| claim(&place.lock()).map_err(|fault| fault.to_string())) {
             Ok(Claim::Held(lock)) => Some(lock),
             Ok(Claim::InUse(process)) => return Err(Occupied::Configuration(process)),
             Err(reason) => {

@@ -185,7 +185,7 @@ fn make(dir: &Path) -> Result<(), StoreFault> {
         return Ok(());
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|reason| StoreFault::new("make the state directory", dir, &reason))?;
+    made.map_err(|reason| StoreFault::unmade(dir, &reason))?;
     // The new directory's name must be durable, too. If the parent may not be opened, that is left to its owner.
     if let Some(Ok(parent)) = dir.parent().map(File::open) {
         drop(parent.sync_all());
@@ -323,7 +323,8 @@ impl Writer {
     }
 
     fn claim(&self) -> Result<Lock, OpenFault> {
-        match lock::claim(&lock::path(&self.dir))? {
+        let claimed = lock::claim(&lock::path(&self.dir));
+        match claimed.map_err(|fault| StoreFault::new("lock", &fault.path, &fault.reason))? {
             Claim::Held(lock) => Ok(lock),
             Claim::InUse(holder) => Err(OpenFault::InUse { dir: self.dir.clone(), holder }),
         }

@@ -5,9 +5,9 @@
 //! *slots* (`lock`, `lock.1`, …); if two do so at once, each sees the other. Only whether a file is locked counts, not whether it
 //! exists.
 
-use super::StoreFault;
 use super::process::{Liveness, Process};
 use crate::files::{self, Unread};
+use core::fmt;
 use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -28,6 +28,27 @@ pub enum Claim {
     /// Another process holds it that is alive or may be; its process number if it left one.
     InUse(Option<u32>),
 }
+
+/// A lock whose file could not be made, opened or locked.
+#[derive(Debug)]
+pub struct LockFault {
+    /// The file.
+    pub path: PathBuf,
+    /// The system's reason.
+    pub reason: io::Error,
+}
+
+impl fmt::Display for LockFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mends = match self.reason.kind() {
+            io::ErrorKind::PermissionDenied => " (its folder must belong to the daemon's user: chown it)",
+            kind => super::mends(kind),
+        };
+        write!(f, "cannot lock {}: {}{mends}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for LockFault {}
 
 /// A lock that this process holds.
 pub struct Lock {
@@ -73,12 +94,13 @@ fn slot(path: &Path, number: u32) -> PathBuf {
 ///
 /// # Errors
 /// The lock's file could not be made, opened or locked.
-pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
+pub fn claim(path: &Path) -> Result<Claim, LockFault> {
     let mut held = None;
     for number in 0..SLOTS {
         let path = slot(path, number);
         let attempted = attempt(&path, held.is_none());
-        match attempted.map_err(|reason| StoreFault::new("lock", &path, &reason))? {
+        let attempted = attempted.map_err(|reason| LockFault { path: path.clone(), reason })?;
+        match attempted {
             Attempt::Locked(file) if held.is_none() => held = Some(Lock { _file: file, path }),
             Attempt::Locked(_) | Attempt::Absent => {}
             Attempt::Held(file) => match whose(&file) {
@@ -92,11 +114,12 @@ pub fn claim(path: &Path) -> Result<Claim, StoreFault> {
             sign(&lock._file);
             Ok(Claim::Held(lock))
         }
-        None => Err(StoreFault::new(
-            "lock",
-            path,
-            &io::Error::other("too many dead processes that hang in the kernel hold it: restart the machine"),
-        )),
+        None => Err(LockFault {
+            path: path.to_owned(),
+            reason: io::Error::other(
+                "too many dead processes that hang in the kernel hold it: restart the machine",
+            ),
+        }),
     }
 }
 

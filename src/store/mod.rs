@@ -17,7 +17,7 @@ mod write;
 pub use directory::{LoadNote, Loaded, read};
 pub use file::{FileStore, OpenFault, Opening};
 pub use format::Damage;
-pub use lock::{Claim, Holder, Lock, claim, look};
+pub use lock::{Claim, Holder, Lock, LockFault, claim, look};
 pub use process::{Liveness, Process};
 
 use core::fmt;
@@ -37,13 +37,40 @@ pub struct StoreFault {
 }
 
 impl StoreFault {
+    /// A file of the state directory, or the directory itself.
     fn new(operation: &str, file: &Path, reason: &io::Error) -> Self {
-        let mends = mends(reason.kind());
+        let mends = match reason.kind() {
+            io::ErrorKind::PermissionDenied => {
+                " (`chown -R` the state directory to the daemon's user, or name another with [twin] state-dir)"
+            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                " (something that is no directory is in its place: remove it, or set another state-dir)"
+            }
+            kind => mends(kind),
+        };
+        Self::with(operation, file, reason, mends)
+    }
+
+    /// A state directory that cannot be made: there is nothing yet whose owner could be changed.
+    fn unmade(dir: &Path, reason: &io::Error) -> Self {
+        const OPERATION: &str = "make the state directory";
+        match reason.kind() {
+            io::ErrorKind::PermissionDenied => Self::with(
+                OPERATION,
+                dir,
+                reason,
+                " (name one of this user's own with [twin] state-dir; the installed service has its own)",
+            ),
+            _ => Self::new(OPERATION, dir, reason),
+        }
+    }
+
+    fn with(operation: &str, file: &Path, reason: &io::Error, mends: &str) -> Self {
         Self { reason: format!("cannot {operation} {}: {reason}{mends}", file.display()) }
     }
 }
 
-/// What to do about it, where that is known.
+/// What to do about a disk, where that is known.
 fn mends(kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind as Kind;
     match kind {
@@ -51,10 +78,6 @@ fn mends(kind: io::ErrorKind) -> &'static str {
             " (remount it writable; a card that is worn out turns read-only by itself)"
         }
         Kind::StorageFull | Kind::QuotaExceeded => " (make room: df -h shows bytes, df -i inodes)",
-        Kind::PermissionDenied => " (it must belong to the daemon's user: chown it)",
-        Kind::AlreadyExists | Kind::NotADirectory => {
-            " (something that is no directory is in its place: remove it, or set another state-dir)"
-        }
         _ => "",
     }
 }

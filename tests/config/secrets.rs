@@ -202,6 +202,94 @@ fn a_secret_in_a_place_of_something_else_is_not_shown_whole() {
     }
 }
 
+/// What does not look like a secret may be one all the same.
+#[test]
+fn what_is_refused_in_the_tables_about_connections_is_not_shown_whole() {
+    let site = Site::new();
+    let parted = "device-id = \"d\"\nhost = \"h\"\nkey-file = \"key\"";
+    let provisioned = "[hub.provisioning]\nid-scope = \"s\"\nregistration-id = \"r\"\nkey-file = \"key\"";
+    for (table, line, told) in [
+        (
+            "hub",
+            "port = \"hunter2\"",
+            "`port` must be a whole number from 1 to 65535, found the text \"hu… (7 characters)\"\n",
+        ),
+        ("hub", "port = \"c2VjcmV0\"", "found the text \"c2… (8 characters)\"\n"),
+        (
+            "hub",
+            "transport = \"hunter2\"",
+            "must be one of \"mqtt\", \"websocket\", found \"hu… (7 characters)\"\n",
+        ),
+        ("hub", "keep-alive = \"2 hunter2\"", "found \"2 … (9 characters)\"\n"),
+        ("hub", "model-id = \"dtmi:hunter2 x\"", "found \"dt… (14 characters)\"\n"),
+        ("hub", "port = [\"hunter2\"]", "found a list\n"),
+        ("hub", "transport = { x = \"hunter2\" }", "found a table\n"),
+        ("hub", "prt = \"hunter2\"", "unknown key `prt` in [hub]; did you mean `port`?\n"),
+        (
+            "hub",
+            "provisioning = \"hunter2\"",
+            "must be a table, found the text \"hu… (7 characters)\": write [hub.provisioning]",
+        ),
+        ("hub", "port = hunter2", "a text must stand in quotes"),
+        ("hub", "port: hunter2", "not valid TOML"),
+        ("hub", "gateway = \"hunter2@x.y\"", "found \"hu… (11 characters)\"\n"),
+        (
+            "parted",
+            "host = \"hunter2@x.y\"",
+            "`host` must be a host's name, such as \"contoso.azure-devices.net\"; found \"hu… (11 characters)\"\n",
+        ),
+        ("parted", "host = \"me:hunter2@x\"", "found \"me… (12 characters)\"\n"),
+        ("parted", "device-id = \"hunter2 x\"", "`device-id` must be 1 to 128 characters"),
+        ("hub.provisioning", "endpoint = \"hunter2 x\"", "found \"hu… (9 characters)\"\n"),
+        ("hub.provisioning", "id-scope = \"hunter2 x\"", "found \"hu… (9 characters)\"\n"),
+        ("hub.provisioning", "registration-id = \"hunter2 x\"", "found \"hu… (9 characters)\"\n"),
+        ("hub.provisioning", "endpiont = \"hunter2\"", "did you mean `endpoint`?\n"),
+        ("hub.provisioning", "endpoint = hunter2", "a text must stand in quotes"),
+    ] {
+        let (before, header) = match table {
+            "parted" => (parted, "hub"),
+            "hub.provisioning" => (provisioned, table),
+            _ => ("connection-string-file = \"cs\"", table),
+        };
+        let key = line.split([' ', ':']).next().unwrap();
+        let before: String = before
+            .lines()
+            .filter(|line| !line.starts_with(&format!("{key} =")))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let text = replaced(SMALL, "connection-string-file = \"cs\"\n", &before);
+        let faults = site.parse(&with(&text, header, line)).unwrap_err().to_string();
+        assert!(faults.contains(told), "{line}: {faults}");
+        assert!(!faults.contains("hunter2") && !faults.contains("c2VjcmV0"), "{line}: {faults}");
+        assert!(faults.contains(&format!(" | {key} = …\n")) || line.contains(':'), "{line}: {faults}");
+    }
+    let faults = site.parse(&replaced(SMALL, "[hub]", "hub = \"hunter2\"\n[x]")).unwrap_err().to_string();
+    assert!(faults.contains("hu… (7 characters)") && !faults.contains("hunter2"), "{faults}");
+    // A conflict in the same line does not show it either.
+    let both = with(SMALL, "hub", "host = \"hunter2@x.y\"");
+    let faults = site.parse(&both).unwrap_err();
+    assert_eq!(faults.faults.len(), 2, "{faults}");
+    assert!(!faults.to_string().contains("hunter2"), "{faults}");
+}
+
+/// These are no secrets, and a message that hides them helps less.
+#[test]
+fn numbers_times_and_words_that_are_nearly_right_are_shown_in_those_tables() {
+    let site = Site::new();
+    for (line, told) in [
+        ("port = \"8883\"", "found the text \"8883\""),
+        ("port = 70000", "found the number 70000"),
+        ("transport = \"wss\"", "found \"wss\"; did you mean \"websocket\"?"),
+        ("transport = \"MQTT\"", "found \"MQTT\"; did you mean \"mqtt\"?"),
+        ("keep-alive = \"1,5m\"", "found \"1,5m\" (invalid character at 1): write \"1m 30s\""),
+        ("keep-alive = \"3h\"", "found \"3h\""),
+        ("model-id = \"x\"", "found \"x\""),
+    ] {
+        let faults = site.parse(&with(SMALL, "hub", line)).unwrap_err().to_string();
+        assert!(faults.contains(told) && faults.contains(&format!(" | {line}\n")), "{line}: {faults}");
+    }
+}
+
 #[test]
 fn a_secret_as_a_line_or_a_name_of_its_own_is_not_shown_whole() {
     let site = Site::new();

@@ -98,6 +98,154 @@ fn a_row_that_never_applies_is_warned_of() {
 }
 
 #[test]
+fn a_valid_that_leaves_out_what_the_climate_needs_is_warned_of() {
+    let site = Site::new();
+    let told = |sensor: &str, climate: &str| {
+        let text = with(&with(SITE, "sensors.cabinet", sensor), "climate", climate);
+        let (outcome, said) = site.check(&with_dirs(&site, &text));
+        assert_eq!(outcome, Outcome::Right, "{said}");
+        said.lines().filter(|line| line.starts_with("warning: ")).collect::<Vec<_>>().join("\n")
+    };
+    const CABINET: &str = "`valid` of [sensors.cabinet] is ";
+    for (sensor, climate, wanted) in [
+        ("valid = [0, 10]", "", &[":15:1: ", CABINET, "0 to 10, and the range of [climate] is 20 to 28"][..]),
+        ("valid = [0, 27.9]", "", &[CABINET]),
+        ("valid = [20.1, 60]", "", &[CABINET]),
+        (
+            "unit = \"fahrenheit\"\nvalid = [0, 50]",
+            "",
+            &["is 0 to 50, and the range of [climate] is 68 to 82.4"],
+        ),
+        // What a sensor of a cabinet measures, unless the file says otherwise.
+        (
+            "",
+            "range = { min = 150, max = 200 }",
+            &[":14:1: ", CABINET, "-55 to 125, and the range of [climate] is 150"],
+        ),
+        (
+            "valid = [0, 50]",
+            "critical = 60",
+            &["`critical` of [climate]", "`critical` of [climate], 60, is never exceeded", "above 50"],
+        ),
+        ("valid = [0, 60]", "critical = 60", &["is never exceeded"]),
+        ("", "critical = 125", &["is never exceeded: a reading above 125"]),
+        (
+            "valid = [0, 50]",
+            "unit = \"fahrenheit\"\nrange = { min = 60, max = 80 }\ncritical = 122",
+            &["122, is never", "above 122"],
+        ),
+    ] {
+        let said = told(sensor, climate);
+        assert!(
+            said.lines().count() == 1 && wanted.iter().all(|part| said.contains(part)),
+            "{sensor}, {climate}: {said}"
+        );
+    }
+    for (sensor, climate) in [
+        ("valid = [20, 28]", ""),
+        ("unit = \"fahrenheit\"\nvalid = [68, 82.4]", ""),
+        ("unit = \"kelvin\"\nvalid = [293.15, 301.15]", ""),
+        ("valid = [0, 60.1]", "critical = 60"),
+        ("", "critical = 60"),
+    ] {
+        assert_eq!(told(sensor, climate), "", "{sensor}, {climate}");
+    }
+    // One sensor that can show it is enough.
+    let second = "valid = [0, 50]\n[sensors.roof]\ndriver = \"file\"\npath = \"roof\"";
+    let [one, both] = ["sensors = [\"cabinet\"]", "sensors = [\"cabinet\", \"roof\"]"]
+        .map(|sensors| format!("{sensors}\ncritical = 60"));
+    let first = |climate: &str| {
+        let sensors = replaced(SITE, "path = \"temperature\"", &format!("path = \"temperature\"\n{second}"));
+        site.check(&with_dirs(&site, &with(&sensors, "climate", climate))).1
+    };
+    assert!(first(&one).contains("is never exceeded"), "{}", first(&one));
+    assert!(!first(&both).contains("warning"), "{}", first(&both));
+}
+
+#[test]
+fn a_file_that_is_old_between_two_readings_is_warned_of() {
+    let site = Site::new();
+    let with_times = |lines: &str| with_dirs(&site, &with(SITE, "sensors.cabinet", lines));
+    for (lines, told) in [
+        (
+            "max-age = \"1s\"",
+            ":15:1: `max-age` is 1s, shorter than `period`, 5s: a file that is written as often",
+        ),
+        ("period = \"1h\"", ":14:1: `max-age`, which is left out, is 15m, shorter than `period`, 1h"),
+    ] {
+        let warning = site.warning(&with_times(lines));
+        assert!(warning.contains(told), "{lines}: {warning}");
+    }
+    for right in
+        ["max-age = \"5s\"", "period = \"1h\"\nmax-age = \"2h\"", "period = \"1h\"\nmax-age = \"off\""]
+    {
+        let (outcome, said) = site.check(&with_times(right));
+        assert!(outcome == Outcome::Right && !said.contains("warning"), "{right}: {said}");
+    }
+}
+
+#[test]
+fn a_file_of_the_simulated_board_that_is_something_else_too_is_warned_of() {
+    let site = Site::new();
+    let dir = site.folder.path().display().to_string();
+    fs::write(site.path("file"), "").unwrap();
+    let on =
+        |folder: &str, text: &str| with(&with_dirs(&site, text), "board", &format!("folder = {folder:?}"));
+    let reads_drive = |path: &str| replaced(SITE, "\"temperature\"", &format!("\"{path}\""));
+    for (folder, text, told) in [
+        (
+            "state",
+            SITE.to_owned(),
+            format!(":6:10: [board] folder and [twin] state-dir are both {dir}/state, where"),
+        ),
+        (
+            "board",
+            reads_drive("board/heater"),
+            format!(":17:1: `path` of [sensors.cabinet] is {dir}/board/heater, the file of [outputs.heater]"),
+        ),
+        (
+            "file",
+            SITE.to_owned(),
+            format!(":6:10: [board] folder: {dir}/file is not a directory, so no output can be driven"),
+        ),
+    ] {
+        let warning = site.warning(&on(folder, &text));
+        assert!(warning.contains(&told), "{folder}: {warning}");
+    }
+    let by_default = replaced(&with_dirs(&site, SITE), &format!("{dir}/state"), "/run/twind/board");
+    let (_, said) = site.check(&by_default);
+    assert!(said.contains(":27:1: [board] folder and [twin] state-dir are both /run/twind/board"), "{said}");
+    for (folder, path) in [("board", "board/temperature"), ("board", "heater"), (&dir, "temperature")] {
+        let (outcome, said) = site.check(&on(folder, &reads_drive(path)));
+        assert!(outcome == Outcome::Right && !said.contains("warning"), "{folder}, {path}: {said}");
+    }
+}
+
+#[test]
+fn a_silence_that_makes_twind_ask_all_the_time_is_warned_of() {
+    let site = Site::new();
+    let after = |time: &str| {
+        let row = format!("when = {{ hub-silent = {{ after = \"{time}\", drive = \"on\" }} }}");
+        with_dirs(&site, &with(SITE, "outputs.fan", &row))
+    };
+    for (time, pace) in [
+        ("1s", "a quarter of it, 250ms, which is up to 345600 requests a day; write at least \"10m\""),
+        ("9m", "a quarter of it, 2m 15s, which is up to 640 requests a day"),
+    ] {
+        let warning = site.warning(&after(time));
+        assert!(
+            warning.contains(&format!(":9:33: `after` of `hub-silent` is {time}: twind asks")),
+            "{warning}"
+        );
+        assert!(warning.contains(pace), "{warning}");
+    }
+    for right in ["10m", "24h"] {
+        let (outcome, said) = site.check(&after(right));
+        assert!(outcome == Outcome::Right && !said.contains("warning"), "{right}: {said}");
+    }
+}
+
+#[test]
 fn two_properties_of_which_one_lies_in_the_other_are_refused() {
     let site = Site::new();
     let outputs = |a: &str, b: &str| {
@@ -181,6 +329,7 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
     for (state, socket, told) in [
         ("file", "s", "[twin] state-dir: "),
         ("file/below", "s", "is not a directory: name one of this user's own with [twin] state-dir"),
+        ("state", "", "warning: [local] socket: no daemon can listen on "),
         ("state", "", ": a directory has this name; remove it, or name another path"),
         ("state", "file", ": a file has this name; remove it, or name another path"),
         ("state", "file/s", "[local] socket: "),
@@ -188,6 +337,9 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
         let warning = site.warning(&at(state, socket));
         assert!(warning.contains(told), "{state}, {socket}: {warning}");
     }
+    let look = at("state", "s") + &format!("look-socket = {dir:?}\n");
+    let warning = site.warning(&look);
+    assert!(warning.starts_with("warning: [local] look-socket: no daemon can listen on "), "{warning}");
     let long = |bytes: usize| "s".repeat(bytes - dir.len() - 1);
     for key in ["socket", "look-socket"] {
         let text = |bytes: usize| {

@@ -74,21 +74,22 @@ fn a_state_directory_in_a_file_system_that_takes_no_files() {
     assert!(daemon.stop().success());
 }
 
-#[test]
-fn a_state_directory_that_is_somebody_elses() {
+const NOBODY: u32 = 65_534;
+
+/// Twind as a user who owns nothing here but the secret; `None` if only root could start it so.
+#[expect(clippy::print_stderr, reason = "a test that cannot be made here says so")]
+fn as_nobody(rig: &Rig, words: &[&str]) -> Option<Command> {
+    use std::os::unix::fs::chown;
     if !rustix::process::geteuid().is_root() {
-        return;
+        eprintln!("skipped: only root can start twind as somebody else");
+        return None;
     }
-    const NOBODY: u32 = 65_534;
-    use std::os::unix::fs::{PermissionsExt as _, chown};
-    let rig = Rig::new();
-    fs::create_dir(rig.path("state")).unwrap();
-    fs::set_permissions(rig.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
-    fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     chown(rig.path("connection-string"), Some(NOBODY), Some(NOBODY)).unwrap();
     let program = rig.path("twind");
-    fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
-    let like = rig.command(&["run"]);
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+    }
+    let like = rig.command(words);
     let mut command = Command::new(&program);
     command.args(like.get_args());
     for (name, value) in like.get_envs() {
@@ -98,16 +99,63 @@ fn a_state_directory_that_is_somebody_elses() {
         };
     }
     command.uid(NOBODY).gid(NOBODY);
-    let daemon = rig.spawn_as(command);
+    Some(command)
+}
+
+/// The daemon as that user.
+fn spawn_as_nobody(rig: &Rig) -> Option<Daemon> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let daemon = rig.spawn_as(as_nobody(rig, &["run"])?);
     fs::set_permissions(rig.path("notify.sock"), fs::Permissions::from_mode(0o777)).unwrap();
+    Some(daemon)
+}
+
+#[test]
+fn a_state_directory_that_is_somebody_elses() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let rig = Rig::new();
+    fs::create_dir(rig.path("state")).unwrap();
+    fs::set_permissions(rig.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
+    let Some(daemon) = spawn_as_nobody(&rig) else { return };
     controls_without_a_disk(&rig, &daemon);
-    chown(rig.path("state"), Some(NOBODY), Some(NOBODY)).unwrap();
+    daemon.wait_log(
+        "(`chown -R` the state directory to the daemon's user, or name another with [twin] state-dir)",
+    );
+    let mut check = as_nobody(&rig, &["check"]).unwrap();
+    let said = say(&mut check);
+    let state = rig.path("state").display().to_string();
+    let told = format!(
+        "[twin] state-dir: the state directory {state} belongs to uid 0, and this user (uid {NOBODY})"
+    );
+    assert!(said.code == 0 && said.out.contains(&told), "{}{}", said.out, said.err);
+    chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    let said = say(&mut check);
+    assert!(said.code == 0 && !said.out.contains("state-dir"), "{}{}", said.out, said.err);
     recovers(&rig, daemon);
 }
 
-/// The daemon in a mount namespace of its own, where the state directory is read-only.
+#[test]
+fn a_state_directory_that_this_user_may_not_make() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let rig = Rig::new();
+    rig.configure("");
+    let text = fs::read_to_string(rig.path("twind.toml")).unwrap();
+    rig.write_config(&text.replace("/state\"", "/roots/state\""));
+    fs::create_dir(rig.path("roots")).unwrap();
+    fs::set_permissions(rig.path("roots"), fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(daemon) = spawn_as_nobody(&rig) else { return };
+    controls_without_a_disk(&rig, &daemon);
+    daemon.wait_log(
+        "roots/state: Permission denied (os error 13) (name one of this user's own with [twin] state-dir; the installed \
+         service has its own)",
+    );
+    assert!(daemon.stop().success());
+}
+
+/// The daemon in a mount namespace of its own, after these commands, to which `$0` is the state directory.
 #[expect(clippy::print_stderr, reason = "a test that cannot be made here says so")]
-fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
+fn spawn_mounted(rig: &Rig, mounts: &str) -> Option<Daemon> {
     let can =
         Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
     if !can || !rustix::process::geteuid().is_root() {
@@ -116,12 +164,7 @@ fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
     }
     let like = rig.command(&["run"]);
     let mut command = Command::new("unshare");
-    command.args([
-        "-m",
-        "sh",
-        "-c",
-        "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"",
-    ]);
+    command.args(["-m", "sh", "-c", &format!("{mounts} && exec \"$@\"")]);
     command.arg(rig.path("state")).arg(like.get_program()).args(like.get_args());
     for (name, value) in like.get_envs() {
         match value {
@@ -130,6 +173,11 @@ fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
         };
     }
     Some(rig.spawn_as(command))
+}
+
+/// The same, where the state directory is read-only.
+fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
+    spawn_mounted(rig, "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\"")
 }
 
 fn in_namespace_of(daemon: &Daemon, words: &[&str]) {
@@ -166,6 +214,27 @@ fn a_read_only_state_directory_that_holds_a_twin_is_started_from() {
     controls_without_a_disk(&rig, &daemon);
     in_namespace_of(&daemon, &["mount", "-o", "remount,rw,bind", rig.path("state").to_str().unwrap()]);
     recovers(&rig, daemon);
+}
+
+#[test]
+fn a_state_directory_in_a_file_system_without_a_free_inode() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("state")).unwrap();
+    // The directory itself is one of the two, the lock the other.
+    let Some(mut daemon) = spawn_mounted(&rig, "mount -t tmpfs -o nr_inodes=2 tmpfs \"$0\"") else { return };
+    daemon.wait_notified("READY=1");
+    controls_without_a_disk(&rig, &daemon);
+    let told = "No space left on device (os error 28) (make room: df -h shows bytes, df -i inodes)";
+    daemon.wait_log(told);
+    let names_inodes =
+        |alarms: &Value| alarms["disk"]["text"].as_str().is_some_and(|text| text.contains(told));
+    rig.wait_status("the alarm", |status| names_inodes(&status["alarms"]));
+    rig.wait_reported("the alarm", |reported| names_inodes(&reported["alarms"]));
+    in_namespace_of(&daemon, &["mount", "-o", "remount,nr_inodes=100", rig.path("state").to_str().unwrap()]);
+    daemon.wait_log(MENDED);
+    rig.wait_status("no alarm", |status| !names_inodes(&status["alarms"]));
+    rig.wait_reported("the acknowledgement", |r| r["fanOn"] == false && !names_inodes(&r["alarms"]));
+    assert!(daemon.stop().success());
 }
 
 #[test]

@@ -81,10 +81,15 @@ impl Rig {
     /// nothing to report.
     pub(crate) fn start_synced(&self) -> Daemon {
         let daemon = self.start();
+        self.wait_synced();
+        daemon
+    }
+
+    /// Waits until the daemon has the hub's twin and has reported.
+    pub(crate) fn wait_synced(&self) {
         self.wait_status("contact", |status| {
             status["hub"]["synced"] == true && status["hub"]["reportPending"] == false
         });
-        daemon
     }
 
     pub(crate) fn spawn(&self) -> Daemon {
