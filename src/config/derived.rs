@@ -74,6 +74,12 @@ pub(super) fn read(
         );
     }
     let found = keys.map(|(key, what)| part(&table, key, what, parts, before));
+    if let [Some(of), Some(minus)] = found
+        && of == minus
+        && matches!(formula, Formula::Difference)
+    {
+        table.wrong("minus", "names the same sensor as `of`, and their difference is always 0: name another");
+    }
     let measures = match formula {
         Formula::DewPoint => TEMPERATURE.to_owned(),
         Formula::Difference => {

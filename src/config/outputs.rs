@@ -22,6 +22,9 @@ const KICK_MAX: Duration = Duration::from_secs(60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const NAME_LENGTH_MAX: usize = 64;
 
+/// What Plug and Play writes into each component.
+const MARKER: &str = "__t";
+
 /// Names that the report has for itself.
 const RESERVED: [(&str, &str); 2] = [
     ("climate", "the climate is reported under that name"),
@@ -88,13 +91,24 @@ fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board
 pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let legal_key = PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1);
-    if legal && legal_key && name.len() <= NAME_LENGTH_MAX {
-        return Ok(());
-    }
     let shown = words::shorten(name);
-    Err(format!(
-        "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
-    ))
+    if !legal || !legal_key || name.len() > NAME_LENGTH_MAX {
+        return Err(format!(
+            "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
+        ));
+    }
+    if name.starts_with('-') {
+        return Err(format!(
+            "the name of {what} cannot begin with \"-\", which commands take for an option: begin it with a letter or \
+             digit, found \"{shown}\""
+        ));
+    }
+    if name == MARKER {
+        return Err(format!(
+            "the name of {what} cannot be \"{MARKER}\", which marks components of Plug and Play"
+        ));
+    }
+    Ok(())
 }
 
 /// Why an output, or a sensor that is reported to the hub, cannot have this name.

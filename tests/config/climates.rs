@@ -171,7 +171,9 @@ fn what_cannot_be_is_said_with_its_place() {
 #[test]
 fn an_output_that_lowers_one_climate_and_raises_another_is_warned_of_unless_its_row_is_said() {
     let site = Site::new();
-    let both = ROOMS.replace("lowering = \"fan\"", "lowering = \"boiler\"");
+    let both = ROOMS
+        .replace("lowering = \"fan\"\nlowering-from = \"50%\"", "lowering = \"boiler\"")
+        .replace("raising-from = \"25%\"\n", "");
     let (_, warned) = site.check(&both);
     assert!(
         warned.contains("[outputs.boiler] lowers [climates.greenhouse] and raises [climates.office]"),
@@ -292,7 +294,8 @@ fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs
     let site = Site::new();
     let chain = |length: usize| {
         let mut text = CABINET.replace("minus = \"dew\"", "minus = \"air\"").replace("fahrenheit", "celsius");
-        let (mut before, mut last) = ("margin".to_owned(), "margin".to_owned());
+        text.push_str("[sensors.gap]\ndriver = \"difference\"\nof = \"air\"\nminus = \"wall\"\n");
+        let (mut before, mut last) = ("gap".to_owned(), "margin".to_owned());
         for number in 0..length {
             let next = format!("d{number}");
             text.push_str(&format!(
@@ -302,7 +305,7 @@ fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs
         }
         text
     };
-    assert_eq!(site.right(&chain(3)).engine.sensors.len(), 8);
+    assert_eq!(site.right(&chain(3)).engine.sensors.len(), 9);
     let faults = site.parse(&chain(100)).unwrap_err().to_string();
     assert!(
         faults.contains("[sensors.d3] follows from sensors that follow from others, more than 4 times over"),
