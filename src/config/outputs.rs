@@ -262,7 +262,13 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     const CHANNEL_HZ: u32 = 25_000;
     const PIN_HZ: u32 = 100;
     const PIN_HZ_MAX: u32 = 1000;
-    let channel = table.integer("channel", 0..=15);
+    /// More than any chip has.
+    const CHANNEL_MAX: u32 = 15;
+    /// One for each output.
+    const SIMULATED_CHANNEL_MAX: u32 = OUTPUTS_MAX as u32 - 1;
+    let is_simulated = board.wiring == Some(Wiring::Files);
+    let channel =
+        table.integer("channel", 0..=if is_simulated { SIMULATED_CHANNEL_MAX } else { CHANNEL_MAX });
     let chip = chip(&mut table, board);
     let pin = table.integer("pin", 0..=PIN_MAX);
     let frequency = table.integer("frequency-hz", 1..=FREQUENCY_HZ_MAX);
