@@ -5,7 +5,7 @@ use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use twind::cli::arguments::{Arguments, Command, Config};
+use twind::cli::arguments::{self, Arguments, Command, Config};
 use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
 use twind::cli::{check, mismatch, model, overrides, safe, status, twin, watch};
@@ -33,6 +33,9 @@ fn main() -> ExitCode {
             // The parser calls help and version errors, too.
             let code = if error.use_stderr() { USAGE } else { 0 };
             let _ = error.print();
+            if let Some(hint) = arguments::hint(&error) {
+                eprintln!("twind: {hint}");
+            }
             return ExitCode::from(code);
         }
     };

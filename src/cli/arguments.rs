@@ -1,6 +1,7 @@
 //! The command line and what `--help` says of it. `tests/package` holds the manual page and the shells' completions to it.
 
-use super::twin;
+use super::{overrides, twin};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -98,4 +99,32 @@ pub enum Command {
     ///
     /// The crash row is used when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
     Safe(Config),
+}
+
+/// What the parser's message about wrong usage leaves open.
+pub fn hint(error: &clap::Error) -> Option<String> {
+    let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return None };
+    let needs_setting = is_missing && missing.iter().any(|name| name == "<SETTING>");
+    needs_setting.then(|| format!("a SETTING is one of {}", overrides::SETTINGS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_out_a_setting_is_told_what_it_may_be() {
+        let hint_of = |words: &[&str]| hint(&Arguments::try_parse_from(words).err().unwrap());
+        for words in [
+            &["twind", "override"][..],
+            &["twind", "override", "fan"],
+            &["twind", "override", "fan", "--for", "5m"],
+        ] {
+            let hint = hint_of(words).unwrap();
+            assert!(hint.contains("a SETTING is one of on, off, clear, a percentage such as 40%"), "{hint}");
+        }
+        assert_eq!(hint_of(&["twind", "override", "fan", "on", "--fro", "5m"]), None);
+        assert_eq!(hint_of(&["twind"]), None);
+    }
 }

@@ -6,11 +6,12 @@ use super::climates::{in_words, role};
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;
-use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, RowDrive};
+use crate::control::sensors::Sensors;
+use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, Reading, RowDrive, SensorSpec};
 use crate::engine::CoreSpec;
 use crate::sensors::{self, Look};
 use crate::service::SystemClock;
-use crate::units::TemperatureUnit;
+use crate::units::{BootTime, TemperatureUnit};
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -54,6 +55,8 @@ fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Wr
 }
 
 fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
+    // All of it happens at one moment.
+    let mut read = Sensors::new(BootTime::ZERO, settings.engine.sensors.clone());
     for sensor in &settings.sensors {
         let measures = settings.engine.sensors.get(sensor.id.0).map_or("", |spec| spec.measures.as_str());
         if let Some(whereabouts) = sensors::held(sensor) {
@@ -61,6 +64,7 @@ fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) ->
             continue;
         }
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
+        read.observe(Reading { sensor: sensor.id, at: BootTime::ZERO, value });
         let (mark, verdict) = match value {
             Ok(value) => (UNMARKED, format!("reads {value} ({measures})")),
             Err(fault) => {
@@ -71,7 +75,20 @@ fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) ->
         *faults += usize::from(mark == MARKED);
         writeln!(out, "{mark} sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
     }
-    Ok(())
+    let all = settings.engine.sensors.iter().enumerate();
+    all.filter(|(_, spec)| spec.derived.is_some())
+        .try_for_each(|(index, spec)| derived(index, spec, &read, out))
+}
+
+/// A sensor that follows from others, whose faults are told already.
+fn derived(index: usize, spec: &SensorSpec, read: &Sensors, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = match (read.value(BootTime::ZERO, index), read.fault(BootTime::ZERO, index)) {
+        (Ok(value), _) => format!("reads {} ({})", (value * 1000.0).round() / 1000.0, spec.measures),
+        (Err(_), Some(fault)) => format!("no value, {}", fault.name()),
+        (Err(_), None) => "no value, since one of them was not read".to_owned(),
+    };
+    let found = read.found(BootTime::ZERO, index).map(|found| format!("; found {found}")).unwrap_or_default();
+    writeln!(out, "{UNMARKED} sensor     {}: {verdict}{found}; {}", spec.name, spec.source)
 }
 
 /// What each output does, case by case, defaults included.
@@ -115,8 +132,12 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     let heats: Vec<String> = concerning.iter().filter_map(critical).collect();
     cases.extend(heats.into_iter().map(|case| (case, optional(when.overheat))));
     if concerning.iter().all(|climate| climate.critical.is_none()) {
-        let why = if has_climate { never("[climate] sets no `critical`") } else { never(NO_CLIMATE) };
-        cases.push(("overheat".to_owned(), why));
+        let why = match concerning.as_slice() {
+            [] => NO_CLIMATE.to_owned(),
+            [only] => format!("{} sets no `critical`", table(only)),
+            _ => "no climate of it sets `critical`".to_owned(),
+        };
+        cases.push(("overheat".to_owned(), never(&why)));
     }
     cases.push(match when.hub_silent {
         Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
@@ -127,6 +148,11 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     let roles = if roles.is_empty() { "does not drive it".to_owned() } else { roles.join(", ") };
     cases.push(("climate".to_owned(), roles));
     cases
+}
+
+/// The table of a climate, as the file has it.
+fn table(climate: &ClimateSpec) -> String {
+    climate.name.as_ref().map_or_else(|| "[climate]".to_owned(), |name| format!("[climates.{name}]"))
 }
 
 /// The case of a climate above its critical value.
@@ -142,13 +168,14 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
     let CoreSpec { outputs, properties, climates, .. } = &settings.engine;
     let fan_on = &properties.fan_on;
     let is_fan = (Meaning { properties, outputs, climates }).fans().contains(&id);
+    let is_driven = climates.iter().any(|climate| climate.drives(id));
+    let neither = if is_driven { "the climate range alone" } else { "as at the start" };
     match output.property.as_ref().filter(|property| *property != fan_on) {
         Some(property) if is_fan => format!(
-            "{property} drives it; while that is not set, {fan_on} true: runs; false: off; neither: the climate range \
-             alone"
+            "{property} drives it; while that is not set, {fan_on} true: runs; false: off; neither: {neither}"
         ),
         Some(property) => format!("{property} drives it"),
-        None if is_fan => format!("{fan_on} true: runs; false: off; neither: the climate range alone"),
+        None if is_fan => format!("{fan_on} true: runs; false: off; neither: {neither}"),
         None => "nothing desired drives it".to_owned(),
     }
 }

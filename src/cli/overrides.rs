@@ -11,6 +11,9 @@ use core::time::Duration;
 use humantime::{format_duration, parse_duration};
 use std::path::Path;
 
+/// What may be asked.
+pub const SETTINGS: &str = "on, off, clear, a percentage such as 40%, and a range such as 18..21";
+
 /// What is asked of an output or a climate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
@@ -33,11 +36,9 @@ impl Order {
             ("off", _) => Setting::Drive(Permille::ZERO),
             (other, _) => match other.split_once("..") {
                 Some(ends) => range(other, ends)?,
-                None => Setting::Drive(percentage(other).ok_or_else(|| {
-                    format!(
-                        "\"{other}\" is none of on, off, clear, a percentage such as 40%, and a range such as 18..21"
-                    )
-                })?),
+                None => Setting::Drive(
+                    percentage(other).ok_or_else(|| format!("\"{other}\" is none of {SETTINGS}"))?,
+                ),
             },
         };
         let lasts = lasts.ok_or("an override ends by itself: say when, such as --for 30m")?;

@@ -7,7 +7,7 @@ use super::faults::{Findings, LINE};
 use super::outputs::{Output, reserved};
 use super::sensor::Sensor;
 use super::spans::Span;
-use crate::control::intent::FAN_ON;
+use crate::control::intent::{FAN_ON, OWN_UNIT, SCHEDULE};
 use crate::control::{PropertyMap, SensorId};
 use crate::report::{TOP_PROPERTIES, plug_and_play_name};
 use crate::twin::PropertyPath;
@@ -87,21 +87,28 @@ pub(super) fn plug_and_play(
     climates: &[Climate],
     findings: &Findings,
 ) {
+    for output in outputs {
+        if let Some(key) = output.spec.property.as_ref().and_then(top_property) {
+            let say = format!("`property` of [outputs.{}] cannot {}", output.spec.name, be_at_the_top(key));
+            findings.wrong(output.property_at, say);
+        }
+    }
     let outputs = outputs.iter().map(|output| ("outputs", output.spec.name.as_str(), output.name_at));
     let outside = outside(sensors, climates);
     let sensors = outside.map(|sensor| ("sensors", sensor.spec.name.as_str(), sensor.name_at));
     let mut known: BTreeMap<String, (&str, &str, Span)> = BTreeMap::new();
     for climate in climates {
+        if let Some(key) = top_property(&climate.spec.property) {
+            let say = format!("{} cannot {}", climate.table, be_at_the_top(key));
+            findings.wrong(climate.property_at, say);
+        }
         let key = climate.spec.property.keys().last().cloned().unwrap_or_default();
         known.insert(key, ("climates", climate.spec.label(), climate.at));
     }
     for (kind, name, at) in outputs.chain(sensors) {
         let key = plug_and_play_name(name);
         if TOP_PROPERTIES.contains(&&*key) {
-            let say = format!(
-                "[{kind}.{name}] cannot be \"{key}\" with style = \"pnp\", where that is a property of the device"
-            );
-            findings.wrong(at, say);
+            findings.wrong(at, format!("[{kind}.{name}] cannot {}", be_at_the_top(&key)));
         }
         if let Some((other_kind, other, other_at)) = known.insert(key.to_string(), (kind, name, at))
             && other != name
@@ -112,6 +119,20 @@ pub(super) fn plug_and_play(
             findings.clash(at.max(other_at), at.min(other_at), say);
         }
     }
+}
+
+/// The property of the device that another one would be, if it is one: `alarms` as well as `components.alarms`, since Plug and Play has
+/// components at the top.
+fn top_property(property: &PropertyPath) -> Option<&str> {
+    let key = match property.keys() {
+        [folder, key] if folder == "components" => key,
+        keys => keys.first()?,
+    };
+    TOP_PROPERTIES.contains(&key.as_str()).then_some(key)
+}
+
+fn be_at_the_top(key: &str) -> String {
+    format!("be \"{key}\" with style = \"pnp\", where that is a property of the device")
 }
 
 /// The sensors outside every climate, which are reported by their own names.
@@ -126,10 +147,11 @@ pub(super) fn leaves(map: &PropertyMap) -> [(&'static str, PropertyPath); 3] {
     [("fan-on", map.fan_on.clone()), ("units", map.units.clone()), ("patch-id", map.patch_id.clone())]
 }
 
-/// The single values that a climate reads.
+/// What a climate reads below its property.
 fn leaves_of(climate: &Climate) -> Vec<PropertyPath> {
     let (property, quantity) = (&climate.spec.property, &climate.spec.quantity);
-    let mut leaves = vec![property.child(&quantity.min_property()), property.child(&quantity.max_property())];
+    let mut leaves: Vec<PropertyPath> = quantity.ends().iter().map(|end| property.child(end)).collect();
+    leaves.push(property.child(SCHEDULE));
     leaves.extend(climate.spec.name.iter().map(|_| property.child(FAN_ON)));
     leaves
 }
@@ -148,7 +170,9 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
             Some(_) => climate.table.clone(),
             None => "`climate` of [twin]".to_owned(),
         };
-        leaves_of(climate).into_iter().map(move |leaf| (by.clone(), leaf))
+        // Where the unit of its range is recorded.
+        let unit = climate.spec.quantity.unit().map(|_| climate.spec.property.child(OWN_UNIT));
+        leaves_of(climate).into_iter().chain(unit).map(move |leaf| (by.clone(), leaf))
     });
     let read: Vec<(String, PropertyPath)> = of_climates.chain(of_twin).collect();
     climates_apart(climates, map, findings);

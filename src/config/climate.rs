@@ -13,7 +13,7 @@ use super::words;
 use super::words::nearest;
 use super::zones::Zones;
 use crate::control::quantity::{Quantity, ROUNDING, TEMPERATURE};
-use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, RowDrive, SensorId, ZoneId};
+use crate::control::{ClimateRange, ClimateSpec, Combine, OutputId, OutputKind, RowDrive, SensorId, ZoneId};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, Permille, TemperatureUnit};
 use std::collections::BTreeMap;
@@ -142,8 +142,11 @@ fn climate(
     let limits = range_within(&mut table, range, &quantity);
     let critical = critical(&mut table, range, &quantity);
     let hysteresis = hysteresis(&mut table, range, &quantity);
+    let has_pwm = |ids: &[OutputId]| ids.iter().any(|id| is_pwm(site.outputs, *id));
     let lowering_from = share(&mut table, "lowering-from", -100.0..=95.0);
+    warn_without_pwm(&table, "lowering-from", "lowers", has_pwm(&lowering));
     let raising_from = share(&mut table, "raising-from", -100.0..=100.0);
+    warn_without_pwm(&table, "raising-from", "raises", has_pwm(&raising));
     let zone = table.read("time-zone", |value| zones.named(values::text(value)?)).map(|at| at.value);
     // What is not there needs none.
     let zone = zone.unwrap_or_else(|| if table.present() { zones.of_system() } else { ZoneId::default() });
@@ -284,6 +287,17 @@ fn hysteresis(table: &mut Reader<'_>, range: Option<ClimateRange>, quantity: &Qu
 fn share(table: &mut Reader<'_>, key: &'static str, allowed: core::ops::RangeInclusive<f64>) -> f64 {
     let read = table.read(key, |value| values::percentage(value, &allowed));
     read.map_or(0.0, |at| at.value / 100.0)
+}
+
+fn is_pwm(outputs: &[Output], id: OutputId) -> bool {
+    outputs.get(id.0).is_some_and(|output| output.spec.kind == OutputKind::Pwm)
+}
+
+/// What is on or off alone goes by the range and its hysteresis.
+fn warn_without_pwm(table: &Reader<'_>, key: &str, does: &str, has_pwm: bool) {
+    if table.has(key) && !has_pwm {
+        table.warn(key, format!("has no effect: nothing with `pwm` {does} {}", table.name()));
+    }
 }
 
 /// What measures the climate.

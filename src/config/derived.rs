@@ -1,13 +1,15 @@
 //! Sensors that follow from others: `driver = "dew-point"` and `"difference"`.
 
+use super::faults::Findings;
 use super::reader::Reader;
 use super::sensor::{HUMIDITY, Sensor, measures, unit};
-use super::spans::At;
+use super::spans::{At, Span};
 use super::words::{self, nearest};
 use crate::control::derived::Derived;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 /// What a difference measures, if it does not say.
 const DIFFERENCE: &str = "difference";
@@ -51,15 +53,87 @@ impl Parts {
     }
 }
 
+/// A sensor's table, with its name.
+type Named<'t> = (At<String>, Reader<'t>);
+
+/// The sensors from which one may follow.
+#[derive(Clone, Copy)]
+pub(super) struct Others<'s> {
+    /// Those that are read already.
+    pub(super) before: &'s [Sensor],
+    /// The names of all. One that is not read yet follows from the one that names it, which is told.
+    pub(super) names: &'s [String],
+}
+
+/// The tables of all sensors in file order, but each after those from which it follows. Sensors that follow from each other are a
+/// fault, and come last.
+pub(super) fn after_their_parts<'t>(tables: Vec<Named<'t>>, findings: &Findings) -> Vec<Named<'t>> {
+    let (mut sorted, mut waiting): (Vec<Named<'t>>, Vec<Named<'t>>) = (Vec::new(), tables);
+    loop {
+        let count = waiting.len();
+        let mut names: BTreeSet<String> = waiting.iter().map(|(name, _)| name.value.clone()).collect();
+        for (name, table) in core::mem::take(&mut waiting) {
+            if parts_of(&table).any(|part| names.contains(part)) {
+                waiting.push((name, table));
+            } else {
+                names.remove(&name.value);
+                sorted.push((name, table));
+            }
+        }
+        if waiting.len() == count {
+            break;
+        }
+    }
+    tell_circles(&waiting, findings);
+    sorted.extend(waiting);
+    sorted
+}
+
+/// The names of the sensors from which one follows, before its table is read.
+fn parts_of<'t>(table: &Reader<'t>) -> impl Iterator<Item = &'t str> {
+    let is_derived = FORMULAS.iter().any(|(driver, _)| table.peek("driver") == Some(*driver));
+    let keys = if is_derived { KEYS.as_slice() } else { &[] };
+    keys.iter().filter_map(|key| table.peek(key)).collect::<Vec<_>>().into_iter()
+}
+
+/// Each of these sensors follows from another of them, so there is at least one circle.
+fn tell_circles(waiting: &[Named<'_>], findings: &Findings) {
+    let next = |from: usize| {
+        let mut parts = waiting.get(from).into_iter().flat_map(|(_, table)| parts_of(table));
+        parts.find_map(|part| waiting.iter().position(|(name, _)| name.value == part))
+    };
+    let mut seen = BTreeSet::new();
+    for start in 0..waiting.len() {
+        let (mut path, mut at) = (Vec::new(), Some(start));
+        while let Some(index) = at.filter(|index| seen.insert(*index)) {
+            path.push(index);
+            at = next(index);
+        }
+        // A path that ends at one before it leads to a circle that is told.
+        let Some(first) = path.iter().position(|index| Some(*index) == at) else { continue };
+        let members: Vec<&At<String>> =
+            path.iter().skip(first).filter_map(|index| Some(&waiting.get(*index)?.0)).collect();
+        let titles: Vec<String> = members.iter().map(|name| format!("[sensors.{}]", name.value)).collect();
+        let say = match titles.as_slice() {
+            [one] => format!("{one} follows from itself"),
+            [most @ .., last] => format!("{} and {last} follow from each other", most.join(", ")),
+            [] => continue,
+        };
+        let at = members.iter().map(|name| name.at).min().unwrap_or(Span::FILE);
+        findings.wrong(at, format!("{say}, which gives no value: name sensors that are read"));
+    }
+}
+
 /// Reads the rest of its table.
 pub(super) fn read(
     name: &At<String>,
     mut table: Reader<'_>,
     formula: Formula,
     parts: &Parts,
-    before: &[Sensor],
+    others: Others<'_>,
 ) -> Sensor {
-    let (keys, others) = match formula {
+    let before = others.before;
+    let (keys, foreign) = match formula {
         Formula::DewPoint => {
             ([("temperature", "a temperature"), ("humidity", "a humidity")], ["of", "minus"])
         }
@@ -67,13 +141,19 @@ pub(super) fn read(
             ([("of", "the greater"), ("minus", "what is subtracted")], ["temperature", "humidity"])
         }
     };
-    for key in others.into_iter().filter(|key| table.has(key)) {
+    for key in foreign.into_iter().filter(|key| table.has(key)) {
         table.wrong(
             key,
             format!("is not for this driver, which needs `{}` and `{}`: remove it", keys[0].0, keys[1].0),
         );
     }
-    let found = keys.map(|(key, what)| part(&table, key, what, parts, before));
+    let found = keys.map(|(key, what)| part(&table, key, what, parts, others));
+    if let [Some(of), Some(minus)] = found
+        && of == minus
+        && matches!(formula, Formula::Difference)
+    {
+        table.wrong("minus", "names the same sensor as `of`, and their difference is always 0: name another");
+    }
     let measures = match formula {
         Formula::DewPoint => TEMPERATURE.to_owned(),
         Formula::Difference => {
@@ -117,23 +197,26 @@ fn names(ids: [Option<SensorId>; 2], before: &[Sensor], between: &str) -> String
     names.join(between)
 }
 
-/// The sensor that a key names, of those that stand above.
-fn part(table: &Reader<'_>, key: &str, what: &str, parts: &Parts, before: &[Sensor]) -> Option<SensorId> {
+/// The sensor that a key names.
+fn part(
+    table: &Reader<'_>,
+    key: &str,
+    what: &str,
+    parts: &Parts,
+    Others { before, names }: Others<'_>,
+) -> Option<SensorId> {
     let Some(At { value: name, at }) = parts.get(key) else {
         table.require(key, &format!("the sensor that measures {what}"));
         return None;
     };
-    let known = || before.iter().map(|sensor| sensor.spec.name.as_str());
-    let found = known().position(|known| known == name);
-    if found.is_none() {
-        let hint = match nearest(name, known()) {
+    if !names.contains(name) {
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => "a sensor follows from sensors whose tables stand above its own".to_owned(),
+            None => format!("there are \"{}\"", names.join("\", \"")),
         };
-        let shown = words::shorten(name);
-        table.findings().wrong(*at, format!("there is no [sensors.{shown}] above {}; {hint}", table.name()));
+        table.findings().wrong(*at, format!("there is no [sensors.{}]; {hint}", words::shorten(name)));
     }
-    found.map(SensorId)
+    before.iter().position(|known| known.spec.name == *name).map(SensorId)
 }
 
 /// 0 for a sensor that is read, and one more than its parts for one that follows from them.

@@ -22,6 +22,9 @@ const KICK_MAX: Duration = Duration::from_secs(60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const NAME_LENGTH_MAX: usize = 64;
 
+/// What Plug and Play writes into each component.
+const MARKER: &str = "__t";
+
 /// Names that the report has for itself.
 const RESERVED: [(&str, &str); 2] = [
     ("climate", "the climate is reported under that name"),
@@ -88,13 +91,24 @@ fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board
 pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let legal_key = PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1);
-    if legal && legal_key && name.len() <= NAME_LENGTH_MAX {
-        return Ok(());
-    }
     let shown = words::shorten(name);
-    Err(format!(
-        "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
-    ))
+    if !legal || !legal_key || name.len() > NAME_LENGTH_MAX {
+        return Err(format!(
+            "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
+        ));
+    }
+    if name.starts_with('-') {
+        return Err(format!(
+            "the name of {what} cannot begin with \"-\", which commands take for an option: begin it with a letter or \
+             digit, found \"{shown}\""
+        ));
+    }
+    if name == MARKER {
+        return Err(format!(
+            "the name of {what} cannot be \"{MARKER}\", which marks components of Plug and Play"
+        ));
+    }
+    Ok(())
 }
 
 /// Why an output, or a sensor that is reported to the hub, cannot have this name.
@@ -248,7 +262,13 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     const CHANNEL_HZ: u32 = 25_000;
     const PIN_HZ: u32 = 100;
     const PIN_HZ_MAX: u32 = 1000;
-    let channel = table.integer("channel", 0..=15);
+    /// More than any chip has.
+    const CHANNEL_MAX: u32 = 15;
+    /// One for each output.
+    const SIMULATED_CHANNEL_MAX: u32 = OUTPUTS_MAX as u32 - 1;
+    let is_simulated = board.wiring == Some(Wiring::Files);
+    let channel =
+        table.integer("channel", 0..=if is_simulated { SIMULATED_CHANNEL_MAX } else { CHANNEL_MAX });
     let chip = chip(&mut table, board);
     let pin = table.integer("pin", 0..=PIN_MAX);
     let frequency = table.integer("frequency-hz", 1..=FREQUENCY_HZ_MAX);

@@ -103,6 +103,11 @@ impl<'t> Reader<'t> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// The text of a key that is not read yet, if it is one.
+    pub(super) fn peek(&self, key: &str) -> Option<&'t str> {
+        self.table?.get(key)?.get_ref().as_str()
+    }
+
     /// The place of a key; the table's header if it is absent.
     pub(super) fn place(&self, key: &str) -> Span {
         self.table.and_then(|t| t.get_key_value(key)).map_or(self.header, |(key, _)| key.span().into())

@@ -3,9 +3,10 @@
 use super::reader::Reader;
 use super::spans::Span;
 use super::values;
-use super::words;
+use super::words::{self, quoted};
 use crate::control::SensorSpec;
 use crate::control::quantity::TEMPERATURE;
+use crate::report::{ENTRY_KEYS, plug_and_play_name};
 use crate::sensors::{ContactLine, SensorSettings};
 use crate::twin::PropertyPath;
 use crate::units::TemperatureUnit;
@@ -38,12 +39,18 @@ impl Sensor {
 /// It becomes a key of the twin.
 pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     let name = values::text(value)?;
-    if PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1) {
-        Ok(name.to_owned())
-    } else {
+    if PropertyPath::parse(name).is_none_or(|path| path.keys().len() != 1) {
         let shown = words::shorten(name);
-        Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""))
+        return Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""));
     }
+    // The style "pnp" reports it in camel case.
+    if ENTRY_KEYS.contains(&name) || ENTRY_KEYS.contains(&&*plug_and_play_name(name)) {
+        let taken = quoted(&ENTRY_KEYS);
+        return Err(format!(
+            "must be none of {taken}, which are reported beside the value, found \"{name}\""
+        ));
+    }
+    Ok(name.to_owned())
 }
 
 pub(super) fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {

@@ -4,7 +4,7 @@
 
 use super::board::Board;
 use super::contact::{self, CONTACT};
-use super::derived::{self, FORMULAS, Formula, Parts};
+use super::derived::{self, FORMULAS, Formula, Others, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
@@ -45,15 +45,17 @@ enum Kind {
     Derived(Formula),
 }
 
-/// Reads every sensor, in file order.
+/// Reads every sensor, in file order, but one that follows from others after those.
 pub(super) fn read(file: &mut Reader<'_>, places: &Places, board: &Board) -> Vec<Sensor> {
+    let mut tables = file.tables("sensors");
+    if let Some((name, _)) = tables.get(SENSORS_MAX) {
+        file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
+        tables.truncate(SENSORS_MAX);
+    }
+    let names: Vec<String> = tables.iter().map(|(name, _)| name.value.clone()).collect();
     let mut sensors = Vec::new();
-    for (name, table) in file.tables("sensors") {
-        if sensors.len() == SENSORS_MAX {
-            file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
-            break;
-        }
-        let sensor = sensor(&name, table, (places, board), &sensors);
+    for (name, table) in derived::after_their_parts(tables, file.findings()) {
+        let sensor = sensor(&name, table, (places, board), Others { before: &sensors, names: &names });
         sensors.push(sensor);
     }
     sensors
@@ -63,7 +65,7 @@ fn sensor(
     name: &At<String>,
     mut table: Reader<'_>,
     (places, board): (&Places, &Board),
-    before: &[Sensor],
+    others: Others<'_>,
 ) -> Sensor {
     if let Err(reason) = check_name(&name.value, "a sensor") {
         table.findings().wrong(name.at, reason);
@@ -76,14 +78,14 @@ fn sensor(
     table.require("driver", &format!("one of {}", known.join(", ")));
     let parts = Parts::read(&mut table);
     let driver = match driver.map(|at| at.value) {
-        Some(Kind::Derived(formula)) => return derived::read(name, table, formula, &parts, before),
+        Some(Kind::Derived(formula)) => return derived::read(name, table, formula, &parts, others),
         Some(Kind::Sampled(driver)) => {
             parts.refuse(&table, driver.name);
             Some(driver)
         }
         None => None,
     };
-    let id = SensorId(before.len());
+    let id = SensorId(others.before.len());
     let usual = if driver.is_some_and(|driver| driver.is_line) { CONTACT } else { TEMPERATURE };
     let measures = table.read("measures", measures).map_or_else(|| usual.to_owned(), |at| at.value);
     let [line_at, valid_at, path_at] = ["pin", "valid", "path"].map(|key| table.place(key));

@@ -171,7 +171,9 @@ fn what_cannot_be_is_said_with_its_place() {
 #[test]
 fn an_output_that_lowers_one_climate_and_raises_another_is_warned_of_unless_its_row_is_said() {
     let site = Site::new();
-    let both = ROOMS.replace("lowering = \"fan\"", "lowering = \"boiler\"");
+    let both = ROOMS
+        .replace("lowering = \"fan\"\nlowering-from = \"50%\"", "lowering = \"boiler\"")
+        .replace("raising-from = \"25%\"\n", "");
     let (_, warned) = site.check(&both);
     assert!(
         warned.contains("[outputs.boiler] lowers [climates.greenhouse] and raises [climates.office]"),
@@ -240,7 +242,21 @@ fn a_sensor_may_follow_from_others() {
 fn what_a_sensor_follows_from_must_be_there_and_fit() {
     let site = Site::new();
     for (from, to, told) in [
-        ("humidity = \"moist\"", "humidity = \"margin\"", "there is no [sensors.margin] above [sensors.dew]"),
+        (
+            "humidity = \"moist\"",
+            "humidity = \"moits\"",
+            "there is no [sensors.moits]; did you mean \"moist\"?",
+        ),
+        (
+            "humidity = \"moist\"",
+            "humidity = \"x\"",
+            "there is no [sensors.x]; there are \"air\", \"moist\", \"wall\"",
+        ),
+        (
+            "humidity = \"moist\"",
+            "humidity = \"margin\"",
+            ":18:10: [sensors.dew] and [sensors.margin] follow from each other, which gives no value",
+        ),
         (
             "humidity = \"moist\"",
             "humidity = \"air\"",
@@ -257,7 +273,7 @@ fn what_a_sensor_follows_from_must_be_there_and_fit() {
             "`of` is not for this driver, which needs `temperature` and `humidity`",
         ),
         ("minus = \"dew\"", "minus = \"moist\"", "`minus` must name a sensor that measures temperature"),
-        ("minus = \"dew\"", "minus = \"margin\"", "there is no [sensors.margin] above [sensors.margin]"),
+        ("minus = \"dew\"", "minus = \"margin\"", "[sensors.margin] follows from itself"),
         (
             "minus = \"dew\"",
             "minus = \"dew\"\nmeasures = \"temperature\"",
@@ -273,6 +289,53 @@ fn what_a_sensor_follows_from_must_be_there_and_fit() {
         let faults = site.parse(&replaced(CABINET, from, to)).unwrap_err().to_string();
         assert!(faults.contains(told), "wanted {told}\n{faults}");
     }
+}
+
+#[test]
+fn a_sensor_may_stand_above_those_from_which_it_follows() {
+    let site = Site::new();
+    let (head, rest) = CABINET.split_once("[sensors.air]").unwrap();
+    let (sensors, climate) = rest.split_once("[climates.cabinet]").unwrap();
+    let sensors = format!("[sensors.air]{sensors}");
+    let mut tables: Vec<String> =
+        sensors.split("[sensors.").skip(1).map(|table| format!("[sensors.{table}")).collect();
+    tables.reverse();
+    let engine = site.right(&format!("{head}{}[climates.cabinet]{climate}", tables.concat())).engine;
+    let names: Vec<&str> = engine.sensors.iter().map(|sensor| sensor.name.as_str()).collect();
+    assert_eq!(names, ["wall", "moist", "air", "dew", "margin"]);
+    let derived: Vec<_> = engine.sensors.iter().filter_map(|sensor| sensor.derived).collect();
+    assert_eq!(
+        derived,
+        [
+            Derived::DewPoint { temperature: SensorId(2), humidity: SensorId(1) },
+            Derived::Difference { of: SensorId(0), minus: SensorId(3) },
+        ]
+    );
+    assert_eq!(engine.climates[0].sensors, [SensorId(4)]);
+}
+
+#[test]
+fn sensors_that_follow_from_each_other_are_told_once_each_circle_and_nothing_else_is() {
+    let difference = |name: &str, of: &str, minus: &str| {
+        format!("[sensors.{name}]\ndriver = \"difference\"\nof = \"{of}\"\nminus = \"{minus}\"\n")
+    };
+    let circles = [
+        difference("x", "a", "margin"),
+        difference("c", "b", "margin"),
+        difference("b", "a", "margin"),
+        difference("a", "c", "margin"),
+        difference("self", "margin", "self"),
+    ];
+    let faults = Site::new().parse(&format!("{CABINET}{}", circles.concat())).unwrap_err().faults;
+    let told: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "[sensors.a], [sensors.c] and [sensors.b] follow from each other, which gives no value: name sensors \
+             that are read",
+            "[sensors.self] follows from itself, which gives no value: name sensors that are read",
+        ]
+    );
 }
 
 #[test]
@@ -292,7 +355,8 @@ fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs
     let site = Site::new();
     let chain = |length: usize| {
         let mut text = CABINET.replace("minus = \"dew\"", "minus = \"air\"").replace("fahrenheit", "celsius");
-        let (mut before, mut last) = ("margin".to_owned(), "margin".to_owned());
+        text.push_str("[sensors.gap]\ndriver = \"difference\"\nof = \"air\"\nminus = \"wall\"\n");
+        let (mut before, mut last) = ("gap".to_owned(), "margin".to_owned());
         for number in 0..length {
             let next = format!("d{number}");
             text.push_str(&format!(
@@ -302,7 +366,7 @@ fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs
         }
         text
     };
-    assert_eq!(site.right(&chain(3)).engine.sensors.len(), 8);
+    assert_eq!(site.right(&chain(3)).engine.sensors.len(), 9);
     let faults = site.parse(&chain(100)).unwrap_err().to_string();
     assert!(
         faults.contains("[sensors.d3] follows from sensors that follow from others, more than 4 times over"),

@@ -1,6 +1,7 @@
 //! How many climates, outputs and sensors a site may have.
 
 use super::*;
+use twind::control::OutputKind;
 
 /// So many rooms, each with an output of its own and two sensors.
 fn rooms(count: usize) -> String {
@@ -22,6 +23,21 @@ fn sixty_four_climates_with_as_many_outputs_and_two_sensors_each_are_right() {
     assert_eq!((engine.climates.len(), engine.outputs.len(), engine.sensors.len()), (64, 64, 128));
     let (outcome, said) = Site::new().check(&rooms(64));
     assert_eq!(outcome, Outcome::Right, "{said}");
+}
+
+#[test]
+fn each_output_of_a_simulated_board_may_have_a_channel_of_its_own() {
+    let site = Site::new();
+    let mut text = rooms(64);
+    for room in (0..64).rev() {
+        text = text.replace(&format!("pin = {room}\n"), &format!("pwm = {{ channel = {room} }}\n"));
+    }
+    let outputs = site.right(&text).engine.outputs;
+    assert!(outputs.len() == 64 && outputs.iter().all(|output| output.kind == OutputKind::Pwm));
+    let fault = site.fault(&text.replace("channel = 63 }", "channel = 64 }"));
+    assert!(fault.contains("`channel` must be a whole number from 0 to 63, found the number 64"), "{fault}");
+    let fault = site.fault(&text.replace("channel = 63 }", "channel = 62 }"));
+    assert!(fault.contains("PWM channel 62 drives [outputs.heater-62] already"), "{fault}");
 }
 
 #[test]

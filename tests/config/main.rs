@@ -15,6 +15,7 @@ mod mutations;
 mod parts;
 mod provisioning;
 mod right;
+mod roles;
 mod secrets;
 mod silences;
 mod slips;

@@ -191,6 +191,32 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
 }
 
 #[test]
+fn check_hardware_shows_what_follows_from_sensors_and_what_is_without_a_climate() {
+    let rig = Rig::new();
+    let fan = "[outputs.fan]\npin = 17\nproperty = \"fanOn\"\n";
+    let dew = "[sensors.dew]\ndriver = \"dew-point\"\ntemperature = \"cabinet\"\nhumidity = \"moist\"\n";
+    let moist = "[sensors.moist]\ndriver = \"file\"\npath = \"DIR/moist\"\nmeasures = \"humidity\"\n";
+    let climate = "[climates.room]\nsensor = \"cabinet\"\nheating = \"heater\"\n[outputs.heater]\npin = 4\n";
+    rig.write_config(&format!("{}{fan}{dew}{SENSOR}{moist}{climate}", rig.base()));
+    let source = "the dew point of cabinet and moist";
+    for (moist, code, told) in [
+        ("50", 0, format!("  sensor     dew: reads 11.095 (temperature); {source}\n")),
+        ("0", 0, format!("  sensor     dew: no value, out-of-range; found cabinet 22, moist 0; {source}\n")),
+        ("wet", 78, format!("  sensor     dew: no value, not-a-number; {source}\n")),
+    ] {
+        fs::write(rig.path("moist"), moist).unwrap();
+        let said = say(&mut rig.command(&["check", "--hardware"]));
+        assert_eq!(said.code, code, "{}", said.out);
+        let table = [
+            told.as_str(),
+            "    desired                           fanOn true: runs; false: off; neither: as at the start\n",
+            "    overheat                          never: [climates.room] sets no `critical`\n",
+        ];
+        assert!(table.iter().all(|told| said.out.contains(told)), "{table:?}\n{}", said.out);
+    }
+}
+
+#[test]
 fn check_hardware_says_of_a_sensor_what_is_missing() {
     let rig = Rig::new();
     fs::remove_file(rig.path("temperature")).unwrap();

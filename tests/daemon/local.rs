@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -322,6 +323,27 @@ fn at_the_socket_to_look_at_all_is_shown_and_nothing_changed() {
         assert_eq!(answer, json!({"error": "org.varlink.service.PermissionDenied", "parameters": {}}));
     }
     assert_eq!(rig.status()["outputs"]["fan"]["override"], Value::Null);
+}
+
+#[test]
+fn a_client_that_left_makes_room_at_once_and_one_that_sent_its_calls_ahead_has_them_answered() {
+    let rig = Rig::new();
+    rig.configure("\n[local]\nlook-socket = \"DIR/look.sock\"\n");
+    let _daemon = rig.start();
+    // There is room for two more.
+    let crowd: Vec<UnixStream> = (0..6).map(|_| connect_to(&rig, "look.sock")).collect();
+    for count in 0..30 {
+        let answer = call(&mut connect_to(&rig, "look.sock"), "io.systemd.service.Ping", json!({})).unwrap();
+        assert_eq!(answer, json!({"parameters": {}}), "call {count}");
+    }
+    drop(crowd);
+    let mut client = connect_to(&rig, "look.sock");
+    client.write_all(&b"{\"method\":\"io.systemd.service.Ping\"}\0".repeat(3)).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    for _ in 0..3 {
+        assert_eq!(answer(&mut client).unwrap(), json!({"parameters": {}}));
+    }
+    assert!(is_hung_up_on(&mut client));
 }
 
 #[test]

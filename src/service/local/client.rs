@@ -13,7 +13,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::debug;
 
 /// A client that sends no whole message for so long is dropped, as is one whose request is not answered in that time, since a
@@ -21,8 +21,8 @@ use tracing::debug;
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// A client that does not read its answer within this is dropped.
 const READS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two answers at the socket for looking, where any user of the machine could keep the loop busy, and between two answers
-/// of a stream at either socket.
+/// Between two answers to one client at the socket for looking, where any user of the machine could keep the loop busy, and between
+/// two answers of a stream at either socket. A client that leaves ends it.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// One client of an endpoint.
@@ -54,6 +54,7 @@ impl<'d> Client<'d> {
     /// Why it is dropped.
     pub(super) async fn serve(mut self) -> io::Result<()> {
         while let Some(message) = timeout(SILENCE_MAX, self.receive()).await?? {
+            self.endpoint.take_turn().await;
             let (understood, oneway) = hear(message)?;
             let reply = match understood {
                 Understood::Monitor { changes } if !oneway => return self.monitor(changes).await,
@@ -68,11 +69,27 @@ impl<'d> Client<'d> {
             if !oneway {
                 self.say(write_reply(&reply, false)).await?;
             }
-            if !self.endpoint.may_order {
-                sleep(PAUSE).await;
+            if !self.endpoint.may_order && self.leaves_in_pause().await? {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Pauses for as long as the client is there. Has it left? What it sent before is answered all the same.
+    async fn leaves_in_pause(&mut self) -> io::Result<bool> {
+        let end = Instant::now() + PAUSE;
+        // One that sends more than a message ahead of its answers is not heard in the pause.
+        while self.inbox.len() <= MESSAGE_BYTES_MAX {
+            let Ok(length) = timeout_at(end, self.read()).await else { return Ok(false) };
+            match (length?, self.inbox.len()) {
+                (0, 0) => return Ok(true),
+                (0, _) => break,
+                _ => {}
+            }
+        }
+        sleep_until(end).await;
+        Ok(false)
     }
 
     /// Sends the state, and again whenever it changes, until the client leaves or its socket is closed.
@@ -86,7 +103,9 @@ impl<'d> Client<'d> {
             let skipped = told.map_or(0, |told| at.saturating_sub(told + 1));
             self.say(monitored(reply, skipped)).await?;
             told = Some(at);
-            sleep(PAUSE).await;
+            if let Ok(left) = timeout(PAUSE, self.leaves()).await {
+                return left;
+            }
             tokio::select! {
                 changed = count.wait_for(|count| *count > at) => changed.map(drop).map_err(|_| ends())?,
                 left = self.leaves() => return left,

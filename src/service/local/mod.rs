@@ -30,14 +30,18 @@ use socket::SocketFile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error};
 use varlink::write_reply;
 use watchers::Watchers;
 
 /// The most clients of each socket at a time; further ones are refused.
 const CLIENTS_MAX: usize = 8;
+/// Between two answers of the socket for looking, to whichever clients: they come and go as they like, and are kept from
+/// the loop for as long as eight that stay would be.
+const LOOKS_APART: Duration = Duration::from_micros(12_500);
 /// Between two attempts when the system cannot accept a client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -151,6 +155,8 @@ struct Endpoint {
     to_loop: mpsc::Sender<Query>,
     changes: watch::Sender<u64>,
     room: Arc<Semaphore>,
+    /// When the socket for looking answers next.
+    next_turn: Mutex<Instant>,
     may_order: bool,
 }
 
@@ -162,7 +168,13 @@ impl Local {
         let listening = |may_order| {
             let room = Arc::new(Semaphore::new(CLIENTS_MAX));
             let (to_loop, changes) = (to_loop.clone(), changes.clone());
-            let endpoint = Arc::new(Endpoint { to_loop, changes, room, may_order });
+            let endpoint = Arc::new(Endpoint {
+                to_loop,
+                changes,
+                room,
+                next_turn: Mutex::new(Instant::now()),
+                may_order,
+            });
             Listening { path: None, open: None, endpoint }
         };
         let (orders, looks) = (listening(true), listening(false));
@@ -234,6 +246,16 @@ impl Endpoint {
     /// Who may connect.
     fn mode(&self) -> u32 {
         if self.may_order { 0o660 } else { 0o666 }
+    }
+
+    /// Waits until a client may be answered: at the socket for looking one after another, in the order in which they asked.
+    async fn take_turn(&self) {
+        if self.may_order {
+            return;
+        }
+        let mut next = self.next_turn.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + LOOKS_APART;
     }
 
     /// What does not work without the socket.

@@ -140,6 +140,25 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_follows_from_its_parts_their_values_are_what_was_found() {
+        let mut sensors = sensors();
+        let told = |sensors: &Sensors, index| {
+            let found = sensors.found(at(2), index).map(alloc::borrow::Cow::into_owned);
+            (sensors.last_fault(at(2), index), found)
+        };
+        assert_eq!(told(&sensors, 3), (None, None));
+        observe(&mut sensors, AIR, 1, Ok(80.0625));
+        observe(&mut sensors, MOIST, 1, Ok(50.0));
+        observe(&mut sensors, WALL, 1, Ok(50.0));
+        assert_eq!(told(&sensors, 3), (Some(Fault::OutOfRange), Some("air 80.063, moist 50".into())));
+        assert_eq!(told(&sensors, 4), (Some(Fault::OutOfRange), None), "its part tells it");
+        observe(&mut sensors, AIR, 2, Ok(20.0));
+        assert_eq!(told(&sensors, 3), (None, None));
+        observe(&mut sensors, AIR, 2, Err(Fault::Missing));
+        assert_eq!(told(&sensors, 3), (Some(Fault::Missing), None));
+    }
+
+    #[test]
     fn a_sensor_that_follows_from_itself_or_a_later_one_has_no_value() {
         let spec = SensorSpec {
             derived: Some(Derived::Difference { of: SensorId(0), minus: SensorId(0) }),

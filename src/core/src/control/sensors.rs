@@ -7,6 +7,8 @@ use super::derived::Derived;
 use super::quantity::{Quantity, TEMPERATURE};
 use super::{Fault, Reading, SensorId, SensorSpec};
 use crate::units::{BootTime, Celsius};
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -50,10 +52,27 @@ impl Sensors {
         }
     }
 
-    /// What the sensor's last sample found, if it gave no value.
-    pub fn found(&self, index: usize) -> Option<&str> {
+    /// What the sensor's last sample found, if it gave no value; of one that follows from others, the values of those if nothing
+    /// follows from them.
+    pub fn found(&self, now: BootTime, index: usize) -> Option<Cow<'_, str>> {
+        if let Some(derived) = self.derived(index) {
+            self.own_fault(now, index)?;
+            let part = |SensorId(part)| {
+                let (spec, value) = (self.specs.get(part)?, self.value(now, part).ok()?);
+                Some(format!("{} {}", spec.name, (value * 1000.0).round() / 1000.0))
+            };
+            let [first, second] = derived.parts().map(part);
+            return Some(Cow::Owned(format!("{}, {}", first?, second?)));
+        }
         self.states.get(index)?.fault?;
-        self.found.get(index)?.as_deref()
+        self.found.get(index)?.as_deref().map(Cow::Borrowed)
+    }
+
+    /// That nothing follows from the values of the parts of a sensor, though each has one.
+    fn own_fault(&self, now: BootTime, index: usize) -> Option<Fault> {
+        let parts = self.derived(index)?.parts();
+        let have_values = parts.iter().all(|part| self.value(now, part.0).is_ok());
+        self.value(now, index).err().filter(|_| have_values)
     }
 
     /// Takes a reading. One of an unknown sensor is ignored.
@@ -121,11 +140,14 @@ impl Sensors {
         }
     }
 
-    /// The fault of its last sample; of one that follows from others, of the first that has one.
-    pub fn last_fault(&self, index: usize) -> Option<Fault> {
+    /// The fault of its last sample; of one that follows from others, of the first that has one, else its own.
+    pub fn last_fault(&self, now: BootTime, index: usize) -> Option<Fault> {
         match self.derived(index) {
             None => self.states.get(index)?.fault,
-            Some(derived) => derived.parts().into_iter().find_map(|part| self.last_fault(part.0)),
+            Some(derived) => {
+                let of_part = derived.parts().into_iter().find_map(|part| self.last_fault(now, part.0));
+                of_part.or_else(|| self.own_fault(now, index))
+            }
         }
     }
 

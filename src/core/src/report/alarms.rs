@@ -226,7 +226,7 @@ pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<Str
     let fault = facts.sensors.fault(now, index)?;
     let (spec, _) = facts.sensors.iter().nth(index)?;
     let found =
-        facts.sensors.found(index).map(|found| format!(", found {}", shown(found))).unwrap_or_default();
+        facts.sensors.found(now, index).map(|found| format!(", found {}", shown(&found))).unwrap_or_default();
     Some(format!(
         "{} has no valid reading: {}{found}, read from {}",
         spec.name,

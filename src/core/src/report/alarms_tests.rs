@@ -97,10 +97,17 @@ fn the_alarm_of_a_sensor_names_the_climate_that_needs_what_follows_from_it() {
             "{text}"
         );
     }
-    let text = text(&reported, "sensor-draught");
+    let draught = text(&reported, "sensor-draught");
     assert!(
-        text.ends_with("; no climate needs it, and it returns with the sensors that it follows from"),
-        "{text}"
+        draught.ends_with("; no climate needs it, and it returns with the sensors that it follows from"),
+        "{draught}"
+    );
+    rig.sample(at(41), 1, Ok(0.0));
+    let reported = rig.compose(at(60)).section;
+    let dew = text(&reported, "sensor-dew");
+    assert!(
+        dew.contains("dew has no valid reading: out-of-range, found air 20, moist 0, read from"),
+        "{dew}"
     );
 }
 

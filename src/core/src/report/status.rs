@@ -17,7 +17,7 @@ use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -444,8 +444,8 @@ fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (
         measures: spec.measures.clone(),
         value: value.ok().map(|value| rounded(value, 3)),
         state: value.err().map_or("ok", Fault::name).to_owned(),
-        last_sample: facts.sensors.last_fault(index).map_or("ok", Fault::name).to_owned(),
-        found: facts.sensors.found(index).map(ToOwned::to_owned),
+        last_sample: facts.sensors.last_fault(now, index).map_or("ok", Fault::name).to_owned(),
+        found: facts.sensors.found(now, index).map(Cow::into_owned),
         source: spec.source.clone(),
         age_seconds: facts.sensors.last_good_at(index).map(|at| now.since(at).as_secs()),
     };
