@@ -173,7 +173,7 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
             }
         }
         Source::Provisioned(by) => {
-            writeln!(out, "hub      named by {}, port {}{websocket}", by.endpoint, hub.port)?;
+            writeln!(out, "hub      assigned by {}, port {}{websocket}", by.endpoint, hub.port)?;
         }
     }
     if let Some(proxy) = &hub.proxy {

@@ -89,7 +89,7 @@ impl fmt::Display for Fatal {
             Self::Occupied(fault) => fault.fmt(f),
             Self::Store(fault) => fault.fmt(f),
             Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
-            Self::System(error) => write!(f, "the system refused to let twind start: {error}"),
+            Self::System(error) => write!(f, "twind cannot start: {error}"),
         }
     }
 }

@@ -118,7 +118,7 @@ fn check_sums_up_service_transport_and_proxy_without_the_password() {
     let (outcome, out) = site.check(&text);
     assert_eq!(outcome, Outcome::Right, "{out}");
     for told in [
-        "named by global.azure-devices-provisioning.net, port 443 by WebSocket",
+        "assigned by global.azure-devices-provisioning.net, port 443 by WebSocket",
         "through the proxy http://…@proxy.local:3128",
         "registered as r in scope 0ne1, with a device key",
     ] {

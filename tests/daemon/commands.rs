@@ -90,7 +90,7 @@ fn status_asks_once_and_tells_whose_daemon_answers() {
     });
     let said = say(&mut rig.command(&["status"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.err.contains("the daemon that answers (pid 7) runs by /etc/other.toml"), "{}", said.err);
+    assert!(said.err.contains("the daemon that answers (pid 7) uses the configuration /etc/other.toml"), "{}", said.err);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 

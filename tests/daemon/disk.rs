@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-const TOLD: &str = "the twin's copy cannot be kept";
-const MENDED: &str = "the twin's copy can be kept again";
+const TOLD: &str = "the local copy of the twin cannot be stored";
+const MENDED: &str = "the local copy of the twin can be stored again";
 
 /// The daemon controls, says what is wrong, and reports nevertheless.
 fn controls_without_a_disk(rig: &Rig, daemon: &Daemon) {

@@ -263,10 +263,10 @@ fn check_hardware_prints_every_row_as_it_is_set() {
         (
             "fan",
             ["10%", "20%", "90%", "40%", "60%", "follows the climate range"],
-            "fanOn true: runs; false: off; neither: the climate range alone",
+            "fanOn true: runs; false: off; not set: the climate range alone",
             "cools",
         ),
-        ("heater", ["on"; 6], "nothing desired drives it", "heats"),
+        ("heater", ["on"; 6], "no desired property drives it", "heats"),
         ("valve", ["off"; 6], "valve drives it", "does not drive it"),
         ("lamp", ["stays as it is"; 6], "lamp drives it", "does not drive it"),
     ];
@@ -295,9 +295,9 @@ fn check_hardware_prints_the_defaults_of_every_row_that_is_left_out() {
     let outputs = "[outputs.fan]\npin = 17\n[outputs.heater]\npin = 4\n[outputs.lamp]\npin = 22\n";
     rig.write_config(&format!("{}{outputs}{SENSOR}{CLIMATE}", rig.base()));
     let rows = [
-        ("fan", "on", "fanOn true: runs; false: off; neither: the climate range alone", "cools"),
-        ("heater", "off", "nothing desired drives it", "heats"),
-        ("lamp", "no row: goes on as before", "nothing desired drives it", "does not drive it"),
+        ("fan", "on", "fanOn true: runs; false: off; not set: the climate range alone", "cools"),
+        ("heater", "off", "no desired property drives it", "heats"),
+        ("lamp", "no row: goes on as before", "no desired property drives it", "does not drive it"),
     ];
     let wanted: String = rows
         .map(|(name, bad, desired, climate)| {

@@ -273,7 +273,7 @@ class Cases:
         return [(b[0] - a[0], a[2]) for a, b in zip(events, events[1:])]
 
     def turn_again(self):
-        mended = "output fan: its speed is right again"
+        mended = "output fan: its speed is normal again"
         told_before = self.told(mended)
         self.machine.forget()
         self.machine.pulse(TACH, USUAL_HZ)

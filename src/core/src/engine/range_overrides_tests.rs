@@ -120,7 +120,7 @@ fn it_stands_in_place_of_the_desired_range_and_of_the_schedule_and_below_the_fai
     rig.tick();
     assert_eq!(rig.drives.last().map(|a| a.cause), Some(Cause::SensorFault));
     rig.override_climate("office", None).unwrap();
-    assert!(rig.says("the override of climate office is taken away by uid 1000"));
+    assert!(rig.says("the override of climate office was cleared by uid 1000"));
     assert_eq!((rig.held(), rig.range_overridden()), ((15.0, 17.0), Value::Null));
     rig.override_climate("office", None).unwrap();
 }
@@ -195,7 +195,7 @@ fn the_history_says_whose_range_decides() {
     assert_eq!(row(0), by_climate(Value::Null));
     assert_eq!(row(1), by_climate(json!("uid 1000")));
     assert_eq!(row(2), by_climate(Value::Null));
-    let stays = "output fan stays at 500 permille, now by climate office";
+    let stays = "output fan stays at 50 %, now decided by climate office";
     assert!(rig.says(&format!("{stays}, overridden by uid 1000")) && rig.says(stays));
 }
 

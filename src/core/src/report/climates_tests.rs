@@ -91,7 +91,7 @@ fn alarms_name_the_climate_that_they_are_about() {
             .unwrap()
             .as_str()
             .unwrap()
-            .contains("no sensor of the climate greenhouse is left")
+            .contains("no sensor of the climate greenhouse has a valid reading")
     );
     rig.sample(at(41), 0, Ok(61.0));
     let sent = rig.compose(at(60)).section;
