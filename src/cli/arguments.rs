@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[command(
     version,
     disable_help_subcommand = false,
-    after_help = "Exit status: 0 done, 1 an alarm is active (only `status` without --json), 64 usage error, 69 no daemon answers, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+    after_help = "Exit status: 0 done, 1 an alarm is active (only status without --json), 64 usage error, 69 no daemon answers, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
 pub struct Arguments {
     /// What to do.

@@ -206,7 +206,12 @@ impl<'s> Connection<'s> {
                 _ => error,
             });
             match read? {
-                0 => return Err(self.unwritten.take().unwrap_or_else(|| io::Error::other("it closed the connection"))),
+                0 => {
+                    return Err(self
+                        .unwritten
+                        .take()
+                        .unwrap_or_else(|| io::Error::other("it closed the connection")));
+                }
                 length => self.inbox.push(&bytes[..length]),
             }
         }

@@ -21,8 +21,9 @@ pub(super) fn compare(status: &Value, file: &Path) -> Option<String> {
 pub(super) fn report(theirs: &Path, pid: u64, file: &Path) -> Option<String> {
     let (shown, file) = (theirs.display(), real(file));
     let is_same = real(theirs) == file;
-    (!is_same)
-        .then(|| format!("the daemon that answers (pid {pid}) uses the configuration {shown}, not {}", file.display()))
+    (!is_same).then(|| {
+        format!("the daemon that answers (pid {pid}) uses the configuration {shown}, not {}", file.display())
+    })
 }
 
 fn real(path: &Path) -> PathBuf {

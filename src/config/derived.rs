@@ -41,7 +41,9 @@ impl Parts {
         for key in KEYS.into_iter().filter(|key| table.has(key)) {
             table.wrong(
                 key,
-                format!("is for a sensor that follows from others, not for driver = \"{driver}\": remove it"),
+                format!(
+                    "is for a sensor that is derived from others, not for driver = \"{driver}\": remove it"
+                ),
             );
         }
     }
@@ -81,7 +83,7 @@ pub(super) fn read(
         }
     };
     if matches!(formula, Formula::Difference) && measures == TEMPERATURE {
-        let say = "cannot be \"temperature\": a difference of 3 degrees is no temperature of 3 degrees; leave it out";
+        let say = "cannot be \"temperature\": a difference of 3 degrees is not a temperature of 3 degrees; leave it out";
         table.wrong("measures", say);
     }
     let unit = unit(&mut table, &measures);
@@ -126,7 +128,7 @@ fn part(table: &Reader<'_>, key: &str, what: &str, parts: &Parts, before: &[Sens
     if found.is_none() {
         let hint = match nearest(name, known()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => "a sensor follows from sensors whose tables stand above its own".to_owned(),
+            None => "a sensor can only be derived from sensors defined above it".to_owned(),
         };
         let shown = words::shorten(name);
         table.findings().wrong(*at, format!("there is no [sensors.{shown}] above {}; {hint}", table.name()));
@@ -147,8 +149,7 @@ fn derive(table: &Reader<'_>, formula: Formula, ids: [SensorId; 2], before: &[Se
     let [first, second] = ids;
     if ids.iter().any(|id| level(*id, before) >= LEVELS_MAX) {
         let say = format!(
-            "{} follows from sensors that follow from others, more than {LEVELS_MAX} times over: name sensors that are \
-             read",
+            "{} is derived over more than {LEVELS_MAX} levels: name sensors that are read",
             table.name()
         );
         table.findings().wrong(table.header(), say);

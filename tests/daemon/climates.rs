@@ -169,7 +169,7 @@ fn the_rows_of_start_stop_and_crash_hold_for_a_shared_output_and_for_one_that_is
     daemon.kill();
     let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
     assert_eq!(said.code, 0, "{}", said.err);
-    assert_eq!(said.out, "boiler: 900 permille, fail-safe crash\nvent: 910 permille, fail-safe crash\n");
+    assert_eq!(said.out, "boiler: 90 %, fail-safe crash\nvent: 91 %, fail-safe crash\n");
     assert_eq!((rig.drive("boiler"), rig.drive("vent")), (Some(900), Some(910)));
 }
 

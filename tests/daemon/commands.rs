@@ -67,7 +67,7 @@ fn safe_says_so_where_there_is_nothing_to_drive() {
     safe.arg(&shipped).env("RUNTIME_DIRECTORY", nowhere.path()).env("SERVICE_RESULT", "exit-code");
     let said = say(&mut safe);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert!(said.out.contains("names no output"), "{}", said.out);
+    assert!(said.out.contains("configures no output"), "{}", said.out);
 }
 
 #[test]
@@ -90,7 +90,11 @@ fn status_asks_once_and_tells_whose_daemon_answers() {
     });
     let said = say(&mut rig.command(&["status"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.err.contains("the daemon that answers (pid 7) uses the configuration /etc/other.toml"), "{}", said.err);
+    assert!(
+        said.err.contains("the daemon that answers (pid 7) uses the configuration /etc/other.toml"),
+        "{}",
+        said.err
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 

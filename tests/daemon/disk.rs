@@ -175,7 +175,7 @@ fn what_a_later_twind_kept_is_set_aside_whole() {
     let later = "twind-record 99 whatever comes\n{}";
     fs::write(rig.path("state/twin.a"), later).unwrap();
     let daemon = rig.start_synced();
-    daemon.wait_log("was written by a later twind (format 99)");
+    daemon.wait_log("was written by a later version of twind (format 99)");
     let version = rig.desire(json!({"fanOn": true}));
     rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
     assert!(daemon.stop().success());

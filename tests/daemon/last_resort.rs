@@ -89,7 +89,7 @@ fn after_an_orderly_stop_it_goes_by_the_file_and_nothing_is_left_behind() {
     rig.write_config("[outputs]\n");
     let said = safe(&rig, "signal");
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.contains("names no output"), "{}", said.out);
+    assert!(said.out.contains("configures no output"), "{}", said.out);
     rig.write_config("[outputs\n");
     assert_eq!(safe(&rig, "signal").code, 78);
     fs::remove_file(rig.path("twind.toml")).unwrap();

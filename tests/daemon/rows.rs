@@ -197,8 +197,8 @@ fn after_kill_9_nothing_moves_until_safe_drives_the_crash_rows_and_the_next_star
     assert_eq!((said.code, drives(&rig)), (0, CRASH.map(Some)), "{}", said.err);
     assert_eq!(
         said.out,
-        "fan: 900 permille, fail-safe crash\nheater: 1000 permille, fail-safe crash\n\
-         valve: 0 permille, fail-safe crash\nlamp: stays as it is\n"
+        "fan: 90 %, fail-safe crash\nheater: 100 %, fail-safe crash\n\
+         valve: 0 %, fail-safe crash\nlamp: stays as it is\n"
     );
     assert_eq!(rig.trace().len(), lines + 3);
     assert_eq!(rig.trace()[lines]["cause"], "fail-safe crash");
