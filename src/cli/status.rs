@@ -168,13 +168,13 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
     page.line("climate", &format!("{name}{value}, {regime}, target {min} to {max}{unit}"));
-    let hand = climate.overridden.as_ref();
-    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = hand {
+    let overridden = climate.overridden.as_ref();
+    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = overridden {
         let left = Span(*seconds_left);
         page.line("", &format!("overridden to {min} to {max}{unit} by {by} for another {left}"));
     }
     if let Some(schedule) = &climate.schedule {
-        page.line("", &self::schedule(schedule, hand.is_some()));
+        page.line("", &self::schedule(schedule, overridden.is_some()));
     }
 }
 
@@ -206,8 +206,9 @@ fn sensor(sensor: &SensorStatus) -> String {
 }
 
 fn output(page: &mut Page, name: &str, output: &OutputStatus) {
-    let hand = output.overridden.as_ref();
-    let by = author(&output.cause, hand.filter(|_| output.cause == "override").map(|hand| hand.by.as_str()));
+    let overridden = output.overridden.as_ref();
+    let by =
+        author(&output.cause, overridden.filter(|_| output.cause == "override").map(|one| one.by.as_str()));
     let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
     let kicked = if output.kicked { ", at full for a moment to start" } else { "" };
     let turns = output.rpm.map(|rpm| format!(", {rpm} rpm")).unwrap_or_default();
@@ -215,7 +216,7 @@ fn output(page: &mut Page, name: &str, output: &OutputStatus) {
     if let Some(held) = &output.held {
         page.line("", &held.text);
     }
-    if let Some(OverrideStatus { percent, seconds_left, by }) = hand {
+    if let Some(OverrideStatus { percent, seconds_left, by }) = overridden {
         page.line("", &format!("overridden to {percent} % by {by} for another {}", Span(*seconds_left)));
     }
     if let Some(fault) = &output.fault {

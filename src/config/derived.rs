@@ -1,4 +1,4 @@
-//! Sensors that follow from others: `driver = "dew-point"` and `"difference"`.
+//! Sensors that are derived from others: `driver = "dew-point"` and `"difference"`.
 
 use super::reader::Reader;
 use super::sensor::{HUMIDITY, Sensor, measures, unit};

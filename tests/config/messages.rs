@@ -67,7 +67,10 @@ fn one_slip_of_the_syntax_is_told_once_and_as_what_it_is() {
         (SITE.replace('\n', "\r"), ":1:1: not valid TOML: lines must end with a line feed".to_owned()),
         (with(SITE, "climate", "unit = “celsius”"), "“ (U+201C) is a typographic quotation mark".to_owned()),
         (replaced(SITE, "\"fan\"", "„fan“"), "„ (U+201E) is a typographic quotation mark".to_owned()),
-        (with(SITE, "climate", "unit\u{a0}= \"kelvin\""), "U+00A0 is a space character that TOML does not accept".to_owned()),
+        (
+            with(SITE, "climate", "unit\u{a0}= \"kelvin\""),
+            "U+00A0 is a space character that TOML does not accept".to_owned(),
+        ),
         (with(SITE, "climate", "critical = –5"), "– (U+2013) is a dash: write a minus".to_owned()),
         (
             replaced(SITE, "{ channel = 0 }", "{ channel = 0"),
