@@ -139,7 +139,7 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
 fn by_range(climate: &ClimateSpec, engine: &CoreSpec) -> String {
     let (min, max) = (in_words(climate, climate.range.min()), in_words(climate, climate.range.max()));
     let unit = match &climate.quantity {
-        Quantity::Temperature(unit) => unit.name(),
+        Quantity::Temperature(unit) => unit.symbol(),
         Quantity::Other(measures) => measures,
     };
     let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());

@@ -132,7 +132,7 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
 /// The case of a climate above its critical value.
 fn above(climate: &ClimateSpec, critical: f64) -> String {
     let number = in_words(climate, critical);
-    let unit = climate.quantity.unit().map(TemperatureUnit::name).unwrap_or(climate.quantity.measures());
+    let unit = climate.quantity.unit().map(TemperatureUnit::symbol).unwrap_or(climate.quantity.measures());
     let name = climate.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
     format!("{name}above {number} {unit} (overheat)")
 }

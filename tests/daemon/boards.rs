@@ -178,7 +178,7 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
         "crash of the daemon               on",
         "stop of the daemon                off",
         "no valid sensor (sensor-fault)    on",
-        "above 60 celsius (overheat)       on",
+        "above 60 °C (overheat)            on",
         "hub silent for 1day               40%",
         "hub silent                        no row",
         "fanOn true: runs; false: off",

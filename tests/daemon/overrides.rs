@@ -95,9 +95,9 @@ fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared(
     for (words, says) in [
         (
             &["override", "climate", "1..20", "--for", "5m"][..],
-            "climate: outside this site's limits, 5 to 45 celsius",
+            "climate: outside this site's limits, 5 to 45 °C",
         ),
-        (&["override", "climate", "-30..20", "--for", "5m"], "limits, 5 to 45 celsius"),
+        (&["override", "climate", "-30..20", "--for", "5m"], "limits, 5 to 45 °C"),
         (&["override", "climate", "50%", "--for", "5m"], "takes a range"),
         (&["override", "fan", "18..21", "--for", "5m"], "takes on, off or a percentage"),
         (&["override", "office", "18..21", "--for", "5m"], "there are: fan, climate"),

@@ -278,7 +278,7 @@ fn check_hardware_prints_every_row_as_it_is_set() {
     stop of the daemon                {stop}
     crash of the daemon               {crash}
     no valid sensor (sensor-fault)    {fault}
-    above 60 celsius (overheat)       {heat}
+    above 60 °C (overheat)            {heat}
     {silent}{hub}
     desired                           {desired}
     climate                           {climate}
@@ -307,7 +307,7 @@ fn check_hardware_prints_the_defaults_of_every_row_that_is_left_out() {
     stop of the daemon                off
     crash of the daemon               off
     no valid sensor (sensor-fault)    {bad}
-    above 60 celsius (overheat)       {bad}
+    above 60 °C (overheat)            {bad}
     hub silent                        no row: goes on as before
     desired                           {desired}
     climate                           {climate}

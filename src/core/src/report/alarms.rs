@@ -171,7 +171,7 @@ fn overheat(climate: &Climate) -> String {
         let unit = spec.quantity.unit().unwrap_or_default();
         let number = round_to(spec.quantity.from_base(unit, critical), 2);
         if spec.quantity.unit().is_some() {
-            format!(", {number} {}", unit.name())
+            format!(", {number} {}", unit.symbol())
         } else {
             format!(", {number}")
         }

@@ -50,7 +50,7 @@ fn each_kind_of_alarm_names_its_thing() {
     assert_eq!(reported.get(&path("alarms")).unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), names);
     assert!(text(&reported, "disk").contains("read-only\\nfile system;"), "{}", text(&reported, "disk"));
     assert!(text(&reported, "output-fan").starts_with("output fan cannot be driven: no such line; "));
-    assert!(text(&reported, "overheat-climate").contains("60 celsius"));
+    assert!(text(&reported, "overheat-climate").contains("60 °C"));
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl fmt::Display for Notice {
                 let end = |base| round_to(quantity.from_base(unit, base), 2);
                 let (min, max, span) = (end(range.min()), end(range.max()), Span(lasts.as_secs()));
                 write!(f, "{} overridden by {by}: {min} to {max}", Named(climate))?;
-                quantity.unit().iter().try_for_each(|unit| write!(f, " {}", unit.name()))?;
+                quantity.unit().iter().try_for_each(|unit| write!(f, " {}", unit.symbol()))?;
                 write!(f, " for {span}")
             }
             Self::RangeOverridden { climate, order: None, by, .. } => {
