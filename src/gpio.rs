@@ -176,8 +176,8 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Takes a line as an input. The hardware may have no resistors or tell no edges, and the kernel may refuse to debounce; then it
-    /// is taken without.
+    /// Takes a line as an input. The hardware may have no resistors or report no edges, and the kernel may refuse to debounce; then
+    /// the line is taken without them.
     pub(crate) fn open(path: &Path, pin: u32, wanted: &Wanted) -> Result<Self, LineFault> {
         let debounce = Some(wanted.debounce).filter(|debounce| !debounce.is_zero());
         let with = |(is_pulled, is_debounced, has_edges)| {
@@ -205,7 +205,7 @@ impl Input {
         Ok((self.line.lone_value()? == Value::Active, has_moved))
     }
 
-    /// What is readable when there was an edge; `None` if the hardware tells no edges.
+    /// What is readable when there was an edge; `None` if the hardware reports no edges.
     pub(crate) fn edges(&self) -> Option<BorrowedFd<'_>> {
         self.has_edges.then(|| self.line.as_fd())
     }

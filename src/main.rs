@@ -67,7 +67,7 @@ fn run(path: &Path, environment: &Environment) -> u8 {
     let log = match service::start_log() {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("twind: the system refused to let twind start: no thread for the log: {error}");
+            eprintln!("twind: twind cannot start: the log thread could not be started: {error}");
             return INTERNAL;
         }
     };
@@ -109,7 +109,7 @@ fn with_local(path: &Path, environment: &Environment, command: impl FnOnce(&Loca
     config::load_local(path, environment).map_or_else(|faults| wrong(&faults), |local| command(&local))
 }
 
-/// Warns that the daemon that answers runs by another file.
+/// Warns that the daemon that answers uses another file.
 fn warn_of(mismatch: Option<String>) {
     if let Some(message) = mismatch {
         eprintln!("twind: {}", Line(message));
@@ -184,7 +184,7 @@ fn twin(local: &LocalSettings, half: Option<twin::Half>) -> u8 {
         Err(twin::TwinFault::Denied) => {
             let dir = local.state_dir.display();
             eprintln!(
-                "twind: you may not read {dir}; ask as root or, while the daemon runs, as a member of the group twind"
+                "twind: you may not read {dir}; run this as root or, while the daemon runs, as a member of the group twind"
             );
             NOT_PERMITTED
         }

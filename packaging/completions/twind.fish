@@ -27,10 +27,10 @@ end
 complete -c twind -n "__fish_twind_needs_command" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_needs_command" -s V -l version -d 'Print version'
 complete -c twind -n "__fish_twind_needs_command" -f -a "run" -d 'The daemon, in the foreground'
-complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its place'
+complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_needs_command" -f -a "status" -d 'What the running daemon is doing'
 complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
-complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'Overrides an output or the range of a climate for a time'
+complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_needs_command" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
 complete -c twind -n "__fish_twind_needs_command" -f -a "model" -d 'The model of this site\'s twin in DTDL, made from the configuration, for IoT Plug and Play'
 complete -c twind -n "__fish_twind_needs_command" -f -a "safe" -d 'With no daemon running: drives every output to its stop row, or its crash row'
@@ -40,11 +40,11 @@ complete -c twind -n "__fish_twind_using_subcommand run" -s h -l help -d 'Print 
 complete -c twind -n "__fish_twind_using_subcommand check" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand check" -l hardware -d 'Also open the board and read each sensor once'
 complete -c twind -n "__fish_twind_using_subcommand check" -s h -l help -d 'Print help'
-complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'How many of the last changes of outputs (5, with --json 20, at most 1000)' -r -f
+complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'How many recent changes of outputs to show (5, with --json 20, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand status" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand status" -l json -d 'As JSON'
 complete -c twind -n "__fish_twind_using_subcommand status" -s h -l help -d 'Print help'
-complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'How many of the last changes of outputs (5, at most 1000)' -r -f
+complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'How many recent changes of outputs to show (5, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand watch" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand override" -l for -d 'For how long, such as `30m` or `1h 30m`; at most 7 days' -r -f
@@ -57,10 +57,10 @@ complete -c twind -n "__fish_twind_using_subcommand model" -s h -l help -d 'Prin
 complete -c twind -n "__fish_twind_using_subcommand safe" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand safe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "run" -d 'The daemon, in the foreground'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its place'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "status" -d 'What the running daemon is doing'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a time'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "model" -d 'The model of this site\'s twin in DTDL, made from the configuration, for IoT Plug and Play'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override twin model safe help" -f -a "safe" -d 'With no daemon running: drives every output to its stop row, or its crash row'

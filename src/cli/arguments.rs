@@ -5,12 +5,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
-/// Keeps an Azure IoT Hub device twin on this machine and drives its fan and climate by it.
+/// Keeps an Azure IoT Hub device twin on this machine and drives outputs such as fans and heaters accordingly.
 #[derive(Parser)]
 #[command(
     version,
     disable_help_subcommand = false,
-    after_help = "Exit status: 0 done, 1 an alarm is raised (the page of status alone), 64 wrong usage, 69 no daemon to talk to, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+    after_help = "Exit status: 0 done, 1 an alarm is active (only status without --json), 64 usage error, 69 no daemon answers, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
 pub struct Arguments {
     /// What to do.
@@ -31,9 +31,9 @@ pub struct Config {
 pub enum Command {
     /// The daemon, in the foreground
     ///
-    /// SIGTERM and SIGINT stop it in order; SIGHUP reads the configuration again.
+    /// SIGTERM and SIGINT stop it in an orderly way; SIGHUP reads the configuration again.
     Run(Config),
-    /// Reads the configuration as the daemon would and prints every fault with its place
+    /// Reads the configuration as the daemon would and prints every fault with its line
     Check {
         /// Where the configuration is.
         #[command(flatten)]
@@ -47,7 +47,7 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
-        /// How many of the last changes of outputs (5, with --json 20, at most 1000)
+        /// How many recent changes of outputs to show (5, with --json 20, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
@@ -56,17 +56,17 @@ pub enum Command {
     },
     /// The page of status, live: redrawn with each change and each second until q or Ctrl-C
     Watch {
-        /// How many of the last changes of outputs (5, at most 1000)
+        /// How many recent changes of outputs to show (5, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
         /// Where the configuration is.
         #[command(flatten)]
         config: Config,
     },
-    /// Overrides an output or the range of a climate for a time
+    /// Overrides an output or the range of a climate for a limited time
     ///
-    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself. That of a climate
-    /// stands in place of its desired range and schedule, within its limits.
+    /// An override ranks below the fail-safe rows and above the twin, survives a restart, and ends by itself. An override of a
+    /// climate replaces its desired range and schedule, within its limits.
     Override {
         /// The output or the climate, by its name in the configuration; `climate` is the one without a name
         #[arg(value_hint = ValueHint::Other)]
@@ -93,7 +93,7 @@ pub enum Command {
     /// The model of this site's twin in DTDL, made from the configuration, for IoT Plug and Play
     ///
     /// It describes what the daemon reports with style = "pnp" in the table `report`. What to set for that, and what has no place in a
-    /// model, is said on standard error.
+    /// model, is printed to standard error.
     Model(Config),
     /// With no daemon running: drives every output to its stop row, or its crash row
     ///

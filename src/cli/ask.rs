@@ -49,7 +49,7 @@ impl fmt::Display for AskFault {
             ),
             Self::Denied(socket) => write!(
                 f,
-                "you may not do this at {}; ask as root or as a member of the socket's group (`sudo adduser USER twind`, then \
+                "you may not do this at {}; run it as root or as a member of the socket's group (`sudo adduser USER twind`, then \
                  log in again)",
                 socket.display()
             ),
@@ -59,7 +59,7 @@ impl fmt::Display for AskFault {
             }
             Self::Silent(socket, reason) => write!(
                 f,
-                "the daemon at {} does not answer: {reason}; look at systemctl status twind",
+                "the daemon at {} does not answer: {reason}; see `systemctl status twind`",
                 socket.display()
             ),
             Self::Unreadable(socket, reason) => write!(
@@ -202,11 +202,16 @@ impl<'s> Connection<'s> {
                 return Ok(answer);
             }
             let read = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => io::Error::other("nothing came in time"),
+                io::ErrorKind::WouldBlock => io::Error::other("timed out"),
                 _ => error,
             });
             match read? {
-                0 => return Err(self.unwritten.take().unwrap_or_else(|| io::Error::other("it hung up"))),
+                0 => {
+                    return Err(self
+                        .unwritten
+                        .take()
+                        .unwrap_or_else(|| io::Error::other("it closed the connection")));
+                }
                 length => self.inbox.push(&bytes[..length]),
             }
         }

@@ -142,7 +142,7 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
 fn by_range(climate: &ClimateSpec, engine: &CoreSpec) -> String {
     let (min, max) = (in_words(climate, climate.range.min()), in_words(climate, climate.range.max()));
     let unit = match &climate.quantity {
-        Quantity::Temperature(unit) => unit.name(),
+        Quantity::Temperature(unit) => unit.symbol(),
         Quantity::Other(measures) => measures,
     };
     let name = |id: &SensorId| engine.sensors.get(id.0).map_or("", |sensor| sensor.name.as_str());
@@ -176,7 +176,7 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
             }
         }
         Source::Provisioned(by) => {
-            writeln!(out, "hub      named by {}, port {}{websocket}", by.endpoint, hub.port)?;
+            writeln!(out, "hub      assigned by {}, port {}{websocket}", by.endpoint, hub.port)?;
         }
     }
     if let Some(proxy) = &hub.proxy {

@@ -158,7 +158,7 @@ fn table(climate: &ClimateSpec) -> String {
 /// The case of a climate above its critical value.
 fn above(climate: &ClimateSpec, critical: f64) -> String {
     let number = in_words(climate, critical);
-    let unit = climate.quantity.unit().map(TemperatureUnit::name).unwrap_or(climate.quantity.measures());
+    let unit = climate.quantity.unit().map(TemperatureUnit::symbol).unwrap_or(climate.quantity.measures());
     let name = climate.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
     format!("{name}above {number} {unit} (overheat)")
 }
@@ -172,24 +172,24 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
     let neither = if is_driven { "the climate range alone" } else { "as at the start" };
     match output.property.as_ref().filter(|property| *property != fan_on) {
         Some(property) if is_fan => format!(
-            "{property} drives it; while that is not set, {fan_on} true: runs; false: off; neither: {neither}"
+            "{property} drives it; while that is not set, {fan_on} true: runs; false: off; not set: {neither}"
         ),
         Some(property) => format!("{property} drives it"),
-        None if is_fan => format!("{fan_on} true: runs; false: off; neither: {neither}"),
-        None => "nothing desired drives it".to_owned(),
+        None if is_fan => format!("{fan_on} true: runs; false: off; not set: {neither}"),
+        None => "no desired property drives it".to_owned(),
     }
 }
 
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
-        Fault::Ambiguous => "several devices have this name; write which is meant, as NAME@PLACE",
+        Fault::Ambiguous => "several devices have this name; write which one is meant, as NAME@PLACE",
         Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
         Fault::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
         Fault::NotANumber => "it holds no number; check that the path is the right attribute",
         Fault::OutOfRange => "its value is impossible; check `scale`, `offset` and `valid`",
         Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
-        Fault::Jump | Fault::Frozen => "its value is not believed yet; look again",
+        Fault::Jump | Fault::Frozen => "its value is not accepted yet; run the check again",
         Fault::Stale => "the program that writes it has stopped; look at that program, or set `max-age`",
     }
 }

@@ -1,4 +1,4 @@
-//! Does the daemon that answers run by the file that the command was given? Several daemons may share a socket's path, one
+//! Does the daemon that answers use the file that the command was given? Several daemons may share a socket's path, one
 //! after the other.
 
 use super::ask::ask_status;
@@ -6,23 +6,24 @@ use crate::config::LocalSettings;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Asks the daemon that answers, and gives the message if it runs by another file; `None` also if none answers.
+/// Asks the daemon that answers, and gives the message if it uses another file; `None` also if none answers.
 pub fn ask(local: &LocalSettings) -> Option<String> {
     compare(&ask_status(local, Some(0)).ok()?, &local.file)
 }
 
-/// The message if the daemon that sent this status runs by another file; `None` if it does not, or does not say.
+/// The message if the daemon that sent this status uses another file; `None` if it does not, or does not say.
 pub(super) fn compare(status: &Value, file: &Path) -> Option<String> {
     let theirs = status["configuration"].as_str()?;
     report(Path::new(theirs), status["pid"].as_u64().unwrap_or_default(), file)
 }
 
-/// The message if a daemon runs by another file than this one.
+/// The message if a daemon uses another file than this one.
 pub(super) fn report(theirs: &Path, pid: u64, file: &Path) -> Option<String> {
     let (shown, file) = (theirs.display(), real(file));
     let is_same = real(theirs) == file;
-    (!is_same)
-        .then(|| format!("the daemon that answers (pid {pid}) runs by {shown}, not by {}", file.display()))
+    (!is_same).then(|| {
+        format!("the daemon that answers (pid {pid}) uses the configuration {shown}, not {}", file.display())
+    })
 }
 
 fn real(path: &Path) -> PathBuf {
@@ -45,7 +46,7 @@ mod tests {
         assert_eq!(compare(&status(&file), &link), None, "by another name");
         let told = compare(&status(Path::new("/etc/other.toml")), &file).unwrap();
         assert!(
-            told.starts_with("the daemon that answers (pid 7) runs by /etc/other.toml, not by "),
+            told.starts_with("the daemon that answers (pid 7) uses the configuration /etc/other.toml, not "),
             "{told}"
         );
         assert_eq!(compare(&json!({ "pid": 7 }), &file), None, "an older daemon does not say");

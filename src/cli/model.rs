@@ -26,7 +26,7 @@ pub fn print(settings: &Settings) -> ModelText {
     let meaning = Meaning { properties: &core.properties, outputs: &core.outputs, climates: &core.climates };
     let mut notes = Vec::new();
     if core.report.style != ReportStyle::PlugAndPlay {
-        notes.push("the model is of the reports of style = \"pnp\": set it under [report]".to_owned());
+        notes.push("the model describes reports with style = \"pnp\": set it in [report]".to_owned());
     }
     let id = identifier(settings.hub.model_id.as_deref(), &mut notes);
     notes.extend(in_the_folder(meaning));
@@ -40,14 +40,14 @@ fn identifier<'s>(announced: Option<&'s str>, notes: &mut Vec<String>) -> &'s st
         Some(id) if is_interface_id(id) => id,
         Some(id) => {
             notes.push(format!(
-                "`model-id` under [hub] is \"{id}\", which DTDL does not take as the identifier of an interface \
-                 (dtmi:NAME:NAME;1, at most 128 characters): the model has {DEFAULT_ID}"
+                "`model-id` in [hub] is \"{id}\", which DTDL does not accept as the identifier of an interface \
+                 (dtmi:NAME:NAME;1, at most 128 characters): the model uses {DEFAULT_ID}"
             ));
             DEFAULT_ID
         }
         None => {
             notes.push(format!(
-                "no `model-id` stands under [hub], so the model has {DEFAULT_ID}: set one of your own, which the daemon \
+                "no `model-id` is set in [hub], so the model uses {DEFAULT_ID}: set one of your own, which the daemon \
                  then announces to the hub"
             ));
             DEFAULT_ID
@@ -60,7 +60,7 @@ fn in_the_folder(meaning: Meaning<'_>) -> Option<String> {
     let mut set = Vec::new();
     let mut check = |path: &PropertyPath, key: &str, table: &str| {
         if let Some(top) = path.to_string().strip_prefix(FOLDER) {
-            set.push(format!("{key} = \"{top}\" under {table}"));
+            set.push(format!("{key} = \"{top}\" in {table}"));
         }
     };
     for climate in meaning.climates {

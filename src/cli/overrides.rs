@@ -5,10 +5,10 @@ use crate::engine::{OVERRIDE_MAX, OVERRIDE_MIN, Setting};
 use crate::service::calls::{
     ClearOverride, OverrideReply, Percent, RangeOverrideReply, Refusal, SetOverride, SetRangeOverride,
 };
-use crate::text;
+use crate::text::{self, Span};
 use crate::units::{Permille, TemperatureUnit};
 use core::time::Duration;
-use humantime::{format_duration, parse_duration};
+use humantime::parse_duration;
 use std::path::Path;
 
 /// What may be asked.
@@ -43,9 +43,9 @@ impl Order {
         };
         let lasts = lasts.ok_or("an override ends by itself: say when, such as --for 30m")?;
         let time = parse_duration(lasts.trim())
-            .map_err(|_| format!("\"{lasts}\" is no time such as 90s, 5m or \"1h 30m\""))?;
+            .map_err(|_| format!("\"{lasts}\" is not a time such as 90s, 5m or \"1h 30m\""))?;
         if !(OVERRIDE_MIN..=OVERRIDE_MAX).contains(&time) {
-            let (min, max) = (format_duration(OVERRIDE_MIN), format_duration(OVERRIDE_MAX));
+            let (min, max) = (Span::from(OVERRIDE_MIN), Span::from(OVERRIDE_MAX));
             return Err(format!("an override lasts from {min} to {max}, found \"{lasts}\""));
         }
         // The interface counts in seconds.
@@ -61,8 +61,8 @@ fn range(text: &str, (min, max): (&str, &str)) -> Result<Setting, String> {
     let end = |end: &str| end.trim().parse().ok().filter(|number: &f64| number.is_finite());
     match (end(min), end(max)) {
         (Some(min), Some(max)) if min < max => Ok(Setting::Range { min, max }),
-        (Some(_), Some(_)) => Err(format!("\"{text}\": a range goes from its lower end to its upper one")),
-        _ => Err(format!("\"{text}\" is no range such as 18..21 or 18.5..21.5, without a unit")),
+        (Some(_), Some(_)) => Err(format!("\"{text}\": the lower end comes first")),
+        _ => Err(format!("\"{text}\" is not a range such as 18..21 or 18.5..21.5, without a unit")),
     }
 }
 
@@ -77,15 +77,15 @@ pub fn send(socket: &Path, name: &str, order: Order) -> Result<String, AskFault>
             let order = SetRangeOverride { climate: output, min, max, seconds: lasts.as_secs() };
             let RangeOverrideReply { unit } = ask(socket, &order)?;
             let unit = unit.as_deref().map(unit_after).unwrap_or_default();
-            Ok(format!("{name}: {min} to {max}{unit} for {}", format_duration(lasts)))
+            Ok(format!("{name}: {min} to {max}{unit} for {}", Span::from(lasts)))
         }
         Order::Set(Setting::Drive(drive), lasts) => {
             let order = SetOverride { output, percent: Percent(drive), seconds: lasts.as_secs() };
             let OverrideReply { held } = ask(socket, &order)?;
             let SetOverride { output, .. } = order;
             let held = held.map(|held| format!("\n{output}: {}", text::escape(&held.text)));
-            let (percent, lasts) = (drive.percent(), format_duration(lasts));
-            Ok(format!("{output}: {percent}% for {lasts}{}", held.unwrap_or_default()))
+            let (percent, lasts) = (drive.percent(), Span::from(lasts));
+            Ok(format!("{output}: {percent} % for {lasts}{}", held.unwrap_or_default()))
         }
         Order::Clear => {
             let order = ClearOverride { output };
@@ -95,7 +95,7 @@ pub fn send(socket: &Path, name: &str, order: Order) -> Result<String, AskFault>
     }
 }
 
-/// A unit as it stands behind a number.
+/// A unit as it follows a number.
 fn unit_after(name: &str) -> String {
     let symbol = TemperatureUnit::parse(name).map(TemperatureUnit::symbol);
     format!(" {}", text::escape(symbol.unwrap_or(name)))
@@ -156,8 +156,8 @@ mod tests {
             ("18..21", None, "--for 30m"),
             ("18", Some("5m"), "18..21"),
             ("on", Some("30"), "90s"),
-            ("on", Some("8d"), "7days"),
-            ("on", Some("500ms"), "1s"),
+            ("on", Some("8d"), "7 d"),
+            ("on", Some("500ms"), "1 s"),
         ] {
             let fault = Order::parse(setting, lasts).unwrap_err();
             assert!(fault.contains(says), "{setting} {lasts:?}: {fault}");

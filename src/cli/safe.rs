@@ -89,7 +89,10 @@ pub fn safe(
     handover::take(environment);
     if boards.iter().all(|board| board.names().next().is_none()) {
         let file = Line(config.display());
-        drop(writeln!(out, "{file} names no output, and no daemon left any: nothing is driven"));
+        drop(writeln!(
+            out,
+            "{file} configures no output, and no copy of driven outputs was found: nothing is driven"
+        ));
     }
     for outcome in boards.iter().flat_map(|board| board.leave(end.is_crash(), now)) {
         match outcome.result {
@@ -119,8 +122,7 @@ fn refusal(found: &Found) -> Option<String> {
     }
 }
 
-const UNKNOWN: &str =
-    "you cannot see whether the daemon is running, and while it runs nothing is driven here; ask as root";
+const UNKNOWN: &str = "you cannot see whether the daemon is running, so nothing is driven; run this as root";
 
 /// Why the file does not say what to drive.
 enum Unnamed {

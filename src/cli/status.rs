@@ -4,13 +4,13 @@ use super::ask::{AskFault, ask_status, read_status};
 use super::mismatch;
 use crate::config::LocalSettings;
 use crate::control::quantity::TEMPERATURE;
-use crate::report::by_whom;
+use crate::report::Decided;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus,
     ScheduleStatus, SensorStatus, Status,
 };
 use crate::service::DaemonStatus;
-use crate::text;
+use crate::text::{self, Span};
 use crate::twin::json::write_pretty;
 
 /// Changes that the page shows, unless more are asked for.
@@ -23,7 +23,7 @@ pub struct StatusText {
     pub text: String,
     /// It is the page, and an alarm is raised.
     pub alarms: bool,
-    /// The message if the daemon runs by another file.
+    /// The message if the daemon uses another file.
     pub mismatch: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn page(status: &DaemonStatus) -> String {
     link(&mut page, status);
     twin(&mut page, &core.hub);
     for (name, alarm) in &core.alarms.0 {
-        page.line("ALARM", &format!("{name} for {}: {}", seconds(alarm.seconds_ago), alarm.text));
+        page.line("ALARM", &format!("{name} for {}: {}", Span(alarm.seconds_ago), alarm.text));
     }
     for (name, climate) in &core.climates.0 {
         self::climate(&mut page, core.climate.is_none().then_some(name.as_str()), climate);
@@ -66,11 +66,11 @@ pub(super) fn page(status: &DaemonStatus) -> String {
         self::output(&mut page, name, output);
     }
     if let Some(fault) = &core.store_fault {
-        page.line("store", &format!("the twin's copy cannot be kept: {fault}"));
+        page.line("store", &format!("the local copy of the twin cannot be stored: {fault}"));
     }
     changes(&mut page, core);
     if let Some(file) = &status.configuration {
-        page.line("daemon", &format!("twind {}, pid {}, by {file}", status.version, status.pid));
+        page.line("daemon", &format!("twind {}, pid {}, configuration {file}", status.version, status.pid));
     }
     page.0
 }
@@ -79,7 +79,7 @@ pub(super) fn page(status: &DaemonStatus) -> String {
 fn changes(page: &mut Page, core: &Status) {
     let outputs = core.changes.iter().flatten().map(|change| {
         let by = author(&change.cause, change.by.as_deref());
-        (change.seconds_ago, format!("{} to {} by {by}", change.output, percent(change.permille)))
+        (change.seconds_ago, format!("{} set to {} by {by}", change.output, percent(change.permille)))
     });
     let ranges = core.range_changes.iter().flatten().map(|change| {
         let by = author(&change.cause, change.by.as_deref());
@@ -88,13 +88,13 @@ fn changes(page: &mut Page, core: &Status) {
             if climate.is_some_and(|(_, climate)| climate.measures == TEMPERATURE) { " °C" } else { "" };
         (
             change.seconds_ago,
-            format!("{} to hold {} to {}{unit} by {by}", change.climate, change.min, change.max),
+            format!("{}: range set to {} to {}{unit} by {by}", change.climate, change.min, change.max),
         )
     });
     let mut changes: Vec<(u64, String)> = outputs.chain(ranges).collect();
     changes.sort_by_key(|(ago, _)| *ago);
     for (ago, change) in changes {
-        page.line("change", &format!("{} ago: {change}", seconds(ago)));
+        page.line("change", &format!("{} ago: {change}", Span(ago)));
     }
 }
 
@@ -110,7 +110,7 @@ impl Page {
 
 fn link(page: &mut Page, status: &DaemonStatus) {
     let link = &status.link;
-    let since = link.since_seconds.map_or_else(String::new, |since| format!(" for {}", seconds(since)));
+    let since = link.since_seconds.map_or_else(String::new, |since| format!(" for {}", Span(since)));
     let state = match link.state.as_str() {
         "connected" => format!("connected{since}"),
         "connecting" => format!("connecting, without a connection{since}"),
@@ -118,13 +118,13 @@ fn link(page: &mut Page, status: &DaemonStatus) {
     };
     page.line("hub", &format!("{}, {state}", status.identity));
     if let Some(next) = link.next_attempt_in_seconds {
-        page.line("", &format!("next attempt in {}", seconds(next)));
+        page.line("", &format!("next attempt in {}", Span(next)));
     }
     if let Some(renews) = link.token_renews_in_seconds {
-        page.line("", &format!("token is renewed in {}", seconds(renews)));
+        page.line("", &format!("token is renewed in {}", Span(renews)));
     }
     if let (true, Some(failure)) = (link.state == "connected", &link.last_failure) {
-        page.line("", &format!("last failure {} ago: {}", seconds(failure.seconds_ago), failure.text));
+        page.line("", &format!("last failure {} ago: {}", Span(failure.seconds_ago), failure.text));
     }
 }
 
@@ -134,30 +134,30 @@ fn twin(page: &mut Page, hub: &HubStatus) {
     }
     let whole = hub.set_aside_count == 0 && hub.report_put_off.is_none();
     let age = match (hub.synced, hub.copy_age_seconds) {
-        (true, _) if whole => "as the hub has it".to_owned(),
-        (true, _) => "the hub's own, but it does not take all that is reported".to_owned(),
+        (true, _) if whole => "same as at the hub".to_owned(),
+        (true, _) => "same as at the hub, but the hub does not accept everything that is reported".to_owned(),
         (false, None) => "age unknown".to_owned(),
-        (false, Some(age)) => format!("{} old", seconds(age)),
+        (false, Some(age)) => format!("{} old", Span(age)),
     };
     page.line("twin", &format!("desired version {}, {age}", hub.desired_version));
     if let Some(put_off) = &hub.report_put_off {
-        page.line("", &format!("no report is taken {}", refusal(put_off)));
+        page.line("", &format!("reports have been refused {}", refusal(put_off)));
     } else if hub.report_pending {
-        page.line("", "a report waits to be sent or taken");
+        page.line("", "a report waits to be sent or accepted");
     }
     for entry in &hub.set_aside {
-        page.line("", &format!("reported {} is refused {}", entry.property, refusal(&entry.refused)));
+        page.line("", &format!("reported {} has been refused {}", entry.property, refusal(&entry.refused)));
     }
     let more = hub.set_aside_count.saturating_sub(hub.set_aside.len() as u64);
     if more > 0 {
-        page.line("", &format!("and {more} more reported properties are refused"));
+        page.line("", &format!("and {more} more reported properties have been refused"));
     }
 }
 
 fn refusal(put_off: &PutOffStatus) -> String {
     let reason = format!("{} {}", put_off.status, put_off.reason);
-    let (since, retry) = (seconds(put_off.since_seconds), seconds(put_off.retry_in_seconds));
-    format!("for {since} (status {}), tried again in {retry}", reason.trim_end())
+    let (since, retry) = (Span(put_off.since_seconds), Span(put_off.retry_in_seconds));
+    format!("for {since} (status {}), next try in {retry}", reason.trim_end())
 }
 
 fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
@@ -167,14 +167,14 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let measures = if is_temperature { TEMPERATURE } else { measures };
     let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
-    page.line("climate", &format!("{name}{value}, {regime}, to hold {min} to {max}{unit}"));
-    let hand = climate.overridden.as_ref();
-    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = hand {
-        let left = seconds(*seconds_left);
+    page.line("climate", &format!("{name}{value}, {regime}, target {min} to {max}{unit}"));
+    let overridden = climate.overridden.as_ref();
+    if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = overridden {
+        let left = Span(*seconds_left);
         page.line("", &format!("overridden to {min} to {max}{unit} by {by} for another {left}"));
     }
     if let Some(schedule) = &climate.schedule {
-        page.line("", &self::schedule(schedule, hand.is_some()));
+        page.line("", &self::schedule(schedule, overridden.is_some()));
     }
 }
 
@@ -182,17 +182,17 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
 fn schedule(schedule: &ScheduleStatus, overridden: bool) -> String {
     let until = schedule.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
     match &schedule.entry {
-        _ if schedule.waiting => "its schedule waits for a clock that can be believed".to_owned(),
+        _ if schedule.waiting => "its schedule is suspended until the clock can be trusted".to_owned(),
         Some(entry) if overridden => format!("in place of its schedule's entry {entry}{until}"),
         Some(entry) => format!("by its schedule's entry {entry}{until}"),
-        None => format!("no entry of its schedule holds{until}"),
+        None => format!("no entry of its schedule applies{until}"),
     }
 }
 
 fn sensor(sensor: &SensorStatus) -> String {
     let age = sensor
         .age_seconds
-        .map_or_else(|| "never a valid value".to_owned(), |age| format!("{} ago", seconds(age)));
+        .map_or_else(|| "never a valid value".to_owned(), |age| format!("{} ago", Span(age)));
     match sensor.value {
         None => format!("{}; the last valid value: {age}", sensor.state),
         Some(value) => {
@@ -206,17 +206,18 @@ fn sensor(sensor: &SensorStatus) -> String {
 }
 
 fn output(page: &mut Page, name: &str, output: &OutputStatus) {
-    let hand = output.overridden.as_ref();
-    let by = author(&output.cause, hand.filter(|_| output.cause == "override").map(|hand| hand.by.as_str()));
+    let overridden = output.overridden.as_ref();
+    let by =
+        author(&output.cause, overridden.filter(|_| output.cause == "override").map(|one| one.by.as_str()));
     let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
-    let kicked = if output.kicked { ", kicked to full for a moment" } else { "" };
-    let turns = output.rpm.map(|rpm| format!(", {rpm} turns a minute")).unwrap_or_default();
+    let kicked = if output.kicked { ", at full for a moment to start" } else { "" };
+    let turns = output.rpm.map(|rpm| format!(", {rpm} rpm")).unwrap_or_default();
     page.line("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
     if let Some(held) = &output.held {
         page.line("", &held.text);
     }
-    if let Some(OverrideStatus { percent, seconds_left, by }) = hand {
-        page.line("", &format!("overridden to {percent}% by {by} for another {}", seconds(*seconds_left)));
+    if let Some(OverrideStatus { percent, seconds_left, by }) = overridden {
+        page.line("", &format!("overridden to {percent} % by {by} for another {}", Span(*seconds_left)));
     }
     if let Some(fault) = &output.fault {
         page.line("", &format!("cannot be driven: {fault}"));
@@ -227,26 +228,11 @@ fn output(page: &mut Page, name: &str, output: &OutputStatus) {
 }
 
 fn author(cause: &str, by: Option<&str>) -> String {
-    by.map_or_else(|| cause.to_owned(), |by| format!("{cause}{} {by}", by_whom(cause)))
+    Decided { cause, by }.to_string()
 }
 
 fn percent(permille: u16) -> String {
-    format!("{}%", f64::from(permille) / 10.0)
-}
-
-/// A span of time in its two largest units.
-fn seconds(mut rest: u64) -> String {
-    let mut shown = Vec::new();
-    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
-        if rest >= length || (unit == "s" && shown.is_empty()) {
-            shown.push(format!("{}{unit}", rest / length));
-            rest %= length;
-        }
-        if shown.len() == 2 {
-            break;
-        }
-    }
-    shown.join(" ")
+    format!("{} %", f64::from(permille) / 10.0)
 }
 
 #[cfg(test)]
@@ -257,13 +243,6 @@ mod tests {
 
     fn read(status: &Value) -> DaemonStatus {
         DaemonStatus::deserialize(status).unwrap()
-    }
-
-    #[test]
-    fn a_span_of_time_is_told_in_its_two_largest_units() {
-        for (time, told) in [(0, "0s"), (59, "59s"), (60, "1m"), (3_725, "1h 2m"), (90_061, "1d 1h")] {
-            assert_eq!(seconds(time), told);
-        }
     }
 
     #[test]
@@ -279,7 +258,7 @@ mod tests {
             "sensors": {"cabinet": {"measures": "temperature", "value": null, "state": "stale", "ageSeconds": 45}},
             "outputs": {"fan": {
                 "permille": 1000, "cause": "fail-safe sensor-fault", "fault": "no\nsuch \u{1b}[2Jline\u{202e}",
-                "held": {"text": "override wants 40 %, waits below fail-safe sensor-fault"},
+                "held": {"text": "override wants 40 %, outranked by fail-safe sensor-fault"},
                 "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
             }},
             "storeFault": "the disk is full",
@@ -290,20 +269,20 @@ mod tests {
         });
         let page = page(&read(&status));
         for line in [
-            "hub      hub/pi, not connected for 5m: TLS: the certificate has expired",
-            "         next attempt in 12s",
-            "twin     desired version 41, 5m 5s old",
-            "         a report waits to be sent or taken",
-            "ALARM    sensor-roof for 1m 30s: sensor roof has no valid reading",
-            "climate  no temperature, sensor-fault, to hold 20 to 28 °C",
-            "sensor   cabinet: stale; the last valid value: 45s ago",
-            "output   fan: 100% by fail-safe sensor-fault",
-            "         overridden to 40% by uid 1000 for another 1h",
-            "         override wants 40 %, waits below fail-safe sensor-fault",
+            "hub      hub/pi, not connected for 5 min: TLS: the certificate has expired",
+            "         next attempt in 12 s",
+            "twin     desired version 41, 5 min 5 s old",
+            "         a report waits to be sent or accepted",
+            "ALARM    sensor-roof for 1 min 30 s: sensor roof has no valid reading",
+            "climate  no temperature, sensor-fault, target 20 to 28 °C",
+            "sensor   cabinet: stale; the last valid value: 45 s ago",
+            "output   fan: 100 % by fail-safe sensor-fault",
+            "         overridden to 40 % by uid 1000 for another 1 h",
+            "         override wants 40 %, outranked by fail-safe sensor-fault",
             "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
-            "store    the twin's copy cannot be kept: the disk is full",
-            "change   7s ago: fan to 100% by override of hub",
-            "daemon   twind 1.2.3, pid 7, by /etc/twind.toml",
+            "store    the local copy of the twin cannot be stored: the disk is full",
+            "change   7 s ago: fan set to 100 % by override (hub)",
+            "daemon   twind 1.2.3, pid 7, configuration /etc/twind.toml",
         ] {
             assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
         }
@@ -333,10 +312,10 @@ mod tests {
         }});
         let page = page(&read(&status));
         for lines in [
-            "climate  office: 21.5 °C, in-range, to hold 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
-            "climate  lab: 21.5 °C, in-range, to hold 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1h 30m\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
-            "climate  greenhouse: 38, too-low, to hold 40 to 60\n         no entry of its schedule holds until 2026-11-27T21:00:00Z\n",
-            "climate  store: no co2, sensor-fault, to hold 0 to 1000\n         its schedule waits for a clock that can be believed\n",
+            "climate  office: 21.5 °C, in-range, target 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  lab: 21.5 °C, in-range, target 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1 h 30 min\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  greenhouse: 38, too-low, target 40 to 60\n         no entry of its schedule applies until 2026-11-27T21:00:00Z\n",
+            "climate  store: no co2, sensor-fault, target 0 to 1000\n         its schedule is suspended until the clock can be trusted\n",
         ] {
             assert!(page.contains(lines), "{lines:?} is missing in:\n{page}");
         }
@@ -347,16 +326,16 @@ mod tests {
         let mut hub =
             json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
         let told = |hub: &Value| page(&read(&json!({ "link": {"state": "connected"}, "hub": hub })));
-        assert!(told(&hub).contains("desired version 41, as the hub has it"));
+        assert!(told(&hub).contains("desired version 41, same as at the hub\n"));
         hub["setAside"] = json!([{
             "property": "minTemperature", "sinceSeconds": 300, "retryInSeconds": 120, "status": 400, "reason": "no",
         }]);
         hub["setAsideCount"] = json!(3);
         let page = told(&hub);
-        assert!(!page.contains("as the hub has it"), "{page}");
+        assert!(!page.contains("same as at the hub\n"), "{page}");
         for line in [
-            "reported minTemperature is refused for 5m (status 400 no), tried again in 2m",
-            "and 2 more reported properties are refused",
+            "reported minTemperature has been refused for 5 min (status 400 no), next try in 2 min",
+            "and 2 more reported properties have been refused",
         ] {
             assert!(page.contains(line), "{line:?} is missing in:\n{page}");
         }
@@ -364,8 +343,8 @@ mod tests {
         let hub =
             json!({"synced": true, "desiredVersion": 41, "reportPending": true, "reportPutOff": put_off});
         let page = told(&hub);
-        assert!(!page.contains("as the hub has it"), "{page}");
-        assert!(page.contains("no report is taken for 1m (status 403), tried again in 8s"), "{page}");
+        assert!(!page.contains("same as at the hub\n"), "{page}");
+        assert!(page.contains("reports have been refused for 1 min (status 403), next try in 8 s"), "{page}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
     for (at, wire, does) in &wires {
         if let Some((first, other)) = taken.get(wire.as_str()) {
             let say =
-                format!("{wire} {other} already, in line {LINE}; here it {does}: it can do one of them");
+                format!("{wire} {other} already, in line {LINE}; here it {does}: it can only do one of them");
             findings.clash(*at, *first, say);
         } else {
             taken.insert(wire, (*at, does));
@@ -184,8 +184,8 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
             .find(|(_, leaf)| overlap(property, leaf) && !(*leaf == map.fan_on && leaf == property));
         if let Some((by, leaf)) = taken {
             let say = format!(
-                "`property` \"{property}\" and \"{leaf}\", which {by} reads, are not two properties: the \
-                 output needs one of its own, such as \"components.{}.on\"",
+                "`property` \"{property}\" and \"{leaf}\", which {by} reads, overlap: the output needs a property of its \
+                 own, such as \"components.{}.on\"",
                 output.spec.name
             );
             findings.wrong(output.property_at, say);
@@ -193,7 +193,7 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
         let nested = |(_, other): &&(&Output, &PropertyPath)| overlap(property, other) && *other != property;
         if let Some((other, path)) = before.iter().find(nested) {
             let say = format!(
-                "`property` \"{property}\" and \"{path}\" of [outputs.{}], line {LINE}, lie in one another: a property \
+                "`property` \"{property}\" and \"{path}\" of [outputs.{}], line {LINE}: one contains the other, and a property \
                  is a value or holds others, not both",
                 other.spec.name
             );
@@ -211,9 +211,8 @@ fn climates_apart(climates: &[Climate], map: &PropertyMap, findings: &Findings) 
         let is_hit =
             |leaf: &PropertyPath| property.starts_with(leaf) || own.iter().any(|own| overlap(own, leaf));
         if let Some((key, leaf)) = leaves(map).iter().find(|(_, leaf)| is_hit(leaf)) {
-            let say = format!(
-                "`property` \"{property}\" and \"{leaf}\", which `{key}` of [twin] reads, lie in one another"
-            );
+            let say =
+                format!("`property` \"{property}\" and \"{leaf}\", which `{key}` of [twin] reads, overlap");
             findings.wrong(climate.property_at, say);
         }
         if let Some(other) = climates[..index].iter().find(|other| overlap(&other.spec.property, property)) {

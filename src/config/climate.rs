@@ -188,7 +188,7 @@ fn check(name: &At<String>, table: &Reader<'_>) -> bool {
     let fault = match check_name(&name.value, "a climate") {
         Err(reason) => reason,
         Ok(()) if name.value == "system" => {
-            "a climate cannot be named \"system\": the unit of temperature stands under that name at the hub"
+            "a climate cannot be named \"system\": the unit of temperature is reported under that name"
                 .to_owned()
         }
         Ok(()) => return true,
@@ -312,7 +312,7 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
     let one = table.string("sensor");
     let many = table.strings("sensors");
     if table.has("sensor") && table.has("sensors") {
-        table.wrong("sensors", "cannot stand beside `sensor`: remove one");
+        table.wrong("sensors", "cannot be combined with `sensor`: remove one");
     }
     let wanted = one.map_or_else(|| many.map(|at| at.value).unwrap_or_default(), |one| vec![one]);
     let measures_of = |id: usize| sensors.get(id).map(|sensor| sensor.spec.measures.clone());
@@ -329,7 +329,9 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
         if let Some(other) = measures_of(*id).filter(|other| *other != measures) {
             let what = match holds {
                 Some(_) => format!("`holds` says {measures}"),
-                None => format!("[sensors.{}] {measures}: one climate holds one of them", wanted[0].value),
+                None => {
+                    format!("[sensors.{}] {measures}: a climate holds only one quantity", wanted[0].value)
+                }
             };
             let say = format!("[sensors.{}] measures {other}, and {what}", name.value);
             table.findings().wrong(name.at, say);
@@ -415,7 +417,7 @@ fn directed(
             format!("is for a temperature; for {} write `{key}`", quantity.measures()),
         );
     } else if general.is_some() && special.is_some() {
-        table.wrong(of_temperature, format!("and `{key}` are two names of one thing: remove one"));
+        table.wrong(of_temperature, format!("and `{key}` are two names for the same thing: remove one"));
     }
     general.or(special).map(|at| at.value).unwrap_or_default()
 }

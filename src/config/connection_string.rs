@@ -161,9 +161,9 @@ impl<'t> Parts<'t> {
         let names: Vec<&str> = self.0.iter().filter_map(|(name, _)| known(name)).collect();
         match (names.as_slice(), self.0.len() - names.len()) {
             ([], _) => "none of its parts was found".to_owned(),
-            (names, 0) => format!("found was {}", names.join(", ")),
-            (names, 1) => format!("found was {} and something else", names.join(", ")),
-            (names, others) => format!("found was {} and {others} others", names.join(", ")),
+            (names, 0) => format!("found {}", names.join(", ")),
+            (names, 1) => format!("found {} and something else", names.join(", ")),
+            (names, others) => format!("found {} and {others} others", names.join(", ")),
         }
     }
 
@@ -302,11 +302,11 @@ mod tests {
         for (text, told) in [
             (
                 format!("DeviceId=d;SharedAccessKey={KEY}"),
-                "has no HostName (found was DeviceId, SharedAccessKey)",
+                "has no HostName (found DeviceId, SharedAccessKey)",
             ),
             (
                 format!("HostName=h;DeviceId=d;{KEY}"),
-                "has no SharedAccessKey (found was HostName, DeviceId and something else)",
+                "has no SharedAccessKey (found HostName, DeviceId and something else)",
             ),
             (long.to_owned(), "is a key alone: name the file in `key-file`"),
             ("{\"value\": 1}".to_owned(), "is JSON without a text \"connectionString\""),

@@ -1,4 +1,4 @@
-//! Sensors that follow from others: `driver = "dew-point"` and `"difference"`.
+//! Sensors that are derived from others: `driver = "dew-point"` and `"difference"`.
 
 use super::faults::Findings;
 use super::reader::Reader;
@@ -43,7 +43,9 @@ impl Parts {
         for key in KEYS.into_iter().filter(|key| table.has(key)) {
             table.wrong(
                 key,
-                format!("is for a sensor that follows from others, not for driver = \"{driver}\": remove it"),
+                format!(
+                    "is for a sensor that is derived from others, not for driver = \"{driver}\": remove it"
+                ),
             );
         }
     }
@@ -161,7 +163,7 @@ pub(super) fn read(
         }
     };
     if matches!(formula, Formula::Difference) && measures == TEMPERATURE {
-        let say = "cannot be \"temperature\": a difference of 3 degrees is no temperature of 3 degrees; leave it out";
+        let say = "cannot be \"temperature\": a difference of 3 degrees is not a temperature of 3 degrees; leave it out";
         table.wrong("measures", say);
     }
     let unit = unit(&mut table, &measures);
@@ -232,8 +234,7 @@ fn derive(table: &Reader<'_>, formula: Formula, ids: [SensorId; 2], before: &[Se
     let [first, second] = ids;
     if ids.iter().any(|id| level(*id, before) >= LEVELS_MAX) {
         let say = format!(
-            "{} follows from sensors that follow from others, more than {LEVELS_MAX} times over: name sensors that are \
-             read",
+            "{} is derived over more than {LEVELS_MAX} levels: name sensors that are read",
             table.name()
         );
         table.findings().wrong(table.header(), say);

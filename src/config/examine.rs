@@ -69,7 +69,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
         Ok(found) if !found.is_dir() => findings.warn(
             at,
             format!(
-                "[twin] state-dir: {shown} is not a directory, so the twin cannot be kept there: name another"
+                "[twin] state-dir: {shown} is not a directory, so the twin cannot be stored there: set another"
             ),
         ),
         Err(error) if is_missing(&error) => {
@@ -143,7 +143,7 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
     let is_there = std::fs::symlink_metadata(path);
     if let Some(why) = is_there.err().filter(is_missing).and_then(|_| cannot_make(path)) {
         let say = format!(
-            "[local] {key}: {} cannot be made, since {why}: name another with [local] {key} (the installed service has \
+            "[local] {key}: {} cannot be created, since {why}: set another with [local] {key} (the installed service has \
              its folder made by systemd)",
             path.display()
         );
@@ -164,7 +164,7 @@ fn cannot_make(path: &Path) -> Option<String> {
     let uid = rustix::process::geteuid().as_raw();
     access(above, Access::WRITE_OK | Access::EXEC_OK)
         .err()
-        .map(|error| format!("this user (uid {uid}) cannot make it in {}: {error}", above.display()))
+        .map(|error| format!("this user (uid {uid}) cannot create it in {}: {error}", above.display()))
 }
 
 #[cfg(test)]

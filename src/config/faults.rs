@@ -197,7 +197,7 @@ pub struct ConfigFaults {
 impl ConfigFaults {
     /// This user may not read the file.
     pub(super) fn denied(file: &Path) -> Self {
-        let reason = "this user may not: ask as root or as a member of the file's group \
+        let reason = "permission denied: run this as root or as a member of the file's group \
                       (the service reads it as a member of twind: chgrp twind, chmod 640)";
         Self { is_denied: true, ..Self::unreadable(file, reason) }
     }
@@ -212,7 +212,7 @@ impl ConfigFaults {
     /// The file is text up to this byte only.
     pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
         let at = Span { start: byte, end: byte + 1 };
-        let message = "not valid TOML: the file is not UTF-8 text from here".to_owned();
+        let message = "not valid TOML: the file is not UTF-8 text from here on".to_owned();
         let fault = ConfigFault::new(&Lines::of(lossy), at, message, false);
         Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
@@ -228,7 +228,9 @@ impl fmt::Display for ConfigFaults {
         }
         match self.more {
             0 => Ok(()),
-            more => write!(f, "\n{}: and at least {more} more: mend these first", Line(self.file.display())),
+            more => {
+                write!(f, "\n{}: and at least {more} more faults; fix these first", Line(self.file.display()))
+            }
         }
     }
 }

@@ -161,7 +161,7 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
     let shown = path.display();
     let found = crate::hub::wire::certificates(&bytes).map_err(|_| {
         format!(
-            "names {shown}, whose PEM is damaged: copy it again, whole; \"-----BEGIN …-----\" and \"-----END …-----\" must \
+            "names {shown}, whose PEM is damaged: copy it again completely; \"-----BEGIN …-----\" and \"-----END …-----\" must \
              stand in lines of their own, with only base64 between them"
         )
     })?;
@@ -228,7 +228,7 @@ fn advice(path: &Path, is_secret: bool, kind: io::ErrorKind) -> String {
             );
             let own = rustix::process::geteuid().as_raw();
             format!(
-                ": this user is uid {own}, and {who} may read it. Ask as root (sudo); or, if twind is to run as this \
+                ": this user is uid {own}, and {who} may read it. Run this as root (sudo); or, if twind is to run as this \
                  user, `sudo chown {own} {shown}`"
             )
         }
@@ -279,7 +279,7 @@ pub(super) fn decode_key(base64: &str) -> Result<Secret, &'static str> {
         Err(_) if base64.to_ascii_lowercase().contains("hostname=") => Err(
             "is a connection string: name the file in `connection-string-file`, without host and device-id",
         ),
-        Err(_) => Err("is not base64; copy the device's primary key again, whole"),
+        Err(_) => Err("is not base64; copy the device's primary key again completely"),
     }
 }
 

@@ -90,7 +90,10 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     let with_certificate = hub.has("certificate-file") || hub.has("private-key-file");
     if provisioned {
         for key in IDENTITY_KEYS.into_iter().filter(|key| hub.has(key)) {
-            hub.wrong(key, "cannot stand beside [hub.provisioning], which names hub and device: remove one");
+            hub.wrong(
+                key,
+                "cannot be combined with [hub.provisioning], which names hub and device: remove one",
+            );
         }
     }
     let named = if provisioned {
@@ -104,7 +107,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         ] {
             if hub.has(key) {
                 let say = format!(
-                    "cannot stand beside `connection-string-file`, whose {instead} says it: remove one"
+                    "cannot be combined with `connection-string-file`, whose {instead} already gives it: remove one"
                 );
                 hub.wrong(key, say);
             }
@@ -119,11 +122,14 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         if !hub.has("key-file") && !with_certificate && !is_answered {
             hub.require(
                 "key-file",
-                "the device proves by it who it is; or `certificate-file` with `private-key-file`",
+                "the device authenticates with it; or `certificate-file` with `private-key-file`",
             );
         }
         if hub.has("key-file") && with_certificate {
-            hub.wrong("key-file", "cannot stand beside a certificate: a device has one identity, remove one");
+            hub.wrong(
+                "key-file",
+                "cannot be combined with a certificate: a device has one identity, remove one",
+            );
         }
         Some(Named {
             host: host.map(|at| at.value),

@@ -28,7 +28,7 @@ const MARKER: &str = "__t";
 /// Names that the report has for itself.
 const RESERVED: [(&str, &str); 2] = [
     ("climate", "the climate is reported under that name"),
-    ("system", "the unit of temperature stands under that name at the hub"),
+    ("system", "the unit of temperature is reported under that name"),
 ];
 
 pub(super) const GAP: &str = "one [outputs.NAME] with what it is wired to, such as pin = 17; and, to hold a temperature, one \
@@ -74,12 +74,12 @@ fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board
     let At { value: name, at } = name;
     let near = nearest(name, whole.iter().map(String::as_str));
     if let Some(near) = near {
-        let say = format!("nothing else is said of [outputs.{name}]; did you mean [outputs.{near}]?");
+        let say = format!("nothing else is configured for [outputs.{name}]; did you mean [outputs.{near}]?");
         file.findings().wrong(*at, say);
     } else if !board.needs_lines() {
         // On other boards the missing wire is reported.
         let say = format!(
-            "nothing else is said of [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
+            "nothing else is configured for [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
              above it if that is meant"
         );
         file.findings().warn(*at, say);
@@ -149,8 +149,8 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         }
     } else if line.is_none() && !table.has("pwm") {
         for key in &shaped {
-            let say = "is for an output with `pwm`, and makes this one of the simulated board one: write \
-                       pwm = { channel = 0 } beside it";
+            let say = "is for an output with `pwm`; on the simulated board it makes this output one: write \
+                       pwm = { channel = 0 }";
             table.warn(key, say);
         }
     }
@@ -195,7 +195,7 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     let pwm = pwm(table.table("pwm"), board);
     match (table.has("pin"), table.has("pwm")) {
         (true, true) => {
-            table.wrong("pwm", "cannot stand beside `pin`: an output is one or the other, remove one");
+            table.wrong("pwm", "cannot be combined with `pin`: an output is one or the other, remove one");
             None
         }
         (false, false) => {
@@ -217,7 +217,7 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         }
         (false, true) => {
             if table.has("chip") {
-                table.wrong("chip", "goes with `pin`; for `pwm` write it in its braces");
+                table.wrong("chip", "goes with `pin`; for `pwm` write it inside its braces");
             }
             pwm
         }
@@ -275,7 +275,10 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     let inverted = table.bool("inverted").is_some_and(|at| at.value);
     let line = match (table.has("channel"), table.has("pin")) {
         (true, true) => {
-            table.wrong("pin", "cannot stand beside `channel`: PWM comes from the hardware or from software");
+            table.wrong(
+                "pin",
+                "cannot be combined with `channel`: PWM comes from the hardware or from software",
+            );
             None
         }
         (false, false) => {

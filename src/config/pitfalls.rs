@@ -99,7 +99,8 @@ pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings
             match concerning.first() {
                 None => findings.warn(*at, format!("`{row}` never applies: there is no [climate]")),
                 Some(first) if *row == "overheat" && !concerning.iter().any(critical) => {
-                    let none = if concerning.len() == 1 { first.table.as_str() } else { "no climate of it" };
+                    let none =
+                        if concerning.len() == 1 { first.table.as_str() } else { "none of its climates" };
                     let sets = if concerning.len() == 1 { "sets no" } else { "sets" };
                     findings.warn(*at, format!("`overheat` never applies: {none} {sets} `critical`"));
                 }
@@ -118,8 +119,8 @@ fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Find
     let is_said = |row| output.climate_rows.iter().any(|(said, _)| *said == row);
     if let (Some(lowers), Some(raises), false) = (lowers, raises, is_said("sensor-fault")) {
         let say = format!(
-            "[outputs.{}] lowers {} and raises {}: write its row `sensor-fault`, which is \"on\" or \"off\" by the \
-             first of them if it is left out",
+            "[outputs.{}] lowers {} and raises {}: set its row `sensor-fault`; if it is left out, the first of them \
+             determines it",
             output.spec.name, lowers.table, raises.table
         );
         findings.warn(output.name_at, say);

@@ -11,7 +11,7 @@ use crate::hub::Identity;
 use crate::hub::azure::{Provisioning, derive_key};
 
 const ENDPOINT: &str = "global.azure-devices-provisioning.net";
-const IDENTITIES: &str = "the device proves by it who it is; or `group-key-file`, or `certificate-file` with \
+const IDENTITIES: &str = "the device authenticates with it; or `group-key-file`, or `certificate-file` with \
                           `private-key-file`";
 
 /// Reads the table; `None` if it is not there or a fault was found. Where the assignment is kept is not known here.
@@ -34,7 +34,7 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
 
     table.require(
         "id-scope",
-        "it stands on the overview of the provisioning service, such as \"0ne00000000\"",
+        "it is shown on the overview page of the provisioning service, such as \"0ne00000000\"",
     );
     table.require("registration-id", "the device's name in the enrolment");
     let with_certificate = table.has("certificate-file") || table.has("private-key-file");
@@ -43,12 +43,15 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
         table.require("key-file", IDENTITIES);
     }
     if with_key && with_group_key {
-        table
-            .wrong("key-file", "cannot stand beside `group-key-file`: a device has one identity, remove one");
+        table.wrong(
+            "key-file",
+            "cannot be combined with `group-key-file`: a device has one identity, remove one",
+        );
     }
     if with_certificate {
         for other in ["key-file", "group-key-file"].into_iter().filter(|key| table.has(key)) {
-            table.wrong(other, "cannot stand beside a certificate: a device has one identity, remove one");
+            table
+                .wrong(other, "cannot be combined with a certificate: a device has one identity, remove one");
         }
         table.require("certificate-file", "the certificate that `private-key-file` belongs to");
         table.require("private-key-file", "the private key that `certificate-file` belongs to");

@@ -12,9 +12,9 @@ const FORM: &str = "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
 /// Reads a proxy's address.
 pub(super) fn parse(written: &str) -> Result<Proxy, String> {
     let wrong = |why: &str| format!("{FORM}; {why}");
-    let (scheme, rest) = written.split_once("://").ok_or_else(|| wrong("this has no http://"))?;
+    let (scheme, rest) = written.split_once("://").ok_or_else(|| wrong("http:// is missing"))?;
     if !scheme.eq_ignore_ascii_case("http") {
-        return Err(wrong("only http:// is spoken to a proxy"));
+        return Err(wrong("only http:// proxies are supported"));
     }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (credentials, place) = match rest.rsplit_once('@') {
@@ -26,7 +26,7 @@ pub(super) fn parse(written: &str) -> Result<Proxy, String> {
         port.parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port must be a number"))?;
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) if address.parse::<core::net::Ipv6Addr>().is_ok() => address.to_owned(),
-        Some(_) => return Err(wrong("the address in brackets must be one of IPv6")),
+        Some(_) => return Err(wrong("the address in brackets must be an IPv6 address")),
         None => check_host(host).map_err(|_| wrong("the host must be a name or an address"))?,
     };
     let credentials = match credentials {

@@ -1,4 +1,4 @@
-//! What the tables of all sensors have in common, those that are sampled and those that follow from others.
+//! What the tables of all sensors have in common, those that are sampled and those that are derived from others.
 
 use super::reader::Reader;
 use super::spans::Span;

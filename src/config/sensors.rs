@@ -151,7 +151,7 @@ fn source(
         }
         table.require("path", "the file that holds the number");
     } else if has_id && has_path {
-        table.wrong("path", "cannot stand beside `id`: a sensor is found by one of them, remove one");
+        table.wrong("path", "cannot be combined with `id`: a sensor is found by one of them, remove one");
     } else if !has_path {
         table.require("id", &id_or_path(driver));
     }
@@ -208,7 +208,7 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) ->
     if read.is_some() && driver.is_some() && !is_fed {
         table.wrong(
             "max-age",
-            "is for driver = \"file\": what the kernel shows is made when it is read, remove it",
+            "is for driver = \"file\": the kernel produces its values when they are read; remove it",
         );
     }
     let is_default = read.is_none();

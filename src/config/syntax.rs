@@ -10,14 +10,14 @@ use toml::de::Error;
 /// How the parser begins to say that a key or table is there already.
 const DUPLICATE: &str = "duplicate key";
 
-const QUOTES: &str = "a text must stand in quotes (\"…\"); numbers, true and false stand without";
-const REMARK: &str = "a remark begins with #";
+const QUOTES: &str = "text must be in quotes (\"…\"); numbers, true and false are not";
+const REMARK: &str = "a comment begins with #";
 
 /// Characters that look like those of the syntax and are not, what they are, and what to write.
 const LOOKALIKES: [(&str, &str, &str); 6] = [
     ("“”„‟«»″＂", "a typographic quotation mark", "write straight ones (\")"),
     ("‘’‚‛‹›′", "a typographic quotation mark", "write straight ones (\")"),
-    ("\u{a0}\u{2007}\u{202f}\u{3000}", "a space that is no space to TOML", "write a plain one"),
+    ("\u{a0}\u{2007}\u{202f}\u{3000}", "a space character that TOML does not accept", "write a plain one"),
     ("\u{feff}\u{200b}\u{200c}\u{200d}\u{2060}", "a character that cannot be seen", "remove it"),
     ("–—−‐‑", "a dash", "write a minus (-)"),
     ("＝：", "a wide character", "write = from the keyboard"),
@@ -155,17 +155,18 @@ fn translated(outline: &Outline<'_>, line: Line<'_>, at: Span, said: &str) -> St
     } else if begins(&["missing comma"]) {
         "a comma is missing before this".to_owned()
     } else if begins(&["invalid basic string", "invalid literal string"]) {
-        format!("a text in quotes is not closed, or holds what must not stand in one ({said})")
+        format!("a text in quotes is not closed, or contains something that is not allowed in one ({said})")
     } else if begins(&["invalid unquoted key"]) && rest.starts_with(':') {
         "a key and its value are joined by =, not by a colon".to_owned()
     } else if begins(&["key with no value"]) {
-        "a key without a value: write key = value, a table's name in brackets, a remark behind #".to_owned()
+        "a key without a value: write key = value, a table's name in brackets, or a comment after #"
+            .to_owned()
     } else if begins(&["unexpected key or value"]) && is_remark(rest) {
         REMARK.to_owned()
     } else if begins(&["unexpected key or value"]) {
-        "behind a value stands nothing but a remark, which begins with #".to_owned()
+        "only a comment, which begins with #, may follow a value".to_owned()
     } else if begins(&["invalid mantissa", "invalid fraction"]) {
-        "a number has digits before and behind its point".to_owned()
+        "a number has digits before and after its point".to_owned()
     } else if begins(&["unexpected leading zero"]) {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         format!("a number does not begin with 0: write {}", rest[..end].trim_start_matches('0'))
@@ -190,7 +191,7 @@ fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     let is_value = |text: &str| is_number(text) || matches!(text, "true" | "false");
     let small = written.to_ascii_lowercase();
     if matches!(small.as_str(), "true" | "false") {
-        return format!("write {small}, in small letters and without quotes");
+        return format!("write {small}, in lower case and without quotes");
     }
     let bare = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
     let (first, rest) = written.split_at(written.find(|c: char| !bare(c)).unwrap_or(written.len()));
@@ -200,20 +201,20 @@ fn unquoted(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     }
     if is_remark(rest) {
         return match outline.is_bracketed(at.start) && rest.starts_with(';') {
-            true => "what stands in brackets is parted by commas, not by ;".to_owned(),
+            true => "items in brackets are separated by commas, not by ;".to_owned(),
             false => REMARK.to_owned(),
         };
     }
     if is_number(first) && rest == "%" {
         return match words::is_row(key_before(&line.text[..at.start.saturating_sub(line.start)])) {
-            true => format!("a share of full stands in quotes: write \"{first}%\""),
+            true => format!("a percentage is written in quotes here: write \"{first}%\""),
             false => format!("a percentage is written as a number: write {first}"),
         };
     }
     if rest.starts_with(bare) && outline.is_bracketed(at.start) {
-        format!("a comma is missing behind {first}")
+        format!("a comma is missing after {first}")
     } else if rest.starts_with('°') {
-        format!("a number stands without its unit: write {first}")
+        format!("a number is written without its unit: write {first}")
     } else {
         QUOTES.to_owned()
     }
@@ -235,15 +236,15 @@ fn lone_return(text: &str) -> Option<usize> {
 /// The second of two, with the place of the first.
 fn duplicate(outline: &Outline<'_>, line: Line<'_>, at: Span) -> String {
     let Some(key) = outline.text().get(at.start..at.end) else {
-        return "this key stands here for the second time: remove one".to_owned();
+        return "this key appears twice: remove one".to_owned();
     };
     let is_header = outline.is_header(line);
     let header = outline.header_above(line).map(|header| table(header.text)).unwrap_or_default();
     let path = if is_header { header } else { path(&header, line.text) };
     let (what, mend) = if is_header {
-        (format!("the table [{path}] stands here for the second time"), "join them")
+        (format!("the table [{path}] appears twice"), "join them")
     } else {
-        (format!("`{key}` stands here for the second time"), "remove one")
+        (format!("`{key}` appears twice"), "remove one")
     };
     match first_of(outline, &path, line) {
         Some(first) => format!("duplicate key: {what}, the first is in line {}: {mend}", first + 1),

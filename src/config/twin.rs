@@ -46,8 +46,7 @@ pub(super) fn sockets(
     let orders = written.map_or_else(|| default_socket(environment), |at| places.path(&at.value));
     let looks = local.string("look-socket").map(|at| places.path(&at.value));
     if looks.as_ref() == Some(&orders) {
-        let say =
-            "must be another than `socket`: by this one nothing can be changed, and all users may connect";
+        let say = "must differ from `socket`: it allows no changes, and all users may connect";
         local.wrong("look-socket", say);
     }
     if places.examination().is_some() {
@@ -118,7 +117,7 @@ fn nested(twin: &Reader<'_>, properties: &Properties) {
         let Some((other, path)) = other.filter(|found| !is_told(found)) else { continue };
         let place = twin.place(if twin.has(key) { key } else { other });
         let say = format!(
-            "\"{path}\", which `{other}` reads, and \"{leaf}\", which `{key}` reads, lie in one another: a property is a \
+            "\"{path}\", which `{other}` reads, and \"{leaf}\", which `{key}` reads: one contains the other, and a property is a \
              value or holds others, not both"
         );
         twin.findings().wrong(place, say);

@@ -97,10 +97,10 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
         let allowed = Allowed { no_auto: Some(no_auto), must_rest, ..any };
         table.read(row, |value| drive(value, allowed)).map(|at| at.value)
     };
-    let stop = fixed("stop", needs_us, "after the stop nobody follows the climate");
-    let crash = fixed("crash", needs_us, "after a crash nobody follows the climate");
+    let stop = fixed("stop", needs_us, "after the stop nothing follows the climate");
+    let crash = fixed("crash", needs_us, "after a crash nothing follows the climate");
     let sensor_fault = fixed("sensor-fault", false, "without a valid reading there is no climate to follow");
-    let overheat = fixed("overheat", false, "the row stands above the climate");
+    let overheat = fixed("overheat", false, "the row outranks the climate");
     let hub_silent = hub_silent(table.table("hub-silent"), any);
     let climate_rows = ["sensor-fault", "overheat"].into_iter().filter(|row| table.has(row));
     let climate_rows = climate_rows.map(|row| (row, table.place(row))).collect();
@@ -148,7 +148,7 @@ fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Opt
         );
         table.findings().warn(after.at, say);
     }
-    table.require("after", "how long without a word from the hub, such as \"24h\"");
+    table.require("after", "how long without hearing from the hub, such as \"24h\"");
     table.require("drive", "what the output does then, such as \"auto\"");
     table.finish();
     (after.map(|at| at.value), drive)
@@ -200,7 +200,7 @@ fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), String> {
             Err(format!("must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""))
         }
         _ if allowed.must_rest && is_share => {
-            Err("must be \"on\" or \"off\" with software PWM: nobody pulses the \
+            Err("must be \"on\" or \"off\" with software PWM: nothing pulses the \
                                                    pin when the daemon is gone"
                 .to_owned())
         }

@@ -50,7 +50,7 @@ impl Zones {
         if !self.folder.is_dir() {
             let folder = self.folder.display();
             return Err(format!(
-                "\"{shown}\" needs the data of time zones, and there is no {folder}: apt install tzdata (\"{UTC}\" \
+                "\"{shown}\" needs time zone data, and there is no {folder}: apt install tzdata (\"{UTC}\" \
                  needs none)"
             ));
         }

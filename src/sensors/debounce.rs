@@ -1,14 +1,14 @@
 //! Debouncing of a contact where the kernel does not do it. The time is passed in.
 //!
-//! The level that is told changes when another one has been there for the whole period without an edge. Looks may be as rare as they
-//! are: that there were edges between two of them is told with the second.
+//! The reported level changes when the line has had another one for the whole period without an edge. The line may be sampled at
+//! any interval, however long: each sample says whether there was an edge since the one before.
 
 use core::time::Duration;
 
 /// See the module.
 pub(super) struct Debouncer {
     period: Duration,
-    told: bool,
+    reported: bool,
     /// Since when the line has had the other level, as far as is known.
     other_since: Option<Duration>,
 }
@@ -16,24 +16,24 @@ pub(super) struct Debouncer {
 impl Debouncer {
     /// A line that was first seen with this level.
     pub(super) fn new(period: Duration, level: bool) -> Self {
-        Self { period, told: level, other_since: None }
+        Self { period, reported: level, other_since: None }
     }
 
-    /// The level that counts, and in how long to look again if it may change without an edge. `has_moved`: there was an edge since
-    /// the last look.
+    /// The level that counts, and in how long to sample again if it may change without an edge. `has_moved`: there was an edge since
+    /// the last sample.
     pub(super) fn look(&mut self, now: Duration, level: bool, has_moved: bool) -> (bool, Option<Duration>) {
-        if level == self.told {
+        if level == self.reported {
             self.other_since = None;
-            return (self.told, None);
+            return (self.reported, None);
         }
         let since = self.other_since.filter(|_| !has_moved).unwrap_or(now);
         let rest = (since + self.period).saturating_sub(now);
         if rest.is_zero() {
-            (self.told, self.other_since) = (level, None);
+            (self.reported, self.other_since) = (level, None);
             return (level, None);
         }
         self.other_since = Some(since);
-        (self.told, Some(rest))
+        (self.reported, Some(rest))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Waits for the descriptors of all sensors that have one, with one thread, so that an edge makes its sensor due.
 //!
-//! A descriptor is armed after each sample and tells once; until the next sample it is not looked at, so it cannot be told again and
-//! again. One that is closed is forgotten by the kernel.
+//! A descriptor is armed after each sample and reported once. Until the next sample it is not watched, so it cannot be reported again
+//! and again. The kernel forgets one that is closed.
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
@@ -38,7 +38,7 @@ impl Readable {
         Ok(Self { epoll, _end: end })
     }
 
-    /// Has this descriptor told once by this number when it is readable, which may be now.
+    /// Has this descriptor reported once, by this number, when it is readable, which may be now.
     ///
     /// # Errors
     /// The system cannot wait for it.

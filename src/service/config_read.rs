@@ -8,6 +8,7 @@ use super::Daemon;
 use super::local::calls::Refusal;
 use super::local::{Answer, AnswerTo};
 use crate::config::{self, ConfigFaults, Settings};
+use crate::text::Span;
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -68,8 +69,9 @@ async fn wait<T>(mut reading: JoinHandle<T>) -> Option<T> {
         return outcome.ok();
     }
     warn!(
-        "the configuration, or a file that it names, has not been read within {SLOW:?}: its disk does not answer; the \
-         running configuration stays until it does"
+        "the configuration, or a file that it names, has not been read within {}: its disk does not answer; the running \
+         configuration stays until it does",
+        Span::from(SLOW)
     );
     reading.await.ok()
 }

@@ -113,7 +113,10 @@ fn read(file: &Path) -> io::Result<Option<OutputsFile>> {
     match files::read(file, BYTES_MAX) {
         Ok((bytes, _)) => match serde_json::from_slice::<OutputsFile>(&bytes).map_err(io::Error::other)? {
             copy if copy.format == FORMAT => Ok(Some(copy)),
-            copy => Err(io::Error::other(format!("a later twind left it (format {})", copy.format))),
+            copy => Err(io::Error::other(format!(
+                "it was written by a later version of twind (format {})",
+                copy.format
+            ))),
         },
         Err(Unread::System(reason))
             if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
@@ -195,8 +198,7 @@ impl LastResort {
             Ok(Claim::InUse(process)) => return Err(Occupied::Configuration(process)),
             Err(reason) => {
                 warn!(
-                    "no copy of what is driven can be kept: {reason}; `twind safe` will have to go by the configuration \
-                     file"
+                    "no copy of what is driven can be stored: {reason}; `twind safe` will have to use the configuration file"
                 );
                 None
             }

@@ -44,7 +44,7 @@ pub fn start() -> io::Result<Log> {
     tracing_subscriber::registry().with(filter).with(Relay(Arc::clone(&queue))).init();
     log_panics(Arc::clone(&queue));
     if let Some(error) = complaint {
-        warn!(%error, "RUST_LOG cannot be read; it is taken as \"info\"");
+        warn!(%error, "RUST_LOG cannot be read; using \"info\"");
     }
     Ok(Log(queue))
 }

@@ -89,7 +89,7 @@ impl fmt::Display for Fatal {
             Self::Occupied(fault) => fault.fmt(f),
             Self::Store(fault) => fault.fmt(f),
             Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
-            Self::System(error) => write!(f, "the system refused to let twind start: {error}"),
+            Self::System(error) => write!(f, "twind cannot start: {error}"),
         }
     }
 }
@@ -206,7 +206,7 @@ impl Daemon {
             }
             Some((identity, _)) => {
                 warn!(
-                    "the stored twin is of {identity}, not of {}: it is not used",
+                    "the stored twin belongs to {identity}, not to {}: it is not used",
                     settings.engine.identity
                 );
             }
@@ -329,7 +329,9 @@ impl Daemon {
         self.pollers.stop(SENSOR_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
-            warn!("the twin's copy could not be stored at the end: {fault}; the last changes may be lost");
+            warn!(
+                "the local copy of the twin could not be stored at the end: {fault}; the last changes may be lost"
+            );
         }
         // The copy stays for the next daemon or `twind safe` if outputs are to be taken over or could not be driven.
         if !hands_over && !self.core.has_pin_faults() {
@@ -360,7 +362,9 @@ impl Daemon {
         let (pollers, readings) = match restart_pollers(&self.pollers, &fresh.sensors, self.clock.clone()) {
             Ok(started) => started,
             Err(error) => {
-                return Err(format!("no threads for the sensors: {error}; the running configuration stays"));
+                return Err(format!(
+                    "the sensor threads could not be started: {error}; the running configuration stays"
+                ));
             }
         };
         // Before the outputs, of which one may be on a line that was a sensor's. A sensor in the middle of a read is not waited for
@@ -415,7 +419,9 @@ impl Daemon {
         match start_tachs(board, self.clock.clone()) {
             Ok((tachs, speeds)) => (self.tachs, self.speeds) = (tachs, speeds),
             Err(error) => {
-                error!("no thread for the tachometers: {error}; speeds are unknown until the next reload");
+                error!(
+                    "the tachometer thread could not be started: {error}; speeds are unknown until the next reload"
+                );
             }
         }
     }

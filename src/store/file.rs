@@ -10,6 +10,7 @@ use super::directory::{self, Generation, Loaded};
 use super::lock::{self, Claim, Lock};
 use super::{StoreFault, format, write};
 use crate::ports::Store;
+use crate::text::Span;
 use crate::twin::TwinRecord;
 use core::fmt;
 use core::time::Duration;
@@ -135,7 +136,8 @@ impl FileStore {
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let writer = self.writer.take();
         if !state.ended {
-            let reason = format!("the disk took longer than {patience:?} to write the last record");
+            let reason =
+                format!("the disk took longer than {} to write the last record", Span::from(patience));
             return Err(StoreFault { reason });
         }
         let unsaved = state.unsaved.clone();

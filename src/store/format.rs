@@ -58,7 +58,9 @@ impl fmt::Display for Damage {
             Self::NotARecord => f.write_str("does not begin with a record's header"),
             Self::Length { expected, found } => write!(f, "should hold {expected} bytes but holds {found}"),
             Self::Checksum => f.write_str("does not match its checksum"),
-            Self::NewerFormat { format } => write!(f, "was written by a later twind (format {format})"),
+            Self::NewerFormat { format } => {
+                write!(f, "was written by a later version of twind (format {format})")
+            }
             Self::Record(fault) => write!(f, "holds no record that can be used: {fault}"),
         }
     }

@@ -156,7 +156,8 @@ impl Process {
         let log = self.log();
         assert!(!log.contains("panicked"), "the daemon panicked");
         for line in log.lines().filter(|line| line.contains(" ERROR ")) {
-            let of_the_disk = line.contains("the twin's copy cannot be kept") && self.disk_failed;
+            let of_the_disk =
+                line.contains("the local copy of the twin cannot be stored") && self.disk_failed;
             assert!(of_the_disk, "an ERROR that nothing called for: {line}");
         }
         log.lines().count()

@@ -294,7 +294,7 @@ fn c18_a_throttled_report_is_put_off_and_the_connection_kept() {
         2
     );
     assert_eq!(rig.count_events(after, |event| matches!(event, Event::Disconnected { .. })), 0);
-    daemon.wait_log("put the report off: status 429");
+    daemon.wait_log("did not accept the report for now: status 429");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn what_does_not_go_with_the_driver_is_told() {
         ("gpiochip", "pin = 17", "`chip` is missing in [outputs.fan]: the chip that the line is on"),
         ("gpiochip", "pwm = { pin = 17 }", "`chip` is missing in [outputs.fan.pwm]"),
         ("gpiochip", "pwm = { channel = 0 }\ntach = { pin = 24 }", "`chip` is missing in [outputs.fan.tach]"),
-        ("gpiochip", "chip = \"gpiochip0\"\npwm = { channel = 0 }", "for `pwm` write it in its braces"),
+        ("gpiochip", "chip = \"gpiochip0\"\npwm = { channel = 0 }", "for `pwm` write it inside its braces"),
         ("gpiochip", "pwm = { channel = 16 }", "`channel` must be a whole number from 0 to 15"),
     ];
     for (driver, lines, told) in cases {

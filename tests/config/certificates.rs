@@ -234,7 +234,10 @@ fn damaged_pem_is_told_with_what_to_do() {
     maker.ec("cert.key");
     maker.site.write("cert.pem", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", 0o644);
     let fault = maker.fault("certificate-file");
-    assert!(fault.contains("whose PEM is damaged: copy it again, whole; \"-----BEGIN …-----\""), "{fault}");
+    assert!(
+        fault.contains("whose PEM is damaged: copy it again completely; \"-----BEGIN …-----\""),
+        "{fault}"
+    );
 }
 
 #[test]

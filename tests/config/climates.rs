@@ -136,7 +136,7 @@ fn what_cannot_be_is_said_with_its_place() {
         (
             "raising = \"boiler\"",
             "raising = \"boiler\"\nheating = \"boiler\"",
-            "`heating` and `raising` are two names of one thing",
+            "`heating` and `raising` are two names for the same thing",
         ),
         (
             "lowering-from = \"50%\"",
@@ -150,11 +150,7 @@ fn what_cannot_be_is_said_with_its_place() {
             "property = \"components.office\"",
             "[climates.lab] and [climates.office], line 23, read one property",
         ),
-        (
-            "property = \"rooms.lab\"",
-            "property = \"patchId\"",
-            "which `patch-id` of [twin] reads, lie in one another",
-        ),
+        ("property = \"rooms.lab\"", "property = \"patchId\"", "which `patch-id` of [twin] reads, overlap"),
         ("property = \"rooms.lab\"", "time-zone = \"Europe/Nowhere\"", "must be a time zone of this system"),
         ("property = \"rooms.lab\"", "time-zone = \"../../etc/passwd\"", "must be the name of a time zone"),
         (
@@ -283,7 +279,7 @@ fn what_a_sensor_follows_from_must_be_there_and_fit() {
         (
             "path = \"air\"",
             "path = \"air\"\nminus = \"dew\"",
-            "`minus` is for a sensor that follows from others, not for driver = \"file\"",
+            "`minus` is for a sensor that is derived from others, not for driver = \"file\"",
         ),
     ] {
         let faults = site.parse(&replaced(CABINET, from, to)).unwrap_err().to_string();
@@ -368,9 +364,6 @@ fn a_sensor_that_follows_from_others_too_often_is_refused_before_its_value_costs
     };
     assert_eq!(site.right(&chain(3)).engine.sensors.len(), 9);
     let faults = site.parse(&chain(100)).unwrap_err().to_string();
-    assert!(
-        faults.contains("[sensors.d3] follows from sensors that follow from others, more than 4 times over"),
-        "{faults}"
-    );
+    assert!(faults.contains("[sensors.d3] is derived over more than 4 levels"), "{faults}");
     assert!(!faults.contains("[sensors.d2]"), "{faults}");
 }

@@ -102,8 +102,7 @@ fn what_no_contact_can_have_is_refused() {
 #[test]
 fn a_wire_is_an_output_or_a_tach_or_a_contact() {
     let site = Site::new();
-    let taken =
-        "drives [outputs.fan] already, in line 7; here it is read by [sensors.door]: it can do one of them";
+    let taken = "drives [outputs.fan] already, in line 7; here it is read by [sensors.door]: it can only do one of them";
     let header = "pin = 17\nchip = \"pinctrl-bcm2711\"";
     for (board, keys, told) in [
         ("rppal", "pin = 17", format!("pin 17 {taken}")),

@@ -59,7 +59,7 @@ fn uncommenting_the_defaults_of_the_installed_file_changes_nothing() {
     for line in shipped_lines() {
         let (Shipped::Default(text) | Shipped::Example(text)) = line;
         table = header(text).unwrap_or(table);
-        // `[climate]` is the only climate of a site, so the tables of several cannot stand beside it.
+        // `[climate]` is the only climate of a site, so the tables of several cannot be combined with it.
         if table.starts_with("climates.") {
             continue;
         }

@@ -27,7 +27,7 @@ fn told(site: &Site, text: &str, what: &str) -> ConfigFaults {
     let printed = faults.to_string();
     assert_eq!(faults.faults.len(), TOLD, "{what}: {printed}");
     assert!(printed.len() < PRINTED_MAX, "{what}: {} bytes", printed.len());
-    let last = format!("twind.toml: and at least {} more: mend these first", faults.more);
+    let last = format!("twind.toml: and at least {} more faults; fix these first", faults.more);
     assert!(printed.ends_with(&last), "{what}: {printed}");
     faults
 }

@@ -57,7 +57,7 @@ fn the_later_of_two_on_one_wire_is_at_fault_and_both_are_named() {
 fn one_slip_of_the_syntax_is_told_once_and_as_what_it_is() {
     let site = Site::new();
     let comma = "a number has a decimal point, not a comma: write ";
-    let quotes = "a text must stand in quotes";
+    let quotes = "text must be in quotes";
     let cases = [
         (
             with(SITE, "climate", "range = { min = 22,5, max = 30 }"),
@@ -67,7 +67,10 @@ fn one_slip_of_the_syntax_is_told_once_and_as_what_it_is() {
         (SITE.replace('\n', "\r"), ":1:1: not valid TOML: lines must end with a line feed".to_owned()),
         (with(SITE, "climate", "unit = “celsius”"), "“ (U+201C) is a typographic quotation mark".to_owned()),
         (replaced(SITE, "\"fan\"", "„fan“"), "„ (U+201E) is a typographic quotation mark".to_owned()),
-        (with(SITE, "climate", "unit\u{a0}= \"kelvin\""), "U+00A0 is a space that is no space".to_owned()),
+        (
+            with(SITE, "climate", "unit\u{a0}= \"kelvin\""),
+            "U+00A0 is a space character that TOML does not accept".to_owned(),
+        ),
         (with(SITE, "climate", "critical = –5"), "– (U+2013) is a dash: write a minus".to_owned()),
         (
             replaced(SITE, "{ channel = 0 }", "{ channel = 0"),
@@ -99,34 +102,34 @@ fn a_value_without_quotes_is_told_as_what_it_was_to_be() {
         (
             with(SITE, "climate", "range = { min = 20.0 max = 28.0 }"),
             ":24:17:",
-            "a comma is missing behind 20.0",
+            "a comma is missing after 20.0",
         ),
-        (with(SITE, "sensors.cabinet", "valid = [1 2]"), ":15:10:", "a comma is missing behind 1"),
-        (with(SITE, "sensors.cabinet", "valid = [\n  1 2\n]"), ":16:3:", "a comma is missing behind 1"),
-        (pwm("{ channel = 0 frequency-hz = 100 }"), ":9:19:", "a comma is missing behind 0"),
-        (pwm("{ channel = 0; frequency-hz = 100 }"), ":9:19:", "is parted by commas, not by ;"),
+        (with(SITE, "sensors.cabinet", "valid = [1 2]"), ":15:10:", "a comma is missing after 1"),
+        (with(SITE, "sensors.cabinet", "valid = [\n  1 2\n]"), ":16:3:", "a comma is missing after 1"),
+        (pwm("{ channel = 0 frequency-hz = 100 }"), ":9:19:", "a comma is missing after 0"),
+        (pwm("{ channel = 0; frequency-hz = 100 }"), ":9:19:", "are separated by commas, not by ;"),
         (with(SITE, "climate", "sensors = [\"a\" \"b\"]"), ":24:16:", "a comma is missing before this"),
         (fan("min-duty = 20%"), ":9:12:", "a percentage is written as a number: write 20"),
-        (fan("when = { stop = 40% }"), ":9:17:", "a share of full stands in quotes: write \"40%\""),
-        (fan("when.stop = 40%"), ":9:13:", "a share of full stands in quotes: write \"40%\""),
-        (fan("slew = 25 // a remark"), ":9:8:", "a remark begins with #"),
-        (fan("active-low = true // x"), ":9:14:", "a remark begins with #"),
-        (fan("slew = 25; # x"), ":9:8:", "a remark begins with #"),
-        (fan("active-low = True"), ":9:14:", "write true, in small letters and without quotes"),
-        (with(SITE, "climate", "critical = 60 °C"), ":24:12:", "a number stands without its unit: write 60"),
-        (fan("min-on = \"5s\" // x"), ":9:15:", "a remark begins with #"),
+        (fan("when = { stop = 40% }"), ":9:17:", "a percentage is written in quotes here: write \"40%\""),
+        (fan("when.stop = 40%"), ":9:13:", "a percentage is written in quotes here: write \"40%\""),
+        (fan("slew = 25 // a remark"), ":9:8:", "a comment begins with #"),
+        (fan("active-low = true // x"), ":9:14:", "a comment begins with #"),
+        (fan("slew = 25; # x"), ":9:8:", "a comment begins with #"),
+        (fan("active-low = True"), ":9:14:", "write true, in lower case and without quotes"),
         (
-            fan("min-on = \"5s\" x"),
-            ":9:15:",
-            "behind a value stands nothing but a remark, which begins with #",
+            with(SITE, "climate", "critical = 60 °C"),
+            ":24:12:",
+            "a number is written without its unit: write 60",
         ),
-        (fan("min-on = \"5s\", # x"), ":9:14:", "behind a value stands nothing but a remark"),
-        (fan("min-duty = .5"), ":9:12:", "a number has digits before and behind its point"),
-        (fan("min-duty = 5."), ":9:14:", "a number has digits before and behind its point"),
+        (fan("min-on = \"5s\" // x"), ":9:15:", "a comment begins with #"),
+        (fan("min-on = \"5s\" x"), ":9:15:", "only a comment, which begins with #, may follow a value"),
+        (fan("min-on = \"5s\", # x"), ":9:14:", "only a comment, which begins with #, may follow a value"),
+        (fan("min-duty = .5"), ":9:12:", "a number has digits before and after its point"),
+        (fan("min-duty = 5."), ":9:14:", "a number has digits before and after its point"),
         (fan("min-duty = 020"), ":9:12:", "a number does not begin with 0: write 20"),
-        (with(SITE, "hub", "gateway = 10.0.0.1"), ":3:15:", "a text must stand in quotes"),
-        (fan("min-on = 5 minutes"), ":9:10:", "a text must stand in quotes"),
-        (fan("min-on = 5s"), ":9:10:", "a text must stand in quotes"),
+        (with(SITE, "hub", "gateway = 10.0.0.1"), ":3:15:", "text must be in quotes"),
+        (fan("min-on = 5 minutes"), ":9:10:", "text must be in quotes"),
+        (fan("min-on = 5s"), ":9:10:", "text must be in quotes"),
     ];
     for (text, place, told) in cases {
         let fault = site.fault(&text);
@@ -207,8 +210,7 @@ fn a_secret_under_a_name_of_its_own_is_answered_however_it_is_spelt_and_alone() 
     let alone = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", "connectionString = \"x\""));
     assert!(alone.contains("`connectionString` does not exist"), "{alone}");
     let missing = site.fault(&replaced(SMALL, "connection-string-file = \"cs\"", parts));
-    let told =
-        "`key-file` is missing in [hub]: the device proves by it who it is; or `certificate-file` with";
+    let told = "`key-file` is missing in [hub]: the device authenticates with it; or `certificate-file` with";
     assert!(missing.contains(told), "{missing}");
 }
 
@@ -285,22 +287,22 @@ fn what_stands_twice_is_told_with_the_place_of_the_first() {
         (
             with(SITE, "climate", "cooling = \"fan\""),
             ":25:1:",
-            "`cooling` stands here for the second time, the first is in line 24",
+            "`cooling` appears twice, the first is in line 24",
         ),
         (
             format!("{SITE}[climate]\nunit = \"kelvin\"\n"),
             ":26:2:",
-            "the table [climate] stands here for the second time, the first is in line 23",
+            "the table [climate] appears twice, the first is in line 23",
         ),
         (
             format!("{SITE}[outputs.fan.pwm]\nchannel = 1\n"),
             ":26:14:",
-            "[outputs.fan.pwm] stands here for the second time, the first is in line 9",
+            "[outputs.fan.pwm] appears twice, the first is in line 9",
         ),
         (
             with(SITE, "climate", "range = { min = 1, min = 2, max = 3 }"),
             ":24:20:",
-            "`min` stands here for the second time in this line",
+            "`min` appears twice in this line",
         ),
         (
             with(SITE, "climate", "sensors = [\"cabinet\",\n\"cabinet\"]"),
@@ -404,7 +406,7 @@ fn a_secret_that_cannot_be_read_is_told_with_its_path_its_readers_and_what_mends
         "Permission denied",
         "this user is uid",
         "by its mode 0000 root alone",
-        "Ask as root (sudo)",
+        "Run this as root (sudo)",
         "`sudo chown",
     ] {
         assert!(denied.contains(told), "{told} is missing in {denied}");

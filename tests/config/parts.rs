@@ -64,7 +64,7 @@ fn check_sums_up_a_right_file_and_tells_the_faults_of_a_wrong_one() {
         "heater, on/off, heats",
         "start off, stop off, crash off, sensor-fault on, overheat on",
         "door, humidity, every 5s, stale after 30s",
-        "20 to 28 celsius, by cabinet",
+        "20 to 28 °C, by cabinet",
     ] {
         assert!(out.contains(told), "wanted {told} in\n{out}");
     }

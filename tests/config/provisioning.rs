@@ -67,8 +67,11 @@ fn each_fault_of_the_table_is_told() {
     let files = "certificate-file = \"cert.pem\"\nprivate-key-file = \"cert.key\"";
     for (text, told) in [
         (provisioned(""), "`key-file` is missing in [hub.provisioning]"),
-        (provisioned("key-file = \"key\"\ngroup-key-file = \"key\""), "cannot stand beside `group-key-file`"),
-        (provisioned(&format!("key-file = \"key\"\n{files}")), "cannot stand beside a certificate"),
+        (
+            provisioned("key-file = \"key\"\ngroup-key-file = \"key\""),
+            "cannot be combined with `group-key-file`",
+        ),
+        (provisioned(&format!("key-file = \"key\"\n{files}")), "cannot be combined with a certificate"),
         (
             provisioned("certificate-file = \"cert.pem\""),
             "`private-key-file` is missing in [hub.provisioning]",
@@ -87,7 +90,7 @@ fn each_fault_of_the_table_is_told() {
         ),
         (
             replaced(&provisioned("key-file = \"key\""), "[hub]", &format!("[hub]\n{NAMED}")),
-            "`connection-string-file` cannot stand beside [hub.provisioning]",
+            "`connection-string-file` cannot be combined with [hub.provisioning]",
         ),
     ] {
         let fault = site.fault(&text);
@@ -118,7 +121,7 @@ fn check_sums_up_service_transport_and_proxy_without_the_password() {
     let (outcome, out) = site.check(&text);
     assert_eq!(outcome, Outcome::Right, "{out}");
     for told in [
-        "named by global.azure-devices-provisioning.net, port 443 by WebSocket",
+        "assigned by global.azure-devices-provisioning.net, port 443 by WebSocket",
         "through the proxy http://…@proxy.local:3128",
         "registered as r in scope 0ne1, with a device key",
     ] {

@@ -39,7 +39,10 @@ fn a_table_that_makes_an_output_by_a_slip_is_refused() {
     let site = Site::new();
     let when = |name: &str| format!("{SITE}[outputs.{name}.when]\nstart = \"on\"\n");
     let fault = site.fault(&when("fna"));
-    assert!(fault.contains("nothing else is said of [outputs.fna]; did you mean [outputs.fan]?"), "{fault}");
+    assert!(
+        fault.contains("nothing else is configured for [outputs.fna]; did you mean [outputs.fan]?"),
+        "{fault}"
+    );
     let fault = site.fault(
         &format!("{SITE}[outputs.haeter]\nwhen.start = \"on\"\n")
             .replace("[outputs.haeter]\nwhen", "[outputs]\nhaeter.when"),
@@ -256,8 +259,8 @@ fn two_properties_of_which_one_lies_in_the_other_are_refused() {
         )
     };
     for (a, b, told) in [
-        ("a", "a.b", ":13:1: `property` \"a.b\" and \"a\" of [outputs.fan], line 9, lie in one another"),
-        ("a.b", "a", "`property` \"a\" and \"a.b\" of [outputs.fan], line 9, lie in one another"),
+        ("a", "a.b", ":13:1: `property` \"a.b\" and \"a\" of [outputs.fan], line 9: one contains the other"),
+        ("a.b", "a", "`property` \"a\" and \"a.b\" of [outputs.fan], line 9: one contains the other"),
         ("a", "patchId", "`property` \"patchId\" and \"patchId\", which `patch-id` of [twin] reads"),
         ("a", "components.climate", "which `climate` of [twin] reads"),
         ("a", "components.climate.minTemperature", "which `climate` of [twin] reads"),
@@ -272,8 +275,8 @@ fn two_properties_of_which_one_lies_in_the_other_are_refused() {
     site.right(&outputs("components.lamps.on", "components.lamps.on"));
     site.right(&outputs("components.climate.fan", "components.climate.heater"));
     for (twin, told) in [
-        ("fan-on = \"components\"", "lie in one another"),
-        ("patch-id = \"fanOn.id\"", "lie in one another"),
+        ("fan-on = \"components\"", "one contains the other"),
+        ("patch-id = \"fanOn.id\"", "one contains the other"),
         ("units = \"components.climate.maxTemperature\"", "`units`"),
     ] {
         let fault = site.parse(&format!("{SITE}[twin]\n{twin}\n")).unwrap_err().to_string();
@@ -356,6 +359,6 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
     }
     if !rustix::process::geteuid().is_root() {
         let text = replaced(&at("state", "s"), &format!("{dir}/state"), "/nowhere/twind");
-        assert!(site.warning(&text).contains("cannot make it in /"));
+        assert!(site.warning(&text).contains("cannot create it in /"));
     }
 }

@@ -133,7 +133,7 @@ fn where_no_daemon_ran_a_slip_is_driven_by_or_told_and_never_passed_over() {
         let kind = match verdict {
             Verdict::Done if rows.iter().all(|row| *row) => "driven",
             Verdict::Done if driven > 0 => "driven as the file now says",
-            Verdict::Done if said.contains("names no output") => "told that no output is named",
+            Verdict::Done if said.contains("configures no output") => "told that no output is named",
             Verdict::Done => "silent",
             Verdict::Wrong => "78",
             Verdict::Failed if said.contains("output ") => "70 by name",

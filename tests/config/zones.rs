@@ -22,7 +22,7 @@ fn without_the_data_of_time_zones_everything_but_a_named_zone_is_right_and_that_
     let faults = parse(&nowhere, Some("Europe/Berlin")).unwrap_err().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     let wanted = format!(
-        "`time-zone` \"Europe/Berlin\" needs the data of time zones, and there is no {}: apt install tzdata (\"UTC\" \
+        "`time-zone` \"Europe/Berlin\" needs time zone data, and there is no {}: apt install tzdata (\"UTC\" \
          needs none)",
         nowhere.display()
     );

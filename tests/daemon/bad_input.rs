@@ -260,7 +260,7 @@ fn a_report_that_the_hub_refuses_is_halved_and_told_when_the_hub_takes_it() {
     assert_eq!(told["maxTemperature"], 28);
     refuse(twinhub::Times::UntilCleared);
     rig.desire(json!({"fanOn": true}));
-    daemon.wait_log("the hub took no part of the report: status 400");
+    daemon.wait_log("the hub rejected every part of the report: status 400");
     rig.hub.hub().faults().clear();
     rig.wait_reported("the value that was refused", |r| r["fanOn"] == true);
 }
@@ -290,7 +290,7 @@ fn a_hub_that_names_a_time_is_left_alone_until_then() {
     let refused = |event: &Event| matches!(event, Event::Reported { status: Some(429), .. });
     assert!(pause_ms(refused, |event| matches!(event, Event::Reported { .. })) >= 3990);
     rig.wait_reported("contact", |r| r["firmwareVersion"].is_string());
-    for words in ["asked again in 4s, as the hub wants", "sent again in 4s, as the hub wants"] {
+    for words in ["requested again in 4 s, as the hub asked", "sent again in 4 s, as the hub asked"] {
         daemon.wait_log(words);
     }
 }

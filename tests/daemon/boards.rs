@@ -41,11 +41,11 @@ fn a_fan_tells_its_speed_and_one_that_stalls_is_kicked_driven_to_full_told_and_m
     rig.wait_reported("the stall", |r| r["components"]["fan"]["fault"] == "stalled");
     daemon.wait_log("output fan: stalled");
     let status = say(&mut rig.command(&["status"])).out;
-    assert!(status.contains("0 turns a minute") && status.contains("stalled"), "{status}");
+    assert!(status.contains("0 rpm") && status.contains("stalled"), "{status}");
     fs::write(rig.path("board/fan.rpm"), "900\n").unwrap();
     rig.wait_drive("fan", |now| now == 500);
     rig.wait_reported("mended", |r| r["components"]["fan"].get("fault").is_none());
-    daemon.wait_log("output fan: its speed is right again");
+    daemon.wait_log("output fan: its speed is normal again");
     let drives: Vec<_> = rig.trace()[before..].iter().map(|line| line["permille"].clone()).collect();
     assert_eq!(drives, [1000, 500, 1000, 500], "kicked, as before, full, mended");
 }
@@ -178,7 +178,7 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
         "crash of the daemon               on",
         "stop of the daemon                off",
         "no valid sensor (sensor-fault)    on",
-        "above 60 celsius (overheat)       on",
+        "above 60 °C (overheat)            on",
         "hub silent for 1day               40%",
         "hub silent                        no row",
         "fanOn true: runs; false: off",

@@ -138,7 +138,7 @@ fn a_shared_output_gets_the_greatest_demand_and_its_cause_names_the_climate() {
     wait(&rig, "boiler", 250, "climate office");
     rig.wait_reported("the other cause", |r| r["components"]["boiler"]["cause"] == "climate office");
     let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains("output   boiler: 25% by climate office"), "{page}");
+    assert!(page.contains("output   boiler: 25 % by climate office"), "{page}");
 }
 
 /// What decided the first or the last change of an output on the board.
@@ -169,7 +169,7 @@ fn the_rows_of_start_stop_and_crash_hold_for_a_shared_output_and_for_one_that_is
     daemon.kill();
     let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
     assert_eq!(said.code, 0, "{}", said.err);
-    assert_eq!(said.out, "boiler: 900 permille, fail-safe crash\nvent: 910 permille, fail-safe crash\n");
+    assert_eq!(said.out, "boiler: 90 %, fail-safe crash\nvent: 91 %, fail-safe crash\n");
     assert_eq!((rig.drive("boiler"), rig.drive("vent")), (Some(900), Some(910)));
 }
 
@@ -305,7 +305,7 @@ fn the_entry_of_a_schedule_is_followed_and_told_and_goes_on_after_a_restart_with
     rig.hub.block_on(rig.hub.stop_listening());
     let daemon = start(&rig);
     wait(&rig, "vent", 375, "climate office");
-    daemon.wait_log(&format!("climate office: schedule entry now holds until {until}"));
+    daemon.wait_log(&format!("climate office: schedule entry now applies until {until}"));
     let status = rig.status();
     assert_eq!(status["hub"]["online"], false);
     let told = &status["climates"]["office"];
@@ -313,7 +313,7 @@ fn the_entry_of_a_schedule_is_followed_and_told_and_goes_on_after_a_restart_with
     assert_eq!(told["schedule"], json!({"waiting": false, "entry": "now", "until": until}));
     assert_eq!(status["climates"]["lab"]["schedule"], Value::Null);
     let lines = format!(
-        "climate  office: 22 °C, in-range, to hold 16 to 32 °C\n         by its schedule's entry now until {until}\n"
+        "climate  office: 22 °C, in-range, target 16 to 32 °C\n         by its schedule's entry now until {until}\n"
     );
     let page = say(&mut rig.command(&["status"])).out;
     assert!(page.contains(&lines), "{page}");
@@ -335,10 +335,10 @@ fn the_entry_of_a_schedule_is_followed_and_told_and_goes_on_after_a_restart_with
     wait(&rig, "vent", 500, "climate office");
     rig.wait_reported("the beginning of the next", |r| {
         let office = office(r);
-        (office["schedule"] == "no entry holds" && office["scheduleUntil"] == until)
+        (office["schedule"] == "no entry applies" && office["scheduleUntil"] == until)
             && (office["minTemperature"] == 20 && office["maxTemperature"] == 24)
     });
     rig.desire(json!({"components": {"office": {"schedule": null}}}));
     rig.wait_reported("no schedule", |r| office(r)["schedule"] == Value::Null);
-    daemon.wait_log("climate office: no schedule any more");
+    daemon.wait_log("climate office: it no longer has a schedule");
 }

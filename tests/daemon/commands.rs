@@ -38,9 +38,7 @@ fn check_says_what_the_daemon_would_do() {
     let rig = Rig::new();
     let said = say(&mut rig.command(&["check"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    for words in
-        ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 celsius"]
-    {
+    for words in ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 °C"] {
         assert!(said.out.contains(words), "{words} is missing in:\n{}", said.out);
     }
 }
@@ -67,7 +65,7 @@ fn safe_says_so_where_there_is_nothing_to_drive() {
     safe.arg(&shipped).env("RUNTIME_DIRECTORY", nowhere.path()).env("SERVICE_RESULT", "exit-code");
     let said = say(&mut safe);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert!(said.out.contains("names no output"), "{}", said.out);
+    assert!(said.out.contains("configures no output"), "{}", said.out);
 }
 
 #[test]
@@ -90,7 +88,11 @@ fn status_asks_once_and_tells_whose_daemon_answers() {
     });
     let said = say(&mut rig.command(&["status"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.err.contains("the daemon that answers (pid 7) runs by /etc/other.toml"), "{}", said.err);
+    assert!(
+        said.err.contains("the daemon that answers (pid 7) uses the configuration /etc/other.toml"),
+        "{}",
+        said.err
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 

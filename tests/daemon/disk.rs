@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-const TOLD: &str = "the twin's copy cannot be kept";
-const MENDED: &str = "the twin's copy can be kept again";
+const TOLD: &str = "the local copy of the twin cannot be stored";
+const MENDED: &str = "the local copy of the twin can be stored again";
 
 /// The daemon controls, says what is wrong, and reports nevertheless.
 fn controls_without_a_disk(rig: &Rig, daemon: &Daemon) {
@@ -244,7 +244,7 @@ fn what_a_later_twind_kept_is_set_aside_whole() {
     let later = "twind-record 99 whatever comes\n{}";
     fs::write(rig.path("state/twin.a"), later).unwrap();
     let daemon = rig.start_synced();
-    daemon.wait_log("was written by a later twind (format 99)");
+    daemon.wait_log("was written by a later version of twind (format 99)");
     let version = rig.desire(json!({"fanOn": true}));
     rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
     assert!(daemon.stop().success());

@@ -89,7 +89,7 @@ fn after_an_orderly_stop_it_goes_by_the_file_and_nothing_is_left_behind() {
     rig.write_config("[outputs]\n");
     let said = safe(&rig, "signal");
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.contains("names no output"), "{}", said.out);
+    assert!(said.out.contains("configures no output"), "{}", said.out);
     rig.write_config("[outputs\n");
     assert_eq!(safe(&rig, "signal").code, 78);
     fs::remove_file(rig.path("twind.toml")).unwrap();
@@ -246,11 +246,11 @@ fn a_dead_daemon_whose_disk_hangs_is_no_daemon_and_the_next_one_starts() {
     hanging.daemons.push(rig.start());
     rig.wait_drive("fan", |now| now == 500);
     let next = &hanging.daemons[1];
-    next.wait_log("the twin's copy cannot be kept");
+    next.wait_log("the local copy of the twin cannot be stored");
     rig.set_temperature("26.0");
     rig.wait_drive("fan", |now| now == 750);
     rig.wait_status("the alarm", |status| status["storeFault"].is_string());
     hanging.disk.thaw();
-    next.wait_log("the twin's copy can be kept again");
+    next.wait_log("the local copy of the twin can be stored again");
     assert!(hanging.daemons.pop().unwrap().stop().success());
 }

@@ -242,12 +242,12 @@ fn a_daemon_of_another_file_says_so_before_it_answers() {
     );
     let said = say(&mut rig.command(&["status"]));
     assert_eq!(said.err, "");
-    assert!(said.out.contains(&format!("pid {}, by {own}", daemon.id())), "{}", said.out);
+    assert!(said.out.contains(&format!("pid {}, configuration {own}", daemon.id())), "{}", said.out);
 
     let other = rig.path("other.toml");
     fs::copy(rig.path("twind.toml"), &other).unwrap();
     let told = format!(
-        "twind: the daemon that answers (pid {}) runs by {own}, not by {}\n",
+        "twind: the daemon that answers (pid {}) uses the configuration {own}, not {}\n",
         daemon.id(),
         other.display()
     );

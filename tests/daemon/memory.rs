@@ -227,12 +227,12 @@ fn another_file_in_place_of_the_configuration_stays_below_the_ceiling_and_is_tol
     let resting = rest(&daemon);
     let records = "2026-11-29T12:00:00Z,21.5,\"ok\"\n";
     for (text, told_last) in [
-        (records.repeat(BYTES / records.len()), "mend these first"),
+        (records.repeat(BYTES / records.len()), "fix these first"),
         // As if another program's output had been appended to it.
-        (good.clone() + &records.repeat((BYTES - good.len()) / records.len()), "mend these first"),
+        (good.clone() + &records.repeat((BYTES - good.len()) / records.len()), "fix these first"),
         (format!("{{{}}}", "\"a\": [1, {\"b\": 2.5}], ".repeat(BYTES / 23)), "not valid TOML"),
-        ("[\n".repeat(BYTES / 2), "mend these first"),
-        ("a=1\n".repeat(BYTES / 4), "mend these first"),
+        ("[\n".repeat(BYTES / 2), "fix these first"),
+        ("a=1\n".repeat(BYTES / 4), "fix these first"),
     ] {
         let before = daemon.log().lines().count();
         rig.write_config(&text);

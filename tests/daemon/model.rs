@@ -27,9 +27,9 @@ fn the_model_is_printed_and_what_to_set_for_it_is_said_beside_it() {
         assert!(names(&climate["schema"]).contains(&name), "{name}");
     }
     for says in [
-        "set it under [report]",
-        "no `model-id` stands under [hub]",
-        "set climate = \"climate\" under [twin], units = \"system.units\" under [twin]",
+        "set it in [report]",
+        "no `model-id` is set in [hub]",
+        "set climate = \"climate\" in [twin], units = \"system.units\" in [twin]",
     ] {
         assert!(said.err.contains(says), "{says}: {}", said.err);
     }

@@ -156,5 +156,5 @@ fn c22_a_device_made_anew_with_a_lower_version_is_taken_over() {
     hub.create_device_with_keys(DEVICE, keys).unwrap();
     let told = rig.wait_reported("the new identity", |r| r["desiredVersion"] == 1);
     assert_eq!(told.get("fanOn"), None);
-    daemon.wait_log("made anew");
+    daemon.wait_log("created again at the hub");
 }

@@ -15,7 +15,7 @@ fn an_override_turns_the_output_and_ends_by_itself() {
     let daemon = rig.start();
     rig.wait_drive("fan", |now| now == 250);
     let said = say(&mut rig.command(&["override", "fan", "70%", "--for", "2s"]));
-    assert_eq!((said.code, said.out.trim()), (0, "fan: 70% for 2s"), "{}", said.err);
+    assert_eq!((said.code, said.out.trim()), (0, "fan: 70 % for 2 s"), "{}", said.err);
     rig.wait_drive("fan", |now| now == 700);
     wait_cause(&rig, "override");
     rig.wait_drive("fan", |now| now == 250);
@@ -80,9 +80,9 @@ fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared(
             && r["minTemperature"] == 18
     });
     let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains("climate  22 °C, in-range, to hold 18 to 23 °C\n"), "{page}");
+    assert!(page.contains("climate  22 °C, in-range, target 18 to 23 °C\n"), "{page}");
     assert!(page.contains("\n         overridden to 18 to 23 °C by uid "), "{page}");
-    assert!(page.contains("fan to 80% by climate, overridden by uid "), "{page}");
+    assert!(page.contains("fan set to 80 % by climate, overridden by uid "), "{page}");
     rig.desire(json!({"components": {"climate": {"minTemperature": 30, "maxTemperature": 40}}}));
     rig.wait_reported("the desired range", |r| r["desiredVersion"] == 2);
     assert_eq!(rig.status()["climate"]["max"], 23);
@@ -95,9 +95,9 @@ fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared(
     for (words, says) in [
         (
             &["override", "climate", "1..20", "--for", "5m"][..],
-            "climate: outside this site's limits, 5 to 45 celsius",
+            "climate: outside this site's limits, 5 to 45 °C",
         ),
-        (&["override", "climate", "-30..20", "--for", "5m"], "limits, 5 to 45 celsius"),
+        (&["override", "climate", "-30..20", "--for", "5m"], "limits, 5 to 45 °C"),
         (&["override", "climate", "50%", "--for", "5m"], "takes a range"),
         (&["override", "fan", "18..21", "--for", "5m"], "takes on, off or a percentage"),
         (&["override", "office", "18..21", "--for", "5m"], "there are: fan, climate"),
@@ -110,7 +110,7 @@ fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared(
     }
     assert_eq!(say(&mut rig.command(&["override", "climate", "clear"])).out, "climate: no override\n");
     rig.wait_drive("fan", |now| now == 0);
-    daemon.wait_log("the override of climate is taken away by uid ");
+    daemon.wait_log("the override of climate was cleared by uid ");
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn critical_heat_stands_above_an_override() {
     rig.wait_drive("fan", |now| now == 1000);
     wait_cause(&rig, "fail-safe overheat");
     let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains("output   fan: 100% by fail-safe overheat"), "{page}");
-    assert!(page.contains("overridden to 0% by uid"), "{page}");
+    assert!(page.contains("output   fan: 100 % by fail-safe overheat"), "{page}");
+    assert!(page.contains("overridden to 0 % by uid"), "{page}");
     rig.set_temperature("40.0");
     rig.wait_drive("fan", |now| now == 0);
 }
@@ -169,7 +169,7 @@ fn what_cannot_be_done_has_its_exit_status_and_says_what_can() {
         (&["override", "lamp", "40%", "--for", "5m"], "on or off"),
         (&["override", "fan", "40", "--for", "5m"], "40%"),
         (&["override", "fan", "on"], "--for"),
-        (&["override", "fan", "on", "--for", "8d"], "7days"),
+        (&["override", "fan", "on", "--for", "8d"], "7 d"),
         (&["override", "fan"], "SETTING"),
     ] {
         let said = say(&mut rig.command(words));
@@ -191,10 +191,10 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
     for part in [
         "MyTwinDevice, connected for ",
         "token is renewed in ",
-        &format!("desired version {version}, as the hub has it"),
-        "climate  24 °C, in-range, to hold 20 to 28 °C",
+        &format!("desired version {version}, same as at the hub"),
+        "climate  24 °C, in-range, target 20 to 28 °C",
         "sensor   cabinet: 24, temperature, ",
-        "output   fan: 50% by climate",
+        "output   fan: 50 % by climate",
         "change   ",
     ] {
         assert!(page.contains(part), "{part:?} is missing in:\n{page}");
@@ -267,7 +267,7 @@ fn what_decides_is_told_though_the_output_stays_and_rows_stay_as_they_were() {
     let begun = rows();
     let wait = |cause: &str| {
         rig.wait_status(cause, |status| status["outputs"]["fan"]["cause"] == cause);
-        daemon.wait_log(&format!("output fan stays at 1000 permille, now by {cause}"));
+        daemon.wait_log(&format!("output fan stays at 100 %, now decided by {cause}"));
     };
     let version = rig.desire(json!({"fanOn": true}));
     wait(&format!("desired version {version}"));
@@ -305,15 +305,15 @@ fn an_override_that_is_held_back_says_at_once_by_what_and_for_how_long() {
     let said = say(&mut rig.command(&["override", "heater", "on", "--for", "2h"]));
     assert_eq!(said.code, 0, "{}", said.err);
     let lines: Vec<&str> = said.out.lines().collect();
-    assert_eq!(lines[0], "heater: 100% for 2h");
+    assert_eq!(lines[0], "heater: 100 % for 2 h");
     assert!(lines[1].starts_with("heater: override wants 100 %, held off for "), "{}", said.out);
     assert!(lines[1].ends_with(" by min-off"), "{}", said.out);
     let held = rig.status()["outputs"]["heater"]["held"].clone();
     assert_eq!((&held["by"], &held["wants"]), (&json!("min-off"), &json!(100)));
     assert!((3500..=3600).contains(&held["seconds"].as_u64().unwrap()), "{held}");
     let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains("output   heater: 0% by override of uid "), "{page}");
+    assert!(page.contains("output   heater: 0 % by override (uid "), "{page}");
     assert!(page.contains("\n         override wants 100 %, held off for "), "{page}");
     let said = say(&mut rig.command(&["override", "fan", "10%", "--for", "2h"]));
-    assert_eq!(said.out, "fan: 10% for 2h\nfan: override wants 10 %, raised by min-duty\n");
+    assert_eq!(said.out, "fan: 10 % for 2 h\nfan: override wants 10 %, raised to min-duty\n");
 }

@@ -197,8 +197,8 @@ fn after_kill_9_nothing_moves_until_safe_drives_the_crash_rows_and_the_next_star
     assert_eq!((said.code, drives(&rig)), (0, CRASH.map(Some)), "{}", said.err);
     assert_eq!(
         said.out,
-        "fan: 900 permille, fail-safe crash\nheater: 1000 permille, fail-safe crash\n\
-         valve: 0 permille, fail-safe crash\nlamp: stays as it is\n"
+        "fan: 90 %, fail-safe crash\nheater: 100 %, fail-safe crash\n\
+         valve: 0 %, fail-safe crash\nlamp: stays as it is\n"
     );
     assert_eq!(rig.trace().len(), lines + 3);
     assert_eq!(rig.trace()[lines]["cause"], "fail-safe crash");
@@ -263,10 +263,10 @@ fn check_hardware_prints_every_row_as_it_is_set() {
         (
             "fan",
             ["10%", "20%", "90%", "40%", "60%", "follows the climate range"],
-            "fanOn true: runs; false: off; neither: the climate range alone",
+            "fanOn true: runs; false: off; not set: the climate range alone",
             "cools",
         ),
-        ("heater", ["on"; 6], "nothing desired drives it", "heats"),
+        ("heater", ["on"; 6], "no desired property drives it", "heats"),
         ("valve", ["off"; 6], "valve drives it", "does not drive it"),
         ("lamp", ["stays as it is"; 6], "lamp drives it", "does not drive it"),
     ];
@@ -278,7 +278,7 @@ fn check_hardware_prints_every_row_as_it_is_set() {
     stop of the daemon                {stop}
     crash of the daemon               {crash}
     no valid sensor (sensor-fault)    {fault}
-    above 60 celsius (overheat)       {heat}
+    above 60 °C (overheat)            {heat}
     {silent}{hub}
     desired                           {desired}
     climate                           {climate}
@@ -295,9 +295,9 @@ fn check_hardware_prints_the_defaults_of_every_row_that_is_left_out() {
     let outputs = "[outputs.fan]\npin = 17\n[outputs.heater]\npin = 4\n[outputs.lamp]\npin = 22\n";
     rig.write_config(&format!("{}{outputs}{SENSOR}{CLIMATE}", rig.base()));
     let rows = [
-        ("fan", "on", "fanOn true: runs; false: off; neither: the climate range alone", "cools"),
-        ("heater", "off", "nothing desired drives it", "heats"),
-        ("lamp", "no row: goes on as before", "nothing desired drives it", "does not drive it"),
+        ("fan", "on", "fanOn true: runs; false: off; not set: the climate range alone", "cools"),
+        ("heater", "off", "no desired property drives it", "heats"),
+        ("lamp", "no row: goes on as before", "no desired property drives it", "does not drive it"),
     ];
     let wanted: String = rows
         .map(|(name, bad, desired, climate)| {
@@ -307,7 +307,7 @@ fn check_hardware_prints_the_defaults_of_every_row_that_is_left_out() {
     stop of the daemon                off
     crash of the daemon               off
     no valid sensor (sensor-fault)    {bad}
-    above 60 celsius (overheat)       {bad}
+    above 60 °C (overheat)            {bad}
     hub silent                        no row: goes on as before
     desired                           {desired}
     climate                           {climate}

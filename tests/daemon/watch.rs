@@ -67,14 +67,14 @@ fn pages_wait_for_the_daemon_and_follow_it_through_its_end_and_next_start_until_
     watch.wait("twind: no daemon listens");
     rig.set_temperature("24.0");
     let daemon = rig.start_synced();
-    watch.wait("output   fan: 50% by climate");
+    watch.wait("output   fan: 50 % by climate");
     rig.set_temperature("26.0");
-    watch.wait("output   fan: 75% by climate");
+    watch.wait("output   fan: 75 % by climate");
     assert_eq!(watch.page().matches("change   ").count(), 1);
     assert!(daemon.stop().success());
     watch.wait("twind: no daemon listens");
     let _daemon = rig.start_synced();
-    watch.wait("output   fan: 75% by climate");
+    watch.wait("output   fan: 75 % by climate");
     assert_eq!(watch.end(), Some(0));
 }
 
@@ -194,7 +194,7 @@ fn a_daemon_that_hangs_is_said_to_be_waited_for_above_the_last_page_that_it_sent
     // It is asked again, and whoever takes the call is stuck.
     let last = watch.wait(" has not answered for ");
     assert!(last.contains("waiting for it") && last.contains("hub/pi"), "{last}");
-    watch.wait("does not answer: nothing came in time");
+    watch.wait("does not answer: timed out");
 }
 
 #[test]

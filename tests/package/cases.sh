@@ -72,7 +72,7 @@ the_first_start_says_once_what_to_fill_in_and_stays_down() {
     lines=$(inside journalctl -u twind -o cat --no-pager SYSLOG_IDENTIFIER=twind)
     is "lines of the daemon" "$(grep -vc 'nothing is driven' <<<"$lines")" 1
     # `twind safe` runs after it.
-    is "lines of twind safe" "$(grep -c 'names no output.*nothing is driven' <<<"$lines")" 1
+    is "lines of twind safe" "$(grep -c 'configures no output.*nothing is driven' <<<"$lines")" 1
     has "the message" "$lines" "connection-string-file"
     has "the message" "$lines" "[outputs.NAME]"
     inside systemctl start twind-again.service
@@ -287,7 +287,7 @@ a_slip_in_the_file_keeps_no_output_from_its_crash_row() {
     inside systemctl kill --kill-who=main --signal=KILL twind
     eventually "the end of it" is_failed
     is "exit status" "$(property ExecMainStatus)" 78
-    eventually "the crash row" says "fan: 400 permille, fail-safe crash"
+    eventually "the crash row" says "fan: 40 %, fail-safe crash"
     configure ""
     inside systemctl start twind
     eventually "the climate" drives fan 500
@@ -336,7 +336,7 @@ a_daemon_that_dies_again_and_again_rests_in_its_crash_rows_until_another_try() {
     inside sh -c 'printf "[Timer]\nOnActiveSec=\nOnActiveSec=6s\nAccuracySec=100ms\n" >/run/systemd/system/twind-again.timer.d/quick.conf'
     inside systemctl daemon-reload
     eventually "the end of it" kill_until_failed
-    eventually "the crash row" ended_with "fan: 400 permille, fail-safe crash"
+    eventually "the crash row" ended_with "fan: 40 %, fail-safe crash"
     eventually "the limit in the journal" says "Start request repeated too quickly"
     eventually "the wait" waits_for_another_try
     eventually "another try" is_active

@@ -67,6 +67,20 @@ fn the_handbook_tells_each_fault_of_a_sensor_and_no_other() {
     assert_eq!(told, names);
 }
 
+#[test]
+fn the_architecture_names_each_input_of_the_core_and_no_other() {
+    let page = read("packaging/doc/architecture.md");
+    let named: BTreeSet<&str> = table(&page, "| `Input` | from |").into_iter().flat_map(quoted).collect();
+    let core = read("src/core/src/engine/input.rs");
+    let (_, inputs) = core.split_once("pub enum Input {\n").unwrap();
+    let (inputs, _) = inputs.split_once("\n}\n").unwrap();
+    let variants = inputs.lines().filter_map(|line| line.strip_prefix("    "));
+    let variants = variants.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let inputs: BTreeSet<&str> =
+        variants.filter_map(|line| line.split(|c: char| !c.is_alphanumeric()).next()).collect();
+    assert_eq!(named, inputs);
+}
+
 /// A page's text without its code blocks.
 fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()

@@ -26,7 +26,7 @@ an_upgrade_to_a_daemon_that_cannot_start_leaves_the_crash_rows() {
     local pid
     pid=$(main_pid)
     install_package "$newer"
-    eventually "the crash row" ended_with "fan: 400 permille, fail-safe crash"
+    eventually "the crash row" ended_with "fan: 40 %, fail-safe crash"
     is "exit status" "$(property ExecMainStatus)" 78
     is "orderly ends" "$(inside journalctl -u twind -o cat --no-pager _PID="$pid" | grep -c 'go to their stop rows')" 1
     configure ""

@@ -273,7 +273,7 @@ class Cases:
         return [(b[0] - a[0], a[2]) for a, b in zip(events, events[1:])]
 
     def turn_again(self):
-        mended = "output fan: its speed is right again"
+        mended = "output fan: its speed is normal again"
         told_before = self.told(mended)
         self.machine.forget()
         self.machine.pulse(TACH, USUAL_HZ)
@@ -338,7 +338,7 @@ class Cases:
         rows = {"relay": 1, "fan": 1, "heater": 1}
         for name, level in rows.items():
             permille = 1000 if level != (name == "heater") else 0
-            contains("twind safe", said, rf"(?m)^{name}: {permille} permille")
+            contains("twind safe", said, rf"(?m)^{name}: {permille // 10} %")
         expect("what `twind safe` drove last", self.last_driven(), {**rows, "pump": None})
         expect("wires, after twind safe", self.levels(), {**RESISTORS, "pump": 1})
         kept = [self.keeps(1), self.keeps(0)]

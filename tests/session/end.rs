@@ -43,7 +43,7 @@ async fn bytes_that_are_no_mqtt_are_named_as_such() {
     let mut link = site.link_up().await;
     assert!(site.hub.send_bytes(DEVICE, vec![0xf0, 0x02, 0, 0]));
     let failure = failure_after(&mut link, &[HubEvent::Down]).await;
-    assert!(failure.contains("does not keep to MQTT"), "{failure}");
+    assert!(failure.contains("violates MQTT"), "{failure}");
 }
 
 #[tokio::test]

@@ -369,8 +369,8 @@ impl Core {
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
         changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
         let Self { history, climates, understanding, overrides, .. } = self;
-        let by_hand = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
-        history.ranges.note(now, climates, &understanding.intent, by_hand);
+        let overridden_by = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
+        history.ranges.note(now, climates, &understanding.intent, overridden_by);
         let situation = Situation {
             intent: &self.understanding.intent,
             fans: &fans,

@@ -3,10 +3,12 @@
 //!
 //! Such characters are escaped as Rust escapes them (`\n`, `\u{1b}`). What is printed for people passes through [`escape`]
 //! or [`Line`], JSON through [`escape_json`], which does not change its value. Nothing is escaped where it is stored or sent.
+//! Messages write spans of time as [`Span`] does.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
+use core::time::Duration;
 
 /// Is this character invisible or does it control the display: a control character (C0, DEL, C1), a change of direction, a
 /// line or paragraph separator, a mark without a width, or a tag?
@@ -88,10 +90,53 @@ impl<T: fmt::Display> fmt::Display for Line<T> {
     }
 }
 
+/// Displays a span of time, given in seconds, in its two largest units: `4 min 52 s`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub u64);
+
+impl From<Duration> for Span {
+    /// Rounds up to whole seconds.
+    fn from(time: Duration) -> Self {
+        Self(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        let mut shown = 0;
+        for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)] {
+            if rest >= length && shown < 2 {
+                let space = if shown == 0 { "" } else { " " };
+                write!(f, "{space}{} {unit}", rest / length)?;
+                rest %= length;
+                shown += 1;
+            }
+        }
+        if shown == 0 { f.write_str("0 s") } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_span_of_time_is_shown_in_its_two_largest_units() {
+        for (seconds, shown) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (292, "4 min 52 s"),
+            (3_605, "1 h 5 s"),
+            (3_725, "1 h 2 min"),
+            (90_061, "1 d 1 h"),
+        ] {
+            assert_eq!(Span(seconds).to_string(), shown);
+        }
+        assert_eq!(Span::from(Duration::from_millis(1001)).to_string(), "2 s");
+    }
 
     #[test]
     fn characters_that_control_a_terminal_are_escaped() {

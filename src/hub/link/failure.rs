@@ -5,6 +5,7 @@
 
 use crate::hub::azure::{Evidence, ProvisioningFault, Refusal};
 use crate::hub::wire::{Peer, ProxyFault, SetupFault, TlsFault, WebSocketFault, WireFault as Wire};
+use crate::text::Span;
 use crate::units::UnixSeconds;
 use core::fmt;
 use core::mem::discriminant;
@@ -221,12 +222,12 @@ pub struct Failure {
 impl Failure {
     /// Logs it at its level, and a repetition at DEBUG.
     pub(super) fn log(&self, host: &str, device: &str, repeated: bool, wait: Duration) {
-        let wait = wait.as_secs_f32();
+        let wait = Span::from(wait);
         match self.cause.level() {
-            _ if repeated => tracing::debug!(%host, %device, "still: {self}; next attempt in {wait:.1} s"),
-            Level::ERROR => tracing::error!(%host, %device, "{self}; next attempt in {wait:.1} s"),
-            Level::WARN => tracing::warn!(%host, %device, "{self}; next attempt in {wait:.1} s"),
-            _ => tracing::info!(%host, %device, "{self}; next attempt in {wait:.1} s"),
+            _ if repeated => tracing::debug!(%host, %device, "still: {self}; next attempt in {wait}"),
+            Level::ERROR => tracing::error!(%host, %device, "{self}; next attempt in {wait}"),
+            Level::WARN => tracing::warn!(%host, %device, "{self}; next attempt in {wait}"),
+            _ => tracing::info!(%host, %device, "{self}; next attempt in {wait}"),
         }
     }
 }
@@ -266,8 +267,8 @@ fn say_wire(f: &mut fmt::Formatter<'_>, peer: &Peer, there: &There<'_>, fault: &
         Wire::Proxy { proxy, fault } => {
             write!(f, "cannot connect to {peer} through the proxy {proxy}: {fault}")
         }
-        Wire::Tls(fault) => write!(f, "no TLS with {there}: {fault}"),
-        Wire::WebSocket(fault) => write!(f, "no WebSocket with {there}: {fault}"),
+        Wire::Tls(fault) => write!(f, "no TLS connection to {there}: {fault}"),
+        Wire::WebSocket(fault) => write!(f, "no WebSocket connection to {there}: {fault}"),
         Wire::Refused { code, at } => Refusal::of(*code).say(f, peer, &WallTime(*at)),
         Wire::Subscription(filter) => write!(
             f,
@@ -277,7 +278,7 @@ fn say_wire(f: &mut fmt::Formatter<'_>, peer: &Peer, there: &There<'_>, fault: &
             f,
             "{peer} sent a packet of {bytes} bytes, more than any twin can have; a smaller one must replace it"
         ),
-        Wire::Protocol(reason) => write!(f, "{there} does not keep to MQTT 3.1.1: {reason}"),
+        Wire::Protocol(reason) => write!(f, "{there} violates MQTT 3.1.1: {reason}"),
         Wire::Closed(reason) | Wire::Cut(reason) => write!(f, "the connection to {there} ended: {reason}"),
         Wire::Silent => write!(f, "{there} stopped answering"),
     }

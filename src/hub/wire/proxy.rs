@@ -107,7 +107,7 @@ impl fmt::Display for ProxyFault {
             }
             Self::WantsScheme(offered) => write!(
                 f,
-                "it wants to be signed in to by {offered}, and twind can only do Basic: ask those who run it to allow \
+                "it requires authentication by {offered}, and twind supports only Basic: ask those who run it to allow \
                  Basic, or this machine without signing in"
             ),
             Self::Status(status @ (403 | 405), _) => write!(

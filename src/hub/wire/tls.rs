@@ -88,7 +88,7 @@ impl fmt::Display for TlsFault {
             Self::Unfit(advice) => f.write_str(advice),
             Self::Unusable(reason) => write!(
                 f,
-                "its certificate cannot be used ({reason}): whoever runs what answers there must have it issued anew, \
+                "its certificate cannot be used ({reason}): whoever runs what answers there must have it reissued, \
                  as version 3 with a key and a signature of today"
             ),
             Self::ClientCertificate(alert) => write!(
@@ -355,7 +355,7 @@ pub fn rehearse(identity: &Identity, ca_file: Option<&Path>, now: Option<UnixSec
 fn invalid(now: UnixSeconds, certificate: Certificate<'_>) -> Option<String> {
     if now > certificate.not_after {
         let ago = span(now.0 - certificate.not_after.0);
-        return Some(format!("expired {ago} ago by this machine's clock: have it issued anew"));
+        return Some(format!("expired {ago} ago by this machine's clock: have it reissued"));
     }
     (now < certificate.not_before).then(|| {
         let ahead = span((certificate.not_before.0 - now.0).max(60));

@@ -124,7 +124,7 @@ impl Driven {
                 Some(drive) => {
                     let actuation = Actuation { output: OutputId(index), drive, cause, at: now };
                     let driven = pins.drive(&actuation, &cause_name);
-                    driven.map(|()| format!("{}: {} permille, {cause_name}", output.name, drive.get()))
+                    driven.map(|()| format!("{}: {} %, {cause_name}", output.name, drive.percent()))
                 }
             };
             Outcome { output: output.name.clone(), result }

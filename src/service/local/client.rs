@@ -61,7 +61,7 @@ impl<'d> Client<'d> {
                 Understood::Monitor { .. } => Err(Refusal::ExpectedMore {}),
                 Understood::Answered(reply) => reply,
                 Understood::Request(request) if request.is_reserved() && !self.endpoint.may_order => {
-                    debug!(uid = self.uid, "uid {} may look here and change nothing", self.uid);
+                    debug!(uid = self.uid, "uid {} may read here but not change anything", self.uid);
                     Err(Refusal::PermissionDenied {})
                 }
                 Understood::Request(request) => self.ask(request).await?.reply,
@@ -160,7 +160,8 @@ impl<'d> Client<'d> {
 /// Reads a call, and whether no answer is wanted. The parsed message takes many times its bytes, so it is freed here, before the
 /// client waits for an answer.
 fn hear(message: Vec<u8>) -> io::Result<(Understood, bool)> {
-    let call = Call::read(&message).ok_or_else(|| io::Error::other("it sent something that is no call"))?;
+    let call =
+        Call::read(&message).ok_or_else(|| io::Error::other("it sent something that is not a call"))?;
     let oneway = call.oneway;
     Ok((understand(call), oneway))
 }

@@ -288,7 +288,7 @@ async fn accept(listener: UnixListener, endpoint: Arc<Endpoint>, closes: watch::
                 Err(_) => refuse(&stream),
             },
             Err(reason) => {
-                debug!("no client can come in: {reason}");
+                debug!("no client can connect: {reason}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -101,7 +101,7 @@ pub fn remark(path: &Path, is_for_orders: bool) -> Option<String> {
         let path = path.display();
         format!(
             "{path} has mode {mode:04o}: every user of this machine may override outputs by it; run `chmod o= {path}`, and set \
-             `look-socket` in [local] for those who only look"
+             `look-socket` in [local] for users who only read"
         )
     })
 }

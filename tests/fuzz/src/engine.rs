@@ -69,7 +69,7 @@ limits = { min = 5.0, max = 45.0 }
 critical = 60.0
 "#;
 
-/// Several climates, schedules, sensors that follow from others, and outputs that climates share.
+/// Several climates, schedules, sensors that are derived from others, and outputs that climates share.
 const ROOMS: &str = r#"
 [hub]
 connection-string-file = "cs"

@@ -113,7 +113,7 @@ impl Calendars {
             let entry = components.and_then(|all| all.get(name));
             let told = entry.and_then(|entry| entry.get("schedule")).and_then(Value::as_str);
             let holds =
-                |wall: i64| holding(&held.entries, &self.zones[index], wall).unwrap_or("no entry holds");
+                |wall: i64| holding(&held.entries, &self.zones[index], wall).unwrap_or("no entry applies");
             let is_right = match (self.wall, told) {
                 (_, told) if held.entries.is_empty() => told.is_none(),
                 (None, told) => told == Some("waiting for the clock"),

@@ -3,9 +3,9 @@
 
 use super::Cause;
 use super::climates::Climates;
+use crate::text::Span;
 use crate::units::{BootTime, Permille};
 use core::fmt;
-use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What keeps an output from a drive that is wanted of it.
@@ -63,7 +63,7 @@ pub struct Unmet {
 impl Unmet {
     /// Seconds until the constraint ends, rounded up.
     pub fn seconds(&self, now: BootTime) -> Option<u64> {
-        self.until.map(|until| whole_seconds(until.since(now)))
+        self.until.map(|until| Span::from(until.since(now)).0)
     }
 
     /// As a phrase at this moment.
@@ -82,39 +82,27 @@ impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Unmet { by: constraint, cause, wants, .. } = self.unmet;
         let (by, cause) = (constraint.by_name(self.climates), cause.by_name(self.climates));
-        let span = Span(self.unmet.seconds(self.now));
+        let seconds = self.unmet.seconds(self.now);
         write!(f, "{cause} wants {} %, ", wants.percent())?;
         match constraint {
-            Constraint::MinOn => write!(f, "held on{span} by {by}"),
-            Constraint::MinOff => write!(f, "held off{span} by {by}"),
-            Constraint::MinDuty => write!(f, "raised by {by}"),
-            Constraint::Slew => write!(f, "on its way{span} by {by}"),
-            Constraint::Rank(_) => write!(f, "waits below {by}"),
+            Constraint::MinOn => write!(f, "held on{} by {by}", For(seconds)),
+            Constraint::MinOff => write!(f, "held off{} by {by}", For(seconds)),
+            Constraint::MinDuty => write!(f, "raised to {by}"),
+            Constraint::Slew => {
+                write!(f, "changing gradually ({by})")?;
+                seconds.iter().try_for_each(|seconds| write!(f, ", {} to go", Span(*seconds)))
+            }
+            Constraint::Rank(_) => write!(f, "outranked by {by}"),
         }
     }
 }
 
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
-}
+/// ` for 4 min`, of a number of seconds; empty if it is not known.
+struct For(Option<u64>);
 
-/// ` for 4 min`, in the two largest units; empty if it is not known.
-pub(crate) struct Span(pub(crate) Option<u64>);
-
-impl fmt::Display for Span {
+impl fmt::Display for For {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(seconds) = self.0 else { return Ok(()) };
-        f.write_str(" for")?;
-        let mut rest = seconds;
-        let mut shown = 0;
-        for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)] {
-            if rest >= length && shown < 2 {
-                write!(f, " {} {unit}", rest / length)?;
-                rest %= length;
-                shown += 1;
-            }
-        }
-        if shown == 0 { f.write_str(" 0 s") } else { Ok(()) }
+        self.0.iter().try_for_each(|seconds| write!(f, " for {}", Span(*seconds)))
     }
 }
 
@@ -138,15 +126,15 @@ mod tests {
             ),
             (
                 unmet(Constraint::MinDuty, Cause::Override, 105, None),
-                "override wants 10.5 %, raised by min-duty",
+                "override wants 10.5 %, raised to min-duty",
             ),
             (
                 unmet(Constraint::Slew, BY_CLIMATE, 800, Some(at(3_800))),
-                "climate wants 80 %, on its way for 1 h 1 min by slew",
+                "climate wants 80 %, changing gradually (slew), 1 h 1 min to go",
             ),
             (
                 unmet(Constraint::Rank(Cause::Overheat), Cause::Override, 600, None),
-                "override wants 60 %, waits below fail-safe overheat",
+                "override wants 60 %, outranked by fail-safe overheat",
             ),
             (
                 unmet(Constraint::MinOff, BY_CLIMATE, 1000, Some(at(100))),

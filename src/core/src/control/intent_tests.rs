@@ -200,8 +200,8 @@ fn a_range_that_cannot_be_held_is_refused_whole_and_the_last_good_one_stays() {
         (climate(json!(-300), json!(25)), "minTemperature is not a temperature"),
         (climate(json!(""), json!(25)), "minTemperature is not a temperature"),
         (climate(json!({"a": 1}), json!(25)), "minTemperature is not a temperature"),
-        (climate(json!(4.9), json!(25)), "outside this site's limits, 5 to 45 celsius"),
-        (climate(json!(21), json!(45.1)), "outside this site's limits, 5 to 45 celsius"),
+        (climate(json!(4.9), json!(25)), "outside this site's limits, 5 to 45 °C"),
+        (climate(json!(21), json!(45.1)), "outside this site's limits, 5 to 45 °C"),
         (json!({"components": {"climate": "warm"}}), "not an object"),
         (json!({"components": {"system": {"units": "rankine"}}}), "unknown unit"),
         (json!({"components": {"system": {"units": 7}}}), "unknown unit"),
@@ -230,7 +230,7 @@ fn a_range_exactly_at_the_limits_is_accepted() {
 fn limits_are_named_in_the_unit_of_the_desired_range() {
     let mut site = Site::limited();
     site.patch(json!({"components": {"system": {"units": "fahrenheit"}}}));
-    refused_with(site.patch(climate(json!(68), json!(140))), "components.climate", "41 to 113 fahrenheit");
+    refused_with(site.patch(climate(json!(68), json!(140))), "components.climate", "41 to 113 °F");
 }
 
 #[test]

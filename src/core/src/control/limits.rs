@@ -44,7 +44,7 @@ impl ClimateSpec {
         limits.admit(range, rounded).ok_or_else(|| {
             let in_unit = |end| (quantity.from_base(unit, end) * 100.0).round() / 100.0;
             let (low, high) = (in_unit(limits.min()), in_unit(limits.max()));
-            let unit = if quantity.unit().is_some() { format!(" {}", unit.name()) } else { String::new() };
+            let unit = if quantity.unit().is_some() { format!(" {}", unit.symbol()) } else { String::new() };
             format!("outside this site's limits, {low} to {high}{unit}")
         })
     }
@@ -66,7 +66,7 @@ mod tests {
         let quantity = Quantity::Temperature(TemperatureUnit::Fahrenheit);
         let climate = ClimateSpec { limits, quantity, ..climate_spec() };
         assert_eq!(climate.range_of(TemperatureUnit::Fahrenheit, 41.0, 113.0), Ok(range(5.0, 45.0)));
-        assert_eq!(refusal(&climate, 40.0, 70.0), "outside this site's limits, 41 to 113 fahrenheit");
+        assert_eq!(refusal(&climate, 40.0, 70.0), "outside this site's limits, 41 to 113 °F");
         assert_eq!(refusal(&climate, 70.0, 70.0), "minTemperature is not below maxTemperature");
         assert_eq!(refusal(&climate, -500.0, 70.0), "minTemperature is not a temperature");
         assert_eq!(refusal(&climate, 50.0, f64::NAN), "maxTemperature is not a temperature");

@@ -47,7 +47,7 @@ fn one_of_two_sensors_that_is_lost_is_announced_once_with_its_fault_and_its_path
     rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
     rig.notices.clear();
     rig.pass_with(300, &[Ok(24.0), Err(Fault::Missing)]);
-    let lost = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
+    let lost = "sensor door has no valid reading: missing, read from /run/door; the climate continues with its other sensors";
     assert_eq!(rig.notices_of_sensors(), [lost]);
     assert_eq!(rig.reported_value("alarms.sensor-door.text"), Some(&json!(lost)));
     assert_eq!(rig.reported_value("components.climate.sensor"), Some(&json!("ok")));
@@ -78,7 +78,7 @@ fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() 
     rig.pass_with(60, &[Err(Fault::Missing), Err(Fault::NotANumber)]);
     let announced = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
                 sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
-                outputs follow their sensor-fault rows until one has";
+                outputs follow their sensor-fault rows until one has a valid reading";
     assert_eq!(rig.notices_of_sensors(), [announced]);
     assert_eq!(
         rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),

@@ -87,7 +87,7 @@ fn each_cause_is_in_the_history_and_the_log_though_the_fan_stays_at_full() {
     assert!(rig.announced()[2..].iter().all(|(.., moved)| !moved));
     let by: Vec<String> =
         rig.notices.iter().map(Notice::to_string).filter(|text| text.contains("stays")).collect();
-    assert_eq!(by[1], "output fan stays at 1000 permille, now by override of uid 1000");
+    assert_eq!(by[1], "output fan stays at 100 %, now decided by override (uid 1000)");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn an_output_that_a_minimum_time_holds_back_says_so_and_for_how_long() {
     assert_eq!(rig.engine.unmet_override(rig.now, "fan").map(|held| json!(held)), Some(held));
     assert_eq!(rig.history().last(), Some(&(0, "override".to_owned())));
     let said: Vec<String> = rig.notices.iter().map(Notice::to_string).collect();
-    let line = format!("output fan stays at 0 permille, now by override of uid 1000; {text}");
+    let line = format!("output fan stays at 0 %, now decided by override (uid 1000); {text}");
     assert!(said.contains(&line), "{said:?}");
     rig.pass(secs(240), |_| 40.0);
     assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(1000), Value::Null));
@@ -151,7 +151,7 @@ fn what_a_fail_safe_row_outranks_says_that_it_waits() {
     rig.sample(Ok(70.0));
     rig.override_fan(600);
     let text = |rig: &Rig| rig.status_of_fan("held")["text"].clone();
-    assert_eq!(text(&rig), "override wants 60 %, waits below fail-safe overheat");
+    assert_eq!(text(&rig), "override wants 60 %, outranked by fail-safe overheat");
     rig.sample(Ok(24.0));
     assert_eq!((rig.drive(), text(&rig)), (Some(600), Value::Null));
     rig.order("fan", None, PERSON).unwrap();
@@ -160,7 +160,7 @@ fn what_a_fail_safe_row_outranks_says_that_it_waits() {
     rig.desire(json!({"fanOn": false}));
     assert_eq!((rig.drive(), text(&rig)), (Some(0), Value::Null));
     rig.sample(Ok(70.0));
-    assert_eq!(text(&rig), "desired version 2 wants 0 %, waits below fail-safe overheat");
+    assert_eq!(text(&rig), "desired version 2 wants 0 %, outranked by fail-safe overheat");
 }
 
 #[test]
@@ -189,7 +189,10 @@ fn a_slewing_output_is_announced_with_its_goal() {
     rig.sample(Ok(20.0));
     rig.override_fan(800);
     assert_eq!(rig.history().last(), Some(&(800, "override".to_owned())));
-    assert_eq!(rig.status_of_fan("held")["text"], "override wants 80 %, on its way for 8 s by slew");
+    assert_eq!(
+        rig.status_of_fan("held")["text"],
+        "override wants 80 %, changing gradually (slew), 8 s to go"
+    );
     rig.pass(secs(8), |_| 20.0);
     assert_eq!((rig.drive(), rig.status_of_fan("held")), (Some(800), Value::Null));
     assert_eq!(rig.announced().len(), 2, "climate and override: {:?}", rig.announced());
@@ -218,7 +221,7 @@ fn a_drive_below_min_duty_says_that_it_is_raised() {
     rig.sample(Ok(24.0));
     assert_eq!(rig.status_of_fan("held"), Value::Null);
     rig.override_fan(100);
-    assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised by min-duty");
+    assert_eq!(rig.status_of_fan("held")["text"], "override wants 10 %, raised to min-duty");
     assert_eq!(rig.history().last(), Some(&(200, "override".to_owned())));
 }
 
@@ -230,6 +233,6 @@ fn a_drive_that_is_decided_during_a_kick_is_not_announced_as_staying() {
     rig.tick();
     rig.sample(Ok(24.0));
     let lines: Vec<String> = rig.notices.iter().map(Notice::to_string).collect();
-    assert!(lines.iter().any(|line| line.contains("driven to 500 permille by climate")), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.contains("stays at 500")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("set to 50 % by climate")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("stays at 50 %")), "{lines:?}");
 }

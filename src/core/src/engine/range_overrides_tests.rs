@@ -87,7 +87,7 @@ fn an_override_of_a_climate_holds_at_once_is_reported_and_ends_by_itself() {
     assert_eq!((&told["minTemperature"], &told["maxTemperature"]), (&json!(18), &json!(22)));
     rig.pass(secs(1), |_| 24.0);
     assert_eq!((rig.held(), rig.drive(), rig.range_overridden()), ((20.0, 28.0), Some(500), Value::Null));
-    assert!(rig.says("climate office overridden by uid 1000: 18 to 22 celsius for 10 min"));
+    assert!(rig.says("climate office overridden by uid 1000: 18 to 22 °C for 10 min"));
     assert!(rig.says("the override of climate office has ended"));
     rig.pass(secs(20), |_| 24.0);
     let told = rig.reported_value("components.office").unwrap();
@@ -120,7 +120,7 @@ fn it_stands_in_place_of_the_desired_range_and_of_the_schedule_and_below_the_fai
     rig.tick();
     assert_eq!(rig.drives.last().map(|a| a.cause), Some(Cause::SensorFault));
     rig.override_climate("office", None).unwrap();
-    assert!(rig.says("the override of climate office is taken away by uid 1000"));
+    assert!(rig.says("the override of climate office was cleared by uid 1000"));
     assert_eq!((rig.held(), rig.range_overridden()), ((15.0, 17.0), Value::Null));
     rig.override_climate("office", None).unwrap();
 }
@@ -132,7 +132,7 @@ fn its_ends_are_in_the_unit_of_the_configuration_and_within_the_limits() {
     rig.desire(json!({"components": {"system": {"units": "kelvin"}, "office": {"minTemperature": 290}}}));
     let (before, written) = (rig.held(), rig.written.len());
     for (min, max, says) in [
-        (40.0, 70.0, "outside this site's limits, 41 to 113 fahrenheit"),
+        (40.0, 70.0, "outside this site's limits, 41 to 113 °F"),
         (70.0, 70.0, "minTemperature is not below maxTemperature"),
         (-500.0, 70.0, "minTemperature is not a temperature"),
     ] {
@@ -144,7 +144,7 @@ fn its_ends_are_in_the_unit_of_the_configuration_and_within_the_limits() {
     assert_eq!((rig.written.len(), rig.range_overridden()), (written, Value::Null));
     rig.override_climate("office", Some((41.0, 113.0, OVERRIDE_MAX))).unwrap();
     assert_eq!(rig.range_overridden()["max"], 45, "the ends of the limits belong to them");
-    assert!(rig.says("climate office overridden by uid 1000: 41 to 113 fahrenheit for 7 d"));
+    assert!(rig.says("climate office overridden by uid 1000: 41 to 113 °F for 7 d"));
     rig.pass(secs(20), |_| 24.0);
     let told = &rig.reported_value("components.office.override").unwrap();
     assert_eq!(**told, json!({"minTemperature": 278.15, "maxTemperature": 318.15}));
@@ -161,7 +161,7 @@ fn a_range_is_for_climates_and_a_share_for_outputs() {
     let mut rig = online(ClimateSpec { name: None, ..office() });
     rig.override_climate("climate", Some((18.0, 21.0, HOUR))).unwrap();
     assert_eq!(rig.held(), (18.0, 21.0));
-    assert!(rig.says("climate overridden by uid 1000: 18 to 21 celsius for 1 h"));
+    assert!(rig.says("climate overridden by uid 1000: 18 to 21 °C for 1 h"));
     assert_eq!(rig.status(0)["climate"]["override"]["secondsLeft"], 3600);
 }
 
@@ -195,7 +195,7 @@ fn the_history_says_whose_range_decides() {
     assert_eq!(row(0), by_climate(Value::Null));
     assert_eq!(row(1), by_climate(json!("uid 1000")));
     assert_eq!(row(2), by_climate(Value::Null));
-    let stays = "output fan stays at 500 permille, now by climate office";
+    let stays = "output fan stays at 50 %, now decided by climate office";
     assert!(rig.says(&format!("{stays}, overridden by uid 1000")) && rig.says(stays));
 }
 
@@ -273,7 +273,7 @@ fn a_direct_method_overrides_a_climate_and_is_answered() {
     assert_eq!(rig.ask(json!({"climate": "office", "clear": true})).0, 200);
     assert_eq!(rig.range_overridden(), Value::Null);
     for (argument, status, says) in [
-        (order(1.0, 21.0), 400, "outside this site's limits, 5 to 45 celsius"),
+        (order(1.0, 21.0), 400, "outside this site's limits, 5 to 45 °C"),
         (json!({"climate": "office", "min": 18, "seconds": 60}), 400, "\"climate\": NAME, \"min\""),
         (json!({"climate": "office", "min": "18", "max": 21, "seconds": 60}), 400, "wanted: "),
         (json!({"climate": "office", "output": "fan", "clear": true}), 400, "wanted: "),

@@ -1,4 +1,4 @@
-//! The last changes of the ranges that climates hold, in memory: by the twin, by a schedule, by hand. The log tells each of them
+//! The last changes of the ranges that climates hold, in memory: by the twin, by a schedule, by an override. The log tells each of them
 //! by what made it.
 
 use crate::control::climates::Climates;
@@ -22,7 +22,7 @@ pub(super) enum Reason {
     Desired(Version),
     /// This entry of its schedule.
     Entry(Rc<str>),
-    /// By hand.
+    /// An override.
     Override(Author),
 }
 
@@ -95,12 +95,12 @@ impl RangeHistory {
         now: BootTime,
         climates: &Climates,
         intent: &Intent,
-        by_hand: impl Fn(ClimateId) -> Option<Author>,
+        overridden_by: impl Fn(ClimateId) -> Option<Author>,
     ) {
         for (id, climate) in climates.iter() {
             let range = climate.range();
             let entry = climate.scheduled().and_then(|scheduled| scheduled.entry());
-            let reason = match (by_hand(id), entry, intent.range(id)) {
+            let reason = match (overridden_by(id), entry, intent.range(id)) {
                 (Some(by), ..) => Now::Override(by),
                 (None, Some(entry), _) => Now::Entry(entry),
                 (None, None, Some(range)) => Now::Desired(range.version),

@@ -58,11 +58,11 @@ fn an_entry_holds_at_its_time_to_the_second_and_the_climates_own_range_otherwise
     let told = |rig: &Rig, says: &str| rig.notices.iter().any(|notice| notice.to_string().contains(says));
     assert!(told(
         &rig,
-        "climate office: schedule entry night holds until 2026-03-29T04:00:00Z; its times are in Europe/Berlin"
+        "climate office: schedule entry night applies until 2026-03-29T04:00:00Z; its times are in Europe/Berlin"
     ));
     assert!(told(
         &rig,
-        "climate office: no schedule entry holds; its own range does until 2026-03-29T20:00:00Z; its times are in Europe/Berlin"
+        "climate office: no schedule entry applies; its own range does until 2026-03-29T20:00:00Z; its times are in Europe/Berlin"
     ));
 }
 
@@ -81,7 +81,7 @@ fn the_range_in_force_and_until_when_are_reported() {
     rig.pass(secs(7 * HOUR), |_| 21.0);
     let office = rig.reported_value("components.office").unwrap();
     assert_eq!((&office["minTemperature"], &office["maxTemperature"]), (&json!(20), &json!(26)));
-    assert_eq!(office["schedule"], "no entry holds");
+    assert_eq!(office["schedule"], "no entry applies");
 }
 
 #[test]
@@ -247,10 +247,10 @@ fn a_schedule_is_announced_when_it_says_something_else_and_when_it_is_taken_away
     rig.desire(json!({"patchId": "other"}));
     assert_eq!(told(&mut rig), Vec::<String>::new());
     rig.desire(json!({"components": {"office": {"schedule": {"night": {"from": "23:00"}}}}}));
-    let until = "climate office: no schedule entry holds; its own range does until 2026-03-28T22:00:00Z";
+    let until = "climate office: no schedule entry applies; its own range does until 2026-03-28T22:00:00Z";
     assert_eq!(told(&mut rig), [format!("{until}; its times are in Europe/Berlin")]);
     rig.desire(json!({"components": {"office": {"schedule": null}}}));
-    assert_eq!(told(&mut rig), ["climate office: no schedule any more"]);
+    assert_eq!(told(&mut rig), ["climate office: it no longer has a schedule"]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_stall_is_announced_once_reported_and_cleared_when_the_fan_turns_again() {
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(0)));
     speed(&mut rig, Ok(1234.4));
     pass(&mut rig, 60);
-    assert_eq!(announced(&mut rig), ["output fan: its speed is right again"]);
+    assert_eq!(announced(&mut rig), ["output fan: its speed is normal again"]);
     assert_eq!(rig.reported.get(&path("components.fan.fault")), None);
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(1234)));
     assert_eq!(rig.engine.outputs().state(OutputId(0)).unwrap().drive, Permille::new(300));

@@ -145,21 +145,24 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
         if state.tach.is_stalled() {
             // While it is off it cannot show whether it turns again.
             let what = if state.tach.is_full() {
-                "is driven at full and does not turn; it stays so"
+                "is driven at full and does not turn; it is kept at full"
             } else {
-                "did not turn at full, and has not been seen to turn since; its next drive will show"
+                "did not turn at full and has not turned since; it will be checked when it is next driven"
             };
-            let now = "look whether it is blocked, and at its plug";
+            let now = "check whether it is blocked or unplugged";
             alarms.insert(format!("stall-{name}"), format!("output {name} {what}: {now}"));
         }
         if let Some(reason) = facts.pin_faults.get(&output).map(|reason| shown(reason)) {
-            let what = format!("cannot be driven: {reason}; it is tried again at every control step");
+            let what = format!("cannot be driven: {reason}; retrying at every control step");
             alarms.insert(format!("output-{name}"), format!("output {name} {what}"));
         }
     }
     if let Some(reason) = facts.store_fault.map(shown) {
-        let what = "control goes on, and the disk is tried again";
-        alarms.insert("disk".to_owned(), format!("the twin's copy cannot be kept: {reason}; {what}"));
+        let what = "control continues, and storing is retried";
+        alarms.insert(
+            "disk".to_owned(),
+            format!("the local copy of the twin cannot be stored: {reason}; {what}"),
+        );
     }
     alarms
 }
@@ -170,7 +173,7 @@ fn overheat(climate: &Climate) -> String {
         let unit = spec.quantity.unit().unwrap_or_default();
         let number = round_to(spec.quantity.from_base(unit, critical), 2);
         if spec.quantity.unit().is_some() {
-            format!(", {number} {}", unit.name())
+            format!(", {number} {}", unit.symbol())
         } else {
             format!(", {number}")
         }
@@ -186,27 +189,28 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
     let what = sensor_fault(now, facts, index)?;
     let effect = |climate: &Climate| match climate.regime() {
         Regime::SensorFault => {
-            format!("no sensor of the {} is left: outputs follow their sensor-fault rows", title(climate))
+            format!(
+                "no sensor of the {} has a valid reading: outputs follow their sensor-fault rows",
+                title(climate)
+            )
         }
         Regime::Starting => format!("the {} waits for its other sensors", title(climate)),
-        _ => format!("the {} goes on by its other sensors", title(climate)),
+        _ => format!("the {} continues with its other sensors", title(climate)),
     };
     let effects: Vec<String> = needing(facts, index).map(effect).collect();
     let is_derived = facts.sensors.iter().nth(index).is_some_and(|(spec, _)| spec.derived.is_some());
     let now = match (effects.is_empty(), is_derived) {
-        (true, false) => "no climate needs it, and it is read again at its period".to_owned(),
-        (true, true) => {
-            "no climate needs it, and it returns with the sensors that it follows from".to_owned()
-        }
+        (true, false) => "no climate uses it; it continues to be read".to_owned(),
+        (true, true) => "no climate uses it; it recovers with the sensors that it is derived from".to_owned(),
         (false, _) => effects.join("; "),
     };
     Some(format!("sensor {what}; {now}"))
 }
 
-/// The climates that read a sensor, or one that follows from it.
+/// The climates that read a sensor, or one that is derived from it.
 fn needing(facts: Facts<'_>, index: usize) -> impl Iterator<Item = &Climate> {
     let mut without = BTreeSet::from([SensorId(index)]);
-    // Each stands after those from which it follows.
+    // Each comes after those from which it is derived.
     for (id, (spec, _)) in facts.sensors.iter().enumerate() {
         if spec.derived.is_some_and(|derived| derived.parts().iter().any(|part| without.contains(part))) {
             without.insert(SensorId(id));

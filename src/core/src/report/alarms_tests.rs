@@ -30,7 +30,7 @@ fn one_of_two_sensors_that_is_lost_is_an_alarm_while_it_lasts_and_the_climate_sa
     rig.sample(at(35), 0, Ok(22.0));
     let reported = rig.compose(at(35)).section;
     assert_eq!(reported.get(&path("alarms.sensor-door.since")), Some(&json!("2026-11-27T14:00:00Z")));
-    let wanted = "sensor door has no valid reading: missing, read from /run/door; the climate goes on by its other sensors";
+    let wanted = "sensor door has no valid reading: missing, read from /run/door; the climate continues with its other sensors";
     assert_eq!(text(&reported, "sensor-door"), wanted);
     assert_eq!(reported.get(&path("components.climate.sensor")), Some(&json!("ok")));
     rig.sample(at(50), 0, Ok(22.0));
@@ -50,7 +50,7 @@ fn each_kind_of_alarm_names_its_thing() {
     assert_eq!(reported.get(&path("alarms")).unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), names);
     assert!(text(&reported, "disk").contains("read-only\\nfile system;"), "{}", text(&reported, "disk"));
     assert!(text(&reported, "output-fan").starts_with("output fan cannot be driven: no such line; "));
-    assert!(text(&reported, "overheat-climate").contains("60 celsius"));
+    assert!(text(&reported, "overheat-climate").contains("60 °C"));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_sensor_outside_every_climate_reports_its_value_or_its_fault_and_has_its_ala
     rig.sample(at(40), 1, Err(Fault::OutOfRange));
     assert_eq!(rig.says(at(40), "components.cellar"), Some(json!({"sensor": "out-of-range"})));
     let reported = rig.compose(at(40)).section;
-    assert!(text(&reported, "sensor-cellar").contains("no climate needs it"), "{reported:?}");
+    assert!(text(&reported, "sensor-cellar").contains("no climate uses it"), "{reported:?}");
 }
 
 #[test]
@@ -93,13 +93,15 @@ fn the_alarm_of_a_sensor_names_the_climate_that_needs_what_follows_from_it() {
     for name in ["moist", "dew", "margin"] {
         let text = text(&reported, &format!("sensor-{name}"));
         assert!(
-            text.ends_with("; no sensor of the climate is left: outputs follow their sensor-fault rows"),
+            text.ends_with(
+                "; no sensor of the climate has a valid reading: outputs follow their sensor-fault rows"
+            ),
             "{text}"
         );
     }
     let draught = text(&reported, "sensor-draught");
     assert!(
-        draught.ends_with("; no climate needs it, and it returns with the sensors that it follows from"),
+        draught.ends_with("; no climate uses it; it recovers with the sensors that it is derived from"),
         "{draught}"
     );
     rig.sample(at(41), 1, Ok(0.0));
@@ -183,7 +185,7 @@ fn the_alarm_of_a_stalled_fan_that_is_off_does_not_call_it_driven_and_stays_unti
     let blocked = reported(0, Permille::FULL, 0.0);
     assert!(blocked.starts_with("output fan is driven at full and does not turn; "), "{blocked}");
     let resting = reported(60, Permille::ZERO, 0.0);
-    let wanted = "output fan did not turn at full, and has not been seen to turn since; ";
+    let wanted = "output fan did not turn at full and has not turned since; it will be ";
     assert!(resting.starts_with(wanted), "{resting}");
     assert_ne!(reported(120, Permille::FULL, 0.0), "", "driven again, it does not turn either");
     assert_ne!(reported(180, Permille::ZERO, 0.0), "");

@@ -133,12 +133,12 @@ fn alarms_name_the_climate_that_they_are_about() {
             .unwrap()
             .as_str()
             .unwrap()
-            .contains("no sensor of the climate greenhouse is left")
+            .contains("no sensor of the climate greenhouse has a valid reading")
     );
     rig.sample(at(41), 0, Ok(61.0));
     let sent = rig.compose(at(60)).section;
     let text = sent.get(&path("alarms.overheat-office.text")).unwrap().as_str().unwrap();
-    assert!(text.contains("the climate office is above the critical temperature, 60 celsius"), "{text}");
+    assert!(text.contains("the climate office is above the critical temperature, 60 °C"), "{text}");
 }
 
 #[test]

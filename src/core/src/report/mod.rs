@@ -18,7 +18,7 @@ mod write;
 
 pub use model::{Model, TOP_PROPERTIES, model};
 pub use names::{is_interface_id, plug_and_play_name};
-pub use notice::{Notice, by_whom};
+pub use notice::{Decided, Notice};
 pub use state::ENTRY_KEYS;
 
 use crate::control::climate::{Climate, Regime};

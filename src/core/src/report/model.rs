@@ -141,7 +141,7 @@ impl Draft {
         self.put(&entry.child("regime"), told(regimes(quantity), ""));
         self.put(&entry.child("sensor"), told("string", "ok, or the name of the fault."));
         self.range_override(&entry.child("override"), ends);
-        let says = "The entry of the desired schedule that holds; absent without a schedule.";
+        let says = "The entry of the desired schedule that applies; absent without a schedule.";
         self.put(&entry.child(SCHEDULE), told("string", says));
         self.put(&entry.child("scheduleUntil"), told("dateTime", "When that changes."));
     }
@@ -153,7 +153,7 @@ impl Draft {
         }
         let fields = ends.map(|end| json!({ "name": end, "schema": "double" }));
         let range = json!({ "@type": "Object", "fields": fields });
-        let says = "The range that holds instead of the desired one; absent without an override.";
+        let says = "The range that replaces the desired one; absent without an override.";
         self.put(path, told(range, says));
     }
 
@@ -164,7 +164,7 @@ impl Draft {
         self.put(&entry.child("on"), told("boolean", ""));
         self.put(&entry.child("dutyPercent"), told("double", ""));
         self.put(&entry.child("cause"), told("string", "What decided the present drive."));
-        let says = "The percentage that was asked for by hand; absent without an override.";
+        let says = "The percentage that an override sets; absent without an override.";
         self.put(&entry.child("override"), told("double", says));
         self.put(
             &entry.child("rpm"),

@@ -3,10 +3,9 @@
 use super::write::round_to;
 use crate::control::ClimateRange;
 use crate::control::climate::Regime;
-use crate::control::constraint::Span;
 use crate::control::quantity::Quantity;
 use crate::control::scheduled::Scheduled;
-use crate::text::escape;
+use crate::text::{Span, escape};
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
@@ -149,9 +148,23 @@ pub enum Notice {
     ReportCut(String),
 }
 
-/// What stands between a cause and the author of an override: it is the cause itself, or that of the climate that decides.
-pub fn by_whom(cause: &str) -> &'static str {
-    if cause == "override" { " of" } else { ", overridden by" }
+/// What decided, as people read it: a cause, and the author of the override if there is one. The cause is the override itself,
+/// or the climate that is overridden.
+pub struct Decided<'a, By> {
+    /// The cause.
+    pub cause: &'a str,
+    /// The author.
+    pub by: Option<By>,
+}
+
+impl<By: fmt::Display> fmt::Display for Decided<'_, By> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.cause)?;
+        self.by.iter().try_for_each(|by| match self.cause {
+            "override" => write!(f, " ({by})"),
+            _ => write!(f, ", overridden by {by}"),
+        })
+    }
 }
 
 /// `climate`, and its name if it has one.
@@ -174,58 +187,61 @@ impl fmt::Display for Notice {
             Self::Desired(DesiredChange { from, to, recreated: true }) => {
                 write!(
                     f,
-                    "the hub's desired version {to} is not above our {from}: the device's identity was made anew, its twin is taken over whole"
+                    "the hub's desired version {to} is not higher than ours, {from}: the device was deleted and created again at the hub; its whole twin is adopted"
                 )
             }
             Self::Followed { version } => {
-                write!(f, "the stored twin is there now: desired version {version} is followed")
+                write!(
+                    f,
+                    "the stored twin has been found after all; outputs follow its desired version {version}"
+                )
             }
             Self::Refused { property, reason } => {
                 write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
             }
             Self::PinFault { output, reason } => {
-                write!(
-                    f,
-                    "output {output} cannot be driven: {reason}; it is tried again at every control step"
-                )
+                write!(f, "output {output} cannot be driven: {reason}; retrying at every control step")
             }
             Self::PinMended { output } => write!(f, "output {output} can be driven again"),
             Self::TachFault { output, fault } => {
                 write!(f, "output {output}: {fault}; it is driven all the same")
             }
-            Self::TachMended { output } => write!(f, "output {output}: its speed is right again"),
+            Self::TachMended { output } => write!(f, "output {output}: its speed is normal again"),
             Self::StoreFault { reason } => {
                 write!(
                     f,
-                    "the twin's copy cannot be kept: {reason}; control goes on, nothing new is acknowledged to the hub until it can"
+                    "the local copy of the twin cannot be stored: {reason}; control continues, but nothing new is acknowledged to the hub until it can be stored"
                 )
             }
-            Self::StoreMended => f.write_str("the twin's copy can be kept again"),
+            Self::StoreMended => f.write_str("the local copy of the twin can be stored again"),
             Self::Driven { output, permille, cause, by, unmet, moved, .. } => {
-                let (verb, now) = if *moved { ("driven to", "") } else { ("stays at", "now ") };
-                let comma = if *moved { "" } else { "," };
-                write!(f, "output {output} {verb} {permille} permille{comma} {now}by {cause}")?;
-                by.iter().try_for_each(|by| write!(f, "{} {by}", by_whom(cause)))?;
+                let (verb, decided) = if *moved { ("set to", "") } else { ("stays at", ", now decided") };
+                let percent = f64::from(*permille) / 10.0;
+                write!(
+                    f,
+                    "output {output} {verb} {percent} %{decided} by {}",
+                    Decided { cause, by: by.as_ref() }
+                )?;
                 unmet.iter().try_for_each(|unmet| write!(f, "; {unmet}"))
             }
             Self::Overridden { output, order: Some((drive, lasts)), by } => {
-                let span = Span(Some(lasts.as_secs()));
-                write!(f, "output {output} overridden by {by}: {} %{span}", drive.percent())
+                let (percent, span) = (drive.percent(), Span(lasts.as_secs()));
+                write!(f, "output {output} overridden by {by}: {percent} % for {span}")
             }
             Self::Overridden { output, order: None, by } => {
-                write!(f, "the override of output {output} is taken away by {by}")
+                write!(f, "the override of output {output} was cleared by {by}")
             }
             Self::OverrideEnded { output } => write!(f, "the override of output {output} has ended"),
             Self::RangeOverridden { climate, quantity, order: Some((range, lasts)), by } => {
                 let unit = quantity.unit().unwrap_or_default();
                 let end = |base| round_to(quantity.from_base(unit, base), 2);
-                let (min, max, span) = (end(range.min()), end(range.max()), Span(Some(lasts.as_secs())));
+                let (min, max, span) = (end(range.min()), end(range.max()), Span(lasts.as_secs()));
                 write!(f, "{} overridden by {by}: {min} to {max}", Named(climate))?;
-                quantity.unit().iter().try_for_each(|unit| write!(f, " {}", unit.name()))?;
-                write!(f, "{span}")
+                quantity.unit().iter().try_for_each(|unit| write!(f, " {}", unit.symbol()))?;
+                write!(f, " for {span}")
             }
             Self::RangeOverridden { climate, order: None, by, .. } => {
-                write!(f, "the override of {} is taken away by {by}", Named(climate))
+                write!(f, "the override of {} was cleared by {by}", Named(climate))
             }
             Self::RangeOverrideEnded { climate } => {
                 write!(f, "the override of {} has ended", Named(climate))
@@ -238,25 +254,25 @@ impl fmt::Display for Notice {
                         f,
                         ": a sensor is above the critical {measures}; outputs follow their overheat rows until "
                     )?;
-                    f.write_str("all are below it by the hysteresis")
+                    f.write_str("all are below it by at least the hysteresis")
                 } else if lost.is_empty() {
                     Ok(())
                 } else {
                     write!(f, ": sensor {}; outputs", lost.join("; sensor "))?;
-                    f.write_str(" follow their sensor-fault rows until one has")
+                    f.write_str(" follow their sensor-fault rows until one has a valid reading")
                 }
             }
             Self::Scheduled { climate, scheduled, zone } => {
                 Named(climate).fmt(f)?;
                 match scheduled {
-                    None => f.write_str(": no schedule any more"),
+                    None => f.write_str(": it no longer has a schedule"),
                     Some(Scheduled::Waiting) => f.write_str(
-                        ": its schedule waits for a clock that can be believed; its own range holds",
+                        ": its schedule is suspended until the clock can be trusted; its own range applies",
                     ),
                     Some(scheduled) => {
                         match scheduled.entry() {
-                            Some(entry) => write!(f, ": schedule entry {} holds", escape(entry))?,
-                            None => f.write_str(": no schedule entry holds; its own range does")?,
+                            Some(entry) => write!(f, ": schedule entry {} applies", escape(entry))?,
+                            None => f.write_str(": no schedule entry applies; its own range does")?,
                         }
                         scheduled
                             .until()

@@ -119,12 +119,12 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
     numbers
 }
 
-/// What a schedule says: the entry that holds, and until when.
+/// What a schedule says: the entry that applies, and until when.
 fn write_schedule(draft: &mut Draft, entry: &PropertyPath, scheduled: &Scheduled) {
     let says = match (scheduled, scheduled.entry()) {
         (Scheduled::Waiting, _) => "waiting for the clock",
         (_, Some(name)) => name,
-        (_, None) => "no entry holds",
+        (_, None) => "no entry applies",
     };
     draft.put(&entry.child(SCHEDULE), json!(says));
     if let Some(until) = scheduled.until() {

@@ -12,12 +12,14 @@ pub use climates::{ClimateStatus, RangeChangeStatus, RangeOverrideStatus, Schedu
 use super::Facts;
 use super::write::round_to;
 use crate::control::climates::Climates;
-use crate::control::constraint::{Span, Unmet};
+use crate::control::constraint::Unmet;
 use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
+use crate::text::Span;
 use crate::twin::{Section, TwinSync, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -266,7 +268,7 @@ impl HeldStatus {
         let Some(before) = self.seconds else { return };
         let after = retime(Seconds::Until, before);
         // The phrase contains the same time.
-        self.text = self.text.replacen(&Span(Some(before)).to_string(), &Span(Some(after)).to_string(), 1);
+        self.text = self.text.replacen(&format!(" {}", Span(before)), &format!(" {}", Span(after)), 1);
         self.seconds = Some(after);
     }
 }

@@ -1,6 +1,7 @@
 //! The inputs and outputs of the twin's state machine: events from the hub's session, requests to it, and notices.
 
 use super::{Patch, Section, Version, json};
+use crate::text::Span;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -194,36 +195,34 @@ impl fmt::Display for SyncNotice {
                 )
             }
             Self::Garbled(reason) => {
-                write!(f, "the hub sent what cannot be read: {reason}; the twin is fetched again")
+                write!(f, "the hub sent something that cannot be read: {reason}; the twin is fetched again")
             }
             Self::FetchRefused { status, message, retry_after, by_the_hub } => {
-                let who = if *by_the_hub { ", as the hub wants" } else { "" };
-                let said = said(*status, message);
-                write!(f, "the hub did not hand out the twin: {said}; asked again in {retry_after:?}{who}")
+                let who = if *by_the_hub { ", as the hub asked" } else { "" };
+                let (said, wait) = (said(*status, message), Span::from(*retry_after));
+                write!(f, "the hub refused to send the twin: {said}; requested again in {wait}{who}")
             }
             Self::ReportDeferred { status, message, retry_after, by_the_hub } => {
-                let who = if *by_the_hub { ", as the hub wants" } else { "" };
-                let said = said(*status, message);
-                write!(f, "the hub put the report off: {said}; sent again in {retry_after:?}{who}")
+                let who = if *by_the_hub { ", as the hub asked" } else { "" };
+                let (said, wait) = (said(*status, message), Span::from(*retry_after));
+                write!(f, "the hub did not accept the report for now: {said}; sent again in {wait}{who}")
             }
             Self::ReportRefused { property, status, message, retry_after } => {
-                let said = said(*status, message);
+                let (said, wait) = (said(*status, message), Span::from(*retry_after));
                 write!(
                     f,
-                    "the hub refuses reported {property}: {said}; its value is set aside and tried again in {retry_after:?} or when it changes, everything else gets through"
+                    "the hub refuses reported {property}: {said}; its value is set aside and tried again in {wait} or when it changes; all other properties are reported"
                 )
             }
-            Self::ReportTaken { property } => write!(f, "the hub takes reported {property} again"),
+            Self::ReportTaken { property } => write!(f, "the hub accepts reported {property} again"),
             Self::ReportDoubted { status, message, retry_after } => {
-                let said = said(*status, message);
+                let (said, wait) = (said(*status, message), Span::from(*retry_after));
                 write!(
                     f,
-                    "the hub took no part of the report: {said}; a part of it is sent again in {retry_after:?}"
+                    "the hub rejected every part of the report: {said}; a part of it is sent again in {wait}"
                 )
             }
-            Self::Unanswered(what) => {
-                write!(f, "no answer while waiting for {what}; the connection is made anew")
-            }
+            Self::Unanswered(what) => write!(f, "no answer while waiting for {what}; reconnecting"),
         }
     }
 }

@@ -61,7 +61,10 @@ impl fmt::Display for RecordFault {
             // The parser quotes what it found, which may be long.
             Self::Malformed(what) => write!(f, "not a twin record: {what:.200}"),
             Self::Newer { format } => {
-                write!(f, "written by a later twind (format {format}, this one reads up to {FORMAT})")
+                write!(
+                    f,
+                    "written by a later version of twind (format {format}, this one reads up to {FORMAT})"
+                )
             }
         }
     }

@@ -38,10 +38,10 @@ fn pause_after(earlier: u32, asked: Option<u64>) -> (u64, String) {
 fn the_hub_may_ask_to_wait_before_the_next_fetch() {
     let (pause, notice) = pause_after(0, Some(30));
     assert_eq!(pause, 30);
-    assert!(notice.ends_with("asked again in 30s, as the hub wants"), "{notice}");
+    assert!(notice.ends_with("requested again in 30 s, as the hub asked"), "{notice}");
     let (pause, notice) = pause_after(0, None);
     assert_eq!(pause, 2);
-    assert!(notice.ends_with("asked again in 2s"), "{notice}");
+    assert!(notice.ends_with("requested again in 2 s"), "{notice}");
 }
 
 #[test]
