@@ -31,13 +31,13 @@ struct Finding {
 }
 
 impl Finding {
-    fn told(self, lines: &Lines<'_>, veiled: &BTreeSet<usize>) -> ConfigFault {
+    fn told(self, lines: &Lines<'_>, masked: &BTreeSet<usize>) -> ConfigFault {
         let message = match self.other {
             Some(other) => self.message.replace(LINE, &lines.place(other).line.to_string()),
             None => self.message,
         };
-        let is_veiled = veiled.contains(&lines.place(self.at).line);
-        ConfigFault::new(lines, self.at, message, is_veiled)
+        let is_masked = masked.contains(&lines.place(self.at).line);
+        ConfigFault::new(lines, self.at, message, is_masked)
     }
 }
 
@@ -55,16 +55,16 @@ pub(super) struct Findings {
     hidden_from: Cell<Option<usize>>,
     keys: RefCell<BTreeSet<String>>,
     /// Where a value may be a secret that was written beside the wrong key.
-    veiled: RefCell<Vec<Span>>,
+    masked: RefCell<Vec<Span>>,
 }
 
 impl Findings {
     /// Adds syntax errors, before anything else: after an error the parser guesses, so what seems missing, or wrong on that line, may
     /// be right.
     pub(super) fn syntax(&self, slips: Slips) {
-        for Slip { at, value, message, hides_rest, is_veiled } in slips.told {
-            if is_veiled {
-                self.veil(at);
+        for Slip { at, value, message, hides_rest, is_masked } in slips.told {
+            if is_masked {
+                self.mask(at);
             }
             self.push(Finding { at, message, other: None });
             self.broken.borrow_mut().push(value);
@@ -90,12 +90,12 @@ impl Findings {
     }
 
     /// From now on no message shows the value in the line of this place.
-    pub(super) fn veil(&self, at: Span) {
-        self.veiled.borrow_mut().push(at);
+    pub(super) fn mask(&self, at: Span) {
+        self.masked.borrow_mut().push(at);
     }
 
-    fn veiled(&self, lines: &Lines<'_>) -> BTreeSet<usize> {
-        self.veiled.borrow().iter().map(|at| lines.place(*at).line).collect()
+    fn masked(&self, lines: &Lines<'_>) -> BTreeSet<usize> {
+        self.masked.borrow().iter().map(|at| lines.place(*at).line).collect()
     }
 
     pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
@@ -153,8 +153,8 @@ impl Findings {
         }
         warnings.sort_by_key(|warning| warning.at);
         let lines = Lines::of(text);
-        let veiled = self.veiled(&lines);
-        warnings.into_iter().map(|warning| warning.told(&lines, &veiled)).collect()
+        let masked = self.masked(&lines);
+        warnings.into_iter().map(|warning| warning.told(&lines, &masked)).collect()
     }
 
     /// Everything found, in file order; `None` if nothing was.
@@ -168,8 +168,8 @@ impl Findings {
         }
         let more = self.count.get() - found.len();
         let lines = Lines::of(text);
-        let veiled = self.veiled(&lines);
-        let faults = found.into_values().map(|finding| finding.told(&lines, &veiled)).collect();
+        let masked = self.masked(&lines);
+        let faults = found.into_values().map(|finding| finding.told(&lines, &masked)).collect();
         Some(ConfigFaults { file: file.to_owned(), faults, more, is_denied: false })
     }
 }
@@ -251,12 +251,12 @@ pub struct ConfigFault {
 }
 
 impl ConfigFault {
-    /// `is_veiled`: the value in its line is left out.
-    fn new(lines: &Lines<'_>, at: Span, message: String, is_veiled: bool) -> Self {
+    /// `is_masked`: the value in its line is left out.
+    fn new(lines: &Lines<'_>, at: Span, message: String, is_masked: bool) -> Self {
         let Place { line, column, shown, width } = lines.place(at);
         let worth_showing = at != Span::FILE && !shown.trim().is_empty() && shown.len() <= EXCERPT_BYTES_MAX;
         let excerpt = worth_showing.then(|| {
-            let shown = printable(&without_secret(shown, is_veiled));
+            let shown = printable(&without_secret(shown, is_masked));
             let length = shown.chars().count();
             let width = width.min((length + 1).saturating_sub(column)).max(1);
             let caret = format!("{}{}", " ".repeat((column - 1).min(length)), "^".repeat(width));
@@ -284,11 +284,11 @@ impl fmt::Display for ConfigFault {
 }
 
 /// A line without what may be a secret: it is cut before the value of such a key, or before text that looks like one.
-fn without_secret(line: &str, is_veiled: bool) -> String {
+fn without_secret(line: &str, is_masked: bool) -> String {
     // What precedes the equals sign may be the secret itself, or the start of a connection string.
     let looks = secrets::first_in(line).or_else(|| line.to_ascii_lowercase().find("sharedaccess"));
     let looks = looks.map(|at| line[..at].rfind('=').map_or(0, |sign| sign + 1));
-    let value = line.find(['=', ':']).filter(|_| is_veiled).map(|sign| sign + 1);
+    let value = line.find(['=', ':']).filter(|_| is_masked).map(|sign| sign + 1);
     match secrets::key_in(line).into_iter().chain(looks).chain(value).min() {
         None => line.to_owned(),
         Some(0) => "…".to_owned(),

@@ -9,7 +9,7 @@ use super::spans::{At, Span};
 use super::syntax::FAULTS_MAX;
 use super::words;
 use super::words::{nearest, plain};
-use super::{shapes, values, veil};
+use super::{masking, shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
 use core::fmt::Display;
 use core::ops::RangeInclusive;
@@ -170,18 +170,18 @@ impl<'t> Reader<'t> {
 
     /// A reason to refuse a value, without what may be a secret.
     fn without_secret(&self, value: &Spanned<DeValue<'_>>, reason: String) -> String {
-        if !veil::covers(&self.pattern) {
+        if !masking::covers(&self.pattern) {
             return reason;
         }
-        let veiled = match value.get_ref() {
-            DeValue::String(text) => veil::reason_without(text, &reason),
+        let masked = match value.get_ref() {
+            DeValue::String(text) => masking::reason_without(text, &reason),
             DeValue::Array(_) | DeValue::Table(_) => Some(reason.clone()),
             _ => None,
         };
-        match veiled {
-            Some(veiled) => {
-                self.findings.veil(value.span().into());
-                veiled
+        match masked {
+            Some(masked) => {
+                self.findings.mask(value.span().into());
+                masked
             }
             None => reason,
         }
@@ -259,9 +259,9 @@ impl<'t> Reader<'t> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             let found = match value.get_ref() {
-                DeValue::String(text) if veil::covers(&pattern) => {
-                    self.findings.veil(value.span().into());
-                    format!("the text \"{}\"", veil::start(text))
+                DeValue::String(text) if masking::covers(&pattern) => {
+                    self.findings.mask(value.span().into());
+                    format!("the text \"{}\"", masking::start(text))
                 }
                 other => values::found(other),
             };
@@ -379,8 +379,8 @@ impl<'t> Reader<'t> {
                 continue;
             }
             let name = key.value.as_str();
-            if veil::covers(&self.pattern) {
-                self.findings.veil(key.at);
+            if masking::covers(&self.pattern) {
+                self.findings.mask(key.at);
             }
             let shown = words::shorten(name);
             let message = match nearest(name, self.known.iter().copied()) {

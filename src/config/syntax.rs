@@ -35,7 +35,7 @@ pub(super) struct Slip {
     /// The text below it was misread, and is not reported on.
     pub(super) hides_rest: bool,
     /// It is in a table in which a secret may stand beside the wrong key.
-    pub(super) is_veiled: bool,
+    pub(super) is_masked: bool,
 }
 
 /// The messages about the syntax.
@@ -62,7 +62,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
                 .to_owned();
         let at = Span { start: at, end: at + 1 };
         let value = outline.value_upto(at.start);
-        slips.told.push(Slip { at, value, message, hides_rest: true, is_veiled: true });
+        slips.told.push(Slip { at, value, message, hides_rest: true, is_masked: true });
         return slips;
     }
     let mut errors: Vec<(Span, &str)> =
@@ -95,8 +95,8 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
         let (at, message, hides_rest) = slip(&outline, line, at, said);
         let value = outline.value_upto(at.start);
         let message = format!("not valid TOML: {message}");
-        let is_veiled = is_veiled(header, line);
-        slips.told.push(Slip { at, value, message, hides_rest, is_veiled });
+        let is_masked = is_masked(header, line);
+        slips.told.push(Slip { at, value, message, hides_rest, is_masked });
         if hides_rest {
             break;
         }
@@ -109,7 +109,7 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
 }
 
 /// Does the line set something of `[hub]`, or of a table below it?
-fn is_veiled(header: Option<Line<'_>>, line: Line<'_>) -> bool {
+fn is_masked(header: Option<Line<'_>>, line: Line<'_>) -> bool {
     let header = header.map(|header| table(header.text)).unwrap_or_default();
     let set = path(&header, line.text);
     [header, set].iter().any(|path| path.split('.').next() == Some("hub"))

@@ -2,6 +2,7 @@
 
 use super::spans::{At, Span};
 use super::words::{hint, quoted, shorten, unknown_word};
+use crate::control::quantity::{CELSIUS_MAX, NUMBER_MAX};
 use crate::twin::PropertyPath;
 use crate::units::{Celsius, TemperatureUnit};
 use core::ops::RangeInclusive;
@@ -15,11 +16,6 @@ pub(super) const UNITS: [(&str, TemperatureUnit); 3] = [
     ("fahrenheit", TemperatureUnit::Fahrenheit),
     ("kelvin", TemperatureUnit::Kelvin),
 ];
-
-/// Beyond any quantity of a site.
-const NUMBER_MAX: f64 = 1e12;
-/// No cabinet, room or furnace that this drives is as hot as this.
-const CELSIUS_MAX: f64 = 1000.0;
 
 /// A value as a message names it.
 pub(super) fn found(value: &DeValue<'_>) -> String {

@@ -317,4 +317,15 @@ mod tests {
         assert_eq!(look(&place(&dir)), Holder::Alive(Some(4711)));
         assert!(matches!(claim(&place(&dir)).unwrap(), Claim::InUse(Some(4711))));
     }
+
+    #[test]
+    fn a_lock_whose_folder_is_no_folder_or_another_users_is_a_fault_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let path = dir.path().join("file/lock");
+        let told = claim(&path).err().unwrap().to_string();
+        assert!(told.starts_with(&format!("cannot lock {}: Not a directory", path.display())), "{told}");
+        let told = LockFault { path, reason: io::ErrorKind::PermissionDenied.into() }.to_string();
+        assert!(told.ends_with("(its folder must belong to the daemon's user: chown it)"), "{told}");
+    }
 }

@@ -79,6 +79,11 @@ fn uncommenting_the_defaults_of_the_installed_file_changes_nothing() {
     }
     assert!(uncommented > 25, "only {uncommented} defaults were found");
     assert_eq!(site.right(&full), site.right(&bare));
+    // Whether this user could make the service's folders is no matter of the file, and `critical` is an example in it.
+    let elsewhere = ["[twin] state-dir: ", "[local] ", "[climate] sets no `critical`"];
+    let (_, said) = site.check(&full);
+    let mut warnings = said.lines().filter(|line| line.starts_with("warning: "));
+    assert!(warnings.all(|told| elsewhere.iter().any(|part| told.contains(part))), "{said}");
 }
 
 /// The keys in a TOML value, as paths.

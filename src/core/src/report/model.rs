@@ -8,6 +8,7 @@
 use super::COMPONENTS;
 use super::names::{is_interface_id, is_name, plug_and_play_name};
 use super::pnp::folder;
+use super::state::{SCHEDULE_REFUSED, SCHEDULED_RANGE};
 use crate::control::climate::Regime;
 use crate::control::intent::{FAN_ON, Meaning, SCHEDULE};
 use crate::control::quantity::Quantity;
@@ -140,20 +141,29 @@ impl Draft {
         }
         self.put(&entry.child("regime"), told(regimes(quantity), ""));
         self.put(&entry.child("sensor"), told("string", "ok, or the name of the fault."));
-        self.range_override(&entry.child("override"), ends);
+        let says = "The range that replaces the desired one; absent without an override.";
+        self.range_in_force(&entry.child("override"), &ends, says);
+        let says = "The range of that entry, which holds in place of the desired one.";
+        self.range_in_force(&entry.child(SCHEDULED_RANGE), &ends, says);
+        let refused = json!({
+            "@type": "Map",
+            "mapKey": { "name": "entry", "schema": "string" },
+            "mapValue": { "name": "reason", "schema": "string" },
+        });
+        let says = "Why entries of the desired schedule are refused; absent while none is.";
+        self.put(&entry.child(SCHEDULE_REFUSED), told(refused, says));
         let says = "The entry of the desired schedule that applies; absent without a schedule.";
         self.put(&entry.child(SCHEDULE), told("string", says));
         self.put(&entry.child("scheduleUntil"), told("dateTime", "When that changes."));
     }
 
-    /// The range of an override, whose fields have the names of its ends.
-    fn range_override(&mut self, path: &PropertyPath, ends: [String; 2]) {
+    /// A range that holds in place of the desired one, whose fields have the names of its ends.
+    fn range_in_force(&mut self, path: &PropertyPath, ends: &[String; 2], says: &str) {
         if let Some(wrong) = ends.iter().find(|end| !is_name(end)) {
             return self.leave_out(path, &no_name(wrong));
         }
-        let fields = ends.map(|end| json!({ "name": end, "schema": "double" }));
+        let fields = ends.each_ref().map(|end| json!({ "name": end, "schema": "double" }));
         let range = json!({ "@type": "Object", "fields": fields });
-        let says = "The range that replaces the desired one; absent without an override.";
         self.put(path, told(range, says));
     }
 

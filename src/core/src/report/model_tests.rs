@@ -78,7 +78,7 @@ fn desired(rig: &Rig, folder: &str) -> Value {
         put(&spec.property.child(&low), json!(15));
         put(&spec.property.child("fanOn"), json!(false));
         let entry = json!({"from": "00:00", "to": "00:00", low: 10, high: 30});
-        put(&spec.property.child("schedule"), json!({ "always": entry }));
+        put(&spec.property.child("schedule"), json!({ "always": entry, "never": 7 }));
     }
     for output in rig.outputs_spec.iter().filter(|output| output.property.is_some()) {
         let value = if output.kind == OutputKind::OnOff { json!(true) } else { json!(40) };
@@ -246,17 +246,19 @@ fn a_range_whose_ends_have_no_name_in_plug_and_play_is_left_out_of_the_override_
             site(&[(Some("lab"), measures)], &[("fan", OutputKind::Pwm, None)], &[], "components.");
         let model = check(rig, &sensors, "components.");
         let lab = &content(&model.interface, "lab").unwrap()["schema"];
-        assert!(content(lab, "override").is_none() && content(lab, "schedule").is_some());
+        assert!(content(lab, "override").is_none() && content(lab, "scheduledRange").is_none());
+        assert!(content(lab, "schedule").is_some());
         assert!(content(lab, &plug_and_play_name(measures)).is_some());
         for (place, end) in [
             (format!("min{end}"), format!("min{end}")),
             (format!("max{end}"), format!("max{end}")),
             ("override".to_owned(), format!("min{end}")),
+            ("scheduledRange".to_owned(), format!("min{end}")),
         ] {
             let said = format!("components.lab.{place}: \"{end}\" is no name to Plug and Play");
             assert!(model.left_out.contains(&said), "{said}: {:?}", model.left_out);
         }
-        assert_eq!(model.left_out.len(), 3, "{:?}", model.left_out);
+        assert_eq!(model.left_out.len(), 4, "{:?}", model.left_out);
     }
 }
 

@@ -3,17 +3,18 @@
 //!
 //! `ac` is 200 for a value in force, 400 for a refused one (`ad` says why, `value` is what is in force instead), and 203 with
 //! `av` 0 for a configured value. `av` is the desired version to which the acknowledgement refers. Outputs and sensors are
-//! components beside the climate's. The range of an override stands beside the acknowledgements, which speak of the desired range. Desired properties without a meaning here are not reported, since the model has none of
-//! them.
+//! components beside the climate's. The range of an override stands beside the acknowledgements, which speak of the
+//! desired range, and so do that of an entry of the schedule and the reasons of entries that are refused. Desired properties without a
+//! meaning here are not reported, since the model has none of them.
 
 use super::number_in_force;
 use super::plain::write_versions;
-use super::state::{self, Places};
+use super::state::{self, Places, SCHEDULE_REFUSED};
 use super::write::Draft;
 use super::{COMPONENTS, View, Written};
 use crate::control::ClimateSpec;
-use crate::control::intent::FAN_ON;
-use crate::twin::PropertyPath;
+use crate::control::intent::{FAN_ON, SCHEDULE};
+use crate::twin::{PropertyPath, is_writable_key};
 use alloc::borrow::ToOwned;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,7 +40,22 @@ pub(super) fn write(view: &View<'_>) -> Written {
             draft.put(&property, answer);
         }
     }
+    write_refused_entries(&mut draft, view);
     Written { draft, numbers, all_named: true }
+}
+
+/// Writes why entries of schedules are refused: there is no single value that could be acknowledged.
+fn write_refused_entries(draft: &mut Draft, view: &View<'_>) {
+    for refusal in &view.acknowledgement.understanding.refusals {
+        let schedule = view.climates().map(|(_, climate)| climate.property.child(SCHEDULE));
+        let Some(schedule) = schedule.into_iter().find(|path| refusal.property.starts_with(path)) else {
+            continue;
+        };
+        let name = refusal.property.keys().last().filter(|name| is_writable_key(name));
+        if let (Some(name), Some(climate)) = (name, schedule.parent()) {
+            draft.put(&climate.child(SCHEDULE_REFUSED).child(name), json!(refusal.reason));
+        }
+    }
 }
 
 /// What holds the components of outputs and sensors, so that they stand beside those of the climates; `None` is the section itself.

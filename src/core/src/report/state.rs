@@ -6,7 +6,7 @@ use super::names::plug_and_play_name;
 use super::write::{Draft, round_to, tidy};
 use crate::control::intent::{FAN_ON, SCHEDULE};
 use crate::control::scheduled::Scheduled;
-use crate::control::{ClimateSpec, Fault};
+use crate::control::{ClimateRange, ClimateSpec, Fault};
 use crate::twin::PropertyPath;
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -14,8 +14,23 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 /// What the entry of a climate or a sensor has beside its value and the ends of its range, in either style.
-pub const ENTRY_KEYS: [&str; 9] =
-    ["sensor", "unit", "regime", "override", SCHEDULE, "scheduleUntil", FAN_ON, "status", "__t"];
+pub const ENTRY_KEYS: [&str; 11] = [
+    "sensor",
+    "unit",
+    "regime",
+    "override",
+    SCHEDULE,
+    "scheduleUntil",
+    SCHEDULED_RANGE,
+    SCHEDULE_REFUSED,
+    FAN_ON,
+    "status",
+    "__t",
+];
+/// In Plug and Play, which acknowledges the desired range: the range of the schedule that holds in its place.
+pub(super) const SCHEDULED_RANGE: &str = "scheduledRange";
+/// In Plug and Play, which has no `rejected`: why entries of the schedule are refused, by their names.
+pub(super) const SCHEDULE_REFUSED: &str = "scheduleRefused";
 
 /// Where the entries are.
 pub(super) struct Places {
@@ -69,10 +84,17 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
         }
         draft.put(&entry.child("regime"), json!(sample.regime.name(quantity)));
         draft.put(&entry.child("sensor"), health(sample.fault));
-        if let Some(range) = sample.overridden {
+        let range_by_name = |range: ClimateRange| {
             let end = |base| tidy(round_to(quantity.from_base(view.unit(id, climate), base), 2));
             let [low, high] = quantity.ends();
-            draft.put(&entry.child("override"), json!({ low: end(range.min()), high: end(range.max()) }));
+            json!({ low: end(range.min()), high: end(range.max()) })
+        };
+        if let Some(range) = sample.overridden {
+            draft.put(&entry.child("override"), range_by_name(range));
+        }
+        let scheduled = sample.scheduled.as_ref().filter(|_| places.marked).and_then(Scheduled::range);
+        if let Some(range) = scheduled {
+            draft.put(&entry.child(SCHEDULED_RANGE), range_by_name(range));
         }
         if let Some(scheduled) = &sample.scheduled {
             write_schedule(draft, &entry, scheduled);

@@ -49,14 +49,13 @@ impl Draft {
         loop {
             match Section::within_limits(root.clone()) {
                 Ok(section) => return (section, left_out),
+                Err(fault) if remove(&mut root, &fault.property) => {
+                    left_out.get_or_insert(fault.to_string());
+                }
                 // If the section as a whole is too large, no property is named.
-                Err(fault) if fault.property.is_empty() => {
+                Err(fault) => {
                     let Some(cut) = shorten(&mut root) else { return (Section::default(), left_out) };
                     left_out.get_or_insert_with(|| format!("{fault}: a part of {cut}"));
-                }
-                Err(fault) => {
-                    remove(&mut root, &fault.property);
-                    left_out.get_or_insert(fault.to_string());
                 }
             }
         }
