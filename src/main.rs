@@ -5,10 +5,10 @@ use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use twind::cli::arguments::{self, Arguments, Command, Config};
+use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
 use twind::cli::printed::Printed;
-use twind::cli::{check, mismatch, model, overrides, safe, status, twin, watch};
+use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -40,26 +40,24 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::from_process();
+    let path = arguments.config.as_path();
     ExitCode::from(match arguments.command {
-        Command::Run(Config { config }) => run(&config, &environment),
-        Command::Check { config, hardware } => check(&config.config, &environment, hardware),
-        Command::Status { json, changes, config } => {
-            to_look(&config.config, &environment, |local| status(local, json, changes))
+        Command::Run => run(path, &environment),
+        Command::Check { hardware } => check(path, &environment, hardware),
+        Command::Status { json, changes } => {
+            to_look(path, &environment, |local| status(local, json, changes))
         }
-        Command::Watch { changes, config } => {
-            to_look(&config.config, &environment, |local| watch(local, changes))
-        }
-        Command::Override { name, setting, lasts, config } => {
+        Command::Watch { changes } => to_look(path, &environment, |local| watch(local, changes)),
+        Command::Override { name, setting, lasts } => {
             match overrides::Order::parse(&setting, lasts.as_deref()) {
-                Ok(order) => {
-                    with_local(&config.config, &environment, |local| override_one(local, &name, order))
-                }
+                Ok(order) => with_local(path, &environment, |local| override_one(local, &name, order)),
                 Err(fault) => wrong_usage(&fault),
             }
         }
-        Command::Twin { half, config } => to_look(&config.config, &environment, |local| twin(local, half)),
-        Command::Model(Config { config }) => model(&config, &environment),
-        Command::Safe(Config { config }) => safe(&config, &environment),
+        Command::Reload => with_local(path, &environment, |local| reload(local, &environment)),
+        Command::Twin { half } => to_look(path, &environment, |local| twin(local, half)),
+        Command::Model => model(path, &environment),
+        Command::Safe => safe(path, &environment),
     })
 }
 
@@ -142,6 +140,26 @@ fn override_one(local: &LocalSettings, name: &str, order: overrides::Order) -> u
         Err(fault) => {
             overrides::usage(&fault).map_or_else(|| unanswered(&fault), |usage| wrong_usage(&usage))
         }
+    }
+}
+
+fn reload(local: &LocalSettings, environment: &Environment) -> u8 {
+    warn_of(mismatch::ask(local));
+    match reload::reload(local, environment) {
+        Ok(()) => {
+            if !reload::is_in_the_journal() {
+                let _ = writeln!(Printed(io::stdout()), "the configuration is in force");
+            }
+            0
+        }
+        Err(fault) => match reload::refused(&fault) {
+            Some(_) if reload::is_in_the_journal() => CONFIG,
+            Some(lines) => {
+                lines.iter().for_each(|line| eprintln!("{}", Line(line)));
+                CONFIG
+            }
+            None => unanswered(&fault),
+        },
     }
 }
 

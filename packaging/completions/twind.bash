@@ -28,6 +28,9 @@ _twind() {
             twind,override)
                 cmd="twind__subcmd__override"
                 ;;
+            twind,reload)
+                cmd="twind__subcmd__reload"
+                ;;
             twind,run)
                 cmd="twind__subcmd__run"
                 ;;
@@ -55,6 +58,9 @@ _twind() {
             twind__subcmd__help,override)
                 cmd="twind__subcmd__help__subcmd__override"
                 ;;
+            twind__subcmd__help,reload)
+                cmd="twind__subcmd__help__subcmd__reload"
+                ;;
             twind__subcmd__help,run)
                 cmd="twind__subcmd__help__subcmd__run"
                 ;;
@@ -77,12 +83,27 @@ _twind() {
 
     case "${cmd}" in
         twind)
-            opts="-h -V --help --version run check status watch override twin model safe help"
+            opts="-h -V --config --help --version run check status watch override reload twin model safe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -91,7 +112,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__check)
-            opts="-h --config --hardware --help"
+            opts="-h --hardware --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -120,7 +141,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__help)
-            opts="run check status watch override twin model safe help"
+            opts="run check status watch override reload twin model safe help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,6 +197,20 @@ _twind() {
             return 0
             ;;
         twind__subcmd__help__subcmd__override)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        twind__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -302,6 +337,35 @@ _twind() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        twind__subcmd__reload)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

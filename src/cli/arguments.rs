@@ -2,7 +2,7 @@
 
 use super::{overrides, twin};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// Keeps an Azure IoT Hub device twin on this machine and drives outputs such as fans and heaters accordingly.
@@ -16,13 +16,8 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Where the configuration is.
-#[derive(Args)]
-pub struct Config {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/twind.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/twind.toml", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
 }
 
@@ -32,12 +27,9 @@ pub enum Command {
     /// The daemon, in the foreground
     ///
     /// SIGTERM and SIGINT stop it in an orderly way; SIGHUP reads the configuration again.
-    Run(Config),
+    Run,
     /// Reads the configuration as the daemon would and prints every fault with its line
     Check {
-        /// Where the configuration is.
-        #[command(flatten)]
-        config: Config,
         /// Also open the board and read each sensor once
         #[arg(long)]
         hardware: bool,
@@ -50,18 +42,12 @@ pub enum Command {
         /// How many recent changes of outputs to show (5, with --json 20, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
-        /// Where the configuration is.
-        #[command(flatten)]
-        config: Config,
     },
     /// The page of status, live: redrawn with each change and each second until q or Ctrl-C
     Watch {
         /// How many recent changes of outputs to show (5, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
-        /// Where the configuration is.
-        #[command(flatten)]
-        config: Config,
     },
     /// Overrides an output or the range of a climate for a limited time
     ///
@@ -78,27 +64,25 @@ pub enum Command {
         /// For how long, such as `30m` or `1h 30m`; at most 7 days
         #[arg(long = "for", value_name = "DURATION", value_hint = ValueHint::Other)]
         lasts: Option<String>,
-        /// Where the configuration is.
-        #[command(flatten)]
-        config: Config,
     },
+    /// Has the running daemon read its configuration again
+    ///
+    /// Ends when the new configuration is in force, or with every fault when it is refused; the running one stays then.
+    Reload,
     /// The local copy of the twin, from the daemon if it runs
     Twin {
         /// Only this half
         half: Option<twin::Half>,
-        /// Where the configuration is.
-        #[command(flatten)]
-        config: Config,
     },
     /// The model of this site's twin in DTDL, made from the configuration, for IoT Plug and Play
     ///
     /// It describes what the daemon reports with style = "pnp" in the table `report`. What to set for that, and what has no place in a
     /// model, is printed to standard error.
-    Model(Config),
+    Model,
     /// With no daemon running: drives every output to its stop row, or its crash row
     ///
     /// The crash row is used when $SERVICE_RESULT is set and is not "success". Made for ExecStopPost=.
-    Safe(Config),
+    Safe,
 }
 
 /// What the parser's message about wrong usage leaves open.

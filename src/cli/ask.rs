@@ -120,6 +120,20 @@ pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, AskFault> {
     Ok(Connection::call(socket, call, false)?.next()?.0)
 }
 
+/// Calls a method whose answer may take as long as this.
+///
+/// # Errors
+/// Why there is no answer.
+pub(super) fn ask_at_length<M: Method>(
+    socket: &Path,
+    call: &M,
+    patience: Duration,
+) -> Result<M::Reply, AskFault> {
+    let mut connection = Connection::call(socket, call, false)?;
+    connection.wait_at_most(patience)?;
+    Ok(connection.next()?.0)
+}
+
 /// Calls a method that answers as a stream, and passes each answer to `each`, until the stream ends, is silent for
 /// `STREAM_TIMEOUT`, or `each` breaks. In each case it can be called again.
 ///

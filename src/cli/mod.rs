@@ -10,6 +10,7 @@ pub mod mismatch;
 pub mod model;
 pub mod overrides;
 pub mod printed;
+pub mod reload;
 pub mod safe;
 pub mod status;
 pub mod twin;

@@ -21,12 +21,23 @@ fn wrong_usage_ends_with_64_and_a_suggestion() {
 }
 
 #[test]
+fn the_configuration_may_be_named_before_the_command_or_after_it() {
+    let rig = Rig::new();
+    let file = rig.path("twind.toml");
+    let file = file.to_str().unwrap();
+    let after = say(&mut twind(&["check", "--config", file]));
+    let before = say(&mut twind(&["--config", file, "check"]));
+    assert_eq!((after.code, before.code), (0, 0), "{}", before.err);
+    assert_eq!(before.out, after.out);
+}
+
+#[test]
 fn help_and_version_end_with_0() {
     let said = say(&mut twind(&["--version"]));
     assert_eq!((said.code, said.out.trim()), (0, concat!("twind ", env!("CARGO_PKG_VERSION"))));
     let said = say(&mut twind(&["--help"]));
     assert_eq!(said.code, 0);
-    for command in ["run", "check", "status", "watch", "override", "twin", "safe"] {
+    for command in ["run", "check", "status", "watch", "override", "reload", "twin", "model", "safe"] {
         let is_listed = |line: &str| line.trim_start().starts_with(&format!("{command} "));
         assert!(said.out.lines().any(is_listed), "{command} is missing in:\n{}", said.out);
         assert_eq!(say(&mut twind(&["help", command])).code, 0);

@@ -1,7 +1,7 @@
-//! A reload by the local socket: it does what SIGHUP does, and the answer is its outcome.
+//! A reload by the local socket, and by the command that calls it: it does what SIGHUP does, and the answer is its outcome.
 
 use crate::local::{call, connect};
-use crate::rig::{CLIMATE, FAN, Rig, SENSOR};
+use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
 use serde_json::{Value, json};
 
 fn reload(rig: &Rig) -> Value {
@@ -48,4 +48,49 @@ fn a_reload_that_is_refused_tells_each_fault_and_the_running_configuration_stays
             daemon.log()
         );
     }
+}
+
+#[test]
+fn the_command_ends_with_0_when_the_new_configuration_is_in_force_and_with_78_and_each_fault_if_it_is_refused()
+ {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.write_config(&format!("{}{FAN}{SENSOR}{}", rig.base(), CLIMATE.replace("max = 28.0", "max = 24.0")));
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "the configuration is in force\n", ""));
+    assert_eq!(rig.status()["climate"]["max"], 24, "it is in force by then");
+    rig.write_config(&format!("{}{FAN}{SENSOR}{CLIMATE}\nnonsense = 1\nrubbish = 2\n", rig.base()));
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!((said.code, said.out.as_str()), (78, ""), "{}", said.err);
+    for part in ["the running one stays", "nonsense", "rubbish", "twind.toml:"] {
+        assert!(said.err.contains(part), "{}", said.err);
+    }
+    assert_eq!(rig.status()["climate"]["max"], 24, "the running one stays");
+    // A file of which not even the socket can be read is refused, too.
+    rig.write_config("[twin\n");
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!(said.code, 78, "{}", said.err);
+}
+
+#[test]
+fn the_command_finds_the_daemon_also_if_the_new_file_moves_its_socket() {
+    let rig = Rig::new();
+    let _daemon = rig.start();
+    rig.configure("\n[local]\nsocket = \"DIR/elsewhere.sock\"\n");
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!((said.code, said.out.as_str()), (0, "the configuration is in force\n"), "{}", said.err);
+    assert!(rig.path("elsewhere.sock").exists() && !rig.path("twind.sock").exists());
+    // And back.
+    rig.configure("");
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!(said.code, 69, "the file says nothing of where it was: {}", said.err);
+    assert!(said.err.contains("twind.sock"), "{}", said.err);
+}
+
+#[test]
+fn with_no_daemon_the_command_says_so() {
+    let rig = Rig::new();
+    let said = say(&mut rig.command(&["reload"]));
+    assert_eq!(said.code, 69, "{}", said.err);
+    assert!(said.err.contains("no daemon listens"), "{}", said.err);
 }

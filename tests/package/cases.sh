@@ -201,7 +201,13 @@ a_reload_takes_a_new_range() {
     eventually "the new range" drives fan 1000
     configure ""
     inside systemctl reload twind
+    is "the range that a reload left in force" "$(inside twind status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["climate"]["max"])')" 28
     eventually "the old range" drives fan 500
+    echo 'nonsense = 1' >>"$root/etc/twind.toml"
+    ! inside systemctl reload twind 2>/dev/null || fail "a reload that is refused did not fail"
+    says "the running one stays" || fail "the log says nothing of the refusal"
+    configure ""
+    inside systemctl reload twind
 }
 
 main_pid() { property MainPID; }
