@@ -144,9 +144,9 @@ fn climate(
     let hysteresis = hysteresis(&mut table, range, &quantity);
     let has_pwm = |ids: &[OutputId]| ids.iter().any(|id| is_pwm(site.outputs, *id));
     let lowering_from = share(&mut table, "lowering-from", -100.0..=95.0);
-    warn_without_pwm(&table, "lowering-from", "lowers", has_pwm(&lowering));
+    warn_without_pwm(&table, "lowering-from", "lowers", lowering_from == 0.0 || has_pwm(&lowering));
     let raising_from = share(&mut table, "raising-from", -100.0..=100.0);
-    warn_without_pwm(&table, "raising-from", "raises", has_pwm(&raising));
+    warn_without_pwm(&table, "raising-from", "raises", raising_from == 0.0 || has_pwm(&raising));
     let zone = table.read("time-zone", |value| zones.named(values::text(value)?)).map(|at| at.value);
     // What is not there needs none.
     let zone = zone.unwrap_or_else(|| if table.present() { zones.of_system() } else { ZoneId::default() });
@@ -293,9 +293,9 @@ fn is_pwm(outputs: &[Output], id: OutputId) -> bool {
     outputs.get(id.0).is_some_and(|output| output.spec.kind == OutputKind::Pwm)
 }
 
-/// What is on or off alone goes by the range and its hysteresis.
-fn warn_without_pwm(table: &Reader<'_>, key: &str, does: &str, has_pwm: bool) {
-    if table.has(key) && !has_pwm {
+/// What is on or off alone goes by the range and its hysteresis. The default has no effect on it either, and needs no warning.
+fn warn_without_pwm(table: &Reader<'_>, key: &str, does: &str, is_fine: bool) {
+    if table.has(key) && !is_fine {
         table.warn(key, format!("has no effect: nothing with `pwm` {does} {}", table.name()));
     }
 }

@@ -31,9 +31,7 @@ fn an_output_cannot_be_driven_by_what_a_climate_reads() {
         let property = format!("components.warm.{end}");
         let fault = site.fault(&with(ROOM, "outputs.lamp", &format!("property = \"{property}\"")));
         let top = property.trim_end_matches(".night");
-        let told = format!(
-            "`property` \"{property}\" and \"{top}\", which [climates.warm] reads, are not two properties"
-        );
+        let told = format!("`property` \"{property}\" and \"{top}\", which [climates.warm] reads, overlap");
         assert!(fault.contains(&told), "{fault}");
     }
     let only = with(SITE, "outputs.heater", "property = \"components.climate.schedule\"");

@@ -230,7 +230,7 @@ fn what_is_refused_in_the_tables_about_connections_is_not_shown_whole() {
             "provisioning = \"hunter2\"",
             "must be a table, found the text \"hu… (7 characters)\": write [hub.provisioning]",
         ),
-        ("hub", "port = hunter2", "a text must stand in quotes"),
+        ("hub", "port = hunter2", "text must be in quotes"),
         ("hub", "port: hunter2", "not valid TOML"),
         ("hub", "gateway = \"hunter2@x.y\"", "found \"hu… (11 characters)\"\n"),
         (
@@ -244,7 +244,7 @@ fn what_is_refused_in_the_tables_about_connections_is_not_shown_whole() {
         ("hub.provisioning", "id-scope = \"hunter2 x\"", "found \"hu… (9 characters)\"\n"),
         ("hub.provisioning", "registration-id = \"hunter2 x\"", "found \"hu… (9 characters)\"\n"),
         ("hub.provisioning", "endpiont = \"hunter2\"", "did you mean `endpoint`?\n"),
-        ("hub.provisioning", "endpoint = hunter2", "a text must stand in quotes"),
+        ("hub.provisioning", "endpoint = hunter2", "text must be in quotes"),
     ] {
         let (before, header) = match table {
             "parted" => (parted, "hub"),

@@ -209,7 +209,7 @@ fn check_hardware_shows_what_follows_from_sensors_and_what_is_without_a_climate(
         assert_eq!(said.code, code, "{}", said.out);
         let table = [
             told.as_str(),
-            "    desired                           fanOn true: runs; false: off; neither: as at the start\n",
+            "    desired                           fanOn true: runs; false: off; not set: as at the start\n",
             "    overheat                          never: [climates.room] sets no `critical`\n",
         ];
         assert!(table.iter().all(|told| said.out.contains(told)), "{table:?}\n{}", said.out);

@@ -217,12 +217,13 @@ fn the_range_of_an_entry_is_reported_in_the_unit_in_which_it_was_desired_whateve
 fn what_means_nothing_within_a_climate_or_beside_one_is_listed() {
     let mut rig = site();
     rig.climate_specs[1].property = path("rooms.greenhouse");
+    rig.outputs_spec[1].property = Some(path("components.office.lamp.on"));
     rig.climates = Climates::new(rig.climate_specs.iter().cloned());
     rig.restyle(ReportStyle::Plain);
     let entry = json!({"from": "00:00", "to": "01:00", "maxTemperature": 22, "fanOn": true});
     rig.desire(json!({
         "components": {
-            "office": {"minTemperature": 20, "fanOn": true, "colour": "red", "schedule": {"n": entry}},
+            "office": {"minTemperature": 20, "fanOn": true, "colour": "red", "lamp": {"on": true}, "schedule": {"n": entry}},
             "system": {"units": "celsius", "id": "17"},
         },
         "rooms": {"greenhouse": {"minTemperature": 5, "minHumidity": 45}, "attic": {}},

@@ -137,7 +137,9 @@ fn strays(view: &View<'_>, path: &PropertyPath, value: &Value, list: &mut dyn Fn
         let ends = climate.quantity.ends();
         let has_fan = climate.name.is_some() && !climate.lowering.is_empty();
         let unknown = |key: &str| !(ends.iter().any(|end| end == key) || key == FAN_ON && has_fan);
-        for (key, value) in inner.iter().filter(|(key, _)| unknown(key)) {
+        // The unit may stand there, or what drives an output.
+        let holds = |key: &str| view.mapped.iter().any(|mapped| mapped.starts_with(&path.child(key)));
+        for (key, value) in inner.iter().filter(|(key, _)| unknown(key) && !holds(key)) {
             match value.as_object().filter(|_| key == SCHEDULE) {
                 Some(entries) => entries.iter().for_each(|(name, entry)| {
                     let known = |key: &str| ENTRY_KEYS.contains(&key) || ends.iter().any(|end| end == key);
