@@ -71,7 +71,7 @@ fn an_override_of_the_climate_holds_its_range_survives_a_restart_and_is_cleared(
     let daemon = rig.start_synced();
     rig.wait_drive("fan", |now| now == 250);
     let said = say(&mut rig.command(&["override", "climate", "18..23", "--for", "1h"]));
-    assert_eq!((said.code, said.out.trim()), (0, "climate: 18 to 23 °C for 1h"), "{}", said.err);
+    assert_eq!((said.code, said.out.trim()), (0, "climate: 18 to 23 °C for 1 h"), "{}", said.err);
     rig.wait_drive("fan", |now| now == 800);
     daemon.wait_log("climate overridden by uid ");
     rig.wait_reported("the override", |r| {
