@@ -38,9 +38,7 @@ fn check_says_what_the_daemon_would_do() {
     let rig = Rig::new();
     let said = say(&mut rig.command(&["check"]));
     assert_eq!(said.code, 0, "{}", said.err);
-    for words in
-        ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 °C"]
-    {
+    for words in ["MyTwinDevice", "output   fan, PWM, cools", "sensor   cabinet, ", "climate  20 to 28 °C"] {
         assert!(said.out.contains(words), "{words} is missing in:\n{}", said.out);
     }
 }
