@@ -64,8 +64,8 @@ pub(crate) const BUGS: &[Bug] = &[
         item: "History::note",
         find: "if !$is_other && !$has_moved { ... } ... self.$rows.push_back($row);",
         plant: "
-            let before = self.$rows.iter_mut().rev().find(|row| &*row.output == output);
-            before.into_iter().filter(|_| PLANTED && !$is_other).for_each(|row| row.drive = drive);
+            let before = self.$rows.iter_mut().rev().find(|row| &*row.change.output == output);
+            before.into_iter().filter(|_| PLANTED && !$is_other).for_each(|row| row.change.drive = drive);
             FOUND
         ",
     },
