@@ -62,10 +62,10 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "history-rewritten",
         says: "what the history said yesterday it does not say today",
         item: "History::note",
-        find: "if !$is_other && !$has_moved { ... } ... self.$rows.push_back($row);",
+        find: "if !$is_other && !$has_moved { ... } ... let $row = Row { $change, ... }; ... self.$rows.push_back($row);",
         plant: "
-            let before = self.$rows.iter_mut().rev().find(|row| &*row.change.output == output);
-            before.into_iter().filter(|_| PLANTED && !$is_other).for_each(|row| row.change.drive = drive);
+            let before = self.$rows.iter_mut().rev().find(|row| &*row.$change.output == output);
+            before.into_iter().filter(|_| PLANTED && !$is_other).for_each(|row| row.$change.drive = drive);
             FOUND
         ",
     },
