@@ -197,7 +197,7 @@ impl fmt::Display for Notice {
                 )
             }
             Self::Refused { property, reason } => {
-                write!(f, "desired {property} is not applied: {reason}; the last good value stays in force")
+                write!(f, "desired {property} is not applied: {reason}; what was in force stays in force")
             }
             Self::PinFault { output, reason } => {
                 write!(f, "output {output} cannot be driven: {reason}; retrying at every control step")
