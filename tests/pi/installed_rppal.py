@@ -23,7 +23,7 @@ CONFINED = {"CapEff:": "0000000000020000", "CapBnd:": "0000000000020000", "NoNew
 
 def rppal(unit):
     """Without the drop-in it is refused with the reason; with it come a kill and an orderly stop."""
-    with unit.configured(RPPAL):
+    with unit.configured(RPPAL, is_refused=True):
         refusal = r"the new board cannot be opened: (.*); the running"
         told = until(lambda: f"it tells what is missing; {unit.said()}", lambda: unit.told(refusal))[-1]
         print(f"    without a drop-in: {told}", flush=True)

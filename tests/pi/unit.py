@@ -95,10 +95,13 @@ class Unit(Wired):
     # --- temporary changes --------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def configured(self, edit):
-        """Edits the configuration with this sed script and reloads; undone at the end."""
-        self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind")
+    def configured(self, edit, is_refused=False):
+        """Edits the configuration with this sed script and reloads, which fails if it is to be refused; undone at the end."""
+        self.machine.run(f"sed '{edit}' /root/{DEVICE}.toml >{CONFIGURATION}")
         try:
+            status, said = self.machine.run("systemctl reload twind", check=False)
+            if (status != 0) != is_refused:
+                raise Failed(f"the reload ended with {status}: {said}")
             yield
         finally:
             self.machine.run(f"cat /root/{DEVICE}.toml >{CONFIGURATION}; systemctl reload twind", check=False)
