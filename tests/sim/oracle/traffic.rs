@@ -54,6 +54,8 @@ pub(crate) struct Traffic {
     reported_at: Duration,
     /// When there last was no temperature to report.
     blind_at: Duration,
+    /// When the temperature was last reported in another unit than before.
+    converted_at: Duration,
     up_since: Option<Duration>,
     edited_at: Duration,
     fetch_excused_until: Duration,
@@ -90,6 +92,7 @@ impl Traffic {
             undisturbed_since: Duration::ZERO,
             reported_at: Duration::ZERO,
             blind_at: Duration::ZERO,
+            converted_at: Duration::ZERO,
             up_since: None,
             edited_at: Duration::ZERO,
             fetch_excused_until: Duration::ZERO,
@@ -366,8 +369,9 @@ impl Traffic {
         }
         let told = patch.get("components").and_then(|components| components.get("climate"));
         if told.is_some_and(|climate| climate.get("unit").is_some()) {
-            // The same temperature is reported in another unit.
+            // The same temperature is reported in another unit, by another version or another entry of the schedule.
             self.temperature = None;
+            self.converted_at = now;
             return Ok(());
         }
         let told = told.and_then(|climate| climate.get("temperature"));
@@ -458,7 +462,7 @@ impl Traffic {
         }
         let heartbeat = self.spec.report.heartbeat + self.spec.report.min_interval + bound;
         let since = self.temperature.map_or(Duration::ZERO, |(at, _)| at);
-        let since = since.max(self.undisturbed_since).max(self.blind_at);
+        let since = since.max(self.converted_at).max(self.undisturbed_since).max(self.blind_at);
         if self.spec.sensors.len() == 1 && now > since.max(healthy) + heartbeat {
             return Err(format!("no temperature has been reported since {since:?}"));
         }
