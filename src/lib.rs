@@ -5,7 +5,7 @@
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
 //!      │         │          │                    │              and never import each other
-//!      │         │  files   │ gpio               │              below those: reads a file that may be a pipe; lines of chips
+//!      │         │  files   │ gpio               │              below those: a file that may be a pipe; lines of chips
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
