@@ -127,11 +127,15 @@ pub enum Cause {
 impl Cause {
     /// The cause as people read it, with the name of the climate where there is more than one.
     pub fn by_name(self, climates: &Climates) -> impl fmt::Display {
-        let climate = match self {
+        self.of_climate(self.climate_name(climates))
+    }
+
+    /// The name of the climate that decided, if one did that has a name.
+    pub fn climate_name(self, climates: &Climates) -> Option<&str> {
+        match self {
             Self::Climate(climate) => climates.name(climate),
             _ => None,
-        };
-        self.of_climate(climate)
+        }
     }
 
     /// The same with the name that the climate had.

@@ -65,10 +65,7 @@ impl Core {
     /// Adds to the history. Is it another decision than the last one?
     fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> bool {
         let by = self.author(output, cause);
-        let climate = match cause {
-            Cause::Climate(climate) => self.climates.name(climate),
-            _ => None,
-        };
+        let climate = cause.climate_name(&self.climates);
         let Some(spec) = self.spec.output(output) else { return false };
         self.history.note(at, &spec.name, share, (cause, by), climate)
     }
