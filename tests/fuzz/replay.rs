@@ -103,17 +103,11 @@ macro_rules! replayed {
         })*
 
         #[test]
-        fn every_target_has_a_body_a_corpus_a_program_and_a_replay() {
+        fn every_target_has_a_body_a_corpus_and_a_replay() {
             let replayed = BTreeSet::from([$(stringify!($target).to_owned()),*]);
             let bodies: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-            let programs: BTreeSet<String> = replayed.iter().map(|name| format!("{name}.rs")).collect();
             assert_eq!(replayed, bodies);
             assert_eq!(replayed, names_in(&folder().join("corpus")));
-            assert_eq!(programs, names_in(&folder().join("fuzz_targets")));
-            let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
-            for name in &replayed {
-                assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name} is not in Cargo.toml");
-            }
         }
     };
 }

@@ -1,6 +1,6 @@
 //! What must hold for each parser of foreign bytes, whatever the bytes are: one body per target.
 //!
-//! A *body* takes bytes, hands them to the product, and asserts. The fuzzer calls it through `fuzz_targets`, and
+//! A *body* takes bytes, hands them to the product, and asserts. The fuzzer calls it through `fuzz_targets/search.rs`, and
 //! `replay.rs` compiles the same bodies into `cargo test`. A *law* is what a body asserts beyond the absence of panics.
 //! Most laws say that accepted input never fails later: it can be written, read again and logged.
 //! Deliberately absent: randomness, and anything of the fuzzer's.
