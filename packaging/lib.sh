@@ -3,7 +3,8 @@
 # TWIND_PI_CACHE   the cache of everything that can be made again (default: pi below Cargo's target folder)
 #
 # apt runs with lists and sources of its own in the cache: the machine's sources, architectures and lists stay as they are. Each
-# foreign architecture has its own, so that a stale index of one cannot hide the packages of another.
+# foreign architecture has its own, so that a stale index of one cannot hide the packages of another. It waits for another that
+# installs.
 
 set -euo pipefail
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -34,7 +35,7 @@ foreign_apt() {
         -o Dir::Etc::sourcelist="$own/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::State="$own/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$own/cache" \
         -o APT::Architectures::=amd64 -o APT::Architectures::="$arch" -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 \
-        -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
+        -o Acquire::Languages=none -o Acquire::Retries=3 -o DPkg::Lock::Timeout=600 "$@"
 }
 
 # The sources of this machine's Debian: `URI SUITE`, one a line.

@@ -33,10 +33,9 @@ mod wishes;
 mod work;
 mod world;
 
-use disk::DiskPreset;
 use presets::{DISKS, NETS, NetPreset};
 use run::Summary;
-use sites::{LARGE_SITES, SITES};
+use sites::SITES;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
@@ -59,7 +58,7 @@ const USAGE: &str = "usage: cargo sim [-- [--seed S] [--preset NET+DISK+SITE+PAC
        cargo sim -- --incidents
 
 Without more than that: the seeds 1 to 600, then new ones for two minutes. With --seed alone, that one run; with --fixed the
-seeds 1 to 600 alone; with --weeks a quiet week of each network with each disk at each site (at the two large ones with the disks in turn). --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
+seeds 1 to 600 alone; with --weeks a quiet week of each network at each site, with the disks in turn. --runs counts runs, --hours simulated hours, --minutes-real this machine's time; it ends with the
 first that is reached. --replay replays a core's journal up to the first input with other consequences than it had;
 --incidents makes the stored incidents anew, as a change of the journal's format requires. A violation is printed with what led to it and the command that runs it again; the exit status is 1
 then. It ends after twenty of them, with --fail-fast after one.";
@@ -121,7 +120,7 @@ fn wish(words: impl Iterator<Item = String>) -> Option<Wish> {
             }
             "--fixed" => (seed, job.runs, job.seeds) = (Some(1), Some(FIXED), short_first(FIXED)),
             "--weeks" => {
-                job.presets = weeks();
+                job.presets = weeks(job.first);
                 job.runs = Some(job.presets.len() as u64);
             }
             "--fail-fast" => job.failures_max = 1,
@@ -163,22 +162,18 @@ fn suite(fixed: u64, fresh_runs: Option<u64>, least: Duration) -> Summary {
     total
 }
 
-/// A quiet week of each network with each disk at each site. A week of the sites with many climates takes ten times as long, so
-/// there the networks take the disks in turn.
-fn weeks() -> Vec<String> {
-    let week = |net: &NetPreset, disk: &DiskPreset, site: &str| {
+/// A quiet week of each network at each site. The disks take turns, from another one on with each new seed, so that a few runs
+/// have seen every disk with every network at every site.
+fn weeks(first: u64) -> Vec<String> {
+    let offset = usize::try_from(first % DISKS.len() as u64).unwrap_or_default();
+    let week = |(index, net): (usize, &NetPreset), (turn, site): (usize, &&str)| {
+        let disk = &DISKS[(index + turn + offset) % DISKS.len()];
         format!("{}+{}+{site}+quiet_week", net.name, disk.name)
     };
-    let mut weeks = Vec::new();
-    for (index, net) in NETS.iter().enumerate() {
-        for (turn, site) in SITES.iter().enumerate() {
-            let disks = DISKS.iter().enumerate();
-            let disks = disks
-                .filter(|(place, _)| !LARGE_SITES.contains(site) || (index + turn) % DISKS.len() == *place);
-            weeks.extend(disks.map(|(_, disk)| week(net, disk, site)));
-        }
-    }
-    weeks
+    NETS.iter()
+        .enumerate()
+        .flat_map(|net| SITES.iter().enumerate().map(move |site| week(net, site)))
+        .collect()
 }
 
 /// A job with new seeds: from `TWIND_SIM_SEED`, else by the clock.

@@ -41,9 +41,6 @@ pub(crate) const SITES: [&str; 8] = [
     "greenhouse",
 ];
 
-/// Those with many climates.
-pub(crate) const LARGE_SITES: [&str; 2] = ["three_rooms", "greenhouse"];
-
 /// A steel cabinet: tens of watts, minutes of time constant.
 const CABINET: Room = Room {
     load_watts: (55.0, 35.0),
