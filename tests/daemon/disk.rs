@@ -1,7 +1,7 @@
 //! A disk fault is an alarm, not an exit: whatever is wrong with the state directory, the outputs are driven, and the alarm
 //! ends once the disk can be used.
 
-use crate::rig::{Daemon, Rig, say, state_files};
+use crate::rig::{Daemon, Rig, copy_program, say, state_files};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -87,7 +87,7 @@ fn as_nobody(rig: &Rig, words: &[&str]) -> Option<Command> {
     chown(rig.path("connection-string"), Some(NOBODY), Some(NOBODY)).unwrap();
     let program = rig.path("twind");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+        copy_program(&program);
     }
     let like = rig.command(words);
     let mut command = Command::new(&program);

@@ -2,7 +2,7 @@
 //! runs.
 
 use crate::freezer::{Freezer, Hanging};
-use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, Said, eventually, say};
+use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, Said, copy_program, eventually, say};
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -182,7 +182,7 @@ fn as_nobody(rig: &Rig, runtime_directory: &Path) -> Said {
         let _ = fs::set_permissions(rig.path(place), Permissions::from_mode(0o777));
     }
     let program = rig.path("twind");
-    fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+    copy_program(&program);
     let mut command = Command::new(&program);
     command.args(["safe", "--config"]).arg(rig.path("twind.toml"));
     command.env("RUNTIME_DIRECTORY", runtime_directory).env("SERVICE_RESULT", "signal");

@@ -1,6 +1,6 @@
 //! The local socket and its clients, including careless and hostile ones: none of them disturbs an output.
 
-use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, eventually, say};
+use crate::rig::{CLIMATE, FAN, Rig, SENSOR, Said, copy_program, eventually, say};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -213,7 +213,7 @@ fn whoever_may_not_speak_to_the_daemon_nor_read_its_files_is_told_so_with_77() {
     // Any user may run the program, find the socket and the state, and read the configuration; but all belong to root.
     fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = rig.path("twind");
-    fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+    copy_program(&program);
     const NOBODY: u32 = 65_534;
     let refused = |words: &[&str]| {
         let mut command = Command::new(&program);
@@ -288,7 +288,7 @@ fn as_nobody(rig: &Rig, groups: &[u32], words: &[&str]) -> Option<Said> {
     fs::set_permissions(rig.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = rig.path("twind");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_twind"), &program).unwrap();
+        copy_program(&program);
     }
     setpriv.arg(&program).args(rig.command(words).get_args()).env("RUNTIME_DIRECTORY", rig.dir.path());
     Some(say(&mut setpriv))

@@ -299,6 +299,13 @@ pub(crate) fn eventually<T>(
     }
 }
 
+/// Copies the program for users who may not reach the build's folder. Another process writes it: a file that this one writes may
+/// still be open in a child of another test when it is to be run, and such a program is busy.
+pub(crate) fn copy_program(to: &Path) {
+    let status = Command::new("cp").arg(env!("CARGO_BIN_EXE_twind")).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
 /// In which line of a file, as a person counts them, is the first that begins so?
 pub(crate) fn line_of(text: &str, begins: &str) -> usize {
     text.lines().position(|line| line.starts_with(begins)).unwrap() + 1
