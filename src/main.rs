@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
+use twind::cli::page::Layout;
 use twind::cli::printed::Printed;
 use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
@@ -115,11 +116,15 @@ fn warn_of(mismatch: Option<String>) {
 }
 
 fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
-    match status::status(local, json, changes) {
+    let answer = match json {
+        true => status::status_json(local, changes),
+        false => status::status(local, changes, Layout::of(&io::stdout())),
+    };
+    match answer {
         Ok(status) => {
             warn_of(status.mismatch);
-            // A reader that went away, such as `head`, is no failure.
-            let _ = writeln!(Printed(io::stdout()), "{}", status.text.trim_end());
+            // Foreign text in it is escaped. A reader that went away, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", status.text.trim_end());
             if status.alarms { ALARM } else { 0 }
         }
         Err(fault) => unanswered(&fault),

@@ -1,7 +1,10 @@
-//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that the daemon sent.
+//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that the daemon sent. The page begins
+//! with a verdict.
 
 use super::ask::{AskFault, ask_status, read_status};
-use super::mismatch;
+use super::page::{Layout, Page, Tone};
+use super::users::with_name;
+use super::{mismatch, verdict};
 use crate::config::LocalSettings;
 use crate::control::quantity::TEMPERATURE;
 use crate::report::Decided;
@@ -27,31 +30,35 @@ pub struct StatusText {
     pub mismatch: Option<String>,
 }
 
-/// Asks the daemon: the page, or with `json` the object as the daemon sent it, whatever its version.
+/// Asks the daemon: the object as it sent it, whatever its version.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn status_json(local: &LocalSettings, changes: Option<usize>) -> Result<StatusText, AskFault> {
+    let object = ask_status(local, changes)?;
+    let mismatch = mismatch::compare(&object, &local.file);
+    let text = text::escape_json(&write_pretty(&object)).into_owned();
+    Ok(StatusText { text, alarms: false, mismatch })
+}
+
+/// Asks the daemon: the page.
 ///
 /// # Errors
 /// Why there is no answer, or no page of it.
-pub fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> Result<StatusText, AskFault> {
-    let changes = if json { changes } else { Some(changes.unwrap_or(CHANGES_ON_PAGE)) };
-    let object = ask_status(local, changes)?;
+pub fn status(local: &LocalSettings, changes: Option<usize>, layout: Layout) -> Result<StatusText, AskFault> {
+    let object = ask_status(local, Some(changes.unwrap_or(CHANGES_ON_PAGE)))?;
     let mismatch = mismatch::compare(&object, &local.file);
-    if json {
-        let text = text::escape_json(&write_pretty(&object)).into_owned();
-        return Ok(StatusText { text, alarms: false, mismatch });
-    }
     let status = read_status(local, &object)?;
-    Ok(StatusText { text: page(&status), alarms: !status.core.alarms.0.is_empty(), mismatch })
+    Ok(StatusText { text: page(&status).text(layout), alarms: !status.core.alarms.0.is_empty(), mismatch })
 }
 
-/// The status as lines for people.
-pub(super) fn page(status: &DaemonStatus) -> String {
+/// The status for people.
+pub(super) fn page(status: &DaemonStatus) -> Page {
     let core = &status.core;
     let mut page = Page::default();
+    verdict::write(&mut page, status);
     link(&mut page, status);
     twin(&mut page, &core.hub);
-    for (name, alarm) in &core.alarms.0 {
-        page.line("ALARM", &format!("{name} for {}: {}", Span(alarm.seconds_ago), alarm.text));
-    }
     for (name, climate) in &core.climates.0 {
         self::climate(&mut page, core.climate.is_none().then_some(name.as_str()), climate);
     }
@@ -60,19 +67,20 @@ pub(super) fn page(status: &DaemonStatus) -> String {
         core.climate.iter().for_each(|climate| self::climate(&mut page, None, climate));
     }
     for (name, sensor) in &core.sensors.0 {
-        page.line("sensor", &format!("{name}: {}", self::sensor(sensor)));
+        page.row("sensor", &format!("{name}: {}", self::sensor(sensor)));
     }
     for (name, output) in &core.outputs.0 {
         self::output(&mut page, name, output);
     }
     if let Some(fault) = &core.store_fault {
-        page.line("store", &format!("the local copy of the twin cannot be stored: {fault}"));
+        page.row("store", &format!("the local copy of the twin cannot be stored: {fault}"));
     }
     changes(&mut page, core);
     if let Some(file) = &status.configuration {
-        page.line("daemon", &format!("twind {}, pid {}, configuration {file}", status.version, status.pid));
+        let daemon = format!("twind {}, pid {}, configuration {file}", status.version, status.pid);
+        page.row_in(Tone::Faint, "daemon", &daemon);
     }
-    page.0
+    page
 }
 
 /// The last changes of outputs and of ranges, the latest first. An output follows its range, so that stands below it.
@@ -94,17 +102,7 @@ fn changes(page: &mut Page, core: &Status) {
     let mut changes: Vec<(u64, String)> = outputs.chain(ranges).collect();
     changes.sort_by_key(|(ago, _)| *ago);
     for (ago, change) in changes {
-        page.line("change", &format!("{} ago: {change}", Span(ago)));
-    }
-}
-
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, kind: &str, what: &str) {
-        // Foreign text is escaped and stays on one line.
-        self.0.push_str(&format!("{kind:<9}{}\n", text::escape(what)));
+        page.row_in(Tone::Faint, "change", &format!("{} ago: {change}", Span(ago)));
     }
 }
 
@@ -116,21 +114,21 @@ fn link(page: &mut Page, status: &DaemonStatus) {
         "connecting" => format!("connecting, without a connection{since}"),
         _ => format!("not connected{since}: {}", link.reason.as_deref().unwrap_or_default()),
     };
-    page.line("hub", &format!("{}, {state}", status.identity));
+    page.row("hub", &format!("{}, {state}", status.identity));
     if let Some(next) = link.next_attempt_in_seconds {
-        page.line("", &format!("next attempt in {}", Span(next)));
+        page.row("", &format!("next attempt in {}", Span(next)));
     }
     if let Some(renews) = link.token_renews_in_seconds {
-        page.line("", &format!("token is renewed in {}", Span(renews)));
+        page.row("", &format!("token is renewed in {}", Span(renews)));
     }
     if let (true, Some(failure)) = (link.state == "connected", &link.last_failure) {
-        page.line("", &format!("last failure {} ago: {}", Span(failure.seconds_ago), failure.text));
+        page.row("", &format!("last failure {} ago: {}", Span(failure.seconds_ago), failure.text));
     }
 }
 
 fn twin(page: &mut Page, hub: &HubStatus) {
     if hub.desired_version == 0 {
-        return page.line("twin", "none was ever fetched");
+        return page.row("twin", "none was ever fetched");
     }
     let whole = hub.set_aside_count == 0 && hub.report_put_off.is_none();
     let age = match (hub.synced, hub.copy_age_seconds) {
@@ -139,18 +137,18 @@ fn twin(page: &mut Page, hub: &HubStatus) {
         (false, None) => "age unknown".to_owned(),
         (false, Some(age)) => format!("{} old", Span(age)),
     };
-    page.line("twin", &format!("desired version {}, {age}", hub.desired_version));
+    page.row("twin", &format!("desired version {}, {age}", hub.desired_version));
     if let Some(put_off) = &hub.report_put_off {
-        page.line("", &format!("reports have been refused {}", refusal(put_off)));
+        page.row("", &format!("reports have been refused {}", refusal(put_off)));
     } else if hub.report_pending {
-        page.line("", "a report waits to be sent or accepted");
+        page.row("", "a report waits to be sent or accepted");
     }
     for entry in &hub.set_aside {
-        page.line("", &format!("reported {} has been refused {}", entry.property, refusal(&entry.refused)));
+        page.row("", &format!("reported {} has been refused {}", entry.property, refusal(&entry.refused)));
     }
     let more = hub.set_aside_count.saturating_sub(hub.set_aside.len() as u64);
     if more > 0 {
-        page.line("", &format!("and {more} more reported properties have been refused"));
+        page.row("", &format!("and {more} more reported properties have been refused"));
     }
 }
 
@@ -167,14 +165,14 @@ fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let measures = if is_temperature { TEMPERATURE } else { measures };
     let value = value.map_or_else(|| format!("no {measures}"), |value| format!("{value}{unit}"));
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
-    page.line("climate", &format!("{name}{value}, {regime}, target {min} to {max}{unit}"));
+    page.row("climate", &format!("{name}{value}, {regime}, target {min} to {max}{unit}"));
     let overridden = climate.overridden.as_ref();
     if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = overridden {
         let left = Span(*seconds_left);
-        page.line("", &format!("overridden to {min} to {max}{unit} by {by} for another {left}"));
+        page.row("", &format!("overridden to {min} to {max}{unit} by {} for another {left}", with_name(by)));
     }
     if let Some(schedule) = &climate.schedule {
-        page.line("", &self::schedule(schedule, overridden.is_some()));
+        page.row("", &self::schedule(schedule, overridden.is_some()));
     }
 }
 
@@ -212,23 +210,25 @@ fn output(page: &mut Page, name: &str, output: &OutputStatus) {
     let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
     let kicked = if output.kicked { ", at full for a moment to start" } else { "" };
     let turns = output.rpm.map(|rpm| format!(", {rpm} rpm")).unwrap_or_default();
-    page.line("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
+    page.row("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
     if let Some(held) = &output.held {
-        page.line("", &held.text);
+        page.row("", &held.text);
     }
     if let Some(OverrideStatus { percent, seconds_left, by }) = overridden {
-        page.line("", &format!("overridden to {percent} % by {by} for another {}", Span(*seconds_left)));
+        let (by, left) = (with_name(by), Span(*seconds_left));
+        page.row("", &format!("overridden to {percent} % by {by} for another {left}"));
     }
     if let Some(fault) = &output.fault {
-        page.line("", &format!("cannot be driven: {fault}"));
+        page.row("", &format!("cannot be driven: {fault}"));
     }
     if let Some(fault) = &output.speed_fault {
-        page.line("", fault);
+        page.row("", fault);
     }
 }
 
 fn author(cause: &str, by: Option<&str>) -> String {
-    Decided { cause, by }.to_string()
+    let by = by.map(with_name);
+    Decided { cause, by: by.as_deref() }.to_string()
 }
 
 fn percent(permille: u16) -> String {
@@ -259,7 +259,7 @@ mod tests {
             "outputs": {"fan": {
                 "permille": 1000, "cause": "fail-safe sensor-fault", "fault": "no\nsuch \u{1b}[2Jline\u{202e}",
                 "held": {"text": "override wants 40 %, outranked by fail-safe sensor-fault"},
-                "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 1000"},
+                "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 4000000000"},
             }},
             "storeFault": "the disk is full",
             "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
@@ -267,7 +267,7 @@ mod tests {
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
             "rangeChanges": [{"secondsAgo": 5, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         });
-        let page = page(&read(&status));
+        let page = page(&read(&status)).text(Layout::plain(200));
         for line in [
             "hub      hub/pi, not connected for 5 min: TLS: the certificate has expired",
             "         next attempt in 12 s",
@@ -277,7 +277,7 @@ mod tests {
             "climate  no temperature, sensor-fault, target 20 to 28 °C",
             "sensor   cabinet: stale; the last valid value: 45 s ago",
             "output   fan: 100 % by fail-safe sensor-fault",
-            "         overridden to 40 % by uid 1000 for another 1 h",
+            "         overridden to 40 % by uid 4000000000 for another 1 h",
             "         override wants 40 %, outranked by fail-safe sensor-fault",
             "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
             "store    the local copy of the twin cannot be stored: the disk is full",
@@ -310,7 +310,7 @@ mod tests {
                 "schedule": schedule(true, None),
             },
         }});
-        let page = page(&read(&status));
+        let page = page(&read(&status)).text(Layout::plain(200));
         for lines in [
             "climate  office: 21.5 °C, in-range, target 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
             "climate  lab: 21.5 °C, in-range, target 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1 h 30 min\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
@@ -325,7 +325,9 @@ mod tests {
     fn a_twin_is_not_as_the_hub_has_it_while_a_value_is_refused() {
         let mut hub =
             json!({"synced": true, "desiredVersion": 41, "reportPending": false, "setAsideCount": 0});
-        let told = |hub: &Value| page(&read(&json!({ "link": {"state": "connected"}, "hub": hub })));
+        let told = |hub: &Value| {
+            page(&read(&json!({ "link": {"state": "connected"}, "hub": hub }))).text(Layout::plain(200))
+        };
         assert!(told(&hub).contains("desired version 41, same as at the hub\n"));
         hub["setAside"] = json!([{
             "property": "minTemperature", "sinceSeconds": 300, "retryInSeconds": 120, "status": 400, "reason": "no",
@@ -350,7 +352,7 @@ mod tests {
     #[test]
     fn what_another_version_does_not_tell_is_left_out_of_the_page() {
         let status = read(&json!({"hub": {"desiredVersion": 0, "new": [1]}, "later": true}));
-        assert!(page(&status).contains("none was ever fetched"));
+        assert!(page(&status).text(Layout::plain(0)).contains("none was ever fetched"));
         assert!(DaemonStatus::deserialize(&json!({"hub": 7})).is_err());
     }
 
@@ -363,7 +365,9 @@ mod tests {
                 "setAside": [{
                     "property": "a.b", "sinceSeconds": 1, "retryInSeconds": 2, "status": 400, "reason": "no",
                 }],
-                "setAsideCount": 1, "copyAgeSeconds": null, "silentSeconds": 7,
+                "setAsideCount": 1,
+                "refused": [{"property": "a", "value": "9", "code": 400, "reason": "no", "version": 3}], "refusedCount": 1,
+                "copyAgeSeconds": null, "silentSeconds": 7,
             },
             "climate": {
                 "regime": "in-range", "temperature": 21.5, "measures": "temperature", "value": 21.5, "min": 20, "max": 28,
@@ -385,7 +389,7 @@ mod tests {
                 "rpm": 900, "fault": null, "speedFault": "stalled",
             }},
             "storeFault": null,
-            "alarms": {"stall-fan": {"since": null, "secondsAgo": 3, "text": "it does not turn"}},
+            "alarms": {"stall-fan": {"since": null, "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
             "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
             "identity": "hub/pi",
             "link": {

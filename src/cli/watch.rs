@@ -8,6 +8,7 @@
 use super::ask::{AskFault, ask_status, follow, read_status};
 use super::keys::{Key, Keys};
 use super::mismatch;
+use super::page::Layout;
 use super::status::{CHANGES_ON_PAGE, page};
 use crate::config::LocalSettings;
 use crate::service::DaemonStatus;
@@ -124,7 +125,9 @@ impl Screen<'_> {
         {
             text += &format!("twind: {}\n", Line(other));
         }
-        Some(text + &page(&status))
+        // Lines are cut to fit, which colour would not survive.
+        let layout = Layout { colour: false, ..Layout::of(&io::stdout()) };
+        Some(text + &page(&status).text(layout))
     }
 }
 

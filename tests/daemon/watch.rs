@@ -246,7 +246,7 @@ fn on_a_terminal_each_page_takes_the_place_of_the_one_before_and_fits() {
         let lines: Vec<&str> = page.split("\x1b[K\r\n").collect();
         let (end, lines) = lines.split_last().unwrap();
         assert_eq!((lines.len(), *end), (3, "\x1b[J"), "{page:?}");
-        assert!(lines[0].starts_with("hub      "), "{page:?}");
+        assert!(lines[0].starts_with("twind    "), "{page:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= 30), "{page:?}");
         assert!(
             lines[2].starts_with("… ") && lines[2].contains(" more lines"),

@@ -194,7 +194,9 @@ fn status() -> DaemonStatus {
     let status = json!({
         "hub": {
             "online": true, "desiredVersion": 3, "reportPutOff": put_off, "setAside": [aside],
-            "setAsideCount": 1, "copyAgeSeconds": 4, "silentSeconds": 7,
+            "setAsideCount": 1,
+            "refused": [{"property": "a", "value": "9", "code": 400, "reason": "no", "version": 3}], "refusedCount": 1,
+            "copyAgeSeconds": 4, "silentSeconds": 7,
         },
         "climate": {
             "regime": "in-range", "temperature": 21.5, "min": 20, "max": 28,
@@ -211,7 +213,7 @@ fn status() -> DaemonStatus {
             "override": {"percent": 41.2, "secondsLeft": 9, "by": "hub"},
         }},
         "storeFault": "full",
-        "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn"}},
+        "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
         "rangeChanges": [{"secondsAgo": 3, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],
         "link": {

@@ -4,7 +4,7 @@ use super::history::Row;
 use super::ranges::{RangeChange, Reason};
 use super::{Core, OverrideFault, Setting};
 use crate::control::Cause;
-use crate::report::status::{self, ChangeStatus, HeldStatus, RangeChangeStatus, Status};
+use crate::report::status::{self, ChangeStatus, HeldStatus, HubStatus, RangeChangeStatus, Status};
 use crate::twin::{Author, HubRequest, json};
 use crate::units::{BootTime, Permille, TemperatureUnit, UnixSeconds};
 use alloc::borrow::ToOwned;
@@ -41,13 +41,15 @@ impl Core {
             by: row.change.by.map(|by| by.to_string()),
         };
         let silent = self.contact.silence.lasts(now);
+        let refusals = &self.understanding.refusals;
+        let hub = HubStatus::of(now, &self.sync, refusals, self.copy_age(now), silent);
         let rows = || self.history.latest().take(changes).map(row).collect();
         let range_rows =
             || self.history.ranges.latest().take(changes).map(|one| range_row(now, one)).collect();
         Status {
             changes: (changes > 0).then(rows),
             range_changes: (changes > 0).then(range_rows),
-            ..Status::of(now, &self.sync, self.copy_age(now), silent, self.facts())
+            ..Status::of(now, hub, self.facts())
         }
     }
 

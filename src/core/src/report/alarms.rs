@@ -12,6 +12,10 @@
 //! believed; it is filled in, and corrected, once it can be. A sensor that fails now and then raises no alarm before it has
 //! been without a valid reading for `stale-after`. Alarms are reported with the sampled state.
 
+mod kind;
+
+pub use kind::AlarmKind;
+
 use super::Facts;
 use super::write::round_to;
 use crate::control::SensorId;

@@ -6,17 +6,20 @@
 //! as it is at this moment.
 
 mod climates;
+mod hub;
 
 pub use climates::{ClimateStatus, RangeChangeStatus, RangeOverrideStatus, ScheduleStatus};
+pub use hub::{HubStatus, PutOffStatus, RefusedStatus, SetAsideStatus};
 
 use super::Facts;
+use super::alarms::AlarmKind;
 use super::write::round_to;
 use crate::control::climates::Climates;
 use crate::control::constraint::Unmet;
 use crate::control::outputs::OutputState;
 use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
 use crate::text::Span;
-use crate::twin::{Section, TwinSync, Version};
+use crate::twin::{Section, Version};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -24,13 +27,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::time::Duration;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-
-/// At most this many of the refused properties are listed; their number is shown besides.
-const SET_ASIDE_MAX: usize = 8;
 
 /// The status. Its size is bounded by what the configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,55 +55,6 @@ pub struct Status {
     /// The last changes of the ranges that climates hold, the latest first, if changes were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range_changes: Option<Vec<RangeChangeStatus>>,
-}
-
-/// The twin and what is under way to the hub.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HubStatus {
-    /// There is a session.
-    pub online: bool,
-    /// The twin was fetched on it.
-    pub synced: bool,
-    /// The version of the copy; 0 if no twin was ever fetched.
-    pub desired_version: u64,
-    /// Something is to be reported that the hub has not accepted yet.
-    pub report_pending: bool,
-    /// The report that the hub refused for now.
-    pub report_put_off: Option<PutOffStatus>,
-    /// The first of the reported properties that it refuses.
-    pub set_aside: Vec<SetAsideStatus>,
-    /// The number of all of them.
-    pub set_aside_count: u64,
-    /// The time since the hub last spoke of the twin, as far as it is known.
-    pub copy_age_seconds: Option<u64>,
-    /// How long it has been silent.
-    pub silent_seconds: u64,
-}
-
-/// A report that the hub refused for now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PutOffStatus {
-    /// Since when.
-    pub since_seconds: u64,
-    /// When it is sent again.
-    pub retry_in_seconds: u64,
-    /// The hub's status.
-    pub status: u16,
-    /// The hub's message; foreign text.
-    pub reason: String,
-}
-
-/// A reported property that the hub refuses.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SetAsideStatus {
-    /// Its path.
-    pub property: String,
-    /// The refusal.
-    #[serde(flatten)]
-    pub refused: PutOffStatus,
 }
 
 /// One sensor.
@@ -188,6 +138,8 @@ pub struct AlarmStatus {
     pub seconds_ago: u64,
     /// What happened, to which thing, and what now.
     pub text: String,
+    /// What a person can do.
+    pub remedy: String,
 }
 
 /// A change of an output.
@@ -245,21 +197,6 @@ impl Status {
         retime_each(Seconds::Since, retime, changes.map(|change| &mut change.seconds_ago));
         let ranges = self.range_changes.iter_mut().flatten();
         retime_each(Seconds::Since, retime, ranges.map(|change| &mut change.seconds_ago));
-    }
-}
-
-impl HubStatus {
-    fn retime(&mut self, retime: Retime<'_>) {
-        let refused = self.set_aside.iter_mut().map(|aside| &mut aside.refused);
-        for put_off in refused.chain(&mut self.report_put_off) {
-            retime_each(Seconds::Since, retime, [&mut put_off.since_seconds]);
-            retime_each(Seconds::Until, retime, [&mut put_off.retry_in_seconds]);
-        }
-        retime_each(
-            Seconds::Since,
-            retime,
-            self.copy_age_seconds.iter_mut().chain([&mut self.silent_seconds]),
-        );
     }
 }
 
@@ -331,19 +268,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
 }
 
 impl Status {
-    /// The status now. `copy_age` is the time since the hub last spoke of the twin, if it is known; `silent` is the length of its
-    /// silence.
-    pub fn of(
-        now: BootTime,
-        sync: &TwinSync,
-        copy_age: Option<Duration>,
-        silent: Duration,
-        facts: Facts<'_>,
-    ) -> Self {
+    /// The status now, without changes.
+    pub fn of(now: BootTime, hub: HubStatus, facts: Facts<'_>) -> Self {
         let sensors = facts.sensors.iter().enumerate();
         let climate = |(id, one)| climates::climate(now, one, facts.range_overrides.get(&id));
         Self {
-            hub: HubStatus::of(now, sync, copy_age, silent),
+            hub,
             climate: facts.climates.iter().find(|(_, one)| one.spec().name.is_none()).map(climate),
             climates: Named(
                 facts
@@ -358,34 +288,6 @@ impl Status {
             alarms: alarms(now, facts),
             changes: None,
             range_changes: None,
-        }
-    }
-}
-
-impl HubStatus {
-    fn of(now: BootTime, sync: &TwinSync, copy_age: Option<Duration>, silent: Duration) -> Self {
-        let put_off = |since: BootTime, until: BootTime, status: u16, reason: &str| PutOffStatus {
-            since_seconds: now.since(since).as_secs(),
-            retry_in_seconds: until.since(now).as_secs(),
-            status,
-            reason: reason.to_owned(),
-        };
-        let set_aside = sync.set_aside().take(SET_ASIDE_MAX).map(|(property, aside)| SetAsideStatus {
-            property: property.shown(),
-            refused: put_off(aside.since, aside.retry_at, aside.reason.status, &aside.reason.message),
-        });
-        Self {
-            online: sync.is_online(),
-            synced: sync.is_synced(),
-            desired_version: sync.desired_version().0,
-            report_pending: !sync.is_settled(),
-            report_put_off: sync.deferral().map(|deferral| {
-                put_off(deferral.since, deferral.until, deferral.reason.status, &deferral.reason.message)
-            }),
-            set_aside: set_aside.collect(),
-            set_aside_count: sync.set_aside().count() as u64,
-            copy_age_seconds: copy_age.map(|age| age.as_secs()),
-            silent_seconds: silent.as_secs(),
         }
     }
 }
@@ -434,6 +336,7 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
             since: alarm.since.map(UnixSeconds::rfc3339),
             seconds_ago: now.since(alarm.at).as_secs(),
             text: alarm.text.clone(),
+            remedy: AlarmKind::of(name).map(AlarmKind::remedy).unwrap_or_default().to_owned(),
         };
         (name.to_owned(), entry)
     };

@@ -1,0 +1,73 @@
+//! The kinds of alarms: how their names begin, and what a person can do.
+
+/// What an alarm is about. The name of an alarm is that of its kind, and that of its thing if there can be several:
+/// `sensor-roof`, `disk`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlarmKind {
+    /// A climate is above `critical`.
+    Overheat,
+    /// An output cannot be driven.
+    Output,
+    /// A fan does not turn.
+    Stall,
+    /// A sensor has no valid reading.
+    Sensor,
+    /// The record cannot be stored.
+    Disk,
+}
+
+impl AlarmKind {
+    /// All kinds, those first that need a person soonest.
+    pub const ALL: [Self; 5] = [Self::Overheat, Self::Output, Self::Stall, Self::Sensor, Self::Disk];
+
+    /// Its word, with which the names of its alarms begin.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overheat => "overheat",
+            Self::Output => "output",
+            Self::Stall => "stall",
+            Self::Sensor => "sensor",
+            Self::Disk => "disk",
+        }
+    }
+
+    /// The kind of the alarm of this name.
+    pub fn of(alarm: &str) -> Option<Self> {
+        let word = alarm.split('-').next()?;
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    /// What a person can do, as the end of a sentence.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Overheat => {
+                "find what heats it, and see whether the outputs that should help do their work"
+            }
+            Self::Output => {
+                "free or connect the line that it names; twind check --hardware says what is missing"
+            }
+            Self::Stall => {
+                "see whether the fan is blocked or unplugged, or the wire of its tachometer is off"
+            }
+            Self::Sensor => {
+                "see whether it is connected and powered; twind check --hardware reads each sensor once"
+            }
+            Self::Disk => "make room, or make the state directory writable again",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_alarm_tells_its_kind() {
+        assert_eq!(AlarmKind::of("sensor-north-roof"), Some(AlarmKind::Sensor));
+        assert_eq!(AlarmKind::of("disk"), Some(AlarmKind::Disk));
+        assert_eq!(AlarmKind::of("sensors-roof"), None);
+        for kind in AlarmKind::ALL {
+            assert_eq!(AlarmKind::of(&alloc::format!("{}-x", kind.name())), Some(kind));
+        }
+    }
+}

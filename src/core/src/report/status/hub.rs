@@ -1,0 +1,148 @@
+//! The twin in the status, and what is under way to the hub.
+
+use super::{Retime, Seconds, retime_each};
+use crate::control::intent::Refusal;
+use crate::twin::{TwinSync, json};
+use crate::units::BootTime;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// At most this many properties of a kind are listed; their number is shown besides.
+const LISTED_MAX: usize = 8;
+
+/// The twin and what is under way to the hub.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HubStatus {
+    /// There is a session.
+    pub online: bool,
+    /// The twin was fetched on it.
+    pub synced: bool,
+    /// The version of the copy; 0 if no twin was ever fetched.
+    pub desired_version: u64,
+    /// Something is to be reported that the hub has not accepted yet.
+    pub report_pending: bool,
+    /// The report that the hub refused for now.
+    pub report_put_off: Option<PutOffStatus>,
+    /// The first of the reported properties that it refuses.
+    pub set_aside: Vec<SetAsideStatus>,
+    /// The number of all of them.
+    pub set_aside_count: u64,
+    /// The first of the desired values that twind refuses.
+    pub refused: Vec<RefusedStatus>,
+    /// The number of all of them.
+    pub refused_count: u64,
+    /// The time since the hub last spoke of the twin, as far as it is known.
+    pub copy_age_seconds: Option<u64>,
+    /// How long it has been silent.
+    pub silent_seconds: u64,
+}
+
+/// A report that the hub refused for now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PutOffStatus {
+    /// Since when.
+    pub since_seconds: u64,
+    /// When it is sent again.
+    pub retry_in_seconds: u64,
+    /// The hub's status.
+    pub status: u16,
+    /// The hub's message; foreign text.
+    pub reason: String,
+}
+
+/// A reported property that the hub refuses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SetAsideStatus {
+    /// Its path.
+    pub property: String,
+    /// The refusal.
+    #[serde(flatten)]
+    pub refused: PutOffStatus,
+}
+
+/// A desired value that twind refuses. What was in force before stays so.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RefusedStatus {
+    /// Its path.
+    pub property: String,
+    /// What is desired, as JSON; null if it is too long to repeat.
+    pub value: Option<String>,
+    /// Like an HTTP status.
+    pub code: u16,
+    /// Why.
+    pub reason: String,
+    /// The desired version that first had it.
+    pub version: u64,
+}
+
+impl HubStatus {
+    pub(super) fn retime(&mut self, retime: Retime<'_>) {
+        let refused = self.set_aside.iter_mut().map(|aside| &mut aside.refused);
+        for put_off in refused.chain(&mut self.report_put_off) {
+            retime_each(Seconds::Since, retime, [&mut put_off.since_seconds]);
+            retime_each(Seconds::Until, retime, [&mut put_off.retry_in_seconds]);
+        }
+        retime_each(
+            Seconds::Since,
+            retime,
+            self.copy_age_seconds.iter_mut().chain([&mut self.silent_seconds]),
+        );
+    }
+}
+
+impl HubStatus {
+    /// As it is now. `copy_age` is the time since the hub last spoke of the twin, if it is known; `silent` is the length of its
+    /// silence.
+    pub fn of(
+        now: BootTime,
+        sync: &TwinSync,
+        refusals: &[Refusal],
+        copy_age: Option<Duration>,
+        silent: Duration,
+    ) -> Self {
+        let put_off = |since: BootTime, until: BootTime, status: u16, reason: &str| PutOffStatus {
+            since_seconds: now.since(since).as_secs(),
+            retry_in_seconds: until.since(now).as_secs(),
+            status,
+            reason: reason.to_owned(),
+        };
+        let set_aside = sync.set_aside().take(LISTED_MAX).map(|(property, aside)| SetAsideStatus {
+            property: property.shown(),
+            refused: put_off(aside.since, aside.retry_at, aside.reason.status, &aside.reason.message),
+        });
+        Self {
+            online: sync.is_online(),
+            synced: sync.is_synced(),
+            desired_version: sync.desired_version().0,
+            report_pending: !sync.is_settled(),
+            report_put_off: sync.deferral().map(|deferral| {
+                put_off(deferral.since, deferral.until, deferral.reason.status, &deferral.reason.message)
+            }),
+            set_aside: set_aside.collect(),
+            set_aside_count: sync.set_aside().count() as u64,
+            refused: refusals.iter().take(LISTED_MAX).map(RefusedStatus::of).collect(),
+            refused_count: refusals.len() as u64,
+            copy_age_seconds: copy_age.map(|age| age.as_secs()),
+            silent_seconds: silent.as_secs(),
+        }
+    }
+}
+
+impl RefusedStatus {
+    fn of(refusal: &Refusal) -> Self {
+        Self {
+            property: refusal.property.shown(),
+            value: refusal.value.as_ref().map(json::write),
+            code: refusal.code,
+            reason: refusal.reason.clone(),
+            version: refusal.version.0,
+        }
+    }
+}
