@@ -83,8 +83,15 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
         }
         Ok(found) => {
             let user = rustix::process::geteuid().as_raw();
-            let is_denied =
-                || access(path, Access::WRITE_OK | Access::EXEC_OK) == Err(rustix::io::Errno::ACCESS);
+            let refused = access(path, Access::WRITE_OK | Access::EXEC_OK).err();
+            if refused == Some(rustix::io::Errno::ROFS) {
+                let say = format!(
+                    "[twin] state-dir: {shown} is on a file system that is mounted read-only, so the twin cannot be stored \
+                     there: remount it writable, or name another with [twin] state-dir"
+                );
+                findings.warn(at, say);
+            }
+            let is_denied = || refused == Some(rustix::io::Errno::ACCESS);
             if is_nobodys_here(&found, user, daemons_user) && is_denied() {
                 let say = format!(
                     "[twin] state-dir: the state directory {shown} belongs to uid {}, and this user (uid {user}) may not \

@@ -192,6 +192,13 @@ fn a_read_only_state_directory_with_nothing_in_it() {
     let Some(mut daemon) = spawn_read_only(&rig) else { return };
     daemon.wait_notified("READY=1");
     controls_without_a_disk(&rig, &daemon);
+    let check = rig.command(&["check"]);
+    let mut there = Command::new("nsenter");
+    there.args(["-m", "-t", &daemon.id().to_string()]).arg(check.get_program()).args(check.get_args());
+    let said = say(&mut there);
+    let state = rig.path("state").display().to_string();
+    let told = format!("[twin] state-dir: {state} is on a file system that is mounted read-only");
+    assert!(said.code == 0 && said.out.contains(&told), "{}{}", said.out, said.err);
     in_namespace_of(&daemon, &["mount", "-o", "remount,rw,bind", rig.path("state").to_str().unwrap()]);
     recovers(&rig, daemon);
 }
