@@ -2,6 +2,7 @@
 //! option, key and default on them is compared with its source here.
 
 use super::read;
+use clap::Parser as _;
 use clap::{Arg, Command, CommandFactory as _};
 use twind::cli::arguments::Arguments;
 
@@ -134,4 +135,24 @@ fn the_manual_of_the_configuration_shows_each_line_of_the_installed_file_in_its_
         assert_eq!(shown, wanted);
     }
     assert_eq!(shown.len(), wanted.len());
+}
+
+#[test]
+fn both_pages_say_of_which_version_they_are_and_the_examples_are_commands_of_it() {
+    for page in ["packaging/man/twind.8", "packaging/man/twind.toml.5"] {
+        let head = read(page).lines().find(|line| line.starts_with(".TH ")).unwrap().to_owned();
+        assert!(head.contains(&format!("\"twind {}\"", env!("CARGO_PKG_VERSION"))), "{page}: {head}");
+    }
+    let page = plain(&read("packaging/man/twind.8"));
+    let examples = section(&page, ".SH EXAMPLES");
+    let commands = examples.lines().filter_map(|line| line.strip_prefix("twind "));
+    let mut count = 0;
+    for command in commands {
+        let words =
+            command.split(" >").next().unwrap().split(" |").next().unwrap().split(" &&").next().unwrap();
+        let words = ["twind"].into_iter().chain(words.split_whitespace());
+        assert!(Arguments::try_parse_from(words).is_ok(), "{command}");
+        count += 1;
+    }
+    assert!(count >= 5, "only {count} examples");
 }
