@@ -33,6 +33,7 @@ pub mod config;
 mod files;
 mod gpio;
 pub mod hub;
+pub mod message_ids;
 pub mod sensors;
 pub mod service;
 pub mod store;

@@ -8,6 +8,7 @@ use super::Daemon;
 use super::local::calls::Refusal;
 use super::local::{Answer, AnswerTo};
 use crate::config::{self, ConfigFaults, Settings};
+use crate::message_ids as ids;
 use crate::text::Span;
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -98,7 +99,7 @@ impl Daemon {
             None => Err(vec!["the new configuration could not be read; the running one stays".to_owned()]),
         };
         if let Err(lines) = &outcome {
-            lines.iter().for_each(|line| error!("{line}"));
+            lines.iter().for_each(|line| error!(message_id = ids::RELOAD_REFUSED, "{line}"));
         }
         for waiting in self.config_read.take_waiting() {
             let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });

@@ -8,6 +8,7 @@ use super::relay::{self, Queue, Relay};
 use crate::control::climate::Regime;
 use crate::control::climate_label;
 use crate::control::scheduled::Scheduled;
+use crate::message_ids as ids;
 use crate::ports::Notices;
 use crate::report::Notice;
 use crate::twin::SyncNotice;
@@ -49,12 +50,13 @@ pub fn start() -> io::Result<Log> {
     Ok(Log(queue))
 }
 
-/// The journal, if systemd says that standard error is connected to it.
-fn journal() -> Option<tracing_journald::Layer> {
+/// The journal for messages with this id, if systemd says that standard error is connected to it.
+fn journal(message_id: Option<&str>) -> Option<tracing_journald::Layer> {
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok())?;
     // The crate's own mapping makes INFO a NOTICE.
     let priorities = PriorityMappings { info: Priority::Informational, ..PriorityMappings::new() };
-    Some(journal.with_field_prefix(Some("TWIND".into())).with_priority_mappings(priorities))
+    let journal = journal.with_field_prefix(Some("TWIND".into())).with_priority_mappings(priorities);
+    Some(journal.with_custom_fields(message_id.map(|id| ("MESSAGE_ID", id))))
 }
 
 /// The default hook writes to standard error itself and may block there, so that a panic would hang instead of ending the process.
@@ -99,49 +101,82 @@ fn default_filter() -> Targets {
 /// INFO when a state changed. Its text is only made if the level is not filtered out.
 fn notice(notice: &Notice) {
     match notice {
-        Notice::PinFault { output, .. } => error!(output = output.as_str(), "{notice}"),
-        Notice::TachFault { output, .. } => error!(output = output.as_str(), "{notice}"),
-        Notice::TachMended { output } => info!(output = output.as_str(), "{notice}"),
-        Notice::StoreFault { .. } => error!("{notice}"),
+        Notice::PinFault { output, .. } => {
+            error!(message_id = ids::OUTPUT_FAULT, output = output.as_str(), "{notice}");
+        }
+        Notice::TachFault { output, .. } => {
+            error!(message_id = ids::SPEED_FAULT, output = output.as_str(), "{notice}");
+        }
+        Notice::TachMended { output } => {
+            info!(message_id = ids::SPEED_MENDED, output = output.as_str(), "{notice}");
+        }
+        Notice::StoreFault { .. } => error!(message_id = ids::STORE_FAULT, "{notice}"),
         Notice::Followed { version } => info!(desired_version = version.0, "{notice}"),
-        Notice::Refused { property, .. } => warn!(property = property.as_str(), "{notice}"),
+        Notice::Refused { property, .. } => {
+            warn!(message_id = ids::DESIRED_REFUSED, property = property.as_str(), "{notice}");
+        }
         Notice::ReportCut(_) => warn!("{notice}"),
-        Notice::Sync(SyncNotice::Synced { .. } | SyncNotice::ReportTaken { .. }) => info!("{notice}"),
-        Notice::Sync(_) => warn!("{notice}"),
-        Notice::Desired(change) => info!(desired_version = change.to.0, "{notice}"),
-        Notice::PinMended { output } => info!(output = output.as_str(), "{notice}"),
-        Notice::StoreMended => info!("{notice}"),
+        Notice::Sync(SyncNotice::Synced { .. }) => info!(message_id = ids::TWIN_FETCHED, "{notice}"),
+        Notice::Sync(SyncNotice::ReportTaken { .. }) => info!("{notice}"),
+        Notice::Sync(_) => warn!(message_id = ids::REPORT_REFUSED, "{notice}"),
+        Notice::Desired(change) => {
+            info!(message_id = ids::DESIRED_CHANGED, desired_version = change.to.0, "{notice}");
+        }
+        Notice::PinMended { output } => {
+            info!(message_id = ids::OUTPUT_MENDED, output = output.as_str(), "{notice}");
+        }
+        Notice::StoreMended => info!(message_id = ids::STORE_MENDED, "{notice}"),
         Notice::Driven { output, permille, cause, by, is_decision, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *is_decision {
-                info!(output, permille, cause, by, "{notice}");
+                info!(message_id = ids::OUTPUT_SET, output, permille, cause, by, "{notice}");
             } else {
-                debug!(output, permille, cause, by, "{notice}");
+                debug!(message_id = ids::OUTPUT_SET, output, permille, cause, by, "{notice}");
             }
         }
         Notice::Overridden { output, order, by } => {
             let permille = order.map(|(drive, _)| drive.get());
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
-            info!(output = output.as_str(), permille, seconds, by = %by, "{notice}");
+            info!(message_id = ids::OVERRIDDEN, output = output.as_str(), permille, seconds, by = %by, "{notice}");
         }
         Notice::RangeOverridden { climate, order, by, .. } => {
             let climate = climate_label(climate.as_deref());
             let (min, max) = (order.map(|(range, _)| range.min()), order.map(|(range, _)| range.max()));
             let seconds = order.map(|(_, lasts)| lasts.as_secs());
-            info!(climate, min, max, seconds, by = %by, "{notice}");
+            info!(message_id = ids::OVERRIDDEN, climate, min, max, seconds, by = %by, "{notice}");
         }
         Notice::RangeOverrideEnded { climate } => {
-            info!(climate = climate_label(climate.as_deref()), "{notice}");
+            let climate = climate_label(climate.as_deref());
+            info!(message_id = ids::OVERRIDE_ENDED, climate, "{notice}");
         }
-        Notice::Scheduled { scheduled: Some(Scheduled::Waiting), .. } => warn!("{notice}"),
-        Notice::Scheduled { .. } => info!("{notice}"),
-        Notice::SensorLost { sensor, .. } => warn!(sensor = sensor.as_str(), "{notice}"),
-        Notice::SensorBack { sensor } => info!(sensor = sensor.as_str(), "{notice}"),
-        Notice::OverrideEnded { output } => info!(output = output.as_str(), "{notice}"),
-        Notice::Regime { before, regime, .. } => match (before, regime) {
-            (_, Regime::SensorFault | Regime::Overheat) => warn!("{notice}"),
-            (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => info!("{notice}"),
-            _ => debug!("{notice}"),
-        },
+        Notice::Scheduled { climate, scheduled, .. } => {
+            let climate = climate_label(climate.as_deref());
+            if *scheduled == Some(Scheduled::Waiting) {
+                warn!(message_id = ids::SCHEDULE, climate, "{notice}");
+            } else {
+                info!(message_id = ids::SCHEDULE, climate, "{notice}");
+            }
+        }
+        Notice::SensorLost { sensor, .. } => {
+            warn!(message_id = ids::SENSOR_LOST, sensor = sensor.as_str(), "{notice}");
+        }
+        Notice::SensorBack { sensor } => {
+            info!(message_id = ids::SENSOR_BACK, sensor = sensor.as_str(), "{notice}");
+        }
+        Notice::OverrideEnded { output } => {
+            info!(message_id = ids::OVERRIDE_ENDED, output = output.as_str(), "{notice}");
+        }
+        Notice::Regime { climate, before, regime, .. } => {
+            let climate = climate_label(climate.as_deref());
+            match (before, regime) {
+                (_, Regime::SensorFault | Regime::Overheat) => {
+                    warn!(message_id = ids::REGIME, climate, "{notice}");
+                }
+                (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => {
+                    info!(message_id = ids::REGIME, climate, "{notice}");
+                }
+                _ => debug!(message_id = ids::REGIME, climate, "{notice}"),
+            }
+        }
     }
 }

@@ -35,6 +35,7 @@ use crate::control::climate::Climate;
 use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Core, Input, Reload, Start};
 use crate::hub::link::{Link, LinkEvent, LinkState};
+use crate::message_ids as ids;
 use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, OpenFault};
@@ -202,15 +203,20 @@ impl Daemon {
         }
         match kept {
             Some((identity, version)) if identity == settings.engine.identity => {
-                info!(desired_version = version.0, "started from the stored twin, desired version {version}");
+                info!(
+                    message_id = ids::STARTED,
+                    desired_version = version.0,
+                    "started from the stored twin, desired version {version}"
+                );
             }
             Some((identity, _)) => {
                 warn!(
+                    message_id = ids::STARTED,
                     "the stored twin belongs to {identity}, not to {}: it is not used",
                     settings.engine.identity
                 );
             }
-            None => info!("started without a stored twin"),
+            None => info!(message_id = ids::STARTED, "started without a stored twin"),
         }
         let mut manager = ServiceManager::default();
         manager.ready();
@@ -337,7 +343,7 @@ impl Daemon {
         if !hands_over && !self.core.has_pin_faults() {
             self.last_resort.leave();
         }
-        info!("stopped");
+        info!(message_id = ids::STOPPED, "stopped");
     }
 
     /// Puts a new configuration into force, or keeps the running one and says why. Outputs that both have stay as they are
@@ -410,7 +416,7 @@ impl Daemon {
         self.last_resort.settle(&self.settings, &fresh, &stuck);
         self.local.reopen(sockets(&fresh));
         self.settings = fresh;
-        info!("the new configuration is in force");
+        info!(message_id = ids::RELOADED, "the new configuration is in force");
         Ok(())
     }
 

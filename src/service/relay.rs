@@ -14,6 +14,7 @@ use super::clock::wall_time;
 use crate::text;
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,8 @@ const LINE_BYTES: usize = 256;
 const FIELDS_MAX: usize = 16;
 /// The journal stamps a line when it arrives. A line that is later than this names its own time.
 const LATE: Duration = Duration::from_secs(1);
+/// The field with the id of a message.
+const MESSAGE_ID: &str = "message_id";
 /// Between two attempts to write to a non-blocking standard error that is not ready.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
@@ -99,6 +102,8 @@ struct LogLine {
     at: SystemTime,
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, Owned)>,
+    /// What the journal has as MESSAGE_ID.
+    message_id: Option<String>,
     /// Roughly the memory that it takes.
     bytes: usize,
 }
@@ -117,7 +122,8 @@ enum Owned {
 
 impl LogLine {
     fn of(event: &Event<'_>, at: SystemTime) -> Self {
-        let mut line = Self { at, metadata: event.metadata(), fields: Vec::new(), bytes: LINE_BYTES };
+        let mut line =
+            Self { at, metadata: event.metadata(), fields: Vec::new(), message_id: None, bytes: LINE_BYTES };
         event.record(&mut line);
         line
     }
@@ -168,6 +174,10 @@ impl Visit for LogLine {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == MESSAGE_ID {
+            self.message_id = Some(value.to_owned());
+            return;
+        }
         let text = text::escape(value).into_owned();
         self.bytes += text.len();
         self.take(field, Owned::Text(text));
@@ -206,27 +216,41 @@ impl<S: Subscriber> Layer<S> for Relay {
 pub(super) fn start(
     queue: Arc<Queue>,
     filter: Targets,
-    open_journal: impl FnOnce() -> Option<tracing_journald::Layer> + Send + 'static,
+    open_journal: impl Fn(Option<&str>) -> Option<tracing_journald::Layer> + Send + 'static,
 ) -> io::Result<()> {
     let write = move || {
         // Here, because to make it is already to send.
-        match open_journal() {
-            Some(journal) => write_to_journal(&queue, filter, journal),
+        match open_journal(None) {
+            Some(journal) => write_to_journal(&queue, filter, journal, open_journal),
             None => write_to(&queue, filter, io::stderr),
         }
     };
     thread::Builder::new().name("log".to_owned()).spawn(write).map(drop)
 }
 
-fn write_to_journal(queue: &Queue, filter: Targets, journal: tracing_journald::Layer) {
-    let to = Dispatch::new(tracing_subscriber::registry().with(filter).with(journal));
+/// A layer of the journal's puts the same fields of its own into every entry, so each id of a message has a layer.
+fn write_to_journal(
+    queue: &Queue,
+    filter: Targets,
+    journal: tracing_journald::Layer,
+    open_journal: impl Fn(Option<&str>) -> Option<tracing_journald::Layer>,
+) {
+    let dispatch = |journal| Dispatch::new(tracing_subscriber::registry().with(filter.clone()).with(journal));
+    let to = dispatch(journal);
+    let mut by_id: BTreeMap<String, Dispatch> = BTreeMap::new();
     loop {
         match queue.next() {
             Next::Kept(mut line) => {
                 if wall_time().duration_since(line.at).is_ok_and(|late| late >= LATE) {
                     line.date();
                 }
-                line.dispatch(&to);
+                let to = match line.message_id.take() {
+                    None => &to,
+                    Some(id) => by_id
+                        .entry(id)
+                        .or_insert_with_key(|id| open_journal(Some(id)).map_or_else(|| to.clone(), dispatch)),
+                };
+                line.dispatch(to);
             }
             Next::Dropped(count) => {
                 tracing::dispatcher::with_default(&to, || {

@@ -73,7 +73,7 @@ impl Write for Held {
 #[test]
 fn a_line_has_the_time_the_level_and_the_fields_with_which_it_was_said() {
     let rig = Rig::new();
-    rig.say(|| info!(output = "fan", permille = 7_u16, off = -1, share = 0.5, on = true, by = %"climate", "turned {}", 1));
+    rig.say(|| info!(message_id = "0ecefbd7", output = "fan", permille = 7_u16, off = -1, share = 0.5, on = true, by = %"climate", "turned {}", 1));
     let said_by = wall_time();
     thread::sleep(Duration::from_millis(5));
     let line = rig.next();

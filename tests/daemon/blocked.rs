@@ -283,7 +283,14 @@ fn a_journal_that_hangs_holds_up_nothing_and_has_the_fields_once_it_reads() {
             break entry;
         }
     };
-    for field in ["PRIORITY\n", "TWIND_PERMILLE\n", "TWIND_CAUSE\n", "MESSAGE\n", "SYSLOG_IDENTIFIER\n"] {
+    for field in [
+        "PRIORITY\n",
+        "MESSAGE_ID\n",
+        "TWIND_PERMILLE\n",
+        "TWIND_CAUSE\n",
+        "MESSAGE\n",
+        "SYSLOG_IDENTIFIER\n",
+    ] {
         assert!(turned.contains(field), "{field} is missing in {turned:?}");
     }
     ends_in_order(&rig, daemon);

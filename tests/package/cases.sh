@@ -151,9 +151,10 @@ the_journal_has_fields() {
     local entry
     inside journalctl --sync
     entry=$(inside journalctl -u twind -o json --no-pager TWIND_OUTPUT=fan | tail -n 1)
-    for part in '"PRIORITY":"6"' '"TWIND_PERMILLE":' '"TWIND_CAUSE":' '"_SYSTEMD_UNIT":"twind.service"'; do
+    for part in '"PRIORITY":"6"' '"TWIND_PERMILLE":' '"TWIND_CAUSE":' '"_SYSTEMD_UNIT":"twind.service"' '"MESSAGE_ID":"'; do
         has "an entry" "$entry" "$part"
     done
+    has "the explanation" "$(inside journalctl -x -u twind --no-pager TWIND_OUTPUT=fan)" "Subject: Output fan is set to"
     is "lines that are no entries of ours" "$(inside journalctl -u twind -o cat --no-pager _TRANSPORT=stdout SYSLOG_IDENTIFIER=twind | grep -vc 'nothing is driven$' || true)" 0
 }
 

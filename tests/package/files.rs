@@ -83,3 +83,33 @@ fn the_local_socket_is_named_where_programs_look_for_varlink_services_and_the_na
     assert!(read("config/twind.toml").contains("/run/twind/twind.sock"));
     assert!(read("packaging/scripts/postrm").contains(&format!("rm -f {link}\n")));
 }
+
+#[test]
+fn the_journals_catalog_explains_each_id_of_a_message_and_no_other() {
+    let source = read("src/message_ids.rs");
+    let consts = source.lines().filter(|line| line.starts_with("pub const "));
+    let ids: Vec<&str> = consts.map(|line| line.split('"').nth(1).unwrap()).collect();
+    let catalog = read("packaging/twind.catalog");
+    let entries: Vec<&str> = catalog.split("\n-- ").skip(1).collect();
+    assert_eq!(entries.iter().map(|entry| entry.lines().next().unwrap()).collect::<Vec<_>>(), ids);
+    assert!(
+        ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    );
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    let log = read("src/service/log.rs") + &read("src/hub/link/driver.rs");
+    for entry in entries {
+        let (head, text) = entry.split_once("\n\n").unwrap();
+        assert!(
+            head.contains("\nSubject: ") && head.contains("\nDefined-By: twind") && !text.trim().is_empty(),
+            "{entry}"
+        );
+        // A field that no message has would stay as it is written.
+        for field in entry.split('@').skip(1).step_by(2) {
+            let name = field.strip_prefix("TWIND_").unwrap().to_lowercase();
+            let is_given = [format!("{name} = "), format!("%{name}"), format!(" {name},")]
+                .iter()
+                .any(|said| log.contains(said));
+            assert!(is_given, "{field}");
+        }
+    }
+}

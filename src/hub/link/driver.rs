@@ -13,6 +13,7 @@ use crate::hub::azure::{self, Account, Accounts, Token};
 use crate::hub::disk::Disk;
 use crate::hub::wire::{self, Carrier, Peer, Proxy, Route, WireFault};
 use crate::hub::{Clock, Identity, Secret};
+use crate::message_ids as ids;
 use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
 use crate::units::{BootTime, UnixSeconds};
 use core::time::Duration;
@@ -235,11 +236,11 @@ impl Driver {
         let peer = self.failure(Cause::Wire(WireFault::Silent)).peer;
         let pause = tell_at.since(now);
         if pause.is_zero() {
-            tracing::info!(%host, %device, %peer, "connected");
+            tracing::info!(message_id = ids::CONNECTED, %host, %device, %peer, "connected");
         } else {
             let pause = pause.as_secs_f32();
             tracing::info!(
-                %host, %device, %peer,
+                message_id = ids::CONNECTED, %host, %device, %peer,
                 "connected; in use in {pause:.1} s, so that devices that lost the hub together do not ask together"
             );
         }
@@ -267,7 +268,7 @@ impl Driver {
             Over::Renewal(reason) => {
                 session.close(RECONNECT_GRACE).await;
                 let (host, device) = self.accounts.names();
-                tracing::info!(%host, %device, "disconnected to renew the token: {reason}");
+                tracing::info!(message_id = ids::NOT_CONNECTED, %host, %device, "disconnected to renew the token: {reason}");
                 self.backoff.handle_planned(self.clock.boot());
                 None
             }

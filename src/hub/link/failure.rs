@@ -5,6 +5,7 @@
 
 use crate::hub::azure::{Evidence, ProvisioningFault, Refusal};
 use crate::hub::wire::{Peer, ProxyFault, SetupFault, TlsFault, WebSocketFault, WireFault as Wire};
+use crate::message_ids as ids;
 use crate::text::Span;
 use crate::units::UnixSeconds;
 use core::fmt;
@@ -224,10 +225,18 @@ impl Failure {
     pub(super) fn log(&self, host: &str, device: &str, repeated: bool, wait: Duration) {
         let wait = Span::from(wait);
         match self.cause.level() {
-            _ if repeated => tracing::debug!(%host, %device, "still: {self}; next attempt in {wait}"),
-            Level::ERROR => tracing::error!(%host, %device, "{self}; next attempt in {wait}"),
-            Level::WARN => tracing::warn!(%host, %device, "{self}; next attempt in {wait}"),
-            _ => tracing::info!(%host, %device, "{self}; next attempt in {wait}"),
+            _ if repeated => {
+                tracing::debug!(message_id = ids::NOT_CONNECTED, %host, %device, "still: {self}; next attempt in {wait}");
+            }
+            Level::ERROR => {
+                tracing::error!(message_id = ids::NOT_CONNECTED, %host, %device, "{self}; next attempt in {wait}");
+            }
+            Level::WARN => {
+                tracing::warn!(message_id = ids::NOT_CONNECTED, %host, %device, "{self}; next attempt in {wait}");
+            }
+            _ => {
+                tracing::info!(message_id = ids::NOT_CONNECTED, %host, %device, "{self}; next attempt in {wait}");
+            }
         }
     }
 }
