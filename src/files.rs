@@ -39,6 +39,7 @@ impl fmt::Display for Kind {
             kind if kind.is_dir() => "a directory",
             kind if kind.is_fifo() => "a named pipe",
             kind if kind.is_socket() => "a socket",
+            kind if kind.is_symlink() => "a symbolic link",
             kind if kind.is_char_device() || kind.is_block_device() => "a device",
             _ => "something else",
         })
@@ -70,7 +71,8 @@ pub(crate) fn open(path: &Path) -> Result<(File, Metadata), Unread> {
     Ok((file, found))
 }
 
-fn check(found: &Metadata) -> Result<(), Unread> {
+/// Is it a regular file?
+pub(crate) fn check(found: &Metadata) -> Result<(), Unread> {
     if found.is_file() { Ok(()) } else { Err(Unread::NotAFile(Kind(found.file_type()))) }
 }
 

@@ -45,8 +45,8 @@ fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Run => run(path, &environment),
         Command::Check { hardware } => check(path, &environment, hardware),
-        Command::Status { json, changes } => {
-            to_look(path, &environment, |local| status(local, json, changes))
+        Command::Status { json, openmetrics, changes } => {
+            to_look(path, &environment, |local| status(local, json, openmetrics, changes))
         }
         Command::Watch { changes } => to_look(path, &environment, |local| watch(local, changes)),
         Command::Override { name, setting, lasts } => {
@@ -115,10 +115,11 @@ fn warn_of(mismatch: Option<String>) {
     }
 }
 
-fn status(local: &LocalSettings, json: bool, changes: Option<usize>) -> u8 {
-    let answer = match json {
-        true => status::status_json(local, changes),
-        false => status::status(local, changes, Layout::of(&io::stdout())),
+fn status(local: &LocalSettings, json: bool, openmetrics: bool, changes: Option<usize>) -> u8 {
+    let answer = match (json, openmetrics) {
+        (true, _) => status::status_json(local, changes),
+        (_, true) => status::status_openmetrics(local),
+        _ => status::status(local, changes, Layout::of(&io::stdout())),
     };
     match answer {
         Ok(status) => {

@@ -447,7 +447,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__status)
-            opts="-h --json --changes --config --help"
+            opts="-h --json --openmetrics --changes --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

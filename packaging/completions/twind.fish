@@ -45,6 +45,7 @@ complete -c twind -n "__fish_twind_using_subcommand check" -s h -l help -d 'Prin
 complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'How many recent changes of outputs to show (5, with --json 20, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand status" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand status" -l json -d 'As JSON'
+complete -c twind -n "__fish_twind_using_subcommand status" -l openmetrics -d 'As OpenMetrics text, for Prometheus'
 complete -c twind -n "__fish_twind_using_subcommand status" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'How many recent changes of outputs to show (5, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand watch" -l config -d 'The configuration file' -r -F

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(
     version,
     disable_help_subcommand = false,
-    after_help = "Exit status: 0 done, 1 an alarm is active (only status without --json), 64 usage error, 69 no daemon answers, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
+    after_help = "Exit status: 0 done, 1 an alarm is active (only the page of status), 64 usage error, 69 no daemon answers, 70 internal fault, 77 not permitted, 78 the configuration is wrong.\nRUST_LOG (error, warn, info, debug, trace) filters the log."
 )]
 pub struct Arguments {
     /// What to do.
@@ -39,6 +39,9 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// As OpenMetrics text, for Prometheus
+        #[arg(long, conflicts_with_all = ["json", "changes"])]
+        openmetrics: bool,
         /// How many recent changes of outputs to show (5, with --json 20, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,

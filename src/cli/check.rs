@@ -13,7 +13,7 @@ use crate::hub::Identity;
 use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
 use crate::hub::wire::Transport;
-use crate::service::socket_remark;
+use crate::service::{metrics, socket_remark};
 use core::fmt;
 use humantime::format_duration;
 use std::io::{self, Write};
@@ -56,11 +56,11 @@ pub fn check(
             for warning in &warnings {
                 let _ = writeln!(out, "warning: {}:{warning}", path.display());
             }
-            let sockets = remarks(&settings);
-            for remark in &sockets {
+            let remarks = remarks(&settings);
+            for remark in &remarks {
                 let _ = writeln!(out, "warning: {remark}");
             }
-            let _ = verdict(path, faults, warnings.len() + sockets.len(), out);
+            let _ = verdict(path, faults, warnings.len() + remarks.len(), out);
             if faults == 0 { Outcome::Right } else { Outcome::Wrong }
         }
         Err(faults) => {
@@ -74,16 +74,15 @@ pub fn check(
     }
 }
 
-/// Warnings about the places of the sockets.
+/// Warnings about the places of the sockets and of the metrics file.
 fn remarks(settings: &Settings) -> Vec<String> {
     let sockets = [("socket", &settings.socket, true), ("look-socket", &settings.look_socket, false)];
-    sockets
-        .into_iter()
-        .filter_map(|(key, socket, is_for_orders)| {
-            let remark = socket_remark(socket.as_deref()?, is_for_orders)?;
-            Some(format!("[local] {key}: {remark}"))
-        })
-        .collect()
+    let sockets = sockets.into_iter().filter_map(|(key, socket, is_for_orders)| {
+        let remark = socket_remark(socket.as_deref()?, is_for_orders)?;
+        Some(format!("[local] {key}: {remark}"))
+    });
+    let metrics = settings.metrics_file.iter().filter_map(|file| metrics::remark(file));
+    sockets.chain(metrics.map(|remark| format!("[local] metrics-file: {remark}"))).collect()
 }
 
 fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! `twind status`: what the running daemon is doing, as a page for people or as the JSON that the daemon sent. The page begins
-//! with a verdict.
+//! `twind status`: what the running daemon is doing, as a page for people, as the JSON that the daemon sent, or as OpenMetrics text.
+//! The page begins with a verdict.
 
 use super::ask::{AskFault, ask_status, read_status};
 use super::page::{Layout, Page, Tone};
@@ -12,7 +12,7 @@ use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus,
     ScheduleStatus, SensorStatus, Status,
 };
-use crate::service::DaemonStatus;
+use crate::service::{DaemonStatus, metrics};
 use crate::text::{self, Span};
 use crate::twin::json::write_pretty;
 
@@ -22,7 +22,7 @@ pub(super) const CHANGES_ON_PAGE: usize = 5;
 /// What the command prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusText {
-    /// The page, or the object.
+    /// In the form that was asked for.
     pub text: String,
     /// It is the page, and an alarm is raised.
     pub alarms: bool,
@@ -38,6 +38,17 @@ pub fn status_json(local: &LocalSettings, changes: Option<usize>) -> Result<Stat
     let object = ask_status(local, changes)?;
     let mismatch = mismatch::compare(&object, &local.file);
     let text = text::escape_json(&write_pretty(&object)).into_owned();
+    Ok(StatusText { text, alarms: false, mismatch })
+}
+
+/// Asks the daemon: the metrics.
+///
+/// # Errors
+/// Why there is no answer, or no metrics of it.
+pub fn status_openmetrics(local: &LocalSettings) -> Result<StatusText, AskFault> {
+    let object = ask_status(local, Some(0))?;
+    let mismatch = mismatch::compare(&object, &local.file);
+    let text = metrics::openmetrics(&read_status(local, &object)?);
     Ok(StatusText { text, alarms: false, mismatch })
 }
 

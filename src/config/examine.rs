@@ -83,7 +83,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
         }
         Ok(found) => {
             let user = rustix::process::geteuid().as_raw();
-            let refused = access(path, Access::WRITE_OK | Access::EXEC_OK).err();
+            let refused = refused(path);
             if refused == Some(rustix::io::Errno::ROFS) {
                 let say = format!(
                     "[twin] state-dir: {shown} is on a file system that is mounted read-only, so the twin cannot be stored \
@@ -156,6 +156,70 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
         );
         findings.warn(at, say);
     }
+}
+
+/// Can the daemon write the metrics there, where node_exporter reads them? The service judges what is there already.
+/// `runtime` is the folder that the daemon makes itself.
+pub(super) fn metrics_file(path: &Path, runtime: &Path, at: Span, findings: &Findings) {
+    let (shown, folder) = (path.display(), path.parent().unwrap_or(path));
+    if path.extension() != Some("prom".as_ref()) {
+        let say = format!(
+            "[local] metrics-file: node_exporter reads only files whose names end in .prom, found {shown}"
+        );
+        findings.warn(at, say);
+    }
+    let folder_shown = folder.display();
+    match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => {
+            let say = format!(
+                "[local] metrics-file: {shown} cannot be written, since {folder_shown} is not a directory: name another path"
+            );
+            findings.warn(at, say);
+        }
+        Ok(_) if refused(folder) == Some(rustix::io::Errno::ROFS) => {
+            let say = format!(
+                "[local] metrics-file: {folder_shown} is on a file system that is mounted read-only: name a file in {}",
+                runtime.display()
+            );
+            findings.warn(at, say);
+        }
+        Ok(found) => {
+            if let Some(user) = who_may_not_write(folder, &found) {
+                let say = format!(
+                    "[local] metrics-file: the directory {folder_shown} belongs to uid {}, and the daemon as uid {user} may not \
+                     write there: let that user make files in it, or name a file in {}",
+                    found.uid(),
+                    runtime.display()
+                );
+                findings.warn(at, say);
+            }
+        }
+        Err(error) if is_missing(&error) && folder != runtime => {
+            let say = format!(
+                "[local] metrics-file: the directory {folder_shown} is not there, and the daemon does not make it: \
+                 `mkdir -p {folder_shown}`, or name another path"
+            );
+            findings.warn(at, say);
+        }
+        // Made at the start, or this user may not look there.
+        Err(_) => {}
+    }
+}
+
+/// The user of the daemon, if it may not write to a directory: who runs this, or for root the service's user.
+fn who_may_not_write(dir: &Path, found: &Metadata) -> Option<u32> {
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return daemons_user().filter(|daemon| is_nobodys_here(found, *daemon, || None));
+    }
+    let user = user.as_raw();
+    let is_denied = || refused(dir) == Some(rustix::io::Errno::ACCESS);
+    (is_nobodys_here(found, user, daemons_user) && is_denied()).then_some(user)
+}
+
+/// Why this user may not make files in a directory.
+fn refused(dir: &Path) -> Option<rustix::io::Errno> {
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).err()
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -85,6 +85,8 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
     /// The socket by which all users of the machine may look, if the file names it.
     pub look_socket: Option<PathBuf>,
+    /// The file that the metrics are written to, if the file names one.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// The outputs without the hub, the sensors and the climate: enough for `twind safe`.
@@ -230,13 +232,13 @@ pub fn parse_local(
         let state_dir = twin::state_dir(&mut root.table("twin"), &places);
         let elsewhere = Findings::default();
         let mut root = root.again(&elsewhere);
-        let (socket, look_socket) = twin::sockets(root.table("local"), &places, environment);
+        let local = twin::local(root.table("local"), &places, environment);
         let hub = hub::read(root.table("hub"), &places);
         Some(LocalSettings {
             file: file.to_owned(),
             state_dir,
-            socket,
-            look_socket,
+            socket: local.socket,
+            look_socket: local.look_socket,
             identity: hub.map(|hub| hub.identity()),
         })
     })
@@ -380,7 +382,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     clashes::wires(&outputs, &sensors, &board, findings);
     pitfalls::wiring(&outputs, &sensors, &board, findings);
     pitfalls::files(&outputs, &sensors, &board, (&state_dir, state_at), findings);
-    let (socket, look_socket) = twin::sockets(root.table("local"), places, environment);
+    let local = twin::local(root.table("local"), places, environment);
     root.finish();
 
     let mut hub = hub?;
@@ -410,8 +412,9 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
         board: board.with(pins)?,
         sensors: are_right.then(|| sensors.into_iter().flatten().collect())?,
         state_dir,
-        socket: Some(socket),
-        look_socket,
+        socket: Some(local.socket),
+        look_socket: local.look_socket,
+        metrics_file: local.metrics_file,
     })
 }
 

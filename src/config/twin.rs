@@ -36,12 +36,17 @@ pub(super) fn state_dir(twin: &mut Reader<'_>, places: &Places) -> PathBuf {
     path
 }
 
-/// `[local]`: the sockets for orders and for looking.
-pub(super) fn sockets(
-    mut local: Reader<'_>,
-    places: &Places,
-    environment: &Environment,
-) -> (PathBuf, Option<PathBuf>) {
+/// What `[local]` says.
+pub(super) struct Local {
+    /// For orders.
+    pub(super) socket: PathBuf,
+    /// For looking.
+    pub(super) look_socket: Option<PathBuf>,
+    pub(super) metrics_file: Option<PathBuf>,
+}
+
+/// `[local]`.
+pub(super) fn local(mut local: Reader<'_>, places: &Places, environment: &Environment) -> Local {
     let written = local.string("socket");
     let orders = written.map_or_else(|| default_socket(environment), |at| places.path(&at.value));
     let looks = local.string("look-socket").map(|at| places.path(&at.value));
@@ -49,14 +54,27 @@ pub(super) fn sockets(
         let say = "must differ from `socket`: it allows no changes, and all users may connect";
         local.wrong("look-socket", say);
     }
+    let metrics = local.string("metrics-file").map(|at| places.path(&at.value));
+    for (key, socket) in [("socket", Some(&orders)), ("look-socket", looks.as_ref())] {
+        if metrics.is_some() && metrics.as_ref() == socket {
+            local.wrong(
+                "metrics-file",
+                format!("must differ from `{key}`: one is a file, the other a socket"),
+            );
+        }
+    }
     if places.examination().is_some() {
         examine::socket(&orders, local.place("socket"), "socket", local.findings());
         if let Some(looks) = &looks {
             examine::socket(looks, local.place("look-socket"), "look-socket", local.findings());
         }
+        if let Some(metrics) = &metrics {
+            let folder = environment.runtime_folder();
+            examine::metrics_file(metrics, &folder, local.place("metrics-file"), local.findings());
+        }
     }
     local.finish();
-    (orders, looks)
+    Local { socket: orders, look_socket: looks, metrics_file: metrics }
 }
 
 /// Where the daemon listens if the configuration names no socket.

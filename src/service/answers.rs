@@ -46,7 +46,7 @@ impl Daemon {
     }
 
     /// The core's status and what only the shell knows.
-    fn whole_status(&self, now: BootTime, changes: usize) -> DaemonStatus {
+    pub(super) fn whole_status(&self, now: BootTime, changes: usize) -> DaemonStatus {
         let file = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         DaemonStatus {
             core: self.core.status(now, changes.min(CHANGES_MAX)),

@@ -1,7 +1,7 @@
 //! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
 //!
-//! One thread owns the state and never waits for anybody else. Slow work (sensors, fsync, the log, reading a configuration) has
-//! threads of its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives
+//! One thread owns the state and never waits for anybody else. Slow work (sensors, fsync, the log, metrics, reading a configuration)
+//! has threads of its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives
 //! it to the core, which has done all that follows when it returns. Clients of the local socket are tasks beside the loop,
 //! which answers one request at a time. Nothing here polls, and every decision is the core's.
 
@@ -15,6 +15,7 @@ pub mod handover;
 pub mod last_resort;
 mod local;
 mod log;
+pub mod metrics;
 mod readings;
 mod relay;
 mod service_manager;
@@ -47,6 +48,7 @@ use core::time::Duration;
 use last_resort::{Driven, LastResort, Occupied};
 use local::{Local, Paths, Query};
 use log::ToLog;
+use metrics::MetricsFile;
 use readings::{Readings, readings};
 use service_manager::ServiceManager;
 use signals::{Signal, SignalQueue};
@@ -65,8 +67,8 @@ const CLOCK_TOLERANCE_S: u64 = 2;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the last write may take at the end.
 const LAST_WRITE: Duration = Duration::from_secs(10);
-/// How long the end waits for a sensor that is stuck in a read.
-const SENSOR_END: Duration = Duration::from_millis(500);
+/// How long the end waits for a sensor that is stuck in a read, or for the removal of the metrics file.
+const THREADS_END: Duration = Duration::from_millis(500);
 
 /// Why the daemon could not start.
 #[derive(Debug)]
@@ -152,6 +154,7 @@ struct Daemon {
     link: Link,
     link_state: LinkState,
     local: Local,
+    metrics: MetricsFile,
     manager: ServiceManager,
 }
 
@@ -195,6 +198,7 @@ impl Daemon {
         let timer = BootTimer::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock.clone()), seed());
         let local = Local::open(sockets(&settings));
+        let metrics = MetricsFile::at(settings.metrics_file.as_deref(), now);
         for note in &loaded.notes {
             warn!("{note}");
         }
@@ -242,6 +246,7 @@ impl Daemon {
             link,
             link_state,
             local,
+            metrics,
             manager,
         })
     }
@@ -252,7 +257,9 @@ impl Daemon {
             self.tell_watchers();
             self.manager.feed(self.core.steps());
             self.manager.status(status(&self.core, &self.link_state));
-            let deadline = self.core.deadline().at;
+            self.write_metrics();
+            let step = self.core.deadline().at;
+            let deadline = self.metrics.due().map_or(step, |due| due.min(step));
             let fact = tokio::select! {
                 signal = signals.next() => Fact::Signal(signal),
                 fresh = self.config_read.end() => Fact::Read(fresh),
@@ -272,6 +279,8 @@ impl Daemon {
                 Fact::Read(fresh) => self.handle_read(fresh),
                 Fact::Link(event) => self.handle_link(event),
                 Fact::Local(query) => self.answer(query),
+                // The metrics file alone was due.
+                Fact::Due if deadline < step => {}
                 Fact::Due => {
                     self.take_clock();
                     self.handle(Input::Timeout);
@@ -332,7 +341,8 @@ impl Daemon {
         };
         info!("asked to stop: {outputs}");
         self.manager.stopping(outputs);
-        self.pollers.stop(SENSOR_END);
+        self.pollers.stop(THREADS_END);
+        self.metrics.leave(THREADS_END);
         self.link.close(FAREWELL).await;
         if let Err(fault) = self.store.close(LAST_WRITE) {
             warn!(
@@ -415,6 +425,7 @@ impl Daemon {
         }
         self.last_resort.settle(&self.settings, &fresh, &stuck);
         self.local.reopen(sockets(&fresh));
+        self.metrics.move_to(fresh.metrics_file.as_deref(), now);
         self.settings = fresh;
         info!(message_id = ids::RELOADED, "the new configuration is in force");
         Ok(())

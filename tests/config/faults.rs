@@ -288,3 +288,19 @@ fn a_file_that_cannot_be_read_is_told() {
     let bytes = config::load(&site.path("twind.toml"), &site.environment).unwrap_err();
     assert_eq!((bytes.faults[0].line, bytes.faults[0].column), (2, 9), "{bytes}");
 }
+
+#[test]
+fn the_metrics_file_is_no_socket() {
+    let site = Site::new();
+    for (key, lines) in [
+        ("socket", "socket = \"/tmp/x\"\nmetrics-file = \"/tmp/x\""),
+        ("socket", "metrics-file = \"/run/twind/twind.sock\""),
+        ("look-socket", "look-socket = \"/tmp/y\"\nmetrics-file = \"/tmp/y\""),
+    ] {
+        let fault = site.fault(&format!("{SITE}[local]\n{lines}\n"));
+        let told = format!("`metrics-file` must differ from `{key}`: one is a file, the other a socket");
+        assert!(fault.contains(&told), "{fault}");
+    }
+    let fault = site.fault(&format!("{SITE}[local]\nmetric-file = \"/tmp/x\"\n"));
+    assert!(fault.contains("unknown key `metric-file` in [local]; did you mean `metrics-file`?"), "{fault}");
+}

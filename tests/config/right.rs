@@ -31,6 +31,7 @@ fn a_small_file_does_and_takes_every_default() {
     );
     assert_eq!(settings.state_dir, Path::new("/var/lib/twind"));
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/twind/twind.sock")));
+    assert_eq!((settings.look_socket, settings.metrics_file), (None, None));
 
     let fan = &settings.engine.outputs[0];
     assert_eq!(
@@ -135,6 +136,7 @@ critical = 104
 hysteresis = 1.8
 [local]
 socket = "/tmp/s"
+metrics-file = "metrics/twind.prom"
 "#;
     let settings = site.right(text);
     let hub = &settings.hub;
@@ -145,6 +147,7 @@ socket = "/tmp/s"
     );
     assert_eq!(hub.ca_file, Some(site.path("cert.pem")));
     assert_eq!(settings.state_dir, site.path("state"));
+    assert_eq!(settings.metrics_file, Some(site.path("metrics/twind.prom")));
     assert_eq!(
         (settings.board.driver.name, settings.board.folder.clone()),
         ("simulated", site.path("board"))

@@ -3,6 +3,7 @@
 use super::{SITE, Site, replaced, with, with_dirs};
 use std::fs;
 use twind::cli::check::Outcome;
+use twind::config::Environment;
 
 const W1: &str = "driver = \"w1\"\nid = \"28-0316a2797c1f\"";
 
@@ -361,4 +362,43 @@ fn a_state_directory_and_a_socket_that_cannot_be_are_warned_of_by_their_keys() {
         let text = replaced(&at("state", "s"), &format!("{dir}/state"), "/nowhere/twind");
         assert!(site.warning(&text).contains("cannot create it in /"));
     }
+}
+
+#[test]
+fn a_metrics_file_that_nobody_would_read_or_could_write_is_warned_of() {
+    let site = Site::new();
+    let at = |name: &str| {
+        let file = site.path(name).display().to_string();
+        with_dirs(&site, SITE).replace("[local]\n", &format!("[local]\nmetrics-file = {file:?}\n"))
+    };
+    for right in ["twind.prom", "own.prom"] {
+        site.write("own.prom", "# TYPE twind_build_info gauge\n", 0o644);
+        let (outcome, said) = site.check(&at(right));
+        assert!(outcome == Outcome::Right && !said.contains("warning"), "{right}: {said}");
+        assert_eq!(site.right(&at(right)).metrics_file, Some(site.path(right)));
+    }
+    site.write("file", "", 0o644);
+    site.write("other.prom", "node_load1 1\n", 0o644);
+    fs::create_dir(site.path("folder.prom")).unwrap();
+    std::os::unix::fs::symlink("nowhere", site.path("link.prom")).unwrap();
+    for (name, told) in [
+        ("twind.txt", "node_exporter reads only files whose names end in .prom, found "),
+        ("absent/twind.prom", ", and the daemon does not make it: `mkdir -p "),
+        ("file/twind.prom", "file is not a directory: name another path"),
+        ("folder.prom", "it is no regular file but a directory: remove it, or name another path"),
+        ("link.prom", "it is no regular file but a symbolic link: remove it"),
+        ("other.prom", "a file that twind did not write has this name: remove it"),
+    ] {
+        let warning = site.warning(&at(name));
+        assert!(warning.contains("[local] metrics-file: ") && warning.contains(told), "{name}: {warning}");
+    }
+    // The daemon's own folder is made at its start.
+    let site = Site {
+        environment: Environment { runtime_directory: Some(site.path("run")), ..Environment::default() },
+        ..site
+    };
+    let file = site.path("run/twind.prom").display().to_string();
+    let text = with_dirs(&site, SITE).replace("[local]\n", &format!("[local]\nmetrics-file = {file:?}\n"));
+    let (outcome, said) = site.check(&text);
+    assert!(outcome == Outcome::Right && !said.contains("warning"), "{said}");
 }

@@ -20,6 +20,7 @@ mod lifecycle;
 mod local;
 mod memory;
 mod methods;
+mod metrics;
 mod model;
 mod monitor;
 mod network;

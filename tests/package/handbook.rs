@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use twind::report::alarms::AlarmKind;
+use twind::service::metrics::{FAMILIES, Family};
 
 const HANDBOOK: &str = "packaging/doc";
 const README_LINES_MAX: usize = 150;
@@ -97,6 +98,43 @@ fn the_architecture_names_each_input_of_the_core_and_no_other() {
     let inputs: BTreeSet<&str> =
         variants.filter_map(|line| line.split(|c: char| !c.is_alphanumeric()).next()).collect();
     assert_eq!(named, inputs);
+}
+
+#[test]
+fn the_page_on_monitoring_has_each_metric_as_the_program_has_it() {
+    let page = read("packaging/doc/monitoring.md");
+    let (_, table) = page.split_once("| metric | labels | means |\n| --- | --- | --- |\n").unwrap();
+    let told: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let row = |family: &Family| {
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {} | {} |", family.name, labels.join(", "), family.help)
+    };
+    assert_eq!(told, FAMILIES.iter().map(row).collect::<Vec<_>>());
+    assert!(page.contains("every 15 seconds"));
+}
+
+#[test]
+fn the_rules_for_alerts_and_their_test_use_metrics_and_labels_that_there_are() {
+    let page = read("packaging/doc/monitoring.md");
+    let [rules] = blocks(&page, "yaml")[..] else { panic!("one block of rules") };
+    let test = read("tests/daemon/alerts.yml");
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for text in [rules, test.as_str()] {
+        let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("twind_"));
+        let mut count = 0;
+        for word in words {
+            assert!(FAMILIES.iter().any(|family| family.name == word), "there is no {word}");
+            count += 1;
+        }
+        assert!(count > 8, "only {count} were found");
+    }
+    let labels: BTreeSet<&str> = FAMILIES.iter().flat_map(|family| family.labels).copied().collect();
+    for label in rules.split("$labels.").skip(1).filter_map(|rest| rest.split(|c| !is_part(c)).next()) {
+        assert!(label == "instance" || labels.contains(label), "there is no label {label}");
+    }
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(test.contains(&format!("alertname: {alert}\n")), "{alert} is never seen to fire");
+    }
 }
 
 /// A page's text without its code blocks.
