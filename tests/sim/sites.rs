@@ -358,6 +358,7 @@ fn output(name: &str, kind: OutputKind) -> OutputSpec {
         min_on: None,
         min_off: None,
         property: None,
+        alarms: Vec::new(),
         when: When::default(),
     }
 }
