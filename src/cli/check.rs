@@ -3,7 +3,7 @@
 //!
 //! Pins and sensors are opened by `hardware` alone.
 
-use super::climates::{in_words, role};
+use super::climates::{by_alarms, in_words, role};
 use super::hardware::{self, Row};
 use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
 use crate::control::quantity::Quantity;
@@ -194,7 +194,7 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
 
 /// What drives an output, in the words of the file.
 fn driven_by(id: OutputId, output: &OutputSpec, climates: &[ClimateSpec]) -> String {
-    let mut by = Vec::new();
+    let mut by: Vec<String> = by_alarms(output).into_iter().collect();
     if let Some(property) = &output.property {
         by.push(format!("follows {property}"));
     }

@@ -2,7 +2,7 @@
 //! once, and drives nothing. Below that it prints what each output does in each bad case, for a last look before the cabinet is
 //! closed.
 
-use super::climates::{in_words, role};
+use super::climates::{by_alarms, in_words, role};
 use crate::board::{self, BoardSettings};
 use crate::config::Settings;
 use crate::control::intent::Meaning;
@@ -120,8 +120,10 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     };
     let optional = |row: Option<RowDrive>| row.map_or_else(|| "no row: goes on as before".to_owned(), word);
     let never = |why: &str| format!("never: {why}");
+    let alarms = by_alarms(output);
+    let start = if alarms.is_some() { never("alarms decide from the start") } else { word(when.start) };
     let mut cases = vec![
-        ("start, until something decides".to_owned(), word(when.start)),
+        ("start, until something decides".to_owned(), start),
         ("stop of the daemon".to_owned(), word(when.stop)),
         ("crash of the daemon".to_owned(), word(when.crash)),
     ];
@@ -143,6 +145,7 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
         Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
         None => ("hub silent".to_owned(), optional(None)),
     });
+    cases.extend(alarms.map(|on| ("alarms".to_owned(), format!("{on}, else off"))));
     cases.push(("desired".to_owned(), desired(id, output, settings)));
     let roles: Vec<String> = climates.iter().filter_map(|climate| role(id, climate)).collect();
     let roles = if roles.is_empty() { "does not drive it".to_owned() } else { roles.join(", ") };

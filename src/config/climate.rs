@@ -1,6 +1,7 @@
 //! `[climate]`, and `[climates.NAME]` for several: what is held in range, by what, and within which bounds.
 //!
-//! Every temperature of a table is in its `unit`. With one sensor and one output in the file, the table need not name them. A
+//! Every temperature of a table is in its `unit`. With one sensor and one output in the file, the table need not name them; what
+//! follows alarms does not count, since no climate drives it. A
 //! climate also decides what an output does in the rows `sensor-fault` and `overheat` that its own table leaves out.
 
 use super::faults::LINE;
@@ -363,19 +364,21 @@ fn names(sensors: &[Sensor], ids: &[usize]) -> String {
     names.join(", ")
 }
 
-/// The outputs that lower and those that raise; the only one there is lowers if none is named. For a temperature they may be
-/// called `cooling` and `heating`.
+/// The outputs that lower and those that raise; the only one that follows no alarms lowers if none is named. For a temperature they
+/// may be called `cooling` and `heating`.
 fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (Vec<OutputId>, Vec<OutputId>) {
     let lowering = directed(table, "lowering", "cooling", quantity);
     let raising = directed(table, "raising", "heating", quantity);
     if !["lowering", "cooling", "raising", "heating"].iter().any(|key| table.has(key)) {
-        if outputs.len() == 1 {
-            return (vec![OutputId(0)], Vec::new());
+        let free = outputs.iter().enumerate().filter(|(_, output)| output.alarms_at.is_none());
+        let free: Vec<(usize, &Output)> = free.collect();
+        if let [(only, _)] = free.as_slice() {
+            return (vec![OutputId(*only)], Vec::new());
         }
-        // A file without any output has a gap, which is reported.
-        if !outputs.is_empty() {
+        // A file without any output has a gap, which is reported. One with sirens alone watches.
+        if !free.is_empty() {
             let names: Vec<String> =
-                outputs.iter().map(|output| format!("\"{}\"", output.spec.name)).collect();
+                free.iter().map(|(_, output)| format!("\"{}\"", output.spec.name)).collect();
             let names = names.join(", ");
             let (key, why) = match quantity.unit() {
                 Some(_) => ("cooling", format!("which of {names} cools (or `heating`: which heats)")),
@@ -396,6 +399,15 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (V
         if let Some((_, first)) = lowering.iter().find(|(other, _)| other == id) {
             let say = format!("[outputs.{}] cannot {both}: it {does} by line {LINE}", name.value);
             table.findings().clash(name.at, first.at, say);
+        }
+    }
+    for (id, name) in lowering.iter().chain(&raising) {
+        if let Some(at) = outputs.get(*id).and_then(|output| output.alarms_at) {
+            let say = format!(
+                "[outputs.{}] follows alarms, by line {LINE}, so no climate drives it: remove it here, or its `alarms`",
+                name.value
+            );
+            table.findings().clash(name.at, at, say);
         }
     }
     let ids = |named: Vec<(usize, &At<String>)>| named.into_iter().map(|(id, _)| OutputId(id)).collect();

@@ -374,6 +374,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             clashes::plug_and_play(&outputs, &sensors, climates, findings);
         }
         pitfalls::rows(&outputs, climates, findings);
+        pitfalls::alarms(&outputs, &sensors, climates, findings);
         pitfalls::readings(&sensors, climates, findings);
     }
     if let (Some(properties), Some(climates)) = (&properties, &climates) {

@@ -1,12 +1,15 @@
-//! `[outputs.NAME]`: what can be driven, for the core and for the board. `[climate]` says which output cools and which heats.
+//! `[outputs.NAME]`: what can be driven, for the core and for the board, and which outputs follow alarms. `[climate]` says which
+//! output cools and which heats.
 
 use super::board::Board;
+use super::faults::LINE;
 use super::reader::Reader;
 use super::spans::{At, Span};
 use super::words;
 use super::words::nearest;
 use super::{values, when};
 use crate::board::{Line, PinSettings, TachSettings, Wiring};
+use crate::control::alarm_kind::AlarmKind;
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
 use crate::units::Permille;
@@ -43,6 +46,10 @@ pub(super) struct Output {
     pub(super) climate_rows: Vec<(&'static str, Span)>,
     pub(super) name_at: Span,
     pub(super) property_at: Span,
+    /// The kinds of alarms that it follows.
+    pub(super) alarms: Vec<At<AlarmKind>>,
+    /// Where it says so, right or wrong.
+    pub(super) alarms_at: Option<Span>,
     pub(super) line_at: Span,
     pub(super) tach_at: Span,
 }
@@ -134,6 +141,14 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let (tach, tach_at) = tach(table.table("tach"), board, line.as_ref().map(|(line, _)| line))
         .map_or((None, tach_at), |(tach, at)| (Some(tach), at));
     let property = table.read("property", values::property);
+    let alarms = alarms(&mut table);
+    let alarms_at = table.has("alarms").then(|| table.place("alarms"));
+    if alarms_at.is_some() && table.has("property") {
+        table.wrong(
+            "alarms",
+            "cannot be combined with `property`: an output follows alarms or the twin, remove one",
+        );
+    }
 
     let shaped: Vec<&str> = ["min-duty", "kick", "slew"].into_iter().filter(|key| table.has(key)).collect();
     let kind = match &line {
@@ -159,6 +174,9 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let rows = when::read(table.table("when"), kind, needs_us);
     let least = min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero());
     rows.warn_below(least, table.findings());
+    if alarms_at.is_some() {
+        rows.warn_of_start(table.findings());
+    }
     let property_at = table.place("property");
     let active_low = active_low(&mut table);
     let header = table.header();
@@ -173,11 +191,32 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         min_on: min_on.map(|at| at.value),
         min_off: min_off.map(|at| at.value),
         property: property.map(|at| at.value),
+        alarms: alarms.iter().map(|kind| kind.value).collect(),
         when: rows.when,
     };
     let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
     let (autos, climate_rows) = (rows.autos, rows.climate_rows);
-    Output { spec, pin, autos, climate_rows, name_at: name.at, property_at, line_at, tach_at }
+    let name_at = name.at;
+    Output { spec, pin, autos, climate_rows, name_at, property_at, alarms, alarms_at, line_at, tach_at }
+}
+
+/// The kinds of alarms that an output follows. One that is unknown, or given twice, is a fault.
+fn alarms(table: &mut Reader<'_>) -> Vec<At<AlarmKind>> {
+    let mut kinds: Vec<At<AlarmKind>> = Vec::new();
+    for At { value: word, at } in table.strings("alarms").map(|list| list.value).unwrap_or_default() {
+        let Some(kind) = AlarmKind::ALL.into_iter().find(|kind| kind.name() == word) else {
+            let say = words::unknown_word(&word, &AlarmKind::ALL.map(AlarmKind::name));
+            table.findings().wrong(at, format!("`alarms` {say}"));
+            continue;
+        };
+        if let Some(first) = kinds.iter().find(|other| other.value == kind) {
+            let say = format!("\"{word}\" is named twice, first in line {LINE}: remove one");
+            table.findings().clash(at, first.at, say);
+        } else {
+            kinds.push(At { value: kind, at });
+        }
+    }
+    kinds
 }
 
 fn active_low(table: &mut Reader<'_>) -> bool {

@@ -5,10 +5,11 @@ use super::climate::Climate;
 use super::faults::Findings;
 use super::outputs::Output;
 use super::sensor::Sensor;
-use super::spans::Span;
+use super::spans::{At, Span};
 use super::values;
 use crate::board::{Line, Wiring};
 use crate::control::OutputId;
+use crate::control::alarm_kind::AlarmKind;
 use crate::control::quantity::ROUNDING;
 use crate::sensors::Locator;
 use crate::units::{Celsius, TemperatureUnit};
@@ -108,6 +109,22 @@ pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings
             }
         }
         opposed(index, output, &concerning, findings);
+    }
+}
+
+/// Alarms that an output follows and that are never raised.
+pub(super) fn alarms(outputs: &[Output], sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
+    let has_critical = climates.iter().any(|climate| climate.spec.critical.is_some());
+    let has_tach = outputs.iter().any(|output| output.pin.tach.is_some());
+    for At { value: kind, at } in outputs.iter().flat_map(|output| &output.alarms) {
+        let why = match kind {
+            AlarmKind::Overheat if climates.is_empty() => "there is no [climate]",
+            AlarmKind::Overheat if !has_critical => "no climate sets `critical`",
+            AlarmKind::Stall if !has_tach => "no output has a `tach`",
+            AlarmKind::Sensor if sensors.is_empty() => "there is no [sensors.NAME]",
+            _ => continue,
+        };
+        findings.warn(*at, format!("\"{}\" of `alarms` is never raised: {why}", kind.name()));
     }
 }
 

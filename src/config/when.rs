@@ -26,6 +26,8 @@ pub(super) struct Rows {
     pub(super) autos: Vec<(&'static str, Span)>,
     /// The rows that only a climate can put into force.
     pub(super) climate_rows: Vec<(&'static str, Span)>,
+    /// Where it says what happens until something decides.
+    start_at: Option<Span>,
     /// The rows that are shares.
     shares: Vec<(&'static str, Permille, Span)>,
 }
@@ -39,6 +41,13 @@ impl Rows {
             let (share, least) = (share.percent(), least.percent());
             let say = format!("`{row}` is {share}%, below `min-duty`: the output is driven to {least}% then");
             findings.warn(*at, say);
+        }
+    }
+
+    /// Warns of a `start` row where something decides from the first step on.
+    pub(super) fn warn_of_start(&self, findings: &Findings) {
+        if let Some(at) = self.start_at {
+            findings.warn(at, "`start` never applies: with `alarms` the output is off until one is raised");
         }
     }
 }
@@ -122,6 +131,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
             autos.push((row, *at));
         }
     }
+    let start_at = table.has("start").then(|| table.place("start"));
     table.finish();
     let when = When {
         start: start.map_or(default.start, |at| at.value),
@@ -131,7 +141,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
         overheat,
         hub_silent: hub_silent.0.zip(hub_silent.1.map(|at| at.value)),
     };
-    Rows { when, autos, climate_rows, shares }
+    Rows { when, autos, climate_rows, start_at, shares }
 }
 
 fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Option<At<RowDrive>>) {

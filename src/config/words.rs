@@ -4,7 +4,7 @@
 //! accepted: a file says each thing in one way.
 
 /// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
-const ALIASES: [(&str, &[&str]); 24] = [
+const ALIASES: [(&str, &[&str]); 27] = [
     ("w1", &["ds18b20", "ds18s20", "ds1820", "1wire", "onewire", "w1gpio", "w1therm", "dallas"]),
     (
         "iio",
@@ -38,6 +38,9 @@ const ALIASES: [(&str, &[&str]); 24] = [
     ("off", &["false", "no", "none", "disable", "disabled", "low", "0", "stop", "stopped"]),
     ("keep", &["hold", "last", "stay", "same", "unchanged", "asis"]),
     ("auto", &["automatic", "climate", "control"]),
+    ("overheat", &["overheating", "critical", "heat", "temperature", "hot"]),
+    ("stall", &["stalled", "fan", "tach", "tachometer"]),
+    ("output", &["pin", "line", "gpio"]),
 ];
 
 /// The keys whose values are drives.

@@ -18,6 +18,7 @@ mod right;
 mod roles;
 mod secrets;
 mod silences;
+mod sirens;
 mod slips;
 mod zones;
 
