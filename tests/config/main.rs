@@ -10,6 +10,7 @@ mod faults;
 mod installed;
 mod junk;
 mod limits;
+mod machines;
 mod messages;
 mod mutations;
 mod parts;
@@ -19,6 +20,7 @@ mod roles;
 mod secrets;
 mod silences;
 mod slips;
+mod starting;
 mod zones;
 
 use std::fs;
