@@ -9,7 +9,7 @@ use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
 use twind::cli::page::Layout;
 use twind::cli::printed::Printed;
-use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
+use twind::cli::{check, init, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -44,6 +44,10 @@ fn main() -> ExitCode {
     let path = arguments.config.as_path();
     ExitCode::from(match arguments.command {
         Command::Run => run(path, &environment),
+        Command::Init { .. } if path != Path::new(arguments::CONFIG) => wrong_usage(
+            "init reads no configuration, so --config is not for it: --output names the file to write",
+        ),
+        Command::Init { output } => init(output.as_deref()),
         Command::Check { hardware } => check(path, &environment, hardware),
         Command::Status { json, openmetrics, changes } => {
             to_look(path, &environment, |local| status(local, json, openmetrics, changes))
@@ -82,6 +86,16 @@ fn run(path: &Path, environment: &Environment) -> u8 {
                 Fatal::Occupied(_) | Fatal::Store(_) | Fatal::Board(_) | Fatal::System(_) => INTERNAL,
             }
         }
+    }
+}
+
+fn init(output: Option<&Path>) -> u8 {
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
+    match init::init(Path::new("/"), output, out, err) {
+        init::Outcome::Done => 0,
+        init::Outcome::Usage => USAGE,
+        init::Outcome::Denied => NOT_PERMITTED,
+        init::Outcome::Failed => INTERNAL,
     }
 }
 

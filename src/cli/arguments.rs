@@ -5,6 +5,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
+/// Where the service has its configuration.
+pub const CONFIG: &str = "/etc/twind.toml";
+
 /// Keeps an Azure IoT Hub device twin on this machine and drives outputs such as fans and heaters accordingly.
 #[derive(Parser)]
 #[command(
@@ -17,7 +20,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/twind.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG, value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
 }
 
@@ -28,6 +31,14 @@ pub enum Command {
     ///
     /// SIGTERM and SIGINT stop it in an orderly way; SIGHUP reads the configuration again.
     Run,
+    /// Looks at this machine and writes a commented starting configuration for it
+    ///
+    /// The model, lines, PWM channels and every sensor that has a reading. It asks nothing, drives nothing and never overwrites.
+    Init {
+        /// Where to write it; the default is standard output
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
     /// Reads the configuration as the daemon would and prints every fault with its line
     Check {
         /// Also open the board and read each sensor once

@@ -183,7 +183,8 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
     }
 }
 
-fn advice(fault: Fault) -> &'static str {
+/// What to look at.
+pub(super) fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
         Fault::Ambiguous => "several devices have this name; write which one is meant, as NAME@PLACE",

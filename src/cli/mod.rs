@@ -5,6 +5,7 @@ pub mod ask;
 pub mod check;
 mod climates;
 mod hardware;
+pub mod init;
 mod keys;
 pub mod mismatch;
 pub mod model;

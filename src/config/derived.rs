@@ -2,12 +2,13 @@
 
 use super::faults::Findings;
 use super::reader::Reader;
-use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::sensor::{Sensor, measures, unit};
 use super::spans::{At, Span};
 use super::words::{self, nearest};
 use crate::control::derived::Derived;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
+use crate::sensors::HUMIDITY;
 use core::time::Duration;
 use std::collections::BTreeSet;
 

@@ -13,8 +13,6 @@ use crate::units::TemperatureUnit;
 use toml::Spanned;
 use toml::de::DeValue;
 
-pub(super) const HUMIDITY: &str = "humidity";
-
 /// One sensor, and its place in the file.
 pub(super) struct Sensor {
     pub(super) spec: SensorSpec,

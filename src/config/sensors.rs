@@ -8,14 +8,15 @@ use super::derived::{self, FORMULAS, Formula, Others, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
-use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::sensor::{Sensor, measures, unit};
 use super::spans::At;
 use super::values;
 use super::words;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
-    BadId, Channel, ContactLine, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
+    BadId, Channel, ContactLine, DRIVERS, Driver, HUMIDITY, Locator, PERIOD, Plausibility, SensorSettings,
+    Source, VALID_CELSIUS, VALID_HUMIDITY,
 };
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -31,12 +32,9 @@ const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 /// Times of files are not finer everywhere.
 const AGE_MIN: Duration = Duration::from_secs(1);
 const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// What the sensors of a cabinet can measure, in degrees Celsius.
-const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
 /// No deadband, hysteresis or range of a site is as fine as this, in any unit of temperature.
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
-const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 
 /// What `driver` names.
 #[derive(Clone, Copy)]
@@ -155,11 +153,7 @@ fn source(
     } else if !has_path {
         table.require("id", &id_or_path(driver));
     }
-    let channel = match measures {
-        TEMPERATURE => Some(Channel::Temperature),
-        HUMIDITY => Some(Channel::Humidity),
-        _ => None,
-    };
+    let channel = Channel::of(measures);
     if let Some(Locator::Id(id)) = &id
         && let Err(fault) = driver.check_id(id, channel)
     {

@@ -10,6 +10,7 @@ mod faults;
 mod installed;
 mod junk;
 mod limits;
+mod machines;
 mod messages;
 mod mutations;
 mod parts;
@@ -20,6 +21,7 @@ mod secrets;
 mod silences;
 mod sirens;
 mod slips;
+mod starting;
 mod zones;
 
 use std::fs;

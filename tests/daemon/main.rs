@@ -15,9 +15,12 @@ mod files;
 mod foreign;
 mod freezer;
 mod handover;
+mod init;
 mod last_resort;
 mod lifecycle;
 mod local;
+#[path = "../config/machines.rs"]
+mod machines;
 mod memory;
 mod methods;
 mod metrics;
