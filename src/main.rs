@@ -7,24 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
+use twind::cli::exit::{ALARM, CONFIG, INTERNAL, NO_DAEMON, NOT_PERMITTED, USAGE};
 use twind::cli::printed::Printed;
 use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
-
-/// An alarm is raised; only the page of `status` ends so.
-const ALARM: u8 = 1;
-/// Wrong usage (sysexits' EX_USAGE).
-const USAGE: u8 = 64;
-/// No daemon to talk to (EX_UNAVAILABLE).
-const NO_DAEMON: u8 = 69;
-/// An internal fault, or one of the system (EX_SOFTWARE).
-const INTERNAL: u8 = 70;
-/// Not permitted (EX_NOPERM).
-const NOT_PERMITTED: u8 = 77;
-/// The configuration is wrong (EX_CONFIG).
-const CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -43,7 +31,7 @@ fn main() -> ExitCode {
     let path = arguments.config.as_path();
     ExitCode::from(match arguments.command {
         Command::Run => run(path, &environment),
-        Command::Check { hardware } => check(path, &environment, hardware),
+        Command::Check { hardware, json } => check(path, &environment, hardware, json),
         Command::Status { json, changes } => {
             to_look(path, &environment, |local| status(local, json, changes))
         }
@@ -84,16 +72,17 @@ fn run(path: &Path, environment: &Environment) -> u8 {
     }
 }
 
-fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
-    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
+fn check(path: &Path, environment: &Environment, hardware: bool, json: bool) -> u8 {
     let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
-    let scope = check::Scope { examination: Examination { now }, hardware };
-    let outcome = check::check(path, environment, scope, out, err);
-    match outcome {
-        check::Outcome::Right => 0,
-        check::Outcome::Wrong => CONFIG,
-        check::Outcome::Denied => NOT_PERMITTED,
+    let scope = check::Scope { examination: Examination { now }, hardware, excerpts: true };
+    if json {
+        let (outcome, text) = check::check_json(path, environment, scope);
+        // A reader that went away, such as `head`, is no failure.
+        let _ = writeln!(io::stdout(), "{text}");
+        return outcome.status();
     }
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
+    check::check(path, environment, scope, out, err).status()
 }
 
 /// Runs a command that looks at the daemon or its record.

@@ -112,7 +112,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__check)
-            opts="-h --hardware --config --help"
+            opts="-h --hardware --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

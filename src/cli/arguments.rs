@@ -33,6 +33,9 @@ pub enum Command {
         /// Also open the board and read each sensor once
         #[arg(long)]
         hardware: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// What the running daemon is doing
     Status {

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod ask;
 pub mod check;
 mod climates;
+pub mod exit;
 mod hardware;
 mod keys;
 pub mod mismatch;

@@ -1,6 +1,7 @@
 //! What `twind check` examines beyond the text: whether connections can be made with the files that `[hub]` names, and whether the
 //! state directory and the sockets can be made. The daemon finds out by trying, and controls meanwhile.
 
+use super::codes::Code;
 use super::faults::Findings;
 use super::files::Examination;
 use super::spans::Span;
@@ -45,7 +46,8 @@ pub(super) fn connections(hub: &HubSettings, keys: &Keys, findings: &Findings, l
                 (at, format!("`{key}` names {}: {}", path.display(), told.reason))
             }
         };
-        if told.is_fault { findings.wrong(at, say) } else { findings.warn(at, say) }
+        let reason = Code::Credentials.because(say);
+        if told.is_fault { findings.wrong(at, reason) } else { findings.warn(at, reason) }
     }
 }
 
@@ -68,9 +70,9 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_dir() => findings.warn(
             at,
-            format!(
+            Code::Place.because(format!(
                 "[twin] state-dir: {shown} is not a directory, so the twin cannot be stored there: set another"
-            ),
+            )),
         ),
         Err(error) if is_missing(&error) => {
             if let Some(why) = cannot_make(path) {
@@ -78,7 +80,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                     "[twin] state-dir: the state directory {shown} is not there, and {why}: name one of this user's \
                      own with [twin] state-dir (the installed service has its own made by systemd)"
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
         }
         Ok(found) => {
@@ -92,7 +94,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                      [twin] state-dir",
                     found.uid()
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
         }
         // This user may not look there, but the daemon's user may.
@@ -126,7 +128,7 @@ pub(super) fn board_folder(path: &Path, at: Span, findings: &Findings) {
             "[board] folder: {} is not a directory, so no output can be driven: name another",
             path.display()
         );
-        findings.warn(at, say);
+        findings.warn(at, Code::Place.because(say));
     }
 }
 
@@ -138,7 +140,7 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
             "[local] {key}: the path is {length} bytes long, and the system allows a socket {SOCKET_PATH_MAX}: name a shorter \
              one with [local] {key}"
         );
-        return findings.warn(at, say);
+        return findings.warn(at, Code::Place.because(say));
     }
     let is_there = std::fs::symlink_metadata(path);
     if let Some(why) = is_there.err().filter(is_missing).and_then(|_| cannot_make(path)) {
@@ -147,7 +149,7 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
              its folder made by systemd)",
             path.display()
         );
-        findings.warn(at, say);
+        findings.warn(at, Code::Place.because(say));
     }
 }
 

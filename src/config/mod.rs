@@ -8,6 +8,7 @@
 mod board;
 mod clashes;
 mod climate;
+mod codes;
 pub mod connection_string;
 mod contact;
 mod derived;
@@ -34,6 +35,7 @@ mod when;
 mod words;
 mod zones;
 
+pub use codes::Code;
 pub use faults::{ConfigFault, ConfigFaults};
 pub use files::Examination;
 pub use twin::default_socket;
@@ -424,7 +426,7 @@ fn check_autos(root: &Reader<'_>, outputs: &[Output], climates: &[climate::Clima
         for (row, at) in &output.autos {
             let name = &output.spec.name;
             let say = format!("`{row}` cannot be \"auto\": the climate does not drive [outputs.{name}]");
-            root.findings().wrong(*at, say);
+            root.findings().wrong(*at, Code::Inconsistent.because(say));
         }
     }
 }
