@@ -9,6 +9,7 @@ use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
 use twind::cli::exit::{ALARM, CONFIG, INTERNAL, NO_DAEMON, NOT_PERMITTED, USAGE};
 use twind::cli::printed::Printed;
+use twind::cli::report::{self, ReportFault};
 use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             }
         }
         Command::Reload => with_local(path, &environment, |local| reload(local, &environment)),
+        Command::Report { output } => report(path, &environment, output.as_deref()),
         Command::Twin { half } => to_look(path, &environment, |local| twin(local, half)),
         Command::Model => model(path, &environment),
         Command::Safe => safe(path, &environment),
@@ -149,6 +151,25 @@ fn reload(local: &LocalSettings, environment: &Environment) -> u8 {
             }
             None => unanswered(&fault),
         },
+    }
+}
+
+fn report(path: &Path, environment: &Environment, output: Option<&Path>) -> u8 {
+    match report::report(path, environment, output) {
+        Ok(report) => {
+            let _ = writeln!(Printed(io::stdout()), "{}", report.text);
+            0
+        }
+        Err(fault) => {
+            eprintln!("twind: {}", Line(&fault));
+            match fault {
+                ReportFault::Exists(_) => USAGE,
+                ReportFault::Unwritten(_, reason) if reason.kind() == io::ErrorKind::PermissionDenied => {
+                    NOT_PERMITTED
+                }
+                ReportFault::Unwritten(..) => INTERNAL,
+            }
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The commands, one file each, and their arguments. `main` parses and prints what they return.
 
+mod archive;
 pub mod arguments;
 pub mod ask;
 pub mod check;
 mod climates;
+mod excerpt;
 pub mod exit;
 mod hardware;
 mod keys;
@@ -12,6 +14,7 @@ pub mod model;
 pub mod overrides;
 pub mod printed;
 pub mod reload;
+pub mod report;
 pub mod safe;
 pub mod status;
 pub mod twin;

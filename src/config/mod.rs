@@ -28,6 +28,7 @@ mod sensor;
 mod sensors;
 mod shapes;
 mod spans;
+pub mod support;
 mod syntax;
 mod twin;
 mod values;
@@ -113,6 +114,15 @@ pub struct LocalSettings {
     pub look_socket: Option<PathBuf>,
     /// Whose record it must be ([`HubSettings::identity`]); `None` if this user cannot read `[hub]`.
     pub identity: Option<String>,
+}
+
+impl LocalSettings {
+    /// The usual places, for a command that goes on without the file.
+    pub fn usual(file: &Path, environment: &Environment) -> Self {
+        let look_socket = Some(twin::usual_look_socket(environment)).filter(|socket| socket.exists());
+        let (file, state_dir) = (file.to_owned(), PathBuf::from(twin::STATE_DIR));
+        Self { file, state_dir, socket: default_socket(environment), look_socket, identity: None }
+    }
 }
 
 /// What the service manager passes through the environment.
@@ -251,18 +261,8 @@ pub fn parse_local(
 /// As [`load_local`].
 pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
     load_local(path, environment).or_else(|faults| {
-        let (socket, look) = (default_socket(environment), twin::usual_look_socket(environment));
-        if !faults.is_denied || !look.exists() {
-            return Err(faults);
-        }
-        let state_dir = PathBuf::from(twin::STATE_DIR);
-        Ok(LocalSettings {
-            file: path.to_owned(),
-            state_dir,
-            socket,
-            look_socket: Some(look),
-            identity: None,
-        })
+        let usual = LocalSettings::usual(path, environment);
+        if faults.is_denied && usual.look_socket.is_some() { Ok(usual) } else { Err(faults) }
     })
 }
 

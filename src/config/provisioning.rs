@@ -90,7 +90,7 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     })
 }
 
-fn id_scope(written: &str) -> Result<String, Reason> {
+pub(super) fn id_scope(written: &str) -> Result<String, Reason> {
     if written.len() <= 64 && written.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(written.to_owned())
     } else {
@@ -100,7 +100,7 @@ fn id_scope(written: &str) -> Result<String, Reason> {
 }
 
 /// By the rules of the service: up to 128 letters, digits and `- . _ :`, a letter, digit or `-` last.
-fn registration_id(written: &str) -> Result<String, Reason> {
+pub(super) fn registration_id(written: &str) -> Result<String, Reason> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     if written.len() <= 128 && written.chars().all(legal) && !written.ends_with(['.', '_', ':']) {
         Ok(written.to_owned())

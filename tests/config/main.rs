@@ -20,6 +20,7 @@ mod roles;
 mod secrets;
 mod silences;
 mod slips;
+mod support;
 mod zones;
 
 use std::fs;

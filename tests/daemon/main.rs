@@ -27,6 +27,7 @@ mod outage;
 mod overrides;
 mod provisioned;
 mod reload;
+mod report;
 mod rig;
 mod rows;
 mod settings;
