@@ -44,6 +44,9 @@ pub enum Command {
         /// Also open the board and read each sensor once
         #[arg(long)]
         hardware: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// What the running daemon is doing
     Status {
@@ -83,6 +86,14 @@ pub enum Command {
     ///
     /// Ends when the new configuration is in force, or with every fault when it is refused; the running one stays then.
     Reload,
+    /// Writes one archive for support: status, configuration, twin, log and checks, without secrets
+    ///
+    /// It goes on without what cannot be had, such as a daemon, and says so.
+    Report {
+        /// The archive, which must not be there yet (twind-report-HOST-DATE.tar.gz in this folder)
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
     /// The local copy of the twin, from the daemon if it runs
     Twin {
         /// Only this half

@@ -4,6 +4,7 @@
 //! follows alarms does not count, since no climate drives it. A
 //! climate also decides what an output does in the rows `sensor-fault` and `overheat` that its own table leaves out.
 
+use super::codes::Code;
 use super::faults::LINE;
 use super::outputs::{Output, check_name};
 use super::reader::Reader;
@@ -62,11 +63,12 @@ pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>, zones: &mut Zones) -> 
              [climates.office]",
             words::shorten(&first.value)
         );
-        file.findings().clash(first.at, only.header(), say);
+        file.findings().clash(first.at, only.header(), Code::Conflict.because(say));
         return None;
     }
     if let Some((name, _)) = named.get(CLIMATES_MAX) {
-        file.findings().wrong(name.at, format!("there are more than {CLIMATES_MAX} climates"));
+        file.findings()
+            .wrong(name.at, Code::TooMany.because(format!("there are more than {CLIMATES_MAX} climates")));
         return None;
     }
     let has_one = only.present();
@@ -132,7 +134,10 @@ fn climate(
     if unit.is_some() && quantity.unit().is_none() {
         table.wrong(
             "unit",
-            format!("is for temperatures, and this climate holds {}: remove it", measured.measures),
+            Code::Misplaced.because(format!(
+                "is for temperatures, and this climate holds {}: remove it",
+                measured.measures
+            )),
         );
     }
     let words = [("max", Combine::Max), ("mean", Combine::Mean), ("first-good", Combine::FirstGood)];
@@ -188,10 +193,9 @@ fn climate(
 fn check(name: &At<String>, table: &Reader<'_>) -> bool {
     let fault = match check_name(&name.value, "a climate") {
         Err(reason) => reason,
-        Ok(()) if name.value == "system" => {
-            "a climate cannot be named \"system\": the unit of temperature is reported under that name"
-                .to_owned()
-        }
+        Ok(()) if name.value == "system" => Code::WrongName.because(
+            "a climate cannot be named \"system\": the unit of temperature is reported under that name",
+        ),
         Ok(()) => return true,
     };
     table.findings().wrong(name.at, fault);
@@ -237,7 +241,9 @@ fn range(table: &mut Reader<'_>, key: &'static str, quantity: &Quantity) -> Opti
     let (min, max) = (min?, max?);
     let range = ClimateRange::new(min.value, max.value);
     if range.is_none() {
-        table.findings().wrong(min.at, format!("`min` must be below `max` in {title}"));
+        table
+            .findings()
+            .wrong(min.at, Code::Inconsistent.because(format!("`min` must be below `max` in {title}")));
     }
     range
 }
@@ -252,7 +258,10 @@ fn range_within(
         && !limits.contains(inner)
     {
         let (min, max) = (shown(quantity, inner.min()), shown(quantity, inner.max()));
-        table.wrong("limits", format!("must contain the range, which is {min} to {max}"));
+        table.wrong(
+            "limits",
+            Code::Inconsistent.because(format!("must contain the range, which is {min} to {max}")),
+        );
     }
     Some(limits)
 }
@@ -263,7 +272,10 @@ fn critical(table: &mut Reader<'_>, range: Option<ClimateRange>, quantity: &Quan
         && critical.value <= range.max() + ROUNDING
     {
         let max = shown(quantity, range.max());
-        table.findings().wrong(critical.at, format!("`critical` must lie above the range's max, {max}"));
+        table.findings().wrong(
+            critical.at,
+            Code::Inconsistent.because(format!("`critical` must lie above the range's max, {max}")),
+        );
     }
     Some(critical.value)
 }
@@ -279,7 +291,10 @@ fn hysteresis(table: &mut Reader<'_>, range: Option<ClimateRange>, quantity: &Qu
     if let (Some(written), Some(range)) = (&written, range)
         && hysteresis >= range.span()
     {
-        table.findings().wrong(written.at, "`hysteresis` must be less than the range's max minus its min");
+        table.findings().wrong(
+            written.at,
+            Code::Inconsistent.because("`hysteresis` must be less than the range's max minus its min"),
+        );
     }
     hysteresis
 }
@@ -297,7 +312,10 @@ fn is_pwm(outputs: &[Output], id: OutputId) -> bool {
 /// What is on or off alone goes by the range and its hysteresis. The default has no effect on it either, and needs no warning.
 fn warn_without_pwm(table: &Reader<'_>, key: &str, does: &str, is_fine: bool) {
     if table.has(key) && !is_fine {
-        table.warn(key, format!("has no effect: nothing with `pwm` {does} {}", table.name()));
+        table.warn(
+            key,
+            Code::NoEffect.because(format!("has no effect: nothing with `pwm` {does} {}", table.name())),
+        );
     }
 }
 
@@ -313,7 +331,7 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
     let one = table.string("sensor");
     let many = table.strings("sensors");
     if table.has("sensor") && table.has("sensors") {
-        table.wrong("sensors", "cannot be combined with `sensor`: remove one");
+        table.wrong("sensors", Code::Conflict.because("cannot be combined with `sensor`: remove one"));
     }
     let wanted = one.map_or_else(|| many.map(|at| at.value).unwrap_or_default(), |one| vec![one]);
     let measures_of = |id: usize| sensors.get(id).map(|sensor| sensor.spec.measures.clone());
@@ -335,7 +353,7 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
                 }
             };
             let say = format!("[sensors.{}] measures {other}, and {what}", name.value);
-            table.findings().wrong(name.at, say);
+            table.findings().wrong(name.at, Code::Inconsistent.because(say));
         }
     }
     Measured { sensors: ids.into_iter().map(|(id, _)| SensorId(id)).collect(), measures }
@@ -398,7 +416,7 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (V
     for (id, name) in &raising {
         if let Some((_, first)) = lowering.iter().find(|(other, _)| other == id) {
             let say = format!("[outputs.{}] cannot {both}: it {does} by line {LINE}", name.value);
-            table.findings().clash(name.at, first.at, say);
+            table.findings().clash(name.at, first.at, Code::Conflict.because(say));
         }
     }
     for (id, name) in lowering.iter().chain(&raising) {
@@ -407,7 +425,7 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (V
                 "[outputs.{}] follows alarms, by line {LINE}, so no climate drives it: remove it here, or its `alarms`",
                 name.value
             );
-            table.findings().clash(name.at, at, say);
+            table.findings().clash(name.at, at, Code::Conflict.because(say));
         }
     }
     let ids = |named: Vec<(usize, &At<String>)>| named.into_iter().map(|(id, _)| OutputId(id)).collect();
@@ -426,10 +444,14 @@ fn directed(
     if special.is_some() && quantity.unit().is_none() {
         table.wrong(
             of_temperature,
-            format!("is for a temperature; for {} write `{key}`", quantity.measures()),
+            Code::Misplaced
+                .because(format!("is for a temperature; for {} write `{key}`", quantity.measures())),
         );
     } else if general.is_some() && special.is_some() {
-        table.wrong(of_temperature, format!("and `{key}` are two names for the same thing: remove one"));
+        table.wrong(
+            of_temperature,
+            Code::Conflict.because(format!("and `{key}` are two names for the same thing: remove one")),
+        );
     }
     general.or(special).map(|at| at.value).unwrap_or_default()
 }
@@ -447,7 +469,7 @@ fn by_name<'n>(
             Some(id) if ids.iter().any(|(other, _)| *other == id) => {
                 let first = ids.iter().find(|(other, _)| *other == id).map_or(name.at, |(_, first)| first.at);
                 let say = format!("\"{}\" is named twice, first in line {LINE}: remove one", name.value);
-                table.findings().clash(name.at, first, say);
+                table.findings().clash(name.at, first, Code::Duplicate.because(say));
             }
             Some(id) => ids.push((id, name)),
             None => {
@@ -457,7 +479,10 @@ fn by_name<'n>(
                     None if known.is_empty() => format!("there are no [{kind}.NAME] at all"),
                     None => format!("there are \"{}\"", known.join("\", \"")),
                 };
-                table.findings().wrong(name.at, format!("there is no [{kind}.{shown}]; {hint}"));
+                table.findings().wrong(
+                    name.at,
+                    Code::UnknownName.because(format!("there is no [{kind}.{shown}]; {hint}")),
+                );
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
 use super::board::Board;
+use super::codes::{Code, Reason};
 use super::contact::{self, CONTACT};
 use super::derived::{self, FORMULAS, Formula, Others, Parts};
 use super::files::Places;
@@ -47,7 +48,8 @@ enum Kind {
 pub(super) fn read(file: &mut Reader<'_>, places: &Places, board: &Board) -> Vec<Sensor> {
     let mut tables = file.tables("sensors");
     if let Some((name, _)) = tables.get(SENSORS_MAX) {
-        file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
+        file.findings()
+            .wrong(name.at, Code::TooMany.because(format!("there are more than {SENSORS_MAX} sensors")));
         tables.truncate(SENSORS_MAX);
     }
     let names: Vec<String> = tables.iter().map(|(name, _)| name.value.clone()).collect();
@@ -145,11 +147,15 @@ fn source(
         if has_id {
             let say =
                 format!("is not for driver = \"{}\", which reads the file that `path` names", driver.name);
-            table.wrong("id", say);
+            table.wrong("id", Code::Misplaced.because(say));
         }
         table.require("path", "the file that holds the number");
     } else if has_id && has_path {
-        table.wrong("path", "cannot be combined with `id`: a sensor is found by one of them, remove one");
+        table.wrong(
+            "path",
+            Code::Conflict
+                .because("cannot be combined with `id`: a sensor is found by one of them, remove one"),
+        );
     } else if !has_path {
         table.require("id", &id_or_path(driver));
     }
@@ -163,18 +169,20 @@ fn source(
     Some(Source { driver, at: at?, line, channel })
 }
 
-fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
+fn id_fault(driver: &Driver, id: &str, fault: BadId) -> Reason {
     let shown = words::shorten(id);
     match fault {
-        BadId::Malformed => format!("must be {}, found \"{shown}\"", id_or_path(driver)),
-        BadId::Numbered => format!(
+        BadId::Malformed => {
+            Code::WrongForm.must_be(id_or_path(driver), format_args!("\"{shown}\""))
+        }
+        BadId::Numbered => Code::WrongForm.because(format!(
             "is a number, which changes with the order in which devices are found: write what the `name` or `type` \
              beside the attribute says, found \"{shown}\""
-        ),
-        BadId::NoChannel => format!(
+        )),
+        BadId::NoChannel => Code::WrongForm.because(format!(
             "must name the channel, such as \"{shown}:in_pressure\": only temperature and humidity are \
              found without"
-        ),
+        )),
     }
 }
 
@@ -190,7 +198,7 @@ fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration
         table.duration("stale-after", PERIOD_MIN..=STALE_MAX).map_or(six_periods, |at| at.value);
     if stale_after < period {
         let say = format!("must be at least `period`, which is {}", values::time_name(period));
-        table.wrong("stale-after", say);
+        table.wrong("stale-after", Code::Inconsistent.because(say));
     }
     (period, stale_after)
 }
@@ -202,7 +210,9 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) ->
     if read.is_some() && driver.is_some() && !is_fed {
         table.wrong(
             "max-age",
-            "is for driver = \"file\": the kernel produces its values when they are read; remove it",
+            Code::Misplaced.because(
+                "is for driver = \"file\": the kernel produces its values when they are read; remove it",
+            ),
         );
     }
     let is_default = read.is_none();
@@ -214,7 +224,7 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) ->
             "`max-age`{left_out} is {most}, shorter than `period`, {period}: a file that is written as often as it is read would \
              often be stale; write at least the time between two writes of the file"
         );
-        table.findings().warn(table.place("max-age"), say);
+        table.findings().warn(table.place("max-age"), Code::Unlikely.because(say));
     }
     most
 }
@@ -243,7 +253,7 @@ fn frozen_repeats(table: &mut Reader<'_>, period: Duration) -> Option<u32> {
     let after = table.duration("frozen-after", PERIOD_MIN..=STALE_MAX)?.value;
     if after < period {
         let say = format!("must be at least `period`, which is {}", values::time_name(period));
-        table.wrong("frozen-after", say);
+        table.wrong("frozen-after", Code::Inconsistent.because(say));
     }
     Some(u32::try_from(after.as_nanos().div_ceil(period.as_nanos())).unwrap_or(u32::MAX))
 }

@@ -5,6 +5,7 @@
 mod boards;
 mod certificates;
 mod climates;
+mod codes;
 mod contacts;
 mod faults;
 mod installed;
@@ -22,6 +23,7 @@ mod silences;
 mod sirens;
 mod slips;
 mod starting;
+mod support;
 mod zones;
 
 use std::fs;
@@ -124,7 +126,11 @@ impl Site {
         self.write("twind.toml", text, 0o640);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let scope = Scope { examination: Examination { now: Some(UnixSeconds(now)) }, hardware: false };
+        let scope = Scope {
+            examination: Examination { now: Some(UnixSeconds(now)) },
+            hardware: false,
+            excerpts: true,
+        };
         let outcome = check(&self.path("twind.toml"), &self.environment, scope, &mut out, &mut err);
         out.extend(err);
         (outcome, String::from_utf8(out).unwrap())

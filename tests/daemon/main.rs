@@ -31,6 +31,7 @@ mod outage;
 mod overrides;
 mod provisioned;
 mod reload;
+mod report;
 mod rig;
 mod rows;
 mod settings;
