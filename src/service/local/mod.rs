@@ -21,7 +21,7 @@ pub(super) use watchers::Snapshot;
 use crate::engine::Setting;
 use calls::{
     Description, JournalReply, MonitorReply, OverrideReply, RangeOverrideReply, Refusal, ServiceInfo,
-    StatusReply, TwinHalf, TwinReply,
+    StatusReply, TrendReply, TwinHalf, TwinReply,
 };
 use client::Client;
 use core::time::Duration;
@@ -55,6 +55,7 @@ pub(super) enum Request {
     Twin {
         half: Option<TwinHalf>,
     },
+    Trend,
     Journal,
     /// Of an output or a climate; `None` clears the override.
     Override {
@@ -68,7 +69,7 @@ impl Request {
     /// Is it refused at the socket for looking, because it changes something or discloses more than every user may know?
     fn is_reserved(&self) -> bool {
         match self {
-            Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
+            Self::Ping | Self::Status { .. } | Self::Trend | Self::Twin { .. } => false,
             Self::Override { .. } | Self::Reload | Self::Journal => true,
         }
     }
@@ -81,6 +82,7 @@ pub(super) enum Answer {
     Nothing {},
     Status(Box<StatusReply>),
     Monitor(Box<MonitorReply>),
+    Trend(TrendReply),
     Twin(TwinReply),
     Journal(JournalReply),
     Override(OverrideReply),

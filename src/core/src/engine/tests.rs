@@ -37,6 +37,8 @@ mod schedule;
 mod silence;
 #[path = "speeds_tests.rs"]
 mod speeds;
+#[path = "trend_tests.rs"]
+mod trend;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 
