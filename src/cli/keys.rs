@@ -10,9 +10,9 @@ use rustix::termios::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{Read as _, stdin};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -150,7 +150,8 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// Restores the terminal, if it was changed. Fails if it is gone, which needs no restoring.
 pub(super) fn restore() {
     let before = BEFORE.lock().ok().and_then(|mut before| before.take());
-    before.into_iter().for_each(|before| drop(tcsetattr(stdin(), OptionalActions::Now, &before)));
+    let Some(before) = before else { return };
+    let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
 }
 
 impl Terminal {

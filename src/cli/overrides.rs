@@ -57,7 +57,9 @@ impl Order {
     /// What will be done.
     pub(super) fn describe(self, name: &str) -> String {
         match self {
-            Self::Set(Setting::Range { min, max }, lasts) => format!("{name}: {min} to {max} for {}", Span::from(lasts)),
+            Self::Set(Setting::Range { min, max }, lasts) => {
+                format!("{name}: {min} to {max} for {}", Span::from(lasts))
+            }
             Self::Set(Setting::Drive(drive), lasts) => {
                 format!("{name}: {} % for {}", drive.percent(), Span::from(lasts))
             }

@@ -41,7 +41,8 @@ struct Scale {
 impl Scale {
     /// So that all points have room.
     fn of(points: &[Point], rows: usize) -> Self {
-        let of = |point: &Point| [point.value, point.range.map(|(min, _)| min), point.range.map(|(_, max)| max)];
+        let of =
+            |point: &Point| [point.value, point.range.map(|(min, _)| min), point.range.map(|(_, max)| max)];
         let numbers = || points.iter().flat_map(of).flatten().filter(|number| number.is_finite());
         let (low, high) = (numbers().fold(f64::MAX, f64::min), numbers().fold(f64::MIN, f64::max));
         if low > high {
@@ -104,8 +105,12 @@ fn columns(points: &[Point], width: usize, scale: &Scale) -> Vec<Column> {
         let step = scale.step(value);
         // A jump is a line.
         let from = match before {
-            Some((last, place)) if place + 1 >= index && step > last => (last + usize::from(place < index)).min(step),
-            Some((last, place)) if place + 1 >= index && step < last => (last - usize::from(place < index)).max(step),
+            Some((last, place)) if place + 1 >= index && step > last => {
+                (last + usize::from(place < index)).min(step)
+            }
+            Some((last, place)) if place + 1 >= index && step < last => {
+                (last - usize::from(place < index)).max(step)
+            }
             _ => step,
         };
         let (low, high) = column.values.unwrap_or((from, from));
@@ -140,7 +145,8 @@ fn labels(points: &[Point], scale: &Scale) -> Vec<String> {
     let wanted = ends.into_iter().flat_map(|(min, max)| [max, min]).map(|end| (scale.row(end), end));
     let of_scale = [(0, scale.high), (scale.rows - 1, scale.low)];
     for (row, number) in wanted.chain(of_scale) {
-        let taken = |row: Option<usize>| row.and_then(|row| labels.get(row)).is_some_and(|label| !label.is_empty());
+        let taken =
+            |row: Option<usize>| row.and_then(|row| labels.get(row)).is_some_and(|label| !label.is_empty());
         if !taken(Some(row)) && !taken(row.checked_sub(1)) && !taken(Some(row + 1)) {
             labels[row] = short(number);
         }
@@ -208,7 +214,8 @@ mod tests {
 
     #[test]
     fn in_ascii_there_are_stars_over_dots() {
-        let points: Vec<Point> = (0..360).rev().map(|index| point(index * 10, 20.0 + index as f64 / 50.0)).collect();
+        let points: Vec<Point> =
+            (0..360).rev().map(|index| point(index * 10, 20.0 + index as f64 / 50.0)).collect();
         let drawn = text(&points, 71, 11, false);
         assert!(drawn.iter().all(|line| line.is_ascii()), "{drawn:#?}");
         let stars = |line: &String| line.matches('*').count();

@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn a_wrong_answer_is_told_and_asked_again_and_escape_leaves() {
         let mut form = form();
-        for (typed, told) in [("\n", "a name is wanted. "), ("attic\n", "there is no attic. override which")] {
+        for (typed, told) in [("\n", "a name is wanted. "), ("attic\n", "there is no attic. override which")]
+        {
             type_in(&mut form, typed);
             assert!(form.prompt().starts_with(told), "{}", form.prompt());
         }

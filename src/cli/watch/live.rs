@@ -156,7 +156,8 @@ impl Live<'_> {
             let _ = sender.send(News::Ordered(answer));
         };
         if thread::Builder::new().name("override".to_owned()).spawn(run).is_err() {
-            let _ = self.sender.try_send(News::Ordered("not overridden: no thread could be started".to_owned()));
+            let _ =
+                self.sender.try_send(News::Ordered("not overridden: no thread could be started".to_owned()));
         }
     }
 }

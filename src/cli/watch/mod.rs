@@ -139,8 +139,12 @@ fn ask_for_trend(local: &LocalSettings, sender: SyncSender<News>) -> Result<(), 
     let run = move || {
         loop {
             let pause = match look(&of_thread, &GetTrend {}) {
-                Ok(answer) if sender.send(News::Trend(Box::new(answer.trend))).is_err() => return,
-                Ok(_) => TREND_PERIOD,
+                Ok(answer) => {
+                    if sender.send(News::Trend(Box::new(answer.trend))).is_err() {
+                        return;
+                    }
+                    TREND_PERIOD
+                }
                 // It is down, or an older one that keeps no trend; the other thread says which.
                 Err(_) => PERIOD,
             };

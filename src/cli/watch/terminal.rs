@@ -176,7 +176,8 @@ impl Backend for Ansi {
 
 /// What sets the style of a cell; nothing for a plain one.
 fn sequence(cell: &Cell) -> String {
-    let modifiers = [(Modifier::BOLD, "\x1b[1m"), (Modifier::DIM, "\x1b[2m"), (Modifier::REVERSED, "\x1b[7m")];
+    let modifiers =
+        [(Modifier::BOLD, "\x1b[1m"), (Modifier::DIM, "\x1b[2m"), (Modifier::REVERSED, "\x1b[7m")];
     let set = modifiers.into_iter().filter(|(modifier, _)| cell.modifier.contains(*modifier));
     let colour = match cell.fg {
         Color::Red => "\x1b[31m",
@@ -215,10 +216,7 @@ mod tests {
             (3, 0, cell("c", plain)),
             (0, 2, cell("d", plain)),
         ];
-        assert_eq!(
-            drawn(&cells),
-            "\x1b[1;1Ha\x1b[0m\x1b[1m\x1b[31mb°\x1b[1;4H\x1b[0mc\x1b[3;1Hd"
-        );
+        assert_eq!(drawn(&cells), "\x1b[1;1Ha\x1b[0m\x1b[1m\x1b[31mb°\x1b[1;4H\x1b[0mc\x1b[3;1Hd");
         assert_eq!(drawn(&[]), "", "nothing changed");
     }
 

@@ -11,14 +11,14 @@ use crate::service::DaemonStatus;
 use crate::text;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Position, Rect};
-use ratatui_core::style::Style;
 use ratatui_core::text::{Line, Span};
 
 /// A chart has at least and at most so many rows, with the time.
 const CHART_MIN: usize = 6;
 const CHART_MAX: usize = 16;
-/// The columns of a gauge.
-const GAUGE: usize = 20;
+/// A gauge has at least and at most so many columns.
+const GAUGE_MIN: usize = 5;
+const GAUGE_MAX: usize = 20;
 
 const KEYS: &str = "q end  o override  Tab climate  arrows, PgUp, PgDn scroll  ? help";
 const HELP: [(&str, &str); 8] = [
@@ -27,7 +27,7 @@ const HELP: [(&str, &str); 8] = [
     ("Shift-Tab", "the chart of the climate before"),
     ("arrows", "scroll by a line"),
     ("PgUp, PgDn", "scroll by a page"),
-    ("o", "override an output or a climate: asks what, how much and how long, then whether it is meant"),
+    ("o", "override an output or a climate; nothing is done before a confirmation"),
     ("Esc", "leaves an override or this help"),
     ("?", "this help"),
 ];
@@ -88,7 +88,10 @@ impl Picture<'_> {
             let line = Line::from(Span::styled(more, self.look.tone(Tone::Faint)));
             put(buffer, Rect { x: area.x + at as u16, width: (width - at) as u16, ..area }, foot_at, &[line]);
         }
-        cursor.map(|column| Position { x: column.min(width.saturating_sub(1)) as u16, y: area.height - 1 })
+        cursor.map(|column| Position {
+            x: column.min(width.saturating_sub(1)) as u16,
+            y: area.height.saturating_sub(1),
+        })
     }
 
     fn line(&self, tone: Tone, text: &str) -> Line<'static> {
@@ -149,7 +152,7 @@ impl Picture<'_> {
         let keys = HELP.iter().map(|(key, does)| self.line(Tone::Plain, &format!("{key:<12}{does}")));
         let more = [
             "",
-            "A chart shows a climate over the last hour, above the band of the range that it held.",
+            "A chart shows a climate over the last hour, on the band of its range.",
             "twind status shows all of this at once; man twind explains it.",
         ];
         keys.chain(more.map(|line| self.line(Tone::Faint, line))).collect()
@@ -185,7 +188,7 @@ impl Picture<'_> {
             .iter()
             .flat_map(|(name, output)| {
                 let notes = page(&|page| status::output_notes(page, output));
-                core::iter::once(self.gauge(name, name_width, output)).chain(notes)
+                self.gauge(name, name_width, output, width).into_iter().chain(notes)
             })
             .collect();
         let used = troubles.len() + heads.iter().map(Vec::len).sum::<usize>() + outputs.len() + changes.len();
@@ -228,20 +231,29 @@ impl Picture<'_> {
         points
     }
 
-    fn gauge(&self, name: &str, width: usize, output: &OutputStatus) -> Line<'static> {
+    /// An output with its drive as a bar. Where there is no room for one, as `twind status` has it.
+    fn gauge(&self, name: &str, names: usize, output: &OutputStatus, width: usize) -> Vec<Line<'static>> {
+        let label = format!("output   {:<names$}  ", text::escape(name));
+        let told = format!("  {}", text::escape(&status::drive(output)));
+        let used = label.chars().count() + told.chars().count();
+        let gauge = width.saturating_sub(used).min(GAUGE_MAX);
+        if gauge < GAUGE_MIN {
+            let mut page = Page::default();
+            page.row("output", &format!("{name}: {}", status::drive(output)));
+            return self.rows(&page, width);
+        }
         let permille = usize::from(output.permille.unwrap_or_default()).min(1000);
-        let filled = (permille * GAUGE).div_ceil(1000);
-        let bar = self.look.either("█", "#").repeat(filled) + &self.look.either("░", "-").repeat(GAUGE - filled);
+        let filled = (permille * gauge).div_ceil(1000);
+        let bar =
+            self.look.either("█", "#").repeat(filled) + &self.look.either("░", "-").repeat(gauge - filled);
         let tone = match (&output.fault, &output.speed_fault) {
             (None, None) => Tone::Good,
             _ => Tone::Bad,
         };
-        let label = format!("output   {:<width$}  ", text::escape(name));
-        let told = text::escape(&status::drive(output)).into_owned();
         let mut line = self.line(Tone::Plain, &label);
         line.push_span(Span::styled(bar, self.look.tone(tone)));
-        line.push_span(Span::styled(format!("  {}", self.look.text(&told)), Style::new()));
-        line
+        line.push_span(Span::raw(self.look.text(&told).into_owned()));
+        vec![line]
     }
 }
 
@@ -263,3 +275,7 @@ fn put(buffer: &mut Buffer, area: Rect, row: usize, lines: &[Line<'_>]) {
         buffer.set_line(area.x, area.y + (row + index) as u16, line, area.width);
     }
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

@@ -3,7 +3,8 @@
 use super::calls::{
     ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTrend, GetTwin, INTERFACE,
     JournalReply, Method, Monitor, MonitorReply, Nothing, OverrideReply, Percent, Ping, RangeOverrideReply,
-    Refusal, Reload, ServiceInfo, SetOverride, SetRangeOverride, StatusReply, TrendReply, TwinHalf, TwinReply,
+    Refusal, Reload, ServiceInfo, SetOverride, SetRangeOverride, StatusReply, TrendReply, TwinHalf,
+    TwinReply,
 };
 use super::interface::INTERFACES;
 use crate::report::status::{Named, TwinCopy};

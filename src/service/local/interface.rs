@@ -1,8 +1,8 @@
 //! Dispatches calls by name and type: each is answered here or becomes a request to the loop.
 
 use super::calls::{
-    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTrend, GetTwin, INTERFACE,
-    Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
+    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTrend, GetTwin,
+    INTERFACE, Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
     SetRangeOverride,
 };
 use super::parameters::read;

@@ -4,9 +4,9 @@
 //! an hour takes about 220 KiB, and memory is taken only as it fills. A checkpoint does without it, since nothing is decided by it.
 
 use super::{Core, CoreSpec};
-use crate::control::{ClimateRange, ClimateSpec};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
+use crate::control::{ClimateRange, ClimateSpec};
 use crate::report::status::Named;
 use crate::report::trend::{ClimateTrend, OutputTrend, Short, Trend};
 use crate::units::BootTime;
@@ -170,7 +170,9 @@ impl Core {
         Trend {
             every_seconds: EVERY_S,
             seconds_ago: samples.iter().map(age).collect(),
-            climates: Named(climates.map(|(index, spec)| (spec.label().to_owned(), climate(index))).collect()),
+            climates: Named(
+                climates.map(|(index, spec)| (spec.label().to_owned(), climate(index))).collect(),
+            ),
             outputs: Named(outputs.map(|(index, spec)| (spec.name.clone(), output(index))).collect()),
         }
     }

@@ -19,7 +19,11 @@ fn each_ten_seconds_of_the_last_hour_have_a_sample_and_older_ones_go() {
     assert_eq!(first["everySeconds"], 10);
     assert_eq!(first["secondsAgo"], json!([60, 50, 40, 30, 20, 10, 0]));
     let climate = &first["climates"]["climate"];
-    assert_eq!(climate["value"], json!([null, null, 24.25, 24.25, 24.25, 24.25, 24.25]), "no reading at first");
+    assert_eq!(
+        climate["value"],
+        json!([null, null, 24.25, 24.25, 24.25, 24.25, 24.25]),
+        "no reading at first"
+    );
     assert_eq!((&climate["min"][6], &climate["max"][6]), (&json!(20), &json!(28)));
     rig.desire(json!({"components": {"climate": {"minTemperature": 22, "maxTemperature": 24}}}));
     rig.pass(secs(3600), |_| 24.25);
