@@ -24,6 +24,8 @@ const SAMPLES_MAX: usize = 360;
 
 /// The range of a climate.
 type Ends = (f32, f32);
+/// Those of all climates.
+type Ranges = Rc<[Ends]>;
 
 /// One output: its drive in permille, and its turns per minute, where `UNKNOWN` stands for what is not known.
 type Driven = (u16, u16);
@@ -38,7 +40,7 @@ struct Sample {
     /// NaN where there is none.
     values: Box<[f32]>,
     /// Shared with the sample before while no range changes.
-    ranges: Rc<[Ends]>,
+    ranges: Ranges,
     outputs: Box<[Driven]>,
 }
 
@@ -108,7 +110,7 @@ impl Samples {
         let output = |index: usize| before.output_named(&after.outputs.get(index)?.name);
         let climates: Vec<Option<usize>> = (0..after.climates.len()).map(climate).collect();
         let outputs: Vec<Option<usize>> = (0..after.outputs.len()).map(|i| Some(output(i)?.0)).collect();
-        let mut ranges: Option<(Rc<[Ends]>, Rc<[Ends]>)> = None;
+        let mut ranges: Option<(Ranges, Ranges)> = None;
         let renamed = |sample: Sample| {
             let shared = ranges.as_ref().filter(|(old, _)| Rc::ptr_eq(old, &sample.ranges));
             let next = match shared {
