@@ -31,7 +31,7 @@ complete -c twind -n "__fish_twind_needs_command" -f -a "run" -d 'The daemon, in
 complete -c twind -n "__fish_twind_needs_command" -f -a "init" -d 'Looks at this machine and writes a commented starting configuration for it'
 complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_needs_command" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
+complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
 complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_needs_command" -f -a "reload" -d 'Has the running daemon read its configuration again'
 complete -c twind -n "__fish_twind_needs_command" -f -a "report" -d 'Writes one archive for support: status, configuration, twin, log and checks, without secrets'
@@ -55,7 +55,7 @@ complete -c twind -n "__fish_twind_using_subcommand status" -l openmetrics -d 'A
 complete -c twind -n "__fish_twind_using_subcommand status" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'How many recent changes of outputs to show (5, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand watch" -l config -d 'The configuration file' -r -F
-complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand override" -l for -d 'For how long, such as `30m` or `1h 30m`; at most 7 days' -r -f
 complete -c twind -n "__fish_twind_using_subcommand override" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand override" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -74,7 +74,7 @@ complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_su
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "init" -d 'Looks at this machine and writes a commented starting configuration for it'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "reload" -d 'Has the running daemon read its configuration again'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "report" -d 'Writes one archive for support: status, configuration, twin, log and checks, without secrets'

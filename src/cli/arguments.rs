@@ -60,7 +60,10 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
         changes: Option<usize>,
     },
-    /// The page of status, live: redrawn with each change and each second until q or Ctrl-C
+    /// The same live, with each climate over the last hour; q ends, ? shows the keys
+    ///
+    /// Follows each change until q or Ctrl-C; o overrides an output or a climate after a confirmation. Without a terminal the
+    /// pages of status follow each other.
     Watch {
         /// How many recent changes of outputs to show (5, at most 1000)
         #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]

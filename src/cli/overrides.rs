@@ -53,6 +53,31 @@ impl Order {
     }
 }
 
+impl Order {
+    /// What will be done.
+    pub(super) fn describe(self, name: &str) -> String {
+        match self {
+            Self::Set(Setting::Range { min, max }, lasts) => {
+                format!("{name}: {min} to {max} for {}", Span::from(lasts))
+            }
+            Self::Set(Setting::Drive(drive), lasts) => {
+                format!("{name}: {} % for {}", drive.percent(), Span::from(lasts))
+            }
+            Self::Clear => format!("{name}: no override any more"),
+        }
+    }
+}
+
+/// Reads what may be set, and tells whether it is a range.
+///
+/// # Errors
+/// What is wrong with the words.
+pub(super) fn percentage_or_range(setting: &str) -> Result<bool, String> {
+    // Any time that is long enough: it is asked for later.
+    let order = Order::parse(setting, Some("1m"))?;
+    Ok(matches!(order, Order::Set(Setting::Range { .. }, _)))
+}
+
 fn percentage(text: &str) -> Option<Permille> {
     Permille::from_percent(text.strip_suffix('%')?.trim().parse().ok()?)
 }

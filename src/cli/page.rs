@@ -93,6 +93,13 @@ impl Page {
         self.0.push(Row { label, text: text::escape(text).into_owned(), tone });
     }
 
+    /// The lines of the page without colours, each with the urgency of its row.
+    pub(super) fn toned_lines(&self, layout: Layout) -> Vec<(Tone, String)> {
+        let layout = Layout { colour: false, ..layout };
+        let lines = |row: &Row| row.lines(layout).map(|line| (row.tone, line)).collect::<Vec<_>>();
+        self.0.iter().flat_map(lines).collect()
+    }
+
     /// The lines of the page.
     pub fn lines(&self, layout: Layout) -> Vec<String> {
         self.0.iter().flat_map(|row| row.lines(layout)).collect()
@@ -119,7 +126,7 @@ impl Row {
 }
 
 /// The text in pieces of at most so many characters, parted between words where that is possible.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ') {

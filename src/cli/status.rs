@@ -83,19 +83,38 @@ pub(super) fn page(status: &DaemonStatus) -> Page {
     for (name, output) in &core.outputs.0 {
         self::output(&mut page, name, output);
     }
+    store(&mut page, core);
+    changes(&mut page, core);
+    daemon(&mut page, status);
+    page
+}
+
+/// What `twind watch` has last: the page without the verdict, climates, outputs and changes.
+pub(super) fn rest(page: &mut Page, status: &DaemonStatus) {
+    link(page, status);
+    twin(page, &status.core.hub);
+    for (name, sensor) in &status.core.sensors.0 {
+        page.row("sensor", &format!("{name}: {}", self::sensor(sensor)));
+    }
+    store(page, &status.core);
+    daemon(page, status);
+}
+
+fn store(page: &mut Page, core: &Status) {
     if let Some(fault) = &core.store_fault {
         page.row("store", &format!("the local copy of the twin cannot be stored: {fault}"));
     }
-    changes(&mut page, core);
+}
+
+fn daemon(page: &mut Page, status: &DaemonStatus) {
     if let Some(file) = &status.configuration {
         let daemon = format!("twind {}, pid {}, configuration {file}", status.version, status.pid);
         page.row_in(Tone::Faint, "daemon", &daemon);
     }
-    page
 }
 
 /// The last changes of outputs and of ranges, the latest first. An output follows its range, so that stands below it.
-fn changes(page: &mut Page, core: &Status) {
+pub(super) fn changes(page: &mut Page, core: &Status) {
     let outputs = core.changes.iter().flatten().map(|change| {
         let by = author(&change.cause, change.by.as_deref());
         (change.seconds_ago, format!("{} set to {} by {by}", change.output, percent(change.permille)))
@@ -169,7 +188,7 @@ fn refusal(put_off: &PutOffStatus) -> String {
     format!("for {since} (status {}), next try in {retry}", reason.trim_end())
 }
 
-fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
+pub(super) fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStatus) {
     let ClimateStatus { regime, measures, min, max, .. } = climate;
     let is_temperature = measures.is_empty() || measures == TEMPERATURE;
     let (value, unit) = if is_temperature { (climate.temperature, " °C") } else { (climate.value, "") };
@@ -215,17 +234,27 @@ fn sensor(sensor: &SensorStatus) -> String {
 }
 
 fn output(page: &mut Page, name: &str, output: &OutputStatus) {
+    page.row("output", &format!("{name}: {}", drive(output)));
+    output_notes(page, output);
+}
+
+/// What an output does and why.
+pub(super) fn drive(output: &OutputStatus) -> String {
     let overridden = output.overridden.as_ref();
     let by =
         author(&output.cause, overridden.filter(|_| output.cause == "override").map(|one| one.by.as_str()));
     let drive = output.permille.map_or_else(|| "not driven".to_owned(), percent);
     let kicked = if output.kicked { ", at full for a moment to start" } else { "" };
     let turns = output.rpm.map(|rpm| format!(", {rpm} rpm")).unwrap_or_default();
-    page.row("output", &format!("{name}: {drive} by {by}{kicked}{turns}"));
+    format!("{drive} by {by}{kicked}{turns}")
+}
+
+/// What holds an output back, what overrides it, and what is wrong with it.
+pub(super) fn output_notes(page: &mut Page, output: &OutputStatus) {
     if let Some(held) = &output.held {
         page.row("", &held.text);
     }
-    if let Some(OverrideStatus { percent, seconds_left, by }) = overridden {
+    if let Some(OverrideStatus { percent, seconds_left, by }) = &output.overridden {
         let (by, left) = (with_name(by), Span(*seconds_left));
         page.row("", &format!("overridden to {percent} % by {by}, for another {left}"));
     }

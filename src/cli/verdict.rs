@@ -16,6 +16,13 @@ struct Trouble {
 
 /// Writes the verdict and the reasons for it, the worst first.
 pub(super) fn write(page: &mut Page, status: &DaemonStatus) {
+    let (tone, verdict) = of(status);
+    page.row_in(tone, "twind", &verdict);
+    troubles(page, status);
+}
+
+/// The verdict alone.
+pub(super) fn of(status: &DaemonStatus) -> (Tone, String) {
     let (alarms, lesser) = (alarms(status), lesser(status));
     let (tone, verdict) = match (alarms.len(), lesser.len()) {
         (0, 0) => (Tone::Good, "all is well".to_owned()),
@@ -26,8 +33,13 @@ pub(super) fn write(page: &mut Page, status: &DaemonStatus) {
             format!("{}, and {}", counted(alarms, "alarm"), things(lesser, "not as it should be")),
         ),
     };
-    page.row_in(tone, "twind", &(verdict + &overridden(status)));
-    for (label, tone, troubles) in [("ALARM", Tone::Bad, alarms), ("NOTE", Tone::Degraded, lesser)] {
+    (tone, verdict + &overridden(status))
+}
+
+/// Writes what is not well, the worst first.
+pub(super) fn troubles(page: &mut Page, status: &DaemonStatus) {
+    let both = [("ALARM", Tone::Bad, alarms(status)), ("NOTE", Tone::Degraded, lesser(status))];
+    for (label, tone, troubles) in both {
         for trouble in troubles {
             page.row_in(tone, label, &trouble.what);
             if !trouble.remedy.is_empty() {

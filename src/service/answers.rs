@@ -3,7 +3,7 @@
 use super::Daemon;
 use super::daemon_status::{DaemonStatus, LinkReport};
 use super::local::calls::{
-    JournalReply, OverrideReply, RangeOverrideReply, Refusal, StatusReply, TwinHalf, TwinReply,
+    JournalReply, OverrideReply, RangeOverrideReply, Refusal, StatusReply, TrendReply, TwinHalf, TwinReply,
 };
 use super::local::{Answer, Query, Reply, Request, Snapshot};
 use crate::engine::{CHANGES_MAX, Input, OverrideFault, Setting};
@@ -25,6 +25,10 @@ impl Daemon {
                 self.tell_watchers();
                 let status = self.whole_status(self.clock.boot(), changes);
                 Ok(Answer::Status(Box::new(StatusReply { status })))
+            }
+            Request::Trend => {
+                let trend = self.core.trend(self.clock.boot());
+                Ok(Answer::Trend(TrendReply { trend }))
             }
             Request::Twin { half } => Ok(Answer::Twin(TwinReply { twin: self.twin_copy(half) })),
             Request::Journal => {

@@ -1,10 +1,9 @@
-//! `twind watch`: pages that follow what happens, a daemon that goes and comes back, and what a terminal gets.
+//! `twind watch`: pages that follow what happens, and a daemon that goes and comes back. On a terminal it is a screen: see there.
 
-use super::rig::{Rig, eventually};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+mod screen;
+
+use super::rig::Rig;
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -211,71 +210,5 @@ fn a_daemon_that_tells_no_changes_yet_is_asked_again_and_again() {
         assert_eq!(call, json!({"method": "io.twind.Daemon.GetStatus", "parameters": {"changes": 5}}));
         say(&mut client, &json!({"parameters": {"status": {"hub": {"desiredVersion": version}}}}));
         watch.wait(&format!("desired version {version}"));
-    }
-}
-
-/// A terminal of this size: our end and the command's.
-fn terminal(rows: u16, columns: u16) -> (File, File) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    (File::from(ours), OpenOptions::new().read(true).write(true).open(path).unwrap())
-}
-
-#[test]
-fn on_a_terminal_each_page_takes_the_place_of_the_one_before_and_fits() {
-    let rig = Rig::new();
-    rig.set_temperature("24.0");
-    let _daemon = rig.start_synced();
-    let (mut ours, theirs) = terminal(4, 30);
-    let mut child = rig.command(&["watch"]).stdout(theirs).spawn().unwrap();
-    let mut heard = Vec::new();
-    while String::from_utf8_lossy(&heard).matches("\x1b[H").count() < 3 {
-        let mut bytes = [0; 4096];
-        let length = ours.read(&mut bytes).unwrap();
-        heard.extend(&bytes[..length]);
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let heard = String::from_utf8_lossy(&heard).into_owned();
-    let pages: Vec<&str> = heard.split("\x1b[H").collect();
-    assert_eq!(pages[0], "", "something stands before the first page");
-    for page in &pages[1..3] {
-        let lines: Vec<&str> = page.split("\x1b[K\r\n").collect();
-        let (end, lines) = lines.split_last().unwrap();
-        assert_eq!((lines.len(), *end), (3, "\x1b[J"), "{page:?}");
-        assert!(lines[0].starts_with("twind    "), "{page:?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 30), "{page:?}");
-        assert!(
-            lines[2].starts_with("… ") && lines[2].contains(" more lines"),
-            "what is cut is marked: {page:?}"
-        );
-    }
-}
-
-#[test]
-fn q_and_a_signal_end_it_and_the_terminal_is_as_it_was() {
-    let rig = Rig::new();
-    for by_key in [true, false] {
-        let (mut ours, theirs) = terminal(24, 80);
-        let before = tcgetattr(&ours).unwrap().local_modes;
-        let mut command = rig.command(&["watch"]);
-        let mut child = command.stdin(theirs.try_clone().unwrap()).stdout(theirs).spawn().unwrap();
-        let takes_keys = || {
-            let modes = tcgetattr(&ours).unwrap().local_modes;
-            (!modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO)).then_some(())
-        };
-        eventually("a terminal that gives each key", takes_keys, String::new);
-        if by_key {
-            ours.write_all(b"xq").unwrap();
-        } else {
-            let signal = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-            assert!(signal.unwrap().success());
-        }
-        let code = eventually("its end", || child.try_wait().unwrap(), String::new).code();
-        assert_eq!(code, Some(0));
-        assert_eq!(tcgetattr(&ours).unwrap().local_modes, before);
     }
 }

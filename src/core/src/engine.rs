@@ -18,6 +18,7 @@ mod ranges;
 mod replay;
 mod silence;
 mod speeds;
+mod trend;
 
 pub use history::CHANGES_MAX;
 pub use input::{Deadline, Input, Reload, Start};
@@ -50,6 +51,7 @@ use journal::Journal;
 use overrides::Overrides;
 use serde::{Deserialize, Serialize};
 use silence::Contact;
+use trend::Samples;
 
 /// The configuration of the core.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,6 +124,8 @@ pub struct Core {
     answers: VecDeque<HubRequest>,
     #[serde(skip)]
     journal: Journal,
+    #[serde(skip)]
+    trend: Samples,
 }
 
 impl Core {
@@ -192,6 +196,7 @@ impl Core {
             notices: VecDeque::new(),
             answers: VecDeque::new(),
             journal: Journal::default(),
+            trend: Samples::default(),
             spec,
         }
     }
@@ -380,6 +385,7 @@ impl Core {
             overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
+        self.trend.note(now, &self.climates, &self.outputs);
         self.announce_decisions(now);
         self.announce_speeds();
     }

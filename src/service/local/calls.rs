@@ -6,6 +6,7 @@
 use super::super::daemon_status::DaemonStatus;
 use super::varlink::CallError;
 use crate::report::status::{HeldStatus, TwinCopy};
+use crate::report::trend::Trend;
 use crate::units::Permille;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,22 @@ pub struct MonitorReply {
     pub status: DaemonStatus,
     /// How many states came and went since the previous answer without being sent.
     pub skipped: u64,
+}
+
+/// The last hour of every climate and output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetTrend {}
+
+impl Method for GetTrend {
+    const NAME: &'static str = "io.twind.Daemon.GetTrend";
+    type Reply = TrendReply;
+}
+
+/// The answer to [`GetTrend`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrendReply {
+    /// The last hour.
+    pub trend: Trend,
 }
 
 /// The local copy of the twin.

@@ -1,12 +1,14 @@
 //! Parses the descriptions of the interfaces, and checks what the types write against them.
 
 use super::calls::{
-    ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
+    ClearOverride, Description, GetInterfaceDescription, GetJournal, GetStatus, GetTrend, GetTwin, INTERFACE,
     JournalReply, Method, Monitor, MonitorReply, Nothing, OverrideReply, Percent, Ping, RangeOverrideReply,
-    Refusal, Reload, ServiceInfo, SetOverride, SetRangeOverride, StatusReply, TwinHalf, TwinReply,
+    Refusal, Reload, ServiceInfo, SetOverride, SetRangeOverride, StatusReply, TrendReply, TwinHalf,
+    TwinReply,
 };
 use super::interface::INTERFACES;
-use crate::report::status::TwinCopy;
+use crate::report::status::{Named, TwinCopy};
+use crate::report::trend::{ClimateTrend, OutputTrend, Short, Trend};
 use crate::service::DaemonStatus;
 use crate::units::Permille;
 use serde::{Deserialize as _, Serialize};
@@ -274,8 +276,22 @@ fn what_is_said_is_what_is_described_and_nothing_is_described_that_nobody_says()
     let (output, changes) = ("fan".to_owned(), Some(3));
     let held = status().core.outputs.0.remove(0).1.held;
     let twin = TwinCopy::default();
+    let values = || vec![Some(Short(21.5)), None];
+    let trend = Trend {
+        every_seconds: 10,
+        seconds_ago: vec![10, 0],
+        climates: Named(vec![(
+            "climate".into(),
+            ClimateTrend { value: values(), min: values(), max: values() },
+        )]),
+        outputs: Named(vec![(
+            "fan".into(),
+            OutputTrend { permille: vec![Some(1), None], rpm: vec![None, Some(900)] },
+        )]),
+    };
     holds.method(&GetStatus { changes }, &StatusReply { status: status() });
     holds.method(&Monitor { changes }, &MonitorReply { status: status(), skipped: 1 });
+    holds.method(&GetTrend {}, &TrendReply { trend });
     holds.method(&GetTwin { section: Some(TwinHalf::Desired) }, &TwinReply { twin });
     holds.method(&GetJournal {}, &JournalReply { journal: String::new() });
     let percent = Percent(Permille::FULL);

@@ -1,8 +1,8 @@
 //! Dispatches calls by name and type: each is answered here or becomes a request to the loop.
 
 use super::calls::{
-    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTwin, INTERFACE,
-    Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
+    ClearOverride, Description, GetInfo, GetInterfaceDescription, GetJournal, GetStatus, GetTrend, GetTwin,
+    INTERFACE, Method as _, Monitor, Ping, Refusal, Reload, SERVICE, SYSTEMD, ServiceInfo, SetOverride,
     SetRangeOverride,
 };
 use super::parameters::read;
@@ -55,6 +55,7 @@ fn understand_or_refuse(Call { method, parameters, more, .. }: Call) -> Result<U
             let GetTwin { section } = read(parameters)?;
             Request::Twin { half: section }
         }
+        GetTrend::NAME => Request::Trend,
         GetJournal::NAME => Request::Journal,
         SetOverride::NAME => {
             let SetOverride { output, percent, seconds } = read(parameters)?;
@@ -165,7 +166,7 @@ mod tests {
                 methods.push(method);
             }
         }
-        assert_eq!(methods.len(), 11, "{methods:?}");
+        assert_eq!(methods.len(), 12, "{methods:?}");
     }
 
     #[test]
@@ -181,6 +182,7 @@ mod tests {
         assert_eq!(asked(call(GetTwin::NAME, json!({"section": "reported"}))), Request::Twin { half });
         assert_eq!(refusal(call(GetTwin::NAME, json!({"section": "other"}))), invalid("section"));
         assert_eq!(asked(call(Ping::NAME, json!({}))), Request::Ping);
+        assert_eq!(asked(call(GetTrend::NAME, json!({}))), Request::Trend);
         assert_eq!(asked(call(Reload::NAME, json!({}))), Request::Reload);
     }
 
@@ -220,7 +222,7 @@ mod tests {
         {
             assert!(reserved(method), "{method}");
         }
-        for look in [GetStatus::NAME, GetTwin::NAME, Ping::NAME] {
+        for look in [GetStatus::NAME, GetTrend::NAME, GetTwin::NAME, Ping::NAME] {
             assert!(!reserved(look), "{look}");
         }
     }

@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::engine::Setting;
 use calls::{
     Description, JournalReply, MonitorReply, OverrideReply, RangeOverrideReply, Refusal, ServiceInfo,
-    StatusReply, TwinHalf, TwinReply,
+    StatusReply, TrendReply, TwinHalf, TwinReply,
 };
 use client::Client;
 use core::time::Duration;
@@ -56,6 +56,7 @@ pub(super) enum Request {
     Twin {
         half: Option<TwinHalf>,
     },
+    Trend,
     Journal,
     /// Of an output or a climate; `None` clears the override.
     Override {
@@ -69,7 +70,7 @@ impl Request {
     /// Is it refused at the socket for looking, because it changes something or discloses more than every user may know?
     fn is_reserved(&self) -> bool {
         match self {
-            Self::Ping | Self::Status { .. } | Self::Twin { .. } => false,
+            Self::Ping | Self::Status { .. } | Self::Trend | Self::Twin { .. } => false,
             Self::Override { .. } | Self::Reload | Self::Journal => true,
         }
     }
@@ -82,6 +83,7 @@ pub(super) enum Answer {
     Nothing {},
     Status(Box<StatusReply>),
     Monitor(Box<MonitorReply>),
+    Trend(TrendReply),
     Twin(TwinReply),
     Journal(JournalReply),
     Override(OverrideReply),

@@ -138,9 +138,10 @@ impl Core {
     fn rebuild(&mut self, now: BootTime, spec: CoreSpec, record: TwinRecord, carry: Carry, same_hub: bool) {
         let was_online = self.sync.is_online() && same_hub;
         let (notices, journal) = (core::mem::take(&mut self.notices), core::mem::take(&mut self.journal));
+        let trend = core::mem::take(&mut self.trend).succeed(&self.spec, &spec);
         let durability = Some(self.durability.take());
         *self = Self::new(now, spec, Some(record), Carry { durability, ..carry });
-        (self.notices, self.journal) = (notices, journal);
+        (self.notices, self.journal, self.trend) = (notices, journal, trend);
         self.handle_timeout(now);
         if was_online {
             self.handle_hub(now, HubEvent::Up);

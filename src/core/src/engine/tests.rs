@@ -39,6 +39,8 @@ mod silence;
 mod siren;
 #[path = "speeds_tests.rs"]
 mod speeds;
+#[path = "trend_tests.rs"]
+mod trend;
 
 const SAMPLES: Duration = Duration::from_secs(15);
 

@@ -14,6 +14,7 @@ mod plain;
 mod pnp;
 mod state;
 pub mod status;
+pub mod trend;
 mod write;
 
 pub use model::{Model, TOP_PROPERTIES, model};
