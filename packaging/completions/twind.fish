@@ -30,7 +30,7 @@ complete -c twind -n "__fish_twind_needs_command" -s V -l version -d 'Print vers
 complete -c twind -n "__fish_twind_needs_command" -f -a "run" -d 'The daemon, in the foreground'
 complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_needs_command" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
+complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
 complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_needs_command" -f -a "reload" -d 'Has the running daemon read its configuration again'
 complete -c twind -n "__fish_twind_needs_command" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
@@ -49,7 +49,7 @@ complete -c twind -n "__fish_twind_using_subcommand status" -l openmetrics -d 'A
 complete -c twind -n "__fish_twind_using_subcommand status" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand watch" -l changes -d 'How many recent changes of outputs to show (5, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand watch" -l config -d 'The configuration file' -r -F
-complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c twind -n "__fish_twind_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand override" -l for -d 'For how long, such as `30m` or `1h 30m`; at most 7 days' -r -f
 complete -c twind -n "__fish_twind_using_subcommand override" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand override" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -64,7 +64,7 @@ complete -c twind -n "__fish_twind_using_subcommand safe" -s h -l help -d 'Print
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "run" -d 'The daemon, in the foreground'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "watch" -d 'The page of status, live: redrawn with each change and each second until q or Ctrl-C'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "reload" -d 'Has the running daemon read its configuration again'
 complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
