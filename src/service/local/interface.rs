@@ -166,7 +166,7 @@ mod tests {
                 methods.push(method);
             }
         }
-        assert_eq!(methods.len(), 11, "{methods:?}");
+        assert_eq!(methods.len(), 12, "{methods:?}");
     }
 
     #[test]
