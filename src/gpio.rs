@@ -305,6 +305,55 @@ pub(crate) fn no_header() -> LineFault {
     LineFault::missing(reason)
 }
 
+/// A chip as the kernel shows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChipSeen {
+    /// By its driver.
+    pub(crate) label: String,
+    pub(crate) lines: Vec<LineSeen>,
+}
+
+/// A line of a chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LineSeen {
+    pub(crate) pin: u32,
+    /// What the board calls it; often empty.
+    pub(crate) name: String,
+    /// Nobody holds it, or a running daemon does.
+    pub(crate) is_free: bool,
+}
+
+/// Every chip that the kernel shows below `root` (`/`), by its name (`gpiochip0`) in the order of their numbers, or why it cannot be
+/// opened.
+pub(crate) fn survey(root: &Path) -> Vec<(String, Result<ChipSeen, LineFault>)> {
+    let entries = std::fs::read_dir(root.join("sys/bus/gpio/devices")).into_iter().flatten().flatten();
+    let number = |name: &str| name.strip_prefix("gpiochip")?.parse::<u32>().ok();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut chips: Vec<(u32, String)> = names.filter_map(|name| Some((number(&name)?, name))).collect();
+    chips.sort();
+    let seen = |name: String| {
+        let path = root.join("dev").join(&name);
+        let seen = seen(&path).map_err(|error| {
+            let fix = if is_denied(&error) { ": run this as root (sudo) to see more" } else { "" };
+            let reason = format!("{} cannot be opened: {error}{fix}", path.display());
+            LineFault { is_missing: !path.exists(), reason }
+        });
+        (name, seen)
+    };
+    chips.into_iter().map(|(_, name)| seen(name)).collect()
+}
+
+fn seen(path: &Path) -> Result<ChipSeen, Error> {
+    let chip = Chip::from_path(path)?;
+    let info = chip.info()?;
+    let line = |pin| {
+        let line = chip.line_info(pin)?;
+        Ok(LineSeen { pin, name: line.name, is_free: !line.used || line.consumer == CONSUMER })
+    };
+    let lines: Result<_, Error> = (0..info.num_lines).map(line).collect();
+    Ok(ChipSeen { label: info.label, lines: lines? })
+}
+
 /// The state of a line in words; a fault if another program holds it. A line of a running daemon counts as free.
 pub(crate) fn look(path: &Path, pin: u32) -> Result<String, LineFault> {
     let (label, line) = info(path, pin)?;
@@ -371,12 +420,15 @@ fn fault(path: &Path, pin: u32, error: &Error) -> LineFault {
     LineFault::refused(format!("line {pin} of {}: {error}{}", path.display(), fix(error)))
 }
 
+fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::ACCESS.raw_os_error())
+}
+
 /// What to do about an error, where that is known.
 fn fix(error: &Error) -> &'static str {
-    let denied = matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::ACCESS.raw_os_error());
     let not_permitted =
         matches!(error, Error::Os(errno) if errno.0 == rustix::io::Errno::PERM.raw_os_error());
-    if denied {
+    if is_denied(error) {
         "; add the daemon's user to the chip's group: adduser twind gpio"
     } else if not_permitted {
         "; the service's sandbox must allow it: DeviceAllow=char-gpiochip rw"

@@ -30,3 +30,20 @@ fn faults_say_what_to_do() {
     let beyond = out_of_range(path, 60, 54);
     assert!(beyond.is_missing && beyond.reason.contains("lines 0 to 53, not 60"), "{}", beyond.reason);
 }
+
+#[test]
+fn every_chip_that_the_kernel_shows_is_told_in_order_and_why_it_cannot_be_opened() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(survey(root.path()), []);
+    for name in ["gpiochip10", "gpiochip2", "gpiochipx", "other"] {
+        std::fs::create_dir_all(root.path().join("sys/bus/gpio/devices").join(name)).unwrap();
+    }
+    std::fs::create_dir(root.path().join("dev")).unwrap();
+    std::fs::write(root.path().join("dev/gpiochip2"), "").unwrap();
+    let found = survey(root.path());
+    let [(second, no_device), (tenth, missing)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((second.as_str(), tenth.as_str()), ("gpiochip2", "gpiochip10"));
+    let fault = no_device.as_ref().unwrap_err();
+    assert!(!fault.is_missing && fault.reason.contains("gpiochip2 cannot be opened"), "{}", fault.reason);
+    assert!(missing.as_ref().is_err_and(|fault| fault.is_missing));
+}

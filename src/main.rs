@@ -7,25 +7,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use twind::cli::arguments::{self, Arguments, Command};
 use twind::cli::ask::AskFault;
+use twind::cli::exit::{ALARM, CONFIG, INTERNAL, NO_DAEMON, NOT_PERMITTED, USAGE};
 use twind::cli::page::Layout;
 use twind::cli::printed::Printed;
-use twind::cli::{check, mismatch, model, overrides, reload, safe, status, twin, watch};
+use twind::cli::report::{self, ReportFault};
+use twind::cli::{check, init, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
-
-/// An alarm is raised; only the page of `status` ends so.
-const ALARM: u8 = 1;
-/// Wrong usage (sysexits' EX_USAGE).
-const USAGE: u8 = 64;
-/// No daemon to talk to (EX_UNAVAILABLE).
-const NO_DAEMON: u8 = 69;
-/// An internal fault, or one of the system (EX_SOFTWARE).
-const INTERNAL: u8 = 70;
-/// Not permitted (EX_NOPERM).
-const NOT_PERMITTED: u8 = 77;
-/// The configuration is wrong (EX_CONFIG).
-const CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -44,7 +33,11 @@ fn main() -> ExitCode {
     let path = arguments.config.as_path();
     ExitCode::from(match arguments.command {
         Command::Run => run(path, &environment),
-        Command::Check { hardware } => check(path, &environment, hardware),
+        Command::Init { .. } if path != Path::new(arguments::CONFIG) => wrong_usage(
+            "init reads no configuration, so --config is not for it: --output names the file to write",
+        ),
+        Command::Init { output } => init(output.as_deref()),
+        Command::Check { hardware, json } => check(path, &environment, hardware, json),
         Command::Status { json, openmetrics, changes } => {
             to_look(path, &environment, |local| status(local, json, openmetrics, changes))
         }
@@ -56,6 +49,7 @@ fn main() -> ExitCode {
             }
         }
         Command::Reload => with_local(path, &environment, |local| reload(local, &environment)),
+        Command::Report { output } => report(path, &environment, output.as_deref()),
         Command::Twin { half } => to_look(path, &environment, |local| twin(local, half)),
         Command::Model => model(path, &environment),
         Command::Safe => safe(path, &environment),
@@ -85,16 +79,27 @@ fn run(path: &Path, environment: &Environment) -> u8 {
     }
 }
 
-fn check(path: &Path, environment: &Environment, hardware: bool) -> u8 {
+fn init(output: Option<&Path>) -> u8 {
     let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
-    let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
-    let scope = check::Scope { examination: Examination { now }, hardware };
-    let outcome = check::check(path, environment, scope, out, err);
-    match outcome {
-        check::Outcome::Right => 0,
-        check::Outcome::Wrong => CONFIG,
-        check::Outcome::Denied => NOT_PERMITTED,
+    match init::init(Path::new("/"), output, out, err) {
+        init::Outcome::Done => 0,
+        init::Outcome::Usage => USAGE,
+        init::Outcome::Denied => NOT_PERMITTED,
+        init::Outcome::Failed => INTERNAL,
     }
+}
+
+fn check(path: &Path, environment: &Environment, hardware: bool, json: bool) -> u8 {
+    let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
+    let scope = check::Scope { examination: Examination { now }, hardware, excerpts: true };
+    if json {
+        let (outcome, text) = check::check_json(path, environment, scope);
+        // A reader that went away, such as `head`, is no failure.
+        let _ = writeln!(io::stdout(), "{text}");
+        return outcome.status();
+    }
+    let (out, err) = (&mut Printed(io::stdout().lock()), &mut Printed(io::stderr().lock()));
+    check::check(path, environment, scope, out, err).status()
 }
 
 /// Runs a command that looks at the daemon or its record.
@@ -166,6 +171,25 @@ fn reload(local: &LocalSettings, environment: &Environment) -> u8 {
             }
             None => unanswered(&fault),
         },
+    }
+}
+
+fn report(path: &Path, environment: &Environment, output: Option<&Path>) -> u8 {
+    match report::report(path, environment, output) {
+        Ok(report) => {
+            let _ = writeln!(Printed(io::stdout()), "{}", report.text);
+            0
+        }
+        Err(fault) => {
+            eprintln!("twind: {}", Line(&fault));
+            match fault {
+                ReportFault::Exists(_) => USAGE,
+                ReportFault::Unwritten(_, reason) if reason.kind() == io::ErrorKind::PermissionDenied => {
+                    NOT_PERMITTED
+                }
+                ReportFault::Unwritten(..) => INTERNAL,
+            }
+        }
     }
 }
 

@@ -28,19 +28,25 @@ complete -c twind -n "__fish_twind_needs_command" -l config -d 'The configuratio
 complete -c twind -n "__fish_twind_needs_command" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_needs_command" -s V -l version -d 'Print version'
 complete -c twind -n "__fish_twind_needs_command" -f -a "run" -d 'The daemon, in the foreground'
+complete -c twind -n "__fish_twind_needs_command" -f -a "init" -d 'Looks at this machine and writes a commented starting configuration for it'
 complete -c twind -n "__fish_twind_needs_command" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
 complete -c twind -n "__fish_twind_needs_command" -f -a "status" -d 'What the running daemon is doing'
 complete -c twind -n "__fish_twind_needs_command" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
 complete -c twind -n "__fish_twind_needs_command" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
 complete -c twind -n "__fish_twind_needs_command" -f -a "reload" -d 'Has the running daemon read its configuration again'
+complete -c twind -n "__fish_twind_needs_command" -f -a "report" -d 'Writes one archive for support: status, configuration, twin, log and checks, without secrets'
 complete -c twind -n "__fish_twind_needs_command" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
 complete -c twind -n "__fish_twind_needs_command" -f -a "model" -d 'The model of this site\'s twin in DTDL, made from the configuration, for IoT Plug and Play'
 complete -c twind -n "__fish_twind_needs_command" -f -a "safe" -d 'With no daemon running: drives every output to its stop row, or its crash row'
 complete -c twind -n "__fish_twind_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c twind -n "__fish_twind_using_subcommand run" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c twind -n "__fish_twind_using_subcommand init" -l output -d 'Where to write it; the default is standard output' -r -F
+complete -c twind -n "__fish_twind_using_subcommand init" -l config -d 'The configuration file' -r -F
+complete -c twind -n "__fish_twind_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand check" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand check" -l hardware -d 'Also open the board and read each sensor once'
+complete -c twind -n "__fish_twind_using_subcommand check" -l json -d 'As JSON, for programs'
 complete -c twind -n "__fish_twind_using_subcommand check" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'How many recent changes of outputs to show (5, with --json 20, at most 1000)' -r -f
 complete -c twind -n "__fish_twind_using_subcommand status" -l config -d 'The configuration file' -r -F
@@ -55,22 +61,27 @@ complete -c twind -n "__fish_twind_using_subcommand override" -l config -d 'The 
 complete -c twind -n "__fish_twind_using_subcommand override" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand reload" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c twind -n "__fish_twind_using_subcommand report" -l output -d 'The archive, which must not be there yet (twind-report-HOST-DATE.tar.gz in this folder)' -r -F
+complete -c twind -n "__fish_twind_using_subcommand report" -l config -d 'The configuration file' -r -F
+complete -c twind -n "__fish_twind_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand twin" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand twin" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand model" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand model" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand safe" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand safe" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "run" -d 'The daemon, in the foreground'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "status" -d 'What the running daemon is doing'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "reload" -d 'Has the running daemon read its configuration again'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "model" -d 'The model of this site\'s twin in DTDL, made from the configuration, for IoT Plug and Play'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "safe" -d 'With no daemon running: drives every output to its stop row, or its crash row'
-complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run check status watch override reload twin model safe help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "run" -d 'The daemon, in the foreground'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "init" -d 'Looks at this machine and writes a commented starting configuration for it'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "check" -d 'Reads the configuration as the daemon would and prints every fault with its line'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "status" -d 'What the running daemon is doing'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "watch" -d 'The same live, with each climate over the last hour; q ends, ? shows the keys'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "override" -d 'Overrides an output or the range of a climate for a limited time'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "reload" -d 'Has the running daemon read its configuration again'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "report" -d 'Writes one archive for support: status, configuration, twin, log and checks, without secrets'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "twin" -d 'The local copy of the twin, from the daemon if it runs'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "model" -d 'The model of this site\'s twin in DTDL, made from the configuration, for IoT Plug and Play'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "safe" -d 'With no daemon running: drives every output to its stop row, or its crash row'
+complete -c twind -n "__fish_twind_using_subcommand help; and not __fish_seen_subcommand_from run init check status watch override reload report twin model safe help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 
 # What follows is not generated: names of outputs and climates, by the configuration, or for who may not read that by the daemon.
 function __fish_twind_names

@@ -23,7 +23,7 @@ use crate::control::{OutputId, PinFault};
 use crate::ports::Pins;
 use crate::units::Permille;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tach::Turns;
 
 /// Where the kernel shows its devices.
@@ -110,6 +110,30 @@ pub fn open(settings: &BoardSettings) -> Result<Box<dyn Board>, PinFault> {
 /// What is wrong with the board as a whole.
 pub fn look(settings: &BoardSettings) -> Result<Vec<Looked>, PinFault> {
     (settings.driver.look)(settings)
+}
+
+/// A PWM chip that the kernel shows, whatever is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PwmChip {
+    /// `pwmchip0`; it may change with the kernel.
+    pub name: String,
+    /// Its device, which does not change; empty if it has none.
+    pub device: String,
+    /// How many channels it has.
+    pub channels: u32,
+    /// If its channels come out at the header of a Raspberry Pi: the pins of each.
+    pub header: &'static [&'static str],
+}
+
+/// Every PWM chip below `sys` (`/sys`), in the order of their names.
+pub fn pwm_chips(sys: &Path) -> Vec<PwmChip> {
+    let seen = |chip: sysfs_pwm::Chip| PwmChip {
+        channels: sysfs_pwm::channels(&chip.path),
+        header: rppal::pwm_pins(&chip.device),
+        name: chip.name,
+        device: chip.device,
+    };
+    sysfs_pwm::chips(sys).into_iter().map(seen).collect()
 }
 
 /// The board and its outputs, in the order of [`crate::control::OutputId`].

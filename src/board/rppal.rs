@@ -126,10 +126,21 @@ impl Level for HeldPin {
 /// to kernel, so it is found by the end of the device's name, which is its address.
 fn pwm_of(soc: SoC) -> (&'static str, &'static [&'static str]) {
     match soc {
-        SoC::Bcm2712 => ("1f00098000.pwm", &["GPIO 12", "GPIO 13", "GPIO 18", "GPIO 19"]),
-        // Elsewhere the address ends the same; the Raspberry Pi 4's second one, at …c800, is the headphone jack.
-        _ => ("20c000.pwm", &["GPIO 12 or 18", "GPIO 13 or 19"]),
+        SoC::Bcm2712 => HEADER_PWM[0],
+        _ => HEADER_PWM[1],
     }
+}
+
+/// That of a Raspberry Pi 5, and those before it: the address ends the same; the Raspberry Pi 4's second one, at …c800, is the
+/// headphone jack.
+const HEADER_PWM: [(&str, &[&str]); 2] = [
+    ("1f00098000.pwm", &["GPIO 12", "GPIO 13", "GPIO 18", "GPIO 19"]),
+    ("20c000.pwm", &["GPIO 12 or 18", "GPIO 13 or 19"]),
+];
+
+/// The pins of each channel of a PWM whose channels reach the header; none of any other.
+pub(super) fn pwm_pins(device: &str) -> &'static [&'static str] {
+    HEADER_PWM.iter().find(|(end, _)| device.ends_with(end)).map_or(&[], |(_, pins)| *pins)
 }
 
 fn in_words(pins: &[&str]) -> String {
@@ -221,6 +232,17 @@ mod tests {
         let no_channel = found(&jack_first, SoC::Bcm2711, four, 2).unwrap_err();
         assert!(no_channel.reason.contains("channels 0 to 1, not 2"), "{}", no_channel.reason);
         assert!(no_channel.reason.contains("channel 1 is GPIO 13 or 19"), "{}", no_channel.reason);
+    }
+
+    #[test]
+    fn every_chip_is_shown_and_the_one_of_the_header_with_its_pins() {
+        let root = sys(&[(2, "fe20c800.pwm"), (0, "fe20c000.pwm"), (1, "1f00098000.pwm")]);
+        std::fs::write(root.path().join("class/pwm/pwmchip0/npwm"), "2\n").unwrap();
+        let found = super::super::pwm_chips(root.path());
+        let told: Vec<_> =
+            found.iter().map(|chip| (chip.name.as_str(), chip.channels, chip.header.len())).collect();
+        assert_eq!(told, [("pwmchip0", 2, 2), ("pwmchip1", 0, 4), ("pwmchip2", 0, 0)]);
+        assert_eq!(super::super::pwm_chips(Path::new("/nowhere")), []);
     }
 
     #[test]

@@ -78,6 +78,11 @@ pub(super) fn chip_named(sys: &Path, wanted: Option<&str>) -> Result<PathBuf, Pi
     Err(PinFault { reason })
 }
 
+/// How many channels a chip has.
+pub(super) fn channels(chip: &Path) -> u32 {
+    attribute(chip, "npwm").and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
+}
+
 /// The state of a channel in words. Nothing is exported and nothing moves.
 pub(super) fn look(chip: &Path, number: u32) -> Result<String, PinFault> {
     check_number(chip, number)?;

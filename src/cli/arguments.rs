@@ -5,6 +5,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
+/// Where the service has its configuration.
+pub const CONFIG: &str = "/etc/twind.toml";
+
 /// Keeps an Azure IoT Hub device twin on this machine and drives outputs such as fans and heaters accordingly.
 #[derive(Parser)]
 #[command(
@@ -17,7 +20,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/twind.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG, value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
 }
 
@@ -28,11 +31,22 @@ pub enum Command {
     ///
     /// SIGTERM and SIGINT stop it in an orderly way; SIGHUP reads the configuration again.
     Run,
+    /// Looks at this machine and writes a commented starting configuration for it
+    ///
+    /// The model, lines, PWM channels and every sensor that has a reading. It asks nothing, drives nothing and never overwrites.
+    Init {
+        /// Where to write it; the default is standard output
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
     /// Reads the configuration as the daemon would and prints every fault with its line
     Check {
         /// Also open the board and read each sensor once
         #[arg(long)]
         hardware: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// What the running daemon is doing
     Status {
@@ -75,6 +89,14 @@ pub enum Command {
     ///
     /// Ends when the new configuration is in force, or with every fault when it is refused; the running one stays then.
     Reload,
+    /// Writes one archive for support: status, configuration, twin, log and checks, without secrets
+    ///
+    /// It goes on without what cannot be had, such as a daemon, and says so.
+    Report {
+        /// The archive, which must not be there yet (twind-report-HOST-DATE.tar.gz in this folder)
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
     /// The local copy of the twin, from the daemon if it runs
     Twin {
         /// Only this half

@@ -1,11 +1,12 @@
 //! `twind check`: reads the configuration as the daemon would, examines the files that it names, and prints every fault, or a
 //! summary and the warnings. The verdict comes last and agrees with the exit status.
 //!
-//! Pins and sensors are opened by `hardware` alone.
+//! Pins and sensors are opened by `hardware` alone. `check_json` tells programs the same.
 
-use super::climates::{in_words, role};
-use super::hardware::{self, Row};
-use crate::config::{self, ConfigFaults, Environment, Examination, Settings};
+use super::climates::{by_alarms, in_words, role};
+use super::exit;
+use super::hardware::{self, Found, Row};
+use crate::config::{self, Code, ConfigFault, ConfigFaults, Environment, Examination, Settings};
 use crate::control::quantity::Quantity;
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
 use crate::engine::CoreSpec;
@@ -14,8 +15,11 @@ use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
 use crate::hub::wire::Transport;
 use crate::service::{metrics, socket_remark};
+use crate::text;
+use crate::twin::json::write_pretty;
 use core::fmt;
 use humantime::format_duration;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -31,6 +35,17 @@ pub enum Outcome {
     Denied,
 }
 
+impl Outcome {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Right => exit::DONE,
+            Self::Wrong => exit::CONFIG,
+            Self::Denied => exit::NOT_PERMITTED,
+        }
+    }
+}
+
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -38,6 +53,8 @@ pub struct Scope {
     pub examination: Examination,
     /// Also look at board and sensors.
     pub hardware: bool,
+    /// Show the line of each fault below it.
+    pub excerpts: bool,
 }
 
 /// Checks a configuration file: a summary goes to `out`, or every fault to `err`.
@@ -52,40 +69,132 @@ pub fn check(
     match config::review(path, environment, scope.examination) {
         Ok((settings, warnings)) => {
             let _ = summary(&settings, out);
-            let faults = if scope.hardware { hardware::look(&settings, out) } else { 0 };
+            let mut faults = 0;
+            if scope.hardware {
+                let _ = writeln!(out, "hardware");
+                hardware::look(&settings, |found| {
+                    faults += usize::from(found.code.is_some());
+                    let _ = writeln!(out, "{found}");
+                });
+                let _ = hardware::failsafe_table(&settings, out);
+            }
             for warning in &warnings {
-                let _ = writeln!(out, "warning: {}:{warning}", path.display());
+                let _ = match scope.excerpts {
+                    true => writeln!(out, "warning: {}:{warning}", path.display()),
+                    false => writeln!(out, "warning: {}:{warning:#}", path.display()),
+                };
             }
             let remarks = remarks(&settings);
-            for remark in &remarks {
+            for (_, remark) in &remarks {
                 let _ = writeln!(out, "warning: {remark}");
             }
-            let _ = verdict(path, faults, warnings.len() + remarks.len(), out);
+            let _ = writeln!(out, "{}", verdict(path, faults, warnings.len() + remarks.len()));
             if faults == 0 { Outcome::Right } else { Outcome::Wrong }
         }
         Err(faults) => {
-            let _ = writeln!(err, "{faults}");
+            let _ = if scope.excerpts { writeln!(err, "{faults}") } else { writeln!(err, "{faults:#}") };
             if faults.is_denied {
                 return Outcome::Denied;
             }
-            let _ = wrong(&faults, err);
+            let _ = writeln!(err, "{}", wrong(&faults));
             Outcome::Wrong
         }
     }
 }
 
+/// The same for programs: one object, whatever the outcome.
+pub fn check_json(path: &Path, environment: &Environment, scope: Scope) -> (Outcome, String) {
+    let file = path.display().to_string();
+    let told = |faults: Vec<ConfigFault>| faults.into_iter().map(|fault| Told::of(&file, fault)).collect();
+    let (outcome, told) = match config::review(path, environment, scope.examination) {
+        Ok((settings, warnings)) => {
+            let mut hardware = scope.hardware.then(Vec::new);
+            if let Some(rows) = &mut hardware {
+                hardware::look(&settings, |found| rows.push(found));
+            }
+            let faults = hardware.iter().flatten().filter(|found| found.code.is_some()).count();
+            let mut warnings: Vec<Told<'_>> = told(warnings);
+            warnings.extend(remarks(&settings).into_iter().map(|remark| Told::without_place(&file, remark)));
+            let (outcome, word) =
+                if faults == 0 { (Outcome::Right, "right") } else { (Outcome::Wrong, "hardware") };
+            (outcome, Whole { verdict: word, warnings, hardware, ..Whole::of(&file, outcome) })
+        }
+        Err(faults) => {
+            let (outcome, word) = match faults.is_denied {
+                true => (Outcome::Denied, "denied"),
+                false => (Outcome::Wrong, "wrong"),
+            };
+            let more_faults = faults.more;
+            let faults = told(faults.faults);
+            (outcome, Whole { verdict: word, faults, more_faults, ..Whole::of(&file, outcome) })
+        }
+    };
+    (outcome, text::escape_json(&write_pretty(&told)).into_owned())
+}
+
+/// What `check --json` prints. The handbook describes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'f> {
+    file: &'f str,
+    verdict: &'static str,
+    exit_status: u8,
+    faults: Vec<Told<'f>>,
+    more_faults: usize,
+    warnings: Vec<Told<'f>>,
+    hardware: Option<Vec<Found>>,
+}
+
+impl<'f> Whole<'f> {
+    fn of(file: &'f str, outcome: Outcome) -> Self {
+        Self {
+            file,
+            verdict: "",
+            exit_status: outcome.status(),
+            faults: Vec::new(),
+            more_faults: 0,
+            warnings: Vec::new(),
+            hardware: None,
+        }
+    }
+}
+
+/// One fault or warning.
+#[derive(Serialize)]
+struct Told<'f> {
+    code: Code,
+    file: &'f str,
+    line: Option<usize>,
+    column: Option<usize>,
+    found: Option<String>,
+    allowed: Option<String>,
+    message: String,
+}
+
+impl<'f> Told<'f> {
+    fn of(file: &'f str, fault: ConfigFault) -> Self {
+        let ConfigFault { line, column, code, message, found, allowed, .. } = fault;
+        Self { code, file, line: Some(line), column: Some(column), found, allowed, message }
+    }
+
+    /// About a socket, which may be where it is by default, or the metrics file.
+    fn without_place(file: &'f str, (code, message): (Code, String)) -> Self {
+        Self { code, file, line: None, column: None, found: None, allowed: None, message }
+    }
+}
+
 /// Warnings about the places of the sockets and of the metrics file.
-fn remarks(settings: &Settings) -> Vec<String> {
+fn remarks(settings: &Settings) -> Vec<(Code, String)> {
     let sockets = [("socket", &settings.socket, true), ("look-socket", &settings.look_socket, false)];
     let sockets = sockets.into_iter().filter_map(|(key, socket, is_for_orders)| {
         let remark = socket_remark(socket.as_deref()?, is_for_orders)?;
-        Some(format!("[local] {key}: {remark}"))
+        Some((Code::OpenSocket, format!("[local] {key}: {remark}")))
     });
     let metrics = settings.metrics_file.iter().filter_map(|file| metrics::remark(file));
-    sockets.chain(metrics.map(|remark| format!("[local] metrics-file: {remark}"))).collect()
+    sockets.chain(metrics.map(|remark| (Code::Place, format!("[local] metrics-file: {remark}")))).collect()
 }
 
-fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> io::Result<()> {
+fn verdict(path: &Path, faults: usize, warnings: usize) -> String {
     let path = path.display();
     let warned = match warnings {
         0 => String::new(),
@@ -93,21 +202,20 @@ fn verdict(path: &Path, faults: usize, warnings: usize, out: &mut dyn Write) -> 
         many => format!(", with {many} warnings"),
     };
     match faults {
-        0 => writeln!(out, "{path} is right{warned}"),
-        1 => writeln!(out, "the hardware has 1 fault, marked with ! above; {path} itself is right{warned}"),
-        many => writeln!(
-            out,
-            "the hardware has {many} faults, marked with ! above; {path} itself is right{warned}"
-        ),
+        0 => format!("{path} is right{warned}"),
+        1 => format!("the hardware has 1 fault, marked with ! above; {path} itself is right{warned}"),
+        many => {
+            format!("the hardware has {many} faults, marked with ! above; {path} itself is right{warned}")
+        }
     }
 }
 
-fn wrong(faults: &ConfigFaults, err: &mut dyn Write) -> io::Result<()> {
+fn wrong(faults: &ConfigFaults) -> String {
     let path = faults.file.display();
     match (faults.faults.len(), faults.more) {
-        (1, 0) => writeln!(err, "{path} is wrong: 1 fault"),
-        (many, 0) => writeln!(err, "{path} is wrong: {many} faults"),
-        (first, more) => writeln!(err, "{path} is wrong: at least {} faults", first + more),
+        (1, 0) => format!("{path} is wrong: 1 fault"),
+        (many, 0) => format!("{path} is wrong: {many} faults"),
+        (first, more) => format!("{path} is wrong: at least {} faults", first + more),
     }
 }
 
@@ -194,7 +302,7 @@ fn where_to(hub: &HubSettings, out: &mut dyn Write) -> io::Result<()> {
 
 /// What drives an output, in the words of the file.
 fn driven_by(id: OutputId, output: &OutputSpec, climates: &[ClimateSpec]) -> String {
-    let mut by = Vec::new();
+    let mut by: Vec<String> = by_alarms(output).into_iter().collect();
     if let Some(property) = &output.property {
         by.push(format!("follows {property}"));
     }

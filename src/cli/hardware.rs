@@ -1,10 +1,10 @@
 //! `twind check --hardware`: is what the configuration names really there? It looks at lines and channels, reads each sensor
-//! once, and drives nothing. Below that it prints what each output does in each bad case, for a last look before the cabinet is
+//! once, and drives nothing. Below that the page has what each output does in each bad case, for a last look before the cabinet is
 //! closed.
 
-use super::climates::{in_words, role};
+use super::climates::{by_alarms, in_words, role};
 use crate::board::{self, BoardSettings};
-use crate::config::Settings;
+use crate::config::{Code, Settings};
 use crate::control::intent::Meaning;
 use crate::control::sensors::Sensors;
 use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, Reading, RowDrive, SensorSpec};
@@ -14,85 +14,103 @@ use crate::service::SystemClock;
 use crate::units::{BootTime, TemperatureUnit};
 use core::fmt;
 use humantime::format_duration;
+use serde::Serialize;
 use std::io::{self, Write};
 
 const NO_CLIMATE: &str = "there is no [climate]";
-/// Begins a line that names a fault, and any other line.
-const MARKED: &str = "!";
-const UNMARKED: &str = " ";
 
-/// Looks at everything that the configuration names, prints what is missing and how to fix it, and returns the number of
-/// faults.
-pub(super) fn look(settings: &Settings, out: &mut dyn Write) -> usize {
-    let mut faults = 0;
-    // A reader that went away does not change the count.
-    let _ = writeln!(out, "hardware");
-    let _ = board_and_outputs(&settings.board, &mut faults, out);
-    let _ = sensors_once(settings, &mut faults, out);
-    let _ = failsafe_table(settings, out);
-    faults
+/// What was found at one thing: a row of the page, or an object for programs.
+#[derive(Serialize)]
+pub(super) struct Found {
+    /// The kind of its fault; `None` if it is as it should be.
+    pub(super) code: Option<Code>,
+    /// `board`, `output` or `sensor`.
+    thing: &'static str,
+    name: String,
+    /// Of a sensor, the name of its fault.
+    fault: Option<&'static str>,
+    /// What it is or reads; or what is missing, and how to fix it.
+    message: String,
 }
 
-fn board_and_outputs(board: &BoardSettings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
-    let name = format!("{}: {}", board.driver.name, board.driver.about);
+impl fmt::Display for Found {
+    /// A line that begins with a mark if there is a fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.code.is_some() { '!' } else { ' ' };
+        write!(f, "{mark} {:<11}{}: {}", self.thing, self.name, self.message)
+    }
+}
+
+/// Looks at everything that the configuration names, one after another.
+pub(super) fn look(settings: &Settings, mut each: impl FnMut(Found)) {
+    board_and_outputs(&settings.board, &mut each);
+    sensors_once(settings, &mut each);
+}
+
+fn board_and_outputs(board: &BoardSettings, each: &mut impl FnMut(Found)) {
+    let (thing, about) = ("board", board.driver.about);
+    let of_board =
+        |code, message| Found { code, thing, name: board.driver.name.to_owned(), fault: None, message };
     let found = match board::look(board) {
         Ok(found) => found,
-        Err(fault) => {
-            *faults += 1;
-            return writeln!(out, "{MARKED} board      {name}: {}", fault.reason);
-        }
+        Err(fault) => return each(of_board(Some(Code::Board), format!("{about}: {}", fault.reason))),
     };
-    writeln!(out, "{UNMARKED} board      {name}")?;
+    each(of_board(None, about.to_owned()));
     for (output, found) in board.outputs.iter().zip(found) {
-        let (mark, found) = match found {
-            Ok(found) => (UNMARKED, found),
-            Err(fault) => (MARKED, fault.reason),
+        let (code, message) = match found {
+            Ok(found) => (None, found),
+            Err(fault) => (Some(Code::Output), fault.reason),
         };
-        *faults += usize::from(mark == MARKED);
-        writeln!(out, "{mark} output     {}: {found}", output.name)?;
+        each(Found { code, thing: "output", name: output.name.clone(), fault: None, message });
     }
-    Ok(())
 }
 
-fn sensors_once(settings: &Settings, faults: &mut usize, out: &mut dyn Write) -> io::Result<()> {
+fn sensors_once(settings: &Settings, each: &mut impl FnMut(Found)) {
+    let mut tell = |name: &str, fault: Option<Fault>, message: String| {
+        let code = fault.map(|_| Code::Sensor);
+        let (name, fault) = (name.to_owned(), fault.map(Fault::name));
+        each(Found { code, thing: "sensor", name, fault, message });
+    };
     // All of it happens at one moment.
     let mut read = Sensors::new(BootTime::ZERO, settings.engine.sensors.clone());
     for sensor in &settings.sensors {
         let measures = settings.engine.sensors.get(sensor.id.0).map_or("", |spec| spec.measures.as_str());
         if let Some(whereabouts) = sensors::held(sensor) {
-            writeln!(out, "{UNMARKED} sensor     {}: {whereabouts}", sensor.name)?;
+            tell(&sensor.name, None, whereabouts);
             continue;
         }
         let Look { value, found, whereabouts } = sensors::sample_once(sensor, SystemClock::default().both());
         read.observe(Reading { sensor: sensor.id, at: BootTime::ZERO, value });
-        let (mark, verdict) = match value {
-            Ok(value) => (UNMARKED, format!("reads {value} ({measures})")),
+        let verdict = match value {
+            Ok(value) => format!("reads {value} ({measures})"),
             Err(fault) => {
                 let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
-                (MARKED, format!("{}: {}{found}", fault.name(), advice(fault)))
+                format!("{}: {}{found}", fault.name(), advice(fault))
             }
         };
-        *faults += usize::from(mark == MARKED);
-        writeln!(out, "{mark} sensor     {}: {verdict}; {whereabouts}", sensor.name)?;
+        tell(&sensor.name, value.err(), format!("{verdict}; {whereabouts}"));
     }
-    let all = settings.engine.sensors.iter().enumerate();
-    all.filter(|(_, spec)| spec.derived.is_some())
-        .try_for_each(|(index, spec)| derived(index, spec, &read, out))
+    for (index, spec) in settings.engine.sensors.iter().enumerate() {
+        if spec.derived.is_some() {
+            // The faults of those from which it follows are told already.
+            tell(&spec.name, None, derived(index, spec, &read));
+        }
+    }
 }
 
-/// A sensor that follows from others, whose faults are told already.
-fn derived(index: usize, spec: &SensorSpec, read: &Sensors, out: &mut dyn Write) -> io::Result<()> {
+/// What a sensor that follows from others reads.
+fn derived(index: usize, spec: &SensorSpec, read: &Sensors) -> String {
     let verdict = match (read.value(BootTime::ZERO, index), read.fault(BootTime::ZERO, index)) {
         (Ok(value), _) => format!("reads {} ({})", (value * 1000.0).round() / 1000.0, spec.measures),
         (Err(_), Some(fault)) => format!("no value, {}", fault.name()),
         (Err(_), None) => "no value, since one of them was not read".to_owned(),
     };
     let found = read.found(BootTime::ZERO, index).map(|found| format!("; found {found}")).unwrap_or_default();
-    writeln!(out, "{UNMARKED} sensor     {}: {verdict}{found}; {}", spec.name, spec.source)
+    format!("{verdict}{found}; {}", spec.source)
 }
 
 /// What each output does, case by case, defaults included.
-fn failsafe_table(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn failsafe_table(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "what each output does")?;
     for (index, output) in settings.engine.outputs.iter().enumerate() {
         writeln!(out, "  {}", output.name)?;
@@ -120,8 +138,10 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
     };
     let optional = |row: Option<RowDrive>| row.map_or_else(|| "no row: goes on as before".to_owned(), word);
     let never = |why: &str| format!("never: {why}");
+    let alarms = by_alarms(output);
+    let start = if alarms.is_some() { never("alarms decide from the start") } else { word(when.start) };
     let mut cases = vec![
-        ("start, until something decides".to_owned(), word(when.start)),
+        ("start, until something decides".to_owned(), start),
         ("stop of the daemon".to_owned(), word(when.stop)),
         ("crash of the daemon".to_owned(), word(when.crash)),
     ];
@@ -143,6 +163,7 @@ fn cases(id: OutputId, output: &OutputSpec, settings: &Settings) -> Vec<(String,
         Some((after, row)) => (format!("hub silent for {}", format_duration(after)), word(row)),
         None => ("hub silent".to_owned(), optional(None)),
     });
+    cases.extend(alarms.map(|on| ("alarms".to_owned(), format!("{on}, else off"))));
     cases.push(("desired".to_owned(), desired(id, output, settings)));
     let roles: Vec<String> = climates.iter().filter_map(|climate| role(id, climate)).collect();
     let roles = if roles.is_empty() { "does not drive it".to_owned() } else { roles.join(", ") };
@@ -180,7 +201,8 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
     }
 }
 
-fn advice(fault: Fault) -> &'static str {
+/// What to look at.
+pub(super) fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
         Fault::Ambiguous => "several devices have this name; write which one is meant, as NAME@PLACE",

@@ -3,6 +3,8 @@
 
 use super::ask::ask_status;
 use crate::config::LocalSettings;
+use crate::service::DaemonStatus;
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +15,8 @@ pub fn ask(local: &LocalSettings) -> Option<String> {
 
 /// The message if the daemon that sent this status uses another file; `None` if it does not, or does not say.
 pub(super) fn compare(status: &Value, file: &Path) -> Option<String> {
-    let theirs = status["configuration"].as_str()?;
-    report(Path::new(theirs), status["pid"].as_u64().unwrap_or_default(), file)
+    let DaemonStatus { configuration, pid, .. } = DaemonStatus::deserialize(status).ok()?;
+    report(Path::new(&configuration?), pid.into(), file)
 }
 
 /// The message if a daemon uses another file than this one.

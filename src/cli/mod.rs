@@ -1,10 +1,14 @@
 //! The commands, one file each, and their arguments. `main` parses and prints what they return.
 
+mod archive;
 pub mod arguments;
 pub mod ask;
 pub mod check;
 mod climates;
+mod excerpt;
+pub mod exit;
 mod hardware;
+pub mod init;
 mod keys;
 pub mod mismatch;
 pub mod model;
@@ -12,6 +16,7 @@ pub mod overrides;
 pub mod page;
 pub mod printed;
 pub mod reload;
+pub mod report;
 pub mod safe;
 pub mod status;
 pub mod twin;

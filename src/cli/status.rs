@@ -199,7 +199,7 @@ pub(super) fn climate(page: &mut Page, name: Option<&str>, climate: &ClimateStat
     let overridden = climate.overridden.as_ref();
     if let Some(RangeOverrideStatus { min, max, seconds_left, by }) = overridden {
         let left = Span(*seconds_left);
-        page.row("", &format!("overridden to {min} to {max}{unit} by {} for another {left}", with_name(by)));
+        page.row("", &format!("overridden to {min} to {max}{unit} by {}, for another {left}", with_name(by)));
     }
     if let Some(schedule) = &climate.schedule {
         page.row("", &self::schedule(schedule, overridden.is_some()));
@@ -256,7 +256,7 @@ pub(super) fn output_notes(page: &mut Page, output: &OutputStatus) {
     }
     if let Some(OverrideStatus { percent, seconds_left, by }) = &output.overridden {
         let (by, left) = (with_name(by), Span(*seconds_left));
-        page.row("", &format!("overridden to {percent} % by {by} for another {left}"));
+        page.row("", &format!("overridden to {percent} % by {by}, for another {left}"));
     }
     if let Some(fault) = &output.fault {
         page.row("", &format!("cannot be driven: {fault}"));
@@ -317,7 +317,7 @@ mod tests {
             "climate  no temperature, sensor-fault, target 20 to 28 °C",
             "sensor   cabinet: stale; the last valid value: 45 s ago",
             "output   fan: 100 % by fail-safe sensor-fault",
-            "         overridden to 40 % by uid 4000000000 for another 1 h",
+            "         overridden to 40 % by uid 4000000000, for another 1 h",
             "         override wants 40 %, outranked by fail-safe sensor-fault",
             "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
             "store    the local copy of the twin cannot be stored: the disk is full",
@@ -353,7 +353,7 @@ mod tests {
         let page = page(&read(&status)).text(Layout::plain(200));
         for lines in [
             "climate  office: 21.5 °C, in-range, target 18 to 24 °C\n         by its schedule's entry night until 2026-11-27T21:00:00Z\n",
-            "climate  lab: 21.5 °C, in-range, target 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub for another 1 h 30 min\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
+            "climate  lab: 21.5 °C, in-range, target 18 to 24.5 °C\n         overridden to 18 to 24.5 °C by hub, for another 1 h 30 min\n         in place of its schedule's entry night until 2026-11-27T21:00:00Z\n",
             "climate  greenhouse: 38, too-low, target 40 to 60\n         no entry of its schedule applies until 2026-11-27T21:00:00Z\n",
             "climate  store: no co2, sensor-fault, target 0 to 1000\n         its schedule is suspended until the clock can be trusted\n",
         ] {

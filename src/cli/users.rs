@@ -7,7 +7,7 @@ const PASSWD: &str = "/etc/passwd";
 /// More is not read.
 const PASSWD_BYTES_MAX: u64 = 1 << 20;
 
-/// The author of an override for people: `uid 1000` with the name of that user, if this machine's own file of users has it.
+/// The author of an override for people: `uid 1000, anna`, if this machine's own file of users has a name for the number.
 pub(super) fn with_name(by: &str) -> String {
     let mut users = String::new();
     let is_user = by.starts_with("uid ");
@@ -26,7 +26,7 @@ fn named(by: &str, users: &str) -> String {
             (fields.nth(1)? == uid && !name.is_empty()).then_some(name)
         })
     });
-    name.map_or_else(|| by.to_owned(), |name| format!("{by} ({name})"))
+    name.map_or_else(|| by.to_owned(), |name| format!("{by}, {name}"))
 }
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ mod tests {
     fn a_user_has_a_name_if_the_machine_knows_it() {
         let users =
             "root:x:0:0::/root:/bin/sh\nbroken\n:x:7:\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/bash\n";
-        assert_eq!(named("uid 1000", users), "uid 1000 (anna)");
+        assert_eq!(named("uid 1000", users), "uid 1000, anna");
         for unknown in ["uid 100", "uid 7", "hub", "uid "] {
             assert_eq!(named(unknown, users), unknown);
         }

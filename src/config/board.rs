@@ -1,5 +1,6 @@
 //! `[board]`: which board drives the outputs.
 
+use super::codes::Code;
 use super::examine;
 use super::files::Places;
 use super::reader::Reader;
@@ -58,7 +59,7 @@ pub(super) fn read(mut board: Reader<'_>, places: &Places) -> Board {
     };
     let wiring = driver.map(|driver| driver.wiring);
     if board.has("folder") && wiring.is_some_and(|wiring| wiring != Wiring::Files) {
-        board.wrong("folder", "is for driver = \"simulated\" only");
+        board.wrong("folder", Code::Misplaced.because("is for driver = \"simulated\" only"));
     }
     let folder_at = folder.as_ref().map(|folder| folder.at);
     let folder = folder.map_or_else(|| PathBuf::from(FOLDER), |folder| folder.value);

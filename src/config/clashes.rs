@@ -3,6 +3,7 @@
 
 use super::board::Board;
 use super::climate::Climate;
+use super::codes::Code;
 use super::faults::{Findings, LINE};
 use super::outputs::{Output, reserved};
 use super::sensor::Sensor;
@@ -19,7 +20,7 @@ pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate]
         let name = sensor.spec.name.as_str();
         if let Some(why) = reserved(name) {
             let say = format!("a sensor outside the climate cannot be named \"{name}\": {why}");
-            findings.wrong(sensor.name_at, say);
+            findings.wrong(sensor.name_at, Code::WrongName.because(say));
         }
     }
     let outputs = outputs.iter().map(|output| ("outputs", output.spec.name.as_str(), output.name_at));
@@ -36,7 +37,7 @@ pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate]
             "[{kind}.{name}] and [{other}.{name}] have one name, the first in line {LINE}, and at the hub a name \
              stands for one thing: rename one"
         );
-        findings.clash(at.max(other_at), at.min(other_at), say);
+        findings.clash(at.max(other_at), at.min(other_at), Code::Clash.because(say));
     }
 }
 
@@ -73,7 +74,7 @@ fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
         if let Some((first, other)) = taken.get(wire.as_str()) {
             let say =
                 format!("{wire} {other} already, in line {LINE}; here it {does}: it can only do one of them");
-            findings.clash(*at, *first, say);
+            findings.clash(*at, *first, Code::Clash.because(say));
         } else {
             taken.insert(wire, (*at, does));
         }
@@ -90,7 +91,7 @@ pub(super) fn plug_and_play(
     for output in outputs {
         if let Some(key) = output.spec.property.as_ref().and_then(top_property) {
             let say = format!("`property` of [outputs.{}] cannot {}", output.spec.name, be_at_the_top(key));
-            findings.wrong(output.property_at, say);
+            findings.wrong(output.property_at, Code::Clash.because(say));
         }
     }
     let outputs = outputs.iter().map(|output| ("outputs", output.spec.name.as_str(), output.name_at));
@@ -100,7 +101,7 @@ pub(super) fn plug_and_play(
     for climate in climates {
         if let Some(key) = top_property(&climate.spec.property) {
             let say = format!("{} cannot {}", climate.table, be_at_the_top(key));
-            findings.wrong(climate.property_at, say);
+            findings.wrong(climate.property_at, Code::Clash.because(say));
         }
         let key = climate.spec.property.keys().last().cloned().unwrap_or_default();
         known.insert(key, ("climates", climate.spec.label(), climate.at));
@@ -108,7 +109,10 @@ pub(super) fn plug_and_play(
     for (kind, name, at) in outputs.chain(sensors) {
         let key = plug_and_play_name(name);
         if TOP_PROPERTIES.contains(&&*key) {
-            findings.wrong(at, format!("[{kind}.{name}] cannot {}", be_at_the_top(&key)));
+            findings.wrong(
+                at,
+                Code::WrongName.because(format!("[{kind}.{name}] cannot {}", be_at_the_top(&key))),
+            );
         }
         if let Some((other_kind, other, other_at)) = known.insert(key.to_string(), (kind, name, at))
             && other != name
@@ -116,7 +120,7 @@ pub(super) fn plug_and_play(
             let say = format!(
                 "[{kind}.{name}] and [{other_kind}.{other}], line {LINE}, are both \"{key}\" with style = \"pnp\": rename one"
             );
-            findings.clash(at.max(other_at), at.min(other_at), say);
+            findings.clash(at.max(other_at), at.min(other_at), Code::Clash.because(say));
         }
     }
 }
@@ -188,7 +192,7 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
                  own, such as \"components.{}.on\"",
                 output.spec.name
             );
-            findings.wrong(output.property_at, say);
+            findings.wrong(output.property_at, Code::Clash.because(say));
         }
         let nested = |(_, other): &&(&Output, &PropertyPath)| overlap(property, other) && *other != property;
         if let Some((other, path)) = before.iter().find(nested) {
@@ -197,7 +201,7 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
                  is a value or holds others, not both",
                 other.spec.name
             );
-            findings.clash(output.property_at, other.property_at, say);
+            findings.clash(output.property_at, other.property_at, Code::Clash.because(say));
         }
         before.push((output, property));
     }
@@ -213,14 +217,14 @@ fn climates_apart(climates: &[Climate], map: &PropertyMap, findings: &Findings) 
         if let Some((key, leaf)) = leaves(map).iter().find(|(_, leaf)| is_hit(leaf)) {
             let say =
                 format!("`property` \"{property}\" and \"{leaf}\", which `{key}` of [twin] reads, overlap");
-            findings.wrong(climate.property_at, say);
+            findings.wrong(climate.property_at, Code::Clash.because(say));
         }
         if let Some(other) = climates[..index].iter().find(|other| overlap(&other.spec.property, property)) {
             let say = format!(
                 "{} and {}, line {LINE}, read one property, \"{property}\": each needs one of its own",
                 climate.table, other.table
             );
-            findings.clash(climate.property_at, other.property_at, say);
+            findings.clash(climate.property_at, other.property_at, Code::Clash.because(say));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `[climate]`, and `[climates.NAME]` for several: what is held in range, by what, and within which bounds.
 //!
-//! Every temperature of a table is in its `unit`. With one sensor and one output in the file, the table need not name them. A
+//! Every temperature of a table is in its `unit`. With one sensor and one output in the file, the table need not name them; what
+//! follows alarms does not count, since no climate drives it. A
 //! climate also decides what an output does in the rows `sensor-fault` and `overheat` that its own table leaves out.
 
+use super::codes::Code;
 use super::faults::LINE;
 use super::outputs::{Output, check_name};
 use super::reader::Reader;
@@ -61,11 +63,12 @@ pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>, zones: &mut Zones) -> 
              [climates.office]",
             words::shorten(&first.value)
         );
-        file.findings().clash(first.at, only.header(), say);
+        file.findings().clash(first.at, only.header(), Code::Conflict.because(say));
         return None;
     }
     if let Some((name, _)) = named.get(CLIMATES_MAX) {
-        file.findings().wrong(name.at, format!("there are more than {CLIMATES_MAX} climates"));
+        file.findings()
+            .wrong(name.at, Code::TooMany.because(format!("there are more than {CLIMATES_MAX} climates")));
         return None;
     }
     let has_one = only.present();
@@ -131,7 +134,10 @@ fn climate(
     if unit.is_some() && quantity.unit().is_none() {
         table.wrong(
             "unit",
-            format!("is for temperatures, and this climate holds {}: remove it", measured.measures),
+            Code::Misplaced.because(format!(
+                "is for temperatures, and this climate holds {}: remove it",
+                measured.measures
+            )),
         );
     }
     let words = [("max", Combine::Max), ("mean", Combine::Mean), ("first-good", Combine::FirstGood)];
@@ -187,10 +193,9 @@ fn climate(
 fn check(name: &At<String>, table: &Reader<'_>) -> bool {
     let fault = match check_name(&name.value, "a climate") {
         Err(reason) => reason,
-        Ok(()) if name.value == "system" => {
-            "a climate cannot be named \"system\": the unit of temperature is reported under that name"
-                .to_owned()
-        }
+        Ok(()) if name.value == "system" => Code::WrongName.because(
+            "a climate cannot be named \"system\": the unit of temperature is reported under that name",
+        ),
         Ok(()) => return true,
     };
     table.findings().wrong(name.at, fault);
@@ -236,7 +241,9 @@ fn range(table: &mut Reader<'_>, key: &'static str, quantity: &Quantity) -> Opti
     let (min, max) = (min?, max?);
     let range = ClimateRange::new(min.value, max.value);
     if range.is_none() {
-        table.findings().wrong(min.at, format!("`min` must be below `max` in {title}"));
+        table
+            .findings()
+            .wrong(min.at, Code::Inconsistent.because(format!("`min` must be below `max` in {title}")));
     }
     range
 }
@@ -251,7 +258,10 @@ fn range_within(
         && !limits.contains(inner)
     {
         let (min, max) = (shown(quantity, inner.min()), shown(quantity, inner.max()));
-        table.wrong("limits", format!("must contain the range, which is {min} to {max}"));
+        table.wrong(
+            "limits",
+            Code::Inconsistent.because(format!("must contain the range, which is {min} to {max}")),
+        );
     }
     Some(limits)
 }
@@ -262,7 +272,10 @@ fn critical(table: &mut Reader<'_>, range: Option<ClimateRange>, quantity: &Quan
         && critical.value <= range.max() + ROUNDING
     {
         let max = shown(quantity, range.max());
-        table.findings().wrong(critical.at, format!("`critical` must lie above the range's max, {max}"));
+        table.findings().wrong(
+            critical.at,
+            Code::Inconsistent.because(format!("`critical` must lie above the range's max, {max}")),
+        );
     }
     Some(critical.value)
 }
@@ -278,7 +291,10 @@ fn hysteresis(table: &mut Reader<'_>, range: Option<ClimateRange>, quantity: &Qu
     if let (Some(written), Some(range)) = (&written, range)
         && hysteresis >= range.span()
     {
-        table.findings().wrong(written.at, "`hysteresis` must be less than the range's max minus its min");
+        table.findings().wrong(
+            written.at,
+            Code::Inconsistent.because("`hysteresis` must be less than the range's max minus its min"),
+        );
     }
     hysteresis
 }
@@ -296,7 +312,10 @@ fn is_pwm(outputs: &[Output], id: OutputId) -> bool {
 /// What is on or off alone goes by the range and its hysteresis. The default has no effect on it either, and needs no warning.
 fn warn_without_pwm(table: &Reader<'_>, key: &str, does: &str, is_fine: bool) {
     if table.has(key) && !is_fine {
-        table.warn(key, format!("has no effect: nothing with `pwm` {does} {}", table.name()));
+        table.warn(
+            key,
+            Code::NoEffect.because(format!("has no effect: nothing with `pwm` {does} {}", table.name())),
+        );
     }
 }
 
@@ -312,7 +331,7 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
     let one = table.string("sensor");
     let many = table.strings("sensors");
     if table.has("sensor") && table.has("sensors") {
-        table.wrong("sensors", "cannot be combined with `sensor`: remove one");
+        table.wrong("sensors", Code::Conflict.because("cannot be combined with `sensor`: remove one"));
     }
     let wanted = one.map_or_else(|| many.map(|at| at.value).unwrap_or_default(), |one| vec![one]);
     let measures_of = |id: usize| sensors.get(id).map(|sensor| sensor.spec.measures.clone());
@@ -334,7 +353,7 @@ fn measured_by(table: &mut Reader<'_>, sensors: &[Sensor]) -> Measured {
                 }
             };
             let say = format!("[sensors.{}] measures {other}, and {what}", name.value);
-            table.findings().wrong(name.at, say);
+            table.findings().wrong(name.at, Code::Inconsistent.because(say));
         }
     }
     Measured { sensors: ids.into_iter().map(|(id, _)| SensorId(id)).collect(), measures }
@@ -363,19 +382,21 @@ fn names(sensors: &[Sensor], ids: &[usize]) -> String {
     names.join(", ")
 }
 
-/// The outputs that lower and those that raise; the only one there is lowers if none is named. For a temperature they may be
-/// called `cooling` and `heating`.
+/// The outputs that lower and those that raise; the only one that follows no alarms lowers if none is named. For a temperature they
+/// may be called `cooling` and `heating`.
 fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (Vec<OutputId>, Vec<OutputId>) {
     let lowering = directed(table, "lowering", "cooling", quantity);
     let raising = directed(table, "raising", "heating", quantity);
     if !["lowering", "cooling", "raising", "heating"].iter().any(|key| table.has(key)) {
-        if outputs.len() == 1 {
-            return (vec![OutputId(0)], Vec::new());
+        let free = outputs.iter().enumerate().filter(|(_, output)| output.alarms_at.is_none());
+        let free: Vec<(usize, &Output)> = free.collect();
+        if let [(only, _)] = free.as_slice() {
+            return (vec![OutputId(*only)], Vec::new());
         }
-        // A file without any output has a gap, which is reported.
-        if !outputs.is_empty() {
+        // A file without any output has a gap, which is reported. One with sirens alone watches.
+        if !free.is_empty() {
             let names: Vec<String> =
-                outputs.iter().map(|output| format!("\"{}\"", output.spec.name)).collect();
+                free.iter().map(|(_, output)| format!("\"{}\"", output.spec.name)).collect();
             let names = names.join(", ");
             let (key, why) = match quantity.unit() {
                 Some(_) => ("cooling", format!("which of {names} cools (or `heating`: which heats)")),
@@ -395,7 +416,16 @@ fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (V
     for (id, name) in &raising {
         if let Some((_, first)) = lowering.iter().find(|(other, _)| other == id) {
             let say = format!("[outputs.{}] cannot {both}: it {does} by line {LINE}", name.value);
-            table.findings().clash(name.at, first.at, say);
+            table.findings().clash(name.at, first.at, Code::Conflict.because(say));
+        }
+    }
+    for (id, name) in lowering.iter().chain(&raising) {
+        if let Some(at) = outputs.get(*id).and_then(|output| output.alarms_at) {
+            let say = format!(
+                "[outputs.{}] follows alarms, by line {LINE}, so no climate drives it: remove it here, or its `alarms`",
+                name.value
+            );
+            table.findings().clash(name.at, at, Code::Conflict.because(say));
         }
     }
     let ids = |named: Vec<(usize, &At<String>)>| named.into_iter().map(|(id, _)| OutputId(id)).collect();
@@ -414,10 +444,14 @@ fn directed(
     if special.is_some() && quantity.unit().is_none() {
         table.wrong(
             of_temperature,
-            format!("is for a temperature; for {} write `{key}`", quantity.measures()),
+            Code::Misplaced
+                .because(format!("is for a temperature; for {} write `{key}`", quantity.measures())),
         );
     } else if general.is_some() && special.is_some() {
-        table.wrong(of_temperature, format!("and `{key}` are two names for the same thing: remove one"));
+        table.wrong(
+            of_temperature,
+            Code::Conflict.because(format!("and `{key}` are two names for the same thing: remove one")),
+        );
     }
     general.or(special).map(|at| at.value).unwrap_or_default()
 }
@@ -435,7 +469,7 @@ fn by_name<'n>(
             Some(id) if ids.iter().any(|(other, _)| *other == id) => {
                 let first = ids.iter().find(|(other, _)| *other == id).map_or(name.at, |(_, first)| first.at);
                 let say = format!("\"{}\" is named twice, first in line {LINE}: remove one", name.value);
-                table.findings().clash(name.at, first, say);
+                table.findings().clash(name.at, first, Code::Duplicate.because(say));
             }
             Some(id) => ids.push((id, name)),
             None => {
@@ -445,7 +479,10 @@ fn by_name<'n>(
                     None if known.is_empty() => format!("there are no [{kind}.NAME] at all"),
                     None => format!("there are \"{}\"", known.join("\", \"")),
                 };
-                table.findings().wrong(name.at, format!("there is no [{kind}.{shown}]; {hint}"));
+                table.findings().wrong(
+                    name.at,
+                    Code::UnknownName.because(format!("there is no [{kind}.{shown}]; {hint}")),
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The line of a contact: `pin`, `chip`, `active-low`, `bias` and `debounce` in `[sensors.NAME]`.
 
 use super::board::Board;
+use super::codes::Code;
 use super::outputs::{PIN_MAX, chip_name, require_chip};
 use super::reader::Reader;
 use crate::sensors::{ContactLine, Driver, Pull};
@@ -28,14 +29,21 @@ pub(super) fn read(
     let driver = driver?;
     if !driver.is_line {
         for key in KEYS.into_iter().filter(|key| table.has(key)) {
-            table.wrong(key, format!("is for driver = \"gpio\", not for \"{}\": remove it", driver.name));
+            table.wrong(
+                key,
+                Code::Misplaced
+                    .because(format!("is for driver = \"gpio\", not for \"{}\": remove it", driver.name)),
+            );
         }
         return None;
     }
     for key in ["id", "path"].into_iter().filter(|key| table.has(key)) {
         table.wrong(
             key,
-            format!("is not for driver = \"{}\", which reads the line that `pin` names", driver.name),
+            Code::Misplaced.because(format!(
+                "is not for driver = \"{}\", which reads the line that `pin` names",
+                driver.name
+            )),
         );
     }
     table.require(

@@ -1,13 +1,15 @@
 //! Sensors that are derived from others: `driver = "dew-point"` and `"difference"`.
 
+use super::codes::Code;
 use super::faults::Findings;
 use super::reader::Reader;
-use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::sensor::{Sensor, measures, unit};
 use super::spans::{At, Span};
 use super::words::{self, nearest};
 use crate::control::derived::Derived;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
+use crate::sensors::HUMIDITY;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
@@ -43,9 +45,9 @@ impl Parts {
         for key in KEYS.into_iter().filter(|key| table.has(key)) {
             table.wrong(
                 key,
-                format!(
+                Code::Misplaced.because(format!(
                     "is for a sensor that is derived from others, not for driver = \"{driver}\": remove it"
-                ),
+                )),
             );
         }
     }
@@ -122,7 +124,10 @@ fn tell_circles(waiting: &[Named<'_>], findings: &Findings) {
             [] => continue,
         };
         let at = members.iter().map(|name| name.at).min().unwrap_or(Span::FILE);
-        findings.wrong(at, format!("{say}, which gives no value: name sensors that are read"));
+        findings.wrong(
+            at,
+            Code::Inconsistent.because(format!("{say}, which gives no value: name sensors that are read")),
+        );
     }
 }
 
@@ -146,7 +151,10 @@ pub(super) fn read(
     for key in foreign.into_iter().filter(|key| table.has(key)) {
         table.wrong(
             key,
-            format!("is not for this driver, which needs `{}` and `{}`: remove it", keys[0].0, keys[1].0),
+            Code::Misplaced.because(format!(
+                "is not for this driver, which needs `{}` and `{}`: remove it",
+                keys[0].0, keys[1].0
+            )),
         );
     }
     let found = keys.map(|(key, what)| part(&table, key, what, parts, others));
@@ -154,7 +162,11 @@ pub(super) fn read(
         && of == minus
         && matches!(formula, Formula::Difference)
     {
-        table.wrong("minus", "names the same sensor as `of`, and their difference is always 0: name another");
+        table.wrong(
+            "minus",
+            Code::Inconsistent
+                .because("names the same sensor as `of`, and their difference is always 0: name another"),
+        );
     }
     let measures = match formula {
         Formula::DewPoint => TEMPERATURE.to_owned(),
@@ -164,7 +176,7 @@ pub(super) fn read(
     };
     if matches!(formula, Formula::Difference) && measures == TEMPERATURE {
         let say = "cannot be \"temperature\": a difference of 3 degrees is not a temperature of 3 degrees; leave it out";
-        table.wrong("measures", say);
+        table.wrong("measures", Code::WrongForm.because(say));
     }
     let unit = unit(&mut table, &measures);
     let derived = match found {
@@ -216,7 +228,10 @@ fn part(
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there are \"{}\"", names.join("\", \"")),
         };
-        table.findings().wrong(*at, format!("there is no [sensors.{}]; {hint}", words::shorten(name)));
+        table.findings().wrong(
+            *at,
+            Code::UnknownName.because(format!("there is no [sensors.{}]; {hint}", words::shorten(name))),
+        );
     }
     before.iter().position(|known| known.spec.name == *name).map(SensorId)
 }
@@ -237,14 +252,16 @@ fn derive(table: &Reader<'_>, formula: Formula, ids: [SensorId; 2], before: &[Se
             "{} is derived over more than {LEVELS_MAX} levels: name sensors that are read",
             table.name()
         );
-        table.findings().wrong(table.header(), say);
+        table.findings().wrong(table.header(), Code::TooMany.because(say));
         return None;
     }
     let measured = ids.map(|id| before.get(id.0).map_or("", |sensor| sensor.spec.measures.as_str()));
     let wrong = |key: &str, found: &str, wanted: &str| {
         table.wrong(
             key,
-            format!("must name a sensor that measures {wanted}, found one that measures {found}"),
+            Code::Inconsistent.because(format!(
+                "must name a sensor that measures {wanted}, found one that measures {found}"
+            )),
         );
         None
     };

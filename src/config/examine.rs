@@ -1,6 +1,7 @@
 //! What `twind check` examines beyond the text: whether connections can be made with the files that `[hub]` names, and whether the
 //! state directory and the sockets can be made. The daemon finds out by trying, and controls meanwhile.
 
+use super::codes::Code;
 use super::faults::Findings;
 use super::files::Examination;
 use super::spans::Span;
@@ -45,7 +46,8 @@ pub(super) fn connections(hub: &HubSettings, keys: &Keys, findings: &Findings, l
                 (at, format!("`{key}` names {}: {}", path.display(), told.reason))
             }
         };
-        if told.is_fault { findings.wrong(at, say) } else { findings.warn(at, say) }
+        let reason = Code::Credentials.because(say);
+        if told.is_fault { findings.wrong(at, reason) } else { findings.warn(at, reason) }
     }
 }
 
@@ -68,9 +70,9 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_dir() => findings.warn(
             at,
-            format!(
+            Code::Place.because(format!(
                 "[twin] state-dir: {shown} is not a directory, so the twin cannot be stored there: set another"
-            ),
+            )),
         ),
         Err(error) if is_missing(&error) => {
             if let Some(why) = cannot_make(path) {
@@ -78,7 +80,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                     "[twin] state-dir: the state directory {shown} is not there, and {why}: name one of this user's \
                      own with [twin] state-dir (the installed service has its own made by systemd)"
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
         }
         Ok(found) => {
@@ -89,7 +91,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                     "[twin] state-dir: {shown} is on a file system that is mounted read-only, so the twin cannot be stored \
                      there: remount it writable, or name another with [twin] state-dir"
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
             let is_denied = || refused == Some(rustix::io::Errno::ACCESS);
             if is_nobodys_here(&found, user, daemons_user) && is_denied() {
@@ -99,7 +101,7 @@ pub(super) fn state_dir(path: &Path, at: Span, findings: &Findings) {
                      [twin] state-dir",
                     found.uid()
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
         }
         // This user may not look there, but the daemon's user may.
@@ -133,7 +135,7 @@ pub(super) fn board_folder(path: &Path, at: Span, findings: &Findings) {
             "[board] folder: {} is not a directory, so no output can be driven: name another",
             path.display()
         );
-        findings.warn(at, say);
+        findings.warn(at, Code::Place.because(say));
     }
 }
 
@@ -145,7 +147,7 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
             "[local] {key}: the path is {length} bytes long, and the system allows a socket {SOCKET_PATH_MAX}: name a shorter \
              one with [local] {key}"
         );
-        return findings.warn(at, say);
+        return findings.warn(at, Code::Place.because(say));
     }
     let is_there = std::fs::symlink_metadata(path);
     if let Some(why) = is_there.err().filter(is_missing).and_then(|_| cannot_make(path)) {
@@ -154,7 +156,7 @@ pub(super) fn socket(path: &Path, at: Span, key: &str, findings: &Findings) {
              its folder made by systemd)",
             path.display()
         );
-        findings.warn(at, say);
+        findings.warn(at, Code::Place.because(say));
     }
 }
 
@@ -166,7 +168,7 @@ pub(super) fn metrics_file(path: &Path, runtime: &Path, at: Span, findings: &Fin
         let say = format!(
             "[local] metrics-file: node_exporter reads only files whose names end in .prom, found {shown}"
         );
-        findings.warn(at, say);
+        findings.warn(at, Code::NoEffect.because(say));
     }
     let folder_shown = folder.display();
     match std::fs::metadata(folder) {
@@ -174,14 +176,14 @@ pub(super) fn metrics_file(path: &Path, runtime: &Path, at: Span, findings: &Fin
             let say = format!(
                 "[local] metrics-file: {shown} cannot be written, since {folder_shown} is not a directory: name another path"
             );
-            findings.warn(at, say);
+            findings.warn(at, Code::Place.because(say));
         }
         Ok(_) if refused(folder) == Some(rustix::io::Errno::ROFS) => {
             let say = format!(
                 "[local] metrics-file: {folder_shown} is on a file system that is mounted read-only: name a file in {}",
                 runtime.display()
             );
-            findings.warn(at, say);
+            findings.warn(at, Code::Place.because(say));
         }
         Ok(found) => {
             if let Some(user) = who_may_not_write(folder, &found) {
@@ -191,7 +193,7 @@ pub(super) fn metrics_file(path: &Path, runtime: &Path, at: Span, findings: &Fin
                     found.uid(),
                     runtime.display()
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Place.because(say));
             }
         }
         Err(error) if is_missing(&error) && folder != runtime => {
@@ -199,7 +201,7 @@ pub(super) fn metrics_file(path: &Path, runtime: &Path, at: Span, findings: &Fin
                 "[local] metrics-file: the directory {folder_shown} is not there, and the daemon does not make it: \
                  `mkdir -p {folder_shown}`, or name another path"
             );
-            findings.warn(at, say);
+            findings.warn(at, Code::Place.because(say));
         }
         // Made at the start, or this user may not look there.
         Err(_) => {}

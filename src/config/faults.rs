@@ -3,6 +3,7 @@
 //! A *fault* has a place and says what was found and what is allowed. A *gap* is something that a person must still fill in; all
 //! gaps together make one fault. A *warning* does not stop the daemon, and `twind check` prints it.
 
+use super::codes::{Code, Reason};
 use super::outline::{Lines, Place};
 use super::secrets;
 use super::spans::Span;
@@ -25,19 +26,23 @@ pub(super) const LINE: &str = "{line}";
 
 struct Finding {
     at: Span,
-    message: String,
+    reason: Reason,
     /// The place whose line the message names.
     other: Option<Span>,
 }
 
 impl Finding {
+    fn new(at: Span, reason: Reason) -> Self {
+        Self { at, reason, other: None }
+    }
+
     fn told(self, lines: &Lines<'_>, masked: &BTreeSet<usize>) -> ConfigFault {
-        let message = match self.other {
-            Some(other) => self.message.replace(LINE, &lines.place(other).line.to_string()),
-            None => self.message,
-        };
+        let mut reason = self.reason;
+        if let Some(other) = self.other {
+            reason.text = reason.text.replace(LINE, &lines.place(other).line.to_string());
+        }
         let is_masked = masked.contains(&lines.place(self.at).line);
-        ConfigFault::new(lines, self.at, message, is_masked)
+        ConfigFault::new(lines, self.at, reason, is_masked)
     }
 }
 
@@ -62,11 +67,11 @@ impl Findings {
     /// Adds syntax errors, before anything else: after an error the parser guesses, so what seems missing, or wrong on that line, may
     /// be right.
     pub(super) fn syntax(&self, slips: Slips) {
-        for Slip { at, value, message, hides_rest, is_masked } in slips.told {
+        for Slip { at, value, reason, hides_rest, is_masked } in slips.told {
             if is_masked {
                 self.mask(at);
             }
-            self.push(Finding { at, message, other: None });
+            self.push(Finding::new(at, reason));
             self.broken.borrow_mut().push(value);
             if hides_rest {
                 self.hidden_from.set(Some(at.start));
@@ -75,18 +80,18 @@ impl Findings {
         self.count.set(self.count.get() + slips.more);
     }
 
-    pub(super) fn wrong(&self, at: Span, message: impl Into<String>) {
-        self.push_wrong(Finding { at, message: message.into(), other: None });
+    pub(super) fn wrong(&self, at: Span, reason: Reason) {
+        self.push_wrong(Finding::new(at, reason));
     }
 
     /// Two values that conflict: the message has [`LINE`] for the line of the other one.
-    pub(super) fn clash(&self, at: Span, other: Span, message: impl Into<String>) {
-        self.push_wrong(Finding { at, message: message.into(), other: Some(other) });
+    pub(super) fn clash(&self, at: Span, other: Span, reason: Reason) {
+        self.push_wrong(Finding { at, reason, other: Some(other) });
     }
 
     /// Something that is allowed but probably not meant.
-    pub(super) fn warn(&self, at: Span, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Finding { at, message: message.into(), other: None });
+    pub(super) fn warn(&self, at: Span, reason: Reason) {
+        self.warnings.borrow_mut().push(Finding::new(at, reason));
     }
 
     /// From now on no message shows the value in the line of this place.
@@ -98,9 +103,9 @@ impl Findings {
         self.masked.borrow().iter().map(|at| lines.place(*at).line).collect()
     }
 
-    pub(super) fn missing(&self, at: Span, message: impl Into<String>) {
+    pub(super) fn missing(&self, at: Span, reason: Reason) {
         if self.broken.borrow().is_empty() {
-            self.push(Finding { at, message: message.into(), other: None });
+            self.push(Finding::new(at, reason));
         }
     }
 
@@ -159,8 +164,8 @@ impl Findings {
 
     /// Everything found, in file order; `None` if nothing was.
     pub(super) fn into_faults(self, text: &str, file: &Path) -> Option<ConfigFaults> {
-        if let Some((at, message)) = gap(&self.gaps.borrow()) {
-            self.missing(at, message);
+        if let Some((at, reason)) = gap(&self.gaps.borrow()) {
+            self.missing(at, reason);
         }
         let found = self.found.take();
         if found.is_empty() {
@@ -174,11 +179,13 @@ impl Findings {
     }
 }
 
-fn gap(gaps: &[(Span, String)]) -> Option<(Span, String)> {
+fn gap(gaps: &[(Span, String)]) -> Option<(Span, Reason)> {
     let at =
         gaps.iter().map(|(at, _)| *at).find(|at| *at != Span::FILE).or(gaps.first().map(|_| Span::FILE))?;
     let list: Vec<&str> = gaps.iter().map(|(_, what)| what.as_str()).collect();
-    Some((at, format!("twind cannot start before this is filled in: {}", list.join("; "))))
+    let list = list.join("; ");
+    let say = format!("twind cannot start before this is filled in: {list}");
+    Some((at, Code::Unfinished.because(say).allowing(list)))
 }
 
 /// The faults of one configuration file.
@@ -199,21 +206,26 @@ impl ConfigFaults {
     pub(super) fn denied(file: &Path) -> Self {
         let reason = "permission denied: run this as root or as a member of the file's group \
                       (the service reads it as a member of twind: chgrp twind, chmod 640)";
-        Self { is_denied: true, ..Self::unreadable(file, reason) }
+        Self { is_denied: true, ..Self::as_a_whole(file, Code::Denied, reason) }
     }
 
     /// The file as a whole is at fault: it cannot be read.
     pub(super) fn unreadable(file: &Path, reason: &str) -> Self {
+        Self::as_a_whole(file, Code::Unreadable, reason)
+    }
+
+    fn as_a_whole(file: &Path, code: Code, reason: &str) -> Self {
         let message = format!("this configuration file cannot be read: {reason}");
-        let fault = ConfigFault { line: 1, column: 1, message, excerpt: None };
+        let fault =
+            ConfigFault { line: 1, column: 1, code, message, found: None, allowed: None, excerpt: None };
         Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
 
     /// The file is text up to this byte only.
     pub(super) fn not_text(lossy: &str, file: &Path, byte: usize) -> Self {
         let at = Span { start: byte, end: byte + 1 };
-        let message = "not valid TOML: the file is not UTF-8 text from here on".to_owned();
-        let fault = ConfigFault::new(&Lines::of(lossy), at, message, false);
+        let reason = Code::Syntax.because("not valid TOML: the file is not UTF-8 text from here on");
+        let fault = ConfigFault::new(&Lines::of(lossy), at, reason, false);
         Self { file: file.to_owned(), faults: vec![fault], more: 0, is_denied: false }
     }
 }
@@ -224,7 +236,8 @@ impl fmt::Display for ConfigFaults {
             if index > 0 {
                 f.write_char('\n')?;
             }
-            write!(f, "{}:{fault}", Line(self.file.display()))?;
+            write!(f, "{}:", Line(self.file.display()))?;
+            fault.fmt(f)?;
         }
         match self.more {
             0 => Ok(()),
@@ -244,17 +257,24 @@ pub struct ConfigFault {
     pub line: usize,
     /// The character within the line, counted from 1.
     pub column: usize,
+    /// The kind of it.
+    pub code: Code,
     /// What was found, and what is allowed.
     pub message: String,
+    /// What the file has at this place, as it is written there; `None` if that may be a secret, or if nothing is there.
+    pub found: Option<String>,
+    /// What may stand there, where that is one thing.
+    pub allowed: Option<String>,
     /// The line itself and a caret line under it. A value that may be a secret is left out.
     excerpt: Option<(String, String)>,
 }
 
 impl ConfigFault {
     /// `is_masked`: the value in its line is left out.
-    fn new(lines: &Lines<'_>, at: Span, message: String, is_masked: bool) -> Self {
+    fn new(lines: &Lines<'_>, at: Span, reason: Reason, is_masked: bool) -> Self {
         let Place { line, column, shown, width } = lines.place(at);
         let worth_showing = at != Span::FILE && !shown.trim().is_empty() && shown.len() <= EXCERPT_BYTES_MAX;
+        let whole = shown.chars().count();
         let excerpt = worth_showing.then(|| {
             let shown = printable(&without_secret(shown, is_masked));
             let length = shown.chars().count();
@@ -262,21 +282,36 @@ impl ConfigFault {
             let caret = format!("{}{}", " ".repeat((column - 1).min(length)), "^".repeat(width));
             (shown, caret)
         });
-        // It may name what a person wrote.
-        let message = printable(&secrets::masked(&message));
-        let message = match message.char_indices().nth(MESSAGE_CHARS_MAX) {
-            Some((end, _)) => format!("{}…", &message[..end]),
-            None => message,
-        };
-        Self { line, column, message, excerpt }
+        let found = excerpt.as_ref().filter(|(shown, _)| shown.chars().count() == whole).map(|(shown, _)| {
+            let found: String = shown.chars().skip(column - 1).take(width).collect();
+            found.trim().to_owned()
+        });
+        // They may name what a person wrote.
+        let told = |text: &str| cut(printable(&secrets::masked(text)));
+        Self {
+            line,
+            column,
+            code: reason.code,
+            message: told(&reason.text),
+            found: found.filter(|found| !found.is_empty()),
+            allowed: reason.allowed.as_deref().map(told),
+            excerpt,
+        }
+    }
+}
+
+fn cut(message: String) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
     }
 }
 
 impl fmt::Display for ConfigFault {
-    /// `LINE:COL: message`, then the source line with its caret.
+    /// `LINE:COL: message`, then the source line with its caret; the alternate form is without it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
-        if let Some((source, caret)) = &self.excerpt {
+        if let Some((source, caret)) = self.excerpt.as_ref().filter(|_| !f.alternate()) {
             write!(f, "\n{:>5} | {source}\n      | {caret}", self.line)?;
         }
         Ok(())
@@ -288,7 +323,9 @@ fn without_secret(line: &str, is_masked: bool) -> String {
     // What precedes the equals sign may be the secret itself, or the start of a connection string.
     let looks = secrets::first_in(line).or_else(|| line.to_ascii_lowercase().find("sharedaccess"));
     let looks = looks.map(|at| line[..at].rfind('=').map_or(0, |sign| sign + 1));
-    let value = line.find(['=', ':']).filter(|_| is_masked).map(|sign| sign + 1);
+    // A line that sets nothing and is no header may be the secret alone.
+    let alone = (!line.trim_start().starts_with('[')).then_some(0);
+    let value = line.find(['=', ':']).map(|sign| sign + 1).or(alone).filter(|_| is_masked);
     match secrets::key_in(line).into_iter().chain(looks).chain(value).min() {
         None => line.to_owned(),
         Some(0) => "…".to_owned(),
@@ -307,7 +344,7 @@ mod tests {
 
     fn told(text: &str, at: Span) -> String {
         let findings = Findings::default();
-        findings.wrong(at, "wrong");
+        findings.wrong(at, Code::WrongForm.because("wrong"));
         findings.into_faults(text, Path::new("f.toml")).unwrap().to_string()
     }
 

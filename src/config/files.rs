@@ -3,6 +3,7 @@
 //! Secrets and certificates are looked up among systemd's credentials first; `LoadCredential=` of a folder names the file `NAME` in
 //! it `FOLDER_NAME`. Every other relative path starts at the folder of the configuration file. A message never contains a secret.
 
+use super::codes::{Code, Reason};
 use super::faults::ConfigFaults;
 use super::secrets;
 use crate::files::{self, Unread};
@@ -56,9 +57,9 @@ impl Places {
     }
 
     /// May the configuration file itself hold a secret?
-    pub(super) fn check_own_mode(&self) -> Result<(), String> {
+    pub(super) fn check_own_mode(&self) -> Result<(), Reason> {
         check_mode(&self.file, self.mode.unwrap_or_default())
-            .map_err(|reason| format!("others can read this file: {reason}"))
+            .map_err(|reason| reason.after("others can read this file: "))
     }
 
     /// The same, with the files to be examined.
@@ -86,89 +87,92 @@ impl Places {
     }
 
     /// Reads a secret that nobody else can read.
-    pub(super) fn secret(&self, written: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), String> {
+    pub(super) fn secret(&self, written: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), Reason> {
         if secrets::is_in(written) || written.to_ascii_lowercase().contains("sharedaccess") {
-            return Err(
-                "must be the name of a file; it looks like the secret itself, which does not belong \
-                        in the configuration: write it to a file that only twind can read"
-                    .to_owned(),
-            );
+            let rest = "; it looks like the secret itself, which does not belong in the configuration: write it to a \
+                        file that only twind can read";
+            return Err(Code::SecretInside.must_be_and("the name of a file", rest));
         }
         let path = self.secret_path(written);
         let (bytes, mode) = read(&path, true).map_err(|reason| self.with_credential(reason, written))?;
-        check_mode(&path, mode).map_err(|reason| format!("names a secret that others can read: {reason}"))?;
+        check_mode(&path, mode).map_err(|reason| reason.after("names a secret that others can read: "))?;
         Ok((path, bytes))
     }
 
     /// Adds that there is no such credential either.
-    fn with_credential(&self, reason: String, written: &str) -> String {
+    fn with_credential(&self, reason: Reason, written: &str) -> Reason {
         match &self.credentials {
             Some(folder) if Path::new(written).is_relative() => {
-                format!(
-                    "{reason}. Nor is there a credential {} in {}",
-                    written.replace('/', "_"),
-                    folder.display()
-                )
+                let credential = written.replace('/', "_");
+                reason.and(format_args!(". Nor is there a credential {credential} in {}", folder.display()))
             }
             _ => reason,
         }
     }
 
     /// Reads a secret text.
-    pub(super) fn secret_text(&self, written: &str) -> Result<(PathBuf, Zeroizing<String>), String> {
+    pub(super) fn secret_text(&self, written: &str) -> Result<(PathBuf, Zeroizing<String>), Reason> {
         let (path, bytes) = self.secret(written)?;
         match core::str::from_utf8(&bytes) {
             Ok(text) => {
                 let text = Zeroizing::new(text.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned());
                 Ok((path, text))
             }
-            Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => Err(format!(
-                "names a file in UTF-16: `iconv -f UTF-16 -t UTF-8 {} -o NEW` rewrites it as UTF-8",
-                path.display()
-            )),
-            Err(_) => Err(format!("names a file that is not text: {}", path.display())),
+            Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+                Err(Code::Credentials.because(format!(
+                    "names a file in UTF-16: `iconv -f UTF-16 -t UTF-8 {} -o NEW` rewrites it as UTF-8",
+                    path.display()
+                )))
+            }
+            Err(_) => {
+                let say = format!("names a file that is not text: {}", path.display());
+                Err(Code::Credentials.because(say))
+            }
         }
     }
 
     /// A key in base64.
-    pub(super) fn key(&self, written: &str) -> Result<Secret, String> {
+    pub(super) fn key(&self, written: &str) -> Result<Secret, Reason> {
         let (path, text) = self.secret_text(written)?;
-        decode_key(&text).map_err(|reason| format!("names {}, whose key {reason}", path.display()))
+        let named = format!("names {}, whose key ", path.display());
+        decode_key(&text).map_err(|reason| Code::Credentials.because(reason).after(named))
     }
 
     /// The private key of a certificate.
-    pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, String> {
+    pub(super) fn private_key(&self, written: &str) -> Result<PathBuf, Reason> {
         let (path, bytes) = self.secret(written)?;
         match crate::hub::wire::private_key(&bytes, &path) {
             Ok(_) => Ok(path),
-            Err(reason) => Err(format!("names {}, which {reason}", path.display())),
+            Err(reason) => {
+                Err(Code::Credentials.because(format!("names {}, which {reason}", path.display())))
+            }
         }
     }
 
     /// A certificate of one's own: it may lie among the credentials beside its key.
-    pub(super) fn certificate(&self, written: &str) -> Result<PathBuf, String> {
+    pub(super) fn certificate(&self, written: &str) -> Result<PathBuf, Reason> {
         certificates(self.secret_path(written))
     }
 
     /// Certificates to trust.
-    pub(super) fn trusted(&self, written: &str) -> Result<PathBuf, String> {
+    pub(super) fn trusted(&self, written: &str) -> Result<PathBuf, Reason> {
         certificates(self.secret_path(written))
     }
 }
 
-fn certificates(path: PathBuf) -> Result<PathBuf, String> {
+fn certificates(path: PathBuf) -> Result<PathBuf, Reason> {
     let (bytes, _) = read(&path, false)?;
     let shown = path.display();
     let found = crate::hub::wire::certificates(&bytes).map_err(|_| {
-        format!(
+        Code::Credentials.because(format!(
             "names {shown}, whose PEM is damaged: copy it again completely; \"-----BEGIN …-----\" and \"-----END …-----\" must \
              stand in lines of their own, with only base64 between them"
-        )
+        ))
     })?;
     if !found.read.is_empty() {
         return Ok(path);
     }
-    Err(match found.lost("a certificate") {
+    let say = match found.lost("a certificate") {
         Some(lost) => format!("names {shown}, which holds no certificate that can be read: {lost}"),
         None if crate::hub::wire::is_pkcs12(&bytes) => format!(
             "names {shown}, which holds no certificate in PEM but a bundle (PKCS #12, .pfx or .p12): \
@@ -179,33 +183,36 @@ fn certificates(path: PathBuf) -> Result<PathBuf, String> {
              rewrites it"
         ),
         None => format!("names {shown}, which holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")"),
-    })
+    };
+    Err(Code::Credentials.because(say))
 }
 
 /// Is a secret in a file of this mode out of others' reach?
-fn check_mode(path: &Path, mode: u32) -> Result<(), String> {
+fn check_mode(path: &Path, mode: u32) -> Result<(), Reason> {
     if mode & OTHERS_READ_OR_WRITE == 0 {
         return Ok(());
     }
     let path = path.display();
-    Err(format!("{path} has mode {:04o}; run `chmod o-rwx {path}`", mode & 0o7777))
+    let mode = mode & 0o7777;
+    Err(Code::SecretExposed.because(format!("{path} has mode {mode:04o}; run `chmod o-rwx {path}`")))
 }
 
 /// A file's bytes and mode.
-fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), String> {
-    match files::read(path, SIZE_MAX) {
-        Ok((bytes, file)) => Ok((Zeroizing::new(bytes), file.permissions().mode())),
+fn read(path: &Path, is_secret: bool) -> Result<(Zeroizing<Vec<u8>>, u32), Reason> {
+    let say = match files::read(path, SIZE_MAX) {
+        Ok((bytes, file)) => return Ok((Zeroizing::new(bytes), file.permissions().mode())),
         Err(Unread::System(reason)) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             let advice = advice(&path, is_secret, reason.kind());
-            Err(format!("names {}, which cannot be read: {reason}{advice}", path.display()))
+            format!("names {}, which cannot be read: {reason}{advice}", path.display())
         }
-        Err(Unread::NotAFile(kind)) => Err(format!(
+        Err(Unread::NotAFile(kind)) => format!(
             "names {}, which is not a file but {kind}; put a regular file in its place, or name another",
             path.display()
-        )),
-        Err(Unread::TooLarge(_)) => Err(format!("names {}, which is larger than 1 MiB", path.display())),
-    }
+        ),
+        Err(Unread::TooLarge(_)) => format!("names {}, which is larger than 1 MiB", path.display()),
+    };
+    Err(Code::File.because(say))
 }
 
 /// What to do about a file that cannot be read.

@@ -3,6 +3,7 @@
 //! Hub and device are named by a connection string, by `host` and `device-id`, or by the provisioning service; the identity is a key
 //! or a certificate.
 
+use super::codes::{Code, Reason};
 use super::connection_string::{ConnectionString, check_device_id, check_host};
 use super::examine::{self, Keys};
 use super::files::Places;
@@ -51,26 +52,35 @@ struct Named {
 /// Reads the table; `None` if a fault was found.
 pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> {
     let is_answered = hub.answer(
+        Code::SecretInside,
         &secrets::TRIED,
         "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
          read and name that in `connection-string-file` (or `key-file`)",
     );
     let string = hub.string("connection-string-file");
     let host = hub.read("host", |value| host_name(values::text(value)?));
-    let device_id = hub.read("device-id", |value| check_device_id(values::text(value)?));
+    let device_id = hub.read("device-id", |value| {
+        check_device_id(values::text(value)?).map_err(|reason| Code::WrongForm.because(reason))
+    });
     let gateway = hub.read("gateway", |value| host_name(values::text(value)?));
     let port = hub.integer("port", 1..=65535).and_then(|port| u16::try_from(port.value).ok());
     let transport = hub
         .word("transport", &[("mqtt", Transport::Mqtt), ("websocket", Transport::WebSocket)])
         .map_or_else(Transport::default, |at| at.value);
-    let proxy = hub.read("proxy", |value| proxy::parse(values::text(value)?));
+    let proxy = hub.read("proxy", |value| {
+        proxy::parse(values::text(value)?).map_err(|reason| Code::WrongForm.because(reason))
+    });
     if let Some(proxy) = proxy.as_ref().filter(|proxy| proxy.value.credentials.is_some())
         && let Err(reason) = places.check_own_mode()
     {
-        hub.findings().wrong(proxy.at, format!("`proxy` has a password, and {reason}"));
+        hub.findings().wrong(proxy.at, reason.after("`proxy` has a password, and "));
     }
     if hub.has("proxy") && transport == Transport::Mqtt {
-        hub.wrong("proxy", "is for transport = \"websocket\" only: proxies let nothing but port 443 through");
+        hub.wrong(
+            "proxy",
+            Code::Misplaced
+                .because("is for transport = \"websocket\" only: proxies let nothing but port 443 through"),
+        );
     }
     let ca_file = hub.read("ca-file", |value| places.trusted(values::text(value)?));
     let keep_alive = hub.duration("keep-alive", SECOND..=KEEP_ALIVE_MAX).map_or(KEEP_ALIVE, |at| at.value);
@@ -92,7 +102,9 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         for key in IDENTITY_KEYS.into_iter().filter(|key| hub.has(key)) {
             hub.wrong(
                 key,
-                "cannot be combined with [hub.provisioning], which names hub and device: remove one",
+                Code::Conflict.because(
+                    "cannot be combined with [hub.provisioning], which names hub and device: remove one",
+                ),
             );
         }
     }
@@ -109,7 +121,7 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
                 let say = format!(
                     "cannot be combined with `connection-string-file`, whose {instead} already gives it: remove one"
                 );
-                hub.wrong(key, say);
+                hub.wrong(key, Code::Conflict.because(say));
             }
         }
         string.and_then(|string| from_string(&hub, &string, places, with_certificate))
@@ -128,7 +140,8 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
         if hub.has("key-file") && with_certificate {
             hub.wrong(
                 "key-file",
-                "cannot be combined with a certificate: a device has one identity, remove one",
+                Code::Conflict
+                    .because("cannot be combined with a certificate: a device has one identity, remove one"),
             );
         }
         Some(Named {
@@ -194,8 +207,9 @@ pub(super) fn read(mut hub: Reader<'_>, places: &Places) -> Option<HubSettings> 
     Some(settings)
 }
 
-fn host_name(written: &str) -> Result<String, String> {
-    check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", words::shorten(written)))
+fn host_name(written: &str) -> Result<String, Reason> {
+    let found = || format!("; found \"{}\"", words::shorten(written));
+    check_host(written).map_err(|reason| Code::WrongForm.because(reason).and(found()))
 }
 
 fn from_string(
@@ -205,26 +219,28 @@ fn from_string(
     with_certificate: bool,
 ) -> Option<Named> {
     let read = places.secret_text(&file.value).and_then(|(path, text)| {
-        ConnectionString::parse(&text)
-            .map_err(|reason| format!("names {}, whose connection string {reason}", path.display()))
+        ConnectionString::parse(&text).map_err(|reason| {
+            let say = format!("names {}, whose connection string {reason}", path.display());
+            Code::Credentials.because(say)
+        })
     });
     let string = match read {
         Ok(string) => string,
         Err(reason) => {
-            hub.findings().wrong(file.at, format!("`connection-string-file` {reason}"));
+            hub.findings().wrong(file.at, reason.after("`connection-string-file` "));
             return None;
         }
     };
     match (&string.key, with_certificate) {
         (Some(_), true) => hub.findings().wrong(
             file.at,
-            "`connection-string-file` names a connection string with a key, and there is a certificate too: a \
-             device has one identity, remove one",
+            Code::Conflict.because("`connection-string-file` names a connection string with a key, and there is a certificate too: a \
+             device has one identity, remove one"),
         ),
         (None, false) => hub.findings().wrong(
             file.at,
-            "`connection-string-file` names a connection string that says x509=true: add `certificate-file` and \
-             `private-key-file`",
+            Code::Conflict.because("`connection-string-file` names a connection string that says x509=true: add `certificate-file` and \
+             `private-key-file`"),
         ),
         _ => {}
     }
@@ -236,14 +252,12 @@ fn from_string(
     })
 }
 
-fn model_id(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, String> {
+fn model_id(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<String, Reason> {
     let id = values::text(value)?;
     if id.starts_with("dtmi:") && id.len() <= 2048 && id.chars().all(|c| c.is_ascii_graphic()) {
         Ok(id.to_owned())
     } else {
-        Err(format!(
-            "must be a model's id, such as \"dtmi:com:example:Cabinet;1\", found \"{}\"",
-            words::shorten(id)
-        ))
+        let allowed = "a model's id, such as \"dtmi:com:example:Cabinet;1\"";
+        Err(Code::WrongForm.must_be(allowed, format_args!("\"{}\"", words::shorten(id))))
     }
 }

@@ -8,6 +8,7 @@
 mod board;
 mod clashes;
 mod climate;
+mod codes;
 pub mod connection_string;
 mod contact;
 mod derived;
@@ -27,6 +28,7 @@ mod sensor;
 mod sensors;
 mod shapes;
 mod spans;
+pub mod support;
 mod syntax;
 mod twin;
 mod values;
@@ -34,6 +36,7 @@ mod when;
 mod words;
 mod zones;
 
+pub use codes::Code;
 pub use faults::{ConfigFault, ConfigFaults};
 pub use files::Examination;
 pub use twin::default_socket;
@@ -113,6 +116,15 @@ pub struct LocalSettings {
     pub look_socket: Option<PathBuf>,
     /// Whose record it must be ([`HubSettings::identity`]); `None` if this user cannot read `[hub]`.
     pub identity: Option<String>,
+}
+
+impl LocalSettings {
+    /// The usual places, for a command that goes on without the file.
+    pub fn usual(file: &Path, environment: &Environment) -> Self {
+        let look_socket = Some(twin::usual_look_socket(environment)).filter(|socket| socket.exists());
+        let (file, state_dir) = (file.to_owned(), PathBuf::from(twin::STATE_DIR));
+        Self { file, state_dir, socket: default_socket(environment), look_socket, identity: None }
+    }
 }
 
 /// What the service manager passes through the environment.
@@ -251,18 +263,8 @@ pub fn parse_local(
 /// As [`load_local`].
 pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<LocalSettings, ConfigFaults> {
     load_local(path, environment).or_else(|faults| {
-        let (socket, look) = (default_socket(environment), twin::usual_look_socket(environment));
-        if !faults.is_denied || !look.exists() {
-            return Err(faults);
-        }
-        let state_dir = PathBuf::from(twin::STATE_DIR);
-        Ok(LocalSettings {
-            file: path.to_owned(),
-            state_dir,
-            socket,
-            look_socket: Some(look),
-            identity: None,
-        })
+        let usual = LocalSettings::usual(path, environment);
+        if faults.is_denied && usual.look_socket.is_some() { Ok(usual) } else { Err(faults) }
     })
 }
 
@@ -374,6 +376,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             clashes::plug_and_play(&outputs, &sensors, climates, findings);
         }
         pitfalls::rows(&outputs, climates, findings);
+        pitfalls::alarms(&outputs, &sensors, climates, findings);
         pitfalls::readings(&sensors, climates, findings);
     }
     if let (Some(properties), Some(climates)) = (&properties, &climates) {
@@ -427,7 +430,7 @@ fn check_autos(root: &Reader<'_>, outputs: &[Output], climates: &[climate::Clima
         for (row, at) in &output.autos {
             let name = &output.spec.name;
             let say = format!("`{row}` cannot be \"auto\": the climate does not drive [outputs.{name}]");
-            root.findings().wrong(*at, say);
+            root.findings().wrong(*at, Code::Inconsistent.because(say));
         }
     }
 }

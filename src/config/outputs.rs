@@ -1,12 +1,16 @@
-//! `[outputs.NAME]`: what can be driven, for the core and for the board. `[climate]` says which output cools and which heats.
+//! `[outputs.NAME]`: what can be driven, for the core and for the board, and which outputs follow alarms. `[climate]` says which
+//! output cools and which heats.
 
 use super::board::Board;
+use super::codes::{Code, Reason};
+use super::faults::LINE;
 use super::reader::Reader;
 use super::spans::{At, Span};
 use super::words;
 use super::words::nearest;
 use super::{values, when};
 use crate::board::{Line, PinSettings, TachSettings, Wiring};
+use crate::control::alarm_kind::AlarmKind;
 use crate::control::{OutputKind, OutputSpec};
 use crate::twin::PropertyPath;
 use crate::units::Permille;
@@ -43,6 +47,10 @@ pub(super) struct Output {
     pub(super) climate_rows: Vec<(&'static str, Span)>,
     pub(super) name_at: Span,
     pub(super) property_at: Span,
+    /// The kinds of alarms that it follows.
+    pub(super) alarms: Vec<At<AlarmKind>>,
+    /// Where it says so, right or wrong.
+    pub(super) alarms_at: Option<Span>,
     pub(super) line_at: Span,
     pub(super) tach_at: Span,
 }
@@ -51,7 +59,8 @@ pub(super) struct Output {
 pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
     let mut tables = file.tables("outputs");
     if let Some((name, _)) = tables.get(OUTPUTS_MAX) {
-        file.findings().wrong(name.at, format!("there are more than {OUTPUTS_MAX} outputs"));
+        file.findings()
+            .wrong(name.at, Code::TooMany.because(format!("there are more than {OUTPUTS_MAX} outputs")));
         tables.truncate(OUTPUTS_MAX);
     }
     let (slips, whole): (Vec<_>, Vec<_>) = tables.iter().partition(|(_, table)| is_alone(table));
@@ -75,38 +84,38 @@ fn is_slip(file: &Reader<'_>, name: &At<String>, whole: &[String], board: &Board
     let near = nearest(name, whole.iter().map(String::as_str));
     if let Some(near) = near {
         let say = format!("nothing else is configured for [outputs.{name}]; did you mean [outputs.{near}]?");
-        file.findings().wrong(*at, say);
+        file.findings().wrong(*at, Code::UnknownName.because(say));
     } else if !board.needs_lines() {
         // On other boards the missing wire is reported.
         let say = format!(
             "nothing else is configured for [outputs.{name}], which makes it an output of its own: write [outputs.{name}] \
              above it if that is meant"
         );
-        file.findings().warn(*at, say);
+        file.findings().warn(*at, Code::Unlikely.because(say));
     }
     near.is_some()
 }
 
 /// A name that can stand in a twin, a path and a command.
-pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str, what: &str) -> Result<(), Reason> {
     let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let legal_key = PropertyPath::parse(name).is_some_and(|path| path.keys().len() == 1);
     let shown = words::shorten(name);
     if !legal || !legal_key || name.len() > NAME_LENGTH_MAX {
-        return Err(format!(
-            "the name of {what} must be 1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\", found \"{shown}\""
-        ));
+        let allowed = format_args!("1 to {NAME_LENGTH_MAX} letters, digits, \"-\" or \"_\"");
+        let reason = Code::WrongName.must_be(allowed, format_args!("\"{shown}\""));
+        return Err(reason.after(format_args!("the name of {what} ")));
     }
     if name.starts_with('-') {
-        return Err(format!(
+        return Err(Code::WrongName.because(format!(
             "the name of {what} cannot begin with \"-\", which commands take for an option: begin it with a letter or \
              digit, found \"{shown}\""
-        ));
+        )));
     }
     if name == MARKER {
-        return Err(format!(
+        return Err(Code::WrongName.because(format!(
             "the name of {what} cannot be \"{MARKER}\", which marks components of Plug and Play"
-        ));
+        )));
     }
     Ok(())
 }
@@ -122,7 +131,7 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     }
     if let Some(why) = reserved(&name.value) {
         let say = format!("an output cannot be named \"{}\": {why}", name.value);
-        table.findings().wrong(name.at, say);
+        table.findings().wrong(name.at, Code::WrongName.because(say));
     }
     let line = line(&mut table, board);
     let min_duty = table.number_if("min-duty", "a percentage from 0 to 100", |n| (0.0..=100.0).contains(&n));
@@ -134,6 +143,16 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let (tach, tach_at) = tach(table.table("tach"), board, line.as_ref().map(|(line, _)| line))
         .map_or((None, tach_at), |(tach, at)| (Some(tach), at));
     let property = table.read("property", values::property);
+    let alarms = alarms(&mut table);
+    let alarms_at = table.has("alarms").then(|| table.place("alarms"));
+    if alarms_at.is_some() && table.has("property") {
+        table.wrong(
+            "alarms",
+            Code::Conflict.because(
+                "cannot be combined with `property`: an output follows alarms or the twin, remove one",
+            ),
+        );
+    }
 
     let shaped: Vec<&str> = ["min-duty", "kick", "slew"].into_iter().filter(|key| table.has(key)).collect();
     let kind = match &line {
@@ -145,13 +164,16 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     };
     if kind == OutputKind::OnOff {
         for key in &shaped {
-            table.wrong(key, "is for an output with `pwm`; one with `pin` is on or off only");
+            table.wrong(
+                key,
+                Code::Misplaced.because("is for an output with `pwm`; one with `pin` is on or off only"),
+            );
         }
     } else if line.is_none() && !table.has("pwm") {
         for key in &shaped {
             let say = "is for an output with `pwm`; on the simulated board it makes this output one: write \
                        pwm = { channel = 0 }";
-            table.warn(key, say);
+            table.warn(key, Code::Unlikely.because(say));
         }
     }
     // A simulated board's file stays as it was written.
@@ -159,6 +181,9 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let rows = when::read(table.table("when"), kind, needs_us);
     let least = min_duty.and_then(|at| Permille::from_percent(at.value)).filter(|least| !least.is_zero());
     rows.warn_below(least, table.findings());
+    if alarms_at.is_some() {
+        rows.warn_of_start(table.findings());
+    }
     let property_at = table.place("property");
     let active_low = active_low(&mut table);
     let header = table.header();
@@ -173,17 +198,41 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
         min_on: min_on.map(|at| at.value),
         min_off: min_off.map(|at| at.value),
         property: property.map(|at| at.value),
+        alarms: alarms.iter().map(|kind| kind.value).collect(),
         when: rows.when,
     };
     let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
     let (autos, climate_rows) = (rows.autos, rows.climate_rows);
-    Output { spec, pin, autos, climate_rows, name_at: name.at, property_at, line_at, tach_at }
+    let name_at = name.at;
+    Output { spec, pin, autos, climate_rows, name_at, property_at, alarms, alarms_at, line_at, tach_at }
+}
+
+/// The kinds of alarms that an output follows. One that is unknown, or given twice, is a fault.
+fn alarms(table: &mut Reader<'_>) -> Vec<At<AlarmKind>> {
+    let mut kinds: Vec<At<AlarmKind>> = Vec::new();
+    for At { value: word, at } in table.strings("alarms").map(|list| list.value).unwrap_or_default() {
+        let Some(kind) = AlarmKind::ALL.into_iter().find(|kind| kind.name() == word) else {
+            let say = words::unknown_word(&word, &AlarmKind::ALL.map(AlarmKind::name));
+            table.findings().wrong(at, say.after("`alarms` "));
+            continue;
+        };
+        if let Some(first) = kinds.iter().find(|other| other.value == kind) {
+            let say = format!("\"{word}\" is named twice, first in line {LINE}: remove one");
+            table.findings().clash(at, first.at, Code::Duplicate.because(say));
+        } else {
+            kinds.push(At { value: kind, at });
+        }
+    }
+    kinds
 }
 
 fn active_low(table: &mut Reader<'_>) -> bool {
     let active_low = table.bool("active-low").is_some_and(|at| at.value);
     if active_low && table.has("pwm") {
-        table.wrong("active-low", "is for `pin`; with `pwm` write inverted = true in it");
+        table.wrong(
+            "active-low",
+            Code::Misplaced.because("is for `pin`; with `pwm` write inverted = true in it"),
+        );
     }
     active_low
 }
@@ -195,7 +244,11 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
     let pwm = pwm(table.table("pwm"), board);
     match (table.has("pin"), table.has("pwm")) {
         (true, true) => {
-            table.wrong("pwm", "cannot be combined with `pin`: an output is one or the other, remove one");
+            table.wrong(
+                "pwm",
+                Code::Conflict
+                    .because("cannot be combined with `pin`: an output is one or the other, remove one"),
+            );
             None
         }
         (false, false) => {
@@ -207,7 +260,7 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
                 );
             }
             if table.has("chip") {
-                table.wrong("chip", "needs `pin`, the line's offset on that chip");
+                table.wrong("chip", Code::MissingKey.because("needs `pin`, the line's offset on that chip"));
             }
             None
         }
@@ -217,7 +270,10 @@ fn line(table: &mut Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         }
         (false, true) => {
             if table.has("chip") {
-                table.wrong("chip", "goes with `pin`; for `pwm` write it inside its braces");
+                table.wrong(
+                    "chip",
+                    Code::Misplaced.because("goes with `pin`; for `pwm` write it inside its braces"),
+                );
             }
             pwm
         }
@@ -235,7 +291,8 @@ pub(super) fn chip_name(table: &mut Reader<'_>) -> Option<At<String>> {
             Ok(name.to_owned())
         } else {
             let shown = words::shorten(name);
-            Err(format!("must be a chip's name, path or label such as \"gpiochip0\", found \"{shown}\""))
+            let allowed = "a chip's name, path or label such as \"gpiochip0\"";
+            Err(Code::WrongForm.must_be(allowed, format_args!("\"{shown}\"")))
         }
     })
 }
@@ -244,7 +301,7 @@ pub(super) fn chip_name(table: &mut Reader<'_>) -> Option<At<String>> {
 fn chip(table: &mut Reader<'_>, board: &Board) -> Option<String> {
     let chip = chip_name(table);
     if chip.is_some() && board.wiring == Some(Wiring::Pins) {
-        table.wrong("chip", "is for [board] driver = \"gpiochip\" only: remove it");
+        table.wrong("chip", Code::Misplaced.because("is for [board] driver = \"gpiochip\" only: remove it"));
     }
     chip.map(|at| at.value)
 }
@@ -277,7 +334,9 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         (true, true) => {
             table.wrong(
                 "pin",
-                "cannot be combined with `channel`: PWM comes from the hardware or from software",
+                Code::Conflict.because(
+                    "cannot be combined with `channel`: PWM comes from the hardware or from software",
+                ),
             );
             None
         }
@@ -292,8 +351,11 @@ fn pwm(mut table: Reader<'_>, board: &Board) -> Option<(Line, Span)> {
         (false, true) => {
             require_chip(&table, board);
             if frequency.as_ref().is_some_and(|at| at.value > PIN_HZ_MAX) {
-                table
-                    .wrong("frequency-hz", format!("must be at most {PIN_HZ_MAX} for software PWM on a pin"));
+                table.wrong(
+                    "frequency-hz",
+                    Code::OutOfRange
+                        .must_be_and(format_args!("at most {PIN_HZ_MAX}"), " for software PWM on a pin"),
+                );
             }
             pin.map(|pin| {
                 let frequency_hz = frequency.map_or(PIN_HZ, |at| at.value);

@@ -2,13 +2,15 @@
 
 use super::board::Board;
 use super::climate::Climate;
+use super::codes::Code;
 use super::faults::Findings;
 use super::outputs::Output;
 use super::sensor::Sensor;
-use super::spans::Span;
+use super::spans::{At, Span};
 use super::values;
 use crate::board::{Line, Wiring};
 use crate::control::OutputId;
+use crate::control::alarm_kind::AlarmKind;
 use crate::control::quantity::ROUNDING;
 use crate::sensors::Locator;
 use crate::units::{Celsius, TemperatureUnit};
@@ -39,7 +41,7 @@ pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, find
             let say = format!(
                 "pin {pin}: a Raspberry Pi's header has the BCM numbers 0 to {HEADER_PIN_MAX} (`pinout` shows them)"
             );
-            findings.warn(at, say);
+            findings.warn(at, Code::Wiring.because(say));
         }
         for (channel, output) in outputs.iter().filter_map(channel) {
             let is_its_pin = CHANNEL_PINS.iter().any(|(its, pins)| *its == channel && pins.contains(&pin));
@@ -48,7 +50,7 @@ pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, find
                     "pin {pin} may be where PWM channel {channel} of [outputs.{output}] comes out: see which pin the \
                      overlay in /boot/firmware/config.txt gives it"
                 );
-                findings.warn(at, say);
+                findings.warn(at, Code::Wiring.because(say));
             }
         }
         if let Some(w1) = w1.filter(|_| pin == W1_PIN) {
@@ -57,7 +59,7 @@ pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, find
                  /boot/firmware/config.txt names another",
                 w1.spec.name
             );
-            findings.warn(at, say);
+            findings.warn(at, Code::Wiring.because(say));
         }
     }
     for output in outputs {
@@ -65,7 +67,7 @@ pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, find
             let say = format!(
                 "PWM channel {channel}: a Raspberry Pi has the channels 0 and 1, a Raspberry Pi 5 0 to {CHANNEL_MAX}"
             );
-            findings.warn(output.line_at, say);
+            findings.warn(output.line_at, Code::Wiring.because(say));
         }
     }
 }
@@ -97,17 +99,40 @@ pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings
         let concerning = if driving.is_empty() { climates.iter().collect() } else { driving };
         for (row, at) in &output.climate_rows {
             match concerning.first() {
-                None => findings.warn(*at, format!("`{row}` never applies: there is no [climate]")),
+                None => findings.warn(
+                    *at,
+                    Code::NoEffect.because(format!("`{row}` never applies: there is no [climate]")),
+                ),
                 Some(first) if *row == "overheat" && !concerning.iter().any(critical) => {
                     let none =
                         if concerning.len() == 1 { first.table.as_str() } else { "none of its climates" };
                     let sets = if concerning.len() == 1 { "sets no" } else { "sets" };
-                    findings.warn(*at, format!("`overheat` never applies: {none} {sets} `critical`"));
+                    findings.warn(
+                        *at,
+                        Code::NoEffect.because(format!("`overheat` never applies: {none} {sets} `critical`")),
+                    );
                 }
                 Some(_) => {}
             }
         }
         opposed(index, output, &concerning, findings);
+    }
+}
+
+/// Alarms that an output follows and that are never raised.
+pub(super) fn alarms(outputs: &[Output], sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
+    let has_critical = climates.iter().any(|climate| climate.spec.critical.is_some());
+    let has_tach = outputs.iter().any(|output| output.pin.tach.is_some());
+    for At { value: kind, at } in outputs.iter().flat_map(|output| &output.alarms) {
+        let why = match kind {
+            AlarmKind::Overheat if climates.is_empty() => "there is no [climate]",
+            AlarmKind::Overheat if !has_critical => "no climate sets `critical`",
+            AlarmKind::Stall if !has_tach => "no output has a `tach`",
+            AlarmKind::Sensor if sensors.is_empty() => "there is no [sensors.NAME]",
+            _ => continue,
+        };
+        let say = format!("\"{}\" of `alarms` is never raised: {why}", kind.name());
+        findings.warn(*at, Code::NoEffect.because(say));
     }
 }
 
@@ -123,7 +148,7 @@ fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Find
              determines it",
             output.spec.name, lowers.table, raises.table
         );
-        findings.warn(output.name_at, say);
+        findings.warn(output.name_at, Code::Unlikely.because(say));
     }
 }
 
@@ -149,7 +174,7 @@ pub(super) fn readings(sensors: &[Sensor], climates: &[Climate], findings: &Find
                 shown(range.min()),
                 shown(range.max())
             );
-            findings.warn(sensor.valid_at, say);
+            findings.warn(sensor.valid_at, Code::Unlikely.because(say));
         }
         let ends: Option<Vec<f64>> =
             measuring.iter().map(|sensor| valid(sensor, climate).map(|(_, highest)| highest)).collect();
@@ -164,7 +189,7 @@ pub(super) fn readings(sensors: &[Sensor], climates: &[Climate], findings: &Find
                 climate.shown(critical),
                 climate.shown(highest)
             );
-            findings.warn(climate.critical_at, say);
+            findings.warn(climate.critical_at, Code::Unlikely.because(say));
         }
     }
 }
@@ -206,7 +231,7 @@ pub(super) fn files(
              name another folder for one of them",
             folder.display()
         );
-        findings.warn(folder_at.unwrap_or(state_at), say);
+        findings.warn(folder_at.unwrap_or(state_at), Code::Clash.because(say));
     }
     for sensor in sensors {
         let Some(Locator::Path(path)) = sensor.settings.as_ref().map(|settings| &settings.source.at) else {
@@ -221,7 +246,7 @@ pub(super) fn files(
                 path.display(),
                 output.spec.name
             );
-            findings.warn(sensor.path_at, say);
+            findings.warn(sensor.path_at, Code::Clash.because(say));
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The key of an enrolment group is only used to derive the device's key, and does not leave this module.
 
+use super::codes::{Code, Reason};
 use super::connection_string::check_host;
 use super::files::Places;
 use super::reader::Reader;
@@ -17,13 +18,16 @@ const IDENTITIES: &str = "the device authenticates with it; or `group-key-file`,
 /// Reads the table; `None` if it is not there or a fault was found. Where the assignment is kept is not known here.
 pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisioning> {
     let is_answered = table.answer(
+        Code::SecretInside,
         &secrets::TRIED,
         "does not exist: a secret does not belong in the configuration. Write it to a file that only twind can \
          read and name that in `key-file` (or `group-key-file`)",
     );
     let endpoint = table.read("endpoint", |value| {
         let written = values::text(value)?;
-        check_host(written).map_err(|reason| format!("{reason}; found \"{}\"", words::shorten(written)))
+        check_host(written).map_err(|reason| {
+            Code::WrongForm.because(format!("{reason}; found \"{}\"", words::shorten(written)))
+        })
     });
     let id_scope = table.read("id-scope", |value| id_scope(values::text(value)?));
     let registration_id = table.read("registration-id", |value| registration_id(values::text(value)?));
@@ -45,13 +49,17 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     if with_key && with_group_key {
         table.wrong(
             "key-file",
-            "cannot be combined with `group-key-file`: a device has one identity, remove one",
+            Code::Conflict
+                .because("cannot be combined with `group-key-file`: a device has one identity, remove one"),
         );
     }
     if with_certificate {
         for other in ["key-file", "group-key-file"].into_iter().filter(|key| table.has(key)) {
-            table
-                .wrong(other, "cannot be combined with a certificate: a device has one identity, remove one");
+            table.wrong(
+                other,
+                Code::Conflict
+                    .because("cannot be combined with a certificate: a device has one identity, remove one"),
+            );
         }
         table.require("certificate-file", "the certificate that `private-key-file` belongs to");
         table.require("private-key-file", "the private key that `certificate-file` belongs to");
@@ -82,26 +90,22 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<Provisionin
     })
 }
 
-fn id_scope(written: &str) -> Result<String, String> {
+pub(super) fn id_scope(written: &str) -> Result<String, Reason> {
     if written.len() <= 64 && written.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(written.to_owned())
     } else {
-        Err(format!(
-            "must be letters and digits, such as \"0ne00000000\", found \"{}\"",
-            words::shorten(written)
-        ))
+        let allowed = "letters and digits, such as \"0ne00000000\"";
+        Err(Code::WrongForm.must_be(allowed, format_args!("\"{}\"", words::shorten(written))))
     }
 }
 
 /// By the rules of the service: up to 128 letters, digits and `- . _ :`, a letter, digit or `-` last.
-fn registration_id(written: &str) -> Result<String, String> {
+pub(super) fn registration_id(written: &str) -> Result<String, Reason> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     if written.len() <= 128 && written.chars().all(legal) && !written.ends_with(['.', '_', ':']) {
         Ok(written.to_owned())
     } else {
-        Err(format!(
-            "must be 1 to 128 letters, digits and - . _ : with a letter, a digit or - last, found \"{}\"",
-            words::shorten(written)
-        ))
+        let allowed = "1 to 128 letters, digits and - . _ : with a letter, a digit or - last";
+        Err(Code::WrongForm.must_be(allowed, format_args!("\"{}\"", words::shorten(written))))
     }
 }

@@ -4,6 +4,7 @@
 //! A reader also represents a table that is not in the file: every key is then absent, so the defaults are in one place. A wrong
 //! value is reported here and looks absent to the caller, which goes on with its default.
 
+use super::codes::{Code, Reason};
 use super::faults::Findings;
 use super::spans::{At, Span};
 use super::syntax::FAULTS_MAX;
@@ -11,7 +12,6 @@ use super::words;
 use super::words::{nearest, plain};
 use super::{masking, shapes, values};
 use crate::units::{Celsius, TemperatureUnit};
-use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -114,19 +114,20 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports a key's value, or that it is there at all.
-    pub(super) fn wrong(&self, key: &str, message: impl Display) {
-        self.findings.wrong(self.place(key), format!("`{key}` {message}"));
+    pub(super) fn wrong(&self, key: &str, reason: Reason) {
+        self.findings.wrong(self.place(key), named(key, reason));
     }
 
     /// Warns of a key's value, or that it is there at all.
-    pub(super) fn warn(&self, key: &str, message: impl Display) {
-        self.findings.warn(self.place(key), format!("`{key}` {message}"));
+    pub(super) fn warn(&self, key: &str, reason: Reason) {
+        self.findings.warn(self.place(key), named(key, reason));
     }
 
     /// Reports that a key is missing, unless it is there or is reported as misspelt.
     pub(super) fn require(&self, key: &str, why: &str) {
         if self.present() && !self.has(key) && !self.is_misspelt(key) {
-            self.findings.missing(self.header, format!("`{key}` is missing in {}: {why}", self.name()));
+            let say = format!("`{key}` is missing in {}: {why}", self.name());
+            self.findings.missing(self.header, Code::MissingKey.because(say).allowing(why));
         }
     }
 
@@ -153,7 +154,7 @@ impl<'t> Reader<'t> {
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
-        parse: impl FnOnce(&'t Spanned<DeValue<'t>>) -> Result<T, String>,
+        parse: impl FnOnce(&'t Spanned<DeValue<'t>>) -> Result<T, Reason>,
     ) -> Option<At<T>> {
         self.know(key);
         let value = self.table?.get(key)?;
@@ -162,26 +163,26 @@ impl<'t> Reader<'t> {
             Ok(value) => Some(At { value, at }),
             Err(reason) => {
                 let reason = self.without_secret(value, reason);
-                self.findings.wrong(at, format!("`{key}` {reason}"));
+                self.findings.wrong(at, named(key, reason));
                 None
             }
         }
     }
 
     /// A reason to refuse a value, without what may be a secret.
-    fn without_secret(&self, value: &Spanned<DeValue<'_>>, reason: String) -> String {
+    fn without_secret(&self, value: &Spanned<DeValue<'_>>, reason: Reason) -> Reason {
         if !masking::covers(&self.pattern) {
             return reason;
         }
         let masked = match value.get_ref() {
-            DeValue::String(text) => masking::reason_without(text, &reason),
-            DeValue::Array(_) | DeValue::Table(_) => Some(reason.clone()),
+            DeValue::String(text) => masking::reason_without(text, &reason.text),
+            DeValue::Array(_) | DeValue::Table(_) => Some(reason.text.clone()),
             _ => None,
         };
         match masked {
-            Some(masked) => {
+            Some(text) => {
                 self.findings.mask(value.span().into());
-                masked
+                Reason { text, ..reason }
             }
             None => reason,
         }
@@ -220,7 +221,7 @@ impl<'t> Reader<'t> {
                 return Ok(number);
             }
             let found = values::found(value.get_ref());
-            Err(format!("must be {what}, found {}", found.trim_start_matches("the number ")))
+            Err(Code::OutOfRange.must_be(what, found.trim_start_matches("the number ")))
         })
     }
 
@@ -272,7 +273,8 @@ impl<'t> Reader<'t> {
                 }
                 _ => format!("write {}", shapes::of_table(&pattern)),
             };
-            self.wrong(key, format_args!("must be a table, found {found}: {write}"));
+            let reason = Code::WrongType.must_be("a table", found);
+            self.wrong(key, reason.and(format_args!(": {write}")));
         }
         // The span of a table that only its sub-tables name is its name in the first of them: good enough.
         Self::new(self.findings, table, path, pattern, value.span().into())
@@ -303,7 +305,7 @@ impl<'t> Reader<'t> {
                 let shape = shapes::of_table(&join(&outer.pattern, "*"));
                 let shape = if key == "outputs" { shape } else { format!("[{key}.NAME]") };
                 let say = format!("[{key}] holds named tables, found {found} here: write {shape}");
-                self.findings.wrong(name.at, say);
+                self.findings.wrong(name.at, Code::WrongType.because(say).allowing(shape));
             }
             is_table
         });
@@ -335,12 +337,13 @@ impl<'t> Reader<'t> {
 
     /// Answers keys that people try, however they are spelt, and that do not exist, with a message of their own. Were
     /// there any?
-    pub(super) fn answer(&mut self, keys: &[&'static str], message: &str) -> bool {
+    pub(super) fn answer(&mut self, code: Code, keys: &[&'static str], message: &str) -> bool {
         self.answered.extend(keys.iter().map(|key| plain(key)));
         let tried: Vec<_> =
             self.entries().into_iter().filter(|(key, _)| self.is_answered(&key.value)).collect();
         for (key, _) in &tried {
-            self.findings.wrong(key.at, format!("`{}` {message}", words::shorten(&key.value)));
+            let say = format!("`{}` {message}", words::shorten(&key.value));
+            self.findings.wrong(key.at, code.because(say));
         }
         !tried.is_empty()
     }
@@ -358,7 +361,7 @@ impl<'t> Reader<'t> {
         for (key, value) in self.entries() {
             let name = key.value.as_str();
             if value.get_ref().is_table() && nearest(name, tables.iter().copied()).is_none() {
-                self.findings.wrong(key.at, message(&words::shorten(name)));
+                self.findings.wrong(key.at, Code::UnknownKey.because(message(&words::shorten(name))));
                 self.told.insert(key.value);
             }
         }
@@ -383,16 +386,19 @@ impl<'t> Reader<'t> {
                 self.findings.mask(key.at);
             }
             let shown = words::shorten(name);
+            let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
+            let known = known.join(", ");
             let message = match nearest(name, self.known.iter().copied()) {
                 Some(near) => format!("unknown key `{shown}` in {}; did you mean `{near}`?", self.name()),
-                None => {
-                    let known: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
-                    format!("unknown key `{shown}` in {}; allowed are {}", self.name(), known.join(", "))
-                }
+                None => format!("unknown key `{shown}` in {}; allowed are {known}", self.name()),
             };
-            self.findings.wrong(key.at, message);
+            self.findings.wrong(key.at, Code::UnknownKey.because(message).allowing(known));
         }
     }
+}
+
+fn named(key: &str, reason: Reason) -> Reason {
+    reason.after(format_args!("`{key}` "))
 }
 
 fn join(path: &str, key: &str) -> String {

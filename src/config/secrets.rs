@@ -51,6 +51,11 @@ pub(super) fn is_hub_key_in(text: &str) -> bool {
     })
 }
 
+/// Does this text hold a key, by its form or by the name before it?
+pub(super) fn is_key_in(text: &str) -> bool {
+    named(text).next().is_some() || runs(text).any(|run| is_key(&text[run]))
+}
+
 /// The text with the start of each possible secret only.
 pub(super) fn masked(text: &str) -> String {
     let (mut shown, mut from) = (String::new(), 0);
@@ -151,7 +156,7 @@ pub(super) fn key_in(line: &str) -> Option<usize> {
 }
 
 /// Is a secret written behind this key, or may one be? A file's name is none.
-fn names_a_secret(key: &str) -> bool {
+pub(super) fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let is_proxy = |word: &str| word.len() > 3 && strsim::osa_distance(word, "proxy") <= 2;
     let has = |words: &[&str]| words.iter().any(|word| key.contains(word));

@@ -1,5 +1,6 @@
 //! What the tables of all sensors have in common, those that are sampled and those that are derived from others.
 
+use super::codes::{Code, Reason};
 use super::reader::Reader;
 use super::spans::Span;
 use super::values;
@@ -12,8 +13,6 @@ use crate::twin::PropertyPath;
 use crate::units::TemperatureUnit;
 use toml::Spanned;
 use toml::de::DeValue;
-
-pub(super) const HUMIDITY: &str = "humidity";
 
 /// One sensor, and its place in the file.
 pub(super) struct Sensor {
@@ -37,18 +36,19 @@ impl Sensor {
 }
 
 /// It becomes a key of the twin.
-pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, Reason> {
     let name = values::text(value)?;
     if PropertyPath::parse(name).is_none_or(|path| path.keys().len() != 1) {
         let shown = words::shorten(name);
-        return Err(format!("must be a name without white space, dots, \"$\" and \"#\", found \"{shown}\""));
+        let allowed = "a name without white space, dots, \"$\" and \"#\"";
+        return Err(Code::WrongForm.must_be(allowed, format_args!("\"{shown}\"")));
     }
     // The style "pnp" reports it in camel case.
     if ENTRY_KEYS.contains(&name) || ENTRY_KEYS.contains(&&*plug_and_play_name(name)) {
         let taken = quoted(&ENTRY_KEYS);
-        return Err(format!(
-            "must be none of {taken}, which are reported beside the value, found \"{name}\""
-        ));
+        let allowed = format_args!("none of {taken}");
+        let rest = format_args!(", which are reported beside the value, found \"{name}\"");
+        return Err(Code::WrongName.must_be_and(allowed, rest));
     }
     Ok(name.to_owned())
 }
@@ -56,7 +56,11 @@ pub(super) fn measures(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
 pub(super) fn unit(table: &mut Reader<'_>, measures: &str) -> TemperatureUnit {
     let unit = table.read("unit", values::unit);
     if unit.is_some() && measures != TEMPERATURE {
-        table.wrong("unit", format!("is for temperatures, and this sensor measures {measures}: remove it"));
+        table.wrong(
+            "unit",
+            Code::Misplaced
+                .because(format!("is for temperatures, and this sensor measures {measures}: remove it")),
+        );
     }
     unit.map(|at| at.value).unwrap_or_default()
 }

@@ -3,19 +3,21 @@
 //! Every temperature in such a table is in the table's `unit`, which is the unit of its readings.
 
 use super::board::Board;
+use super::codes::{Code, Reason};
 use super::contact::{self, CONTACT};
 use super::derived::{self, FORMULAS, Formula, Others, Parts};
 use super::files::Places;
 use super::outputs::check_name;
 use super::reader::Reader;
-use super::sensor::{HUMIDITY, Sensor, measures, unit};
+use super::sensor::{Sensor, measures, unit};
 use super::spans::At;
 use super::values;
 use super::words;
 use crate::control::quantity::TEMPERATURE;
 use crate::control::{SensorId, SensorSpec};
 use crate::sensors::{
-    BadId, Channel, ContactLine, DRIVERS, Driver, Locator, PERIOD, Plausibility, SensorSettings, Source,
+    BadId, Channel, ContactLine, DRIVERS, Driver, HUMIDITY, Locator, PERIOD, Plausibility, SensorSettings,
+    Source, VALID_CELSIUS, VALID_HUMIDITY,
 };
 use crate::units::{Celsius, TemperatureUnit};
 use core::time::Duration;
@@ -31,12 +33,9 @@ const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 /// Times of files are not finer everywhere.
 const AGE_MIN: Duration = Duration::from_secs(1);
 const STALE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// What the sensors of a cabinet can measure, in degrees Celsius.
-const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
 /// No deadband, hysteresis or range of a site is as fine as this, in any unit of temperature.
 const SMALL_CHANGE_DEGREES: f64 = 0.05;
 const SMALL_CHANGE_HUMIDITY: f64 = 0.2;
-const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
 
 /// What `driver` names.
 #[derive(Clone, Copy)]
@@ -49,7 +48,8 @@ enum Kind {
 pub(super) fn read(file: &mut Reader<'_>, places: &Places, board: &Board) -> Vec<Sensor> {
     let mut tables = file.tables("sensors");
     if let Some((name, _)) = tables.get(SENSORS_MAX) {
-        file.findings().wrong(name.at, format!("there are more than {SENSORS_MAX} sensors"));
+        file.findings()
+            .wrong(name.at, Code::TooMany.because(format!("there are more than {SENSORS_MAX} sensors")));
         tables.truncate(SENSORS_MAX);
     }
     let names: Vec<String> = tables.iter().map(|(name, _)| name.value.clone()).collect();
@@ -147,19 +147,19 @@ fn source(
         if has_id {
             let say =
                 format!("is not for driver = \"{}\", which reads the file that `path` names", driver.name);
-            table.wrong("id", say);
+            table.wrong("id", Code::Misplaced.because(say));
         }
         table.require("path", "the file that holds the number");
     } else if has_id && has_path {
-        table.wrong("path", "cannot be combined with `id`: a sensor is found by one of them, remove one");
+        table.wrong(
+            "path",
+            Code::Conflict
+                .because("cannot be combined with `id`: a sensor is found by one of them, remove one"),
+        );
     } else if !has_path {
         table.require("id", &id_or_path(driver));
     }
-    let channel = match measures {
-        TEMPERATURE => Some(Channel::Temperature),
-        HUMIDITY => Some(Channel::Humidity),
-        _ => None,
-    };
+    let channel = Channel::of(measures);
     if let Some(Locator::Id(id)) = &id
         && let Err(fault) = driver.check_id(id, channel)
     {
@@ -169,18 +169,20 @@ fn source(
     Some(Source { driver, at: at?, line, channel })
 }
 
-fn id_fault(driver: &Driver, id: &str, fault: BadId) -> String {
+fn id_fault(driver: &Driver, id: &str, fault: BadId) -> Reason {
     let shown = words::shorten(id);
     match fault {
-        BadId::Malformed => format!("must be {}, found \"{shown}\"", id_or_path(driver)),
-        BadId::Numbered => format!(
+        BadId::Malformed => {
+            Code::WrongForm.must_be(id_or_path(driver), format_args!("\"{shown}\""))
+        }
+        BadId::Numbered => Code::WrongForm.because(format!(
             "is a number, which changes with the order in which devices are found: write what the `name` or `type` \
              beside the attribute says, found \"{shown}\""
-        ),
-        BadId::NoChannel => format!(
+        )),
+        BadId::NoChannel => Code::WrongForm.because(format!(
             "must name the channel, such as \"{shown}:in_pressure\": only temperature and humidity are \
              found without"
-        ),
+        )),
     }
 }
 
@@ -196,7 +198,7 @@ fn times(table: &mut Reader<'_>, driver: Option<&Driver>) -> (Duration, Duration
         table.duration("stale-after", PERIOD_MIN..=STALE_MAX).map_or(six_periods, |at| at.value);
     if stale_after < period {
         let say = format!("must be at least `period`, which is {}", values::time_name(period));
-        table.wrong("stale-after", say);
+        table.wrong("stale-after", Code::Inconsistent.because(say));
     }
     (period, stale_after)
 }
@@ -208,7 +210,9 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) ->
     if read.is_some() && driver.is_some() && !is_fed {
         table.wrong(
             "max-age",
-            "is for driver = \"file\": the kernel produces its values when they are read; remove it",
+            Code::Misplaced.because(
+                "is for driver = \"file\": the kernel produces its values when they are read; remove it",
+            ),
         );
     }
     let is_default = read.is_none();
@@ -220,7 +224,7 @@ fn max_age(table: &mut Reader<'_>, driver: Option<&Driver>, period: Duration) ->
             "`max-age`{left_out} is {most}, shorter than `period`, {period}: a file that is written as often as it is read would \
              often be stale; write at least the time between two writes of the file"
         );
-        table.findings().warn(table.place("max-age"), say);
+        table.findings().warn(table.place("max-age"), Code::Unlikely.because(say));
     }
     most
 }
@@ -249,7 +253,7 @@ fn frozen_repeats(table: &mut Reader<'_>, period: Duration) -> Option<u32> {
     let after = table.duration("frozen-after", PERIOD_MIN..=STALE_MAX)?.value;
     if after < period {
         let say = format!("must be at least `period`, which is {}", values::time_name(period));
-        table.wrong("frozen-after", say);
+        table.wrong("frozen-after", Code::Inconsistent.because(say));
     }
     Some(u32::try_from(after.as_nanos().div_ceil(period.as_nanos())).unwrap_or(u32::MAX))
 }

@@ -2,6 +2,7 @@
 //!
 //! One mistake makes a parser report several errors; one message is given for each line.
 
+use super::codes::{Code, Reason};
 use super::outline::{Line, Outline};
 use super::spans::Span;
 use super::words;
@@ -31,7 +32,7 @@ pub(super) struct Slip {
     pub(super) at: Span,
     /// The lines of the value that it is in.
     pub(super) value: Span,
-    pub(super) message: String,
+    pub(super) reason: Reason,
     /// The text below it was misread, and is not reported on.
     pub(super) hides_rest: bool,
     /// It is in a table in which a secret may stand beside the wrong key.
@@ -56,13 +57,13 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
     }
     let outline = Outline::of(text);
     if let Some(at) = lone_return(text) {
-        let message =
+        let reason = Code::Syntax.because(
             "not valid TOML: lines must end with a line feed, and here one ends with a carriage return \
-                       alone: rewrite the file with `tr '\\r' '\\n'`"
-                .to_owned();
+             alone: rewrite the file with `tr '\\r' '\\n'`",
+        );
         let at = Span { start: at, end: at + 1 };
         let value = outline.value_upto(at.start);
-        slips.told.push(Slip { at, value, message, hides_rest: true, is_masked: true });
+        slips.told.push(Slip { at, value, reason, hides_rest: true, is_masked: true });
         return slips;
     }
     let mut errors: Vec<(Span, &str)> =
@@ -94,9 +95,10 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
         }
         let (at, message, hides_rest) = slip(&outline, line, at, said);
         let value = outline.value_upto(at.start);
-        let message = format!("not valid TOML: {message}");
+        let code = if said.starts_with(DUPLICATE) { Code::Duplicate } else { Code::Syntax };
+        let reason = code.because(format!("not valid TOML: {message}"));
         let is_masked = is_masked(header, line);
-        slips.told.push(Slip { at, value, message, hides_rest, is_masked });
+        slips.told.push(Slip { at, value, reason, hides_rest, is_masked });
         if hides_rest {
             break;
         }

@@ -1,6 +1,7 @@
 //! The small tables `[twin]`, `[report]` and `[local]`.
 
 use super::Environment;
+use super::codes::Code;
 use super::files::Places;
 use super::reader::Reader;
 use super::spans::At;
@@ -52,15 +53,13 @@ pub(super) fn local(mut local: Reader<'_>, places: &Places, environment: &Enviro
     let looks = local.string("look-socket").map(|at| places.path(&at.value));
     if looks.as_ref() == Some(&orders) {
         let say = "must differ from `socket`: it allows no changes, and all users may connect";
-        local.wrong("look-socket", say);
+        local.wrong("look-socket", Code::Clash.because(say));
     }
     let metrics = local.string("metrics-file").map(|at| places.path(&at.value));
     for (key, socket) in [("socket", Some(&orders)), ("look-socket", looks.as_ref())] {
         if metrics.is_some() && metrics.as_ref() == socket {
-            local.wrong(
-                "metrics-file",
-                format!("must differ from `{key}`: one is a file, the other a socket"),
-            );
+            let say = format!("must differ from `{key}`: one is a file, the other a socket");
+            local.wrong("metrics-file", Code::Clash.because(say));
         }
     }
     if places.examination().is_some() {
@@ -105,7 +104,7 @@ pub(super) fn properties(mut twin: Reader<'_>) -> Option<Properties> {
         if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
             let place = twin.place(if twin.has(key) { key } else { other });
             let say = format!("`{other}` and `{key}` are both \"{path}\": each needs a property of its own");
-            twin.findings().wrong(place, say);
+            twin.findings().wrong(place, Code::Clash.because(say));
         }
         taken.push((key, path.clone()));
         Some(path)
@@ -138,7 +137,7 @@ fn nested(twin: &Reader<'_>, properties: &Properties) {
             "\"{path}\", which `{other}` reads, and \"{leaf}\", which `{key}` reads: one contains the other, and a property is a \
              value or holds others, not both"
         );
-        twin.findings().wrong(place, say);
+        twin.findings().wrong(place, Code::Clash.because(say));
         return;
     }
 }
@@ -152,7 +151,7 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
     let min_interval = min_interval.map_or(MIN_INTERVAL.min(heartbeat), |at| at.value);
     if min_interval > heartbeat {
         let say = format!("must be at most `heartbeat`, which is {}", values::time_name(heartbeat));
-        report.wrong("min-interval", say);
+        report.wrong("min-interval", Code::Inconsistent.because(say));
     }
     let deadband = deadband(report.table("deadband"));
     let styles = [("plain", ReportStyle::Plain), ("pnp", ReportStyle::PlugAndPlay)];
@@ -160,7 +159,8 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
     let firmware_version = report.read("firmware-version", |value| {
         let text = values::text(value)?;
         let fits = text.len() <= TEXT_BYTES_MAX;
-        if fits { Ok(text.to_owned()) } else { Err(format!("must be at most {TEXT_BYTES_MAX} bytes long")) }
+        let most = || Code::OutOfRange.must_be_and(format_args!("at most {TEXT_BYTES_MAX} bytes long"), "");
+        if fits { Ok(text.to_owned()) } else { Err(most()) }
     });
     report.finish();
     ReportSpec {
@@ -177,21 +177,15 @@ pub(super) fn report(mut report: Reader<'_>) -> ReportSpec {
 fn deadband(mut table: Reader<'_>) -> BTreeMap<String, f64> {
     let mut deadband: BTreeMap<String, f64> = DEADBAND.map(|(name, value)| (name.to_owned(), value)).into();
     for (name, value) in table.entries() {
+        let of = format!("the deadband of `{}` ", words::shorten(&name.value));
         match values::number(value) {
             Ok(number) if number >= 0.0 => {
                 deadband.insert(name.value, number);
             }
             Ok(number) => {
-                let say = format!(
-                    "the deadband of `{}` must be 0 or more, found {number}",
-                    words::shorten(&name.value)
-                );
-                table.findings().wrong(name.at, say);
+                table.findings().wrong(name.at, Code::OutOfRange.must_be("0 or more", number).after(of));
             }
-            Err(reason) => {
-                let say = format!("the deadband of `{}` {reason}", words::shorten(&name.value));
-                table.findings().wrong(name.at, say);
-            }
+            Err(reason) => table.findings().wrong(name.at, reason.after(of)),
         }
     }
     deadband

@@ -1,5 +1,6 @@
 //! Single values, converted from TOML's types, or why not. A reason continues the sentence after the key: "must be …, found …".
 
+use super::codes::{Code, Reason};
 use super::spans::{At, Span};
 use super::words::{hint, quoted, shorten, unknown_word};
 use crate::control::quantity::{CELSIUS_MAX, NUMBER_MAX};
@@ -31,13 +32,15 @@ pub(super) fn found(value: &DeValue<'_>) -> String {
 }
 
 /// `"25%"`, within a range.
-pub(super) fn percentage(value: &Spanned<DeValue<'_>>, allowed: &RangeInclusive<f64>) -> Result<f64, String> {
+pub(super) fn percentage(value: &Spanned<DeValue<'_>>, allowed: &RangeInclusive<f64>) -> Result<f64, Reason> {
     let (low, high) = (allowed.start(), allowed.end());
-    let wanted =
-        || format!("must be a percentage from \"{low}%\" to \"{high}%\", found {}", found(value.get_ref()));
-    let DeValue::String(text) = value.get_ref() else { return Err(wanted()) };
+    let wanted = |code: Code| {
+        code.must_be(format_args!("a percentage from \"{low}%\" to \"{high}%\""), found(value.get_ref()))
+    };
+    let DeValue::String(text) = value.get_ref() else { return Err(wanted(Code::WrongType)) };
     let number = text.trim().strip_suffix('%').and_then(number_in);
-    number.filter(|number| allowed.contains(number)).ok_or_else(wanted)
+    let number = number.ok_or_else(|| wanted(Code::WrongForm))?;
+    if allowed.contains(&number) { Ok(number) } else { Err(wanted(Code::OutOfRange)) }
 }
 
 /// A temperature for a message, rounded, since the conversion through Celsius leaves digits that nobody wrote.
@@ -45,22 +48,22 @@ pub(super) fn degrees_in(unit: TemperatureUnit, temperature: Celsius) -> f64 {
     (unit.from_celsius(temperature) * 1000.0).round() / 1000.0
 }
 
-pub(super) fn text<'t>(value: &'t Spanned<DeValue<'t>>) -> Result<&'t str, String> {
+pub(super) fn text<'t>(value: &'t Spanned<DeValue<'t>>) -> Result<&'t str, Reason> {
     match value.get_ref().as_str() {
-        None => Err(format!("must be a text in quotes, found {}", found(value.get_ref()))),
-        Some(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        None => Err(Code::WrongType.must_be("a text in quotes", found(value.get_ref()))),
+        Some(text) if text.trim().is_empty() => Err(Code::WrongForm.because("must not be empty")),
         Some(text) => Ok(text),
     }
 }
 
-pub(super) fn boolean(value: &Spanned<DeValue<'_>>) -> Result<bool, String> {
+pub(super) fn boolean(value: &Spanned<DeValue<'_>>) -> Result<bool, Reason> {
     value
         .get_ref()
         .as_bool()
-        .ok_or_else(|| format!("must be true or false (without quotes), found {}", found(value.get_ref())))
+        .ok_or_else(|| Code::WrongType.must_be("true or false (without quotes)", found(value.get_ref())))
 }
 
-pub(super) fn integer(value: &Spanned<DeValue<'_>>, range: &RangeInclusive<u32>) -> Result<u32, String> {
+pub(super) fn integer(value: &Spanned<DeValue<'_>>, range: &RangeInclusive<u32>) -> Result<u32, Reason> {
     value
         .get_ref()
         .as_integer()
@@ -69,11 +72,12 @@ pub(super) fn integer(value: &Spanned<DeValue<'_>>, range: &RangeInclusive<u32>)
         .filter(|number| range.contains(number))
         .ok_or_else(|| {
             let (from, to) = (range.start(), range.end());
-            format!("must be a whole number from {from} to {to}, found {}", found(value.get_ref()))
+            let code = if value.get_ref().is_integer() { Code::OutOfRange } else { Code::WrongType };
+            code.must_be(format_args!("a whole number from {from} to {to}"), found(value.get_ref()))
         })
 }
 
-pub(super) fn number(value: &Spanned<DeValue<'_>>) -> Result<f64, String> {
+pub(super) fn number(value: &Spanned<DeValue<'_>>) -> Result<f64, Reason> {
     let number = match value.get_ref() {
         DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
         DeValue::Float(n) => n.as_str().parse().ok(),
@@ -82,17 +86,18 @@ pub(super) fn number(value: &Spanned<DeValue<'_>>) -> Result<f64, String> {
     number.filter(|number: &f64| number.is_finite()).filter(|number| number.abs() <= NUMBER_MAX).ok_or_else(
         || match value.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) if number.is_some_and(f64::is_finite) => {
-                format!("must be a number of at most {NUMBER_MAX:e}, found {}", found(value.get_ref()))
+                let allowed = format_args!("a number of at most {NUMBER_MAX:e}");
+                Code::OutOfRange.must_be(allowed, found(value.get_ref()))
             }
             DeValue::String(text) => {
                 let hint = number_in(text).map(|number| format!(": write {number} without quotes"));
-                format!(
-                    "must be a finite number, found {}{}",
-                    found(value.get_ref()),
-                    hint.unwrap_or_default()
-                )
+                let hint = hint.unwrap_or_default();
+                Code::WrongType.must_be("a finite number", found(value.get_ref())).and(hint)
             }
-            _ => format!("must be a finite number, found {}", found(value.get_ref())),
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                Code::OutOfRange.must_be("a finite number", found(value.get_ref()))
+            }
+            _ => Code::WrongType.must_be("a finite number", found(value.get_ref())),
         },
     )
 }
@@ -102,23 +107,23 @@ fn number_in(text: &str) -> Option<f64> {
     text.trim().replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-pub(super) fn temperature(value: &Spanned<DeValue<'_>>, unit: TemperatureUnit) -> Result<Celsius, String> {
+pub(super) fn temperature(value: &Spanned<DeValue<'_>>, unit: TemperatureUnit) -> Result<Celsius, Reason> {
     let degrees = number(value)?;
     let named = || format!("{} ({})", found(value.get_ref()), unit.name());
     let temperature = unit
         .to_celsius(degrees)
-        .ok_or_else(|| format!("must be a temperature above absolute zero, found {}", named()))?;
+        .ok_or_else(|| Code::OutOfRange.must_be("a temperature above absolute zero", named()))?;
     if temperature.degrees() <= CELSIUS_MAX {
         return Ok(temperature);
     }
     let max = Celsius::new(CELSIUS_MAX).map_or(CELSIUS_MAX, |max| degrees_in(unit, max));
-    Err(format!("must be a temperature of at most {max}, found {}", named()))
+    Err(Code::OutOfRange.must_be(format_args!("a temperature of at most {max}"), named()))
 }
 
 pub(super) fn duration(
     value: &Spanned<DeValue<'_>>,
     range: &RangeInclusive<Duration>,
-) -> Result<Duration, String> {
+) -> Result<Duration, Reason> {
     time(value, range, "")
 }
 
@@ -126,7 +131,7 @@ pub(super) fn duration(
 pub(super) fn duration_or_off(
     value: &Spanned<DeValue<'_>>,
     range: &RangeInclusive<Duration>,
-) -> Result<Option<Duration>, String> {
+) -> Result<Option<Duration>, Reason> {
     const OFF: [&str; 1] = ["off"];
     let hint = match value.get_ref() {
         DeValue::String(word) if word == OFF[0] => return Ok(None),
@@ -134,7 +139,7 @@ pub(super) fn duration_or_off(
         DeValue::Boolean(value) => hint(&value.to_string(), &OFF),
         _ => String::new(),
     };
-    time(value, range, ", or \"off\"").map(Some).map_err(|reason| reason + &hint)
+    time(value, range, ", or \"off\"").map(Some).map_err(|reason| reason.and(hint))
 }
 
 /// A span of time; a message says what may stand in its place.
@@ -142,26 +147,32 @@ fn time(
     value: &Spanned<DeValue<'_>>,
     range: &RangeInclusive<Duration>,
     or: &str,
-) -> Result<Duration, String> {
+) -> Result<Duration, Reason> {
     let examples = "such as \"90s\", \"5m\" or \"1h 30m\"";
     let text = match value.get_ref() {
         DeValue::String(text) => text.trim(),
         DeValue::Integer(_) | DeValue::Float(_) => {
-            let said = format!("must be a time with its unit{or}, found {}", found(value.get_ref()));
-            return Err(said + &offers(number(value).unwrap_or_default(), range));
+            let said =
+                Code::WrongType.must_be(format_args!("a time with its unit{or}"), found(value.get_ref()));
+            return Err(said.and(offers(number(value).unwrap_or_default(), range)));
         }
-        other => return Err(format!("must be a time in quotes, {examples}{or}, found {}", found(other))),
+        other => {
+            let allowed = format_args!("a time in quotes, {examples}{or}");
+            return Err(Code::WrongType.must_be(allowed, found(other)));
+        }
     };
+    let quoted = || format!("\"{}\"", shorten(text));
     if let Some(number) = number_in(text) {
-        let said = format!("must be a time with its unit{or}, found \"{}\"", shorten(text));
-        return Err(said + &offers(number, range));
+        let said = Code::WrongForm.must_be(format_args!("a time with its unit{or}"), quoted());
+        return Err(said.and(offers(number, range)));
     }
     let time = humantime::parse_duration(text).map_err(|reason| {
         // Of a word it says less than the word.
         let is_word = text.chars().all(char::is_alphabetic);
         let reason = if is_word { String::new() } else { format!(" ({reason})") };
         let hint = respelt(text, range).map(|time| format!(": write \"{time}\"")).unwrap_or_default();
-        format!("must be a time, {examples}{or}, found \"{}\"{reason}{hint}", shorten(text))
+        let said = Code::WrongForm.must_be(format_args!("a time, {examples}{or}"), quoted());
+        said.and(reason).and(hint)
     })?;
     if range.contains(&time) {
         Ok(time)
@@ -169,7 +180,7 @@ fn time(
         let (from, to) = (time_name(*range.start()), time_name(*range.end()));
         // "M" is a month.
         let hint = respelt(text, range).map(|time| format!("; did you mean \"{time}\"?")).unwrap_or_default();
-        Err(format!("must be a time from {from} to {to}{or}, found \"{}\"{hint}", shorten(text)))
+        Err(Code::OutOfRange.must_be(format_args!("a time from {from} to {to}{or}"), quoted()).and(hint))
     }
 }
 
@@ -209,12 +220,11 @@ pub(crate) fn time_name(time: Duration) -> String {
     humantime::format_duration(time).to_string()
 }
 
-pub(super) fn word<T: Copy>(value: &Spanned<DeValue<'_>>, words: &[(&'static str, T)]) -> Result<T, String> {
+pub(super) fn word<T: Copy>(value: &Spanned<DeValue<'_>>, words: &[(&'static str, T)]) -> Result<T, Reason> {
     let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-    let word = value
-        .get_ref()
-        .as_str()
-        .ok_or_else(|| format!("must be one of {}, found {}", quoted(&names), found(value.get_ref())))?;
+    let word = value.get_ref().as_str().ok_or_else(|| {
+        Code::WrongType.must_be(format_args!("one of {}", quoted(&names)), found(value.get_ref()))
+    })?;
     words
         .iter()
         .find(|(name, _)| *name == word)
@@ -222,55 +232,55 @@ pub(super) fn word<T: Copy>(value: &Spanned<DeValue<'_>>, words: &[(&'static str
         .ok_or_else(|| unknown_word(word, &names))
 }
 
-pub(super) fn unit(value: &Spanned<DeValue<'_>>) -> Result<TemperatureUnit, String> {
+pub(super) fn unit(value: &Spanned<DeValue<'_>>) -> Result<TemperatureUnit, Reason> {
     let word = text(value)?;
     TemperatureUnit::parse(word).ok_or_else(|| unknown_word(word, &UNITS.map(|(name, _)| name)))
 }
 
-pub(super) fn texts<'t>(value: &'t Spanned<DeValue<'t>>) -> Result<Vec<At<String>>, String> {
-    let one = |value: &'t Spanned<DeValue<'t>>| -> Result<At<String>, String> {
+pub(super) fn texts<'t>(value: &'t Spanned<DeValue<'t>>) -> Result<Vec<At<String>>, Reason> {
+    let one = |value: &'t Spanned<DeValue<'t>>| -> Result<At<String>, Reason> {
         Ok(At { value: text(value)?.to_owned(), at: Span::from(value.span()) })
     };
     match value.get_ref() {
         DeValue::String(_) => Ok(vec![one(value)?]),
         DeValue::Array(list) if !list.is_empty() => list
             .iter()
-            .map(|item| one(item).map_err(|reason| format!("is a list in which each item {reason}")))
+            .map(|item| one(item).map_err(|reason| reason.after("is a list in which each item ")))
             .collect(),
-        DeValue::Array(_) => Err("must name at least one".to_owned()),
-        other => Err(format!("must be a name in quotes, or a list of them, found {}", found(other))),
+        DeValue::Array(_) => Err(Code::WrongForm.because("must name at least one")),
+        other => Err(Code::WrongType.must_be("a name in quotes, or a list of them", found(other))),
     }
 }
 
-pub(super) fn numbers(value: &Spanned<DeValue<'_>>) -> Result<Vec<f64>, String> {
+pub(super) fn numbers(value: &Spanned<DeValue<'_>>) -> Result<Vec<f64>, Reason> {
     match value.get_ref() {
         DeValue::Array(list) => list
             .iter()
-            .map(|item| number(item).map_err(|reason| format!("is a list in which each item {reason}")))
+            .map(|item| number(item).map_err(|reason| reason.after("is a list in which each item ")))
             .collect(),
-        other => Err(format!("must be a list of numbers such as [85.0], found {}", found(other))),
+        other => Err(Code::WrongType.must_be("a list of numbers such as [85.0]", found(other))),
     }
 }
 
 /// The lowest and the highest of something.
-pub(super) fn interval(value: &Spanned<DeValue<'_>>) -> Result<(f64, f64), String> {
+pub(super) fn interval(value: &Spanned<DeValue<'_>>) -> Result<(f64, f64), Reason> {
     match numbers(value)?.as_slice() {
         [low, high] if low < high => Ok((*low, *high)),
-        [low, high] => Err(format!("must have its lower end first, found [{low}, {high}]")),
+        [low, high] => {
+            Err(Code::Inconsistent.because(format!("must have its lower end first, found [{low}, {high}]")))
+        }
         other => {
             let comma = if other.len() > 2 { " (a number has a decimal point, not a comma)" } else { "" };
-            Err(format!("must be two numbers, the lowest and the highest, found {}{comma}", other.len()))
+            let found = format_args!("{}{comma}", other.len());
+            Err(Code::WrongForm.must_be("two numbers, the lowest and the highest", found))
         }
     }
 }
 
-pub(super) fn property(value: &Spanned<DeValue<'_>>) -> Result<PropertyPath, String> {
+pub(super) fn property(value: &Spanned<DeValue<'_>>) -> Result<PropertyPath, Reason> {
     let path = text(value)?;
     PropertyPath::parse(path).ok_or_else(|| {
-        format!(
-            "must be a property's keys joined by dots, such as \"components.lamp.on\", without white space, \
-             \"$\" and \"#\"; found \"{}\"",
-            shorten(path)
-        )
+        let allowed = "a property's keys joined by dots, such as \"components.lamp.on\", without white space, \"$\" and \"#\"";
+        Code::WrongForm.must_be_and(allowed, format_args!("; found \"{}\"", shorten(path)))
     })
 }

@@ -3,6 +3,7 @@
 //! `"auto"` follows the climate, so it is refused in rows that apply without one. The defaults of `sensor-fault` and `overheat`
 //! depend on the climate, which fills them in.
 
+use super::codes::{Code, Reason};
 use super::faults::Findings;
 use super::reader::Reader;
 use super::spans::{At, Span};
@@ -26,6 +27,8 @@ pub(super) struct Rows {
     pub(super) autos: Vec<(&'static str, Span)>,
     /// The rows that only a climate can put into force.
     pub(super) climate_rows: Vec<(&'static str, Span)>,
+    /// Where it says what happens until something decides.
+    start_at: Option<Span>,
     /// The rows that are shares.
     shares: Vec<(&'static str, Permille, Span)>,
 }
@@ -38,7 +41,15 @@ impl Rows {
         {
             let (share, least) = (share.percent(), least.percent());
             let say = format!("`{row}` is {share}%, below `min-duty`: the output is driven to {least}% then");
-            findings.warn(*at, say);
+            findings.warn(*at, Code::NoEffect.because(say));
+        }
+    }
+
+    /// Warns of a `start` row where something decides from the first step on.
+    pub(super) fn warn_of_start(&self, findings: &Findings) {
+        if let Some(at) = self.start_at {
+            let say = "`start` never applies: with `alarms` the output is off until one is raised";
+            findings.warn(at, Code::NoEffect.because(say));
         }
     }
 }
@@ -67,12 +78,12 @@ impl Allowed {
     }
 
     /// What the row must be, and what was found.
-    fn but_found(self, found: impl Display) -> String {
+    fn but_found(self, code: Code, found: impl Display) -> Reason {
         let words = match self.has_shares() {
             true => format!("{} or a percentage such as \"40%\"", words::quoted(self.words())),
             false => words::either(self.words()),
         };
-        format!("must be {words}, found {found}")
+        code.must_be(words, found)
     }
 
     /// What to write in place of a number.
@@ -122,6 +133,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
             autos.push((row, *at));
         }
     }
+    let start_at = table.has("start").then(|| table.place("start"));
     table.finish();
     let when = When {
         start: start.map_or(default.start, |at| at.value),
@@ -131,7 +143,7 @@ pub(super) fn read(mut table: Reader<'_>, kind: OutputKind, needs_us: bool) -> R
         overheat,
         hub_silent: hub_silent.0.zip(hub_silent.1.map(|at| at.value)),
     };
-    Rows { when, autos, climate_rows, shares }
+    Rows { when, autos, climate_rows, start_at, shares }
 }
 
 fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Option<At<RowDrive>>) {
@@ -146,7 +158,7 @@ fn hub_silent(mut table: Reader<'_>, allowed: Allowed) -> (Option<Duration>, Opt
              of it, {quarter}, which is up to {requests} requests a day; write at least \"{}\" unless that is meant",
             values::time_name(SILENT_USUAL)
         );
-        table.findings().warn(after.at, say);
+        table.findings().warn(after.at, Code::Unlikely.because(say));
     }
     table.require("after", "how long without hearing from the hub, such as \"24h\"");
     table.require("drive", "what the output does then, such as \"auto\"");
@@ -160,8 +172,10 @@ fn number(word: &str) -> Option<f64> {
 }
 
 /// `"on"`, `"off"`, `"keep"`, `"auto"` or a percentage.
-fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, String> {
-    let found = |hint: String| allowed.but_found(format_args!("{}{hint}", values::found(value.get_ref())));
+fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, Reason> {
+    let found = |hint: String| {
+        allowed.but_found(Code::WrongType, format_args!("{}{hint}", values::found(value.get_ref())))
+    };
     let word = match value.get_ref() {
         DeValue::String(word) => word.trim(),
         DeValue::Integer(_) | DeValue::Float(_) => {
@@ -184,7 +198,7 @@ fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, Str
                     Some(number) => allowed.hint(number),
                     None => words::hint(word, allowed.words()),
                 };
-                allowed.but_found(format_args!("\"{}\"{hint}", words::shorten(word)))
+                allowed.but_found(Code::UnknownWord, format_args!("\"{}\"{hint}", words::shorten(word)))
             })?)
         }
     };
@@ -192,17 +206,20 @@ fn drive(value: &Spanned<DeValue<'_>>, allowed: Allowed) -> Result<RowDrive, Str
 }
 
 /// May this drive stand in the row?
-fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), String> {
+fn check(drive: RowDrive, word: &str, allowed: Allowed) -> Result<(), Reason> {
     let is_share = !matches!(drive, RowDrive::Fixed(Permille::ZERO | Permille::FULL));
     match (drive, allowed.no_auto) {
-        (RowDrive::Auto, Some(why)) => Err(allowed.but_found(format_args!("\"auto\": {why}"))),
+        (RowDrive::Auto, Some(why)) => {
+            Err(allowed.but_found(Code::UnknownWord, format_args!("\"auto\": {why}")))
+        }
         (RowDrive::Fixed(_), _) if allowed.kind == OutputKind::OnOff && is_share => {
-            Err(format!("must be \"on\" or \"off\" (0% or 100%) on an on/off output, found \"{word}\""))
+            let words = "\"on\" or \"off\" (0% or 100%)";
+            let rest = format_args!(" on an on/off output, found \"{word}\"");
+            Err(Code::UnknownWord.must_be_and(words, rest))
         }
         _ if allowed.must_rest && is_share => {
-            Err("must be \"on\" or \"off\" with software PWM: nothing pulses the \
-                                                   pin when the daemon is gone"
-                .to_owned())
+            let rest = " with software PWM: nothing pulses the pin when the daemon is gone";
+            Err(Code::UnknownWord.must_be_and("\"on\" or \"off\"", rest))
         }
         _ => Ok(()),
     }

@@ -3,8 +3,10 @@
 //! Case, hyphens and underscores are ignored, and names that other programs use are known ([`ALIASES`]). They are suggested and not
 //! accepted: a file says each thing in one way.
 
+use super::codes::{Code, Reason};
+
 /// What people write for a word of ours, as [`plain`] writes it. A word is only offered where it is allowed.
-const ALIASES: [(&str, &[&str]); 24] = [
+const ALIASES: [(&str, &[&str]); 27] = [
     ("w1", &["ds18b20", "ds18s20", "ds1820", "1wire", "onewire", "w1gpio", "w1therm", "dallas"]),
     (
         "iio",
@@ -38,6 +40,9 @@ const ALIASES: [(&str, &[&str]); 24] = [
     ("off", &["false", "no", "none", "disable", "disabled", "low", "0", "stop", "stopped"]),
     ("keep", &["hold", "last", "stay", "same", "unchanged", "asis"]),
     ("auto", &["automatic", "climate", "control"]),
+    ("overheat", &["overheating", "critical", "heat", "temperature", "hot"]),
+    ("stall", &["stalled", "fan", "tach", "tachometer"]),
+    ("output", &["pin", "line", "gpio"]),
 ];
 
 /// The keys whose values are drives.
@@ -92,8 +97,9 @@ pub(super) fn meant<'c>(word: &str, allowed: &[&'c str]) -> Option<&'c str> {
 }
 
 /// What to say of a word that is none of those allowed.
-pub(super) fn unknown_word(word: &str, allowed: &[&str]) -> String {
-    format!("must be one of {}, found \"{}\"{}", quoted(allowed), shorten(word), hint(word, allowed))
+pub(super) fn unknown_word(word: &str, allowed: &[&str]) -> Reason {
+    let found = format_args!("\"{}\"", shorten(word));
+    Code::UnknownWord.must_be(format_args!("one of {}", quoted(allowed)), found).and(hint(word, allowed))
 }
 
 /// `; did you mean "…"?`, if there is one to offer.

@@ -1,5 +1,6 @@
 //! The time zones of schedules: their data is the system's, in the format of RFC 9636, and is read with the configuration.
 
+use super::codes::{Code, Reason};
 use super::words;
 use crate::control::ZoneId;
 use crate::control::schedule::Zone;
@@ -36,30 +37,28 @@ impl Zones {
     ///
     /// # Errors
     /// Why there is none, to follow the key's name.
-    pub(super) fn named(&mut self, name: &str) -> Result<ZoneId, String> {
+    pub(super) fn named(&mut self, name: &str) -> Result<ZoneId, Reason> {
         let shown = words::shorten(name);
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
         if name.is_empty() || !name.chars().all(legal) || name.starts_with('/') {
-            return Err(format!(
-                "must be the name of a time zone, such as \"Europe/Berlin\", found \"{shown}\""
-            ));
+            let allowed = "the name of a time zone, such as \"Europe/Berlin\"";
+            return Err(Code::WrongForm.must_be(allowed, format_args!("\"{shown}\"")));
         }
         if name == UTC {
             return Ok(self.take(Zone::utc()));
         }
         if !self.folder.is_dir() {
             let folder = self.folder.display();
-            return Err(format!(
+            return Err(Code::File.because(format!(
                 "\"{shown}\" needs time zone data, and there is no {folder}: apt install tzdata (\"{UTC}\" \
                  needs none)"
-            ));
+            )));
         }
         let path = self.folder.join(name);
         let missing = |reason: String| {
-            format!(
-                "must be a time zone of this system, such as \"Europe/Berlin\" (timedatectl list-timezones), found \
-                 \"{shown}\": {reason}"
-            )
+            let allowed =
+                "a time zone of this system, such as \"Europe/Berlin\" (timedatectl list-timezones)";
+            Code::UnknownName.must_be(allowed, format_args!("\"{shown}\": {reason}"))
         };
         let (data, _) = files::read(&path, SIZE_MAX).map_err(|fault| missing(fault.to_string()))?;
         let zone = Zone::new(name, &data).map_err(|fault| missing(fault.to_string()))?;

@@ -23,6 +23,8 @@ pub(super) static DRIVER: Driver = Driver {
     check_id: |_, _| Ok(()),
     open: |_, source| Box::new(Contact::of(source)),
     whereabouts: |_, source| whereabouts(source.line.as_ref()),
+    // What a line is wired to is not seen.
+    there: |_| Vec::new(),
 };
 
 /// The line of a contact, and how it is read.

@@ -1,9 +1,10 @@
 //! Hardware monitors: `/sys/class/hwmon/hwmon*`, known by their `name`.
 
-use super::named::{Class, check_id};
+use super::named::{Class, attachment, check_id, is_on_a_bus};
 use super::sysfs::{Attribute, Kind, entries, number, read_text, whereabouts};
-use super::{Driver, Locator, PERIOD, Source, w1};
+use super::{Candidate, Driver, HUMIDITY, Locator, PERIOD, Source, w1};
 use crate::control::Fault;
+use crate::control::quantity::TEMPERATURE;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "hwmon";
@@ -13,6 +14,18 @@ const FAULT: &str = "_fault";
 const ENABLE: &str = "_enable";
 /// The channel that a device's name alone means.
 const FIRST_TEMPERATURE: &str = "temp1";
+/// What the inputs measure, by the beginning of their names.
+const KINDS: [(&str, &str, &str); 7] = [
+    ("temp", TEMPERATURE, "°C"),
+    ("humidity", HUMIDITY, "%"),
+    ("fan", "rpm", "rpm"),
+    ("in", "voltage", "V"),
+    ("curr", "current", "A"),
+    ("power", "power", "W"),
+    ("energy", "energy", "J"),
+];
+/// Thermometers on modules of memory: on a bus, and yet inside the machine.
+const ON_MODULES: [&str; 2] = ["jc42", "spd5118"];
 
 /// An id is `DEVICE/ATTRIBUTE`, `DEVICE/CHANNEL` or `DEVICE/LABEL` with the device's stable name
 /// (`/sys/class/hwmon/hwmon*/name`), or `NAME@PLACE` where several have it; `DEVICE` alone is its first temperature. Raw
@@ -29,6 +42,7 @@ pub(super) static DRIVER: Driver = Driver {
     check_id: |id, _| check_id(id, PREFIX, &['/', '@']),
     open: |root, source| Box::new(Attribute::new(Hwmon::of(root, source), source)),
     whereabouts: |root, source| whereabouts(&Hwmon::of(root, source)),
+    there,
 };
 
 struct Hwmon {
@@ -36,11 +50,54 @@ struct Hwmon {
     at: Locator,
 }
 
+fn class(root: &Path) -> Class {
+    Class::new(root.join("class/hwmon"), PREFIX, "name")
+}
+
 impl Hwmon {
     fn of(root: &Path, source: &Source) -> Self {
-        let class = Class::new(root.join("class/hwmon"), PREFIX, "name");
-        Self { class, at: source.at.clone() }
+        Self { class: class(root), at: source.at.clone() }
     }
+}
+
+/// Every input, but those of devices that another kind of sensor shows, too: thermal zones and 1-Wire thermometers.
+fn there(root: &Path) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for (id, device) in class(root).ids() {
+        if w1::bytes_beside(&device.join("device")).is_some() || is_of_a_zone(&device) {
+            continue;
+        }
+        let name = id.split('@').next().unwrap_or_default();
+        let is_of_the_machine = ON_MODULES.contains(&name) || !is_on_a_bus(&device);
+        let mut inputs: Vec<_> = entries(&device).iter().filter_map(|name| input(name)).collect();
+        inputs.sort();
+        found.extend(inputs.into_iter().map(|(kind, number)| {
+            let (prefix, measures, unit) = KINDS[kind];
+            let label = read_text(&device.join(format!("{prefix}{number}_label"))).ok();
+            Candidate {
+                id: format!("{id}/{prefix}{number}"),
+                measures: measures.to_owned(),
+                unit,
+                label: label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()),
+                is_of_the_machine,
+            }
+        }));
+    }
+    found
+}
+
+/// The place in [`KINDS`] and the number of an input.
+fn input(name: &str) -> Option<(usize, u32)> {
+    let channel = name.strip_suffix(INPUT)?;
+    let prefix = channel.trim_end_matches(|c: char| c.is_ascii_digit());
+    let kind = KINDS.iter().position(|(known, ..)| *known == prefix)?;
+    Some((kind, channel[prefix.len()..].parse().ok()?))
+}
+
+fn is_of_a_zone(device: &Path) -> bool {
+    let attached = attachment(device);
+    let folder = attached.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    folder.is_some_and(|name| name.starts_with("thermal_zone"))
 }
 
 fn file_name(place: &Path) -> &str {

@@ -5,14 +5,17 @@
 //! Buffers and triggers are not used.
 
 use super::named::{Class, check_id};
-use super::sysfs::{Attribute, Kind, number, read_text, whereabouts};
-use super::{BadId, Driver, Locator, PERIOD, Source};
+use super::sysfs::{Attribute, Kind, entries, number, read_text, whereabouts};
+use super::{BadId, Candidate, Driver, HUMIDITY, Locator, PERIOD, Source};
 use crate::control::Fault;
+use crate::control::quantity::TEMPERATURE;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "iio:device";
 const INPUT: &str = "_input";
 const RAW: &str = "_raw";
+/// Begins the name of each channel that is read.
+const IN: &str = "in_";
 /// Attributes by which a device says that its thermocouple or resistor is broken or shorted (MAX31856, MAX31865).
 const FAULTS: [&str; 3] = ["fault_oc", "fault_ovuv", "fault_ov_uv"];
 
@@ -26,6 +29,15 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// The channel of what a sensor measures.
+    pub fn of(measures: &str) -> Option<Self> {
+        match measures {
+            TEMPERATURE => Some(Self::Temperature),
+            HUMIDITY => Some(Self::Humidity),
+            _ => None,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Temperature => "in_temp",
@@ -51,6 +63,7 @@ pub(super) static DRIVER: Driver = Driver {
     },
     open: |root, source| Box::new(Attribute::new(Iio::of(root, source), source)),
     whereabouts: |root, source| whereabouts(&Iio::of(root, source)),
+    there,
 };
 
 struct Iio {
@@ -59,10 +72,13 @@ struct Iio {
     channel: Option<Channel>,
 }
 
+fn class(root: &Path) -> Class {
+    Class::new(root.join("bus/iio/devices"), PREFIX, "name")
+}
+
 impl Iio {
     fn of(root: &Path, source: &Source) -> Self {
-        let class = Class::new(root.join("bus/iio/devices"), PREFIX, "name");
-        Self { class, at: source.at.clone(), channel: source.channel }
+        Self { class: class(root), at: source.at.clone(), channel: source.channel }
     }
 
     /// The attribute of that name, or the reading of that channel, or of the channel that need not be named.
@@ -70,6 +86,48 @@ impl Iio {
         let name = named.or_else(|| self.channel.map(Channel::name))?;
         let attributes = ["", INPUT, RAW].map(|end| device.join(format!("{name}{end}")));
         attributes.into_iter().find(|attribute| attribute.is_file())
+    }
+}
+
+/// Every channel that is read by itself, without a buffer.
+fn there(root: &Path) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for (device, folder) in class(root).ids() {
+        let readings = entries(&folder).into_iter().filter_map(|name| {
+            let channel = name.strip_suffix(INPUT).or_else(|| name.strip_suffix(RAW))?;
+            channel.starts_with(IN).then(|| channel.to_owned())
+        });
+        let mut channels: Vec<String> = readings.collect();
+        channels.sort();
+        // A channel may have both files.
+        channels.dedup();
+        found.extend(channels.iter().map(|channel| candidate(&device, channel)));
+    }
+    found
+}
+
+fn candidate(device: &str, channel: &str) -> Candidate {
+    let quantity = quantity(channel).trim_start_matches(IN);
+    let (measures, unit) = match quantity {
+        "temp" => (TEMPERATURE, "°C"),
+        "humidityrelative" => (HUMIDITY, "%"),
+        "pressure" => ("pressure", "kPa"),
+        "illuminance" => ("illuminance", "lx"),
+        "voltage" => ("voltage", "mV"),
+        "current" => ("current", "mA"),
+        "power" => ("power", "mW"),
+        // Of which gas, its channel tells: `in_concentration_co2`, in per cent.
+        "concentration" => (channel.rsplit('_').next().unwrap_or(quantity), "%"),
+        other => (other, ""),
+    };
+    let is_default = Channel::of(measures).is_some_and(|default| default.name() == channel);
+    Candidate {
+        id: if is_default { device.to_owned() } else { format!("{device}:{channel}") },
+        measures: measures.to_owned(),
+        unit,
+        label: None,
+        // The converters inside processors tell the temperature of those.
+        is_of_the_machine: device.contains("adc"),
     }
 }
 

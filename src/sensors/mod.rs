@@ -23,6 +23,7 @@ mod news;
 mod plausible;
 mod poller;
 mod readable;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod thermal_zone;
@@ -32,8 +33,9 @@ pub use age::{Age, Now, Stamp};
 pub use gpio::{ContactLine, is_header};
 pub use iio::Channel;
 pub use news::Urgency;
-pub use plausible::Plausible;
+pub use plausible::{HUMIDITY, Plausible, VALID_CELSIUS, VALID_HUMIDITY};
 pub use poller::{Delivery, Pollers};
+pub use survey::{Candidate, Present, survey};
 
 use crate::control::{Fault, SensorId};
 use crate::units::BootTime;
@@ -189,6 +191,8 @@ pub struct Driver {
     open: fn(&Path, &Source) -> Box<dyn Sensor + Send>,
     /// Where it is, or was not found, for a message.
     whereabouts: fn(&Path, &Source) -> String,
+    /// Those that are there, whatever the configuration says; none of a kind that cannot be told without it.
+    there: fn(&Path) -> Vec<Candidate>,
 }
 
 /// The kinds. A new one is a file beside this one (with its `mod` above) and an entry here.

@@ -79,6 +79,18 @@ impl Class {
         }
     }
 
+    /// Every device and the id that means it alone: its name, and where several have that its place, too.
+    pub(super) fn ids(&self) -> Vec<(String, PathBuf)> {
+        let named: Vec<_> =
+            self.devices().into_iter().filter_map(|device| Some((self.called(&device)?, device))).collect();
+        let is_only = |name: &str| named.iter().filter(|(other, _)| other == name).count() == 1;
+        let id = |name: &str, device: &Path| match self.folder_of(device) {
+            Some(place) if !is_only(name) => format!("{name}@{place}"),
+            _ => name.to_owned(),
+        };
+        named.iter().map(|(name, device)| (id(name, device), device.clone())).collect()
+    }
+
     /// In the order of their numbers.
     fn devices(&self) -> Vec<PathBuf> {
         let number = |name: &str| name.strip_prefix(self.prefix)?.parse::<u32>().ok();
@@ -106,11 +118,15 @@ impl Class {
     /// The id that means this device alone, and its path.
     fn told_apart(&self, device: &Path) -> String {
         let name = self.called(device).unwrap_or_default();
-        let place = self.place(device).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
-        match place {
+        match self.folder_of(device) {
             Some(place) => format!("\"{name}@{place}\" at {}", device.display()),
             None => format!("{name:?} at {}", device.display()),
         }
+    }
+
+    /// The last folder of its place.
+    fn folder_of(&self, device: &Path) -> Option<String> {
+        Some(self.place(device)?.file_name()?.to_str()?.to_owned())
     }
 
     fn is_at(&self, device: &Path, place: &str) -> bool {
@@ -125,7 +141,19 @@ impl Class {
 }
 
 /// Where the device is attached: what its `device` links to, or else its parent folder. Neither contains its number.
-fn attachment(device: &Path) -> Option<PathBuf> {
+pub(super) fn attachment(device: &Path) -> Option<PathBuf> {
     let parent = || Some(fs::canonicalize(device).ok()?.parent()?.to_owned());
     fs::canonicalize(device.join("device")).ok().or_else(parent)
+}
+
+/// Is it attached to a bus that leads out of the machine: I²C (`1-0048`) or SPI (`spi0.0`)?
+pub(super) fn is_on_a_bus(device: &Path) -> bool {
+    let Some(place) = attachment(device) else { return false };
+    let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_address = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    place.iter().filter_map(|folder| folder.to_str()).any(|folder| {
+        let is_i2c = folder.split_once('-').is_some_and(|(bus, at)| is_decimal(bus) && is_address(at));
+        let spi = folder.strip_prefix("spi").and_then(|rest| rest.split_once('.'));
+        is_i2c || spi.is_some_and(|(bus, select)| is_decimal(bus) && is_decimal(select))
+    })
 }

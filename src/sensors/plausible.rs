@@ -20,6 +20,13 @@ use crate::control::Fault;
 /// How near a value must be to a power-on value to be one: far below any sensor's resolution, far above rounding.
 const SAME: f64 = 1e-6;
 
+/// What a sensor measures if its values are per cent of relative humidity.
+pub const HUMIDITY: &str = "humidity";
+/// What the sensors of a cabinet can measure, in degrees Celsius.
+pub const VALID_CELSIUS: (f64, f64) = (-55.0, 125.0);
+/// And of a humidity, in per cent.
+pub const VALID_HUMIDITY: (f64, f64) = (0.0, 100.0);
+
 /// The judge of one sensor's samples.
 #[derive(Clone, Debug)]
 pub struct Plausible {

@@ -4,12 +4,13 @@
 
 use super::named::{Class, check_id};
 use super::sysfs::{Attribute, Kind, number, whereabouts};
-use super::{Driver, Locator, PERIOD, Source};
+use super::{Candidate, Driver, Locator, PERIOD, Source};
 use crate::control::Fault;
+use crate::control::quantity::TEMPERATURE;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "thermal_zone";
-const TEMPERATURE: &str = "temp";
+const TEMP: &str = "temp";
 /// Without a temperature the kernel says -274000, and some drivers say absolute zero, rounded either way.
 const NO_TEMPERATURE: f64 = -273_000.0;
 
@@ -25,6 +26,7 @@ pub(super) static DRIVER: Driver = Driver {
     check_id: |id, _| check_id(id, PREFIX, &['@']),
     open: |root, source| Box::new(Attribute::new(ThermalZone::of(root, source), source)),
     whereabouts: |root, source| whereabouts(&ThermalZone::of(root, source)),
+    there: |root| class(root).ids().into_iter().map(|(id, _)| candidate(id)).collect(),
 };
 
 struct ThermalZone {
@@ -32,10 +34,17 @@ struct ThermalZone {
     at: Locator,
 }
 
+fn class(root: &Path) -> Class {
+    Class::new(root.join("class/thermal"), PREFIX, "type").numbered()
+}
+
+fn candidate(id: String) -> Candidate {
+    Candidate { id, measures: TEMPERATURE.to_owned(), unit: "°C", label: None, is_of_the_machine: true }
+}
+
 impl ThermalZone {
     fn of(root: &Path, source: &Source) -> Self {
-        let class = Class::new(root.join("class/thermal"), PREFIX, "type").numbered();
-        Self { class, at: source.at.clone() }
+        Self { class: class(root), at: source.at.clone() }
     }
 }
 
@@ -43,7 +52,7 @@ impl Kind for ThermalZone {
     fn find(&self) -> Result<PathBuf, Fault> {
         match &self.at {
             Locator::Path(path) => Ok(path.clone()),
-            Locator::Id(id) => self.class.find(id, |zone| Some(zone.join(TEMPERATURE))),
+            Locator::Id(id) => self.class.find(id, |zone| Some(zone.join(TEMP))),
         }
     }
 
@@ -65,7 +74,7 @@ impl Kind for ThermalZone {
     fn elsewhere(&self) -> String {
         match &self.at {
             Locator::Path(path) => format!("not at {}", path.display()),
-            Locator::Id(id) => self.class.elsewhere(id, |name| name == TEMPERATURE),
+            Locator::Id(id) => self.class.elsewhere(id, |name| name == TEMP),
         }
     }
 }

@@ -6,12 +6,13 @@
 //! `temperature` is 0 degrees. It is empty, without an error, if there was no good answer.
 
 use super::sysfs::{Attribute, Kind, entries, instead, number, whereabouts};
-use super::{BadId, Driver, Locator, Source};
+use super::{BadId, Candidate, Driver, Locator, Source};
 use crate::control::Fault;
+use crate::control::quantity::TEMPERATURE;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
-const TEMPERATURE: &str = "temperature";
+const READY: &str = "temperature";
 const SLAVE: &str = "w1_slave";
 const FAMILY_DIGITS: usize = 2;
 const SERIAL_DIGITS: usize = 12;
@@ -44,6 +45,7 @@ pub(super) static DRIVER: Driver = Driver {
     check_id: |id, _| if is_id(id) { Ok(()) } else { Err(BadId::Malformed) },
     open: |root, source| Box::new(Attribute::new(W1::of(root, source), source)),
     whereabouts: |root, source| whereabouts(&W1::of(root, source)),
+    there,
 };
 
 struct W1 {
@@ -53,8 +55,30 @@ struct W1 {
 
 impl W1 {
     fn of(root: &Path, source: &Source) -> Self {
-        Self { devices: root.join("bus/w1/devices"), at: source.at.clone() }
+        Self { devices: devices(root), at: source.at.clone() }
     }
+}
+
+fn devices(root: &Path) -> PathBuf {
+    root.join("bus/w1/devices")
+}
+
+/// The thermometers of the bus, which may have other devices, too.
+fn there(root: &Path) -> Vec<Candidate> {
+    let folder = devices(root);
+    let is_thermometer = |id: &String| {
+        is_id(id) && [SLAVE, READY].iter().any(|attribute| folder.join(id).join(attribute).is_file())
+    };
+    let mut ids: Vec<String> = entries(&folder).into_iter().filter(is_thermometer).collect();
+    ids.sort();
+    let candidate = |id| Candidate {
+        id,
+        measures: TEMPERATURE.to_owned(),
+        unit: "°C",
+        label: None,
+        is_of_the_machine: false,
+    };
+    ids.into_iter().map(candidate).collect()
 }
 
 /// Is this how the kernel names a device of the bus: its family and its serial number, in small hexadecimal digits?
@@ -99,12 +123,12 @@ impl Kind for W1 {
         match &self.at {
             Locator::Path(path) => {
                 let bytes = path.with_file_name(SLAVE);
-                let has_bytes = path.file_name().is_some_and(|name| name == TEMPERATURE) && bytes.is_file();
+                let has_bytes = path.file_name().is_some_and(|name| name == READY) && bytes.is_file();
                 Ok(if has_bytes { bytes } else { path.clone() })
             }
             Locator::Id(id) => {
                 let device = self.devices.join(id);
-                let attributes = [SLAVE, TEMPERATURE].map(|attribute| device.join(attribute));
+                let attributes = [SLAVE, READY].map(|attribute| device.join(attribute));
                 attributes.into_iter().find(|attribute| attribute.is_file()).ok_or(Fault::Missing)
             }
         }

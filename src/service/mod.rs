@@ -197,7 +197,7 @@ impl Daemon {
         let (tachs, speeds) = start_tachs(&settings.board, clock.clone()).map_err(Fatal::System)?;
         let timer = BootTimer::new().map_err(Fatal::System)?;
         let link = Link::start(settings.hub.clone(), Arc::new(clock.clone()), seed());
-        let local = Local::open(sockets(&settings));
+        let local = Local::open(Paths::of(&settings));
         let metrics = MetricsFile::at(settings.metrics_file.as_deref(), now);
         for note in &loaded.notes {
             warn!("{note}");
@@ -424,7 +424,7 @@ impl Daemon {
             self.link_state = LinkState::Connecting;
         }
         self.last_resort.settle(&self.settings, &fresh, &stuck);
-        self.local.reopen(sockets(&fresh));
+        self.local.reopen(Paths::of(&fresh));
         self.metrics.move_to(fresh.metrics_file.as_deref(), now);
         self.settings = fresh;
         info!(message_id = ids::RELOADED, "the new configuration is in force");
@@ -442,10 +442,6 @@ impl Daemon {
             }
         }
     }
-}
-
-fn sockets(settings: &Settings) -> Paths<'_> {
-    Paths { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
 }
 
 /// Requests before the link exists are dropped.

@@ -266,6 +266,7 @@ fn output(room: usize) -> OutputSpec {
         min_on: None,
         min_off: None,
         property: None,
+        alarms: Vec::new(),
         when: When { sensor_fault: fault, overheat: fault, ..When::default() },
     }
 }

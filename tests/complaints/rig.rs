@@ -448,6 +448,7 @@ fn spec() -> CoreSpec {
             min_on: None,
             min_off: None,
             property: None,
+            alarms: Vec::new(),
             when: When::default(),
         }],
         sensors: vec![SensorSpec {

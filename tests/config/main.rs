@@ -5,11 +5,13 @@
 mod boards;
 mod certificates;
 mod climates;
+mod codes;
 mod contacts;
 mod faults;
 mod installed;
 mod junk;
 mod limits;
+mod machines;
 mod messages;
 mod mutations;
 mod parts;
@@ -18,7 +20,10 @@ mod right;
 mod roles;
 mod secrets;
 mod silences;
+mod sirens;
 mod slips;
+mod starting;
+mod support;
 mod zones;
 
 use std::fs;
@@ -121,7 +126,11 @@ impl Site {
         self.write("twind.toml", text, 0o640);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let scope = Scope { examination: Examination { now: Some(UnixSeconds(now)) }, hardware: false };
+        let scope = Scope {
+            examination: Examination { now: Some(UnixSeconds(now)) },
+            hardware: false,
+            excerpts: true,
+        };
         let outcome = check(&self.path("twind.toml"), &self.environment, scope, &mut out, &mut err);
         out.extend(err);
         (outcome, String::from_utf8(out).unwrap())

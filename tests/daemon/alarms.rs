@@ -1,7 +1,7 @@
 //! Alarms, as a person, a program and the back end see them.
 
 use crate::rig::{CLIMATE, FAN, Rig, SENSOR, say};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -130,4 +130,70 @@ fn a_sensor_that_is_renamed_at_an_overheat_does_not_bring_back_the_start_row() {
     rig.wait_status("the new name", |status| status["sensors"]["roof"]["value"] == 90);
     assert_eq!(rig.trace().len(), before, "{:?}", rig.trace());
     assert_eq!(rig.status()["climate"]["regime"], "overheat");
+}
+
+const SIREN: &str = "critical = 80.0\n[outputs.siren]\npin = 24\nalarms = [\"sensor\", \"overheat\"]\n";
+
+/// The last change of an output: its drive, its cause, and when it was decided.
+fn last_change(rig: &Rig, output: &str) -> (Value, Value, Value) {
+    let change = rig.trace().into_iter().rfind(|change| change["output"] == output).unwrap();
+    (change["permille"].clone(), change["cause"].clone(), change["boottime_ns"].clone())
+}
+
+#[test]
+fn a_siren_follows_its_alarms_without_a_network_and_an_override_silences_it() {
+    let rig = Rig::new();
+    rig.hub.block_on(rig.hub.stop_listening());
+    rig.configure(SIREN);
+    let daemon = rig.start();
+    rig.wait_drive("fan", |now| now == 250);
+    let heard = |drive: u16, cause: &str| {
+        rig.wait_drive("siren", |now| now == drive);
+        let (permille, told, _) = last_change(&rig, "siren");
+        assert_eq!((permille, told), (json!(drive), json!(cause)));
+    };
+    heard(0, "no alarm");
+    rig.set_temperature("90.0");
+    heard(1000, "alarm overheat");
+    rig.wait_drive("fan", |now| now == 1000);
+    assert_eq!(last_change(&rig, "siren").2, last_change(&rig, "fan").2, "not at a later step");
+    let page = say(&mut rig.command(&["status"]));
+    assert!(page.out.contains("siren: 100 % by alarm overheat"), "{}", page.out);
+    daemon.wait_log("output=\"siren\" permille=1000 cause=\"alarm overheat\"");
+    let silenced = say(&mut rig.command(&["override", "siren", "off", "--for", "1h"]));
+    assert_eq!(silenced.code, 0, "{}", silenced.err);
+    heard(0, "override");
+    assert_eq!(say(&mut rig.command(&["override", "siren", "clear"])).code, 0);
+    heard(1000, "alarm overheat");
+    rig.set_temperature("22.0");
+    heard(0, "no alarm");
+    fs::remove_file(rig.path("temperature")).unwrap();
+    heard(1000, "alarm sensor");
+    let changes = rig.trace().len();
+    rig.configure(SIREN);
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    rig.set_temperature("22.0");
+    heard(0, "no alarm");
+    let of_siren = rig.trace().iter().skip(changes).filter(|change| change["output"] == "siren").count();
+    assert_eq!(of_siren, 1, "the reload changed it: {:?}", rig.trace());
+}
+
+#[test]
+fn an_upgrade_does_not_interrupt_a_siren() {
+    let rig = Rig::new();
+    rig.configure(SIREN);
+    rig.set_temperature("90.0");
+    let daemon = rig.start_synced();
+    rig.wait_drive("siren", |now| now == 1000);
+    fs::create_dir(rig.path("handover")).unwrap();
+    let changes = rig.trace().len();
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert_eq!(say(rig.command(&["safe"]).env("SERVICE_RESULT", "success")).code, 0);
+    let daemon = rig.start_synced();
+    daemon.wait_log("taken over from the previous daemon");
+    rig.wait_status("the alarm", |status| status["outputs"]["siren"]["cause"] == "alarm overheat");
+    assert_eq!(rig.trace().len(), changes, "{:?}", rig.trace());
+    rig.set_temperature("22.0");
+    rig.wait_drive("siren", |now| now == 0);
 }

@@ -37,7 +37,9 @@ fn help_and_version_end_with_0() {
     assert_eq!((said.code, said.out.trim()), (0, concat!("twind ", env!("CARGO_PKG_VERSION"))));
     let said = say(&mut twind(&["--help"]));
     assert_eq!(said.code, 0);
-    for command in ["run", "check", "status", "watch", "override", "reload", "twin", "model", "safe"] {
+    for command in
+        ["run", "init", "check", "status", "watch", "override", "reload", "report", "twin", "model", "safe"]
+    {
         let is_listed = |line: &str| line.trim_start().starts_with(&format!("{command} "));
         assert!(said.out.lines().any(is_listed), "{command} is missing in:\n{}", said.out);
         assert_eq!(say(&mut twind(&["help", command])).code, 0);

@@ -101,7 +101,7 @@ fn the_service_tells_of_itself_and_each_method_answers() {
 }
 
 /// Replays a journal to its end. Returns the number of inputs.
-fn plays(journal: &[u8]) -> usize {
+pub(crate) fn plays(journal: &[u8]) -> usize {
     let mut replay = Replay::read(journal).unwrap();
     let mut inputs = 0;
     while let Some(step) = replay.step().unwrap() {

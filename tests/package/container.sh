@@ -33,7 +33,7 @@ reports() { [[ $("$twinhub" twin show "$device" --ca "$work/hub/ca.pem" | tr -d 
 # start_container: boots Debian without any trace of twind.
 start_container() {
     mkdir "$root"
-    tar -C "$root" -xpf "$("$here/root.sh" "$arch" | tail -n 1)"
+    tar -C "$root" -xpf "$("$here/root.sh" "$arch" ${suite:+"$suite"} | tail -n 1)"
     # Manual pages are installed, so that the test sees their removal.
     rm "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
     say "127.0.0.1 localhost" >"$root/etc/hosts"

@@ -87,6 +87,25 @@ fn the_handbook_tells_each_fault_of_a_sensor_and_no_other() {
 }
 
 #[test]
+fn the_handbook_tells_each_code_of_check_and_no_other() {
+    let page = read("packaging/doc/configuration.md");
+    let told: BTreeSet<String> =
+        table(&page, "| code | means |").into_iter().flat_map(quoted).map(str::to_owned).collect();
+    let program = read("src/config/codes.rs");
+    let (_, codes) = program.split_once("pub enum Code {\n").unwrap();
+    let (codes, _) = codes.split_once("\n}\n").unwrap();
+    let names = codes.lines().filter_map(|line| line.trim().strip_suffix(','));
+    let names = names.filter(|line| line.chars().all(char::is_alphanumeric));
+    // As serde writes them in kebab case.
+    let kebab = |name: &str| {
+        let dashed: String =
+            name.chars().flat_map(|c| [c.is_uppercase().then_some('-'), Some(c)]).flatten().collect();
+        dashed.trim_start_matches('-').to_lowercase()
+    };
+    assert_eq!(told, names.map(kebab).collect());
+}
+
+#[test]
 fn the_architecture_names_each_input_of_the_core_and_no_other() {
     let page = read("packaging/doc/architecture.md");
     let named: BTreeSet<&str> = table(&page, "| `Input` | from |").into_iter().flat_map(quoted).collect();

@@ -2,7 +2,10 @@
 # The package on Debian with systemd: in a container whose PID 1 is a real systemd, with the hub on this machine. For arm64 an
 # emulator runs everything in the container; emulated.sh says what that leaves untested.
 #
-#   tests/package/nspawn.sh [--install] [amd64|arm64 [CASE…]]       --install: installs missing Debian packages
+#   tests/package/nspawn.sh [--install] [--suite SUITE] [amd64|arm64 [CASE…]]
+#
+# --install      installs missing Debian packages
+# --suite SUITE  the container's Debian, such as trixie (default: that of this machine)
 #
 # Each case begins with the state that the one before it left. A choice of cases must begin with one that makes its own
 # installation (a_fresh_package_neither_runs_nor_is_enabled or a_released_daemon_holds_a_twin).
@@ -15,11 +18,15 @@
 . "$(dirname "$0")/../../packaging/lib.sh"
 here=$project/tests/package
 
-install=
-if [ "${1:-}" = --install ]; then
-    install=--install
+install= suite=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --install) install=--install ;;
+    --suite) suite=${2:?--suite needs a name}; shift ;;
+    *) break ;;
+    esac
     shift
-fi
+done
 arch=${1:-amd64}
 chosen=("${@:2}")
 case $arch in
@@ -91,4 +98,4 @@ for case in $cases; do
     tried=$((tried + 1))
     say "ok  ${case//_/ } ($((($(date +%s%N) - began) / 1000000)) ms)"
 done
-say "the package for $arch is well: $tried cases of $(wc -w <<<"$cases")"
+say "the package for $arch is well${suite:+ on $suite}: $tried cases of $(wc -w <<<"$cases")"

@@ -4,6 +4,7 @@
 
 use crate::plant::{Air, Place, Probe, Room};
 use crate::presets::{mins, ms, secs};
+use twind::control::alarm_kind::AlarmKind;
 use twind::control::derived::Derived;
 use twind::control::quantity::Quantity;
 use twind::control::schedule::Zone;
@@ -180,7 +181,8 @@ fn property_outputs(site: &mut Site) {
     site.probes.push(Probe { offset: 20.0, noise: 3.0, ..one_wire(20) });
 }
 
-/// A cabinet whose load is more than its walls carry off, with `critical` near the range: it overheats every day.
+/// A cabinet whose load is more than its walls carry off, with `critical` near the range: it overheats every day, and a siren tells
+/// of it.
 fn critical_set(site: &mut Site) {
     site.name = "critical_set";
     if let Some(climate) = site.spec.climates.first_mut() {
@@ -192,6 +194,8 @@ fn critical_set(site: &mut Site) {
         fan.slew_permille_per_s = Some(20.0);
         fan.kick = None;
     }
+    let alarms = vec![AlarmKind::Sensor, AlarmKind::Overheat];
+    site.spec.outputs.push(OutputSpec { alarms, ..output("siren", OutputKind::OnOff) });
     site.rooms = vec![Room { load_watts: (100.0, 90.0), outside: (22.0, 5.0), ..CABINET }];
 }
 
@@ -358,6 +362,7 @@ fn output(name: &str, kind: OutputKind) -> OutputSpec {
         min_on: None,
         min_off: None,
         property: None,
+        alarms: Vec::new(),
         when: When::default(),
     }
 }

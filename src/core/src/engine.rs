@@ -381,6 +381,7 @@ impl Core {
             fans: &fans,
             climates: &self.climates,
             silence: self.contact.silence,
+            alarms: &self.health.standing,
             overrides: self.overrides.in_force(),
         };
         self.actuations.extend(self.outputs.step(now, situation));
@@ -410,7 +411,10 @@ impl Core {
             self.durability.want_by_if_clean(now, now + LAZY_SAVE);
         }
         self.renew_overrides(now);
-        self.raise_alarms(now);
+        if self.raise_alarms(now) {
+            // A siren does not wait for the next regular step.
+            self.step(now);
+        }
         self.sync.set_hold(self.durability.holds_reports());
         let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
         let facts = alarms::facts(sensors, outputs, overrides, climates, health, durability);

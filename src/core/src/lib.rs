@@ -77,6 +77,7 @@
 //! #             min_on: None,
 //! #             min_off: None,
 //! #             property: Some(path("fanOn")),
+//! #             alarms: Vec::new(),
 //! #             when: When::default(),
 //! #         }],
 //! #         sensors: Vec::new(),

@@ -4,6 +4,7 @@ mod attributes;
 mod contacts;
 mod iio;
 mod others;
+mod survey;
 mod sys;
 mod threads;
 mod trees;

@@ -19,6 +19,7 @@ static REGISTER: Driver = Driver {
     check_id: |_, _| Ok(()),
     open: |_, source| Box::new(Register { number: number(source), attempts: 0 }),
     whereabouts: |_, source| format!("register {}", number(source)),
+    there: |_| Vec::new(),
 };
 
 struct Register {

@@ -233,6 +233,7 @@ const fn kind(name: &'static str) -> Driver {
         check_id: |_, _| Ok(()),
         open: |_, _| Box::new(Scripted(|| Err(Fault::Missing))),
         whereabouts: |_, _| String::new(),
+        there: |_| Vec::new(),
     }
 }
 

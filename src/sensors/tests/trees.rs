@@ -44,13 +44,13 @@ const POWER_ON: [(&str, &str); 2] = [
 
 /// In which order the drivers came up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Boot {
+pub(super) enum Boot {
     First,
     Second,
 }
 
 /// A Pi 4 with an LM75, a TMP102, a BME280, a DHT11 and two DS18B20.
-fn pi_4(sys: &Sys, boot: Boot) {
+pub(super) fn pi_4(sys: &Sys, boot: Boot) {
     let (cpu, volt, lm75, tmp102, roof, door) = match boot {
         Boot::First => (0, 1, 2, 3, 4, 5),
         Boot::Second => (2, 3, 4, 0, 5, 1),
@@ -70,7 +70,7 @@ fn pi_4(sys: &Sys, boot: Boot) {
 }
 
 /// A Pi 5 with its own fan.
-fn pi_5(sys: &Sys, boot: Boot) {
+pub(super) fn pi_5(sys: &Sys, boot: Boot) {
     let (cpu, adc, fan, volt) = if boot == Boot::First { (0, 1, 2, 3) } else { (1, 3, 0, 2) };
     let voltages =
         [("in1_input", "1476\n"), ("in2_input", "2534\n"), ("in3_input", "1404\n"), ("in4_input", "1483\n")];

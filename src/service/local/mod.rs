@@ -18,6 +18,7 @@ mod watchers;
 pub use socket::remark;
 pub(super) use watchers::Snapshot;
 
+use crate::config::Settings;
 use crate::engine::Setting;
 use calls::{
     Description, JournalReply, MonitorReply, OverrideReply, RangeOverrideReply, Refusal, ServiceInfo,
@@ -129,6 +130,13 @@ pub(super) struct Paths<'p> {
     pub(super) orders: Option<&'p Path>,
     /// For all users of the machine, who can only look.
     pub(super) looks: Option<&'p Path>,
+}
+
+impl<'p> Paths<'p> {
+    /// Those that a configuration names.
+    pub(super) fn of(settings: &'p Settings) -> Self {
+        Self { orders: settings.socket.as_deref(), looks: settings.look_socket.as_deref() }
+    }
 }
 
 struct Listening {

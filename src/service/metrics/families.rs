@@ -79,6 +79,12 @@ pub const FAMILIES: &[Family] = &[
         samples: |status, tell| tell(&[], status.core.hub.desired_version as f64),
     },
     Family {
+        name: "twind_desired_refused_values",
+        labels: &[],
+        help: "How many desired values twind refuses.",
+        samples: |status, tell| tell(&[], status.core.hub.refused_count as f64),
+    },
+    Family {
         name: "twind_copy_age_seconds",
         labels: &[],
         help: "How long ago the copy of the twin was known to be the hub's.",

@@ -51,7 +51,7 @@ fn each_part_of_the_status_has_its_sample_in_base_units() {
     let text = text(json!({
         "version": "1.2.3", "identity": "hub/pi",
         "hub": {
-            "synced": true, "desiredVersion": 41, "reportPending": true, "setAsideCount": 2, "copyAgeSeconds": 305,
+            "synced": true, "desiredVersion": 41, "reportPending": true, "setAsideCount": 2, "refusedCount": 3, "copyAgeSeconds": 305,
             "silentSeconds": 7, "reportPutOff": {"status": 429},
         },
         "link": {"state": "connected", "tokenExpires": 1_800_000_000},
@@ -92,6 +92,7 @@ twind_hub_synced 1
 twind_hub_silence_seconds 7
 twind_hub_token_expiry_timestamp_seconds 1800000000
 twind_desired_version 41
+twind_desired_refused_values 3
 twind_copy_age_seconds 305
 twind_report_pending 1
 twind_report_put_off 1

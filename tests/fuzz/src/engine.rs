@@ -55,6 +55,9 @@ min-off = "10s"
 [outputs.lamp]
 pwm = { channel = 1 }
 property = "components.lamp.on"
+[outputs.siren]
+pin = 18
+alarms = ["overheat", "output", "stall", "sensor", "disk"]
 [sensors.cabinet]
 driver = "file"
 path = "temperature"

@@ -1,8 +1,9 @@
 //! An independent rank table and control law: what each output should be driven to now, and why.
 //!
 //! Written from the handbook (`packaging/doc/fail-safe.md`, "What decides an output", "The fail-safe table", "The climate's
-//! law" and "An output of several climates"), without looking at the core's `control`. It says what should be at a moment; whether an output may
-//! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`).
+//! law", "An output of several climates" and "An output that follows alarms"), without looking at the core's `control`. It says what should be at a moment; whether an output may
+//! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`), and alarms that do not follow from
+//! readings, which no output of the sites follows.
 
 use super::meaning::{Held, Meaning, fans};
 use super::overrides::{Given, What};
@@ -25,6 +26,8 @@ pub(crate) enum Rank {
     Desired,
     /// By this one.
     Climate(usize),
+    /// By an alarm of this kind, or because none is raised.
+    Alarm(Option<&'static str>),
     Start,
 }
 
@@ -43,6 +46,7 @@ impl Rank {
             Cause::Climate(ClimateId(index)) => self == Self::Climate(index),
             Cause::Start => self == Self::Start,
             Cause::Override => self == Self::Override,
+            Cause::Alarm(kind) => self == Self::Alarm(kind.map(|kind| kind.name())),
             Cause::Stop | Cause::Crash => false,
         }
     }
@@ -207,7 +211,15 @@ impl Judge {
         for (index, (knows, range)) in known.iter().zip(ranges).enumerate() {
             demands.extend(self.demands(index, knows, *range));
         }
-        let situation = Situation { silence, meaning, overrides, known: &known, demands: &demands };
+        let starts = (0..self.spec.sensors.len()).any(|sensor| self.starts(boot, sensor));
+        if !starts {
+            // From now on what a siren was handed over with says nothing of alarms.
+            let outputs = self.spec.outputs.iter().zip(&mut self.handed);
+            outputs.filter(|(spec, _)| !spec.alarms.is_empty()).for_each(|(_, handed)| *handed = None);
+        }
+        let raised = self.raised(boot);
+        let situation =
+            Situation { silence, meaning, overrides, known: &known, demands: &demands, raised: &raised };
         (0..self.spec.outputs.len()).map(|output| self.verdict(output, situation)).collect()
     }
 
@@ -257,8 +269,31 @@ impl Judge {
         if driving.is_empty() { (0..self.spec.climates.len()).collect() } else { driving }
     }
 
+    /// The kinds of alarms that the readings raise, the most urgent first.
+    fn raised(&self, now: BootTime) -> Vec<&'static str> {
+        let is_lost = (0..self.spec.sensors.len()).any(|sensor| self.is_lost(now, sensor));
+        let kinds = [("overheat", !self.overheated.is_empty()), ("sensor", is_lost)];
+        kinds.into_iter().filter_map(|(kind, is_raised)| is_raised.then_some(kind)).collect()
+    }
+
+    /// What is wanted of an output that follows alarms. One that was handed over stays so while an alarm cannot be known.
+    fn by_alarms(&self, output: usize, raised: &[&'static str]) -> Option<(Rank, u16)> {
+        let follows: BTreeSet<&str> =
+            self.spec.outputs[output].alarms.iter().map(|kind| kind.name()).collect();
+        let first = raised.iter().copied().find(|kind| follows.contains(kind));
+        let handed = self.handed[output].filter(|handed| *handed > 0);
+        match (follows.is_empty(), first, handed) {
+            (true, ..) => None,
+            (_, None, Some(handed)) => Some((Rank::Start, handed)),
+            (_, first, _) => Some((Rank::Alarm(first), if first.is_some() { 1000 } else { 0 })),
+        }
+    }
+
     /// What is wanted of an output below the overrides.
     fn wanted(&self, output: usize, concerning: &[usize], by: Situation<'_>) -> Option<(Rank, u16)> {
+        if let Some(wants) = self.by_alarms(output, by.raised) {
+            return Some(wants);
+        }
         if let Some(drive) = by.meaning.drives.get(&output) {
             return Some((Rank::Desired, *drive));
         }
@@ -340,6 +375,8 @@ struct Situation<'a> {
     known: &'a [Knows],
     /// By climate and output.
     demands: &'a BTreeMap<(usize, usize), u16>,
+    /// The kinds of alarms that are raised.
+    raised: &'a [&'static str],
 }
 
 fn switched(output: &OutputSpec, runs: bool, demand: Option<u16>) -> u16 {

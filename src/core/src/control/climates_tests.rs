@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::alarm_kind::Standing;
 use crate::control::demand::Situation;
 use crate::control::fixtures::{
     OFF, ON, at, climate_spec, fan, output, path, permille, range, secs, thermometer,
@@ -75,6 +76,7 @@ impl Site {
             fans: &[],
             climates: &self.climates,
             silence: Silence::begun(at(self.silent_since.unwrap_or(now))),
+            alarms: &Standing::default(),
             overrides: &self.overrides,
         };
         self.outputs.step(at(now), situation);

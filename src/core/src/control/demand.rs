@@ -1,6 +1,7 @@
-//! The drives that are wanted of an output, by the back end or an override, and what of them the output can do. Which of them
+//! The drives that are wanted of an output, by the back end, alarms or an override, and what of them the output can do. Which of them
 //! decides is determined in `outputs`.
 
+use super::alarm_kind::Standing;
 use super::climate::{Climate, Regime};
 use super::climates::Climates;
 use super::constraint::{Constraint, Unmet};
@@ -24,6 +25,8 @@ pub struct Situation<'a> {
     pub climates: &'a Climates,
     /// The hub's silence.
     pub silence: Silence,
+    /// The alarms that stand.
+    pub alarms: &'a Standing,
     /// The overrides in force.
     pub overrides: &'a BTreeMap<OutputId, Override>,
 }
@@ -31,7 +34,7 @@ pub struct Situation<'a> {
 /// The drive that is wanted of an output, and by what.
 pub(super) type Want = (Permille, Cause);
 
-/// What is wanted of an output below the overrides: by its own property, by `fanOn`, or by its climates. The drive at which it was
+/// What is wanted of an output below the overrides: by alarms, by its own property, by `fanOn`, or by its climates. The drive at which it was
 /// handed over stands for the demand of a climate that has no reading yet.
 pub(super) fn wanted(
     output: OutputId,
@@ -39,6 +42,9 @@ pub(super) fn wanted(
     handed_over: Option<Permille>,
     situation: Situation<'_>,
 ) -> Option<Want> {
+    if !spec.alarms.is_empty() {
+        return Some(by_alarms(spec, handed_over, situation.alarms));
+    }
     if let Some(drive) = situation.intent.drives.get(&output) {
         return Some((drive.value, Cause::Desired(drive.version)));
     }
@@ -50,6 +56,16 @@ pub(super) fn wanted(
     };
     let climates = situation.climates.concerning(output);
     Some(switched(spec, fan_on, climates.filter_map(|(_, climate)| demand(climate)).max()))
+}
+
+/// Full while an alarm stands that the output follows, else off. An alarm that stood at a hand-over may have to be raised again, so
+/// the output stays as it was handed over until that would have happened.
+fn by_alarms(spec: &OutputSpec, handed_over: Option<Permille>, alarms: &Standing) -> Want {
+    match (alarms.first_of(&spec.alarms), handed_over) {
+        (Some(kind), _) => (Permille::FULL, Cause::Alarm(Some(kind))),
+        (None, Some(drive)) if !alarms.are_known && !drive.is_zero() => (drive, Cause::Start),
+        (None, _) => (Permille::ZERO, Cause::Alarm(None)),
+    }
 }
 
 /// The greatest of what the climates want of an output; of equal ones, the first. What one without a valid reading wants is the
@@ -94,7 +110,7 @@ pub(super) fn fit(spec: &OutputSpec, share: Permille) -> Permille {
 }
 
 /// What is wanted of an output while a fail-safe row decides: the override in any case, so that its author learns of it; what
-/// the back end wants only if that differs.
+/// the back end or an alarm wants only if that differs.
 pub(super) fn overruled(
     output: OutputId,
     spec: &OutputSpec,
@@ -109,7 +125,7 @@ pub(super) fn overruled(
         return Some(Unmet { by, cause: Cause::Override, wants: overridden.value, until: None });
     }
     let (wants, cause) = wanted(output, spec, None, situation)?;
-    if !matches!(cause, Cause::Desired(_)) {
+    if !matches!(cause, Cause::Desired(_) | Cause::Alarm(Some(_))) {
         return None;
     }
     let differs = decided != Some(fit(spec, wants));

@@ -8,6 +8,7 @@ use super::{
 };
 pub(crate) use crate::twin::fixtures::{at, at_ms, ms, patch, path, secs, section};
 use crate::units::{Permille, TemperatureUnit};
+use alloc::vec::Vec;
 
 pub(crate) const ON: RowDrive = RowDrive::Fixed(Permille::FULL);
 pub(crate) const OFF: RowDrive = RowDrive::Fixed(Permille::ZERO);
@@ -31,6 +32,7 @@ pub(crate) fn output(name: &str, kind: OutputKind) -> OutputSpec {
         min_on: None,
         min_off: None,
         property: None,
+        alarms: Vec::new(),
         when: When::default(),
     }
 }

@@ -4,6 +4,7 @@
 //! polarity, which the board applies. A *reading* is a sensor's value or its named fault. A *row* of the fail-safe table
 //! says what an output does in one bad case. Only `intent` reads JSON.
 
+pub mod alarm_kind;
 pub mod climate;
 pub mod climates;
 pub mod constraint;
@@ -22,6 +23,7 @@ pub mod tach;
 
 use crate::twin::{PropertyPath, Version};
 use crate::units::{BootTime, Permille, TemperatureUnit};
+use alarm_kind::AlarmKind;
 use alloc::string::String;
 use alloc::vec::Vec;
 use climates::Climates;
@@ -101,7 +103,7 @@ pub struct Reading {
     pub value: Result<f64, Fault>,
 }
 
-/// What decided a drive. The ranks, highest first: critical, fail-safe, override, desired, climate, start.
+/// What decided a drive. The ranks, highest first: critical, fail-safe, override, desired or alarm, climate, start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// A climate is above `critical`: the `overheat` row.
@@ -122,6 +124,8 @@ pub enum Cause {
     Stop,
     /// The daemon died: the `crash` row.
     Crash,
+    /// An alarm of a kind that the output follows; `None` if none stands.
+    Alarm(Option<AlarmKind>),
 }
 
 impl Cause {
@@ -164,6 +168,8 @@ impl fmt::Display for NamedCause<'_> {
             Cause::Start => f.write_str("fail-safe start"),
             Cause::Stop => f.write_str("fail-safe stop"),
             Cause::Crash => f.write_str("fail-safe crash"),
+            Cause::Alarm(Some(kind)) => write!(f, "alarm {}", kind.name()),
+            Cause::Alarm(None) => f.write_str("no alarm"),
         }
     }
 }
@@ -251,6 +257,8 @@ pub struct OutputSpec {
     pub min_off: Option<Duration>,
     /// The desired property that drives it.
     pub property: Option<PropertyPath>,
+    /// The kinds of alarms that it follows, in place of the twin and of climates.
+    pub alarms: Vec<AlarmKind>,
     /// Its fail-safe table.
     pub when: When,
 }

@@ -4,6 +4,8 @@
 //!   critical > fail-safe (sensor-fault > hub-silent) > override > desired (fanOn, property) > climate > start
 //! ```
 //!
+//! An output that follows alarms does so in the rank of desired values, whether or not one stands, so its `start` row never applies.
+//!
 //! [`Outputs::step`] evaluates the ranks from the top, and the first one that applies decides. Its drive is then *shaped* by
 //! the output's constraints: `min-duty`, `kick`, `slew`, `min-on` and `min-off`. The fail-safe rows for overheat and sensor
 //! faults act at once, regardless of `slew` and minimum times. So does the last drive before the daemon ends, and without a
@@ -41,7 +43,8 @@ pub struct OutputState {
     pub turned_at: Option<BootTime>,
     /// While `drive` is unknown: what minimum times assume it to be.
     assumed: Option<Permille>,
-    /// Its drive at the hand-over from the process before: it stands for the climate's demand until there is a reading.
+    /// Its drive at the hand-over from the process before: it stands for the climate's demand until there is a reading, and for
+    /// alarms until those that stand have been raised.
     handed_over: Option<Permille>,
     /// Its drive when one of several climates lost its readings, while that lasts.
     at_loss: Option<Permille>,
@@ -229,6 +232,9 @@ impl Outputs {
             let output = OutputId(index);
             let loss = situation.climates.loss(output);
             state.note_loss(loss);
+            if !spec.alarms.is_empty() && situation.alarms.are_known {
+                state.handed_over = None;
+            }
             let order = if self.stopping {
                 stop_order(spec)
             } else {

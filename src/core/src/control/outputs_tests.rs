@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::alarm_kind::Standing;
 use crate::control::climates::{Climates, Conditions};
 use crate::control::fixtures::{
     OFF, ON, at, at_ms, climate_spec, ms, output, path, permille, secs, thermometer,
@@ -8,6 +9,8 @@ use crate::control::sensors::Sensors;
 use crate::control::{ClimateId, ClimateSpec, Fault, Reading, SensorId, When};
 use crate::twin::{Author, Override, Silence, Version};
 
+#[path = "outputs_alarms_tests.rs"]
+mod alarms;
 #[path = "outputs_rows_tests.rs"]
 mod rows;
 #[path = "outputs_shape_tests.rs"]
@@ -33,6 +36,7 @@ struct Rig {
     climates: Climates,
     sensors: Sensors,
     silent_since: Option<BootTime>,
+    alarms: Standing,
     overrides: BTreeMap<OutputId, Override>,
 }
 
@@ -45,6 +49,7 @@ impl Rig {
             climates: Climates::default(),
             sensors: Sensors::new(at(0), vec![thermometer("s")]),
             silent_since: None,
+            alarms: Standing::default(),
             overrides: BTreeMap::new(),
         }
     }
@@ -83,6 +88,7 @@ impl Rig {
             fans: &self.fans,
             climates: &self.climates,
             silence: self.silence(now),
+            alarms: &self.alarms,
             overrides: &self.overrides,
         };
         self.outputs.step(now, situation)

@@ -173,6 +173,11 @@ impl Sensors {
         }
     }
 
+    /// Has each been sampled, or had the time for it?
+    pub fn have_started(&self, now: BootTime) -> bool {
+        (0..self.specs.len()).all(|index| !self.is_starting(now, index))
+    }
+
     /// Is it a sensor that is new since a reload, with no reading yet?
     pub(super) fn is_awaited(&self, now: BootTime, index: usize) -> bool {
         self.is_starting(now, index) && self.adopted.get(index) == Some(&false)

@@ -4,6 +4,7 @@ use super::durability::Durability;
 use super::health::Health;
 use super::overrides::Overrides;
 use super::{Core, Notice};
+use crate::control::alarm_kind::Standing;
 use crate::control::climate::{Climate, Regime};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
@@ -66,8 +67,9 @@ impl Core {
         facts(sensors, outputs, overrides, climates, health, durability)
     }
 
-    /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own.
-    pub(super) fn raise_alarms(&mut self, now: BootTime) {
+    /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own. Returns whether
+    /// that matters to an output.
+    pub(super) fn raise_alarms(&mut self, now: BootTime) -> bool {
         let present = present(now, self.facts());
         let wall = self.wall(now);
         let changes = self.health.alarms.update(now, wall, present);
@@ -88,6 +90,10 @@ impl Core {
                 self.notices.push_back(Notice::SensorBack { sensor: sensor.to_owned() });
             }
         }
+        let standing =
+            Standing { kinds: self.health.alarms.kinds(), are_known: self.sensors.have_started(now) };
+        let before = core::mem::replace(&mut self.health.standing, standing);
+        self.spec.outputs.iter().any(|spec| !self.health.standing.is_same_for(&before, &spec.alarms))
     }
 
     /// Does the notice of a regime that is about to be given name the sensor? That of a climate without a valid reading names all

@@ -2,6 +2,7 @@
 //!
 //! A fault is announced once, also over a reload, unless the output is on another wire then.
 
+use crate::control::alarm_kind::Standing;
 use crate::control::{OutputId, OutputSpec};
 use crate::report::Notice;
 use crate::report::alarms::Alarms;
@@ -19,6 +20,8 @@ pub(super) struct Health {
     speed_faults: BTreeMap<OutputId, String>,
     /// The present alarms.
     pub(super) alarms: Alarms,
+    /// What of them outputs follow.
+    pub(super) standing: Standing,
     /// What the last report had to leave out.
     left_out: Option<String>,
 }

@@ -35,6 +35,8 @@ mod rows;
 mod schedule;
 #[path = "silence_tests.rs"]
 mod silence;
+#[path = "siren_tests.rs"]
+mod siren;
 #[path = "speeds_tests.rs"]
 mod speeds;
 #[path = "trend_tests.rs"]

@@ -12,9 +12,7 @@
 //! believed; it is filled in, and corrected, once it can be. A sensor that fails now and then raises no alarm before it has
 //! been without a valid reading for `stale-after`. Alarms are reported with the sampled state.
 
-mod kind;
-
-pub use kind::AlarmKind;
+pub use crate::control::alarm_kind::AlarmKind;
 
 use super::Facts;
 use super::write::round_to;
@@ -95,6 +93,11 @@ impl Alarms {
     /// Each alarm with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Alarm)> {
         self.0.iter().map(|(name, alarm)| (name.as_str(), alarm))
+    }
+
+    /// Their kinds.
+    pub fn kinds(&self) -> BTreeSet<AlarmKind> {
+        self.0.keys().filter_map(|name| AlarmKind::of(name)).collect()
     }
 
     /// The alarm of this name, if there is one.

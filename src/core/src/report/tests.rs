@@ -14,6 +14,7 @@ mod pace;
 #[path = "pnp_tests.rs"]
 mod pnp_style;
 
+use crate::control::alarm_kind::Standing;
 use crate::control::climate::Regime;
 use crate::control::demand::Situation;
 use crate::control::fixtures::{
@@ -120,7 +121,8 @@ impl Rig {
         self.climates.step(now, Conditions { sensors, outputs, intent, overrides: ranges, zones, wall });
         let (climates, overrides, silence) = (&self.climates, &self.overrides, Silence::begun(now));
         let fans = self.meaning().fans();
-        let situation = Situation { intent, fans: &fans, climates, silence, overrides };
+        let situation =
+            Situation { intent, fans: &fans, climates, silence, alarms: &Standing::default(), overrides };
         self.outputs.step(now, situation);
         let facts = |alarms| Facts {
             sensors: &self.sensors,

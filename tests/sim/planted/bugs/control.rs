@@ -4,6 +4,33 @@ use crate::planting::Bug;
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
+        name: "siren-waits",
+        says: "the siren is heard seconds after its alarm",
+        item: "Core::absorb",
+        find: "self.raise_alarms($now)",
+        plant: "FOUND && !PLANTED",
+    },
+    Bug {
+        name: "siren-goes-on",
+        says: "the siren goes on after its alarm is over",
+        item: "Core::raise_alarms",
+        find: "core::mem::replace(&mut self.$health.$heard, $standing)",
+        plant: "
+            {
+                let is_over = $standing.kinds.is_empty();
+                let kept = if PLANTED && is_over { self.$health.$heard.clone() } else { $standing };
+                core::mem::replace(&mut self.$health.$heard, kept)
+            }
+        ",
+    },
+    Bug {
+        name: "upgrade-silences-the-siren",
+        says: "an upgrade interrupts the siren",
+        item: "demand::by_alarms",
+        find: "!$alarms.are_known && ...",
+        plant: "FOUND && !PLANTED",
+    },
+    Bug {
         name: "old-number-obeyed",
         says: "a dead sensor keeps its last value for ever",
         item: "Sensors::value",

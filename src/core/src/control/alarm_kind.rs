@@ -1,8 +1,11 @@
-//! The kinds of alarms: how their names begin, and what a person can do.
+//! The kinds of alarms: how their names begin, what a person can do, and which of them stand. An output may follow them.
+
+use alloc::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
 
 /// What an alarm is about. The name of an alarm is that of its kind, and that of its thing if there can be several:
 /// `sensor-roof`, `disk`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum AlarmKind {
     /// A climate is above `critical`.
     Overheat,
@@ -54,6 +57,28 @@ impl AlarmKind {
             }
             Self::Disk => "make room, or make the state directory writable again",
         }
+    }
+}
+
+/// The kinds of the alarms that stand, as of the last time that alarms were raised and cleared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The kinds.
+    pub kinds: BTreeSet<AlarmKind>,
+    /// Every sensor has been read, or has had the time for it: what stands has been raised.
+    pub are_known: bool,
+}
+
+impl Standing {
+    /// Of some kinds, the first that stands.
+    pub fn first_of(&self, kinds: &[AlarmKind]) -> Option<AlarmKind> {
+        AlarmKind::ALL.into_iter().find(|kind| kinds.contains(kind) && self.kinds.contains(kind))
+    }
+
+    /// Does it mean the same as the other for what follows these kinds?
+    pub fn is_same_for(&self, other: &Self, kinds: &[AlarmKind]) -> bool {
+        let meaning = |of: &Self| (of.first_of(kinds), of.are_known);
+        kinds.is_empty() || meaning(self) == meaning(other)
     }
 }
 
