@@ -12,7 +12,7 @@ mod sources;
 const ROOMS: &str = "units text|twin|control|report|ports|engine|files gpio message_ids|hub board sensors store|config|service|cli|lib main";
 /// What only files of this beginning may name. Nobody may name what has none.
 const RESERVED: &str = "rumqttc=hub/wire/mqtt tokio_tungstenite=hub/wire/websocket rppal::gpio=board/rppal \
-                        rppal::system=board/rppal gpiocdev=gpio clock_gettime=service/clock std;= crate::{=";
+                        rppal::system=board/rppal ratatui_core=cli/watch/ gpiocdev=gpio clock_gettime=service/clock std;= crate::{=";
 
 /// The first thing in a file that it may not name, or its room if that has no row.
 fn breach<'r>(name: &'r str, code: &str) -> Option<&'r str> {

@@ -79,6 +79,10 @@ fn the_service_tells_of_itself_and_each_method_answers() {
     assert_eq!(status["parameters"]["status"]["outputs"]["fan"]["cause"], "climate");
     let twin = call(client, "io.twind.Daemon.GetTwin", json!({"section": "desired"})).unwrap();
     assert_eq!(twin["parameters"]["twin"]["$version"], 1);
+    let trend = call(client, "io.twind.Daemon.GetTrend", json!({})).unwrap();
+    let trend = &trend["parameters"]["trend"];
+    assert_eq!((&trend["everySeconds"], &trend["climates"]["climate"]["max"][0]), (&json!(10), &json!(28)));
+    assert!(trend["outputs"]["fan"]["permille"].is_array(), "{trend}");
     let told = call(client, "io.twind.Daemon.GetJournal", json!({})).unwrap();
     let journal = BASE64_STANDARD.decode(told["parameters"]["journal"].as_str().unwrap()).unwrap();
     assert!(plays(&journal) > 5);
