@@ -215,10 +215,12 @@ impl<'s> Connection<'s> {
             if let Some(answer) = answer.map_err(|_| io::Error::other("its answer is too long"))? {
                 return Ok(answer);
             }
-            let read = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => io::Error::other("timed out"),
-                _ => error,
-            });
+            let read = match self.stream.read(&mut bytes) {
+                // A read with a time limit ends so when the process was stopped and goes on.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::other("timed out")),
+                read => read,
+            };
             match read? {
                 0 => {
                     return Err(self
