@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             "init reads no configuration, so --config is not for it: --output names the file to write",
         ),
         Command::Init { output } => init(output.as_deref()),
-        Command::Check { hardware, json } => check(path, &environment, hardware, json),
+        Command::Check { hardware, hub, json } => check(path, &environment, (hardware, hub), json),
         Command::Status { json, openmetrics, changes } => {
             to_look(path, &environment, |local| status(local, json, openmetrics, changes))
         }
@@ -89,9 +89,9 @@ fn init(output: Option<&Path>) -> u8 {
     }
 }
 
-fn check(path: &Path, environment: &Environment, hardware: bool, json: bool) -> u8 {
+fn check(path: &Path, environment: &Environment, (hardware, hub): (bool, bool), json: bool) -> u8 {
     let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
-    let scope = check::Scope { examination: Examination { now }, hardware, excerpts: true };
+    let scope = check::Scope { examination: Examination { now }, hardware, hub, excerpts: true };
     if json {
         let (outcome, text) = check::check_json(path, environment, scope);
         // A reader that went away, such as `head`, is no failure.

@@ -124,7 +124,7 @@ _twind() {
             return 0
             ;;
         twind__subcmd__check)
-            opts="-h --hardware --json --config --help"
+            opts="-h --hardware --hub --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -46,6 +46,7 @@ complete -c twind -n "__fish_twind_using_subcommand init" -l config -d 'The conf
 complete -c twind -n "__fish_twind_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c twind -n "__fish_twind_using_subcommand check" -l config -d 'The configuration file' -r -F
 complete -c twind -n "__fish_twind_using_subcommand check" -l hardware -d 'Also open the board and read each sensor once'
+complete -c twind -n "__fish_twind_using_subcommand check" -l hub -d 'Also walk the way to the hub, from its name to the twin, while the daemon is stopped'
 complete -c twind -n "__fish_twind_using_subcommand check" -l json -d 'As JSON, for programs'
 complete -c twind -n "__fish_twind_using_subcommand check" -s h -l help -d 'Print help'
 complete -c twind -n "__fish_twind_using_subcommand status" -l changes -d 'How many recent changes of outputs to show (5, with --json 20, at most 1000)' -r -f

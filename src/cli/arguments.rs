@@ -44,6 +44,9 @@ pub enum Command {
         /// Also open the board and read each sensor once
         #[arg(long)]
         hardware: bool,
+        /// Also walk the way to the hub, from its name to the twin, while the daemon is stopped
+        #[arg(long)]
+        hub: bool,
         /// As JSON, for programs
         #[arg(long)]
         json: bool,

@@ -1,11 +1,12 @@
 //! `twind check`: reads the configuration as the daemon would, examines the files that it names, and prints every fault, or a
 //! summary and the warnings. The verdict comes last and agrees with the exit status.
 //!
-//! Pins and sensors are opened by `hardware` alone. `check_json` tells programs the same.
+//! Pins and sensors are opened by `hardware` alone, and the hub is reached by `walk` alone. `check_json` tells programs the same.
 
 use super::climates::{by_alarms, in_words, role};
 use super::exit;
 use super::hardware::{self, Found, Row};
+use super::walk;
 use crate::config::{self, Code, ConfigFault, ConfigFaults, Environment, Examination, Settings};
 use crate::control::quantity::Quantity;
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
@@ -29,7 +30,7 @@ use std::path::Path;
 pub enum Outcome {
     /// The file is right.
     Right,
-    /// The file or the hardware has faults, which were printed.
+    /// The file, the hardware or the way to the hub has faults, which were printed.
     Wrong,
     /// This user may not read the file, which was printed.
     Denied,
@@ -53,6 +54,8 @@ pub struct Scope {
     pub examination: Examination,
     /// Also look at board and sensors.
     pub hardware: bool,
+    /// Also walk the way to the hub.
+    pub hub: bool,
     /// Show the line of each fault below it.
     pub excerpts: bool,
 }
@@ -69,7 +72,7 @@ pub fn check(
     match config::review(path, environment, scope.examination) {
         Ok((settings, warnings)) => {
             let _ = summary(&settings, out);
-            let mut faults = 0;
+            let (mut faults, mut hub_faults) = (0, 0);
             if scope.hardware {
                 let _ = writeln!(out, "hardware");
                 hardware::look(&settings, |found| {
@@ -77,6 +80,13 @@ pub fn check(
                     let _ = writeln!(out, "{found}");
                 });
                 let _ = hardware::failsafe_table(&settings, out);
+            }
+            if scope.hub {
+                let _ = writeln!(out, "the way to the hub");
+                walk::walk(path, &settings, |found| {
+                    hub_faults += usize::from(found.code.is_some());
+                    let _ = writeln!(out, "{found}");
+                });
             }
             for warning in &warnings {
                 let _ = match scope.excerpts {
@@ -88,8 +98,8 @@ pub fn check(
             for (_, remark) in &remarks {
                 let _ = writeln!(out, "warning: {remark}");
             }
-            let _ = writeln!(out, "{}", verdict(path, faults, warnings.len() + remarks.len()));
-            if faults == 0 { Outcome::Right } else { Outcome::Wrong }
+            let _ = writeln!(out, "{}", verdict(path, (faults, hub_faults), warnings.len() + remarks.len()));
+            if faults + hub_faults == 0 { Outcome::Right } else { Outcome::Wrong }
         }
         Err(faults) => {
             let _ = if scope.excerpts { writeln!(err, "{faults}") } else { writeln!(err, "{faults:#}") };
@@ -112,12 +122,20 @@ pub fn check_json(path: &Path, environment: &Environment, scope: Scope) -> (Outc
             if let Some(rows) = &mut hardware {
                 hardware::look(&settings, |found| rows.push(found));
             }
-            let faults = hardware.iter().flatten().filter(|found| found.code.is_some()).count();
+            let mut hub = scope.hub.then(Vec::new);
+            if let Some(rows) = &mut hub {
+                walk::walk(path, &settings, |found| rows.push(found));
+            }
+            let is_faulty =
+                |rows: &Option<Vec<Found>>| rows.iter().flatten().any(|found| found.code.is_some());
             let mut warnings: Vec<Told<'_>> = told(warnings);
             warnings.extend(remarks(&settings).into_iter().map(|remark| Told::without_place(&file, remark)));
-            let (outcome, word) =
-                if faults == 0 { (Outcome::Right, "right") } else { (Outcome::Wrong, "hardware") };
-            (outcome, Whole { verdict: word, warnings, hardware, ..Whole::of(&file, outcome) })
+            let (outcome, word) = match (is_faulty(&hardware), is_faulty(&hub)) {
+                (true, _) => (Outcome::Wrong, "hardware"),
+                (false, true) => (Outcome::Wrong, "hub"),
+                (false, false) => (Outcome::Right, "right"),
+            };
+            (outcome, Whole { verdict: word, warnings, hardware, hub, ..Whole::of(&file, outcome) })
         }
         Err(faults) => {
             let (outcome, word) = match faults.is_denied {
@@ -143,6 +161,7 @@ struct Whole<'f> {
     more_faults: usize,
     warnings: Vec<Told<'f>>,
     hardware: Option<Vec<Found>>,
+    hub: Option<Vec<Found>>,
 }
 
 impl<'f> Whole<'f> {
@@ -155,6 +174,7 @@ impl<'f> Whole<'f> {
             more_faults: 0,
             warnings: Vec::new(),
             hardware: None,
+            hub: None,
         }
     }
 }
@@ -194,20 +214,24 @@ fn remarks(settings: &Settings) -> Vec<(Code, String)> {
     sockets.chain(metrics.map(|remark| (Code::Place, format!("[local] metrics-file: {remark}")))).collect()
 }
 
-fn verdict(path: &Path, faults: usize, warnings: usize) -> String {
+fn verdict(path: &Path, (hardware, hub): (usize, usize), warnings: usize) -> String {
     let path = path.display();
     let warned = match warnings {
         0 => String::new(),
         1 => ", with 1 warning".to_owned(),
         many => format!(", with {many} warnings"),
     };
-    match faults {
-        0 => format!("{path} is right{warned}"),
-        1 => format!("the hardware has 1 fault, marked with ! above; {path} itself is right{warned}"),
-        many => {
-            format!("the hardware has {many} faults, marked with ! above; {path} itself is right{warned}")
-        }
+    let of_hardware = match hardware {
+        0 => None,
+        1 => Some("the hardware has 1 fault".to_owned()),
+        many => Some(format!("the hardware has {many} faults")),
+    };
+    let of_hub = (hub > 0).then(|| "the way to the hub has a fault".to_owned());
+    let faults: Vec<String> = of_hardware.into_iter().chain(of_hub).collect();
+    if faults.is_empty() {
+        return format!("{path} is right{warned}");
     }
+    format!("{}, marked with ! above; {path} itself is right{warned}", faults.join(" and "))
 }
 
 fn wrong(faults: &ConfigFaults) -> String {

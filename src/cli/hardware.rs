@@ -24,13 +24,20 @@ const NO_CLIMATE: &str = "there is no [climate]";
 pub(super) struct Found {
     /// The kind of its fault; `None` if it is as it should be.
     pub(super) code: Option<Code>,
-    /// `board`, `output` or `sensor`.
+    /// `board`, `output` or `sensor`; on the way to the hub the step.
     thing: &'static str,
     name: String,
     /// Of a sensor, the name of its fault.
     fault: Option<&'static str>,
     /// What it is or reads; or what is missing, and how to fix it.
     message: String,
+}
+
+impl Found {
+    /// A row without the name of a sensor's fault.
+    pub(super) fn of(code: Option<Code>, thing: &'static str, name: String, message: String) -> Self {
+        Self { code, thing, name, fault: None, message }
+    }
 }
 
 impl fmt::Display for Found {

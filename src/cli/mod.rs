@@ -22,4 +22,5 @@ pub mod status;
 pub mod twin;
 mod users;
 mod verdict;
+mod walk;
 pub mod watch;

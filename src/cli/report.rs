@@ -233,7 +233,7 @@ fn part(
 
 fn scope(hardware: bool) -> check::Scope {
     let now = SystemClock::default().machine().wall.map(|(wall, _)| wall);
-    check::Scope { examination: Examination { now }, hardware, excerpts: false }
+    check::Scope { examination: Examination { now }, hardware, hub: false, excerpts: false }
 }
 
 /// A text for people, without secrets.

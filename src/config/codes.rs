@@ -69,6 +69,8 @@ pub enum Code {
     Output,
     /// The hardware: a sensor has no valid reading.
     Sensor,
+    /// The way to the hub ends at this step.
+    Hub,
 }
 
 /// Why something is refused, or warned of.

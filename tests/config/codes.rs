@@ -16,10 +16,14 @@ impl Site {
     }
 
     fn json_as_it_is(&self, hardware: bool) -> (Outcome, Value) {
-        let scope = Scope { examination: Examination { now: None }, hardware, excerpts: true };
-        let (outcome, text) = check_json(&self.path("twind.toml"), &self.environment, scope);
+        let path = self.path("twind.toml");
+        let (outcome, text) = check_json(&path, &self.environment, scope_of(hardware));
         (outcome, serde_json::from_str(&text).unwrap())
     }
+}
+
+fn scope_of(hardware: bool) -> Scope {
+    Scope { examination: Examination { now: None }, hardware, hub: false, excerpts: true }
 }
 
 /// The codes of these rows, and of no row without one.
@@ -116,6 +120,18 @@ fn every_code_has_a_fault_or_a_warning_that_has_it() {
         assert_eq!((&told["verdict"], &told["exitStatus"]), (&json!("hardware"), &json!(78)), "{code}");
         seen.insert(code.to_owned());
     }
+    // Somebody who may be the daemon, and says nothing.
+    let listener = UnixListener::bind(site.path("s")).unwrap();
+    let told = std::thread::scope(|scope| {
+        scope.spawn(|| drop(listener.accept()));
+        let scope = Scope { hub: true, ..scope_of(false) };
+        site.write("twind.toml", &with_dirs(&site, SITE), 0o640);
+        let (outcome, text) = check_json(&site.path("twind.toml"), &site.environment, scope);
+        assert_eq!(outcome, Outcome::Wrong, "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()
+    });
+    assert_eq!((codes(&told["hub"]), &told["verdict"]), (vec!["hub"], &json!("hub")), "{told:#}");
+    seen.insert("hub".to_owned());
     let source = include_str!("../../src/config/codes.rs");
     let (_, all) = source.split_once("pub enum Code {\n").unwrap();
     let (all, _) = all.split_once("\n}\n").unwrap();
@@ -137,7 +153,7 @@ fn a_fault_has_its_place_what_was_found_and_what_is_allowed() {
     let path = site.path("twind.toml");
     let (_, told) = site.json(&with(SITE, "hub", "port = 70000\ntransport = \"mqtts\"\nprt = 1"), false);
     let wanted = json!({
-        "file": path, "verdict": "wrong", "exitStatus": 78, "moreFaults": 0, "warnings": [], "hardware": null,
+        "file": path, "verdict": "wrong", "exitStatus": 78, "moreFaults": 0, "warnings": [], "hardware": null, "hub": null,
         "faults": [
             {
                 "code": "out-of-range", "file": path, "line": 3, "column": 8,

@@ -129,6 +129,7 @@ impl Site {
         let scope = Scope {
             examination: Examination { now: Some(UnixSeconds(now)) },
             hardware: false,
+            hub: false,
             excerpts: true,
         };
         let outcome = check(&self.path("twind.toml"), &self.environment, scope, &mut out, &mut err);

@@ -134,7 +134,7 @@ fn both_pages_of_the_check_say_when_it_is_on() {
     let text = with_siren("alarms = [\"sensor\", \"disk\"]\nwhen.crash = \"on\"");
     fs::write(site.path("temperature"), "24.0\n").unwrap();
     site.write("twind.toml", &with_dirs(&site, &text), 0o640);
-    let scope = Scope { examination: Examination { now: None }, hardware: true, excerpts: true };
+    let scope = Scope { examination: Examination { now: None }, hardware: true, hub: false, excerpts: true };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let _ = check(&site.path("twind.toml"), &site.environment, scope, &mut out, &mut err);
     let page = String::from_utf8(out).unwrap();

@@ -37,4 +37,5 @@ mod rows;
 mod settings;
 mod silence;
 mod twin;
+mod walk;
 mod watch;

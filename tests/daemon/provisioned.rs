@@ -2,6 +2,7 @@
 
 use crate::freezer::{Freezer, Hanging};
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, state_files};
+use crate::walk::{found, steps, walked};
 use serde_json::json;
 use twinhub::{Event, RegistrationAnswer};
 
@@ -78,4 +79,26 @@ fn a_state_disk_that_hangs_keeps_nobody_from_the_hub() {
     let kept = || rig.path("disk/state/assignment").exists().then_some(());
     eventually("the assignment", kept, || hanging.daemons[0].log());
     assert!(hanging.daemons.pop().unwrap().stop().success());
+}
+
+#[test]
+fn the_walk_to_the_hub_asks_the_service_if_nothing_is_stored_and_stores_nothing() {
+    let rig = provisioned("DIR/state");
+    let told = walked(&rig);
+    let wire = ["dns", "tcp", "tls", "websocket"];
+    let to_hub = [&["assignment", "way"][..], &wire, &["mqtt", "identity", "twin"]].concat();
+    assert_eq!(steps(&told), [&["way"][..], &wire, &to_hub].concat());
+    let assignment = found(&told, "assignment");
+    assert!(assignment.starts_with(&format!("hub localhost, device {DEVICE}, in ")), "{assignment}");
+    assert!(!rig.path("state").exists());
+
+    let daemon = rig.start_synced();
+    let kept = || rig.path("state/assignment").exists().then_some(());
+    eventually("the assignment", kept, || daemon.log());
+    assert!(daemon.stop().success());
+    let after = rig.hub.hub().last_sequence();
+    let told = walked(&rig);
+    assert_eq!(steps(&told), to_hub);
+    assert!(found(&told, "assignment").contains("as stored in "), "{told:#}");
+    assert_eq!(rig.count_events(after, |event| matches!(event, Event::Registration { .. })), 0);
 }

@@ -75,7 +75,8 @@ impl Accounts {
         self.current = kept.and_then(|kept| self.account(kept));
     }
 
-    fn account(&self, assignment: Assignment) -> Option<Account> {
+    /// The account of an assignment, which need not be stored.
+    pub(in crate::hub) fn account(&self, assignment: Assignment) -> Option<Account> {
         let identity = self.by.as_ref()?.identity.clone();
         let Assignment { host, device_id } = assignment;
         Some(Account { host, device_id, gateway: None, identity })

@@ -2,20 +2,20 @@
 //!
 //! The holder learns of a session by its `Up`, which may come later than the session itself: `backoff` spreads the devices.
 
-use super::backoff::{self, Backoff};
+use super::backoff::Backoff;
+use super::dial::Dialler;
 use super::events::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::failure::{Cause, Failure};
 use super::moments::{ClockOffset, until, until_set, until_some};
-use super::provisioning;
 use super::session::TwinSession;
 use super::settings::HubSettings;
-use crate::hub::azure::{self, Account, Accounts, Token};
+use crate::hub::Clock;
+use crate::hub::azure::Accounts;
 use crate::hub::disk::Disk;
-use crate::hub::wire::{self, Carrier, Peer, Proxy, Route, WireFault};
-use crate::hub::{Clock, Identity, Secret};
+use crate::hub::wire::{self, Peer, Proxy, WireFault};
 use crate::message_ids as ids;
 use crate::twin::{ClockSanity, Dated, HubEvent, HubRequest};
-use crate::units::{BootTime, UnixSeconds};
+use crate::units::BootTime;
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -138,68 +138,28 @@ impl Driver {
         let Some(account) = self.accounts.current().cloned() else {
             return Err(self.failure(Cause::Asked("the hub is not known yet")));
         };
-        let opened = self.log_in(&account).await;
+        let opened = self.dialler().log_in(&account, &mut |_| {}).await;
         opened.map_err(|cause| self.failure_at(self.settings.peer_of(&account), cause))
     }
 
-    async fn log_in(&mut self, account: &Account) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
-        let token = |key: &_, expires| azure::mint(&account.host, &account.device_id, key, expires);
-        let (token, times) = self.token(&account.identity, token)?.unzip();
-        let wire = self.dial(&self.settings.peer_of(account), &account.identity).await?;
-        let clock = Arc::clone(&self.clock);
-        let session = TwinSession::open(&self.settings, account, token.as_ref(), wire, clock).await?;
-        Ok((session, times))
+    fn dialler(&mut self) -> Dialler<'_> {
+        let Self { settings, disk, clock, sanity, .. } = self;
+        Dialler { settings, disk, clock, sanity }
     }
 
     /// Asks the provisioning service, if there is one.
     async fn provision(&mut self) -> Result<(), Failure> {
         let Some(by) = self.accounts.provisioning().cloned() else { return Ok(()) };
-        let peer = Peer { name: by.endpoint.clone(), port: self.settings.port };
-        let asked = async {
-            let token =
-                |key: &_, expires| azure::mint_registration(&by.id_scope, &by.registration_id, key, expires);
-            let token = self.token(&by.identity, token)?.map(|(token, _)| token);
-            let wire = self.dial(&peer, &by.identity).await?;
-            let manner = (self.settings.keep_alive, self.settings.model_id.as_deref());
-            provisioning::ask(&by, token.as_ref(), manner, wire, Arc::clone(&self.clock)).await
-        };
-        match asked.await {
+        match self.dialler().ask(&by, &mut |_| {}).await {
             Ok(assignment) => {
                 self.accounts.handle_assigned(assignment);
                 Ok(())
             }
             Err(cause) => {
                 self.accounts.handle_not_assigned();
-                Err(self.failure_at(peer, cause))
+                Err(self.failure_at(self.settings.service_of(&by), cause))
             }
         }
-    }
-
-    async fn dial(&self, peer: &Peer, identity: &Identity) -> Result<Box<dyn Carrier>, WireFault> {
-        let HubSettings { transport, proxy, ca_file, .. } = &self.settings;
-        let (ca_file, clock) = (ca_file.as_deref(), Arc::clone(&self.clock));
-        let config =
-            wire::configure_within(&self.disk, identity, ca_file, clock).await.map_err(WireFault::Setup)?;
-        let websocket_path = azure::websocket_path(matches!(identity, Identity::Certificate { .. }));
-        let route = Route { peer, transport: *transport, proxy: proxy.as_ref(), websocket_path };
-        wire::connect(route, config).await
-    }
-
-    /// Makes a token if one is needed and the clock can be believed.
-    fn token(
-        &mut self,
-        identity: &Identity,
-        mint: impl FnOnce(&Secret, UnixSeconds) -> Token,
-    ) -> Result<Option<(Token, TokenTimes)>, Cause> {
-        let Identity::Key(key) = identity else { return Ok(None) };
-        let dated = self.dated();
-        let (unix, now) = dated;
-        self.sanity.judge(dated).map_err(|floor| Cause::Clock { at: unix, floor })?;
-        let lifetime = self.settings.token_lifetime;
-        // The hub counts whole seconds, so a token lasts at least one.
-        let expires = UnixSeconds(unix.0.saturating_add(lifetime.as_secs().max(1)));
-        let times = TokenTimes { expires, renews: backoff::renewal(now, lifetime), dated };
-        Ok(Some((mint(key, expires), times)))
     }
 
     fn dated(&self) -> Dated {

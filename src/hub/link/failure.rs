@@ -294,7 +294,7 @@ fn say_wire(f: &mut fmt::Formatter<'_>, peer: &Peer, there: &There<'_>, fault: &
 }
 
 /// Wall-clock time as a person reads it.
-struct WallTime(UnixSeconds);
+pub(super) struct WallTime(pub(super) UnixSeconds);
 
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,8 +4,9 @@
 //! speaks over the connection what `azure` writes and reads, and decides when to try again.
 //!
 //! ```text
-//!   handle ─► driver ─► provisioning        which hub does the device belong to?
-//!     │         ├─────► session ─► outbox   one session that speaks of the twin; what waits for room in it
+//!   handle ─► driver ─► dial ◄─ walk        one attempt; the same step by step, for `twind check --hub`
+//!     │         │         ├─► provisioning        which hub does the device belong to?
+//!     │         │         └─► session ─► outbox   one session that speaks of the twin; what waits for room in it
 //!     ▼         ├─────► backoff ─► churn    when to connect next; what a row of short sessions means
 //!   events ◄────┤          ▼
 //!               ├─────► failure             why there is no session, in words, and how loudly
@@ -16,6 +17,7 @@
 
 pub mod backoff;
 mod churn;
+mod dial;
 mod driver;
 mod events;
 mod failure;
@@ -25,12 +27,14 @@ mod outbox;
 mod provisioning;
 mod session;
 mod settings;
+mod walk;
 
 pub use churn::{Advice, Pattern, SHORT};
 pub use events::{LinkEvent, LinkState, LinkStatus, PastFailure, TokenTimes};
 pub use failure::{Cause, Failure};
 pub use handle::Link;
 pub use settings::HubSettings;
+pub use walk::{Walked, walk};
 
 #[cfg(test)]
 mod fixtures;

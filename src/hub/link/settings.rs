@@ -1,6 +1,6 @@
 //! The link's settings: which device of which hub this is, or who will say so, and how to connect.
 
-use crate::hub::azure::{Account, Source};
+use crate::hub::azure::{Account, Provisioning, Source};
 use crate::hub::wire::{Peer, Proxy, Transport};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -40,5 +40,10 @@ impl HubSettings {
     pub(super) fn peer_of(&self, account: &Account) -> Peer {
         let name = account.gateway.as_ref().unwrap_or(&account.host).clone();
         Peer { name, port: self.port }
+    }
+
+    /// Where a provisioning service is dialled.
+    pub(super) fn service_of(&self, by: &Provisioning) -> Peer {
+        Peer { name: by.endpoint.clone(), port: self.port }
     }
 }

@@ -1,17 +1,19 @@
 //! Connects to the hub: name, address, TCP or proxy, TLS, WebSocket, each with a time-out and a fault of its own. The addresses of a
 //! name are tried in parallel, see `happy_eyeballs`.
 
+use super::der::Certificate;
 use super::fault::WireFault;
 use super::happy_eyeballs;
 use super::peer::{Peer, Stage};
 use super::proxy::{self, Proxy};
 use super::setup::SetupFault;
 use super::websocket;
+use crate::units::UnixSeconds;
 use core::time::Duration;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ProtocolVersion};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
@@ -60,17 +62,38 @@ pub(in crate::hub) struct Route<'a> {
     pub(in crate::hub) websocket_path: &'a str,
 }
 
-/// Connects to a peer.
+/// A step that was passed. With a proxy, name and address are the proxy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Passed {
+    /// The name has these addresses.
+    Found(Vec<IpAddr>),
+    /// This one took the connection.
+    Reached(IpAddr),
+    /// The proxy connected to the peer.
+    Proxied,
+    /// The peer's certificate is trusted.
+    Secured {
+        /// As the library names it, such as `TLSv1_3`.
+        version: Option<ProtocolVersion>,
+        /// The certificate is valid until then.
+        not_after: Option<UnixSeconds>,
+    },
+    /// The WebSocket is open.
+    Opened,
+}
+
+/// Connects to a peer, and tells `passed` of each step.
 pub(in crate::hub) async fn connect(
     route: Route<'_>,
     config: ClientConfig,
+    passed: &mut (dyn FnMut(Passed) + Send),
 ) -> Result<Box<dyn Carrier>, WireFault> {
     let Route { peer, transport, proxy, websocket_path } = route;
     let name = ServerName::try_from(peer.name.clone())
         .map_err(|_| WireFault::Setup(SetupFault::ServerName(peer.name.clone())))?;
     let tcp = match proxy {
-        None => reach(peer).await?,
-        Some(proxy) => through(proxy, peer).await?,
+        None => reach(peer, passed).await?,
+        Some(proxy) => through(proxy, peer, passed).await?,
     };
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
     let tls = match timeout(TLS_TIMEOUT, handshake).await {
@@ -80,11 +103,20 @@ pub(in crate::hub) async fn connect(
         }
         Err(_) => return Err(WireFault::Timeout(Stage::Tls)),
     };
+    let (_, secured) = tls.get_ref();
+    let own = secured.peer_certificates().and_then(|chain| Certificate::read(chain.first()?));
+    passed(Passed::Secured {
+        version: secured.protocol_version(),
+        not_after: own.map(|certificate| certificate.not_after),
+    });
     if transport == Transport::Mqtt {
         return Ok(Box::new(tls));
     }
     match timeout(WEBSOCKET_TIMEOUT, websocket::open(tls, peer, websocket_path)).await {
-        Ok(Ok(socket)) => Ok(Box::new(socket)),
+        Ok(Ok(socket)) => {
+            passed(Passed::Opened);
+            Ok(Box::new(socket))
+        }
         Ok(Err(error)) => {
             Err(WireFault::of_io(&error, "it closed the connection instead of opening a WebSocket"))
         }
@@ -93,22 +125,32 @@ pub(in crate::hub) async fn connect(
 }
 
 /// A direct TCP connection.
-async fn reach(peer: &Peer) -> Result<TcpStream, WireFault> {
+async fn reach(peer: &Peer, passed: &mut (dyn FnMut(Passed) + Send)) -> Result<TcpStream, WireFault> {
     let addresses = resolve(peer).await?;
+    passed(Passed::Found(addresses.iter().map(SocketAddr::ip).collect()));
     let tcp = happy_eyeballs::connect(&happy_eyeballs::in_turn(&addresses), TcpStream::connect).await?;
     tune(&tcp);
+    if let Ok(address) = tcp.peer_addr() {
+        passed(Passed::Reached(address.ip()));
+    }
     Ok(tcp)
 }
 
 /// A TCP connection through a proxy.
-async fn through(proxy: &Proxy, peer: &Peer) -> Result<TcpStream, WireFault> {
+async fn through(
+    proxy: &Proxy,
+    peer: &Peer,
+    passed: &mut (dyn FnMut(Passed) + Send),
+) -> Result<TcpStream, WireFault> {
     let at = proxy.peer();
-    let reached = reach(&at).await.map_err(WireFault::of_proxy);
+    let reached = reach(&at, passed).await.map_err(WireFault::of_proxy);
     let connected = match reached {
         Ok(mut tcp) => proxy::connect(&mut tcp, proxy, peer).await.map(|()| tcp),
         Err(fault) => Err(fault),
     };
-    connected.map_err(|fault| WireFault::Proxy { proxy: at, fault })
+    let tcp = connected.map_err(|fault| WireFault::Proxy { proxy: at, fault })?;
+    passed(Passed::Proxied);
+    Ok(tcp)
 }
 
 async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, WireFault> {
@@ -145,7 +187,7 @@ mod tests {
 
     async fn refusal(peer: &Peer) -> WireFault {
         let route = Route { peer, transport: Transport::Mqtt, proxy: None, websocket_path: "/" };
-        connect(route, trusting_nobody()).await.map(|_| ()).unwrap_err()
+        connect(route, trusting_nobody(), &mut |_| {}).await.map(|_| ()).unwrap_err()
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ mod tls;
 mod websocket;
 
 pub use connect::Transport;
-pub(in crate::hub) use connect::{Carrier, Route, connect};
+pub(in crate::hub) use connect::{Carrier, Passed, Route, connect};
 pub use credentials::{Sections, certificates, is_pkcs12, private_key};
 pub use fault::WireFault;
 pub(in crate::hub) use mqtt::{Delivery, Heard, Login, Session};
