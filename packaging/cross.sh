@@ -9,9 +9,9 @@
 
 arch=${1:-amd64}
 case $arch in
-amd64) triple=x86_64-unknown-linux-gnu linker=cc ;;
-arm64) triple=aarch64-unknown-linux-gnu linker=aarch64-linux-gnu-gcc ;;
-armhf) triple=armv7-unknown-linux-gnueabihf linker=arm-linux-gnueabihf-gcc ;;
+amd64) triple=x86_64-unknown-linux-gnu cc=cc ;;
+arm64) triple=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc ;;
+armhf) triple=armv7-unknown-linux-gnueabihf cc=arm-linux-gnueabihf-gcc ;;
 *) say "usage: $0 [amd64|arm64|armhf]" >&2; exit 64 ;;
 esac
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -19,7 +19,9 @@ name=$(printf %s "$triple" | tr a-z- A-Z_)
 # Cargo prefers these to the flags of one target.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 flags="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$project=/twind"
-export "CARGO_TARGET_${name}_LINKER=$linker" "CC_${triple//-/_}=$linker"
+linker=$cc
+[ "$arch" != amd64 ] || linker=$project/packaging/release-cc
+export "CARGO_TARGET_${name}_LINKER=$linker" "CC_${triple//-/_}=$cc"
 export "CFLAGS_${triple//-/_}=-ffile-prefix-map=$cargo_home=/cargo"
 
 # sysroot_of_package FOLDER: Debian's standard library, unpacked.
@@ -67,8 +69,13 @@ if [ "$arch" != amd64 ]; then
     # Only the target's crates use the other sysroot: build scripts run here, with this machine's standard library.
     flags="$flags --sysroot=$sysroot/usr"
 fi
-# Relocations packed by the linker (GLIBC 2.36): 150 KiB less to read at each start. For the others Debian 12's linker knows no such.
-[ "$arch" != amd64 ] || flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
+if [ "$arch" = amd64 ]; then
+    # Relocations packed by the linker (GLIBC 2.36): 150 KiB less to read at each start. For the others Debian 12's linker knows
+    # no such.
+    flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
+    # What many functions have in common becomes a function of its own, as the compiler does by itself for arm64: 100 KiB less.
+    flags="$flags -Cllvm-args=--enable-machine-outliner=always"
+fi
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags"
 date_build
 cd "$project"
