@@ -19,7 +19,7 @@ LICENCES = PROJECT / "packaging" / "licences"
 # The licence's name in SPDX and in Debian.
 NAMES = {"MIT": "Expat", "Apache-2.0": "Apache-2.0", "ISC": "ISC", "BSD-3-Clause": "BSD-3-Clause", "Zlib": "Zlib"}
 # Alternatives that nobody needs where another one is offered.
-SPARE = ["Apache-2.0 WITH LLVM-exception", "Unlicense"]
+SPARE = ["Apache-2.0 WITH LLVM-exception", "Unlicense", "0BSD", "BSL-1.0"]
 NOTICE = re.compile(r"^\W*(Copyright (?:\([cC]\)|©|\d{4}|The [A-Z]|[A-Z][\w.]+ [A-Z]).*?)\s*(?:All rights reserved\.)?$")
 PLACEHOLDER = re.compile(r"[\[{<](yyyy|year|name|owner)", re.I)
 

@@ -175,7 +175,11 @@ fn mute() -> (Rig, TcpListener) {
 #[test]
 fn ctrl_c_ends_the_walk_and_what_was_found_until_then_is_printed() {
     let (rig, _mute) = mute();
-    let mut child = rig.command(&["check", "--hub"]).stdout(Stdio::piped()).spawn().unwrap();
+    let like = rig.command(&["check", "--hub"]);
+    // A job in the background of a script ignores the signal, and what it starts does too.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(like.get_program()).args(like.get_args());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut lines = lines.map(Result::unwrap).skip_while(|line| !line.starts_with("  tcp  "));
     assert!(lines.next().is_some());
