@@ -5,7 +5,7 @@
 //!      ▲         ▲          ▲                    ▲
 //!      │      hub│ store    │ board  sensors     │              shell rooms: implement a port or feed an input,
 //!      │         │          │                    │              and never import each other
-//!      │         │  files   │ gpio               │              below those: a file that may be a pipe; lines of chips
+//!      │         │  files   │ gpio │ message_ids │              below those: a file that may be a pipe; lines of chips; ids of log lines
 //!      └──────── config ────┴─────── service ────┘              config builds each room's own settings;
 //!                                       ▲                       service runs the rooms
 //!                                   cli, main
