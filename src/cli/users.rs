@@ -1,25 +1,30 @@
 //! Names of users. The daemon names a user by number, which no editing of accounts changes.
 
-use std::fs::File;
-use std::io::Read as _;
+use crate::files;
+use std::path::Path;
+use std::sync::OnceLock;
 
+/// How an author who is a user begins.
+const UID: &str = "uid ";
 const PASSWD: &str = "/etc/passwd";
-/// More is not read.
+/// More users than a gateway has.
 const PASSWD_BYTES_MAX: u64 = 1 << 20;
 
 /// The author of an override for people: `uid 1000, anna`, if this machine's own file of users has a name for the number.
 pub(super) fn with_name(by: &str) -> String {
-    let mut users = String::new();
-    let is_user = by.starts_with("uid ");
-    if is_user && let Ok(file) = File::open(PASSWD) {
-        // Without it the number stands alone.
-        let _ = file.take(PASSWD_BYTES_MAX).read_to_string(&mut users);
+    // A page has many authors, and `watch` many pages.
+    static USERS: OnceLock<String> = OnceLock::new();
+    if !by.starts_with(UID) {
+        return by.to_owned();
     }
-    named(by, &users)
+    // Without it the number stands alone.
+    let read =
+        || files::read(Path::new(PASSWD), PASSWD_BYTES_MAX).map(|(users, _)| users).unwrap_or_default();
+    named(by, USERS.get_or_init(|| String::from_utf8_lossy(&read()).into_owned()))
 }
 
 fn named(by: &str, users: &str) -> String {
-    let name = by.strip_prefix("uid ").and_then(|uid| {
+    let name = by.strip_prefix(UID).and_then(|uid| {
         users.lines().find_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;
