@@ -84,7 +84,8 @@ fn lesser(status: &DaemonStatus) -> Vec<Trouble> {
     found.extend(hub(status));
     let core = &status.core;
     for (name, output) in &core.outputs.0 {
-        let has_alarm = core.alarms.0.iter().any(|(alarm, _)| *alarm == format!("stall-{name}"));
+        let stall = AlarmKind::Stall.alarm_of(name);
+        let has_alarm = core.alarms.0.iter().any(|(alarm, _)| *alarm == stall);
         found.extend(output.speed_fault.as_ref().filter(|_| !has_alarm).map(|fault| Trouble {
             what: format!("output {name}: {fault}"),
             remedy: "see whether the wire of its tachometer is off".to_owned(),

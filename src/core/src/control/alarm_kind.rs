@@ -1,6 +1,8 @@
 //! The kinds of alarms: how their names begin, what a person can do, and which of them stand. An output may follow them.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// What an alarm is about. The name of an alarm is that of its kind, and that of its thing if there can be several:
@@ -32,6 +34,16 @@ impl AlarmKind {
             Self::Sensor => "sensor",
             Self::Disk => "disk",
         }
+    }
+
+    /// The name of its alarm of a thing.
+    pub fn alarm_of(self, thing: &str) -> String {
+        format!("{}-{thing}", self.name())
+    }
+
+    /// The thing of the alarm of this name, if it is of this kind.
+    pub fn thing_of(self, alarm: &str) -> Option<&str> {
+        alarm.strip_prefix(self.name())?.strip_prefix('-')
     }
 
     /// The kind of the alarm of this name.
@@ -90,6 +102,9 @@ mod tests {
     fn the_name_of_an_alarm_tells_its_kind() {
         assert_eq!(AlarmKind::of("sensor-north-roof"), Some(AlarmKind::Sensor));
         assert_eq!(AlarmKind::of("disk"), Some(AlarmKind::Disk));
+        assert_eq!(AlarmKind::Sensor.thing_of("sensor-north-roof"), Some("north-roof"));
+        assert_eq!(AlarmKind::Sensor.thing_of("sensors-roof"), None);
+        assert_eq!(AlarmKind::Stall.thing_of(&AlarmKind::Stall.alarm_of("fan")), Some("fan"));
         assert_eq!(AlarmKind::of("sensors-roof"), None);
         for kind in AlarmKind::ALL {
             assert_eq!(AlarmKind::of(&alloc::format!("{}-x", kind.name())), Some(kind));

@@ -4,7 +4,7 @@ use super::durability::Durability;
 use super::health::Health;
 use super::overrides::Overrides;
 use super::{Core, Notice};
-use crate::control::alarm_kind::Standing;
+use crate::control::alarm_kind::{AlarmKind, Standing};
 use crate::control::climate::{Climate, Regime};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
@@ -74,7 +74,8 @@ impl Core {
         let wall = self.wall(now);
         let changes = self.health.alarms.update(now, wall, present);
         for name in changes.raised {
-            if let (Some(sensor), Some(alarm)) = (name.strip_prefix("sensor-"), self.health.alarms.get(&name))
+            if let (Some(sensor), Some(alarm)) =
+                (AlarmKind::Sensor.thing_of(&name), self.health.alarms.get(&name))
                 && !self.is_named_with_regime(sensor)
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
@@ -83,7 +84,7 @@ impl Core {
         }
         for name in changes.cleared {
             // A sensor that is no longer configured has not recovered, and one that is read elsewhere now has no reading yet.
-            if let Some(sensor) = name.strip_prefix("sensor-")
+            if let Some(sensor) = AlarmKind::Sensor.thing_of(&name)
                 && let Some(index) = self.spec.sensors.iter().position(|spec| spec.name == sensor)
                 && self.sensors.value(now, index).is_ok()
             {

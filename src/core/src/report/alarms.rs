@@ -141,11 +141,11 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     let mut alarms = BTreeMap::new();
     for (index, (spec, _)) in facts.sensors.iter().enumerate() {
         if let Some(text) = lost_sensor(now, facts, index) {
-            alarms.insert(format!("sensor-{}", spec.name), text);
+            alarms.insert(AlarmKind::Sensor.alarm_of(&spec.name), text);
         }
     }
     for (_, climate) in facts.climates.iter().filter(|(_, climate)| climate.regime() == Regime::Overheat) {
-        alarms.insert(format!("overheat-{}", climate.spec().label()), overheat(climate));
+        alarms.insert(AlarmKind::Overheat.alarm_of(climate.spec().label()), overheat(climate));
     }
     for (output, spec, state) in facts.outputs.iter() {
         let name = &spec.name;
@@ -157,17 +157,17 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
                 "did not turn at full and has not turned since; it will be checked when it is next driven"
             };
             let now = "check whether it is blocked or unplugged";
-            alarms.insert(format!("stall-{name}"), format!("output {name} {what}: {now}"));
+            alarms.insert(AlarmKind::Stall.alarm_of(name), format!("output {name} {what}: {now}"));
         }
         if let Some(reason) = facts.pin_faults.get(&output).map(|reason| shown(reason)) {
             let what = format!("cannot be driven: {reason}; retrying at every control step");
-            alarms.insert(format!("output-{name}"), format!("output {name} {what}"));
+            alarms.insert(AlarmKind::Output.alarm_of(name), format!("output {name} {what}"));
         }
     }
     if let Some(reason) = facts.store_fault.map(shown) {
         let what = "control continues, and storing is retried";
         alarms.insert(
-            "disk".to_owned(),
+            AlarmKind::Disk.name().to_owned(),
             format!("the local copy of the twin cannot be stored: {reason}; {what}"),
         );
     }
