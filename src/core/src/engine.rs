@@ -138,7 +138,8 @@ impl Core {
         let mut overrides = record.as_ref().map(resumed).unwrap_or_default();
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
         let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
-        let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
+        let stored_at = of_this_boot.map(|record| record.moment.at);
+        let recorded_at = stored_at.unwrap_or(now);
         let must_record = must_record_start(&spec.outputs, &overrides, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let must_record = must_record || carry.starts && silence::must_record_start(&spec.outputs, &record);
@@ -158,7 +159,7 @@ impl Core {
             understanding: understanding.clone(),
         });
         let durability = match carry.durability {
-            None => Durability::at_start(acknowledgement, sequence, recorded_at, must_record),
+            None => Durability::at_start(acknowledgement, sequence, recorded_at, stored_at, must_record),
             Some(before) => before.succeed(acknowledgement, sequence),
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());

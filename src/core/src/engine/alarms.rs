@@ -34,6 +34,7 @@ pub(super) fn facts<'a>(
         pin_faults: health.pin_faults(),
         climates,
         store_fault: durability.fault(),
+        stored_at: durability.stored_at(),
         alarms: &health.alarms,
     }
 }

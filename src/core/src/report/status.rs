@@ -47,6 +47,8 @@ pub struct Status {
     pub outputs: Named<OutputStatus>,
     /// Why the record cannot be stored.
     pub store_fault: Option<String>,
+    /// How long ago the record was last stored; `None` if it was not since the machine started.
+    pub stored_seconds_ago: Option<u64>,
     /// Each alarm by its name.
     pub alarms: Named<AlarmStatus>,
     /// The last changes of outputs, the latest first, if they were asked for.
@@ -191,6 +193,7 @@ impl Status {
             );
             output.held.iter_mut().for_each(|held| held.retime(retime));
         }
+        retime_each(Seconds::Since, retime, self.stored_seconds_ago.as_mut());
         let alarms = self.alarms.0.iter_mut();
         retime_each(Seconds::Since, retime, alarms.map(|(_, alarm)| &mut alarm.seconds_ago));
         let changes = self.changes.iter_mut().flatten();
@@ -285,6 +288,7 @@ impl Status {
             sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
+            stored_seconds_ago: facts.stored_at.map(|at| now.since(at).as_secs()),
             alarms: alarms(now, facts),
             changes: None,
             range_changes: None,
