@@ -32,6 +32,7 @@ an_upgrade_of_a_released_daemon_goes_on_with_its_record
 a_downgrade_to_a_released_daemon_goes_on_with_the_record_of_this_one
 an_upgrade_of_a_released_daemon_that_was_newer_before_does_so_again
 a_purge_leaves_nothing
+a_first_hour_goes_by_the_handbook
 "
 
 # Everything that a purge must restore, except the files of dpkg and the journal and the backups of the account files.
