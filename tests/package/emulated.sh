@@ -30,7 +30,7 @@ hand_over_secrets() {
 left_out() {
     case $1 in
     a_secret_that_systemd_encrypted_*) say "the emulator does not support credentials" ;;
-    nothing_waits_for_the_network | the_exposure_is_low) say "judges the unit's file" ;;
+    nothing_waits_for_the_network | systemd_knows_* | the_exposure_is_low) say "judges the unit's file" ;;
     a_flood_from_the_hub_*) say "the memory would be the emulator's" ;;
     a_journal_that_hangs_* | a_disk_that_cannot_be_written_* | a_slip_in_the_file_*) say "slow starts, to see what is the same there" ;;
     a_daemon_that_dies_again_and_again_*) say "many slow starts to see systemd count" ;;
