@@ -24,7 +24,7 @@ types() {
     {
         say "pi@gateway:~\$ $shown"
         printf '%s' "$paste" | nsenter -t "$leader" -a /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin TERM=dumb \
-            runuser -l pi -c "export EDITOR='cp /home/pi/edited.toml'; $shown" 2>&1 || say "[exit status $?]"
+            /usr/sbin/runuser -l pi -c "export EDITOR='cp /home/pi/edited.toml'; $shown" 2>&1 || say "[exit status $?]"
         say
     } >>"$transcript"
     answer=$(tail -n 40 "$transcript")
