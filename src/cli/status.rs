@@ -105,7 +105,7 @@ fn store(page: &mut Page, core: &Status) {
     match (&core.store_fault, last) {
         (None, None) => {}
         (None, Some(last)) => {
-            page.row_in(Tone::Faint, "store", &format!("the local copy of the twin was {last}"))
+            page.row_in(Tone::Faint, "store", &format!("the local copy of the twin was {last}"));
         }
         (Some(fault), last) => {
             let last = last.map(|last| format!("; it was {last}")).unwrap_or_default();

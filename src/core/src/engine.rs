@@ -373,7 +373,7 @@ impl Core {
         };
         let changes = self.climates.step(now, conditions);
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
-        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
+        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(id, before));
         let Self { history, climates, understanding, overrides, .. } = self;
         let overridden_by = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
         history.ranges.note(now, climates, &understanding.intent, overridden_by);
@@ -399,11 +399,10 @@ impl Core {
         self.notices.push_back(Notice::Scheduled { climate, scheduled, zone });
     }
 
-    fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
+    fn announce_regime(&mut self, id: ClimateId, before: Regime) {
         let Some(climate) = self.climates.get(id) else { return };
-        let (regime, lost) = (climate.regime(), self.lost_sensors(now, climate));
-        let ClimateSpec { name, quantity, .. } = climate.spec().clone();
-        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime, lost });
+        let (regime, ClimateSpec { name, quantity, .. }) = (climate.regime(), climate.spec().clone());
+        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime });
     }
 
     /// Updates what depends on everything else: the next record, the alarms and the report.

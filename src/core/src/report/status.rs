@@ -340,11 +340,23 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
             since: alarm.since.map(UnixSeconds::rfc3339),
             seconds_ago: now.since(alarm.at).as_secs(),
             text: alarm.text.clone(),
-            remedy: AlarmKind::of(name).map(AlarmKind::remedy).unwrap_or_default().to_owned(),
+            remedy: remedy(now, facts, name).to_owned(),
         };
         (name.to_owned(), entry)
     };
     Named(facts.alarms.iter().map(one).collect())
+}
+
+/// What a person can do about the alarm of this name. A sensor whose fault tells what is wrong has a remedy of its own.
+fn remedy(now: BootTime, facts: Facts<'_>, alarm: &str) -> &'static str {
+    let sensor = AlarmKind::Sensor.thing_of(alarm);
+    let index = sensor.and_then(|name| facts.sensors.iter().position(|(spec, _)| spec.name == name));
+    match index.and_then(|index| facts.sensors.fault(now, index)) {
+        None | Some(Fault::Missing | Fault::Jump | Fault::Frozen | Fault::Stale) => {
+            AlarmKind::of(alarm).map(AlarmKind::remedy).unwrap_or_default()
+        }
+        Some(fault) => fault.advice(),
+    }
 }
 
 fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (String, SensorStatus) {
