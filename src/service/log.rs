@@ -141,9 +141,9 @@ fn notice(notice: &Notice) {
         Notice::StoreMended => {
             info!(message_id = ids::STORE_MENDED, alarm = AlarmKind::Disk.name(), "{notice}");
         }
-        Notice::Driven { output, permille, cause, by, is_decision, .. } => {
+        Notice::Driven { output, permille, cause, by, is_entry, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
-            if *is_decision {
+            if *is_entry {
                 info!(message_id = ids::OUTPUT_SET, output, permille, cause, by, "{notice}");
             } else {
                 debug!(message_id = ids::OUTPUT_SET, output, permille, cause, by, "{notice}");

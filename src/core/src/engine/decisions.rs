@@ -1,8 +1,10 @@
-//! Announces every decision about an output, to the history and the log, whether or not the drive changes by it.
+//! Announces every decision about an output, to the history and the log, whether or not the drive changes by it; and at most once
+//! a minute a drive that has moved meanwhile.
 //!
 //! A drive that changes is announced after the board has carried it out. If the drive stays, the decision is announced at the
 //! control step that made it. Nothing of this is written to the disk.
 
+use super::history::Noted;
 use super::{Core, Notice};
 use crate::control::constraint::Constraint;
 use crate::control::outputs::OutputState;
@@ -14,8 +16,8 @@ use alloc::string::ToString;
 /// What a notice says besides the drive and its cause.
 #[derive(Clone, Copy)]
 struct Change {
-    /// It is another decision than the last one.
-    is_decision: bool,
+    /// It has an entry in the history.
+    is_entry: bool,
     /// The drive changes by it, now or at the end of a kick.
     moved: bool,
 }
@@ -37,12 +39,12 @@ impl Core {
         // If another decision was made before this one was carried out, only this drive and cause are known.
         let state = self.outputs.state(output).filter(|state| state.cause == cause);
         let share = state.and_then(OutputState::decided).unwrap_or(drive);
-        let is_decision = self.note(at, output, share, cause);
-        let drive = if is_decision { share } else { drive };
-        self.announce(at, output, (drive, cause), Change { is_decision, moved: true });
+        let is_entry = self.note(at, output, share, cause).is_some();
+        let drive = if is_entry { share } else { drive };
+        self.announce(at, output, (drive, cause), Change { is_entry, moved: true });
     }
 
-    /// Announces decisions that change no drive.
+    /// Announces decisions that change no drive, and drives that have moved since their last entry.
     pub(super) fn announce_decisions(&mut self, now: BootTime) {
         for output in (0..self.spec.outputs.len()).map(OutputId) {
             if self.actuations.iter().any(|order| order.output == output) {
@@ -53,20 +55,20 @@ impl Core {
                 .state(output)
                 .and_then(|state| Some((state.decided()?, state.cause, state.drive)));
             if let Some((share, cause, drive)) = decided
-                && self.note(now, output, share, cause)
+                && let Some(noted) = self.note(now, output, share, cause)
             {
                 // During a kick the pin does not change yet, but the output does not stay as it is either.
-                let moved = drive != Some(share);
-                self.announce(now, output, (share, cause), Change { is_decision: true, moved });
+                let moved = noted == Noted::Move || drive != Some(share);
+                self.announce(now, output, (share, cause), Change { is_entry: true, moved });
             }
         }
     }
 
-    /// Adds to the history. Is it another decision than the last one?
-    fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> bool {
+    /// Adds to the history. Returns why it has an entry, if it has one.
+    fn note(&mut self, at: BootTime, output: OutputId, share: Permille, cause: Cause) -> Option<Noted> {
         let by = self.author(output, cause);
         let climate = cause.climate_name(&self.climates);
-        let Some(spec) = self.spec.output(output) else { return false };
+        let spec = self.spec.output(output)?;
         self.history.note(at, &spec.name, share, (cause, by), climate)
     }
 
@@ -90,9 +92,9 @@ impl Core {
             cause: cause.by_name(&self.climates).to_string(),
             by: self.author(output, cause),
             unmet: unmet
-                .filter(|_| change.is_decision)
+                .filter(|_| change.is_entry)
                 .map(|unmet| unmet.describe(at, &self.climates).to_string()),
-            is_decision: change.is_decision,
+            is_entry: change.is_entry,
             moved: change.moved,
         });
     }

@@ -30,10 +30,10 @@ impl Rig {
         changes.as_array().unwrap().iter().rev().map(announced).collect()
     }
 
-    /// The announced decisions: permille, cause, and whether the drive changed.
+    /// What was announced of what has an entry: permille, cause, and whether the drive changed.
     fn announced(&self) -> Vec<(u64, String, bool)> {
         let of = |notice: &Notice| match notice {
-            Notice::Driven { permille, cause, is_decision: true, moved, .. } => {
+            Notice::Driven { permille, cause, is_entry: true, moved, .. } => {
                 Some((u64::from(*permille), cause.clone(), *moved))
             }
             _ => None,
@@ -103,8 +103,22 @@ fn an_entry_of_the_history_never_changes_and_agrees_with_the_log() {
     }
     let announced: Vec<_> =
         rig.announced().into_iter().map(|(permille, cause, _)| (permille, cause)).collect();
-    assert_eq!(announced, first, "a drive that merely changes is no decision");
-    assert_eq!(rig.history().len(), first.len() + 1, "once a minute");
+    assert_eq!(announced, rig.history(), "the log has what the history has");
+    assert_eq!(rig.history().len(), first.len() + 1, "a drive that merely moves, once a minute");
+}
+
+#[test]
+fn a_drive_that_has_moved_is_announced_within_a_minute_though_it_rests_by_then() {
+    let mut rig = Rig::from(site(), None);
+    rig.pass(secs(20), |_| 21.0);
+    rig.sample(Ok(27.0));
+    let rests = rig.history().len();
+    rig.pass(secs(70), |_| 27.0);
+    assert_eq!(rig.history().len(), rests + 1);
+    assert_eq!(rig.history().last(), Some(&(875, "climate".to_owned())));
+    let last =
+        rig.notices.iter().map(Notice::to_string).filter(|text| text.contains("output fan")).next_back();
+    assert_eq!(last.as_deref(), Some("output fan set to 87.5 % by climate"));
 }
 
 #[test]

@@ -22,6 +22,15 @@ const MOVES_EVERY: Duration = Duration::from_secs(60);
 /// … and only if it changed by this much, as in reports.
 const MOVES_BY: u16 = 50;
 
+/// Why there is an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// The output was switched on or off, or something else decides.
+    Decision,
+    /// Its drive moved.
+    Move,
+}
+
 /// One change of one output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
@@ -74,8 +83,8 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// Adds what was decided for an output, with the name of the climate if one decided that has a name. Returns whether it is
-    /// another decision than the last one.
+    /// Adds what was decided for an output, with the name of the climate if one decided that has a name. Returns why it
+    /// has an entry, if it has one.
     pub(super) fn note(
         &mut self,
         at: BootTime,
@@ -83,7 +92,7 @@ impl History {
         drive: Permille,
         (cause, by): (Cause, Option<Author>),
         climate: Option<&str>,
-    ) -> bool {
+    ) -> Option<Noted> {
         let last = self.last.get_key_value(output);
         let is_other = last.is_none_or(|(_, last)| {
             (last.cause, last.by) != (cause, by) || last.drive.is_zero() != drive.is_zero()
@@ -91,9 +100,11 @@ impl History {
         let has_moved = last.is_some_and(|(_, last)| {
             last.drive.get().abs_diff(drive.get()) >= MOVES_BY && at.since(last.at) >= MOVES_EVERY
         });
-        if !is_other && !has_moved {
-            return false;
-        }
+        let noted = match (is_other, has_moved) {
+            (true, _) => Noted::Decision,
+            (false, true) => Noted::Move,
+            (false, false) => return None,
+        };
         let output = last.map_or_else(|| output.into(), |(name, _)| Rc::clone(name));
         let change = Change { at, output, drive, cause, by };
         self.last.insert(Rc::clone(&change.output), change.clone());
@@ -106,7 +117,7 @@ impl History {
             self.rows.pop_front();
         }
         self.rows.push_back(row);
-        is_other
+        Some(noted)
     }
 
     /// Continues with these outputs only. Entries of others stay.
@@ -156,15 +167,11 @@ mod tests {
     #[test]
     fn a_drive_that_changes_gets_an_entry_once_a_minute_and_entries_stay() {
         let mut history = History::default();
-        assert!(history.note(at(0), "fan", permille(200), BY_CLIMATE, None));
+        assert_eq!(history.note(at(0), "fan", permille(200), BY_CLIMATE, None), Some(Noted::Decision));
         for step in 1..1500 {
-            assert!(!history.note(
-                at_ms(100 * step),
-                "fan",
-                permille(200 + step as u16 / 2),
-                BY_CLIMATE,
-                None
-            ));
+            let drive = permille(200 + step as u16 / 2);
+            let noted = history.note(at_ms(100 * step), "fan", drive, BY_CLIMATE, None);
+            assert_ne!(noted, Some(Noted::Decision));
         }
         assert_eq!(entries(&history), [(0, 200), (60, 500), (120, 800)]);
     }
@@ -186,24 +193,28 @@ mod tests {
             history.note(at(step), "fan", permille((step % 2) as u16), BY_CLIMATE, None);
         }
         assert!(history.latest().all(|row| &*row.change.output == "fan"));
-        assert!(!history.note(at(3000), "lamp", permille(1000), BY_CLIMATE, None));
-        assert!(
-            history.of(&[]).note(at(3001), "lamp", permille(1000), BY_CLIMATE, None),
-            "another output of that name"
-        );
+        assert_eq!(history.note(at(3000), "lamp", permille(1000), BY_CLIMATE, None), None);
+        let noted = history.of(&[]).note(at(3001), "lamp", permille(1000), BY_CLIMATE, None);
+        assert_eq!(noted, Some(Noted::Decision), "another output of that name");
     }
 
     #[test]
     fn switching_or_another_cause_makes_an_entry() {
         let mut history = History::default();
         history.note(at(0), "fan", permille(200), BY_CLIMATE, None);
-        assert!(history.note(at(1), "fan", permille(0), BY_CLIMATE, None));
-        assert!(history.note(at(2), "fan", permille(300), (Cause::Desired(Version(7)), None), None));
-        assert!(history.note(at(3), "fan", permille(300), (Cause::Desired(Version(8)), None), None));
+        assert_eq!(history.note(at(1), "fan", permille(0), BY_CLIMATE, None), Some(Noted::Decision));
+        assert_eq!(
+            history.note(at(2), "fan", permille(300), (Cause::Desired(Version(7)), None), None),
+            Some(Noted::Decision)
+        );
+        assert_eq!(
+            history.note(at(3), "fan", permille(300), (Cause::Desired(Version(8)), None), None),
+            Some(Noted::Decision)
+        );
         let by_user = |uid| (Cause::Override, Some(Author::User(uid)));
-        assert!(history.note(at(4), "fan", permille(300), by_user(1000), None));
-        assert!(history.note(at(5), "fan", permille(300), by_user(1001), None));
-        assert!(history.note(at(5), "lamp", permille(300), by_user(1001), None));
+        assert_eq!(history.note(at(4), "fan", permille(300), by_user(1000), None), Some(Noted::Decision));
+        assert_eq!(history.note(at(5), "fan", permille(300), by_user(1001), None), Some(Noted::Decision));
+        assert_eq!(history.note(at(5), "lamp", permille(300), by_user(1001), None), Some(Noted::Decision));
         assert_eq!(history.latest().count(), 7);
     }
 

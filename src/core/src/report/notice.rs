@@ -76,8 +76,9 @@ pub enum Notice {
         by: Option<Author>,
         /// Why it does not have the drive that is wanted of it, if that is so since this decision.
         unmet: Option<String>,
-        /// It was switched on or off, or something else decides now; otherwise merely its drive changed.
-        is_decision: bool,
+        /// It has an entry in the history: it was switched on or off, something else decides now, or its drive has moved since the
+        /// last entry; otherwise merely its drive changed.
+        is_entry: bool,
         /// The drive changes by it.
         moved: bool,
     },
