@@ -116,8 +116,7 @@ fn a_drive_that_has_moved_is_announced_within_a_minute_though_it_rests_by_then()
     rig.pass(secs(70), |_| 27.0);
     assert_eq!(rig.history().len(), rests + 1);
     assert_eq!(rig.history().last(), Some(&(875, "climate".to_owned())));
-    let last =
-        rig.notices.iter().map(Notice::to_string).filter(|text| text.contains("output fan")).next_back();
+    let last = rig.notices.iter().map(Notice::to_string).rfind(|text| text.contains("output fan"));
     assert_eq!(last.as_deref(), Some("output fan set to 87.5 % by climate"));
 }
 
