@@ -30,6 +30,7 @@ mod network;
 mod outage;
 mod overrides;
 mod provisioned;
+mod released;
 mod reload;
 mod report;
 mod rig;
