@@ -35,6 +35,7 @@ mod reload;
 mod report;
 mod rig;
 mod rows;
+mod schedules;
 mod settings;
 mod silence;
 mod twin;
