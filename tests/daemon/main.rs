@@ -38,6 +38,7 @@ mod rows;
 mod schedules;
 mod settings;
 mod silence;
+mod threads;
 mod twin;
 mod walk;
 mod watch;
