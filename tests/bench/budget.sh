@@ -156,9 +156,13 @@ PYTHON
 )
 TWINHUB_CONNECTION_STRING=$(grep -m1 -o 'HostName=[^;]*;SharedAccessKeyName=.*' "$folder/hub.log") \
     "$target/debug/twinhub" twin update MyTwinDevice --ca "$folder/hub/ca.pem" --desired "$desired" >/dev/null
-start_fetched
-desired_kib=$(resident)
-stop
+desired_kib=()
+for _ in 1 2 3; do
+    start_fetched
+    desired_kib+=("$(resident)")
+    stop
+done
+desired_resident_kib=$(median "${desired_kib[@]}")
 
 size=$(stat -c %s "$twind")
 echo "binary            $size bytes (budget 5242880)"
@@ -172,7 +176,7 @@ awk -v ns="$first_pin_ns" 'BEGIN { printf "first pin         %.1f ms after the p
 echo "with $rooms climates"
 echo "  check           $check_ms ms, the least of 30 (budget 50)"
 echo "  resident        $rooms_resident_kib KiB, connected over TLS (budget 8192), the median of ${rooms_kib[*]}"
-echo "    with ranges   $desired_kib KiB, with a desired range and a schedule of each"
+echo "    with ranges   $desired_resident_kib KiB, with a desired range and a schedule of each (budget 8192), the median of ${desired_kib[*]}"
 echo "  threads         $threads (budget 16)"
 [ "$size" -le 5242880 ] || { echo "FAILED: the binary is larger than 5 MiB"; exit 1; }
 [ "$resident_kib" -le 6144 ] || { echo "FAILED: more than 6 MiB resident"; exit 1; }
@@ -180,5 +184,6 @@ most=$((wakeups_after - wakeups_before > noisy_after - noisy_before ? wakeups_af
 [ "$most" -le $((2 * seconds)) ] || { echo "FAILED: more than 2 wake-ups a second"; exit 1; }
 awk -v ms="$check_ms" 'BEGIN { exit !(ms <= 50) }' || { echo "FAILED: the check of $rooms climates takes more than 50 ms"; exit 1; }
 [ "$rooms_resident_kib" -le 8192 ] || { echo "FAILED: more than 8 MiB resident with $rooms climates"; exit 1; }
+[ "$desired_resident_kib" -le 8192 ] || { echo "FAILED: more than 8 MiB resident with a range and a schedule of each of $rooms climates"; exit 1; }
 [ "$threads" -le 16 ] || { echo "FAILED: more than 16 threads with $rooms climates"; exit 1; }
 cargo bench --quiet --locked --package twind-core --bench steps

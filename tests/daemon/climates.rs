@@ -1,15 +1,12 @@
 //! Several climates: each by its own range, an output that two of them share and one that is not shared, through every row of
-//! the fail-safe table, and schedules by the clock of this machine.
+//! the fail-safe table.
 
-use crate::rig::{Daemon, Rig, eventually, say};
-use crate::watch::Watch;
+use crate::rig::{Rig, eventually, say};
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The boiler heats both rooms, the vent cools the office alone. Each row has a share of its own.
-const SITE: &str = r#"
+pub(crate) const SITE: &str = r#"
 [outputs.boiler]
 pwm = { channel = 0 }
 when = { start = "10%", stop = "20%", crash = "90%", sensor-fault = "40%", overheat = "5%", hub-silent = { after = "SILENT", drive = "auto" } }
@@ -45,22 +42,27 @@ range = { min = 18.0, max = 22.0 }
 critical = 60.0
 "#;
 
-fn site(silent: &str) -> Rig {
+pub(crate) fn site(silent: &str) -> Rig {
+    site_of(&SITE.replace("SILENT", silent))
+}
+
+/// Both rooms are in range.
+pub(crate) fn site_of(text: &str) -> Rig {
     let rig = Rig::new();
-    rig.write_config(&format!("{}{}", rig.base(), SITE.replace("SILENT", silent)));
+    rig.write_config(&format!("{}{text}", rig.base()));
     warm(&rig, "office", "22.0");
     warm(&rig, "lab", "20.0");
     rig
 }
 
 /// Sets the temperature of a room. Replaced whole, so that a reader never sees half a number.
-fn warm(rig: &Rig, room: &str, text: &str) {
+pub(crate) fn warm(rig: &Rig, room: &str, text: &str) {
     fs::write(rig.path("room.new"), text).unwrap();
     fs::rename(rig.path("room.new"), rig.path(room)).unwrap();
 }
 
 /// Waits until an output is at this drive, and this decided it.
-fn wait(rig: &Rig, output: &str, permille: u64, cause: &str) {
+pub(crate) fn wait(rig: &Rig, output: &str, permille: u64, cause: &str) {
     let now = || {
         let status = rig.status();
         let output = &status["outputs"][output];
@@ -244,101 +246,86 @@ fn while_the_hub_is_silent_the_ranges_alone_decide_both() {
     assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
 }
 
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-
-/// Seconds since 1970, on the minute.
-fn minute_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    now - now % MINUTE
-}
-
-/// A moment as an entry has it in UTC.
-fn clock(at: u64) -> String {
-    format!("{:02}:{:02}", at / HOUR % 24, at / MINUTE % 60)
-}
-
-fn rfc3339(at: u64) -> String {
-    twind::units::UnixSeconds(at).rfc3339()
-}
-
-/// An entry of the office that holds from one moment until another, less than a day later.
-fn entry(from: u64, to: u64, min: u64, max: u64) -> Value {
-    json!({"from": clock(from), "to": clock(to), "minTemperature": min, "maxTemperature": max})
-}
-
-fn desire_schedule(rig: &Rig, entries: Value) {
-    rig.desire(json!({"components": {"office": {"schedule": entries}}}));
-}
-
-/// Commands that run from a folder without time zones: UTC needs none.
-fn without_zones(rig: &Rig, words: &[&str]) -> Command {
-    let mut command = rig.command(words);
-    command.env("TZDIR", rig.path("nowhere"));
-    command
-}
-
-fn start(rig: &Rig) -> Daemon {
-    let mut daemon = rig.spawn_as(without_zones(rig, &["run"]));
-    daemon.wait_notified("READY=1");
-    daemon
+/// Both outputs keep their drive in every row but that of the start.
+fn keeping(silent: &str) -> String {
+    let rows = [("stop", 20), ("crash", 90), ("sensor-fault", 40), ("overheat", 5)];
+    let vents = rows.map(|(row, share)| (row, if row == "overheat" { 61 } else { share + 1 }));
+    let text = SITE.replace("SILENT", silent).replace("\"auto\"", "\"keep\"");
+    let text = rows.into_iter().chain(vents).fold(text, |text, (row, share)| {
+        text.replace(&format!("{row} = \"{share}%\""), &format!("{row} = \"keep\""))
+    });
+    assert_eq!(text.matches("keep").count(), 10, "{text}");
+    text
 }
 
 #[test]
-fn the_entry_of_a_schedule_is_followed_and_told_and_goes_on_after_a_restart_without_the_hub() {
-    let rig = site("24h");
-    let daemon = start(&rig);
+fn a_shared_output_that_the_rows_keep_stays_as_it_is_until_more_is_wanted_or_the_case_is_over() {
+    let rig = site_of(&keeping("24h"));
+    let daemon = rig.start_synced();
+    warm(&rig, "lab", "16.0");
+    wait(&rig, "boiler", 500, "climate lab");
     wait(&rig, "vent", 500, "climate office");
-    let (now, office) = (minute_now(), |r: &Value| r["components"]["office"].clone());
-    let until = rfc3339(now + 2 * HOUR);
-    desire_schedule(&rig, json!({"now": entry(now - HOUR, now + 2 * HOUR, 16, 32)}));
-    wait(&rig, "vent", 375, "climate office");
-    rig.wait_reported("the entry", |r| {
-        let office = office(r);
-        office["schedule"] == "now"
-            && office["scheduleUntil"] == until
-            && office["minTemperature"] == 16
-            && office["maxTemperature"] == 32
+
+    warm(&rig, "lab", "60.5");
+    wait(&rig, "boiler", 500, "fail-safe overheat");
+    wait(&rig, "vent", 500, "climate office");
+    warm(&rig, "office", "60.5");
+    wait(&rig, "vent", 500, "fail-safe overheat");
+    warm(&rig, "office", "22.0");
+    wait(&rig, "vent", 500, "climate office");
+    warm(&rig, "lab", "16.0");
+    wait(&rig, "boiler", 500, "climate lab");
+
+    // What the lab had is kept for it. The office wants a quarter, and then three.
+    fs::remove_file(rig.path("lab")).unwrap();
+    wait(&rig, "boiler", 500, "fail-safe sensor-fault");
+    warm(&rig, "office", "19.0");
+    wait(&rig, "vent", 0, "climate office");
+    wait(&rig, "boiler", 500, "fail-safe sensor-fault");
+    warm(&rig, "office", "17.0");
+    wait(&rig, "boiler", 750, "climate office");
+    fs::remove_file(rig.path("office")).unwrap();
+    wait(&rig, "vent", 0, "fail-safe sensor-fault");
+    wait(&rig, "boiler", 750, "fail-safe sensor-fault");
+    rig.wait_reported("what is kept", |r| {
+        let boiler = &r["components"]["boiler"];
+        boiler["dutyPercent"] == 75 && boiler["cause"] == "fail-safe sensor-fault"
     });
+    warm(&rig, "office", "22.0");
+    warm(&rig, "lab", "16.0");
+    wait(&rig, "boiler", 500, "climate lab");
+    wait(&rig, "vent", 500, "climate office");
+
     assert!(daemon.stop().success());
-
-    rig.hub.block_on(rig.hub.stop_listening());
-    let daemon = start(&rig);
-    wait(&rig, "vent", 375, "climate office");
-    daemon.wait_log(&format!("climate office: schedule entry now applies until {until}"));
-    let status = rig.status();
-    assert_eq!(status["hub"]["online"], false);
-    let told = &status["climates"]["office"];
-    assert_eq!((&told["min"], &told["max"]), (&json!(16), &json!(32)));
-    assert_eq!(told["schedule"], json!({"waiting": false, "entry": "now", "until": until}));
-    assert_eq!(status["climates"]["lab"]["schedule"], Value::Null);
-    let lines = format!(
-        "climate  office: 22 °C, in-range, target 16 to 32 °C\n         by its schedule's entry now until {until}\n"
-    );
-    let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains(&lines), "{page}");
-    let mut watch = Watch::of(&mut rig.command(&["watch"]));
-    watch.wait(&lines);
-    assert_eq!(watch.end(), Some(0));
-    rig.hub.resume_listening().unwrap();
-    rig.wait_status("the hub", |status| status["hub"]["synced"] == true);
-
-    // The first by name, for as long as it holds; then an end of one of them; then none.
-    desire_schedule(&rig, json!({"before": entry(now - HOUR, now + HOUR, 20, 22)}));
-    wait(&rig, "vent", 1000, "climate office");
-    let until = rfc3339(now + HOUR);
-    rig.wait_reported("the first by name", |r| {
-        office(r)["schedule"] == "before" && office(r)["scheduleUntil"] == until
-    });
-    let later = entry(now + HOUR, now + 2 * HOUR, 20, 22);
-    desire_schedule(&rig, json!({"now": null, "before": later}));
+    let both = || (rig.drive("boiler"), rig.drive("vent"));
+    assert_eq!(both(), (Some(500), Some(500)));
+    let daemon = rig.start();
+    wait(&rig, "boiler", 500, "climate lab");
     wait(&rig, "vent", 500, "climate office");
-    rig.wait_reported("the beginning of the next", |r| {
-        let office = office(r);
-        (office["schedule"] == "no entry applies" && office["scheduleUntil"] == until)
-            && (office["minTemperature"] == 20 && office["maxTemperature"] == 24)
+    daemon.kill();
+    let said = say(rig.command(&["safe"]).env("SERVICE_RESULT", "signal"));
+    assert_eq!((said.code, said.out.as_str()), (0, "boiler: stays as it is\nvent: stays as it is\n"));
+    assert_eq!(both(), (Some(500), Some(500)));
+}
+
+#[test]
+fn while_the_hub_is_silent_a_shared_output_that_is_kept_ignores_its_climates() {
+    let rig = site_of(&keeping("1s"));
+    let _daemon = rig.start_synced();
+    warm(&rig, "lab", "16.0");
+    wait(&rig, "boiler", 500, "climate lab");
+    wait(&rig, "vent", 500, "climate office");
+    rig.hub.block_on(rig.hub.stop_listening());
+    wait(&rig, "boiler", 500, "fail-safe hub-silent");
+    wait(&rig, "vent", 500, "fail-safe hub-silent");
+    warm(&rig, "lab", "14.0");
+    warm(&rig, "office", "23.0");
+    rig.wait_status("the readings", |status| {
+        status["climates"]["lab"]["temperature"] == 14 && status["climates"]["office"]["temperature"] == 23
     });
-    rig.desire(json!({"components": {"office": {"schedule": null}}}));
-    rig.wait_reported("no schedule", |r| office(r)["schedule"] == Value::Null);
-    daemon.wait_log("climate office: it no longer has a schedule");
+    wait(&rig, "boiler", 500, "fail-safe hub-silent");
+    wait(&rig, "vent", 500, "fail-safe hub-silent");
+    rig.hub.resume_listening().unwrap();
+    wait(&rig, "boiler", 1000, "climate lab");
+    wait(&rig, "vent", 750, "climate office");
 }

@@ -4,7 +4,7 @@ use crate::rig::{DEVICE, Rig};
 use serde_json::{Value, json};
 
 /// The tutorial's patches, the reset first.
-fn tutorial() -> Vec<Value> {
+pub(crate) fn tutorial() -> Vec<Value> {
     vec![
         Value::Null,
         json!({"patchId": "Init", "fanOn": "false", "components": {

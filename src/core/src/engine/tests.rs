@@ -33,6 +33,8 @@ mod restart;
 mod rows;
 #[path = "schedule_tests.rs"]
 mod schedule;
+#[path = "shared_rows_tests.rs"]
+mod shared_rows;
 #[path = "silence_tests.rs"]
 mod silence;
 #[path = "siren_tests.rs"]

@@ -219,6 +219,45 @@ fn components_have_their_interfaces_in_the_model_by_identifiers_below_its_own() 
 }
 
 #[test]
+fn a_pressure_and_carbon_dioxide_are_held_between_ends_with_their_names_and_have_no_unit() {
+    for (measures, low, high, (min, max), value, percent) in [
+        ("pressure", "minPressure", "maxPressure", (990, 1030), 1000, 25),
+        ("co2", "minCo2", "maxCo2", (400, 1000), 850, 75),
+    ] {
+        let climates = [(Some("hall"), measures)];
+        let (mut rig, sensors) = site(&climates, &[("vent", OutputKind::Pwm, None)], &[], "components.");
+        let made = model_of(&rig, &sensors);
+        assert_eq!(made.left_out, Vec::<String>::new());
+        let hall = &content(&made.interface, "hall").unwrap()["schema"];
+        for (name, writable) in [(low, json!(true)), (high, json!(true)), (measures, Value::Null)] {
+            let property = content(hall, name).unwrap_or_else(|| panic!("no {name}"));
+            assert_eq!((&property["schema"], &property["writable"]), (&json!("double"), &writable), "{name}");
+        }
+        for name in ["unit", "temperature", "minTemperature", "maxTemperature"] {
+            assert_eq!(content(hall, name), None);
+        }
+
+        rig.restyle(ReportStyle::Plain);
+        rig.desire(json!({"components": {
+            "system": {"units": "fahrenheit"}, "hall": {low: min, high: max.to_string(), "minTemperature": 5},
+        }}));
+        rig.sample(at(0), 0, Ok(f64::from(value)));
+        let sent = rig.compose(at(0)).section;
+        let hall =
+            json!({low: min, high: max.to_string(), measures: value, "regime": "in-range", "sensor": "ok"});
+        assert_eq!(sent.get(&path("components.hall")), Some(&hall));
+        let vent = ["dutyPercent", "cause"].map(|key| sent.get(&path("components.vent").child(key)).cloned());
+        assert_eq!(vent, [Some(json!(percent)), Some(json!("climate hall"))]);
+
+        rig.desire(json!({"components": {"hall": {low: max, high: min}}}));
+        let sent = rig.compose(at(20)).section;
+        let why = sent.get(&path("rejected.components.hall.reason")).cloned();
+        assert_eq!(why, Some(json!(format!("{low} is not below {high}"))));
+        assert_eq!(sent.get(&path("components.hall").child(low)), Some(&json!(min)), "the last good one");
+    }
+}
+
+#[test]
 fn what_plug_and_play_cannot_know_is_left_out_by_name() {
     let outputs =
         [("fan", OutputKind::Pwm, Some("lights.roof.on")), ("lamp", OutputKind::OnOff, Some("night-light"))];
