@@ -115,6 +115,7 @@ impl Driven {
                 return self.outputs.iter().map(failed).collect();
             }
         };
+        pins.wait();
         let cause = if crashed { Cause::Crash } else { Cause::Stop };
         let cause_name = cause.by_name(&Climates::default()).to_string();
         let drive = |(index, output): (usize, &Output)| {
