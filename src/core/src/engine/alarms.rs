@@ -87,7 +87,7 @@ impl Core {
             // A sensor that is no longer configured has not recovered, and one that is read elsewhere now has no reading yet.
             if let Some(sensor) = AlarmKind::Sensor.thing_of(&name)
                 && let Some(index) = self.spec.sensors.iter().position(|spec| spec.name == sensor)
-                && self.sensors.value(now, index).is_ok()
+                && self.sensors.value(now, SensorId(index)).is_ok()
             {
                 self.notices.push_back(Notice::SensorBack { sensor: sensor.to_owned() });
             }
@@ -116,6 +116,6 @@ impl Core {
             return Vec::new();
         }
         let sensors = climate.spec().sensors.iter();
-        sensors.filter_map(|sensor| sensor_fault(now, self.facts(), sensor.0)).collect()
+        sensors.filter_map(|sensor| sensor_fault(now, self.facts(), *sensor)).collect()
     }
 }
