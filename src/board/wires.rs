@@ -58,10 +58,10 @@ pub(super) enum Wire {
 pub(super) struct Wired {
     hardware: Box<dyn Hardware>,
     soft: Switcher,
-    outputs: Vec<Output>,
+    outputs: Vec<WiredOutput>,
 }
 
-struct Output {
+struct WiredOutput {
     settings: PinSettings,
     wire: Option<Wire>,
 }
@@ -70,7 +70,7 @@ impl Wired {
     /// Exports the PWM channels, so that udev can set their permissions meanwhile; takes nothing else.
     pub(super) fn new(hardware: Box<dyn Hardware>, outputs: &[PinSettings]) -> Self {
         let mut soft = Switcher::default();
-        let outputs = outputs.iter().map(|settings| Output {
+        let outputs = outputs.iter().map(|settings| WiredOutput {
             settings: settings.clone(),
             // A fault is reported at the output's first drive: the other outputs must work.
             wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
@@ -82,7 +82,7 @@ impl Wired {
         Self { hardware, soft, outputs }
     }
 
-    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut Output), PinFault> {
+    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut WiredOutput), PinFault> {
         let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
         let output = self.outputs.get_mut(id.0).ok_or_else(no_such)?;
         Ok(((self.hardware.as_ref(), &mut self.soft), output))
@@ -137,7 +137,7 @@ impl Board for Wired {
 
     fn release(&mut self) -> Vec<Held> {
         let held = self.outputs.drain(..).filter_map(|output| {
-            let Output { settings, wire, .. } = output;
+            let WiredOutput { settings, wire, .. } = output;
             wire.map(|wire| Held { settings, wire })
         });
         held.collect()
