@@ -43,13 +43,13 @@ impl From<LineFault> for PinFault {
 }
 
 /// A line as an output.
-pub(crate) struct Output {
+pub(crate) struct OutputLine {
     line: Request,
     path: PathBuf,
     pin: u32,
 }
 
-impl Output {
+impl OutputLine {
     /// Takes a line as an output, at once at this level, or with the level that it has. Returns its level, too.
     pub(crate) fn take(path: PathBuf, pin: u32, high: Option<bool>) -> Result<(Self, bool), LineFault> {
         let mut builder = Request::builder();

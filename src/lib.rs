@@ -18,8 +18,10 @@
 //!
 //! # Who may use what
 //!
-//! - The core never sees `Settings`; no shell room imports another; only `service/clock.rs` reads a clock, but for timers and
-//!   the phase of software PWM (`board/soft_pwm.rs`).
+//! - The core never sees `Settings`; `hub`, `store`, `board` and `sensors` do not import each other; `service` and `cli` use them.
+//! - Only `service/clock.rs` reads the date and the time since boot, which the core gets. Elsewhere `Instant` measures how long
+//!   something takes or lasts: the pauses and time limits of threads and sessions, the phase of software PWM, how long a contact
+//!   rests, the age of what a screen shows.
 //! - In `hub`, `wire` (bytes) and `azure` (their meaning) do not use each other, and `link` uses both.
 //! - Only `hub/wire/mqtt.rs` names the MQTT crate, only `board/rppal.rs` rppal, only `gpio.rs` gpiocdev.
 //! - No files of one folder import each other in a circle.

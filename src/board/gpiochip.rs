@@ -13,7 +13,7 @@ use super::tach::{Turns, turns_a_minute};
 use super::wires::{self, Hardware, Take, Wired};
 use super::{Driver, SYSFS, TachSettings, Wiring, sysfs_pwm};
 use crate::control::PinFault;
-use crate::gpio::{self, Edges, Output};
+use crate::gpio::{self, Edges, OutputLine};
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ impl Hardware for GpioChip {
             Take::High(high) => Some(high),
             Take::AsItIs => None,
         };
-        let (line, high) = Output::take(gpio::chip_path(chip)?, pin, high)?;
+        let (line, high) = OutputLine::take(gpio::chip_path(chip)?, pin, high)?;
         Ok((Box::new(line), high))
     }
 
@@ -61,7 +61,7 @@ impl Hardware for GpioChip {
     }
 }
 
-impl Level for Output {
+impl Level for OutputLine {
     fn set(&mut self, high: bool) -> Result<(), PinFault> {
         Ok(Self::set(self, high)?)
     }

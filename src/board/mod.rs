@@ -31,6 +31,10 @@ const SYSFS: &str = "/sys";
 
 /// Pins that can also be taken over as they are, and passed on to the next board.
 pub trait Board: Pins {
+    /// Waits until what was opened can be driven, at most a second: udev must set the permissions of PWM channels after their
+    /// export. Nothing else waits for that. An output that cannot be driven yet has a fault until it can.
+    fn wait(&self) {}
+
     /// Takes an output over as it is, without a change on its wire. Returns its drive, `None` if that cannot be known.
     ///
     /// # Errors
@@ -102,6 +106,17 @@ impl Eq for Driver {}
 /// What is missing or not permitted.
 pub fn open(settings: &BoardSettings) -> Result<Box<dyn Board>, PinFault> {
     (settings.driver.open)(settings)
+}
+
+/// Exports the PWM channels of a board that is to be opened, and waits for them. What is wrong shows when it is opened or driven.
+pub fn prepare(settings: &BoardSettings) {
+    let is_channel = |output: &&PinSettings| matches!(output.line, Some(Line::PwmChannel { .. }));
+    let outputs: Vec<_> = settings.outputs.iter().filter(is_channel).cloned().collect();
+    if !outputs.is_empty()
+        && let Ok(board) = open(&BoardSettings { outputs, ..settings.clone() })
+    {
+        board.wait();
+    }
 }
 
 /// Looks at each output, in order. Drives nothing.
@@ -230,7 +245,7 @@ impl TachSettings {
     }
 }
 
-/// The name of a line or channel, with its chip if that must be told.
+/// The name of a line or channel, with its chip where there are several.
 pub fn wire(what: &str, number: u32, chip: Option<&str>) -> String {
     match chip {
         Some(chip) => format!("{what} {number} of {chip}"),

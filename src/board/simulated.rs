@@ -65,11 +65,11 @@ fn look(folder: &Path, outputs: &[PinSettings]) -> Result<Vec<Looked>, PinFault>
 /// The folder and what was last written to it.
 pub(super) struct Simulated {
     folder: PathBuf,
-    outputs: Vec<Output>,
+    outputs: Vec<OutputFile>,
     trace_bytes_max: u64,
 }
 
-struct Output {
+struct OutputFile {
     name: String,
     /// What its file holds; `None` while that is not known.
     last: Option<Permille>,
@@ -85,7 +85,8 @@ impl Simulated {
         }
         let made = DirBuilder::new().recursive(true).create(folder);
         made.map_err(|reason| fault("make the folder", folder, &reason))?;
-        let outputs = outputs.iter().map(|output| Output { name: output.name.clone(), last: None }).collect();
+        let outputs =
+            outputs.iter().map(|output| OutputFile { name: output.name.clone(), last: None }).collect();
         Ok(Self { folder: folder.to_owned(), outputs, trace_bytes_max: TRACE_BYTES_MAX })
     }
 }

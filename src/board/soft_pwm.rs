@@ -11,7 +11,8 @@
 //! ```
 //!
 //! All lines of a board have one thread, and the next board goes on with the thread of the lines that it adopts. A line that fails
-//! disturbs no other; one that hangs in its write does.
+//! disturbs no other; one that hangs in its write does. A line that is dropped is waited for, since what takes it next must not
+//! meet this thread on it. If the thread hangs, the first line that is dropped finds out, and the others are not waited for.
 
 use super::level::Level;
 use super::wave::Wave;
@@ -21,12 +22,12 @@ use core::convert::Infallible;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-/// How long a dropped line waits until the thread has let it go: at once, unless another line hangs.
+/// How long a dropped line waits until the thread has let it go: it does so at once, unless a line hangs.
 const END_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The thread, which is started with the first line. Clones mean the same one; it ends when the last clone and the last line are gone.
@@ -37,6 +38,8 @@ pub(super) struct Switcher(Option<Running>);
 struct Running {
     orders: Sender<Order>,
     lines: Arc<AtomicU64>,
+    /// It did not let a line go in time, and has obeyed no order since.
+    hangs: Arc<AtomicBool>,
 }
 
 /// A line that the thread switches. When it is dropped the line stays on if the share was full, else it is switched off.
@@ -97,9 +100,11 @@ impl Running {
     fn start() -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let started = Instant::now();
-        let run = move || run(&|| started.elapsed(), &receiver);
+        let hangs = Arc::<AtomicBool>::default();
+        let hung = Arc::clone(&hangs);
+        let run = move || run(&|| started.elapsed(), &receiver, &hung);
         thread::Builder::new().name("soft-pwm".to_owned()).spawn(run)?;
-        Ok(Self { orders, lines: Arc::default() })
+        Ok(Self { orders, lines: Arc::default(), hangs })
     }
 
     /// The line's number, or the line itself if there is no thread.
@@ -134,8 +139,14 @@ impl SoftPwm {
 impl Drop for SoftPwm {
     fn drop(&mut self) {
         let (done, is_done) = channel();
-        if self.running.orders.send(Order::LetGo { number: self.number, done }).is_ok() {
-            let _ = is_done.recv_timeout(END_PATIENCE);
+        if self.running.orders.send(Order::LetGo { number: self.number, done }).is_err() {
+            return;
+        }
+        let hangs = &self.running.hangs;
+        if !hangs.load(Ordering::Relaxed)
+            && is_done.recv_timeout(END_PATIENCE) == Err(RecvTimeoutError::Timeout)
+        {
+            hangs.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -234,7 +245,7 @@ impl Lines {
     }
 }
 
-fn run(clock: &dyn Fn() -> Duration, orders: &Receiver<Order>) {
+fn run(clock: &dyn Fn() -> Duration, orders: &Receiver<Order>, hangs: &AtomicBool) {
     let mut lines = Lines::default();
     loop {
         let order = match lines.switch(clock()) {
@@ -243,7 +254,10 @@ fn run(clock: &dyn Fn() -> Duration, orders: &Receiver<Order>) {
             Some(at) => orders.recv_timeout(at.saturating_sub(clock())),
         };
         match order {
-            Ok(order) => lines.obey(clock(), order),
+            Ok(order) => {
+                lines.obey(clock(), order);
+                hangs.store(false, Ordering::Relaxed);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             // Each line has been let go before.
             Err(RecvTimeoutError::Disconnected) => return,
@@ -252,204 +266,5 @@ fn run(clock: &dyn Fn() -> Duration, orders: &Receiver<Order>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reports each level that is set; fails if it is `broken`.
-    struct Probe {
-        levels: Sender<bool>,
-        broken: bool,
-    }
-
-    impl Level for Probe {
-        fn set(&mut self, high: bool) -> Result<(), PinFault> {
-            let _ = self.levels.send(high);
-            if self.broken { Err(PinFault { reason: "the chip is gone".into() }) } else { Ok(()) }
-        }
-    }
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    fn take(switcher: &mut Switcher, frequency_hz: u32, broken: bool) -> (SoftPwm, Receiver<bool>) {
-        let (levels, seen) = channel();
-        let probe = Box::new(Probe { levels, broken });
-        (switcher.take(probe, frequency_hz, false, Permille::ZERO).unwrap(), seen)
-    }
-
-    fn start(frequency_hz: u32, inverted: bool, broken: bool) -> (SoftPwm, Receiver<bool>) {
-        let (levels, seen) = channel();
-        let probe = Box::new(Probe { levels, broken });
-        (Switcher::default().take(probe, frequency_hz, inverted, Permille::ZERO).unwrap(), seen)
-    }
-
-    fn permille(permille: u16) -> Permille {
-        Permille::new(permille).unwrap()
-    }
-
-    fn next(seen: &Receiver<bool>) -> bool {
-        seen.recv_timeout(LONG).unwrap()
-    }
-
-    #[test]
-    fn a_share_switches_the_line_on_and_off_in_turn() {
-        let (mut pwm, seen) = start(1000, false, false);
-        assert!(!next(&seen), "it rests first");
-        pwm.drive(permille(400)).unwrap();
-        let levels: Vec<bool> = (0..6).map(|_| next(&seen)).collect();
-        assert_eq!(levels, [true, false, true, false, true, false]);
-    }
-
-    #[test]
-    fn full_and_zero_rest_at_their_level_and_do_not_wait_for_the_period() {
-        // A period of a second: a share of a half would hold the line for half a second.
-        let (mut pwm, seen) = start(1, false, false);
-        assert!(!next(&seen));
-        for (drive, level) in [(1000, true), (0, false), (1000, true)] {
-            pwm.drive(permille(drive)).unwrap();
-            assert_eq!(next(&seen), level, "{drive}");
-        }
-        assert!(seen.try_recv().is_err(), "and nothing is switched meanwhile");
-    }
-
-    #[test]
-    fn dropped_it_ends_off_unless_it_was_full() {
-        for (drive, inverted, last) in
-            [(500, false, false), (500, true, true), (1000, false, true), (0, false, false)]
-        {
-            let (mut pwm, seen) = start(1000, inverted, false);
-            pwm.drive(permille(drive)).unwrap();
-            // It has taken the order when the line has been set for it.
-            let on = drive != 0;
-            if on {
-                while next(&seen) == inverted {}
-            }
-            drop(pwm);
-            let rest: Vec<bool> = seen.try_iter().collect();
-            let end = rest.last().copied().unwrap_or(on != inverted);
-            assert_eq!(end, last, "{drive} {inverted}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_switched_is_told_with_the_next_order() {
-        let (mut pwm, seen) = start(1000, false, true);
-        next(&seen);
-        let mut told = pwm.drive(permille(1000));
-        while told.is_ok() {
-            next(&seen);
-            told = pwm.drive(permille(1000));
-        }
-        assert_eq!(told.unwrap_err().reason, "the chip is gone");
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_switched_disturbs_no_other() {
-        let mut switcher = Switcher::default();
-        let (mut broken, broken_seen) = take(&mut switcher, 1000, true);
-        let (mut well, seen) = take(&mut switcher, 1000, false);
-        while broken.drive(permille(500)).is_ok() {
-            next(&broken_seen);
-        }
-        well.drive(permille(500)).unwrap();
-        while !next(&seen) {}
-        let levels: Vec<bool> = (0..6).map(|_| next(&seen)).collect();
-        assert_eq!(levels, [false, true, false, true, false, true]);
-        assert_eq!(well.drive(permille(500)), Ok(()));
-        drop(broken);
-        assert!((0..6).all(|turn| next(&seen) == (turn % 2 == 1)), "also when the broken one is let go");
-    }
-
-    /// Tells which thread switches it.
-    struct Tell(Sender<thread::ThreadId>);
-
-    impl Level for Tell {
-        fn set(&mut self, _high: bool) -> Result<(), PinFault> {
-            let _ = self.0.send(thread::current().id());
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn sixty_four_lines_have_one_thread_also_those_that_a_next_board_adds() {
-        let (tell, told) = channel();
-        let mut switcher = Switcher::default();
-        let mut lines = Vec::new();
-        for number in 0..64 {
-            let tell = Box::new(Tell(tell.clone()));
-            lines.push(switcher.take(tell, 100, false, Permille::ZERO).unwrap());
-            if number == 31 {
-                switcher = lines[7].switcher();
-            }
-        }
-        let threads: std::collections::HashSet<_> =
-            lines.iter().map(|_| told.recv_timeout(LONG).unwrap()).collect();
-        assert_eq!(threads.len(), 1);
-    }
-
-    #[test]
-    fn the_thread_ends_when_nobody_can_order_any_more() {
-        let (orders, receiver) = channel();
-        let thread = thread::spawn(move || run(&|| Duration::ZERO, &receiver));
-        let (let_go, done) = channel();
-        orders.send(Order::LetGo { number: 7, done: let_go }).unwrap();
-        assert!(done.recv().is_err(), "a line that it does not have is let go");
-        drop(orders);
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn a_thread_that_has_died_is_replaced() {
-        let dead = Running { orders: channel().0, lines: Arc::default() };
-        let mut switcher = Switcher(Some(dead));
-        let (_line, seen) = take(&mut switcher, 1000, false);
-        assert!(!next(&seen));
-    }
-
-    /// A line whose levels are told with the line's number.
-    struct Numbered(u64, Sender<(u64, bool)>);
-
-    impl Level for Numbered {
-        fn set(&mut self, high: bool) -> Result<(), PinFault> {
-            let _ = self.1.send((self.0, high));
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn by_a_simulated_clock_each_line_of_many_has_its_own_duty() {
-        let (levels, seen) = channel();
-        let mut lines = Lines::default();
-        // Frequencies and shares of which no two go together.
-        let asked = |number: u64| (7 + number as u32 * 13, permille(30 + number as u16 * 14));
-        for number in 0..64 {
-            let (frequency_hz, share) = asked(number);
-            let level = Box::new(Numbered(number, levels.clone()));
-            let switch = Switch { level, inverted: false, faults: sync_channel(1).0 };
-            let period = Duration::from_secs(1) / frequency_hz;
-            let line = Line { switch, wave: Wave::new(period, Permille::ZERO), last: None, due: None };
-            lines.obey(Duration::ZERO, Order::Take { number, line });
-            lines.obey(Duration::ZERO, Order::Drive { number, share });
-        }
-        let (mut now, lasts) = (Duration::ZERO, Duration::from_secs(20));
-        let mut on_since: BTreeMap<u64, Duration> = BTreeMap::new();
-        let mut on_for: BTreeMap<u64, Duration> = BTreeMap::new();
-        while now < lasts {
-            let next = lines.switch(now).unwrap();
-            for (number, on) in seen.try_iter() {
-                if on {
-                    on_since.insert(number, now);
-                } else if let Some(since) = on_since.remove(&number) {
-                    *on_for.entry(number).or_default() += now - since;
-                }
-            }
-            assert!(next > now, "it would spin at {now:?}");
-            now = next;
-        }
-        for number in 0..64 {
-            let (_, share) = asked(number);
-            let duty = on_for[&number].as_secs_f64() / lasts.as_secs_f64();
-            let off = (duty - f64::from(share.get()) / 1000.0).abs();
-            assert!(off < 0.01, "line {number}: {share:?} gives {duty}");
-        }
-    }
-}
+#[path = "soft_pwm_tests.rs"]
+mod tests;

@@ -16,10 +16,12 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// How long udev may take to change the group of a channel's files after its export, in total.
+/// How long udev may take to change the group of the channels' files after their export, all of them together.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_STEP: Duration = Duration::from_millis(10);
 const CLASS: &str = "class/pwm";
+/// What a channel is driven by, in files that udev gives to the daemon's group after an export.
+const ATTRIBUTES: [&str; 4] = ["period", "polarity", "duty_cycle", "enable"];
 /// The kernel's words for a polarity.
 const NORMAL: &str = "normal";
 const INVERSED: &str = "inversed";
@@ -157,24 +159,26 @@ impl Channel {
         Some(Permille::saturating(duty_ns as f64 * 1000.0 / period_ns as f64))
     }
 
-    /// Drives it. After an export udev must set the permissions first, which is waited for until `patience` is used up.
-    pub(super) fn drive(&mut self, drive: Permille, patience: &mut Duration) -> Result<(), PinFault> {
-        let duty_ns = self.period_ns * u64::from(drive.get()) / 1000;
-        loop {
-            let driven =
-                if self.is_set_up { self.write("duty_cycle", duty_ns) } else { self.set_up(duty_ns) };
-            match driven {
-                Ok(()) => return Ok(()),
-                Err((_, error)) if error.kind() == ErrorKind::PermissionDenied && !patience.is_zero() => {
-                    *patience = patience.saturating_sub(PATIENCE_STEP);
-                    thread::sleep(PATIENCE_STEP);
-                }
-                Err((name, error)) => {
-                    self.is_set_up = false;
-                    return Err(fault("write", &self.place.join(name), &error));
-                }
-            }
+    /// Waits until udev has set the permissions of its files after an export, or `patience` is used up.
+    pub(super) fn wait(&self, patience: &mut Duration) {
+        let is_refused = |name: &&str| {
+            let opened = OpenOptions::new().write(true).open(self.place.join(name));
+            opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        };
+        while !patience.is_zero() && ATTRIBUTES.iter().any(|name| is_refused(name)) {
+            *patience = patience.saturating_sub(PATIENCE_STEP);
+            thread::sleep(PATIENCE_STEP);
         }
+    }
+
+    /// Drives it.
+    pub(super) fn drive(&mut self, drive: Permille) -> Result<(), PinFault> {
+        let duty_ns = self.period_ns * u64::from(drive.get()) / 1000;
+        let driven = if self.is_set_up { self.write("duty_cycle", duty_ns) } else { self.set_up(duty_ns) };
+        driven.map_err(|(name, error)| {
+            self.is_set_up = false;
+            fault("write", &self.place.join(name), &error)
+        })
     }
 
     fn set_up(&mut self, duty_ns: u64) -> Result<(), (&'static str, io::Error)> {

@@ -60,8 +60,7 @@ fn permille(permille: u16) -> Permille {
 }
 
 fn drive(channel: &mut Channel, share: u16) -> Result<(), PinFault> {
-    let mut patience = Duration::ZERO;
-    channel.drive(permille(share), &mut patience)
+    channel.drive(permille(share))
 }
 
 fn read(place: &Path) -> [String; 4] {
@@ -192,7 +191,7 @@ fn after_a_fault_everything_is_set_up_again() {
 }
 
 #[test]
-fn a_channel_that_udev_has_not_handed_over_is_waited_for_once_and_not_for_ever() {
+fn a_channel_that_udev_does_not_hand_over_is_waited_for_once_and_not_for_ever() {
     let error = || io::Error::from(ErrorKind::PermissionDenied);
     assert!(fault("write", Path::new("x"), &error()).reason.contains("adduser twind gpio"));
 
@@ -200,8 +199,32 @@ fn a_channel_that_udev_has_not_handed_over_is_waited_for_once_and_not_for_ever()
     refuse(&place.join("duty_cycle"));
     let mut channel = channel(&place, 25_000, false);
     let mut patience = PATIENCE_STEP * 3;
-    assert!(channel.drive(permille(1), &mut patience).is_err());
-    assert_eq!(patience, Duration::ZERO, "the next drive does not wait");
+    channel.wait(&mut patience);
+    assert_eq!(patience, Duration::ZERO);
+    channel.wait(&mut patience);
+    assert!(drive(&mut channel, 1).unwrap_err().reason.contains("Permission denied"));
+}
+
+#[test]
+fn a_channel_is_waited_for_until_udev_has_handed_over_its_last_file() {
+    let (_root, place) = exported(40_000, 0, "normal", 1);
+    let mut channel = channel(&place, 25_000, false);
+    let long = Duration::from_secs(600);
+    let mut patience = long;
+    channel.wait(&mut patience);
+    assert_eq!(patience, long, "whoever may write it already does not wait");
+
+    refuse(&place.join("enable"));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(PATIENCE_STEP);
+            fs::write(place.join("new"), "1\n").unwrap();
+            fs::rename(place.join("new"), place.join("enable")).unwrap();
+        });
+        channel.wait(&mut patience);
+    });
+    assert!(!patience.is_zero());
+    drive(&mut channel, 1000).unwrap();
 }
 
 #[test]

@@ -58,13 +58,10 @@ pub(super) enum Wire {
 pub(super) struct Wired {
     hardware: Box<dyn Hardware>,
     soft: Switcher,
-    outputs: Vec<Output>,
-    /// How long the board may still wait for udev to set its channels' permissions: all of them together, since no output may wait
-    /// for each of the others.
-    patience: Duration,
+    outputs: Vec<WiredOutput>,
 }
 
-struct Output {
+struct WiredOutput {
     settings: PinSettings,
     wire: Option<Wire>,
 }
@@ -73,7 +70,7 @@ impl Wired {
     /// Exports the PWM channels, so that udev can set their permissions meanwhile; takes nothing else.
     pub(super) fn new(hardware: Box<dyn Hardware>, outputs: &[PinSettings]) -> Self {
         let mut soft = Switcher::default();
-        let outputs = outputs.iter().map(|settings| Output {
+        let outputs = outputs.iter().map(|settings| WiredOutput {
             settings: settings.clone(),
             // A fault is reported at the output's first drive: the other outputs must work.
             wire: matches!(settings.line, Some(Line::PwmChannel { .. }))
@@ -82,13 +79,22 @@ impl Wired {
                 .map(|(wire, _)| wire),
         });
         let outputs = outputs.collect();
-        Self { hardware, soft, outputs, patience: PATIENCE }
+        Self { hardware, soft, outputs }
     }
 
-    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut Output, &mut Duration), PinFault> {
+    fn output(&mut self, id: OutputId) -> Result<(Means<'_>, &mut WiredOutput), PinFault> {
         let no_such = || PinFault { reason: format!("the board has no output number {}", id.0) };
         let output = self.outputs.get_mut(id.0).ok_or_else(no_such)?;
-        Ok(((self.hardware.as_ref(), &mut self.soft), output, &mut self.patience))
+        Ok(((self.hardware.as_ref(), &mut self.soft), output))
+    }
+
+    /// Waits for all channels together, since no output may wait for each of the others.
+    fn wait_within(&self, patience: &mut Duration) {
+        for output in &self.outputs {
+            if let Some(Wire::Channel(channel)) = &output.wire {
+                channel.wait(patience);
+            }
+        }
     }
 }
 
@@ -97,7 +103,7 @@ type Means<'b> = (&'b dyn Hardware, &'b mut Switcher);
 
 impl Pins for Wired {
     fn drive(&mut self, actuation: &Actuation, _: &str) -> Result<(), PinFault> {
-        let (means, output, patience) = self.output(actuation.output)?;
+        let (means, output) = self.output(actuation.output)?;
         let drive = actuation.drive;
         let high = drive.is_zero() == low_is_on(&output.settings);
         if output.wire.is_none() {
@@ -107,7 +113,7 @@ impl Pins for Wired {
             None => Ok(()),
             Some(Wire::OnOff(level)) => level.set(high),
             Some(Wire::Soft(pwm)) => pwm.drive(drive),
-            Some(Wire::Channel(channel)) => channel.drive(drive, patience),
+            Some(Wire::Channel(channel)) => channel.drive(drive),
         };
         if driven.is_err() {
             output.wire = None;
@@ -117,8 +123,13 @@ impl Pins for Wired {
 }
 
 impl Board for Wired {
+    fn wait(&self) {
+        let mut patience = PATIENCE;
+        self.wait_within(&mut patience);
+    }
+
     fn take_over(&mut self, output: OutputId) -> Result<Option<Permille>, PinFault> {
-        let (means, output, _) = self.output(output)?;
+        let (means, output) = self.output(output)?;
         let (wire, present) = open(means, &output.settings, Take::AsItIs)?;
         output.wire = Some(wire);
         Ok(present)
@@ -126,7 +137,7 @@ impl Board for Wired {
 
     fn release(&mut self) -> Vec<Held> {
         let held = self.outputs.drain(..).filter_map(|output| {
-            let Output { settings, wire, .. } = output;
+            let WiredOutput { settings, wire, .. } = output;
             wire.map(|wire| Held { settings, wire })
         });
         held.collect()

@@ -244,10 +244,11 @@ fn all_channels_that_udev_has_not_handed_over_are_waited_for_together_and_the_ot
     let outputs = [pwm(0), pwm(1), on_off(1, false)];
     let desk = Desk { levels, events, breaking: None, switched_by: None, chip };
     let mut board = Wired::new(Box::new(desk), &outputs);
-    board.patience = Duration::from_millis(30);
+    let mut patience = Duration::from_millis(30);
+    board.wait_within(&mut patience);
+    assert_eq!(patience, Duration::ZERO, "nothing is left to wait for the second");
     let refused = |fault: PinFault| assert!(fault.reason.contains("Permission denied"), "{}", fault.reason);
     refused(board.drive(&order(0, 1), "").unwrap_err());
-    assert_eq!(board.patience, Duration::ZERO, "nothing is left to wait for the second");
     refused(board.drive(&order(1, 1), "").unwrap_err());
     board.drive(&order(2, 1000), "").unwrap();
     assert_eq!(seen(&seen_events), [Event::Taken(1, Take::High(true)), Event::Set(1, true)]);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Answers take milliseconds; a daemon that takes longer than this hangs.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A stream may have nothing to tell for long. After this it is called again, which shows whether the daemon hangs.
+/// A stream may be silent for long. After this it is called again, which shows whether the daemon hangs.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read: the largest twin takes half of it.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;

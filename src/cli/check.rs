@@ -1,7 +1,7 @@
 //! `twind check`: reads the configuration as the daemon would, examines the files that it names, and prints every fault, or a
 //! summary and the warnings. The verdict comes last and agrees with the exit status.
 //!
-//! Pins and sensors are opened by `hardware` alone, and the hub is reached by `walk` alone. `check_json` tells programs the same.
+//! Pins and sensors are opened by `hardware` alone, and the hub is reached by `walk` alone. `check_json` prints the same for programs.
 
 use super::climates::{by_alarms, in_words, role};
 use super::exit;

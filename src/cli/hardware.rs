@@ -7,7 +7,7 @@ use crate::board::{self, BoardSettings};
 use crate::config::{Code, Settings};
 use crate::control::intent::Meaning;
 use crate::control::sensors::Sensors;
-use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, Reading, RowDrive, SensorSpec};
+use crate::control::{ClimateSpec, Fault, OutputId, OutputSpec, Reading, RowDrive, SensorId, SensorSpec};
 use crate::engine::CoreSpec;
 use crate::sensors::{self, Look};
 use crate::service::SystemClock;
@@ -99,20 +99,20 @@ fn sensors_once(settings: &Settings, each: &mut impl FnMut(Found)) {
     }
     for (index, spec) in settings.engine.sensors.iter().enumerate() {
         if spec.derived.is_some() {
-            // The faults of those from which it follows are told already.
-            tell(&spec.name, None, derived(index, spec, &read));
+            // The faults of those from which it follows are shown already.
+            tell(&spec.name, None, derived(SensorId(index), spec, &read));
         }
     }
 }
 
 /// What a sensor that follows from others reads.
-fn derived(index: usize, spec: &SensorSpec, read: &Sensors) -> String {
-    let verdict = match (read.value(BootTime::ZERO, index), read.fault(BootTime::ZERO, index)) {
+fn derived(id: SensorId, spec: &SensorSpec, read: &Sensors) -> String {
+    let verdict = match (read.value(BootTime::ZERO, id), read.fault(BootTime::ZERO, id)) {
         (Ok(value), _) => format!("reads {} ({})", (value * 1000.0).round() / 1000.0, spec.measures),
         (Err(_), Some(fault)) => format!("no value, {}", fault.name()),
         (Err(_), None) => "no value, since one of them was not read".to_owned(),
     };
-    let found = read.found(BootTime::ZERO, index).map(|found| format!("; found {found}")).unwrap_or_default();
+    let found = read.found(BootTime::ZERO, id).map(|found| format!("; found {found}")).unwrap_or_default();
     format!("{verdict}{found}; {}", spec.source)
 }
 

@@ -69,7 +69,7 @@ pub fn init(root: &Path, output: Option<&Path>, out: &mut dyn Write, err: &mut d
     }
 }
 
-/// Why a file of this name cannot be made, as far as can be told before.
+/// Why a file of this name cannot be made, as far as can be seen before.
 fn hindrance(path: &Path) -> Option<ErrorKind> {
     let is_folder = path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/");
     let is_taken = path.symlink_metadata().is_ok();

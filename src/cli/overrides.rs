@@ -68,7 +68,7 @@ impl Order {
     }
 }
 
-/// Reads what may be set, and tells whether it is a range.
+/// Reads what may be set. Returns whether it is a range.
 ///
 /// # Errors
 /// What is wrong with the words.

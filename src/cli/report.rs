@@ -45,7 +45,7 @@ const HOST_CHARS_MAX: usize = 32;
 /// What the kernel says of the machine is shorter.
 const FACT_BYTES_MAX: u64 = 4096;
 
-/// The first of them, which tells what is in the archive.
+/// The first of them, which lists what is in the archive.
 const ABOUT: &str = "about.txt";
 const HARDWARE: &str = "hardware.txt";
 const CHECK: &str = "check.txt";

@@ -2,7 +2,7 @@
 //! service manager calls it by `ExecStopPost=`, so it runs whatever ended the daemon.
 //!
 //! It uses the copy of board, pins and rows that the daemon left in its runtime directory, whatever the file says now. Without
-//! such a copy it uses the file. It drives nothing while a daemon runs, or if it cannot tell whether one does.
+//! such a copy it uses the file. It drives nothing while a daemon runs, or if it cannot find out whether one does.
 
 use crate::config::{self, ConfigFaults, Environment};
 use crate::service::handover;

@@ -1,7 +1,7 @@
 //! `twind check --hub`: walks the way to the twin, step by step, and drives nothing.
 //!
 //! A hub ends the older of two sessions of one device. So while a daemon of this device runs, nothing is dialled, and what the daemon
-//! says of its link is told instead.
+//! says of its link is shown instead.
 
 use super::ask::{AskFault, ask_status, read_status};
 use super::hardware::Found;

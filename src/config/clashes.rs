@@ -5,7 +5,7 @@ use super::board::Board;
 use super::climate::Climate;
 use super::codes::Code;
 use super::faults::{Findings, LINE};
-use super::outputs::{Output, reserved};
+use super::outputs::{ConfiguredOutput, reserved};
 use super::sensor::Sensor;
 use super::spans::Span;
 use crate::control::intent::{FAN_ON, OWN_UNIT, SCHEDULE};
@@ -15,7 +15,12 @@ use crate::twin::PropertyPath;
 use std::collections::BTreeMap;
 
 /// Outputs, climates, sensors outside every climate and `system` share one space.
-pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
+pub(super) fn names(
+    outputs: &[ConfiguredOutput],
+    sensors: &[Sensor],
+    climates: &[Climate],
+    findings: &Findings,
+) {
     for sensor in outside(sensors, climates) {
         let name = sensor.spec.name.as_str();
         if let Some(why) = reserved(name) {
@@ -42,7 +47,7 @@ pub(super) fn names(outputs: &[Output], sensors: &[Sensor], climates: &[Climate]
 }
 
 /// One wire is one output, or one tachometer, or one sensor. The later one in the file is at fault.
-pub(super) fn wires(outputs: &[Output], sensors: &[Sensor], board: &Board, findings: &Findings) {
+pub(super) fn wires(outputs: &[ConfiguredOutput], sensors: &[Sensor], board: &Board, findings: &Findings) {
     let mut driven = Vec::new();
     for output in outputs {
         let name = output.spec.name.as_str();
@@ -83,7 +88,7 @@ fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
 
 /// Names that Plug and Play does not take as they are become others, which must not be those of other things either.
 pub(super) fn plug_and_play(
-    outputs: &[Output],
+    outputs: &[ConfiguredOutput],
     sensors: &[Sensor],
     climates: &[Climate],
     findings: &Findings,
@@ -167,7 +172,12 @@ pub(super) fn overlap(a: &PropertyPath, b: &PropertyPath) -> bool {
 
 /// Each output's own property against those of `[twin]`, of the climates and of the other outputs. Several may follow one, and
 /// the one of the fan may be named by outputs, too.
-pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &PropertyMap, findings: &Findings) {
+pub(super) fn properties(
+    outputs: &[ConfiguredOutput],
+    climates: &[Climate],
+    map: &PropertyMap,
+    findings: &Findings,
+) {
     let of_twin = leaves(map).into_iter().map(|(key, leaf)| (format!("`{key}` of [twin]"), leaf));
     let of_climates = climates.iter().flat_map(|climate| {
         let by = match climate.spec.name {
@@ -180,7 +190,7 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
     });
     let read: Vec<(String, PropertyPath)> = of_climates.chain(of_twin).collect();
     climates_apart(climates, map, findings);
-    let mut before: Vec<(&Output, &PropertyPath)> = Vec::new();
+    let mut before: Vec<(&ConfiguredOutput, &PropertyPath)> = Vec::new();
     for output in outputs {
         let Some(property) = &output.spec.property else { continue };
         let taken = read
@@ -194,7 +204,8 @@ pub(super) fn properties(outputs: &[Output], climates: &[Climate], map: &Propert
             );
             findings.wrong(output.property_at, Code::Clash.because(say));
         }
-        let nested = |(_, other): &&(&Output, &PropertyPath)| overlap(property, other) && *other != property;
+        let nested =
+            |(_, other): &&(&ConfiguredOutput, &PropertyPath)| overlap(property, other) && *other != property;
         if let Some((other, path)) = before.iter().find(nested) {
             let say = format!(
                 "`property` \"{property}\" and \"{path}\" of [outputs.{}], line {LINE}: one contains the other, and a property \

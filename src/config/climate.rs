@@ -6,7 +6,7 @@
 
 use super::codes::Code;
 use super::faults::LINE;
-use super::outputs::{Output, check_name};
+use super::outputs::{ConfiguredOutput, check_name};
 use super::reader::Reader;
 use super::sensor::Sensor;
 use super::spans::{At, Span};
@@ -48,7 +48,7 @@ impl Climate {
 #[derive(Clone, Copy)]
 pub(super) struct Site<'a> {
     pub(super) sensors: &'a [Sensor],
-    pub(super) outputs: &'a [Output],
+    pub(super) outputs: &'a [ConfiguredOutput],
     /// Where the desired range of the only climate stands.
     pub(super) property: Option<&'a PropertyPath>,
 }
@@ -83,7 +83,7 @@ pub(super) fn read(file: &mut Reader<'_>, site: Site<'_>, zones: &mut Zones) -> 
 }
 
 /// The rows that outputs leave out, as their climates decide: on for what lowers, off for what raises.
-pub(super) fn fill_rows(climates: &[Climate], outputs: &mut [Output]) {
+pub(super) fn fill_rows(climates: &[Climate], outputs: &mut [ConfiguredOutput]) {
     for climate in climates {
         let spec = &climate.spec;
         for (ids, drive) in [(&spec.lowering, Permille::FULL), (&spec.raising, Permille::ZERO)] {
@@ -305,7 +305,7 @@ fn share(table: &mut Reader<'_>, key: &'static str, allowed: core::ops::RangeInc
     read.map_or(0.0, |at| at.value / 100.0)
 }
 
-fn is_pwm(outputs: &[Output], id: OutputId) -> bool {
+fn is_pwm(outputs: &[ConfiguredOutput], id: OutputId) -> bool {
     outputs.get(id.0).is_some_and(|output| output.spec.kind == OutputKind::Pwm)
 }
 
@@ -384,12 +384,16 @@ fn names(sensors: &[Sensor], ids: &[usize]) -> String {
 
 /// The outputs that lower and those that raise; the only one that follows no alarms lowers if none is named. For a temperature they
 /// may be called `cooling` and `heating`.
-fn driven(table: &mut Reader<'_>, outputs: &[Output], quantity: &Quantity) -> (Vec<OutputId>, Vec<OutputId>) {
+fn driven(
+    table: &mut Reader<'_>,
+    outputs: &[ConfiguredOutput],
+    quantity: &Quantity,
+) -> (Vec<OutputId>, Vec<OutputId>) {
     let lowering = directed(table, "lowering", "cooling", quantity);
     let raising = directed(table, "raising", "heating", quantity);
     if !["lowering", "cooling", "raising", "heating"].iter().any(|key| table.has(key)) {
         let free = outputs.iter().enumerate().filter(|(_, output)| output.alarms_at.is_none());
-        let free: Vec<(usize, &Output)> = free.collect();
+        let free: Vec<(usize, &ConfiguredOutput)> = free.collect();
         if let [(only, _)] = free.as_slice() {
             return (vec![OutputId(*only)], Vec::new());
         }

@@ -65,7 +65,7 @@ type Named<'t> = (At<String>, Reader<'t>);
 pub(super) struct Others<'s> {
     /// Those that are read already.
     pub(super) before: &'s [Sensor],
-    /// The names of all. One that is not read yet follows from the one that names it, which is told.
+    /// The names of all. One that is not read yet follows from the one that names it, which has a message.
     pub(super) names: &'s [String],
 }
 
@@ -113,7 +113,7 @@ fn tell_circles(waiting: &[Named<'_>], findings: &Findings) {
             path.push(index);
             at = next(index);
         }
-        // A path that ends at one before it leads to a circle that is told.
+        // A path that ends at one before it leads to a circle that has a message.
         let Some(first) = path.iter().position(|index| Some(*index) == at) else { continue };
         let members: Vec<&At<String>> =
             path.iter().skip(first).filter_map(|index| Some(&waiting.get(*index)?.0)).collect();

@@ -52,7 +52,7 @@ use crate::twin::SyncPolicy;
 use core::time::Duration;
 use faults::Findings;
 use files::Places;
-use outputs::Output;
+use outputs::ConfiguredOutput;
 use reader::{Reader, SECTIONS};
 use spans::Span;
 use std::collections::BTreeSet;
@@ -270,7 +270,7 @@ pub fn load_local_to_look(path: &Path, environment: &Environment) -> Result<Loca
 
 /// Every key that a file may hold, as `table.key`, with `*` for names that a person chooses.
 pub fn known_keys() -> BTreeSet<String> {
-    // Named tables tell their keys only where there is one.
+    // The keys of named tables are known only where there is one.
     const NAMED: &str = "[outputs.x]\n[sensors.x]\n[climates.x]\n";
     let (table, _) = DeTable::parse_recoverable(NAMED);
     let findings = Findings::default();
@@ -422,7 +422,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
 }
 
 /// `"auto"` means what the climates would do, so it needs one that drives the output.
-fn check_autos(root: &Reader<'_>, outputs: &[Output], climates: &[climate::Climate]) {
+fn check_autos(root: &Reader<'_>, outputs: &[ConfiguredOutput], climates: &[climate::Climate]) {
     for (id, output) in outputs.iter().enumerate() {
         if climates.iter().any(|climate| climate.spec.drives(OutputId(id))) {
             continue;

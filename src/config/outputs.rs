@@ -39,7 +39,7 @@ pub(super) const GAP: &str = "one [outputs.NAME] with what it is wired to, such 
                    [sensors.NAME] and [climate]";
 
 /// One output, with the places that later checks point at.
-pub(super) struct Output {
+pub(super) struct ConfiguredOutput {
     pub(super) spec: OutputSpec,
     pub(super) pin: PinSettings,
     pub(super) autos: Vec<(&'static str, Span)>,
@@ -56,7 +56,7 @@ pub(super) struct Output {
 }
 
 /// Reads every output, in file order.
-pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
+pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<ConfiguredOutput> {
     let mut tables = file.tables("outputs");
     if let Some((name, _)) = tables.get(OUTPUTS_MAX) {
         file.findings()
@@ -69,7 +69,7 @@ pub(super) fn read(file: &mut Reader<'_>, board: &Board) -> Vec<Output> {
     let misspelt: Vec<Span> =
         slips.iter().filter(|name| is_slip(file, name, &whole, board)).map(|name| name.at).collect();
     let meant = tables.into_iter().filter(|(name, _)| !misspelt.contains(&name.at));
-    let outputs: Vec<Output> = meant.map(|(name, table)| output(&name, table, board)).collect();
+    let outputs: Vec<ConfiguredOutput> = meant.map(|(name, table)| output(&name, table, board)).collect();
     outputs
 }
 
@@ -125,7 +125,7 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, why)| *why)
 }
 
-fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
+fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> ConfiguredOutput {
     if let Err(reason) = check_name(&name.value, "an output") {
         table.findings().wrong(name.at, reason);
     }
@@ -204,7 +204,18 @@ fn output(name: &At<String>, mut table: Reader<'_>, board: &Board) -> Output {
     let pin = PinSettings { name: name.value.clone(), line, active_low, tach };
     let (autos, climate_rows) = (rows.autos, rows.climate_rows);
     let name_at = name.at;
-    Output { spec, pin, autos, climate_rows, name_at, property_at, alarms, alarms_at, line_at, tach_at }
+    ConfiguredOutput {
+        spec,
+        pin,
+        autos,
+        climate_rows,
+        name_at,
+        property_at,
+        alarms,
+        alarms_at,
+        line_at,
+        tach_at,
+    }
 }
 
 /// The kinds of alarms that an output follows. One that is unknown, or given twice, is a fault.

@@ -4,7 +4,7 @@ use super::board::Board;
 use super::climate::Climate;
 use super::codes::Code;
 use super::faults::Findings;
-use super::outputs::Output;
+use super::outputs::ConfiguredOutput;
 use super::sensor::Sensor;
 use super::spans::{At, Span};
 use super::values;
@@ -26,7 +26,7 @@ const CHANNEL_PINS: [(u32, &[u32]); 4] = [(0, &[12, 18]), (1, &[13, 19]), (2, &[
 const W1_PIN: u32 = 4;
 
 /// Pins and channels of a Raspberry Pi that are not there, or belong to something else.
-pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, findings: &Findings) {
+pub(super) fn wiring(outputs: &[ConfiguredOutput], sensors: &[Sensor], board: &Board, findings: &Findings) {
     if board.wiring != Some(Wiring::Pins) {
         return;
     }
@@ -73,7 +73,7 @@ pub(super) fn wiring(outputs: &[Output], sensors: &[Sensor], board: &Board, find
 }
 
 /// The pins of an output, its tachometer's included.
-fn pins(output: &Output) -> impl Iterator<Item = (Span, u32)> {
+fn pins(output: &ConfiguredOutput) -> impl Iterator<Item = (Span, u32)> {
     let line = match output.pin.line {
         Some(Line::Pin { pin, .. } | Line::SoftPwm { pin, .. }) => Some((output.line_at, pin)),
         Some(Line::PwmChannel { .. }) | None => None,
@@ -82,7 +82,7 @@ fn pins(output: &Output) -> impl Iterator<Item = (Span, u32)> {
     line.into_iter().chain(tach)
 }
 
-fn channel(output: &Output) -> Option<(u32, &str)> {
+fn channel(output: &ConfiguredOutput) -> Option<(u32, &str)> {
     match output.pin.line {
         Some(Line::PwmChannel { channel, .. }) => Some((channel, output.spec.name.as_str())),
         _ => None,
@@ -90,7 +90,7 @@ fn channel(output: &Output) -> Option<(u32, &str)> {
 }
 
 /// Rows for what can never be.
-pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings) {
+pub(super) fn rows(outputs: &[ConfiguredOutput], climates: &[Climate], findings: &Findings) {
     let critical = |climate: &&Climate| climate.spec.critical.is_some();
     for (index, output) in outputs.iter().enumerate() {
         let drives = |climate: &&Climate| climate.spec.drives(OutputId(index));
@@ -120,7 +120,12 @@ pub(super) fn rows(outputs: &[Output], climates: &[Climate], findings: &Findings
 }
 
 /// Alarms that an output follows and that are never raised.
-pub(super) fn alarms(outputs: &[Output], sensors: &[Sensor], climates: &[Climate], findings: &Findings) {
+pub(super) fn alarms(
+    outputs: &[ConfiguredOutput],
+    sensors: &[Sensor],
+    climates: &[Climate],
+    findings: &Findings,
+) {
     let has_critical = climates.iter().any(|climate| climate.spec.critical.is_some());
     let has_tach = outputs.iter().any(|output| output.pin.tach.is_some());
     for At { value: kind, at } in outputs.iter().flat_map(|output| &output.alarms) {
@@ -137,7 +142,7 @@ pub(super) fn alarms(outputs: &[Output], sensors: &[Sensor], climates: &[Climate
 }
 
 /// An output that lowers one climate and raises another has no row that fits both.
-fn opposed(index: usize, output: &Output, climates: &[&Climate], findings: &Findings) {
+fn opposed(index: usize, output: &ConfiguredOutput, climates: &[&Climate], findings: &Findings) {
     let id = OutputId(index);
     let lowers = climates.iter().find(|climate| climate.spec.lowering.contains(&id));
     let raises = climates.iter().find(|climate| climate.spec.raising.contains(&id));
@@ -218,7 +223,7 @@ fn shown(sensor: &Sensor, climate: &Climate, base: f64) -> f64 {
 
 /// Files of a simulated board that are something else, too.
 pub(super) fn files(
-    outputs: &[Output],
+    outputs: &[ConfiguredOutput],
     sensors: &[Sensor],
     board: &Board,
     (state_dir, state_at): (&Path, Span),
@@ -237,7 +242,7 @@ pub(super) fn files(
         let Some(Locator::Path(path)) = sensor.settings.as_ref().map(|settings| &settings.source.at) else {
             continue;
         };
-        let is_its = |output: &&Output| folder.join(&output.spec.name) == *path;
+        let is_its = |output: &&ConfiguredOutput| folder.join(&output.spec.name) == *path;
         if let Some(output) = outputs.iter().find(is_its) {
             let say = format!(
                 "`path` of [sensors.{}] is {}, the file of [outputs.{}] on the simulated board, which holds its drive: name \

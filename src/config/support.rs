@@ -20,7 +20,7 @@ pub fn text(text: &str) -> String {
     secrets::masked(text)
 }
 
-/// Is there what looks like a key in these bytes? Other secrets have no form that would tell them from the bytes around them.
+/// Is there what looks like a key in these bytes? Other secrets have no form that distinguishes them from the bytes around them.
 pub fn holds_key(bytes: &[u8]) -> bool {
     secrets::is_key_in(&String::from_utf8_lossy(bytes))
 }

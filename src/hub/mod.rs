@@ -1,6 +1,6 @@
 //! The hub's room: keeps an MQTT session to one hub for as long as the [`Link`](link::Link) is held.
 //!
-//! A *session* is one connection from dial to loss. The room turns bytes into [`HubEvent`](crate::twin::HubEvent)s and
+//! A *session* is one connection from its start to its loss. The room turns bytes into [`HubEvent`](crate::twin::HubEvent)s and
 //! [`HubRequest`](crate::twin::HubRequest)s into bytes, and names every way in which that can fail.
 //!
 //! ```text

@@ -73,7 +73,7 @@ mod tests {
         );
     }
 
-    /// A line that changes its level at these times, and what the debouncer tells of it when it is looked at after each edge and
+    /// A line that changes its level at these times, and what the debouncer makes of it when it is looked at after each edge and
     /// whenever it asks for it: the times and levels of its changes.
     fn changes(period: Duration, edges: &[Duration]) -> Vec<(Duration, bool)> {
         let mut door = Debouncer::new(period, false);

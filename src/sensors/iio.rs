@@ -116,7 +116,7 @@ fn candidate(device: &str, channel: &str) -> Candidate {
         "voltage" => ("voltage", "mV"),
         "current" => ("current", "mA"),
         "power" => ("power", "mW"),
-        // Of which gas, its channel tells: `in_concentration_co2`, in per cent.
+        // Its channel names the gas: `in_concentration_co2`, in per cent.
         "concentration" => (channel.rsplit('_').next().unwrap_or(quantity), "%"),
         other => (other, ""),
     };
@@ -126,7 +126,7 @@ fn candidate(device: &str, channel: &str) -> Candidate {
         measures: measures.to_owned(),
         unit,
         label: None,
-        // The converters inside processors tell the temperature of those.
+        // The converters inside processors measure the temperature of those.
         is_of_the_machine: device.contains("adc"),
     }
 }

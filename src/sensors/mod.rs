@@ -191,7 +191,7 @@ pub struct Driver {
     open: fn(&Path, &Source) -> Box<dyn Sensor + Send>,
     /// Where it is, or was not found, for a message.
     whereabouts: fn(&Path, &Source) -> String,
-    /// Those that are there, whatever the configuration says; none of a kind that cannot be told without it.
+    /// Those that are there, whatever the configuration says; none of a kind that cannot be found without it.
     there: fn(&Path) -> Vec<Candidate>,
 }
 
@@ -238,7 +238,7 @@ pub struct Source {
     pub driver: &'static Driver,
     /// Its stable name, or its attribute's path.
     pub at: Locator,
-    /// Its line, if its kind is known by one; its name tells that, too.
+    /// Its line, if its kind is known by one; its name says so, too.
     pub line: Option<ContactLine>,
     /// The channel that a device's name alone means, if a device measures several things.
     pub channel: Option<Channel>,

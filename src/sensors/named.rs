@@ -1,5 +1,5 @@
 //! Devices that are found by name. Their numbers (`hwmon2`) change with the order in which drivers load, their names do not. If
-//! several have the same name, the place where each is attached tells them apart.
+//! several have the same name, the place where each is attached distinguishes them.
 //!
 //! Terms: a *class* is a folder in which the kernel shows all devices of a kind; a *place* is any folder on the path to where a
 //! device is attached, such as `1-0048`, its address on an I²C bus. If an id means several devices none is chosen, since it could
@@ -29,7 +29,7 @@ pub(super) struct Class {
     prefix: &'static str,
     /// The attribute that holds a device's name.
     name: &'static str,
-    /// Devices that are attached nowhere are told apart by their numbers.
+    /// Devices that are attached nowhere are distinguished by their numbers.
     is_numbered: bool,
 }
 

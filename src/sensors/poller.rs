@@ -59,7 +59,7 @@ pub struct Pollers {
 }
 
 impl Pollers {
-    /// Starts sampling. `now` tells the time, `deliver` takes a reading without waiting.
+    /// Starts sampling. `now` gives the time, `deliver` takes a reading without waiting.
     ///
     /// # Errors
     /// A thread could not be started; no sensor is sampled.

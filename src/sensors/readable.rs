@@ -88,7 +88,7 @@ mod tests {
         readable.arm(ours.as_fd(), 7).unwrap();
         theirs.write_all(b"ab").unwrap();
         assert_eq!(told.recv_timeout(LONG), Ok(7));
-        // It is still readable, and told only when it is armed again.
+        // It is still readable, and reported only when it is armed again.
         ours.read_exact(&mut [0]).unwrap();
         readable.arm(ours.as_fd(), 9).unwrap();
         assert_eq!(told.recv_timeout(LONG), Ok(9));

@@ -75,7 +75,7 @@ fn value(
         plausible: Plausibility { valid, max_step: None, reject, frozen_repeats: None },
         max_age: None,
     };
-    // No kind that is told without a configuration is fed, so none has an age.
+    // No kind that is found without a configuration is fed by a program, so none has an age.
     let now = Now { boot: BootTime::ZERO, wall: Duration::ZERO, is_believed: false };
     let mut sensor = (driver.open)(sys, &settings.source);
     Judge::new(&settings).sample(&mut *sensor, || now).1.0

@@ -39,7 +39,7 @@ pub(super) trait Kind: Send {
     /// Where the attribute is now.
     ///
     /// # Errors
-    /// Its device is not there, or it cannot be told which of several is meant.
+    /// Its device is not there, or nothing says which of several is meant.
     fn find(&self) -> Result<PathBuf, Fault>;
     /// What the attribute's text says.
     ///

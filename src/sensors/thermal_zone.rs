@@ -14,7 +14,7 @@ const TEMP: &str = "temp";
 /// Without a temperature the kernel says -274000, and some drivers say absolute zero, rounded either way.
 const NO_TEMPERATURE: f64 = -273_000.0;
 
-/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several have it. Zones that are attached nowhere are told
+/// An id is the zone's `type` (`cpu-thermal`), or `TYPE@PLACE` where several have it. Zones that are attached nowhere are distinguished
 /// apart by their number alone (`acpitz@thermal_zone0`).
 pub(super) static DRIVER: Driver = Driver {
     name: "thermal-zone",

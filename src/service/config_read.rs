@@ -1,4 +1,5 @@
-//! The configuration, read on a thread of its own: a disk that does not answer delays no output and no signal.
+//! The configuration, read on a thread of its own: a disk that does not answer delays no output and no signal, nor does udev, which
+//! must hand over the PWM channels of another board.
 //!
 //! There is one read at a time. A request during a read starts another after it, because the file may have changed since the
 //! first began, and is answered when the second is decided. A read that never ends keeps its thread; the end of the process
@@ -7,6 +8,7 @@
 use super::local::calls::Refusal;
 use super::local::{Answer, AnswerTo};
 use super::{Daemon, log};
+use crate::board;
 use crate::config::{self, ConfigFaults, Settings};
 use crate::message_ids as ids;
 use crate::text::Span;
@@ -84,7 +86,12 @@ impl Daemon {
     /// Has the configuration read again; `waits` is answered when the outcome is decided.
     pub(super) fn read_again(&mut self, waits: Option<AnswerTo>) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        self.config_read.ask(waits, move || config::load(&path, &environment).map(Box::new));
+        let read = move || {
+            let fresh = config::load(&path, &environment)?;
+            board::prepare(&fresh.board);
+            Ok(Box::new(fresh))
+        };
+        self.config_read.ask(waits, read);
     }
 
     /// Puts what was read into force, or says why not.

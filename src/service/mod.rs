@@ -1,9 +1,15 @@
-//! The daemon: builds the rooms, owns the loop, and is the only room that sees them all.
+//! The daemon: builds the rooms and owns the loop. Rooms that do not know each other meet here, and in `cli`, which looks at the
+//! same things for a person.
 //!
-//! One thread owns the state and never waits for anybody else. Slow work (sensors, fsync, the log, metrics, reading a configuration)
-//! has threads of its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives
-//! it to the core, which has done all that follows when it returns. Clients of the local socket are tasks beside the loop,
-//! which answers one request at a time. Nothing here polls, and every decision is the core's.
+//! One thread owns the state. Slow work (sensors, fsync, the log, metrics, reading a configuration, waiting for udev) has threads of
+//! its own, which speak through bounded channels. The loop waits for the next fact or the next deadline and gives it to the core,
+//! which has done all that follows when it returns. Clients of the local socket are tasks beside the loop, which answers one
+//! request at a time. Nothing here polls, and every decision is the core's.
+//!
+//! Once it runs the loop waits for nobody, but for a thread that hangs when a line of its own is to be released: 0.2 s for that of
+//! the tachometers, 0.5 s for that of software PWM, however many lines it has. A start waits up to 2 s for the stored twin and up
+//! to 1 s for udev. The loop itself drives pins and writes the runtime directory (the copy for `twind safe`, the sockets), which is
+//! in memory. If a `simulated` board or a socket is on a file system that hangs, so does the loop, and the watchdog ends it.
 
 mod answers;
 mod backlog;
@@ -11,6 +17,7 @@ mod clock;
 mod config_read;
 mod daemon_status;
 mod disk;
+mod fatal;
 pub mod handover;
 pub mod last_resort;
 mod local;
@@ -27,25 +34,25 @@ mod timer;
 pub use backlog::{Backlog, Next};
 pub use clock::SystemClock;
 pub use daemon_status::{DaemonStatus, FailureReport, LinkReport};
+pub use fatal::Fatal;
 pub use local::{calls, remark as socket_remark, varlink};
 pub use log::{Log, start as start_log};
 
 use crate::board::{self, Board, BoardSettings, Tachs};
-use crate::config::{self, ConfigFaults, Environment, Settings};
+use crate::config::{self, Environment, Settings};
+use crate::control::OutputSpec;
 use crate::control::climate::Climate;
-use crate::control::{OutputSpec, PinFault};
 use crate::engine::{Core, Input, Reload, Start};
 use crate::hub::link::{Link, LinkEvent, LinkState};
 use crate::message_ids as ids;
 use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
-use crate::store::{FileStore, OpenFault};
+use crate::store::FileStore;
 use crate::twin::{HubRequest, Version};
 use crate::units::UnixSeconds;
 use config_read::{ConfigRead, Fresh};
-use core::fmt;
 use core::time::Duration;
-use last_resort::{Driven, LastResort, Occupied};
+use last_resort::{Driven, LastResort};
 use local::{Local, Paths, Query};
 use log::ToLog;
 use metrics::MetricsFile;
@@ -61,7 +68,7 @@ use takeover::{keeps, same_pin, take_over};
 use timer::BootTimer;
 use tracing::{error, info, warn};
 
-/// Seconds by which the clock may drift before the core is told: schedules are by the minute.
+/// Seconds by which the clock may drift before the core gets it anew: schedules are by the minute.
 const CLOCK_TOLERANCE_S: u64 = 2;
 /// How long the DISCONNECT from the hub may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -69,35 +76,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const LAST_WRITE: Duration = Duration::from_secs(10);
 /// How long the end waits for a sensor that is stuck in a read, or for the removal of the metrics file.
 const THREADS_END: Duration = Duration::from_millis(500);
-
-/// Why the daemon could not start.
-#[derive(Debug)]
-pub enum Fatal {
-    /// The configuration is wrong.
-    Config(ConfigFaults),
-    /// Another daemon drives the outputs.
-    Occupied(Occupied),
-    /// Another daemon uses the state directory.
-    Store(OpenFault),
-    /// The board cannot be opened.
-    Board(PinFault),
-    /// The system refused something that the daemon cannot do without.
-    System(io::Error),
-}
-
-impl fmt::Display for Fatal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(faults) => faults.fmt(f),
-            Self::Occupied(fault) => fault.fmt(f),
-            Self::Store(fault) => fault.fmt(f),
-            Self::Board(fault) => write!(f, "the board cannot be opened: {}", fault.reason),
-            Self::System(error) => write!(f, "twind cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Fatal {}
 
 /// Runs the daemon until it is asked to stop.
 ///
@@ -179,6 +157,7 @@ impl Daemon {
         let kept = fetched.map(|record| (record.identity.clone(), record.desired_version));
         let handed_over = handover::take(environment);
         last_resort.take_over(&settings, !handed_over, now);
+        board.wait();
         let start = Start {
             spec: settings.engine.clone(),
             record,
@@ -298,7 +277,7 @@ impl Daemon {
         self.clock.know(self.core.known_time());
     }
 
-    /// Tells the core if the wall clock does not show what it should by what the core was told last: it was set, or drifted.
+    /// Gives the core the wall clock if that does not show what the core makes it: it was set, or drifted.
     fn take_clock(&mut self) {
         let dated = self.clock.dated();
         let is_as_told = match (dated, self.core.wall(self.clock.boot())) {

@@ -12,7 +12,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// What the service manager was told.
+/// What the service manager was last sent.
 #[derive(Debug, Default)]
 pub(super) struct ServiceManager {
     is_ready_unsent: bool,

@@ -1,4 +1,4 @@
-//! Identifies a process uniquely, and tells whether its main thread is alive.
+//! Identifies a process uniquely, and finds out whether its main thread is alive.
 //!
 //! A killed process may stay in the process table: a thread that is stuck in the kernel, on a disk that hangs, keeps its files and
 //! locks open. Its main thread, which controls the outputs, is dead all the same, and that is what counts here.

@@ -1,6 +1,6 @@
 //! `twind report`: what the archive holds, that no secret is in it, and that nothing keeps it from being written.
 
-use crate::local::plays;
+use crate::local::{played, plays};
 use crate::rig::{DEVICE, Rig, Said, eventually, say};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Command;
+use twind::engine::Input;
 
 /// The name and content of each file.
 type Unpacked = BTreeMap<String, Vec<u8>>;
@@ -129,6 +130,59 @@ fn the_archive_has_all_that_support_asks_for_and_no_part_of_a_secret() {
     assert!(journal.contains("--unit twind --lines 5000") && journal.contains("a line\n"), "{journal}");
     assert!(plays(&files["inputs.journal"]) > 5);
     assert!(text(&files, "about.txt").contains(concat!("twind           ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// A journal with its digest made anew, as if the daemon had written it.
+fn sealed(mut journal: Vec<u8>) -> Vec<u8> {
+    let body = journal.len() - 4;
+    let digest = journal[..body].iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        // FNV-1a.
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
+    journal[body..].copy_from_slice(&digest.to_le_bytes());
+    journal
+}
+
+#[test]
+fn the_inputs_in_the_archive_replay_as_they_went_and_a_changed_one_is_noticed() {
+    let rig = Rig::new();
+    let daemon = rig.start_synced();
+    rig.desire(json!({"fanOn": true}));
+    assert_eq!(say(&mut rig.command(&["override", "fan", "90%", "--for", "1h"])).code, 0);
+    rig.wait_drive("fan", |drive| drive == 900);
+    assert_eq!(say(&mut rig.command(&["override", "fan", "clear"])).code, 0);
+    // A drive that fails for a while.
+    let obstacle = rig.path("board/.fan.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    rig.set_temperature("25.25");
+    rig.wait_status("a fault", |status| status["outputs"]["fan"]["fault"].is_string());
+    fs::remove_dir(&obstacle).unwrap();
+    rig.wait_drive("fan", |drive| drive == 656);
+    daemon.signal("HUP");
+    daemon.wait_log("the new configuration is in force");
+    let said = rig.report(&[], "");
+    assert_eq!(said.code, 0, "{}", said.err);
+
+    let journal = rig.unpack().remove("inputs.journal").unwrap();
+    assert_eq!(sealed(journal.clone()), journal);
+    let (inputs, differ) = played(&journal);
+    assert_eq!(differ, 0);
+    let is_there = |is_it: fn(&Input) -> bool| inputs.iter().any(is_it);
+    assert!(is_there(|input| matches!(input, Input::Hub(_))), "{inputs:?}");
+    assert!(is_there(|input| matches!(input, Input::Override(_))), "{inputs:?}");
+    assert!(is_there(|input| matches!(input, Input::Reload(_))), "{inputs:?}");
+
+    // Another reading would have driven the fan otherwise.
+    let (before, after) = (25.25_f64.to_le_bytes(), 23.25_f64.to_le_bytes());
+    let mut another = journal.clone();
+    let at: Vec<usize> = (0..another.len() - 8).filter(|at| another[*at..].starts_with(&before)).collect();
+    at.iter().for_each(|at| another[*at..*at + 8].copy_from_slice(&after));
+    assert!(!at.is_empty() && played(&sealed(another)).1 > 0);
+    // The last thing before the digest of all is that of the last input's effects.
+    let mut another = journal;
+    let end = another.len() - 5;
+    another[end] ^= 1;
+    assert_eq!(played(&sealed(another)).1, 1);
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) enum Board {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin {
     pub(super) number: u32,
-    /// Its chip, where that must be told.
+    /// Its chip, where there are several.
     pub(super) chip: Option<String>,
     /// What the board calls it.
     pub(super) name: String,
@@ -62,7 +62,7 @@ pub(super) struct Pin {
 /// What the fan is wired to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wire {
-    /// Channel 0 of the hardware's PWM, of this chip where that must be told, and the pins where it comes out.
+    /// Channel 0 of the hardware's PWM, of this chip where there are several, and the pins where it comes out.
     Channel {
         chip: Option<String>,
         at: &'static str,

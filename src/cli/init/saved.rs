@@ -49,7 +49,7 @@ fn temporary(path: &Path) -> io::Result<PathBuf> {
 fn write(temporary: &Path, text: &str) -> io::Result<()> {
     let mut file = files::create(temporary, MODE)?;
     if let Some(group) = group() {
-        // Who may not set it is told.
+        // A user who may not set it gets a message.
         let _ = chownat(CWD, temporary, None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
     }
     // Whatever the umask takes away.

@@ -55,7 +55,7 @@ pub(super) enum Prompt {
 /// What is to be drawn.
 pub(super) struct Picture<'p> {
     pub(super) status: Option<&'p DaemonStatus>,
-    /// The trend, and how many seconds ago it was told.
+    /// The trend, and how many seconds ago it was received.
     pub(super) trend: Option<(&'p Trend, u64)>,
     pub(super) banners: &'p [String],
     pub(super) look: Look,

@@ -298,7 +298,7 @@ impl Core {
         self.health.has_pin_faults()
     }
 
-    /// The wall-clock time, by what was told of it last; `None` if it cannot be believed.
+    /// The wall-clock time, by the last input that had it; `None` if it cannot be believed.
     pub fn wall(&self, now: BootTime) -> Option<UnixSeconds> {
         let (shown, at) = self.contact.clock?;
         Some(UnixSeconds(shown.0.saturating_add(now.since(at).as_secs())))

@@ -75,7 +75,7 @@ pub fn derive_key(group: &Secret, registration_id: &str) -> Secret {
     Secret::new(hmac::sign(&key, registration_id.as_bytes()).as_ref().to_vec())
 }
 
-/// The user name at CONNECT. It names the hub even where a gateway is dialled.
+/// The user name at CONNECT. It names the hub even where the connection goes to a gateway.
 pub fn user_name(account: &Account, model_id: Option<&str>) -> String {
     let Account { host, device_id, .. } = account;
     let mut name = format!("{host}/{device_id}/?api-version={API_VERSION}");

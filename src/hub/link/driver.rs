@@ -3,7 +3,7 @@
 //! The holder learns of a session by its `Up`, which may come later than the session itself: `backoff` spreads the devices.
 
 use super::backoff::Backoff;
-use super::dial::Dialler;
+use super::connect::Connector;
 use super::events::{LinkEvent, LinkState, LinkStatus, PastFailure, Room, TokenTimes, Told};
 use super::failure::{Cause, Failure};
 use super::moments::{ClockOffset, until, until_set, until_some};
@@ -138,19 +138,19 @@ impl Driver {
         let Some(account) = self.accounts.current().cloned() else {
             return Err(self.failure(Cause::Asked("the hub is not known yet")));
         };
-        let opened = self.dialler().log_in(&account, &mut |_| {}).await;
+        let opened = self.connector().log_in(&account, &mut |_| {}).await;
         opened.map_err(|cause| self.failure_at(self.settings.peer_of(&account), cause))
     }
 
-    fn dialler(&mut self) -> Dialler<'_> {
+    fn connector(&mut self) -> Connector<'_> {
         let Self { settings, disk, clock, sanity, .. } = self;
-        Dialler { settings, disk, clock, sanity }
+        Connector { settings, disk, clock, sanity }
     }
 
     /// Asks the provisioning service, if there is one.
     async fn provision(&mut self) -> Result<(), Failure> {
         let Some(by) = self.accounts.provisioning().cloned() else { return Ok(()) };
-        match self.dialler().ask(&by, &mut |_| {}).await {
+        match self.connector().ask(&by, &mut |_| {}).await {
             Ok(assignment) => {
                 self.accounts.handle_assigned(assignment);
                 Ok(())

@@ -18,7 +18,7 @@ pub enum LinkEvent {
 /// The link's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// Dialling.
+    /// An attempt is under way.
     Connecting,
     /// A session is up.
     Connected,

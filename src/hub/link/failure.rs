@@ -212,7 +212,7 @@ impl fmt::Display for There<'_> {
 /// A cause, and where it occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What was dialled.
+    /// What it connected to.
     pub peer: Peer,
     /// The proxy in between.
     pub via: Option<Peer>,

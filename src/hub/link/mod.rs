@@ -4,7 +4,7 @@
 //! speaks over the connection what `azure` writes and reads, and decides when to try again.
 //!
 //! ```text
-//!   handle ─► driver ─► dial ◄─ walk        one attempt; the same step by step, for `twind check --hub`
+//!   handle ─► driver ─► connect ◄─ walk     one attempt; the same step by step, for `twind check --hub`
 //!     │         │         ├─► provisioning        which hub does the device belong to?
 //!     │         │         └─► session ─► outbox   one session that speaks of the twin; what waits for room in it
 //!     ▼         ├─────► backoff ─► churn    when to connect next; what a row of short sessions means
@@ -17,7 +17,7 @@
 
 pub mod backoff;
 mod churn;
-mod dial;
+mod connect;
 mod driver;
 mod events;
 mod failure;

@@ -36,13 +36,13 @@ impl HubSettings {
         }
     }
 
-    /// Where an account's hub is dialled.
+    /// Where an account's hub is connected to.
     pub(super) fn peer_of(&self, account: &Account) -> Peer {
         let name = account.gateway.as_ref().unwrap_or(&account.host).clone();
         Peer { name, port: self.port }
     }
 
-    /// Where a provisioning service is dialled.
+    /// Where a provisioning service is connected to.
     pub(super) fn service_of(&self, by: &Provisioning) -> Peer {
         Peer { name: by.endpoint.clone(), port: self.port }
     }

@@ -1,9 +1,9 @@
-//! The way to the twin, walked once and told step by step, for `twind check --hub`.
+//! The way to the twin, walked once and reported step by step, for `twind check --hub`.
 //!
-//! It makes the attempt of the driver (`dial`), reads the twin and disconnects. It reports nothing to the hub, and does not store
+//! It makes the attempt of the driver (`connect`), reads the twin and disconnects. It reports nothing to the hub, and does not store
 //! what the provisioning service says. A hub ends the older of two sessions of one device, so no daemon of the device may run.
 
-use super::dial::Dialler;
+use super::connect::Connector;
 use super::failure::{Cause, Failure, WallTime};
 use super::session::TwinSession;
 use super::settings::HubSettings;
@@ -74,12 +74,12 @@ async fn walk_within(
 ) {
     let disk = Disk::default();
     let sanity = &mut ClockSanity::after(clock.not_before());
-    let mut dialler = Dialler { settings, disk: &disk, clock, sanity };
+    let mut connector = Connector { settings, disk: &disk, clock, sanity };
     let peer = Peer { name: String::new(), port: settings.port };
     let proxy = settings.proxy.as_ref().map(Proxy::peer);
     let (transport, since) = (settings.transport, Instant::now());
     let mut way = Way { tell, peer, proxy, transport, device: String::new(), under_way: Step::Way, since };
-    let walked = timeout(patience, to_the_end(&mut dialler, &mut way)).await;
+    let walked = timeout(patience, to_the_end(&mut connector, &mut way)).await;
     match walked {
         Ok(Ok(())) => {}
         Ok(Err(End::Cause(cause))) => way.fail(cause),
@@ -101,8 +101,8 @@ impl From<Cause> for End {
     }
 }
 
-async fn to_the_end(dialler: &mut Dialler<'_>, way: &mut Way) -> Result<(), End> {
-    let settings = dialler.settings;
+async fn to_the_end(connector: &mut Connector<'_>, way: &mut Way) -> Result<(), End> {
+    let settings = connector.settings;
     let mut accounts = Accounts::new(&settings.source);
     if let Some(by) = accounts.provisioning().cloned() {
         way.peer = settings.service_of(&by);
@@ -119,39 +119,39 @@ async fn to_the_end(dialler: &mut Dialler<'_>, way: &mut Way) -> Result<(), End>
                 ),
             );
         } else {
-            let account = assigned(dialler, way, &accounts, &by).await?;
-            return hub(dialler, way, &account).await;
+            let account = assigned(connector, way, &accounts, &by).await?;
+            return hub(connector, way, &account).await;
         }
     }
     match accounts.current() {
-        Some(account) => hub(dialler, way, account).await,
+        Some(account) => hub(connector, way, account).await,
         None => Err(Cause::Asked("the hub is not known").into()),
     }
 }
 
 /// Asks the provisioning service, and stores nothing.
 async fn assigned(
-    dialler: &mut Dialler<'_>,
+    connector: &mut Connector<'_>,
     way: &mut Way,
     accounts: &Accounts,
     by: &Provisioning,
 ) -> Result<Account, End> {
     let (id, scope) = (&by.registration_id, &by.id_scope);
     let about = format!("the provisioning service, where {id} in scope {scope} is registered");
-    way.begin(dialler.settings, &about);
-    let assignment = dialler.ask(by, &mut |passed| way.pass(passed, Step::Assignment)).await?;
+    way.begin(connector.settings, &about);
+    let assignment = connector.ask(by, &mut |passed| way.pass(passed, Step::Assignment)).await?;
     way.pass_with(Step::Assignment, format!("hub {}, device {}", assignment.host, assignment.device_id));
     accounts.account(assignment).ok_or(End::Cause(Cause::Asked("the hub is not known")))
 }
 
 /// From the hub's name to its twin.
-async fn hub(dialler: &mut Dialler<'_>, way: &mut Way, account: &Account) -> Result<(), End> {
-    way.peer = dialler.settings.peer_of(account);
+async fn hub(connector: &mut Connector<'_>, way: &mut Way, account: &Account) -> Result<(), End> {
+    way.peer = connector.settings.peer_of(account);
     way.device.clone_from(&account.device_id);
     let by =
         if account.gateway.is_some() { format!(", the gateway to {}", account.host) } else { String::new() };
-    way.begin(dialler.settings, &format!("the hub{by}"));
-    let (mut session, times) = dialler.log_in(account, &mut |passed| way.pass(passed, Step::Mqtt)).await?;
+    way.begin(connector.settings, &format!("the hub{by}"));
+    let (mut session, times) = connector.log_in(account, &mut |passed| way.pass(passed, Step::Mqtt)).await?;
     way.pass_with(Step::Mqtt, "it speaks MQTT 3.1.1, and grants the subscriptions");
     let proof = match (&account.identity, times) {
         (Identity::Certificate { certificate_file, .. }, _) => {
@@ -264,7 +264,7 @@ struct Way {
 }
 
 impl Way {
-    /// What is dialled now, and how.
+    /// What it connects to now, and how.
     fn begin(&mut self, settings: &HubSettings, about: &str) {
         let over = match settings.transport {
             Transport::Mqtt => "MQTT over TLS",

@@ -82,7 +82,7 @@ pub(in crate::hub) enum Passed {
     Opened,
 }
 
-/// Connects to a peer, and tells `passed` of each step.
+/// Connects to a peer, and calls `passed` after each step.
 pub(in crate::hub) async fn connect(
     route: Route<'_>,
     config: ClientConfig,

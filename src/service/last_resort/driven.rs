@@ -14,12 +14,12 @@ use std::path::PathBuf;
 pub struct Driven {
     driver: String,
     folder: PathBuf,
-    outputs: Vec<Output>,
+    outputs: Vec<DrivenOutput>,
 }
 
 /// One output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Output {
+struct DrivenOutput {
     name: String,
     line: Option<Line>,
     active_low: bool,
@@ -50,7 +50,7 @@ impl Driven {
 
     fn of(board: &BoardSettings, specs: &[OutputSpec]) -> Self {
         let row = |spec: &OutputSpec, crashed| last_row(spec, crashed).map(|(drive, _)| drive.get());
-        let output = |(pin, spec): (&PinSettings, &OutputSpec)| Output {
+        let output = |(pin, spec): (&PinSettings, &OutputSpec)| DrivenOutput {
             name: pin.name.clone(),
             line: pin.line.clone(),
             active_low: pin.active_low,
@@ -69,7 +69,7 @@ impl Driven {
     /// An output that uses the same wire as one of `other`.
     pub(super) fn shares(&self, other: &Self) -> Option<String> {
         let shared =
-            |ours: &&Output| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
+            |ours: &&DrivenOutput| other.outputs.iter().any(|theirs| other.wire(theirs) == self.wire(ours));
         self.outputs.iter().find(shared).map(|output| output.name.clone())
     }
 
@@ -84,12 +84,12 @@ impl Driven {
         self.retained(|output| keep(&output.name))
     }
 
-    fn retained(&self, keep: impl Fn(&Output) -> bool) -> Option<Self> {
-        let outputs: Vec<Output> = self.outputs.iter().filter(|output| keep(output)).cloned().collect();
+    fn retained(&self, keep: impl Fn(&DrivenOutput) -> bool) -> Option<Self> {
+        let outputs: Vec<DrivenOutput> = self.outputs.iter().filter(|output| keep(output)).cloned().collect();
         (!outputs.is_empty()).then(|| Self { outputs, ..self.clone() })
     }
 
-    fn wire(&self, output: &Output) -> String {
+    fn wire(&self, output: &DrivenOutput) -> String {
         let is_file =
             DRIVERS.iter().any(|driver| driver.name == self.driver && driver.wiring == Wiring::Files);
         match &output.line {
@@ -108,16 +108,17 @@ impl Driven {
             Ok(pins) => pins,
             Err(fault) => {
                 let reason = format!("the board cannot be opened: {}", fault.reason);
-                let failed = |output: &Output| Outcome {
+                let failed = |output: &DrivenOutput| Outcome {
                     output: output.name.clone(),
                     result: Err(PinFault { reason: reason.clone() }),
                 };
                 return self.outputs.iter().map(failed).collect();
             }
         };
+        pins.wait();
         let cause = if crashed { Cause::Crash } else { Cause::Stop };
         let cause_name = cause.by_name(&Climates::default()).to_string();
-        let drive = |(index, output): (usize, &Output)| {
+        let drive = |(index, output): (usize, &DrivenOutput)| {
             let row = if crashed { output.crash } else { output.stop };
             let result = match row.map(|permille| Permille::new(permille).unwrap_or_default()) {
                 None => Ok(format!("{}: stays as it is", output.name)),

@@ -38,7 +38,7 @@ impl<'d> Client<'d> {
     /// A client that has connected.
     ///
     /// # Errors
-    /// When the system does not tell its user id.
+    /// When the system does not give its user id.
     pub(super) fn new(
         stream: UnixStream,
         endpoint: &'d Endpoint,

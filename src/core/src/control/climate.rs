@@ -104,7 +104,7 @@ impl Climate {
         }
     }
 
-    /// Carries what the schedule said over a reload, so that only what it says otherwise is told.
+    /// Carries what the schedule said over a reload, so that only what it says otherwise is announced.
     pub fn adopt_schedule(&mut self, mut scheduled: Scheduled) {
         scheduled.expire();
         self.scheduled = Some(scheduled);
@@ -150,7 +150,7 @@ impl Climate {
         let first = self.spec.sensors.first()?;
         match self.regime {
             // A value that the quantity cannot have, such as a temperature below absolute zero, is out of range.
-            Regime::SensorFault => Some(sensors.value(now, first.0).err().unwrap_or(Fault::OutOfRange)),
+            Regime::SensorFault => Some(sensors.value(now, *first).err().unwrap_or(Fault::OutOfRange)),
             _ => None,
         }
     }
@@ -193,12 +193,12 @@ impl Climate {
         let read = |sensor| sensors.in_base_unit(now, sensor, &self.spec.quantity);
         let valid: Vec<f64> = self.spec.sensors.iter().filter_map(|sensor| read(*sensor)).collect();
         self.value = combine(self.spec.combine, &valid);
-        self.is_carried &= self.spec.sensors.iter().any(|sensor| sensors.is_awaited(now, sensor.0));
+        self.is_carried &= self.spec.sensors.iter().any(|sensor| sensors.is_awaited(now, *sensor));
         let Some(value) = self.value else {
             if self.is_carried {
                 return;
             }
-            let starting = self.spec.sensors.iter().any(|sensor| sensors.is_starting(now, sensor.0));
+            let starting = self.spec.sensors.iter().any(|sensor| sensors.is_starting(now, *sensor));
             self.regime = if starting { Regime::Starting } else { Regime::SensorFault };
             self.demands.clear();
             return;

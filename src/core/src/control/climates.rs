@@ -8,11 +8,10 @@ use super::climate::{Climate, Regime};
 use super::intent::Intent;
 use super::schedule::{Schedule, Zone};
 use super::sensors::Sensors;
-use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
+use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec, SensorId};
 use crate::twin::Override;
 use crate::units::{BootTime, Permille, UnixSeconds};
-use alloc::collections::BTreeMap;
-use alloc::vec;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -96,13 +95,9 @@ impl Climates {
         self.get(id)?.spec().name.as_deref()
     }
 
-    /// Of so many sensors, which are used by a climate.
-    pub fn uses(&self, sensors: usize) -> Vec<bool> {
-        let mut uses = vec![false; sensors];
-        for id in self.all.iter().flat_map(|climate| &climate.spec().sensors) {
-            uses.get_mut(id.0).into_iter().for_each(|used| *used = true);
-        }
-        uses
+    /// The sensors that climates use.
+    pub fn sensors(&self) -> BTreeSet<SensorId> {
+        self.all.iter().flat_map(|climate| climate.spec().sensors.iter().copied()).collect()
     }
 
     /// One control step of each. Returns what changed.

@@ -77,6 +77,7 @@ mod tests {
     const MOIST: SensorId = SensorId(1);
     const WALL: SensorId = SensorId(2);
     const DEW: SensorId = SensorId(3);
+    const ABOVE: SensorId = SensorId(4);
 
     /// The air, its humidity, a wall that is read in Fahrenheit, the dew point, and how far the wall is above it.
     fn sensors() -> Sensors {
@@ -120,23 +121,23 @@ mod tests {
         observe(&mut sensors, AIR, 1, Ok(20.0));
         observe(&mut sensors, MOIST, 1, Ok(50.0));
         observe(&mut sensors, WALL, 1, Ok(53.6));
-        let (dew, above) = (sensors.value(at(2), 3).unwrap(), sensors.value(at(2), 4).unwrap());
+        let (dew, above) = (sensors.value(at(2), DEW).unwrap(), sensors.value(at(2), ABOVE).unwrap());
         assert!((dew - 9.255).abs() < 0.001 && (above - 2.745).abs() < 0.01, "{dew}, {above}");
     }
 
     #[test]
     fn it_has_the_fault_of_its_part_and_is_as_old_as_the_oldest() {
         let mut sensors = sensors();
-        assert_eq!(sensors.fault(at(1), 3), None, "its parts have the time to give a value");
+        assert_eq!(sensors.fault(at(1), DEW), None, "its parts have the time to give a value");
         observe(&mut sensors, AIR, 1, Ok(20.0));
         observe(&mut sensors, MOIST, 10, Ok(50.0));
-        assert!(sensors.value(at(30), 3).is_ok());
-        assert_eq!(sensors.value(at(31), 3), Err(Fault::Stale));
+        assert!(sensors.value(at(30), DEW).is_ok());
+        assert_eq!(sensors.value(at(31), DEW), Err(Fault::Stale));
         observe(&mut sensors, AIR, 32, Err(Fault::BadChecksum));
-        assert_eq!(sensors.fault(at(32), 3), Some(Fault::BadChecksum));
+        assert_eq!(sensors.fault(at(32), DEW), Some(Fault::BadChecksum));
         observe(&mut sensors, AIR, 33, Ok(20.0));
         observe(&mut sensors, MOIST, 33, Ok(0.0));
-        assert_eq!(sensors.value(at(33), 3), Err(Fault::OutOfRange));
+        assert_eq!(sensors.value(at(33), DEW), Err(Fault::OutOfRange));
     }
 
     #[test]
@@ -146,16 +147,16 @@ mod tests {
             let found = sensors.found(at(2), index).map(alloc::borrow::Cow::into_owned);
             (sensors.last_fault(at(2), index), found)
         };
-        assert_eq!(told(&sensors, 3), (None, None));
+        assert_eq!(told(&sensors, DEW), (None, None));
         observe(&mut sensors, AIR, 1, Ok(80.0625));
         observe(&mut sensors, MOIST, 1, Ok(50.0));
         observe(&mut sensors, WALL, 1, Ok(50.0));
-        assert_eq!(told(&sensors, 3), (Some(Fault::OutOfRange), Some("air 80.063, moist 50".into())));
-        assert_eq!(told(&sensors, 4), (Some(Fault::OutOfRange), None), "its part tells it");
+        assert_eq!(told(&sensors, DEW), (Some(Fault::OutOfRange), Some("air 80.063, moist 50".into())));
+        assert_eq!(told(&sensors, ABOVE), (Some(Fault::OutOfRange), None), "its part tells it");
         observe(&mut sensors, AIR, 2, Ok(20.0));
-        assert_eq!(told(&sensors, 3), (None, None));
+        assert_eq!(told(&sensors, DEW), (None, None));
         observe(&mut sensors, AIR, 2, Err(Fault::Missing));
-        assert_eq!(told(&sensors, 3), (Some(Fault::Missing), None));
+        assert_eq!(told(&sensors, DEW), (Some(Fault::Missing), None));
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
             derived: Some(Derived::Difference { of: SensorId(0), minus: SensorId(0) }),
             ..thermometer("itself")
         };
-        assert_eq!(Sensors::new(at(0), vec![spec]).value(at(1), 0), Err(Fault::Missing));
+        assert_eq!(Sensors::new(at(0), vec![spec]).value(at(1), SensorId(0)), Err(Fault::Missing));
     }
 
     proptest! {

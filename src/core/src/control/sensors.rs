@@ -54,25 +54,25 @@ impl Sensors {
 
     /// What the sensor's last sample found, if it gave no value; of one that follows from others, the values of those if nothing
     /// follows from them.
-    pub fn found(&self, now: BootTime, index: usize) -> Option<Cow<'_, str>> {
-        if let Some(derived) = self.derived(index) {
-            self.own_fault(now, index)?;
-            let part = |SensorId(part)| {
-                let (spec, value) = (self.specs.get(part)?, self.value(now, part).ok()?);
+    pub fn found(&self, now: BootTime, id: SensorId) -> Option<Cow<'_, str>> {
+        if let Some(derived) = self.derived(id) {
+            self.own_fault(now, id)?;
+            let part = |part: SensorId| {
+                let (spec, value) = (self.spec(part)?, self.value(now, part).ok()?);
                 Some(format!("{} {}", spec.name, (value * 1000.0).round() / 1000.0))
             };
             let [first, second] = derived.parts().map(part);
             return Some(Cow::Owned(format!("{}, {}", first?, second?)));
         }
-        self.states.get(index)?.fault?;
-        self.found.get(index)?.as_deref().map(Cow::Borrowed)
+        self.states.get(id.0)?.fault?;
+        self.found.get(id.0)?.as_deref().map(Cow::Borrowed)
     }
 
     /// That nothing follows from the values of the parts of a sensor, though each has one.
-    fn own_fault(&self, now: BootTime, index: usize) -> Option<Fault> {
-        let parts = self.derived(index)?.parts();
-        let have_values = parts.iter().all(|part| self.value(now, part.0).is_ok());
-        self.value(now, index).err().filter(|_| have_values)
+    fn own_fault(&self, now: BootTime, id: SensorId) -> Option<Fault> {
+        let parts = self.derived(id)?.parts();
+        let have_values = parts.iter().all(|part| self.value(now, *part).is_ok());
+        self.value(now, id).err().filter(|_| have_values)
     }
 
     /// Takes a reading. One of an unknown sensor is ignored.
@@ -99,21 +99,27 @@ impl Sensors {
         }
     }
 
-    /// The sensors in the order of [`SensorId`].
-    pub fn iter(&self) -> impl Iterator<Item = (&SensorSpec, &SensorState)> {
-        self.specs.iter().zip(&self.states)
+    /// Each sensor.
+    pub fn iter(&self) -> impl Iterator<Item = (SensorId, &SensorSpec, &SensorState)> {
+        let sensors = self.specs.iter().zip(&self.states).enumerate();
+        sensors.map(|(index, (spec, state))| (SensorId(index), spec, state))
+    }
+
+    /// One sensor as configured.
+    pub fn spec(&self, id: SensorId) -> Option<&SensorSpec> {
+        self.specs.get(id.0)
     }
 
     /// The value that is valid now, in the sensor's unit.
     ///
     /// # Errors
     /// Its fault; [`Fault::Stale`] also before its first sample is overdue.
-    pub fn value(&self, now: BootTime, index: usize) -> Result<f64, Fault> {
-        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else {
+    pub fn value(&self, now: BootTime, id: SensorId) -> Result<f64, Fault> {
+        let (Some(spec), Some(state)) = (self.spec(id), self.states.get(id.0)) else {
             return Err(Fault::Missing);
         };
         if spec.derived.is_some() {
-            let derived = self.derived(index).ok_or(Fault::Missing)?;
+            let derived = self.derived(id).ok_or(Fault::Missing)?;
             let [first, second] = derived.parts().map(|part| self.in_own_base_unit(now, part));
             return derived.value([first?, second?], spec.unit);
         }
@@ -124,38 +130,38 @@ impl Sensors {
     }
 
     /// How it follows from sensors before it, if it does.
-    fn derived(&self, index: usize) -> Option<Derived> {
-        let derived = self.specs.get(index)?.derived?;
-        derived.parts().iter().all(|part| part.0 < index).then_some(derived)
+    fn derived(&self, id: SensorId) -> Option<Derived> {
+        let derived = self.spec(id)?.derived?;
+        derived.parts().iter().all(|part| *part < id).then_some(derived)
     }
 
     /// When its last valid value was sampled; of one that follows from others, when the oldest of theirs was.
-    pub fn last_good_at(&self, index: usize) -> Option<BootTime> {
-        match self.derived(index) {
-            None => self.states.get(index)?.last_good.map(|(_, at)| at),
+    pub fn last_good_at(&self, id: SensorId) -> Option<BootTime> {
+        match self.derived(id) {
+            None => self.states.get(id.0)?.last_good.map(|(_, at)| at),
             Some(derived) => {
-                let [first, second] = derived.parts().map(|part| self.last_good_at(part.0));
+                let [first, second] = derived.parts().map(|part| self.last_good_at(part));
                 Some(first?.min(second?))
             }
         }
     }
 
     /// The fault of its last sample; of one that follows from others, of the first that has one, else its own.
-    pub fn last_fault(&self, now: BootTime, index: usize) -> Option<Fault> {
-        match self.derived(index) {
-            None => self.states.get(index)?.fault,
+    pub fn last_fault(&self, now: BootTime, id: SensorId) -> Option<Fault> {
+        match self.derived(id) {
+            None => self.states.get(id.0)?.fault,
             Some(derived) => {
-                let of_part = derived.parts().into_iter().find_map(|part| self.last_fault(now, part.0));
-                of_part.or_else(|| self.own_fault(now, index))
+                let of_part = derived.parts().into_iter().find_map(|part| self.last_fault(now, part));
+                of_part.or_else(|| self.own_fault(now, id))
             }
         }
     }
 
     /// Why the sensor has no valid value, unless it has not had the time to give one.
-    pub fn fault(&self, now: BootTime, index: usize) -> Option<Fault> {
-        let spec = self.specs.get(index)?;
-        match self.value(now, index) {
-            Err(fault) => (!self.is_starting(now, index)).then_some(fault),
+    pub fn fault(&self, now: BootTime, id: SensorId) -> Option<Fault> {
+        let spec = self.spec(id)?;
+        match self.value(now, id) {
+            Err(fault) => (!self.is_starting(now, id)).then_some(fault),
             // Such as a value below absolute zero.
             Ok(value) if spec.measures == TEMPERATURE && spec.unit.to_celsius(value).is_none() => {
                 Some(Fault::OutOfRange)
@@ -165,34 +171,34 @@ impl Sensors {
     }
 
     /// Has the sensor not been sampled, nor had the time for it?
-    pub(super) fn is_starting(&self, now: BootTime, index: usize) -> bool {
-        let (Some(spec), Some(state)) = (self.specs.get(index), self.states.get(index)) else { return false };
-        match self.derived(index) {
-            Some(derived) => derived.parts().iter().any(|part| self.is_starting(now, part.0)),
+    pub(super) fn is_starting(&self, now: BootTime, id: SensorId) -> bool {
+        let (Some(spec), Some(state)) = (self.spec(id), self.states.get(id.0)) else { return false };
+        match self.derived(id) {
+            Some(derived) => derived.parts().iter().any(|part| self.is_starting(now, *part)),
             None => !state.sampled && now.since(self.since) < spec.stale_after,
         }
     }
 
     /// Has each been sampled, or had the time for it?
     pub fn have_started(&self, now: BootTime) -> bool {
-        (0..self.specs.len()).all(|index| !self.is_starting(now, index))
+        self.iter().all(|(id, ..)| !self.is_starting(now, id))
     }
 
     /// Is it a sensor that is new since a reload, with no reading yet?
-    pub(super) fn is_awaited(&self, now: BootTime, index: usize) -> bool {
-        self.is_starting(now, index) && self.adopted.get(index) == Some(&false)
+    pub(super) fn is_awaited(&self, now: BootTime, id: SensorId) -> bool {
+        self.is_starting(now, id) && self.adopted.get(id.0) == Some(&false)
     }
 
     /// The value that is valid now, in the base unit of this quantity.
     pub(super) fn in_base_unit(&self, now: BootTime, sensor: SensorId, quantity: &Quantity) -> Option<f64> {
-        let value = self.value(now, sensor.0).ok()?;
-        quantity.to_base(self.specs.get(sensor.0)?.unit, value)
+        let value = self.value(now, sensor).ok()?;
+        quantity.to_base(self.spec(sensor)?.unit, value)
     }
 
     /// The same in the base unit of what it measures, for a sensor that follows from it.
     pub(super) fn in_own_base_unit(&self, now: BootTime, sensor: SensorId) -> Result<f64, Fault> {
-        let value = self.value(now, sensor.0)?;
-        match self.specs.get(sensor.0).filter(|spec| spec.measures == TEMPERATURE) {
+        let value = self.value(now, sensor)?;
+        match self.spec(sensor).filter(|spec| spec.measures == TEMPERATURE) {
             Some(spec) => spec.unit.to_celsius(value).map(Celsius::degrees).ok_or(Fault::OutOfRange),
             None => Ok(value),
         }
@@ -200,8 +206,8 @@ impl Sensors {
 
     /// The next moment at which a sensor becomes stale.
     pub fn poll_timeout(&self, now: BootTime) -> Option<BootTime> {
-        let sampled = self.iter().filter(|(spec, _)| spec.derived.is_none());
-        let due = sampled.map(|(spec, state)| {
+        let sampled = self.iter().filter(|(_, spec, _)| spec.derived.is_none());
+        let due = sampled.map(|(_, spec, state)| {
             let from = state.last_good.map_or(self.since, |(_, at)| at);
             from + spec.stale_after
         });

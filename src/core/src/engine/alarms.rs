@@ -4,11 +4,11 @@ use super::durability::Durability;
 use super::health::Health;
 use super::overrides::Overrides;
 use super::{Core, Notice};
-use crate::control::Reading;
 use crate::control::alarm_kind::{AlarmKind, Standing};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
 use crate::control::sensors::Sensors;
+use crate::control::{Reading, SensorId};
 use crate::report::Facts;
 use crate::report::alarms::{Alarms, present};
 use crate::units::BootTime;
@@ -84,7 +84,7 @@ impl Core {
             // A sensor that is no longer configured has not recovered, and one that is read elsewhere now has no reading yet.
             if let Some(sensor) = AlarmKind::Sensor.thing_of(&name)
                 && let Some(index) = self.spec.sensors.iter().position(|spec| spec.name == sensor)
-                && self.sensors.value(now, index).is_ok()
+                && self.sensors.value(now, SensorId(index)).is_ok()
             {
                 self.notices.push_back(Notice::SensorBack { sensor: sensor.to_owned() });
             }

@@ -157,7 +157,7 @@ impl Core {
         };
         Carry {
             outputs: self.outputs.iter().map(output).collect(),
-            sensors: self.sensors.iter().map(|(spec, state)| (spec.clone(), *state)).collect(),
+            sensors: self.sensors.iter().map(|(_, spec, state)| (spec.clone(), *state)).collect(),
             last_rid: self.sync.last_rid(),
             regimes: self.climates.iter().map(|(_, one)| (one.spec().name.clone(), one.regime())).collect(),
             schedules: self

@@ -55,7 +55,7 @@ impl Core {
 
     /// When a sensor last had a valid value.
     pub fn last_valid_reading(&self) -> Option<BootTime> {
-        self.sensors.iter().filter_map(|(_, state)| state.last_good.map(|(_, at)| at)).max()
+        self.sensors.iter().filter_map(|(.., state)| state.last_good.map(|(_, at)| at)).max()
     }
 
     /// Why an output does not have the drive of its override, if so.

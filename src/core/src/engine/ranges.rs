@@ -1,4 +1,4 @@
-//! The last changes of the ranges that climates hold, in memory: by the twin, by a schedule, by an override. The log tells each of them
+//! The last changes of the ranges that climates hold, in memory: by the twin, by a schedule, by an override. The log has each of them
 //! by what made it.
 
 use crate::control::climates::Climates;
@@ -121,7 +121,7 @@ impl RangeHistory {
         }
     }
 
-    /// Goes on with other climates, of which `next` tells which is which. Entries of those that are gone stay.
+    /// Goes on with other climates, of which `next` says which is which. Entries of those that are gone stay.
     pub(super) fn succeed(&mut self, next: impl Fn(ClimateId) -> Option<ClimateId>) {
         let last = core::mem::take(&mut self.last);
         self.last = last.into_iter().filter_map(|(id, held)| Some((next(id)?, held))).collect();

@@ -6,7 +6,7 @@
 use super::{Core, CoreSpec};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
-use crate::control::{ClimateRange, ClimateSpec};
+use crate::control::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec};
 use crate::report::status::Named;
 use crate::report::trend::{ClimateTrend, OutputTrend, Short, Trend};
 use crate::units::BootTime;
@@ -100,29 +100,29 @@ impl Samples {
 
     /// Goes on after a reload: an output of the same name is the same, and so is a climate that holds the same.
     pub(super) fn succeed(self, before: &CoreSpec, after: &CoreSpec) -> Self {
-        let climate = |index: usize| {
-            let next = after.climates.get(index)?;
-            let is_same = |(_, spec): &(usize, &ClimateSpec)| {
-                (spec.label(), &spec.quantity) == (next.label(), &next.quantity)
-            };
-            before.climates.iter().enumerate().find(is_same).map(|(index, _)| index)
+        let climate = |next: &ClimateSpec| {
+            let is_same =
+                |spec: &ClimateSpec| (spec.label(), &spec.quantity) == (next.label(), &next.quantity);
+            before.climates.iter().position(is_same).map(ClimateId)
         };
-        let output = |index: usize| before.output_named(&after.outputs.get(index)?.name);
-        let climates: Vec<Option<usize>> = (0..after.climates.len()).map(climate).collect();
-        let outputs: Vec<Option<usize>> = (0..after.outputs.len()).map(|i| Some(output(i)?.0)).collect();
+        let climates: Vec<Option<ClimateId>> = after.climates.iter().map(climate).collect();
+        let output = |next: &OutputSpec| before.output_named(&next.name);
+        let outputs: Vec<Option<OutputId>> = after.outputs.iter().map(output).collect();
+        let of_climates = || climates.iter().map(|id| id.map(|ClimateId(index)| index));
+        let of_outputs = || outputs.iter().map(|id| id.map(|OutputId(index)| index));
         let mut ranges: Option<(Ranges, Ranges)> = None;
         let renamed = |sample: Sample| {
             let shared = ranges.as_ref().filter(|(old, _)| Rc::ptr_eq(old, &sample.ranges));
             let next = match shared {
                 Some((_, next)) => Rc::clone(next),
-                None => picked(&climates, &sample.ranges, (f32::NAN, f32::NAN)).collect(),
+                None => picked(of_climates(), &sample.ranges, (f32::NAN, f32::NAN)).collect(),
             };
             ranges = Some((Rc::clone(&sample.ranges), Rc::clone(&next)));
             Sample {
                 slot: sample.slot,
-                values: picked(&climates, &sample.values, f32::NAN).collect(),
+                values: picked(of_climates(), &sample.values, f32::NAN).collect(),
                 ranges: next,
-                outputs: picked(&outputs, &sample.outputs, (UNKNOWN, UNKNOWN)).collect(),
+                outputs: picked(of_outputs(), &sample.outputs, (UNKNOWN, UNKNOWN)).collect(),
             }
         };
         Self(self.0.into_iter().map(renamed).collect())
@@ -130,12 +130,12 @@ impl Samples {
 }
 
 /// What stands at each of these indices.
-fn picked<'a, T: Copy>(
-    indices: &'a [Option<usize>],
-    from: &'a [T],
+fn picked<T: Copy>(
+    indices: impl Iterator<Item = Option<usize>>,
+    from: &[T],
     none: T,
-) -> impl Iterator<Item = T> + use<'a, T> {
-    indices.iter().map(move |index| index.and_then(|index| from.get(index)).copied().unwrap_or(none))
+) -> impl Iterator<Item = T> {
+    indices.map(move |index| index.and_then(|index| from.get(index)).copied().unwrap_or(none))
 }
 
 fn slot_of(moment: BootTime) -> u32 {

@@ -139,8 +139,8 @@ fn since_by(
 /// The alarms of the present facts, with their texts.
 pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     let mut alarms = BTreeMap::new();
-    for (index, (spec, _)) in facts.sensors.iter().enumerate() {
-        if let Some(text) = lost_sensor(now, facts, index) {
+    for (sensor, spec, _) in facts.sensors.iter() {
+        if let Some(text) = lost_sensor(now, facts, sensor) {
             alarms.insert(AlarmKind::Sensor.alarm_of(&spec.name), text);
         }
     }
@@ -191,8 +191,8 @@ fn overheat(climate: &Climate) -> String {
 }
 
 /// The text of the alarm of a sensor without a valid reading.
-fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
-    let what = sensor_fault(now, facts, index)?;
+fn lost_sensor(now: BootTime, facts: Facts<'_>, sensor: SensorId) -> Option<String> {
+    let what = sensor_fault(now, facts, sensor)?;
     let effect = |climate: &Climate| match climate.regime() {
         Regime::SensorFault => {
             format!(
@@ -203,8 +203,8 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
         Regime::Starting => format!("the {} waits for its other sensors", title(climate)),
         _ => format!("the {} continues with its other sensors", title(climate)),
     };
-    let effects: Vec<String> = needing(facts, index).map(effect).collect();
-    let is_derived = facts.sensors.iter().nth(index).is_some_and(|(spec, _)| spec.derived.is_some());
+    let effects: Vec<String> = needing(facts, sensor).map(effect).collect();
+    let is_derived = facts.sensors.spec(sensor).is_some_and(|spec| spec.derived.is_some());
     let now = match (effects.is_empty(), is_derived) {
         (true, false) => "no climate uses it; it continues to be read".to_owned(),
         (true, true) => "no climate uses it; it recovers with the sensors that it is derived from".to_owned(),
@@ -214,12 +214,12 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> 
 }
 
 /// The climates that read a sensor, or one that is derived from it.
-fn needing(facts: Facts<'_>, index: usize) -> impl Iterator<Item = &Climate> {
-    let mut without = BTreeSet::from([SensorId(index)]);
+fn needing(facts: Facts<'_>, sensor: SensorId) -> impl Iterator<Item = &Climate> {
+    let mut without = BTreeSet::from([sensor]);
     // Each comes after those from which it is derived.
-    for (id, (spec, _)) in facts.sensors.iter().enumerate() {
+    for (id, spec, _) in facts.sensors.iter() {
         if spec.derived.is_some_and(|derived| derived.parts().iter().any(|part| without.contains(part))) {
-            without.insert(SensorId(id));
+            without.insert(id);
         }
     }
     let climates = facts.climates.iter().map(|(_, climate)| climate);
@@ -232,11 +232,14 @@ fn title(climate: &Climate) -> String {
 }
 
 /// Describes a sensor without a valid reading: its name, its fault, what was found instead and where it is read.
-fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
-    let fault = facts.sensors.fault(now, index)?;
-    let (spec, _) = facts.sensors.iter().nth(index)?;
-    let found =
-        facts.sensors.found(now, index).map(|found| format!(", found {}", shown(&found))).unwrap_or_default();
+fn sensor_fault(now: BootTime, facts: Facts<'_>, sensor: SensorId) -> Option<String> {
+    let fault = facts.sensors.fault(now, sensor)?;
+    let spec = facts.sensors.spec(sensor)?;
+    let found = facts
+        .sensors
+        .found(now, sensor)
+        .map(|found| format!(", found {}", shown(&found)))
+        .unwrap_or_default();
     Some(format!(
         "{} has no valid reading: {}{found}, read from {}",
         spec.name,

@@ -61,7 +61,7 @@ fn an_entry_has_its_value_the_ends_of_its_range_and_what_no_sensor_may_measure()
         let mut rig = site();
         let rest = thermometer("roof");
         let outputs = rig.outputs_spec.clone();
-        let mut sensors: Vec<SensorSpec> = rig.sensors.iter().map(|(spec, _)| spec.clone()).collect();
+        let mut sensors: Vec<SensorSpec> = rig.sensors.iter().map(|(_, spec, _)| spec.clone()).collect();
         sensors.push(SensorSpec { measures: "level".into(), ..rest });
         rig = Rig::with(outputs, sensors, rig.climate_specs.clone());
         rig.restyle(style);

@@ -29,7 +29,8 @@ use crate::control::outputs::{OutputState, Outputs};
 use crate::control::scheduled::Scheduled;
 use crate::control::sensors::{SensorState, Sensors};
 use crate::control::{
-    Cause, ClimateId, ClimateRange, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorSpec,
+    Cause, ClimateId, ClimateRange, ClimateSpec, Fault, OutputId, OutputSpec, PropertyMap, SensorId,
+    SensorSpec,
 };
 use crate::twin::{Override, PropertyPath, Section, Version, json};
 use crate::units::{BootTime, TemperatureUnit};
@@ -242,10 +243,10 @@ impl Reporter {
     }
 
     fn sample_values(&mut self, now: BootTime, facts: Facts<'_>) -> Option<Due> {
-        let count = facts.sensors.iter().count();
+        let number = |sensor| facts.sensors.value(now, sensor).ok().map(|value| round_to(value, 3));
         let fresh = Values {
             climates: facts.climates.iter().map(|(_, climate)| climate.value()).collect(),
-            sensors: (0..count).map(|i| facts.sensors.value(now, i).ok().map(|v| round_to(v, 3))).collect(),
+            sensors: facts.sensors.iter().map(|(sensor, ..)| number(sensor)).collect(),
         };
         let due = match &self.values {
             None => Some(Due::Change),
@@ -279,12 +280,12 @@ impl Reporter {
             let value = |values: &Values| values.climates.get(id.0).copied().flatten();
             differs(value(last), value(fresh), climate.spec().quantity.measures())
         };
-        let used = facts.climates.uses(fresh.sensors.len());
-        let sensor = |(index, (spec, _)): (usize, (&SensorSpec, &SensorState))| {
-            let value = |values: &Values| values.sensors.get(index).copied().flatten();
-            used.get(index) == Some(&false) && differs(value(last), value(fresh), &spec.measures)
+        let used = facts.climates.sensors();
+        let sensor = |(id, spec, _): (SensorId, &SensorSpec, &SensorState)| {
+            let value = |values: &Values| values.sensors.get(id.0).copied().flatten();
+            !used.contains(&id) && differs(value(last), value(fresh), &spec.measures)
         };
-        facts.climates.iter().any(climate) || facts.sensors.iter().enumerate().any(sensor)
+        facts.climates.iter().any(climate) || facts.sensors.iter().any(sensor)
     }
 
     /// Samples the state if it is due, which it is `along` with anything else. Was it?
@@ -416,7 +417,6 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
             fault: fault.map(|fault| fault.chars().take(200).collect()),
         }
     };
-    let count = facts.sensors.iter().count();
     Sample {
         outputs: facts.outputs.iter().map(output).collect(),
         climates: facts
@@ -429,7 +429,11 @@ fn sample(now: BootTime, facts: Facts<'_>) -> Sample {
                 overridden: climate.overridden(),
             })
             .collect(),
-        sensors: (0..count).map(|index| facts.sensors.value(now, index).map(|_| ())).collect(),
+        sensors: facts
+            .sensors
+            .iter()
+            .map(|(sensor, ..)| facts.sensors.value(now, sensor).map(drop))
+            .collect(),
         store_fault: facts.store_fault.map(|fault| fault.chars().take(200).collect()),
         alarms: facts.alarms.clone(),
     }

@@ -12,7 +12,7 @@ use super::state::{SCHEDULE_REFUSED, SCHEDULED_RANGE};
 use crate::control::climate::Regime;
 use crate::control::intent::{FAN_ON, Meaning, SCHEDULE};
 use crate::control::quantity::Quantity;
-use crate::control::{ClimateSpec, OutputKind, OutputSpec, SensorSpec};
+use crate::control::{ClimateSpec, OutputKind, OutputSpec, SensorId, SensorSpec};
 use crate::twin::PropertyPath;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -52,7 +52,7 @@ pub fn model(id: &str, meaning: Meaning<'_>, sensors: &[SensorSpec]) -> Model {
         draft.output(&place(&output.name), output);
     }
     for (index, sensor) in sensors.iter().enumerate() {
-        let is_inside = meaning.climates.iter().any(|climate| climate.sensors.iter().any(|id| id.0 == index));
+        let is_inside = meaning.climates.iter().any(|climate| climate.sensors.contains(&SensorId(index)));
         if !is_inside {
             draft.sensor(&place(&sensor.name), sensor);
         }
@@ -82,12 +82,12 @@ struct Property<'a> {
     says: &'a str,
 }
 
-fn told<'a>(schema: impl Into<Value>, says: &'a str) -> Property<'a> {
+fn reported<'a>(schema: impl Into<Value>, says: &'a str) -> Property<'a> {
     Property { schema: schema.into(), writable: false, says }
 }
 
 fn asked<'a>(schema: impl Into<Value>, says: &'a str) -> Property<'a> {
-    Property { writable: true, ..told(schema, says) }
+    Property { writable: true, ..reported(schema, says) }
 }
 
 /// The keys of a path without the folder that Plug and Play does not have.
@@ -102,11 +102,11 @@ impl Draft {
     /// What every site reports.
     fn site(&mut self) {
         let [firmware, patch, version, store, alarms_at] = TOP_PROPERTIES.map(PropertyPath::top);
-        self.put(&firmware, told("string", ""));
-        self.put(&patch, told("string", "The identifier of the last desired patch."));
-        self.put(&version, told("long", "The desired version that is in force and durable."));
+        self.put(&firmware, reported("string", ""));
+        self.put(&patch, reported("string", "The identifier of the last desired patch."));
+        self.put(&version, reported("long", "The desired version that is in force and durable."));
         let says = "Why the gateway cannot keep its copy of the twin; absent while it can.";
-        self.put(&store, told("string", says));
+        self.put(&store, reported("string", says));
         let fields = [("since", "dateTime"), ("text", "string")];
         let fields = fields.map(|(name, schema)| json!({ "name": name, "schema": schema }));
         let alarms = json!({
@@ -115,7 +115,7 @@ impl Draft {
             "mapValue": { "name": "state", "schema": { "@type": "Object", "fields": fields } },
         });
         let says = "What is wrong for as long as it lasts, by KIND-THING, such as sensor-roof; absent while nothing is.";
-        self.put(&alarms_at, told(alarms, says));
+        self.put(&alarms_at, reported(alarms, says));
     }
 
     fn climate(&mut self, climate: &ClimateSpec) {
@@ -134,13 +134,13 @@ impl Draft {
         let measures = plug_and_play_name(quantity.measures());
         self.put(
             &entry.child(&measures),
-            told("double", "The present value; absent without a valid reading."),
+            reported("double", "The present value; absent without a valid reading."),
         );
         if quantity.unit().is_some() {
-            self.put(&entry.child("unit"), told("string", "The unit of what is reported here."));
+            self.put(&entry.child("unit"), reported("string", "The unit of what is reported here."));
         }
-        self.put(&entry.child("regime"), told(regimes(quantity), ""));
-        self.put(&entry.child("sensor"), told("string", "ok, or the name of the fault."));
+        self.put(&entry.child("regime"), reported(regimes(quantity), ""));
+        self.put(&entry.child("sensor"), reported("string", "ok, or the name of the fault."));
         let says = "The range that replaces the desired one; absent without an override.";
         self.range_in_force(&entry.child("override"), &ends, says);
         let says = "The range of that entry, which holds in place of the desired one.";
@@ -151,10 +151,10 @@ impl Draft {
             "mapValue": { "name": "reason", "schema": "string" },
         });
         let says = "Why entries of the desired schedule are refused; absent while none is.";
-        self.put(&entry.child(SCHEDULE_REFUSED), told(refused, says));
+        self.put(&entry.child(SCHEDULE_REFUSED), reported(refused, says));
         let says = "The entry of the desired schedule that applies; absent without a schedule.";
-        self.put(&entry.child(SCHEDULE), told("string", says));
-        self.put(&entry.child("scheduleUntil"), told("dateTime", "When that changes."));
+        self.put(&entry.child(SCHEDULE), reported("string", says));
+        self.put(&entry.child("scheduleUntil"), reported("dateTime", "When that changes."));
     }
 
     /// A range that holds in place of the desired one, whose fields have the names of its ends.
@@ -164,31 +164,31 @@ impl Draft {
         }
         let fields = ends.each_ref().map(|end| json!({ "name": end, "schema": "double" }));
         let range = json!({ "@type": "Object", "fields": fields });
-        self.put(path, told(range, says));
+        self.put(path, reported(range, says));
     }
 
     fn output(&mut self, entry: &PropertyPath, output: &OutputSpec) {
         if !self.component(entry, &output.name) {
             return;
         }
-        self.put(&entry.child("on"), told("boolean", ""));
-        self.put(&entry.child("dutyPercent"), told("double", ""));
-        self.put(&entry.child("cause"), told("string", "What decided the present drive."));
+        self.put(&entry.child("on"), reported("boolean", ""));
+        self.put(&entry.child("dutyPercent"), reported("double", ""));
+        self.put(&entry.child("cause"), reported("string", "What decided the present drive."));
         let says = "The percentage that an override sets; absent without an override.";
-        self.put(&entry.child("override"), told("double", says));
+        self.put(&entry.child("override"), reported("double", says));
         self.put(
             &entry.child("rpm"),
-            told("double", "How fast it turns; absent where that is not measured."),
+            reported("double", "How fast it turns; absent where that is not measured."),
         );
         let says = "Why it cannot be driven, or what is wrong with its speed; absent while it is well.";
-        self.put(&entry.child("fault"), told("string", says));
+        self.put(&entry.child("fault"), reported("string", says));
     }
 
     fn sensor(&mut self, entry: &PropertyPath, sensor: &SensorSpec) {
         if self.component(entry, &sensor.name) {
             let measures = plug_and_play_name(&sensor.measures);
-            self.put(&entry.child(&measures), told("double", "Absent without a valid reading."));
-            self.put(&entry.child("sensor"), told("string", "ok, or the name of the fault."));
+            self.put(&entry.child(&measures), reported("double", "Absent without a valid reading."));
+            self.put(&entry.child("sensor"), reported("string", "ok, or the name of the fault."));
         }
     }
 

@@ -118,19 +118,20 @@ pub(super) fn write(draft: &mut Draft, view: &View<'_>, places: &Places) -> Vec<
             draft.put(&entry.child("fault"), json!(fault));
         }
     }
-    let used = view.facts.climates.uses(values.sensors.len());
-    for (index, (spec, _)) in view.facts.sensors.iter().enumerate() {
-        if used.get(index) == Some(&true) {
+    let used = view.facts.climates.sensors();
+    for (sensor, spec, _) in view.facts.sensors.iter() {
+        if used.contains(&sensor) {
             continue;
         }
         let Some(entry) = places.component(&spec.name) else { continue };
         mark(draft, &entry);
-        if let Some(value) = values.sensors.get(index).copied().flatten() {
+        if let Some(value) = values.sensors.get(sensor.0).copied().flatten() {
             let place = entry.child(&places.key(&spec.measures));
             draft.put(&place, tidy(value));
             numbers.push(place);
         }
-        draft.put(&entry.child("sensor"), health(state.sensors.get(index).and_then(|health| health.err())));
+        draft
+            .put(&entry.child("sensor"), health(state.sensors.get(sensor.0).and_then(|health| health.err())));
     }
     if let Some(alarms) = state.alarms.as_reported() {
         draft.put_at(["alarms"], alarms);

@@ -17,7 +17,7 @@ use super::write::round_to;
 use crate::control::climates::Climates;
 use crate::control::constraint::Unmet;
 use crate::control::outputs::OutputState;
-use crate::control::{Fault, OutputId, OutputSpec, SensorSpec};
+use crate::control::{Fault, OutputId, OutputSpec, SensorId, SensorSpec};
 use crate::text::Span;
 use crate::twin::{Section, Version};
 use crate::units::{BootTime, UnixSeconds};
@@ -273,7 +273,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
 impl Status {
     /// The status now, without changes.
     pub fn of(now: BootTime, hub: HubStatus, facts: Facts<'_>) -> Self {
-        let sensors = facts.sensors.iter().enumerate();
         let climate = |(id, one)| climates::climate(now, one, facts.range_overrides.get(&id));
         Self {
             hub,
@@ -285,7 +284,7 @@ impl Status {
                     .map(|(id, one)| (one.spec().label().to_owned(), climate((id, one))))
                     .collect(),
             ),
-            sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
+            sensors: Named(facts.sensors.iter().map(|(id, spec, _)| sensor(now, facts, id, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             stored_seconds_ago: facts.stored_at.map(|at| now.since(at).as_secs()),
@@ -350,8 +349,8 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
 /// What a person can do about the alarm of this name. A sensor whose fault tells what is wrong has a remedy of its own.
 fn remedy(now: BootTime, facts: Facts<'_>, alarm: &str) -> &'static str {
     let sensor = AlarmKind::Sensor.thing_of(alarm);
-    let index = sensor.and_then(|name| facts.sensors.iter().position(|(spec, _)| spec.name == name));
-    match index.and_then(|index| facts.sensors.fault(now, index)) {
+    let found = sensor.and_then(|name| facts.sensors.iter().find(|(_, spec, _)| spec.name == name));
+    match found.and_then(|(id, ..)| facts.sensors.fault(now, id)) {
         None | Some(Fault::Missing | Fault::Jump | Fault::Frozen | Fault::Stale) => {
             AlarmKind::of(alarm).map(AlarmKind::remedy).unwrap_or_default()
         }
@@ -359,16 +358,16 @@ fn remedy(now: BootTime, facts: Facts<'_>, alarm: &str) -> &'static str {
     }
 }
 
-fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (String, SensorStatus) {
-    let value = facts.sensors.value(now, index);
+fn sensor(now: BootTime, facts: Facts<'_>, id: SensorId, spec: &SensorSpec) -> (String, SensorStatus) {
+    let value = facts.sensors.value(now, id);
     let entry = SensorStatus {
         measures: spec.measures.clone(),
         value: value.ok().map(|value| rounded(value, 3)),
         state: value.err().map_or("ok", Fault::name).to_owned(),
-        last_sample: facts.sensors.last_fault(now, index).map_or("ok", Fault::name).to_owned(),
-        found: facts.sensors.found(now, index).map(Cow::into_owned),
+        last_sample: facts.sensors.last_fault(now, id).map_or("ok", Fault::name).to_owned(),
+        found: facts.sensors.found(now, id).map(Cow::into_owned),
         source: spec.source.clone(),
-        age_seconds: facts.sensors.last_good_at(index).map(|at| now.since(at).as_secs()),
+        age_seconds: facts.sensors.last_good_at(id).map(|at| now.since(at).as_secs()),
     };
     (spec.name.clone(), entry)
 }

@@ -1,4 +1,4 @@
-//! The last hour of every climate and output, as the local socket tells it and `twind watch` draws it.
+//! The last hour of every climate and output, as the local socket sends it and `twind watch` draws it.
 //!
 //! All lists have the same length: an entry of each for each sample, the oldest first. Temperatures are in degrees Celsius.
 

@@ -5,6 +5,9 @@
 //! the remaining time is what it was when the record was made, less what has certainly passed since: the time since boot,
 //! or the difference of the wall clocks if both can be believed and it is longer. A clock can only shorten an override. A
 //! wrong clock ends it early, which leaves the output to the ranks below.
+//!
+//! [`Override`], [`Author`] and [`Machine`] are defined here although `control` and `engine` use them: a [record](super::TwinRecord)
+//! holds or dates them, and those rooms use `twin`, so that it cannot use them.
 
 use super::json::number;
 use crate::units::{BootId, BootTime, Permille, UnixSeconds};

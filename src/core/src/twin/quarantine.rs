@@ -57,7 +57,7 @@ pub struct SetAside {
     due: bool,
 }
 
-/// What an operator is told about refused values.
+/// What an operator reads about refused values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// This property is refused by itself, and tried again after this.

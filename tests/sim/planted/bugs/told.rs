@@ -11,7 +11,7 @@ pub(crate) const BUGS: &[Bug] = &[
         plant: "
             FOUND.filter(|_| {
                 let is_lost = |climate: &Climate| climate.regime() == Regime::SensorFault;
-                let reads = |climate: &Climate| climate.spec().sensors.iter().any(|id| id.0 == index);
+                let reads = |climate: &Climate| climate.spec().sensors.contains(&sensor);
                 !PLANTED || facts.climates.iter().all(|(_, climate)| !reads(climate) || is_lost(climate))
             })
         ",

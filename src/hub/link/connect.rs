@@ -1,6 +1,6 @@
 //! One attempt to get to a session, for the driver and for `walk`: the token, the connection, and what is asked over it.
 //!
-//! It stores nothing and tries once. Whoever watches is told of each step of the wire that is passed.
+//! It stores nothing and tries once. A watcher is called after each step of the wire.
 
 use super::backoff;
 use super::events::TokenTimes;
@@ -16,19 +16,19 @@ use crate::twin::{ClockSanity, Dated};
 use crate::units::UnixSeconds;
 use std::sync::Arc;
 
-/// Is told of the steps that are passed.
+/// Is called with each step that is passed.
 pub(super) type Watcher<'w> = &'w mut (dyn FnMut(Passed) + Send);
 
 /// What an attempt needs.
-pub(super) struct Dialler<'d> {
-    pub(super) settings: &'d HubSettings,
+pub(super) struct Connector<'c> {
+    pub(super) settings: &'c HubSettings,
     /// The disk of the certificates.
-    pub(super) disk: &'d Disk,
-    pub(super) clock: &'d Arc<dyn Clock>,
-    pub(super) sanity: &'d mut ClockSanity,
+    pub(super) disk: &'c Disk,
+    pub(super) clock: &'c Arc<dyn Clock>,
+    pub(super) sanity: &'c mut ClockSanity,
 }
 
-impl Dialler<'_> {
+impl Connector<'_> {
     /// Opens a session of this account.
     pub(super) async fn log_in(
         &mut self,
@@ -37,7 +37,7 @@ impl Dialler<'_> {
     ) -> Result<(TwinSession, Option<TokenTimes>), Cause> {
         let token = |key: &_, expires| azure::mint(&account.host, &account.device_id, key, expires);
         let (token, times) = self.token(&account.identity, token)?.unzip();
-        let wire = self.dial(&self.settings.peer_of(account), &account.identity, watcher).await?;
+        let wire = self.connect(&self.settings.peer_of(account), &account.identity, watcher).await?;
         let clock = Arc::clone(self.clock);
         let session = TwinSession::open(self.settings, account, token.as_ref(), wire, clock).await?;
         Ok((session, times))
@@ -48,12 +48,12 @@ impl Dialler<'_> {
         let token =
             |key: &_, expires| azure::mint_registration(&by.id_scope, &by.registration_id, key, expires);
         let token = self.token(&by.identity, token)?.map(|(token, _)| token);
-        let wire = self.dial(&self.settings.service_of(by), &by.identity, watcher).await?;
+        let wire = self.connect(&self.settings.service_of(by), &by.identity, watcher).await?;
         let manner = (self.settings.keep_alive, self.settings.model_id.as_deref());
         provisioning::ask(by, token.as_ref(), manner, wire, Arc::clone(self.clock)).await
     }
 
-    async fn dial(
+    async fn connect(
         &self,
         peer: &Peer,
         identity: &Identity,
