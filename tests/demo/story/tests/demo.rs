@@ -207,7 +207,7 @@ fn on_a_terminal_the_enclosure_and_its_fan_are_drawn_in_place_and_ctrl_c_leaves_
         );
         assert_eq!(text.lines().count(), usize::from(rows), "{text}");
         demo.wait("scene 2 of ");
-        demo.wait("\"maxTemperature\":\"76\"");
+        demo.wait("\"patchId\":\"Init\"");
         let is_silent = tcgetattr(&terminal).unwrap().local_modes != before.local_modes;
         assert!(is_silent && demo.screen(|screen| screen.alternate_screen() && screen.hide_cursor()));
         assert_eq!(demo.daemons().len(), 1);
@@ -280,7 +280,8 @@ fn the_summary_stays_in_the_terminal_and_with_stay_each_printed_command_works_as
     let told = |part: &str| {
         let line = lines.iter().find(|line| line.contains(part) && line.contains("twin"));
         let line = line.unwrap_or_else(|| panic!("no line has {part}: {lines:#?}"));
-        let said = Command::new("sh").args(["-c", line]).current_dir("/").stdin(Stdio::null()).output().unwrap();
+        let said =
+            Command::new("sh").args(["-c", line]).current_dir("/").stdin(Stdio::null()).output().unwrap();
         let all = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
         assert!(said.status.success(), "{line}: {all}");
         all

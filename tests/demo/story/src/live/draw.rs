@@ -3,13 +3,14 @@
 
 use super::enclosure;
 use super::look::{Look, Tone};
-use super::view::{Climate, Mark, Output, View, World};
+use super::view::{Climate, Earlier, Mark, Output, View, World};
 use ratatui_core::buffer::Buffer;
 
 /// The rows of the site's picture.
 const SITE_ROWS: u16 = 9;
-/// The columns of an output's bar.
-const BAR: usize = 10;
+/// The least and the most columns of an output's bar.
+const BAR_MIN: usize = 4;
+const BAR_MAX: usize = 10;
 
 /// Where text is put, and how it looks.
 pub(super) struct Canvas<'b> {
@@ -149,12 +150,16 @@ pub(super) fn drive(
 ) {
     let sign = if output.percent > 0.0 { ["│", "╱", "─", "╲"][turn as usize % 4] } else { "·" };
     let x = canvas.text(x, y, end, Tone::Cold, sign);
-    let x = canvas.text(x + 1, y, end, Tone::Plain, &format!("{:<names$}  ", output.name));
-    let full = (output.percent / 100.0 * BAR as f64).ceil() as usize;
-    let x = canvas.text(x, y, end, Tone::Good, &"█".repeat(full.min(BAR)));
-    let x = canvas.text(x, y, end, Tone::Faint, &"░".repeat(BAR.saturating_sub(full)));
-    let x = canvas.text(x, y, end, Tone::Plain, &format!(" {:3.0} % ", output.percent));
-    canvas.text(x, y, end, Tone::Faint, &output.cause);
+    let x = canvas.text(x + 1, y, end, Tone::Plain, &format!("{:<names$} ", output.name));
+    let cause = output.cause.trim_start_matches("fail-safe ");
+    let told = format!(" {:3.0} % ", output.percent);
+    let room = usize::from(end.saturating_sub(x));
+    let bar = room.saturating_sub(told.len() + cause.chars().count()).clamp(BAR_MIN, BAR_MAX);
+    let full = ((output.percent / 100.0 * bar as f64).ceil() as usize).min(bar);
+    let x = canvas.text(x, y, end, Tone::Good, &"█".repeat(full));
+    let x = canvas.text(x, y, end, Tone::Faint, &"░".repeat(bar - full));
+    let x = canvas.text(x, y, end, Tone::Plain, &told);
+    canvas.text(x, y, end, Tone::Faint, cause);
 }
 
 /// What the back end and twind say.
@@ -167,7 +172,7 @@ fn says(canvas: &mut Canvas<'_>, view: &View, top: u16, x: u16, width: u16) {
         let mut lines = wrapped(text, room);
         if lines.len() > rows {
             lines.truncate(rows);
-            lines[rows - 1] = lines[rows - 1].chars().take(room.saturating_sub(1)).chain(['…']).collect();
+            lines[rows - 1] = shortened(format!("{}…", lines[rows - 1]), room);
         }
         for line in lines {
             y += 1;
@@ -183,10 +188,14 @@ fn says(canvas: &mut Canvas<'_>, view: &View, top: u16, x: u16, width: u16) {
     }
 }
 
-/// The last lines of the scene, and what is waited for.
+/// The scenes before as far as there is room, the lines of this one, and what is waited for.
 fn told(canvas: &mut Canvas<'_>, view: &View, top: u16, end: u16, width: u16) {
     let room = usize::from(width).saturating_sub(5);
     let mut rows: Vec<(Tone, &str, String)> = Vec::new();
+    for Earlier { scene, title, good } in &view.earlier {
+        let (tone, sign) = if *good { (Tone::Faint, "✓") } else { (Tone::Bad, "✗") };
+        rows.push((tone, sign, shortened(format!("scene {scene}: {title}"), room)));
+    }
     for told in &view.told {
         let (tone, sign) = match told.mark {
             Mark::Note => (Tone::Plain, " "),
@@ -207,12 +216,20 @@ fn told(canvas: &mut Canvas<'_>, view: &View, top: u16, end: u16, width: u16) {
     }
 }
 
-/// The text in lines of at most so many characters, broken after a space or a comma where there is one.
+/// At most so many characters of the text.
+fn shortened(text: String, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text;
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The text in lines of at most so many characters, broken after a space, a comma or a brace where there is one.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     let mut count = 0;
-    for piece in text.split_inclusive([' ', ',']) {
+    for piece in text.split_inclusive([' ', ',', '{']) {
         let length = piece.trim_end().chars().count();
         if count > 0 && count + length > width {
             lines.push(String::new());

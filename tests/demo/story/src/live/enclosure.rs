@@ -2,7 +2,7 @@
 
 use super::draw::{Canvas, drive, gauge, tone};
 use super::look::Tone;
-use super::view::World;
+use super::view::{Climate, World};
 
 /// From where to where its gauge goes, in degrees Celsius.
 const AXIS: (f64, f64) = (10.0, 50.0);
@@ -34,11 +34,25 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, world: &World, top: u16, end: u16, t
     electronics(canvas, world, top, wall, turn);
     fan(canvas, world, top, wall, end, turn);
     for climate in &world.climates {
-        gauge(canvas, climate, AXIS, (1, top + ROWS), end);
+        let (min, max) = climate.range;
+        let range = format!(" {min:.1} to {max:.1} {} ", climate.unit);
+        let at = wall.saturating_sub(range.chars().count() as u16 + 1);
+        canvas.text(at, top + ROWS - 1, wall, Tone::Plain, &range);
+        let climate = &as_it_is(climate, world);
+        let (least, most) = (AXIS.0.to_string(), format!("{} °C", AXIS.1));
+        let at = canvas.text(1, top + ROWS, end, Tone::Faint, &least) + 1;
+        let last = end.saturating_sub(most.chars().count() as u16);
+        gauge(canvas, climate, AXIS, (at, top + ROWS), last.saturating_sub(1));
+        canvas.text(last, top + ROWS, end, Tone::Faint, &most);
     }
     for output in &world.outputs {
         drive(canvas, output, 0, (1, top + ROWS + 1), end, turn);
     }
+}
+
+/// The climate with the true temperature, which there is without a sensor and without a daemon, too.
+fn as_it_is(climate: &Climate, world: &World) -> Climate {
+    Climate { value: world.enclosure, ..climate.clone() }
 }
 
 fn electronics(canvas: &mut Canvas<'_>, world: &World, top: u16, wall: u16, turn: f64) {
@@ -47,10 +61,7 @@ fn electronics(canvas: &mut Canvas<'_>, world: &World, top: u16, wall: u16, turn
         canvas.text(3, top + row, wall, Tone::Plain, line);
     }
     let Some(temperature) = world.enclosure else { return };
-    let colour = world.climates.first().map_or(Tone::Plain, |climate| {
-        let true_now = super::view::Climate { value: Some(temperature), ..climate.clone() };
-        tone(&true_now)
-    });
+    let colour = world.climates.first().map_or(Tone::Plain, |climate| tone(&as_it_is(climate, world)));
     let waves = ((temperature - WARM_C) / 2.0).clamp(0.0, 8.0) as u16;
     let risen = (turn as u64 / 2 % 4) as u16;
     for wave in 0..waves {

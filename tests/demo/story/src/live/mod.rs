@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 use terminal::Terminal;
-use view::{Told, View, World};
+use view::{Earlier, Told, View, World};
 
 const FRAME: Duration = Duration::from_millis(100);
 /// The daemon is asked with each so many pictures.
@@ -80,8 +80,14 @@ impl Live {
     /// Another scene begins.
     pub(crate) fn scene(&self, number: usize, title: &str) {
         let mut view = self.view();
-        (view.scene, view.title) = (number, title.to_owned());
-        view.told.clear();
+        let told = std::mem::take(&mut view.told);
+        let before = std::mem::replace(&mut view.title, title.to_owned());
+        if view.scene > 0 {
+            let good = told.iter().all(|told| told.mark != Mark::Bad);
+            let earlier = Earlier { scene: view.scene, title: before, good };
+            view.earlier.push(earlier);
+        }
+        view.scene = number;
     }
 
     /// Something is told.

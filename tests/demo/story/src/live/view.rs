@@ -20,6 +20,7 @@ pub(crate) struct View {
     /// How many scenes there are.
     pub(super) scenes: usize,
     pub(super) title: String,
+    pub(super) earlier: Vec<Earlier>,
     /// What was told of this scene.
     pub(super) told: Vec<Told>,
     /// What is being waited for.
@@ -57,6 +58,15 @@ pub(super) struct Output {
     pub(super) name: String,
     pub(super) percent: f64,
     pub(super) cause: String,
+}
+
+/// A scene that is over.
+#[derive(Clone, Debug)]
+pub(super) struct Earlier {
+    pub(super) scene: usize,
+    pub(super) title: String,
+    /// Was everything as it must be?
+    pub(super) good: bool,
 }
 
 /// A line of the story.
@@ -103,7 +113,7 @@ impl Sources {
             world.daemon = None;
             world.alarms.clear();
             for output in &mut world.outputs {
-                "(nobody drives it now)".clone_into(&mut output.cause);
+                "by nobody now".clone_into(&mut output.cause);
             }
             for climate in &mut world.climates {
                 climate.value = None;
@@ -171,9 +181,9 @@ pub(super) fn summary(reported: &Value) -> String {
     let range = reported.get("minTemperature").zip(reported.get("maxTemperature"));
     parts.extend(range.map(|(min, max)| format!("range {min} to {max}")));
     for (name, one) in entries(&reported["components"]) {
-        for (key, unit) in [("temperature", ""), ("dutyPercent", " %")] {
-            parts.extend(one.get(key).map(|value| format!("{name} {value}{unit}")));
-        }
+        let unit = if one["unit"] == "fahrenheit" { "°F" } else { "°C" };
+        parts.extend(one.get("temperature").map(|value| format!("{name} {value} {unit}")));
+        parts.extend(one.get("dutyPercent").map(|value| format!("{name} {value} %")));
     }
     parts.extend(entries(&reported["alarms"]).map(|(name, _)| format!("alarm {name}")));
     parts.extend(entries(&reported["rejected"]).map(|(name, _)| format!("rejected {name}")));
