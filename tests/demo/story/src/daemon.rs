@@ -138,7 +138,9 @@ fn said(command: &mut Command, words: &[&str]) -> Result<String, Box<dyn Error>>
 pub(crate) fn program(name: &str) -> io::Result<PathBuf> {
     let us = std::env::current_exe()?;
     let path = us.parent().map(|folder| folder.join(name)).filter(|path| path.exists());
-    path.ok_or_else(|| io::Error::other(format!("there is no program {name} beside {}", us.display())))
+    path.ok_or_else(|| {
+        io::Error::other(format!("there is no {name} beside {}; cargo demo compiles it", us.display()))
+    })
 }
 
 /// The configuration of the tutorial's enclosure.

@@ -41,6 +41,10 @@ fn eventually<T>(what: &str, find: impl Fn() -> Option<T>, otherwise: impl Fn() 
     }
 }
 
+fn size((rows, columns): (u16, u16)) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
 /// The story with these words, which takes SIGINT whether or not a script runs this in the background.
 fn command(words: &[&str], folder: &Path) -> Command {
     let mut command = Command::new("env");
@@ -59,7 +63,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 impl Demo {
-    /// On a terminal of this size. Returns the terminal, too.
+    /// On a terminal of this size; one of 0×0 has 24×80. Returns the terminal, too.
     fn on_terminal(
         name: &str,
         words: &[&str],
@@ -70,8 +74,7 @@ impl Demo {
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
         let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&ours, size).unwrap();
+        tcsetwinsize(&ours, size((rows, columns))).unwrap();
         let (ours, theirs) =
             (File::from(ours), OpenOptions::new().read(true).write(true).open(path).unwrap());
         let before = tcgetattr(&ours).unwrap();
@@ -164,7 +167,8 @@ impl Drop for Demo {
     }
 }
 
-fn heard((rows, columns): (u16, u16)) -> Arc<Mutex<Heard>> {
+fn heard(size: (u16, u16)) -> Arc<Mutex<Heard>> {
+    let (rows, columns) = if size == (0, 0) { (24, 80) } else { size };
     Arc::new(Mutex::new(Heard { emulator: vt100::Parser::new(rows, columns, 200), bytes: Vec::new() }))
 }
 
@@ -208,6 +212,17 @@ fn on_a_terminal_the_enclosure_and_its_fan_are_drawn_in_place_and_ctrl_c_leaves_
         assert_eq!(text.lines().count(), usize::from(rows), "{text}");
         demo.wait("scene 2 of ");
         demo.wait("\"patchId\":\"Init\"");
+        if columns == 80 {
+            demo.heard.lock().unwrap().emulator.screen_mut().set_size(30, 100);
+            tcsetwinsize(&terminal, size((30, 100))).unwrap();
+            let larger = || {
+                let text = demo.text();
+                let is_whole =
+                    text.lines().count() == 30 && text.lines().any(|line| line.chars().count() == 100);
+                is_whole.then_some(())
+            };
+            eventually("the larger screen", larger, || demo.text());
+        }
         let is_silent = tcgetattr(&terminal).unwrap().local_modes != before.local_modes;
         assert!(is_silent && demo.screen(|screen| screen.alternate_screen() && screen.hide_cursor()));
         assert_eq!(demo.daemons().len(), 1);
@@ -234,7 +249,7 @@ fn colours_and_unicode_are_only_sent_to_a_terminal_that_has_them() {
         ("ascii", &[("LANG", "C"), ("TERM", "linux")][..], false, true),
         ("all", &UNICODE[..], true, true),
     ] {
-        let (demo, _terminal, _before) = Demo::on_terminal(name, &[], (24, 80), set);
+        let (demo, _terminal, _before) = Demo::on_terminal(name, &[], (0, 0), set);
         demo.wait(if unicode { "✓ acknowledged" } else { "+ acknowledged" });
         let sent = demo.sent();
         assert_eq!(
