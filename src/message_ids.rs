@@ -5,6 +5,8 @@
 
 /// The daemon controls, from a stored twin or without one.
 pub const STARTED: &str = "0ecefbd7cf0345a8b3bbc27560f5d0ee";
+/// The daemon cannot start.
+pub const CANNOT_START: &str = "fdd6b80e52da44788b8a3991df4e4ee9";
 /// The daemon ends in order.
 pub const STOPPED: &str = "43ddbb47d7ba4867a7ebb34c9877009e";
 /// A changed configuration is in force.

@@ -92,7 +92,7 @@ fn sensors_once(settings: &Settings, each: &mut impl FnMut(Found)) {
             Ok(value) => format!("reads {value} ({measures})"),
             Err(fault) => {
                 let found = found.map(|found| format!("; found {found}")).unwrap_or_default();
-                format!("{}: {}{found}", fault.name(), advice(fault))
+                format!("{}: {}{found}", fault.name(), fault.advice())
             }
         };
         tell(&sensor.name, value.err(), format!("{verdict}; {whereabouts}"));
@@ -205,21 +205,6 @@ fn desired(id: OutputId, output: &OutputSpec, settings: &Settings) -> String {
         Some(property) => format!("{property} drives it"),
         None if is_fan => format!("{fan_on} true: runs; false: off; not set: {neither}"),
         None => "no desired property drives it".to_owned(),
-    }
-}
-
-/// What to look at.
-pub(super) fn advice(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Missing => "nothing is there; check the wiring, the overlay and the name",
-        Fault::Ambiguous => "several devices have this name; write which one is meant, as NAME@PLACE",
-        Fault::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
-        Fault::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
-        Fault::NotANumber => "it holds no number; check that the path is the right attribute",
-        Fault::OutOfRange => "its value is impossible; check `scale`, `offset` and `valid`",
-        Fault::PowerOnValue => "it shows its power-on value; read it again in a while, then check its supply",
-        Fault::Jump | Fault::Frozen => "its value is not accepted yet; run the check again",
-        Fault::Stale => "the program that writes it has stopped; look at that program, or set `max-age`",
     }
 }
 

@@ -101,8 +101,16 @@ pub(super) fn rest(page: &mut Page, status: &DaemonStatus) {
 }
 
 fn store(page: &mut Page, core: &Status) {
-    if let Some(fault) = &core.store_fault {
-        page.row("store", &format!("the local copy of the twin cannot be stored: {fault}"));
+    let last = core.stored_seconds_ago.map(|ago| format!("last stored {} ago", Span(ago)));
+    match (&core.store_fault, last) {
+        (None, None) => {}
+        (None, Some(last)) => {
+            page.row_in(Tone::Faint, "store", &format!("the local copy of the twin was {last}"));
+        }
+        (Some(fault), last) => {
+            let last = last.map(|last| format!("; it was {last}")).unwrap_or_default();
+            page.row("store", &format!("the local copy of the twin cannot be stored: {fault}{last}"));
+        }
     }
 }
 
@@ -301,7 +309,7 @@ mod tests {
                 "held": {"text": "override wants 40 %, outranked by fail-safe sensor-fault"},
                 "override": {"percent": 40, "secondsLeft": 3600, "by": "uid 4000000000"},
             }},
-            "storeFault": "the disk is full",
+            "storeFault": "the disk is full", "storedSecondsAgo": 7200,
             "alarms": {"sensor-roof": {"since": null, "secondsAgo": 90, "text": "sensor roof has no valid reading"}},
             "version": "1.2.3", "pid": 7, "configuration": "/etc/twind.toml",
             "changes": [{"secondsAgo": 7, "output": "fan", "permille": 1000, "cause": "override", "by": "hub"}],
@@ -320,7 +328,7 @@ mod tests {
             "         overridden to 40 % by uid 4000000000, for another 1 h",
             "         override wants 40 %, outranked by fail-safe sensor-fault",
             "         cannot be driven: no\\nsuch \\u{1b}[2Jline\\u{202e}",
-            "store    the local copy of the twin cannot be stored: the disk is full",
+            "store    the local copy of the twin cannot be stored: the disk is full; it was last stored 2 h ago",
             "change   7 s ago: fan set to 100 % by override (hub)",
             "daemon   twind 1.2.3, pid 7, configuration /etc/twind.toml",
         ] {
@@ -392,7 +400,8 @@ mod tests {
     #[test]
     fn what_another_version_does_not_tell_is_left_out_of_the_page() {
         let status = read(&json!({"hub": {"desiredVersion": 0, "new": [1]}, "later": true}));
-        assert!(page(&status).text(Layout::plain(0)).contains("none was ever fetched"));
+        let page = page(&status).text(Layout::plain(0));
+        assert!(page.contains("none was ever fetched") && !page.contains("stored"), "{page}");
         assert!(DaemonStatus::deserialize(&json!({"hub": 7})).is_err());
     }
 
@@ -429,6 +438,7 @@ mod tests {
                 "rpm": 900, "fault": null, "speedFault": "stalled",
             }},
             "storeFault": null,
+            "storedSecondsAgo": 60,
             "alarms": {"stall-fan": {"since": null, "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
             "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
             "identity": "hub/pi",

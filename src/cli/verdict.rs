@@ -26,12 +26,11 @@ pub(super) fn of(status: &DaemonStatus) -> (Tone, String) {
     let (alarms, lesser) = (alarms(status), lesser(status));
     let (tone, verdict) = match (alarms.len(), lesser.len()) {
         (0, 0) => (Tone::Good, "all is well".to_owned()),
-        (0, lesser) => (Tone::Degraded, format!("no alarm, but {}", things(lesser, "not as it should be"))),
+        (0, lesser) => (Tone::Degraded, format!("no alarm, but {}", lesser_trouble(lesser))),
         (alarms, 0) => (Tone::Bad, counted(alarms, "alarm")),
-        (alarms, lesser) => (
-            Tone::Bad,
-            format!("{}, and {}", counted(alarms, "alarm"), things(lesser, "not as it should be")),
-        ),
+        (alarms, lesser) => {
+            (Tone::Bad, format!("{}, and {}", counted(alarms, "alarm"), lesser_trouble(lesser)))
+        }
     };
     (tone, verdict + &overridden(status))
 }
@@ -53,8 +52,9 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn things(count: usize, are: &str) -> String {
-    format!("{} {} {are}", counted(count, "thing"), if count == 1 { "is" } else { "are" })
+fn lesser_trouble(count: usize) -> String {
+    let are = if count == 1 { "is not as it should be" } else { "are not as they should be" };
+    format!("{} {are}", counted(count, "thing"))
 }
 
 /// An override is no trouble, but whoever looks should know that the twin does not decide everything.
@@ -182,7 +182,7 @@ mod tests {
         status["hub"]["refused"] = json!([refusal]);
         status["hub"]["refusedCount"] = json!(3);
         let wanted = "\
-twind    3 alarms, and 2 things are not as it should be
+twind    3 alarms, and 2 things are not as they should be
 ALARM    overheat-office for 1 min 30 s: it is hot
          → look
 ALARM    disk for 1 min 30 s: it is full

@@ -4,16 +4,16 @@
 //! first began, and is answered when the second is decided. A read that never ends keeps its thread; the end of the process
 //! does not wait for it.
 
-use super::Daemon;
 use super::local::calls::Refusal;
 use super::local::{Answer, AnswerTo};
+use super::{Daemon, log};
 use crate::config::{self, ConfigFaults, Settings};
 use crate::message_ids as ids;
 use crate::text::Span;
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::warn;
 
 /// A read that takes longer than this is logged.
 const SLOW: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ impl Daemon {
             None => Err(vec!["the new configuration could not be read; the running one stays".to_owned()]),
         };
         if let Err(lines) = &outcome {
-            lines.iter().for_each(|line| error!(message_id = ids::RELOAD_REFUSED, "{line}"));
+            log::errors(ids::RELOAD_REFUSED, lines.iter().map(String::as_str));
         }
         for waiting in self.config_read.take_waiting() {
             let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });

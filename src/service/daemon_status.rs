@@ -133,6 +133,7 @@ mod tests {
                 "held": {"by": "min-off", "seconds": seconds, "text": text},
                 "override": {"secondsLeft": seconds},
             }},
+            "storedSecondsAgo": seconds,
             "alarms": {"stall-fan": {"secondsAgo": seconds}},
             "changes": [{"secondsAgo": seconds, "output": "fan"}],
             "link": {
@@ -159,7 +160,7 @@ mod tests {
         let mut status = held_for(90, "climate wants 40 %, held off for 1 min 30 s by min-off");
         status.pass(60);
         let written = serde_json::to_string(&status).unwrap();
-        assert_eq!((written.matches(":150").count(), written.matches(":30").count()), (9, 7), "{written}");
+        assert_eq!((written.matches(":150").count(), written.matches(":30").count()), (10, 7), "{written}");
         assert!(written.contains("held off for 30 s by min-off"), "{written}");
         status.pass(u64::MAX);
         assert_eq!(status.core.outputs.0[0].1.overridden.as_ref().unwrap().seconds_left, 0);

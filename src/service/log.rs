@@ -5,6 +5,7 @@
 
 use super::Fatal;
 use super::relay::{self, Queue, Relay};
+use crate::control::alarm_kind::AlarmKind;
 use crate::control::climate::Regime;
 use crate::control::climate_label;
 use crate::control::scheduled::Scheduled;
@@ -70,9 +71,7 @@ fn log_panics(queue: Arc<Queue>) {
 impl Log {
     /// Writes why the daemon cannot start. Standard error has no fields, and a terminal wants the text as it is.
     pub fn fatal(&self, fatal: &Fatal) {
-        for line in fatal.to_string().lines() {
-            error!("{line}");
-        }
+        errors(ids::CANNOT_START, fatal.to_string().lines());
         self.0.drain(FATAL_PATIENCE);
     }
 
@@ -93,6 +92,14 @@ impl Notices for ToLog {
     }
 }
 
+/// Writes the lines of one message at ERROR. The first alone has its id, so that the journal has it once.
+pub(super) fn errors<'l>(id: &str, mut lines: impl Iterator<Item = &'l str>) {
+    if let Some(first) = lines.next() {
+        error!(message_id = id, "{first}");
+    }
+    lines.for_each(|line| error!("{line}"));
+}
+
 fn default_filter() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
 }
@@ -102,15 +109,20 @@ fn default_filter() -> Targets {
 fn notice(notice: &Notice) {
     match notice {
         Notice::PinFault { output, .. } => {
-            error!(message_id = ids::OUTPUT_FAULT, output = output.as_str(), "{notice}");
+            let alarm = AlarmKind::Output.alarm_of(output);
+            error!(message_id = ids::OUTPUT_FAULT, alarm, output = output.as_str(), "{notice}");
         }
-        Notice::TachFault { output, .. } => {
-            error!(message_id = ids::SPEED_FAULT, output = output.as_str(), "{notice}");
+        Notice::TachFault { output, is_stalled, .. } => {
+            let alarm = is_stalled.then(|| AlarmKind::Stall.alarm_of(output));
+            error!(message_id = ids::SPEED_FAULT, alarm, output = output.as_str(), "{notice}");
         }
         Notice::TachMended { output } => {
-            info!(message_id = ids::SPEED_MENDED, output = output.as_str(), "{notice}");
+            let alarm = AlarmKind::Stall.alarm_of(output);
+            info!(message_id = ids::SPEED_MENDED, alarm, output = output.as_str(), "{notice}");
         }
-        Notice::StoreFault { .. } => error!(message_id = ids::STORE_FAULT, "{notice}"),
+        Notice::StoreFault { .. } => {
+            error!(message_id = ids::STORE_FAULT, alarm = AlarmKind::Disk.name(), "{notice}");
+        }
         Notice::Followed { version } => info!(desired_version = version.0, "{notice}"),
         Notice::Refused { property, .. } => {
             warn!(message_id = ids::DESIRED_REFUSED, property = property.as_str(), "{notice}");
@@ -123,9 +135,12 @@ fn notice(notice: &Notice) {
             info!(message_id = ids::DESIRED_CHANGED, desired_version = change.to.0, "{notice}");
         }
         Notice::PinMended { output } => {
-            info!(message_id = ids::OUTPUT_MENDED, output = output.as_str(), "{notice}");
+            let alarm = AlarmKind::Output.alarm_of(output);
+            info!(message_id = ids::OUTPUT_MENDED, alarm, output = output.as_str(), "{notice}");
         }
-        Notice::StoreMended => info!(message_id = ids::STORE_MENDED, "{notice}"),
+        Notice::StoreMended => {
+            info!(message_id = ids::STORE_MENDED, alarm = AlarmKind::Disk.name(), "{notice}");
+        }
         Notice::Driven { output, permille, cause, by, is_decision, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *is_decision {
@@ -158,22 +173,27 @@ fn notice(notice: &Notice) {
             }
         }
         Notice::SensorLost { sensor, .. } => {
-            warn!(message_id = ids::SENSOR_LOST, sensor = sensor.as_str(), "{notice}");
+            let alarm = AlarmKind::Sensor.alarm_of(sensor);
+            warn!(message_id = ids::SENSOR_LOST, alarm, sensor = sensor.as_str(), "{notice}");
         }
         Notice::SensorBack { sensor } => {
-            info!(message_id = ids::SENSOR_BACK, sensor = sensor.as_str(), "{notice}");
+            let alarm = AlarmKind::Sensor.alarm_of(sensor);
+            info!(message_id = ids::SENSOR_BACK, alarm, sensor = sensor.as_str(), "{notice}");
         }
         Notice::OverrideEnded { output } => {
             info!(message_id = ids::OVERRIDE_ENDED, output = output.as_str(), "{notice}");
         }
         Notice::Regime { climate, before, regime, .. } => {
             let climate = climate_label(climate.as_deref());
+            let is_overheat = [before, regime].contains(&&Regime::Overheat);
+            let alarm = is_overheat.then(|| AlarmKind::Overheat.alarm_of(climate));
             match (before, regime) {
+                // Nobody but a person can end that.
                 (_, Regime::SensorFault | Regime::Overheat) => {
-                    warn!(message_id = ids::REGIME, climate, "{notice}");
+                    error!(message_id = ids::REGIME, alarm, climate, "{notice}");
                 }
                 (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => {
-                    info!(message_id = ids::REGIME, climate, "{notice}");
+                    info!(message_id = ids::REGIME, alarm, climate, "{notice}");
                 }
                 _ => debug!(message_id = ids::REGIME, climate, "{notice}"),
             }

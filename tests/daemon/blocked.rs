@@ -1,5 +1,6 @@
 //! A reader of the log that hangs, or a pipe in a file's place, delays no output, no signal and no stop.
 
+use crate::journal::Journal;
 use crate::rig::{CLIMATE, Daemon, FAN, Rig, SENSOR, eventually, say};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
 use std::fs;
@@ -7,7 +8,6 @@ use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// More lines than the daemon's backlog holds.
 const FLOOD: usize = 1500;
@@ -237,32 +237,12 @@ fn a_pipe_in_the_place_of_a_fans_speed_holds_up_neither_a_reload_nor_the_end() {
     ends_in_order(&rig, daemon);
 }
 
-/// A journal socket that nobody reads, in a mount namespace of the daemon's own; `None` where that is not permitted.
-#[expect(clippy::print_stdout, reason = "who looks wants to know that it was not tried")]
-fn hung_journal(rig: &Rig) -> Option<(UnixDatagram, Command)> {
-    let allowed = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        println!("skipped: a mount namespace takes root");
-        return None;
-    }
-    fs::create_dir(rig.path("journal")).unwrap();
-    let journal = UnixDatagram::bind(rig.path("journal/socket")).unwrap();
+/// A journal whose socket is full.
+fn hung_journal(rig: &Rig) -> Option<(Journal, Command)> {
+    let (journal, command) = Journal::of(rig)?;
     let sender = UnixDatagram::unbound().unwrap();
     sender.set_nonblocking(true).unwrap();
     while sender.send_to(b"", rig.path("journal/socket")).is_ok() {}
-    const MOUNTED: &str = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && \
-                           mount --bind \"$0\" /run/systemd/journal && exec \"$@\"";
-    let run = rig.command(&["run"]);
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", MOUNTED]).arg(rig.path("journal"));
-    command.arg(run.get_program()).args(run.get_args());
-    for (name, value) in run.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.env("JOURNAL_STREAM", "1:2").stdin(Stdio::null());
     Some((journal, command))
 }
 
@@ -274,24 +254,9 @@ fn a_journal_that_hangs_holds_up_nothing_and_has_the_fields_once_it_reads() {
     daemon.wait_notified("READY=1");
     rig.wait_drive("fan", |now| now == 250);
     (0..3).for_each(|_| controls(&rig));
-    journal.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-    let mut entry = vec![0; 65536];
-    let turned = loop {
-        let length = journal.recv(&mut entry).expect("the journal hears of a turn");
-        let entry = String::from_utf8_lossy(&entry[..length]).into_owned();
-        if entry.contains("TWIND_OUTPUT\n") {
-            break entry;
-        }
-    };
-    for field in [
-        "PRIORITY\n",
-        "MESSAGE_ID\n",
-        "TWIND_PERMILLE\n",
-        "TWIND_CAUSE\n",
-        "MESSAGE\n",
-        "SYSLOG_IDENTIFIER\n",
-    ] {
-        assert!(turned.contains(field), "{field} is missing in {turned:?}");
+    let turned = journal.entry_with("TWIND_OUTPUT", |output| output == "fan");
+    for field in ["PRIORITY", "MESSAGE_ID", "TWIND_PERMILLE", "TWIND_CAUSE", "MESSAGE", "SYSLOG_IDENTIFIER"] {
+        assert!(turned.contains_key(field), "{field} is missing in {turned:?}");
     }
     ends_in_order(&rig, daemon);
 }

@@ -191,6 +191,17 @@ fn check_hardware_says_per_output_what_is_missing_and_what_it_does_in_each_case(
 }
 
 #[test]
+fn check_hardware_says_that_a_cooling_output_follows_its_own_property_before_fan_on() {
+    let rig = Rig::new();
+    let fan = "[outputs.fan]\npin = 17\nproperty = \"vent.on\"\n";
+    rig.write_config(&format!("{}{fan}{SENSOR}{CLIMATE}", rig.base()));
+    let said = say(&mut rig.command(&["check", "--hardware"]));
+    assert_eq!(said.code, 0, "{}", said.out);
+    let told = "vent.on drives it; while that is not set, fanOn true: runs; false: off; not set: the climate range alone\n";
+    assert!(said.out.contains(told), "{}", said.out);
+}
+
+#[test]
 fn check_hardware_shows_what_follows_from_sensors_and_what_is_without_a_climate() {
     let rig = Rig::new();
     let fan = "[outputs.fan]\npin = 17\nproperty = \"fanOn\"\n";

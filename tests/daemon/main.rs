@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod alarm_table;
 mod alarms;
 mod bad_input;
 mod blocked;
@@ -16,6 +17,7 @@ mod foreign;
 mod freezer;
 mod handover;
 mod init;
+mod journal;
 mod last_resort;
 mod lifecycle;
 mod local;

@@ -1,7 +1,7 @@
 //! Networks in namespaces: addresses that drop everything, and a route that goes and comes back. Each test runs itself
 //! again in a network and with a `/etc/hosts` of its own. Where that is not permitted, it says so and tests nothing.
 
-use crate::rig::{Rig, eventually};
+use crate::rig::{DEVICE, Rig, eventually};
 use std::process::Command;
 
 /// Set in the process that runs inside.
@@ -85,4 +85,34 @@ fn a_network_that_comes_back_is_used_at_once() {
     sh("ip addr add 127.0.0.1/8 dev lo");
     daemon.wait_log("this machine has a route again");
     rig.wait_status("contact", |status| status["hub"]["synced"] == true);
+}
+
+#[test]
+fn a_name_server_that_never_answers_holds_up_neither_control_nor_the_end() {
+    if !is_inside("a_name_server_that_never_answers_holds_up_neither_control_nor_the_end") {
+        return;
+    }
+    sh("ip link set lo up
+        ip link add hole type veth peer name far
+        ip link set hole up
+        ip link set far up
+        ip addr add 192.0.2.1/24 dev hole
+        ip neigh add 192.0.2.53 lladdr 02:00:00:00:00:53 dev hole nud permanent");
+    let rig = Rig::new();
+    // Longer than the daemon has to end, and than it waits for a name.
+    std::fs::write(rig.path("resolv.conf"), "nameserver 192.0.2.53\noptions timeout:30 attempts:5\n")
+        .unwrap();
+    std::fs::write(rig.path("nsswitch.conf"), "hosts: dns\n").unwrap();
+    for name in ["resolv.conf", "nsswitch.conf"] {
+        sh(&format!("mount --bind {} $(realpath /etc/{name})", rig.path(name).display()));
+    }
+    rig.set_temperature("15.0");
+    let secret = rig.hub.hub().device_connection_string(DEVICE).unwrap();
+    rig.write_secret("connection-string", &secret.replace("localhost", "hub.example"));
+    let daemon = rig.start();
+    daemon.wait_log("hub.example");
+    rig.set_temperature("35.0");
+    rig.wait_drive("fan", |now| now == 1000);
+    daemon.wait_log("did not answer");
+    assert!(daemon.stop().success());
 }

@@ -10,6 +10,7 @@ nothing_waits_for_the_network
 the_journal_has_fields
 the_socket_is_for_root_and_the_group
 the_sandbox_denies_what_it_should
+systemd_knows_each_key_of_the_unit
 the_exposure_is_low
 a_reload_takes_a_new_range
 a_secret_that_systemd_encrypted_is_used
@@ -32,6 +33,7 @@ an_upgrade_of_a_released_daemon_goes_on_with_its_record
 a_downgrade_to_a_released_daemon_goes_on_with_the_record_of_this_one
 an_upgrade_of_a_released_daemon_that_was_newer_before_does_so_again
 a_purge_leaves_nothing
+a_first_hour_goes_by_the_handbook
 "
 
 # Everything that a purge must restore, except the files of dpkg and the journal and the backups of the account files.
@@ -192,6 +194,11 @@ the_sandbox_denies_what_it_should() {
     say "$told"
 }
 
+systemd_knows_each_key_of_the_unit() {
+    ! inside journalctl --no-pager -o cat -b | grep -i "unknown key.*twind\|twind.*unknown key" || fail "a key that this systemd does not know"
+    is "what is wrong with the unit" "$(inside systemd-analyze verify twind.service 2>&1 | grep -i twind || true)" ""
+}
+
 the_exposure_is_low() {
     say "$(inside systemd-analyze security --no-pager --threshold=15 twind | tail -n 1)"
     inside systemd-analyze security --no-pager --threshold=15 twind >/dev/null || fail "more than 1.5"
@@ -212,6 +219,9 @@ a_reload_takes_a_new_range() {
     inside systemctl reload twind
 }
 
+systemd_version() { inside systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'; }
+imports_credentials() { [ "$(systemd_version)" -ge 254 ]; }
+
 # As the handbook says it, under "Encrypt a secret", but with the key of the machine, since a container has no TPM.
 a_secret_that_systemd_encrypted_is_used() {
     local plain=/etc/twind/connection-string kept=/etc/credstore.encrypted/twind_connection-string
@@ -219,7 +229,9 @@ a_secret_that_systemd_encrypted_is_used() {
     inside systemd-creds encrypt --with-key=host --name=twind_connection-string "$plain" "$kept"
     cp "$root$plain" "$work/plain"
     rm "$root$plain"
-    inside sh -c "printf '[Service]\nLoadCredentialEncrypted=twind_connection-string:$kept\n' >/etc/systemd/system/twind.service.d/secret.conf"
+    # From systemd 254 on the unit looks there by itself.
+    imports_credentials ||
+        inside sh -c "printf '[Service]\nLoadCredentialEncrypted=twind_connection-string:$kept\n' >/etc/systemd/system/twind.service.d/secret.conf"
     inside systemctl daemon-reload
     inside systemctl restart twind || { diagnose; fail "it did not start"; }
     eventually "the hub" is_connected

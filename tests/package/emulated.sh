@@ -30,10 +30,11 @@ hand_over_secrets() {
 left_out() {
     case $1 in
     a_secret_that_systemd_encrypted_*) say "the emulator does not support credentials" ;;
-    nothing_waits_for_the_network | the_exposure_is_low) say "judges the unit's file" ;;
+    nothing_waits_for_the_network | systemd_knows_* | the_exposure_is_low) say "judges the unit's file" ;;
     a_flood_from_the_hub_*) say "the memory would be the emulator's" ;;
     a_journal_that_hangs_* | a_disk_that_cannot_be_written_* | a_slip_in_the_file_*) say "slow starts, to see what is the same there" ;;
     a_daemon_that_dies_again_and_again_*) say "many slow starts to see systemd count" ;;
+    a_first_hour_*) say "the same on every processor" ;;
     *_released_*) say "the emulated Raspberry Pi tries it" ;;
     a_downgrade_* | a_reinstallation_*) say "an upgrade by another name, to the same scripts" ;;
     an_upgrade_to_a_daemon_that_cannot_start_* | a_stopped_service_*) say "judges the scripts" ;;

@@ -54,6 +54,7 @@ trap finish EXIT
 . "$here/container.sh"
 . "$here/cases.sh"
 . "$here/upgrades.sh"
+. "$here/first_hour.sh"
 [ "$arch" = amd64 ] || . "$here/emulated.sh"
 for case in "${chosen[@]}"; do
     grep -qxF -e "$case" <<<"$cases" || fail "no such case: $case; there are $cases"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../../packaging/lib.sh"
 
 arch=${1:-amd64} suite=${2:-$codename}
-packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,iproute2,procps,ca-certificates,tzdata,busybox-static
+packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,kmod,iproute2,procps,ca-certificates,tzdata,busybox-static,sudo,adduser
 root_tar=$cache/root-$arch-$suite-$(say "$packages" | sha256sum | cut -c1-16).tar
 if [ ! -e "$root_tar" ]; then
     say "making the root for $arch: some minutes" >&2

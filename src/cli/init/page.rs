@@ -5,7 +5,6 @@ use super::machine::Machine;
 use super::plan::{Board, FAN, HEATER, Named, Pin, Plan, Wire};
 use super::secret::Secret;
 use crate::board::PwmChip;
-use crate::cli::hardware::advice;
 use crate::control::quantity::TEMPERATURE;
 use crate::sensors::{HUMIDITY, Present};
 use crate::text::{Line, is_unseen};
@@ -309,7 +308,7 @@ fn sensors(page: &mut Page, machine: &Machine, plan: &Plan<'_>) {
         let why = value
             .as_ref()
             .err()
-            .map_or(String::new(), |fault| format!("{}: {}", fault.name(), advice(*fault)));
+            .map_or(String::new(), |fault| format!("{}: {}", fault.name(), fault.advice()));
         page.say(&format!("  {} {}: {why}", driver.name, quoted(&candidate.id)));
     }
     if let Some(more) = plan.silent.len().checked_sub(SILENT_MAX).filter(|more| *more > 0) {

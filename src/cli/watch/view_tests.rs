@@ -47,6 +47,43 @@ fn status() -> Value {
     })
 }
 
+/// The same without a connection, with a sensor that is gone, an override and a range that was refused.
+fn not_well() -> Value {
+    let mut status = status();
+    status["hub"] = json!({
+        "desiredVersion": 42, "synced": false, "copyAgeSeconds": 754, "reportPending": true, "refusedCount": 1,
+        "refused": [{
+            "property": "components.store", "value": "{\"maxHumidity\":20,\"minHumidity\":60}", "code": 400,
+            "reason": "min is not below max", "version": 42,
+        }],
+    });
+    status["link"] = json!({
+        "state": "waiting", "sinceSeconds": 754, "nextAttemptInSeconds": 41,
+        "reason": "no route to the hub: Network is unreachable (os error 101)",
+    });
+    status["alarms"] = json!({"sensor-desk": {
+        "secondsAgo": 292,
+        "text": "sensor desk has no valid reading: missing, read from /sys/bus/w1/devices/28-0316a2797c1f/temperature; \
+                 the fail-safe row sensor-fault drives the outputs of climate office",
+        "remedy": "see whether it is connected and powered; twind check --hardware reads each sensor once",
+    }});
+    status["sensors"]["desk"] =
+        json!({"measures": "temperature", "value": null, "state": "missing", "ageSeconds": 322});
+    status["climates"]["office"]["regime"] = json!("sensor-fault");
+    status["climates"]["office"]["temperature"] = Value::Null;
+    status["outputs"]["fan"] = json!({"permille": 1000, "cause": "fail-safe sensor-fault", "rpm": 1540});
+    status["outputs"]["heater"] = json!({"permille": 0, "cause": "fail-safe sensor-fault"});
+    status["outputs"]["dryer"] = json!({
+        "permille": 600, "cause": "override", "override": {"percent": 60, "secondsLeft": 1560, "by": "uid 0"},
+    });
+    status["storedSecondsAgo"] = json!(312);
+    status["changes"] = json!([
+        {"secondsAgo": 240, "output": "dryer", "permille": 600, "cause": "override", "by": "uid 0"},
+        {"secondsAgo": 292, "output": "fan", "permille": 1000, "cause": "fail-safe sensor-fault"},
+    ]);
+    status
+}
+
 /// An hour in which the office was cold, then warmed up, and the store became damp.
 fn trend() -> Trend {
     let ages: Vec<u64> = (1..360).rev().map(|index| index * 10).collect();
@@ -88,17 +125,25 @@ fn drawn(status: &Value, shown: &mut Shown, width: u16, height: u16) -> Vec<Stri
     drawn_in(LOOK, &read(status), Some(&trend()), shown, (width, height))
 }
 
+fn put_below(line: &str, picture: &str, page: &mut String) {
+    let begin = format!("{line}\n\n```text\n");
+    let at = page.find(&begin).unwrap_or_else(|| panic!("{PAGE} has no {begin:?}")) + begin.len();
+    let end = at + page[at..].find("```\n").unwrap();
+    page.replace_range(at..end, picture);
+}
+
 #[test]
 fn the_pictures_in_the_handbook_are_what_is_drawn() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let before = fs::read_to_string(&path).unwrap();
     let mut page = before.clone();
     for (width, height) in [(80, 24), (120, 40)] {
-        let begin = format!("At {width}×{height}:\n\n```text\n");
-        let at = page.find(&begin).unwrap_or_else(|| panic!("{PAGE} has no {begin:?}")) + begin.len();
-        let end = at + page[at..].find("```\n").unwrap();
         let picture = drawn(&status(), &mut Shown::default(), width, height).join("\n") + "\n";
-        page.replace_range(at..end, &picture);
+        put_below(&format!("At {width}×{height}:"), &picture, &mut page);
+    }
+    for columns in [80, 120] {
+        let picture = status::page(&read(&not_well())).text(Layout::plain(columns));
+        put_below(&format!("In {columns} columns:"), &picture, &mut page);
     }
     if std::env::var_os("TWIND_WRITE_PICTURES").is_some() {
         fs::write(&path, &page).unwrap();

@@ -138,7 +138,8 @@ impl Core {
         let mut overrides = record.as_ref().map(resumed).unwrap_or_default();
         let mut outputs = outputs_at_start(now, &spec.outputs, record.as_ref(), &carry);
         let of_this_boot = record.as_ref().filter(|record| machine.is_of(&record.moment));
-        let recorded_at = of_this_boot.map_or(now, |record| record.moment.at);
+        let stored_at = of_this_boot.map(|record| record.moment.at);
+        let recorded_at = stored_at.unwrap_or(now);
         let must_record = must_record_start(&spec.outputs, &overrides, record.as_ref(), &carry);
         let record = record.filter(|record| record.identity == spec.identity).unwrap_or_default();
         let must_record = must_record || carry.starts && silence::must_record_start(&spec.outputs, &record);
@@ -158,7 +159,7 @@ impl Core {
             understanding: understanding.clone(),
         });
         let durability = match carry.durability {
-            None => Durability::at_start(acknowledgement, sequence, recorded_at, must_record),
+            None => Durability::at_start(acknowledgement, sequence, recorded_at, stored_at, must_record),
             Some(before) => before.succeed(acknowledgement, sequence),
         };
         let mut sensors = Sensors::new(now, spec.sensors.clone());
@@ -372,7 +373,7 @@ impl Core {
         };
         let changes = self.climates.step(now, conditions);
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
-        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
+        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(id, before));
         let Self { history, climates, understanding, overrides, .. } = self;
         let overridden_by = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
         history.ranges.note(now, climates, &understanding.intent, overridden_by);
@@ -398,11 +399,10 @@ impl Core {
         self.notices.push_back(Notice::Scheduled { climate, scheduled, zone });
     }
 
-    fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
+    fn announce_regime(&mut self, id: ClimateId, before: Regime) {
         let Some(climate) = self.climates.get(id) else { return };
-        let (regime, lost) = (climate.regime(), self.lost_sensors(now, climate));
-        let ClimateSpec { name, quantity, .. } = climate.spec().clone();
-        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime, lost });
+        let (regime, ClimateSpec { name, quantity, .. }) = (climate.regime(), climate.spec().clone());
+        self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime });
     }
 
     /// Updates what depends on everything else: the next record, the alarms and the report.

@@ -215,6 +215,7 @@ fn status() -> DaemonStatus {
             "override": {"percent": 41.2, "secondsLeft": 9, "by": "hub"},
         }},
         "storeFault": "full",
+        "storedSecondsAgo": 5,
         "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
         "rangeChanges": [{"secondsAgo": 3, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],

@@ -1,4 +1,4 @@
-//! Why an output does not have the drive that is wanted of it: a minimum time, `min-duty`, `slew`, or a higher rank.
+//! Why an output does not have the drive that is wanted of it: a minimum time, `min-duty`, `slew`, a stall, or a higher rank.
 //! The constraints themselves are applied in `outputs`.
 
 use super::Cause;
@@ -19,6 +19,8 @@ pub enum Constraint {
     MinDuty,
     /// Its drive changes gradually.
     Slew,
+    /// It does not turn, so it is driven at full.
+    Stall,
     /// A higher rank decides.
     Rank(Cause),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for NamedConstraint<'_> {
             Constraint::MinOff => f.write_str("min-off"),
             Constraint::MinDuty => f.write_str("min-duty"),
             Constraint::Slew => f.write_str("slew"),
+            Constraint::Stall => f.write_str("stall"),
             Constraint::Rank(cause) => cause.by_name(self.climates).fmt(f),
         }
     }
@@ -92,6 +95,7 @@ impl fmt::Display for Description<'_> {
                 write!(f, "changing gradually ({by})")?;
                 seconds.iter().try_for_each(|seconds| write!(f, ", {} to go", Span(*seconds)))
             }
+            Constraint::Stall => write!(f, "driven at full until it turns ({by})"),
             Constraint::Rank(_) => write!(f, "outranked by {by}"),
         }
     }

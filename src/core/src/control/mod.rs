@@ -90,6 +90,23 @@ impl Fault {
             Self::Stale => "stale",
         }
     }
+
+    /// What a person can look at.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Missing => "nothing is there; check the wiring, the overlay and the name",
+            Self::Ambiguous => "several devices have this name; write which one is meant, as NAME@PLACE",
+            Self::Unreadable => "it is there but cannot be read; check its wiring and its permissions",
+            Self::BadChecksum => "its answer was damaged on the way; check cable, connectors and pull-up",
+            Self::NotANumber => "it holds no number; check that the path is the right attribute",
+            Self::OutOfRange => "its value is impossible; check `scale`, `offset` and `valid`",
+            Self::PowerOnValue => {
+                "it shows its power-on value; read it again in a while, then check its supply"
+            }
+            Self::Jump | Self::Frozen => "its value is not accepted yet; run the check again",
+            Self::Stale => "the program that writes it has stopped; look at that program, or set `max-age`",
+        }
+    }
 }
 
 /// One sample of one sensor.

@@ -249,6 +249,7 @@ impl Outputs {
                 state.settle(now, drive);
                 changes.push(Actuation { output, drive, cause: order.cause, at: now });
             }
+            state.unmet = state.stall(order.cause).or(state.unmet);
             state.unmet =
                 state.unmet.or_else(|| overruled(output, spec, (state.cause, state.decided()), situation));
         }
@@ -369,6 +370,12 @@ impl OutputState {
                 level
             }
         }
+    }
+
+    /// What is wanted of it while it is driven at full because it does not turn.
+    fn stall(&self, cause: Cause) -> Option<Unmet> {
+        let wants = self.tach.otherwise().filter(|wants| self.tach.is_full() && *wants != Permille::FULL)?;
+        Some(Unmet { by: Constraint::Stall, cause, wants, until: None })
     }
 
     /// The drive that minimum times allow instead of a target, and the one that applies: while it must run, it keeps its drive.

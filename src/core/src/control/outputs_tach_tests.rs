@@ -23,6 +23,9 @@ fn a_fan_that_does_not_turn_is_kicked_driven_at_full_and_announced_and_control_g
     assert_eq!(drives(&mut rig, &[19, 500]), [1000, 1000]);
     assert_eq!(rig.outputs.fault(FAN).as_deref(), Some("stalled"));
     assert_eq!(rig.cause(), Cause::Desired(Version(7)));
+    let unmet =
+        rig.outputs.state(FAN).and_then(|state| state.unmet).map(|unmet| (unmet.by, unmet.wants.get()));
+    assert_eq!(unmet, Some((Constraint::Stall, 400)));
 
     rig.wants(0);
     assert_eq!(rig.driven(at(501)), 0, "off is off");
@@ -31,6 +34,7 @@ fn a_fan_that_does_not_turn_is_kicked_driven_at_full_and_announced_and_control_g
     assert!(turning(&mut rig, 800.0));
     assert_eq!(rig.driven(at(512)), 400);
     assert_eq!(rig.outputs.fault(FAN), None);
+    assert!(rig.outputs.state(FAN).is_some_and(|state| state.unmet.is_none()));
 }
 
 #[test]

@@ -4,18 +4,16 @@ use super::durability::Durability;
 use super::health::Health;
 use super::overrides::Overrides;
 use super::{Core, Notice};
+use crate::control::Reading;
 use crate::control::alarm_kind::{AlarmKind, Standing};
-use crate::control::climate::{Climate, Regime};
 use crate::control::climates::Climates;
 use crate::control::outputs::Outputs;
 use crate::control::sensors::Sensors;
-use crate::control::{Reading, SensorId};
 use crate::report::Facts;
-use crate::report::alarms::{Alarms, present, sensor_fault};
+use crate::report::alarms::{Alarms, present};
 use crate::units::BootTime;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What reports and alarms draw on: all but the reporter, which changes while it draws on them.
 pub(super) fn facts<'a>(
@@ -34,6 +32,7 @@ pub(super) fn facts<'a>(
         pin_faults: health.pin_faults(),
         climates,
         store_fault: durability.fault(),
+        stored_at: durability.stored_at(),
         alarms: &health.alarms,
     }
 }
@@ -76,7 +75,6 @@ impl Core {
         for name in changes.raised {
             if let (Some(sensor), Some(alarm)) =
                 (AlarmKind::Sensor.thing_of(&name), self.health.alarms.get(&name))
-                && !self.is_named_with_regime(sensor)
             {
                 let (sensor, text) = (sensor.to_owned(), alarm.text.clone());
                 self.notices.push_back(Notice::SensorLost { sensor, text });
@@ -95,26 +93,5 @@ impl Core {
             Standing { kinds: self.health.alarms.kinds(), are_known: self.sensors.have_started(now) };
         let before = core::mem::replace(&mut self.health.standing, standing);
         self.spec.outputs.iter().any(|spec| !self.health.standing.is_same_for(&before, &spec.alarms))
-    }
-
-    /// Does the notice of a regime that is about to be given name the sensor? That of a climate without a valid reading names all
-    /// of its sensors.
-    fn is_named_with_regime(&self, sensor: &str) -> bool {
-        let is_meant = |id: &SensorId| self.spec.sensors.get(id.0).is_some_and(|spec| spec.name == sensor);
-        let told = self.notices.iter().filter_map(|notice| match notice {
-            Notice::Regime { climate, lost, .. } if !lost.is_empty() => Some(climate),
-            _ => None,
-        });
-        let mut specs = told.filter_map(|name| self.spec.climates.iter().find(|spec| spec.name == *name));
-        specs.any(|spec| spec.sensors.iter().any(is_meant))
-    }
-
-    /// The sensors of a climate, described, if none of them has a valid reading.
-    pub(super) fn lost_sensors(&self, now: BootTime, climate: &Climate) -> Vec<String> {
-        if climate.regime() != Regime::SensorFault {
-            return Vec::new();
-        }
-        let sensors = climate.spec().sensors.iter();
-        sensors.filter_map(|sensor| sensor_fault(now, self.facts(), sensor.0)).collect()
     }
 }

@@ -71,15 +71,21 @@ fn a_sensor_that_fails_now_and_then_raises_no_alarm() {
 }
 
 #[test]
-fn when_the_last_sensor_is_lost_one_notice_names_each_with_its_fault_and_path() {
+fn when_the_last_sensor_is_lost_each_is_named_with_its_fault_its_path_and_its_remedy() {
     let mut rig = Rig::from(two_sensors(), None);
     rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
     rig.notices.clear();
     rig.pass_with(60, &[Err(Fault::Missing), Err(Fault::NotANumber)]);
-    let announced = "climate: sensor-fault: sensor roof has no valid reading: missing, read from /run/roof; \
-                sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; \
-                outputs follow their sensor-fault rows until one has a valid reading";
-    assert_eq!(rig.notices_of_sensors(), [announced]);
+    let effect = "no sensor of the climate has a valid reading: outputs follow their sensor-fault rows";
+    let announced = [
+        "climate: sensor-fault: none of its sensors has a valid reading; outputs follow their sensor-fault rows until one has".to_owned(),
+        format!("sensor door has no valid reading: not-a-number, found \"warm\", read from /run/door; {effect}"),
+        format!("sensor roof has no valid reading: missing, read from /run/roof; {effect}"),
+    ];
+    assert_eq!(rig.notices_of_sensors(), announced);
+    let remedy = |sensor: &str| rig.status(0)["alarms"][sensor]["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy("sensor-door").starts_with("it holds no number"), "{}", remedy("sensor-door"));
+    assert!(remedy("sensor-roof").contains("connected and powered"), "{}", remedy("sensor-roof"));
     assert_eq!(
         rig.engine.alarms().iter().map(|(name, _)| name).collect::<Vec<_>>(),
         ["sensor-door", "sensor-roof"]

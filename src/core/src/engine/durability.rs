@@ -60,6 +60,9 @@ pub(super) struct Durability {
     sequence: u64,
     /// The moment of that record, in this boot.
     recorded_at: BootTime,
+    /// When a record was last durable, in this boot.
+    #[serde(default)]
+    stored_at: Option<BootTime>,
     save: Save,
     limit: RateLimit,
     fault: Option<String>,
@@ -71,6 +74,7 @@ impl Durability {
         acknowledgement: Rc<Acknowledgement>,
         sequence: u64,
         recorded_at: BootTime,
+        stored_at: Option<BootTime>,
         must_record: bool,
     ) -> Self {
         let save = if must_record { Save::Now } else { Save::Clean };
@@ -79,6 +83,7 @@ impl Durability {
             pending: None,
             sequence,
             recorded_at,
+            stored_at,
             save,
             limit: RateLimit::default(),
             fault: None,
@@ -97,7 +102,7 @@ impl Durability {
 
     /// Takes all of it out, to carry it over a reload.
     pub(super) fn take(&mut self) -> Self {
-        core::mem::replace(self, Self::at_start(Rc::default(), 0, BootTime::ZERO, false))
+        core::mem::replace(self, Self::at_start(Rc::default(), 0, BootTime::ZERO, None, false))
     }
 
     /// What may be reported now.
@@ -140,6 +145,11 @@ impl Durability {
     /// The moment of the last record, in this boot.
     pub(super) fn recorded_at(&self) -> BootTime {
         self.recorded_at
+    }
+
+    /// When a record was last durable, in this boot.
+    pub(super) fn stored_at(&self) -> Option<BootTime> {
+        self.stored_at
     }
 
     /// Wants a record as soon as possible.
@@ -217,6 +227,7 @@ impl Durability {
     fn handle_saved(&mut self, now: BootTime, outcome: Result<u64, String>) -> Option<Notice> {
         match outcome {
             Ok(sequence) => {
+                self.stored_at = Some(now);
                 if let Some((_, durable)) = self.pending.take_if(|(waiting, _)| *waiting <= sequence) {
                     self.acknowledgement = durable;
                 }

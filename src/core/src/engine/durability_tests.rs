@@ -88,6 +88,23 @@ fn a_disk_that_fails_from_the_start_is_announced_and_retried_and_delays_no_repor
 }
 
 #[test]
+fn the_status_tells_when_the_record_was_last_stored_also_while_it_cannot_be() {
+    let mut rig = Rig::online();
+    let told = |rig: &Rig| rig.status(0)["storedSecondsAgo"].clone();
+    rig.desire(json!({ "patchId": "one" }));
+    assert_eq!(told(&rig), json!(0));
+    rig.disk = Disk::Full;
+    rig.pass(secs(40), |_| 24.0);
+    rig.desire(json!({ "patchId": "two" }));
+    assert_eq!(told(&rig), json!(40));
+    rig.reload(spec());
+    assert_eq!(told(&rig), json!(40));
+    rig.disk = Disk::Quick;
+    rig.pass(secs(31), |_| 24.0);
+    assert!(told(&rig).as_u64() < Some(31), "{}", told(&rig));
+}
+
+#[test]
 fn a_failed_disk_is_retried_even_if_nothing_new_is_to_be_recorded() {
     let mut rig = Rig::new();
     rig.tick();

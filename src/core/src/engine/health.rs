@@ -79,13 +79,18 @@ impl Health {
         output: OutputId,
         name: &str,
         fault: Option<String>,
+        is_stalled: bool,
     ) -> Option<Notice> {
         let name = || name.to_owned();
         match fault {
             None => self.speed_faults.remove(&output).map(|_| Notice::TachMended { output: name() }),
             Some(fault) => {
                 let announced = self.speed_faults.insert(output, fault.clone());
-                (announced.as_ref() != Some(&fault)).then(|| Notice::TachFault { output: name(), fault })
+                (announced.as_ref() != Some(&fault)).then(|| Notice::TachFault {
+                    output: name(),
+                    fault,
+                    is_stalled,
+                })
             }
         }
     }

@@ -19,7 +19,9 @@ impl Core {
         for (output, spec) in
             self.outputs.specs().iter().enumerate().map(|(index, spec)| (OutputId(index), spec))
         {
-            self.notices.extend(self.health.handle_speed(output, &spec.name, self.outputs.fault(output)));
+            let is_stalled = self.outputs.state(output).is_some_and(|state| state.tach.is_stalled());
+            let fault = self.outputs.fault(output);
+            self.notices.extend(self.health.handle_speed(output, &spec.name, fault, is_stalled));
         }
     }
 }

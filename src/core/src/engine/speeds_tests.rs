@@ -39,7 +39,7 @@ fn a_stall_is_announced_once_reported_and_cleared_when_the_fan_turns_again() {
     let mut rig = rig();
     speed(&mut rig, Ok(0.0));
     pass(&mut rig, 60);
-    assert_eq!(announced(&mut rig), ["output fan: stalled; it is driven all the same"]);
+    assert_eq!(announced(&mut rig), ["output fan: stalled; it is driven at full"]);
     assert_eq!(rig.drives.last().unwrap().drive, Permille::FULL);
     assert_eq!(rig.reported.get(&path("components.fan.fault")), Some(&json!("stalled")));
     assert_eq!(rig.reported.get(&path("components.fan.rpm")), Some(&json!(0)));

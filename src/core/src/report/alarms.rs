@@ -156,8 +156,7 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
             } else {
                 "did not turn at full and has not turned since; it will be checked when it is next driven"
             };
-            let now = "check whether it is blocked or unplugged";
-            alarms.insert(AlarmKind::Stall.alarm_of(name), format!("output {name} {what}: {now}"));
+            alarms.insert(AlarmKind::Stall.alarm_of(name), format!("output {name} {what}"));
         }
         if let Some(reason) = facts.pin_faults.get(&output).map(|reason| shown(reason)) {
             let what = format!("cannot be driven: {reason}; retrying at every control step");
@@ -233,7 +232,7 @@ fn title(climate: &Climate) -> String {
 }
 
 /// Describes a sensor without a valid reading: its name, its fault, what was found instead and where it is read.
-pub fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
+fn sensor_fault(now: BootTime, facts: Facts<'_>, index: usize) -> Option<String> {
     let fault = facts.sensors.fault(now, index)?;
     let (spec, _) = facts.sensors.iter().nth(index)?;
     let found =

@@ -109,6 +109,8 @@ pub struct Facts<'a> {
     pub climates: &'a Climates,
     /// Why the record cannot be stored, if it cannot.
     pub store_fault: Option<&'a str>,
+    /// When the record was last stored, in this boot.
+    pub stored_at: Option<BootTime>,
     /// The alarms that stand.
     pub alarms: &'a Alarms,
 }

@@ -9,7 +9,6 @@ use crate::text::{Span, escape};
 use crate::twin::{Author, DesiredChange, SyncNotice, Version};
 use crate::units::Permille;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -50,6 +49,8 @@ pub enum Notice {
         output: String,
         /// What is wrong.
         fault: String,
+        /// It does not turn, which is an alarm.
+        is_stalled: bool,
     },
     /// The speed of an output is as it should be again.
     TachMended {
@@ -120,8 +121,6 @@ pub enum Notice {
         before: Regime,
         /// The regime now.
         regime: Regime,
-        /// If no sensor has a valid reading: each sensor with its fault and where it is read.
-        lost: Vec<String>,
     },
     /// The schedule of a climate says something else.
     Scheduled {
@@ -132,7 +131,7 @@ pub enum Notice {
         /// The time zone of its times.
         zone: String,
     },
-    /// A sensor has no valid reading any more. Left out where the change of the regime says it.
+    /// A sensor has no valid reading any more.
     SensorLost {
         /// The sensor.
         sensor: String,
@@ -203,7 +202,10 @@ impl fmt::Display for Notice {
                 write!(f, "output {output} cannot be driven: {reason}; retrying at every control step")
             }
             Self::PinMended { output } => write!(f, "output {output} can be driven again"),
-            Self::TachFault { output, fault } => {
+            Self::TachFault { output, fault, is_stalled: true } => {
+                write!(f, "output {output}: {fault}; it is driven at full")
+            }
+            Self::TachFault { output, fault, .. } => {
                 write!(f, "output {output}: {fault}; it is driven all the same")
             }
             Self::TachMended { output } => write!(f, "output {output}: its speed is normal again"),
@@ -246,7 +248,7 @@ impl fmt::Display for Notice {
             Self::RangeOverrideEnded { climate } => {
                 write!(f, "the override of {} has ended", Named(climate))
             }
-            Self::Regime { climate, quantity, regime, lost, .. } => {
+            Self::Regime { climate, quantity, regime, .. } => {
                 write!(f, "{}: {}", Named(climate), regime.name(quantity))?;
                 if *regime == Regime::Overheat {
                     let measures = quantity.measures();
@@ -255,11 +257,11 @@ impl fmt::Display for Notice {
                         ": a sensor is above the critical {measures}; outputs follow their overheat rows until "
                     )?;
                     f.write_str("all are below it by at least the hysteresis")
-                } else if lost.is_empty() {
-                    Ok(())
+                } else if *regime == Regime::SensorFault {
+                    f.write_str(": none of its sensors has a valid reading; outputs follow their")?;
+                    f.write_str(" sensor-fault rows until one has")
                 } else {
-                    write!(f, ": sensor {}; outputs", lost.join("; sensor "))?;
-                    f.write_str(" follow their sensor-fault rows until one has a valid reading")
+                    Ok(())
                 }
             }
             Self::Scheduled { climate, scheduled, zone } => {

@@ -47,6 +47,8 @@ pub struct Status {
     pub outputs: Named<OutputStatus>,
     /// Why the record cannot be stored.
     pub store_fault: Option<String>,
+    /// How long ago the record was last stored; `None` if it was not since the machine started.
+    pub stored_seconds_ago: Option<u64>,
     /// Each alarm by its name.
     pub alarms: Named<AlarmStatus>,
     /// The last changes of outputs, the latest first, if they were asked for.
@@ -191,6 +193,7 @@ impl Status {
             );
             output.held.iter_mut().for_each(|held| held.retime(retime));
         }
+        retime_each(Seconds::Since, retime, self.stored_seconds_ago.as_mut());
         let alarms = self.alarms.0.iter_mut();
         retime_each(Seconds::Since, retime, alarms.map(|(_, alarm)| &mut alarm.seconds_ago));
         let changes = self.changes.iter_mut().flatten();
@@ -285,6 +288,7 @@ impl Status {
             sensors: Named(sensors.map(|(index, (spec, _))| sensor(now, facts, index, spec)).collect()),
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
+            stored_seconds_ago: facts.stored_at.map(|at| now.since(at).as_secs()),
             alarms: alarms(now, facts),
             changes: None,
             range_changes: None,
@@ -336,11 +340,23 @@ fn alarms(now: BootTime, facts: Facts<'_>) -> Named<AlarmStatus> {
             since: alarm.since.map(UnixSeconds::rfc3339),
             seconds_ago: now.since(alarm.at).as_secs(),
             text: alarm.text.clone(),
-            remedy: AlarmKind::of(name).map(AlarmKind::remedy).unwrap_or_default().to_owned(),
+            remedy: remedy(now, facts, name).to_owned(),
         };
         (name.to_owned(), entry)
     };
     Named(facts.alarms.iter().map(one).collect())
+}
+
+/// What a person can do about the alarm of this name. A sensor whose fault tells what is wrong has a remedy of its own.
+fn remedy(now: BootTime, facts: Facts<'_>, alarm: &str) -> &'static str {
+    let sensor = AlarmKind::Sensor.thing_of(alarm);
+    let index = sensor.and_then(|name| facts.sensors.iter().position(|(spec, _)| spec.name == name));
+    match index.and_then(|index| facts.sensors.fault(now, index)) {
+        None | Some(Fault::Missing | Fault::Jump | Fault::Frozen | Fault::Stale) => {
+            AlarmKind::of(alarm).map(AlarmKind::remedy).unwrap_or_default()
+        }
+        Some(fault) => fault.advice(),
+    }
 }
 
 fn sensor(now: BootTime, facts: Facts<'_>, index: usize, spec: &SensorSpec) -> (String, SensorStatus) {
