@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use words::{Asked, HELP, USAGE, Wanted};
 
-/// Whoever tries it first waits this long. Measured: see the handbook's page on proof.
+/// Whoever tries it first waits this long. Measured: two minutes of processor time, which two cores share.
 const FIRST_TIME: &str = "the first time that takes a minute or two";
 const USAGE_FAULT: u8 = 64;
 

@@ -80,6 +80,12 @@ impl Daemon {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
+    /// The errors that the daemon logged, but for those about a sensor that the story broke.
+    pub(crate) fn errors(&self) -> usize {
+        let log = self.log();
+        log.lines().filter(|line| line.contains("ERROR") && !line.contains(": sensor-fault: ")).count()
+    }
+
     /// Ends the daemon in order.
     pub(crate) fn stop(&self) -> Result<(), Box<dyn Error>> {
         let mut running = self.child();
