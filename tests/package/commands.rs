@@ -82,9 +82,15 @@ fn check_cargo(words: &[String]) -> Result<(), String> {
         return Err(format!("cargo {command} has no {option}"));
     }
     if let Some(package) = after(own, &["-p", "--package"]) {
-        let manifests = ["Cargo.toml", "tests/hub/Cargo.toml", "src/core/Cargo.toml"].map(read);
-        if !manifests.iter().any(|manifest| manifest.contains(&format!("name = \"{package}\"\n"))) {
+        let folders = ["", "tests/hub/", "src/core/", "tests/demo/", "tests/demo/story/"];
+        let mut manifests = folders.iter().map(|folder| read(&format!("{folder}Cargo.toml")));
+        if !manifests.any(|manifest| manifest.contains(&format!("name = \"{package}\"\n"))) {
             return Err(format!("there is no package {package}"));
+        }
+        if package == "demo" {
+            let help = read("tests/demo/words.rs");
+            let unknown = options(passed).find(|option| !names(&help, option));
+            return unknown.map_or(Ok(()), |option| Err(format!("the demonstration has no {option}")));
         }
     }
     let Some(test) = after(own, &["--test"]) else { return Ok(()) };
@@ -153,6 +159,7 @@ fn a_command_that_is_none_is_noticed() {
         "twind override fan 60% --fro 30m",
         "cargo simm",
         "cargo sim -- --sead 7",
+        "cargo demo -- --sight rooms",
         "cargo test --wrkspace",
         "cargo test --test quiet_dya",
         "cargo run -p twinhbu",

@@ -115,7 +115,7 @@ fn rename_version(tree: &Path) -> io::Result<()> {
     fs::write(manifest, text.replace(&format!("{package}{ours}"), &format!("{package}{theirs}")))?;
     let lock = tree.join("Cargo.lock");
     let mut text = fs::read_to_string(&lock)?;
-    for member in ["twind", "twind-core", "twinhub"] {
+    for member in ["twind", "twind-core", "twinhub", "demo", "demo-story"] {
         let name = format!("name = \"{member}\"\n");
         text = text.replace(&format!("{name}{ours}"), &format!("{name}{theirs}"));
     }

@@ -7,7 +7,7 @@ use twinhub::Running;
 
 /// Where the page is.
 pub(crate) const PATH: &str = "packaging/doc/examples.md";
-const PAGE: &str = include_str!("../../packaging/doc/examples.md");
+const PAGE: &str = include_str!("../../../../packaging/doc/examples.md");
 
 /// What the page has of a site.
 pub(crate) struct Example {

@@ -26,6 +26,7 @@ pub(crate) const SITE: Site<Greenhouse> = Site {
     name: "greenhouse",
     about: "a greenhouse with a vent for warmth and damp, a heater and a mister",
     patch: r#"{"components":{"damp":{"maxHumidity":70}}}"#,
+    output: "vent",
     model: Greenhouse::new,
     play,
 };

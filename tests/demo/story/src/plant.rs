@@ -48,6 +48,15 @@ impl<M: Model> Plant<M> {
         Self { shared, thread: Some(thread) }
     }
 
+    /// What looks at the model, for another thread.
+    pub(crate) fn looks<T, F>(&self, look: F) -> impl Fn() -> T + Send + use<M, T, F>
+    where
+        F: Fn(&M) -> T + Send,
+    {
+        let shared = Arc::clone(&self.shared);
+        move || look(&shared.model())
+    }
+
     /// Looks at the model, or changes it.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut M) -> T) -> T {
         act(&mut self.shared.model())

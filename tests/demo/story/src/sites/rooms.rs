@@ -23,6 +23,7 @@ pub(crate) const SITE: Site<Rooms> = Site {
     name: "rooms",
     about: "three rooms with one boiler, and a fan for the office",
     patch: r#"{"components":{"lab":{"schedule":null}}}"#,
+    output: "office-fan",
     model: Rooms::new,
     play,
 };

@@ -24,6 +24,7 @@ pub(crate) const SITE: Site<Cabinet> = Site {
     name: "cabinet",
     about: "an outdoor cabinet with a fan, and a heater against condensation",
     patch: r#"{"components":{"cooling":{"maxTemperature":40}}}"#,
+    output: "fan",
     model: Cabinet::new,
     play,
 };

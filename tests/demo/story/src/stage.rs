@@ -2,7 +2,9 @@
 //! told that was not looked at.
 
 use crate::daemon::{DEVICE, Daemon};
+use crate::live::Mark;
 use crate::plant::{self, Model, Plant, SPEED};
+use crate::teller::Teller;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt;
@@ -27,6 +29,8 @@ pub(crate) struct Site<M> {
     pub(crate) about: &'static str,
     /// A patch of the desired half that changes something, for whoever goes on by hand.
     pub(crate) patch: &'static str,
+    /// An output to override by hand.
+    pub(crate) output: &'static str,
     /// What happens there.
     pub(crate) model: fn() -> M,
     /// The story.
@@ -67,6 +71,7 @@ pub(crate) struct Stage<'a, M> {
     hub: &'a Running,
     plant: &'a Plant<M>,
     daemon: &'a Daemon,
+    teller: Teller,
     scenes: usize,
     told: Vec<String>,
     checks: usize,
@@ -74,37 +79,118 @@ pub(crate) struct Stage<'a, M> {
 
 impl<'a, M: Model> Stage<'a, M> {
     /// A story of which nothing is told yet.
-    pub(crate) fn new(hub: &'a Running, plant: &'a Plant<M>, daemon: &'a Daemon) -> Self {
-        Self { hub, plant, daemon, scenes: 0, told: Vec::new(), checks: 0 }
+    pub(crate) fn new(hub: &'a Running, plant: &'a Plant<M>, daemon: &'a Daemon, teller: Teller) -> Self {
+        Self { hub, plant, daemon, teller, scenes: 0, told: Vec::new(), checks: 0 }
     }
 
     /// The next step of the story begins; `change` happens at the site.
     pub(crate) fn scene(&mut self, title: &str, change: impl FnOnce(&mut M)) {
         self.scenes += 1;
         if self.scenes > 1 {
-            self.tell(String::new());
+            self.teller.aside("");
+            self.told.push(String::new());
         }
-        self.tell(format!("── {}. {title}", self.scenes));
+        let line = format!("── {}. {title}", self.scenes);
+        self.teller.scene(self.scenes, title, &line);
+        self.told.push(line);
         self.plant.with(change);
     }
 
     /// The back end writes into the twin, and twind acknowledges it.
     pub(crate) fn back_end(&mut self, desired: &Value) -> Played {
-        self.line("back end", desired);
+        self.written(desired);
         let twin = self.hub.update_twin(DEVICE, &json!({ "properties": { "desired": desired } }))?;
         let version = twin["properties"]["desired"]["$version"].clone();
+        self.wait_acknowledged(&version)?;
+        self.teller.mark(Mark::Good, &format!("acknowledged: version {version}"));
+        Ok(())
+    }
+
+    /// The back end writes into the twin while the line is cut.
+    pub(crate) fn back_end_unheard(&mut self, desired: &Value) -> Played {
+        self.written(desired);
+        self.hub.update_twin(DEVICE, &json!({ "properties": { "desired": desired } }))?;
+        Ok(())
+    }
+
+    /// twind has acknowledged all that the back end wrote.
+    pub(crate) fn acknowledges_all(&mut self) -> Played {
+        let version = self.hub.desired(DEVICE)?["$version"].clone();
+        self.wait_acknowledged(&version)?;
+        self.line("twin", format!("desiredVersion: {version}"));
+        Ok(())
+    }
+
+    fn wait_acknowledged(&mut self, version: &Value) -> Played {
         self.wait("the acknowledgement", |stage| {
             let at = stage.reported()["desiredVersion"].clone();
-            if at == version { Ok(()) } else { Err(format!("version {at}, not {version}")) }
+            if at == *version { Ok(()) } else { Err(format!("version {at}, not {version}")) }
         })
+    }
+
+    /// Something happens at the site.
+    pub(crate) fn happens(&mut self, what: &str, change: impl FnOnce(&mut M)) {
+        self.note("site", what);
+        self.plant.with(change);
+    }
+
+    fn written(&mut self, desired: &Value) {
+        let line = labelled("back end", desired);
+        self.teller.written(&desired.to_string(), &line);
+        self.told.push(line);
     }
 
     /// A technician types a command of twind.
     pub(crate) fn technician(&mut self, words: &[&str]) -> Played {
-        self.line("technician", format!("twind {}", words.join(" ")));
+        self.note("technician", format!("twind {}", words.join(" ")));
         let said = self.daemon.ask(words)?;
         said.lines().for_each(|line| self.line("", line));
         Ok(())
+    }
+
+    /// The daemon is killed.
+    pub(crate) fn kill(&mut self) -> Played {
+        self.note("kill", "SIGKILL to twind");
+        self.daemon.kill()?;
+        match self.daemon.ask(&["status"]) {
+            Ok(status) => Err(format!("somebody still answers: {status}").into()),
+            Err(_) => {
+                self.checks += 1;
+                self.line("gateway", "no daemon answers");
+                Ok(())
+            }
+        }
+    }
+
+    /// What systemd does then.
+    pub(crate) fn safe_after_kill(&mut self) -> Played {
+        self.note("systemd", "twind safe, as ExecStopPost= of its unit says");
+        let said = self.daemon.safe_after_kill()?;
+        said.lines().for_each(|line| self.line("", line));
+        Ok(())
+    }
+
+    /// And then.
+    pub(crate) fn start_again(&mut self) -> Played {
+        self.note("systemd", "twind run, as Restart= of its unit says");
+        self.daemon.start_again()
+    }
+
+    /// How an output is driven, by its file on the board, when no daemon can say why.
+    pub(crate) fn pin(
+        &mut self,
+        name: &str,
+        (from, to): (f64, f64),
+        why: &str,
+    ) -> Result<f64, Box<dyn Error>> {
+        let percent = self.wait(name, |stage| {
+            let driven = stage.driven(name);
+            driven
+                .filter(|percent| (from..=to).contains(percent))
+                .ok_or_else(|| format!("it is at {driven:?} per cent"))
+        })?;
+        self.line(name, format!("{percent:.1} %, {why}"));
+        Ok(percent)
     }
 
     /// What the back end reads in the reported half of the twin at `place`.
@@ -135,8 +221,7 @@ impl<'a, M: Model> Stage<'a, M> {
     pub(crate) fn output(&mut self, name: &str, share: Share, cause: &str) -> Played {
         let driven = self.wait(name, |stage| {
             let output = stage.status_now()?["outputs"][name].clone();
-            let driven =
-                plant::drive(&stage.daemon.path("twind/board").join(name)).map(|share| share * 100.0);
+            let driven = stage.driven(name);
             match driven.filter(|percent| share.holds(*percent)) {
                 Some(percent) if output["cause"] == cause => Ok(share.text(percent)),
                 _ => Err(format!(
@@ -165,6 +250,7 @@ impl<'a, M: Model> Stage<'a, M> {
 
     /// Something at the site stays in these bounds for so many minutes of the site's.
     pub(crate) fn stays(&mut self, gauge: &Gauge<M>, (from, to): (f64, f64), minutes: u32) -> Played {
+        self.teller.wait(&format!("for {minutes} minutes {} {from} to {to} {}", gauge.before, gauge.after));
         let end = Instant::now() + Duration::from_secs(60) * minutes / SPEED;
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
         while Instant::now() < end {
@@ -189,12 +275,14 @@ impl<'a, M: Model> Stage<'a, M> {
 
     /// The line to the hub is cut.
     pub(crate) fn cut_off(&mut self) -> Played {
+        self.teller.mark(Mark::Note, "the network is pulled");
         self.hub.block_on(self.hub.stop_listening());
         self.status("hub", &[("online", Wanted::Is(json!(false)))])
     }
 
     /// The line to the hub works again.
     pub(crate) fn put_through(&mut self) -> Played {
+        self.teller.mark(Mark::Note, "the network is back");
         self.hub.resume_listening()?;
         self.wait_for(PATIENCE_TO_CONNECT, "the connection", |stage| match stage.hub.is_connected(DEVICE) {
             true => Ok(()),
@@ -208,11 +296,32 @@ impl<'a, M: Model> Stage<'a, M> {
         (self.told, self.checks)
     }
 
-    fn measured(&self, gauge: &Gauge<M>) -> f64 {
-        self.plant.with(|model| (gauge.read)(model))
+    /// What says how it goes on.
+    pub(crate) fn teller(&self) -> &Teller {
+        &self.teller
     }
 
-    fn reported(&self) -> Value {
+    /// The drive of an output in per cent, by its file on the board.
+    pub(crate) fn driven(&self, name: &str) -> Option<f64> {
+        plant::drive(&self.daemon.path("twind/board").join(name)).map(|share| share * 100.0)
+    }
+
+    fn measured(&self, gauge: &Gauge<M>) -> f64 {
+        self.site(|model| (gauge.read)(model))
+    }
+
+    /// Looks at the site.
+    pub(crate) fn site<T>(&self, look: impl FnOnce(&mut M) -> T) -> T {
+        self.plant.with(look)
+    }
+
+    /// Looks until it is so. Returns whether it came to be.
+    pub(crate) fn comes_true(&mut self, what: &str, good: impl Fn(&Self) -> bool) -> bool {
+        self.wait(what, |stage| if good(stage) { Ok(()) } else { Err("it is not".to_owned()) }).is_ok()
+    }
+
+    /// The reported half of the twin.
+    pub(crate) fn reported(&self) -> Value {
         self.hub.reported(DEVICE).unwrap_or_default()
     }
 
@@ -221,12 +330,17 @@ impl<'a, M: Model> Stage<'a, M> {
         serde_json::from_str(&said).map_err(|error| error.to_string())
     }
 
+    /// Tells what is so.
     fn line(&mut self, label: &str, text: impl fmt::Display) {
-        self.tell(format!("   {label:<10} {text}"));
+        let line = labelled(label, text);
+        self.teller.tell(Mark::Good, &line);
+        self.told.push(line);
     }
 
-    fn tell(&mut self, line: String) {
-        println!("{line}");
+    /// Tells what happens.
+    fn note(&mut self, label: &str, text: impl fmt::Display) {
+        let line = labelled(label, text);
+        self.teller.tell(Mark::Note, &line);
         self.told.push(line);
     }
 
@@ -245,6 +359,7 @@ impl<'a, M: Model> Stage<'a, M> {
         what: &str,
         look: impl Fn(&Self) -> Result<T, String>,
     ) -> Result<T, Box<dyn Error>> {
+        self.teller.wait(what);
         let end = Instant::now() + patience;
         loop {
             match look(self) {
@@ -261,6 +376,10 @@ impl<'a, M: Model> Stage<'a, M> {
             }
         }
     }
+}
+
+fn labelled(label: &str, text: impl fmt::Display) -> String {
+    format!("   {label:<10} {text}")
 }
 
 impl Share {

@@ -1,16 +1,14 @@
-//! What the demonstration does and shows: each patch, what the fan did and why, the temperature and its range, the report,
-//! and at the end a summary of the checks.
+//! The tutorial's story: each patch, what the fan did and why, the temperature and its range, the report; then the finale, and at the
+//! end a summary of the checks.
 
-use crate::daemon::{DEVICE, Daemon};
+use crate::daemon::Daemon;
 use crate::enclosure::Enclosure;
-use crate::plant::{self, Plant};
+use crate::finale;
+use crate::live::Mark;
+use crate::stage::{Played, Stage};
 use serde_json::{Value, json};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
-use twinhub::Running;
-
-/// How long an answer may take before it counts as missing.
-const PATIENCE: Duration = Duration::from_secs(20);
+use std::time::Duration;
 
 /// One thing that the back end does.
 struct Scene {
@@ -25,50 +23,66 @@ struct Scene {
 
 /// The demonstration, and what failed in it.
 pub(crate) struct Story<'a> {
-    hub: &'a Running,
-    plant: &'a Plant<Enclosure>,
+    stage: Stage<'a, Enclosure>,
     daemon: &'a Daemon,
     shown_changes: usize,
     checks: Vec<(String, bool)>,
 }
 
+/// How many scenes there are.
+pub(crate) fn count() -> usize {
+    patches().len() + 1 + finale::SCENES.len()
+}
+
 impl<'a> Story<'a> {
     /// A demonstration of which nothing is played yet.
-    pub(crate) fn new(hub: &'a Running, plant: &'a Plant<Enclosure>, daemon: &'a Daemon) -> Self {
-        Self { hub, plant, daemon, shown_changes: 0, checks: Vec::new() }
+    pub(crate) fn new(stage: Stage<'a, Enclosure>, daemon: &'a Daemon) -> Self {
+        Self { stage, daemon, shown_changes: 0, checks: Vec::new() }
     }
 
     /// Plays everything.
     pub(crate) fn play(&mut self) {
-        for (number, scene) in scenes().iter().enumerate() {
-            self.play_scene(number, scene);
+        for scene in &patches() {
+            self.play_patch(scene);
         }
-        println!("── the range alone decides: 20 to 33.3 °C is held for two minutes of theirs");
-        self.plant.with(Enclosure::take_hottest);
+        self.play_range();
+        for (title, part) in finale::SCENES {
+            self.stage.scene(title, |_| {});
+            let played = part(&mut self.stage);
+            self.check(title, played);
+        }
+        self.stage.teller().rest();
+    }
+
+    fn play_patch(&mut self, scene: &Scene) {
+        self.stage.scene(scene.title, |_| {});
+        if let Err(error) = self.stage.back_end(&scene.desired) {
+            return self.check(scene.title, Err(error));
+        }
+        self.watch(scene.stays_s);
+        let right = self.stage.comes_true("the report", |stage| (scene.expected)(&stage.reported()));
+        self.stage.teller().mark(mark(right), "the report says so");
+        let moved = self.stage.comes_true("the fan", |stage| stage.driven("fan").is_some_and(scene.fan));
+        let percent = self.stage.driven("fan").unwrap_or_default();
+        self.stage.teller().mark(mark(moved), &format!("the fan does so: {percent:.0} %"));
+        self.show_reported();
+        self.check(scene.title, if right && moved { Ok(()) } else { Err("see above".into()) });
+    }
+
+    fn play_range(&mut self) {
+        let title = "The range alone decides: 20 to 33.3 °C is held for eight minutes of theirs";
+        self.stage.scene(title, |_| {});
+        self.stage.teller().wait("20 to 33.3 °C for eight minutes");
+        self.stage.site(Enclosure::take_hottest);
         let mut held = true;
         for _ in 0..4 {
             self.watch(2);
             held &= (20.0..=33.4).contains(&self.temperature());
         }
-        held &= self.plant.with(Enclosure::take_hottest) <= 33.4;
-        self.check("the range is held by the fan", held);
-    }
-
-    fn play_scene(&mut self, number: usize, scene: &Scene) {
-        println!("── {number}. {}", scene.title);
-        println!("   back end   {}", json!({ "properties": { "desired": scene.desired } }));
-        let sent = self.hub.update_twin(DEVICE, &json!({ "properties": { "desired": scene.desired } }));
-        let Ok(twin) = sent else {
-            return self.check(scene.title, false);
-        };
-        let version = twin["properties"]["desired"]["$version"].clone();
-        let answered = self.wait(|story| story.reported()["desiredVersion"] == version);
-        self.watch(scene.stays_s);
-        let right = self.wait(|story| (scene.expected)(&story.reported()));
-        let moved = self.wait(|story| story.fan_percent().is_some_and(scene.fan));
-        self.show_reported();
-        self.check(scene.title, answered && right && moved);
-        println!();
+        let hottest = self.stage.site(Enclosure::take_hottest);
+        held &= hottest <= 33.4;
+        self.stage.teller().mark(mark(held), &format!("at most {hottest:.1} °C"));
+        self.check(title, if held { Ok(()) } else { Err("it was not".into()) });
     }
 
     /// Shows the enclosure once a second, and each change of the fan as it happens.
@@ -76,8 +90,9 @@ impl<'a> Story<'a> {
         for _ in 0..seconds {
             sleep(Duration::from_secs(1));
             self.show_changes();
-            let range = range_celsius(&self.reported());
-            println!("   enclosure  {}", gauge(self.temperature(), range, self.fan_percent()));
+            let range = range_celsius(&self.stage.reported());
+            let gauge = gauge(self.temperature(), range, self.stage.driven("fan"));
+            self.stage.teller().aside(&format!("   enclosure  {gauge}"));
         }
     }
 
@@ -92,7 +107,8 @@ impl<'a> Story<'a> {
             if turned {
                 let percent = change["permille"].as_f64().unwrap_or_default() / 10.0;
                 let cause = change["cause"].as_str().unwrap_or_default();
-                println!("   fan        {percent:.0} %, because of: {cause}");
+                let line = format!("   fan        {percent:.0} %, because of: {cause}");
+                self.stage.teller().tell(Mark::Note, &line);
             }
             before = Some(change.clone());
         }
@@ -100,65 +116,54 @@ impl<'a> Story<'a> {
     }
 
     fn show_reported(&self) {
-        let reported = self.reported();
+        let reported = self.stage.reported();
         let of = |name: &str| reported.get(name).map_or("-".to_owned(), ToString::to_string);
-        println!(
+        self.stage.teller().aside(&format!(
             "   came back  patch {}, fanOn {}, range {} to {}, version {}",
             of("lastPatchReceivedId"),
             of("fanOn"),
             of("minTemperature"),
             of("maxTemperature"),
             of("desiredVersion")
-        );
-        println!("              components {}", reported["components"]);
+        ));
+        self.stage.teller().aside(&format!("              components {}", reported["components"]));
     }
 
     fn temperature(&self) -> f64 {
-        self.plant.with(|enclosure| enclosure.temperature)
+        self.stage.site(|enclosure| enclosure.temperature)
     }
 
-    fn fan_percent(&self) -> Option<f64> {
-        plant::drive(&self.daemon.path("board/fan")).map(|share| share * 100.0)
-    }
-
-    fn reported(&self) -> Value {
-        self.hub.reported(DEVICE).unwrap_or_default()
-    }
-
-    fn wait(&self, good: impl Fn(&Self) -> bool) -> bool {
-        let end = Instant::now() + PATIENCE;
-        while !good(self) {
-            if Instant::now() > end {
-                return false;
-            }
-            sleep(Duration::from_millis(20));
+    fn check(&mut self, what: &str, played: Played) {
+        if let Err(error) = &played {
+            self.stage.teller().tell(Mark::Bad, &format!("   FAILED     {error}"));
         }
-        true
+        self.checks.push((what.to_owned(), played.is_ok()));
     }
 
-    fn check(&mut self, what: &str, good: bool) {
-        self.checks.push((what.to_owned(), good));
-    }
-
-    /// Prints the checks; returns how many failed.
-    pub(crate) fn summary(&mut self) -> usize {
-        let errors = self.daemon.log().lines().filter(|line| line.contains("ERROR")).count();
-        self.check("twind logged no error", errors == 0);
-        println!("\nSummary");
+    /// Tells the checks; returns how many failed.
+    pub(crate) fn summary(mut self) -> usize {
+        let logged = "twind logged no error but that of the broken sensor";
+        self.checks.push((logged.to_owned(), self.daemon.errors() == 0));
+        let teller = self.stage.teller();
+        teller.line("\nSummary");
         for (what, good) in &self.checks {
-            println!("  {}  {what}", if *good { "ok    " } else { "FAILED" });
+            teller.line(&format!("  {}  {what}", if *good { "ok    " } else { "FAILED" }));
         }
         let failures = self.checks.iter().filter(|(_, good)| !good).count();
         if failures > 0 {
-            println!("\nWhat twind logged:\n{}", self.daemon.log());
-            println!("What the hub has:\n{:#}", self.reported());
+            teller.line(&format!("\nWhat twind logged:\n{}", self.daemon.log()));
+            teller.line(&format!("What the hub has:\n{:#}", self.stage.reported()));
         }
         failures
     }
 }
 
+fn mark(good: bool) -> Mark {
+    if good { Mark::Good } else { Mark::Bad }
+}
+
 /// The tutorial's patches in its order, and two more, since its "Switch fan on" really sends "false".
-fn scenes() -> Vec<Scene> {
+fn patches() -> Vec<Scene> {
     let scene = |title, desired, stays_s, expected, fan| Scene { title, desired, stays_s, expected, fan };
     vec![
         scene(
