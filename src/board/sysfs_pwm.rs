@@ -165,7 +165,7 @@ impl Channel {
             let opened = OpenOptions::new().write(true).open(self.place.join(name));
             opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
         };
-        while !patience.is_zero() && ATTRIBUTES.iter().any(|name| is_refused(name)) {
+        while !patience.is_zero() && ATTRIBUTES.iter().any(&is_refused) {
             *patience = patience.saturating_sub(PATIENCE_STEP);
             thread::sleep(PATIENCE_STEP);
         }
