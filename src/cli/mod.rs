@@ -8,6 +8,7 @@ mod climates;
 mod excerpt;
 pub mod exit;
 mod hardware;
+pub mod help;
 pub mod init;
 mod keys;
 pub mod mismatch;
