@@ -75,12 +75,12 @@ impl Layout {
         }
         let size = rustix::termios::tcgetwinsize(out).ok();
         let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()));
-        let named = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let named = |name| env::var_os(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(named);
         Self {
             rows: Some(if rows == 0 { ROWS } else { rows }),
-            colour: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb(),
-            unicode: locale.is_some_and(|one| is_utf8(&one)),
+            colour: named("NO_COLOR").is_none() && named("TERM").is_some() && !is_dumb(),
+            unicode: locale.is_some_and(|one| is_utf8(&one.to_string_lossy())),
             ..Self::plain(columns)
         }
     }
@@ -90,9 +90,9 @@ impl Layout {
     }
 }
 
-/// Can the terminal neither show colours nor move its cursor?
+/// Does the terminal say that it can neither show colours nor move its cursor?
 pub(super) fn is_dumb() -> bool {
-    env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn is_utf8(locale: &str) -> bool {
