@@ -11,7 +11,7 @@ use twind::cli::exit::{ALARM, CONFIG, INTERNAL, NO_DAEMON, NOT_PERMITTED, USAGE}
 use twind::cli::page::Layout;
 use twind::cli::printed::Printed;
 use twind::cli::report::{self, ReportFault};
-use twind::cli::{check, init, mismatch, model, overrides, reload, safe, status, twin, watch};
+use twind::cli::{check, help, init, mismatch, model, overrides, reload, safe, status, twin, watch};
 use twind::config::{self, ConfigFaults, Environment, Examination, LocalSettings};
 use twind::service::{self, Fatal, SystemClock};
 use twind::text::{self, Line};
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // The parser calls help and version errors, too.
             let code = if error.use_stderr() { USAGE } else { 0 };
-            let _ = error.print();
+            print_parsed(&error);
             if let Some(hint) = arguments::hint(&error) {
                 eprintln!("twind: {hint}");
             }
@@ -54,6 +54,16 @@ fn main() -> ExitCode {
         Command::Model => model(path, &environment),
         Command::Safe => safe(path, &environment),
     })
+}
+
+/// Prints what the parser says: help, the version, or what is wrong.
+fn print_parsed(error: &clap::Error) {
+    // A reader that went away, such as `head`, is no failure.
+    let _ = match help::text(error) {
+        Some(help) if error.use_stderr() => write!(io::stderr(), "{help}"),
+        Some(help) => write!(io::stdout(), "{help}"),
+        None => error.print(),
+    };
 }
 
 fn run(path: &Path, environment: &Environment) -> u8 {

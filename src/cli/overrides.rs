@@ -54,11 +54,11 @@ impl Order {
 }
 
 impl Order {
-    /// What will be done.
-    pub(super) fn describe(self, name: &str) -> String {
+    /// What will be done. A range is in this unit.
+    pub(super) fn describe(self, name: &str, unit: &str) -> String {
         match self {
             Self::Set(Setting::Range { min, max }, lasts) => {
-                format!("{name}: {min} to {max} for {}", Span::from(lasts))
+                format!("{name}: {min} to {max}{unit} for {}", Span::from(lasts))
             }
             Self::Set(Setting::Drive(drive), lasts) => {
                 format!("{name}: {} % for {}", drive.percent(), Span::from(lasts))

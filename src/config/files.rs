@@ -46,8 +46,9 @@ pub struct Examination {
 
 impl Places {
     pub(super) fn new(config_file: &Path, credentials: Option<&Path>) -> Self {
-        let folder = config_file.parent().map(Path::to_owned).unwrap_or_default();
-        let file = config_file.to_owned();
+        // What is named relative to it is told, locked and looked for by its whole name, wherever a command is run.
+        let file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.to_owned());
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Self { file, folder, mode: None, credentials: credentials.map(Path::to_owned), examination: None }
     }
 
@@ -298,6 +299,18 @@ pub(super) fn is_quote(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_whole_also_where_that_of_the_configuration_is_not() {
+        let here = std::env::current_dir().unwrap();
+        for (config, board) in [
+            ("twind.toml", here.join("board")),
+            ("site/twind.toml", here.join("site/board")),
+            ("/a/b", "/a/board".into()),
+        ] {
+            assert_eq!(Places::new(Path::new(config), None).path("board"), board);
+        }
+    }
 
     #[test]
     fn only_those_are_named_who_may_read_by_the_mode() {

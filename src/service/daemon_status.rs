@@ -73,6 +73,8 @@ pub struct LinkReport {
     pub token_expires: Option<u64>,
     /// What went wrong last.
     pub last_failure: Option<FailureReport>,
+    /// What a person must do before there can be a connection.
+    pub remedy: Option<String>,
 }
 
 /// What went wrong with the link.
@@ -111,6 +113,13 @@ impl LinkReport {
                 text: failure.text.clone(),
                 seconds_ago: now.since(failure.at).as_secs(),
             }),
+            // The next attempt does not change what is wrong; a session does.
+            remedy: told
+                .last_failure
+                .as_ref()
+                .filter(|_| told.connected_since.is_none())
+                .and_then(|failure| failure.remedy)
+                .map(str::to_owned),
         }
     }
 }

@@ -188,9 +188,9 @@ fn notice(notice: &Notice) {
             let is_overheat = [before, regime].contains(&&Regime::Overheat);
             let alarm = is_overheat.then(|| AlarmKind::Overheat.alarm_of(climate));
             match (before, regime) {
-                // Nobody but a person can end that.
+                // The fail-safe row has handled it.
                 (_, Regime::SensorFault | Regime::Overheat) => {
-                    error!(message_id = ids::REGIME, alarm, climate, "{notice}");
+                    warn!(message_id = ids::REGIME, alarm, climate, "{notice}");
                 }
                 (Regime::SensorFault | Regime::Overheat | Regime::Starting, _) => {
                     info!(message_id = ids::REGIME, alarm, climate, "{notice}");

@@ -2,7 +2,7 @@
 
 use crate::rig::{CLIMATE, DEVICE, FAN, Rig, SENSOR, eventually, line_of, say};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -106,6 +106,24 @@ fn a_refused_token_names_key_device_and_clock() {
     }
     daemon.wait_log("DEBUG still: ");
     assert_eq!(daemon.log().matches("ERROR").count(), 1, "said once: {}", daemon.log());
+    // Whoever looks need not read the log.
+    let status = rig.wait_status("the remedy", |status| status["link"]["remedy"].is_string());
+    assert_eq!(status["alarms"], json!({}));
+    let page = say(&mut rig.command(&["status"])).out;
+    let act = format!(
+        "ACT      no twin was ever fetched, see below; outputs follow the configuration alone until one is\n         → {}\n",
+        status["link"]["remedy"].as_str().unwrap()
+    );
+    assert!(
+        page.starts_with("twind    no alarm, but 1 thing needs a person\n") && page.contains(&act),
+        "{page}"
+    );
+    assert!(act.contains("key and device id"), "{act}");
+    rig.write_secret("connection-string", &rig.hub.hub().device_connection_string(DEVICE).unwrap());
+    daemon.signal("HUP");
+    rig.wait_status("contact", |status| {
+        status["hub"]["synced"] == true && status["link"]["remedy"] == Value::Null
+    });
 }
 
 #[test]

@@ -187,13 +187,15 @@ fn status_is_a_page_and_an_object_and_the_twin_comes_from_the_daemon() {
     rig.wait_drive("fan", |now| now == 500);
     let version = rig.desire(json!({"zebra": 1}));
     rig.wait_reported("the acknowledgement", |r| r["desiredVersion"] == version);
+    rig.wait_status("what is not mapped", |status| status["hub"]["notMapped"] == json!(["zebra"]));
     let page = say(&mut rig.command(&["status"])).out;
     for part in [
+        "desired, but without a meaning here: zebra\n",
         "MyTwinDevice, connected for ",
         "token is renewed in ",
         &format!("desired version {version}, same as at the hub"),
         "climate  24 °C, in-range, target 20 to 28 °C",
-        "sensor   cabinet: 24, temperature, ",
+        "sensor   cabinet: 24 °C, ",
         "output   fan: 50 % by climate",
         "change   ",
     ] {

@@ -76,13 +76,12 @@ fn the_entry_of_a_schedule_is_followed_and_told_and_goes_on_after_a_restart_with
     assert_eq!((&told["min"], &told["max"]), (&json!(16), &json!(32)));
     assert_eq!(told["schedule"], json!({"waiting": false, "entry": "now", "until": until}));
     assert_eq!(status["climates"]["lab"]["schedule"], Value::Null);
-    let lines = format!(
-        "climate  office: 22 °C, in-range, target 16 to 32 °C\n         by its schedule's entry now until {until}\n"
-    );
+    // How the end is shown depends on the zone of the machine, but it is never that of the JSON.
+    let lines = "climate  office: 22 °C, in-range, target 16 to 32 °C\n         by its schedule's entry now ";
     let page = say(&mut rig.command(&["status"])).out;
-    assert!(page.contains(&lines), "{page}");
+    assert!(page.contains(lines) && !page.contains(&until), "{page}");
     let mut watch = Watch::of(&mut rig.command(&["watch"]));
-    watch.wait(&lines);
+    watch.wait(lines);
     assert_eq!(watch.end(), Some(0));
     rig.hub.resume_listening().unwrap();
     rig.wait_status("the hub", |status| status["hub"]["synced"] == true);

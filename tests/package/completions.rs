@@ -6,6 +6,7 @@ use super::{project, read};
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use twind::cli::arguments::Arguments;
 
@@ -62,17 +63,62 @@ fn offered(words: &[&str]) -> Vec<String> {
         _twind_override twind "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}" && printf '%s\n' "${COMPREPLY[@]}"
     "#;
     let kept = project("packaging/completions/twind.bash");
-    let output = Command::new("bash").args(["-c", script, "bash"]).arg(kept).args(words).output().unwrap();
+    lines(Command::new("bash").args(["-c", script, "bash"]).arg(kept).args(words))
+}
+
+fn lines(command: &mut Command) -> Vec<String> {
+    let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// A configuration with names.
+fn configuration(dir: &Path) -> String {
+    let file = dir.join("twind.toml");
+    fs::write(&file, "[outputs.fan]\n[outputs.fan.when]\n [outputs.heater]  # warm\n#[outputs.off]\n[climates.lab]\n[climate]\n").unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn fish_offers_them_wherever_options_stand_and_no_files_in_their_place() {
+    if Command::new("fish").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no fish");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let config = configuration(dir.path());
+    let kept = project("packaging/completions/twind.fish");
+    let offered = |line: &str| {
+        // Its status is 1 where nothing is explained.
+        let script = "source $argv[1]; complete -C $argv[2] | string replace -r '\t.*' ''; true";
+        // It has a history and settings in the home directory.
+        let mut fish = Command::new("fish");
+        fish.args(["--no-config", "-c", script]).arg(&kept).arg(line);
+        lines(fish.current_dir(dir.path()).env("HOME", dir.path()))
+    };
+    let (names, settings) =
+        (["climate", "fan", "heater", "lab"], ["25%", "50%", "75%", "clear", "off", "on"]);
+    let durations = ["10m", "1day", "1h", "2h", "30m", "8h"];
+    for (line, wanted) in [
+        (format!("twind override --config {config} "), &names[..]),
+        (format!("twind --config {config} override "), &names),
+        (format!("twind --config={config} override --for 5m "), &names),
+        (format!("twind override --for 5m fan --config {config} "), &settings),
+        ("twind override fan ".to_owned(), &settings),
+        ("twind override fan on --for ".to_owned(), &durations),
+    ] {
+        let mut found = offered(&line);
+        found.sort();
+        assert_eq!(found, wanted, "{line}");
+    }
+    assert_eq!(offered("twind override --config "), ["twind.toml"]);
+    assert!(offered("twind stat").contains(&"status".to_owned()));
 }
 
 #[test]
 fn bash_offers_names_settings_and_durations() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("twind.toml");
-    fs::write(&file, "[outputs.fan]\n[outputs.fan.when]\n [outputs.heater]  # warm\n#[outputs.off]\n[climates.lab]\n[climate]\n").unwrap();
-    let config = file.to_str().unwrap();
+    let config = &configuration(dir.path());
     let all = ["climate", "fan", "heater", "lab"];
     assert_eq!(offered(&["twind", "--config", config, "override", ""]), all);
     assert_eq!(offered(&["twind", "override", "--config", config, "f"]), ["fan"]);

@@ -333,3 +333,20 @@ fn the_page_on_the_twin_names_every_property_of_the_model() {
         }
     }
 }
+
+#[test]
+fn the_description_of_the_json_is_installed_where_the_papers_name_it() {
+    const INSTALLED: &str = "/usr/share/doc/twind/io.twind.Daemon.varlink";
+    let source = "src/service/local/io.twind.Daemon.varlink";
+    assert!(read(source).contains("\ntype Status (\n"));
+    let (folder, _) = INSTALLED[1..].rsplit_once('/').unwrap();
+    assert!(read("Cargo.toml").contains(&format!("[\"{source}\", \"{folder}/\", \"644\"]")));
+    for (page, begins) in
+        [("packaging/doc/on-site.md", "`--json` prints"), ("packaging/man/twind.8", ".B status\n")]
+    {
+        let page = read(page).replace("\\-", "-");
+        let (_, told) = page.split_once(begins).unwrap_or_else(|| panic!("no {begins:?}"));
+        let told = told.split("\n\n").next().unwrap().split("\n.TP\n").next().unwrap();
+        assert!(told.contains(INSTALLED), "{told}");
+    }
+}

@@ -107,7 +107,7 @@ pub(super) fn text(machine: &Machine, plan: &Plan<'_>, secret: &Secret) -> Strin
 
 fn head(page: &mut Page, machine: &Machine) {
     page.say("The configuration of twind, begun by `twind init` on this machine:");
-    page.say(&format!("  {}", machine.model.as_deref().unwrap_or("it gives no name")));
+    page.say(&format!("  {}", machine.model.as_deref().unwrap_or("a machine that gives no name")));
     page.say("");
     page.say("What was found is in force: compare it with what is wired. What is a choice is commented out:");
     page.say("  #? key = value   remove \"#? \" to choose it");
@@ -395,6 +395,13 @@ fn list(names: &[&str], most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_without_a_name_is_told_as_one() {
+        let mut page = Page::default();
+        head(&mut page, &Machine::look(std::path::Path::new("/nowhere")));
+        assert!(page.0.contains("on this machine:\n#   a machine that gives no name\n"), "{}", page.0);
+    }
 
     #[test]
     fn foreign_text_is_quoted_so_that_a_file_reads_it_back_and_no_terminal_obeys_it() {

@@ -7,6 +7,7 @@ use super::view::{Picture, Prompt, Shown};
 use super::{Known, News, PERIOD, STEP, ask_for_trend, channel, listen};
 use crate::cli::ask::AskFault;
 use crate::cli::keys::{Key, Keys};
+use crate::cli::local_time::LocalTime;
 use crate::cli::overrides;
 use crate::config::LocalSettings;
 use crate::report::trend::Trend;
@@ -81,6 +82,7 @@ impl Live<'_> {
             status: status.as_ref(),
             trend: self.trend.as_ref().map(|(trend, since)| (&**trend, since.elapsed().as_secs())),
             banners: &banners,
+            time: &LocalTime::now(),
             look: self.look,
         };
         if let Some(form) = &self.form {
@@ -137,11 +139,7 @@ impl Live<'_> {
             self.shown.prompt = Some(Prompt::Answer("no daemon to override anything".to_owned()));
             return;
         };
-        let names = |mut names: Vec<&String>| names.drain(..).cloned().collect();
-        self.form = Some(Form::new(Names {
-            outputs: names(status.core.outputs.0.iter().map(|(name, _)| name).collect()),
-            climates: names(status.core.climates.0.iter().map(|(name, _)| name).collect()),
-        }));
+        self.form = Some(Form::new(Names::of(&status.core)));
     }
 
     /// Has another thread give the order, since the daemon may take its time.

@@ -1,9 +1,8 @@
 //! What the terminal can show: colours or not, Unicode or ASCII alone.
 
-use crate::cli::page::{Layout, Tone};
+use crate::cli::page::{Layout, Tone, in_ascii};
 use ratatui_core::style::{Color, Modifier, Style};
 use std::borrow::Cow;
-use std::env;
 use std::io;
 
 /// See the module.
@@ -14,25 +13,15 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Colours as for `twind status`; Unicode if the locale is one of UTF-8, as a serial console's is not.
+    /// As for `twind status`.
     pub(super) fn of_terminal() -> Self {
-        let named = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(named);
-        Self { colour: Layout::of(&io::stdout()).colour, unicode: locale.is_some_and(|one| is_utf8(&one)) }
+        let Layout { colour, unicode, .. } = Layout::of(&io::stdout());
+        Self { colour, unicode }
     }
 
     /// The text in characters that the terminal has.
     pub(super) fn text(self, text: &str) -> Cow<'_, str> {
-        if self.unicode || text.is_ascii() {
-            return Cow::Borrowed(text);
-        }
-        let shown = |c| match c {
-            '°' => None,
-            '→' => Some('>'),
-            c if char::is_ascii(&c) => Some(c),
-            _ => Some('?'),
-        };
-        Cow::Owned(text.chars().filter_map(shown).collect())
+        if self.unicode { Cow::Borrowed(text) } else { in_ascii(text) }
     }
 
     pub(super) fn tone(self, tone: Tone) -> Style {
@@ -55,11 +44,6 @@ impl Look {
     }
 }
 
-fn is_utf8(locale: &str) -> bool {
-    let locale = locale.to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,13 +55,6 @@ mod tests {
         let unicode = Look { unicode: true, ..ascii };
         assert_eq!(unicode.text("→ 24 °C in Köln"), "→ 24 °C in Köln");
         assert_eq!((unicode.either('█', '#'), ascii.either('█', '#')), ('█', '#'));
-    }
-
-    #[test]
-    fn a_locale_says_whether_there_is_unicode() {
-        for (locale, is) in [("en_GB.UTF-8", true), ("C.utf8", true), ("C", false), ("de_DE@euro", false)] {
-            assert_eq!(is_utf8(locale), is, "{locale}");
-        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! restarted.
 //!
 //! On a terminal it is a screen: the verdict, each climate against its range over the last hour, the outputs, alarms, changes.
-//! Only what changed is sent, at most ten times a second, so that a slow line does. Without a terminal the pages of
-//! `twind status` follow each other.
+//! Only what changed is sent, at most ten times a second, so that a slow line does. Without a terminal, and on one that cannot move
+//! its cursor, the pages of `twind status` follow each other.
 //!
 //! The daemon reports each change as it happens; between two changes only times pass, which are counted here. What was shown
 //! stays while the daemon is asked again; if the answer takes longer than `SLOW`, a line above it says since when.
@@ -18,6 +18,7 @@ mod view;
 
 use super::ask::{AskFault, ask_status, follow, look, read_status};
 use super::mismatch;
+use super::page::is_dumb;
 use super::status::CHANGES_ON_PAGE;
 use crate::config::LocalSettings;
 use crate::report::trend::Trend;
@@ -61,7 +62,8 @@ enum News {
 /// Why there can be nothing further.
 pub fn watch(local: &LocalSettings, changes: Option<usize>) -> Result<(), AskFault> {
     let changes = changes.unwrap_or(CHANGES_ON_PAGE);
-    if io::stdout().is_terminal() { live::watch(local, changes) } else { pages::watch(local, changes) }
+    let is_screen = io::stdout().is_terminal() && !is_dumb();
+    if is_screen { live::watch(local, changes) } else { pages::watch(local, changes) }
 }
 
 /// What is known of the daemon: the last status, and how long an answer has been waited for.

@@ -1,8 +1,10 @@
-//! Without a terminal: pages of `twind status` that follow each other, with each change and each second.
+//! Without a terminal, or on one that cannot move its cursor: pages of `twind status` that follow each other, with each change and
+//! each second.
 
 use super::{Known, PERIOD, STEP, channel, listen};
 use crate::cli::ask::AskFault;
 use crate::cli::keys::{Key, Keys};
+use crate::cli::local_time::LocalTime;
 use crate::cli::page::Layout;
 use crate::cli::status::page;
 use crate::config::LocalSettings;
@@ -39,7 +41,7 @@ pub(super) fn watch(local: &LocalSettings, changes: usize) -> Result<(), AskFaul
 fn text(known: &Known<'_>) -> Option<String> {
     let mut text: String = known.banners().into_iter().map(|line| line + "\n").collect();
     match known.status() {
-        Some(status) => text += &page(&status).text(Layout::unlimited()),
+        Some(status) => text += &page(&status, &LocalTime::now()).text(Layout::of(&io::stdout())),
         None if text.is_empty() => return None,
         None => {}
     }

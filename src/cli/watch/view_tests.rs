@@ -22,8 +22,9 @@ fn status() -> Value {
             "office": {
                 "regime": "in-range", "measures": "temperature", "temperature": 23.1, "value": 23.1, "min": 18, "max": 24,
                 "schedule": {"waiting": false, "entry": "day", "until": "2026-11-27T21:00:00Z"},
+                "unit": "celsius", "property": "components.office",
             },
-            "store": {"regime": "too-high", "measures": "humidity", "value": 63.5, "min": 40, "max": 60},
+            "store": {"regime": "too-high", "measures": "humidity", "value": 63.5, "min": 40, "max": 60, "property": "components.store"},
         },
         "sensors": {
             "desk": {"measures": "temperature", "value": 23.1, "state": "ok", "lastSample": "ok", "ageSeconds": 3},
@@ -71,6 +72,7 @@ fn not_well() -> Value {
         json!({"measures": "temperature", "value": null, "state": "missing", "ageSeconds": 322});
     status["climates"]["office"]["regime"] = json!("sensor-fault");
     status["climates"]["office"]["temperature"] = Value::Null;
+    status["climates"]["office"]["value"] = Value::Null;
     status["outputs"]["fan"] = json!({"permille": 1000, "cause": "fail-safe sensor-fault", "rpm": 1540});
     status["outputs"]["heater"] = json!({"permille": 0, "cause": "fail-safe sensor-fault"});
     status["outputs"]["dryer"] = json!({
@@ -107,6 +109,11 @@ fn trend() -> Trend {
     Trend::deserialize(json!({"everySeconds": 10, "secondsAgo": ages, "climates": climates})).unwrap()
 }
 
+/// On the day of the pictures.
+fn noon() -> LocalTime {
+    LocalTime::utc("2026-11-27T12:00:00Z")
+}
+
 fn drawn_in(
     look: Look,
     status: &DaemonStatus,
@@ -115,7 +122,8 @@ fn drawn_in(
     size: (u16, u16),
 ) -> Vec<String> {
     let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
-    let picture = Picture { status: Some(status), trend: trend.map(|trend| (trend, 3)), banners: &[], look };
+    let trend = trend.map(|trend| (trend, 3));
+    let picture = Picture { status: Some(status), trend, banners: &[], time: &noon(), look };
     picture.draw(shown, &mut buffer);
     let row = |y| (0..size.0).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..size.1).map(|y| row(y).trim_end().to_owned()).collect()
@@ -142,7 +150,7 @@ fn the_pictures_in_the_handbook_are_what_is_drawn() {
         put_below(&format!("At {width}×{height}:"), &picture, &mut page);
     }
     for columns in [80, 120] {
-        let picture = status::page(&read(&not_well())).text(Layout::plain(columns));
+        let picture = status::page(&read(&not_well()), &noon()).text(Layout::plain(columns));
         put_below(&format!("In {columns} columns:"), &picture, &mut page);
     }
     if std::env::var_os("TWIND_WRITE_PICTURES").is_some() {
@@ -219,7 +227,90 @@ fn no_size_and_no_status_is_a_fault() {
     }
     let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
     let banners = ["twind: no daemon listens on /run/twind/twind.sock".to_owned()];
-    let picture = Picture { status: None, trend: None, banners: &banners, look: LOOK };
+    let picture = Picture { status: None, trend: None, banners: &banners, time: &noon(), look: LOOK };
     let mut shown = Shown { prompt: Some(Prompt::Question("which? fan".into())), ..Shown::default() };
     assert_eq!(picture.draw(&mut shown, &mut buffer), Some(Position { x: 10, y: 23 }));
+}
+
+#[test]
+fn a_site_in_fahrenheit_has_its_chart_in_fahrenheit() {
+    let mut status = status();
+    status["climates"]["office"]["unit"] = json!("fahrenheit");
+    let lines = drawn(&status, &mut Shown::default(), 120, 40);
+    for part in ["office: 73.6 °F, in-range, target 64.4 to 75.2 °F", "    75.2│", "    64.4│"] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
+    }
+}
+
+#[test]
+fn the_help_fits_eighty_columns() {
+    let lines = drawn(&status(), &mut Shown { help: true, ..Shown::default() }, 200, 24);
+    assert!(lines.iter().any(|line| line.contains("anything is done")), "{lines:#?}");
+    // The first line has the verdict and, at the right, the hub.
+    assert!(lines[1..].iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+}
+
+#[test]
+fn the_keys_at_the_bottom_are_whole_in_each_width() {
+    for width in 24..130 {
+        let last = drawn(&status(), &mut Shown { top: 3, ..Shown::default() }, width, 10).pop().unwrap();
+        let (shown, more) = last.split_at(last.find(['↑', '↓']).unwrap());
+        let shown: Vec<&str> = shown.trim_end().split("  ").collect();
+        assert!(shown.iter().all(|key| KEYS.iter().any(|(known, _)| known == key)), "{width}: {last}");
+        let position = more.rsplit_once('/').is_some_and(|(_, all)| all.parse::<usize>().is_ok());
+        assert!(shown.contains(&"q end") && position, "{width}: {last}");
+        assert!(width < 60 || shown.contains(&"? help") && shown.contains(&"o override"), "{width}: {last}");
+    }
+    assert_eq!(keys(200), "q end  o override  Tab climate  arrows, PgUp, PgDn scroll  ? help");
+    assert_eq!(keys(0), "q end");
+}
+
+#[test]
+fn the_first_line_is_never_cut() {
+    let mut status = status();
+    let one = json!({"permille": 0, "override": {"percent": 40, "secondsLeft": 60, "by": "hub"}});
+    for name in ["a-fan-with-a-long-name", "another-fan-with-a-long-name", "heater", "lamp", "siren"] {
+        status["outputs"][name] = one.clone();
+    }
+    status["alarms"] = json!({"disk": {"secondsAgo": 1, "text": "full"}});
+    let lines = drawn(&status, &mut Shown::default(), 80, 30);
+    let head: Vec<&str> =
+        lines.iter().map(String::as_str).take_while(|line| !line.starts_with("hub")).collect();
+    let told =
+        "twind: 1 alarm; overridden: heater, a-fan-with-a-long-name, another-fan-with-a-long-name and 2 more";
+    assert_eq!(head.join(" "), told, "{lines:#?}");
+}
+
+#[test]
+fn the_bars_of_all_outputs_have_one_length() {
+    let mut status = status();
+    status["outputs"]["fan"]["cause"] =
+        json!("override of somebody whose name takes more than one line here");
+    status["outputs"]["a-pump-with-a-long-name"] = json!({"permille": 500, "cause": "climate office"});
+    for width in [80, 120] {
+        let lines = drawn(&status, &mut Shown::default(), width, 60);
+        let bars = lines.iter().filter(|line| line.starts_with("output   ") && line.contains(['█', '░']));
+        let lengths: Vec<usize> =
+            bars.map(|line| line.chars().filter(|c| matches!(c, '█' | '░')).count()).collect();
+        assert_eq!(lengths.len(), 4, "{lines:#?}");
+        assert!(lengths.iter().all(|length| *length == lengths[0] && *length >= GAUGE_MIN), "{lines:#?}");
+        assert!(lines.concat().replace(' ', "").contains("onelinehere,1320rpm"), "{width}: {lines:#?}");
+    }
+    let narrow = drawn(&status, &mut Shown::default(), 40, 60);
+    assert!(narrow.iter().any(|line| line.starts_with("output   heater: 0 %")), "{narrow:#?}");
+}
+
+#[test]
+fn notes_leave_most_of_the_screen_to_climates_and_outputs_and_the_rest_of_them_is_below() {
+    let mut status = status();
+    let refusal =
+        |name: usize| json!({"property": format!("components.p{name}"), "reason": "no", "version": 7});
+    status["hub"]["refused"] = (0..8).map(refusal).collect();
+    let mut shown = Shown::default();
+    let lines = drawn(&status, &mut shown, 80, 24);
+    assert!(lines.iter().any(|line| line == "NOTE     and 3 more, see below"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("1 h ago")), "{lines:#?}");
+    shown.top = usize::MAX;
+    let below = drawn(&status, &mut shown, 80, 24);
+    assert!(below.iter().any(|line| line.contains("components.p7")), "{below:#?}");
 }

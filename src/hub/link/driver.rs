@@ -339,7 +339,8 @@ impl Driver {
             _ => failure.to_string(),
         };
         self.status.send_modify(|status| {
-            status.last_failure = Some(PastFailure { text: text.clone(), at: now });
+            let remedy = failure.cause.remedy();
+            status.last_failure = Some(PastFailure { text: text.clone(), remedy, at: now });
             status.next_attempt = Some(retry_at);
         });
         self.last = Some(failure.cause);

@@ -60,6 +60,8 @@ pub struct TokenTimes {
 pub struct PastFailure {
     /// For an operator.
     pub text: String,
+    /// What a person must do, if twind alone cannot get on.
+    pub remedy: Option<&'static str>,
     /// When.
     pub at: BootTime,
 }

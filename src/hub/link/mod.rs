@@ -9,7 +9,7 @@
 //!     │         │         └─► session ─► outbox   one session that speaks of the twin; what waits for room in it
 //!     ▼         ├─────► backoff ─► churn    when to connect next; what a row of short sessions means
 //!   events ◄────┤          ▼
-//!               ├─────► failure             why there is no session, in words, and how loudly
+//!               ├─────► failure ─► remedy   why there is no session, in words, and how loudly; what a person must do
 //!               └─────► moments             waiting for a moment, and for the clock to be set
 //! ```
 //!
@@ -25,6 +25,7 @@ mod handle;
 mod moments;
 mod outbox;
 mod provisioning;
+mod remedy;
 mod session;
 mod settings;
 mod walk;

@@ -198,7 +198,7 @@ fn status() -> DaemonStatus {
             "online": true, "desiredVersion": 3, "reportPutOff": put_off, "setAside": [aside],
             "setAsideCount": 1,
             "refused": [{"property": "a", "value": "9", "code": 400, "reason": "no", "version": 3}], "refusedCount": 1,
-            "copyAgeSeconds": 4, "silentSeconds": 7,
+            "copyAgeSeconds": 4, "silentSeconds": 7, "notMapped": ["foo"], "notMappedCount": 1,
         },
         "climate": {
             "regime": "in-range", "temperature": 21.5, "min": 20, "max": 28,
@@ -207,6 +207,7 @@ fn status() -> DaemonStatus {
         "climates": {"office": {
             "regime": "in-range", "measures": "temperature", "temperature": 21.5, "value": 21.5, "min": 20, "max": 28,
             "schedule": {"waiting": false, "entry": "night", "until": "2026-11-27T21:00:00Z"},
+            "unit": "fahrenheit", "property": "components.office",
         }},
         "sensors": {"roof": {"measures": "temperature", "value": 21, "found": "x", "ageSeconds": 4}},
         "outputs": {"fan": {
@@ -222,6 +223,7 @@ fn status() -> DaemonStatus {
         "link": {
             "state": "waiting", "sinceSeconds": 8, "reason": "no route", "nextAttemptInSeconds": 2,
             "tokenRenewsInSeconds": 5, "tokenExpires": 6, "lastFailure": {"text": "no route", "secondsAgo": 8},
+            "remedy": "look",
         },
         "configuration": "/etc/twind.toml",
     });

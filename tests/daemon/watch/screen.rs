@@ -35,7 +35,12 @@ fn size(rows: u16, columns: u16) -> Winsize {
 
 impl Terminal {
     /// `twind watch` on a terminal of this size; one of 0×0 has 24×80.
-    fn of(rig: &Rig, (rows, columns): (u16, u16), environment: &[(&str, &str)]) -> Self {
+    fn of(rig: &Rig, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
+        Self::with(rig, "watch", size, environment)
+    }
+
+    /// This command on such a terminal.
+    fn with(rig: &Rig, command: &str, (rows, columns): (u16, u16), environment: &[(&str, &str)]) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -44,7 +49,7 @@ impl Terminal {
         let (ours, theirs) =
             (File::from(ours), OpenOptions::new().read(true).write(true).open(path).unwrap());
         let before = tcgetattr(&ours).unwrap();
-        let mut command = rig.command(&["watch"]);
+        let mut command = rig.command(&[command]);
         for name in ["LC_ALL", "LC_CTYPE", "LANG", "NO_COLOR", "TERM"] {
             command.env_remove(name);
         }
@@ -191,7 +196,7 @@ fn without_unicode_ascii_alone_is_sent_and_without_colours_no_colour() {
     };
     for (environment, unicode, colour) in [
         (&[("LANG", "C"), ("NO_COLOR", "1"), ("TERM", "xterm")][..], false, false),
-        (&[("LANG", "C.UTF-8"), ("TERM", "dumb")][..], true, false),
+        (&[("LANG", "C.UTF-8"), ("NO_COLOR", "1"), ("TERM", "xterm")][..], true, false),
         (&[("LC_ALL", "C"), ("LANG", "C.UTF-8"), ("TERM", "linux")][..], false, true),
         (&UNICODE[..], true, true),
     ] {
@@ -231,6 +236,68 @@ fn an_override_is_asked_for_step_by_step_and_given_only_when_confirmed() {
     terminal.press("xofan\rclear\ry");
     terminal.wait("fan: no override");
     assert_eq!(overridden(), None);
+}
+
+#[test]
+fn on_a_terminal_that_cannot_move_its_cursor_pages_follow_each_other() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    let mut terminal = Terminal::of(&rig, (100, 80), &[("LC_ALL", "C"), ("TERM", "dumb")]);
+    terminal.wait("climate  24 C, in-range");
+    terminal.wait("daemon   twind");
+    let bytes = terminal.bytes();
+    assert!(bytes.is_ascii() && !bytes.contains(&0x1b), "{}", terminal.text());
+    terminal.press("q");
+    assert_eq!(terminal.wait_end(), Some(0));
+}
+
+#[test]
+fn the_page_of_the_status_is_as_the_terminal_can_show_it_and_ends_with_the_verdict_if_it_is_too_long() {
+    let rig = Rig::new();
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    let status = |size, environment: &[(&str, &str)]| {
+        let mut terminal = Terminal::with(&rig, "status", size, environment);
+        assert_eq!(terminal.wait_end(), Some(0));
+        terminal.wait("daemon   twind");
+        (terminal.text(), terminal.bytes())
+    };
+    let (text, bytes) = status((100, 80), &[("LC_ALL", "C"), ("TERM", "xterm")]);
+    assert!(text.contains("climate  24 C, in-range") && bytes.is_ascii(), "{text}");
+    assert!(text.starts_with("twind    all is well") && bytes.contains(&0x1b), "{text}");
+    assert_eq!(text.matches("all is well").count(), 1, "{text}");
+    let (text, _) = status((100, 80), &UNICODE);
+    assert!(text.contains("climate  24 °C, in-range"), "{text}");
+    let (text, bytes) = status((6, 80), &UNICODE);
+    assert!(text.trim_end().ends_with("twind    all is well"), "{text}");
+    assert_eq!(String::from_utf8_lossy(&bytes).matches("all is well").count(), 2, "{text}");
+}
+
+#[test]
+fn a_site_in_fahrenheit_sees_and_overrides_in_fahrenheit() {
+    let rig = Rig::new();
+    let climate = "\n[climate]\nsensor = \"cabinet\"\ncooling = \"fan\"\nunit = \"fahrenheit\"\nrange = { min = 68, max = 82 }\n";
+    rig.write_config(&format!("{}{}{}{climate}", rig.base(), crate::rig::FAN, crate::rig::SENSOR));
+    rig.set_temperature("24.0");
+    let _daemon = rig.start_synced();
+    let mut terminal = Terminal::of(&rig, (24, 80), &UNICODE);
+    terminal.wait("climate  75.2 °F, in-range, target 68 to 82 °F");
+    terminal.wait("82.0│");
+    terminal.press("oclimate\r");
+    terminal.wait("climate: which range in °F, such as 64..70, or clear?");
+    terminal.press("60..70\r\r");
+    terminal.wait("climate: 60 to 70 °F for 30 min. Do it");
+    terminal.press("y");
+    terminal.wait("climate: 60 to 70 °F for 30 min");
+    terminal.wait("overridden to 60 to 70 °F by");
+    terminal.wait("range set to 60 to 70 °F by override");
+    // What programs read is in degrees Celsius, as ever.
+    let told = rig.status()["climates"]["climate"].clone();
+    assert_eq!(
+        (&told["min"], &told["max"], &told["unit"]),
+        (&json!(15.56), &json!(21.11), &json!("fahrenheit"))
+    );
 }
 
 #[test]

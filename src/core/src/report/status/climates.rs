@@ -31,6 +31,10 @@ pub struct ClimateStatus {
     /// The override on it.
     #[serde(rename = "override")]
     pub overridden: Option<RangeOverrideStatus>,
+    /// The unit of a temperature in its configuration, by which people give it an override: `celsius`, `fahrenheit`, `kelvin`.
+    pub unit: Option<String>,
+    /// The desired property that holds its range.
+    pub property: String,
 }
 
 /// An override of a climate. A temperature is in degrees Celsius.
@@ -103,5 +107,7 @@ pub(super) fn climate(
             seconds_left: one.until.since(now).as_secs(),
             by: one.by.to_string(),
         }),
+        unit: quantity.unit().map(|unit| unit.name().to_owned()),
+        property: climate.spec().property.shown(),
     }
 }

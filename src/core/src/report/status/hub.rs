@@ -2,16 +2,21 @@
 
 use super::{Retime, Seconds, retime_each};
 use crate::control::intent::Refusal;
-use crate::twin::{TwinSync, json};
+use crate::report::COMPONENTS;
+use crate::twin::{Section, TwinSync, json};
 use crate::units::BootTime;
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// At most this many properties of a kind are listed; their number is shown besides.
 const LISTED_MAX: usize = 8;
+/// The status of a desired component that has no meaning here.
+const NOT_MAPPED: &str = "not mapped";
 
 /// The twin and what is under way to the hub.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +44,10 @@ pub struct HubStatus {
     pub copy_age_seconds: Option<u64>,
     /// How long it has been silent.
     pub silent_seconds: u64,
+    /// The first of the desired properties that have no meaning here, as they were last reported.
+    pub not_mapped: Vec<String>,
+    /// The number of all of them.
+    pub not_mapped_count: u64,
 }
 
 /// A report that the hub refused for now.
@@ -117,6 +126,7 @@ impl HubStatus {
             property: property.shown(),
             refused: put_off(aside.since, aside.retry_at, aside.reason.status, &aside.reason.message),
         });
+        let not_mapped: Vec<String> = not_mapped(sync.acknowledged()).collect();
         Self {
             online: sync.is_online(),
             synced: sync.is_synced(),
@@ -131,8 +141,21 @@ impl HubStatus {
             refused_count: refusals.len() as u64,
             copy_age_seconds: copy_age.map(|age| age.as_secs()),
             silent_seconds: silent.as_secs(),
+            not_mapped_count: not_mapped.len() as u64,
+            not_mapped: not_mapped.into_iter().take(LISTED_MAX).collect(),
         }
     }
+}
+
+/// What the reported section says to have no meaning here: the components that say so, and the list of the rest.
+fn not_mapped(reported: &Section) -> impl Iterator<Item = String> {
+    let reported = reported.as_object();
+    let components = reported.get(COMPONENTS).and_then(Value::as_object).into_iter().flatten();
+    let components = components
+        .filter(|(_, entry)| entry.get("status").and_then(Value::as_str) == Some(NOT_MAPPED))
+        .map(|(name, _)| format!("{COMPONENTS}.{name}"));
+    let listed = reported.get("notMapped").and_then(Value::as_array).into_iter().flatten();
+    components.chain(listed.filter_map(|name| Some(name.as_str()?.to_owned())))
 }
 
 impl RefusedStatus {
@@ -144,5 +167,26 @@ impl RefusedStatus {
             reason: refusal.reason.clone(),
             version: refusal.version.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_reported_as_not_mapped_is_told_with_components_first() {
+        let reported = json!({
+            "components": {"lamp": {"status": "not mapped"}, "fan": {"on": true}, "siren": {"status": "applied"}, "odd": 1},
+            "notMapped": ["foo", 7, "components.office.bar"],
+        });
+        let Value::Object(reported) = reported else { panic!() };
+        let reported = Section::within_limits(reported).unwrap();
+        assert_eq!(
+            not_mapped(&reported).collect::<Vec<_>>(),
+            ["components.lamp", "foo", "components.office.bar"]
+        );
+        assert_eq!(not_mapped(&Section::default()).count(), 0);
     }
 }
