@@ -62,7 +62,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "history-rewritten",
         says: "what the history said yesterday it does not say today",
         item: "History::note",
-        find: "if !$is_other && !$has_moved { ... } ... let $row = Row { $change, ... }; ... self.$rows.push_back($row);",
+        find: "let $noted = match ($is_other, $has_moved) { (true, _) => ... }; ... let $row = Row { $change, ... }; ... self.$rows.push_back($row);",
         plant: "
             let before = self.$rows.iter_mut().rev().find(|row| &*row.$change.output == output);
             before.into_iter().filter(|_| PLANTED && !$is_other).for_each(|row| row.$change.drive = drive);
