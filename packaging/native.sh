@@ -32,7 +32,7 @@ choose_rust() {
         if at_least "$version" "$rust_needed"; then
             PATH=$folder:$PATH
             owner=$(dpkg-query -S "$folder/rustc" 2>/dev/null | sed 's/:.*//' || true)
-            rust="Rust $version (${owner:+Debian\'s $owner, }$folder/rustc)"
+            rust="Rust $version (${owner:+Debian package $owner, }$folder/rustc)"
             return
         fi
         [ -z "$version" ] || rust_found+="${rust_found:+, }$version ($folder/rustc)"
