@@ -5,7 +5,7 @@ native=$(dpkg --print-architecture 2>/dev/null || true)
 rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$project/Cargo.toml")
 cargo_bin=${CARGO_HOME:-$HOME/.cargo}/bin
 # In MiB: what the link of the optimised program takes at its height, and what a build leaves on the disk.
-memory_needed=1200
+memory_needed=1400
 disk_needed=1500
 
 # at_least VERSION WANTED: whether a version, which may be empty, is not older than another.

@@ -30,7 +30,10 @@ mkdir -p "$folder"
 
 # release: makes the folder, and keeps what is said of it.
 release() { "$project/packaging/release" ${install:+--install-tools} --output "$folder" "$@" 2>"$work/said" >/dev/null || { cat "$work/said" >&2; fail "no release"; }; }
-inside() { systemd-nspawn -q -D "$work/root" --register=no --keep-unit --pipe --private-network -E DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
+inside() { systemd-nspawn -q -D "$work/root" -M "twind-$$" --register=no --keep-unit --pipe --private-network -E DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
+
+# refuses WHY: whether apt does not take the folder, and says this.
+refuses() { ! inside apt-get -q update >"$work/update" 2>&1 && grep -q "$1" "$work/update" || fail "\"$1\" is not what apt says: $(cat "$work/update")"; }
 
 export TWIND_MAINTAINER="A Tester <tester@example.com>" TWIND_HOMEPAGE=https://example.com/twind
 release "$@"
@@ -40,7 +43,7 @@ release "$@"
 rm -f "$work/root/etc/apt/sources.list" "$work/root/etc/apt/sources.list.d/"*
 sed -n 's,^  \(deb .*\)https://SERVER/FOLDER,\1file:/srv/twind,p' "$work/said" >"$work/root/etc/apt/sources.list.d/twind.list"
 mkdir -p "$work/root/etc/apt/keyrings"
-! inside apt-get -qq update >"$work/update" 2>&1 || fail "apt takes the folder unsigned: $(cat "$work/update")"
+refuses "is not signed"
 
 export GNUPGHOME=$work/gnupg
 mkdir -m 700 "$GNUPGHOME"
@@ -64,6 +67,6 @@ done
 printf ' ' >>"$folder/Packages"
 rm "$folder/Packages.gz"
 inside sh -c 'rm -rf /var/lib/apt/lists/*'
-! inside apt-get -qq update >"$work/update" 2>&1 || fail "apt takes a folder that was changed: $(cat "$work/update")"
+refuses "Hash Sum mismatch\|unexpected size"
 
 say "the apt folder: $(grep -c . "$folder/SHA256SUMS") packages; apt refuses it unsigned or changed, and installs $version from it signed"
