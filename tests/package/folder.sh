@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The apt folder of packaging/release: a Debian that knows it alone for twind refuses it unsigned, and installs, verifies and
-# upgrades from it once it is signed, by the commands that packaging/release prints. As root, since apt runs in a file system of
-# its own.
+# The apt folder of packaging/release: an apt that knows nothing else refuses it unsigned, or changed after it was signed, and installs
+# twind from it once it is signed by the commands that packaging/release prints. As root, since apt runs in a file system of its own.
 #
 #   tests/package/folder.sh [--install] [amd64|arm64|armhf …]     --install: installs missing Debian packages; default: all three
 #
@@ -34,6 +33,10 @@ inside() { systemd-nspawn -q -D "$work/root" -M "twind-$$" --register=no --keep-
 
 # refuses WHY: whether apt does not take the folder, and says this.
 refuses() { ! inside apt-get -q update >"$work/update" 2>&1 && grep -q "$1" "$work/update" || fail "\"$1\" is not what apt says: $(cat "$work/update")"; }
+
+# What nobody can write to is refused before anything is built.
+! said=$(TWIND_MAINTAINER=nobody "$project/packaging/build-deb" 2>&1) && [[ $said == *'is not of the form: Name <address>'* ]] ||
+    fail "a maintainer without an address is taken: $said"
 
 export TWIND_MAINTAINER="A Tester <tester@example.com>" TWIND_HOMEPAGE=https://example.com/twind
 release "$@"
