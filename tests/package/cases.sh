@@ -196,7 +196,8 @@ the_sandbox_denies_what_it_should() {
 
 systemd_knows_each_key_of_the_unit() {
     ! inside journalctl --no-pager -o cat -b | grep -i "unknown key.*twind\|twind.*unknown key" || fail "a key that this systemd does not know"
-    is "what is wrong with the unit" "$(inside systemd-analyze verify twind.service 2>&1 | grep -i twind || true)" ""
+    # The manual is there, but no program that shows it, which systemd 257 takes amiss.
+    is "what is wrong with the unit" "$(inside systemd-analyze verify --man=no twind.service 2>&1 | grep -i twind || true)" ""
 }
 
 the_exposure_is_low() {
