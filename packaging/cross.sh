@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# Builds the release binary of twind for a Debian architecture, on amd64; prints its path last.
-# amd64 is built by the toolchain on the path. For the others compiler and standard library must have the same version, and both
-# come from Debian: for arm64 as a package, for armhf built from Debian's source, since the index of that architecture's security
-# updates does not always match its signature.
+# Builds the release binary of twind for a Debian architecture; prints its path last.
+# For this machine's own it is built by the toolchain on the path. Others are built on amd64: compiler and standard library must have
+# the same version, and both come from Debian: for arm64 as a package, for armhf built from Debian's source, since the index of that
+# architecture's security updates does not always match its signature.
 # The binary contains no path of this machine: two builds of a commit by the same toolchain are identical.
 # Usage: packaging/cross.sh [amd64|arm64|armhf]
 . "$(dirname "$0")/lib.sh"
 
-arch=${1:-amd64}
+native=$(dpkg --print-architecture 2>/dev/null || say amd64)
+arch=${1:-$native}
+triple=$(triple_of "$arch")
 case $arch in
-amd64) triple=x86_64-unknown-linux-gnu cc=cc ;;
-arm64) triple=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc ;;
-armhf) triple=armv7-unknown-linux-gnueabihf cc=arm-linux-gnueabihf-gcc ;;
+"$native")
+    # The 32-bit Raspberry Pi OS has a compiler of its own, for ARMv6.
+    cc=cc triple=$(rustc -vV | sed -n 's/^host: //p')
+    ;;
+arm64) cc=aarch64-linux-gnu-gcc ;;
+armhf) cc=arm-linux-gnueabihf-gcc ;;
 *) say "usage: $0 [amd64|arm64|armhf]" >&2; exit 64 ;;
 esac
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -52,7 +57,7 @@ sysroot_of_source() {
 }
 
 build_folder=$target
-if [ "$arch" != amd64 ]; then
+if [ "$arch" != "$native" ]; then
     build_folder=$cache/target
     export RUSTC=/usr/bin/rustc
     compiler=$(dpkg-query -W -f '${Version}' rustc-web)

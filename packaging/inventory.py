@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"[\[{<](yyyy|year|name|owner)", re.I)
 
 def linked(triple):
     """The packages whose code is in the program, and which of them needs which. Macros run in the compiler alone."""
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", triple]
+    command = ["cargo", "metadata", "--quiet", "--format-version", "1", "--locked", "--filter-platform", triple]
     told = json.loads(subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout)
     packages = {package["id"]: package for package in told["packages"]}
     nodes = {node["id"]: node for node in told["resolve"]["nodes"]}

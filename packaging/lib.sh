@@ -13,16 +13,28 @@ cache=${TWIND_PI_CACHE:-$target/pi}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
-# The distribution of this machine, and of every package that is used.
+# The distribution of this machine, and of every package that is used, unless a machine builds its own package (native.sh).
 codename=bookworm
+# Its GLIBC, the newest that Depends= of the package promises.
+glibc_promised=2.36
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
-# date_build: what is built from a commit gets the commit's time.
+# date_build: what is built from a commit gets the commit's time; from sources that git does not know, that of the changelog.
 date_build() {
-    SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct)
+    SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct 2>/dev/null ||
+        date -d "$(sed -n 's/^ -- .*>  //p' "$project/packaging/changelog" | sed -n 1p)" +%s)
     export SOURCE_DATE_EPOCH
+}
+
+# triple_of ARCH: Rust's name for a Debian architecture.
+triple_of() {
+    case $1 in
+    amd64) say x86_64-unknown-linux-gnu ;;
+    arm64) say aarch64-unknown-linux-gnu ;;
+    armhf) say armv7-unknown-linux-gnueabihf ;;
+    esac
 }
 
 # foreign_apt ARCH COMMAND…: apt-get, or with `cache` first apt-cache, with the sources of the cache.
