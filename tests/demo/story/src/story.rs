@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
 
     /// Tells the checks; returns how many failed.
     pub(crate) fn summary(mut self) -> usize {
-        let logged = "twind logged no error but that of the broken sensor";
+        let logged = "twind logged no error";
         self.checks.push((logged.to_owned(), self.daemon.errors() == 0));
         let teller = self.stage.teller();
         teller.line("\nSummary");
