@@ -61,7 +61,6 @@ pub(super) struct Durability {
     /// The moment of that record, in this boot.
     recorded_at: BootTime,
     /// When a record was last durable, in this boot.
-    #[serde(default)]
     stored_at: Option<BootTime>,
     save: Save,
     limit: RateLimit,
