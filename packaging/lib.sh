@@ -21,6 +21,13 @@ glibc_promised=2.36
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*" >&2; exit 1; }
 
+# need_commit: what follows is of a commit, and of nothing beside it.
+need_commit() {
+    local changes
+    changes=$(git -C "$project" status --porcelain --untracked-files=no) || fail "only a commit will do, and git knows none here"
+    [ -z "$changes" ] || fail "there are changes since the last commit, commit them first: $changes"
+}
+
 # date_build: what is built from a commit gets the commit's time; from sources that git does not know, that of the changelog.
 date_build() {
     SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct 2>/dev/null ||

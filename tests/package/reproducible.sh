@@ -5,7 +5,7 @@
 
 arch=${1:-amd64}
 cd "$project"
-[ -z "$(git status --porcelain --untracked-files=no)" ] || fail "there are changes since the last commit: commit them first"
+need_commit
 work=$(mktemp -d -p "$cache")
 trap 'rm -rf "$work"' EXIT
 
