@@ -1,7 +1,7 @@
 //! What twind decides and reports, without I/O, clocks, randomness, threads or logs.
 //!
 //! ```text
-//!    units ◄── twin ◄── control ◄── report ◄── ports ◄── engine
+//!    units ◄── twin ◄── control ◄── report ◄── telemetry ◄── ports ◄── engine
 //! ```
 //!
 //! A module knows those to its left, and no other. `text`, which makes foreign text printable, stands beside `units`.
@@ -12,6 +12,7 @@
 //! | [`twin`] | the document, its limits, the state machine that keeps both ends equal, and what is persisted |
 //! | [`control`] | desired values and readings in; one drive and its cause per output out |
 //! | [`report`] | what is reported to the hub, shown in the status, and logged for an operator |
+//! | [`telemetry`] | what was measured and decided, as messages that the hub gets, late if need be |
 //! | [`ports`] | what the core drives: pins, the store, the outbox, the notices |
 //! | [`engine`] | [`Core`](engine::Core): one input in, every effect out before it returns |
 //!
@@ -34,6 +35,7 @@
 //! # use twind_core::engine::CoreSpec;
 //! use twind_core::ports::{Outbox, Pins, Ports, Store};
 //! # use twind_core::report::{ReportSpec, ReportStyle};
+//! use twind_core::telemetry::RingRequest;
 //! use twind_core::twin::{HubEvent, HubRequest, Machine, TwinRecord};
 //! # use twind_core::twin::{PropertyPath, SyncPolicy};
 //! use twind_core::units::{BootTime, Permille};
@@ -55,6 +57,9 @@
 //! impl Store for Disk {
 //!     fn offer(&mut self, record: TwinRecord) {
 //!         self.0 = Some(record.sequence);
+//!     }
+//!     fn ring(&mut self, _: RingRequest) {
+//!         unreachable!("there is no telemetry");
 //!     }
 //! }
 //! impl Outbox for Line {
@@ -99,6 +104,7 @@
 //! #             request_timeout: Duration::from_secs(30),
 //! #             refresh_interval: Duration::from_secs(12 * 3600),
 //! #         },
+//! #         telemetry: None,
 //! #         identity: "hub/lamp".into(),
 //! #     }
 //! # }
@@ -166,6 +172,12 @@
 //! | silence | the time since the hub last answered or notified on a twin topic, over restarts and power cuts |
 //! | known time | the wall-clock time when the hub was last heard, by a clock that dated a token which a hub accepted |
 //! | quarantine | the reported values that the hub refuses: they are set aside and tried again |
+//! | sample | what all sensors, climates and outputs are at one moment |
+//! | telemetry record | one sample of one thing, one change of an output or one end of an alarm, with its own time |
+//! | batch | the telemetry records that wait to be sent in one message |
+//! | message | what the hub stores: a batch, or one end of an alarm. Its id is the same however often it is sent |
+//! | ring | the messages on the disk that the hub does not have yet; when it is full the oldest give way |
+//! | backlog | the messages in the ring, when they are sent |
 //! | notice | an event for an operator; the shell logs it |
 //! | history | the last decisions about outputs, in memory |
 //! | alarm | a condition that a person should know of for as long as it lasts |
@@ -183,6 +195,7 @@ pub mod control;
 pub mod engine;
 pub mod ports;
 pub mod report;
+pub mod telemetry;
 pub mod text;
 pub mod twin;
 pub mod units;

@@ -5,6 +5,7 @@
 
 use crate::control::{Actuation, PinFault};
 use crate::report::Notice;
+use crate::telemetry::RingRequest;
 use crate::twin::{HubRequest, TwinRecord};
 use alloc::vec::Vec;
 
@@ -17,10 +18,14 @@ pub trait Pins {
     fn drive(&mut self, actuation: &Actuation, cause: &str) -> Result<(), PinFault>;
 }
 
-/// Stores the latest record. The outcome is [`Input::Saved`](crate::engine::Input::Saved).
+/// Stores the latest record, and keeps messages until the hub has them. The outcomes are
+/// [`Input::Saved`](crate::engine::Input::Saved) and [`Input::Ring`](crate::engine::Input::Ring).
 pub trait Store {
     /// Hands over a record. It replaces one that still waits to be stored. Returns at once.
     fn offer(&mut self, record: TwinRecord);
+
+    /// Hands over a request to the ring of messages. The requests are carried out in order. Returns at once.
+    fn ring(&mut self, request: RingRequest);
 }
 
 /// Takes requests for the hub.

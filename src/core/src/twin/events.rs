@@ -2,6 +2,7 @@
 
 use super::{Patch, Section, Version, json};
 use crate::text::Span;
+use crate::units::UnixSeconds;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -60,6 +61,11 @@ pub enum HubEvent {
         #[serde(with = "json::as_text")]
         argument: Value,
     },
+    /// The hub has stored the message of this number.
+    MessageStored {
+        /// The number of [`HubRequest::SendMessage`].
+        number: u64,
+    },
     /// A notification or answer that cannot be read. Its content is unknown, so the twin must be fetched.
     Garbled {
         /// What was wrong, for the log.
@@ -92,11 +98,31 @@ pub enum HubRequest {
         #[serde(with = "json::as_text")]
         payload: Value,
     },
+    /// Send a message that is not about the twin, after all that is. The hub stores it at least once.
+    SendMessage {
+        /// Which one it is, for [`HubEvent::MessageStored`].
+        number: u64,
+        /// The message.
+        message: DeviceMessage,
+    },
     /// An answer did not come: close the connection and connect again.
     Reconnect {
         /// What was waited for.
         reason: &'static str,
     },
+}
+
+/// A message from the device to the hub, as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceMessage {
+    /// Its id, which is the same whenever it is sent again. At most 128 characters.
+    pub id: String,
+    /// When it was made, if that is known.
+    pub created: Option<UnixSeconds>,
+    /// The name of the alarm that it is about, for the hub's routes.
+    pub alarm: Option<String>,
+    /// JSON.
+    pub body: String,
 }
 
 /// The desired section changed.

@@ -19,7 +19,7 @@ mod sync;
 
 pub use clock_sanity::{BUILT, ClockSanity, Dated};
 pub use document::{Patch, PropertyPath, Section, Version};
-pub use events::{DesiredChange, HubEvent, HubRequest, SyncNotice};
+pub use events::{DesiredChange, DeviceMessage, HubEvent, HubRequest, SyncNotice};
 pub use limits::{Limit, LimitFault, is_writable, is_writable_key};
 pub(crate) use limits::{excess, value_size};
 pub use persisted::{Author, Machine, Moment, Override, PersistedRange};
