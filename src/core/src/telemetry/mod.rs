@@ -93,9 +93,22 @@ pub enum RingEvent {
     },
     /// A request failed. After a failed `Keep` none of its messages is in the ring.
     Failed {
+        /// Which one. A `Keep` is tried again by the core, and opens the ring if need be, which [`RingEvent::Opened`] then says first.
+        request: RingFailed,
         /// The operation, the file and the system's reason.
         reason: String,
     },
+}
+
+/// A kind of request that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RingFailed {
+    /// [`RingRequest::Open`].
+    Open,
+    /// [`RingRequest::Keep`].
+    Keep,
+    /// [`RingRequest::Read`].
+    Read,
 }
 
 /// What a ring holds.
