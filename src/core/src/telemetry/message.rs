@@ -36,7 +36,10 @@ pub struct Message {
     pub is_undated: bool,
     /// The name of the alarm that it is about, if it is about one.
     pub alarm: Option<String>,
-    /// The records, as a JSON array.
+    /// The length of the body in bytes.
+    pub bytes: u32,
+    /// The records, as a JSON array. The journal of inputs does without it: nothing is decided by it.
+    #[serde(skip)]
     pub body: String,
 }
 
@@ -108,6 +111,7 @@ impl Message {
             booted: head.booted,
             is_undated: head.is_undated,
             alarm: head.alarm,
+            bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
             body: body.to_owned(),
         })
     }
