@@ -281,10 +281,9 @@ impl Core {
         self.actuations.pop_front()
     }
 
-    /// The next request for the hub. Telemetry comes after all that is about the twin.
-    fn poll_request(&mut self, now: BootTime) -> Option<HubRequest> {
-        let about_the_twin = self.answers.pop_front().or_else(|| self.sync.poll_request());
-        about_the_twin.or_else(|| self.telemetry.poll_request(now))
+    /// The next request for the hub that is about the twin.
+    fn poll_request(&mut self) -> Option<HubRequest> {
+        self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
 
     /// The next notice.

@@ -150,7 +150,7 @@ impl Core {
             } else if let Some(request) = self.telemetry.poll_ring() {
                 effects.ring(&request);
                 ports.store.ring(request);
-            } else if let Some(request) = self.poll_request(now) {
+            } else if let Some(request) = self.poll_request().or_else(|| self.telemetry.poll_request(now)) {
                 effects.push(&request);
                 ports.outbox.push(request);
             } else if let Some(notice) = self.poll_notice() {

@@ -124,7 +124,9 @@ impl Message {
             created: booted_then.map(|booted| wall_at(booted, self.made)),
             alarm: self.alarm.clone(),
             body: match booted_then {
-                Some(booted) if self.is_undated => dated(&self.body, booted).unwrap_or_else(|| self.body.clone()),
+                Some(booted) if self.is_undated => {
+                    dated(&self.body, booted).unwrap_or_else(|| self.body.clone())
+                }
                 _ => self.body.clone(),
             },
         }
@@ -142,7 +144,12 @@ pub(super) fn booted(wall: UnixSeconds, now: BootTime) -> UnixSeconds {
 }
 
 /// Writes a record: its time first.
-pub(super) fn record(at: BootTime, booted: Option<UnixSeconds>, boot: Option<BootId>, rest: Map<String, Value>) -> String {
+pub(super) fn record(
+    at: BootTime,
+    booted: Option<UnixSeconds>,
+    boot: Option<BootId>,
+    rest: Map<String, Value>,
+) -> String {
     let mut record = Map::new();
     match booted {
         Some(booted) => {

@@ -19,8 +19,8 @@ mod tests;
 pub use message::{Message, Unreadable};
 pub use queue::Waiting;
 
-use crate::control::climate::Climate;
 use crate::control::OutputSpec;
+use crate::control::climate::Climate;
 use crate::report::{Facts, Notice};
 use crate::twin::HubRequest;
 use crate::units::{BootId, BootTime, Permille, UnixSeconds};
@@ -263,7 +263,13 @@ impl Telemetry {
     }
 
     /// What decides an output changed, or its drive has moved.
-    pub fn note_output(&mut self, now: BootTime, spec: &OutputSpec, drive: Permille, cause: &dyn core::fmt::Display) {
+    pub fn note_output(
+        &mut self,
+        now: BootTime,
+        spec: &OutputSpec,
+        drive: Permille,
+        cause: &dyn core::fmt::Display,
+    ) {
         if self.is_on() {
             self.add(now, records::output(spec, drive, cause, None));
         }

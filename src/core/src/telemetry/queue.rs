@@ -147,7 +147,11 @@ impl Pace {
 
     fn handle_lost(&mut self, now: BootTime) {
         // One connection that ends means nothing: links do.
-        let hold = if self.lost == 0 { Duration::ZERO } else { HOLD * 2_u32.saturating_pow((self.lost - 1).min(16)) };
+        let hold = if self.lost == 0 {
+            Duration::ZERO
+        } else {
+            HOLD * 2_u32.saturating_pow((self.lost - 1).min(16))
+        };
         self.send_from = now + hold.min(HOLD_MAX);
         self.lost = self.lost.saturating_add(1);
     }
@@ -159,7 +163,15 @@ impl Queue {
         self.last_number += 1;
         let number = self.last_number;
         let (kept, sent) = (Kept::No, None);
-        self.entries.push_back(Entry { number, message, made: now, kept, is_backlog: false, sent, is_stored: false });
+        self.entries.push_back(Entry {
+            number,
+            message,
+            made: now,
+            kept,
+            is_backlog: false,
+            sent,
+            is_stored: false,
+        });
     }
 
     /// Opens the ring.
@@ -321,7 +333,12 @@ impl Queue {
     }
 
     /// Does what is due. Returns the records that were lost by it. `booted`: when this boot began, if that is known.
-    pub(super) fn handle_timeout(&mut self, now: BootTime, send_every: Duration, booted: Option<UnixSeconds>) -> u64 {
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: BootTime,
+        send_every: Duration,
+        booted: Option<UnixSeconds>,
+    ) -> u64 {
         let under_way = self.entries.iter().filter(|entry| !entry.is_stored).filter_map(|entry| entry.sent);
         if under_way.min().is_some_and(|sent| sent + ACKNOWLEDGED_WITHIN <= now) {
             // What was under way is sent again on the next connection.
@@ -353,7 +370,11 @@ impl Queue {
 
     fn has_to_read(&self) -> bool {
         let has_backlog = self.entries.iter().any(|entry| entry.is_backlog);
-        self.is_up && !has_backlog && !self.ring.reads && !self.ring.is_exhausted && self.ring.holds.messages > 0
+        self.is_up
+            && !has_backlog
+            && !self.ring.reads
+            && !self.ring.is_exhausted
+            && self.ring.holds.messages > 0
     }
 
     /// Is it time to look whether a ring that failed works again?
@@ -367,7 +388,12 @@ impl Queue {
     }
 
     /// The next request to the hub. `booted`: when this boot began, if that is known.
-    pub(super) fn poll_hub(&mut self, now: BootTime, boot: Option<BootId>, booted: Option<UnixSeconds>) -> Option<HubRequest> {
+    pub(super) fn poll_hub(
+        &mut self,
+        now: BootTime,
+        boot: Option<BootId>,
+        booted: Option<UnixSeconds>,
+    ) -> Option<HubRequest> {
         if core::mem::take(&mut self.gives_up) {
             return Some(HubRequest::Reconnect { reason: "the acknowledgement of a message" });
         }
@@ -375,7 +401,9 @@ impl Queue {
             return None;
         }
         let waits = |entry: &Entry| entry.sent.is_none() && !entry.is_stored;
-        let find = |which: &dyn Fn(&Entry) -> bool| self.entries.iter().position(|entry| waits(entry) && which(entry));
+        let find = |which: &dyn Fn(&Entry) -> bool| {
+            self.entries.iter().position(|entry| waits(entry) && which(entry))
+        };
         let index = find(&|entry| entry.is_live() && entry.message.alarm.is_some())
             .or_else(|| find(&Entry::is_live))
             .or_else(|| (self.pace.backlog_from <= now).then(|| find(&|entry| entry.is_backlog)).flatten())?;
@@ -402,7 +430,11 @@ impl Queue {
         let may_send = self.is_up && !self.has_full_window();
         for entry in self.entries.iter().filter(|entry| !entry.is_stored) {
             if entry.kept == Kept::No {
-                note(if self.is_up { keep_at(entry, send_every).max(self.keep_from) } else { self.keep_from });
+                note(if self.is_up {
+                    keep_at(entry, send_every).max(self.keep_from)
+                } else {
+                    self.keep_from
+                });
             }
             match entry.sent {
                 Some(sent) => note(sent + ACKNOWLEDGED_WITHIN),
@@ -425,7 +457,8 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self) -> Waiting {
-        let in_memory = self.entries.iter().filter(|entry| entry.kept == Kept::No && !entry.is_stored).count();
+        let in_memory =
+            self.entries.iter().filter(|entry| entry.kept == Kept::No && !entry.is_stored).count();
         let ring = if self.ring.holds.messages == 0 { Holds::default() } else { self.ring.holds };
         Waiting { in_memory: in_memory as u64, ring }
     }
@@ -437,7 +470,8 @@ impl Queue {
 
 /// When a message that the hub has not stored goes to the ring, though there is a connection.
 fn keep_at(entry: &Entry, send_every: Duration) -> BootTime {
-    let patience = if entry.message.alarm.is_some() { ALARM_PATIENCE } else { send_every.max(ALARM_PATIENCE) };
+    let patience =
+        if entry.message.alarm.is_some() { ALARM_PATIENCE } else { send_every.max(ALARM_PATIENCE) };
     entry.made + patience
 }
 

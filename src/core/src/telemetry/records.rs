@@ -55,7 +55,12 @@ pub(super) fn climate(climate: &Climate) -> Rest {
 }
 
 /// An output: the drive that it comes to, and what decided it.
-pub(super) fn output(spec: &OutputSpec, drive: Permille, cause: &dyn core::fmt::Display, rpm: Option<f64>) -> Rest {
+pub(super) fn output(
+    spec: &OutputSpec,
+    drive: Permille,
+    cause: &dyn core::fmt::Display,
+    rpm: Option<f64>,
+) -> Rest {
     let mut rest = named("output", &spec.name);
     put(&mut rest, "dutyPercent", tidy(drive.percent()));
     put(&mut rest, "cause", json!(cause.to_string()));
