@@ -125,7 +125,9 @@ impl Hub {
     pub(crate) fn answer(&mut self, request: &HubRequest) -> Option<Answer> {
         let rid = match request {
             HubRequest::GetTwin { rid } | HubRequest::PatchReported { rid, .. } => *rid,
-            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } => return None,
+            HubRequest::Reconnect { .. }
+            | HubRequest::AnswerMethod { .. }
+            | HubRequest::SendMessage { .. } => return None,
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
@@ -155,7 +157,9 @@ impl Hub {
                     }
                 }
             }
-            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } => None,
+            HubRequest::Reconnect { .. }
+            | HubRequest::AnswerMethod { .. }
+            | HubRequest::SendMessage { .. } => None,
         }
     }
 

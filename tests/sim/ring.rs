@@ -101,7 +101,8 @@ impl Ring {
             RingRequest::Read { .. } if fails => self.fail(RingFailed::Read),
             RingRequest::Read { after } => {
                 let next = self.messages.range(after + 1..).take(READ_MAX);
-                let messages = next.filter_map(|(number, bytes)| Some((*number, Message::decode(bytes).ok()?)));
+                let messages =
+                    next.filter_map(|(number, bytes)| Some((*number, Message::decode(bytes).ok()?)));
                 self.events.push_back(RingEvent::Read { messages: messages.collect(), lost: 0 });
             }
             RingRequest::Forget { number } => {

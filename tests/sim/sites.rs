@@ -14,8 +14,8 @@ use twind::control::{
 };
 use twind::engine::CoreSpec;
 use twind::report::{ReportSpec, ReportStyle};
-use twind::telemetry::TelemetrySpec;
 use twind::sensors::Plausibility;
+use twind::telemetry::TelemetrySpec;
 use twind::twin::{PropertyPath, SyncPolicy};
 use twind::units::{Permille, TemperatureUnit};
 

@@ -152,7 +152,9 @@ impl Telemetry {
         }
         let kind = ["sensor", "climate", "output"].into_iter().find(|kind| record.contains_key(*kind));
         let name = kind.and_then(|kind| record.get(kind)).and_then(Value::as_str);
-        let Some((kind, name)) = kind.zip(name) else { return Err(format!("a record of nothing: {record:?}")) };
+        let Some((kind, name)) = kind.zip(name) else {
+            return Err(format!("a record of nothing: {record:?}"));
+        };
         let thing = (kind.to_owned(), name.to_owned());
         if !self.things.contains(&thing) {
             return Err(format!("a record of what there is not: {record:?}"));
@@ -194,7 +196,10 @@ impl Telemetry {
         if self.under_way.len() > WINDOW {
             return Err(format!("{} messages are under way", self.under_way.len()));
         }
-        if self.wall.is_some() && body.contains("secondsSinceBoot") && self.made.get(id).is_some_and(|made| made.life == self.life) {
+        if self.wall.is_some()
+            && body.contains("secondsSinceBoot")
+            && self.made.get(id).is_some_and(|made| made.life == self.life)
+        {
             return Err(format!("the clock is believed, and the message {id} is sent without times"));
         }
         let (life, connection) = (self.life, self.connection);
@@ -241,7 +246,9 @@ impl Telemetry {
         let had_trouble = disk.full || self.trouble_at.is_some_and(|trouble| trouble >= self.started_at);
         // While there is a connection a message waits that long before it is kept.
         let last_batch = spec.send_every.max(secs(10)) + disk.patience() * 4 + secs(5);
-        for (id, made) in self.made.iter_mut().filter(|(_, made)| made.fate == Fate::Owed && made.arrived == 0) {
+        for (id, made) in
+            self.made.iter_mut().filter(|(_, made)| made.fate == Fate::Owed && made.arrived == 0)
+        {
             if durable.contains(id) {
                 continue;
             }
@@ -250,7 +257,10 @@ impl Telemetry {
                 return Err(format!("the message {id} of an earlier process is lost"));
             }
             if (in_order || made.at + last_batch < at) && !had_trouble {
-                return Err(format!("the message {id}, made at {:?}, is lost at the end of the process", made.at));
+                return Err(format!(
+                    "the message {id}, made at {:?}, is lost at the end of the process",
+                    made.at
+                ));
             }
         }
         self.check_seen(&spec, in_order && !had_trouble)?;
@@ -273,7 +283,13 @@ impl Telemetry {
     }
 
     /// After every event.
-    pub(crate) fn look(&mut self, at: Duration, now: BootTime, engine: &Core, disk: &Disk) -> Result<(), String> {
+    pub(crate) fn look(
+        &mut self,
+        at: Duration,
+        now: BootTime,
+        engine: &Core,
+        disk: &Disk,
+    ) -> Result<(), String> {
         self.wall = engine.wall(now);
         if disk.full || disk.failed_at == Some(at) || engine.telemetry().fault().is_some() {
             self.trouble_at = Some(at);
@@ -307,7 +323,11 @@ impl Telemetry {
         let shed = self.shed + self.dropped.saturating_sub(self.dropped_by_ring);
         if records > shed {
             let (id, made) = lost[0];
-            return Err(format!("in the end the hub lacks {} messages, first {id}, made at {:?}", lost.len(), made.at));
+            return Err(format!(
+                "in the end the hub lacks {} messages, first {id}, made at {:?}",
+                lost.len(),
+                made.at
+            ));
         }
         if self.made.values().all(|made| made.arrived == 0) {
             return Err("in the end no message has arrived".into());
