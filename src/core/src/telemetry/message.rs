@@ -89,7 +89,8 @@ impl Message {
             is_undated: self.is_undated,
             alarm: self.alarm.clone(),
         };
-        let mut bytes = json::write(&head).into_bytes();
+        // None of its fields fails to be written.
+        let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
         bytes.push(b'\n');
         bytes.extend_from_slice(self.body.as_bytes());
         bytes
@@ -162,7 +163,8 @@ pub(super) fn record(
         }
     }
     record.extend(rest);
-    json::write(&record)
+    // No map of text fails to be written.
+    serde_json::to_string(&record).unwrap_or_default()
 }
 
 /// A body whose records all have their times.
@@ -178,7 +180,7 @@ fn dated(body: &str, booted: UnixSeconds) -> Option<String> {
         _ => record,
     };
     let records: Vec<_> = records.into_iter().map(one).collect();
-    Some(json::write(&records))
+    serde_json::to_string(&records).ok()
 }
 
 /// The start of the ids of one process's messages: different for each start of each boot.
