@@ -20,6 +20,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// The most messages in one answer.
 const MAX_LISTED: usize = 1000;
@@ -38,9 +39,8 @@ pub(crate) async fn messages(call: &Call<'_>) -> Answer {
         _ => return Err(bad(format!("wait is a number of seconds up to {MAX_WAIT_SECONDS}")).into()),
     };
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    // A hub that stops listening waits for no message.
-    let found = call.service.done.run_until_cancelled(page(store, from, device.as_deref(), deadline)).await;
-    let Page { messages, lost, next } = found.unwrap_or(Page { messages: Vec::new(), lost: 0, next: from });
+    let Page { messages, lost, next } =
+        page(store, from, device.as_deref(), deadline, &call.service.done).await;
     let messages: Vec<Value> = messages.iter().map(|message| message.to_json()).collect();
     Ok(json_answer(StatusCode::OK, &json!({ "messages": messages, "lost": lost, "next": next })))
 }
@@ -64,20 +64,48 @@ fn first_wanted(store: &Messages, from: Option<&str>) -> Result<u64, ServiceErro
     }
 }
 
-/// What there is from this number on, waiting for it until the deadline.
-async fn page(store: &Messages, from: u64, device: Option<&str>, deadline: Instant) -> Page {
-    let mut lost = 0;
+/// What there is from this number on, waiting for it until the deadline, or until the hub is `done` with listening.
+async fn page(
+    store: &Messages,
+    from: u64,
+    device: Option<&str>,
+    deadline: Instant,
+    done: &CancellationToken,
+) -> Page {
     let mut from = from;
     loop {
-        let mut page = store.page(from, device, MAX_LISTED, MAX_LISTED_BYTES);
-        page.lost += lost;
-        if !page.messages.is_empty() {
+        let page = store.page(from, device, MAX_LISTED, MAX_LISTED_BYTES);
+        if !page.messages.is_empty() || page.lost > 0 {
             return page;
         }
         // The messages so far were other devices'.
-        (lost, from) = (page.lost, page.next);
-        if lost > 0 || timeout_at(deadline, store.pushed_after(from - 1)).await.is_err() {
+        from = page.next;
+        let pushed = timeout_at(deadline, store.pushed_after(from - 1));
+        if !matches!(done.run_until_cancelled(pushed).await, Some(Ok(()))) {
             return page;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hub_that_stops_listening_keeps_no_reader_waiting() {
+        let (store, done) = (Messages::new(), CancellationToken::new());
+        let far = Instant::now() + Duration::from_secs(3600);
+        let waiting = page(&store, 1, None, far, &done);
+        let ((), page) = tokio::join!(async { done.cancel() }, waiting);
+        assert_eq!((page.messages.len(), page.lost, page.next), (0, 0, 1));
+    }
+
+    #[test]
+    fn the_first_message_wanted_is_a_number_up_to_the_next_or_a_word() {
+        let store = Messages::new();
+        let wanted = |from| first_wanted(&store, from).ok();
+        assert_eq!([None, Some("held"), Some("now"), Some("1")].map(wanted), [Some(1); 4]);
+        assert_eq!(wanted(Some("0")), Some(0));
+        assert_eq!(["2", "-1", "", "later"].map(|from| wanted(Some(from))), [None; 4]);
     }
 }

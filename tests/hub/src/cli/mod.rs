@@ -4,6 +4,7 @@ mod client;
 mod connection;
 mod device;
 mod event_line;
+mod events;
 mod input;
 mod method;
 mod serve;
@@ -44,6 +45,8 @@ enum Command {
     Twin(twin::TwinCommand),
     /// Calls a direct method of a device and prints its answer.
     Method(method::Method),
+    /// Prints the messages that devices sent to a stand-in hub, one a line, as JSON.
+    Events(events::Events),
 }
 
 /// Which hub a back end speaks to, and as whom.
@@ -145,6 +148,7 @@ fn start(command: Command) -> Result<(), Failure> {
             Command::ConnectionString(command) => command.run().await,
             Command::Twin(command) => command.run().await,
             Command::Method(method) => method.run().await,
+            Command::Events(events) => events.run().await,
         }
     });
     // Tasks that still run have nothing left to report.
