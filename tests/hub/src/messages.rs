@@ -15,8 +15,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// What a message costs in memory beside what it counts: its places in maps and queues.
-const OVERHEAD_BYTES: usize = 512;
+/// What a message costs in memory beside what it counts: its stamps, its places in maps and queues.
+const OVERHEAD_BYTES: usize = 1024;
 
 /// A message that a device sent and the hub stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

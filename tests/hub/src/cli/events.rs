@@ -15,15 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long one request waits for a message.
 const WAIT_SECONDS: u64 = 30;
 
-/// Prints the messages that devices sent to a stand-in hub, one a line, as JSON.
-///
-/// A line has the message's number (sequence), the device, system and application properties, what the hub stamped, and
-/// the body: "body" if content type and encoding say that it is JSON in UTF-8 and it is, else "bodyBase64". A line with
-/// "lost" says how many messages, of all devices, were dropped by the hub before they were read; it holds the newest 10,000
-/// at most, and none from before its start.
-///
-/// This reads a request of the stand-in hub's own, GET /twinhub/messages. The real hub has none such: its messages are read
-/// over AMQP, as with "az iot hub monitor-events".
+/// Prints the messages that devices sent to a stand-in hub.
 #[derive(Args)]
 pub(crate) struct Events {
     /// Keep printing what comes, until Ctrl-C.
@@ -32,8 +24,7 @@ pub(crate) struct Events {
     /// Only the messages of this device.
     #[arg(long, value_name = "ID")]
     device: Option<String>,
-    /// Where to begin: the number of a message, "held" for all that the hub holds, or "now" for those to come.
-    /// Default: now with --follow, otherwise held.
+    /// Where to begin: a message's number, all that are held, or those to come. Default: now with --follow, else held.
     #[arg(long, value_name = "SEQ|held|now", value_parser = is_place)]
     from: Option<String>,
     #[command(flatten)]

@@ -45,7 +45,17 @@ enum Command {
     Twin(twin::TwinCommand),
     /// Calls a direct method of a device and prints its answer.
     Method(method::Method),
-    /// Prints the messages that devices sent to a stand-in hub, one a line, as JSON.
+    /// Prints the messages that devices sent to a stand-in hub, as JSON lines
+    ///
+    /// A line has the message's number ("sequence"), its device, its properties, what the hub
+    /// stamped, and its body: "body" if content type and encoding say that it is JSON in UTF-8 and
+    /// it is, otherwise "bodyBase64". A line with "lost" says how many messages of all devices the
+    /// hub dropped before they were read here. It holds the newest 10,000 at most, and none from
+    /// before its start.
+    ///
+    /// This reads GET /twinhub/messages, a request of twinhub's own. The real hub has no such
+    /// request: its messages are read over AMQP, as with "az iot hub monitor-events".
+    #[command(verbatim_doc_comment)]
     Events(events::Events),
 }
 
