@@ -39,4 +39,4 @@ pub mod message_ids;
 pub mod sensors;
 pub mod service;
 pub mod store;
-pub use twind_core::{control, engine, ports, report, text, twin, units};
+pub use twind_core::{control, engine, ports, report, telemetry, text, twin, units};

@@ -21,6 +21,7 @@ use twind::control::{Actuation, PinFault, Reading, SensorId};
 use twind::engine::{Core, Input, Start};
 use twind::hub::link::backoff::{Backoff, renewal};
 use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::telemetry::RingRequest;
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord, Version};
 use twind::units::BootTime;
 
@@ -61,6 +62,8 @@ impl Store for Disk {
     fn offer(&mut self, record: TwinRecord) {
         self.saved = Some(record.sequence);
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 struct Board;

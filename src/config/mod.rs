@@ -409,6 +409,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             properties: properties?.map,
             report,
             sync: SYNC,
+            telemetry: None,
             identity: hub.identity(),
         },
         hub,

@@ -29,6 +29,7 @@ use twind_core::control::{
 use twind_core::engine::{Core, CoreSpec, Input, Start};
 use twind_core::ports::{Notices, Outbox, Pins, Ports, Store};
 use twind_core::report::{Notice, ReportSpec, ReportStyle};
+use twind_core::telemetry::RingRequest;
 use twind_core::twin::{
     HubEvent, HubRequest, Machine, PropertyPath, Section, SyncPolicy, TwinRecord, Version,
 };
@@ -201,6 +202,8 @@ impl Store for Disk {
     fn offer(&mut self, record: TwinRecord) {
         self.0 = Some(record.sequence);
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 #[derive(Default)]
@@ -250,6 +253,7 @@ fn site(rooms: usize) -> CoreSpec {
             request_timeout: Duration::from_secs(30),
             refresh_interval: Duration::from_secs(12 * 3600),
         },
+        telemetry: None,
         identity: "hub/rooms".into(),
     }
 }

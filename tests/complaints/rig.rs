@@ -18,6 +18,7 @@ use twind::engine::{Core, CoreSpec, Input, Start};
 use twind::ports::{Outbox, Pins, Ports, Store};
 use twind::report::Notice;
 use twind::report::{ReportSpec, ReportStyle};
+use twind::telemetry::RingRequest;
 use twind::twin::{HubEvent, HubRequest, Machine, PropertyPath, SyncPolicy, TwinRecord};
 use twind::units::{BootTime, Permille, TemperatureUnit};
 use twinhub::twin::{Rules, Twin};
@@ -65,6 +66,8 @@ impl Store for Disk {
         self.writes += 1;
         self.outcomes.push_back(Ok(record.sequence));
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 /// Every order that the board was given.
@@ -490,6 +493,7 @@ fn spec() -> CoreSpec {
             firmware_version: "1.2.1".into(),
         },
         sync: SyncPolicy { request_timeout: secs(30), refresh_interval: secs(12 * 3600) },
+        telemetry: None,
         identity: "contoso.azure-devices.net/MyTwinDevice".into(),
     }
 }

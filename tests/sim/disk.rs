@@ -8,6 +8,7 @@ use crate::rng::Rng;
 use core::time::Duration;
 use std::collections::VecDeque;
 use twind::ports::Store;
+use twind::telemetry::RingRequest;
 use twind::twin::TwinRecord;
 
 /// How a disk behaves.
@@ -166,4 +167,6 @@ impl Store for Disk {
         self.offered = record.sequence;
         self.waiting = Some(record);
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }

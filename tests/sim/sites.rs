@@ -101,6 +101,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         },
         report,
         sync: policy,
+        telemetry: None,
         identity: "contoso.azure-devices.net/MyTwinDevice".into(),
     };
     Site {

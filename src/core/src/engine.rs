@@ -18,6 +18,7 @@ mod ranges;
 mod replay;
 mod silence;
 mod speeds;
+mod telemetry;
 mod trend;
 
 pub use history::CHANGES_MAX;
@@ -35,6 +36,7 @@ use crate::control::schedule::Zone;
 use crate::control::sensors::Sensors;
 use crate::control::{Actuation, ClimateId, ClimateSpec, OutputId, OutputSpec, PropertyMap, SensorSpec};
 use crate::report::{Acknowledgement, Notice, ReportSpec, Reporter};
+use crate::telemetry::{Telemetry, TelemetrySpec};
 use crate::twin::{DesiredChange, HubEvent, HubRequest, SyncPolicy, TwinRecord, TwinSync};
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
@@ -68,6 +70,8 @@ pub struct CoreSpec {
     pub properties: PropertyMap,
     /// What to report, and how often.
     pub report: ReportSpec,
+    /// What is measured and decided, as messages; `None` if nothing of it is sent.
+    pub telemetry: Option<TelemetrySpec>,
     /// The timing of requests to the hub.
     pub sync: SyncPolicy,
     /// Whose twin this is (`host/device`). The twin in a record of another identity is not used.
@@ -113,6 +117,7 @@ pub struct Core {
     contact: Contact,
     health: Health,
     history: History,
+    telemetry: Telemetry,
     stepped_at: Option<BootTime>,
     steps: u64,
     #[serde(skip)]
@@ -175,6 +180,10 @@ impl Core {
             let scheduled = carry.schedules.iter().find(|(name, _)| *name == climate.spec().name);
             scheduled.into_iter().for_each(|(_, scheduled)| climate.adopt_schedule(scheduled.clone()));
         }
+        let telemetry = match carry.telemetry {
+            None => Telemetry::new(now, machine.boot, &spec.identity, spec.telemetry.clone()),
+            Some(before) => before.succeed(now, &spec.identity, spec.telemetry.clone()),
+        };
         let sync = TwinSync::new(record.desired, record.desired_version, record.reported, spec.sync);
         Self {
             sync: sync.after_rid(carry.last_rid),
@@ -188,6 +197,7 @@ impl Core {
             contact,
             health: carry.health,
             history: carry.history.of(&spec.outputs),
+            telemetry,
             stepped_at: None,
             steps: 0,
             actuations: VecDeque::new(),
@@ -205,8 +215,15 @@ impl Core {
     /// Takes an event from the hub's session.
     fn handle_hub(&mut self, now: BootTime, event: HubEvent) {
         match event {
-            HubEvent::Up => self.contact.offline_since = None,
-            HubEvent::Down => self.contact.offline_since = self.contact.offline_since.or(Some(now)),
+            HubEvent::Up => {
+                self.contact.offline_since = None;
+                self.telemetry.handle_up();
+            }
+            HubEvent::Down => {
+                self.contact.offline_since = self.contact.offline_since.or(Some(now));
+                self.telemetry.handle_down(now);
+            }
+            HubEvent::MessageStored { number } => self.telemetry.handle_stored(now, number),
             _ => {}
         }
         let ends_a_row = silence::ends_silence(&event) && self.handle_contact(now);
@@ -240,6 +257,13 @@ impl Core {
         self.record_at_the_end(now);
         self.step(now);
         self.absorb(now);
+        self.telemetry.handle_stop(now);
+    }
+
+    /// What is still to be recorded, or is not sent yet, goes to the disk. No output changes.
+    fn handle_hand_over(&mut self, now: BootTime) {
+        self.record_at_the_end(now);
+        self.telemetry.handle_stop(now);
     }
 
     /// The next record to store.
@@ -257,7 +281,7 @@ impl Core {
         self.actuations.pop_front()
     }
 
-    /// The next request for the hub.
+    /// The next request for the hub that is about the twin.
     fn poll_request(&mut self) -> Option<HubRequest> {
         self.answers.pop_front().or_else(|| self.sync.poll_request())
     }
@@ -271,9 +295,11 @@ impl Core {
     pub fn deadline(&self) -> Deadline {
         // Offline a report can wait for the next control step, and one in flight has its deadline in `sync`.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let others = [self.sync.poll_timeout(), self.silence_due(), self.durability.poll_timeout(), report]
-            .into_iter()
-            .flatten();
+        let telemetry = self.telemetry.poll_timeout();
+        let others =
+            [self.sync.poll_timeout(), self.silence_due(), self.durability.poll_timeout(), report, telemetry]
+                .into_iter()
+                .flatten();
         let (at, why) = others.fold(self.step_due(), Ord::min);
         Deadline { at, why }
     }
@@ -373,7 +399,7 @@ impl Core {
         };
         let changes = self.climates.step(now, conditions);
         changes.schedules.into_iter().for_each(|id| self.announce_schedule(id));
-        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(id, before));
+        changes.regimes.into_iter().for_each(|(id, before)| self.announce_regime(now, id, before));
         let Self { history, climates, understanding, overrides, .. } = self;
         let overridden_by = |id: ClimateId| overrides.ranges_in_force().get(&id).map(|one| one.by);
         history.ranges.note(now, climates, &understanding.intent, overridden_by);
@@ -399,8 +425,9 @@ impl Core {
         self.notices.push_back(Notice::Scheduled { climate, scheduled, zone });
     }
 
-    fn announce_regime(&mut self, id: ClimateId, before: Regime) {
+    fn announce_regime(&mut self, now: BootTime, id: ClimateId, before: Regime) {
         let Some(climate) = self.climates.get(id) else { return };
+        self.telemetry.note_climate(now, climate);
         let (regime, ClimateSpec { name, quantity, .. }) = (climate.regime(), climate.spec().clone());
         self.notices.push_back(Notice::Regime { climate: name, quantity, before, regime });
     }
@@ -425,6 +452,7 @@ impl Core {
             }
             self.sync.set_reported(wanted.section);
         }
+        self.send_telemetry(now);
         self.sync.report(now);
         while let Some(notice) = self.sync.poll_notice() {
             self.notices.push_back(Notice::Sync(notice));

@@ -6,6 +6,7 @@ use twind::config::{self, ConfigFaults, Environment, Settings};
 use twind::control::{Actuation, PinFault};
 use twind::engine::{Core, Deadline, Input, Start};
 use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::telemetry::RingRequest;
 use twind::twin::{HubRequest, Machine, TwinRecord};
 use twind::units::BootTime;
 
@@ -99,6 +100,8 @@ struct Nowhere;
 
 impl Store for Nowhere {
     fn offer(&mut self, _: TwinRecord) {}
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 impl Outbox for Nowhere {

@@ -32,6 +32,7 @@ use twind::ports::{Notices, Outbox, Pins, Ports, Store};
 use twind::report::Notice;
 use twind::report::ReportStyle;
 use twind::sensors::{scaled, sysfs};
+use twind::telemetry::RingRequest;
 use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord};
 use twind::units::{BootId, BootTime, UnixSeconds};
 
@@ -212,6 +213,8 @@ impl Store for Disk {
         assert!(record.sequence > before, "record {} after {before}", record.sequence);
         self.0 = Some(record);
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 #[derive(Default)]

@@ -72,6 +72,11 @@ impl Core {
         let present = present(now, self.facts());
         let wall = self.wall(now);
         let changes = self.health.alarms.update(now, wall, present);
+        for name in &changes.raised {
+            let text = self.health.alarms.get(name).map(|alarm| alarm.text.as_str());
+            self.telemetry.note_alarm(now, name, Some(text.unwrap_or_default()));
+        }
+        changes.cleared.iter().for_each(|name| self.telemetry.note_alarm(now, name, None));
         for name in changes.raised {
             if let (Some(sensor), Some(alarm)) =
                 (AlarmKind::Sensor.thing_of(&name), self.health.alarms.get(&name))

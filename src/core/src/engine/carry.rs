@@ -11,6 +11,7 @@ use crate::control::outputs::{OutputState, Outputs, last_row};
 use crate::control::scheduled::Scheduled;
 use crate::control::sensors::SensorState;
 use crate::control::{OutputId, OutputSpec, SensorSpec};
+use crate::telemetry::Telemetry;
 use crate::twin::{HubEvent, Machine, Override, PersistedRange, TwinRecord, Version};
 use crate::units::{BootTime, Permille};
 use alloc::borrow::ToOwned;
@@ -35,6 +36,8 @@ pub(super) struct Carry {
     pub(super) last_rid: u64,
     /// `None` at a start of the process.
     pub(super) durability: Option<Durability>,
+    /// `None` at a start of the process.
+    pub(super) telemetry: Option<Telemetry>,
     /// The process has just started: what the outputs do now is what another process left.
     pub(super) starts: bool,
     pub(super) history: History,
@@ -140,7 +143,12 @@ impl Core {
         let (notices, journal) = (core::mem::take(&mut self.notices), core::mem::take(&mut self.journal));
         let trend = core::mem::take(&mut self.trend).succeed(&self.spec, &spec);
         let durability = Some(self.durability.take());
-        *self = Self::new(now, spec, Some(record), Carry { durability, ..carry });
+        let mut telemetry = core::mem::take(&mut self.telemetry);
+        if !was_online {
+            telemetry.handle_down(now);
+        }
+        let telemetry = Some(telemetry);
+        *self = Self::new(now, spec, Some(record), Carry { durability, telemetry, ..carry });
         (self.notices, self.journal, self.trend) = (notices, journal, trend);
         self.handle_timeout(now);
         if was_online {
@@ -173,6 +181,7 @@ impl Core {
             found: Vec::new(),
             handed_over: false,
             durability: None,
+            telemetry: None,
             step_interval_max: Some(self.step_interval_max),
         }
     }

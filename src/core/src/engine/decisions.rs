@@ -69,7 +69,9 @@ impl Core {
         let by = self.author(output, cause);
         let climate = cause.climate_name(&self.climates);
         let spec = self.spec.output(output)?;
-        self.history.note(at, &spec.name, share, (cause, by), climate)
+        let noted = self.history.note(at, &spec.name, share, (cause, by), climate)?;
+        self.note_output(at, output, share, cause);
+        Some(noted)
     }
 
     fn announce(

@@ -8,6 +8,7 @@ use super::overrides::Order;
 use super::{Core, CoreSpec};
 use crate::control::{OutputId, PinFault, Reading};
 use crate::ports::Ports;
+use crate::telemetry::RingEvent;
 use crate::twin::{Dated, HubEvent, Machine, TwinRecord};
 use crate::units::{BootTime, Permille};
 use alloc::boxed::Box;
@@ -37,6 +38,8 @@ pub enum Input {
     },
     /// What became of a record: the sequence number that is durable now, or why it could not be stored.
     Saved(Result<u64, String>),
+    /// What became of a request to the ring of messages.
+    Ring(RingEvent),
     /// An accepted connection made this the known time. It is used from the hub's next message on.
     Wall(Dated),
     /// The wall clock was set, or read again; `None` if it cannot be believed.
@@ -118,21 +121,22 @@ impl Core {
             Input::Readings(readings) => self.handle_readings(now, readings),
             Input::Speed { output, rpm } => self.handle_speed(now, output, rpm),
             Input::Saved(outcome) => self.handle_saved(now, outcome),
+            Input::Ring(event) => self.handle_ring(now, event),
             Input::Wall(dated) => self.handle_dated(dated),
             Input::Clock(dated) => self.handle_clock(now, dated),
             Input::Override(order) => self.handle_override(now, order),
             Input::Stored(record) => self.handle_stored(now, *record),
             Input::Reload(reload) => self.handle_reload(now, *reload),
             Input::Stop => self.handle_stop(now),
-            Input::HandOver => self.record_at_the_end(now),
+            Input::HandOver => self.handle_hand_over(now),
         }
-        let effects = self.drain(ports);
+        let effects = self.drain(now, ports);
         let deadline = self.deadline();
         self.end_journal_entry(effects, deadline);
         deadline
     }
 
-    fn drain(&mut self, ports: &mut Ports<'_>) -> Effects {
+    fn drain(&mut self, now: BootTime, ports: &mut Ports<'_>) -> Effects {
         let mut effects = Effects::default();
         loop {
             if let Some(actuation) = self.poll_actuation() {
@@ -143,7 +147,10 @@ impl Core {
             } else if let Some(record) = self.poll_record() {
                 effects.offer(&record);
                 ports.store.offer(record);
-            } else if let Some(request) = self.poll_request() {
+            } else if let Some(request) = self.telemetry.poll_ring() {
+                effects.ring(&request);
+                ports.store.ring(request);
+            } else if let Some(request) = self.poll_request().or_else(|| self.telemetry.poll_request(now)) {
                 effects.push(&request);
                 ports.outbox.push(request);
             } else if let Some(notice) = self.poll_notice() {

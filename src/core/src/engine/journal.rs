@@ -7,11 +7,12 @@
 //!
 //! The encoding is [postcard](https://postcard.jamesmunns.com), which does not describe itself: a change of any type in a
 //! checkpoint or an input changes the format, and must change [`FORMAT`]. Left out are the entries of the history, which are
-//! only shown, and the texts of notices, of which a digest has only the number.
+//! only shown, the bodies of messages, and the texts of notices, of which a digest has only the number.
 
 use super::methods::METHODS;
 use super::{Core, Deadline, Input};
 use crate::control::{Actuation, PinFault};
+use crate::telemetry::RingRequest;
 use crate::twin::{HubEvent, HubRequest, TwinRecord};
 use crate::units::BootTime;
 use alloc::rc::Rc;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The version of the format.
-pub(super) const FORMAT: u8 = 5;
+pub(super) const FORMAT: u8 = 6;
 /// The start of every journal.
 pub(super) const MAGIC: &[u8] = b"twind-journal\n";
 /// A part with more bytes of entries is full. With one sensor at 1 Hz that takes a quarter of an hour.
@@ -81,6 +82,10 @@ impl Effects {
     /// The sequence number suffices: a difference in the content shows in the next checkpoint.
     pub(super) fn offer(&mut self, record: &TwinRecord) {
         self.digest.take(&record.sequence);
+    }
+
+    pub(super) fn ring(&mut self, request: &RingRequest) {
+        self.digest.take(request);
     }
 
     pub(super) fn push(&mut self, request: &HubRequest) {

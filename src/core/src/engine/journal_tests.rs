@@ -4,6 +4,7 @@ use super::*;
 use crate::control::PinFault;
 use crate::engine::journal::{Digest, FORMAT, MAGIC};
 use crate::ports::{Outbox, Pins, Ports, Store};
+use crate::telemetry::RingRequest;
 
 /// A board that fails every other time, a disk that writes at once, and a connection to a hub.
 #[derive(Default)]
@@ -30,6 +31,8 @@ impl Store for Offer<'_> {
     fn offer(&mut self, record: TwinRecord) {
         *self.0 = Some(record.sequence);
     }
+
+    fn ring(&mut self, _: RingRequest) {}
 }
 
 impl Outbox for Line<'_> {
@@ -97,7 +100,9 @@ fn answer(request: HubRequest) -> Option<HubEvent> {
             reported: Section::default(),
         }),
         HubRequest::PatchReported { rid, .. } => Some(HubEvent::ReportedAck { rid }),
-        HubRequest::AnswerMethod { .. } | HubRequest::Reconnect { .. } => None,
+        HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } | HubRequest::Reconnect { .. } => {
+            None
+        }
     }
 }
 

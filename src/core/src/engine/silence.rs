@@ -32,7 +32,7 @@ pub(super) fn ends_silence(event: &HubEvent) -> bool {
         | HubEvent::ReportedAck { .. }
         | HubEvent::Garbled { .. } => true,
         HubEvent::Rejected { status, .. } => *status != 429 && *status < 500,
-        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } => false,
+        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } | HubEvent::MessageStored { .. } => false,
     }
 }
 

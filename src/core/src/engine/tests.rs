@@ -61,6 +61,7 @@ fn spec() -> CoreSpec {
             firmware_version: "1.2.1".into(),
         },
         sync: SyncPolicy { request_timeout: secs(30), refresh_interval: secs(12 * 3600) },
+        telemetry: None,
         identity: "hub/pi".into(),
     }
 }

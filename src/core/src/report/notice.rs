@@ -64,6 +64,27 @@ pub enum Notice {
     },
     /// The record can be stored again.
     StoreMended,
+    /// Messages cannot be kept on the disk.
+    RingFault {
+        /// Why.
+        reason: String,
+    },
+    /// They can be kept again.
+    RingMended,
+    /// Telemetry records were lost.
+    RecordsDropped {
+        /// How many since the last notice.
+        count: u64,
+        /// How many since the process started.
+        all: u64,
+    },
+    /// Messages that were kept are being sent.
+    Backlog {
+        /// How many.
+        messages: u64,
+    },
+    /// All of them have been.
+    BacklogSent,
     /// The drive of an output changed, or what decides it.
     Driven {
         /// The output.
@@ -217,6 +238,19 @@ impl fmt::Display for Notice {
                 )
             }
             Self::StoreMended => f.write_str("the local copy of the twin can be stored again"),
+            Self::RingFault { reason } => write!(
+                f,
+                "telemetry cannot be kept on the disk: {reason}; it waits in memory for the hub, and the oldest is lost if that goes on"
+            ),
+            Self::RingMended => f.write_str("telemetry can be kept on the disk again"),
+            Self::RecordsDropped { count, all } => write!(
+                f,
+                "{count} telemetry records are lost, {all} since the start: there was no room to keep them until the hub takes them ([telemetry] keep), or they could not be read"
+            ),
+            Self::Backlog { messages } => {
+                write!(f, "{messages} telemetry messages that were kept are being sent, the oldest first")
+            }
+            Self::BacklogSent => f.write_str("all telemetry that was kept has been sent"),
             Self::Driven { output, permille, cause, by, unmet, moved, .. } => {
                 let (verb, decided) = if *moved { ("set to", "") } else { ("stays at", ", now decided") };
                 let percent = f64::from(*permille) / 10.0;

@@ -36,7 +36,10 @@ pub struct Message {
     pub is_undated: bool,
     /// The name of the alarm that it is about, if it is about one.
     pub alarm: Option<String>,
-    /// The records, as a JSON array.
+    /// The length of the body in bytes.
+    pub bytes: u32,
+    /// The records, as a JSON array. The journal of inputs does without it: nothing is decided by it.
+    #[serde(skip)]
     pub body: String,
 }
 
@@ -108,6 +111,7 @@ impl Message {
             booted: head.booted,
             is_undated: head.is_undated,
             alarm: head.alarm,
+            bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
             body: body.to_owned(),
         })
     }
@@ -120,7 +124,9 @@ impl Message {
             created: booted_then.map(|booted| wall_at(booted, self.made)),
             alarm: self.alarm.clone(),
             body: match booted_then {
-                Some(booted) if self.is_undated => dated(&self.body, booted).unwrap_or_else(|| self.body.clone()),
+                Some(booted) if self.is_undated => {
+                    dated(&self.body, booted).unwrap_or_else(|| self.body.clone())
+                }
                 _ => self.body.clone(),
             },
         }
@@ -138,7 +144,12 @@ pub(super) fn booted(wall: UnixSeconds, now: BootTime) -> UnixSeconds {
 }
 
 /// Writes a record: its time first.
-pub(super) fn record(at: BootTime, booted: Option<UnixSeconds>, boot: Option<BootId>, rest: Map<String, Value>) -> String {
+pub(super) fn record(
+    at: BootTime,
+    booted: Option<UnixSeconds>,
+    boot: Option<BootId>,
+    rest: Map<String, Value>,
+) -> String {
     let mut record = Map::new();
     match booted {
         Some(booted) => {

@@ -19,10 +19,19 @@ mod tests;
 pub use message::{Message, Unreadable};
 pub use queue::Waiting;
 
-use crate::units::{BootId, UnixSeconds};
+use crate::control::OutputSpec;
+use crate::control::climate::Climate;
+use crate::report::{Facts, Notice};
+use crate::twin::HubRequest;
+use crate::units::{BootId, BootTime, Permille, UnixSeconds};
+use alloc::borrow::ToOwned as _;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use batch::{Batch, Moment};
 use core::time::Duration;
+use queue::{Heard, Queue};
+use records::Rest;
 use serde::{Deserialize, Serialize};
 
 /// What is sent, and how much is kept.
@@ -39,7 +48,7 @@ pub struct TelemetrySpec {
 }
 
 /// A request to the ring of messages on the disk.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RingRequest {
     /// Open it. What another identity left there is removed. The outcome is [`RingEvent::Opened`] or [`RingEvent::Failed`].
     Open {
@@ -118,4 +127,239 @@ pub struct Holds {
     pub messages: u64,
     /// Bytes of the disk.
     pub bytes: u64,
+}
+
+/// A notice tells of lost records at most this often.
+const DROPS_EVERY: Duration = Duration::from_secs(3600);
+
+/// Collects the records, and sees to it that the hub gets them. See the module.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Telemetry {
+    spec: Option<TelemetrySpec>,
+    /// Whose telemetry it is.
+    identity: String,
+    boot: Option<BootId>,
+    id_prefix: String,
+    /// Of the last message that was made.
+    last_id: u64,
+    /// The wall-clock time of boot time zero, while the clock can be believed.
+    booted: Option<UnixSeconds>,
+    /// When the next sample is due; `None` before the first one.
+    sample_due: Option<BootTime>,
+    batch: Batch,
+    queue: Queue,
+    /// Records that were lost since the process started.
+    dropped: u64,
+    /// Those of them that no notice has told of …
+    unannounced: u64,
+    /// … since the last one.
+    announced_at: Option<BootTime>,
+    #[serde(skip)]
+    notices: Vec<Notice>,
+}
+
+impl Telemetry {
+    /// At a start of the process.
+    pub fn new(now: BootTime, boot: Option<BootId>, identity: &str, spec: Option<TelemetrySpec>) -> Self {
+        let mut fresh = Self { boot, id_prefix: message::id_prefix(boot, now), ..Self::default() };
+        fresh.configure(now, identity, spec);
+        fresh
+    }
+
+    fn configure(&mut self, now: BootTime, identity: &str, spec: Option<TelemetrySpec>) {
+        (self.identity, self.spec) = (identity.to_owned(), spec);
+        self.open(now);
+    }
+
+    fn open(&mut self, now: BootTime) {
+        if let Some(spec) = &self.spec {
+            self.queue.open(now, self.identity.clone(), spec.keep_bytes);
+        }
+    }
+
+    /// Goes on after a reload. What was measured for another identity, or is no longer to be sent, is given up.
+    pub fn succeed(mut self, now: BootTime, identity: &str, spec: Option<TelemetrySpec>) -> Self {
+        if self.identity != identity || spec.is_none() {
+            let Self { boot, id_prefix, last_id, booted, dropped, .. } = self;
+            self = Self { boot, id_prefix, last_id, booted, dropped, ..Self::default() };
+        } else if self.spec == spec {
+            return self;
+        }
+        self.sample_due = None;
+        self.configure(now, identity, spec);
+        self
+    }
+
+    /// Is anything sent at all?
+    pub fn is_on(&self) -> bool {
+        self.spec.is_some()
+    }
+
+    /// What waits to be sent.
+    pub fn waiting(&self) -> Waiting {
+        self.queue.waiting()
+    }
+
+    /// The records that were lost since the process started.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Why messages cannot be kept, if they cannot.
+    pub fn fault(&self) -> Option<&str> {
+        self.queue.fault()
+    }
+
+    /// Connected.
+    pub fn handle_up(&mut self) {
+        let messages = self.queue.handle_up();
+        if messages > 0 && self.is_on() {
+            self.notices.push(Notice::Backlog { messages });
+        }
+    }
+
+    /// The connection is gone.
+    pub fn handle_down(&mut self, now: BootTime) {
+        self.queue.handle_down(now);
+    }
+
+    /// The hub has this message.
+    pub fn handle_stored(&mut self, now: BootTime, number: u64) {
+        if self.queue.handle_stored(now, number) {
+            self.notices.push(Notice::BacklogSent);
+        }
+    }
+
+    /// What became of a request to the ring.
+    pub fn handle_ring(&mut self, now: BootTime, event: RingEvent) {
+        if self.is_on() {
+            let heard = self.queue.handle_ring(now, event);
+            self.announce(now, heard);
+        }
+    }
+
+    fn announce(&mut self, now: BootTime, heard: Heard) {
+        let Heard { mended, fault, dropped } = heard;
+        self.dropped = self.dropped.saturating_add(dropped);
+        self.unannounced = self.unannounced.saturating_add(dropped);
+        if mended {
+            self.notices.push(Notice::RingMended);
+        }
+        self.notices.extend(fault.map(|reason| Notice::RingFault { reason }));
+        if self.unannounced > 0 && self.announced_at.is_none_or(|at| at + DROPS_EVERY <= now) {
+            let count = core::mem::take(&mut self.unannounced);
+            self.announced_at = Some(now);
+            self.notices.push(Notice::RecordsDropped { count, all: self.dropped });
+        }
+    }
+
+    /// An alarm began, with this text, or ended.
+    pub fn note_alarm(&mut self, now: BootTime, name: &str, text: Option<&str>) {
+        if self.spec.as_ref().is_some_and(|spec| spec.alarms) {
+            let mut alone = Batch::default();
+            alone.add(self.moment(now), records::alarm(name, text));
+            self.send(now, alone, Some(name.to_owned()));
+        }
+    }
+
+    /// What decides an output changed, or its drive has moved.
+    pub fn note_output(
+        &mut self,
+        now: BootTime,
+        spec: &OutputSpec,
+        drive: Permille,
+        cause: &dyn core::fmt::Display,
+    ) {
+        if self.is_on() {
+            self.add(now, records::output(spec, drive, cause, None));
+        }
+    }
+
+    /// The regime of a climate changed.
+    pub fn note_climate(&mut self, now: BootTime, climate: &Climate) {
+        if self.is_on() {
+            self.add(now, records::climate(climate));
+        }
+    }
+
+    /// Takes a sample if one is due, and does what else is. `wall`: the wall-clock time, if it can be believed.
+    pub fn handle_timeout(&mut self, now: BootTime, wall: Option<UnixSeconds>, facts: Facts<'_>) {
+        let Some(TelemetrySpec { interval, send_every, .. }) = self.spec else { return };
+        self.booted = wall.map(|wall| message::booted(wall, now));
+        let is_due = self.sample_due.map_or(facts.sensors.have_started(now), |due| due <= now);
+        if is_due {
+            records::sample(now, facts).into_iter().for_each(|rest| self.add(now, rest));
+            // Samples that were missed are not made up for.
+            let next = self.sample_due.map_or(now, |due| due) + interval;
+            self.sample_due = Some(if next <= now { now + interval } else { next });
+        }
+        if self.batch.due(send_every).is_some_and(|due| due <= now) {
+            self.close(now);
+        }
+        let dropped = self.queue.handle_timeout(now, send_every, self.booted);
+        self.announce(now, Heard { dropped, ..Heard::default() });
+        if self.queue.has_to_open(now) {
+            self.open(now);
+        }
+    }
+
+    /// The process ends: what the hub does not have goes to the ring.
+    pub fn handle_stop(&mut self, now: BootTime) {
+        if self.is_on() {
+            self.close(now);
+            self.queue.keep_all(self.booted);
+        }
+    }
+
+    fn moment(&self, now: BootTime) -> Moment {
+        Moment { now, booted: self.booted, boot: self.boot }
+    }
+
+    fn add(&mut self, now: BootTime, rest: Rest) {
+        let untold = if self.batch.is_empty() { self.queue.take_untold() } else { 0 };
+        if untold > 0 {
+            self.batch.add(self.moment(now), records::dropped(untold));
+        }
+        if let Some(full) = self.batch.add(self.moment(now), rest) {
+            self.send(now, full, None);
+        }
+    }
+
+    fn close(&mut self, now: BootTime) {
+        let batch = core::mem::take(&mut self.batch);
+        if !batch.is_empty() {
+            self.send(now, batch, None);
+        }
+    }
+
+    fn send(&mut self, now: BootTime, batch: Batch, alarm: Option<String>) {
+        self.last_id += 1;
+        let id = format!("{}-{}", self.id_prefix, self.last_id);
+        let message = Message { id, ..batch.close(self.moment(now), alarm) };
+        self.queue.push(now, message);
+    }
+
+    /// When [`Self::handle_timeout`] is due. Before the first sample that is seen at each control step.
+    pub fn poll_timeout(&self) -> Option<(BootTime, &'static str)> {
+        let spec = self.spec.as_ref()?;
+        let sample = self.sample_due.map(|at| (at, "a telemetry sample"));
+        let batch = self.batch.due(spec.send_every).map(|at| (at, "a telemetry message"));
+        let queue = self.queue.poll_timeout(spec.send_every).map(|at| (at, "sending telemetry"));
+        [sample, batch, queue].into_iter().flatten().min()
+    }
+
+    /// The next request to the ring.
+    pub fn poll_ring(&mut self) -> Option<RingRequest> {
+        self.queue.poll_ring()
+    }
+
+    /// The next request to the hub.
+    pub fn poll_request(&mut self, now: BootTime) -> Option<HubRequest> {
+        if self.is_on() { self.queue.poll_hub(now, self.boot, self.booted) } else { None }
+    }
+
+    /// The next notice.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        core::mem::take(&mut self.notices)
+    }
 }

@@ -121,7 +121,8 @@ pub struct DeviceMessage {
     pub created: Option<UnixSeconds>,
     /// The name of the alarm that it is about, for the hub's routes.
     pub alarm: Option<String>,
-    /// JSON.
+    /// JSON. The journal of inputs does without it.
+    #[serde(skip)]
     pub body: String,
 }
 

@@ -206,7 +206,7 @@ impl TwinSync {
             }
             HubEvent::Garbled { reason } => self.handle_garbled(now, reason),
             // Not about the twin.
-            HubEvent::Method { .. } => {}
+            HubEvent::Method { .. } | HubEvent::MessageStored { .. } => {}
         }
     }
 

@@ -86,7 +86,9 @@ impl Hub {
                 self.reported = merged(&self.reported, &Value::Object(patch.as_object().clone()));
                 HubEvent::ReportedAck { rid }
             }
-            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => return,
+            HubRequest::Reconnect { .. }
+            | HubRequest::AnswerMethod { .. }
+            | HubRequest::SendMessage { .. } => return,
         };
         if !dice.hits(trouble) {
             self.send(now, dice, answer);
