@@ -118,6 +118,11 @@ impl Ring {
         tell(outcome.unwrap_or_else(|fault| RingEvent::Failed { request: kind, reason: fault.reason }));
     }
 
+    /// Does this request need a directory that may be written to?
+    pub(super) fn writes(request: &RingRequest) -> bool {
+        matches!(request, RingRequest::Open { .. } | RingRequest::Keep(_))
+    }
+
     /// What is of another identity is not read any more, even if it cannot be removed.
     fn settle(&mut self, terms: Terms) {
         if self.terms.as_ref().is_none_or(|before| before.identity != terms.identity) {
