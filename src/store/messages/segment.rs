@@ -171,7 +171,7 @@ impl<'a> Frames<'a> {
                 None => one == next && one < self.numbers.end,
             };
             // A line that promises more is damaged itself, or of a write that the power cut.
-            let is_there = length <= (self.bytes.len() - start.min(self.bytes.len())) as u64;
+            let is_there = length < (self.bytes.len() - start.min(self.bytes.len())) as u64;
             if is_next && is_there && records <= length {
                 lost = lost.saturating_add(records).saturating_add(one - next);
                 next = one + 1;
@@ -206,6 +206,123 @@ impl<'a> Iterator for Frames<'a> {
                 self.lost_at_end = self.lost(self.bytes.len(), None);
                 None
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::message;
+    use super::*;
+    use proptest::prelude::*;
+
+    const IDENTITY: &str = "hub.example/a device\n";
+
+    /// A segment whose messages are 7 to 9, where each begins, and how many records each holds.
+    fn three() -> (Vec<u8>, [usize; 3]) {
+        let mut bytes = header(7, IDENTITY).unwrap();
+        let starts = [7, 8, 9].map(|number| {
+            bytes.extend(frame(number, &message(number, 10)).unwrap());
+            bytes.len()
+        });
+        let start = open(&bytes).unwrap().2;
+        (bytes, [start, starts[0], starts[1]])
+    }
+
+    /// The numbers that are found, the records that are lost, and whether there is nothing behind.
+    fn found(bytes: &[u8]) -> (Vec<u64>, u64, bool) {
+        let at = open(bytes).map_or(0, |(_, _, at)| at);
+        let mut frames = Frames::new(bytes, at, 7..u64::MAX);
+        let mut lost = 0;
+        let numbers = frames.by_ref().map(|frame| {
+            lost += frame.lost;
+            assert_eq!(Message::decode(frame.bytes).unwrap(), message(frame.number, 10));
+            frame.number
+        });
+        let numbers = numbers.collect();
+        let (behind, is_clean) = frames.rest();
+        (numbers, lost + behind, is_clean)
+    }
+
+    #[test]
+    fn what_was_written_comes_back() {
+        let (bytes, _) = three();
+        assert_eq!(open(&bytes).unwrap().1, IDENTITY);
+        assert_eq!(open(&bytes).unwrap().0, 7);
+        assert_eq!(found(&bytes), (vec![7, 8, 9], 0, true));
+        assert!(bytes.starts_with(b"twind-messages 1 7 \"hub.example/a device\\n\" "));
+    }
+
+    #[test]
+    fn a_segment_that_is_cut_at_any_byte_keeps_the_messages_before_it_and_counts_none_lost() {
+        let (bytes, starts) = three();
+        for length in starts[0]..bytes.len() {
+            let (numbers, lost, is_clean) = found(&bytes[..length]);
+            let whole = starts[1..].iter().filter(|start| **start <= length).count();
+            assert_eq!((numbers.len(), lost), (whole, 0), "cut to {length} bytes");
+            assert_eq!(is_clean, starts.contains(&length), "cut to {length} bytes");
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_costs_one_message_and_its_records_are_counted() {
+        let (bytes, starts) = three();
+        for bit in starts[0] * 8..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let (numbers, lost, _) = found(&flipped);
+            let hit = starts.iter().filter(|start| **start <= bit / 8).count() as u64 + 6;
+            let left: Vec<_> = (7..=9).filter(|number| *number != hit).collect();
+            assert_eq!(numbers, left, "bit {bit} flipped");
+            let body = bytes[..=bit / 8].iter().rposition(|byte| *byte == b'[').is_some_and(|at| at > starts[(hit - 7) as usize]);
+            assert!(if body && bytes[bit / 8] != b'\n' { lost == hit } else { lost <= 100 }, "bit {bit}: {lost}");
+        }
+    }
+
+    #[test]
+    fn a_message_whose_line_is_damaged_counts_as_one_record_if_another_follows() {
+        let (mut bytes, starts) = three();
+        bytes[starts[1]] = b'M';
+        assert_eq!(found(&bytes), (vec![7, 9], 1, true));
+        bytes[starts[2]] = b'M';
+        assert_eq!(found(&bytes), (vec![7], 0, false));
+    }
+
+    #[test]
+    fn every_flipped_bit_of_the_header_is_noticed() {
+        let (bytes, starts) = three();
+        for bit in 0..starts[0] * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let expected = if flipped[15] > b'1' && flipped[15] <= b'9' && bit / 8 == 15 { Unusable::Newer } else { Unusable::Damaged };
+            assert_eq!(open(&flipped), Err(expected), "bit {bit} flipped");
+            assert_eq!(found(&flipped).0, [7, 8, 9], "bit {bit} flipped");
+        }
+    }
+
+    #[test]
+    fn messages_of_a_write_that_failed_are_not_found() {
+        let (bytes, starts) = three();
+        let mut frames = Frames::new(&bytes, starts[0], 7..8);
+        assert_eq!(frames.by_ref().map(|frame| frame.number).collect::<Vec<_>>(), [7]);
+        assert_eq!(frames.rest(), (0, false));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        assert!(frame(1, &message(1, FRAME_BYTES_MAX - 300)).is_some());
+        assert_eq!(frame(1, &message(1, FRAME_BYTES_MAX)), None);
+        assert_eq!(header(1, &"x".repeat(HEADER_BYTES_MAX)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_are_survived(bytes: Vec<u8>, text in "(message [0-9 ]{0,20}\n|twind-messages 1 7 |[\"\n a-f0-9])*") {
+            prop_assert_eq!(Frames::new(&bytes, 0, 0..u64::MAX).count(), 0);
+            prop_assert!(open(&bytes).is_err());
+            let mut frames = Frames::new(text.as_bytes(), 0, 1..u64::MAX);
+            prop_assert_eq!(frames.by_ref().count(), 0);
+            prop_assert!(frames.rest().0 <= text.len() as u64 * 20);
         }
     }
 }
