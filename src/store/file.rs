@@ -172,8 +172,6 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn ring(&mut self, _: crate::telemetry::RingRequest) {}
-
     fn offer(&mut self, record: TwinRecord) {
         let mut state = self.shared.state();
         if state.has_unread_record() {
@@ -310,7 +308,11 @@ impl State {
         let has_record = self.waiting.is_some() || self.is_writing || !self.ring.has_messages();
         Unsaved {
             record: has_record.then(|| late("the last record")).or_else(|| self.unsaved.clone()),
-            messages: self.ring.has_messages().then(|| late("the last messages")).or_else(|| self.ring.unkept()),
+            messages: self
+                .ring
+                .has_messages()
+                .then(|| late("the last messages"))
+                .or_else(|| self.ring.unkept()),
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) struct Queue {
 impl Queue {
     /// Takes a request, or answers that there is no room for it.
     pub(super) fn push(&mut self, request: RingRequest) {
-        let is_kind = |kind: Option<RingFailed>| self.requests.iter().filter(|one| answer(one) == kind).count();
+        let is_kind =
+            |kind: Option<RingFailed>| self.requests.iter().filter(|one| answer(one) == kind).count();
         let forgetting = is_kind(None);
         match answer(&request) {
             None if forgetting < FORGETTING_MAX => self.requests.push_back(request),

@@ -222,7 +222,8 @@ fn head(number: u64) -> String {
 }
 
 fn noted(bytes: &[u8]) -> Option<u64> {
-    let number = core::str::from_utf8(bytes).ok()?.strip_prefix(HEAD_MAGIC)?.split(' ').nth(1)?.parse().ok()?;
+    let number =
+        core::str::from_utf8(bytes).ok()?.strip_prefix(HEAD_MAGIC)?.split(' ').nth(1)?.parse().ok()?;
     (head(number).as_bytes() == bytes).then_some(number)
 }
 

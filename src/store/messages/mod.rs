@@ -269,7 +269,8 @@ impl Ring {
                 let header = segment::header(number, identity).filter(|_| at.is_none());
                 let bytes = match at {
                     Some(_) => Vec::new(),
-                    None => header.ok_or_else(|| fault("the name of the device is too long to keep messages for it"))?,
+                    None => header
+                        .ok_or_else(|| fault("the name of the device is too long to keep messages for it"))?,
                 };
                 pieces.push(Piece { first: number, bytes, records: Vec::new(), at });
             }
@@ -338,7 +339,8 @@ impl Ring {
         let (mut messages, mut lost) = (Vec::new(), 0);
         let from = after.saturating_add(1);
         while messages.is_empty() {
-            let Some((number, _)) = self.books.0.iter().find_map(|segment| segment.undone(from).next()) else {
+            let Some((number, _)) = self.books.0.iter().find_map(|segment| segment.undone(from).next())
+            else {
                 break;
             };
             lost += self.read_segment(number, &mut messages)?;
@@ -366,8 +368,8 @@ impl Ring {
         let (mut next, mut room, mut lost) = (from, READ_BYTES_MAX, 0);
         for frame in Frames::new(&bytes, at, number..end) {
             if frame.number >= from {
-                let is_full = messages.len() == READ_MESSAGES_MAX
-                    || (!messages.is_empty() && frame.bytes.len() > room);
+                let is_full =
+                    messages.len() == READ_MESSAGES_MAX || (!messages.is_empty() && frame.bytes.len() > room);
                 if is_full && segment.is_undone(frame.number) {
                     return Ok(lost + segment.finish_all(next..frame.number));
                 }
@@ -415,4 +417,3 @@ impl Ring {
 fn fault(reason: &str) -> StoreFault {
     StoreFault { reason: reason.to_owned() }
 }
-

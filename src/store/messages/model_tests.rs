@@ -1,6 +1,5 @@
 //! Any sequence of requests, restarts, failing steps and power cuts, against what the ring promises.
 
-use super::disk::Step;
 use super::power_tests::Machine;
 use super::tests::{all, carry_out, message, open};
 use super::*;
@@ -9,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
 enum Event {
-    Keep { sizes: Vec<usize>, cut: Option<(usize, Vec<usize>)>, fails: Option<usize> },
+    Keep {
+        sizes: Vec<usize>,
+        cut: Option<(usize, Vec<usize>)>,
+        fails: Option<usize>,
+    },
     /// The message at this place among those that are not done.
     Forget(usize),
     /// As many of the first ones.
@@ -23,9 +26,8 @@ enum Event {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let sizes = || proptest::collection::vec(prop_oneof![4 => 0..300_usize, 1 => 1000..9000_usize], 1..8);
     let choices = || proptest::collection::vec(0..10_000_usize, 16);
-    let keep = |cut, fails| move |sizes| Event::Keep { sizes, cut, fails };
     let event = prop_oneof![
-        6 => sizes().prop_map(keep(None, None)),
+        6 => sizes().prop_map(|sizes| Event::Keep { sizes, cut: None, fails: None }),
         2 => (sizes(), 0..12_usize, choices()).prop_map(|(sizes, cut, choices)| Event::Keep { sizes, cut: Some((cut, choices)), fails: None }),
         2 => (sizes(), 0..9_usize).prop_map(|(sizes, fails)| Event::Keep { sizes, cut: None, fails: Some(fails) }),
         3 => (0..50_usize).prop_map(Event::Forget),
@@ -77,8 +79,8 @@ impl Model {
                 let (found, lost) = all(&mut self.ring);
                 assert_eq!((found, lost), (self.live.clone().into_iter().collect(), 0));
             }
-            Event::Restart => self.restart(false, 0),
-            Event::LosePower(choices) => self.lose_power(&choices, 0),
+            Event::Restart => self.restart(false, &BTreeSet::new()),
+            Event::LosePower(choices) => self.lose_power(&choices, BTreeSet::new()),
             Event::Open(keep_bytes) => {
                 self.keep_bytes = keep_bytes;
                 let events = carry_out(&mut self.ring, open(keep_bytes));
@@ -105,13 +107,11 @@ impl Model {
         self.made += sizes.len() as u64;
         self.machine.plan(cut.as_ref().map(|(cut, _)| *cut), fails);
         let events = carry_out(&mut self.ring, RingRequest::Keep(messages.clone()));
-        let taken = self.machine.taken();
         self.machine.plan(None, None);
         let outcome = match &events[..] {
             [outcome] | [RingEvent::Opened { .. }, outcome] => outcome,
             _ => panic!("{events:?}"),
         };
-        let unlinked = taken.iter().filter(|step| **step == Step::Unlink).count();
         match outcome {
             RingEvent::Kept { first, dropped, .. } => {
                 assert!(*first >= self.next, "{first} after {}", self.next);
@@ -131,7 +131,11 @@ impl Model {
             event => panic!("{event:?}"),
         }
         if let Some((_, choices)) = cut {
-            self.lose_power(&choices, unlinked);
+            // What gave way for messages that may not be kept.
+            let left: BTreeSet<_> =
+                self.ring.books.0.iter().flat_map(|one| one.undone(0)).map(|(number, _)| number).collect();
+            let given_up = self.live.keys().copied().filter(|number| !left.contains(number)).collect();
+            self.lose_power(&choices, given_up);
         }
     }
 
@@ -150,15 +154,15 @@ impl Model {
         assert_eq!(sum, records);
     }
 
-    fn lose_power(&mut self, choices: &[usize], unlinked: usize) {
+    fn lose_power(&mut self, choices: &[usize], given_up: BTreeSet<u64>) {
         let mut choices = choices.iter().cycle();
         self.machine.lose_power(|of| choices.next().unwrap() % of);
         self.next = 1;
-        self.restart(true, unlinked);
+        self.restart(true, &given_up);
     }
 
-    /// `unlinked`: so many segments gave way for messages that were not kept.
-    fn restart(&mut self, after_power_cut: bool, unlinked: usize) {
+    /// `given_up`: what may be missing and is not told.
+    fn restart(&mut self, after_power_cut: bool, given_up: &BTreeSet<u64>) {
         self.ring = self.machine.ring();
         let events = carry_out(&mut self.ring, open(self.keep_bytes));
         let [RingEvent::Opened { lost, .. }] = &events[..] else { panic!("{events:?}") };
@@ -175,12 +179,13 @@ impl Model {
                 }
             }
         }
-        let missing: Vec<_> = self.live.keys().copied().filter(|number| !found.contains_key(number)).collect();
-        let oldest: Vec<_> = self.live.keys().copied().take(missing.len()).collect();
-        // What comes back after a power cut may make the oldest give way, and is counted as well.
-        let records: u64 = missing.iter().map(|number| u64::from(self.live[number].records)).sum();
-        assert_eq!(missing, oldest);
-        assert!(unlinked > 0 || records <= *lost, "{missing:?} are lost, and {lost} told");
+        let missing: Vec<_> =
+            self.live.keys().copied().filter(|number| !found.contains_key(number)).collect();
+        // What comes back after a power cut may make the oldest give way, and that is told.
+        let told: Vec<_> = missing.iter().filter(|number| !given_up.contains(number)).collect();
+        let records: u64 = told.iter().map(|number| u64::from(self.live[number].records)).sum();
+        assert!(told.last() < found.keys().next().as_ref() || told.is_empty(), "{told:?} are not the oldest");
+        assert!(records <= *lost, "{missing:?} are lost, and {lost} told");
         assert!(after_power_cut || *lost == 0, "{lost} told as lost");
         self.gone.extend(missing.iter().map(|number| self.live[number].id.clone()));
         self.live = found;

@@ -42,13 +42,7 @@ pub(super) fn survey(disk: &mut Disk, identity: &str) -> Result<Survey, StoreFau
 
 impl Survey {
     /// `following`: the first number of the next segment. A write that failed may have left messages with that number and above.
-    fn add(
-        &mut self,
-        disk: &mut Disk,
-        identity: &str,
-        first: u64,
-        following: u64,
-    ) -> Result<(), StoreFault> {
+    fn add(&mut self, disk: &mut Disk, identity: &str, first: u64, following: u64) -> Result<(), StoreFault> {
         self.next = self.next.max(first.saturating_add(1));
         let head = self.head.unwrap_or(0);
         let bytes = match disk.read(first)? {

@@ -154,7 +154,10 @@ fn nothing_is_touched_before_it_is_opened() {
     assert_eq!(rig.refused(RingRequest::Keep(vec![message(4, 9)])), "the ring of messages is not open");
     assert_eq!(rig.refused(RingRequest::Read { after: 0 }), "the ring of messages is not open");
     rig.forget(1..=3);
-    assert_eq!((rig.files(), fs::read(rig.path("messages.00000001")).unwrap()), (vec!["messages.00000001".into()], before));
+    assert_eq!(
+        (rig.files(), fs::read(rig.path("messages.00000001")).unwrap()),
+        (vec!["messages.00000001".into()], before)
+    );
 }
 
 #[test]
@@ -415,7 +418,8 @@ fn a_failed_write_leaves_none_of_its_messages_and_the_next_one_works() {
                     _ => Ok(()),
                 };
                 rig.ring.disk = Disk::new(rig.dir.path(), Box::new(fails));
-                let messages: Vec<_> = (before + 1..=before + 4).map(|number| message(number, bytes)).collect();
+                let messages: Vec<_> =
+                    (before + 1..=before + 4).map(|number| message(number, bytes)).collect();
                 let outcome = carry_out(&mut rig.ring, RingRequest::Keep(messages));
                 let case = format!("{failing:?}, {undo:?}, {before} before, {bytes} bytes");
                 let expected: Vec<_> = match &outcome[..] {
@@ -462,7 +466,9 @@ fn nothing_is_done_in_a_directory_that_is_not_ours() {
     for request in [open(PLENTY), RingRequest::Keep(vec![message(1, 9)])] {
         let mut events = Vec::new();
         rig.ring.carry_out(request, Err(fault("another twind is using it")), |event| events.push(event));
-        assert!(matches!(&events[..], [RingEvent::Failed { reason, .. }] if reason == "another twind is using it"));
+        assert!(
+            matches!(&events[..], [RingEvent::Failed { reason, .. }] if reason == "another twind is using it")
+        );
     }
     assert_eq!(rig.files(), [""; 0]);
 }
@@ -473,11 +479,17 @@ fn a_directory_in_the_place_of_a_segment_is_named_until_it_is_removed() {
     let path = rig.path("messages.00000001");
     fs::create_dir(&path).unwrap();
     let told = rig.refused(RingRequest::Keep(vec![message(1, 9)]));
-    assert!(told.starts_with("cannot make ") && told.ends_with("(what is in its place is no segment: remove it)"), "{told}");
+    assert!(
+        told.starts_with("cannot make ") && told.ends_with("(what is in its place is no segment: remove it)"),
+        "{told}"
+    );
     assert!(path.is_dir());
     fs::remove_dir(&path).unwrap();
     let events = carry_out(&mut rig.ring, RingRequest::Keep(vec![message(1, 9)]));
-    assert!(matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 1, .. }]), "{events:?}");
+    assert!(
+        matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 1, .. }]),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -488,7 +500,10 @@ fn a_segment_that_appeared_is_not_written_over() {
     fs::copy(other.path("messages.00000001"), rig.path("messages.00000001")).unwrap();
     rig.refused(RingRequest::Keep(vec![message(4, 9)]));
     let events = carry_out(&mut rig.ring, RingRequest::Keep(vec![message(4, 9)]));
-    assert!(matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 4, .. }]), "{events:?}");
+    assert!(
+        matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 4, .. }]),
+        "{events:?}"
+    );
     assert_eq!(rig.numbers(), [1, 2, 3, 4]);
 }
 
