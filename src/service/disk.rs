@@ -57,6 +57,9 @@ impl Daemon {
                 self.handle(Input::Stored(Box::new(record)));
             }
         }
+        while let Some(event) = self.store.poll_ring() {
+            self.handle(Input::Ring(event));
+        }
     }
 }
 
