@@ -1,0 +1,255 @@
+//! `[telemetry]`: what it becomes, and that `twind check` tells about what it costs.
+
+use super::{SITE, SMALL, Site, replaced, seconds, with_dirs};
+use serde_json::{Value, json};
+use twind::cli::check::{Outcome, Scope, check_json};
+use twind::config::{Examination, Settings, TelemetryCost};
+use twind::control::{Actuation, PinFault, Reading, SensorId};
+use twind::engine::{Core, Input, Start};
+use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::telemetry::{Holds, Message, RingEvent, RingRequest, TelemetrySpec};
+use twind::twin::{HubRequest, Machine, TwinRecord};
+use twind::units::{BootId, BootTime, UnixSeconds};
+
+const DAY: u64 = 24 * 60 * 60;
+/// The line of a message in the ring's files.
+const FRAME_BYTES: usize = 88;
+
+fn spec(settings: &Settings) -> TelemetrySpec {
+    settings.engine.telemetry.clone().unwrap()
+}
+
+fn site_with(lines: &str) -> String {
+    format!("{SITE}[telemetry]\n{lines}\n")
+}
+
+#[test]
+fn it_is_off_until_its_table_stands_there_and_an_empty_one_takes_every_default() {
+    let site = Site::new();
+    assert_eq!(site.right(SITE).engine.telemetry, None);
+    let defaults =
+        TelemetrySpec { interval: seconds(60), send_every: seconds(300), keep_bytes: 4 << 20, alarms: true };
+    assert_eq!(spec(&site.right(&site_with(""))), defaults);
+    let text = site_with("interval = \"24h\"\nsend-every = \"1s\"\nkeep = \"64 KiB\"\nalarms = false");
+    let other =
+        TelemetrySpec { interval: seconds(DAY), send_every: seconds(1), keep_bytes: 64 << 10, alarms: false };
+    assert_eq!(spec(&site.right(&text)), other);
+}
+
+#[test]
+fn its_faults_are_told_as_those_of_other_tables() {
+    let site = Site::new();
+    for (lines, told) in [
+        ("interval = \"500ms\"", "`interval` must be a time from 1s to 1day, found \"500ms\""),
+        ("interval = 60", "`interval` must be a time with its unit, found the number 60: write \"60s\" or"),
+        ("send-every = \"2days\"", "`send-every` must be a time from 1s to 1day, found \"2days\""),
+        ("keep = \"4 MB\"", "`keep` must be a size in \"KiB\", \"MiB\" or \"GiB\", such as"),
+        ("keep = \"4 MB\"", "found \"4 MB\": write \"4 MiB\""),
+        ("keep = \"1 KiB\"", "`keep` must be a size from 64 KiB to 1 GiB, found \"1 KiB\""),
+        ("keep = 4", "`keep` must be a size with its unit, found the number 4: write \"4 MiB\""),
+        ("alarms = \"yes\"", "`alarms` must be true or false (without quotes)"),
+        ("sendevery = \"5m\"", "unknown key `sendevery` in [telemetry]; did you mean `send-every`?"),
+        (
+            "batch = 7",
+            "unknown key `batch` in [telemetry]; allowed are `interval`, `send-every`, `keep`, `alarms`",
+        ),
+        ("enabled = false", "`enabled` is not needed: telemetry is on while [telemetry] stands in the file"),
+    ] {
+        let fault = site.fault(&site_with(lines));
+        assert!(fault.contains(told), "wanted {told}\n{fault}");
+    }
+    let misspelt = site.parse(&format!("{SITE}[telemetri]\ninterval = \"0s\"\n")).unwrap_err().to_string();
+    assert!(
+        misspelt.contains("unknown key `telemetri` in the file; did you mean `telemetry`?"),
+        "{misspelt}"
+    );
+    // What is in it is read all the same.
+    assert!(misspelt.contains("`interval` must be a time from 1s"), "{misspelt}");
+    let fault = site.fault(&format!("telemetry = true\n{SITE}"));
+    assert!(fault.contains("write [telemetry] in a line of its own, and its keys below it"), "{fault}");
+}
+
+/// The object of `check --json`.
+fn told(site: &Site, text: &str) -> (Outcome, Value) {
+    site.write("twind.toml", text, 0o640);
+    let scope = Scope { examination: Examination { now: None }, hardware: false, hub: false, excerpts: true };
+    let (outcome, text) = check_json(&site.path("twind.toml"), &site.environment, scope);
+    (outcome, serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn check_says_about_what_is_sent_and_kept() {
+    let site = Site::new();
+    let (outcome, said) = site.check(&with_dirs(&site, &site_with("")));
+    let lines: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("messages ")).take(3).collect();
+    let wanted = [
+        "messages telemetry: a sample of 5 records every 1m, sent every 5m at the latest, and each alarm at once",
+        "         about 240 messages of at most 4 KB on a quiet day (the free tier counts 1440 of its 8000)",
+        "         without a connection about 691 KiB a day go to the disk; 4 MiB last for 5 d 22 h",
+    ];
+    assert_eq!((outcome, lines), (Outcome::Right, wanted.to_vec()), "{said}");
+    let (_, said) = site.check(&with_dirs(&site, &site_with("alarms = false")));
+    assert!(said.contains("sent every 5m at the latest\n"), "{said}");
+    let (_, said) = site.check(&with_dirs(&site, SITE));
+    assert!(!said.contains("messages "), "{said}");
+
+    let (outcome, object) = told(&site, &with_dirs(&site, &site_with("")));
+    let cost = json!({
+        "recordsPerSample": 5, "messagesPerDay": 240, "freeTierMessagesPerDay": 1440, "diskBytesPerDay": 707_520, "keepSeconds": 512194,
+    });
+    assert_eq!((outcome, &object["telemetry"]), (Outcome::Right, &cost), "{object:#}");
+    assert_eq!(told(&site, SITE).1["telemetry"], Value::Null);
+    assert_eq!(told(&site, &site_with("keep = 1")).1["telemetry"], Value::Null, "of a wrong file");
+}
+
+#[test]
+fn what_costs_too_much_or_is_soon_lost_is_warned_of_at_its_key() {
+    let site = Site::new();
+    let warning = |lines: &str| site.warning(&with_dirs(&site, &site_with(lines)));
+    let told = warning("interval = \"1s\"\nsend-every = \"9s\"\nkeep = \"1 GiB\"");
+    assert!(told.contains("[telemetry] makes about 10438 messages a day here"), "{told}");
+    assert!(told.ends_with("write a longer `interval`"), "it is the number of records: {told}");
+    let told = warning("interval = \"2s\"\nsend-every = \"5s\"\nkeep = \"1 GiB\"");
+    assert!(
+        told.contains("about 14400 messages a day") && told.ends_with("write a longer `send-every`"),
+        "{told}"
+    );
+    let told = warning("interval = \"10s\"\nsend-every = \"1s\"\nkeep = \"1 GiB\"");
+    assert!(told.contains("about 8640 messages a day") && told.ends_with("a longer `interval`"), "{told}");
+    let told = warning("keep = \"64 KiB\"");
+    let wanted = "[telemetry] makes about 691 KiB a day here, so `keep` (64 KiB) is full after 2 h 13 min without a connection, \
+                  and then the oldest is lost: write a larger one, or a longer `interval` (now 1m)";
+    assert!(told.contains(wanted), "{told}");
+    // At the key.
+    let line = site_with("").lines().count();
+    assert!(told.contains(&format!("twind.toml:{line}:1: ")), "{told}");
+    let (_, said) = site.check(&with_dirs(&site, &site_with("interval = \"15s\"\nsend-every = \"1m\"")));
+    assert!(!said.contains("[telemetry] makes"), "{said}");
+}
+
+/// Takes everything, and notes what goes to the ring.
+#[derive(Default)]
+struct Disk {
+    sequence: Option<u64>,
+    events: Vec<RingEvent>,
+    kept: Vec<Message>,
+}
+
+impl Store for Disk {
+    fn offer(&mut self, record: TwinRecord) {
+        self.sequence = Some(record.sequence);
+    }
+
+    fn ring(&mut self, request: RingRequest) {
+        match request {
+            RingRequest::Open { .. } => {
+                self.events.push(RingEvent::Opened { holds: Holds::default(), boots: Vec::new(), lost: 0 });
+            }
+            RingRequest::Keep(messages) => {
+                let first = self.kept.len() as u64 + 1;
+                self.kept.extend(messages);
+                let holds = Holds { messages: self.kept.len() as u64, bytes: 0 };
+                self.events.push(RingEvent::Kept { first, holds, dropped: 0 });
+            }
+            RingRequest::Read { .. } | RingRequest::Forget { .. } => {}
+        }
+    }
+}
+
+struct Nothing;
+
+impl Pins for Nothing {
+    fn drive(&mut self, _: &Actuation, _: &str) -> Result<(), PinFault> {
+        Ok(())
+    }
+}
+
+impl Outbox for Nothing {
+    fn push(&mut self, _: HubRequest) {}
+}
+
+/// What a quarter of a quiet day without a link leaves in the ring.
+fn quarter(settings: &Settings) -> Vec<Message> {
+    let begin = Start {
+        spec: settings.engine.clone(),
+        record: None,
+        machine: Machine {
+            boot: BootId::parse("01234567-89ab-cdef-0123-456789abcdef"),
+            ..Machine::default()
+        },
+        found: Vec::new(),
+        handed_over: false,
+        step_interval_max: seconds(3600),
+    };
+    let at = |second: u64| BootTime::from_boot(seconds(second));
+    let (mut disk, mut notices) = (Disk::default(), Vec::new());
+    let mut core = {
+        let ports =
+            &mut Ports { pins: &mut Nothing, store: &mut disk, outbox: &mut Nothing, notices: &mut notices };
+        Core::start(at(100), begin, ports)
+    };
+    let dated = Some((UnixSeconds(1_795_000_000), at(100)));
+    let mut next: Vec<Input> = vec![Input::Clock(dated)];
+    let mut reading_at = at(100);
+    let mut now = at(100);
+    loop {
+        if next.is_empty() {
+            now = now.max(core.deadline().at.min(reading_at));
+            if now > at(100 + DAY / 4) {
+                return disk.kept;
+            }
+            next.push(if reading_at <= now {
+                reading_at = reading_at + seconds(15);
+                let value = |index: usize| if index == 0 { 23.04 } else { 47.25 };
+                let reading =
+                    |index| (Reading { sensor: SensorId(index), at: now, value: Ok(value(index)) }, None);
+                Input::Readings((0..settings.engine.sensors.len()).map(reading).collect())
+            } else {
+                Input::Timeout
+            });
+        }
+        for input in core::mem::take(&mut next) {
+            let ports = &mut Ports {
+                pins: &mut Nothing,
+                store: &mut disk,
+                outbox: &mut Nothing,
+                notices: &mut notices,
+            };
+            core.handle(now, input, ports);
+        }
+        next.extend(disk.sequence.take().map(|sequence| Input::Saved(Ok(sequence))));
+        next.extend(disk.events.drain(..).map(Input::Ring));
+    }
+}
+
+#[test]
+fn what_check_says_is_what_the_core_makes() {
+    let site = Site::new();
+    for text in [
+        format!("{SMALL}[telemetry]\n"),
+        site_with(""),
+        site_with("interval = \"5m\""),
+        site_with("interval = \"20s\"\nsend-every = \"2m 10s\""),
+        // Full before their time.
+        site_with("interval = \"10s\"\nsend-every = \"1h\""),
+        replaced(
+            &site_with("interval = \"1h\"\nsend-every = \"1m\""),
+            "[sensors.door]",
+            "[sensors.a-door-with-a-long-name]",
+        ),
+    ] {
+        let settings = site.right(&text);
+        let cost = TelemetryCost::of(&settings.engine).unwrap();
+        let kept = quarter(&settings);
+        let near = |told: u64, is: usize, percent: f64, what: &str| {
+            let (told, is) = (told as f64, is as f64);
+            assert!((told - is).abs() <= is * percent / 100.0 + 2.0, "{what}: told {told}, is {is} of{text}");
+        };
+        near(cost.messages_per_day, kept.len() * 4, 6.0, "messages");
+        let bytes: usize = kept.iter().map(|message| message.encode().len() + FRAME_BYTES).sum();
+        near(cost.disk_bytes_per_day, 4 * bytes, 8.0, "bytes");
+        let pieces: usize = kept.iter().map(|message| (message.body.len() + 80).div_ceil(512)).sum();
+        near(cost.free_tier_messages_per_day, 4 * pieces, 20.0, "pieces of 0.5 KB");
+        assert!(kept.iter().all(|message| message.body.len() <= 3_800));
+    }
+}
