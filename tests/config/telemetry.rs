@@ -14,6 +14,8 @@ use twind::units::{BootId, BootTime, UnixSeconds};
 const DAY: u64 = 24 * 60 * 60;
 /// The line of a message in the ring's files.
 const FRAME_BYTES: usize = 88;
+/// The records that are found to be lost when the ring is opened.
+const LOST: u64 = 7;
 
 fn spec(settings: &Settings) -> TelemetrySpec {
     settings.engine.telemetry.clone().unwrap()
@@ -144,7 +146,11 @@ impl Store for Disk {
     fn ring(&mut self, request: RingRequest) {
         match request {
             RingRequest::Open { .. } => {
-                self.events.push(RingEvent::Opened { holds: Holds::default(), boots: Vec::new(), lost: 7 });
+                self.events.push(RingEvent::Opened {
+                    holds: Holds::default(),
+                    boots: Vec::new(),
+                    lost: LOST,
+                });
             }
             RingRequest::Keep(messages) => {
                 if let Some(reason) = self.is_full.then(|| "no space".to_owned()) {
@@ -175,6 +181,12 @@ impl Outbox for Nothing {
 
 fn at(second: u64) -> BootTime {
     BootTime::from_boot(seconds(second))
+}
+
+fn readings(now: BootTime, sensors: usize) -> Vec<(Reading, Option<String>)> {
+    let value = |index: usize| if index == 0 { 23.04 } else { 47.25 };
+    let reading = |index| Reading { sensor: SensorId(index), at: now, value: Ok(value(index)) };
+    (0..sensors).map(|index| (reading(index), None)).collect()
 }
 
 /// A core that runs, and its disk.
@@ -223,17 +235,20 @@ impl Rig {
         }
     }
 
-    /// Passes so much time from the start on, with the same readings.
+    /// Passes so much time from the start on.
     fn pass(&mut self, settings: &Settings, time: u64) {
-        self.take(at(100), Input::Clock(Some((UnixSeconds(1_795_000_000), at(100)))));
+        self.run(settings.engine.sensors.len(), true, time);
+    }
+
+    /// The same with readings of these first sensors alone, and with a clock or none.
+    fn run(&mut self, sensors: usize, is_dated: bool, time: u64) {
+        let clock = is_dated.then_some((UnixSeconds(1_795_000_000), at(100)));
+        self.take(at(100), Input::Clock(clock));
         let (mut now, mut reading_at) = (at(100), at(100));
         while now <= at(100 + time) {
             let input = if reading_at <= now {
                 reading_at = reading_at + seconds(15);
-                let value = |index: usize| if index == 0 { 23.04 } else { 47.25 };
-                let reading =
-                    |index| (Reading { sensor: SensorId(index), at: now, value: Ok(value(index)) }, None);
-                Input::Readings((0..settings.engine.sensors.len()).map(reading).collect())
+                Input::Readings(readings(now, sensors))
             } else {
                 Input::Timeout
             };
@@ -290,7 +305,7 @@ fn the_status_says_what_the_hub_does_not_have() {
     let kept = rig.disk.kept.len();
     assert!((9..=10).contains(&kept), "{kept}");
     let wanted = json!({
-        "waitingMessages": 0, "keptMessages": kept, "keptBytes": kept * 1000, "lostRecords": 7, "fault": null,
+        "waitingMessages": 0, "keptMessages": kept, "keptBytes": kept * 1000, "lostRecords": LOST, "fault": null,
     });
     assert_eq!(told(&rig), wanted);
 
@@ -298,11 +313,70 @@ fn the_status_says_what_the_hub_does_not_have() {
     rig.disk.is_full = true;
     rig.pass(&settings, 3600);
     let wanted = json!({
-        "waitingMessages": kept, "keptMessages": 0, "keptBytes": 0, "lostRecords": 7, "fault": "no space",
+        "waitingMessages": kept, "keptMessages": 0, "keptBytes": 0, "lostRecords": LOST, "fault": "no space",
     });
     assert_eq!(told(&rig), wanted);
 
     let settings = site.right(SITE);
     let status = serde_json::to_value(Rig::new(&settings).core.status(at(5000), 0)).unwrap();
     assert!(status.get("telemetry").is_none(), "{status:#}");
+}
+
+/// The records in the JSON blocks of the handbook's page, and the keys of each.
+fn records_of_the_page() -> Vec<Value> {
+    let page = include_str!("../../packaging/doc/telemetry.md");
+    let blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut records = Vec::new();
+    for block in blocks {
+        // One message, or several.
+        for message in serde_json::Deserializer::from_str(block).into_iter::<Vec<Value>>() {
+            records.extend(message.unwrap());
+        }
+    }
+    records
+}
+
+fn keys(record: &Value) -> Vec<&str> {
+    record.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_handbook_shows_each_record_as_the_core_writes_it() {
+    let site = Site::new();
+    let settings = site.right(&site_with("interval = \"5m\""));
+    let made = |is_dated: bool, sensors: usize| {
+        let mut rig = Rig::new(&settings);
+        rig.run(sensors, is_dated, 1200);
+        // What had no reading has one again.
+        rig.take(at(1390), Input::Readings(readings(at(1390), 2)));
+        rig.take(at(1395), Input::Timeout);
+        rig.take(at(1400), Input::Stop);
+        let bodies = rig.disk.kept.iter().map(|message| serde_json::from_str::<Vec<Value>>(&message.body));
+        bodies.flat_map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let (all, one, undated) = (made(true, 2), made(true, 1), made(false, 2));
+    let known: Vec<&Value> = all.iter().chain(&one).chain(&undated).collect();
+    let shown = records_of_the_page();
+    assert!(shown.len() >= 9, "{shown:#?}");
+    for record in &shown {
+        // No output of the rig fails to be driven.
+        let is_faulty_output = keys(record) == ["time", "output", "fault"];
+        let is_known = known.iter().any(|one| keys(one) == keys(record));
+        assert!(is_known || is_faulty_output, "nobody makes {record}, but {known:#?}");
+    }
+    for kind in ["sensor", "climate", "output", "alarm", "dropped", "fault", "secondsSinceBoot"] {
+        let is_shown = shown.iter().any(|record| record.get(kind).is_some());
+        let is_made = known.iter().any(|record| record.get(kind).is_some());
+        assert!(is_shown && is_made, "no {kind}");
+    }
+}
+
+#[test]
+fn the_handbook_shows_what_check_says_of_a_small_site() {
+    let site = Site::new();
+    let (_, said) = site.check(&with_dirs(&site, &format!("{SMALL}[telemetry]\n")));
+    let (_, told) = said.split_once("messages ").unwrap();
+    let lines: String = told.lines().take(3).flat_map(|line| [line, "\n"]).collect();
+    let page = include_str!("../../packaging/doc/telemetry.md");
+    assert!(page.contains(&format!("messages {lines}")), "messages {lines}");
 }
