@@ -16,6 +16,9 @@ use serde_json::{Map, Value};
 /// The bytes of a report at most: the largest message that the hub takes.
 const REPORT_BYTES_MAX: usize = 256 * 1024;
 
+/// The bytes of a message's body at most: 256 KB with its properties ("Create and read IoT Hub messages").
+pub const BODY_BYTES_MAX: usize = 255 * 1024;
+
 /// The most bytes of an answer to a direct method ("Understand and invoke direct methods": 128 KB).
 pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
 

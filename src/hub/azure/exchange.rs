@@ -7,7 +7,7 @@ use super::codec::{self, Twin};
 use super::topic::{self, Incoming};
 use crate::hub::Message;
 use crate::hub::foreign::shorten;
-use crate::twin::{HubEvent, HubRequest, json};
+use crate::twin::{DeviceMessage, HubEvent, HubRequest, json};
 use core::time::Duration;
 
 /// The most requests whose answers are awaited; older ones are given up.
@@ -33,10 +33,16 @@ enum Question {
 /// The questions of one session that are not answered yet.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Exchange {
+    device_id: String,
     asked: Vec<(u64, Question)>,
 }
 
 impl Exchange {
+    /// A session of this device begins.
+    pub(in crate::hub) fn of(device_id: &str) -> Self {
+        Self { device_id: device_id.to_owned(), asked: Vec::new() }
+    }
+
     /// Notes a request and returns what to send.
     pub(in crate::hub) fn ask(&mut self, request: &HubRequest) -> Asked {
         let (rid, question, message) = match request {
@@ -65,6 +71,7 @@ impl Exchange {
                 };
                 return Asked::Send(answer_call(rid, status, payload));
             }
+            HubRequest::SendMessage { message, .. } => return Asked::Send(self.send(message)),
             HubRequest::Reconnect { .. } => return Asked::Nothing,
         };
         if self.asked.len() == ASKED_MAX {
@@ -72,6 +79,22 @@ impl Exchange {
         }
         self.asked.push((rid, question));
         Asked::Send(message)
+    }
+
+    /// A message as it is sent. The hub answers it by MQTT's acknowledgement alone, and a message that it does not take by the end
+    /// of the session; so one that is too large for it would come back for ever. It goes out without its records instead.
+    fn send(&self, message: &DeviceMessage) -> Message {
+        let payload = match message.body.len() {
+            ..=codec::BODY_BYTES_MAX => message.body.as_bytes().to_vec(),
+            bytes => {
+                tracing::warn!(
+                    "message {} has {bytes} bytes, which is more than the hub takes: its records are lost",
+                    shorten(&message.id)
+                );
+                b"[]".to_vec()
+            }
+        };
+        Message { topic: topic::send_message(&self.device_id, message), payload }
     }
 
     /// Reads a call of a direct method; `None` for anything else.
@@ -170,6 +193,32 @@ mod tests {
         let Asked::Send(message) = Exchange::default().ask(&request) else { panic!("not sent") };
         assert_eq!(message.topic, "$iothub/twin/PATCH/properties/reported/?$rid=4");
         assert_eq!(message.payload, br#"{"a":null}"#);
+    }
+
+    #[test]
+    fn a_message_goes_out_as_its_body_and_waits_for_no_answer_here() {
+        let message =
+            DeviceMessage {
+                id: "m1".into(), body: r#"[{"sensor":"ä"}]"#.into(), ..DeviceMessage::default()
+            };
+        let mut exchange = Exchange::of("MyTwinDevice");
+        let Asked::Send(sent) = exchange.ask(&HubRequest::SendMessage { number: 7, message }) else {
+            panic!("not sent")
+        };
+        assert!(sent.topic.starts_with("devices/MyTwinDevice/messages/events/%24.mid=m1&"), "{}", sent.topic);
+        assert_eq!(sent.payload, r#"[{"sensor":"ä"}]"#.as_bytes());
+        assert!(exchange.asked.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_no_hub_would_take_goes_out_without_its_records() {
+        let body = |bytes: usize| DeviceMessage { body: "x".repeat(bytes), ..DeviceMessage::default() };
+        for (bytes, sent) in [(codec::BODY_BYTES_MAX, codec::BODY_BYTES_MAX), (codec::BODY_BYTES_MAX + 1, 2)]
+        {
+            let request = HubRequest::SendMessage { number: 1, message: body(bytes) };
+            let Asked::Send(message) = Exchange::of("d").ask(&request) else { panic!("not sent") };
+            assert_eq!(message.payload.len(), sent);
+        }
     }
 
     #[test]

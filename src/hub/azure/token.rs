@@ -24,7 +24,7 @@ const REGISTRATION_API_VERSION: &str = "2019-03-31";
 const API_VERSION: &str = "2021-04-12";
 
 /// Everything but what RFC 3986 calls unreserved.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A shared access signature: never printed, wiped when dropped.
 pub struct Token(Zeroizing<String>);

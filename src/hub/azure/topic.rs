@@ -1,11 +1,14 @@
-//! The hub's twin topics: how requests are addressed and what an incoming topic says.
+//! The hub's topics: how requests and messages are addressed and what an incoming topic says.
 //!
-//! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub", device twins). No topic carries a device id: the
-//! hub takes it from the session. `$rid` always comes first in a query, because some hubs' parsers need it there. Direct methods
-//! are called and answered on topics of the same kind. Payloads are in `codec`.
+//! The grammar is IoT Hub's ("Use MQTT to communicate with IoT Hub"). A twin topic carries no device id: the hub takes it from the
+//! session. `$rid` always comes first in a query, because some hubs' parsers need it there. Direct methods are called and answered
+//! on topics of the same kind. The topic of a message carries the device id and the message's properties. Payloads are in `codec`.
 
-use crate::twin::Version;
+use super::token::ENCODED;
+use crate::twin::{DeviceMessage, Version};
+use crate::units::UnixSeconds;
 use core::time::Duration;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What a device subscribes to: answers to requests, changes of the desired section, calls of direct methods.
 pub const FILTERS: [&str; 3] =
@@ -31,6 +34,34 @@ pub fn patch_reported(rid: u64) -> String {
 /// Where a direct method's answer goes.
 pub fn answer_method(rid: &str, status: u16) -> String {
     format!("$iothub/methods/res/{status}/?$rid={rid}")
+}
+
+/// What MQTT does not allow in the topic of a message. The stock clients write a device id as it is (azure-iot-sdk-python,
+/// `mqtt_topic_iothub.py`). `+` and `#` are not supported in ids any more ("Understand the identity registry"); an old id with one
+/// of them cannot stand in a topic as it is.
+const NOT_IN_A_TOPIC: &AsciiSet = &CONTROLS.add(b'+').add(b'#');
+
+/// Where a message goes: the device's topic, and the message's properties, each name and value percent-encoded as in a query. The
+/// `$` of a system property is encoded too, as the stock C and Node clients do it; the hub decodes names before it compares them.
+pub fn send_message(device_id: &str, message: &DeviceMessage) -> String {
+    let device_id = utf8_percent_encode(device_id, NOT_IN_A_TOPIC);
+    let created = message.created.map(UnixSeconds::rfc3339);
+    // Content type and encoding let the hub's routes look into the body.
+    let properties = [
+        ("$.mid", Some(message.id.as_str())),
+        ("$.ct", Some("application/json")),
+        ("$.ce", Some("utf-8")),
+        ("$.ctime", created.as_deref()),
+        ("alarm", message.alarm.as_deref()),
+    ];
+    let bag: Vec<_> = properties
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name, value)))
+        .map(|(name, value)| {
+            format!("{}={}", utf8_percent_encode(name, ENCODED), utf8_percent_encode(value, ENCODED))
+        })
+        .collect();
+    format!("devices/{device_id}/messages/events/{}", bag.join("&"))
 }
 
 /// What an incoming topic says.
@@ -148,6 +179,37 @@ mod tests {
         );
     }
 
+    fn message() -> DeviceMessage {
+        DeviceMessage { id: "0a1b-7f-3".into(), body: "[]".into(), ..DeviceMessage::default() }
+    }
+
+    #[test]
+    fn a_message_is_addressed_by_device_and_carries_its_id_and_what_its_body_is() {
+        assert_eq!(
+            send_message("MyTwinDevice", &message()),
+            "devices/MyTwinDevice/messages/events/%24.mid=0a1b-7f-3&%24.ct=application%2Fjson&%24.ce=utf-8"
+        );
+    }
+
+    #[test]
+    fn a_message_carries_its_time_and_its_alarm_if_it_has_them() {
+        let created = Some(UnixSeconds(1_795_788_000));
+        let topic =
+            send_message("d", &DeviceMessage { created, alarm: Some("overheat-öfen".into()), ..message() });
+        let bag = topic.rsplit_once("%24.ce=utf-8&").map(|(_, rest)| rest);
+        assert_eq!(bag, Some("%24.ctime=2026-11-27T14%3A00%3A00Z&alarm=overheat-%C3%B6fen"), "{topic}");
+    }
+
+    #[test]
+    fn a_device_id_stands_in_a_topic_as_it_is_but_for_what_mqtt_does_not_allow_there() {
+        let allowed = "a-.%_*?!(),:=@$'Z9";
+        assert!(
+            send_message(allowed, &message())
+                .starts_with(&format!("devices/{allowed}/messages/events/%24.mid="))
+        );
+        assert!(send_message("a+b#c", &message()).starts_with("devices/a%2Bb%23c/messages/events/%24.mid="));
+    }
+
     #[test]
     fn a_method_is_called_by_name_and_answered_by_the_id_of_the_call() {
         let call = "$iothub/methods/POST/status/?$rid=a1b2";
@@ -252,6 +314,25 @@ mod tests {
         #[test]
         fn any_text_is_read_without_panic(prefix in "(\\$iothub/twin/(res/|PATCH/properties/desired/)?)?", rest in ".*") {
             parse(&format!("{prefix}{rest}"));
+        }
+
+        #[test]
+        fn whatever_a_message_carries_its_topic_is_one_of_mqtt_and_its_properties_can_be_read(
+            device_id in ".*", id in ".*", seconds in prop::option::of(0u64..100_000_000_000), alarm in prop::option::of(".*"),
+        ) {
+            let created = seconds.map(UnixSeconds);
+            let message = DeviceMessage { id: id.clone(), created, alarm: alarm.clone(), body: String::new() };
+            let topic = send_message(&device_id, &message);
+            prop_assert!(!topic.contains(['+', '#', '\0']), "{}", topic);
+            let (_, bag) = topic.rsplit_once('/').unwrap();
+            let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
+            let read: Vec<_> =
+                bag.split('&').map(|pair| pair.split_once('=').unwrap()).map(|(n, v)| (decoded(n), decoded(v))).collect();
+            let own = |name: &str, value: String| (name.to_owned(), value);
+            let mut carried = vec![own("$.mid", id), own("$.ct", "application/json".into()), own("$.ce", "utf-8".into())];
+            carried.extend(created.map(|at| own("$.ctime", at.rfc3339())));
+            carried.extend(alarm.map(|alarm| own("alarm", alarm)));
+            prop_assert_eq!(read, carried);
         }
 
         #[test]

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Requests on their way to the session: an answer to each call that is under way, and those about the twin.
+/// Requests on their way to the session: an answer to each call that is under way, those about the twin, and telemetry.
 const REQUESTS_MAX: usize = CALLS_MAX + 16;
 
 /// The handle. Dropping it ends the session too, but nobody waits for that; see [`close`](Self::close).

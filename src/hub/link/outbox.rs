@@ -1,11 +1,13 @@
 //! What waits until the session takes it, in order, and how many direct methods are under way.
 //!
 //! A *call* of a direct method is under way from its arrival until its answer is given to the session. [`CALLS_MAX`] may be; each
-//! further one is refused with 429, because a caller without an answer waits for half a minute and learns nothing. Everything here
-//! is bounded, whatever the hub sends and however slowly it reads.
+//! further one is refused with 429, because a caller without an answer waits for half a minute and learns nothing. *Telemetry*
+//! waits behind all else, because people and the twin's state machine wait for answers, and nobody waits for it. Everything here is
+//! bounded, whatever the hub sends and however slowly it reads.
 
 use crate::hub::Message;
 use crate::hub::azure;
+use crate::hub::wire::Delivery;
 use crate::twin::HubEvent;
 use std::collections::VecDeque;
 
@@ -13,10 +15,13 @@ use std::collections::VecDeque;
 pub(super) const CALLS_MAX: usize = 64;
 /// The most requests about the twin that wait. Beyond that the oldest is dropped: the core misses its answer and asks again.
 const REQUESTS_MAX: usize = 8;
+/// The most telemetry that waits, which is more than the core has under way. Beyond that the oldest is dropped: the core misses its
+/// acknowledgement, asks for a reconnect, and sends it again.
+const TELEMETRY_MAX: usize = 8;
 /// The most refusals that wait, each of less than half a kibibyte.
 const REFUSALS_MAX: usize = 1024;
 
-/// What a message is.
+/// What a message is that goes out before all telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A request about the twin.
@@ -31,6 +36,8 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<(Kind, Message)>,
+    /// Each with its number.
+    telemetry: VecDeque<(u64, Message)>,
     calls: usize,
     /// It was logged that calls are lost.
     told: bool,
@@ -72,16 +79,31 @@ impl Outbox {
         self.waiting.push_back((kind, message));
     }
 
-    /// Passes messages to `take` in order, until it refuses one.
-    pub(super) fn flush(&mut self, mut take: impl FnMut(&Message) -> bool) {
+    /// Takes telemetry, with its number.
+    pub(super) fn push_telemetry(&mut self, number: u64, message: Message) {
+        if self.telemetry.len() == TELEMETRY_MAX {
+            self.telemetry.pop_front();
+            tracing::debug!("telemetry was dropped before it could be sent");
+        }
+        self.telemetry.push_back((number, message));
+    }
+
+    /// Passes messages to `take` in order, telemetry last, until it refuses one.
+    pub(super) fn flush(&mut self, mut take: impl FnMut(&Message, Delivery) -> bool) {
         while let Some((kind, message)) = self.waiting.front() {
-            if !take(message) {
+            if !take(message, Delivery::Once) {
                 return;
             }
             if *kind == Kind::Answer {
                 self.calls = self.calls.saturating_sub(1);
             }
             self.waiting.pop_front();
+        }
+        while let Some((number, message)) = self.telemetry.front() {
+            if !take(message, Delivery::Acknowledged(*number)) {
+                return;
+            }
+            self.telemetry.pop_front();
         }
     }
 }
@@ -101,11 +123,51 @@ mod tests {
 
     fn flushed(outbox: &mut Outbox) -> Vec<String> {
         let mut topics = Vec::new();
-        outbox.flush(|message| {
+        outbox.flush(|message, _| {
             topics.push(message.topic.clone());
             true
         });
         topics
+    }
+
+    #[test]
+    fn telemetry_waits_behind_all_else_and_keeps_its_order_and_its_numbers() {
+        let mut outbox = Outbox::default();
+        outbox.push_telemetry(7, message("t7"));
+        outbox.push(Kind::Refusal, message("refusal"));
+        outbox.push_telemetry(5, message("t5"));
+        outbox.push(Kind::Request, message("request"));
+        let mut passed = Vec::new();
+        outbox.flush(|message, delivery| {
+            passed.push((message.topic.clone(), delivery));
+            passed.len() < 4
+        });
+        // The fourth was refused, so it waits.
+        outbox.push(Kind::Answer, message("answer"));
+        outbox.flush(|message, delivery| {
+            passed.push((message.topic.clone(), delivery));
+            true
+        });
+        let expected = [
+            ("refusal", Delivery::Once),
+            ("request", Delivery::Once),
+            ("t7", Delivery::Acknowledged(7)),
+            ("t5", Delivery::Acknowledged(5)),
+            ("answer", Delivery::Once),
+            ("t5", Delivery::Acknowledged(5)),
+        ];
+        assert_eq!(passed, expected.map(|(topic, delivery)| (topic.to_owned(), delivery)));
+    }
+
+    #[test]
+    fn telemetry_too_much_takes_the_place_of_the_oldest_and_of_nothing_else() {
+        let mut outbox = Outbox::default();
+        (0..REQUESTS_MAX).for_each(|_| outbox.push(Kind::Request, message("request")));
+        (0..TELEMETRY_MAX as u64 + 2)
+            .for_each(|number| outbox.push_telemetry(number, message(&number.to_string())));
+        let topics = flushed(&mut outbox);
+        assert_eq!(topics.len(), REQUESTS_MAX + TELEMETRY_MAX);
+        assert_eq!(&topics[REQUESTS_MAX..], ["2", "3", "4", "5", "6", "7", "8", "9"]);
     }
 
     #[test]
@@ -122,7 +184,7 @@ mod tests {
         let mut outbox = Outbox::default();
         (0..CALLS_MAX).for_each(|number| assert!(outbox.admit(call(number)).is_some()));
         outbox.push(Kind::Answer, message("answer"));
-        outbox.flush(|_| false);
+        outbox.flush(|_, _| false);
         assert_eq!(outbox.admit(call(100)), None);
         assert_eq!(flushed(&mut outbox).len(), 2);
         assert!(outbox.admit(call(101)).is_some());

@@ -85,7 +85,7 @@ async fn exchange(
     rid: u64,
     message: &Message,
 ) -> Result<Result<Progress, ProvisioningFault>, Cause> {
-    session.publish(message, Delivery::Acknowledged);
+    session.publish(message, Delivery::Acknowledged(rid));
     let answer = async {
         loop {
             if let Heard::Published { topic, payload } = session.next().await?

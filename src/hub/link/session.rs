@@ -1,6 +1,7 @@
 //! A session about the twin: subscriptions, requests out, events in.
 //!
-//! All packets are QoS 0, as the hub sends them on twin topics, so nothing is repeated. Calls of direct methods count from the
+//! All packets about the twin are QoS 0, as the hub sends them on twin topics, so nothing is repeated. Telemetry is QoS 1: each
+//! message is acknowledged by its number, or not in this session; then the core sends it again in another. Calls of direct methods count from the
 //! start of the session: a hub that kept the subscriptions sends waiting calls before it grants them again. Of the twin only later
 //! messages count, because the twin is fetched then.
 
@@ -8,7 +9,7 @@ use super::outbox::{Kind, Outbox};
 use super::settings::HubSettings;
 use crate::hub::Clock;
 use crate::hub::azure::{self, Account, Asked, Exchange, Token};
-use crate::hub::wire::{Delivery, Heard, Login, Session, WireFault};
+use crate::hub::wire::{Heard, Login, Session, WireFault};
 use crate::twin::{HubEvent, HubRequest};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -49,7 +50,7 @@ impl TwinSession {
             early.extend(call.and_then(|call| outbox.admit(call)));
         })
         .await?;
-        Ok(Self { session, exchange: Exchange::default(), outbox, early })
+        Ok(Self { session, exchange: Exchange::of(&account.device_id), outbox, early })
     }
 
     /// The next event, or why the session ended. May be cancelled at any time.
@@ -59,24 +60,26 @@ impl TwinSession {
         }
         loop {
             self.flush();
-            if let Heard::Published { topic, payload } = self.session.next().await?
-                && let Some(event) = self.exchange.read(&topic, &payload)
-                && let Some(event) = self.outbox.admit(event)
-            {
+            let event = match self.session.next().await? {
+                Heard::Published { topic, payload } => self.exchange.read(&topic, &payload),
+                Heard::Acknowledged(number) => Some(HubEvent::MessageStored { number }),
+                Heard::Sent => None,
+            };
+            if let Some(event) = event.and_then(|event| self.outbox.admit(event)) {
                 return Ok(event);
             }
         }
     }
 
-    /// Sends a request as soon as the previous one has left. Returns the answer at once if the hub need not be asked.
+    /// Sends a request as soon as the previous one has left, and telemetry once nothing else waits. Returns the answer at once if the hub need not be asked.
     pub(super) fn send(&mut self, request: &HubRequest) -> Option<HubEvent> {
-        let kind = match request {
-            HubRequest::AnswerMethod { .. } => Kind::Answer,
-            _ => Kind::Request,
-        };
         match self.exchange.ask(request) {
             Asked::Send(message) => {
-                self.outbox.push(kind, message);
+                match request {
+                    HubRequest::AnswerMethod { .. } => self.outbox.push(Kind::Answer, message),
+                    HubRequest::SendMessage { number, .. } => self.outbox.push_telemetry(*number, message),
+                    _ => self.outbox.push(Kind::Request, message),
+                }
                 self.flush();
                 None
             }
@@ -86,7 +89,7 @@ impl TwinSession {
     }
 
     fn flush(&mut self) {
-        self.outbox.flush(|message| self.session.publish(message, Delivery::Once));
+        self.outbox.flush(|message, delivery| self.session.publish(message, delivery));
     }
 
     /// Says DISCONNECT and waits for the wire to close, but no longer than `grace`.

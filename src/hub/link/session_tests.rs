@@ -13,6 +13,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
+#[path = "session_telemetry_tests.rs"]
+mod telemetry;
+
 const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 const SUBACK: &[u8] = &[0x90, 5, 0, 1, 0, 0, 0];
 const LIMIT: Duration = Duration::from_secs(60);
@@ -49,19 +52,32 @@ async fn open(said: &[u8]) -> Result<Session, WireFault> {
 }
 
 async fn open_over(wire: DuplexStream) -> Result<Session, WireFault> {
-    let settings = settings();
+    open_as(wire, &account(), &settings()).await
+}
+
+async fn open_as(
+    wire: DuplexStream,
+    account: &Account,
+    settings: &HubSettings,
+) -> Result<Session, WireFault> {
     let token = mint("h", "d", &Secret::new(b"k".to_vec()), UnixSeconds(1_800_003_600));
-    timeout(LIMIT, Session::open(&settings, &account(), Some(&token), wire, Arc::new(Stopped)))
+    timeout(LIMIT, Session::open(settings, account, Some(&token), wire, Arc::new(Stopped)))
         .await
         .expect("it hangs")
 }
 
 /// All events from what the hub sends.
 async fn outcome(said: &[u8]) -> (Vec<HubEvent>, WireFault) {
+    outcome_of(said, &[]).await
+}
+
+/// The same, if this is sent as soon as the session is up.
+async fn outcome_of(said: &[u8], requests: &[HubRequest]) -> (Vec<HubEvent>, WireFault) {
     let mut session = match open(said).await {
         Ok(session) => session,
         Err(cause) => return (Vec::new(), cause),
     };
+    requests.iter().for_each(|request| assert_eq!(session.send(request), None));
     let mut events = Vec::new();
     loop {
         match timeout(LIMIT, session.next()).await.expect("it hangs") {
@@ -227,6 +243,11 @@ proptest! {
     fn any_bytes_end_in_a_cause(said in packets(), start in 0usize..3) {
         let hello = [&[][..], CONNACK, &[CONNACK, SUBACK].concat()][start].to_vec();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(outcome(&[hello, said].concat()));
+        let messages = [1, 2, 3].map(telemetry::message);
+        let (events, _) = runtime.block_on(outcome_of(&[hello, said].concat(), &messages));
+        for number in [1, 2, 3] {
+            let stored = HubEvent::MessageStored { number };
+            prop_assert!(events.iter().filter(|event| **event == stored).count() <= 1, "{events:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 //!   tls ◄ credentials ◄ der     trust, and identity ───┤
 //!   websocket           where port 8883 is closed ─────┘
 //!   bridge ─► mqtt      one session over one connection; alone names the MQTT library
+//!   under_way ─┘        which message the other end has acknowledged
 //! ```
 //!
 //! Topics, tokens and the meaning of codes belong to `azure`. It tries once; `link` decides when to try again.
@@ -26,6 +27,7 @@ mod peer;
 pub mod proxy;
 mod setup;
 mod tls;
+mod under_way;
 mod websocket;
 
 pub use connect::Transport;

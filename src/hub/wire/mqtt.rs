@@ -8,6 +8,7 @@
 use super::bridge::Bridge;
 use super::fault::WireFault;
 use super::peer::Stage;
+use super::under_way::UnderWay;
 use crate::hub::foreign::shorten;
 use crate::hub::{Clock, Message, PAYLOAD_BYTES_MAX};
 use bytes::Bytes;
@@ -34,6 +35,10 @@ const QUEUE: usize = 2;
 const LINGER: Duration = Duration::from_secs(2);
 /// The library's own time-out covers writing too; twind's and the kernel's are shorter.
 const LIBRARY_TIMEOUT_SECS: u64 = 120;
+/// The packet ids that the library gives to what is to be acknowledged, in turn from 1. As soon as the next one is still in use, or
+/// all are, it sends no message of any kind until that changes, and in the first case it ends the session at its second PINGREQ.
+/// [`UnderWay`] sees to it that neither happens.
+const PACKET_IDS: u16 = 8;
 /// What the library can put into CONNECT, and what the hub honours (1177 s).
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1177));
 
@@ -42,8 +47,10 @@ enum Fact {
     Accepted,
     Subscribed(SubAck),
     Published(Publish),
-    /// A request left the library's queue.
-    Sent,
+    /// A message left the library's queue, with this packet id; 0 if it is not acknowledged.
+    Sent(u16),
+    /// The message of this packet id is acknowledged.
+    Acknowledged(u16),
     Ended(WireFault),
 }
 
@@ -65,6 +72,8 @@ pub(in crate::hub) enum Heard {
     Published { topic: String, payload: Bytes },
     /// There is room for another message of ours.
     Sent,
+    /// The other end has the message that was published as [`Delivery::Acknowledged`] with this number.
+    Acknowledged(u64),
 }
 
 /// The quality of service of a message.
@@ -72,8 +81,8 @@ pub(in crate::hub) enum Heard {
 pub(in crate::hub) enum Delivery {
     /// QoS 0: never repeated.
     Once,
-    /// QoS 1.
-    Acknowledged,
+    /// QoS 1, for [`Heard::Acknowledged`] with this number. Not repeated either: if the session ends before, it may have arrived.
+    Acknowledged(u64),
 }
 
 /// A session that is up. Dropped, it ends at once; [`close`](Self::close) ends it politely.
@@ -81,6 +90,7 @@ pub(in crate::hub) struct Session {
     client: AsyncClient,
     facts: mpsc::Receiver<Fact>,
     task: Task,
+    under_way: UnderWay,
 }
 
 /// A task that does not outlive its owner.
@@ -114,7 +124,7 @@ impl Session {
         // Small, so that a slow reader slows the hub down and takes no memory.
         let (to_us, facts) = mpsc::channel(1);
         let task = Task(tokio::spawn(converse(event_loop, bridge, wire, to_us, clock)));
-        let mut session = Self { client, facts, task };
+        let mut session = Self { client, facts, task, under_way: UnderWay::new(PACKET_IDS) };
 
         session.answer(Stage::Connect, |fact| matches!(fact, Fact::Accepted).then_some(Ok(()))).await?;
         // Subscriptions of a former session are not relied on.
@@ -162,7 +172,18 @@ impl Session {
                 Some(Fact::Published(Publish { topic, payload, .. })) => {
                     return Ok(Heard::Published { topic, payload });
                 }
-                Some(Fact::Sent) => return Ok(Heard::Sent),
+                Some(Fact::Sent(packet_id)) => {
+                    if packet_id != 0 {
+                        self.under_way.handle_sent(packet_id);
+                    }
+                    return Ok(Heard::Sent);
+                }
+                Some(Fact::Acknowledged(packet_id)) => {
+                    // One of nothing follows as the end of the session.
+                    if let Some(number) = self.under_way.handle_acknowledged(packet_id) {
+                        return Ok(Heard::Acknowledged(number));
+                    }
+                }
                 Some(Fact::Ended(cause)) => return Err(cause),
                 Some(Fact::Accepted | Fact::Subscribed(_)) => {}
                 None => return Err(gone()),
@@ -170,18 +191,24 @@ impl Session {
         }
     }
 
-    /// Queues a message; `false` if there is no room until [`Heard::Sent`].
-    pub(in crate::hub) fn publish(&self, message: &Message, delivery: Delivery) -> bool {
-        let quality = match delivery {
-            Delivery::Once => QoS::AtMostOnce,
-            Delivery::Acknowledged => QoS::AtLeastOnce,
+    /// Queues a message; `false` if there is no room until [`Heard::Sent`] or, for one to be acknowledged, [`Heard::Acknowledged`].
+    pub(in crate::hub) fn publish(&mut self, message: &Message, delivery: Delivery) -> bool {
+        let (quality, number) = match delivery {
+            Delivery::Once => (QoS::AtMostOnce, None),
+            Delivery::Acknowledged(_) if !self.under_way.has_room() => return false,
+            Delivery::Acknowledged(number) => (QoS::AtLeastOnce, Some(number)),
         };
-        self.client.try_publish(&message.topic, quality, false, message.payload.as_slice()).is_ok()
+        let queued =
+            self.client.try_publish(&message.topic, quality, false, message.payload.as_slice()).is_ok();
+        if let Some(number) = number.filter(|_| queued) {
+            self.under_way.handle_queued(number);
+        }
+        queued
     }
 
     /// Sends DISCONNECT and waits for the connection to close, but no longer than `grace`.
     pub(in crate::hub) async fn close(self, grace: Duration) {
-        let Self { client, facts, mut task } = self;
+        let Self { client, facts, mut task, .. } = self;
         // Nobody reads the facts any more, so the task must not wait for a reader.
         drop(facts);
         if client.try_disconnect().is_ok() {
@@ -218,7 +245,7 @@ fn options(login: &Login<'_>, address: &str) -> Result<MqttOptions, WireFault> {
         .set_keep_alive(login.keep_alive.clamp(KEEP_ALIVE.0, KEEP_ALIVE.1))
         .set_clean_session(login.clean)
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
-        .set_inflight(8);
+        .set_inflight(PACKET_IDS);
     Ok(options)
 }
 
@@ -312,7 +339,8 @@ fn fact_of(event: Event) -> Option<Fact> {
         Event::Incoming(Packet::ConnAck(_)) => Some(Fact::Accepted),
         Event::Incoming(Packet::SubAck(answer)) => Some(Fact::Subscribed(answer)),
         Event::Incoming(Packet::Publish(publish)) => Some(Fact::Published(publish)),
-        Event::Outgoing(Outgoing::Publish(_)) => Some(Fact::Sent),
+        Event::Incoming(Packet::PubAck(answer)) => Some(Fact::Acknowledged(answer.pkid)),
+        Event::Outgoing(Outgoing::Publish(packet_id)) => Some(Fact::Sent(packet_id)),
         _ => None,
     }
 }
