@@ -187,25 +187,11 @@ fn lesser(status: &DaemonStatus) -> Vec<Trouble> {
         .0
         .iter()
         .filter(|(_, climate)| climate.schedule.as_ref().is_some_and(|schedule| schedule.waiting));
-    found.extend(telemetry(status));
     found.extend(waiting.map(|(name, _)| {
         let what = format!("the schedule of the climate {name} is suspended until the clock can be trusted");
         Trouble::note(what, "a time server or a connection to the hub sets that right")
     }));
     found
-}
-
-/// A ring that cannot be written. Where the record cannot be stored either, its alarm says what to do.
-fn telemetry(status: &DaemonStatus) -> Option<Trouble> {
-    let core = &status.core;
-    let is_faulty = core.telemetry.as_ref().is_some_and(|telemetry| telemetry.fault.is_some());
-    let has_alarm = core.alarms.0.iter().any(|(alarm, _)| alarm == AlarmKind::Disk.name());
-    (is_faulty && !has_alarm).then(|| Trouble {
-        kind: Kind::Act,
-        what: "telemetry cannot be kept on the disk, see below; what the hub does not take in time is lost"
-            .to_owned(),
-        remedy: AlarmKind::Disk.remedy().to_owned(),
-    })
 }
 
 fn refused(status: &DaemonStatus) -> Vec<Trouble> {
@@ -383,22 +369,6 @@ NOTE     desired a is refused since version 7: no
             assert!(top[0].starts_with("ALARM") && top.len() <= 2 + rows.max(1), "{rows}: {top:#?}");
             assert_eq!(top.iter().find(|line| line.ends_with("below")).map(String::as_str), says);
         }
-    }
-
-    #[test]
-    fn telemetry_that_cannot_be_kept_needs_a_person_unless_the_alarm_of_the_disk_says_so() {
-        let mut status = well();
-        status["telemetry"] = json!({"waitingMessages": 3, "lostRecords": 7});
-        assert_eq!(told(&status), "twind    all is well\n", "what was lost cannot be mended");
-        status["telemetry"]["fault"] = json!("messages.1: the disk is full");
-        let wanted = "\
-twind    no alarm, but 1 thing needs a person
-ACT      telemetry cannot be kept on the disk, see below; what the hub does not take in time is lost
-         → make room, or make the state directory writable again
-";
-        assert_eq!(told(&status), wanted);
-        status["alarms"] = json!({"disk": {"secondsAgo": 1, "text": "full", "remedy": "make room"}});
-        assert!(!told(&status).contains("telemetry"), "{}", told(&status));
     }
 
     #[test]

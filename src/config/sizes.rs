@@ -105,7 +105,7 @@ impl fmt::Display for Bytes {
             0 => f.write_str("0 KiB"),
             1..=1024 => f.write_str("1 KiB"),
             // Above it the rounded number would be 1024.
-            ..1_048_064 => write!(f, "{:.0} KiB", bytes / 1024.0),
+            1025..1_048_064 => write!(f, "{:.0} KiB", bytes / 1024.0),
             _ => write!(f, "{} MiB", (bytes / 104_857.6).round() / 10.0),
         }
     }
