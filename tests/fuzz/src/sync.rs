@@ -309,7 +309,7 @@ impl World {
             HubEvent::ReportedAck { rid } => self.model.ack(rid),
             HubEvent::Rejected { rid, .. } => self.model.rejected(rid),
             HubEvent::Garbled { .. } => self.model.garbled(),
-            HubEvent::Method { .. } => {}
+            HubEvent::Method { .. } | HubEvent::MessageStored { .. } => {}
         }
     }
 
@@ -347,7 +347,9 @@ impl World {
                     self.model.in_flight = Some((rid, patch.as_object().clone()));
                 }
                 HubRequest::Reconnect { .. } => assert!(!self.sync.is_online(), "still online"),
-                HubRequest::AnswerMethod { .. } => unreachable!("no method was called"),
+                HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } => {
+                    unreachable!("nobody asked for it")
+                }
             }
         }
         while let Some(notice) = self.sync.poll_notice() {

@@ -119,12 +119,12 @@ impl Message {
 
     /// As it is sent. `booted`: the wall-clock time of boot time zero of its boot, if that is known by now.
     pub(super) fn to_send(&self, booted: Option<UnixSeconds>) -> DeviceMessage {
-        let booted_then = self.booted.or(booted);
+        let booted = self.booted.or(booted);
         DeviceMessage {
             id: self.id.clone(),
-            created: booted_then.map(|booted| wall_at(booted, self.made)),
+            created: booted.map(|booted| wall_at(booted, self.made)),
             alarm: self.alarm.clone(),
-            body: match booted_then {
+            body: match booted {
                 Some(booted) if self.is_undated => {
                     dated(&self.body, booted).unwrap_or_else(|| self.body.clone())
                 }
@@ -162,7 +162,10 @@ pub(super) fn record(
             record.extend(boot.map(|boot| (BOOT.to_owned(), json!(boot.to_string()))));
         }
     }
-    record.extend(rest);
+    // What a sensor measures may have any name.
+    for (key, value) in rest {
+        record.entry(key).or_insert(value);
+    }
     // No map of text fails to be written.
     serde_json::to_string(&record).unwrap_or_default()
 }

@@ -30,6 +30,8 @@ const ALARM_PATIENCE: Duration = Duration::from_secs(10);
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// A `Keep` that failed is tried again after this.
 const KEEP_RETRY: Duration = Duration::from_secs(30);
+/// A `Keep` is full when its bodies are longer. The smallest ring holds several.
+const KEEP_BYTES: u32 = 16 * 1024;
 /// After a fault the ring is opened again after this, if there is nothing to keep.
 const OPEN_RETRY: Duration = Duration::from_secs(300);
 /// The pause between two messages of the backlog at least.
@@ -244,14 +246,13 @@ impl Queue {
     }
 
     fn handle_kept(&mut self, first: u64, holds: Holds) {
-        let mut next = first;
         let mut stored = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| entry.kept == Kept::Asked) {
-            entry.kept = Kept::As(next);
+        let asked = self.entries.iter_mut().filter(|entry| entry.kept == Kept::Asked);
+        for (number, entry) in (first..).zip(asked) {
+            entry.kept = Kept::As(number);
             if entry.is_stored {
-                stored.push(next);
+                stored.push(number);
             }
-            next += 1;
         }
         self.ring.holds = holds;
         self.ring.is_exhausted = false;
@@ -308,7 +309,7 @@ impl Queue {
 
     /// Everything that is not durable goes to the ring: the process ends.
     pub(super) fn keep_all(&mut self, booted: Option<UnixSeconds>) {
-        self.keep(booted, |_| true);
+        while self.keep(booted, |_| true) {}
     }
 
     /// Does what is due. Returns the records that were lost by it. `booted`: when this boot began, if that is known.
@@ -340,16 +341,23 @@ impl Queue {
         self.entries.iter().any(|entry| entry.kept == Kept::Asked)
     }
 
-    fn keep(&mut self, booted: Option<UnixSeconds>, which: impl Fn(&Entry) -> bool) {
-        let mut messages = Vec::new();
+    /// Has such messages kept, as many as go into one write. Returns whether there was one.
+    fn keep(&mut self, booted: Option<UnixSeconds>, which: impl Fn(&Entry) -> bool) -> bool {
+        let (mut messages, mut bytes) = (Vec::new(), 0);
         for entry in self.entries.iter_mut().filter(|entry| entry.kept == Kept::No && which(entry)) {
+            if bytes > KEEP_BYTES {
+                break;
+            }
+            bytes += entry.message.bytes;
             entry.kept = Kept::Asked;
             entry.message.booted = entry.message.booted.or(booted);
             messages.push(entry.message.clone());
         }
-        if !messages.is_empty() {
+        let is_any = !messages.is_empty();
+        if is_any {
             self.requests.push_back(RingRequest::Keep(messages));
         }
+        is_any
     }
 
     fn has_to_read(&self) -> bool {
