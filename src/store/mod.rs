@@ -14,6 +14,8 @@ mod messages;
 mod process;
 mod queue;
 #[cfg(test)]
+mod ring_tests;
+#[cfg(test)]
 mod tests;
 mod write;
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 /// Only ever reached by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[allow(clippy::needless_update, reason = "whatever else a record has is none of the store's business")]
 pub(super) fn record(sequence: u64) -> TwinRecord {
@@ -51,7 +51,7 @@ impl Opened {
 }
 
 /// A store whose writer waits after each outcome until the test lets it go on.
-fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
+pub(super) fn open_held(dir: &Path) -> (FileStore, Receiver<()>, Sender<()>) {
     let (wake, woken) = mpsc::channel();
     let (go_on, gate) = mpsc::channel();
     let waker = move || {

@@ -202,16 +202,13 @@ impl Disk {
         Ok(number)
     }
 
-    /// Notes the first message that the hub does not have, in place and not durably. A failure is ignored: some messages are sent
+    /// Notes the first message that the hub does not have, in place and not durably. Whether it worked: if not, some messages are sent
     /// again after a restart.
-    pub(super) fn write_head(&mut self, number: u64) {
+    pub(super) fn write_head(&mut self, number: u64) -> bool {
         let path = self.dir.join(HEAD);
-        if (self.before)(Step::Head, &path).is_err() {
-            return;
-        }
-        if let Ok(file) = files::edit(&path, Some(MODE)) {
-            drop(file.write_all_at(head(number).as_bytes(), 0));
-        }
+        (self.before)(Step::Head, &path).is_ok()
+            && files::edit(&path, Some(MODE))
+                .is_ok_and(|file| file.write_all_at(head(number).as_bytes(), 0).is_ok())
     }
 }
 

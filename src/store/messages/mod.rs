@@ -407,8 +407,7 @@ impl Ring {
     /// Notes the first message that is not done, if that is another one now.
     fn note(&mut self) {
         let first = self.books.first_undone().unwrap_or(self.next);
-        if first > self.head {
-            self.disk.write_head(first);
+        if first > self.head && self.disk.write_head(first) {
             self.head = first;
         }
     }

@@ -41,7 +41,8 @@ impl State {
             return Err(io::Error::other("power cut"));
         }
         self.taken.push(step);
-        if self.fails == Some(self.taken.len() - 1) {
+        // A note that fails is not told, so a test could not know what to expect.
+        if self.fails == Some(self.taken.len() - 1) && step != Step::Head {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -64,7 +65,9 @@ impl State {
 
 impl Machine {
     pub(super) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), state: Arc::default() }
+        // In memory if that is possible: thousands of syncs keep a disk busy for minutes.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self { dir, state: Arc::default() }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -186,7 +189,8 @@ fn cut_everywhere(
             machine.lose_power(|of| choices.choose(of));
             let mut ring = machine.ring();
             let opened = carry_out(&mut ring, open(keep_bytes));
-            assert!(matches!(&opened[..], [RingEvent::Opened { lost: 0, .. }]), "{opened:?}");
+            let [RingEvent::Opened { lost, .. }] = opened[..] else { panic!("{opened:?}") };
+            assert!(lost == 0 || keep_bytes < PLENTY, "{lost}");
             let (found, lost) = all(&mut ring);
             assert_eq!(lost, 0);
             found.iter().for_each(|(number, one)| assert_eq!(one.id, format!("id-{number}")));

@@ -525,3 +525,26 @@ fn odd_things_in_the_place_of_the_note_are_told_and_a_failing_note_harms_nothing
     rig.keep([4], 100);
     assert_eq!(rig.files(), ["messages.00000004", "messages.head"], "what is done is removed later");
 }
+
+#[test]
+fn a_note_that_failed_is_written_with_the_next_one() {
+    let mut rig = Rig::new(PLENTY);
+    rig.keep(1..=5, 100);
+    rig.fail(Step::Head, std::io::ErrorKind::StorageFull);
+    rig.forget([1, 2]);
+    rig.mend();
+    // The first message that is not done is the same.
+    rig.forget([5]);
+    rig.restart();
+    rig.open(PLENTY);
+    assert_eq!(rig.numbers(), [3, 4, 5]);
+}
+
+#[test]
+fn one_message_that_is_larger_than_what_is_read_at_once_is_read_alone() {
+    let mut rig = Rig::new(PLENTY);
+    rig.keep(1..=2, 100);
+    rig.keep(3..=3, 60_000);
+    rig.keep(4..=4, 100);
+    assert_eq!(rig.numbers(), [1, 2, 3, 4]);
+}
