@@ -51,3 +51,11 @@ pub const SENSOR_BACK: &str = "d81713544c904fde83e19ce5b9d78518";
 pub const STORE_FAULT: &str = "5f7b6ab6f04c460aab75637bcceb2830";
 /// The twin's copy can be stored again.
 pub const STORE_MENDED: &str = "d6fedd9ee510452d9636b0bb855f4cdf";
+/// Telemetry cannot be kept on the disk.
+pub const RING_FAULT: &str = "2e45f76c258f470cacbf89a6bb91082d";
+/// Telemetry can be kept on the disk again.
+pub const RING_MENDED: &str = "228cfa00f34f492aa3c2d3e2b81cdcf7";
+/// Telemetry records are lost.
+pub const TELEMETRY_LOST: &str = "d1505c8439c14e2b9e469c2c2714cbd7";
+/// Telemetry that was kept is sent, or all of it has been.
+pub const BACKLOG: &str = "118fe314abb24db9826915749f2e8e62";

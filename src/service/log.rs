@@ -141,6 +141,14 @@ fn notice(notice: &Notice) {
         Notice::StoreMended => {
             info!(message_id = ids::STORE_MENDED, alarm = AlarmKind::Disk.name(), "{notice}");
         }
+        Notice::RingFault { .. } => {
+            error!(message_id = ids::RING_FAULT, alarm = AlarmKind::Disk.name(), "{notice}");
+        }
+        Notice::RingMended => {
+            info!(message_id = ids::RING_MENDED, alarm = AlarmKind::Disk.name(), "{notice}")
+        }
+        Notice::RecordsDropped { count, .. } => warn!(message_id = ids::TELEMETRY_LOST, count, "{notice}"),
+        Notice::Backlog { .. } | Notice::BacklogSent => info!(message_id = ids::BACKLOG, "{notice}"),
         Notice::Driven { output, permille, cause, by, is_entry, .. } => {
             let (output, cause, by) = (output.as_str(), cause.as_str(), by.map(tracing::field::display));
             if *is_entry {

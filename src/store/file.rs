@@ -148,6 +148,8 @@ impl FileStore {
 }
 
 impl Store for FileStore {
+    fn ring(&mut self, _: crate::telemetry::RingRequest) {}
+
     fn offer(&mut self, record: TwinRecord) {
         let mut state = self.shared.state();
         if state.has_unread_record() {

@@ -2,8 +2,10 @@
 //!
 //! One write is under way at a time, and only the latest record waits, as in `src/store/file.rs`. The *durable* record is
 //! the one that a process would read after a power cut: of the generations that can be read, the one with the higher
-//! number. An interrupted write may be whole, torn or lost. Deliberately absent: files, threads.
+//! number. An interrupted write may be whole, torn or lost. The ring of messages is in `ring`. Deliberately absent: files,
+//! threads.
 
+use crate::ring::Ring;
 use crate::rng::Rng;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -50,10 +52,11 @@ pub(crate) struct Disk {
     pub(crate) written: u64,
     /// The sequence number of the last record that this process offered.
     pub(crate) offered: u64,
+    pub(crate) ring: Ring,
 }
 
 impl Disk {
-    pub(crate) fn new(preset: DiskPreset, rng: Rng) -> Self {
+    pub(crate) fn new(preset: DiskPreset, rng: Rng, ring: Rng) -> Self {
         Self {
             preset,
             rng,
@@ -69,6 +72,7 @@ impl Disk {
             failed_at: None,
             written: 0,
             offered: 0,
+            ring: Ring::new(ring),
         }
     }
 
@@ -110,6 +114,7 @@ impl Disk {
         self.waiting = None;
         self.outcomes.clear();
         self.offered = 0;
+        self.ring.crash(self.full);
         let Some(writing) = self.writing.take() else { return "nothing under way" };
         if self.full {
             return "the write was failing";
@@ -136,8 +141,22 @@ impl Disk {
         if !self.full {
             last.iter().flatten().for_each(|record| self.keep(record));
         }
+        self.ring.flush(self.full);
         self.outcomes.clear();
         self.offered = 0;
+    }
+
+    /// Begins the next request to the ring. Returns its id and its end.
+    pub(crate) fn begin_ring(&mut self, now: Duration) -> Option<(u64, Duration)> {
+        let latency = self.preset.latency;
+        let id = self.ring.begin()?;
+        Some((id, now + self.ring.rng.between(latency)))
+    }
+
+    /// A request to the ring ends.
+    pub(crate) fn end_ring(&mut self, id: u64) {
+        let fails = self.full || !self.calm && self.ring.rng.chance(self.preset.fail_permille);
+        self.ring.end(id, fails);
     }
 
     /// What a process that starts would read now.
@@ -168,5 +187,7 @@ impl Store for Disk {
         self.waiting = Some(record);
     }
 
-    fn ring(&mut self, _: RingRequest) {}
+    fn ring(&mut self, request: RingRequest) {
+        self.ring.ask(request);
+    }
 }

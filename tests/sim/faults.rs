@@ -251,6 +251,9 @@ impl World {
         self.plant.advance(self.now);
         self.oracle.handle_end(self.now, &self.disk);
         let disk = self.disk.crash();
+        self.disk.ring.lose_power();
+        self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+        self.oracle.check_ended(self.now, &self.disk, false)?;
         self.say(|| format!("power cut: {disk}"));
         self.plant.lose_power();
         self.disconnect()?;
@@ -275,6 +278,8 @@ impl World {
         }
         self.oracle.handle_end(self.now, &self.disk);
         let disk = self.disk.crash();
+        self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+        self.oracle.check_ended(self.now, &self.disk, false)?;
         self.say(|| format!("killed: {disk}"));
         self.disconnect()?;
         let back = self.now + self.rng.between((ms(100), secs(5)));
@@ -291,6 +296,8 @@ impl World {
         self.engine = None;
         self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
         self.disk.flush();
+        self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+        self.oracle.check_ended(self.now, &self.disk, true)?;
         self.disconnect()?;
         let back = self.now + self.rng.between((ms(100), secs(10)));
         self.plan(back, Event::Start);
@@ -307,6 +314,8 @@ impl World {
         self.engine = None;
         self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;
         self.disk.flush();
+        self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+        self.oracle.check_ended(self.now, &self.disk, true)?;
         self.disconnect()?;
         self.hands_over = true;
         let back = self.now + self.rng.between((ms(100), secs(10)));

@@ -33,6 +33,7 @@ pub(crate) struct Hub {
     pub(crate) rules: Rules,
     behaviour: Behaviour,
     rng: Rng,
+    message_rng: Rng,
     /// While throttling, most requests are refused.
     pub(crate) throttling: bool,
     /// Refused with 400 for now: any report that holds this top-level key.
@@ -58,7 +59,7 @@ pub(crate) struct Answer {
 }
 
 impl Hub {
-    pub(crate) fn new(behaviour: Behaviour, mut rng: Rng) -> Self {
+    pub(crate) fn new(behaviour: Behaviour, mut rng: Rng, message_rng: Rng) -> Self {
         let reset_notice = *rng.pick(&[
             ResetNotice::NullsForKeys,
             ResetNotice::NullsForKeys,
@@ -74,6 +75,7 @@ impl Hub {
             rules,
             behaviour,
             rng,
+            message_rng,
             throttling: false,
             refuses: None,
             refuses_all: None,
@@ -123,7 +125,9 @@ impl Hub {
     pub(crate) fn answer(&mut self, request: &HubRequest) -> Option<Answer> {
         let rid = match request {
             HubRequest::GetTwin { rid } | HubRequest::PatchReported { rid, .. } => *rid,
-            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => return None,
+            HubRequest::Reconnect { .. }
+            | HubRequest::AnswerMethod { .. }
+            | HubRequest::SendMessage { .. } => return None,
         };
         if let Some(status) = self.refusal(request) {
             let message = "the simulated hub says no".to_owned();
@@ -153,7 +157,9 @@ impl Hub {
                     }
                 }
             }
-            HubRequest::Reconnect { .. } | HubRequest::AnswerMethod { .. } => None,
+            HubRequest::Reconnect { .. }
+            | HubRequest::AnswerMethod { .. }
+            | HubRequest::SendMessage { .. } => None,
         }
     }
 
@@ -198,6 +204,12 @@ impl Hub {
     pub(crate) fn time_to_answer(&mut self) -> Duration {
         let (slow, time) = (self.rng.chance(self.behaviour.slow_permille), self.rng.below(3_000));
         if slow && !self.calm { Duration::from_millis(time) } else { Duration::ZERO }
+    }
+
+    /// How long the hub takes to store a message. A hub that throttles shows it by nothing else.
+    pub(crate) fn time_to_acknowledge(&mut self) -> Duration {
+        let time = self.message_rng.below(30_000);
+        if self.throttling && !self.calm { Duration::from_millis(time) } else { Duration::ZERO }
     }
 
     pub(crate) fn reported(&self) -> &Map<String, Value> {

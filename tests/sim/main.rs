@@ -22,6 +22,7 @@ mod oracle;
 mod plant;
 mod presets;
 mod replay;
+mod ring;
 mod rng;
 mod run;
 mod sites;

@@ -79,6 +79,28 @@ impl Net {
         Fate::Arrives(self.up_free_at)
     }
 
+    /// The device sends a message, which is lost only with its connection.
+    pub(crate) fn send_message(&mut self, now: Duration) -> Fate {
+        let latency = self.latency();
+        if self.half_open {
+            return Fate::Lost;
+        }
+        self.up_free_at = self.up_free_at.max(now + latency);
+        self.under_way.0 += 1;
+        Fate::Arrives(self.up_free_at)
+    }
+
+    /// The hub acknowledges a message. That, too, is lost only with the connection.
+    pub(crate) fn acknowledge(&mut self, now: Duration) -> Fate {
+        let latency = self.latency();
+        if self.half_open {
+            return Fate::Lost;
+        }
+        self.under_way.1 += 1;
+        self.down_free_at = self.down_free_at.max(now + latency);
+        Fate::Arrives(self.down_free_at)
+    }
+
     /// The hub sends an answer.
     pub(crate) fn answer(&mut self, now: Duration) -> Fate {
         let (lost, late) =

@@ -157,6 +157,7 @@ fn play(world: &mut World, pace: Pace) -> Result<(), String> {
         return Err("in the end it does not settle".into());
     }
     world.oracle.check_whole(world.now, &world.hub)?;
+    world.oracle.check_telemetry(world.now)?;
     for climate in &world.site.spec.climates {
         let name = climate.label();
         let told = world.hub.reported().get("components").and_then(|components| components.get(name));

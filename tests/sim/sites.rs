@@ -15,6 +15,7 @@ use twind::control::{
 use twind::engine::CoreSpec;
 use twind::report::{ReportSpec, ReportStyle};
 use twind::sensors::Plausibility;
+use twind::telemetry::TelemetrySpec;
 use twind::twin::{PropertyPath, SyncPolicy};
 use twind::units::{Permille, TemperatureUnit};
 
@@ -101,7 +102,7 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
         },
         report,
         sync: policy,
-        telemetry: None,
+        telemetry: telemetry(60, 300, 64 * 1024),
         identity: "contoso.azure-devices.net/MyTwinDevice".into(),
     };
     Site {
@@ -114,9 +115,16 @@ fn pwm_cabinet(policy: SyncPolicy) -> Site {
     }
 }
 
+/// Samples and messages in these seconds, and a ring of so many bytes.
+fn telemetry(interval: u64, send_every: u64, keep_bytes: u64) -> Option<TelemetrySpec> {
+    let (interval, send_every) = (secs(interval), secs(send_every));
+    Some(TelemetrySpec { interval, send_every, keep_bytes, alarms: true })
+}
+
 /// A relay fan and a relay heater in a hut in winter: both rows of the table, minimum times, hub-silent with `keep`.
 fn relay_pair(site: &mut Site) {
     site.name = "relay_pair";
+    site.spec.telemetry = None;
     let fan = OutputSpec {
         min_on: Some(secs(30)),
         min_off: Some(secs(20)),
@@ -143,6 +151,8 @@ fn relay_pair(site: &mut Site) {
 /// Two sensors make one temperature; a fan without any shaping, so that every drive is exact.
 fn two_sensors(site: &mut Site) {
     site.name = "two_sensors";
+    // A ring that is soon full.
+    site.spec.telemetry = telemetry(20, 60, 8 * 1024);
     let when = When {
         sensor_fault: Some(RowDrive::Fixed(Permille::saturating_const(600))),
         hub_silent: Some((mins(3), RowDrive::Auto)),
@@ -165,6 +175,7 @@ fn two_sensors(site: &mut Site) {
 /// Outputs driven by properties of their own, beside a fan without a climate output's rows, and a humidity sensor.
 fn property_outputs(site: &mut Site) {
     site.name = "property_outputs";
+    site.spec.telemetry = telemetry(300, 60, 64 * 1024);
     let lamp = OutputSpec {
         property: PropertyPath::parse("components.lamp.on"),
         when: When { hub_silent: Some((mins(5), OFF)), ..When::default() },

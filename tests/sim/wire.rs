@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use core::time::Duration;
 use twind::engine::Input;
-use twind::twin::{HubEvent, HubRequest};
+use twind::twin::{DeviceMessage, HubEvent, HubRequest};
 
 impl World {
     pub(crate) fn send(&mut self, request: HubRequest) -> Result<(), String> {
@@ -26,6 +26,12 @@ impl World {
             return Ok(());
         }
         if !self.net.up || self.net.closing {
+            return Ok(());
+        }
+        if let HubRequest::SendMessage { .. } = request {
+            if let Fate::Arrives(at) = self.net.send_message(self.now) {
+                self.plan(at, Event::ToHub(self.net.connection, request));
+            }
             return Ok(());
         }
         match self.net.send_up(self.now) {
@@ -46,6 +52,9 @@ impl World {
         if self.net.half_open {
             return Ok(());
         }
+        if let HubRequest::SendMessage { number, message } = request {
+            return self.store_message(connection, *number, message);
+        }
         if self.hub.mute {
             self.say(|| "the hub does not answer".into());
             self.oracle.handle_lost_exchange(self.now, &self.net);
@@ -64,11 +73,29 @@ impl World {
         Ok(())
     }
 
+    /// A message reaches the hub, which acknowledges it late if it is busy, and not at all if it is mute.
+    fn store_message(&mut self, connection: u64, number: u64, message: &DeviceMessage) -> Result<(), String> {
+        if self.hub.mute {
+            return Ok(());
+        }
+        self.oracle.handle_message(message)?;
+        let ready = self.now + self.hub.time_to_acknowledge();
+        self.net.under_way.1 += 1;
+        self.plan(ready, Event::Answer(connection, HubEvent::MessageStored { number }));
+        Ok(())
+    }
+
     pub(crate) fn answer(&mut self, connection: u64, event: HubEvent) {
         if connection != self.net.connection || !self.net.up {
             return;
         }
         self.net.under_way.1 -= 1;
+        if let HubEvent::MessageStored { .. } = event {
+            if let Fate::Arrives(at) = self.net.acknowledge(self.now) {
+                self.plan(at, Event::ToDevice(connection, event));
+            }
+            return;
+        }
         match self.net.answer(self.now) {
             Fate::Arrives(at) => {
                 if self.net.is_too_late(self.now, at) {
@@ -135,6 +162,10 @@ impl World {
             self.planned.iter().filter(|(_, event)| of_this(event)).map(|(key, _)| *key).collect();
         for key in keys.into_iter().take(survivors) {
             if let Some(Event::ToHub(_, request)) = self.planned.remove(&key) {
+                if let (HubRequest::SendMessage { message, .. }, false) = (&request, self.hub.mute) {
+                    self.say(|| format!("the hub stores a last message: {}", message.id));
+                    self.oracle.handle_message(message)?;
+                }
                 let Some(answer) = self.hub.answer(&request) else { continue };
                 let status = answer.status;
                 self.say(|| {

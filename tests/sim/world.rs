@@ -97,6 +97,8 @@ pub(crate) enum Event {
     Down(u64),
     /// This write ends.
     Written(u64),
+    /// This request to the ring of messages ends.
+    Ring(u64),
     /// This sensor is due, if this process still runs.
     Sample(usize, u64),
     /// This output's speed was measured, if this process still runs.
@@ -189,7 +191,7 @@ impl World {
         net.lose_notification = (net.lose_notification * rarer).min(300);
         let disk = DISKS.iter().find(|disk| disk.name == setup.disk).copied().unwrap_or(DISKS[0]);
         let site = site(setup.site, net.policy);
-        let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"));
+        let hub = Hub::new(net.behaviour, Rng::of(seed, "hub"), Rng::of(seed, "messages"));
         let mut rng = Rng::of(seed, "faults");
         let edit_every = rarer * secs(*rng.pick(&[40, 200, 900]));
         let mut world = Self {
@@ -204,7 +206,7 @@ impl World {
             engine: None,
             life: 0,
             hands_over: false,
-            disk: Disk::new(disk, Rng::of(seed, "disk")),
+            disk: Disk::new(disk, Rng::of(seed, "disk"), Rng::of(seed, "ring")),
             plant: Plant::new(&site),
             sensors: site.probes.iter().cloned().map(Thermometer::new).collect(),
             tachs: Tachs::new(&site.tachs),
@@ -309,6 +311,10 @@ impl World {
                     return self.take_outcomes();
                 }
             }
+            Event::Ring(id) => {
+                self.disk.end_ring(id);
+                return self.take_ring();
+            }
             Event::Sample(sensor, life) => return self.sample(sensor, life),
             Event::Turns(output, life) => return self.count_turns(output, life),
             Event::Call => return self.call(),
@@ -332,6 +338,23 @@ impl World {
             self.input(Input::Saved(outcome))?;
         }
         Ok(())
+    }
+
+    /// Hands over what became of requests to the ring.
+    fn take_ring(&mut self) -> Result<(), String> {
+        while let Some(event) = self.disk.ring.events.pop_front() {
+            self.say(|| format!("ring: {event:?}"));
+            self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+            self.input(Input::Ring(event))?;
+        }
+        self.go_on_with_the_ring();
+        Ok(())
+    }
+
+    fn go_on_with_the_ring(&mut self) {
+        if let Some((id, ends)) = self.disk.begin_ring(self.now) {
+            self.plan(ends, Event::Ring(id));
+        }
     }
 
     /// Hands the core an input, as the daemon does.
@@ -364,6 +387,11 @@ impl World {
             self.oracle.handle_write(self.now)?;
             self.plan(ends, Event::Written(id));
         }
+        for message in core::mem::take(&mut self.disk.ring.handed) {
+            self.say(|| format!("to the ring: {} {}", message.id, message.body));
+            self.oracle.handle_made(self.now, &message.id, message.alarm.as_deref(), &message.body)?;
+        }
+        self.go_on_with_the_ring();
         for request in core::mem::take(&mut self.requests.0) {
             self.send(request)?;
         }

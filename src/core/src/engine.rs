@@ -443,8 +443,9 @@ impl Core {
             self.step(now);
         }
         self.sync.set_hold(self.durability.holds_reports());
-        let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
-        let facts = alarms::facts(sensors, outputs, overrides, climates, health, durability);
+        let Self { sensors, outputs, overrides, climates, health, durability, telemetry, .. } = self;
+        let facts =
+            alarms::facts(sensors, outputs, overrides, climates, health, (durability, telemetry.fault()));
         if let Some(wanted) = self.reporter.compose(now, durability.acknowledgement(), facts) {
             self.notices.extend(self.health.handle_left_out(wanted.left_out));
             if !wanted.again.is_empty() {

@@ -23,10 +23,12 @@
 //! 18. Writes are rate-limited; a disk fault raises an alarm, is retried, and delays no report.
 //! 19. Of a schedule that entry holds which the zone's clock says, offline and after a restart, and none without a clock that
 //!     can be believed.
+//! 20. Of telemetry the hub gets each record, or it was counted as lost, or a crash took the last batch; it is never sent as new
+//!     twice, and its times are right.
 //!
 //! The rules are those of the handbook (`packaging/doc`): `twin.md` for desired and reported properties and for methods,
 //! `fail-safe.md` for what decides an output, for silence, for stalled fans and for a disk that fails, `on-site.md` for
-//! overrides and the history.
+//! overrides and the history, `telemetry.md` for telemetry.
 //!
 //! A check at the end alone would find little, because the next refresh repairs most faults. Deliberately absent: random
 //! numbers, so that a check never changes what happens.
@@ -46,6 +48,7 @@ mod room;
 mod scheduled;
 mod shape;
 mod silence;
+mod telemetry;
 mod traffic;
 
 use crate::disk::Disk;
@@ -67,12 +70,14 @@ use room::RoomJudge;
 use scheduled::Calendars;
 use shape::Shapes;
 use silence::{Silences, first_row, is_word};
+use telemetry::Telemetry;
 use traffic::Traffic;
 use twind::control::{OutputId, PinFault, Reading, RowDrive};
 use twind::engine::{Core, CoreSpec, Deadline};
 use twind::report::Notice;
 use twind::service::Next;
-use twind::twin::{Dated, HubEvent, HubRequest};
+use twind::telemetry::Message;
+use twind::twin::{Dated, DeviceMessage, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
 /// There is a control step at least this often. What changes without an input of its own takes effect at the next one.
@@ -116,6 +121,7 @@ pub(crate) struct Oracle {
     history: History,
     traffic: Traffic,
     log: LogJudge,
+    telemetry: Telemetry,
     /// After a reload, outputs may lag by a control step until then.
     lenient_until: Duration,
     silences: Silences,
@@ -136,6 +142,7 @@ impl Oracle {
             history: History::default(),
             traffic: Traffic::new(spec),
             log: LogJudge::default(),
+            telemetry: Telemetry::new(spec),
             lenient_until: Duration::ZERO,
             silences: Silences::default(),
             clocks: Clocks::default(),
@@ -167,6 +174,7 @@ impl Oracle {
         self.log.restart();
         self.history.restart();
         self.traffic.handle_start(start.at);
+        self.telemetry.handle_start(start.at);
         Ok(())
     }
 
@@ -205,11 +213,13 @@ impl Oracle {
 
     pub(crate) fn handle_up(&mut self, now: Duration, generation: usize) {
         self.copies.handle_up(generation);
+        self.telemetry.handle_up();
         self.traffic.handle_up(now);
     }
 
     pub(crate) fn handle_down(&mut self, now: Duration) {
         self.traffic.handle_down(now);
+        self.telemetry.handle_down();
     }
 
     /// The device does not believe the wall clock. `is_right`: the clock is right.
@@ -262,6 +272,7 @@ impl Oracle {
             self.clocks.hear(now, boot);
         }
         self.traffic.handle_delivery(now, event, engine);
+        self.telemetry.handle_delivery(event);
     }
 
     pub(crate) fn handle_lost_exchange(&mut self, now: Duration, net: &Net) {
@@ -280,7 +291,39 @@ impl Oracle {
         disk: &Disk,
     ) -> Result<(), String> {
         let asks = first_row(&self.spec).is_some_and(|row| self.silences.lasts(now) >= row / 4);
+        self.telemetry.handle_request(now, request)?;
         self.traffic.handle_request(now, request, asks, net, disk)
+    }
+
+    /// A message is handed to the disk.
+    pub(crate) fn handle_made(
+        &mut self,
+        at: Duration,
+        id: &str,
+        alarm: Option<&str>,
+        body: &str,
+    ) -> Result<(), String> {
+        self.telemetry.handle_made(at, id, alarm, body)
+    }
+
+    /// The hub stores a message.
+    pub(crate) fn handle_message(&mut self, message: &DeviceMessage) -> Result<(), String> {
+        self.telemetry.handle_message(message)
+    }
+
+    /// These messages gave way in the ring.
+    pub(crate) fn handle_gone(&mut self, messages: &[Message]) {
+        self.telemetry.handle_gone(messages);
+    }
+
+    /// The process has ended, and the disk is as it left it.
+    pub(crate) fn check_ended(&mut self, at: Duration, disk: &Disk, in_order: bool) -> Result<(), String> {
+        self.telemetry.handle_end(at, disk, in_order)
+    }
+
+    /// In the end the hub has all telemetry.
+    pub(crate) fn check_telemetry(&self, at: Duration) -> Result<(), String> {
+        self.telemetry.check_end(at)
     }
 
     /// The hub accepted a request, or refused it.
@@ -445,6 +488,7 @@ impl Oracle {
         }
         let has_temperature = !self.spec.climates.is_empty() && self.judge.has_temperature(now);
         self.durability.look(at, scene.disk)?;
+        self.telemetry.look(at, now, engine, scene.disk)?;
         self.traffic.look(scene, has_temperature, silence, &self.durability)
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Silences {
 /// Is it a word, see the module?
 pub(crate) fn is_word(event: &HubEvent) -> bool {
     match event {
-        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } => false,
+        HubEvent::Up | HubEvent::Down | HubEvent::Method { .. } | HubEvent::MessageStored { .. } => false,
         HubEvent::Rejected { status, .. } => !(*status == 429 || (500..600).contains(status)),
         _ => true,
     }

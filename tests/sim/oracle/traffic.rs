@@ -330,6 +330,9 @@ impl Traffic {
                 self.check_pace(now, patch, net, disk)
             }
             HubRequest::AnswerMethod { rid, status, payload } => self.check_method(rid, *status, payload),
+            // Checked by `telemetry`.
+            HubRequest::SendMessage { .. } => Ok(()),
+            HubRequest::Reconnect { reason } if reason.contains("message") => Ok(()),
             HubRequest::Reconnect { reason } => {
                 let owed = core::mem::take(&mut self.reconnects_due);
                 if owed || net.half_open {

@@ -22,7 +22,7 @@ pub(super) fn facts<'a>(
     overrides: &'a Overrides,
     climates: &'a Climates,
     health: &'a Health,
-    durability: &'a Durability,
+    (durability, ring_fault): (&'a Durability, Option<&'a str>),
 ) -> Facts<'a> {
     Facts {
         sensors,
@@ -32,6 +32,7 @@ pub(super) fn facts<'a>(
         pin_faults: health.pin_faults(),
         climates,
         store_fault: durability.fault(),
+        ring_fault,
         stored_at: durability.stored_at(),
         alarms: &health.alarms,
     }
@@ -62,8 +63,8 @@ impl Core {
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
-        let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
-        facts(sensors, outputs, overrides, climates, health, durability)
+        let Self { sensors, outputs, overrides, climates, health, durability, telemetry, .. } = self;
+        facts(sensors, outputs, overrides, climates, health, (durability, telemetry.fault()))
     }
 
     /// Raises and clears alarms. Only those of sensors are announced here: the others have notices of their own. Returns whether

@@ -28,7 +28,8 @@ impl Core {
     pub(super) fn send_telemetry(&mut self, now: BootTime) {
         let wall = self.wall(now);
         let Self { sensors, outputs, overrides, climates, health, durability, .. } = self;
-        let facts = alarms::facts(sensors, outputs, overrides, climates, health, durability);
+        // No sample speaks of the ring.
+        let facts = alarms::facts(sensors, outputs, overrides, climates, health, (durability, None));
         self.telemetry.handle_timeout(now, wall, facts);
         self.notices.extend(self.telemetry.take_notices());
     }

@@ -169,6 +169,12 @@ pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
             AlarmKind::Disk.name().to_owned(),
             format!("the local copy of the twin cannot be stored: {reason}; {what}"),
         );
+    } else if let Some(reason) = facts.ring_fault.map(shown) {
+        let what = "what the hub does not have waits in memory, and keeping it is retried";
+        alarms.insert(
+            AlarmKind::Disk.name().to_owned(),
+            format!("telemetry cannot be kept on the disk: {reason}; {what}"),
+        );
     }
     alarms
 }

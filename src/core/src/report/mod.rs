@@ -110,6 +110,8 @@ pub struct Facts<'a> {
     pub climates: &'a Climates,
     /// Why the record cannot be stored, if it cannot.
     pub store_fault: Option<&'a str>,
+    /// Why telemetry cannot be kept on the disk, if it cannot.
+    pub ring_fault: Option<&'a str>,
     /// When the record was last stored, in this boot.
     pub stored_at: Option<BootTime>,
     /// The alarms that stand.

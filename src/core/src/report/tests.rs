@@ -132,6 +132,7 @@ impl Rig {
             pin_faults: &self.pin_faults,
             climates,
             store_fault: self.store_fault.as_deref(),
+            ring_fault: None,
             stored_at: None,
             alarms,
         };

@@ -183,6 +183,6 @@ fn dated(body: &str, booted: UnixSeconds) -> Option<String> {
 
 /// The start of the ids of one process's messages: different for each start of each boot.
 pub(super) fn id_prefix(boot: Option<BootId>, started: BootTime) -> String {
-    let boot = boot.map_or(0, |boot| boot.0 >> 80);
+    let boot = boot.map_or(0, |boot| (boot.0 >> 64 ^ boot.0) & 0xffff_ffff_ffff);
     format!("{boot:012x}-{:x}", started.since_boot().as_millis())
 }

@@ -146,6 +146,8 @@ pub struct Telemetry {
     booted: Option<UnixSeconds>,
     /// When the next sample is due; `None` before the first one.
     sample_due: Option<BootTime>,
+    /// How many were taken since the process started.
+    samples: u64,
     batch: Batch,
     queue: Queue,
     /// Records that were lost since the process started.
@@ -180,8 +182,8 @@ impl Telemetry {
     /// Goes on after a reload. What was measured for another identity, or is no longer to be sent, is given up.
     pub fn succeed(mut self, now: BootTime, identity: &str, spec: Option<TelemetrySpec>) -> Self {
         if self.identity != identity || spec.is_none() {
-            let Self { boot, id_prefix, last_id, booted, dropped, .. } = self;
-            self = Self { boot, id_prefix, last_id, booted, dropped, ..Self::default() };
+            let Self { boot, id_prefix, last_id, samples, dropped, .. } = self;
+            self = Self { boot, id_prefix, last_id, samples, dropped, ..Self::default() };
         } else if self.spec == spec {
             return self;
         }
@@ -193,6 +195,11 @@ impl Telemetry {
     /// Is anything sent at all?
     pub fn is_on(&self) -> bool {
         self.spec.is_some()
+    }
+
+    /// The samples that were taken since the process started.
+    pub fn samples(&self) -> u64 {
+        self.samples
     }
 
     /// What waits to be sent.
@@ -289,6 +296,7 @@ impl Telemetry {
         let is_due = self.sample_due.map_or(facts.sensors.have_started(now), |due| due <= now);
         if is_due {
             records::sample(now, facts).into_iter().for_each(|rest| self.add(now, rest));
+            self.samples += 1;
             // Samples that were missed are not made up for.
             let next = self.sample_due.map_or(now, |due| due) + interval;
             self.sample_due = Some(if next <= now { now + interval } else { next });

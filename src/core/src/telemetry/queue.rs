@@ -41,7 +41,7 @@ const SLOW: Duration = Duration::from_secs(2);
 /// The wait after a connection that ended with messages under way. It doubles with each further one …
 const HOLD: Duration = Duration::from_secs(10);
 /// … up to this.
-const HOLD_MAX: Duration = Duration::from_secs(3600);
+const HOLD_MAX: Duration = Duration::from_secs(900);
 /// The bytes of bodies that wait in memory, if they cannot be kept.
 const MEMORY_BYTES_MAX: u64 = 256 * 1024;
 
