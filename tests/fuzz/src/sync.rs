@@ -309,7 +309,7 @@ impl World {
             HubEvent::ReportedAck { rid } => self.model.ack(rid),
             HubEvent::Rejected { rid, .. } => self.model.rejected(rid),
             HubEvent::Garbled { .. } => self.model.garbled(),
-            HubEvent::Method { .. } => {}
+            HubEvent::Method { .. } | HubEvent::MessageStored { .. } => {}
         }
     }
 
@@ -348,6 +348,7 @@ impl World {
                 }
                 HubRequest::Reconnect { .. } => assert!(!self.sync.is_online(), "still online"),
                 HubRequest::AnswerMethod { .. } => unreachable!("no method was called"),
+                HubRequest::SendMessage { .. } => unreachable!("the twin sends no messages"),
             }
         }
         while let Some(notice) = self.sync.poll_notice() {
