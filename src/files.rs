@@ -108,6 +108,20 @@ pub(crate) fn append(path: &Path) -> Result<File, Unread> {
     Ok(file)
 }
 
+/// Opens a regular file to write anywhere in it. `make`: the mode of a new one if there is none.
+pub(crate) fn edit(path: &Path, make: Option<u32>) -> Result<File, Unread> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(make.is_some()).truncate(false).mode(make.unwrap_or(0)).custom_flags(flags);
+    let file = options.open(path).map_err(|reason| match fs::metadata(path) {
+        // The system names only what it cannot do with it.
+        Ok(found) if !found.is_file() => Unread::NotAFile(Kind(found.file_type())),
+        _ => Unread::System(reason),
+    })?;
+    check(&file.metadata().map_err(Unread::System)?)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,9 @@ use super::climates::{by_alarms, in_words, role};
 use super::exit;
 use super::hardware::{self, Found, Row};
 use super::walk;
-use crate::config::{self, Code, ConfigFault, ConfigFaults, Environment, Examination, Settings};
+use crate::config::{
+    self, Bytes, Code, ConfigFault, ConfigFaults, Environment, Examination, Settings, TelemetryCost,
+};
 use crate::control::quantity::Quantity;
 use crate::control::{ClimateSpec, Combine, OutputId, OutputKind, OutputSpec, SensorId};
 use crate::engine::CoreSpec;
@@ -16,7 +18,7 @@ use crate::hub::azure::Source;
 use crate::hub::link::HubSettings;
 use crate::hub::wire::Transport;
 use crate::service::{metrics, socket_remark};
-use crate::text;
+use crate::text::{self, Span};
 use crate::twin::json::write_pretty;
 use core::fmt;
 use humantime::format_duration;
@@ -135,7 +137,11 @@ pub fn check_json(path: &Path, environment: &Environment, scope: Scope) -> (Outc
                 (false, true) => (Outcome::Wrong, "hub"),
                 (false, false) => (Outcome::Right, "right"),
             };
-            (outcome, Whole { verdict: word, warnings, hardware, hub, ..Whole::of(&file, outcome) })
+            let telemetry = TelemetryCost::of(&settings.engine);
+            (
+                outcome,
+                Whole { verdict: word, warnings, telemetry, hardware, hub, ..Whole::of(&file, outcome) },
+            )
         }
         Err(faults) => {
             let (outcome, word) = match faults.is_denied {
@@ -160,6 +166,7 @@ struct Whole<'f> {
     faults: Vec<Told<'f>>,
     more_faults: usize,
     warnings: Vec<Told<'f>>,
+    telemetry: Option<TelemetryCost>,
     hardware: Option<Vec<Found>>,
     hub: Option<Vec<Found>>,
 }
@@ -173,6 +180,7 @@ impl<'f> Whole<'f> {
             faults: Vec::new(),
             more_faults: 0,
             warnings: Vec::new(),
+            telemetry: None,
             hardware: None,
             hub: None,
         }
@@ -264,9 +272,33 @@ fn summary(settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "sensor   {}, {}, every {period}, stale after {stale}", sensor.name, sensor.measures)?;
     }
     if engine.climates.is_empty() {
-        return writeln!(out, "climate  none");
+        writeln!(out, "climate  none")?;
     }
-    engine.climates.iter().try_for_each(|climate| writeln!(out, "climate  {}", by_range(climate, engine)))
+    for climate in &engine.climates {
+        writeln!(out, "climate  {}", by_range(climate, engine))?;
+    }
+    telemetry(engine, out)
+}
+
+/// What is sent besides reports, and about what that costs.
+fn telemetry(engine: &CoreSpec, out: &mut dyn Write) -> io::Result<()> {
+    let (Some(spec), Some(cost)) = (&engine.telemetry, TelemetryCost::of(engine)) else { return Ok(()) };
+    let (records, interval) = (cost.records_per_sample, format_duration(spec.interval));
+    let records = format!("{records} record{}", if records == 1 { "" } else { "s" });
+    let alarms = if spec.alarms { ", and each alarm at once" } else { "" };
+    let sent = format_duration(spec.send_every);
+    writeln!(
+        out,
+        "messages telemetry: a sample of {records} every {interval}, sent every {sent} at the latest{alarms}"
+    )?;
+    let TelemetryCost { messages_per_day, free_tier_messages_per_day: pieces, .. } = cost;
+    writeln!(
+        out,
+        "         about {messages_per_day} messages of at most 4 KB on a quiet day (the free tier counts {pieces} of its 8000)"
+    )?;
+    let (disk, keep, lasts) =
+        (Bytes(cost.disk_bytes_per_day), Bytes(spec.keep_bytes), Span(cost.keep_seconds));
+    writeln!(out, "         without a connection about {disk} a day go to the disk; {keep} last for {lasts}")
 }
 
 /// What a climate holds, and by which sensors.

@@ -13,7 +13,7 @@ const ROWS: usize = 24;
 /// In fewer columns nothing can be read; lines are longer then.
 const COLUMNS_MIN: usize = 40;
 /// What stays on the line of the number before it.
-const UNITS: [&str; 12] = ["%", "°C", "°F", "C", "F", "K", "d", "h", "min", "s", "rpm", "MiB"];
+const UNITS: [&str; 13] = ["%", "°C", "°F", "C", "F", "K", "d", "h", "min", "s", "rpm", "KiB", "MiB"];
 
 /// How urgent a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

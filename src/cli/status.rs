@@ -7,11 +7,11 @@ use super::page::{Layout, Page, Tone};
 use super::quantity::Quantity;
 use super::users::with_name;
 use super::{mismatch, verdict};
-use crate::config::LocalSettings;
+use crate::config::{Bytes, LocalSettings};
 use crate::report::Decided;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus, RefusedStatus,
-    ScheduleStatus, SensorStatus, Status,
+    ScheduleStatus, SensorStatus, Status, TelemetryStatus,
 };
 use crate::service::{DaemonStatus, metrics};
 use crate::text::{self, Span};
@@ -93,6 +93,7 @@ pub(super) fn page(status: &DaemonStatus, time: &LocalTime) -> Page {
         self::output(&mut page, name, output);
     }
     store(&mut page, core);
+    telemetry(&mut page, core);
     changes(&mut page, core);
     daemon(&mut page, status);
     page
@@ -104,6 +105,7 @@ pub(super) fn rest(page: &mut Page, status: &DaemonStatus) {
     twin(page, &status.core.hub);
     sensors(page, &status.core);
     store(page, &status.core);
+    telemetry(page, &status.core);
     daemon(page, status);
 }
 
@@ -134,6 +136,37 @@ fn store(page: &mut Page, core: &Status) {
             page.row("store", &format!("the local copy of the twin cannot be stored: {fault}{last}"));
         }
     }
+}
+
+fn telemetry(page: &mut Page, core: &Status) {
+    let Some(telemetry) = &core.telemetry else { return };
+    let TelemetryStatus { waiting_messages, kept_messages, kept_bytes, lost_records, fault } = telemetry;
+    let waiting = match (waiting_messages, kept_messages) {
+        (0, 0) => "the hub has every message of the telemetry".to_owned(),
+        (waiting, 0) => format!("telemetry waits to be sent: {} in memory", messages(*waiting)),
+        (0, kept) => {
+            format!("telemetry waits to be sent: {} on the disk ({})", messages(*kept), Bytes(*kept_bytes))
+        }
+        (waiting, kept) => format!(
+            "telemetry waits to be sent: {} on the disk ({}), {waiting} in memory",
+            messages(*kept),
+            Bytes(*kept_bytes)
+        ),
+    };
+    let lost = match lost_records {
+        0 => String::new(),
+        1 => "; 1 record was lost since the start".to_owned(),
+        lost => format!("; {lost} records were lost since the start"),
+    };
+    let tone = if fault.is_none() && *lost_records == 0 { Tone::Faint } else { Tone::Plain };
+    page.row_in(tone, "messages", &format!("{waiting}{lost}"));
+    if let Some(fault) = fault {
+        page.row("", &format!("telemetry cannot be kept on the disk: {fault}"));
+    }
+}
+
+fn messages(count: u64) -> String {
+    format!("{count} message{}", if count == 1 { "" } else { "s" })
 }
 
 fn daemon(page: &mut Page, status: &DaemonStatus) {

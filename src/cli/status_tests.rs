@@ -155,6 +155,7 @@ fn the_daemons_status_is_read_as_it_is_written() {
         }},
         "storeFault": null,
         "storedSecondsAgo": 60,
+        "telemetry": {"waitingMessages": 1, "keptMessages": 2, "keptBytes": 900, "lostRecords": 3, "fault": null},
         "alarms": {"stall-fan": {"since": null, "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
         "identity": "hub/pi",
@@ -167,6 +168,32 @@ fn the_daemons_status_is_read_as_it_is_written() {
     });
     let written = serde_json::to_value(read(&told)).unwrap();
     assert_eq!(written.to_string(), told.to_string(), "in this order, too");
+}
+
+#[test]
+fn telemetry_that_the_hub_does_not_have_is_told_and_its_loss() {
+    let telemetry = |waiting: u64, kept: u64, lost: u64| json!({"telemetry": {"waitingMessages": waiting, "keptMessages": kept, "keptBytes": kept * 2000, "lostRecords": lost}});
+    for (status, line) in [
+        (telemetry(0, 0, 0), "messages the hub has every message of the telemetry"),
+        (telemetry(1, 0, 0), "messages telemetry waits to be sent: 1 message in memory"),
+        (
+            telemetry(0, 900, 1),
+            "messages telemetry waits to be sent: 900 messages on the disk (1.7 MiB); 1 record was lost since the start",
+        ),
+        (
+            telemetry(2, 30, 54),
+            "messages telemetry waits to be sent: 30 messages on the disk (59 KiB), 2 in memory; 54 records were lost since the start",
+        ),
+    ] {
+        let page = page_of(&status);
+        assert!(page.lines().any(|told| told == line), "{line:?} is missing in:\n{page}");
+    }
+    let mut status = telemetry(2, 0, 0);
+    status["telemetry"]["fault"] = json!("messages.1: no\nspace");
+    let page = page_of(&status);
+    let lines = "messages telemetry waits to be sent: 2 messages in memory\n         telemetry cannot be kept on the disk: messages.1: no\\nspace\n";
+    assert!(page.contains(lines), "{page}");
+    assert!(!page_of(&json!({})).contains("telemetry"), "it is off");
 }
 
 #[test]

@@ -27,9 +27,11 @@ mod secrets;
 mod sensor;
 mod sensors;
 mod shapes;
+mod sizes;
 mod spans;
 pub mod support;
 mod syntax;
+mod telemetry;
 mod twin;
 mod values;
 mod when;
@@ -39,6 +41,8 @@ mod zones;
 pub use codes::Code;
 pub use faults::{ConfigFault, ConfigFaults};
 pub use files::Examination;
+pub(crate) use sizes::Bytes;
+pub use telemetry::TelemetryCost;
 pub use twin::default_socket;
 
 use crate::board::BoardSettings;
@@ -385,6 +389,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     clashes::wires(&outputs, &sensors, &board, findings);
     pitfalls::wiring(&outputs, &sensors, &board, findings);
     pitfalls::files(&outputs, &sensors, &board, (&state_dir, state_at), findings);
+    let telemetry = telemetry::read(root.table("telemetry"));
     let local = twin::local(root.table("local"), places, environment);
     root.finish();
 
@@ -400,6 +405,9 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
     let climates: Vec<_> = climates?.into_iter().map(|climate| climate.spec).collect();
     let mut report = report;
     climate::fill_deadbands(&climates, &mut report.deadband);
+    if let Some(telemetry) = &telemetry {
+        telemetry::pitfalls(telemetry, &specs, &sensor_specs, &climates, findings);
+    }
     Some(Settings {
         engine: CoreSpec {
             outputs: specs,
@@ -409,7 +417,7 @@ fn settings(mut root: Reader<'_>, places: &Places, environment: &Environment) ->
             properties: properties?.map,
             report,
             sync: SYNC,
-            telemetry: None,
+            telemetry: telemetry.map(|telemetry| telemetry.spec),
             identity: hub.identity(),
         },
         hub,

@@ -19,8 +19,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The tables of the file itself.
-pub(super) const SECTIONS: [&str; 9] =
-    ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "climates", "local"];
+pub(super) const SECTIONS: [&str; 10] =
+    ["hub", "twin", "report", "board", "outputs", "sensors", "climate", "climates", "telemetry", "local"];
 
 /// No table of a configuration has as many keys. In a larger table no key is taken for a misspelt one.
 const KEYS_MAX: usize = 256;

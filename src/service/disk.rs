@@ -42,6 +42,9 @@ pub(super) fn usable(record: Option<TwinRecord>, fault: Option<&OpenFault>) -> O
 impl Daemon {
     /// Gives the disk's outcomes to the core.
     pub(super) fn take_outcomes(&mut self) {
+        while let Some(event) = self.store.poll_ring() {
+            self.handle(Input::Ring(event));
+        }
         while let Some(outcome) = self.store.poll_saved() {
             self.handle(Input::Saved(outcome.map_err(|fault| fault.reason)));
         }
@@ -53,6 +56,9 @@ impl Daemon {
             if let Some(record) = loaded.record {
                 self.handle(Input::Stored(Box::new(record)));
             }
+        }
+        while let Some(event) = self.store.poll_ring() {
+            self.handle(Input::Ring(event));
         }
     }
 }

@@ -145,7 +145,7 @@ fn notice(notice: &Notice) {
             error!(message_id = ids::RING_FAULT, alarm = AlarmKind::Disk.name(), "{notice}");
         }
         Notice::RingMended => {
-            info!(message_id = ids::RING_MENDED, alarm = AlarmKind::Disk.name(), "{notice}")
+            info!(message_id = ids::RING_MENDED, alarm = AlarmKind::Disk.name(), "{notice}");
         }
         Notice::RecordsDropped { count, .. } => warn!(message_id = ids::TELEMETRY_LOST, count, "{notice}"),
         Notice::Backlog { .. } | Notice::BacklogSent => info!(message_id = ids::BACKLOG, "{notice}"),

@@ -19,7 +19,7 @@ use crate::text::is_unseen;
 use core::fmt::Write as _;
 
 /// The units by which a name may end.
-const UNITS: [&str; 5] = ["celsius", "ratio", "ppm", "rpm", "seconds"];
+const UNITS: [&str; 6] = ["celsius", "ratio", "ppm", "rpm", "seconds", "bytes"];
 /// How each text begins: the first family always has a sample.
 const BEGINNING: &str = "# TYPE twind_";
 

@@ -47,7 +47,7 @@ use crate::hub::link::{Link, LinkEvent, LinkState};
 use crate::message_ids as ids;
 use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
-use crate::store::FileStore;
+use crate::store::{FileStore, Unsaved};
 use crate::twin::{HubRequest, Version};
 use crate::units::UnixSeconds;
 use config_read::{ConfigRead, Fresh};
@@ -323,10 +323,17 @@ impl Daemon {
         self.pollers.stop(THREADS_END);
         self.metrics.leave(THREADS_END);
         self.link.close(FAREWELL).await;
-        if let Err(fault) = self.store.close(LAST_WRITE) {
-            warn!(
-                "the local copy of the twin could not be stored at the end: {fault}; the last changes may be lost"
-            );
+        if let Err(Unsaved { record, messages }) = self.store.close(LAST_WRITE) {
+            if let Some(fault) = record {
+                warn!(
+                    "the local copy of the twin could not be stored at the end: {fault}; the last changes may be lost"
+                );
+            }
+            if let Some(fault) = messages {
+                warn!(
+                    "telemetry that the hub does not have could not be kept at the end: {fault}; these records are lost"
+                );
+            }
         }
         // The copy stays for the next daemon or `twind safe` if outputs are to be taken over or could not be driven.
         if !hands_over && !self.core.has_pin_faults() {

@@ -5,11 +5,16 @@
 //! written, which also spares the card. If the directory cannot be used it is tried again with each record that is offered. What
 //! is found then is reported as an *opening*, and is not overwritten before the owner knows of it. Retries are the engine's, which
 //! offers its record again.
+//!
+//! Requests to the ring of messages wait in a queue behind the record, which is never delayed by more than the one under way.
 
 use super::directory::{self, Generation, Loaded};
 use super::lock::{self, Claim, Lock};
+use super::messages::Ring;
+use super::queue::Queue;
 use super::{StoreFault, format, write};
 use crate::ports::Store;
+use crate::telemetry::{RingEvent, RingRequest};
 use crate::text::Span;
 use crate::twin::TwinRecord;
 use core::fmt;
@@ -81,7 +86,16 @@ impl From<StoreFault> for OpenFault {
     }
 }
 
-/// Stores the latest record in a state directory. Holds the directory's lock as long as it may write to it.
+/// What is not known to be durable at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Unsaved {
+    /// Why the last record is not.
+    pub record: Option<StoreFault>,
+    /// Why messages that were to be kept are not.
+    pub messages: Option<StoreFault>,
+}
+
+/// Stores the latest record in a state directory, and the messages that the hub does not have yet. Holds the directory's lock as long as it may write to it.
 pub struct FileStore {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
@@ -96,8 +110,15 @@ impl FileStore {
     pub fn start(dir: &Path, waker: Box<dyn Fn() + Send>) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let dir = dir.to_owned();
-        let writer =
-            Writer { shared: Arc::clone(&shared), waker, dir, number: 0, next: Generation::A, lock: None };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            waker,
+            ring: Ring::new(&dir),
+            dir,
+            number: 0,
+            next: Generation::A,
+            lock: None,
+        };
         let thread = thread::Builder::new().name("store".to_owned()).stack_size(STACK_BYTES);
         let writer = thread.spawn(move || writer.run())?;
         Ok(Self { shared, writer: Some(writer) })
@@ -123,12 +144,17 @@ impl FileStore {
         self.shared.state().outcomes.pop_front()
     }
 
-    /// Ends the store once the waiting record is written, but waits no longer than `patience`: a write that is stuck is left behind
-    /// with the lock that it holds.
+    /// What became of a request to the ring since the last call.
+    pub fn poll_ring(&mut self) -> Option<RingEvent> {
+        self.shared.state().ring.poll()
+    }
+
+    /// Ends the store once the waiting record and the messages that wait to be kept are written, but waits no longer than `patience`:
+    /// a write that is stuck is left behind with the lock that it holds.
     ///
     /// # Errors
-    /// The last record offered is not known to be durable.
-    pub fn close(mut self, patience: Duration) -> Result<(), StoreFault> {
+    /// The last record offered is not known to be durable, or messages that waited are not.
+    pub fn close(mut self, patience: Duration) -> Result<(), Unsaved> {
         self.shared.ask_to_end();
         let state = self.shared.state();
         let busy = |state: &mut State| !state.ended;
@@ -136,20 +162,16 @@ impl FileStore {
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let writer = self.writer.take();
         if !state.ended {
-            let reason =
-                format!("the disk took longer than {} to write the last record", Span::from(patience));
-            return Err(StoreFault { reason });
+            return Err(state.left_behind(patience));
         }
-        let unsaved = state.unsaved.clone();
+        let unsaved = Unsaved { record: state.unsaved.clone(), messages: state.ring.unkept() };
         drop(state);
         join(writer);
-        unsaved.map_or(Ok(()), Err)
+        if unsaved == Unsaved::default() { Ok(()) } else { Err(unsaved) }
     }
 }
 
 impl Store for FileStore {
-    fn ring(&mut self, _: crate::telemetry::RingRequest) {}
-
     fn offer(&mut self, record: TwinRecord) {
         let mut state = self.shared.state();
         if state.has_unread_record() {
@@ -157,6 +179,11 @@ impl Store for FileStore {
         }
         state.waiting = Some(record);
         drop(state);
+        self.shared.changed.notify_all();
+    }
+
+    fn ring(&mut self, request: RingRequest) {
+        self.shared.state().ring.push(request);
         self.shared.changed.notify_all();
     }
 }
@@ -211,8 +238,11 @@ struct State {
     opening: Option<Opening>,
     /// The owner no longer waits for the first opening.
     is_late: bool,
+    /// The thread writes a record.
+    is_writing: bool,
     /// Why the last record written is not durable.
     unsaved: Option<StoreFault>,
+    ring: Queue,
     /// The owner wants the writer to end.
     ending: bool,
     /// The writer has ended.
@@ -230,11 +260,20 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The next record to write; `None` to end.
-    fn take(&self) -> Option<TwinRecord> {
-        let idle = |state: &mut State| state.waiting.is_none() && !state.ending;
+    /// What to do next, the record before all else; `None` to end.
+    fn take(&self) -> Option<Work> {
+        let idle = |state: &mut State| {
+            state.is_writing = false;
+            state.waiting.is_none() && state.ring.is_empty() && !state.ending
+        };
         let waited = self.changed.wait_while(self.state(), idle);
-        waited.unwrap_or_else(PoisonError::into_inner).waiting.take()
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = state.waiting.take() {
+            state.is_writing = true;
+            return Some(Work::Record(record));
+        }
+        let ending = state.ending;
+        state.ring.take(ending).map(Work::Ring)
     }
 
     /// Reports an opening that found something new. If it is late, the record that waits may be older than the one found: it is
@@ -254,7 +293,29 @@ impl Shared {
     }
 }
 
+enum Work {
+    Record(TwinRecord),
+    Ring(RingRequest),
+}
+
 impl State {
+    /// What is not known to be durable while the thread has not ended.
+    fn left_behind(&self, patience: Duration) -> Unsaved {
+        let late = |what: &str| {
+            let reason = format!("the disk took longer than {} to write {what}", Span::from(patience));
+            StoreFault { reason }
+        };
+        let has_record = self.waiting.is_some() || self.is_writing || !self.ring.has_messages();
+        Unsaved {
+            record: has_record.then(|| late("the last record")).or_else(|| self.unsaved.clone()),
+            messages: self
+                .ring
+                .has_messages()
+                .then(|| late("the last messages"))
+                .or_else(|| self.ring.unkept()),
+        }
+    }
+
     /// Was a record found that the owner does not know yet? What it offers may be older.
     fn has_unread_record(&self) -> bool {
         self.is_late && self.opening.as_ref().is_some_and(|opening| opening.loaded.record.is_some())
@@ -273,6 +334,13 @@ fn late() -> StoreFault {
     StoreFault { reason: "the state directory can be used again; what it holds is read first".to_owned() }
 }
 
+/// What an opening found that its owner does not know.
+enum Found {
+    Nothing,
+    /// A record. It was reported, and is not to be overwritten.
+    Record,
+}
+
 struct Writer {
     shared: Arc<Shared>,
     waker: Box<dyn Fn() + Send>,
@@ -282,6 +350,7 @@ struct Writer {
     next: Generation,
     /// Held while the directory can be used.
     lock: Option<Lock>,
+    ring: Ring,
 }
 
 impl Writer {
@@ -289,11 +358,24 @@ impl Writer {
         let first = self.open();
         self.shared.tell_opening(first);
         (self.waker)();
-        while let Some(record) = self.shared.take() {
-            let outcome = self.keep(&record);
-            self.shared.tell(outcome);
+        while let Some(work) = self.shared.take() {
+            match work {
+                Work::Record(record) => {
+                    let outcome = self.keep(&record);
+                    self.shared.tell(outcome);
+                }
+                Work::Ring(request) => self.serve(request),
+            }
             (self.waker)();
         }
+    }
+
+    /// Carries out a request to the ring. Nothing is written to a directory that is not this process's.
+    fn serve(&mut self, request: RingRequest) {
+        let claimed = if Ring::writes(&request) { self.open_again().map(drop) } else { Ok(()) };
+        let Self { shared, ring, .. } = self;
+        ring.carry_out(request, claimed, |event| shared.state().ring.tell(event));
+        shared.state().ring.finish();
     }
 
     /// Opens the directory. It may be readable even if it cannot be written.
@@ -335,24 +417,33 @@ impl Writer {
     }
 
     fn keep(&mut self, record: &TwinRecord) -> Outcome {
-        if self.lock.is_none() {
-            let known = self.number;
-            let mut opening = self.open();
-            if let Some(fault) = opening.fault {
-                self.number = known;
-                return Err(StoreFault { reason: fault.to_string() });
-            }
-            if opening.loaded.record.is_some() && self.number != known {
-                self.shared.tell_opening(opening);
-                return Err(late());
-            }
-            if !opening.loaded.notes.is_empty() {
-                // The owner has this record already.
-                opening.loaded.record = None;
-                self.shared.tell_opening(opening);
-            }
+        match self.open_again()? {
+            Found::Record => Err(late()),
+            Found::Nothing => self.write(record),
         }
-        self.write(record)
+    }
+
+    /// Opens the directory if it could not be used, and reports what is found then.
+    fn open_again(&mut self) -> Result<Found, StoreFault> {
+        if self.lock.is_some() {
+            return Ok(Found::Nothing);
+        }
+        let known = self.number;
+        let mut opening = self.open();
+        if let Some(fault) = opening.fault {
+            self.number = known;
+            return Err(StoreFault { reason: fault.to_string() });
+        }
+        if opening.loaded.record.is_some() && self.number != known {
+            self.shared.tell_opening(opening);
+            return Ok(Found::Record);
+        }
+        if !opening.loaded.notes.is_empty() {
+            // The owner has this record already.
+            opening.loaded.record = None;
+            self.shared.tell_opening(opening);
+        }
+        Ok(Found::Nothing)
     }
 
     fn write(&mut self, record: &TwinRecord) -> Outcome {

@@ -119,7 +119,8 @@ fn number(word: Option<&str>) -> Option<u64> {
     word?.parse().ok()
 }
 
-fn checksum(promise: &[u8], record: &[u8]) -> String {
+/// SHA-256, in hexadecimal digits, of what a line says and of what follows it.
+pub(super) fn checksum(promise: &[u8], record: &[u8]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(promise);
     context.update(record);

@@ -2,20 +2,23 @@
 //!
 //! Terms: the *state directory* holds two *generations* of the record, `twin.a` and `twin.b`. Each write replaces the older one, so
 //! the newer one is whole at every moment, whenever the power goes. A *fault* is a write that did not become durable; the store
-//! reports it, and the engine offers its record again. A *lock* shows which process owns a directory; the service uses it, too.
+//! reports it, and the engine offers its record again. The *ring* holds messages that the hub does not have yet, in *segments*
+//! (`messages.00000042`) that are written at their end, and removed whole. A *lock* shows which process owns a directory; the service uses it, too.
 
 pub mod format;
 
 mod directory;
 mod file;
 mod lock;
+mod messages;
 mod process;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use directory::{LoadNote, Loaded, read};
-pub use file::{FileStore, OpenFault, Opening};
+pub use file::{FileStore, OpenFault, Opening, Unsaved};
 pub use format::Damage;
 pub use lock::{Claim, Holder, Lock, LockFault, claim, look};
 pub use process::{Liveness, Process};

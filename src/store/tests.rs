@@ -294,7 +294,7 @@ fn what_is_offered_before_a_late_opening_is_read_is_not_written_over_what_it_fou
     assert!(refused(&mut store, &woken, 1).contains("read first"));
     store.offer(record(2));
     assert!(store.poll_saved().unwrap().unwrap_err().reason.contains("read first"));
-    let fault = store.close(PATIENCE).unwrap_err();
+    let fault = store.close(PATIENCE).unwrap_err().record.unwrap();
     assert!(fault.reason.contains("read first"), "{fault}");
     assert_eq!(sequence(&read(&state).unwrap()), Some(7));
 }
@@ -374,7 +374,7 @@ fn closing_tells_that_the_last_record_was_not_kept() {
     let mut opened = open(dir.path());
     fs::create_dir(dir.path().join("twin.a.tmp")).unwrap();
     opened.store.offer(record(1));
-    let fault = opened.store.close(PATIENCE).unwrap_err();
+    let fault = opened.store.close(PATIENCE).unwrap_err().record.unwrap();
     assert!(fault.reason.contains("twin.a.tmp"), "{fault}");
 }
 

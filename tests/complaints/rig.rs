@@ -243,7 +243,7 @@ impl Rig {
                 }
                 return None;
             }
-            HubRequest::AnswerMethod { .. } => return None,
+            HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } => return None,
         };
         let answer = (self.judge)(&request);
         self.fetches += usize::from(matches!(request, HubRequest::GetTwin { .. }));

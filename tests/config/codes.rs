@@ -153,7 +153,7 @@ fn a_fault_has_its_place_what_was_found_and_what_is_allowed() {
     let path = site.path("twind.toml");
     let (_, told) = site.json(&with(SITE, "hub", "port = 70000\ntransport = \"mqtts\"\nprt = 1"), false);
     let wanted = json!({
-        "file": path, "verdict": "wrong", "exitStatus": 78, "moreFaults": 0, "warnings": [], "hardware": null, "hub": null,
+        "file": path, "verdict": "wrong", "exitStatus": 78, "moreFaults": 0, "warnings": [], "telemetry": null, "hardware": null, "hub": null,
         "faults": [
             {
                 "code": "out-of-range", "file": path, "line": 3, "column": 8,

@@ -24,6 +24,7 @@ mod sirens;
 mod slips;
 mod starting;
 mod support;
+mod telemetry;
 mod zones;
 
 use std::fs;

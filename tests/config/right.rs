@@ -134,6 +134,11 @@ range = { min = 50, max = 68 }
 limits = { min = 41, max = 95.0 }
 critical = 104
 hysteresis = 1.8
+[telemetry]
+interval = "30s"
+send-every = "2m 30s"
+keep = "512KiB"
+alarms = false
 [local]
 socket = "/tmp/s"
 metrics-file = "metrics/twind.prom"
@@ -159,6 +164,9 @@ metrics-file = "metrics/twind.prom"
         (3.0, 1.0, 0.5)
     );
     assert_eq!((report.heartbeat, report.min_interval), (seconds(5), seconds(5)));
+    let telemetry = settings.engine.telemetry.as_ref().unwrap();
+    assert_eq!((telemetry.interval, telemetry.send_every), (seconds(30), seconds(150)));
+    assert_eq!((telemetry.keep_bytes, telemetry.alarms), (512 << 10, false));
 
     let [pump, heat] = settings.engine.outputs.as_slice() else { panic!("two outputs") };
     assert_eq!(

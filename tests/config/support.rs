@@ -45,6 +45,10 @@ valid = [
 sensors = ["cabinet", "roof"]
 range = { min = 20.0, max = 28.0 }
 time-zone = "Europe/Berlin"
+[telemetry]
+interval = "1m"
+keep = "4 MiB"
+alarms = false
 "#;
 
 #[test]

@@ -374,6 +374,9 @@ impl World {
 
     /// Carries out the core's effects.
     pub(crate) fn follow_up(&mut self) -> Result<(), String> {
+        if let Some(engine) = &self.engine {
+            self.oracle.count_samples(BootTime::from_boot(self.now.saturating_sub(self.booted)), engine)?;
+        }
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,

@@ -217,6 +217,7 @@ fn status() -> DaemonStatus {
         }},
         "storeFault": "full",
         "storedSecondsAgo": 5,
+        "telemetry": {"waitingMessages": 1, "keptMessages": 2, "keptBytes": 900, "lostRecords": 3, "fault": "full"},
         "alarms": {"stall-fan": {"since": "2026-11-27T14:00:00Z", "secondsAgo": 3, "text": "it does not turn", "remedy": "look"}},
         "changes": [{"secondsAgo": 3, "output": "fan", "permille": 412, "cause": "override", "by": "hub"}],
         "rangeChanges": [{"secondsAgo": 3, "climate": "office", "min": 18, "max": 21, "cause": "override", "by": "hub"}],

@@ -6,7 +6,7 @@
 use super::super::daemon_status::DaemonStatus;
 use super::{Family, Tell};
 use crate::control::quantity::TEMPERATURE;
-use crate::report::status::{ClimateStatus, OutputStatus, SensorStatus, Tidy};
+use crate::report::status::{ClimateStatus, OutputStatus, SensorStatus, TelemetryStatus, Tidy};
 
 const CLIMATE: &[&str] = &["climate"];
 const SENSOR: &[&str] = &["sensor"];
@@ -113,6 +113,36 @@ pub const FAMILIES: &[Family] = &[
         labels: &[],
         help: "1 while the copy of the twin can be stored, else 0.",
         samples: |status, tell| tell(&[], truth(status.core.store_fault.is_none())),
+    },
+    Family {
+        name: "twind_telemetry_ok",
+        labels: &[],
+        help: "1 while telemetry can be kept on the disk, else 0; no sample without telemetry.",
+        samples: |status, tell| of_telemetry(status, |one| u64::from(one.fault.is_none()), tell),
+    },
+    Family {
+        name: "twind_telemetry_waiting_messages",
+        labels: &[],
+        help: "How many messages of the telemetry wait in memory alone.",
+        samples: |status, tell| of_telemetry(status, |one| one.waiting_messages, tell),
+    },
+    Family {
+        name: "twind_telemetry_kept_messages",
+        labels: &[],
+        help: "How many messages are on the disk that the hub does not have.",
+        samples: |status, tell| of_telemetry(status, |one| one.kept_messages, tell),
+    },
+    Family {
+        name: "twind_telemetry_kept_bytes",
+        labels: &[],
+        help: "The bytes of the disk that these messages take.",
+        samples: |status, tell| of_telemetry(status, |one| one.kept_bytes, tell),
+    },
+    Family {
+        name: "twind_telemetry_lost_records",
+        labels: &[],
+        help: "How many records of the telemetry were lost since the daemon started.",
+        samples: |status, tell| of_telemetry(status, |one| one.lost_records, tell),
     },
     Family {
         name: "twind_temperature_celsius",
@@ -373,6 +403,10 @@ fn tell_known(labels: &[&str], number: Option<u64>, tell: Tell<'_>) {
     if let Some(number) = number {
         tell(labels, number as f64);
     }
+}
+
+fn of_telemetry(status: &DaemonStatus, number: fn(&TelemetryStatus) -> u64, tell: Tell<'_>) {
+    tell_known(&[], status.core.telemetry.as_ref().map(number), tell);
 }
 
 /// The climates. A daemon of an earlier version names none.

@@ -56,6 +56,7 @@ fn each_part_of_the_status_has_its_sample_in_base_units() {
         },
         "link": {"state": "connected", "tokenExpires": 1_800_000_000},
         "storeFault": "the disk is full",
+        "telemetry": {"waitingMessages": 2, "keptMessages": 30, "keptBytes": 61_440, "lostRecords": 54},
         "alarms": {"sensor-roof": {}, "disk": {}},
         "climates": {
             "office": {
@@ -98,6 +99,11 @@ twind_report_pending 1
 twind_report_put_off 1
 twind_report_refused_properties 2
 twind_store_ok 0
+twind_telemetry_ok 1
+twind_telemetry_waiting_messages 2
+twind_telemetry_kept_messages 30
+twind_telemetry_kept_bytes 61440
+twind_telemetry_lost_records 54
 twind_temperature_celsius{climate="office"} 21.5
 twind_temperature_min_celsius{climate="office"} 20
 twind_temperature_max_celsius{climate="office"} 28

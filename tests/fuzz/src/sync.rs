@@ -347,8 +347,9 @@ impl World {
                     self.model.in_flight = Some((rid, patch.as_object().clone()));
                 }
                 HubRequest::Reconnect { .. } => assert!(!self.sync.is_online(), "still online"),
-                HubRequest::AnswerMethod { .. } => unreachable!("no method was called"),
-                HubRequest::SendMessage { .. } => unreachable!("the twin sends no messages"),
+                HubRequest::AnswerMethod { .. } | HubRequest::SendMessage { .. } => {
+                    unreachable!("nobody asked for it")
+                }
             }
         }
         while let Some(notice) = self.sync.poll_notice() {

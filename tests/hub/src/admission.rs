@@ -5,9 +5,10 @@ use crate::{
     clock,
     events::{CloseReason, Event, RefuseReason},
     identity::{Authentication, Permission, has_thumbprint},
+    messages::Sender,
     sas::{SasError, Token, same_host},
     state::{Device, Link, OUTBOX, Outgoing, Session, Shared, State},
-    topic,
+    telemetry::{self, BY_CERTIFICATE, BY_DEVICE_KEY, BY_POLICY},
     username::{Username, UsernameError},
 };
 use rumqttc::{Connect, LastWill, Protocol};
@@ -29,6 +30,7 @@ pub(crate) struct Admitted {
     /// How long the token keeps this connection open; `None` with a certificate, whose expiry does not count here.
     pub(crate) token_life: Option<Duration>,
     pub(crate) will: Option<LastWill>,
+    pub(crate) sender: Sender,
     pub(crate) outbox: mpsc::Receiver<Outgoing>,
     pub(crate) close: oneshot::Receiver<CloseReason>,
 }
@@ -82,7 +84,7 @@ impl Shared {
             return refuse(behaviour.unknown_device_code, RefuseReason::UnknownDevice);
         };
         let now = clock::unix_seconds();
-        let expiry = match &device.identity.authentication {
+        let (expiry, auth_method) = match &device.identity.authentication {
             Authentication::SelfSigned { primary, secondary } => {
                 let known =
                     |der| [primary, secondary].into_iter().flatten().any(|known| has_thumbprint(der, known));
@@ -90,7 +92,7 @@ impl Shared {
                     let why = "no client certificate with a registered thumbprint".to_owned();
                     return refuse(5, RefuseReason::BadCredentials(why));
                 }
-                None
+                (None, BY_CERTIFICATE)
             }
             Authentication::Sas(keys) => {
                 let resource = ["devices", name.device_id];
@@ -105,10 +107,13 @@ impl Shared {
                             if allowed { Ok(()) } else { Err(SasError::NotPermitted) }
                         }
                     }
-                    .map(|()| token.expiry_unix_seconds)
+                    .map(|()| {
+                        let method = if token.policy.is_some() { BY_POLICY } else { BY_DEVICE_KEY };
+                        (token.expiry_unix_seconds, method)
+                    })
                 });
                 match checked {
-                    Ok(expiry) => Some(expiry),
+                    Ok((expiry, method)) => (Some(expiry), method),
                     Err(error) => return refuse(5, RefuseReason::BadCredentials(error.to_string())),
                 }
             }
@@ -116,7 +121,7 @@ impl Shared {
         if !device.identity.enabled {
             return refuse(behaviour.disabled_device_code, RefuseReason::Disabled);
         }
-        let bad_will = |will: &LastWill| topic::telemetry_bag(&will.topic, name.device_id).is_none();
+        let bad_will = |will: &LastWill| telemetry::read_will(will, name.device_id).is_none();
         if connect.last_will.as_ref().is_some_and(bad_will) {
             return refuse(behaviour.bad_username_code, RefuseReason::BadWill);
         }
@@ -124,7 +129,8 @@ impl Shared {
         let grace = behaviour.token_grace;
         let token_life =
             expiry.map(|expiry| Duration::from_secs(expiry.saturating_sub(now)).saturating_add(grace));
-        let entered = self.enter(device, link_id, connect.clean_session, &behaviour);
+        let sender = Sender { generation_id: device.identity.generation_id.clone(), auth_method };
+        let entered = self.enter(device, link_id, connect.clean_session, sender.clone(), &behaviour);
         drop(state);
         self.touch();
         Ok(Admitted {
@@ -134,12 +140,20 @@ impl Shared {
             max_silence: max_silence(connect.keep_alive),
             token_life,
             will: connect.last_will,
+            sender,
             outbox: entered.outbox,
             close: entered.close,
         })
     }
 
-    fn enter(&self, device: &mut Device, link_id: u64, clean: bool, behaviour: &Behaviour) -> Entered {
+    fn enter(
+        &self,
+        device: &mut Device,
+        link_id: u64,
+        clean: bool,
+        sender: Sender,
+        behaviour: &Behaviour,
+    ) -> Entered {
         device.close(CloseReason::TakenOver);
         let kept = device.session.take().filter(|session| {
             let too_old =
@@ -155,6 +169,8 @@ impl Shared {
             outbox: outbox_sender,
             close: Some(close_sender),
             held: VecDeque::new(),
+            sender,
+            messages: 0,
             calls: HashMap::new(),
         });
         device.last_activity = clock::now_utc();
@@ -163,7 +179,14 @@ impl Shared {
     }
 
     /// Removes a connection that has ended, unless another has taken its place.
-    pub(crate) fn leave(&self, device_id: &str, link_id: u64, reason: CloseReason, will: Option<LastWill>) {
+    pub(crate) fn leave(
+        &self,
+        device_id: &str,
+        link_id: u64,
+        reason: CloseReason,
+        will: Option<&LastWill>,
+        sender: &Sender,
+    ) {
         let mut state = self.state();
         if let Some(device) = state.devices.get_mut(device_id)
             && device.link.as_ref().is_some_and(|link| link.id == link_id)
@@ -176,8 +199,7 @@ impl Shared {
             }
         }
         if let Some(will) = will.filter(|_| reason != CloseReason::Disconnect) {
-            let bag = topic::telemetry_bag(&will.topic, device_id).unwrap_or_default().to_owned();
-            self.log.push(device_id, Event::Telemetry { bag, payload: will.message.to_vec(), will: true });
+            self.take_will(device_id, sender, will);
         }
         self.log.push(device_id, Event::Disconnected { reason });
         drop(state);

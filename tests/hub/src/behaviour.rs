@@ -54,6 +54,11 @@ pub struct Behaviour {
     pub max_subscriptions: usize,
     /// Filters accepted besides the documented ones. Default: none.
     pub extra_filters: Vec<String>,
+    /// The messages that are held for readers, the oldest of which are dropped. Default: 10,000; the real hub holds them
+    /// for days.
+    pub held_messages: usize,
+    /// The bytes of memory that they may take. Default: 64 MiB.
+    pub held_message_bytes: usize,
     /// Whether the back end's PATCH and PUT of a twin must carry `If-Match`. Default: no.
     pub if_match_required: bool,
     /// Whether TLS 1.3 is offered; takes effect for new connections. Default: no, 1.2 alone.
@@ -79,6 +84,8 @@ impl Default for Behaviour {
             connect_wait: Duration::from_secs(60),
             max_subscriptions: 5,
             extra_filters: Vec::new(),
+            held_messages: 10_000,
+            held_message_bytes: 64 * 1024 * 1024,
             if_match_required: false,
             tls13: false,
         }

@@ -15,14 +15,12 @@ use rumqttc::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCo
 use serde_json::Value;
 use std::time::Duration;
 
-/// Largest telemetry message, in bytes.
-const MAX_TELEMETRY_BYTES: usize = 256 * 1024;
 /// Largest response to a method, in bytes.
 const MAX_METHOD_BYTES: usize = 128 * 1024;
 
-type Outcome = Result<(), CloseReason>;
+pub(crate) type Outcome = Result<(), CloseReason>;
 
-fn violation(text: impl Into<String>) -> CloseReason {
+pub(crate) fn violation(text: impl Into<String>) -> CloseReason {
     CloseReason::Violation(text.into())
 }
 
@@ -109,8 +107,9 @@ impl Shared {
         let Some(request) = topic::parse(&publish.topic, &device.identity.device_id) else {
             return Err(violation(format!("PUBLISH to {}, which is no topic of the hub", publish.topic)));
         };
-        if publish.qos == QoS::AtLeastOnce && !self.faults.take_drop_puback() {
-            send(device, Packet::PubAck(PubAck::new(publish.pkid)))?;
+        // A message is acknowledged once it is stored; the others have answers of their own.
+        if !matches!(request, Request::Telemetry { .. }) {
+            self.acknowledge(device, publish, Duration::ZERO)?;
         }
         match request {
             Request::TwinGet { rid } => self.on_twin_get(device, &rid, behaviour),
@@ -120,18 +119,16 @@ impl Shared {
             Request::MethodAnswer { rid, status } => {
                 self.on_method_answer(device, &rid, status, &publish.payload)
             }
-            Request::Telemetry { bag } => {
-                if publish.payload.len() > MAX_TELEMETRY_BYTES {
-                    return Err(violation("telemetry of more than 256 KiB"));
-                }
-                if self.faults.take_close_on_telemetry() {
-                    return Err(CloseReason::Kicked);
-                }
-                let payload = publish.payload.to_vec();
-                self.log.push(&device.identity.device_id, Event::Telemetry { bag, payload, will: false });
-                Ok(())
-            }
+            Request::Telemetry { bag } => self.on_telemetry(device, publish, &bag, behaviour),
         }
+    }
+
+    /// Acknowledges a publish with QoS 1, unless a fault withholds that.
+    pub(crate) fn acknowledge(&self, device: &mut Device, publish: &Publish, delay: Duration) -> Outcome {
+        if publish.qos != QoS::AtLeastOnce || self.faults.take_drop_puback() {
+            return Ok(());
+        }
+        send(device, Outgoing { delay, ..Packet::PubAck(PubAck::new(publish.pkid)).into() })
     }
 
     fn on_twin_get(&self, device: &mut Device, rid: &str, behaviour: &Behaviour) -> Outcome {

@@ -148,11 +148,13 @@ pub enum Event {
         /// As the device sees it.
         status: i32,
     },
-    /// Telemetry came.
+    /// Telemetry came and was stored.
     Telemetry {
+        /// The number of its [`Message`](crate::Message).
+        sequence: u64,
         /// The text of its properties.
         bag: String,
-        /// Its payload.
+        /// Its payload, of which the log keeps the first 4 KiB.
         payload: Vec<u8>,
         /// Whether it is the will of a device that left without DISCONNECT.
         will: bool,
@@ -238,6 +240,11 @@ impl EventLog {
         self.lock().0
     }
 
+    /// The newest entries, as many as an error shows.
+    pub(crate) fn newest(&self) -> Vec<Entry> {
+        self.after(self.last_sequence().saturating_sub(20))
+    }
+
     /// The first entry after `sequence` that fits, waiting for it if need be.
     pub(crate) async fn wait_after(
         &self,
@@ -262,10 +269,7 @@ impl EventLog {
         };
         match tokio::time::timeout(timeout, search).await {
             Ok(entry) => Ok(entry),
-            Err(_) => {
-                let last = self.after(self.last_sequence().saturating_sub(20));
-                Err(WaitError { waited: timeout, last })
-            }
+            Err(_) => Err(WaitError { waited: timeout, last: self.newest() }),
         }
     }
 

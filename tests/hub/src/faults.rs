@@ -39,6 +39,16 @@ pub enum Answer {
     ServeThenClose,
 }
 
+/// How a hub throttles messages. Over MQTT a device sees no status: its acknowledgements come late, then its connection
+/// is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// How late each PUBACK of a message is.
+    pub delay: Duration,
+    /// How many messages are taken from each connection. The next one is not, and closes the connection.
+    pub admitted: u32,
+}
+
 /// What happens to a desired notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoticeFault {
@@ -57,6 +67,9 @@ struct Armed {
     refuse_filters: Slot<()>,
     drop_pubacks: Slot<()>,
     close_on_telemetry: Slot<()>,
+    close_after_telemetry: Slot<()>,
+    throttle: Option<Throttle>,
+    puback_delay: Duration,
     session_present: Option<bool>,
     answer_delay: Duration,
     muted: bool,
@@ -109,14 +122,30 @@ impl Faults {
         self.armed().refuse_filters = Some(((), times));
     }
 
-    /// Withholds PUBACK.
+    /// Withholds PUBACK. What it would have acknowledged is done: a message is stored.
     pub fn drop_pubacks(&self, times: Times) {
         self.armed().drop_pubacks = Some(((), times));
     }
 
-    /// Closes the connection when telemetry comes, which is how MQTT devices see throttling and an exhausted quota.
+    /// Delays every PUBACK of a message; zero ends it. A shorter delay than before may let a PUBACK overtake others.
+    pub fn delay_pubacks(&self, delay: Duration) {
+        self.armed().puback_delay = delay;
+    }
+
+    /// Closes the connection when telemetry comes, which is how MQTT devices see an exhausted quota. The message is not
+    /// stored.
     pub fn close_on_telemetry(&self, times: Times) {
         self.armed().close_on_telemetry = Some(((), times));
+    }
+
+    /// Closes the connection once telemetry is stored, before its PUBACK. A device that sends it again makes a duplicate.
+    pub fn close_after_telemetry(&self, times: Times) {
+        self.armed().close_after_telemetry = Some(((), times));
+    }
+
+    /// Throttles telemetry, as the real hub does under too many messages; `None` ends it.
+    pub fn throttle_telemetry(&self, throttle: Option<Throttle>) {
+        self.armed().throttle = throttle;
     }
 
     /// Sets the session-present flag of CONNACK; `None` sends the true value.
@@ -168,6 +197,18 @@ impl Faults {
 
     pub(crate) fn take_close_on_telemetry(&self) -> bool {
         take(&mut self.armed().close_on_telemetry).is_some()
+    }
+
+    pub(crate) fn take_close_after_telemetry(&self) -> bool {
+        take(&mut self.armed().close_after_telemetry).is_some()
+    }
+
+    pub(crate) fn throttle(&self) -> Option<Throttle> {
+        self.armed().throttle
+    }
+
+    pub(crate) fn puback_delay(&self) -> Duration {
+        self.armed().puback_delay
     }
 
     fn armed(&self) -> MutexGuard<'_, Armed> {

@@ -5,6 +5,7 @@ use crate::{
     events::{CloseReason, Entry, WaitError},
     faults::Faults,
     identity::{Authentication, Keys},
+    messages::{Message, Metered},
     service_side::{Precondition, ServiceError, Write},
     state::{Frame, MethodReply, Outgoing, Session, Shared},
     views::twin_view,
@@ -156,6 +157,42 @@ impl Hub {
         timeout: Duration,
     ) -> Result<MethodReply, ServiceError> {
         self.shared.method(id, name, Some(payload), Duration::ZERO, timeout).await
+    }
+
+    // Messages of devices.
+
+    /// The messages of a device that are held, oldest first.
+    pub fn messages(&self, device: &str) -> Vec<Arc<Message>> {
+        let mut messages = self.messages_after(0);
+        messages.retain(|message| message.device == device);
+        messages
+    }
+
+    /// The messages of all devices after this number that are held, oldest first. The first one's number tells whether
+    /// some are no longer held.
+    pub fn messages_after(&self, sequence: u64) -> Vec<Arc<Message>> {
+        self.shared.messages.after(sequence)
+    }
+
+    /// The number of the newest message; 0 if there was none.
+    pub fn last_message_sequence(&self) -> u64 {
+        self.shared.messages.last_sequence()
+    }
+
+    /// The first held message after `sequence` that fits, waiting for it if there is none yet.
+    pub async fn wait_for_message(
+        &self,
+        sequence: u64,
+        fits: impl FnMut(&Message) -> bool,
+        timeout: Duration,
+    ) -> Result<Arc<Message>, WaitError> {
+        let found = self.shared.messages.wait_after(sequence, fits, timeout).await;
+        found.ok_or_else(|| WaitError { waited: timeout, last: self.shared.log.newest() })
+    }
+
+    /// What a device's messages were metered as since the hub was made.
+    pub fn metered(&self, device: &str) -> Metered {
+        self.shared.messages.metered(device)
     }
 
     // Connections.

@@ -130,6 +130,15 @@ pub fn built_in_policies() -> Vec<Policy> {
 
 /// Whether this is a valid device id: up to 128 ASCII letters, digits and some punctuation characters.
 pub fn is_device_id(id: &str) -> bool {
+    is_id(id)
+}
+
+/// Whether this is a valid id of a message; the rule is that of device ids.
+pub fn is_message_id(id: &str) -> bool {
+    is_id(id)
+}
+
+fn is_id(id: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ID_PUNCTUATION.contains(c);
     !id.is_empty() && id.len() <= ID_MAX_CHARS && id.chars().all(allowed)
 }

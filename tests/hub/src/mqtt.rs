@@ -62,9 +62,9 @@ pub(crate) async fn serve<S>(
         Ok(mut admitted) => {
             let reason =
                 Connection { io: &mut io, shared: &shared, admitted: &mut admitted, done: &done }.run().await;
-            let Admitted { device_id, link_id, will, .. } = admitted;
+            let Admitted { device_id, link_id, will, sender, .. } = admitted;
             // The device is marked as gone before the connection ends, so that a client that sees the end finds it so.
-            shared.leave(&device_id, link_id, reason, will);
+            shared.leave(&device_id, link_id, reason, will.as_ref(), &sender);
             farewell(&mut io).await;
         }
         Err(refused) => refuse(&mut io, refused.code).await,

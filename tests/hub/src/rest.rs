@@ -5,6 +5,7 @@
 use crate::{
     clock,
     errors::{service_code_body, service_error_body},
+    feed,
     identity::Permission,
     if_match,
     query::{self, Page},
@@ -25,6 +26,7 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// The most devices in one list.
 const MAX_LISTED: usize = 1000;
@@ -35,13 +37,23 @@ const MAX_METHOD_BYTES: usize = 128 * 1024;
 
 /// The HTTP service of a hub.
 pub(crate) fn router(shared: Arc<Shared>, devices: Devices) -> Router {
-    let websocket = move |State(shared), ConnectInfo(client): ConnectInfo<Client>, request| async move {
-        upgrade::to_mqtt(shared, &devices, client, request)
-    };
-    Router::new().route("/$iothub/websocket", any(websocket)).fallback(dispatch).with_state(shared)
+    let service = Service { shared, done: devices.done.clone() };
+    let websocket =
+        move |State(service): State<Service>, ConnectInfo(client): ConnectInfo<Client>, request| async move {
+            upgrade::to_mqtt(service.shared, &devices, client, request)
+        };
+    Router::new().route("/$iothub/websocket", any(websocket)).fallback(dispatch).with_state(service)
 }
 
-enum Refusal {
+/// What requests are served from.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) shared: Arc<Shared>,
+    /// Ends requests that wait for something.
+    pub(crate) done: CancellationToken,
+}
+
+pub(crate) enum Refusal {
     Unauthorized(SasError),
     NoApiVersion,
     NoRoute,
@@ -60,10 +72,11 @@ impl From<SasError> for Refusal {
     }
 }
 
-type Answer = Result<Response<Body>, Refusal>;
+pub(crate) type Answer = Result<Response<Body>, Refusal>;
 
-struct Call<'a> {
-    shared: &'a Shared,
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) service: &'a Service,
     path: &'a [String],
     uri: &'a Uri,
     headers: &'a HeaderMap,
@@ -71,7 +84,7 @@ struct Call<'a> {
 }
 
 async fn dispatch(
-    State(shared): State<Arc<Shared>>,
+    State(service): State<Service>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -84,7 +97,7 @@ async fn dispatch(
         .map(|segment| percent_decode_str(segment).decode_utf8().ok().map(Into::into))
         .collect();
     let path = segments.unwrap_or_default();
-    let call = Call { shared: &shared, path: &path, uri: &uri, headers: &headers, body: &body };
+    let call = Call { service: &service, path: &path, uri: &uri, headers: &headers, body: &body };
     route(&method, &call).await.unwrap_or_else(refuse)
 }
 
@@ -94,7 +107,8 @@ async fn route(method: &Method, call: &Call<'_>) -> Answer {
     match (method, path.as_slice()) {
         (&Method::GET, ["twins", id]) => {
             call.allow(ServiceConnect)?;
-            call.shared
+            call.service
+                .shared
                 .with_device(id, |device| Ok(twin_view(device)))
                 .map(|twin| twin_answer(&twin))
                 .map_err(Into::into)
@@ -106,29 +120,30 @@ async fn route(method: &Method, call: &Call<'_>) -> Answer {
         (&Method::GET, ["devices"]) => {
             call.allow(RegistryRead)?;
             let top = call.parameter("top").and_then(|text| text.parse().ok()).unwrap_or(MAX_LISTED);
-            let state = call.shared.state();
+            let state = call.service.shared.state();
             let devices: Vec<Value> =
                 state.devices.values().take(top.clamp(1, MAX_LISTED)).map(identity_view).collect();
             Ok(json_answer(StatusCode::OK, &json!(devices)))
         }
         (&Method::GET, ["devices", id]) => {
             call.allow(RegistryRead)?;
-            let view = call.shared.with_device(id, |device| Ok(identity_view(device)))?;
+            let view = call.service.shared.with_device(id, |device| Ok(identity_view(device)))?;
             Ok(with_etag(json_answer(StatusCode::OK, &view), view["etag"].as_str()))
         }
         (&Method::PUT, ["devices", id]) => {
             call.allow(RegistryWrite)?;
-            let view = call.shared.put_device(id, &call.json()?, &call.precondition())?;
+            let view = call.service.shared.put_device(id, &call.json()?, &call.precondition())?;
             Ok(with_etag(json_answer(StatusCode::OK, &view), view["etag"].as_str()))
         }
         (&Method::DELETE, ["devices", id]) => {
             call.allow(RegistryWrite)?;
-            call.shared.remove_device(id, &call.precondition())?;
+            call.service.shared.remove_device(id, &call.precondition())?;
             Ok(answer(StatusCode::NO_CONTENT, String::new()))
         }
+        (&Method::GET, ["twinhub", "messages"]) => feed::messages(call).await,
         (&Method::GET, ["statistics", "devices"]) => {
             call.allow(RegistryRead)?;
-            let state = call.shared.state();
+            let state = call.service.shared.state();
             let (total, enabled) = (
                 state.devices.len(),
                 state.devices.values().filter(|device| device.identity.enabled).count(),
@@ -141,7 +156,7 @@ async fn route(method: &Method, call: &Call<'_>) -> Answer {
         (&Method::GET, ["statistics", "service"]) => {
             call.allow(ServiceConnect)?;
             let connected =
-                call.shared.state().devices.values().filter(|device| device.link.is_some()).count();
+                call.service.shared.state().devices.values().filter(|device| device.link.is_some()).count();
             Ok(json_answer(StatusCode::OK, &json!({ "connectedDeviceCount": connected })))
         }
         _ => Err(Refusal::NoRoute),
@@ -150,15 +165,15 @@ async fn route(method: &Method, call: &Call<'_>) -> Answer {
 
 impl Call<'_> {
     /// Checks token, policy and api-version.
-    fn allow(&self, permission: Permission) -> Result<(), Refusal> {
+    pub(crate) fn allow(&self, permission: Permission) -> Result<(), Refusal> {
         let text = self.header(header::AUTHORIZATION.as_str()).ok_or(SasError::Malformed)?;
         let token = Token::parse(text)?;
         let name = token.policy.as_deref().ok_or(SasError::UnknownPolicy)?;
-        let state = self.shared.state();
+        let state = self.service.shared.state();
         let policy =
             state.policies.iter().find(|policy| policy.name == name).ok_or(SasError::UnknownPolicy)?;
         let resource: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        token.check(policy.keys.both(), &self.shared.host, &resource, true, clock::unix_seconds())?;
+        token.check(policy.keys.both(), &self.service.shared.host, &resource, true, clock::unix_seconds())?;
         if !policy.permissions.contains(&permission) {
             return Err(SasError::NotPermitted.into());
         }
@@ -177,7 +192,7 @@ impl Call<'_> {
         if_match::parse(self.header(header::IF_MATCH.as_str()))
     }
 
-    fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.uri.query().unwrap_or_default();
         let raw = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name)?.1;
         percent_decode_str(raw).decode_utf8().ok().map(Into::into)
@@ -190,7 +205,7 @@ impl Call<'_> {
 
     fn write_twin(&self, id: &str, write: Write) -> Answer {
         self.allow(Permission::ServiceConnect)?;
-        let twin = self.shared.write_twin(id, &self.json()?, write, &self.precondition())?;
+        let twin = self.service.shared.write_twin(id, &self.json()?, write, &self.precondition())?;
         Ok(twin_answer(&twin))
     }
 
@@ -218,7 +233,7 @@ impl Call<'_> {
             return Err(bad("payload is larger than 128 KiB").into());
         }
         let (connect, response) = (Duration::from_secs(connect), Duration::from_secs(response));
-        let reply = self.shared.method(id, name, payload, connect, response).await?;
+        let reply = self.service.shared.method(id, name, payload, connect, response).await?;
         Ok(json_answer(StatusCode::OK, &json!({ "status": reply.status, "payload": reply.payload })))
     }
 
@@ -227,7 +242,7 @@ impl Call<'_> {
         let body = self.json()?;
         let page = Page::from_headers(self.header("x-ms-max-item-count"), self.header("x-ms-continuation"))?;
         let query = query::parse(body["query"].as_str().unwrap_or_default())?;
-        let state = self.shared.state();
+        let state = self.service.shared.state();
         let found = state.devices.values().filter(|device| query.matches(&device.identity.device_id));
         let (twins, next) = page.cut(found.map(twin_view));
         let mut response = json_answer(StatusCode::OK, &Value::Array(twins));
@@ -284,7 +299,7 @@ fn with_etag(mut response: Response<Body>, etag: Option<&str>) -> Response<Body>
     response
 }
 
-fn json_answer(status: StatusCode, value: &Value) -> Response<Body> {
+pub(crate) fn json_answer(status: StatusCode, value: &Value) -> Response<Body> {
     answer(status, value.to_string())
 }
 

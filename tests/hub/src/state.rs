@@ -7,6 +7,7 @@ use crate::{
     events::{CloseReason, Event, EventLog},
     faults::Faults,
     identity::{Identity, Policy},
+    messages::{Messages, Sender},
     provisioning::Registry,
     twin::Twin,
 };
@@ -62,6 +63,9 @@ pub(crate) struct Link {
     pub(crate) outbox: mpsc::Sender<Outgoing>,
     pub(crate) close: Option<oneshot::Sender<CloseReason>>,
     pub(crate) held: VecDeque<Outgoing>,
+    pub(crate) sender: Sender,
+    /// The messages taken from this connection.
+    pub(crate) messages: u32,
     /// Calls under way; the reply is `None` when the device's answer is not JSON.
     pub(crate) calls: HashMap<String, oneshot::Sender<Option<MethodReply>>>,
 }
@@ -144,6 +148,7 @@ pub(crate) struct Shared {
     pub(crate) host: String,
     pub(crate) faults: Faults,
     pub(crate) log: EventLog,
+    pub(crate) messages: Messages,
     /// Changes whenever something that is stored changes.
     pub(crate) changed: watch::Sender<u64>,
     /// Held while the state is written to its file; true once nobody may write it any more.
@@ -159,6 +164,7 @@ impl Shared {
             host,
             faults: Faults::default(),
             log: EventLog::new(),
+            messages: Messages::new(),
             changed: watch::Sender::new(0),
             saving: Mutex::default(),
             state: Mutex::new(state),

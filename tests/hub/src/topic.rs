@@ -39,7 +39,7 @@ pub enum Request {
     },
     /// Sends telemetry.
     Telemetry {
-        /// Its properties.
+        /// The text of its properties, which [`Bag`](crate::bag::Bag) reads.
         bag: String,
     },
 }

@@ -53,7 +53,12 @@ client.open((error) => {
   client.onDeviceMethod('echo', (request, response) => {
     response.send(200, { echo: request.payload }, (sent) => sent && fail(sent));
   });
-  client.sendEvent(new Message('hello'), (sent) => (sent ? fail(sent) : console.log('telemetry acknowledged')));
+  const message = new Message(JSON.stringify({ temperature: 21.5 }));
+  message.messageId = 'node-1';
+  message.contentType = 'application/json';
+  message.contentEncoding = 'utf-8';
+  message.properties.add('alarm', 'door & roof');
+  client.sendEvent(message, (sent) => (sent ? fail(sent) : console.log('telemetry acknowledged')));
   client.getTwin((failed, twin) => {
     if (failed) fail(failed);
     console.log('twin received');

@@ -1,4 +1,4 @@
-"""A device on the stock Python SDK: gets its twin, reports each desired change, answers the method "echo".
+"""A device on the stock Python SDK: gets its twin, sends a message, reports each desired change, answers the method "echo".
 
     python3 device.py DEVICE_CONNECTION_STRING CA_FILE [websockets]
 
@@ -8,7 +8,7 @@ Runs until it is killed. Exit code 1 if anything fails.
 import sys
 import threading
 
-from azure.iot.device import IoTHubDeviceClient, MethodResponse
+from azure.iot.device import IoTHubDeviceClient, Message, MethodResponse
 
 
 def main():
@@ -36,6 +36,11 @@ def main():
     print(f"twin received: {twin}", flush=True)
     client.patch_twin_reported_properties({"started": True, "desiredVersion": twin["desired"]["$version"]})
     print("reported", flush=True)
+    message = Message('{"temperature": 21.5}', message_id="python-1")
+    message.content_type, message.content_encoding = "application/json", "utf-8"
+    message.custom_properties["alarm"] = "door & roof"
+    client.send_message(message)
+    print("telemetry acknowledged", flush=True)
     while True:
         with work:
             while not wanted:

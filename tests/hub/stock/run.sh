@@ -25,6 +25,18 @@ clients="$clients $!"
 eventually "Node device: twin, first report" says device "reported:"
 eventually "Node device: telemetry acknowledged" says device "telemetry acknowledged"
 
+# sent DEVICE ID: whether exactly one message of this device is held, with this id and what the device put in it.
+sent() {
+    hub events --device "$1" >"$work/events.json" || return 1
+    [ "$(wc -l <"$work/events.json")" -eq 1 ] || return 1
+    for part in "\"message-id\":\"$2\"" '"content-type":"application/json"' '"body":{"temperature":21.5}' \
+        '"application":{"alarm":"door & roof"}' "\"iothub-connection-device-id\":\"$1\""; do
+        grep -qF "$part" "$work/events.json" || return 1
+    done
+}
+sent MyTwinDevice node-1 || fail "Node device: its message as the hub has it: $(cat "$work/events.json")"
+echo "ok: Node device's message has its properties"
+
 node "$here/backend.js" "$TWINHUB_CONNECTION_STRING" 500 >"$work/backend.log" 2>&1 || fail "Node back end"
 cat "$work/backend.log"
 wanted='finally reported: lastPatchReceivedId=Set maximum temperature firmwareVersion=1.2.1 fanOn=false minTemperature=68 maxTemperature=92'
@@ -45,6 +57,9 @@ echo "ok: Node device answers a method"
 "$cache/python/bin/python" "$here/device.py" "$(hub connection-string py)" "$work/hub/ca.pem" >"$work/python.log" 2>&1 &
 clients="$clients $!"
 eventually "Python device: twin, first report" reported py '"started":true'
+eventually "Python device: telemetry acknowledged" says python "telemetry acknowledged"
+sent py python-1 || fail "Python device: its message as the hub has it: $(cat "$work/events.json")"
+echo "ok: Python device's message has its properties"
 hub twin update py --desired '{"colour":"red"}' >/dev/null
 eventually "Python device: desired change reported" reported py '"applied":{"colour":"red"}'
 hub method py echo --payload '"x"' | tr -d ' \n' | grep -qF '"payload":{"echo":"x"}' || fail "Python device: method"
@@ -61,6 +76,8 @@ eventually "Node device over WebSocket: first report" reported node-ws '"firmwar
 eventually "Python device over WebSocket: first report" reported py-ws '"started":true'
 hub twin update py-ws --desired '{"colour":"red"}' >/dev/null
 hub twin update node-ws --desired '{"components":{"climate":{"minTemperature":"50"}}}' >/dev/null
+eventually "Python device over WebSocket: its message" sent py-ws python-1
+eventually "Node device over WebSocket: its message" sent node-ws node-1
 eventually "Python device over WebSocket: desired change reported" reported py-ws '"applied":{"colour":"red"}'
 eventually "Node device over WebSocket: desired change reported" reported node-ws '"minTemperature":"50"'
 

@@ -1,6 +1,6 @@
 //! The program: `serve` on free ports, and the back-end commands against it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test that is how to fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test that is how to fail")]
 
 /// The commands that the project's pages tell a reader to type.
 #[path = "../../package/shell.rs"]
@@ -233,6 +233,150 @@ fn a_method_is_called_and_its_answer_printed() {
     });
     let answer: Value = serde_json::from_str(&text(&output)).unwrap();
     assert_eq!(answer, json!({ "status": 202, "payload": "soon" }));
+}
+
+/// A hub in this process with a folder that holds its CA certificate.
+fn hub_with_ca() -> (twinhub::Running, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = twinhub::Options { devices: vec![DEVICE.to_owned()], ..twinhub::Options::default() };
+    let hub = twinhub::Running::start_blocking(options).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), hub.ca_pem()).unwrap();
+    (hub, folder)
+}
+
+/// Sends messages with these bags and bodies.
+fn send(hub: &twinhub::Running, device: &str, messages: &[(&str, &str)]) {
+    hub.block_on(async {
+        let (mut connected, _) = support::Device::connect(hub, device).await;
+        for (bag, body) in messages {
+            connected.publish(&format!("devices/{device}/messages/events/{bag}"), *body).await;
+        }
+        connected.expect_nothing_before_ping().await;
+    });
+}
+
+fn json_lines(output: &Output) -> Vec<Value> {
+    text(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_messages_that_are_held_are_printed_one_a_line() {
+    let (hub, folder) = hub_with_ca();
+    hub.create_device("odd+id%1").unwrap();
+    let back_end = hub.service_connection_string();
+    let run = |arguments: &[&str]| command(&back_end, folder.path(), arguments);
+    assert_eq!(text(&run(&["events"])), "");
+
+    let json_bag = "%24.mid=a-1&%24.ct=application%2Fjson&%24.ce=utf-8&alarm=overheat-office";
+    send(&hub, DEVICE, &[(json_bag, "[{\"temperature\":21.5}]"), ("", "hello\n")]);
+    send(&hub, "odd+id%1", &[("", "")]);
+    let lines = json_lines(&run(&["events"]));
+    let [first, second, third] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&first["sequence"], &first["device"]), (&json!(1), &json!(DEVICE)));
+    assert_eq!(first["body"], json!([{ "temperature": 21.5 }]));
+    assert_eq!(first["application"], json!({ "alarm": "overheat-office" }));
+    assert_eq!(first["system"]["message-id"], "a-1");
+    assert_eq!(first["annotations"]["iothub-connection-device-id"], DEVICE);
+    assert_eq!((&second["bodyBase64"], second.get("body")), (&json!("aGVsbG8K"), None));
+    assert_eq!((&third["device"], &third["pieces"]), (&json!("odd+id%1"), &json!(1)));
+
+    let numbers = |arguments: &[&str]| -> Vec<Value> {
+        json_lines(&run(arguments)).iter().map(|line| line["sequence"].clone()).collect()
+    };
+    assert_eq!(numbers(&["events", "--device", "odd+id%1"]), [3]);
+    assert_eq!(numbers(&["events", "--from", "2"]), [2, 3]);
+    assert_eq!(numbers(&["events", "--from", "4"]), [0; 0]);
+    assert_eq!(numbers(&["events", "--from", "now"]), [0; 0]);
+    let (code, message) = failure(&run(&["events", "--from", "5"]));
+    assert!(code == 64 && message.contains("there is no message 5 yet; the next one will be 4"), "{message}");
+    let (code, message) = failure(&run(&["events", "--from", "first"]));
+    assert!(code == 64 && message.contains("\"held\""), "{message}");
+}
+
+#[test]
+fn a_reader_that_comes_too_late_is_told_how_many_messages_it_lost() {
+    let (hub, folder) = hub_with_ca();
+    hub.set_behaviour(|behaviour| behaviour.held_messages = 2);
+    send(&hub, DEVICE, &[("", "1"), ("", "2"), ("", "3"), ("", "4"), ("", "5")]);
+    let back_end = hub.service_connection_string();
+    let shown = |arguments: &[&str]| -> Vec<String> {
+        let lines = json_lines(&command(&back_end, folder.path(), arguments));
+        let number = |line: &Value, name: &str| line.get(name).map(|value| format!("{name} {value}"));
+        lines.iter().filter_map(|line| number(line, "lost").or_else(|| number(line, "sequence"))).collect()
+    };
+    assert_eq!(shown(&["events", "--from", "2"]), ["lost 2", "sequence 4", "sequence 5"]);
+    assert_eq!(shown(&["events", "--from", "1", "--device", "nobody"]), ["lost 3"]);
+    assert_eq!(shown(&["events"]), ["sequence 4", "sequence 5"]);
+}
+
+#[test]
+fn following_prints_what_comes_until_it_is_interrupted() {
+    let (hub, folder) = hub_with_ca();
+    send(&hub, DEVICE, &[("", "before")]);
+    let follow = |arguments: &[&str]| {
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", PROGRAM, "events", "--follow", "--ca"])
+            .arg(folder.path().join("ca.pem"))
+            .args(arguments)
+            .env("TWINHUB_CONNECTION_STRING", hub.service_connection_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // It has asked by now, so that nothing sent from here on is before its time.
+        assert_eq!(said.next().unwrap().unwrap(), "twinhub: following from message 2 on");
+        (child, lines)
+    };
+    let (mut from_now, mut news) = follow(&[]);
+    let (mut from_held, mut all) = follow(&["--from", "held", "--device", DEVICE]);
+    let next = |lines: &mut Lines<BufReader<ChildStdout>>| -> Value {
+        serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(next(&mut all)["sequence"], 1);
+    for number in 2..4 {
+        send(&hub, DEVICE, &[("k=v", "after")]);
+        for lines in [&mut news, &mut all] {
+            let message = next(lines);
+            assert_eq!(
+                (&message["sequence"], &message["application"]),
+                (&json!(number), &json!({ "k": "v" }))
+            );
+        }
+    }
+    for (child, lines) in [(&mut from_now, &mut news), (&mut from_held, &mut all)] {
+        let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(lines.next().is_none());
+    }
+}
+
+#[test]
+fn following_ends_with_the_hub_and_with_its_reader() {
+    let (hub, folder) = hub_with_ca();
+    let follow = || {
+        let mut child = Command::new(PROGRAM)
+            .args(["events", "--follow", "--from", "1", "--ca"])
+            .arg(folder.path().join("ca.pem"))
+            .env("TWINHUB_CONNECTION_STRING", hub.service_connection_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert_eq!(said.next().unwrap().unwrap(), "twinhub: following from message 1 on");
+        (child, said)
+    };
+    let (mut unread, _said) = follow();
+    drop(unread.stdout.take());
+    let (mut orphan, mut said) = follow();
+    send(&hub, DEVICE, &[("", "1")]);
+    assert_eq!(unread.wait().unwrap().code(), Some(0));
+    hub.block_on(hub.stop_listening());
+    assert_eq!(orphan.wait().unwrap().code(), Some(69));
+    assert!(said.next().unwrap().unwrap().contains("localhost:"));
 }
 
 /// The arguments of a twinhub command, if it is one.

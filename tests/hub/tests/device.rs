@@ -309,7 +309,9 @@ async fn telemetry_is_recorded_and_a_will_only_without_a_farewell() {
         let end = |entry: &twinhub::Entry| matches!(entry.event, Event::Disconnected { .. });
         hub.wait_for_after(before, end, PATIENCE).await.unwrap();
         let telemetry = |entry: twinhub::Entry| match entry.event {
-            Event::Telemetry { bag, payload, will } => Some((bag, String::from_utf8(payload).unwrap(), will)),
+            Event::Telemetry { bag, payload, will, .. } => {
+                Some((bag, String::from_utf8(payload).unwrap(), will))
+            }
             _ => None,
         };
         let seen: Vec<_> = hub.events_after(before).into_iter().filter_map(telemetry).collect();

@@ -36,11 +36,11 @@ struct Call {
     headers: Vec<(&'static str, String)>,
     body: String,
     policy: &'static str,
-    query: &'static str,
+    query: String,
 }
 
 fn call(method: Method, path: &str) -> Call {
-    let (policy, query) = ("iothubowner", "api-version=2021-04-12");
+    let (policy, query) = ("iothubowner", "api-version=2021-04-12".to_owned());
     Call { method, path: path.to_owned(), headers: vec![], body: String::new(), policy, query }
 }
 
@@ -185,9 +185,13 @@ async fn refusals_have_the_names_that_stock_clients_parse() {
             401,
             "IotHubUnauthorizedAccess",
         ),
-        (Call { query: "", ..call(Method::GET, "/twins/MyTwinDevice") }, 400, "InvalidProtocolVersion"),
         (
-            Call { query: "api-version=", ..call(Method::GET, "/twins/MyTwinDevice") },
+            Call { query: String::new(), ..call(Method::GET, "/twins/MyTwinDevice") },
+            400,
+            "InvalidProtocolVersion",
+        ),
+        (
+            Call { query: "api-version=".to_owned(), ..call(Method::GET, "/twins/MyTwinDevice") },
             400,
             "InvalidProtocolVersion",
         ),
@@ -251,7 +255,10 @@ async fn devices_are_created_read_changed_listed_and_deleted() {
     assert_eq!(counts, json!({ "totalDeviceCount": 2, "enabledDeviceCount": 1, "disabledDeviceCount": 1 }));
     let all = call(Method::GET, "/devices").send(&hub).await.body;
     assert_eq!(all.as_array().unwrap().len(), 2);
-    let one = Call { query: "api-version=1&top=1", ..call(Method::GET, "/devices") }.send(&hub).await.body;
+    let one = Call { query: "api-version=1&top=1".to_owned(), ..call(Method::GET, "/devices") }
+        .send(&hub)
+        .await
+        .body;
     assert_eq!(one.as_array().unwrap().len(), 1);
 
     let gone = call(Method::DELETE, path).header("If-Match", "\"*\"").send(&hub).await;
@@ -350,4 +357,64 @@ async fn a_method_call_waits_for_the_device_as_long_as_it_is_told_to() {
     };
     let (reply, _device) = tokio::join!(calling, arriving);
     assert_eq!(reply.body, json!({ "status": 200, "payload": null }));
+}
+
+/// Asks for messages with these parameters.
+fn messages(parameters: &str) -> Call {
+    let query = format!("api-version=2021-04-12&{parameters}");
+    Call { query, ..call(Method::GET, "/twinhub/messages") }.policy("service")
+}
+
+#[tokio::test]
+async fn messages_are_read_in_pages_by_whoever_may_read_twins() {
+    let hub = start().await;
+    let (mut device, _) = Device::connect(&hub, DEVICE).await;
+    for body in ["1", "2"] {
+        device.publish("devices/MyTwinDevice/messages/events/", body).await;
+    }
+    device.expect_nothing_before_ping().await;
+    for (parameters, numbers, lost, next) in [
+        ("", vec![1, 2], 0, 3),
+        ("from=held", vec![1, 2], 0, 3),
+        ("from=0", vec![1, 2], 0, 3),
+        ("from=2&device=MyTwinDevice", vec![2], 0, 3),
+        ("from=1&device=nobody", vec![], 0, 3),
+        ("from=now", vec![], 0, 3),
+    ] {
+        let reply = messages(parameters).send(&hub).await;
+        let found: Vec<_> =
+            reply.body["messages"].as_array().unwrap().iter().map(|message| &message["sequence"]).collect();
+        assert_eq!(
+            (reply.status, found),
+            (200, numbers.iter().map(|n| json!(n)).collect::<Vec<_>>().iter().collect())
+        );
+        assert_eq!((&reply.body["lost"], &reply.body["next"]), (&json!(lost), &json!(next)), "{parameters}");
+    }
+    for parameters in ["from=4", "from=-1", "from=then", "wait=61", "wait=x"] {
+        let reply = messages(parameters).send(&hub).await;
+        assert_eq!((reply.status, reply.error().as_str()), (400, "ArgumentInvalid"), "{parameters}");
+    }
+    for policy in ["device", "registryRead"] {
+        assert_eq!(messages("").policy(policy).send(&hub).await.status, 401, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_messages_waits_for_one_that_is_wanted() {
+    let hub = start().await;
+    hub.create_device("other").unwrap();
+    let waiting = messages("from=now&wait=60&device=MyTwinDevice").send(&hub);
+    let sending = async {
+        // Sent again until it is answered, since nothing shows that the request is waiting.
+        let (mut other, _) = Device::connect(&hub, "other").await;
+        let (mut device, _) = Device::connect(&hub, DEVICE).await;
+        loop {
+            other.publish("devices/other/messages/events/", "unwanted").await;
+            device.publish("devices/MyTwinDevice/messages/events/", "1").await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let reply = tokio::select! { reply = waiting => reply, () = sending => unreachable!() };
+    let found = reply.body["messages"].as_array().unwrap();
+    assert!(!found.is_empty() && found.iter().all(|message| message["device"] == DEVICE), "{found:?}");
 }

@@ -295,6 +295,11 @@ impl Oracle {
         self.traffic.handle_request(now, request, asks, net, disk)
     }
 
+    /// Before the effects of an input: was a sample taken?
+    pub(crate) fn count_samples(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
+        self.telemetry.count_samples(now, engine)
+    }
+
     /// A message is handed to the disk.
     pub(crate) fn handle_made(
         &mut self,

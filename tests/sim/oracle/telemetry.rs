@@ -301,16 +301,27 @@ impl Telemetry {
             };
         };
         self.dropped = engine.telemetry().dropped();
+        let due = self.current.samples.last().map(|last| last.now + spec.interval);
+        match due {
+            Some(due) if due + ms(1) < now => Err(format!("a sample was due at {due}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Before anything of an input's effects is seen: was a sample taken?
+    pub(crate) fn count_samples(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
+        let Some(spec) = &self.spec else { return Ok(()) };
         let taken = engine.telemetry().samples();
         let due = self.current.samples.last().map(|last| last.now + spec.interval);
         match (taken - self.current.samples.len() as u64, due) {
-            (0, Some(due)) if due + ms(1) < now => return Err(format!("a sample was due at {due}")),
-            (0, _) => {}
-            (1, Some(due)) if now < due => return Err(format!("a sample is taken before {due}")),
-            (1, _) => self.current.samples.push(Taken { now, wall: engine.wall(now) }),
-            (more, _) => return Err(format!("{more} samples are taken at once")),
+            (0, _) => Ok(()),
+            (1, Some(due)) if now < due => Err(format!("a sample is taken before {due}")),
+            (1, _) => {
+                self.current.samples.push(Taken { now, wall: engine.wall(now) });
+                Ok(())
+            }
+            (more, _) => Err(format!("{more} samples are taken at once")),
         }
-        Ok(())
     }
 
     /// In the end the hub has all of it.

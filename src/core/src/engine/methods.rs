@@ -4,7 +4,10 @@ use super::history::Row;
 use super::ranges::{RangeChange, Reason};
 use super::{Core, OverrideFault, Setting};
 use crate::control::Cause;
-use crate::report::status::{self, ChangeStatus, HeldStatus, HubStatus, RangeChangeStatus, Status};
+use crate::report::status::{
+    self, ChangeStatus, HeldStatus, HubStatus, RangeChangeStatus, Status, TelemetryStatus,
+};
+use crate::telemetry::Telemetry;
 use crate::twin::{Author, HubRequest, json};
 use crate::units::{BootTime, Permille, TemperatureUnit, UnixSeconds};
 use alloc::borrow::ToOwned;
@@ -47,6 +50,7 @@ impl Core {
         let range_rows =
             || self.history.ranges.latest().take(changes).map(|one| range_row(now, one)).collect();
         Status {
+            telemetry: self.telemetry.is_on().then(|| telemetry(&self.telemetry)),
             changes: (changes > 0).then(rows),
             range_changes: (changes > 0).then(range_rows),
             ..Status::of(now, hub, self.facts())
@@ -155,6 +159,17 @@ fn share(value: &Value) -> Option<Permille> {
         Value::String(word) if word == "on" => Some(Permille::FULL),
         Value::String(word) if word == "off" => Some(Permille::ZERO),
         number => Permille::from_percent(number.as_f64()?),
+    }
+}
+
+fn telemetry(telemetry: &Telemetry) -> TelemetryStatus {
+    let waiting = telemetry.waiting();
+    TelemetryStatus {
+        waiting_messages: waiting.in_memory,
+        kept_messages: waiting.ring.messages,
+        kept_bytes: waiting.ring.bytes,
+        lost_records: telemetry.dropped(),
+        fault: telemetry.fault().map(ToOwned::to_owned),
     }
 }
 

@@ -7,9 +7,11 @@
 
 mod climates;
 mod hub;
+mod telemetry;
 
 pub use climates::{ClimateStatus, RangeChangeStatus, RangeOverrideStatus, ScheduleStatus};
 pub use hub::{HubStatus, PutOffStatus, RefusedStatus, SetAsideStatus};
+pub use telemetry::TelemetryStatus;
 
 use super::Facts;
 use super::alarms::AlarmKind;
@@ -49,6 +51,9 @@ pub struct Status {
     pub store_fault: Option<String>,
     /// How long ago the record was last stored; `None` if it was not since the machine started.
     pub stored_seconds_ago: Option<u64>,
+    /// What of the telemetry the hub does not have, if any is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetryStatus>,
     /// Each alarm by its name.
     pub alarms: Named<AlarmStatus>,
     /// The last changes of outputs, the latest first, if they were asked for.
@@ -271,7 +276,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
 }
 
 impl Status {
-    /// The status now, without changes.
+    /// The status now, without changes and telemetry.
     pub fn of(now: BootTime, hub: HubStatus, facts: Facts<'_>) -> Self {
         let climate = |(id, one)| climates::climate(now, one, facts.range_overrides.get(&id));
         Self {
@@ -288,6 +293,7 @@ impl Status {
             outputs: Named(facts.outputs.iter().map(|one| output(now, facts, one)).collect()),
             store_fault: facts.store_fault.map(ToOwned::to_owned),
             stored_seconds_ago: facts.stored_at.map(|at| now.since(at).as_secs()),
+            telemetry: None,
             alarms: alarms(now, facts),
             changes: None,
             range_changes: None,

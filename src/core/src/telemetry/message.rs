@@ -89,7 +89,8 @@ impl Message {
             is_undated: self.is_undated,
             alarm: self.alarm.clone(),
         };
-        let mut bytes = json::write(&head).into_bytes();
+        // None of its fields fails to be written.
+        let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
         bytes.push(b'\n');
         bytes.extend_from_slice(self.body.as_bytes());
         bytes
@@ -118,12 +119,12 @@ impl Message {
 
     /// As it is sent. `booted`: the wall-clock time of boot time zero of its boot, if that is known by now.
     pub(super) fn to_send(&self, booted: Option<UnixSeconds>) -> DeviceMessage {
-        let booted_then = self.booted.or(booted);
+        let booted = self.booted.or(booted);
         DeviceMessage {
             id: self.id.clone(),
-            created: booted_then.map(|booted| wall_at(booted, self.made)),
+            created: booted.map(|booted| wall_at(booted, self.made)),
             alarm: self.alarm.clone(),
-            body: match booted_then {
+            body: match booted {
                 Some(booted) if self.is_undated => {
                     dated(&self.body, booted).unwrap_or_else(|| self.body.clone())
                 }
@@ -161,8 +162,12 @@ pub(super) fn record(
             record.extend(boot.map(|boot| (BOOT.to_owned(), json!(boot.to_string()))));
         }
     }
-    record.extend(rest);
-    json::write(&record)
+    // What a sensor measures may have any name.
+    for (key, value) in rest {
+        record.entry(key).or_insert(value);
+    }
+    // No map of text fails to be written.
+    serde_json::to_string(&record).unwrap_or_default()
 }
 
 /// A body whose records all have their times.
@@ -178,7 +183,7 @@ fn dated(body: &str, booted: UnixSeconds) -> Option<String> {
         _ => record,
     };
     let records: Vec<_> = records.into_iter().map(one).collect();
-    Some(json::write(&records))
+    serde_json::to_string(&records).ok()
 }
 
 /// The start of the ids of one process's messages: different for each start of each boot.

@@ -142,8 +142,10 @@ pub struct Telemetry {
     id_prefix: String,
     /// Of the last message that was made.
     last_id: u64,
-    /// The wall-clock time of boot time zero, while the clock can be believed.
+    /// The wall-clock time of boot time zero, while the clock can be believed …
     booted: Option<UnixSeconds>,
+    /// … and as it was last believed in this boot.
+    booted_last: Option<UnixSeconds>,
     /// When the next sample is due; `None` before the first one.
     sample_due: Option<BootTime>,
     /// How many were taken since the process started.
@@ -182,8 +184,8 @@ impl Telemetry {
     /// Goes on after a reload. What was measured for another identity, or is no longer to be sent, is given up.
     pub fn succeed(mut self, now: BootTime, identity: &str, spec: Option<TelemetrySpec>) -> Self {
         if self.identity != identity || spec.is_none() {
-            let Self { boot, id_prefix, last_id, samples, dropped, .. } = self;
-            self = Self { boot, id_prefix, last_id, samples, dropped, ..Self::default() };
+            let Self { boot, id_prefix, last_id, samples, dropped, booted_last, .. } = self;
+            self = Self { boot, id_prefix, last_id, samples, dropped, booted_last, ..Self::default() };
         } else if self.spec == spec {
             return self;
         }
@@ -293,6 +295,7 @@ impl Telemetry {
     pub fn handle_timeout(&mut self, now: BootTime, wall: Option<UnixSeconds>, facts: Facts<'_>) {
         let Some(TelemetrySpec { interval, send_every, .. }) = self.spec else { return };
         self.booted = wall.map(|wall| message::booted(wall, now));
+        self.booted_last = self.booted.or(self.booted_last);
         let is_due = self.sample_due.map_or(facts.sensors.have_started(now), |due| due <= now);
         if is_due {
             records::sample(now, facts).into_iter().for_each(|rest| self.add(now, rest));
@@ -304,7 +307,7 @@ impl Telemetry {
         if self.batch.due(send_every).is_some_and(|due| due <= now) {
             self.close(now);
         }
-        let dropped = self.queue.handle_timeout(now, send_every, self.booted);
+        let dropped = self.queue.handle_timeout(now, send_every, self.booted_last);
         self.announce(now, Heard { dropped, ..Heard::default() });
         if self.queue.has_to_open(now) {
             self.open(now);
@@ -315,7 +318,7 @@ impl Telemetry {
     pub fn handle_stop(&mut self, now: BootTime) {
         if self.is_on() {
             self.close(now);
-            self.queue.keep_all(self.booted);
+            self.queue.keep_all(self.booted_last);
         }
     }
 
@@ -363,7 +366,7 @@ impl Telemetry {
 
     /// The next request to the hub.
     pub fn poll_request(&mut self, now: BootTime) -> Option<HubRequest> {
-        if self.is_on() { self.queue.poll_hub(now, self.boot, self.booted) } else { None }
+        if self.is_on() { self.queue.poll_hub(now, self.boot, self.booted_last) } else { None }
     }
 
     /// The next notice.

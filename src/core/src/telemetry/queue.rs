@@ -5,8 +5,8 @@
 //! - A message that the hub has not stored by the time the next one is due goes to the ring. Without a connection each goes there
 //!   at once, and an alarm always after [`ALARM_PATIENCE`]. What is in the ring and not under way is no longer in memory.
 //! - The *backlog* is read from the ring, the oldest first: it is what the ring would drop next, and each sensor's values then
-//!   arrive in order. One of its messages is sent a second beside what is made meanwhile, and less often while the hub is slow:
-//!   a hub that throttles a device shows it by slow answers alone.
+//!   arrive in order. At most one of its messages is under way beside what is made meanwhile, and then there is a pause: a second,
+//!   or as long as the hub took, since a hub that throttles a device shows it by slow answers alone.
 //! - A message that is not acknowledged for [`ACKNOWLEDGED_WITHIN`] ends the connection, as it does in Microsoft's C SDK. If
 //!   connections end while messages are under way, the hub may be refusing them (a spent quota has no other sign): messages then
 //!   wait, longer each time, so that the twin goes on.
@@ -30,14 +30,12 @@ const ALARM_PATIENCE: Duration = Duration::from_secs(10);
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// A `Keep` that failed is tried again after this.
 const KEEP_RETRY: Duration = Duration::from_secs(30);
+/// A `Keep` is full when its bodies are longer. The smallest ring holds several.
+const KEEP_BYTES: u32 = 16 * 1024;
 /// After a fault the ring is opened again after this, if there is nothing to keep.
 const OPEN_RETRY: Duration = Duration::from_secs(300);
-/// The time between two messages of the backlog, at least …
+/// The pause between two messages of the backlog at least.
 const BACKLOG_EVERY: Duration = Duration::from_secs(1);
-/// … and at most.
-const BACKLOG_EVERY_MAX: Duration = Duration::from_secs(60);
-/// An acknowledgement that takes longer shows that the hub is slow.
-const SLOW: Duration = Duration::from_secs(2);
 /// The wait after a connection that ended with messages under way. It doubles with each further one …
 const HOLD: Duration = Duration::from_secs(10);
 /// … up to this.
@@ -114,35 +112,18 @@ struct Ring {
     is_exhausted: bool,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Pace {
-    backlog_every: Duration,
     backlog_from: BootTime,
     /// Connections in a row that ended with messages under way.
     lost: u32,
     send_from: BootTime,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            backlog_every: BACKLOG_EVERY,
-            backlog_from: BootTime::ZERO,
-            lost: 0,
-            send_from: BootTime::ZERO,
-        }
-    }
-}
-
 impl Pace {
     fn handle_stored(&mut self, now: BootTime, sent: BootTime) {
         self.lost = 0;
-        self.backlog_every = if now.since(sent) > SLOW {
-            (self.backlog_every * 2).min(BACKLOG_EVERY_MAX)
-        } else {
-            (self.backlog_every / 2).max(BACKLOG_EVERY)
-        };
-        self.backlog_from = self.backlog_from.max(now + self.backlog_every);
+        self.backlog_from = self.backlog_from.max(now + now.since(sent).max(BACKLOG_EVERY));
     }
 
     fn handle_lost(&mut self, now: BootTime) {
@@ -265,14 +246,13 @@ impl Queue {
     }
 
     fn handle_kept(&mut self, first: u64, holds: Holds) {
-        let mut next = first;
         let mut stored = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| entry.kept == Kept::Asked) {
-            entry.kept = Kept::As(next);
+        let asked = self.entries.iter_mut().filter(|entry| entry.kept == Kept::Asked);
+        for (number, entry) in (first..).zip(asked) {
+            entry.kept = Kept::As(number);
             if entry.is_stored {
-                stored.push(next);
+                stored.push(number);
             }
-            next += 1;
         }
         self.ring.holds = holds;
         self.ring.is_exhausted = false;
@@ -329,7 +309,7 @@ impl Queue {
 
     /// Everything that is not durable goes to the ring: the process ends.
     pub(super) fn keep_all(&mut self, booted: Option<UnixSeconds>) {
-        self.keep(booted, |_| true);
+        while self.keep(booted, |_| true) {}
     }
 
     /// Does what is due. Returns the records that were lost by it. `booted`: when this boot began, if that is known.
@@ -345,7 +325,7 @@ impl Queue {
             self.gives_up = true;
             self.handle_down(now);
         }
-        if self.keep_from <= now {
+        if self.keep_from <= now && !self.is_keeping() {
             let is_up = self.is_up;
             self.keep(booted, |entry| !is_up || keep_at(entry, send_every) <= now);
         }
@@ -356,16 +336,28 @@ impl Queue {
         self.shed()
     }
 
-    fn keep(&mut self, booted: Option<UnixSeconds>, which: impl Fn(&Entry) -> bool) {
-        let mut messages = Vec::new();
+    /// Is a `Keep` under way? The next one waits for its outcome, which speaks of all that it was asked.
+    fn is_keeping(&self) -> bool {
+        self.entries.iter().any(|entry| entry.kept == Kept::Asked)
+    }
+
+    /// Has such messages kept, as many as go into one write. Returns whether there was one.
+    fn keep(&mut self, booted: Option<UnixSeconds>, which: impl Fn(&Entry) -> bool) -> bool {
+        let (mut messages, mut bytes) = (Vec::new(), 0);
         for entry in self.entries.iter_mut().filter(|entry| entry.kept == Kept::No && which(entry)) {
+            if bytes > KEEP_BYTES {
+                break;
+            }
+            bytes += entry.message.bytes;
             entry.kept = Kept::Asked;
             entry.message.booted = entry.message.booted.or(booted);
             messages.push(entry.message.clone());
         }
-        if !messages.is_empty() {
+        let is_any = !messages.is_empty();
+        if is_any {
             self.requests.push_back(RingRequest::Keep(messages));
         }
+        is_any
     }
 
     fn has_to_read(&self) -> bool {
@@ -400,21 +392,24 @@ impl Queue {
         if !self.is_up || self.has_full_window() || now < self.pace.send_from {
             return None;
         }
+        let may_send_backlog = self.pace.backlog_from <= now && !self.sends_backlog();
         let waits = |entry: &Entry| entry.sent.is_none() && !entry.is_stored;
         let find = |which: &dyn Fn(&Entry) -> bool| {
             self.entries.iter().position(|entry| waits(entry) && which(entry))
         };
         let index = find(&|entry| entry.is_live() && entry.message.alarm.is_some())
             .or_else(|| find(&Entry::is_live))
-            .or_else(|| (self.pace.backlog_from <= now).then(|| find(&|entry| entry.is_backlog)).flatten())?;
+            .or_else(|| find(&|entry| entry.is_backlog).filter(|_| may_send_backlog))?;
         let entry = self.entries.get_mut(index)?;
         entry.sent = Some(now);
-        if entry.is_backlog {
-            self.pace.backlog_from = now + self.pace.backlog_every;
-        }
         let message = &entry.message;
-        let booted = if message.boot == boot { booted } else { self.ring.booted(message.boot) };
+        let booted = booted.filter(|_| message.boot == boot).or_else(|| self.ring.booted(message.boot));
         Some(HubRequest::SendMessage { number: entry.number, message: message.to_send(booted) })
+    }
+
+    /// Is a message of the backlog under way?
+    fn sends_backlog(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_backlog && entry.sent.is_some())
     }
 
     fn has_full_window(&self) -> bool {
@@ -429,7 +424,7 @@ impl Queue {
         // A message that waits for the window is sent when an acknowledgement arrives.
         let may_send = self.is_up && !self.has_full_window();
         for entry in self.entries.iter().filter(|entry| !entry.is_stored) {
-            if entry.kept == Kept::No {
+            if entry.kept == Kept::No && !self.is_keeping() {
                 note(if self.is_up {
                     keep_at(entry, send_every).max(self.keep_from)
                 } else {
@@ -438,7 +433,7 @@ impl Queue {
             }
             match entry.sent {
                 Some(sent) => note(sent + ACKNOWLEDGED_WITHIN),
-                None if !may_send => {}
+                None if !may_send || entry.is_backlog && self.sends_backlog() => {}
                 None => note(if entry.is_backlog { backlog_from } else { self.pace.send_from }),
             }
         }

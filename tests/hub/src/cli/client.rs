@@ -67,6 +67,11 @@ impl Client {
         self.ask(Method::GET, path, None, false, Duration::ZERO).await
     }
 
+    /// As [`Client::get`]; `extra` is the additional time that the hub may take.
+    pub(crate) async fn get_within(&self, path: &str, extra: Duration) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None, false, extra).await
+    }
+
     /// Sends a write that succeeds whatever the current etag is.
     pub(crate) async fn write(
         &self,

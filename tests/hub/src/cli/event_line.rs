@@ -31,9 +31,9 @@ pub(crate) fn line(entry: &Entry) -> String {
         }
         Event::MethodCalled { name, .. } => format!("was called: method {name}"),
         Event::MethodAnswered { status, .. } => format!("answered its method: {status}"),
-        Event::Telemetry { bag, payload, will } => {
+        Event::Telemetry { sequence, bag, payload, will } => {
             let kind = if *will { "will" } else { "telemetry" };
-            format!("{kind} {} {bag}", String::from_utf8_lossy(payload))
+            format!("{kind} {sequence}: {} {bag}", String::from_utf8_lossy(payload))
         }
         Event::Unheard => "was not heard".to_owned(),
         Event::Registration { status, state } => format!("asked for a hub: {} {state}", answered(*status)),
@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_device_do_not_reach_the_terminal() {
-        let event = Event::Telemetry { bag: String::new(), payload: b"a\n\x1b[2J".to_vec(), will: false };
-        assert_eq!(shown(event), "d  telemetry a\u{fffd}\u{fffd}[2J");
+        let payload = b"a\n\x1b[2J".to_vec();
+        let event = Event::Telemetry { sequence: 3, bag: String::new(), payload, will: false };
+        assert_eq!(shown(event), "d  telemetry 3: a\u{fffd}\u{fffd}[2J");
     }
 }

@@ -4,6 +4,7 @@ mod client;
 mod connection;
 mod device;
 mod event_line;
+mod events;
 mod input;
 mod method;
 mod serve;
@@ -44,6 +45,18 @@ enum Command {
     Twin(twin::TwinCommand),
     /// Calls a direct method of a device and prints its answer.
     Method(method::Method),
+    /// Prints the messages that devices sent to a stand-in hub, as JSON lines
+    ///
+    /// A line has the message's number ("sequence"), its device, its properties, what the hub
+    /// stamped, and its body: "body" if content type and encoding say that it is JSON in UTF-8 and
+    /// it is, otherwise "bodyBase64". A line with "lost" says how many messages of all devices the
+    /// hub dropped before they were read here. It holds the newest 10,000 at most, and none from
+    /// before its start.
+    ///
+    /// This reads GET /twinhub/messages, a request of twinhub's own. The real hub has no such
+    /// request: its messages are read over AMQP, as with "az iot hub monitor-events".
+    #[command(verbatim_doc_comment)]
+    Events(events::Events),
 }
 
 /// Which hub a back end speaks to, and as whom.
@@ -145,6 +158,7 @@ fn start(command: Command) -> Result<(), Failure> {
             Command::ConnectionString(command) => command.run().await,
             Command::Twin(command) => command.run().await,
             Command::Method(method) => method.run().await,
+            Command::Events(events) => events.run().await,
         }
     });
     // Tasks that still run have nothing left to report.
