@@ -2,8 +2,8 @@
 //!
 //! - At most [`WINDOW`] messages are under way. An alarm precedes what else waits; then comes what was just made, and then the
 //!   backlog.
-//! - A message that the hub has not stored by the time the next one is due goes to the ring. Without a connection each goes there
-//!   at once, and an alarm always after [`ALARM_PATIENCE`]. What is in the ring and not under way is no longer in memory.
+//! - A message that the hub has not stored by the time the next one is due goes to the ring. Where nothing can be sent each goes
+//!   there at once, and an alarm always after [`ALARM_PATIENCE`]. What is in the ring and not under way is no longer in memory.
 //! - The *backlog* is read from the ring, the oldest first: it is what the ring would drop next, and each sensor's values then
 //!   arrive in order. At most one of its messages is under way beside what is made meanwhile, and then there is a pause: a second,
 //!   or as long as the hub took, since a hub that throttles a device shows it by slow answers alone.
@@ -106,6 +106,8 @@ struct Ring {
     boots: Vec<(BootId, UnixSeconds)>,
     /// A `Read` is under way.
     reads: bool,
+    /// What was forgotten meanwhile: it may still be among what is read.
+    forgotten: Vec<u64>,
     /// The number of the last message read.
     read_to: u64,
     /// There is nothing after it.
@@ -204,6 +206,9 @@ impl Queue {
 
     fn forget(&mut self, number: u64) {
         self.ring.holds.messages = self.ring.holds.messages.saturating_sub(1);
+        if self.ring.reads {
+            self.ring.forgotten.push(number);
+        }
         self.requests.push_back(RingRequest::Forget { number });
     }
 
@@ -228,11 +233,15 @@ impl Queue {
                 self.lose(lost);
                 let heard = Heard { dropped: lost, ..Heard::default() };
                 messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
+                self.ring.forgotten.clear();
                 heard
             }
             RingEvent::Failed { request, reason } => {
                 match request {
-                    RingFailed::Read => self.ring.reads = false,
+                    RingFailed::Read => {
+                        self.ring.reads = false;
+                        self.ring.forgotten.clear();
+                    }
                     RingFailed::Keep => self.handle_not_kept(),
                     RingFailed::Open => {}
                 }
@@ -272,7 +281,8 @@ impl Queue {
 
     fn take_read(&mut self, now: BootTime, number: u64, message: Message) {
         self.ring.read_to = self.ring.read_to.max(number);
-        if self.entries.iter().any(|entry| entry.kept == Kept::As(number)) {
+        let is_here = self.entries.iter().any(|entry| entry.kept == Kept::As(number));
+        if is_here || self.ring.forgotten.contains(&number) {
             return;
         }
         self.last_number += 1;
@@ -326,8 +336,8 @@ impl Queue {
             self.handle_down(now);
         }
         if self.keep_from <= now && !self.is_keeping() {
-            let is_up = self.is_up;
-            self.keep(booted, |entry| !is_up || keep_at(entry, send_every) <= now);
+            let is_on_hold = !self.is_up || now < self.pace.send_from;
+            self.keep(booted, |entry| is_on_hold || keep_at(entry, send_every) <= now);
         }
         if self.pace.send_from <= now && self.pace.backlog_from <= now && self.has_to_read() {
             self.ring.reads = true;

@@ -272,6 +272,22 @@ fn a_message_that_is_stored_while_it_is_being_kept_is_forgotten_there() {
 }
 
 #[test]
+fn what_is_stored_while_the_ring_is_read_is_not_sent_again() {
+    let mut queue = Queue::default();
+    queue.handle_up();
+    queue.push(at(0), alarm("1"));
+    let first = sent(&mut queue, at(0));
+    wait(&mut queue, at(10));
+    queue.handle_ring(at(10), RingEvent::Kept { first: 5, holds: holds(1), dropped: 0 });
+    wait(&mut queue, at(10));
+    assert_eq!(asked(&mut queue), ["keep 1", "read 0"]);
+    queue.handle_stored(at(11), first[0].0);
+    queue.handle_ring(at(12), RingEvent::Read { messages: vec![(5, alarm("1"))], lost: 0 });
+    assert_eq!(sent(&mut queue, at(20)), []);
+    assert_eq!(asked(&mut queue), ["forget 5"]);
+}
+
+#[test]
 fn a_connection_that_acknowledges_nothing_for_a_minute_is_given_up_once() {
     let mut queue = Queue::default();
     queue.handle_up();
