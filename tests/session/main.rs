@@ -16,3 +16,4 @@ mod round;
 mod secrets;
 mod site;
 mod start;
+mod telemetry;

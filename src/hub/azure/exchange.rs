@@ -88,7 +88,7 @@ impl Exchange {
             ..=codec::BODY_BYTES_MAX => message.body.as_bytes().to_vec(),
             bytes => {
                 tracing::warn!(
-                    "message {} has {bytes} bytes, which is more than the hub takes: its records are lost",
+                    "telemetry message {} has {bytes} bytes, more than the hub takes: it is sent without its records, which are lost",
                     shorten(&message.id)
                 );
                 b"[]".to_vec()

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   topic, codec ◄── exchange      a request becomes a message, a message an event
+//!   token ◄── topic                which characters of a value are percent-encoded
 //!   words ◄── codec, dps           the few fields of a body; the provisioning service's topics and bodies
 //!   assignment ◄── account         what that service said, on disk; whether it still holds
 //!   token, refusal                 who we are at CONNECT, and what it means when that is refused
