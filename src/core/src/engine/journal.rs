@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The version of the format.
-pub(super) const FORMAT: u8 = 5;
+pub(super) const FORMAT: u8 = 6;
 /// The start of every journal.
 pub(super) const MAGIC: &[u8] = b"twind-journal\n";
 /// A part with more bytes of entries is full. With one sensor at 1 Hz that takes a quarter of an hour.

@@ -24,6 +24,13 @@ pub(crate) const BUGS: &[Bug] = &[
         plant: "PLANTED",
     },
     Bug {
+        name: "alarm-cleared-at-first-good-reading",
+        says: "the alarm of a flaky sensor comes and goes all night",
+        item: "alarms::present",
+        find: "recovering(...)",
+        plant: "if PLANTED { BTreeMap::new() } else { FOUND }",
+    },
+    Bug {
         name: "foreign-name-not-told",
         says: "nobody hears that a property with an odd name means nothing here",
         item: "write_unmapped",
