@@ -62,7 +62,7 @@ impl DaemonStatus {
 
     fn retime(&mut self, retime: Retime<'_>) {
         self.core.retime(retime);
-        for refused in &mut self.configuration_refused {
+        if let Some(refused) = &mut self.configuration_refused {
             refused.seconds_ago = retime(Seconds::Since, refused.seconds_ago);
         }
         let link = &mut self.link;

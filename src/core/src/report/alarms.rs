@@ -16,7 +16,7 @@
 pub use crate::control::alarm_kind::AlarmKind;
 
 use super::Facts;
-use super::recovery::recovering;
+use super::recovery::{Cause, recovering};
 use super::write::round_to;
 use crate::control::SensorId;
 use crate::control::climate::{Climate, Regime};
@@ -51,13 +51,6 @@ pub struct Alarm {
     pub text: String,
     /// When it will be cleared, if its fault, which is over, does not return.
     pub ends_at: Option<BootTime>,
-}
-
-/// Why an alarm is raised, or still stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cause {
-    pub(super) text: String,
-    pub(super) ends_at: Option<BootTime>,
 }
 
 /// The present alarms, by name.

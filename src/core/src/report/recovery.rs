@@ -1,7 +1,6 @@
-//! Alarms whose faults are over, and that stand until this has lasted: see the table of [`alarms`](super::alarms).
+//! Alarms whose faults are over, and that stand until this has lasted: see the table of `alarms`.
 
 use super::Facts;
-use super::alarms::Cause;
 use crate::control::alarm_kind::AlarmKind;
 use crate::text::Span;
 use crate::units::BootTime;
@@ -9,6 +8,13 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+
+/// Why an alarm is raised, or still stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    pub(super) text: String,
+    pub(super) ends_at: Option<BootTime>,
+}
 
 /// What each alarm says when its fault is over, and when it ends. Whether the fault is over is not asked here.
 pub(super) fn recovering(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, Cause> {

@@ -6,7 +6,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "lost-sensor-of-several-silent",
         says: "one of two sensors is gone for a week and nothing says so",
-        item: "alarms::present",
+        item: "alarms::faults",
         find: "lost_sensor(...)",
         plant: "
             FOUND.filter(|_| {
