@@ -45,7 +45,7 @@ pub const REGIME: &str = "264725dfa5d24959a3c5c4b1fd605f66";
 pub const SCHEDULE: &str = "0ab57a785f584c36a9fc5d1a62b015fe";
 /// A sensor has no valid reading.
 pub const SENSOR_LOST: &str = "0becf0f6743744e1a08a1a8675747a16";
-/// A sensor has a valid reading again.
+/// A sensor has been read well for long enough: its alarm has ended.
 pub const SENSOR_BACK: &str = "d81713544c904fde83e19ce5b9d78518";
 /// The twin's copy cannot be stored.
 pub const STORE_FAULT: &str = "5f7b6ab6f04c460aab75637bcceb2830";

@@ -165,6 +165,9 @@ fn the_daemons_status_is_read_as_it_is_written() {
             "lastFailure": {"text": "no route", "secondsAgo": 8}, "remedy": null,
         },
         "version": "0.1.0", "pid": 7, "configuration": "/etc/twind.toml",
+        "configurationRefused": {
+            "secondsAgo": 9, "fault": "/etc/twind.toml:3:1: no", "faultCount": 2, "startWouldFail": true, "remedy": "mend it",
+        },
     });
     let written = serde_json::to_value(read(&told)).unwrap();
     assert_eq!(written.to_string(), told.to_string(), "in this order, too");

@@ -171,7 +171,8 @@ fn alarms(status: &DaemonStatus) -> Vec<Trouble> {
 
 /// What is not as it should be, but raises no alarm.
 fn lesser(status: &DaemonStatus) -> Vec<Trouble> {
-    let mut found = refused(status);
+    let mut found: Vec<Trouble> = configuration(status).into_iter().collect();
+    found.extend(refused(status));
     found.extend(hub(status));
     let core = &status.core;
     for (name, output) in &core.outputs.0 {
@@ -192,6 +193,22 @@ fn lesser(status: &DaemonStatus) -> Vec<Trouble> {
         Trouble::note(what, "a time server or a connection to the hub sets that right")
     }));
     found
+}
+
+/// The file would surprise whoever restarts the daemon.
+fn configuration(status: &DaemonStatus) -> Option<Trouble> {
+    let refused = status.configuration_refused.as_ref()?;
+    let (ago, fault) = (Span(refused.seconds_ago), &refused.fault);
+    let more = match refused.fault_count.saturating_sub(1) {
+        0 => String::new(),
+        1 => " (and another fault)".to_owned(),
+        more => format!(" (and {more} more faults)"),
+    };
+    let starts = if refused.start_would_fail { ", and twind would not start with it" } else { "" };
+    let what = format!(
+        "the configuration file was refused {ago} ago{starts}; the one before is in force: {fault}{more}"
+    );
+    Some(Trouble { kind: Kind::Act, what, remedy: refused.remedy.clone() })
 }
 
 fn refused(status: &DaemonStatus) -> Vec<Trouble> {
@@ -299,6 +316,24 @@ NOTE     2 more desired values are refused
         let mut status = well();
         status["hub"]["setAsideCount"] = json!(1);
         assert!(told(&status).contains("does not accept everything"), "{}", told(&status));
+    }
+
+    #[test]
+    fn a_configuration_that_was_refused_needs_a_person_and_says_what_a_restart_would_do() {
+        let mut status = well();
+        status["configurationRefused"] = json!({
+            "secondsAgo": 300, "fault": "/etc/twind.toml:3:1: unknown key", "faultCount": 3, "startWouldFail": true,
+            "remedy": "twind check",
+        });
+        let wanted = "\
+twind    no alarm, but 1 thing needs a person
+ACT      the configuration file was refused 5 min ago, and twind would not start with it; the one before is in force: /etc/twind.toml:3:1: unknown key (and 2 more faults)
+         → twind check
+";
+        assert_eq!(told(&status), wanted);
+        status["configurationRefused"] = json!({"secondsAgo": 1, "fault": "no such board", "faultCount": 1});
+        let other = told(&status);
+        assert!(other.contains("refused 1 s ago; the one before is in force: no such board\n"), "{other}");
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             configuration: Some(file.to_string_lossy().into_owned()),
+            configuration_refused: self.refused.as_ref().map(|(since, refused)| refused.report(now, *since)),
         }
     }
 

@@ -5,6 +5,7 @@
 //! first began, and is answered when the second is decided. A read that never ends keeps its thread; the end of the process
 //! does not wait for it.
 
+use super::daemon_status::RefusedConfiguration;
 use super::local::calls::Refusal;
 use super::local::{Answer, AnswerTo};
 use super::{Daemon, log};
@@ -12,6 +13,7 @@ use crate::board;
 use crate::config::{self, ConfigFaults, Settings};
 use crate::message_ids as ids;
 use crate::text::Span;
+use crate::units::BootTime;
 use core::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -79,6 +81,48 @@ async fn wait<T>(mut reading: JoinHandle<T>) -> Option<T> {
     reading.await.ok()
 }
 
+/// Why a reload was refused.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    /// For the log, and for whoever asked.
+    lines: Vec<String>,
+    /// The first fault.
+    fault: String,
+    fault_count: usize,
+    is_file_faulty: bool,
+}
+
+impl Refused {
+    /// Nothing is wrong with the file alone.
+    fn because(reason: String) -> Self {
+        Self { lines: vec![reason.clone()], fault: reason, fault_count: 1, is_file_faulty: false }
+    }
+
+    fn faulty(faults: &ConfigFaults) -> Self {
+        let mut lines = vec!["the new configuration is wrong; the running one stays".to_owned()];
+        lines.extend(faults.to_string().lines().map(str::to_owned));
+        // Without the source line and the caret, which follow it.
+        let fault = lines.get(1).cloned().unwrap_or_default();
+        Self { lines, fault, fault_count: faults.faults.len() + faults.more, is_file_faulty: true }
+    }
+
+    /// For the status. Refused reloads follow each other since `since`.
+    pub(super) fn report(&self, now: BootTime, since: BootTime) -> RefusedConfiguration {
+        let remedy = if self.is_file_faulty {
+            "twind check names every fault; once they are mended, systemctl reload twind"
+        } else {
+            "once that is mended, systemctl reload twind"
+        };
+        RefusedConfiguration {
+            seconds_ago: now.since(since).as_secs(),
+            fault: self.fault.clone(),
+            fault_count: self.fault_count as u64,
+            start_would_fail: self.is_file_faulty,
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
 /// A configuration that was read again.
 pub(super) type Fresh = Result<Box<Settings>, ConfigFaults>;
 
@@ -97,19 +141,20 @@ impl Daemon {
     /// Puts what was read into force, or says why not.
     pub(super) fn handle_read(&mut self, fresh: Option<Fresh>) {
         let outcome = match fresh {
-            Some(Ok(fresh)) => self.reload(*fresh).map_err(|reason| vec![reason]),
-            Some(Err(faults)) => {
-                let mut lines = vec!["the new configuration is wrong; the running one stays".to_owned()];
-                lines.extend(faults.to_string().lines().map(str::to_owned));
-                Err(lines)
-            }
-            None => Err(vec!["the new configuration could not be read; the running one stays".to_owned()]),
+            Some(Ok(fresh)) => self.reload(*fresh).map_err(Refused::because),
+            Some(Err(faults)) => Err(Refused::faulty(&faults)),
+            None => Err(Refused::because(
+                "the new configuration could not be read; the running one stays".to_owned(),
+            )),
         };
-        if let Err(lines) = &outcome {
-            log::errors(ids::RELOAD_REFUSED, lines.iter().map(String::as_str));
+        if let Err(refused) = &outcome {
+            log::errors(ids::RELOAD_REFUSED, refused.lines.iter().map(String::as_str));
         }
+        let since = self.refused.take().map_or_else(|| self.clock.boot(), |(since, _)| since);
+        self.refused = outcome.as_ref().err().map(|refused| (since, refused.clone()));
         for waiting in self.config_read.take_waiting() {
-            let reply = outcome.clone().map_err(|faults| Refusal::ReloadRefused { faults });
+            let reply =
+                outcome.clone().map_err(|Refused { lines, .. }| Refusal::ReloadRefused { faults: lines });
             self.local.answer(waiting, reply.map(|()| Answer::Nothing {}));
         }
         if self.config_read.take_asked_again() {
@@ -121,6 +166,8 @@ impl Daemon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Environment;
+    use std::path::Path;
     use std::sync::mpsc::channel;
     use tokio::sync::oneshot;
 
@@ -160,6 +207,23 @@ mod tests {
         assert_eq!(reading.take_waiting().len(), 1, "the first");
         assert!(reading.take_asked_again());
         assert_eq!(reading.take_waiting().len(), 1, "the second, and none of those who gave up");
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_first_fault_on_one_line_and_with_what_to_do() {
+        let at = |seconds| BootTime::from_boot(Duration::from_secs(seconds));
+        let faults = config::parse(
+            "[twin]\nrubbish = 1\nnonsense = 2\n",
+            Path::new("/etc/twind.toml"),
+            &Environment::default(),
+        );
+        let told = Refused::faulty(&faults.unwrap_err()).report(at(100), at(10));
+        assert!(told.fault.starts_with("/etc/twind.toml:1:1: ") && !told.fault.contains('\n'), "{told:?}");
+        assert!(told.seconds_ago == 90 && told.fault_count >= 2 && told.start_would_fail, "{told:?}");
+        assert!(told.remedy.starts_with("twind check "), "{told:?}");
+        let told = Refused::because("the board is gone".to_owned()).report(at(100), at(100));
+        assert_eq!((told.fault.as_str(), told.start_would_fail), ("the board is gone", false));
+        assert!(!told.remedy.contains("check"), "check finds nothing: {told:?}");
     }
 
     #[test]

@@ -25,6 +25,24 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// The configuration file; an older daemon does not say.
     pub configuration: Option<String>,
+    /// That file was refused at the last reload, so that it is not what is in force.
+    pub configuration_refused: Option<RefusedConfiguration>,
+}
+
+/// A configuration that a reload refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RefusedConfiguration {
+    /// When a reload was first refused, of all since the one before that was accepted.
+    pub seconds_ago: u64,
+    /// Why the last one was: the first of its faults, with its file and its place there.
+    pub fault: String,
+    /// How many faults there are at least.
+    pub fault_count: u64,
+    /// A daemon that started now would refuse the file, too.
+    pub start_would_fail: bool,
+    /// What a person can do.
+    pub remedy: String,
 }
 
 impl DaemonStatus {
@@ -44,6 +62,9 @@ impl DaemonStatus {
 
     fn retime(&mut self, retime: Retime<'_>) {
         self.core.retime(retime);
+        if let Some(refused) = &mut self.configuration_refused {
+            refused.seconds_ago = retime(Seconds::Since, refused.seconds_ago);
+        }
         let link = &mut self.link;
         let failed = link.last_failure.as_mut().map(|failure| &mut failure.seconds_ago);
         for since in link.since_seconds.iter_mut().chain(failed) {
@@ -149,6 +170,7 @@ mod tests {
                 "sinceSeconds": seconds, "nextAttemptInSeconds": seconds, "tokenRenewsInSeconds": seconds,
                 "lastFailure": {"secondsAgo": seconds},
             },
+            "configurationRefused": {"secondsAgo": seconds},
         });
         DaemonStatus::deserialize(status).unwrap()
     }
@@ -169,7 +191,7 @@ mod tests {
         let mut status = held_for(90, "climate wants 40 %, held off for 1 min 30 s by min-off");
         status.pass(60);
         let written = serde_json::to_string(&status).unwrap();
-        assert_eq!((written.matches(":150").count(), written.matches(":30").count()), (10, 7), "{written}");
+        assert_eq!((written.matches(":150").count(), written.matches(":30").count()), (11, 7), "{written}");
         assert!(written.contains("held off for 30 s by min-off"), "{written}");
         status.pass(u64::MAX);
         assert_eq!(status.core.outputs.0[0].1.overridden.as_ref().unwrap().seconds_left, 0);

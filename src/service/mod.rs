@@ -49,8 +49,8 @@ use crate::ports::{Outbox, Ports};
 use crate::sensors::{Pollers, SensorSettings};
 use crate::store::{FileStore, Unsaved};
 use crate::twin::{HubRequest, Version};
-use crate::units::UnixSeconds;
-use config_read::{ConfigRead, Fresh};
+use crate::units::{BootTime, UnixSeconds};
+use config_read::{ConfigRead, Fresh, Refused};
 use core::time::Duration;
 use last_resort::{Driven, LastResort};
 use local::{Local, Paths, Query};
@@ -117,6 +117,8 @@ struct Daemon {
     environment: Environment,
     settings: Settings,
     config_read: ConfigRead<Fresh>,
+    /// Why the last reload was refused, and since when all were; `None` once one is accepted.
+    refused: Option<(BootTime, Refused)>,
     clock: SystemClock,
     core: Core,
     last_resort: LastResort,
@@ -211,6 +213,7 @@ impl Daemon {
             environment,
             settings,
             config_read: ConfigRead::none(),
+            refused: None,
             clock,
             core,
             last_resort,

@@ -40,7 +40,7 @@ fn one_of_two_sensors_that_is_deleted_is_loud_until_it_is_back() {
     assert_eq!(rig.status()["alarms"]["sensor-door"]["text"], alarm["text"]);
     fs::write(rig.path("door"), "24.0\n").unwrap();
     rig.wait_reported("no alarm", |r| r.get("alarms").is_none());
-    daemon.wait_log("sensor door has a valid reading again");
+    daemon.wait_log("sensor door has valid readings again: its alarm has ended");
     assert_eq!(say(&mut rig.command(&["status"])).code, 0);
 }
 

@@ -51,6 +51,47 @@ fn a_reload_that_is_refused_tells_each_fault_and_the_running_configuration_stays
 }
 
 #[test]
+fn a_refused_configuration_is_in_the_verdict_the_status_and_the_metrics_until_a_reload_is_accepted() {
+    let rig = Rig::new();
+    let _daemon = rig.start_synced();
+    let metric = |value: u8| {
+        let metrics = say(&mut rig.command(&["status", "--openmetrics"])).out;
+        assert!(metrics.contains(&format!("\ntwind_configuration_refused {value}\n")), "{metrics}");
+    };
+    assert_eq!(rig.status()["configurationRefused"], Value::Null);
+    metric(0);
+    let with = |lines: &str| format!("{}{FAN}{SENSOR}{CLIMATE}{lines}", rig.base());
+    // The commands find the socket in the same file.
+    rig.write_config(&with("nonsense = 1\nrubbish = 2\n"));
+    assert_eq!(reload(&rig)["error"], "io.twind.Daemon.ReloadRefused");
+    let refused = rig.status()["configurationRefused"].clone();
+    assert!(refused["fault"].as_str().unwrap().contains("nonsense"), "{refused}");
+    assert_eq!((&refused["faultCount"], &refused["startWouldFail"]), (&json!(2), &json!(true)));
+    metric(1);
+    let page = say(&mut rig.command(&["status"]));
+    for part in [
+        "1 thing needs a person",
+        "ACT      the configuration file was refused ",
+        "nonsense",
+        "→ twind check ",
+    ] {
+        assert!(page.out.contains(part), "{part}: {}", page.out);
+    }
+    assert_eq!(page.code, 0, "it is no alarm: {}", page.out);
+    // Nothing is wrong with this one, but it needs a restart.
+    rig.write_config(&with("").replace("DIR/state", "DIR/elsewhere"));
+    reload(&rig);
+    let refused = rig.status()["configurationRefused"].clone();
+    assert!(refused["fault"].as_str().unwrap().contains("restart it"), "{refused}");
+    assert_eq!(refused["startWouldFail"], false);
+    rig.configure("");
+    assert_eq!(reload(&rig), json!({"parameters": {}}));
+    assert_eq!(rig.status()["configurationRefused"], Value::Null);
+    metric(0);
+    assert!(say(&mut rig.command(&["status"])).out.starts_with("twind    all is well\n"));
+}
+
+#[test]
 fn the_command_ends_with_0_when_the_new_configuration_is_in_force_and_with_78_and_each_fault_if_it_is_refused()
  {
     let rig = Rig::new();

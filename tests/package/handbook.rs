@@ -60,7 +60,7 @@ fn each_message_of_the_handbook_is_one_of_the_programs() {
 #[test]
 fn the_handbook_tells_each_alarm_with_its_remedy_and_no_other() {
     let page = read("packaging/doc/twin.md");
-    let (_, table) = page.split_once("| alarm | is raised while | what to do |").unwrap();
+    let (_, table) = page.split_once("| alarm | is raised | is cleared | what to do |").unwrap();
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let told: Vec<(AlarmKind, String)> = rows
         .map(|row| {
@@ -68,7 +68,7 @@ fn the_handbook_tells_each_alarm_with_its_remedy_and_no_other() {
             let names: Vec<&str> = quoted(cells[1]).collect();
             let kinds: BTreeSet<_> = names.iter().map(|name| AlarmKind::of(name).unwrap()).collect();
             assert_eq!(kinds.len(), 1, "{names:?} are of one kind");
-            (kinds.into_iter().next().unwrap(), cells[3].trim().to_owned())
+            (kinds.into_iter().next().unwrap(), cells[4].trim().to_owned())
         })
         .collect();
     assert_eq!(told, AlarmKind::ALL.map(|kind| (kind, kind.remedy().to_owned())));

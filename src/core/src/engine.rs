@@ -295,12 +295,10 @@ impl Core {
     pub fn deadline(&self) -> Deadline {
         // Offline a report can wait for the next control step, and one in flight has its deadline in `sync`.
         let report = self.sync.is_synced().then(|| (self.reporter.poll_timeout(), "report"));
-        let telemetry = self.telemetry.poll_timeout();
-        let others =
-            [self.sync.poll_timeout(), self.silence_due(), self.durability.poll_timeout(), report, telemetry]
-                .into_iter()
-                .flatten();
-        let (at, why) = others.fold(self.step_due(), Ord::min);
+        let alarm = self.health.alarms.poll_timeout().map(|at| (at, "an alarm ends"));
+        let (saving, telemetry) = (self.durability.poll_timeout(), self.telemetry.poll_timeout());
+        let others = [self.sync.poll_timeout(), self.silence_due(), saving, report, alarm, telemetry];
+        let (at, why) = others.into_iter().flatten().fold(self.step_due(), Ord::min);
         Deadline { at, why }
     }
 

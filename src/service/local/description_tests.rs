@@ -227,6 +227,9 @@ fn status() -> DaemonStatus {
             "remedy": "look",
         },
         "configuration": "/etc/twind.toml",
+        "configurationRefused": {
+            "secondsAgo": 9, "fault": "/etc/twind.toml:3:1: no", "faultCount": 2, "startWouldFail": true, "remedy": "mend it",
+        },
     });
     DaemonStatus::deserialize(status).unwrap()
 }

@@ -49,6 +49,12 @@ pub const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "twind_configuration_refused",
+        labels: &[],
+        help: "1 while the configuration file is one that the last reload refused, else 0.",
+        samples: |status, tell| tell(&[], truth(status.configuration_refused.is_some())),
+    },
+    Family {
         name: "twind_hub_connected",
         labels: &[],
         help: "1 while there is a connection to the hub, else 0.",

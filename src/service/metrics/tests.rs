@@ -49,7 +49,7 @@ fn names_follow_the_conventions() {
 #[test]
 fn each_part_of_the_status_has_its_sample_in_base_units() {
     let text = text(json!({
-        "version": "1.2.3", "identity": "hub/pi",
+        "version": "1.2.3", "identity": "hub/pi", "configurationRefused": {"secondsAgo": 9},
         "hub": {
             "synced": true, "desiredVersion": 41, "reportPending": true, "setAsideCount": 2, "refusedCount": 3, "copyAgeSeconds": 305,
             "silentSeconds": 7, "reportPutOff": {"status": 429},
@@ -88,6 +88,7 @@ twind_device_info{identity="hub/pi"} 1
 twind_alarms 2
 twind_alarm{alarm="sensor-roof",kind="sensor"} 1
 twind_alarm{alarm="disk",kind="disk"} 1
+twind_configuration_refused 1
 twind_hub_connected 1
 twind_hub_synced 1
 twind_hub_silence_seconds 7

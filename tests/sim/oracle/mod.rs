@@ -18,7 +18,7 @@
 //! 15. Silence is counted from the hub's last message, also over restarts, and never too long; before a row applies, the
 //!     hub is asked.
 //! 16. A wall clock that was wrong and is right again is believed again.
-//! 17. An alarm of a sensor or of overheating is raised exactly while the readings say so. In the end no alarm is raised
+//! 17. An alarm of a sensor or of overheating is raised, and cleared, exactly when the readings say so. In the end no alarm is raised
 //!     but for a room that no output can cool, and for a stalled fan that has been at rest since.
 //! 18. Writes are rate-limited; a disk fault raises an alarm, is retried, and delays no report.
 //! 19. Of a schedule that entry holds which the zone's clock says, offline and after a restart, and none without a clock that
@@ -458,6 +458,7 @@ impl Oracle {
     pub(crate) fn look(&mut self, scene: &Scene<'_>, plant: &mut Plant) -> Result<(), String> {
         let Scene { at, now, kind, engine, .. } = *scene;
         let Deadline { at: deadline, why } = engine.deadline();
+        self.judge.follow_alarms(now, engine, deadline <= now);
         if deadline <= now {
             // What became due at this very moment is done next. After a wake-up nothing may be left to do.
             let left = (kind == Kind::Wake)
@@ -485,7 +486,7 @@ impl Oracle {
         self.check_causes(at, engine, &verdicts, lenient)?;
         self.history.look(now, engine)?;
         self.shapes.check_fans(at, engine)?;
-        self.judge.check_alarms(now, engine)?;
+        self.judge.check_alarms(engine)?;
         if kind == Kind::Sample {
             for (room, range) in self.rooms.iter_mut().zip(&ranges) {
                 room.look(scene, plant, *range, &verdicts)?;

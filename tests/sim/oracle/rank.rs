@@ -5,6 +5,7 @@
 //! still be on its way there is for `shape` to say. Deliberately absent: which overrides are in force (`overrides`), and alarms that do not follow from
 //! readings, which no output of the sites follows.
 
+use super::alarms::Run;
 use super::meaning::{Held, Meaning, fans};
 use super::overrides::{Given, What};
 use core::time::Duration;
@@ -61,9 +62,10 @@ pub(crate) enum Target {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
+pub(super) struct Heard {
     good: Option<(f64, BootTime)>,
     sampled: bool,
+    pub(super) run: Run,
 }
 
 /// What a climate knows.
@@ -81,11 +83,13 @@ enum Knows {
 pub(crate) struct Judge {
     pub(super) spec: CoreSpec,
     fans: Vec<usize>,
-    heard: Vec<Heard>,
+    pub(super) heard: Vec<Heard>,
     since: BootTime,
     /// By climate and output: the climate's demand was above zero.
     demanded: BTreeSet<(usize, usize)>,
     pub(super) overheated: BTreeSet<usize>,
+    /// The sensors whose alarms are raised.
+    pub(super) alarmed: BTreeSet<usize>,
     /// The drives that the previous process handed over.
     handed: Vec<Option<u16>>,
 }
@@ -98,6 +102,7 @@ impl Judge {
             since: BootTime::ZERO,
             demanded: BTreeSet::new(),
             overheated: BTreeSet::new(),
+            alarmed: BTreeSet::new(),
             handed: vec![None; spec.outputs.len()],
             spec: spec.clone(),
         }
@@ -133,10 +138,11 @@ impl Judge {
         if let Ok(value) = reading.value {
             heard.good = Some((value, reading.at));
         }
+        self.hear_runs(reading);
     }
 
     /// The valid value of a sensor, in degrees Celsius if it is a temperature.
-    fn value(&self, now: BootTime, sensor: usize) -> Option<f64> {
+    pub(super) fn value(&self, now: BootTime, sensor: usize) -> Option<f64> {
         let spec = &self.spec.sensors[sensor];
         match spec.derived {
             Some(Derived::DewPoint { temperature, humidity }) => {
@@ -217,7 +223,7 @@ impl Judge {
             let outputs = self.spec.outputs.iter().zip(&mut self.handed);
             outputs.filter(|(spec, _)| !spec.alarms.is_empty()).for_each(|(_, handed)| *handed = None);
         }
-        let raised = self.raised(boot);
+        let raised = self.raised();
         let situation =
             Situation { silence, meaning, overrides, known: &known, demands: &demands, raised: &raised };
         (0..self.spec.outputs.len()).map(|output| self.verdict(output, situation)).collect()
@@ -270,9 +276,8 @@ impl Judge {
     }
 
     /// The kinds of alarms that the readings raise, the most urgent first.
-    fn raised(&self, now: BootTime) -> Vec<&'static str> {
-        let is_lost = (0..self.spec.sensors.len()).any(|sensor| self.is_lost(now, sensor));
-        let kinds = [("overheat", !self.overheated.is_empty()), ("sensor", is_lost)];
+    fn raised(&self) -> Vec<&'static str> {
+        let kinds = [("overheat", !self.overheated.is_empty()), ("sensor", !self.alarmed.is_empty())];
         kinds.into_iter().filter_map(|(kind, is_raised)| is_raised.then_some(kind)).collect()
     }
 

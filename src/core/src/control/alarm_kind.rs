@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What an alarm is about. The name of an alarm is that of its kind, and that of its thing if there can be several:
@@ -50,6 +51,17 @@ impl AlarmKind {
     pub fn of(alarm: &str) -> Option<Self> {
         let word = alarm.split('-').next()?;
         Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    /// How long its fault must be over before it is cleared; `None` if that follows from more than the time. It is as
+    /// long as a retry takes, and longer than it takes to find out that a fan does not turn, so that a fault that returns is one
+    /// alarm.
+    pub fn settles_after(self) -> Option<Duration> {
+        match self {
+            Self::Output | Self::Stall | Self::Disk => Some(Duration::from_secs(30)),
+            // The end of an overheat lies below its begin, and a sensor must be read well for its own `stale-after`.
+            Self::Overheat | Self::Sensor => None,
+        }
     }
 
     /// What a person can do, as the end of a sentence.

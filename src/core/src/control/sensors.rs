@@ -23,6 +23,9 @@ pub struct SensorState {
     pub fault: Option<Fault>,
     /// Has it ever been sampled?
     pub sampled: bool,
+    /// Since when it has been read well: no sample was a fault, and none came so late that the one before was stale. Of one that
+    /// follows from others: since when something has followed from them.
+    pub well_since: Option<BootTime>,
 }
 
 /// The states of all sensors.
@@ -77,8 +80,10 @@ impl Sensors {
 
     /// Takes a reading. One of an unknown sensor is ignored.
     pub fn observe(&mut self, reading: Reading) {
+        let (at, was_valid) = (reading.at, self.value(reading.at, reading.sensor).is_ok());
         let Some(state) = self.states.get_mut(reading.sensor.0) else { return };
         state.sampled = true;
+        state.well_since = state.well_since.filter(|_| was_valid);
         match reading.value {
             Ok(value) if value.is_finite() => {
                 state.last_good = Some((value, reading.at));
@@ -87,6 +92,24 @@ impl Sensors {
             Ok(_) => state.fault = Some(Fault::NotANumber),
             Err(fault) => state.fault = Some(fault),
         }
+        let derived = self.specs.iter().enumerate().filter(|(_, spec)| spec.derived.is_some());
+        let touched: Vec<usize> = derived.map(|(index, _)| index).chain([reading.sensor.0]).collect();
+        for index in touched {
+            let is_well = self.states.get(index).is_some_and(|state| state.fault.is_none())
+                && self.fault_of_value(at, SensorId(index)).is_none();
+            if let Some(state) = self.states.get_mut(index) {
+                state.well_since = is_well.then(|| state.well_since.unwrap_or(at));
+            }
+        }
+    }
+
+    /// Since when the sensor, and each from which it follows, has been read well; `None` if its last sample was a fault, or it has
+    /// none that counts.
+    pub fn well_since(&self, id: SensorId) -> Option<BootTime> {
+        let own = self.states.get(id.0)?.well_since?;
+        let Some(derived) = self.derived(id) else { return Some(own) };
+        let [first, second] = derived.parts().map(|part| self.well_since(part));
+        Some(own.max(first?).max(second?))
     }
 
     /// Carries a sensor's state over a reload, whatever its name is now. A number that meant something else before, or was
@@ -159,9 +182,14 @@ impl Sensors {
 
     /// Why the sensor has no valid value, unless it has not had the time to give one.
     pub fn fault(&self, now: BootTime, id: SensorId) -> Option<Fault> {
+        self.fault_of_value(now, id).filter(|_| self.value(now, id).is_ok() || !self.is_starting(now, id))
+    }
+
+    /// Why the sensor has no value that can be used.
+    fn fault_of_value(&self, now: BootTime, id: SensorId) -> Option<Fault> {
         let spec = self.spec(id)?;
         match self.value(now, id) {
-            Err(fault) => (!self.is_starting(now, id)).then_some(fault),
+            Err(fault) => Some(fault),
             // Such as a value below absolute zero.
             Ok(value) if spec.measures == TEMPERATURE && spec.unit.to_celsius(value).is_none() => {
                 Some(Fault::OutOfRange)
@@ -185,7 +213,7 @@ impl Sensors {
     }
 
     /// Is it a sensor that is new since a reload, with no reading yet?
-    pub(super) fn is_awaited(&self, now: BootTime, id: SensorId) -> bool {
+    pub fn is_awaited(&self, now: BootTime, id: SensorId) -> bool {
         self.is_starting(now, id) && self.adopted.get(id.0) == Some(&false)
     }
 

@@ -52,8 +52,12 @@ fn one_of_two_sensors_that_is_lost_is_announced_once_with_its_fault_and_its_path
     assert_eq!(rig.reported_value("alarms.sensor-door.text"), Some(&json!(lost)));
     assert_eq!(rig.reported_value("components.climate.sensor"), Some(&json!("ok")));
     assert_eq!(rig.status(0)["alarms"]["sensor-door"]["text"], lost);
+    rig.pass_with(30, &[Ok(24.0), Ok(24.0)]);
+    let text = "sensor door has a valid reading again; the alarm ends once it has been read without a fault for 30 s";
+    assert_eq!(rig.status(0)["alarms"]["sensor-door"]["text"], text);
+    assert_eq!(rig.notices_of_sensors().len(), 1, "it is not announced before it lasts");
     rig.pass_with(20, &[Ok(24.0), Ok(24.0)]);
-    assert_eq!(rig.notices_of_sensors()[1..], ["sensor door has a valid reading again"]);
+    assert_eq!(rig.notices_of_sensors()[1..], ["sensor door has valid readings again: its alarm has ended"]);
     assert_eq!(rig.reported_value("alarms"), None);
     assert_eq!(rig.status(0)["alarms"], json!({}));
 }
@@ -68,6 +72,71 @@ fn a_sensor_that_fails_now_and_then_raises_no_alarm() {
         rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
     }
     assert_eq!(rig.notices_of_sensors(), [""; 0]);
+}
+
+#[test]
+fn a_sensor_that_is_lost_again_and_again_is_one_alarm_until_it_has_been_read_well_for_as_long_as_it_took_to_raise_it()
+ {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.pass_with(60, &[Ok(24.0), Ok(24.0)]);
+    rig.notices.clear();
+    // Each time it is lost for long, then read well for a little less than its half minute.
+    for _ in 0..5 {
+        rig.pass_with(40, &[Ok(24.0), Err(Fault::Missing)]);
+        rig.pass_with(25, &[Ok(24.0), Ok(24.0)]);
+    }
+    // One bad sample begins the time anew, though the value before it is still valid.
+    rig.pass_with(5, &[Ok(24.0), Err(Fault::Jump)]);
+    let flaky = "sensor door has a valid reading now and then; the last sample was jump; the alarm ends once it has been read without a fault for 30 s";
+    assert_eq!(rig.status(0)["alarms"]["sensor-door"]["text"], flaky);
+    assert_eq!(rig.regime(), Some(Regime::InRange), "it counts while its readings are valid");
+    assert_eq!(rig.notices_of_sensors().len(), 1, "{:?}", rig.notices_of_sensors());
+    rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
+    let end = rig.now + secs(30);
+    rig.pass_with(25, &[Ok(24.0), Ok(24.0)]);
+    assert_eq!(rig.engine.alarms().poll_timeout(), Some(end));
+    // Nothing else is due then, and it needs no input of its own.
+    rig.now = rig.engine.deadline().at;
+    while rig.now < end {
+        rig.tick();
+        rig.now = rig.engine.deadline().at;
+    }
+    assert_eq!(rig.now, end);
+    rig.tick();
+    assert_eq!(rig.engine.alarms().iter().count(), 0);
+    assert_eq!(rig.notices_of_sensors().len(), 2);
+    assert!(rig.engine.deadline().at > rig.now);
+}
+
+#[test]
+fn a_sensor_whose_readings_come_so_late_that_each_is_stale_before_the_next_keeps_its_alarm() {
+    let mut rig = Rig::from(two_sensors(), None);
+    rig.pass_with(60, &[Ok(24.0), Err(Fault::Missing)]);
+    for _ in 0..5 {
+        rig.now = rig.now + secs(31);
+        rig.tick();
+        rig.reading(1, Ok(24.0));
+        assert!(rig.engine.alarms().get("sensor-door").is_some());
+    }
+}
+
+#[test]
+fn a_sensor_that_follows_from_another_keeps_its_alarm_until_that_has_been_read_well() {
+    let mut spec = two_sensors();
+    let derived = crate::control::derived::Derived::Difference { of: SensorId(0), minus: SensorId(1) };
+    spec.sensors.push(SensorSpec {
+        measures: "difference".into(),
+        derived: Some(derived),
+        ..thermometer("draught")
+    });
+    let mut rig = Rig::from(spec, None);
+    let names = |rig: &Rig| rig.engine.alarms().iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+    rig.pass_with(60, &[Ok(24.0), Err(Fault::Missing)]);
+    assert_eq!(names(&rig), ["sensor-door", "sensor-draught"]);
+    rig.pass_with(30, &[Ok(24.0), Ok(24.0)]);
+    assert_eq!(names(&rig), ["sensor-door", "sensor-draught"]);
+    rig.pass_with(5, &[Ok(24.0), Ok(24.0)]);
+    assert_eq!(names(&rig), [""; 0]);
 }
 
 #[test]
@@ -103,7 +172,10 @@ fn a_disk_that_fails_from_the_start_delays_no_report_and_raises_an_alarm() {
     assert!(rig.reported_value("alarms.disk.text").unwrap().as_str().unwrap().contains("no space left"));
     assert_eq!(rig.reported_value("components.climate.temperature"), Some(&json!(24)));
     rig.disk = Disk::Quick;
-    rig.pass(secs(60), |_| 24.0);
+    rig.pass(secs(30), |_| 24.0);
+    let text = "the disk can be written again; the alarm ends once that has lasted for 30 s";
+    assert_eq!(rig.status(0)["alarms"]["disk"]["text"], text);
+    rig.pass(secs(80), |_| 24.0);
     assert_eq!(
         (rig.reported_value("alarms"), rig.reported_value("lastPatchReceivedId")),
         (None, Some(&json!("one")))
@@ -117,8 +189,22 @@ fn an_output_that_cannot_be_driven_is_an_alarm() {
     rig.desire(json!({"fanOn": true}));
     rig.pass(secs(20), |_| 24.0);
     assert!(rig.reported_value("alarms.output-fan.text").unwrap().as_str().unwrap().contains("no such line"));
+    let since = rig.engine.alarms().get("output-fan").map(|alarm| alarm.at);
+    // Every other retry works.
+    for _ in 0..5 {
+        rig.board_fails = false;
+        rig.pass(secs(20), |_| 24.0);
+        rig.board_fails = true;
+        rig.desire(json!({"fanOn": false}));
+        rig.pass(secs(20), |_| 24.0);
+        rig.desire(json!({"fanOn": true}));
+    }
     rig.board_fails = false;
     rig.pass(secs(20), |_| 24.0);
+    let alarm = rig.engine.alarms().get("output-fan").unwrap();
+    let text = "output fan can be driven again; the alarm ends once that has lasted for 30 s";
+    assert_eq!((Some(alarm.at), alarm.text.as_str()), (since, text));
+    rig.pass(secs(60), |_| 24.0);
     assert_eq!(rig.reported_value("alarms"), None);
 }
 

@@ -60,7 +60,17 @@ fn a_siren_is_on_in_the_very_input_that_raises_its_alarm_and_off_in_the_one_that
     }
     assert_eq!(rig.drives.iter().find(|one| one.output == SIREN).map(|one| one.at), Some(silent));
     assert_eq!(rig.sounded(), one(1000, "alarm sensor"));
-    assert_eq!(rig.sounded_at(Ok(24.0)), one(0, "no alarm"));
+    assert_eq!(rig.sounded_at(Ok(24.0)), []);
+    // Nor has its end one.
+    let end = rig.now + secs(30);
+    rig.now = rig.now + secs(20);
+    assert_eq!(rig.sounded_at(Ok(24.0)), []);
+    while rig.engine.alarms().get("sensor-cabinet").is_some() {
+        rig.now = rig.engine.deadline().at;
+        rig.tick();
+    }
+    assert_eq!(rig.now, end);
+    assert_eq!(rig.sounded(), one(0, "no alarm"));
 }
 
 #[test]
@@ -90,16 +100,22 @@ fn of_two_sensors_that_are_lost_the_first_to_return_does_not_silence_it() {
     let mut rig = Rig::from(spec, None);
     rig.tick();
     rig.drives.clear();
-    let mut read = |sensor, value| {
+    let mut read = |sensor, value, seconds_later| {
+        rig.now = rig.now + secs(seconds_later);
         let reading = Reading { sensor: SensorId(sensor), at: rig.now, value };
         rig.engine.handle_reading(rig.now, reading, None);
         rig.drain();
         rig.sounded()
     };
-    assert_eq!(read(0, Err(Fault::Missing)), one(1000, "alarm sensor"));
-    assert_eq!(read(1, Err(Fault::Missing)), []);
-    assert_eq!(read(0, Ok(24.0)), []);
-    assert_eq!(read(1, Ok(24.0)), one(0, "no alarm"));
+    assert_eq!(read(0, Err(Fault::Missing), 0), one(1000, "alarm sensor"));
+    assert_eq!(read(1, Err(Fault::Missing), 0), []);
+    assert_eq!(read(0, Ok(24.0), 0), []);
+    assert_eq!(read(0, Ok(24.0), 29), []);
+    assert_eq!(read(0, Ok(24.0), 5), []);
+    assert_eq!(read(1, Ok(24.0), 0), []);
+    assert_eq!(read(0, Ok(24.0), 20), []);
+    assert_eq!(read(1, Ok(24.0), 9), []);
+    assert_eq!(read(1, Ok(24.0), 1), one(0, "no alarm"));
 }
 
 #[test]
@@ -126,6 +142,8 @@ fn a_full_disk_is_heard_and_a_disk_that_has_room_again_is_not() {
     rig.desire(json!({"patchId": "one"}));
     assert_eq!(rig.sounded(), one(1000, "alarm disk"));
     rig.disk = Disk::Quick;
+    rig.pass(secs(30), |_| 24.0);
+    assert_eq!(rig.sounded(), []);
     rig.pass(secs(60), |_| 24.0);
     assert_eq!(rig.sounded(), one(0, "no alarm"));
 }

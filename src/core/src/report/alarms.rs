@@ -1,20 +1,22 @@
 //! Alarms: conditions that a person should know of for as long as they last, each named by its kind and the thing it is about.
 //!
-//! | alarm | while |
-//! | --- | --- |
-//! | `sensor-NAME` | the sensor has no valid reading, even if it is one of several or belongs to no climate |
-//! | `overheat-CLIMATE` | the climate is above `critical`; `overheat-climate` of the only one of a site |
-//! | `stall-OUTPUT` | the output did not turn at full drive, and has not turned since |
-//! | `output-OUTPUT` | the output cannot be driven |
-//! | `disk` | the record cannot be stored |
+//! | alarm | while | cleared |
+//! | --- | --- | --- |
+//! | `sensor-NAME` | the sensor has no valid reading, even if it is one of several or belongs to no climate | when it has been read well for `stale-after` |
+//! | `overheat-CLIMATE` | the climate is above `critical`; `overheat-climate` of the only one of a site | one hysteresis below |
+//! | `stall-OUTPUT` | the output did not turn at full drive, and has not turned since | half a minute later |
+//! | `output-OUTPUT` | the output cannot be driven | half a minute later |
+//! | `disk` | the record cannot be stored | half a minute later |
 //!
-//! The alarms follow from the present facts alone. `since` is wall-clock time, so it is absent while the clock cannot be
-//! believed; it is filled in, and corrected, once it can be. A sensor that fails now and then raises no alarm before it has
-//! been without a valid reading for `stale-after`. Alarms are reported with the sampled state.
+//! An alarm is raised by the present facts alone. It is cleared when the facts have been good for a while, so that a fault that
+//! comes and goes is one alarm; a reload that removes its thing clears it at once. `since` is wall-clock time, so it is absent
+//! while the clock cannot be believed; it is filled in, and corrected, once it can be. A sensor that fails now and then raises no
+//! alarm before it has been without a valid reading for `stale-after`. Alarms are reported with the sampled state.
 
 pub use crate::control::alarm_kind::AlarmKind;
 
 use super::Facts;
+use super::recovery::{Cause, recovering};
 use super::write::round_to;
 use crate::control::SensorId;
 use crate::control::climate::{Climate, Regime};
@@ -47,6 +49,8 @@ pub struct Alarm {
     pub since: Option<UnixSeconds>,
     /// What happened, to which thing, and what now.
     pub text: String,
+    /// When it will be cleared, if its fault, which is over, does not return.
+    pub ends_at: Option<BootTime>,
 }
 
 /// The present alarms, by name.
@@ -63,19 +67,18 @@ pub struct AlarmChanges {
 }
 
 impl Alarms {
-    /// Replaces the alarms by these, given as names and texts; those that go on keep their age. `wall` is the wall-clock time
-    /// now, if it can be believed.
+    /// Replaces the alarms by these; those that go on keep their age. `wall` is the wall-clock time now, if it can be believed.
     pub fn update(
         &mut self,
         now: BootTime,
         wall: Option<UnixSeconds>,
-        mut present: BTreeMap<String, String>,
+        mut present: BTreeMap<String, Cause>,
     ) -> AlarmChanges {
         let mut changes = AlarmChanges::default();
         self.0.retain(|name, alarm| match present.remove(name) {
-            Some(text) => {
+            Some(cause) => {
                 alarm.since = since_by(wall, now, alarm.at, alarm.since);
-                alarm.text = text;
+                (alarm.text, alarm.ends_at) = (cause.text, cause.ends_at);
                 true
             }
             None => {
@@ -83,11 +86,16 @@ impl Alarms {
                 false
             }
         });
-        for (name, text) in present {
+        for (name, Cause { text, ends_at }) in present {
             changes.raised.push(name.clone());
-            self.0.insert(name, Alarm { at: now, since: since_by(wall, now, now, None), text });
+            self.0.insert(name, Alarm { at: now, since: since_by(wall, now, now, None), text, ends_at });
         }
         changes
+    }
+
+    /// When the next alarm is to be cleared, if no fault returns.
+    pub fn poll_timeout(&self) -> Option<BootTime> {
+        self.0.values().filter_map(|alarm| alarm.ends_at).min()
     }
 
     /// Each alarm with its name.
@@ -136,8 +144,15 @@ fn since_by(
     Some(since.filter(was_right).unwrap_or(fresh))
 }
 
-/// The alarms of the present facts, with their texts.
-pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
+/// The alarms of the present facts, and those that stand although their faults are over.
+pub fn present(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, Cause> {
+    let mut causes = recovering(now, facts);
+    causes.extend(faults(now, facts).into_iter().map(|(name, text)| (name, Cause { text, ends_at: None })));
+    causes
+}
+
+/// The faults of the present facts, by the names of their alarms.
+fn faults(now: BootTime, facts: Facts<'_>) -> BTreeMap<String, String> {
     let mut alarms = BTreeMap::new();
     for (sensor, spec, _) in facts.sensors.iter() {
         if let Some(text) = lost_sensor(now, facts, sensor) {

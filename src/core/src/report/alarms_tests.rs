@@ -35,7 +35,12 @@ fn one_of_two_sensors_that_is_lost_is_an_alarm_while_it_lasts_and_the_climate_sa
     assert_eq!(reported.get(&path("components.climate.sensor")), Some(&json!("ok")));
     rig.sample(at(50), 0, Ok(22.0));
     rig.sample(at(50), 1, Ok(22.0));
-    assert_eq!(rig.says(at(50), "alarms"), None);
+    let again = "sensor door has a valid reading again; the alarm ends once it has been read without a fault for 30 s";
+    assert_eq!(text(&rig.compose(at(50)).section, "sensor-door"), again);
+    rig.sample(at(75), 0, Ok(22.0));
+    rig.sample(at(75), 1, Ok(22.0));
+    assert!(rig.says(at(79), "alarms").is_some());
+    assert_eq!(rig.says(at(90), "alarms"), None);
 }
 
 #[test]
@@ -176,18 +181,22 @@ fn however_many_alarms_there_are_the_report_has_room_for_the_rest() {
 #[test]
 fn the_alarm_of_a_stalled_fan_that_is_off_does_not_call_it_driven_and_stays_until_it_turns() {
     let mut rig = Rig::with(vec![fan(OutputKind::OnOff)], Vec::new(), None);
-    let mut reported = |begin, drive, rpm| {
+    let mut reported = |begin, drive, rpm, seconds| {
         rig.outputs.measure(OutputId(0), Ok(rpm));
         rig.overrides.insert(OutputId(0), Override { value: drive, until: at(9999), by: Author::Hub });
-        let sections = (begin..begin + 60).map(|second| rig.compose(at(second)).section);
+        let sections = (begin..begin + seconds).map(|second| rig.compose(at(second)).section);
         text(&sections.last().unwrap(), "stall-fan").to_owned()
     };
-    let blocked = reported(0, Permille::FULL, 0.0);
+    let blocked = reported(0, Permille::FULL, 0.0, 60);
     assert!(blocked.starts_with("output fan is driven at full and does not turn; "), "{blocked}");
-    let resting = reported(60, Permille::ZERO, 0.0);
+    let resting = reported(60, Permille::ZERO, 0.0, 60);
     let wanted = "output fan did not turn at full and has not turned since; it will be ";
     assert!(resting.starts_with(wanted), "{resting}");
-    assert_ne!(reported(120, Permille::FULL, 0.0), "", "driven again, it does not turn either");
-    assert_ne!(reported(180, Permille::ZERO, 0.0), "");
-    assert_eq!(reported(240, Permille::FULL, 900.0), "");
+    assert_ne!(reported(120, Permille::FULL, 0.0, 60), "", "driven again, it does not turn either");
+    assert_ne!(reported(180, Permille::ZERO, 0.0, 60), "");
+    let turned = "output fan is no longer stalled; the alarm ends once that has lasted for 30 s";
+    assert_eq!(reported(240, Permille::FULL, 900.0, 30), turned);
+    assert_ne!(reported(270, Permille::FULL, 0.0, 30), turned, "it stood still again within that time");
+    assert_eq!(reported(300, Permille::FULL, 900.0, 30), turned);
+    assert_eq!(reported(330, Permille::FULL, 900.0, 30), "");
 }

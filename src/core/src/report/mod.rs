@@ -12,6 +12,7 @@ mod names;
 mod notice;
 mod plain;
 mod pnp;
+mod recovery;
 mod state;
 pub mod status;
 pub mod trend;

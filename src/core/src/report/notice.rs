@@ -160,7 +160,7 @@ pub enum Notice {
         /// The text of its alarm.
         text: String,
     },
-    /// A sensor has a valid reading again.
+    /// A sensor has been read well for its `stale-after`.
     SensorBack {
         /// The sensor.
         sensor: String,
@@ -320,7 +320,9 @@ impl fmt::Display for Notice {
                 }
             }
             Self::SensorLost { text, .. } => f.write_str(text),
-            Self::SensorBack { sensor } => write!(f, "sensor {sensor} has a valid reading again"),
+            Self::SensorBack { sensor } => {
+                write!(f, "sensor {sensor} has valid readings again: its alarm has ended")
+            }
             Self::ReportCut(fault) => {
                 write!(f, "left out of the report, since the hub would refuse it: {fault}")
             }

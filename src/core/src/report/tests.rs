@@ -136,8 +136,8 @@ impl Rig {
             stored_at: None,
             alarms,
         };
-        let none = Alarms::default();
-        self.alarms.update(now, self.wall, alarms::present(now, facts(&none)));
+        let standing = self.alarms.clone();
+        self.alarms.update(now, self.wall, alarms::present(now, facts(&standing)));
         let fresh = self.reporter.compose(now, &self.acknowledgement, facts(&self.alarms));
         let wanted = fresh.or_else(|| self.standing.take()).expect("the first call says something");
         self.standing = Some(Wanted { again: Vec::new(), ..wanted.clone() });

@@ -1,4 +1,4 @@
-//! Messages, batches and the queue, each by itself. The whole is in `engine::tests::telemetry`, and in the simulation.
+//! Messages, batches and the queue, each by itself. The whole is in the simulation.
 
 use super::batch::{BODY_BYTES_MAX, Batch, Moment};
 use super::queue::{Queue, WINDOW};

@@ -78,7 +78,7 @@ fn sensor(stage: &mut Stage<'_, Enclosure>) -> Played {
 
 fn mended(stage: &mut Stage<'_, Enclosure>) -> Played {
     stage.happens("the sensor is mended", |enclosure| enclosure.lose_sensor(false));
-    stage.twin_without("alarms.sensor-enclosure")?;
     stage.output("fan", Percent(20.0, 100.0), "climate")?;
+    stage.twin_without("alarms.sensor-enclosure")?;
     stage.stays(&ENCLOSURE, HELD_LATER, 2)
 }

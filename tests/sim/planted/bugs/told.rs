@@ -6,7 +6,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "lost-sensor-of-several-silent",
         says: "one of two sensors is gone for a week and nothing says so",
-        item: "alarms::present",
+        item: "alarms::faults",
         find: "lost_sensor(...)",
         plant: "
             FOUND.filter(|_| {
@@ -22,6 +22,13 @@ pub(crate) const BUGS: &[Bug] = &[
         item: "Alarms::update",
         find: "false",
         plant: "PLANTED",
+    },
+    Bug {
+        name: "alarm-cleared-at-first-good-reading",
+        says: "the alarm of a flaky sensor comes and goes all night",
+        item: "alarms::present",
+        find: "recovering(...)",
+        plant: "if PLANTED { BTreeMap::new() } else { FOUND }",
     },
     Bug {
         name: "foreign-name-not-told",
