@@ -129,6 +129,13 @@ pub struct Holds {
     pub bytes: u64,
 }
 
+impl Holds {
+    /// Without so many messages.
+    fn without(self, messages: u64) -> Self {
+        Self { messages: self.messages.saturating_sub(messages), ..self }
+    }
+}
+
 /// A notice tells of lost records at most this often.
 const DROPS_EVERY: Duration = Duration::from_secs(3600);
 
@@ -307,10 +314,16 @@ impl Telemetry {
         if self.batch.due(send_every).is_some_and(|due| due <= now) {
             self.close(now);
         }
-        let dropped = self.queue.handle_timeout(now, send_every, self.booted_last);
-        self.announce(now, Heard { dropped, ..Heard::default() });
+        self.handle_queue(now);
         if self.queue.has_to_open(now) {
             self.open(now);
+        }
+    }
+
+    fn handle_queue(&mut self, now: BootTime) {
+        if let Some(spec) = &self.spec {
+            let dropped = self.queue.handle_timeout(now, spec.send_every, self.booted_last);
+            self.announce(now, Heard { dropped, ..Heard::default() });
         }
     }
 
@@ -360,7 +373,9 @@ impl Telemetry {
     }
 
     /// The next request to the ring.
-    pub fn poll_ring(&mut self) -> Option<RingRequest> {
+    pub fn poll_ring(&mut self, now: BootTime) -> Option<RingRequest> {
+        // A drive that was just carried out may have filled a batch.
+        self.handle_queue(now);
         self.queue.poll_ring()
     }
 

@@ -106,12 +106,16 @@ struct Ring {
     boots: Vec<(BootId, UnixSeconds)>,
     /// A `Read` is under way.
     reads: bool,
+    /// It was asked for before the connection was lost: what it finds is read again.
+    is_stale: bool,
     /// What was forgotten meanwhile: it may still be among what is read.
     forgotten: Vec<u64>,
     /// The number of the last message read.
     read_to: u64,
     /// There is nothing after it.
     is_exhausted: bool,
+    /// How many were forgotten since the last `Open` and since the last `Keep` were asked for: their outcomes still count them.
+    forgotten_since: (u64, u64),
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -160,6 +164,7 @@ impl Queue {
     /// Opens the ring.
     pub(super) fn open(&mut self, now: BootTime, identity: String, keep_bytes: u64) {
         self.open_from = now + OPEN_RETRY;
+        self.ring.forgotten_since.0 = 0;
         self.requests.push_back(RingRequest::Open { identity, keep_bytes });
     }
 
@@ -184,6 +189,7 @@ impl Queue {
         self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)) || entry.sent.is_some());
         // What is under way is passed over when it is read.
         (self.ring.read_to, self.ring.is_exhausted) = (0, false);
+        self.ring.is_stale = self.ring.reads;
     }
 
     /// The hub has this message. Returns whether it was the last one of the ring.
@@ -206,6 +212,8 @@ impl Queue {
 
     fn forget(&mut self, number: u64) {
         self.ring.holds.messages = self.ring.holds.messages.saturating_sub(1);
+        self.ring.forgotten_since.0 += 1;
+        self.ring.forgotten_since.1 += 1;
         if self.ring.reads {
             self.ring.forgotten.push(number);
         }
@@ -216,9 +224,9 @@ impl Queue {
     pub(super) fn handle_ring(&mut self, now: BootTime, event: RingEvent) -> Heard {
         match event {
             RingEvent::Opened { holds, boots, lost } => {
-                // Other numbers may stand for the messages now.
-                self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)));
-                self.ring = Ring { holds, boots, ..Ring::default() };
+                // What is here already is passed over when it is read.
+                self.ring.holds = holds.without(self.ring.forgotten_since.0);
+                (self.ring.boots, self.ring.read_to, self.ring.is_exhausted) = (boots, 0, false);
                 self.lose(lost);
                 Heard { mended: self.fault.take().is_some(), dropped: lost, ..Heard::default() }
             }
@@ -229,9 +237,13 @@ impl Queue {
             }
             RingEvent::Read { messages, lost } => {
                 self.ring.reads = false;
-                self.ring.is_exhausted = messages.is_empty();
                 self.lose(lost);
                 let heard = Heard { dropped: lost, ..Heard::default() };
+                if core::mem::take(&mut self.ring.is_stale) {
+                    self.ring.forgotten.clear();
+                    return heard;
+                }
+                self.ring.is_exhausted = messages.is_empty();
                 messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
                 self.ring.forgotten.clear();
                 heard
@@ -239,7 +251,7 @@ impl Queue {
             RingEvent::Failed { request, reason } => {
                 match request {
                     RingFailed::Read => {
-                        self.ring.reads = false;
+                        (self.ring.reads, self.ring.is_stale) = (false, false);
                         self.ring.forgotten.clear();
                     }
                     RingFailed::Keep => self.handle_not_kept(),
@@ -263,11 +275,11 @@ impl Queue {
                 stored.push(number);
             }
         }
-        self.ring.holds = holds;
+        self.ring.holds = holds.without(self.ring.forgotten_since.1);
         self.ring.is_exhausted = false;
         stored.into_iter().for_each(|number| self.forget(number));
         self.entries.retain(|entry| match entry.kept {
-            Kept::As(_) => entry.sent.is_some() && !entry.is_stored,
+            Kept::As(_) => entry.is_backlog || entry.sent.is_some() && !entry.is_stored,
             _ => true,
         });
     }
@@ -365,6 +377,7 @@ impl Queue {
         }
         let is_any = !messages.is_empty();
         if is_any {
+            self.ring.forgotten_since.1 = 0;
             self.requests.push_back(RingRequest::Keep(messages));
         }
         is_any

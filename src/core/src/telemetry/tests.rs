@@ -9,7 +9,7 @@ use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 const BOOT: BootId = BootId(7);
 const SEND_EVERY: Duration = Duration::from_secs(300);
@@ -377,6 +377,8 @@ struct World {
     made: u64,
     under_way: Vec<(u64, DeviceMessage)>,
     ring: BTreeMap<u64, Message>,
+    /// What became of requests to the ring, before the queue hears of it.
+    outcomes: VecDeque<RingEvent>,
     last: u64,
     arrived: BTreeMap<String, u32>,
 }
@@ -395,10 +397,12 @@ impl World {
 
     fn serve(&mut self, queue: &mut Queue, disk_works: bool) {
         wait(queue, at(self.now));
+        if queue.has_to_open(at(self.now)) {
+            queue.open(at(self.now), "x".into(), 1);
+        }
         loop {
             if let Some(request) = queue.poll_ring() {
-                self.serve_ring(queue, request, disk_works);
-                wait(queue, at(self.now));
+                self.serve_ring(request, disk_works);
             } else if let Some(request) = queue.poll_hub(at(self.now), Some(BOOT), None) {
                 match request {
                     HubRequest::SendMessage { number, message } => self.under_way.push((number, message)),
@@ -410,7 +414,15 @@ impl World {
         }
     }
 
-    fn serve_ring(&mut self, queue: &mut Queue, request: RingRequest, disk_works: bool) {
+    /// The disk takes a while.
+    fn tell_outcomes(&mut self, queue: &mut Queue) {
+        while let Some(event) = self.outcomes.pop_front() {
+            queue.handle_ring(at(self.now), event);
+            wait(queue, at(self.now));
+        }
+    }
+
+    fn serve_ring(&mut self, request: RingRequest, disk_works: bool) {
         let event = match request {
             RingRequest::Forget { number } => return drop(self.ring.remove(&number)),
             RingRequest::Keep(_) if !disk_works => {
@@ -429,9 +441,14 @@ impl World {
                 let messages = next.map(|(number, message)| (*number, message.clone())).collect();
                 RingEvent::Read { messages, lost: 0 }
             }
-            RingRequest::Open { .. } => return,
+            RingRequest::Open { .. } if !disk_works => {
+                RingEvent::Failed { request: RingFailed::Open, reason: "full".into() }
+            }
+            RingRequest::Open { .. } => {
+                RingEvent::Opened { holds: holds(self.ring.len() as u64), boots: vec![], lost: 0 }
+            }
         };
-        queue.handle_ring(at(self.now), event);
+        self.outcomes.push_back(event);
     }
 }
 
@@ -480,7 +497,11 @@ proptest! {
                         queue.handle_stored(at(world.now), number);
                     }
                 }
+                5 => world.tell_outcomes(&mut queue),
                 _ => {}
+            }
+            if what == 9 {
+                world.tell_outcomes(&mut queue);
             }
             world.serve(&mut queue, what != 7);
             let due = queue.poll_timeout(SEND_EVERY);
