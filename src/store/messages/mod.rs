@@ -69,6 +69,9 @@ pub(super) struct Ring {
     mark: Option<(u64, u64, usize)>,
 }
 
+/// A message as it is written, and its records.
+type Framed = (Vec<u8>, Option<NonZeroU32>);
+
 /// A write to one segment.
 struct Piece {
     first: u64,
@@ -229,7 +232,7 @@ impl Ring {
     }
 
     /// The bytes and the records of each message.
-    fn frames(&self, messages: &[Message]) -> Result<Vec<(Vec<u8>, Option<NonZeroU32>)>, StoreFault> {
+    fn frames(&self, messages: &[Message]) -> Result<Vec<Framed>, StoreFault> {
         let numbered = (self.next..).zip(messages);
         let frames = numbered.map(|(number, message)| {
             let bytes = segment::frame(number, message);
@@ -253,11 +256,7 @@ impl Ring {
     }
 
     /// The writes that these frames take: one to the last segment if all fit, else to new ones.
-    fn pieces(
-        &self,
-        frames: &[(Vec<u8>, Option<NonZeroU32>)],
-        room: Option<(u64, u64)>,
-    ) -> Result<Vec<Piece>, StoreFault> {
+    fn pieces(&self, frames: &[Framed], room: Option<(u64, u64)>) -> Result<Vec<Piece>, StoreFault> {
         let all: u64 = frames.iter().map(|(bytes, _)| bytes.len() as u64).sum();
         let identity = &self.terms()?.identity;
         let mut at = room.filter(|(_, room)| all <= *room).map(|(length, _)| length);
