@@ -270,7 +270,7 @@ impl Shared {
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = state.waiting.take() {
             state.is_writing = true;
-            return Some(Work::Record(record));
+            return Some(Work::Record(Box::new(record)));
         }
         let ending = state.ending;
         state.ring.take(ending).map(Work::Ring)
@@ -294,7 +294,7 @@ impl Shared {
 }
 
 enum Work {
-    Record(TwinRecord),
+    Record(Box<TwinRecord>),
     Ring(RingRequest),
 }
 

@@ -16,6 +16,8 @@
 mod books;
 mod disk;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod power_tests;
@@ -67,6 +69,9 @@ pub(super) struct Ring {
     mark: Option<(u64, u64, usize)>,
 }
 
+/// A message as it is written, and its records.
+type Framed = (Vec<u8>, Option<NonZeroU32>);
+
 /// A write to one segment.
 struct Piece {
     first: u64,
@@ -88,7 +93,7 @@ impl Ring {
             is_open: false,
             books: Books::default(),
             next: 1,
-            head: 0,
+            head: 1,
             dropped: 0,
             leftovers: Vec::new(),
             is_directory_dirty: false,
@@ -147,7 +152,7 @@ impl Ring {
         found.books.learn(&self.books);
         self.books = found.books;
         self.next = self.next.max(found.next);
-        self.head = self.head.max(found.head.unwrap_or(0));
+        self.head = self.head.max(found.head.unwrap_or(1));
         self.mark = None;
         self.leftovers.clear();
         if let Some(last) = self.books.0.back_mut() {
@@ -227,7 +232,7 @@ impl Ring {
     }
 
     /// The bytes and the records of each message.
-    fn frames(&self, messages: &[Message]) -> Result<Vec<(Vec<u8>, Option<NonZeroU32>)>, StoreFault> {
+    fn frames(&self, messages: &[Message]) -> Result<Vec<Framed>, StoreFault> {
         let numbered = (self.next..).zip(messages);
         let frames = numbered.map(|(number, message)| {
             let bytes = segment::frame(number, message);
@@ -251,11 +256,7 @@ impl Ring {
     }
 
     /// The writes that these frames take: one to the last segment if all fit, else to new ones.
-    fn pieces(
-        &self,
-        frames: &[(Vec<u8>, Option<NonZeroU32>)],
-        room: Option<(u64, u64)>,
-    ) -> Result<Vec<Piece>, StoreFault> {
+    fn pieces(&self, frames: &[Framed], room: Option<(u64, u64)>) -> Result<Vec<Piece>, StoreFault> {
         let all: u64 = frames.iter().map(|(bytes, _)| bytes.len() as u64).sum();
         let identity = &self.terms()?.identity;
         let mut at = room.filter(|(_, room)| all <= *room).map(|(length, _)| length);
@@ -398,10 +399,14 @@ impl Ring {
         }
     }
 
-    /// Removes the segments whose messages are done. One that cannot be removed is tried again.
+    /// Removes the segments whose messages are done, the last one after all others: it shows which numbers were used. One that cannot
+    /// be removed is tried again.
     fn sweep(&mut self) {
+        let is_empty = self.books.0.iter().all(Segment::is_done);
+        let last = self.books.0.back().map(|last| last.first).filter(|_| !is_empty);
         let disk = &mut self.disk;
-        self.books.0.retain(|segment| !segment.is_done() || disk.unlink(segment.first).is_err());
+        let mut stays = |one: &Segment| Some(one.first) == last || disk.unlink(one.first).is_err();
+        self.books.0.retain(|one| !one.is_done() || stays(one));
     }
 
     /// Notes the first message that is not done, if that is another one now.

@@ -246,10 +246,12 @@ mod tests {
 
     #[test]
     fn what_was_written_comes_back() {
-        let (bytes, _) = three();
+        let (bytes, starts) = three();
         assert_eq!(open(&bytes).unwrap().1, IDENTITY);
         assert_eq!(open(&bytes).unwrap().0, 7);
         assert_eq!(found(&bytes), (vec![7, 8, 9], 0, true));
+        let frame = String::from_utf8(bytes[starts[0]..starts[1]].to_vec()).unwrap();
+        assert!(frame.starts_with("message 7 7 ") && frame.ends_with("\n[xxxxxxxxxx]\n"), "{frame}");
         assert!(bytes.starts_with(b"twind-messages 1 7 \"hub.example/a device\\n\" "));
     }
 

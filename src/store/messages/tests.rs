@@ -50,13 +50,13 @@ pub(super) fn all(ring: &mut Ring) -> (Vec<(u64, Message)>, u64) {
     }
 }
 
-struct Rig {
-    dir: tempfile::TempDir,
-    ring: Ring,
+pub(super) struct Rig {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) ring: Ring,
 }
 
 impl Rig {
-    fn new(keep_bytes: u64) -> Self {
+    pub(super) fn new(keep_bytes: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Self { ring: Ring::new(dir.path()), dir };
         assert_eq!(rig.open(keep_bytes), (Holds::default(), 0));
@@ -64,11 +64,11 @@ impl Rig {
     }
 
     /// As a new process finds it.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.ring = Ring::new(self.dir.path());
     }
 
-    fn open(&mut self, keep_bytes: u64) -> (Holds, u64) {
+    pub(super) fn open(&mut self, keep_bytes: u64) -> (Holds, u64) {
         match &carry_out(&mut self.ring, open(keep_bytes))[..] {
             [RingEvent::Opened { holds, lost, .. }] => (*holds, *lost),
             events => panic!("{events:?}"),
@@ -76,7 +76,7 @@ impl Rig {
     }
 
     /// Keeps the messages of these numbers, and returns the records that gave way.
-    fn keep(&mut self, numbers: impl IntoIterator<Item = u64>, bytes: usize) -> u64 {
+    pub(super) fn keep(&mut self, numbers: impl IntoIterator<Item = u64>, bytes: usize) -> u64 {
         let messages: Vec<_> = numbers.into_iter().map(|number| message(number, bytes)).collect();
         let expected = u64::from(messages[0].records);
         match &carry_out(&mut self.ring, RingRequest::Keep(messages))[..] {
@@ -85,26 +85,26 @@ impl Rig {
         }
     }
 
-    fn refused(&mut self, request: RingRequest) -> String {
+    pub(super) fn refused(&mut self, request: RingRequest) -> String {
         match &carry_out(&mut self.ring, request)[..] {
             [RingEvent::Failed { reason, .. }] => reason.clone(),
             events => panic!("{events:?}"),
         }
     }
 
-    fn forget(&mut self, numbers: impl IntoIterator<Item = u64>) {
+    pub(super) fn forget(&mut self, numbers: impl IntoIterator<Item = u64>) {
         for number in numbers {
             assert_eq!(carry_out(&mut self.ring, RingRequest::Forget { number }), []);
         }
     }
 
-    fn numbers(&mut self) -> Vec<u64> {
+    pub(super) fn numbers(&mut self) -> Vec<u64> {
         let (messages, lost) = all(&mut self.ring);
         assert_eq!(lost, 0);
         messages.into_iter().map(|(number, _)| number).collect()
     }
 
-    fn files(&self) -> Vec<String> {
+    pub(super) fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.dir.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -113,22 +113,22 @@ impl Rig {
         names
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A disk that does not take this step from now on.
-    fn fail(&mut self, failing: Step, reason: std::io::ErrorKind) {
+    pub(super) fn fail(&mut self, failing: Step, reason: std::io::ErrorKind) {
         let before = move |step, _: &Path| if step == failing { Err(reason.into()) } else { Ok(()) };
         self.ring.disk = Disk::new(self.dir.path(), Box::new(before));
     }
 
-    fn mend(&mut self) {
+    pub(super) fn mend(&mut self) {
         self.ring.disk = Disk::new(self.dir.path(), Box::new(|_, _| Ok(())));
     }
 }
 
-const PLENTY: u64 = 4 << 20;
+pub(super) const PLENTY: u64 = 4 << 20;
 
 #[test]
 fn what_is_kept_is_read_in_order_and_again_after_a_restart() {
@@ -214,25 +214,6 @@ fn what_is_done_stays_done_over_a_restart_and_numbers_never_fall() {
     // One that is forgotten twice, or was never kept.
     rig.forget([3, 10, 10, 11, u64::MAX]);
     assert_eq!(rig.files(), ["messages.head"]);
-}
-
-#[test]
-fn a_note_that_is_missing_or_torn_means_from_the_first() {
-    let mut rig = Rig::new(PLENTY);
-    rig.keep(1..=5, 100);
-    rig.forget(1..=2);
-    let note = fs::read(rig.path("messages.head")).unwrap();
-    for length in 0..note.len() {
-        fs::write(rig.path("messages.head"), &note[..length]).unwrap();
-        rig.restart();
-        rig.open(PLENTY);
-        assert_eq!(rig.numbers(), [1, 2, 3, 4, 5], "cut to {length} bytes");
-        assert!(!rig.path("messages.head").exists(), "it could speak of other messages later");
-    }
-    rig.forget([1, 2, 3]);
-    rig.restart();
-    rig.open(PLENTY);
-    assert_eq!(rig.numbers(), [4, 5]);
 }
 
 #[test]
@@ -332,60 +313,6 @@ fn a_segment_of_a_later_twind_is_set_aside() {
 }
 
 #[test]
-fn a_segment_with_no_header_goes_and_what_can_be_counted_of_it_is() {
-    let mut rig = Rig::new(PLENTY);
-    rig.keep(1..=40, 2000);
-    let path = rig.path("messages.00000001");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[3] = 0;
-    fs::write(&path, bytes).unwrap();
-    rig.restart();
-    let (holds, lost) = rig.open(PLENTY);
-    assert_eq!((holds.messages, lost), (11, (1..=29).sum()));
-    fs::write(rig.path("messages.00000030"), "rubbish").unwrap();
-    rig.restart();
-    assert_eq!(rig.open(PLENTY), (Holds::default(), 0));
-    assert_eq!(rig.files(), [""; 0]);
-}
-
-#[test]
-fn a_damaged_message_is_skipped_and_counted_once() {
-    for is_read in [true, false] {
-        let mut rig = Rig::new(PLENTY);
-        rig.keep(1..=9, 100);
-        let path = rig.path("messages.00000001");
-        let mut bytes = fs::read(&path).unwrap();
-        let at = bytes.windows(5).position(|found| found == b"id-5\"").unwrap();
-        bytes[at + 1] = b'D';
-        fs::write(&path, bytes).unwrap();
-        if !is_read {
-            rig.restart();
-            assert_eq!(rig.open(PLENTY).1, 5);
-        }
-        let (messages, lost) = all(&mut rig.ring);
-        assert_eq!(messages.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 6, 7, 8, 9]);
-        assert_eq!(lost, if is_read { 5 } else { 0 });
-        assert_eq!(rig.numbers().len(), 8, "it is counted once");
-        rig.forget([1, 2, 3, 4, 6, 7, 8, 9]);
-        assert_eq!(rig.files(), ["messages.head"]);
-    }
-}
-
-#[test]
-fn segments_that_somebody_removed_are_counted_and_nothing_waits_for_them() {
-    let mut rig = Rig::new(PLENTY);
-    rig.keep(1..=40, 2000);
-    rig.forget([1]);
-    fs::remove_file(rig.path("messages.00000001")).unwrap();
-    let (messages, lost) = all(&mut rig.ring);
-    assert_eq!((messages.len(), messages[0].0, lost), (11, 30, (2..=29).sum()));
-    fs::remove_file(rig.path("messages.00000030")).unwrap();
-    rig.keep([41], 100);
-    let (messages, lost) = all(&mut rig.ring);
-    assert_eq!((messages.len(), lost), (1, (30..=40).sum()));
-}
-
-#[test]
 fn nothing_is_written_behind_what_is_no_message() {
     let mut rig = Rig::new(PLENTY);
     rig.keep(1..=3, 100);
@@ -403,148 +330,21 @@ fn nothing_is_written_behind_what_is_no_message() {
 }
 
 #[test]
-fn a_failed_write_leaves_none_of_its_messages_and_the_next_one_works() {
-    use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
-    for failing in [Step::Create, Step::Write, Step::SyncFile, Step::SyncDirectory] {
-        for undo in [None, Some(Step::Truncate), Some(Step::Unlink)] {
-            for (before, bytes) in [(0, 100), (3, 100), (3, 30_000)] {
-                let mut rig = Rig::new(PLENTY);
-                if before > 0 {
-                    rig.keep(1..=before, 100);
-                }
-                let fails = move |step, _: &Path| match step {
-                    _ if step == failing => Err(StorageFull.into()),
-                    _ if Some(step) == undo => Err(ReadOnlyFilesystem.into()),
-                    _ => Ok(()),
-                };
-                rig.ring.disk = Disk::new(rig.dir.path(), Box::new(fails));
-                let messages: Vec<_> =
-                    (before + 1..=before + 4).map(|number| message(number, bytes)).collect();
-                let outcome = carry_out(&mut rig.ring, RingRequest::Keep(messages));
-                let case = format!("{failing:?}, {undo:?}, {before} before, {bytes} bytes");
-                let expected: Vec<_> = match &outcome[..] {
-                    [RingEvent::Failed { request: RingFailed::Keep, reason }] => {
-                        assert!(reason.ends_with("(make room: df -h shows bytes, df -i inodes)"), "{reason}");
-                        (1..=before).collect()
-                    }
-                    _ => (1..=before + 4).collect(),
-                };
-                assert_eq!(rig.numbers(), expected, "{case}");
-                rig.mend();
-                let next = expected.len() as u64 + 1;
-                rig.keep([next], 100);
-                rig.keep(next + 1..=next + 20, 100);
-                let expected: Vec<_> = (1..=next + 20).collect();
-                assert_eq!(rig.numbers(), expected, "{case}");
-                rig.restart();
-                assert_eq!(rig.open(PLENTY).1, 0, "{case}");
-                assert_eq!(rig.numbers(), expected, "{case}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_ring_that_cannot_be_opened_is_opened_by_the_messages_to_keep() {
-    let root = tempfile::tempdir().unwrap();
-    let dir = root.path().join("state");
-    let mut rig = Rig { ring: Ring::new(&dir), dir: root };
-    let told = rig.refused(open(PLENTY));
-    assert!(told.starts_with("cannot read ") && told.contains("state: No such file"), "{told}");
-    assert!(rig.refused(RingRequest::Keep(vec![message(1, 9)])).contains("state: No such file"));
-    fs::create_dir(&dir).unwrap();
-    let events = carry_out(&mut rig.ring, RingRequest::Keep(vec![message(1, 9)]));
-    let [RingEvent::Opened { .. }, RingEvent::Kept { first: 1, .. }] = &events[..] else {
-        panic!("{events:?}");
-    };
-}
-
-#[test]
-fn nothing_is_done_in_a_directory_that_is_not_ours() {
-    let mut rig = Rig::new(PLENTY);
-    rig.restart();
-    for request in [open(PLENTY), RingRequest::Keep(vec![message(1, 9)])] {
-        let mut events = Vec::new();
-        rig.ring.carry_out(request, Err(fault("another twind is using it")), |event| events.push(event));
-        assert!(
-            matches!(&events[..], [RingEvent::Failed { reason, .. }] if reason == "another twind is using it")
-        );
-    }
-    assert_eq!(rig.files(), [""; 0]);
-}
-
-#[test]
-fn a_directory_in_the_place_of_a_segment_is_named_until_it_is_removed() {
-    let mut rig = Rig::new(PLENTY);
-    let path = rig.path("messages.00000001");
-    fs::create_dir(&path).unwrap();
-    let told = rig.refused(RingRequest::Keep(vec![message(1, 9)]));
-    assert!(
-        told.starts_with("cannot make ") && told.ends_with("(what is in its place is no segment: remove it)"),
-        "{told}"
-    );
-    assert!(path.is_dir());
-    fs::remove_dir(&path).unwrap();
-    let events = carry_out(&mut rig.ring, RingRequest::Keep(vec![message(1, 9)]));
-    assert!(
-        matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 1, .. }]),
-        "{events:?}"
-    );
-}
-
-#[test]
-fn a_segment_that_appeared_is_not_written_over() {
-    let mut rig = Rig::new(PLENTY);
-    let mut other = Rig::new(PLENTY);
-    other.keep(1..=3, 100);
-    fs::copy(other.path("messages.00000001"), rig.path("messages.00000001")).unwrap();
-    rig.refused(RingRequest::Keep(vec![message(4, 9)]));
-    let events = carry_out(&mut rig.ring, RingRequest::Keep(vec![message(4, 9)]));
-    assert!(
-        matches!(&events[..], [RingEvent::Opened { .. }, RingEvent::Kept { first: 4, .. }]),
-        "{events:?}"
-    );
-    assert_eq!(rig.numbers(), [1, 2, 3, 4]);
-}
-
-#[test]
-fn odd_things_in_the_place_of_the_note_are_told_and_a_failing_note_harms_nothing() {
-    let mut rig = Rig::new(PLENTY);
-    fs::create_dir(rig.path("messages.head")).unwrap();
-    rig.keep(1..=3, 100);
-    rig.forget([1]);
-    assert_eq!(rig.numbers(), [2, 3]);
-    let told = rig.refused(open(PLENTY));
-    assert!(told.ends_with("messages.head: it is no regular file but a directory (remove it)"), "{told}");
-    fs::remove_dir(rig.path("messages.head")).unwrap();
-    rig.open(PLENTY);
-    rig.fail(Step::Unlink, std::io::ErrorKind::ReadOnlyFilesystem);
-    rig.forget([2, 3]);
-    assert_eq!(rig.files(), ["messages.00000001", "messages.head"]);
-    rig.mend();
-    rig.keep([4], 100);
-    assert_eq!(rig.files(), ["messages.00000004", "messages.head"], "what is done is removed later");
-}
-
-#[test]
-fn a_note_that_failed_is_written_with_the_next_one() {
-    let mut rig = Rig::new(PLENTY);
-    rig.keep(1..=5, 100);
-    rig.fail(Step::Head, std::io::ErrorKind::StorageFull);
-    rig.forget([1, 2]);
-    rig.mend();
-    // The first message that is not done is the same.
-    rig.forget([5]);
-    rig.restart();
-    rig.open(PLENTY);
-    assert_eq!(rig.numbers(), [3, 4, 5]);
-}
-
-#[test]
 fn one_message_that_is_larger_than_what_is_read_at_once_is_read_alone() {
     let mut rig = Rig::new(PLENTY);
     rig.keep(1..=2, 100);
     rig.keep(3..=3, 60_000);
     rig.keep(4..=4, 100);
     assert_eq!(rig.numbers(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_number_is_not_used_again_when_the_newest_messages_are_done_first() {
+    let mut rig = Rig::new(PLENTY);
+    rig.keep(1..=40, 2000);
+    rig.forget(30..=40);
+    assert_eq!(rig.files(), ["messages.00000001", "messages.00000030"]);
+    rig.restart();
+    rig.open(PLENTY);
+    rig.keep([41], 100);
 }
