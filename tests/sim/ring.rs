@@ -143,7 +143,7 @@ impl Ring {
             let bytes = message.encode();
             while self.holds().bytes + bytes.len() as u64 + FRAME_BYTES > self.keep_bytes {
                 let Some((_, oldest)) = self.messages.pop_first() else { break };
-                let oldest = Message::decode(&oldest).expect("it was encoded here");
+                let Ok(oldest) = Message::decode(&oldest) else { continue };
                 dropped += u64::from(oldest.records);
                 self.gone.push(oldest);
             }
