@@ -5,6 +5,7 @@
 
 use super::codes::{Code, Reason};
 use super::outline::{Lines, Place};
+use super::reader::join;
 use super::secrets;
 use super::spans::Span;
 use super::syntax::{FAULTS_MAX, Slip, Slips};
@@ -46,7 +47,7 @@ impl Finding {
     }
 }
 
-/// Collects the faults while the file is read, and the keys that were asked for.
+/// Collects the faults while the file is read.
 #[derive(Default)]
 pub(super) struct Findings {
     /// The first [`FAULTS_MAX`], by place and by when they were found.
@@ -58,7 +59,8 @@ pub(super) struct Findings {
     broken: RefCell<Vec<Span>>,
     /// From here on the text was misread, because of a syntax error.
     hidden_from: Cell<Option<usize>>,
-    keys: RefCell<BTreeSet<String>>,
+    /// The keys that were asked for, if they are wanted.
+    keys: Option<RefCell<BTreeSet<String>>>,
     /// Where a value may be a secret that was written beside the wrong key.
     masked: RefCell<Vec<Span>>,
 }
@@ -114,8 +116,16 @@ impl Findings {
         self.gaps.borrow_mut().push((at, what.into()));
     }
 
-    pub(super) fn know(&self, key: String) {
-        self.keys.borrow_mut().insert(key);
+    /// Collects also the keys that are asked for, which a start does not need.
+    pub(super) fn with_keys() -> Self {
+        Self { keys: Some(RefCell::default()), ..Self::default() }
+    }
+
+    /// Notes that the table of this pattern may have this key.
+    pub(super) fn know(&self, pattern: &str, key: &str) {
+        if let Some(keys) = &self.keys {
+            keys.borrow_mut().insert(join(pattern, key));
+        }
     }
 
     /// Counts a fault without a message, since the maximum number is reported already.
@@ -147,7 +157,7 @@ impl Findings {
     }
 
     pub(super) fn into_keys(self) -> BTreeSet<String> {
-        self.keys.into_inner()
+        self.keys.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The warnings, in file order.
