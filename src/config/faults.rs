@@ -7,7 +7,7 @@ use super::codes::{Code, Reason};
 use super::outline::{Lines, Place};
 use super::reader::join;
 use super::secrets;
-use super::spans::Span;
+use super::spans::{Span, in_file_order};
 use super::syntax::{FAULTS_MAX, Slip, Slips};
 use crate::text::{self, Line};
 use core::cell::{Cell, RefCell};
@@ -162,11 +162,11 @@ impl Findings {
 
     /// The warnings, in file order.
     pub(super) fn take_warnings(&self, text: &str) -> Vec<ConfigFault> {
-        let mut warnings = self.warnings.take();
+        let warnings = self.warnings.take();
         if warnings.is_empty() {
             return Vec::new();
         }
-        warnings.sort_by_key(|warning| warning.at);
+        let warnings = in_file_order(warnings, |warning| warning.at);
         let lines = Lines::of(text);
         let masked = self.masked(&lines);
         warnings.into_iter().map(|warning| warning.told(&lines, &masked)).collect()

@@ -6,7 +6,7 @@
 
 use super::codes::{Code, Reason};
 use super::faults::Findings;
-use super::spans::{At, Span};
+use super::spans::{At, Span, in_file_order};
 use super::syntax::FAULTS_MAX;
 use super::words;
 use super::words::{nearest, plain};
@@ -335,12 +335,10 @@ impl<'t> Reader<'t> {
         let Some(table) = self.table else {
             return Vec::new();
         };
-        let mut entries: Vec<_> = table
+        let entries = table
             .iter()
-            .map(|(name, value)| (At { value: name.get_ref().to_string(), at: name.span().into() }, value))
-            .collect();
-        entries.sort_by_key(|(name, _)| name.at);
-        entries
+            .map(|(name, value)| (At { value: name.get_ref().to_string(), at: name.span().into() }, value));
+        in_file_order(entries.collect(), |(name, _)| name.at)
     }
 
     /// Answers keys that people try, however they are spelt, and that do not exist, with a message of their own. Were

@@ -181,6 +181,7 @@ extern crate alloc;
 
 pub mod control;
 pub mod engine;
+mod ordered;
 pub mod ports;
 pub mod report;
 pub mod text;
