@@ -1,12 +1,11 @@
 //! An archive as `tar` and `gzip` read it.
 //!
 //! The format is POSIX's ustar: before each file a header of one block, behind the last one two empty blocks. Names are short and
-//! sizes small here, so that nothing of its extensions is needed.
+//! sizes small here, so that nothing of its extensions is needed. Around what is compressed gzip has a header and a checksum.
 
 use crate::units::UnixSeconds;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use std::io::{self, Write as _};
+use miniz_oxide::deflate::compress_to_vec;
+use std::io;
 
 const BLOCK: usize = 512;
 /// For the owner alone, as the archive itself.
@@ -21,14 +20,30 @@ const TIME_MAX: u64 = 0o777_7777_7777;
 /// # Errors
 /// One of the names does not fit.
 pub(super) fn pack(folder: &str, files: &[(&str, &[u8])], at: UnixSeconds) -> io::Result<Vec<u8>> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let mut tar = Vec::new();
     for (name, content) in files {
-        gzip.write_all(&header(&format!("{folder}/{name}"), content.len(), at)?)?;
-        gzip.write_all(content)?;
-        gzip.write_all(&vec![0; content.len().next_multiple_of(BLOCK) - content.len()])?;
+        tar.extend_from_slice(&header(&format!("{folder}/{name}"), content.len(), at)?);
+        tar.extend_from_slice(content);
+        tar.resize(tar.len().next_multiple_of(BLOCK), 0);
     }
-    gzip.write_all(&[0; 2 * BLOCK])?;
-    gzip.finish()
+    tar.resize(tar.len() + 2 * BLOCK, 0);
+    Ok(gzip(&tar))
+}
+
+/// Compresses as well as it can (RFC 1952): a file without name and time, written on Unix.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3];
+    gzip.extend(compress_to_vec(bytes, 9));
+    gzip.extend(crc32(bytes).to_le_bytes());
+    // The size, modulo 2³².
+    gzip.extend((bytes.len() as u32).to_le_bytes());
+    gzip
+}
+
+/// By bits, since a report is small and the usual table is 16 KiB.
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |rest: u32| if rest & 1 == 0 { rest >> 1 } else { (rest >> 1) ^ 0xedb8_8320 };
+    !bytes.iter().fold(!0, |rest, byte| (0..8).fold(rest ^ u32::from(*byte), |rest, _| shift(rest)))
 }
 
 fn header(name: &str, size: usize, at: UnixSeconds) -> io::Result<[u8; BLOCK]> {

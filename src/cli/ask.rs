@@ -117,7 +117,8 @@ fn look_by<T>(
 /// # Errors
 /// Why there is no answer.
 pub fn ask<M: Method>(socket: &Path, call: &M) -> Result<M::Reply, AskFault> {
-    Ok(Connection::call(socket, call, false)?.next()?.0)
+    let mut connection = Connection::call(socket, &Call::new(M::NAME, call))?;
+    connection.next().and_then(|(answer, _)| connection.read(&answer))
 }
 
 /// Calls a method whose answer may take as long as this.
@@ -129,9 +130,9 @@ pub(super) fn ask_at_length<M: Method>(
     call: &M,
     patience: Duration,
 ) -> Result<M::Reply, AskFault> {
-    let mut connection = Connection::call(socket, call, false)?;
+    let mut connection = Connection::call(socket, &Call::new(M::NAME, call))?;
     connection.wait_at_most(patience)?;
-    Ok(connection.next()?.0)
+    connection.next().and_then(|(answer, _)| connection.read(&answer))
 }
 
 /// Calls a method that answers as a stream, and passes each answer to `each`, until the stream ends, is silent for
@@ -145,14 +146,14 @@ pub fn follow<M: Method>(
     mut each: impl FnMut(M::Reply) -> ControlFlow<()>,
 ) -> Result<(), AskFault> {
     look_by(local, |socket| {
-        let mut connection = Connection::call(socket, call, true)?;
-        let (mut answer, mut continues) = connection.next()?;
+        let mut connection = Connection::call(socket, &Call { more: true, ..Call::new(M::NAME, call) })?;
+        let (first, mut continues) = connection.next()?;
+        let mut answer = connection.read(&first)?;
         connection.wait_at_most(STREAM_TIMEOUT)?;
         while each(answer).is_continue() && continues {
-            (answer, continues) = match connection.next() {
-                Ok(next) => next,
-                Err(_) => break,
-            };
+            let Ok((next, another)) = connection.next() else { break };
+            let Ok(next) = connection.read(&next) else { break };
+            (answer, continues) = (next, another);
         }
         Ok(())
     })
@@ -168,7 +169,7 @@ struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    fn call<M: Method>(socket: &'s Path, call: &M, more: bool) -> Result<Self, AskFault> {
+    fn call(socket: &'s Path, call: &Call) -> Result<Self, AskFault> {
         let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => AskFault::Denied(socket.to_owned()),
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -179,8 +180,7 @@ impl<'s> Connection<'s> {
         let set =
             stream.set_read_timeout(Some(ANSWER_TIMEOUT)).and(stream.set_write_timeout(Some(ANSWER_TIMEOUT)));
         set.map_err(|error| AskFault::Silent(socket.to_owned(), error))?;
-        let message = Call { more, ..Call::new(M::NAME, call) }.write();
-        let unwritten = stream.write_all(&message).err();
+        let unwritten = stream.write_all(&call.write()).err();
         Ok(Self { socket, stream, unwritten, inbox: Inbox::default() })
     }
 
@@ -190,14 +190,17 @@ impl<'s> Connection<'s> {
     }
 
     /// The next answer, and whether another one follows.
-    fn next<R: DeserializeOwned>(&mut self) -> Result<(R, bool), AskFault> {
+    fn next(&mut self) -> Result<(Value, bool), AskFault> {
         let silent = |reason| AskFault::Silent(self.socket.to_owned(), reason);
         let odd = || silent(io::Error::other("its answer cannot be read"));
         let message = self.receive().map_err(|reason| AskFault::Silent(self.socket.to_owned(), reason))?;
         let Reply { says, continues } = read_reply(&message).ok_or_else(odd)?;
-        let parameters = says.map_err(|error| self.refusal(error))?;
-        let unreadable = |reason| AskFault::Unreadable(self.socket.to_owned(), reason);
-        Ok((serde_json::from_value(parameters).map_err(unreadable)?, continues))
+        Ok((says.map_err(|error| self.refusal(error))?, continues))
+    }
+
+    /// Reads an answer as what the method answers.
+    fn read<R: DeserializeOwned>(&self, answer: &Value) -> Result<R, AskFault> {
+        R::deserialize(answer).map_err(|reason| AskFault::Unreadable(self.socket.to_owned(), reason))
     }
 
     fn refusal(&self, error: CallError) -> AskFault {

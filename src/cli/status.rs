@@ -11,7 +11,7 @@ use crate::config::{Bytes, LocalSettings};
 use crate::report::Decided;
 use crate::report::status::{
     ClimateStatus, HubStatus, OutputStatus, OverrideStatus, PutOffStatus, RangeOverrideStatus, RefusedStatus,
-    ScheduleStatus, SensorStatus, Status, TelemetryStatus,
+    ScheduleStatus, SensorStatus, SetAsideStatus, Status, TelemetryStatus,
 };
 use crate::service::{DaemonStatus, metrics};
 use crate::text::{self, Span};
@@ -231,12 +231,15 @@ fn twin(page: &mut Page, hub: &HubStatus) {
     };
     page.row("twin", &format!("desired version {}, {age}", hub.desired_version));
     if let Some(put_off) = &hub.report_put_off {
-        page.row("", &format!("reports have been refused {}", refusal(put_off)));
+        let PutOffStatus { status, reason, since_seconds, retry_in_seconds } = put_off;
+        let refusal = refusal(*status, reason, *since_seconds, *retry_in_seconds);
+        page.row("", &format!("reports have been refused {refusal}"));
     } else if hub.report_pending {
         page.row("", "a report waits to be sent or accepted");
     }
-    for entry in &hub.set_aside {
-        page.row("", &format!("reported {} has been refused {}", entry.property, refusal(&entry.refused)));
+    for SetAsideStatus { property, status, reason, since_seconds, retry_in_seconds } in &hub.set_aside {
+        let refusal = refusal(*status, reason, *since_seconds, *retry_in_seconds);
+        page.row("", &format!("reported {property} has been refused {refusal}"));
     }
     let more = hub.set_aside_count.saturating_sub(hub.set_aside.len() as u64);
     if more > 0 {
@@ -250,9 +253,9 @@ fn twin(page: &mut Page, hub: &HubStatus) {
     }
 }
 
-fn refusal(put_off: &PutOffStatus) -> String {
-    let reason = format!("{} {}", put_off.status, put_off.reason);
-    let (since, retry) = (Span(put_off.since_seconds), Span(put_off.retry_in_seconds));
+fn refusal(status: u16, reason: &str, since_seconds: u64, retry_in_seconds: u64) -> String {
+    let reason = format!("{status} {reason}");
+    let (since, retry) = (Span(since_seconds), Span(retry_in_seconds));
     format!("for {since} (status {}), next try in {retry}", reason.trim_end())
 }
 

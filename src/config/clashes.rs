@@ -7,7 +7,7 @@ use super::codes::Code;
 use super::faults::{Findings, LINE};
 use super::outputs::{ConfiguredOutput, reserved};
 use super::sensor::Sensor;
-use super::spans::Span;
+use super::spans::{Span, in_file_order};
 use crate::control::intent::{FAN_ON, OWN_UNIT, SCHEDULE};
 use crate::control::{PropertyMap, SensorId};
 use crate::report::{TOP_PROPERTIES, plug_and_play_name};
@@ -72,8 +72,8 @@ pub(super) fn wires(outputs: &[ConfiguredOutput], sensors: &[Sensor], board: &Bo
     once(driven, findings);
 }
 
-fn once(mut wires: Vec<(Span, String, String)>, findings: &Findings) {
-    wires.sort_by_key(|(at, ..)| *at);
+fn once(wires: Vec<(Span, String, String)>, findings: &Findings) {
+    let wires = in_file_order(wires, |(at, ..)| *at);
     let mut taken: BTreeMap<&str, (Span, &str)> = BTreeMap::new();
     for (at, wire, does) in &wires {
         if let Some((first, other)) = taken.get(wire.as_str()) {

@@ -5,8 +5,9 @@
 
 use super::codes::{Code, Reason};
 use super::outline::{Lines, Place};
+use super::reader::join;
 use super::secrets;
-use super::spans::Span;
+use super::spans::{Span, in_file_order};
 use super::syntax::{FAULTS_MAX, Slip, Slips};
 use crate::text::{self, Line};
 use core::cell::{Cell, RefCell};
@@ -46,7 +47,7 @@ impl Finding {
     }
 }
 
-/// Collects the faults while the file is read, and the keys that were asked for.
+/// Collects the faults while the file is read.
 #[derive(Default)]
 pub(super) struct Findings {
     /// The first [`FAULTS_MAX`], by place and by when they were found.
@@ -58,7 +59,8 @@ pub(super) struct Findings {
     broken: RefCell<Vec<Span>>,
     /// From here on the text was misread, because of a syntax error.
     hidden_from: Cell<Option<usize>>,
-    keys: RefCell<BTreeSet<String>>,
+    /// The keys that were asked for, if they are wanted.
+    keys: Option<RefCell<BTreeSet<String>>>,
     /// Where a value may be a secret that was written beside the wrong key.
     masked: RefCell<Vec<Span>>,
 }
@@ -114,8 +116,16 @@ impl Findings {
         self.gaps.borrow_mut().push((at, what.into()));
     }
 
-    pub(super) fn know(&self, key: String) {
-        self.keys.borrow_mut().insert(key);
+    /// Collects also the keys that are asked for, which a start does not need.
+    pub(super) fn with_keys() -> Self {
+        Self { keys: Some(RefCell::default()), ..Self::default() }
+    }
+
+    /// Notes that the table of this pattern may have this key.
+    pub(super) fn know(&self, pattern: &str, key: &str) {
+        if let Some(keys) = &self.keys {
+            keys.borrow_mut().insert(join(pattern, key));
+        }
     }
 
     /// Counts a fault without a message, since the maximum number is reported already.
@@ -147,16 +157,16 @@ impl Findings {
     }
 
     pub(super) fn into_keys(self) -> BTreeSet<String> {
-        self.keys.into_inner()
+        self.keys.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The warnings, in file order.
     pub(super) fn take_warnings(&self, text: &str) -> Vec<ConfigFault> {
-        let mut warnings = self.warnings.take();
+        let warnings = self.warnings.take();
         if warnings.is_empty() {
             return Vec::new();
         }
-        warnings.sort_by_key(|warning| warning.at);
+        let warnings = in_file_order(warnings, |warning| warning.at);
         let lines = Lines::of(text);
         let masked = self.masked(&lines);
         warnings.into_iter().map(|warning| warning.told(&lines, &masked)).collect()

@@ -277,7 +277,7 @@ pub fn known_keys() -> BTreeSet<String> {
     // The keys of named tables are known only where there is one.
     const NAMED: &str = "[outputs.x]\n[sensors.x]\n[climates.x]\n";
     let (table, _) = DeTable::parse_recoverable(NAMED);
-    let findings = Findings::default();
+    let findings = Findings::with_keys();
     let places = Places::new(Path::new(""), None);
     let _ = settings(Reader::root(table.get_ref(), &findings), &places, &Environment::default());
     findings.into_keys()

@@ -6,7 +6,7 @@
 
 use super::codes::{Code, Reason};
 use super::faults::Findings;
-use super::spans::{At, Span};
+use super::spans::{At, Span, in_file_order};
 use super::syntax::FAULTS_MAX;
 use super::words;
 use super::words::{nearest, plain};
@@ -147,7 +147,7 @@ impl<'t> Reader<'t> {
 
     fn know(&mut self, key: &'static str) {
         self.known.push(key);
-        self.findings.know(join(&self.pattern, key));
+        self.findings.know(&self.pattern, key);
     }
 
     /// Reads a key by a function of its own; the reason it gives follows the key's name.
@@ -156,17 +156,25 @@ impl<'t> Reader<'t> {
         key: &'static str,
         parse: impl FnOnce(&'t Spanned<DeValue<'t>>) -> Result<T, Reason>,
     ) -> Option<At<T>> {
-        self.know(key);
-        let value = self.table?.get(key)?;
-        let at = value.span().into();
+        let value = self.find(key)?;
         match parse(value) {
-            Ok(value) => Some(At { value, at }),
+            Ok(read) => Some(At { value: read, at: value.span().into() }),
             Err(reason) => {
-                let reason = self.without_secret(value, reason);
-                self.findings.wrong(at, named(key, reason));
+                self.refuse(key, value, reason);
                 None
             }
         }
+    }
+
+    /// The value of a key, which is known from here on.
+    fn find(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.know(key);
+        self.table?.get(key)
+    }
+
+    fn refuse(&self, key: &str, value: &Spanned<DeValue<'_>>, reason: Reason) {
+        let reason = self.without_secret(value, reason);
+        self.findings.wrong(value.span().into(), named(key, reason));
     }
 
     /// A reason to refuse a value, without what may be a secret.
@@ -327,12 +335,10 @@ impl<'t> Reader<'t> {
         let Some(table) = self.table else {
             return Vec::new();
         };
-        let mut entries: Vec<_> = table
+        let entries = table
             .iter()
-            .map(|(name, value)| (At { value: name.get_ref().to_string(), at: name.span().into() }, value))
-            .collect();
-        entries.sort_by_key(|(name, _)| name.at);
-        entries
+            .map(|(name, value)| (At { value: name.get_ref().to_string(), at: name.span().into() }, value));
+        in_file_order(entries.collect(), |(name, _)| name.at)
     }
 
     /// Answers keys that people try, however they are spelt, and that do not exist, with a message of their own. Were
@@ -401,6 +407,7 @@ fn named(key: &str, reason: Reason) -> Reason {
     reason.after(format_args!("`{key}` "))
 }
 
-fn join(path: &str, key: &str) -> String {
+/// The path of a key in a table.
+pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -3,6 +3,7 @@
 //! A secret is recognised by its form: a value after a name such as `SharedAccessKey=`, an address with a password, and base64 or
 //! hexadecimal digits as long as a key.
 
+use super::spans::in_file_order;
 use std::ops::Range;
 
 /// The number of characters of a secret that are shown, to find it by.
@@ -73,13 +74,12 @@ pub(super) fn masked(text: &str) -> String {
 
 /// Where they are, in order and apart.
 fn secrets(text: &str) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = named(text)
+    let found = named(text)
         .chain(in_addresses(text))
         .chain(runs(text).filter(|run| is_key(&text[run.clone()])))
         .collect();
-    found.sort_by_key(|range| (range.start, range.end));
     let mut apart: Vec<Range<usize>> = Vec::new();
-    for range in found {
+    for range in in_file_order(found, |range: &Range<usize>| range.clone().into()) {
         match apart.last_mut() {
             Some(last) if range.start < last.end => last.end = last.end.max(range.end),
             _ => apart.push(range),

@@ -12,6 +12,16 @@ impl Span {
     pub(super) const FILE: Self = Self { start: 0, end: 0 };
 }
 
+/// Brings things into the order in which they stand in the file. Only their places are sorted, since a sort is compiled anew for each
+/// type, at 3 KiB.
+pub(super) fn in_file_order<T>(things: Vec<T>, at: impl Fn(&T) -> Span) -> Vec<T> {
+    let mut order: Vec<(Span, usize)> =
+        things.iter().enumerate().map(|(index, thing)| (at(thing), index)).collect();
+    order.sort_unstable();
+    let mut things: Vec<Option<T>> = things.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|(_, index)| things.get_mut(index)?.take()).collect()
+}
+
 impl From<core::ops::Range<usize>> for Span {
     fn from(range: core::ops::Range<usize>) -> Self {
         Self { start: range.start, end: range.end }

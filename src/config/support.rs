@@ -5,6 +5,7 @@
 
 use super::connection_string::{check_device_id, check_host};
 use super::provisioning::{id_scope, registration_id};
+use super::spans::{Span, in_file_order};
 use super::syntax::Slips;
 use super::{ConfigFaults, Sections, files, known_keys, masking, parsed, proxy, secrets};
 use core::ops::Range;
@@ -83,11 +84,11 @@ pub fn configuration_text(text: &str) -> String {
     let known = known_keys();
     let mut shown = Shown { text: read, known: &known, slips: &slips, parts: Vec::new() };
     shown.table(table.get_ref(), "", 0);
-    let mut parts = shown.parts;
-    parts.sort_by_key(|(at, _)| at.start);
+    let in_order = |parts| in_file_order(parts, |(at, _): &Part| Span { start: at.start, end: at.start });
+    let mut parts = in_order(shown.parts);
     let headers = headers(read, &known, &parts);
     parts.extend(headers);
-    parts.sort_by_key(|(at, _)| at.start);
+    let parts = in_order(parts);
     let (mut told, mut from) = (String::new(), 0);
     for (at, part) in parts {
         if at.start < from {
@@ -138,7 +139,7 @@ impl Shown<'_> {
 
     /// Was it misread because of a fault in the syntax?
     fn is_misread(&self, at: usize) -> bool {
-        let is_in = |lines: super::spans::Span| (lines.start..=lines.end).contains(&at);
+        let is_in = |lines: Span| (lines.start..=lines.end).contains(&at);
         self.slips.told.iter().any(|slip| is_in(slip.value) || slip.hides_rest && at >= slip.at.start)
     }
 

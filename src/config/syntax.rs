@@ -4,7 +4,7 @@
 
 use super::codes::{Code, Reason};
 use super::outline::{Line, Outline};
-use super::spans::Span;
+use super::spans::{Span, in_file_order};
 use super::words;
 use toml::de::Error;
 
@@ -66,9 +66,8 @@ pub(super) fn slips(text: &str, errors: &[Error], concerns: impl Fn(Option<&str>
         slips.told.push(Slip { at, value, reason, hides_rest: true, is_masked: true });
         return slips;
     }
-    let mut errors: Vec<(Span, &str)> =
-        errors.iter().map(|e| (e.span().map_or(Span::FILE, Span::from), e.message())).collect();
-    errors.sort_by_key(|(at, _)| *at);
+    let errors = errors.iter().map(|e| (e.span().map_or(Span::FILE, Span::from), e.message())).collect();
+    let errors: Vec<(Span, &str)> = in_file_order(errors, |(at, _)| *at);
     let (mut last, mut second_header) = (None, None);
     for (at, said) in errors {
         let line = outline.lines.at(at.start);

@@ -6,11 +6,13 @@
 use crate::hub::link::{LinkState, LinkStatus};
 use crate::report::status::{Retime, Seconds, Status};
 use crate::units::BootTime;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// What the running daemon is doing, as `GetStatus` answers it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DaemonStatus {
     /// What the core knows.
     #[serde(flatten)]
@@ -43,6 +45,29 @@ pub struct RefusedConfiguration {
     pub start_would_fail: bool,
     /// What a person can do.
     pub remedy: String,
+}
+
+/// What the shell adds to the core's status.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OfTheShell {
+    identity: String,
+    link: LinkReport,
+    version: String,
+    pid: u32,
+    configuration: Option<String>,
+}
+
+/// Reads the two parts one after the other from the same object. What `flatten` would derive is a second reader of every type, of
+/// 50 KiB.
+impl<'de> Deserialize<'de> for DaemonStatus {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let status = Value::deserialize(from)?;
+        let core = Status::deserialize(&status).map_err(D::Error::custom)?;
+        let shell = OfTheShell::deserialize(&status).map_err(D::Error::custom)?;
+        let OfTheShell { identity, link, version, pid, configuration } = shell;
+        Ok(Self { core, identity, link, version, pid, configuration })
+    }
 }
 
 impl DaemonStatus {

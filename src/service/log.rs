@@ -5,6 +5,7 @@
 
 use super::Fatal;
 use super::relay::{self, Queue, Relay};
+use super::spanless::Spanless;
 use crate::control::alarm_kind::AlarmKind;
 use crate::control::climate::Regime;
 use crate::control::climate_label;
@@ -43,7 +44,7 @@ pub fn start() -> io::Result<Log> {
     };
     let queue = Arc::new(Queue::default());
     relay::start(Arc::clone(&queue), filter.clone(), journal)?;
-    tracing_subscriber::registry().with(filter).with(Relay(Arc::clone(&queue))).init();
+    Spanless.with(filter).with(Relay(Arc::clone(&queue))).init();
     log_panics(Arc::clone(&queue));
     if let Some(error) = complaint {
         warn!(%error, "RUST_LOG cannot be read; using \"info\"");

@@ -27,6 +27,7 @@ mod readings;
 mod relay;
 mod service_manager;
 mod signals;
+mod spanless;
 mod speeds;
 mod takeover;
 mod timer;

@@ -11,6 +11,7 @@
 
 use super::backlog::{Backlog, Next};
 use super::clock::wall_time;
+use super::spanless::Spanless;
 use crate::text;
 use core::fmt;
 use core::time::Duration;
@@ -235,7 +236,7 @@ fn write_to_journal(
     journal: tracing_journald::Layer,
     open_journal: impl Fn(Option<&str>) -> Option<tracing_journald::Layer>,
 ) {
-    let dispatch = |journal| Dispatch::new(tracing_subscriber::registry().with(filter.clone()).with(journal));
+    let dispatch = |journal| Dispatch::new(Spanless.with(filter.clone()).with(journal));
     let to = dispatch(journal);
     let mut by_id: BTreeMap<String, Dispatch> = BTreeMap::new();
     loop {
@@ -270,7 +271,7 @@ fn write_to<W: Write>(queue: &Queue, filter: Targets, open: impl Fn() -> W + Sen
         .with_target(false)
         .with_timer(stamp.clone())
         .with_writer(writer);
-    let to = Dispatch::new(tracing_subscriber::registry().with(filter).with(layer));
+    let to = Dispatch::new(Spanless.with(filter).with(layer));
     let tell = |count, why| {
         stamp.set(wall_time());
         tracing::dispatcher::with_default(&to, || tell_dropped(count, why));

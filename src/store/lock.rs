@@ -171,10 +171,17 @@ fn whose(file: &File) -> (Option<u32>, Liveness) {
 }
 
 /// Writes this process into the file; a failure only makes the message of a second process less helpful.
+///
+/// It is written over the holder before, whose rest is cut off if it was longer. To empty the file first would take ext4 some
+/// milliseconds, for which the first pin would wait, and a second process could find it empty.
 fn sign(mut file: &File) {
     let text = Process::own().map_or_else(|| std::process::id().to_string(), |own| own.to_string());
-    if file.set_len(0).is_ok() {
-        drop(file.write_all(format!("{text}\n").as_bytes()));
+    let line = format!("{text}\n");
+    if file.write_all(line.as_bytes()).is_ok() {
+        let length = line.len() as u64;
+        if file.metadata().is_ok_and(|found| found.len() > length) {
+            drop(file.set_len(length));
+        }
     }
 }
 
@@ -260,6 +267,17 @@ mod tests {
             let next = next.join().unwrap();
             assert_eq!(look(&path), Holder::Alive(Some(process::id())));
             next.remove();
+        }
+    }
+
+    #[test]
+    fn the_holder_stands_alone_in_the_file_whoever_held_it_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = format!("{}\n", Process::own().unwrap());
+        for before in ["", "1\n", &own, &"9 9 a holder with a long name ".repeat(20)] {
+            fs::write(place(&dir), before).unwrap();
+            let _lock = held(&place(&dir));
+            assert_eq!(fs::read_to_string(place(&dir)).unwrap(), own, "after {before:?}");
         }
     }
 

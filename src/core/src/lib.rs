@@ -193,6 +193,7 @@ extern crate alloc;
 
 pub mod control;
 pub mod engine;
+mod ordered;
 pub mod ports;
 pub mod report;
 pub mod telemetry;

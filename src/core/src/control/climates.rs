@@ -9,6 +9,7 @@ use super::intent::Intent;
 use super::schedule::{Schedule, Zone};
 use super::sensors::Sensors;
 use super::{ClimateId, ClimateRange, ClimateSpec, OutputId, OutputSpec, SensorId};
+use crate::ordered::set_of;
 use crate::twin::Override;
 use crate::units::{BootTime, Permille, UnixSeconds};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -97,7 +98,7 @@ impl Climates {
 
     /// The sensors that climates use.
     pub fn sensors(&self) -> BTreeSet<SensorId> {
-        self.all.iter().flat_map(|climate| climate.spec().sensors.iter().copied()).collect()
+        set_of(self.all.iter().flat_map(|climate| climate.spec().sensors.iter().copied()))
     }
 
     /// One control step of each. Returns what changed.

@@ -4,6 +4,7 @@
 
 use crate::control::alarm_kind::Standing;
 use crate::control::{OutputId, OutputSpec};
+use crate::ordered::map_of;
 use crate::report::Notice;
 use crate::report::alarms::Alarms;
 use alloc::borrow::ToOwned;
@@ -40,7 +41,7 @@ impl Health {
             same_wire.contains(name).then_some(OutputId(index))
         };
         let placed = |faults: BTreeMap<OutputId, String>| {
-            faults.into_iter().filter_map(|(output, fault)| Some((place(output)?, fault))).collect()
+            map_of(faults.into_iter().filter_map(|(output, fault)| Some((place(output)?, fault))))
         };
         let (pin_faults, speed_faults) = (placed(self.pin_faults), placed(self.speed_faults));
         Self { pin_faults, speed_faults, ..self }

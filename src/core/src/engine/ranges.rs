@@ -4,6 +4,7 @@
 use crate::control::climates::Climates;
 use crate::control::intent::Intent;
 use crate::control::{ClimateId, ClimateRange};
+use crate::ordered::map_of;
 use crate::twin::{Author, Version};
 use crate::units::BootTime;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -124,7 +125,7 @@ impl RangeHistory {
     /// Goes on with other climates, of which `next` says which is which. Entries of those that are gone stay.
     pub(super) fn succeed(&mut self, next: impl Fn(ClimateId) -> Option<ClimateId>) {
         let last = core::mem::take(&mut self.last);
-        self.last = last.into_iter().filter_map(|(id, held)| Some((next(id)?, held))).collect();
+        self.last = map_of(last.into_iter().filter_map(|(id, held)| Some((next(id)?, held))));
     }
 
     /// The last changes, the latest first.

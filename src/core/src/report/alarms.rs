@@ -20,6 +20,7 @@ use super::recovery::{Cause, recovering};
 use super::write::round_to;
 use crate::control::SensorId;
 use crate::control::climate::{Climate, Regime};
+use crate::ordered::set_of;
 use crate::text::escape;
 use crate::units::{BootTime, UnixSeconds};
 use alloc::borrow::ToOwned;
@@ -105,7 +106,7 @@ impl Alarms {
 
     /// Their kinds.
     pub fn kinds(&self) -> BTreeSet<AlarmKind> {
-        self.0.keys().filter_map(|name| AlarmKind::of(name)).collect()
+        set_of(self.0.keys().filter_map(|name| AlarmKind::of(name)))
     }
 
     /// The alarm of this name, if there is one.
@@ -236,7 +237,7 @@ fn lost_sensor(now: BootTime, facts: Facts<'_>, sensor: SensorId) -> Option<Stri
 
 /// The climates that read a sensor, or one that is derived from it.
 fn needing(facts: Facts<'_>, sensor: SensorId) -> impl Iterator<Item = &Climate> {
-    let mut without = BTreeSet::from([sensor]);
+    let mut without = set_of([sensor]);
     // Each comes after those from which it is derived.
     for (id, spec, _) in facts.sensors.iter() {
         if spec.derived.is_some_and(|derived| derived.parts().iter().any(|part| without.contains(part))) {

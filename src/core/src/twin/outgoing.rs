@@ -6,8 +6,8 @@
 
 use super::quarantine::{HubReason, News, Quarantine, SetAside, Sifted};
 use super::{Patch, PropertyPath, Section};
+use crate::ordered::set_of;
 use crate::units::BootTime;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Outgoing {
     pub(super) fn take(&mut self) -> Option<(Patch, Vec<PropertyPath>)> {
         let patch = self.pending()?.clone();
         // During a search a part of the touched paths may have to wait.
-        let leaves: BTreeSet<PropertyPath> = patch.leaves().into_iter().map(|(path, _)| path).collect();
+        let leaves = set_of(patch.leaves().into_iter().map(|(path, _)| path));
         let sent = |path: &PropertyPath| leaves.contains(path);
         let (sent, waiting) = core::mem::take(&mut self.touched).into_iter().partition(sent);
         self.touch(waiting);

@@ -11,6 +11,7 @@
 //! it is then. Refusals because of the device or the hub are not handled here (`sync`).
 
 use super::{Patch, PropertyPath, Section, json};
+use crate::ordered::{map_of, set_of};
 use crate::units::BootTime;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -140,13 +141,13 @@ impl Quarantine {
 
     fn sift_in_doubt(&self, doubt: &Doubt, free: Vec<Leaf>) -> Sifted {
         let waits = !free.is_empty();
-        let suspects: BTreeMap<_, _> = self.suspects.iter().map(|s| (&s.path, &s.value)).collect();
+        let suspects = map_of(self.suspects.iter().map(|s| (&s.path, &s.value)));
         let is_suspect = |(path, value): &Leaf| suspects.get(path) == Some(&value);
         let (suspect, fresh): (Vec<Leaf>, Vec<Leaf>) = free.into_iter().partition(is_suspect);
         if !fresh.is_empty() {
             return Sifted { patch: Patch::from_leaves(fresh), waits };
         }
-        let wanted: BTreeMap<PropertyPath, Value> = suspect.into_iter().collect();
+        let wanted = map_of(suspect);
         let next = self.suspects.iter().find(|next| wanted.get(&next.path) == Some(&next.value));
         let next = next.filter(|_| doubt.due).map(|next| (next.path.clone(), next.value.clone()));
         Sifted { patch: Patch::from_leaves(next), waits }
@@ -286,7 +287,7 @@ impl Quarantine {
 
     /// These are no suspects any more.
     fn clear(&mut self, leaves: &[Leaf]) {
-        let paths: BTreeSet<&PropertyPath> = leaves.iter().map(|(path, _)| path).collect();
+        let paths = set_of(leaves.iter().map(|(path, _)| path));
         self.suspects.retain(|suspect| !paths.contains(&suspect.path));
     }
 

@@ -70,9 +70,14 @@ pub struct PutOffStatus {
 pub struct SetAsideStatus {
     /// Its path.
     pub property: String,
-    /// The refusal.
-    #[serde(flatten)]
-    pub refused: PutOffStatus,
+    /// Since when.
+    pub since_seconds: u64,
+    /// When it is sent again.
+    pub retry_in_seconds: u64,
+    /// The hub's status.
+    pub status: u16,
+    /// The hub's message; foreign text.
+    pub reason: String,
 }
 
 /// A desired value that twind refuses. What was in force before stays so.
@@ -93,10 +98,12 @@ pub struct RefusedStatus {
 
 impl HubStatus {
     pub(super) fn retime(&mut self, retime: Retime<'_>) {
-        let refused = self.set_aside.iter_mut().map(|aside| &mut aside.refused);
-        for put_off in refused.chain(&mut self.report_put_off) {
-            retime_each(Seconds::Since, retime, [&mut put_off.since_seconds]);
-            retime_each(Seconds::Until, retime, [&mut put_off.retry_in_seconds]);
+        let aside = self.set_aside.iter_mut().map(|one| (&mut one.since_seconds, &mut one.retry_in_seconds));
+        let put_off = self.report_put_off.iter_mut();
+        let put_off = put_off.map(|one| (&mut one.since_seconds, &mut one.retry_in_seconds));
+        for (since, retry) in aside.chain(put_off) {
+            retime_each(Seconds::Since, retime, [since]);
+            retime_each(Seconds::Until, retime, [retry]);
         }
         retime_each(
             Seconds::Since,
@@ -116,15 +123,12 @@ impl HubStatus {
         copy_age: Option<Duration>,
         silent: Duration,
     ) -> Self {
-        let put_off = |since: BootTime, until: BootTime, status: u16, reason: &str| PutOffStatus {
-            since_seconds: now.since(since).as_secs(),
-            retry_in_seconds: until.since(now).as_secs(),
-            status,
-            reason: reason.to_owned(),
-        };
         let set_aside = sync.set_aside().take(LISTED_MAX).map(|(property, aside)| SetAsideStatus {
             property: property.shown(),
-            refused: put_off(aside.since, aside.retry_at, aside.reason.status, &aside.reason.message),
+            since_seconds: now.since(aside.since).as_secs(),
+            retry_in_seconds: aside.retry_at.since(now).as_secs(),
+            status: aside.reason.status,
+            reason: aside.reason.message.clone(),
         });
         let not_mapped: Vec<String> = not_mapped(sync.acknowledged()).collect();
         Self {
@@ -132,8 +136,11 @@ impl HubStatus {
             synced: sync.is_synced(),
             desired_version: sync.desired_version().0,
             report_pending: !sync.is_settled(),
-            report_put_off: sync.deferral().map(|deferral| {
-                put_off(deferral.since, deferral.until, deferral.reason.status, &deferral.reason.message)
+            report_put_off: sync.deferral().map(|deferral| PutOffStatus {
+                since_seconds: now.since(deferral.since).as_secs(),
+                retry_in_seconds: deferral.until.since(now).as_secs(),
+                status: deferral.reason.status,
+                reason: deferral.reason.message.clone(),
             }),
             set_aside: set_aside.collect(),
             set_aside_count: sync.set_aside().count() as u64,
