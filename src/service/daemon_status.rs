@@ -56,6 +56,7 @@ struct OfTheShell {
     version: String,
     pid: u32,
     configuration: Option<String>,
+    configuration_refused: Option<RefusedConfiguration>,
 }
 
 /// Reads the two parts one after the other from the same object. What `flatten` would derive is a second reader of every type, of
@@ -65,8 +66,8 @@ impl<'de> Deserialize<'de> for DaemonStatus {
         let status = Value::deserialize(from)?;
         let core = Status::deserialize(&status).map_err(D::Error::custom)?;
         let shell = OfTheShell::deserialize(&status).map_err(D::Error::custom)?;
-        let OfTheShell { identity, link, version, pid, configuration } = shell;
-        Ok(Self { core, identity, link, version, pid, configuration })
+        let OfTheShell { identity, link, version, pid, configuration, configuration_refused } = shell;
+        Ok(Self { core, identity, link, version, pid, configuration, configuration_refused })
     }
 }
 

@@ -93,7 +93,7 @@ mod tests {
             tracing::debug!("not wanted");
             tracing::info!("wanted");
             let span = tracing::info_span!("span", of = 1);
-            span.clone().in_scope(|| tracing::warn!("wanted, too"));
+            span.in_scope(|| tracing::warn!("wanted, too"));
         });
         assert_eq!(count.load(Ordering::Relaxed), 2);
     }
