@@ -5,7 +5,9 @@
 //! way is a message and not a part of the ring.
 
 use crate::rng::Rng;
+use crate::world::{Event, World};
 use std::collections::{BTreeMap, VecDeque};
+use twind::engine::Input;
 use twind::telemetry::{Holds, Message, RingEvent, RingFailed, RingRequest};
 use twind::units::{BootId, UnixSeconds};
 
@@ -188,5 +190,40 @@ impl Ring {
         self.asked.clear();
         self.events.clear();
         self.is_open = false;
+    }
+}
+
+impl World {
+    /// Hands over what became of requests to the ring.
+    pub(crate) fn take_ring(&mut self) -> Result<(), String> {
+        while let Some(event) = self.disk.ring.events.pop_front() {
+            self.say(|| format!("ring: {event:?}"));
+            self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
+            self.input(Input::Ring(event))?;
+        }
+        self.go_on_with_the_ring();
+        Ok(())
+    }
+
+    fn go_on_with_the_ring(&mut self) {
+        if let Some((id, ends)) = self.disk.begin_ring(self.now) {
+            self.plan(ends, Event::Ring(id));
+        }
+    }
+
+    /// Was a sample taken by the last input?
+    pub(crate) fn count_samples(&mut self) -> Result<(), String> {
+        let now = self.boot();
+        self.engine.as_ref().map_or(Ok(()), |engine| self.oracle.count_samples(now, engine))
+    }
+
+    /// What the core handed over goes to the disk.
+    pub(crate) fn hand_to_the_ring(&mut self) -> Result<(), String> {
+        for message in core::mem::take(&mut self.disk.ring.handed) {
+            self.say(|| format!("to the ring: {} {}", message.id, message.body));
+            self.oracle.handle_made(self.now, &message.id, message.alarm.as_deref(), &message.body)?;
+        }
+        self.go_on_with_the_ring();
+        Ok(())
     }
 }

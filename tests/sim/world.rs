@@ -340,23 +340,6 @@ impl World {
         Ok(())
     }
 
-    /// Hands over what became of requests to the ring.
-    fn take_ring(&mut self) -> Result<(), String> {
-        while let Some(event) = self.disk.ring.events.pop_front() {
-            self.say(|| format!("ring: {event:?}"));
-            self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));
-            self.input(Input::Ring(event))?;
-        }
-        self.go_on_with_the_ring();
-        Ok(())
-    }
-
-    fn go_on_with_the_ring(&mut self) {
-        if let Some((id, ends)) = self.disk.begin_ring(self.now) {
-            self.plan(ends, Event::Ring(id));
-        }
-    }
-
     /// Hands the core an input, as the daemon does.
     pub(crate) fn input(&mut self, input: Input) -> Result<(), String> {
         let now = self.boot();
@@ -374,9 +357,7 @@ impl World {
 
     /// Carries out the core's effects.
     pub(crate) fn follow_up(&mut self) -> Result<(), String> {
-        if let Some(engine) = &self.engine {
-            self.oracle.count_samples(BootTime::from_boot(self.now.saturating_sub(self.booted)), engine)?;
-        }
+        self.count_samples()?;
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,
@@ -390,11 +371,7 @@ impl World {
             self.oracle.handle_write(self.now)?;
             self.plan(ends, Event::Written(id));
         }
-        for message in core::mem::take(&mut self.disk.ring.handed) {
-            self.say(|| format!("to the ring: {} {}", message.id, message.body));
-            self.oracle.handle_made(self.now, &message.id, message.alarm.as_deref(), &message.body)?;
-        }
-        self.go_on_with_the_ring();
+        self.hand_to_the_ring()?;
         for request in core::mem::take(&mut self.requests.0) {
             self.send(request)?;
         }

@@ -76,8 +76,7 @@ use twind::control::{OutputId, PinFault, Reading, RowDrive};
 use twind::engine::{Core, CoreSpec, Deadline};
 use twind::report::Notice;
 use twind::service::Next;
-use twind::telemetry::Message;
-use twind::twin::{Dated, DeviceMessage, HubEvent, HubRequest};
+use twind::twin::{Dated, HubEvent, HubRequest};
 use twind::units::{BootTime, UnixSeconds};
 
 /// There is a control step at least this often. What changes without an input of its own takes effect at the next one.
@@ -293,42 +292,6 @@ impl Oracle {
         let asks = first_row(&self.spec).is_some_and(|row| self.silences.lasts(now) >= row / 4);
         self.telemetry.handle_request(now, request)?;
         self.traffic.handle_request(now, request, asks, net, disk)
-    }
-
-    /// Before the effects of an input: was a sample taken?
-    pub(crate) fn count_samples(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
-        self.telemetry.count_samples(now, engine)
-    }
-
-    /// A message is handed to the disk.
-    pub(crate) fn handle_made(
-        &mut self,
-        at: Duration,
-        id: &str,
-        alarm: Option<&str>,
-        body: &str,
-    ) -> Result<(), String> {
-        self.telemetry.handle_made(at, id, alarm, body)
-    }
-
-    /// The hub stores a message.
-    pub(crate) fn handle_message(&mut self, message: &DeviceMessage) -> Result<(), String> {
-        self.telemetry.handle_message(message)
-    }
-
-    /// These messages gave way in the ring.
-    pub(crate) fn handle_gone(&mut self, messages: &[Message]) {
-        self.telemetry.handle_gone(messages);
-    }
-
-    /// The process has ended, and the disk is as it left it.
-    pub(crate) fn check_ended(&mut self, at: Duration, disk: &Disk, in_order: bool) -> Result<(), String> {
-        self.telemetry.handle_end(at, disk, in_order)
-    }
-
-    /// In the end the hub has all telemetry.
-    pub(crate) fn check_telemetry(&self, at: Duration) -> Result<(), String> {
-        self.telemetry.check_end(at)
     }
 
     /// The hub accepted a request, or refused it.

@@ -347,6 +347,44 @@ impl Telemetry {
     }
 }
 
+impl super::Oracle {
+    /// Before the effects of an input: was a sample taken?
+    pub(crate) fn count_samples(&mut self, now: BootTime, engine: &Core) -> Result<(), String> {
+        self.telemetry.count_samples(now, engine)
+    }
+
+    /// A message is handed to the disk.
+    pub(crate) fn handle_made(
+        &mut self,
+        at: Duration,
+        id: &str,
+        alarm: Option<&str>,
+        body: &str,
+    ) -> Result<(), String> {
+        self.telemetry.handle_made(at, id, alarm, body)
+    }
+
+    /// The hub stores a message.
+    pub(crate) fn handle_message(&mut self, message: &DeviceMessage) -> Result<(), String> {
+        self.telemetry.handle_message(message)
+    }
+
+    /// These messages gave way in the ring.
+    pub(crate) fn handle_gone(&mut self, messages: &[Message]) {
+        self.telemetry.handle_gone(messages);
+    }
+
+    /// The process has ended, and the disk is as it left it.
+    pub(crate) fn check_ended(&mut self, at: Duration, disk: &Disk, in_order: bool) -> Result<(), String> {
+        self.telemetry.handle_end(at, disk, in_order)
+    }
+
+    /// In the end the hub has all telemetry.
+    pub(crate) fn check_telemetry(&self, at: Duration) -> Result<(), String> {
+        self.telemetry.check_end(at)
+    }
+}
+
 /// The time in a record is that of its sample.
 fn check_time(sample: Taken, record: &Map<String, Value>) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("{what}, the sample was taken at {sample:?}: {record:?}"));

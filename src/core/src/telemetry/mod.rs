@@ -11,7 +11,10 @@
 
 mod batch;
 mod message;
+mod pace;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod records;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //!
 //! The hub stores a message twice if the connection ended between its arrival and its acknowledgement; both have the same id.
 
+use super::pace::Pace;
 use super::{Holds, Message, RingEvent, RingFailed, RingRequest};
 use crate::twin::HubRequest;
 use crate::units::{BootId, BootTime, UnixSeconds};
@@ -34,12 +35,6 @@ const KEEP_RETRY: Duration = Duration::from_secs(30);
 const KEEP_BYTES: u32 = 16 * 1024;
 /// After a fault the ring is opened again after this, if there is nothing to keep.
 const OPEN_RETRY: Duration = Duration::from_secs(300);
-/// The pause between two messages of the backlog at least.
-const BACKLOG_EVERY: Duration = Duration::from_secs(1);
-/// The wait after a connection that ended with messages under way. It doubles with each further one …
-const HOLD: Duration = Duration::from_secs(10);
-/// … up to this.
-const HOLD_MAX: Duration = Duration::from_secs(900);
 /// The bytes of bodies that wait in memory, if they cannot be kept.
 const MEMORY_BYTES_MAX: u64 = 256 * 1024;
 
@@ -116,32 +111,6 @@ struct Ring {
     is_exhausted: bool,
     /// How many were forgotten since the last `Open` and since the last `Keep` were asked for: their outcomes still count them.
     forgotten_since: (u64, u64),
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Pace {
-    backlog_from: BootTime,
-    /// Connections in a row that ended with messages under way.
-    lost: u32,
-    send_from: BootTime,
-}
-
-impl Pace {
-    fn handle_stored(&mut self, now: BootTime, sent: BootTime) {
-        self.lost = 0;
-        self.backlog_from = self.backlog_from.max(now + now.since(sent).max(BACKLOG_EVERY));
-    }
-
-    fn handle_lost(&mut self, now: BootTime) {
-        // One connection that ends means nothing: links do.
-        let hold = if self.lost == 0 {
-            Duration::ZERO
-        } else {
-            HOLD * 2_u32.saturating_pow((self.lost - 1).min(16))
-        };
-        self.send_from = now + hold.min(HOLD_MAX);
-        self.lost = self.lost.saturating_add(1);
-    }
 }
 
 impl Queue {
