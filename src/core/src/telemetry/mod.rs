@@ -191,13 +191,18 @@ impl Telemetry {
         }
     }
 
-    /// Goes on after a reload. What was measured for another identity, or is no longer to be sent, is given up.
+    /// Goes on after a reload. If telemetry is off from now on, what the hub does not have goes to the ring and is sent when it is on
+    /// again. So it does for another identity, but that removes what it finds there of the one before, and counts it.
     pub fn succeed(mut self, now: BootTime, identity: &str, spec: Option<TelemetrySpec>) -> Self {
-        if self.identity != identity || spec.is_none() {
-            let Self { boot, id_prefix, last_id, samples, dropped, booted_last, .. } = self;
-            self = Self { boot, id_prefix, last_id, samples, dropped, booted_last, ..Self::default() };
-        } else if self.spec == spec {
+        let goes_on = self.identity == identity && spec.is_some();
+        if goes_on && self.spec == spec {
             return self;
+        }
+        if !goes_on {
+            self.handle_stop(now);
+            let queue = core::mem::take(&mut self.queue).ended();
+            let Self { boot, id_prefix, last_id, samples, dropped, booted_last, .. } = self;
+            self = Self { boot, id_prefix, last_id, samples, dropped, booted_last, queue, ..Self::default() };
         }
         self.sample_due = None;
         self.configure(now, identity, spec);

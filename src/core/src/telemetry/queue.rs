@@ -303,6 +303,12 @@ impl Queue {
         while self.keep(booted, |_| true) {}
     }
 
+    /// A queue that begins anew, once what this one has asked of the ring is done.
+    pub(super) fn ended(self) -> Self {
+        let Self { last_number, requests, .. } = self;
+        Self { last_number, requests, ..Self::default() }
+    }
+
     /// Does what is due. Returns the records that were lost by it. `booted`: when this boot began, if that is known.
     pub(super) fn handle_timeout(
         &mut self,

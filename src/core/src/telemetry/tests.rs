@@ -1,8 +1,8 @@
 //! Messages and batches. The queue is in `queue_tests`, and the whole in the simulation.
 
 use super::batch::{BODY_BYTES_MAX, Batch, Moment};
-use super::{Message, message, records};
-use crate::control::fixtures::at;
+use super::{Message, RingRequest, Telemetry, TelemetrySpec, message, records};
+use crate::control::fixtures::{at, secs};
 use crate::units::{BootId, BootTime, UnixSeconds};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -66,6 +66,30 @@ fn ids_differ_between_boots_and_between_processes_of_one_boot() {
     assert!(prefixes.iter().all(|prefix| prefix.len() < 40));
     let different: std::collections::BTreeSet<_> = prefixes[..3].iter().collect();
     assert_eq!(different.len(), 3, "{prefixes:?}");
+}
+
+#[test]
+fn a_reload_that_turns_telemetry_off_or_names_another_identity_leaves_what_waits_to_the_ring() {
+    let spec = TelemetrySpec { interval: secs(60), send_every: secs(300), keep_bytes: 65_536, alarms: true };
+    let asked = |mut telemetry: Telemetry| -> Vec<_> {
+        let requests = core::iter::from_fn(|| telemetry.poll_ring(at(9)));
+        requests
+            .map(|request| match request {
+                RingRequest::Open { identity, .. } => format!("open {identity}"),
+                RingRequest::Keep(messages) => format!("keep {}", messages.len()),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    };
+    let running = || {
+        let mut telemetry = Telemetry::new(at(0), Some(BOOT), "hub/a", Some(spec.clone()));
+        telemetry.note_alarm(at(1), "disk", Some("full"));
+        telemetry
+    };
+    assert_eq!(asked(running().succeed(at(9), "hub/a", Some(spec.clone()))), ["open hub/a", "keep 1"]);
+    assert_eq!(asked(running().succeed(at(9), "hub/a", None)), ["open hub/a", "keep 1"]);
+    let to_another = running().succeed(at(9), "hub/b", Some(spec.clone()));
+    assert_eq!(asked(to_another), ["open hub/a", "keep 1", "open hub/b"]);
 }
 
 proptest! {
