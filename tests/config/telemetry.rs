@@ -348,10 +348,11 @@ fn the_handbook_shows_each_record_as_the_core_writes_it() {
     let made = |is_dated: bool, sensors: usize| {
         let mut rig = Rig::new(&settings);
         rig.run(sensors, is_dated, 1200);
-        // What had no reading has one again.
-        rig.take(at(1390), Input::Readings(readings(at(1390), 2)));
-        rig.take(at(1395), Input::Timeout);
-        rig.take(at(1400), Input::Stop);
+        // What had no reading has one again, for long enough to end its alarm.
+        for now in (1390..1440).step_by(5).map(at) {
+            rig.take(now, Input::Readings(readings(now, 2)));
+        }
+        rig.take(at(1440), Input::Stop);
         let bodies = rig.disk.kept.iter().map(|message| serde_json::from_str::<Vec<Value>>(&message.body));
         bodies.flat_map(Result::unwrap).collect::<Vec<_>>()
     };
