@@ -9,7 +9,7 @@ mod planted;
 mod sources;
 
 /// A room may name those before its own. Those between two bars do not know each other.
-const ROOMS: &str = "units text|twin|control|report|telemetry|ports|engine|files gpio message_ids|hub board sensors store|config|service|cli|lib main";
+const ROOMS: &str = "units text ordered|twin|control|report|telemetry|ports|engine|files gpio message_ids|hub board sensors store|config|service|cli|lib main";
 /// What only files of this beginning may name. Nobody may name what has none.
 const RESERVED: &str = "rumqttc=hub/wire/mqtt tokio_tungstenite=hub/wire/websocket rppal::gpio=board/rppal \
                         rppal::system=board/rppal ratatui_core=cli/watch/ gpiocdev=gpio clock_gettime=service/clock std;= crate::{=";

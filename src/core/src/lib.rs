@@ -4,7 +4,8 @@
 //!    units ◄── twin ◄── control ◄── report ◄── telemetry ◄── ports ◄── engine
 //! ```
 //!
-//! A module knows those to its left, and no other. `text`, which makes foreign text printable, stands beside `units`.
+//! A module knows those to its left, and no other. Beside `units` stand `text`, which makes foreign text printable, and `ordered`,
+//! which fills small collections.
 //!
 //! | module | its duty |
 //! | --- | --- |

@@ -1,11 +1,11 @@
 //! Telemetry: what was measured and decided, as messages that the hub gets, late if need be.
 //!
 //! A *sample* of every sensor, climate and output is taken in each interval, and a *record* is made of each; a change of an
-//! output's decision or of a climate's regime makes one more. Records wait in a [`batch`] and go out in one message. The end
+//! output's decision or of a climate's regime makes one more. Records wait in a *batch* and go out in one message. The end
 //! and the beginning of an alarm are messages of their own, at once.
 //!
 //! A message stays in memory until the hub has stored it. One that the hub has not stored in time goes to the *ring* on the
-//! disk and is read from there later ([`queue`]). So a site with a link writes nothing.
+//! disk and is read from there later (`queue`). So a site with a link writes nothing.
 //!
 //! Deliberately absent: how the ring is written (`store`), and how the hub is reached (`hub`).
 
