@@ -5,7 +5,6 @@
 
 use super::codes::{Code, Reason};
 use super::outline::{Lines, Place};
-use super::reader::join;
 use super::secrets;
 use super::spans::{Span, in_file_order};
 use super::syntax::{FAULTS_MAX, Slip, Slips};
@@ -346,6 +345,11 @@ fn without_secret(line: &str, is_masked: bool) -> String {
 /// Replaces invisible characters, which would shift the caret or control the terminal.
 fn printable(line: &str) -> String {
     line.chars().map(|c| if text::is_unseen(c) { ' ' } else { c }).collect()
+}
+
+/// The path of a key in a table.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! value is reported here and looks absent to the caller, which goes on with its default.
 
 use super::codes::{Code, Reason};
-use super::faults::Findings;
+use super::faults::{Findings, join};
 use super::spans::{At, Span, in_file_order};
 use super::syntax::FAULTS_MAX;
 use super::words;
@@ -405,9 +405,4 @@ impl<'t> Reader<'t> {
 
 fn named(key: &str, reason: Reason) -> Reason {
     reason.after(format_args!("`{key}` "))
-}
-
-/// The path of a key in a table.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
