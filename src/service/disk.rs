@@ -42,9 +42,6 @@ pub(super) fn usable(record: Option<TwinRecord>, fault: Option<&OpenFault>) -> O
 impl Daemon {
     /// Gives the disk's outcomes to the core.
     pub(super) fn take_outcomes(&mut self) {
-        while let Some(event) = self.store.poll_ring() {
-            self.handle(Input::Ring(event));
-        }
         while let Some(outcome) = self.store.poll_saved() {
             self.handle(Input::Saved(outcome.map_err(|fault| fault.reason)));
         }

@@ -319,9 +319,9 @@ impl Ring {
     /// Takes back what a failed write may have left.
     fn undo(&mut self, pieces: &[Piece]) {
         for piece in pieces {
-            match (piece.at, self.books.0.back_mut()) {
-                // What remains behind its messages is not theirs, and nothing may follow it.
-                (Some(at), Some(last)) => last.is_open = self.disk.truncate(last.first, at).is_ok(),
+            match (piece.at, self.books.0.back()) {
+                // If that fails the length shows it, and nothing follows what remains.
+                (Some(at), Some(last)) => drop(self.disk.truncate(last.first, at)),
                 _ => {
                     self.is_directory_dirty = true;
                     if self.disk.unlink(piece.first).is_err() {
