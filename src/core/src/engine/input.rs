@@ -147,7 +147,7 @@ impl Core {
             } else if let Some(record) = self.poll_record() {
                 effects.offer(&record);
                 ports.store.offer(record);
-            } else if let Some(request) = self.telemetry.poll_ring() {
+            } else if let Some(request) = self.telemetry.poll_ring(now) {
                 effects.ring(&request);
                 ports.store.ring(request);
             } else if let Some(request) = self.poll_request().or_else(|| self.telemetry.poll_request(now)) {

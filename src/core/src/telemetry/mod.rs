@@ -11,6 +11,7 @@
 
 mod batch;
 mod message;
+mod pace;
 mod queue;
 mod records;
 #[cfg(test)]
@@ -158,6 +159,8 @@ pub struct Telemetry {
     unannounced: u64,
     /// … since the last one.
     announced_at: Option<BootTime>,
+    /// The process ends.
+    ends: bool,
     #[serde(skip)]
     notices: Vec<Notice>,
 }
@@ -314,12 +317,19 @@ impl Telemetry {
         }
     }
 
-    /// The process ends: what the hub does not have goes to the ring.
-    pub fn handle_stop(&mut self, now: BootTime) {
-        if self.is_on() {
+    /// The process ends: what the hub does not have, and what the outputs still do, goes to the ring.
+    pub fn handle_stop(&mut self) {
+        self.ends = true;
+    }
+
+    fn keep_all(&mut self, now: BootTime) {
+        self.close(now);
+        let untold = self.queue.take_untold();
+        if untold > 0 {
+            self.batch.add(self.moment(now), records::dropped(untold));
             self.close(now);
-            self.queue.keep_all(self.booted_last);
         }
+        self.queue.keep_all(self.booted_last);
     }
 
     fn moment(&self, now: BootTime) -> Moment {
@@ -327,11 +337,15 @@ impl Telemetry {
     }
 
     fn add(&mut self, now: BootTime, rest: Rest) {
-        let untold = if self.batch.is_empty() { self.queue.take_untold() } else { 0 };
-        if untold > 0 {
-            self.batch.add(self.moment(now), records::dropped(untold));
+        let is_first = self.batch.is_empty();
+        let full = self.batch.add(self.moment(now), rest);
+        if is_first || full.is_some() {
+            let untold = self.queue.take_untold();
+            if untold > 0 {
+                self.batch.put_first(self.moment(now), records::dropped(untold));
+            }
         }
-        if let Some(full) = self.batch.add(self.moment(now), rest) {
+        if let Some(full) = full {
             self.send(now, full, None);
         }
     }
@@ -359,8 +373,15 @@ impl Telemetry {
         [sample, batch, queue].into_iter().flatten().min()
     }
 
-    /// The next request to the ring.
-    pub fn poll_ring(&mut self) -> Option<RingRequest> {
+    /// The next request to the ring, once the outputs are driven: that has records, too.
+    pub fn poll_ring(&mut self, now: BootTime) -> Option<RingRequest> {
+        if let Some(TelemetrySpec { send_every, .. }) = self.spec {
+            if core::mem::take(&mut self.ends) {
+                self.keep_all(now);
+            } else {
+                self.queue.keep_due(now, send_every, self.booted_last);
+            }
+        }
         self.queue.poll_ring()
     }
 

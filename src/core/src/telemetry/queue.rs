@@ -13,6 +13,7 @@
 //!
 //! The hub stores a message twice if the connection ended between its arrival and its acknowledgement; both have the same id.
 
+use super::pace::{Pace, Ring};
 use super::{Holds, Message, RingEvent, RingFailed, RingRequest};
 use crate::twin::HubRequest;
 use crate::units::{BootId, BootTime, UnixSeconds};
@@ -34,12 +35,6 @@ const KEEP_RETRY: Duration = Duration::from_secs(30);
 const KEEP_BYTES: u32 = 16 * 1024;
 /// After a fault the ring is opened again after this, if there is nothing to keep.
 const OPEN_RETRY: Duration = Duration::from_secs(300);
-/// The pause between two messages of the backlog at least.
-const BACKLOG_EVERY: Duration = Duration::from_secs(1);
-/// The wait after a connection that ended with messages under way. It doubles with each further one …
-const HOLD: Duration = Duration::from_secs(10);
-/// … up to this.
-const HOLD_MAX: Duration = Duration::from_secs(900);
 /// The bytes of bodies that wait in memory, if they cannot be kept.
 const MEMORY_BYTES_MAX: u64 = 256 * 1024;
 
@@ -100,46 +95,6 @@ pub(super) struct Queue {
     gives_up: bool,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Ring {
-    holds: Holds,
-    boots: Vec<(BootId, UnixSeconds)>,
-    /// A `Read` is under way.
-    reads: bool,
-    /// What was forgotten meanwhile: it may still be among what is read.
-    forgotten: Vec<u64>,
-    /// The number of the last message read.
-    read_to: u64,
-    /// There is nothing after it.
-    is_exhausted: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Pace {
-    backlog_from: BootTime,
-    /// Connections in a row that ended with messages under way.
-    lost: u32,
-    send_from: BootTime,
-}
-
-impl Pace {
-    fn handle_stored(&mut self, now: BootTime, sent: BootTime) {
-        self.lost = 0;
-        self.backlog_from = self.backlog_from.max(now + now.since(sent).max(BACKLOG_EVERY));
-    }
-
-    fn handle_lost(&mut self, now: BootTime) {
-        // One connection that ends means nothing: links do.
-        let hold = if self.lost == 0 {
-            Duration::ZERO
-        } else {
-            HOLD * 2_u32.saturating_pow((self.lost - 1).min(16))
-        };
-        self.send_from = now + hold.min(HOLD_MAX);
-        self.lost = self.lost.saturating_add(1);
-    }
-}
-
 impl Queue {
     /// Takes a new message.
     pub(super) fn push(&mut self, now: BootTime, message: Message) {
@@ -184,6 +139,7 @@ impl Queue {
         self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)) || entry.sent.is_some());
         // What is under way is passed over when it is read.
         (self.ring.read_to, self.ring.is_exhausted) = (0, false);
+        self.ring.is_stale = self.ring.reads;
     }
 
     /// The hub has this message. Returns whether it was the last one of the ring.
@@ -218,30 +174,37 @@ impl Queue {
             RingEvent::Opened { holds, boots, lost } => {
                 // Other numbers may stand for the messages now.
                 self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)));
-                self.ring = Ring { holds, boots, ..Ring::default() };
+                let reads = self.ring.reads;
+                self.ring = Ring { holds, boots, reads, is_stale: reads, ..Ring::default() };
                 self.lose(lost);
                 Heard { mended: self.fault.take().is_some(), dropped: lost, ..Heard::default() }
             }
             RingEvent::Kept { first, holds, dropped } => {
                 self.handle_kept(first, holds);
+                if dropped > 0 {
+                    // What was read may be what gave way.
+                    self.leave_to_the_ring();
+                    self.ring.is_unsure = true;
+                }
                 self.lose(dropped);
                 Heard { mended: self.fault.take().is_some(), dropped, ..Heard::default() }
             }
             RingEvent::Read { messages, lost } => {
-                self.ring.reads = false;
-                self.ring.is_exhausted = messages.is_empty();
                 self.lose(lost);
-                let heard = Heard { dropped: lost, ..Heard::default() };
-                messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
-                self.ring.forgotten.clear();
-                heard
+                if !self.ring.is_stale {
+                    self.ring.is_exhausted = messages.is_empty();
+                    if self.ring.is_exhausted {
+                        self.ring.is_unsure = false;
+                        self.ring.holds.messages = self.in_ring();
+                    }
+                    messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
+                }
+                self.ring.handle_read();
+                Heard { dropped: lost, ..Heard::default() }
             }
             RingEvent::Failed { request, reason } => {
                 match request {
-                    RingFailed::Read => {
-                        self.ring.reads = false;
-                        self.ring.forgotten.clear();
-                    }
+                    RingFailed::Read => self.ring.handle_read(),
                     RingFailed::Keep => self.handle_not_kept(),
                     RingFailed::Open => {}
                 }
@@ -267,7 +230,8 @@ impl Queue {
         self.ring.is_exhausted = false;
         stored.into_iter().for_each(|number| self.forget(number));
         self.entries.retain(|entry| match entry.kept {
-            Kept::As(_) => entry.sent.is_some() && !entry.is_stored,
+            // What was read is not read again.
+            Kept::As(_) => entry.is_backlog || entry.sent.is_some() && !entry.is_stored,
             _ => true,
         });
     }
@@ -335,15 +299,20 @@ impl Queue {
             self.gives_up = true;
             self.handle_down(now);
         }
-        if self.keep_from <= now && !self.is_keeping() {
-            let is_on_hold = !self.is_up || now < self.pace.send_from;
-            self.keep(booted, |entry| is_on_hold || keep_at(entry, send_every) <= now);
-        }
+        self.keep_due(now, send_every, booted);
         if self.pace.send_from <= now && self.pace.backlog_from <= now && self.has_to_read() {
             self.ring.reads = true;
             self.requests.push_back(RingRequest::Read { after: self.ring.read_to });
         }
         self.shed()
+    }
+
+    /// Has those messages kept that have waited long enough.
+    pub(super) fn keep_due(&mut self, now: BootTime, send_every: Duration, booted: Option<UnixSeconds>) {
+        if self.keep_from <= now && !self.is_keeping() {
+            let is_on_hold = !self.is_up || now < self.pace.send_from;
+            self.keep(booted, |entry| is_on_hold || keep_at(entry, send_every) <= now);
+        }
     }
 
     /// Is a `Keep` under way? The next one waits for its outcome, which speaks of all that it was asked.
@@ -376,7 +345,12 @@ impl Queue {
             && !has_backlog
             && !self.ring.reads
             && !self.ring.is_exhausted
-            && self.ring.holds.messages > 0
+            && (self.ring.holds.messages > 0 || self.ring.is_unsure)
+    }
+
+    /// The messages of the ring that are in memory.
+    fn in_ring(&self) -> u64 {
+        self.entries.iter().filter(|entry| matches!(entry.kept, Kept::As(_))).count() as u64
     }
 
     /// Is it time to look whether a ring that failed works again?
@@ -478,13 +452,6 @@ fn keep_at(entry: &Entry, send_every: Duration) -> BootTime {
     let patience =
         if entry.message.alarm.is_some() { ALARM_PATIENCE } else { send_every.max(ALARM_PATIENCE) };
     entry.made + patience
-}
-
-impl Ring {
-    fn booted(&self, boot: Option<BootId>) -> Option<UnixSeconds> {
-        let boot = boot?;
-        self.boots.iter().find(|(other, _)| *other == boot).map(|(_, booted)| *booted)
-    }
 }
 
 /// What a message of the ring means to a person.

@@ -1,15 +1,17 @@
-//! Messages, batches and the queue, each by itself. The whole is in the simulation.
+//! Messages, batches and the queue, each by itself. The whole is in `engine::tests::telemetry`, and in the simulation.
+
+#[path = "backlog_tests.rs"]
+mod backlog;
 
 use super::batch::{BODY_BYTES_MAX, Batch, Moment};
 use super::queue::{Queue, WINDOW};
-use super::{Holds, Message, RingEvent, RingFailed, RingRequest, message, records};
+use super::{Holds, Message, RingEvent, RingFailed, RingRequest, Waiting, message, records};
 use crate::control::fixtures::at;
-use crate::twin::{DeviceMessage, HubRequest};
+use crate::twin::HubRequest;
 use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const BOOT: BootId = BootId(7);
 const SEND_EVERY: Duration = Duration::from_secs(300);
@@ -142,7 +144,7 @@ fn what_is_acknowledged_in_time_never_touches_the_disk() {
         wait(&mut queue, at(60 * minute + 10));
     }
     assert_eq!(asked(&mut queue), [""; 0]);
-    assert_eq!(queue.waiting(), super::Waiting::default());
+    assert_eq!(queue.waiting(), Waiting::default());
 }
 
 #[test]
@@ -157,7 +159,7 @@ fn without_a_connection_each_message_is_kept_at_once_and_leaves_the_memory() {
     wait(&mut queue, at(2));
     assert_eq!(asked(&mut queue), ["keep 2"]);
     queue.handle_ring(at(3), RingEvent::Kept { first: 2, holds: holds(2), dropped: 0 });
-    assert_eq!(queue.waiting(), super::Waiting { in_memory: 0, ring: holds(2) });
+    assert_eq!(queue.waiting(), Waiting { in_memory: 0, ring: holds(2) });
 }
 
 #[test]
@@ -268,7 +270,7 @@ fn a_message_that_is_stored_while_it_is_being_kept_is_forgotten_there() {
     assert_eq!(asked(&mut queue), ["keep 1"]);
     queue.handle_ring(at(12), RingEvent::Kept { first: 44, holds: holds(1), dropped: 0 });
     assert_eq!(asked(&mut queue), ["forget 44"]);
-    assert_eq!(queue.waiting(), super::Waiting::default());
+    assert_eq!(queue.waiting(), Waiting::default());
 }
 
 #[test]
@@ -369,72 +371,6 @@ fn memory_is_bounded_though_nothing_can_be_kept_and_the_loss_is_counted() {
     assert_eq!(queue.take_untold(), lost);
 }
 
-/// The hub and the ring, as the queue sees them.
-#[derive(Default)]
-struct World {
-    up: bool,
-    now: u64,
-    made: u64,
-    under_way: Vec<(u64, DeviceMessage)>,
-    ring: BTreeMap<u64, Message>,
-    last: u64,
-    arrived: BTreeMap<String, u32>,
-}
-
-impl World {
-    fn lose_connection(&mut self, queue: &mut Queue) {
-        self.up = false;
-        // Some had arrived.
-        let half = self.under_way.len() / 2;
-        for (_, message) in self.under_way.drain(..).take(half) {
-            *self.arrived.entry(message.id).or_default() += 1;
-        }
-        queue.handle_down(at(self.now));
-        wait(queue, at(self.now));
-    }
-
-    fn serve(&mut self, queue: &mut Queue, disk_works: bool) {
-        wait(queue, at(self.now));
-        loop {
-            if let Some(request) = queue.poll_ring() {
-                self.serve_ring(queue, request, disk_works);
-                wait(queue, at(self.now));
-            } else if let Some(request) = queue.poll_hub(at(self.now), Some(BOOT), None) {
-                match request {
-                    HubRequest::SendMessage { number, message } => self.under_way.push((number, message)),
-                    _ => self.lose_connection(queue),
-                }
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn serve_ring(&mut self, queue: &mut Queue, request: RingRequest, disk_works: bool) {
-        let event = match request {
-            RingRequest::Forget { number } => return drop(self.ring.remove(&number)),
-            RingRequest::Keep(_) if !disk_works => {
-                RingEvent::Failed { request: RingFailed::Keep, reason: "full".into() }
-            }
-            RingRequest::Keep(messages) => {
-                let first = self.last + 1;
-                for message in messages {
-                    self.last += 1;
-                    self.ring.insert(self.last, message);
-                }
-                RingEvent::Kept { first, holds: holds(self.ring.len() as u64), dropped: 0 }
-            }
-            RingRequest::Read { after } => {
-                let next = self.ring.range(after + 1..).take(2);
-                let messages = next.map(|(number, message)| (*number, message.clone())).collect();
-                RingEvent::Read { messages, lost: 0 }
-            }
-            RingRequest::Open { .. } => return,
-        };
-        queue.handle_ring(at(self.now), event);
-    }
-}
-
 proptest! {
     #[test]
     fn a_body_is_a_json_array_within_its_length_and_holds_every_record(
@@ -454,42 +390,5 @@ proptest! {
             found.extend(records.iter().map(|record| record["text"].as_str().unwrap().to_owned()));
         }
         prop_assert_eq!(found, texts);
-    }
-
-    #[test]
-    fn whatever_happens_each_message_arrives_in_the_end_and_no_deadline_is_missed(
-        steps in proptest::collection::vec((0_u8..8, 0_u64..200), 1..150),
-    ) {
-        let (mut queue, mut world) = (Queue::default(), World::default());
-        let calm = (0..600).map(|_| (9, 10));
-        for (what, seconds) in steps.into_iter().chain(calm) {
-            match what {
-                0 | 1 => {
-                    world.made += 1;
-                    let id = format!("{}", world.made);
-                    queue.push(at(world.now), if what == 0 { alarm(&id) } else { named(&id) });
-                }
-                2 | 9 if !world.up => {
-                    world.up = true;
-                    queue.handle_up();
-                }
-                3 if world.up => world.lose_connection(&mut queue),
-                4 | 9 => {
-                    for (number, message) in core::mem::take(&mut world.under_way) {
-                        *world.arrived.entry(message.id).or_default() += 1;
-                        queue.handle_stored(at(world.now), number);
-                    }
-                }
-                _ => {}
-            }
-            world.serve(&mut queue, what != 7);
-            let due = queue.poll_timeout(SEND_EVERY);
-            prop_assert!(due.is_none_or(|due| due > at(world.now)), "{due:?} is not after {}", world.now);
-            prop_assert!(world.under_way.len() <= WINDOW);
-            world.now += seconds;
-        }
-        prop_assert_eq!(world.arrived.len() as u64, world.made);
-        prop_assert!(world.ring.is_empty());
-        prop_assert_eq!(queue.waiting(), super::Waiting::default());
     }
 }
