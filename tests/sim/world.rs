@@ -375,7 +375,8 @@ impl World {
     /// Carries out the core's effects.
     pub(crate) fn follow_up(&mut self) -> Result<(), String> {
         if let Some(engine) = &self.engine {
-            self.oracle.count_samples(BootTime::from_boot(self.now.saturating_sub(self.booted)), engine)?;
+            let now = BootTime::from_boot(self.now.saturating_sub(self.booted));
+            self.oracle.handle_input(self.now, now, engine)?;
         }
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
@@ -392,7 +393,7 @@ impl World {
         }
         for message in core::mem::take(&mut self.disk.ring.handed) {
             self.say(|| format!("to the ring: {} {}", message.id, message.body));
-            self.oracle.handle_made(self.now, &message.id, message.alarm.as_deref(), &message.body)?;
+            self.oracle.handle_kept(self.now, &message, &self.disk)?;
         }
         self.go_on_with_the_ring();
         for request in core::mem::take(&mut self.requests.0) {
@@ -464,6 +465,7 @@ impl World {
         let start = Start {
             at: self.now,
             booted: self.booted,
+            boot: self.boots,
             record: record.as_ref(),
             is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
             wall: machine.wall.map(|(wall, _)| wall),
