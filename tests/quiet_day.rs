@@ -3,37 +3,35 @@
 //! the table that `packaging/doc/fleets.md` shows, and holds the two together.
 //!
 //! A *message* is a request for the twin or a report; the answers to both, and all that makes and keeps a connection,
-//! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Deliberately absent: sockets.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on fails"
-)]
+//! are free. A *piece* is what the free tier counts: half a KiB of payload, begun. Telemetry comes besides: its tables are in
+//! `packaging/doc/telemetry.md`, and its pieces are those of the other tiers. Deliberately absent: sockets.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
-use serde_json::Value;
+mod site;
+
+use site::{Board, Hub, LATENCY, Line, SMALLEST, Site, settings};
 use std::collections::VecDeque;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
-use twind::config::{self, Environment, Settings};
-use twind::control::{Actuation, PinFault, Reading, SensorId};
+use twind::config::Settings;
+use twind::control::{Reading, SensorId};
 use twind::engine::{Core, Input, Start};
 use twind::hub::link::backoff::{Backoff, renewal};
-use twind::ports::{Outbox, Pins, Ports, Store};
+use twind::ports::{Ports, Store};
 use twind::telemetry::RingRequest;
-use twind::twin::{HubEvent, HubRequest, Machine, Section, TwinRecord, Version};
+use twind::twin::{HubEvent, Machine, TwinRecord};
 use twind::units::BootTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// When counting begins: by then everything that a start reports has been reported.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
-const LATENCY: Duration = Duration::from_millis(50);
 /// DNS, TCP, TLS and MQTT.
 const CONNECTING: Duration = Duration::from_millis(600);
-const PIECE_BYTES: usize = 512;
 /// What a quiet day may cost.
 const BUDGET: u32 = 300;
+/// What of a message is counted once where the free tier counts eight times.
+const PIECE_BYTES: usize = 4096;
+/// What a day without a link may write to the disk.
+const WRITTEN_MAX: u64 = 2 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
@@ -47,8 +45,13 @@ impl Cost {
         self.fetches + self.reports
     }
 
-    fn count(&mut self, bytes: usize) {
-        self.pieces += bytes.div_ceil(PIECE_BYTES).max(1);
+    /// What the hub has counted since it had counted this.
+    fn since(hub: &Hub, before: Self) -> Self {
+        Self {
+            fetches: hub.fetches - before.fetches,
+            reports: hub.reports - before.reports,
+            pieces: hub.pieces - before.pieces,
+        }
     }
 }
 
@@ -66,85 +69,9 @@ impl Store for Disk {
     fn ring(&mut self, _: RingRequest) {}
 }
 
-struct Board;
-
-impl Pins for Board {
-    fn drive(&mut self, _: &Actuation, _: &str) -> Result<(), PinFault> {
-        Ok(())
-    }
-}
-
-struct Line(Vec<HubRequest>);
-
-impl Outbox for Line {
-    fn push(&mut self, request: HubRequest) {
-        self.0.push(request);
-    }
-}
-
-/// The hub's twin, and what it has counted.
-struct Hub {
-    desired: Section,
-    reported: Section,
-    cost: Cost,
-}
-
-impl Hub {
-    fn new() -> Self {
-        let desired = serde_json::json!({
-            "fanOn": true,
-            "components": { "climate": { "minTemperature": 20, "maxTemperature": 28 } },
-            "patchId": "Set the range",
-        });
-        let Value::Object(desired) = desired else { panic!("no object") };
-        Self {
-            desired: Section::from_object(desired).unwrap(),
-            reported: Section::default(),
-            cost: Cost::default(),
-        }
-    }
-
-    fn answer(&mut self, request: HubRequest) -> HubEvent {
-        let bytes = |object| serde_json::to_vec(object).unwrap().len();
-        match request {
-            HubRequest::GetTwin { rid } => {
-                self.cost.fetches += 1;
-                self.cost.count(bytes(self.desired.as_object()) + bytes(self.reported.as_object()));
-                let (desired, reported) = (self.desired.clone(), self.reported.clone());
-                HubEvent::Twin { rid, desired, desired_version: Version(7), reported }
-            }
-            HubRequest::PatchReported { rid, patch } => {
-                self.cost.reports += 1;
-                self.cost.count(bytes(patch.as_object()));
-                self.reported.apply(&patch);
-                HubEvent::ReportedAck { rid }
-            }
-            other => panic!("on a quiet day: {other:?}"),
-        }
-    }
-}
-
-/// A site with the smallest configuration.
-fn defaults() -> Settings {
-    let folder = tempfile::tempdir().unwrap();
-    let string = folder.path().join("cs");
-    fs::write(&string, "HostName=h.example.net;DeviceId=d;SharedAccessKey=c2VjcmV0").unwrap();
-    fs::set_permissions(&string, fs::Permissions::from_mode(0o600)).unwrap();
-    let text = r#"
-[hub]
-connection-string-file = "cs"
-[board]
-driver = "simulated"
-[outputs.fan]
-pwm = { channel = 0 }
-[sensors.cabinet]
-driver = "file"
-path = "temperature"
-[climate]
-sensor = "cabinet"
-cooling = "fan"
-"#;
-    config::parse(text, &folder.path().join("twind.toml"), &Environment::default()).unwrap()
+/// A little noise, within every dead-band.
+fn shows(_: usize, at: Duration) -> f64 {
+    23.0 + (at.as_secs() / 5 * 7 % 5) as f64 * 0.05
 }
 
 /// A day after the first hour; the session is renewed for each token, if there are tokens.
@@ -166,7 +93,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
     let mut core = Core::start(now, begin, ports);
     let mut answers: VecDeque<(BootTime, HubEvent)> = VecDeque::new();
     let period = settings.sensors[0].period;
-    let (mut next_reading, mut readings) = (now, 0u32);
+    let mut next_reading = now;
     let (mut up_at, mut renew_at) = (Some(now + CONNECTING), None);
     let mut before = None;
     loop {
@@ -176,15 +103,10 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
         due.extend(renew_at);
         now = now.max(due.into_iter().min().unwrap());
         if before.is_none() && now.since(start) >= SETTLED {
-            before = Some(hub.cost);
+            before = Some(Cost::since(&hub, Cost::default()));
         }
         if now.since(start) >= SETTLED + DAY {
-            let before = before.unwrap();
-            return Cost {
-                fetches: hub.cost.fetches - before.fetches,
-                reports: hub.cost.reports - before.reports,
-                pieces: hub.cost.pieces - before.pieces,
-            };
+            return Cost::since(&hub, before.unwrap());
         }
         let input = if up_at.is_some_and(|at| at <= now) {
             // A planned session is not delayed.
@@ -202,10 +124,7 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
             let (_, answer) = answers.pop_front().unwrap();
             Input::Hub(answer)
         } else if next_reading <= now {
-            // A little noise, within every dead-band.
-            let noise = f64::from(readings * 7 % 5) * 0.05;
-            let reading = Reading { sensor: SensorId(0), at: now, value: Ok(23.0 + noise) };
-            readings += 1;
+            let reading = Reading { sensor: SensorId(0), at: now, value: Ok(shows(0, now.since_boot())) };
             next_reading = next_reading + period;
             Input::Readings(vec![(reading, None)])
         } else {
@@ -220,20 +139,25 @@ fn day(settings: &Settings, token_lifetime: Option<Duration>) -> Cost {
             core.handle(now, input, ports);
             next = disk.saved.take().map(|sequence| Input::Saved(Ok(sequence)));
         }
-        answers.extend(line.0.into_iter().map(|request| (now + LATENCY, hub.answer(request))));
+        answers
+            .extend(line.0.into_iter().map(|request| (now + LATENCY, hub.answer(now.since_boot(), request))));
     }
 }
 
-/// Prints a row of the table, which stands in the handbook.
+/// Prints rows of a table, which stands in a page of the handbook.
+fn tell_in(page: &str, text: &str, rows: &[String]) {
+    rows.iter().for_each(|row| println!("{row}"));
+    let missing = rows.iter().find(|row| !text.contains(&format!("\n{row}\n")));
+    assert_eq!(missing, None, "packaging/doc/{page} has no such row");
+}
+
 fn tell(row: &str) {
-    println!("{row}");
-    let handbook = include_str!("../packaging/doc/fleets.md");
-    assert!(handbook.contains(&format!("\n{row}\n")), "packaging/doc/fleets.md has no row {row}");
+    tell_in("fleets.md", include_str!("../packaging/doc/fleets.md"), &[row.to_owned()]);
 }
 
 #[test]
 fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
-    let settings = defaults();
+    let settings = settings(SMALLEST);
     let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
     assert_eq!(settings.hub.token_lifetime, hours(1));
     let certificate = day(&settings, None);
@@ -258,4 +182,54 @@ fn a_quiet_day_costs_its_heartbeats_and_one_fetch_for_each_renewal() {
         // With the default of an hour the limit cannot be met: there are at least 288 heartbeats and 24 renewals.
         assert!(lifetime == 1 || cost.messages() <= BUDGET, "{lifetime} h: {cost:?}");
     }
+}
+
+/// What telemetry costs in a day after the first hour.
+struct Sent {
+    messages: usize,
+    pieces: usize,
+    bytes: usize,
+    written: u64,
+}
+
+fn telemetry_of_a_day(interval: &str, has_link: bool) -> Sent {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!("{SMALLEST}[telemetry]\ninterval = \"{interval}\"\n");
+    let mut site = Site::start(settings(&lines), folder.path(), shows);
+    site.connect();
+    site.run(SETTLED);
+    if !has_link {
+        site.disconnect();
+    }
+    let (before, written) = (site.hub.received.len(), site.written);
+    site.run(SETTLED + DAY);
+    let bytes: Vec<usize> = site.hub.received[before..].iter().map(site::Received::bytes).collect();
+    Sent {
+        messages: bytes.len(),
+        pieces: bytes.iter().map(|bytes| bytes.div_ceil(PIECE_BYTES)).sum(),
+        bytes: bytes.iter().sum(),
+        written: site.written - written,
+    }
+}
+
+#[test]
+fn telemetry_writes_nothing_with_a_link_and_without_one_at_most_two_mebibytes_a_day() {
+    let mut rows = vec![
+        "| a quiet day, `interval` | link | messages | pieces of 4 KB | sent | to the disk |".to_owned(),
+        "| --- | --- | --- | --- | --- | --- |".to_owned(),
+    ];
+    for (interval, what) in [("1m", "1 min, the default"), ("5m", "5 min"), ("24h", "24 h: only changes")] {
+        for (has_link, link) in [(true, "yes"), (false, "no")] {
+            let Sent { messages, pieces, bytes, written } = telemetry_of_a_day(interval, has_link);
+            let kib = |bytes: u64| bytes.div_ceil(1024);
+            let (sent, kept) = (kib(bytes as u64), kib(written));
+            rows.push(format!("| {what} | {link} | {messages} | {pieces} | {sent} KiB | {kept} KiB |"));
+            assert_eq!(pieces, messages, "{interval}, {link}: a message is one piece");
+            assert_eq!(messages == 0, !has_link, "{interval}, {link}");
+            assert_eq!(written == 0, has_link, "{interval}, {link}: {written} bytes");
+            assert!(written <= WRITTEN_MAX, "{interval}: {written} bytes");
+            assert!(messages <= 250, "{interval}: {messages} messages");
+        }
+    }
+    tell_in("telemetry.md", include_str!("../packaging/doc/telemetry.md"), &rows);
 }

@@ -292,6 +292,7 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to stop".into());
+        self.oracle.handle_ending();
         self.input(Input::Stop)?;
         self.engine = None;
         self.oracle.check_stopped(self.now, &self.disk, &mut self.plant)?;
@@ -310,6 +311,7 @@ impl World {
             return Ok(());
         }
         self.say(|| "asked to hand over".into());
+        self.oracle.handle_ending();
         self.input(Input::HandOver)?;
         self.engine = None;
         self.oracle.check_handed_over(self.now, &self.disk, &self.plant)?;

@@ -16,9 +16,21 @@ const FRAME_BYTES: u64 = 16;
 /// How many messages are read at once.
 const READ_MAX: usize = 4;
 
+struct Kept {
+    id: String,
+    bytes: Vec<u8>,
+}
+
+impl Kept {
+    fn message(&self) -> Message {
+        // It was encoded here.
+        Message::decode(&self.bytes).unwrap_or_default()
+    }
+}
+
 pub(crate) struct Ring {
     pub(crate) rng: Rng,
-    messages: BTreeMap<u64, Vec<u8>>,
+    messages: BTreeMap<u64, Kept>,
     last: u64,
     keep_bytes: u64,
     is_open: bool,
@@ -26,7 +38,7 @@ pub(crate) struct Ring {
     under_way: Option<u64>,
     begun: u64,
     /// What was forgotten last.
-    forgotten: VecDeque<(u64, Vec<u8>)>,
+    forgotten: VecDeque<(u64, Kept)>,
     /// What became of requests, until the daemon takes it.
     pub(crate) events: VecDeque<RingEvent>,
     /// Messages that were handed over to be kept, for the oracle.
@@ -60,9 +72,25 @@ impl Ring {
         self.asked.push_back(request);
     }
 
-    /// The ids of the messages that a process that starts would find.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
-        self.messages.values().filter_map(|bytes| Some(Message::decode(bytes).ok()?.id))
+    /// The messages that a process that starts would find: their numbers and ids, the oldest first.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.messages.iter().map(|(number, kept)| (*number, kept.id.as_str()))
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The boots of which a message is kept that was made while the clock was believed.
+    pub(crate) fn dated_boots(&self) -> impl Iterator<Item = u128> {
+        let messages = self.messages.values().map(Kept::message);
+        messages.filter_map(|message| message.booted.and(message.boot).map(|boot| boot.0))
+    }
+
+    /// The process has opened it, and has heard of all that it asked.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_open && self.asked.is_empty() && self.events.is_empty()
     }
 
     pub(super) fn begin(&mut self) -> Option<u64> {
@@ -103,12 +131,11 @@ impl Ring {
             RingRequest::Read { .. } if fails => self.fail(RingFailed::Read),
             RingRequest::Read { after } => {
                 let next = self.messages.range(after + 1..).take(READ_MAX);
-                let messages =
-                    next.filter_map(|(number, bytes)| Some((*number, Message::decode(bytes).ok()?)));
-                self.events.push_back(RingEvent::Read { messages: messages.collect(), lost: 0 });
+                let messages = next.map(|(number, kept)| (*number, kept.message())).collect();
+                self.events.push_back(RingEvent::Read { messages, lost: 0 });
             }
             RingRequest::Forget { number } => {
-                self.forgotten.extend(self.messages.remove(&number).map(|bytes| (number, bytes)));
+                self.forgotten.extend(self.messages.remove(&number).map(|kept| (number, kept)));
                 if self.forgotten.len() > 5 {
                     self.forgotten.pop_front();
                 }
@@ -125,8 +152,8 @@ impl Ring {
         let boots: BTreeMap<u128, UnixSeconds> = self
             .messages
             .values()
-            .filter_map(|bytes| {
-                let message = Message::decode(bytes).ok()?;
+            .filter_map(|kept| {
+                let message = kept.message();
                 Some((message.boot?.0, message.booted?))
             })
             .collect();
@@ -145,18 +172,18 @@ impl Ring {
             let bytes = message.encode();
             while self.holds().bytes + bytes.len() as u64 + FRAME_BYTES > self.keep_bytes {
                 let Some((_, oldest)) = self.messages.pop_first() else { break };
-                let Ok(oldest) = Message::decode(&oldest) else { continue };
+                let oldest = oldest.message();
                 dropped += u64::from(oldest.records);
                 self.gone.push(oldest);
             }
             self.last += 1;
-            self.messages.insert(self.last, bytes);
+            self.messages.insert(self.last, Kept { id: message.id.clone(), bytes });
         }
         dropped
     }
 
     fn holds(&self) -> Holds {
-        let bytes = self.messages.values().map(|bytes| bytes.len() as u64 + FRAME_BYTES).sum();
+        let bytes = self.messages.values().map(|kept| kept.bytes.len() as u64 + FRAME_BYTES).sum();
         Holds { messages: self.messages.len() as u64, bytes }
     }
 
@@ -211,17 +238,17 @@ impl World {
         }
     }
 
-    /// Was a sample taken by the last input?
-    pub(crate) fn count_samples(&mut self) -> Result<(), String> {
+    /// What the last input did, before its effects are seen.
+    pub(crate) fn look_at_telemetry(&mut self) -> Result<(), String> {
         let now = self.boot();
-        self.engine.as_ref().map_or(Ok(()), |engine| self.oracle.count_samples(now, engine))
+        self.engine.as_ref().map_or(Ok(()), |engine| self.oracle.handle_input(self.now, now, engine))
     }
 
     /// What the core handed over goes to the disk.
     pub(crate) fn hand_to_the_ring(&mut self) -> Result<(), String> {
         for message in core::mem::take(&mut self.disk.ring.handed) {
             self.say(|| format!("to the ring: {} {}", message.id, message.body));
-            self.oracle.handle_made(self.now, &message.id, message.alarm.as_deref(), &message.body)?;
+            self.oracle.handle_kept(self.now, &message, &self.disk)?;
         }
         self.go_on_with_the_ring();
         Ok(())

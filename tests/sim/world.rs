@@ -357,7 +357,7 @@ impl World {
 
     /// Carries out the core's effects.
     pub(crate) fn follow_up(&mut self) -> Result<(), String> {
-        self.count_samples()?;
+        self.look_at_telemetry()?;
         for notice in core::mem::take(&mut self.log.handed) {
             let errs = matches!(
                 notice,
@@ -441,6 +441,7 @@ impl World {
         let start = Start {
             at: self.now,
             booted: self.booted,
+            boot: self.boots,
             record: record.as_ref(),
             is_same_boot: record.as_ref().is_some_and(|record| record.moment.boot == machine.boot),
             wall: machine.wall.map(|(wall, _)| wall),

@@ -257,13 +257,13 @@ impl Core {
         self.record_at_the_end(now);
         self.step(now);
         self.absorb(now);
-        self.telemetry.handle_stop(now);
+        self.telemetry.handle_stop();
     }
 
     /// What is still to be recorded, or is not sent yet, goes to the disk. No output changes.
     fn handle_hand_over(&mut self, now: BootTime) {
         self.record_at_the_end(now);
-        self.telemetry.handle_stop(now);
+        self.telemetry.handle_stop();
     }
 
     /// The next record to store.

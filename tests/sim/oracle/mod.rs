@@ -23,8 +23,9 @@
 //! 18. Writes are rate-limited; a disk fault raises an alarm, is retried, and delays no report.
 //! 19. Of a schedule that entry holds which the zone's clock says, offline and after a restart, and none without a clock that
 //!     can be believed.
-//! 20. Of telemetry the hub gets each record, or it was counted as lost, or a crash took the last batch; it is never sent as new
-//!     twice, and its times are right.
+//! 20. Each sample, each change of an output or a climate, and each beginning and end of an alarm is in one message of telemetry, in
+//!     order and with its own time. The hub gets it, or it was counted as lost, or a crash took the last batch. It is never sent
+//!     as new twice, and kept on the disk only if the hub did not store it in time.
 //!
 //! The rules are those of the handbook (`packaging/doc`): `twin.md` for desired and reported properties and for methods,
 //! `fail-safe.md` for what decides an output, for silence, for stalled fans and for a disk that fails, `on-site.md` for
@@ -44,6 +45,7 @@ mod log;
 mod meaning;
 mod overrides;
 mod rank;
+mod records;
 mod room;
 mod scheduled;
 mod shape;
@@ -173,7 +175,7 @@ impl Oracle {
         self.log.restart();
         self.history.restart();
         self.traffic.handle_start(start.at);
-        self.telemetry.handle_start(start.at);
+        self.telemetry.handle_start(start.at, start.boot, disk);
         Ok(())
     }
 
@@ -212,13 +214,13 @@ impl Oracle {
 
     pub(crate) fn handle_up(&mut self, now: Duration, generation: usize) {
         self.copies.handle_up(generation);
-        self.telemetry.handle_up();
+        self.telemetry.handle_up(now);
         self.traffic.handle_up(now);
     }
 
     pub(crate) fn handle_down(&mut self, now: Duration) {
         self.traffic.handle_down(now);
-        self.telemetry.handle_down();
+        self.telemetry.handle_down(now);
     }
 
     /// The device does not believe the wall clock. `is_right`: the clock is right.
@@ -271,7 +273,7 @@ impl Oracle {
             self.clocks.hear(now, boot);
         }
         self.traffic.handle_delivery(now, event, engine);
-        self.telemetry.handle_delivery(event);
+        self.telemetry.handle_delivery(now, event);
     }
 
     pub(crate) fn handle_lost_exchange(&mut self, now: Duration, net: &Net) {
@@ -290,7 +292,7 @@ impl Oracle {
         disk: &Disk,
     ) -> Result<(), String> {
         let asks = first_row(&self.spec).is_some_and(|row| self.silences.lasts(now) >= row / 4);
-        self.telemetry.handle_request(now, request)?;
+        self.telemetry.handle_request(now, request, disk)?;
         self.traffic.handle_request(now, request, asks, net, disk)
     }
 
@@ -321,6 +323,7 @@ impl Oracle {
     ) -> Result<(), String> {
         self.durability.handle_notice(now, notice);
         self.log.hear(notice);
+        self.telemetry.handle_notice(notice)?;
         let caused = match notice {
             Notice::StoreFault { .. } => disk.failed_at.is_some_and(|at| at == now),
             Notice::PinFault { .. } => plant.broken.is_some(),

@@ -76,6 +76,7 @@ struct End {
 pub(crate) struct Start<'a> {
     pub(crate) at: Duration,
     pub(crate) booted: Duration,
+    pub(crate) boot: u128,
     pub(crate) record: Option<&'a TwinRecord>,
     /// Is the record of this boot?
     pub(crate) is_same_boot: bool,

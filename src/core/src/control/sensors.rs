@@ -223,8 +223,11 @@ impl Sensors {
         quantity.to_base(self.spec(sensor)?.unit, value)
     }
 
-    /// The same in the base unit of what it measures, for a sensor that follows from it.
-    pub(super) fn in_own_base_unit(&self, now: BootTime, sensor: SensorId) -> Result<f64, Fault> {
+    /// The same in the base unit of what it measures.
+    ///
+    /// # Errors
+    /// As of [`Self::value`].
+    pub fn in_own_base_unit(&self, now: BootTime, sensor: SensorId) -> Result<f64, Fault> {
         let value = self.value(now, sensor)?;
         match self.spec(sensor).filter(|spec| spec.measures == TEMPERATURE) {
             Some(spec) => spec.unit.to_celsius(value).map(Celsius::degrees).ok_or(Fault::OutOfRange),

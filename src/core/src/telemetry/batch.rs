@@ -49,6 +49,14 @@ impl Batch {
         full
     }
 
+    /// Puts a short record before the others, however long they are.
+    pub(super) fn put_first(&mut self, at: Moment, rest: Rest) {
+        let rest_of_text = core::mem::take(&mut self.text);
+        self.text = message::record(at.now, at.booted, at.boot, rest) + "," + &rest_of_text;
+        self.records += 1;
+        self.is_undated |= at.booted.is_none();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
     }

@@ -158,6 +158,8 @@ pub struct Telemetry {
     booted_last: Option<UnixSeconds>,
     /// When the next sample is due; `None` before the first one.
     sample_due: Option<BootTime>,
+    /// The process ends.
+    ends: bool,
     /// How many were taken since the process started.
     samples: u64,
     batch: Batch,
@@ -199,7 +201,7 @@ impl Telemetry {
             return self;
         }
         if !goes_on {
-            self.handle_stop(now);
+            self.keep_all(now);
             let queue = core::mem::take(&mut self.queue).ended();
             let Self { boot, id_prefix, last_id, samples, dropped, booted_last, .. } = self;
             self = Self { boot, id_prefix, last_id, samples, dropped, booted_last, queue, ..Self::default() };
@@ -335,12 +337,22 @@ impl Telemetry {
         }
     }
 
-    /// The process ends: what the hub does not have goes to the ring.
-    pub fn handle_stop(&mut self, now: BootTime) {
-        if self.is_on() {
-            self.close(now);
-            self.queue.keep_all(self.booted_last);
+    /// The process ends: what the hub does not have, and what the outputs still do, goes to the ring.
+    pub fn handle_stop(&mut self) {
+        self.ends = true;
+    }
+
+    fn keep_all(&mut self, now: BootTime) {
+        if !self.is_on() {
+            return;
         }
+        self.close(now);
+        let untold = self.queue.take_untold();
+        if untold > 0 {
+            self.batch.add(self.moment(now), records::dropped(untold));
+            self.close(now);
+        }
+        self.queue.keep_all(self.booted_last);
     }
 
     fn moment(&self, now: BootTime) -> Moment {
@@ -348,11 +360,15 @@ impl Telemetry {
     }
 
     fn add(&mut self, now: BootTime, rest: Rest) {
-        let untold = if self.batch.is_empty() { self.queue.take_untold() } else { 0 };
-        if untold > 0 {
-            self.batch.add(self.moment(now), records::dropped(untold));
+        let is_first = self.batch.is_empty();
+        let full = self.batch.add(self.moment(now), rest);
+        if is_first || full.is_some() {
+            let untold = self.queue.take_untold();
+            if untold > 0 {
+                self.batch.put_first(self.moment(now), records::dropped(untold));
+            }
         }
-        if let Some(full) = self.batch.add(self.moment(now), rest) {
+        if let Some(full) = full {
             self.send(now, full, None);
         }
     }
@@ -380,10 +396,13 @@ impl Telemetry {
         [sample, batch, queue].into_iter().flatten().min()
     }
 
-    /// The next request to the ring.
+    /// The next request to the ring, once the outputs are driven: that has records, too.
     pub fn poll_ring(&mut self, now: BootTime) -> Option<RingRequest> {
-        // A drive that was just carried out may have filled a batch.
-        self.handle_queue(now);
+        if core::mem::take(&mut self.ends) {
+            self.keep_all(now);
+        } else {
+            self.handle_queue(now);
+        }
         self.queue.poll_ring()
     }
 

@@ -107,8 +107,8 @@ struct Ring {
     forgotten: Vec<u64>,
     /// The number of the last message read.
     read_to: u64,
-    /// There is nothing after it.
-    is_exhausted: bool,
+    /// There may be more after it. The number of messages does not tell: one that is under way may have given way.
+    has_more: bool,
     /// How many were forgotten since the last `Open` and since the last `Keep` were asked for: their outcomes still count them.
     forgotten_since: (u64, u64),
 }
@@ -157,7 +157,8 @@ impl Queue {
     fn leave_to_the_ring(&mut self) {
         self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)) || entry.sent.is_some());
         // What is under way is passed over when it is read.
-        (self.ring.read_to, self.ring.is_exhausted) = (0, false);
+        self.ring.has_more |= self.ring.read_to > 0;
+        self.ring.read_to = 0;
         self.ring.is_stale = self.ring.reads;
     }
 
@@ -195,7 +196,7 @@ impl Queue {
             RingEvent::Opened { holds, boots, lost } => {
                 // What is here already is passed over when it is read.
                 self.ring.holds = holds.without(self.ring.forgotten_since.0);
-                (self.ring.boots, self.ring.read_to, self.ring.is_exhausted) = (boots, 0, false);
+                (self.ring.boots, self.ring.read_to, self.ring.has_more) = (boots, 0, holds.messages > 0);
                 self.lose(lost);
                 Heard { mended: self.fault.take().is_some(), dropped: lost, ..Heard::default() }
             }
@@ -212,7 +213,10 @@ impl Queue {
                     self.ring.forgotten.clear();
                     return heard;
                 }
-                self.ring.is_exhausted = messages.is_empty();
+                self.ring.has_more = !messages.is_empty();
+                if !self.ring.has_more {
+                    self.ring.holds.messages = self.in_ring();
+                }
                 messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
                 self.ring.forgotten.clear();
                 heard
@@ -245,7 +249,7 @@ impl Queue {
             }
         }
         self.ring.holds = holds.without(self.ring.forgotten_since.1);
-        self.ring.is_exhausted = false;
+        self.ring.has_more = true;
         stored.into_iter().for_each(|number| self.forget(number));
         self.entries.retain(|entry| match entry.kept {
             Kept::As(_) => entry.is_backlog || entry.sent.is_some() && !entry.is_stored,
@@ -358,13 +362,14 @@ impl Queue {
         is_any
     }
 
+    /// The messages of the ring that are in memory.
+    fn in_ring(&self) -> u64 {
+        self.entries.iter().filter(|entry| matches!(entry.kept, Kept::As(_))).count() as u64
+    }
+
     fn has_to_read(&self) -> bool {
         let has_backlog = self.entries.iter().any(|entry| entry.is_backlog);
-        self.is_up
-            && !has_backlog
-            && !self.ring.reads
-            && !self.ring.is_exhausted
-            && self.ring.holds.messages > 0
+        self.is_up && !has_backlog && !self.ring.reads && self.ring.has_more
     }
 
     /// Is it time to look whether a ring that failed works again?

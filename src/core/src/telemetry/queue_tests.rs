@@ -10,6 +10,9 @@ use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 
+#[path = "backlog_tests.rs"]
+mod backlog;
+
 const SEND_EVERY: Duration = Duration::from_secs(300);
 
 fn holds(messages: u64) -> Holds {

@@ -32,7 +32,7 @@ pub(super) fn sample(now: BootTime, facts: Facts<'_>) -> Vec<Rest> {
 
 fn sensor(now: BootTime, facts: Facts<'_>, id: SensorId, spec: &SensorSpec) -> Rest {
     let mut rest = named("sensor", &spec.name);
-    match facts.sensors.value(now, id) {
+    match facts.sensors.in_own_base_unit(now, id) {
         Ok(value) => put(&mut rest, &spec.measures, number(value, 1000.0)),
         Err(fault) => put(&mut rest, "fault", json!(fault.name())),
     }

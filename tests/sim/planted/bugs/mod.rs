@@ -14,13 +14,14 @@ mod climates;
 mod control;
 mod durability;
 mod sensors;
+mod telemetry;
 mod told;
 mod twin;
 
 use crate::planting::Bug;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
-    [control::BUGS, climates::BUGS, told::BUGS, sensors::BUGS, durability::BUGS, twin::BUGS]
+    [control::BUGS, climates::BUGS, told::BUGS, sensors::BUGS, durability::BUGS, twin::BUGS, telemetry::BUGS]
         .into_iter()
         .flatten()
 }
