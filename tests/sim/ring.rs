@@ -221,8 +221,9 @@ impl Ring {
 }
 
 impl World {
-    /// Hands over what became of requests to the ring.
-    pub(crate) fn take_ring(&mut self) -> Result<(), String> {
+    /// A request to the ring ends. Hands over what became of it.
+    pub(crate) fn take_ring(&mut self, id: u64) -> Result<(), String> {
+        self.disk.end_ring(id);
         while let Some(event) = self.disk.ring.events.pop_front() {
             self.say(|| format!("ring: {event:?}"));
             self.oracle.handle_gone(&core::mem::take(&mut self.disk.ring.gone));

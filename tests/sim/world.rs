@@ -311,10 +311,7 @@ impl World {
                     return self.take_outcomes();
                 }
             }
-            Event::Ring(id) => {
-                self.disk.end_ring(id);
-                return self.take_ring();
-            }
+            Event::Ring(id) => return self.take_ring(id),
             Event::Sample(sensor, life) => return self.sample(sensor, life),
             Event::Turns(output, life) => return self.count_turns(output, life),
             Event::Call => return self.call(),
