@@ -11,6 +11,7 @@
 
 mod batch;
 mod message;
+mod pace;
 mod queue;
 mod records;
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //!
 //! The hub stores a message twice if the connection ended between its arrival and its acknowledgement; both have the same id.
 
+use super::pace::Pace;
 use super::{Holds, Message, RingEvent, RingFailed, RingRequest};
 use crate::twin::HubRequest;
 use crate::units::{BootId, BootTime, UnixSeconds};
@@ -34,12 +35,6 @@ const KEEP_RETRY: Duration = Duration::from_secs(30);
 const KEEP_BYTES: u32 = 16 * 1024;
 /// After a fault the ring is opened again after this, if there is nothing to keep.
 const OPEN_RETRY: Duration = Duration::from_secs(300);
-/// The pause between two messages of the backlog at least.
-const BACKLOG_EVERY: Duration = Duration::from_secs(1);
-/// The wait after a connection that ended with messages under way. It doubles with each further one …
-const HOLD: Duration = Duration::from_secs(10);
-/// … up to this.
-const HOLD_MAX: Duration = Duration::from_secs(900);
 /// The bytes of bodies that wait in memory, if they cannot be kept.
 const MEMORY_BYTES_MAX: u64 = 256 * 1024;
 
@@ -51,6 +46,8 @@ enum Kept {
     Asked,
     /// By this number.
     As(u64),
+    /// The ring was opened again since, and may know it by another number. It is known by its id when it is read.
+    Somewhere,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,40 +101,16 @@ pub(super) struct Queue {
 struct Ring {
     holds: Holds,
     boots: Vec<(BootId, UnixSeconds)>,
-    /// A `Read` is under way.
+    /// A `Read` is under way …
     reads: bool,
+    /// … since before the ring was opened again, so that its answer is passed over.
+    is_stale: bool,
     /// What was forgotten meanwhile: it may still be among what is read.
     forgotten: Vec<u64>,
     /// The number of the last message read.
     read_to: u64,
     /// There is nothing after it.
     is_exhausted: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Pace {
-    backlog_from: BootTime,
-    /// Connections in a row that ended with messages under way.
-    lost: u32,
-    send_from: BootTime,
-}
-
-impl Pace {
-    fn handle_stored(&mut self, now: BootTime, sent: BootTime) {
-        self.lost = 0;
-        self.backlog_from = self.backlog_from.max(now + now.since(sent).max(BACKLOG_EVERY));
-    }
-
-    fn handle_lost(&mut self, now: BootTime) {
-        // One connection that ends means nothing: links do.
-        let hold = if self.lost == 0 {
-            Duration::ZERO
-        } else {
-            HOLD * 2_u32.saturating_pow((self.lost - 1).min(16))
-        };
-        self.send_from = now + hold.min(HOLD_MAX);
-        self.lost = self.lost.saturating_add(1);
-    }
 }
 
 impl Queue {
@@ -181,7 +154,11 @@ impl Queue {
 
     /// What is in the ring and not under way is read from there again.
     fn leave_to_the_ring(&mut self) {
-        self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)) || entry.sent.is_some());
+        self.entries.retain(|entry| match entry.kept {
+            Kept::As(_) => entry.sent.is_some(),
+            Kept::Somewhere => entry.is_stored,
+            Kept::No | Kept::Asked => true,
+        });
         // What is under way is passed over when it is read.
         (self.ring.read_to, self.ring.is_exhausted) = (0, false);
     }
@@ -196,7 +173,7 @@ impl Queue {
         entry.is_stored = true;
         match entry.kept {
             // It is forgotten as soon as its number in the ring is known.
-            Kept::Asked => return false,
+            Kept::Asked | Kept::Somewhere => return false,
             Kept::As(number) => self.forget(number),
             Kept::No => {}
         }
@@ -216,9 +193,12 @@ impl Queue {
     pub(super) fn handle_ring(&mut self, now: BootTime, event: RingEvent) -> Heard {
         match event {
             RingEvent::Opened { holds, boots, lost } => {
-                // Other numbers may stand for the messages now.
-                self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)));
-                self.ring = Ring { holds, boots, ..Ring::default() };
+                self.entries.retain(|entry| !matches!(entry.kept, Kept::As(_)) || entry.sent.is_some());
+                for entry in self.entries.iter_mut().filter(|entry| matches!(entry.kept, Kept::As(_))) {
+                    entry.kept = Kept::Somewhere;
+                }
+                let reads = self.ring.reads;
+                self.ring = Ring { holds, boots, reads, is_stale: reads, ..Ring::default() };
                 self.lose(lost);
                 Heard { mended: self.fault.take().is_some(), dropped: lost, ..Heard::default() }
             }
@@ -228,18 +208,24 @@ impl Queue {
                 Heard { mended: self.fault.take().is_some(), dropped, ..Heard::default() }
             }
             RingEvent::Read { messages, lost } => {
-                self.ring.reads = false;
-                self.ring.is_exhausted = messages.is_empty();
                 self.lose(lost);
                 let heard = Heard { dropped: lost, ..Heard::default() };
-                messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
+                self.ring.reads = false;
+                if !core::mem::take(&mut self.ring.is_stale) {
+                    self.ring.is_exhausted = messages.is_empty();
+                    messages.into_iter().for_each(|(number, message)| self.take_read(now, number, message));
+                }
+                if self.ring.is_exhausted {
+                    // It is not there any more.
+                    self.entries.retain(|entry| entry.kept != Kept::Somewhere || !entry.is_stored);
+                }
                 self.ring.forgotten.clear();
                 heard
             }
             RingEvent::Failed { request, reason } => {
                 match request {
                     RingFailed::Read => {
-                        self.ring.reads = false;
+                        (self.ring.reads, self.ring.is_stale) = (false, false);
                         self.ring.forgotten.clear();
                     }
                     RingFailed::Keep => self.handle_not_kept(),
@@ -267,7 +253,8 @@ impl Queue {
         self.ring.is_exhausted = false;
         stored.into_iter().for_each(|number| self.forget(number));
         self.entries.retain(|entry| match entry.kept {
-            Kept::As(_) => entry.sent.is_some() && !entry.is_stored,
+            // What was read already is not read again.
+            Kept::As(_) => (entry.sent.is_some() || entry.is_backlog) && !entry.is_stored,
             _ => true,
         });
     }
@@ -281,8 +268,21 @@ impl Queue {
 
     fn take_read(&mut self, now: BootTime, number: u64, message: Message) {
         self.ring.read_to = self.ring.read_to.max(number);
-        let is_here = self.entries.iter().any(|entry| entry.kept == Kept::As(number));
-        if is_here || self.ring.forgotten.contains(&number) {
+        if self.ring.forgotten.contains(&number) {
+            return;
+        }
+        let is_it = |entry: &Entry| match entry.kept {
+            Kept::As(known) => known == number,
+            Kept::Somewhere => entry.message.id == message.id,
+            Kept::No | Kept::Asked => false,
+        };
+        if let Some(index) = self.entries.iter().position(is_it) {
+            let Some(entry) = self.entries.get_mut(index) else { return };
+            entry.kept = Kept::As(number);
+            if entry.is_stored {
+                self.entries.remove(index);
+                self.forget(number);
+            }
             return;
         }
         self.last_number += 1;
@@ -371,7 +371,7 @@ impl Queue {
     }
 
     fn has_to_read(&self) -> bool {
-        let has_backlog = self.entries.iter().any(|entry| entry.is_backlog);
+        let has_backlog = self.entries.iter().any(|entry| entry.is_backlog && !entry.is_stored);
         self.is_up
             && !has_backlog
             && !self.ring.reads

@@ -9,7 +9,9 @@ use crate::units::{BootId, BootTime, UnixSeconds};
 use core::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+
+#[path = "any_order_tests.rs"]
+mod any_order;
 
 const BOOT: BootId = BootId(7);
 const SEND_EVERY: Duration = Duration::from_secs(300);
@@ -288,6 +290,53 @@ fn what_is_stored_while_the_ring_is_read_is_not_sent_again() {
 }
 
 #[test]
+fn what_was_read_is_sent_though_other_messages_are_kept_meanwhile() {
+    let mut queue = Queue::default();
+    queue.handle_ring(at(0), RingEvent::Opened { holds: holds(2), boots: Vec::new(), lost: 0 });
+    queue.handle_up();
+    wait(&mut queue, at(0));
+    assert_eq!(asked(&mut queue), ["read 0"]);
+    let messages = vec![(1, named("1")), (2, named("2"))];
+    queue.handle_ring(at(0), RingEvent::Read { messages, lost: 0 });
+    let backlog = sent(&mut queue, at(0));
+    queue.push(at(0), alarm("3"));
+    let live = sent(&mut queue, at(0));
+    assert_eq!((ids(&backlog), ids(&live)), (vec!["1"], vec!["3"]));
+    wait(&mut queue, at(10));
+    assert_eq!(asked(&mut queue), ["keep 3"]);
+    queue.handle_ring(at(10), RingEvent::Kept { first: 3, holds: holds(3), dropped: 0 });
+    for (number, _) in backlog.into_iter().chain(live) {
+        queue.handle_stored(at(10), number);
+    }
+    wait(&mut queue, at(30));
+    assert_eq!(ids(&sent(&mut queue, at(30))), ["2"]);
+}
+
+#[test]
+fn what_is_under_way_while_the_ring_is_opened_again_is_neither_sent_again_nor_left_there() {
+    let mut queue = Queue::default();
+    queue.handle_up();
+    queue.push(at(0), alarm("1"));
+    queue.push(at(0), alarm("2"));
+    let first = sent(&mut queue, at(0));
+    wait(&mut queue, at(10));
+    assert_eq!(asked(&mut queue), ["keep 1 2"]);
+    queue.handle_ring(at(10), RingEvent::Kept { first: 1, holds: holds(2), dropped: 0 });
+    queue.open(at(11), "hub/pi".to_owned(), 1 << 20);
+    queue.handle_ring(at(11), RingEvent::Opened { holds: holds(2), boots: Vec::new(), lost: 0 });
+    wait(&mut queue, at(11));
+    assert_eq!(asked(&mut queue), ["open", "read 0"]);
+    // One is acknowledged before it is read, the other one later.
+    queue.handle_stored(at(12), first[0].0);
+    let messages = vec![(5, alarm("1")), (6, alarm("2"))];
+    queue.handle_ring(at(12), RingEvent::Read { messages, lost: 0 });
+    assert_eq!(sent(&mut queue, at(12)), []);
+    queue.handle_stored(at(13), first[1].0);
+    assert_eq!(asked(&mut queue), ["forget 5", "forget 6"]);
+    assert_eq!(queue.waiting(), super::Waiting::default());
+}
+
+#[test]
 fn a_connection_that_acknowledges_nothing_for_a_minute_is_given_up_once() {
     let mut queue = Queue::default();
     queue.handle_up();
@@ -369,72 +418,6 @@ fn memory_is_bounded_though_nothing_can_be_kept_and_the_loss_is_counted() {
     assert_eq!(queue.take_untold(), lost);
 }
 
-/// The hub and the ring, as the queue sees them.
-#[derive(Default)]
-struct World {
-    up: bool,
-    now: u64,
-    made: u64,
-    under_way: Vec<(u64, DeviceMessage)>,
-    ring: BTreeMap<u64, Message>,
-    last: u64,
-    arrived: BTreeMap<String, u32>,
-}
-
-impl World {
-    fn lose_connection(&mut self, queue: &mut Queue) {
-        self.up = false;
-        // Some had arrived.
-        let half = self.under_way.len() / 2;
-        for (_, message) in self.under_way.drain(..).take(half) {
-            *self.arrived.entry(message.id).or_default() += 1;
-        }
-        queue.handle_down(at(self.now));
-        wait(queue, at(self.now));
-    }
-
-    fn serve(&mut self, queue: &mut Queue, disk_works: bool) {
-        wait(queue, at(self.now));
-        loop {
-            if let Some(request) = queue.poll_ring() {
-                self.serve_ring(queue, request, disk_works);
-                wait(queue, at(self.now));
-            } else if let Some(request) = queue.poll_hub(at(self.now), Some(BOOT), None) {
-                match request {
-                    HubRequest::SendMessage { number, message } => self.under_way.push((number, message)),
-                    _ => self.lose_connection(queue),
-                }
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn serve_ring(&mut self, queue: &mut Queue, request: RingRequest, disk_works: bool) {
-        let event = match request {
-            RingRequest::Forget { number } => return drop(self.ring.remove(&number)),
-            RingRequest::Keep(_) if !disk_works => {
-                RingEvent::Failed { request: RingFailed::Keep, reason: "full".into() }
-            }
-            RingRequest::Keep(messages) => {
-                let first = self.last + 1;
-                for message in messages {
-                    self.last += 1;
-                    self.ring.insert(self.last, message);
-                }
-                RingEvent::Kept { first, holds: holds(self.ring.len() as u64), dropped: 0 }
-            }
-            RingRequest::Read { after } => {
-                let next = self.ring.range(after + 1..).take(2);
-                let messages = next.map(|(number, message)| (*number, message.clone())).collect();
-                RingEvent::Read { messages, lost: 0 }
-            }
-            RingRequest::Open { .. } => return,
-        };
-        queue.handle_ring(at(self.now), event);
-    }
-}
-
 proptest! {
     #[test]
     fn a_body_is_a_json_array_within_its_length_and_holds_every_record(
@@ -454,42 +437,5 @@ proptest! {
             found.extend(records.iter().map(|record| record["text"].as_str().unwrap().to_owned()));
         }
         prop_assert_eq!(found, texts);
-    }
-
-    #[test]
-    fn whatever_happens_each_message_arrives_in_the_end_and_no_deadline_is_missed(
-        steps in proptest::collection::vec((0_u8..8, 0_u64..200), 1..150),
-    ) {
-        let (mut queue, mut world) = (Queue::default(), World::default());
-        let calm = (0..600).map(|_| (9, 10));
-        for (what, seconds) in steps.into_iter().chain(calm) {
-            match what {
-                0 | 1 => {
-                    world.made += 1;
-                    let id = format!("{}", world.made);
-                    queue.push(at(world.now), if what == 0 { alarm(&id) } else { named(&id) });
-                }
-                2 | 9 if !world.up => {
-                    world.up = true;
-                    queue.handle_up();
-                }
-                3 if world.up => world.lose_connection(&mut queue),
-                4 | 9 => {
-                    for (number, message) in core::mem::take(&mut world.under_way) {
-                        *world.arrived.entry(message.id).or_default() += 1;
-                        queue.handle_stored(at(world.now), number);
-                    }
-                }
-                _ => {}
-            }
-            world.serve(&mut queue, what != 7);
-            let due = queue.poll_timeout(SEND_EVERY);
-            prop_assert!(due.is_none_or(|due| due > at(world.now)), "{due:?} is not after {}", world.now);
-            prop_assert!(world.under_way.len() <= WINDOW);
-            world.now += seconds;
-        }
-        prop_assert_eq!(world.arrived.len() as u64, world.made);
-        prop_assert!(world.ring.is_empty());
-        prop_assert_eq!(queue.waiting(), super::Waiting::default());
     }
 }
