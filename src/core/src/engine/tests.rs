@@ -41,6 +41,8 @@ mod silence;
 mod siren;
 #[path = "speeds_tests.rs"]
 mod speeds;
+#[path = "telemetry_tests.rs"]
+mod telemetry;
 #[path = "trend_tests.rs"]
 mod trend;
 

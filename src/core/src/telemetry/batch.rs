@@ -43,10 +43,26 @@ impl Batch {
             self.text.push(',');
         }
         self.text.push_str(&record);
+        self.count(at);
+        full
+    }
+
+    /// Puts a short record before the only one.
+    pub(super) fn add_first(&mut self, at: Moment, rest: Rest) {
+        let record = message::record(at.now, at.booted, at.boot, rest);
+        self.text = alloc::format!("{record},{}", self.text);
+        self.count(at);
+    }
+
+    fn count(&mut self, at: Moment) {
         self.records += 1;
         self.is_undated |= at.booted.is_none();
         self.since.get_or_insert(at.now);
-        full
+    }
+
+    /// Was its first record the last one that was added?
+    pub(super) fn has_just_begun(&self) -> bool {
+        self.records == 1
     }
 
     pub(super) fn is_empty(&self) -> bool {

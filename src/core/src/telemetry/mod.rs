@@ -10,6 +10,8 @@
 //! Deliberately absent: how the ring is written (`store`), and how the hub is reached (`hub`).
 
 mod batch;
+#[cfg(test)]
+mod loss_tests;
 mod message;
 mod pace;
 mod queue;
@@ -292,11 +294,17 @@ impl Telemetry {
         }
     }
 
+    /// Notes the wall-clock time, if it can be believed. Both clocks are cut to the second, so what one moment says of the other
+    /// holds for that moment alone: a record of another one may be a second off.
+    pub fn note_clock(&mut self, now: BootTime, wall: Option<UnixSeconds>) {
+        self.booted = wall.map(|wall| message::booted(wall, now));
+        self.booted_last = self.booted.or(self.booted_last);
+    }
+
     /// Takes a sample if one is due, and does what else is. `wall`: the wall-clock time, if it can be believed.
     pub fn handle_timeout(&mut self, now: BootTime, wall: Option<UnixSeconds>, facts: Facts<'_>) {
         let Some(TelemetrySpec { interval, send_every, .. }) = self.spec else { return };
-        self.booted = wall.map(|wall| message::booted(wall, now));
-        self.booted_last = self.booted.or(self.booted_last);
+        self.note_clock(now, wall);
         let is_due = self.sample_due.map_or(facts.sensors.have_started(now), |due| due <= now);
         if is_due {
             records::sample(now, facts).into_iter().for_each(|rest| self.add(now, rest));
@@ -318,6 +326,10 @@ impl Telemetry {
     /// The process ends: what the hub does not have goes to the ring.
     pub fn handle_stop(&mut self, now: BootTime) {
         if self.is_on() {
+            let untold = self.queue.take_untold();
+            if untold > 0 {
+                self.add(now, records::dropped(untold));
+            }
             self.close(now);
             self.queue.keep_all(self.booted_last);
         }
@@ -328,12 +340,14 @@ impl Telemetry {
     }
 
     fn add(&mut self, now: BootTime, rest: Rest) {
-        let untold = if self.batch.is_empty() { self.queue.take_untold() } else { 0 };
-        if untold > 0 {
-            self.batch.add(self.moment(now), records::dropped(untold));
-        }
         if let Some(full) = self.batch.add(self.moment(now), rest) {
             self.send(now, full, None);
+        }
+        if self.batch.has_just_begun() {
+            let untold = self.queue.take_untold();
+            if untold > 0 {
+                self.batch.add_first(self.moment(now), records::dropped(untold));
+            }
         }
     }
 
