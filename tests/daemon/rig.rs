@@ -284,7 +284,11 @@ pub(crate) fn say(command: &mut Command) -> Said {
 }
 
 /// Looks until there is something, or fails and shows what was there instead.
-pub(crate) fn eventually<T>(what: &str, find: impl FnMut() -> Option<T>, otherwise: impl Fn() -> String) -> T {
+pub(crate) fn eventually<T>(
+    what: &str,
+    find: impl FnMut() -> Option<T>,
+    otherwise: impl Fn() -> String,
+) -> T {
     eventually_within(PATIENCE, what, find, otherwise)
 }
 

@@ -21,8 +21,13 @@ const BRISK: &str = "\n[telemetry]\ninterval = \"1s\"\nsend-every = \"2s\"\n";
 /// One sample, and no other.
 const CALM: &str = "\n[telemetry]\ninterval = \"24h\"\nsend-every = \"1s\"\n";
 /// What a sample has a record of, in this order.
-const THINGS: [(&str, &str); 5] =
-    [("sensor", "cabinet"), ("sensor", "roof"), ("climate", "climate"), ("output", "fan"), ("output", "lamp")];
+const THINGS: [(&str, &str); 5] = [
+    ("sensor", "cabinet"),
+    ("sensor", "roof"),
+    ("climate", "climate"),
+    ("output", "fan"),
+    ("output", "lamp"),
+];
 
 const LAMP: &str = r#"
 [outputs.lamp]

@@ -1,8 +1,8 @@
 //! While the hub is away messages are on the disk, and all of them arrive, whatever becomes of the processes meanwhile.
 
 use super::{
-    BRISK, CALM, Life, PATIENCE, THINGS, configure, duplicates, got, ids_on_disk, is_mark, lives, lose_hub, mark, records,
-    ring_files, site, wait_got, wait_mark, wait_sent,
+    BRISK, CALM, Life, PATIENCE, THINGS, configure, duplicates, got, ids_on_disk, is_mark, lives, lose_hub,
+    mark, records, ring_files, site, wait_got, wait_mark, wait_sent,
 };
 use crate::rig::{DEVICE, Rig, eventually_within, say};
 use std::sync::Arc;
@@ -32,7 +32,10 @@ fn assert_complete(lives: &[Life]) {
         assert!(!life.samples(&THINGS).is_empty());
         for message in life.messages.values() {
             let created = message.creation_time().unwrap();
-            assert!(records(message).iter().all(|record| record["time"].as_str().unwrap() <= created), "{message:?}");
+            assert!(
+                records(message).iter().all(|record| record["time"].as_str().unwrap() <= created),
+                "{message:?}"
+            );
         }
     }
 }
@@ -105,7 +108,8 @@ fn a_message_that_was_stored_but_not_acknowledged_comes_again_with_its_id_and_it
 }
 
 #[test]
-fn a_message_that_was_stored_before_the_daemon_was_killed_comes_again_from_the_disk_with_its_id_and_its_body() {
+fn a_message_that_was_stored_before_the_daemon_was_killed_comes_again_from_the_disk_with_its_id_and_its_body()
+{
     let rig = site(BRISK);
     let first = rig.start_synced();
     wait_got(&rig, "a message", |messages| !messages.is_empty());

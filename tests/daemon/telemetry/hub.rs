@@ -1,6 +1,9 @@
 //! A hub that does not acknowledge, or not soon: the twin goes on, and messages arrive in the end.
 
-use super::{BRISK, THINGS, duplicates, got, ids_on_disk, lives, mark, reload, site, wait_count, wait_got, wait_mark, wait_sent};
+use super::{
+    BRISK, THINGS, duplicates, got, ids_on_disk, lives, mark, reload, site, wait_count, wait_got, wait_mark,
+    wait_sent,
+};
 use serde_json::json;
 use std::time::Duration;
 use twinhub::{Event, Throttle, Times};
@@ -56,6 +59,8 @@ fn a_hub_that_acknowledges_after_messages_were_kept_has_each_of_them_once() {
     assert!(!ids_on_disk(&rig).is_empty());
     let version = rig.desire(json!({"patchId": "meanwhile"}));
     rig.wait_reported("its acknowledgement", |told| told["desiredVersion"] == version);
+    // A reload that opens the ring again does not have those under way sent twice.
+    reload(&rig, &format!("{BUSY}keep = \"5 MiB\"\n"));
     wait_got(&rig, "some of those kept", |messages| messages.len() as u64 > kept);
     rig.hub.hub().faults().delay_pubacks(Duration::ZERO);
     mark(&rig, 35);

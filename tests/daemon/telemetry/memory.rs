@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, site, wait_got, wait_sent};
 use crate::memory::{memory_kib, rest};
-use crate::rig::{Daemon, DEVICE, Rig, eventually_within};
+use crate::rig::{DEVICE, Daemon, Rig, eventually_within};
 use std::fs;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -98,5 +98,7 @@ fn a_full_ring_is_sent_whole_without_more_memory_and_leaves_the_disk() {
     let numbers: Vec<_> = super::lives(&super::got(&rig)).swap_remove(0).messages.into_keys().collect();
     assert_eq!(numbers, (1..=kept).collect::<Vec<_>>());
     let is_gone = || super::ids_on_disk(&rig).is_empty().then_some(());
-    eventually_within(PATIENCE, "an empty disk", is_gone, || format!("{:?}", fs::read_dir(rig.path("state"))));
+    eventually_within(PATIENCE, "an empty disk", is_gone, || {
+        format!("{:?}", fs::read_dir(rig.path("state")))
+    });
 }

@@ -1,12 +1,13 @@
 //! What a message and its records hold, and what there is without the table.
 
 use super::{
-    BRISK, CALM, THINGS, configure, got, lives, mark, records, reload, ring_files, site, wait_got, wait_mark, wait_sent,
+    BRISK, CALM, THINGS, configure, got, lives, mark, records, reload, ring_files, site, wait_got, wait_mark,
+    wait_sent,
 };
 use crate::rig::{CLIMATE, Rig, SENSOR};
 use serde_json::{Value, json};
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use twinhub::Message;
 
 fn seconds(text: &str) -> u64 {
@@ -84,9 +85,11 @@ fn the_begin_and_the_end_of_an_alarm_are_messages_of_their_own_that_wait_for_not
     let rig = site("\n[telemetry]\ninterval = \"1s\"\nsend-every = \"24h\"\n");
     let _daemon = rig.start_synced();
     fs::rename(rig.path("roof"), rig.path("away")).unwrap();
-    let begin = wait_got(&rig, "its begin", |messages| messages.iter().any(|one| is_about(one, "sensor-roof", true)));
+    let begin =
+        wait_got(&rig, "its begin", |messages| messages.iter().any(|one| is_about(one, "sensor-roof", true)));
     fs::rename(rig.path("away"), rig.path("roof")).unwrap();
-    let end = wait_got(&rig, "its end", |messages| messages.iter().any(|one| is_about(one, "sensor-roof", false)));
+    let end =
+        wait_got(&rig, "its end", |messages| messages.iter().any(|one| is_about(one, "sensor-roof", false)));
     let find = |messages: &[std::sync::Arc<Message>], raised| {
         messages.iter().find(|one| is_about(one, "sensor-roof", raised)).unwrap().clone()
     };
@@ -94,14 +97,19 @@ fn the_begin_and_the_end_of_an_alarm_are_messages_of_their_own_that_wait_for_not
     let [begun, ended] = [&begin, &end].map(|message| records(message));
     let text = begun[0]["text"].as_str().unwrap();
     assert!(text.contains("missing"), "{text}");
-    assert_eq!(begun.iter().map(without_time).collect::<Vec<_>>(), [
-        json!({"alarm": "sensor-roof", "raised": true, "text": text})
-    ]);
-    assert_eq!(ended.iter().map(without_time).collect::<Vec<_>>(), [
-        json!({"alarm": "sensor-roof", "raised": false})
-    ]);
+    assert_eq!(
+        begun.iter().map(without_time).collect::<Vec<_>>(),
+        [json!({"alarm": "sensor-roof", "raised": true, "text": text})]
+    );
+    assert_eq!(
+        ended.iter().map(without_time).collect::<Vec<_>>(),
+        [json!({"alarm": "sensor-roof", "raised": false})]
+    );
     for (message, records) in [(&begin, &begun), (&end, &ended)] {
-        assert_eq!(message.application.iter().collect::<Vec<_>>(), [(&"alarm".to_owned(), &"sensor-roof".to_owned())]);
+        assert_eq!(
+            message.application.iter().collect::<Vec<_>>(),
+            [(&"alarm".to_owned(), &"sensor-roof".to_owned())]
+        );
         assert_eq!(message.creation_time(), records[0]["time"].as_str());
     }
     assert!(begun[0]["time"].as_str() < ended[0]["time"].as_str());
@@ -180,10 +188,7 @@ fn an_orderly_stop_keeps_the_open_batch_and_no_record_is_missing_after_the_resta
     // The fan's and the lamp's stop rows are the last things that this process did.
     let mark = all.iter().position(|record| super::is_mark(record, 45)).unwrap();
     assert!(all.len() - mark <= 2 + THINGS.len(), "{:?}", &all[mark..]);
-    let samples = lives[0].samples(&THINGS);
-    let times: Vec<_> = samples.iter().map(|sample| seconds(sample[0]["time"].as_str().unwrap())).collect();
-    let stopped = seconds(all.last().unwrap()["time"].as_str().unwrap());
-    println!("{} samples, {times:?}, stopped {stopped}", samples.len());
+    assert!(lives[0].samples(&THINGS).len() > 1);
 }
 
 #[test]
@@ -196,5 +201,4 @@ fn a_site_of_one_sensor_and_no_climate_has_their_records_alone() {
     let samples = lives[0].samples(&[("sensor", "cabinet"), ("output", "lamp")]);
     assert!(samples.len() > 1);
     assert!(lives[0].records().iter().all(|record| record.get("climate").is_none()));
-    let _ = Duration::ZERO;
 }
