@@ -155,7 +155,7 @@ fn a_state_directory_that_this_user_may_not_make() {
 
 /// The daemon in a mount namespace of its own, after these commands, to which `$0` is the state directory.
 #[expect(clippy::print_stderr, reason = "a test that cannot be made here says so")]
-fn spawn_mounted(rig: &Rig, mounts: &str) -> Option<Daemon> {
+pub(crate) fn spawn_mounted(rig: &Rig, mounts: &str) -> Option<Daemon> {
     let can =
         Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
     if !can || !rustix::process::geteuid().is_root() {
@@ -180,7 +180,7 @@ fn spawn_read_only(rig: &Rig) -> Option<Daemon> {
     spawn_mounted(rig, "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\"")
 }
 
-fn in_namespace_of(daemon: &Daemon, words: &[&str]) {
+pub(crate) fn in_namespace_of(daemon: &Daemon, words: &[&str]) {
     let entered = Command::new("nsenter").args(["-m", "-t", &daemon.id().to_string()]).args(words).status();
     assert!(entered.unwrap().success());
 }

@@ -40,6 +40,7 @@ mod rows;
 mod schedules;
 mod settings;
 mod silence;
+mod telemetry;
 mod threads;
 mod twin;
 mod walk;

@@ -286,10 +286,20 @@ pub(crate) fn say(command: &mut Command) -> Said {
 /// Looks until there is something, or fails and shows what was there instead.
 pub(crate) fn eventually<T>(
     what: &str,
+    find: impl FnMut() -> Option<T>,
+    otherwise: impl Fn() -> String,
+) -> T {
+    eventually_within(PATIENCE, what, find, otherwise)
+}
+
+/// The same for what takes longer than most.
+pub(crate) fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
     mut find: impl FnMut() -> Option<T>,
     otherwise: impl Fn() -> String,
 ) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience;
     loop {
         if let Some(found) = find() {
             return found;

@@ -115,6 +115,7 @@ impl Core {
     /// Handles an input with all of its effects. Returns when [`Input::Timeout`] is due if no other input arrives before.
     pub fn handle(&mut self, now: BootTime, input: Input, ports: &mut Ports<'_>) -> Deadline {
         self.journal.note(now, &input);
+        self.telemetry.note_clock(now, self.wall(now));
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Hub(event) => self.handle_hub(now, event),

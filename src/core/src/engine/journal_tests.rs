@@ -8,11 +8,11 @@ use crate::telemetry::RingRequest;
 
 /// A board that fails every other time, a disk that writes at once, and a connection to a hub.
 #[derive(Default)]
-struct World {
+pub(super) struct World {
     seconds: u64,
     drives: usize,
     offered: Option<u64>,
-    requests: Vec<HubRequest>,
+    pub(super) requests: Vec<HubRequest>,
     notices: Vec<Notice>,
 }
 
@@ -42,7 +42,7 @@ impl Outbox for Line<'_> {
 }
 
 impl World {
-    fn with<T>(&mut self, act: impl FnOnce(&mut Ports<'_>) -> T) -> T {
+    pub(super) fn with<T>(&mut self, act: impl FnOnce(&mut Ports<'_>) -> T) -> T {
         let Self { drives, offered, requests, notices, .. } = self;
         let (mut pins, mut store, mut outbox) = (Board(drives), Offer(offered), Line(requests));
         act(&mut Ports { pins: &mut pins, store: &mut store, outbox: &mut outbox, notices })

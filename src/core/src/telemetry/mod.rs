@@ -308,11 +308,17 @@ impl Telemetry {
         }
     }
 
+    /// Notes the wall-clock time, if it can be believed. Both clocks are cut to the second, so what one moment says of the other
+    /// holds for that moment alone: a record of another one may be a second off.
+    pub fn note_clock(&mut self, now: BootTime, wall: Option<UnixSeconds>) {
+        self.booted = wall.map(|wall| message::booted(wall, now));
+        self.booted_last = self.booted.or(self.booted_last);
+    }
+
     /// Takes a sample if one is due, and does what else is. `wall`: the wall-clock time, if it can be believed.
     pub fn handle_timeout(&mut self, now: BootTime, wall: Option<UnixSeconds>, facts: Facts<'_>) {
         let Some(TelemetrySpec { interval, send_every, .. }) = self.spec else { return };
-        self.booted = wall.map(|wall| message::booted(wall, now));
-        self.booted_last = self.booted.or(self.booted_last);
+        self.note_clock(now, wall);
         let is_due = self.sample_due.map_or(facts.sensors.have_started(now), |due| due <= now);
         if is_due {
             records::sample(now, facts).into_iter().for_each(|rest| self.add(now, rest));
