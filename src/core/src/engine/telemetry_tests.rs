@@ -156,7 +156,7 @@ fn a_message_that_a_driven_output_fills_is_kept_at_once() {
 
 #[test]
 fn a_change_between_two_samples_has_the_second_of_its_own_moment() {
-    let (mut world, mut spec) = (super::journal::World::default(), spec());
+    let (mut world, mut spec) = (journal::World::default(), spec());
     spec.telemetry =
         Some(TelemetrySpec { interval: secs(3600), send_every: secs(1), keep_bytes: 1 << 20, alarms: true });
     let start = Start {
