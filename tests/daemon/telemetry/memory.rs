@@ -63,7 +63,6 @@ fn start(rig: &Rig) -> (Daemon, usize) {
 
 fn assert_flat(daemon: &Daemon, resting: usize) {
     let (peak, now) = (memory_kib(daemon, "VmHWM"), memory_kib(daemon, "VmRSS"));
-    println!("{resting} KiB at rest, {peak} at most, {now} now");
     assert!(peak < resting + GROWTH_KIB, "{resting} KiB at rest, {peak} at most, {now} now");
 }
 
