@@ -326,15 +326,20 @@ impl Queue {
             self.gives_up = true;
             self.handle_down(now);
         }
-        if self.keep_from <= now && !self.is_keeping() {
-            let is_on_hold = !self.is_up || now < self.pace.send_from;
-            self.keep(booted, |entry| is_on_hold || keep_at(entry, send_every) <= now);
-        }
+        self.keep_due(now, send_every, booted);
         if self.pace.send_from <= now && self.pace.backlog_from <= now && self.has_to_read() {
             self.ring.reads = true;
             self.requests.push_back(RingRequest::Read { after: self.ring.read_to });
         }
         self.shed()
+    }
+
+    /// Has those messages kept that have waited long enough.
+    fn keep_due(&mut self, now: BootTime, send_every: Duration, booted: Option<UnixSeconds>) {
+        if self.keep_from <= now && !self.is_keeping() {
+            let is_on_hold = !self.is_up || now < self.pace.send_from;
+            self.keep(booted, |entry| is_on_hold || keep_at(entry, send_every) <= now);
+        }
     }
 
     /// Is a `Keep` under way? The next one waits for its outcome, which speaks of all that it was asked.
