@@ -3,12 +3,12 @@
 //! A site with two sensors and three outputs, the real core and the real state directory. The day has a power cut in the middle of
 //! a write, a boot that does not know the time for three hours, and an upgrade. `cargo test --test outage -- --nocapture` prints the
 //! table that `packaging/doc/telemetry.md` shows, and holds the two together. Deliberately absent: what a consumer makes of it.
-#![expect(clippy::print_stdout, reason = "it prints its table")]
+#![expect(clippy::print_stdout, reason = "a test that prints its table")]
 
 mod site;
 
 use serde_json::Value;
-use site::{Received, Sample, Site, settings, wall};
+use site::{Received, Sample, Site, folder, settings, wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use twind::report::Notice;
@@ -128,7 +128,7 @@ fn tell(rows: &[String]) {
 
 #[test]
 fn after_a_day_without_a_hub_everything_arrives_in_order_with_the_time_at_which_it_was_measured() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut site = Site::start(settings(LINES), folder.path(), shows);
     site.connect();
     site.run(OUTAGE);

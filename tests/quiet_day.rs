@@ -9,7 +9,7 @@
 
 mod site;
 
-use site::{Board, Hub, LATENCY, Line, SMALLEST, Site, settings};
+use site::{Board, Hub, LATENCY, Line, SMALLEST, Site, folder, settings};
 use std::collections::VecDeque;
 use std::time::Duration;
 use twind::config::Settings;
@@ -193,7 +193,7 @@ struct Sent {
 }
 
 fn telemetry_of_a_day(interval: &str, has_link: bool) -> Sent {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let lines = format!("{SMALLEST}[telemetry]\ninterval = \"{interval}\"\n");
     let mut site = Site::start(settings(&lines), folder.path(), shows);
     site.connect();

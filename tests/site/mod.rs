@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
+use tempfile::TempDir;
 use twind::config::{self, Environment, Settings};
 use twind::control::{Actuation, PinFault, Reading, SensorId};
 use twind::engine::{Core, Input, Start};
@@ -50,6 +51,13 @@ path = "temperature"
 sensor = "cabinet"
 cooling = "fan"
 "#;
+
+/// A folder for the state, in memory if the system has a place for that: a day has hundreds of writes, and each waits for the disk.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 pub(crate) struct Board;
 
