@@ -96,7 +96,7 @@ fn the_begin_and_the_end_of_an_alarm_are_messages_of_their_own_that_wait_for_not
     let (begin, end) = (find(&begin, true), find(&end, false));
     let [begun, ended] = [&begin, &end].map(|message| records(message));
     let text = begun[0]["text"].as_str().unwrap();
-    assert!(text.contains("missing"), "{text}");
+    assert!(text.contains("sensor roof has no valid reading"), "{text}");
     assert_eq!(
         begun.iter().map(without_time).collect::<Vec<_>>(),
         [json!({"alarm": "sensor-roof", "raised": true, "text": text})]
